@@ -1,0 +1,37 @@
+"""Money: `Decimal` in code, integer micro-units beside a currency in the database. An unknown price is None, never 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+MICRO: Final = Decimal(1_000_000)
+NO_CURRENCY: Final = "XXX"
+"""ISO 4217's code for "no currency": an account whose provider names none and whose settings do not either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    amount: Decimal
+    currency: str
+
+    @property
+    def micros(self) -> int:
+        return to_micros(self.amount)
+
+
+def to_micros(amount: Decimal) -> int:
+    """Whole micro-units, half to even."""
+    return int((amount * MICRO).to_integral_value(ROUND_HALF_EVEN))
+
+
+def from_micros(micros: int) -> Decimal:
+    return Decimal(micros) / MICRO
+
+
+def plain(amount: Decimal) -> str:
+    """A decimal string for reports: no exponent, at least two places, no needless zeros."""
+    text = f"{amount:.6f}".rstrip("0")
+    whole, _, places = text.partition(".")
+    return f"{whole}.{places.ljust(2, '0')}"

@@ -1,0 +1,80 @@
+"""Every error that a user can meet, as one tree; the class docstring is the default message.
+
+DrumbeatError
+├── UsageError            the command or a setting cannot be understood           exit 2
+├── AccountError          a provider refused our credentials or our settings      exit 4
+├── InvalidInput          a file is wrong and nothing was done                    exit 5
+│   ├── SpecError         the campaign file or drumbeat.toml
+│   └── IntakeError       the CSV as a whole (single rows are rejects, not errors)
+├── Stopped               a guard stopped the work (breaker, approval, budget)    exit 6
+├── NotFound              no campaign, sender, file of that name                  exit 7
+├── Locked                another runner holds the database                       exit 8
+└── Unavailable           the provider or the database did not answer             exit 1
+"""
+
+from __future__ import annotations
+
+
+class DrumbeatError(Exception):
+    """Something went wrong."""
+
+    exit_code = 1
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.hint = hint
+        """What the user can do about it, one sentence, or empty."""
+
+
+class UsageError(DrumbeatError):
+    """The command cannot be understood."""
+
+    exit_code = 2
+
+
+class AccountError(DrumbeatError):
+    """The provider refused the account."""
+
+    exit_code = 4
+
+
+class InvalidInput(DrumbeatError):
+    """The input is not valid; nothing was done."""
+
+    exit_code = 5
+
+
+class SpecError(InvalidInput):
+    """The campaign file is not valid."""
+
+
+class IntakeError(InvalidInput):
+    """The CSV cannot be loaded."""
+
+    def __init__(self, code: str, message: str, *, line: int | None = None, column: str | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.line = line
+        self.column = column
+
+
+class Stopped(DrumbeatError):
+    """A guard stopped the work."""
+
+    exit_code = 6
+
+
+class NotFound(DrumbeatError):
+    """There is nothing of that name."""
+
+    exit_code = 7
+
+
+class Locked(DrumbeatError):
+    """Another runner holds this database."""
+
+    exit_code = 8
+
+
+class Unavailable(DrumbeatError):
+    """The other side did not answer."""

@@ -1,0 +1,135 @@
+"""What an adapter is: data about a provider and a few small functions. One file per provider, found by the registry.
+
+`build` and `read` are pure: the request of one call, and what its answer means for each recipient. The others talk to
+the provider through `Http`, which an account's rate limit guards. The engine, never an adapter, decides states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from campaigns.content import Content, MessageType
+from campaigns.costs import Money
+from campaigns.outcomes import Result
+from campaigns.states import JobState
+from providers.settings import AccountSettings, SenderSettings
+
+if TYPE_CHECKING:
+    from providers.http import Answer, Http, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do, as `drumbeat provider list` shows it."""
+
+    types: frozenset[MessageType]
+    batch: int = 1
+    """The most recipients in one call; 1: no batches."""
+    polls: bool = False
+    looks_up: bool = False
+    """Whether an in-doubt message can be found at the provider."""
+    sessions: bool = False
+    reports_cost: bool = False
+    windows: bool = True
+    """Whether the 24-hour window rule applies."""
+    delay_between: timedelta = timedelta()
+    """The provider's own default gap between two sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One provider call: the same content to one or several recipients from one sender."""
+
+    sender: SenderSettings
+    to: tuple[str, ...]
+    """E.164 with the plus."""
+    content: Content
+    gap: timedelta = timedelta()
+    """How far apart the provider shall dispatch the recipients of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider says later about a message it took. `state` is None where its word is not known to us."""
+
+    message_id: str
+    status: str
+    state: JobState | None
+    at: datetime | None = None
+    reason: str | None = None
+    cost: Money | None = None
+    times: tuple[tuple[JobState, datetime], ...] = ()
+    """When each earlier stage was reached, where the provider tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A message that may have left: what is needed to look for it."""
+
+    to: str
+    content: Content
+    intent_at: datetime
+    known_ids: frozenset[str] = field(default_factory=frozenset)
+    """Messages to this recipient that belong to other jobs of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The provider's own list, asked late enough, does not hold the message."""
+
+
+Lookup = Found | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A sender's connection at a gateway that has them (Our Voice)."""
+
+    id: str
+    status: str
+    phone_number: str | None = None
+    display_name: str | None = None
+    reason: str | None = None
+    last_seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    amount: Money
+    remaining_messages: int | None = None
+
+
+class Adapter(Protocol):
+    """What the engine asks of every provider."""
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    account_settings: ClassVar[type[AccountSettings]]
+
+    def __init__(self, account: AccountSettings) -> None: ...
+
+    def build(self, call: Call) -> Request:
+        """The HTTP request of one call."""
+
+    def read(self, answer: Answer, call: Call) -> list[Result]:
+        """One result for each recipient of the call, in its order."""
+
+    def poll(self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime) -> AsyncIterator[list[Report]]:
+        """Reports of the messages `ids`, all taken between `since` and `until`, a page at a time. Raises Unavailable."""
+
+    async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        """Whether a message in doubt is at the provider. Raises Unavailable when it cannot be told now."""
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        """Why the sender cannot send now, or None. Raises Unavailable, AccountError."""
+
+    async def check(self, http: Http) -> str:
+        """A harmless authenticated call; a sentence saying what it saw. Raises Unavailable, AccountError."""

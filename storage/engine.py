@@ -1,0 +1,76 @@
+"""Opens SQLite or PostgreSQL: the same async Core API over both, with the durability that the promises rest on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from campaigns.errors import UsageError
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """An engine for `sqlite:///FILE` or `postgresql://…`; the async driver is chosen here."""
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(
+                parsed.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
+            )
+        case "postgresql":
+            return create_async_engine(
+                parsed.set(drivername="postgresql+psycopg"), pool_size=10, max_overflow=10
+            )
+        case other:
+            raise UsageError(
+                f"database.url names {other!r}, which Drumbeat does not store in.",
+                hint="Use sqlite:///FILE or postgresql://USER@HOST/NAME.",
+            )
+
+
+def _open_sqlite(url: str) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # SQLAlchemy opens transactions below; the driver must not open its own, deferred, ones.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # NORMAL can lose the last commits when the power fails, and a lost intent is a message sent twice.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Any) -> None:
+        # A reader that becomes a writer midway meets SQLITE_BUSY at once; taking the lock first waits its turn.
+        mode = "IMMEDIATE" if connection.get_execution_options().get("writes", True) else "DEFERRED"
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction that writes; commits at the end, rolls back on an error."""
+    async with engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One snapshot to read from; never blocks a writer."""
+    async with engine.connect() as connection:
+        await connection.execution_options(writes=False)
+        yield connection
+
+
+def is_sqlite(connection: AsyncConnection) -> bool:
+    return connection.dialect.name == "sqlite"

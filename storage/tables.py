@@ -1,0 +1,267 @@
+"""Every table. Times are UTC milliseconds since 1970 in a BIGINT (`Instant` gives aware datetimes); money is integer
+micro-units beside its currency."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from campaigns.states import CampaignState, JobState, RunState
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite numbers rows by itself only in a column of type INTEGER."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in Python, UTC milliseconds in the database: alike on both, and sortable in SQL."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_millis(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_millis(value)
+
+
+def to_millis(moment: datetime) -> int:
+    """UTC milliseconds of an aware datetime; a naive one is an error."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
+    return round(moment.timestamp() * 1000)
+
+
+def from_millis(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
+def _one_of(column: str, states: type[JobState] | type[CampaignState] | type[RunState]) -> CheckConstraint:
+    names = ", ".join(f"'{state.value}'" for state in states)
+    return CheckConstraint(f"{column} IN ({names})", name=f"{column}_known")
+
+
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, comment="why it is paused or cancelled"),
+    Column("spec", Text, nullable=False, comment="the campaign file as JSON, as validated"),
+    Column("category", Text, nullable=False),
+    Column("start_at", Instant, comment="when a one-off starts; null: no time was given"),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    _one_of("state", CampaignState),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("source", Text, nullable=False, comment="the file's name"),
+    Column(
+        "digest",
+        Text,
+        nullable=False,
+        comment="SHA-256 of the file's bytes: the same file adds nothing twice",
+    ),
+    Column("rows", BigInteger, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("duplicates", BigInteger, nullable=False),
+    Column("detected", Text, nullable=False, comment="JSON: encoding, delimiter, phone_column"),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("campaign_id", "digest"),
+)
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("import_id", Id, ForeignKey("imports.id"), nullable=False),
+    Column("line", BigInteger, nullable=False, comment="physical line of the file"),
+    Column("phone", Text, nullable=False, comment="E.164 with its plus"),
+    Column("region", Text, comment="ISO 3166 country of the number, null where the number has none"),
+    Column(
+        "bucket", Integer, nullable=False, comment="0-9999, a stable hash of the phone: spreads over lanes"
+    ),
+    Column("vars", Text, nullable=False, comment="JSON object: column name -> text"),
+    UniqueConstraint("campaign_id", "phone"),
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("import_id", Id, ForeignKey("imports.id"), nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("column", Text),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text, nullable=False, comment="the row as it stood in the file"),
+    UniqueConstraint("campaign_id", "import_id", "line"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("nominal_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("priority", Integer, nullable=False, comment="higher goes first"),
+    Column("spec", Text, nullable=False, comment="the campaign file as JSON, frozen at launch"),
+    Column("jobs", BigInteger, nullable=False, comment="how many jobs the launch made"),
+    Column("launched_at", Instant, nullable=False),
+    Column("expires_at", Instant, comment="after it nothing is sent; null: never"),
+    Column("ended_at", Instant),
+    UniqueConstraint("campaign_id", "nominal_at"),
+    _one_of("state", RunState),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
+    Column("recipient_id", Id, ForeignKey("recipients.id"), nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, comment="why it is skipped, failed, expired, cancelled or in doubt"),
+    Column("code", Text, comment="the provider's own code of a failure"),
+    Column("due_at", Instant, nullable=False),
+    Column("held_by", Text, comment="the rule that holds a pending job"),
+    Column(
+        "attempts", Integer, nullable=False, server_default=text("0"), comment="calls made, waits not counted"
+    ),
+    Column("form", Text, comment="text, image, ..., template: what was sent"),
+    Column("provider_message_id", Text),
+    Column("cost_micros", BigInteger),
+    Column("currency", Text),
+    Column("poll_at", Instant, comment="when its receipt is asked for next; null: not asked"),
+    Column("polls", Integer, nullable=False, server_default=text("0")),
+    Column("accepted_at", Instant),
+    Column("sent_at", Instant),
+    Column("delivered_at", Instant),
+    Column("read_at", Instant),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("run_id", "phone"),
+    _one_of("state", JobState),
+    CheckConstraint("state <> 'pending' OR provider_message_id IS NULL", name="pending_has_no_message"),
+    CheckConstraint("held_by IS NULL OR state = 'pending'", name="only_pending_is_held"),
+    _partial_index("ix_jobs_due", "run_id", "lane", "due_at", "id", where="state = 'pending'"),
+    _partial_index("ix_jobs_open", "lane", "state", where="state IN ('sending', 'in_doubt')"),
+    _partial_index("ix_jobs_poll", "lane", "poll_at", where="poll_at IS NOT NULL"),
+    _partial_index("ix_jobs_message", "provider_message_id", where="provider_message_id IS NOT NULL"),
+    _partial_index("ix_jobs_reached", "phone", where="provider_message_id IS NOT NULL"),
+    Index("ix_jobs_run_state", "run_id", "state"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("jobs.id"), nullable=False),
+    Column("number", Integer, nullable=False, comment="1 for the job's first"),
+    Column("call", Text, nullable=False, comment="one provider call; jobs sent in one batch share it"),
+    Column("lane", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("intent_at", Instant, nullable=False, comment="committed before the call"),
+    Column("content", Text, comment="the rendered text: lets an in-doubt message be found at the provider"),
+    Column("ended_at", Instant),
+    Column(
+        "outcome", Text, comment="accepted, held, rejected, not_sent, unknown; null: no answer was stored"
+    ),
+    Column("http_status", Integer),
+    Column("code", Text),
+    Column("detail", Text),
+    Column("request_id", Text),
+    Column("latency_ms", Integer),
+    UniqueConstraint("job_id", "number"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("jobs.id"), nullable=False),
+    Column("at", Instant, nullable=False, comment="when it happened, by its source's clock"),
+    Column("stored_at", Instant, nullable=False),
+    Column("source", Text, nullable=False, comment="launch, shift, rescue, poll, lookup, webhook, user"),
+    Column(
+        "event",
+        Text,
+        nullable=False,
+        comment="the state entered, or late:STATE for a report that changed nothing",
+    ),
+    Column("detail", Text),
+    Index("ix_events_job_id", "job_id"),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("name", Text, primary_key=True, comment="account/sender"),
+    Column(
+        "epoch", BigInteger, nullable=False, server_default=text("0"), comment="fences every write of a shift"
+    ),
+    Column("holder", Text, comment="the process that owns the lane now"),
+    Column("lease_until", Instant),
+    Column("paused_reason", Text, comment="null: not paused"),
+    Column(
+        "paused_until",
+        Instant,
+        comment="null with a reason: until a person resumes it or its session is back",
+    ),
+    Column("last_sent_at", Instant),
+)
+
+optouts = Table(
+    "optouts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("phone", Text, nullable=False),
+    Column("scope", Text, nullable=False, comment="marketing or all"),
+    Column("action", Text, nullable=False, comment="out or in; the newest row of a phone and scope holds"),
+    Column("source", Text, nullable=False, comment="who or what said so"),
+    Column("evidence", Text),
+    Column("at", Instant, nullable=False),
+    Index("ix_optouts_phone", "phone"),
+)
