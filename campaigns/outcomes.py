@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from campaigns.costs import Money
 from campaigns.states import JobState
@@ -23,6 +23,8 @@ class FailureKind(StrEnum):
     """The provider took nothing because we are too fast: try again after its own delay."""
     UNKNOWN = "unknown"
     """It may have left: in doubt, never resent by itself."""
+    SPLIT = "split"
+    """A batch was refused as a whole, for one of its recipients or its content; nothing left: send each alone."""
     RECIPIENT = "recipient"
     """Final for this recipient (not on WhatsApp, blocked, wrong parameter)."""
     LANE = "lane"
@@ -66,30 +68,36 @@ class Ack:
     held_by: str | None = None
 
 
+ALONE: Final = "alone"
+"""`held_by` of a job that must not share a call with others: its batch was refused as a whole."""
 MAX_ATTEMPTS: Final = 8
+"""Calls made for a message that the provider was never seen to hold; after them it has failed."""
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=10)
 
 
 def acknowledge(result: Result, attempt: int, now: datetime, jitter: random.Random) -> Ack:
     """The job's next state after attempt number `attempt` (1 for the first) ended with `result`."""
-    match result:
-        case Accepted(state=state):
-            return Ack(state)
-        case Refused(kind=FailureKind.UNKNOWN, code=code):
-            return Ack(JobState.IN_DOUBT, reason="no_trusted_answer", code=code)
-        case Refused(kind=FailureKind.RECIPIENT, code=code):
-            return Ack(JobState.FAILED, reason="refused", code=code)
-        case Refused(kind=FailureKind.LANE | FailureKind.CAMPAIGN as kind, code=code):
-            return Ack(JobState.PENDING, code=code, due_at=now, held_by=f"{kind}_paused")
-        case Refused(code=code, retry_after=retry_after):
-            if attempt >= MAX_ATTEMPTS:
-                return Ack(JobState.FAILED, reason="retries_exhausted", code=code)
-            return Ack(JobState.PENDING, code=code, due_at=now + retry_delay(attempt, retry_after, jitter), held_by="retry")
+    if isinstance(result, Accepted):
+        return Ack(result.state)
+    match result.kind:
+        case FailureKind.UNKNOWN:
+            return Ack(JobState.IN_DOUBT, reason="no_trusted_answer", code=result.code)
+        case FailureKind.RECIPIENT:
+            return Ack(JobState.FAILED, reason="refused", code=result.code)
+        case FailureKind.SPLIT:
+            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=ALONE)
+        case FailureKind.LANE | FailureKind.CAMPAIGN:
+            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=f"{result.kind}_paused")
+        case FailureKind.NOT_SENT | FailureKind.THROTTLED:
+            again = now + retry_delay(attempt, result.retry_after, jitter)
+            return Ack(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
+        case _:
+            assert_never(result.kind)
 
 
 def retry_delay(attempt: int, retry_after: float | None, jitter: random.Random) -> timedelta:
     """How long attempt `attempt + 1` waits: doubling with jitter, never sooner than the provider asked."""
-    doubled = min(FIRST_RETRY * 2 ** (attempt - 1), LONGEST_RETRY)
+    doubled = min(FIRST_RETRY * float(2 ** min(attempt - 1, 20)), LONGEST_RETRY)
     spread = doubled * (0.75 + jitter.random() / 2)
     return max(spread, timedelta(seconds=retry_after or 0))

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, make_url
+from sqlalchemy import event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from campaigns.errors import UsageError
 
+Engine = AsyncEngine
+Connection = AsyncConnection
+
 BUSY_TIMEOUT_MS = 30_000
+RUNNER_LOCK = 0x6472756D
+"""Any number that nothing else on the server takes for an advisory lock."""
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -74,3 +80,23 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 def is_sqlite(connection: AsyncConnection) -> bool:
     return connection.dialect.name == "sqlite"
+
+
+def database_file(engine: AsyncEngine) -> Path | None:
+    """The file of a SQLite database, or None for a server."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    return Path(engine.url.database)
+
+
+@asynccontextmanager
+async def advisory_lock(engine: AsyncEngine) -> AsyncIterator[bool]:
+    """PostgreSQL's lock for the one embedded runner, for as long as the context lasts; whether it was free."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        held = bool(await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": RUNNER_LOCK}))
+        try:
+            yield held
+        finally:
+            if held:
+                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": RUNNER_LOCK})

@@ -1,0 +1,23 @@
+"""What may be sent now: every rule is one pure function of `Facts`, and `decide` is their one order."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Send, Skip, Wait
+from campaigns.rules.expiry import expiry
+from campaigns.rules.optout import optout
+from campaigns.rules.run_state import run_state
+
+RULES = (run_state, expiry, optout)
+"""The order of DESIGN: the first answer that is not `Send` holds."""
+
+
+def decide(facts: Facts) -> Decision:
+    """The first rule's answer that is not `Send`; `Send` where every rule agrees."""
+    for rule in RULES:
+        decision = rule(facts)
+        if not isinstance(decision, Send):
+            return decision
+    return Send()
+
+
+__all__ = ["RULES", "Decision", "Facts", "Send", "Skip", "Wait", "decide"]

@@ -1,0 +1,12 @@
+"""Rule 2: nothing is sent at or after the run's `expires_after` / `ends_at`."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Send, Skip, SkipReason
+from campaigns.states import JobState
+
+
+def expiry(facts: Facts) -> Decision:
+    if facts.expires_at is not None and facts.now >= facts.expires_at:
+        return Skip(SkipReason.EXPIRED, JobState.EXPIRED)
+    return Send()

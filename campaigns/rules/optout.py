@@ -1,0 +1,11 @@
+"""Rule 3: an opt-out of `all` stops every message, one of `marketing` those of that category."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Send, Skip, SkipReason
+
+
+def optout(facts: Facts) -> Decision:
+    if "all" in facts.opted_out or (facts.category == "marketing" and "marketing" in facts.opted_out):
+        return Skip(SkipReason.OPTED_OUT)
+    return Send()

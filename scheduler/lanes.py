@@ -1,0 +1,88 @@
+"""The lanes of the configured accounts, ready to send: settings, adapter, connection and limits together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from campaigns.clock import Now, utc_now
+from providers.base import Adapter
+from providers.http import Http, Transport
+from providers.registry import open_adapter
+from providers.settings import AccountSettings, SenderSettings
+from scheduler.pacing import Bucket, Pacer, rate_bucket
+
+LEASE = timedelta(seconds=30)
+"""How long a lane stays its holder's without a word from it."""
+
+
+@dataclass(slots=True)
+class Account:
+    """One provider account: what its lanes share."""
+
+    name: str
+    settings: AccountSettings
+    adapter: Adapter
+    http: Http
+    limit: Bucket | None
+
+
+@dataclass(slots=True)
+class Lane:
+    """One sender identity at one account."""
+
+    name: str
+    account: Account
+    sender: SenderSettings
+    pacer: Pacer
+    failures: int = 0
+    """Calls in a row that did not reach the provider or were throttled: the back-off doubles with each."""
+    now: Now = utc_now
+
+    @property
+    def adapter(self) -> Adapter:
+        return self.account.adapter
+
+    @property
+    def http(self) -> Http:
+        return self.account.http
+
+    def prime(self, last_sent_at: datetime | None) -> float:
+        """Start the lane's limits where the last send left them; how many seconds ago that was."""
+        idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
+        self.pacer.prime(idle)
+        return idle
+
+
+def open_lanes(
+    accounts: Mapping[str, AccountSettings], *, transport: Transport | None = None, now: Now = utc_now
+) -> dict[str, Lane]:
+    """Every sender of every account by its lane name, `account/sender`. Raises UsageError where a secret is missing."""
+    lanes: dict[str, Lane] = {}
+    for name, settings in accounts.items():
+        account = open_account(name, settings, transport=transport)
+        for sender in settings.senders:
+            pacer = Pacer([account.limit, rate_bucket(sender.rate)])
+            lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now)
+            lanes[lane.name] = lane
+    return lanes
+
+
+def open_account(name: str, settings: AccountSettings, *, transport: Transport | None = None) -> Account:
+    """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
+    adapter = open_adapter(settings)
+    limit = rate_bucket(settings.rate)
+    http = Http(
+        settings.base_url,
+        adapter.credentials,
+        timeout=settings.timeout.total_seconds(),
+        transport=transport,
+        before_request=limit.wait if limit else None,
+    )
+    return Account(name, settings, adapter, http, limit)
+
+
+async def close_lanes(lanes: Mapping[str, Lane]) -> None:
+    for http in {id(lane.http): lane.http for lane in lanes.values()}.values():
+        await http.aclose()

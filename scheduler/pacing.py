@@ -1,0 +1,112 @@
+"""How fast a lane may go: every limit composed, the tightest wins, and a stall is never followed by a burst.
+
+The aiolimiter home. A `Bucket` is one limit; a `Pacer` asks all buckets of a send together, and takes from all of them
+only when each has room, so that no token is drawn early and spent late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from aiolimiter import AsyncLimiter
+
+from campaigns.pace import Rate
+
+SLICE: Final = 0.1
+"""Seconds worth of sends that one slice commits ahead."""
+LARGEST_SLICE: Final = 100
+_SMOOTH_UP_TO: Final = 50
+"""Sends per second up to which a bucket holds one token: strict spacing. Above it one token more per 50/s makes up for
+late timers, and the leak is slowed by as much, so that no window of a second ever holds more than the rate."""
+
+
+class Bucket(AsyncLimiter):
+    """One limit: at most `rate` in every window of its length (of a second, where it is faster than one a second)."""
+
+    def __init__(self, rate: Rate) -> None:
+        per_second = rate.per_second
+        tokens = 1 + int(per_second / _SMOOTH_UP_TO)
+        super().__init__(tokens, tokens / (per_second - (tokens - 1)))
+
+    @property
+    def per_second(self) -> float:
+        """The pace that it settles at."""
+        return self._rate_per_sec
+
+    def ready_in(self) -> float:
+        """Seconds until it has room for one more."""
+        if self.has_capacity():
+            return 0.0
+        return (self._level + 1 - self.max_rate) / self._rate_per_sec
+
+    async def wait(self) -> None:
+        """Wait for room and take it: for a request that only this limit holds back."""
+        await self.acquire()
+
+    def prime(self, idle: float) -> None:
+        """Begin as if it had been filled to the brim `idle` seconds ago: nothing is forgotten over a restart."""
+        self.has_capacity()
+        self._level = max(self._level, self.max_rate - idle * self._rate_per_sec, 0.0)
+
+
+def gap_bucket(gap: timedelta) -> Bucket | None:
+    """The limit that `delay_between` is: one per gap."""
+    return Bucket(Rate(1, gap)) if gap else None
+
+
+def rate_bucket(rate: Rate | None) -> Bucket | None:
+    return Bucket(rate) if rate else None
+
+
+class Pacer:
+    """The limits of one lane: its own and its account's for every send, and those of the run that sends."""
+
+    def __init__(self, shared: Iterable[Bucket | None]) -> None:
+        self._shared = [bucket for bucket in shared if bucket is not None]
+        self._runs: dict[int, list[Bucket]] = {}
+
+    def prime(self, idle: float) -> None:
+        """Start the lane's limits where the last send, `idle` seconds ago, left them."""
+        for bucket in self._shared:
+            bucket.prime(idle)
+
+    def admit(self, run_id: int, gap: timedelta, rate: Rate | None, idle: float) -> None:
+        """Make a run's own limits known; `idle` is how long ago the lane last sent, in seconds."""
+        if run_id not in self._runs:
+            own = [bucket for bucket in (gap_bucket(gap), rate_bucket(rate)) if bucket is not None]
+            for bucket in own:
+                bucket.prime(idle)
+            self._runs[run_id] = own
+
+    def forget(self, keep: Iterable[int]) -> None:
+        """Drop the limits of runs that have ended."""
+        self._runs = {run_id: self._runs[run_id] for run_id in keep if run_id in self._runs}
+
+    def ready_in(self, run_id: int) -> float:
+        """Seconds until the run may send its next message."""
+        return max((bucket.ready_in() for bucket in self._buckets(run_id)), default=0.0)
+
+    def slice_size(self, run_id: int) -> int:
+        """How many messages of the run a slice may hold: about 100 ms worth, at least one."""
+        paces = [bucket.per_second for bucket in self._buckets(run_id)]
+        return max(1, min(LARGEST_SLICE, math.floor(min(paces) * SLICE))) if paces else LARGEST_SLICE
+
+    def spacing(self, run_id: int) -> timedelta:
+        """The time between two sends of the run that its limits come to."""
+        paces = [bucket.per_second for bucket in self._buckets(run_id)]
+        return timedelta(seconds=1 / min(paces)) if paces else timedelta()
+
+    async def turn(self, run_id: int) -> None:
+        """Wait until every limit has room for one more message of the run, then take from all at once."""
+        buckets = self._buckets(run_id)
+        while (wait := self.ready_in(run_id)) > 0:
+            await asyncio.sleep(wait)
+        for bucket in buckets:
+            await bucket.acquire()  # has room: does not suspend, so nobody comes between
+
+    def _buckets(self, run_id: int) -> list[Bucket]:
+        return [*self._shared, *self._runs.get(run_id, ())]

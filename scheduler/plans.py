@@ -1,0 +1,47 @@
+"""What a run sends and how fast, as frozen at its launch: read once for each run, then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from campaigns.pace import Rate
+from campaigns.spec import CampaignSpec
+from campaigns.templates import Renderer
+from providers.base import Capabilities
+from storage.engine import Connection
+from storage.runs import run_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    renderer: Renderer
+    gap: timedelta
+    """The least time between two sends of the campaign on a lane."""
+    rate: Rate | None
+
+
+class Plans:
+    """The plans of the runs that one lane has met."""
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        self._capabilities = capabilities
+        self._known: dict[int, Plan] = {}
+
+    async def of(self, connection: Connection, run_id: int) -> Plan:
+        if run_id not in self._known:
+            self._known[run_id] = self._plan(CampaignSpec.from_json(await run_spec(connection, run_id)))
+        return self._known[run_id]
+
+    def keep(self, run_ids: Iterable[int]) -> None:
+        """Forget the runs that are not among `run_ids`."""
+        self._known = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
+
+    def _plan(self, spec: CampaignSpec) -> Plan:
+        gap = spec.pace.gap
+        return Plan(
+            renderer=Renderer(spec.content),
+            gap=self._capabilities.delay_between if gap is None else gap,
+            rate=spec.pace.rate,
+        )

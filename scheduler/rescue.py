@@ -1,0 +1,77 @@
+"""Resolve what is in doubt by asking the provider: found, the job takes the message's id; certainly absent, it may be
+sent again. What the provider cannot tell stays in doubt until a person decides."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import orjson
+
+from campaigns.content import Content, MessageType
+from campaigns.errors import DrumbeatError
+from campaigns.outcomes import MAX_ATTEMPTS
+from providers.base import Absent, Doubt, Found
+from scheduler.lanes import Lane
+from storage.engine import Engine, reading, writing
+from storage.receipts import (
+    DoubtRow,
+    adopt_message,
+    apply_reports,
+    doubts,
+    give_up,
+    known_message_ids,
+    send_again,
+)
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 500
+
+
+async def resolve_doubts(engine: Engine, lane: Lane) -> int:
+    """Look up every message of the lane that has been in doubt long enough for the provider to know; how many resolved.
+
+    One after the other: two doubts about the same recipient must not both take the one message that is found.
+    """
+    async with reading(engine) as connection:
+        waiting = await doubts(connection, lane.name, AT_ONCE)
+    settled = lane.now() - lane.account.settings.settle_after
+    resolved = 0
+    for doubt in waiting:
+        if doubt.asked_from > settled:
+            continue
+        try:
+            resolved += await _resolve(engine, lane, doubt)
+        except DrumbeatError as error:
+            logger.warning(
+                "A message in doubt could not be looked up: %s",
+                error,
+                extra={"action": "lookup_failed", "lane": lane.name, "job": doubt.job_id},
+            )
+            break
+    return resolved
+
+
+async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
+    async with reading(engine) as connection:
+        known = await known_message_ids(connection, doubt.phone)
+    question = Doubt(doubt.phone, read_content(doubt.content), doubt.intent_at, known)
+    answer = await lane.adapter.look_up(lane.http, lane.sender, question)
+    now = lane.now()
+    async with writing(engine) as connection:
+        match answer:
+            case Found(report=report):
+                adopted = await adopt_message(connection, doubt, report.message_id, now)
+                await apply_reports(connection, lane.name, [report], "lookup", now)
+                return adopted
+            case Absent() if doubt.attempts >= MAX_ATTEMPTS:
+                return await give_up(connection, doubt, now)
+            case Absent():
+                return await send_again(connection, doubt, now)
+
+
+def read_content(stored: str) -> Content:
+    """The message as its attempt stored it."""
+    fields = orjson.loads(stored)
+    return Content(**{**fields, "type": MessageType(fields["type"])})

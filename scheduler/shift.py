@@ -1,0 +1,239 @@
+"""One bounded stretch of one process draining one lane: the only code path that sends.
+
+take the lane -> until the deadline: open a slice -> send it under the pacer -> collect -> at the end, store what is
+left and release the lane. No transaction spans a call to the provider, and no call is made before its intent is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from campaigns.errors import AccountError, Unavailable
+from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge, retry_delay
+from providers.http import Answer
+from scheduler.lanes import LEASE, Lane
+from scheduler.pacing import SLICE
+from scheduler.plans import Plans
+from scheduler.slicing import Ended, PlannedCall, Slice, open_slice, store_ended
+from storage.dispatch import Outcome
+from storage.engine import Engine, writing
+from storage.lanes import LaneLost, pause_lane, read_lanes, release_lane, take_lane
+from storage.receipts import mark_orphans
+
+logger = logging.getLogger(__name__)
+
+SHIFT: Final = timedelta(seconds=25)
+MOST_IN_FLIGHT: Final = 500
+"""Calls under way at once on a lane; more would only wait for the provider and widen what a crash leaves in doubt."""
+
+
+class Shift:
+    """One shift of one lane. `run` is all that callers need."""
+
+    def __init__(
+        self, engine: Engine, lane: Lane, holder: str, stop: asyncio.Event, *, sole: bool, jitter: random.Random
+    ) -> None:
+        self.engine = engine
+        self.lane = lane
+        self.holder = holder
+        self.stop = stop
+        self.sole = sole
+        self.jitter = jitter
+        self.plans = Plans(lane.adapter.capabilities)
+        self.ended = Ended()
+        self.in_flight: set[asyncio.Task[None]] = set()
+        self.epoch = 0
+        self.held_until = 0.0
+        self.idle = 0.0
+        self.halted = False
+
+    async def run(self) -> float:
+        """Drain the lane; seconds until it is worth starting again (0: as soon as something is due)."""
+        if not await self._take():
+            return LEASE.total_seconds()
+        try:
+            if not await self._sender_is_well():
+                return 1.0
+            return await self._drain(time.monotonic() + SHIFT.total_seconds())
+        except LaneLost:
+            logger.warning("Another process took the lane.", extra={"action": "lane_lost", "lane": self.lane.name})
+            return LEASE.total_seconds()
+        finally:
+            await self._hand_over()
+
+    async def _take(self) -> bool:
+        now = self.lane.now()
+        async with writing(self.engine) as connection:
+            row = (await read_lanes(connection))[self.lane.name]
+            epoch = await take_lane(connection, self.lane.name, self.holder, now, now + LEASE, sole=self.sole)
+            if epoch is None:
+                return False
+            orphans = await mark_orphans(connection, self.lane.name, now)
+        if orphans:
+            logger.warning(
+                "Messages of an interrupted sender are in doubt.",
+                extra={"action": "orphans_in_doubt", "lane": self.lane.name, "jobs": orphans},
+            )
+        self.epoch = epoch
+        self.held_until = time.monotonic() + LEASE.total_seconds()
+        self.idle = self.lane.prime(row.last_sent_at)
+        return True
+
+    async def _sender_is_well(self) -> bool:
+        """Ask once whether the sender can send; pause the lane with the reason where it cannot."""
+        try:
+            problem = await self.lane.adapter.sender_problem(self.lane.http, self.lane.sender)
+            until = None
+        except AccountError as error:
+            problem, until = str(error), None
+        except Unavailable as error:
+            problem, until = str(error), self.lane.now() + self._back_off(None)
+        if problem is None:
+            return True
+        async with writing(self.engine) as connection:
+            await pause_lane(connection, self.lane.name, problem, until)
+        return False
+
+    async def _drain(self, deadline: float) -> float:
+        while not self.stop.is_set() and not self.halted and time.monotonic() < deadline:
+            piece = await self._open()
+            for call in piece.calls:
+                await self._start(call)
+            if piece.met:
+                await self._rest(self._ready_in(piece.runs))
+            elif piece.blocked:
+                wait = self._ready_in(piece.blocked)
+                if wait > LEASE.total_seconds() / 3:
+                    return wait
+                await self._rest(wait)
+            elif self.in_flight:
+                await asyncio.wait(self.in_flight, return_when=asyncio.FIRST_COMPLETED)
+            elif not self.ended:
+                return 0.0
+        return 0.0
+
+    async def _open(self) -> Slice:
+        ended, self.ended = self.ended, Ended()
+        piece = await open_slice(self.engine, self.lane, self.epoch, self.plans, ended, idle=self.idle)
+        self.held_until = time.monotonic() + LEASE.total_seconds()
+        self.plans.keep(piece.runs)
+        self.lane.pacer.forget(piece.runs)
+        return piece
+
+    def _ready_in(self, run_ids: Iterable[int]) -> float:
+        return min((self.lane.pacer.ready_in(run_id) for run_id in run_ids), default=0.0)
+
+    async def _start(self, planned: PlannedCall) -> None:
+        """Wait for the call's turn and set it off; the turns of a batch's other recipients follow it."""
+        if len(self.in_flight) >= MOST_IN_FLIGHT:
+            await asyncio.wait(self.in_flight, return_when=asyncio.FIRST_COMPLETED)
+        if not self.halted:
+            await self.lane.pacer.turn(planned.run_id)
+        if self.halted:
+            self._give_back(planned, "held_back", "The lane had stopped before this message's turn.")
+            return
+        if time.monotonic() >= self.held_until:
+            raise LaneLost(self.lane.name)
+        task = asyncio.create_task(self._call(planned))
+        self.in_flight.add(task)
+        task.add_done_callback(self.in_flight.discard)
+        for _ in planned.intents[1:]:
+            await self.lane.pacer.turn(planned.run_id)
+
+    async def _call(self, planned: PlannedCall) -> None:
+        reply = await self.lane.http.exchange(self.lane.adapter.build(planned.call))
+        results = self.lane.adapter.read(reply, planned.call)
+        status, request_id = (reply.status, reply.request_id) if isinstance(reply, Answer) else (None, None)
+        self._collect(planned, results, reply.latency_ms, status, request_id)
+
+    def _give_back(self, planned: PlannedCall, code: str, text: str) -> None:
+        refused = Refused(FailureKind.NOT_SENT, code, text)
+        self._collect(planned, [refused] * len(planned.intents), None, None, None)
+
+    def _collect(
+        self,
+        planned: PlannedCall,
+        results: list[Result],
+        latency_ms: int | None,
+        status: int | None,
+        request_id: str | None,
+    ) -> None:
+        now = self.lane.now()
+        for intent, result in zip(planned.intents, results, strict=True):
+            ack = acknowledge(result, intent.job.attempts + 1, now, self.jitter)
+            self.ended.outcomes.append(Outcome(intent, result, ack, now, status, request_id, latency_ms))
+        for result in set(results):
+            self._heed(planned.run_id, result)
+
+    def _heed(self, run_id: int, result: Result) -> None:
+        """What a result means beyond its own job: back off, pause the lane, pause the campaign."""
+        match result:
+            case Accepted():
+                self.lane.failures = 0
+            case Refused(kind=FailureKind.NOT_SENT | FailureKind.THROTTLED, code=code) if code != "held_back":
+                self._halt(_said(result), self.lane.now() + self._back_off(result.retry_after))
+            case Refused(kind=FailureKind.LANE):
+                self._halt(_said(result), None)
+            case Refused(kind=FailureKind.CAMPAIGN):
+                self.halted = True
+                self.ended.run_pauses.setdefault(run_id, _said(result))
+            case _:
+                pass
+
+    def _halt(self, reason: str, until: datetime | None) -> None:
+        if not self.halted:
+            self.halted = True
+            self.ended.lane_pause = (reason, until)
+
+    def _back_off(self, asked: float | None) -> timedelta:
+        self.lane.failures += 1
+        return retry_delay(self.lane.failures, asked, self.jitter)
+
+    async def _rest(self, wait: float) -> None:
+        """Until the next slice may be opened; what comes back by then is stored first where there is time."""
+        if wait <= SLICE:
+            await asyncio.sleep(0)
+            return
+        until = time.monotonic() + wait - SLICE / 2
+        if self.in_flight:
+            await asyncio.wait(self.in_flight, timeout=wait - SLICE / 2)
+        await self._store()
+        await wait_for_stop(self.stop, until - time.monotonic())
+
+    async def _store(self) -> None:
+        if self.ended:
+            ended, self.ended = self.ended, Ended()
+            await store_ended(self.engine, self.lane, self.epoch, ended)
+
+    async def _hand_over(self) -> None:
+        """Let the calls under way end, store what they came to, and release the lane."""
+        while self.in_flight:
+            await asyncio.wait(self.in_flight)
+        try:
+            await self._store()
+            async with writing(self.engine) as connection:
+                await release_lane(connection, self.lane.name, self.epoch)
+        except LaneLost:
+            logger.warning(
+                "The lane was taken before the last outcomes were stored.",
+                extra={"action": "lane_lost", "lane": self.lane.name},
+            )
+
+
+def _said(refused: Refused) -> str:
+    return f"{refused.code}: {refused.text}" if refused.text else refused.code
+
+
+async def wait_for_stop(stop: asyncio.Event, seconds: float) -> bool:
+    """Sleep that a stop cuts short; whether it did."""
+    try:
+        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
+    except TimeoutError:
+        return False
+    return True

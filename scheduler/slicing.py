@@ -1,0 +1,177 @@
+"""Open one slice: in a single transaction, store what earlier calls came to, take what is due, decide from facts read
+in that same transaction, put waits and skips aside, and commit the intents of the calls about to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import assert_never
+from uuid import uuid4
+
+import orjson
+
+from campaigns.content import Content
+from campaigns.errors import SpecError
+from campaigns.outcomes import ALONE
+from campaigns.rules import Facts, Send, Skip, Wait, decide
+from campaigns.states import JobState, RunState
+from providers.base import Call
+from scheduler.lanes import LEASE, Lane
+from scheduler.pacing import LARGEST_SLICE, SLICE
+from scheduler.plans import Plan, Plans
+from storage.dispatch import (
+    Aside,
+    DueJob,
+    Intent,
+    Outcome,
+    claim_due,
+    commit_intents,
+    optout_scopes,
+    put_aside,
+    store_outcomes,
+)
+from storage.engine import Connection, Engine, writing
+from storage.lanes import hold_lane, note_sends, pause_lane
+from storage.runs import RunRow, open_runs, pause_run
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One call whose intents are committed."""
+
+    run_id: int
+    call: Call
+    intents: tuple[Intent, ...]
+
+
+@dataclass(slots=True)
+class Ended:
+    """What the calls since the last slice came to."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    lane_pause: tuple[str, datetime | None] | None = None
+    run_pauses: dict[int, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.lane_pause or self.run_pauses)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    calls: list[PlannedCall]
+    met: int
+    """Jobs that were due and are dealt with: sent, put aside or ended."""
+    runs: tuple[int, ...]
+    """The running runs, whether or not they had anything due."""
+    blocked: tuple[int, ...]
+    """Those of them whose own limits let nothing go within this slice."""
+
+
+async def open_slice(engine: Engine, lane: Lane, epoch: int, plans: Plans, ended: Ended, *, idle: float) -> Slice:
+    """Commit the slice; raises LaneLost, with nothing written, where another holder has the lane."""
+    now = lane.now()
+    calls: list[PlannedCall] = []
+    blocked: list[int] = []
+    met = 0
+    async with writing(engine) as connection:
+        await _store(connection, lane, epoch, ended, now)
+        running = [run for run in await open_runs(connection) if run.state is RunState.RUNNING]
+        for run in running:
+            plan = await plans.of(connection, run.id)
+            lane.pacer.admit(run.id, plan.gap, plan.rate, idle)
+            if lane.pacer.ready_in(run.id) > SLICE:
+                blocked.append(run.id)
+                continue
+            due = await _due(connection, lane, run, now, met)
+            met += len(due)
+            calls += await _prepare(connection, lane, epoch, run, plan, due, now)
+        if calls:
+            await note_sends(connection, lane.name, now + timedelta(seconds=SLICE))
+    return Slice(calls, met, tuple(run.id for run in running), tuple(blocked))
+
+
+async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> None:
+    """Store what calls came to without opening a slice."""
+    async with writing(engine) as connection:
+        await _store(connection, lane, epoch, ended, lane.now())
+
+
+async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
+    await hold_lane(connection, lane.name, epoch, now + LEASE)
+    await store_outcomes(connection, ended.outcomes, now)
+    if ended.lane_pause is not None:
+        await pause_lane(connection, lane.name, *ended.lane_pause)
+    for run_id, reason in ended.run_pauses.items():
+        await pause_run(connection, run_id, reason, now)
+
+
+async def _due(connection: Connection, lane: Lane, run: RunRow, now: datetime, met: int) -> list[DueJob]:
+    limit = min(lane.pacer.slice_size(run.id), LARGEST_SLICE - met)
+    return await claim_due(connection, run.id, lane.name, now, limit) if limit > 0 else []
+
+
+async def _prepare(
+    connection: Connection, lane: Lane, epoch: int, run: RunRow, plan: Plan, due: Sequence[DueJob], now: datetime
+) -> list[PlannedCall]:
+    if not due:
+        return []
+    opted_out = await optout_scopes(connection, [job.phone for job in due])
+    asides: list[Aside] = []
+    sends: list[tuple[DueJob, Content]] = []
+    for job in due:
+        facts = Facts(now, run.state, run.category, run.expires_at, opted_out.get(job.phone, frozenset()))
+        aside_or_content = _decide(job, facts, plan)
+        if isinstance(aside_or_content, Aside):
+            asides.append(aside_or_content)
+        else:
+            sends.append((job, aside_or_content))
+    calls = [_plan_call(run.id, lane, plan, group) for group in _batches(sends, lane.adapter.capabilities.batch)]
+    await put_aside(connection, asides, now)
+    await commit_intents(connection, lane.name, epoch, [intent for call in calls for intent in call.intents], now)
+    return calls
+
+
+def _decide(job: DueJob, facts: Facts, plan: Plan) -> Aside | Content:
+    match decide(facts):
+        case Wait(until=until, rule=rule):
+            return Aside(job.id, JobState.PENDING, due_at=until, held_by=rule)
+        case Skip(reason=reason, state=state):
+            return Aside(job.id, state, reason=reason)
+        case Send():
+            return _render(job, plan)
+        case other:
+            assert_never(other)
+
+
+def _render(job: DueJob, plan: Plan) -> Aside | Content:
+    try:
+        return plan.renderer.render(orjson.loads(job.vars))
+    except SpecError as error:
+        return Aside(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
+
+
+def _batches(sends: Sequence[tuple[DueJob, Content]], largest: int) -> list[list[tuple[DueJob, Content]]]:
+    """Jobs of equal content together, at most `largest`; a job to be sent alone is alone."""
+    groups: list[list[tuple[DueJob, Content]]] = []
+    filling: dict[Content, list[tuple[DueJob, Content]]] = {}
+    for job, content in sends:
+        group = filling.get(content)
+        if group is None or len(group) >= largest or job.held_by == ALONE:
+            group = []
+            groups.append(group)
+            if job.held_by != ALONE:
+                filling[content] = group
+        group.append((job, content))
+    return groups
+
+
+def _plan_call(run_id: int, lane: Lane, plan: Plan, group: Sequence[tuple[DueJob, Content]]) -> PlannedCall:
+    content = group[0][1]
+    key = uuid4().hex
+    stored = orjson.dumps(asdict(content)).decode()
+    return PlannedCall(
+        run_id,
+        Call(lane.sender, tuple(job.phone for job, _ in group), content, lane.pacer.spacing(run_id)),
+        tuple(Intent(job, key, content.type.value, stored) for job, _ in group),
+    )

@@ -1,0 +1,98 @@
+"""What people do to a campaign under way: schedule, pause, resume, cancel, resolve. Guarded updates, set-based."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import CampaignState, JobState, RunState
+from storage.tables import campaigns, events, jobs, runs
+
+
+async def move_campaign(
+    connection: AsyncConnection,
+    name: str,
+    sources: Sequence[CampaignState],
+    target: CampaignState,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    start_at: datetime | None = None,
+) -> bool:
+    """Move the campaign from one of `sources` to `target`; False where it is in none of them."""
+    values: dict[str, object] = {"state": target, "reason": reason, "updated_at": now}
+    if start_at is not None:
+        values["start_at"] = start_at
+    moved = await connection.execute(
+        update(campaigns).where(campaigns.c.name == name, campaigns.c.state.in_(sources)).values(**values)
+    )
+    return bool(moved.rowcount)
+
+
+async def campaign_state(connection: AsyncConnection, name: str) -> tuple[CampaignState, str | None] | None:
+    """The campaign's state and its reason, or None where there is no campaign of that name."""
+    found = select(campaigns.c.state, campaigns.c.reason).where(campaigns.c.name == name)
+    row = (await connection.execute(found)).first()
+    return None if row is None else (CampaignState(row.state), row.reason)
+
+
+async def move_runs(
+    connection: AsyncConnection,
+    name: str,
+    sources: Sequence[RunState],
+    target: RunState,
+    *,
+    reason: str | None = None,
+    ended_at: datetime | None = None,
+) -> int:
+    """Move the campaign's runs from one of `sources` to `target`; how many moved."""
+    mine = select(campaigns.c.id).where(campaigns.c.name == name)
+    moved = await connection.execute(
+        update(runs)
+        .where(runs.c.campaign_id.in_(mine), runs.c.state.in_(sources))
+        .values(state=target, reason=reason, ended_at=ended_at)
+    )
+    return moved.rowcount
+
+
+def _jobs_of(name: str) -> Select[tuple[int]]:
+    return (
+        select(jobs.c.id)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .join(campaigns, campaigns.c.id == runs.c.campaign_id)
+        .where(campaigns.c.name == name)
+    )
+
+
+async def end_jobs(
+    connection: AsyncConnection,
+    name: str,
+    source: JobState,
+    target: JobState,
+    now: datetime,
+    *,
+    reason: str | None,
+    detail: str,
+) -> int:
+    """Move all the campaign's jobs in `source` to `target` by a person's word; how many. Histories included."""
+    chosen = _jobs_of(name).where(jobs.c.state == source)
+    history = select(
+        chosen.subquery().c.id,
+        literal(now, events.c.at.type),
+        literal(now, events.c.stored_at.type),
+        literal("user"),
+        literal(target.value),
+        literal(detail),
+    )
+    await connection.execute(
+        insert(events).from_select(["job_id", "at", "stored_at", "source", "event", "detail"], history)
+    )
+    moved = await connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_(chosen), jobs.c.state == source)
+        .values(state=target, reason=reason, held_by=None, due_at=now, updated_at=now)
+    )
+    return moved.rowcount
