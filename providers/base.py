@@ -1,7 +1,8 @@
-"""What an adapter is: data about a provider and a few small functions. One file per provider, found by the registry.
+"""What an adapter is: data about a provider and a few small functions. One file per provider.
 
-`build` and `read` are pure: the request of one call, and what its answer means for each recipient. The others talk to
-the provider through `Http`, which an account's rate limit guards. The engine, never an adapter, decides states.
+`build` and `read` are pure: the request of one call, and what its answer means for each recipient. The others
+talk to the provider through `Http`, which an account's rate limit guards. The engine decides states, never an
+adapter.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from campaigns.states import JobState
 from providers.settings import AccountSettings, SenderSettings
 
 if TYPE_CHECKING:
-    from providers.http import Answer, Http, Request
+    from providers.http import Answer, Http, Reply, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a provider says later about a message it took. `state` is None where its word is not known to us."""
+    """What a provider says later about a message it took. `state` is None where we do not know its word."""
 
     message_id: str
     status: str
@@ -99,6 +100,29 @@ class Session:
     display_name: str | None = None
     reason: str | None = None
     last_seen_at: datetime | None = None
+    qr_code: str | None = field(default=None, repr=False)
+    """A `data:image/png;base64,` URI, where the answer carried one. Whoever scans it holds the session."""
+
+
+class Sessions(Protocol):
+    """A gateway's sessions. All raise Unavailable, AccountError, and NotFound for an unknown id."""
+
+    async def create(self, http: Http) -> Session:
+        """A new session, with the QR code that a phone must scan."""
+
+    async def list_all(self, http: Http) -> list[Session]: ...
+
+    async def show(self, http: Http, session_id: str) -> Session: ...
+
+    async def qr_code(self, http: Http, session_id: str) -> str:
+        """The QR code to scan, as a `data:image/png;base64,` URI."""
+
+    async def disconnect(self, http: Http, session_id: str) -> Session:
+        """The session as it is afterwards; it is not deleted."""
+
+    async def reconnect(self, http: Http, session_id: str) -> Session: ...
+
+    async def delete(self, http: Http, session_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +140,32 @@ class Adapter(Protocol):
 
     def __init__(self, account: AccountSettings) -> None: ...
 
-    def build(self, call: Call) -> Request:
-        """The HTTP request of one call."""
+    @property
+    def sessions(self) -> Sessions | None:
+        """The gateway's sessions, None where there are none."""
 
-    def read(self, answer: Answer, call: Call) -> list[Result]:
+    def credentials(self) -> dict[str, str]:
+        """The headers that carry the secret; only `Http` asks. Raises UsageError where it is missing."""
+
+    def unsendable(self, content: Content) -> str | None:
+        """Why this content cannot be sent here, as a sentence for the author of the campaign, or None."""
+
+    def build(self, call: Call) -> Request:
+        """The HTTP request of one call, without its secret."""
+
+    def read(self, reply: Reply, call: Call) -> list[Result]:
         """One result for each recipient of the call, in its order."""
 
-    def poll(self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime) -> AsyncIterator[list[Report]]:
-        """Reports of the messages `ids`, all taken between `since` and `until`, a page at a time. Raises Unavailable."""
+    def balance_in(self, answer: Answer) -> Balance | None:
+        """The balance that an answer to a send tells, where it does."""
+
+    def poll(
+        self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        """Reports of the messages `ids`, all taken between `since` and `until`, in portions.
+
+        A message that the provider does not know any more is left out. Raises Unavailable, AccountError.
+        """
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
         """Whether a message in doubt is at the provider. Raises Unavailable when it cannot be told now."""
@@ -133,3 +175,6 @@ class Adapter(Protocol):
 
     async def check(self, http: Http) -> str:
         """A harmless authenticated call; a sentence saying what it saw. Raises Unavailable, AccountError."""
+
+    async def balance(self, http: Http) -> Balance:
+        """Raises UsageError where the provider has no call for it, Unavailable, AccountError."""

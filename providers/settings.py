@@ -1,4 +1,4 @@
-"""An account and its senders, as `drumbeat.toml` writes them. An adapter with keys of its own subclasses these."""
+"""An account and its senders as `drumbeat.toml` writes them. An adapter with own keys subclasses these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from campaigns.errors import UsageError
 from campaigns.pace import Duration, Rate
@@ -18,28 +18,35 @@ from campaigns.pace import Duration, Rate
 
 @dataclass(frozen=True)
 class Secret:
-    """Where a secret is, `env:NAME` or `file:PATH`; it is read when used and never kept, printed or stored."""
+    """Where a secret is, `env:NAME` or `file:PATH`; it is read when used and never printed or stored."""
 
     place: str
 
     def reveal(self) -> str:
-        """The secret itself. Raises UsageError where the variable or the file is not there."""
+        """The secret itself. Raises UsageError where it is missing, unreadable or not fit for a header."""
         kind, _, where = self.place.partition(":")
-        if kind == "env":
-            value = os.environ.get(where, "")
-        else:
-            path = Path(where).expanduser()
-            value = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+        value = (os.environ.get(where, "") if kind == "env" else _read(Path(where).expanduser())).strip()
         if not value:
-            raise UsageError(f"The secret {self.place} is empty or missing.", hint=f"Set it: {_how_to_set(kind, where)}")
+            raise UsageError(f"The secret {self.place} is empty or missing.", hint=_how_to_set(kind, where))
+        if not (value.isascii() and value.isprintable()):
+            raise UsageError(
+                f"The secret {self.place} holds characters that no key has.", hint="Copy it again."
+            )
         return value
 
     def __repr__(self) -> str:
         return f"Secret({self.place!r})"
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _how_to_set(kind: str, where: str) -> str:
-    return f"export {where}=…" if kind == "env" else f"write it to {where}"
+    return f"Set it: export {where}=…" if kind == "env" else f"Write it to {where}, readable by this user."
 
 
 def _secret(value: Any) -> Any:
@@ -66,14 +73,35 @@ class SenderSettings(BaseModel):
 class AccountSettings(BaseModel):
     """Provider credentials and the limits its lanes share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    # A key written out by mistake must not be repeated by the error that says so.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
 
     adapter: str
     base_url: str
     api_key: SecretPlace
     rate: Rate | None = None
     senders: Sequence[SenderSettings] = Field(default_factory=list)
-    timeout: Duration = timedelta(seconds=30)
+    timeout: Annotated[Duration, Field(gt=timedelta())] = timedelta(seconds=30)
     """The longest wait for an answer; past it the message is in doubt."""
     settle_after: Duration = timedelta(seconds=30)
     """How long after an unanswered call the provider's list is trusted to show what it took."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise ValueError(
+                'a base_url is written as "https://host" or "https://host/path", without a key in it'
+            )
+        return value.rstrip("/")
+
+    @field_validator("senders")
+    @classmethod
+    def _named_once(cls, senders: Sequence[SenderSettings]) -> Sequence[SenderSettings]:
+        names = [sender.name for sender in senders]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two senders have the same name: {', '.join(twice)}")
+        return senders

@@ -19,18 +19,18 @@ from campaigns.pace import Rate
 SLICE: Final = 0.1
 """Seconds worth of sends that one slice commits ahead."""
 LARGEST_SLICE: Final = 100
-_SMOOTH_UP_TO: Final = 50
-"""Sends per second up to which a bucket holds one token: strict spacing. Above it one token more per 50/s makes up for
-late timers, and the leak is slowed by as much, so that no window of a second ever holds more than the rate."""
+TICK: Final = 1e-6
+"""Seconds; a shorter sleep may not move the clock at all."""
+_STRICT_UP_TO: Final = 50
+"""Sends per second up to which a rate is strict spacing. Above it the bucket holds one token more per 50/s, which makes
+up for late timers, and leaks slower by as much, so that no window of a second ever holds more than the rate."""
 
 
 class Bucket(AsyncLimiter):
-    """One limit: at most `rate` in every window of its length (of a second, where it is faster than one a second)."""
+    """One limit: `per_second` on average and never more than `tokens` at once."""
 
-    def __init__(self, rate: Rate) -> None:
-        per_second = rate.per_second
-        tokens = 1 + int(per_second / _SMOOTH_UP_TO)
-        super().__init__(tokens, tokens / (per_second - (tokens - 1)))
+    def __init__(self, tokens: int, per_second: float) -> None:
+        super().__init__(tokens, tokens / per_second)
 
     @property
     def per_second(self) -> float:
@@ -54,12 +54,16 @@ class Bucket(AsyncLimiter):
 
 
 def gap_bucket(gap: timedelta) -> Bucket | None:
-    """The limit that `delay_between` is: one per gap."""
-    return Bucket(Rate(1, gap)) if gap else None
+    """The limit that `delay_between` is: never two sends closer than `gap`; None where there is no gap."""
+    return Bucket(1, 1 / gap.total_seconds()) if gap else None
 
 
 def rate_bucket(rate: Rate | None) -> Bucket | None:
-    return Bucket(rate) if rate else None
+    """At most `rate` in every window of its length (of a second, where it is faster than one a second)."""
+    if rate is None:
+        return None
+    spare = int(rate.per_second / _STRICT_UP_TO)
+    return Bucket(1 + spare, rate.per_second - spare)
 
 
 class Pacer:
@@ -104,7 +108,7 @@ class Pacer:
         """Wait until every limit has room for one more message of the run, then take from all at once."""
         buckets = self._buckets(run_id)
         while (wait := self.ready_in(run_id)) > 0:
-            await asyncio.sleep(wait)
+            await asyncio.sleep(max(wait, TICK))
         for bucket in buckets:
             await bucket.acquire()  # has room: does not suspend, so nobody comes between
 

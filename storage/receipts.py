@@ -97,77 +97,86 @@ def _next_poll(asked: Awaited, now: datetime) -> datetime | None:
 async def apply_reports(
     connection: AsyncConnection, lane: str, reports: Sequence[Reported], source: str, now: datetime
 ) -> int:
-    """Move each reported job as far as its report's rank allows; how many moved.
+    """Move each reported job as far as its report's rank allows; how many moves were made.
 
-    A repeated or weaker report changes nothing; a price is taken from whichever report names one.
+    A repeated or weaker report moves nothing; times and prices are taken from whichever report names them.
     """
     if not reports:
         return 0
     known = await _jobs_of(connection, lane, [report.message_id for report in reports])
-    changes, histories = [], []
+    facts, moves, histories = [], [], []
     for report in reports:
-        for job_id, state in known.get(report.message_id, ()):
-            reached = advance(state, report.state) if report.state is not None else state
-            changes.append(_change(job_id, reached, report))
-            if reached is not state:
-                histories.append(event(job_id, report.at or now, source, reached.value, report.reason))
-    if changes:
-        await _write_changes(connection, changes, now)
+        for job_id, state in known.get(report.message_id, {}).items():
+            facts.append(_facts(job_id, report))
+            if report.state is None or advance(state, report.state) is state:
+                continue
+            known[report.message_id][job_id] = report.state
+            moves.append(_move(job_id, report.state, report))
+            histories.append(event(job_id, report.at or now, source, report.state.value, report.reason))
+    await _write_facts(connection, facts, now)
+    await _write_moves(connection, moves)
     await add_events(connection, histories, now)
-    return len(histories)
+    return len(moves)
 
 
 async def _jobs_of(
     connection: AsyncConnection, lane: str, message_ids: Sequence[str]
-) -> dict[str, list[tuple[int, JobState]]]:
+) -> dict[str, dict[int, JobState]]:
     named = (
         select(jobs.c.provider_message_id, jobs.c.id, jobs.c.state)
         .where(jobs.c.lane == lane, jobs.c.provider_message_id.in_(set(message_ids)))
         .with_for_update()
     )
-    known: dict[str, list[tuple[int, JobState]]] = {}
+    known: dict[str, dict[int, JobState]] = {}
     for message_id, job_id, state in await connection.execute(named):
-        known.setdefault(message_id, []).append((job_id, JobState(state)))
+        known.setdefault(message_id, {})[job_id] = JobState(state)
     return known
 
 
-def _change(job_id: int, reached: JobState, report: Reported) -> dict[str, Any]:
+def _facts(job_id: int, report: Reported) -> dict[str, Any]:
     times = dict(report.times)
     if report.at is not None and report.state is not None:
         times.setdefault(report.state, report.at)
-    failed = reached is JobState.FAILED
     return {
         "of_job": job_id,
-        "to_state": reached.value,
-        "to_reason": "provider_failed" if failed else None,
-        "to_code": (report.reason or report.status) if failed else None,
-        "to_sent": times.get(JobState.SENT),
-        "to_delivered": times.get(JobState.DELIVERED),
-        "to_read": times.get(JobState.READ),
-        "to_cost": report.cost.micros if report.cost else None,
+        "to_sent_at": times.get(JobState.SENT),
+        "to_delivered_at": times.get(JobState.DELIVERED),
+        "to_read_at": times.get(JobState.READ),
+        "to_cost_micros": report.cost.micros if report.cost else None,
         "to_currency": report.cost.currency if report.cost else None,
     }
 
 
-async def _write_changes(connection: AsyncConnection, changes: list[dict[str, Any]], now: datetime) -> None:
-    def keep(name: str, column: str) -> Any:
-        return func.coalesce(bindparam(name, type_=jobs.c[column].type), jobs.c[column])
+async def _write_facts(connection: AsyncConnection, facts: list[dict[str, Any]], now: datetime) -> None:
+    if not facts:
+        return
+    kept = {
+        name: func.coalesce(bindparam(f"to_{name}", type_=jobs.c[name].type), jobs.c[name])
+        for name in ("sent_at", "delivered_at", "read_at", "cost_micros", "currency")
+    }
+    await connection.execute(
+        update(jobs).where(jobs.c.id == bindparam("of_job")).values(**kept, updated_at=now), facts
+    )
 
+
+def _move(job_id: int, state: JobState, report: Reported) -> dict[str, Any]:
+    failed = state is JobState.FAILED
+    return {
+        "of_job": job_id,
+        "to_state": state.value,
+        "to_reason": "provider_failed" if failed else None,
+        "to_code": (report.reason or report.status) if failed else None,
+    }
+
+
+async def _write_moves(connection: AsyncConnection, moves: list[dict[str, Any]]) -> None:
+    if not moves:
+        return
     await connection.execute(
         update(jobs)
         .where(jobs.c.id == bindparam("of_job"))
-        .values(
-            state=bindparam("to_state"),
-            reason=bindparam("to_reason"),
-            code=bindparam("to_code"),
-            sent_at=keep("to_sent", "sent_at"),
-            delivered_at=keep("to_delivered", "delivered_at"),
-            read_at=keep("to_read", "read_at"),
-            cost_micros=keep("to_cost", "cost_micros"),
-            currency=keep("to_currency", "currency"),
-            updated_at=now,
-        ),
-        changes,
+        .values(state=bindparam("to_state"), reason=bindparam("to_reason"), code=bindparam("to_code")),
+        moves,
     )
 
 

@@ -102,6 +102,13 @@ imports = Table(
     Column("accepted", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
     Column("duplicates", BigInteger, nullable=False),
+    Column(
+        "settled",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="rows that came back through a rejects file and took their old places in an earlier import",
+    ),
     Column("detected", Text, nullable=False, comment="JSON: encoding, delimiter, phone_column"),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("campaign_id", "digest"),

@@ -1,0 +1,37 @@
+"""Which adapters there are. Each is imported when asked for, so that a command pays only for its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final, cast
+
+from campaigns.content import MessageType
+from campaigns.errors import UsageError
+from providers.base import Adapter
+from providers.settings import AccountSettings
+
+ADAPTERS: Final = {
+    "ourvoice": "providers.ourvoice:OurVoice",
+}
+
+
+def adapter_class(name: str) -> type[Adapter]:
+    """The adapter of that name. Raises UsageError, naming those there are."""
+    place = ADAPTERS.get(name)
+    if place is None:
+        known = ", ".join(sorted(ADAPTERS))
+        raise UsageError(f'There is no adapter "{name}".', hint=f"Known adapters: {known}.")
+    module, _, attribute = place.partition(":")
+    return cast("type[Adapter]", getattr(import_module(module), attribute))
+
+
+def open_adapter(account: AccountSettings) -> Adapter:
+    """The adapter of an account."""
+    make = cast("Callable[[AccountSettings], Adapter]", adapter_class(account.adapter))
+    return make(account)
+
+
+def providers_that_send(kind: MessageType) -> list[str]:
+    """The adapters that can send this type, by name, for the error that a campaign's author reads."""
+    return [name for name in sorted(ADAPTERS) if kind in adapter_class(name).capabilities.types]

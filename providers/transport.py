@@ -1,0 +1,118 @@
+"""Our transport under the httpx seam: aiohttp works, the errors say whether the request can have left.
+
+Why not a ready-made one: it reports a reset *after* the request was read as a connect timeout, and whoever
+believes that sends twice. Here `NeverLeft` is raised only while there is no connection yet, `MayHaveLeft`
+for everything else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import aiohttp
+import httpx
+from yarl import URL
+
+MAX_BODY: Final = 8 * 1024 * 1024
+"""Bytes of an answer, unpacked. No provider's answer comes near; a longer one is not trusted."""
+KEEP_IDLE: Final = 3.0
+"""Seconds an unused connection is kept: less than servers do, so that we seldom write to a closed one."""
+LONGEST_CONNECT: Final = 10.0
+_CONNECTIONS: Final = 256
+_DNS_SECONDS: Final = 60
+_OURS_TO_SAY: Final = ("User-Agent", "Accept", "Content-Type")
+_UNPACKED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+class NeverLeft(httpx.ConnectError):
+    """No connection was made, so nothing of the request can have reached anybody."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class MayHaveLeft(httpx.TransportError):
+    """The request was, or may have been, under way when something broke."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class AioTransport(httpx.AsyncBaseTransport):
+    """One pool of connections, made at first use. Repeats no POST or PATCH, follows no redirect."""
+
+    def __init__(self, connect_timeout: float = LONGEST_CONNECT) -> None:
+        self._connect_timeout = connect_timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The whole answer, read. Raises NeverLeft or MayHaveLeft; has no overall timeout of its own."""
+        try:
+            return await self._send(request)
+        except MayHaveLeft:
+            raise
+        except Exception as error:
+            raise _honest(error) from error
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        session = self._session or self._open()
+        async with session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            data=request.content or None,
+            headers=request.headers.multi_items(),
+            allow_redirects=False,
+        ) as answer:
+            body = await _read_bounded(answer)
+        headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _UNPACKED]
+        return httpx.Response(answer.status, headers=headers, content=body, request=request)
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=_CONNECTIONS, keepalive_timeout=KEEP_IDLE, ttl_dns_cache=_DNS_SECONDS
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
+            skip_auto_headers=_OURS_TO_SAY,
+            trust_env=False,
+        )
+        return self._session
+
+
+async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > MAX_BODY:
+            answer.close()
+            raise MayHaveLeft("too_large", f"The answer is longer than {MAX_BODY} bytes.")
+    return bytes(body)
+
+
+def _honest(error: Exception) -> httpx.TransportError:
+    """What aiohttp raised, in our words. Only its connector's own errors prove that nothing left."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return NeverLeft("no_dns", f"The host name cannot be resolved: {error}")
+        case aiohttp.ClientConnectorSSLError() | aiohttp.ClientConnectorCertificateError():
+            return NeverLeft("no_tls", f"No secure connection: {error}")
+        case aiohttp.ConnectionTimeoutError():
+            return NeverLeft("connect_timeout", str(error))
+        case aiohttp.ClientConnectorError():
+            return NeverLeft("no_connection", str(error))
+        case aiohttp.ClientPayloadError():
+            return MayHaveLeft("half_answer", f"The answer broke off: {error}")
+        case aiohttp.ClientResponseError():
+            return MayHaveLeft("garbage", f"The answer is not HTTP: {error.message}")
+        case aiohttp.ClientError() | OSError():
+            return MayHaveLeft("connection_lost", f"The connection broke: {error}")
+    return MayHaveLeft("broken", f"{type(error).__name__}: {error}")

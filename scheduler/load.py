@@ -1,0 +1,229 @@
+"""Loads a CSV into a campaign in one transaction, or checks it the same way in a throwaway database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from campaigns.clock import Now, utc_now
+from campaigns.errors import IntakeError, NotFound, UsageError
+from campaigns.intake.codes import IntakeCode, RejectCode
+from campaigns.intake.model import Detected, IntakeOptions, Reject
+from campaigns.intake.read import Intake, open_intake
+from campaigns.intake.rejects import RejectsFile
+from scheduler.rows import RowKeeper
+from storage.audience import (
+    ImportCounts,
+    close_import,
+    find_import,
+    lock_campaign,
+    open_import,
+    reject_reasons,
+)
+from storage.engine import Connection, Engine, writing
+from storage.scratch import scratch_campaign
+
+Progress = Callable[[int], None]
+"""Called with the number of rows done so far."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of the rows of a file: rows = accepted + rejected, and duplicates are among the rejected."""
+
+    campaign: str | None
+    """None for a check."""
+    rows: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    rejects_file: Path | None
+    detected: Detected
+    reasons: dict[str, int]
+    """Reject code -> rows, most frequent first."""
+    already_loaded: bool = False
+    """The same bytes were loaded before: nothing was added, the figures are those of that time."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape of `campaign check|load --json`."""
+        return {
+            "campaign": self.campaign,
+            "rows": self.rows,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "duplicates": self.duplicates,
+            "rejects_file": str(self.rejects_file) if self.rejects_file else None,
+            "detected": _detected(self.detected),
+            "reasons": self.reasons,
+            "already_loaded": self.already_loaded,
+        }
+
+
+class TooManyRejects(IntakeError):
+    """More rows are bad than is allowed; nothing was loaded. `report` says which, and the rejects file is written."""
+
+    def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
+        share = 100 * report.rejected / report.rows
+        where = f" They are in {report.rejects_file}." if report.rejects_file else ""
+        super().__init__(
+            IntakeCode.TOO_MANY_REJECTS,
+            f"{report.rejected:,} of {report.rows:,} rows ({share:.1f} %) are bad; "
+            f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
+            hint="Fix them, or raise --max-reject-percent.",
+        )
+        self.report = report
+
+
+async def check(
+    path: Path,
+    options: IntakeOptions,
+    *,
+    max_reject_percent: float = 20,
+    rejects_path: Path,
+    progress: Progress | None = None,
+    now: Now = utc_now,
+) -> LoadReport:
+    """What `load` would do into an empty campaign; writes nothing but the rejects file.
+
+    Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad.
+    """
+    intake = open_intake(path, options)
+    async with scratch_campaign(now()) as (engine, campaign_id), writing(engine) as connection:
+        loading = _Loading(connection, campaign_id, None, path, intake, options)
+        return await loading.run(rejects_path, max_reject_percent, progress, now)
+
+
+async def load(
+    engine: Engine,
+    campaign_id: int,
+    path: Path,
+    options: IntakeOptions,
+    *,
+    max_reject_percent: float = 20,
+    rejects_path: Path,
+    progress: Progress | None = None,
+    now: Now = utc_now,
+) -> LoadReport:
+    """Add the file's good rows to the campaign, all or none, and write the bad ones to `rejects_path`.
+
+    Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad, NotFound without
+    such a campaign. The same bytes again add nothing.
+    """
+    intake = open_intake(path, options)
+    async with writing(engine) as connection:
+        name = await lock_campaign(connection, campaign_id)
+        if name is None:
+            raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
+        loading = _Loading(connection, campaign_id, name, path, intake, options)
+        if earlier := await find_import(connection, campaign_id, intake.digest):
+            return await loading.report_of(*earlier)
+        return await loading.run(rejects_path, max_reject_percent, progress, now)
+
+
+class _Loading:
+    """One file going into one campaign, inside the caller's transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        campaign_id: int,
+        name: str | None,
+        path: Path,
+        intake: Intake,
+        options: IntakeOptions,
+    ) -> None:
+        self._connection = connection
+        self._campaign = campaign_id
+        self._name = name
+        self._path = path
+        self._intake = intake
+        self._options = options
+        self._rows = 0
+        self._reasons: Counter[str] = Counter()
+
+    async def run(
+        self, rejects_path: Path, max_reject_percent: float, progress: Progress | None, now: Now
+    ) -> LoadReport:
+        """Store every row, then the counts; the rejects file is kept whatever the verdict."""
+        _refuse_overwriting(self._path, rejects_path)
+        import_id = await open_import(
+            self._connection, self._campaign, source=self._path.name, digest=self._intake.digest, now=now()
+        )
+        keeper = RowKeeper(
+            self._connection, self._campaign, import_id, self._intake, self._options.duplicates
+        )
+        with RejectsFile(rejects_path, self._intake.detected) as file:
+            await self._store(keeper, file, progress)
+            if not self._rows:
+                raise IntakeError(
+                    IntakeCode.HEADER_ONLY,
+                    f"{self._path.name} has only blank rows below its header.",
+                    hint="Add a row for each recipient.",
+                )
+            report = self._report(file.keep())
+        if report.rejected * 100 > report.rows * max_reject_percent:
+            raise TooManyRejects(report, max_reject_percent)
+        await close_import(self._connection, import_id, self._counts(report, keeper.settled))
+        return report
+
+    async def report_of(self, import_id: int, counts: ImportCounts) -> LoadReport:
+        """What the earlier load of the same bytes did."""
+        reasons = await reject_reasons(self._connection, import_id)
+        return LoadReport(
+            campaign=self._name, rows=counts.rows, accepted=counts.accepted, rejected=counts.rejected,
+            duplicates=counts.duplicates, rejects_file=None, detected=self._intake.detected, reasons=reasons,
+            already_loaded=True,
+        )  # fmt: skip
+
+    async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
+        for chunk in self._intake.chunks():
+            self._count(await keeper.store(chunk), file)
+            self._rows += chunk.rows
+            if progress is not None:
+                progress(self._rows)
+        self._count(await keeper.finish(), file)
+
+    def _count(self, rejects: list[Reject], file: RejectsFile) -> None:
+        file.write(rejects)
+        self._reasons.update(reject.code.value for reject in rejects)
+
+    def _report(self, rejects_file: Path | None) -> LoadReport:
+        rejected = self._reasons.total()
+        return LoadReport(
+            campaign=self._name,
+            rows=self._rows,
+            accepted=self._rows - rejected,
+            rejected=rejected,
+            duplicates=self._reasons[RejectCode.DUPLICATE],
+            rejects_file=rejects_file,
+            detected=self._intake.detected,
+            reasons=dict(self._reasons.most_common()),
+        )
+
+    def _counts(self, report: LoadReport, settled: int) -> ImportCounts:
+        detected = orjson.dumps(_detected(report.detected)).decode()
+        return ImportCounts(
+            report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
+        )
+
+
+def _detected(detected: Detected) -> dict[str, str]:
+    return {
+        "encoding": detected.encoding,
+        "delimiter": detected.delimiter,
+        "phone_column": detected.phone_column,
+    }
+
+
+def _refuse_overwriting(source: Path, rejects_path: Path) -> None:
+    if source.resolve() == rejects_path.resolve():
+        raise UsageError(
+            "The rejects file would overwrite the file that is read.", hint="Give it another name."
+        )
+    if not rejects_path.parent.is_dir():
+        raise UsageError(f"There is no folder {rejects_path.parent} for the rejects file.")

@@ -1,0 +1,261 @@
+"""The audience of a campaign: imports, recipients, rejects; every statement that writes or reads them in bulk.
+
+A row is known by (import, line) for good: when it comes back through a rejects file it takes its old place, so that
+recipients + rejects of an import are always its rows, less those that it settled for earlier imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice, repeat
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.engine import is_sqlite
+from storage.tables import campaigns, imports, recipients, rejects
+
+_BATCH: Final = 500
+"""Values in one IN list: both databases plan it well."""
+
+_T = TypeVar("_T")
+Place = tuple[int, int]
+"""(import id, line): where a row belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Recipients to add, as columns of equal length."""
+
+    imports: Sequence[int]
+    lines: Sequence[int]
+    phones: Sequence[str]
+    regions: Sequence[str | None]
+    buckets: Sequence[int]
+    vars: Sequence[str]
+
+    def rows(self) -> Iterator[tuple[int, int, str, str | None, int, str]]:
+        return zip(self.imports, self.lines, self.phones, self.regions, self.buckets, self.vars, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A reject in its place."""
+
+    place: Place
+    column: str | None
+    code: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The recipient who has a number already."""
+
+    place: Place
+    phone: str
+    vars: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """What a load did."""
+
+    rows: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    settled: int
+    """Rows of this file that were rejects of an earlier one."""
+    detected: str
+    """JSON."""
+
+
+async def lock_campaign(connection: AsyncConnection, campaign_id: int) -> str | None:
+    """The campaign's name, with its row locked: two loads into one campaign take turns."""
+    found = select(campaigns.c.name).where(campaigns.c.id == campaign_id).with_for_update()
+    return (await connection.execute(found)).scalar()
+
+
+async def find_import(
+    connection: AsyncConnection, campaign_id: int, digest: str
+) -> tuple[int, ImportCounts] | None:
+    """The import of the same bytes into this campaign, where there was one."""
+    columns = [imports.c[name] for name in ImportCounts.__slots__]
+    found = select(imports.c.id, *columns).where(
+        imports.c.campaign_id == campaign_id, imports.c.digest == digest
+    )
+    row = (await connection.execute(found)).first()
+    return None if row is None else (int(row[0]), ImportCounts(*row[1:]))
+
+
+async def open_import(
+    connection: AsyncConnection, campaign_id: int, *, source: str, digest: str, now: datetime
+) -> int:
+    """A new import without rows yet; its id."""
+    new = insert(imports).values(
+        campaign_id=campaign_id, source=source, digest=digest, created_at=now,
+        rows=0, accepted=0, rejected=0, duplicates=0, settled=0, detected="{}",
+    )  # fmt: skip
+    return int((await connection.execute(new.returning(imports.c.id))).scalar_one())
+
+
+async def close_import(connection: AsyncConnection, import_id: int, counts: ImportCounts) -> None:
+    """Store what the load did."""
+    values = {name: getattr(counts, name) for name in ImportCounts.__slots__}
+    await connection.execute(update(imports).where(imports.c.id == import_id).values(**values))
+
+
+async def import_sources(connection: AsyncConnection, campaign_id: int) -> dict[int, str]:
+    """Import id -> the name of its file."""
+    found = select(imports.c.id, imports.c.source).where(imports.c.campaign_id == campaign_id)
+    return {int(id_): source for id_, source in await connection.execute(found)}
+
+
+async def add_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> list[int]:
+    """Add them in order, a number that the campaign has already left out; the positions of those left out."""
+    if not audience.phones:
+        return []
+    add = _add_on_sqlite if is_sqlite(connection) else _add_on_postgresql
+    added = await add(connection, campaign_id, audience)
+    if added is None:
+        return []
+    taken = []
+    for position, phone in enumerate(audience.phones):
+        if phone in added:
+            added.remove(phone)
+        else:
+            taken.append(position)
+    return taken
+
+
+_SQLITE_ADD: Final = (
+    "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (campaign_id, phone) DO NOTHING"
+)
+
+
+async def _add_on_sqlite(
+    connection: AsyncConnection, campaign_id: int, audience: Audience
+) -> set[str] | None:
+    """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
+    newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    rows = zip(
+        repeat(campaign_id), audience.imports, audience.lines, audience.phones, audience.regions,
+        audience.buckets, audience.vars,
+    )  # fmt: skip
+    cursor = await raw.executemany(_SQLITE_ADD, rows)
+    if cursor.rowcount == len(audience.phones):
+        return None
+    added = await raw.execute_fetchall("SELECT phone FROM recipients WHERE id > ?", (newest,))
+    return {phone for (phone,) in added}
+
+
+_STAGE: Final = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS staged (position integer, import_id bigint, line bigint, phone text, "
+    "region text, bucket integer, vars text) ON COMMIT DROP"
+)
+_COPY: Final = "COPY staged (position, import_id, line, phone, region, bucket, vars) FROM STDIN"
+_POSTGRESQL_ADD: Final = (
+    "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "
+    "SELECT %s, import_id, line, phone, region, bucket, vars FROM staged ORDER BY position "
+    "ON CONFLICT (campaign_id, phone) DO NOTHING RETURNING phone"
+)
+
+
+async def _add_on_postgresql(
+    connection: AsyncConnection, campaign_id: int, audience: Audience
+) -> set[str] | None:
+    """The numbers that were added, or None where all were."""
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    async with raw.cursor() as cursor:
+        await cursor.execute(_STAGE)
+        await cursor.execute("TRUNCATE staged")
+        async with cursor.copy(_COPY) as copy:
+            for position, row in enumerate(audience.rows()):
+                await copy.write_row((position, *row))
+        await cursor.execute(_POSTGRESQL_ADD, (campaign_id,))
+        if cursor.rowcount == len(audience.phones):
+            return None
+        return {phone for (phone,) in await cursor.fetchall()}
+
+
+async def holders(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> dict[str, Holder]:
+    """Number -> the recipient of this campaign who has it."""
+    columns = (recipients.c.import_id, recipients.c.line, recipients.c.phone, recipients.c.vars)
+    found: dict[str, Holder] = {}
+    for batch in _batches(phones):
+        matching = select(*columns).where(
+            recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(batch)
+        )
+        for import_id, line, phone, variables in await connection.execute(matching):
+            found[phone] = Holder((import_id, line), phone, variables)
+    return found
+
+
+async def replace_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> None:
+    """Give the recipients with these numbers the newer rows; their jobs, if any, stay theirs."""
+    for import_id, line, phone, region, bucket, variables in audience.rows():
+        await connection.execute(
+            update(recipients)
+            .where(recipients.c.campaign_id == campaign_id, recipients.c.phone == phone)
+            .values(import_id=import_id, line=line, region=region, bucket=bucket, vars=variables)
+        )
+
+
+async def remove_recipients(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> None:
+    """Take out recipients that have no jobs yet."""
+    for batch in _batches(phones):
+        matching = (recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(batch))
+        await connection.execute(delete(recipients).where(*matching))
+
+
+async def add_rejects(connection: AsyncConnection, campaign_id: int, rows: Sequence[RejectedRow]) -> None:
+    """Store rejects; a NUL is stored as its picture, which PostgreSQL can hold."""
+    values = [
+        {
+            "campaign_id": campaign_id, "import_id": row.place[0], "line": row.place[1], "column": row.column,
+            "code": row.code, "reason": row.reason, "raw": row.raw.replace("\0", "\N{SYMBOL FOR NULL}"),
+        }
+        for row in rows
+    ]  # fmt: skip
+    if values:
+        await connection.execute(insert(rejects), values)
+
+
+async def rejects_at(
+    connection: AsyncConnection, campaign_id: int, lines: Iterable[int]
+) -> dict[int, list[Place]]:
+    """Line -> places of the campaign's rejects of that line, that of the newest import first."""
+    found: dict[int, list[Place]] = {}
+    for batch in _batches(lines):
+        matching = select(rejects.c.import_id, rejects.c.line).where(
+            rejects.c.campaign_id == campaign_id, rejects.c.line.in_(batch)
+        )
+        for import_id, line in await connection.execute(matching.order_by(rejects.c.import_id.desc())):
+            found.setdefault(line, []).append((import_id, line))
+    return found
+
+
+async def remove_rejects(connection: AsyncConnection, campaign_id: int, places: Iterable[Place]) -> None:
+    """Take out the rejects in these places: their rows are judged anew."""
+    for batch in _batches(places):
+        at = tuple_(rejects.c.import_id, rejects.c.line).in_(batch)
+        await connection.execute(delete(rejects).where(rejects.c.campaign_id == campaign_id, at))
+
+
+async def reject_reasons(connection: AsyncConnection, import_id: int) -> dict[str, int]:
+    """Code -> how many rejects of this import."""
+    counted = select(rejects.c.code, func.count()).where(rejects.c.import_id == import_id)
+    return {code: int(count) for code, count in await connection.execute(counted.group_by(rejects.c.code))}
+
+
+def _batches(values: Iterable[_T]) -> Iterator[list[_T]]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

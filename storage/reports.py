@@ -1,0 +1,287 @@
+"""The reports' numbers, counted in SQL in one snapshot. Shapes follow the design's `--json`.
+
+A campaign that was not launched has no jobs: its recipients count as jobs in state pending (or cancelled),
+so that rows = rejected + jobs, and jobs = the sum of states, at every moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, case, func, literal, null, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.costs import NO_CURRENCY, from_micros
+from campaigns.states import AWAITING_RECEIPT, RANK, CampaignState, JobState
+from storage.campaigns import Campaign, was_launched
+from storage.tables import attempts, campaigns, jobs, recipients, rejects, runs
+
+ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
+NEVER_LEFT: Final = (JobState.PENDING, JobState.SKIPPED, JobState.EXPIRED, JobState.CANCELLED)
+PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of every row."""
+
+    rejected: int
+    states: dict[JobState, int]
+    skipped: dict[str, int]
+    failed: dict[str, int]
+
+    @property
+    def jobs(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def rows(self) -> int:
+        return self.rejected + self.jobs
+
+    @property
+    def awaiting(self) -> int:
+        """Messages that are on their way: their receipt may still come, for days."""
+        return sum(self.states.get(state, 0) for state in AWAITING_RECEIPT)
+
+    @property
+    def delivery_rate(self) -> float | None:
+        """Delivered or read, of all that left or were refused by the provider."""
+        tried = self.jobs - sum(self.states.get(state, 0) for state in NEVER_LEFT)
+        return _share(self._arrived, tried)
+
+    @property
+    def read_rate(self) -> float | None:
+        """Read, of all that were delivered."""
+        return _share(self.states.get(JobState.READ, 0), self._arrived)
+
+    @property
+    def _arrived(self) -> int:
+        return sum(self.states.get(state, 0) for state in ARRIVED)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """What the messages of one group cost, in one currency (None: no price is known of them)."""
+
+    group: str | None
+    currency: str | None
+    messages: int
+    actual: Decimal
+    unsettled: Decimal
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Jobs that failed, or are in doubt, for the same reason."""
+
+    state: JobState
+    code: str | None
+    reason: str | None
+    text: str | None
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectGroup:
+    """Rows that were rejected with the same code."""
+
+    code: str
+    reason: str
+    count: int
+    first_line: int
+
+
+async def delivery(connection: AsyncConnection, campaign: Campaign) -> Delivery:
+    """How many rows were rejected and how many jobs are in each state."""
+    rejected = await connection.execute(
+        select(func.count()).select_from(rejects).where(rejects.c.campaign_id == campaign.id)
+    )
+    return Delivery(
+        rejected=rejected.scalar_one(),
+        states=await _states(connection, campaign),
+        skipped=await _reasons(connection, campaign.id, JobState.SKIPPED, jobs.c.reason),
+        failed=await _reasons(
+            connection, campaign.id, JobState.FAILED, func.coalesce(jobs.c.code, jobs.c.reason)
+        ),
+    )
+
+
+async def _states(connection: AsyncConnection, campaign: Campaign) -> dict[JobState, int]:
+    if not await was_launched(connection, campaign.id):
+        waiting = await connection.execute(
+            select(func.count()).select_from(recipients).where(recipients.c.campaign_id == campaign.id)
+        )
+        return {_state_before_launch(campaign): waiting.scalar_one()}
+    counted = await connection.execute(
+        select(jobs.c.state, func.count()).where(_of_campaign(campaign.id)).group_by(jobs.c.state)
+    )
+    found = {JobState(state): number for state, number in counted}
+    return {state: found[state] for state in JobState if state in found}
+
+
+async def _reasons(
+    connection: AsyncConnection, campaign_id: int, state: JobState, why: ColumnElement[Any]
+) -> dict[str, int]:
+    key = func.coalesce(why, "unknown")
+    counted = await connection.execute(
+        select(key, func.count())
+        .where(_of_campaign(campaign_id), jobs.c.state == state)
+        .group_by(key)
+        .order_by(func.count().desc(), key)
+    )
+    return {str(reason): number for reason, number in counted}
+
+
+async def cost_by_country(connection: AsyncConnection, campaign_id: int) -> list[CostLine]:
+    """Per country of the number (None: it has none) and currency, the dearest first."""
+    return await _costs(connection, campaign_id, recipients.c.region)
+
+
+async def cost_by_category(connection: AsyncConnection, campaign_id: int) -> list[CostLine]:
+    """Per category and currency."""
+    return await _costs(connection, campaign_id, campaigns.c.category)
+
+
+async def _costs(connection: AsyncConnection, campaign_id: int, group: ColumnElement[Any]) -> list[CostLine]:
+    priced, taken = jobs.c.cost_micros.is_not(None), jobs.c.state.in_([state.value for state in RANK])
+    awaiting = jobs.c.state.in_([state.value for state in AWAITING_RECEIPT])
+    counted = await connection.execute(
+        select(
+            group,
+            jobs.c.currency,
+            func.count(),
+            func.coalesce(func.sum(jobs.c.cost_micros), 0),
+            func.coalesce(func.sum(case((awaiting, jobs.c.cost_micros), else_=0)), 0),
+            func.sum(case((priced, 0), else_=1)),
+        )
+        .select_from(jobs.join(recipients, recipients.c.id == jobs.c.recipient_id).join(runs).join(campaigns))
+        .where(runs.c.campaign_id == campaign_id, taken, jobs.c.provider_message_id.is_not(None))
+        .group_by(group, jobs.c.currency)
+        .order_by(func.coalesce(func.sum(jobs.c.cost_micros), 0).desc(), group)
+    )
+    return [
+        CostLine(name, currency, number, from_micros(actual), from_micros(unsettled), unpriced)
+        for name, currency, number, actual, unsettled, unpriced in counted
+    ]
+
+
+async def failures(connection: AsyncConnection, campaign_id: int) -> list[Failure]:
+    """Jobs that failed or are in doubt, grouped by code, the most frequent first."""
+    last = attempts.c.number == jobs.c.attempts
+    counted = await connection.execute(
+        select(
+            jobs.c.state,
+            jobs.c.code,
+            jobs.c.reason,
+            func.max(attempts.c.detail),
+            func.count(),
+            func.min(jobs.c.phone),
+        )
+        .select_from(jobs.outerjoin(attempts, (attempts.c.job_id == jobs.c.id) & last))
+        .where(_of_campaign(campaign_id), jobs.c.state.in_([JobState.FAILED, JobState.IN_DOUBT]))
+        .group_by(jobs.c.state, jobs.c.code, jobs.c.reason)
+        .order_by(func.count().desc(), jobs.c.code)
+    )
+    return [Failure(JobState(state), *rest) for state, *rest in counted]
+
+
+async def reject_groups(connection: AsyncConnection, campaign_id: int) -> list[RejectGroup]:
+    """Rejected rows grouped by code, the most frequent first."""
+    counted = await connection.execute(
+        select(rejects.c.code, func.min(rejects.c.reason), func.count(), func.min(rejects.c.line))
+        .where(rejects.c.campaign_id == campaign_id)
+        .group_by(rejects.c.code)
+        .order_by(func.count().desc(), rejects.c.code)
+    )
+    return [RejectGroup(*row) for row in counted]
+
+
+async def stream_recipients(connection: AsyncConnection, campaign: Campaign) -> AsyncIterator[dict[str, Any]]:
+    """Every job in the order of the file, a page in memory at a time; the keys are the report's."""
+    launched = await was_launched(connection, campaign.id)
+    query = _jobs_of(campaign.id) if launched else _future_jobs_of(campaign)
+    streamed = await connection.stream(query.execution_options(yield_per=PAGE))
+    async for row in streamed.mappings():
+        yield _recipient(dict(row))
+
+
+def _jobs_of(campaign_id: int) -> Select[Any]:
+    return (
+        select(
+            recipients.c.line,
+            jobs.c.phone,
+            jobs.c.state,
+            jobs.c.reason,
+            jobs.c.code,
+            jobs.c.provider_message_id,
+            jobs.c.attempts,
+            jobs.c.form,
+            jobs.c.cost_micros,
+            jobs.c.currency,
+            jobs.c.sent_at,
+            jobs.c.delivered_at,
+            jobs.c.read_at,
+        )
+        .select_from(jobs.join(recipients, recipients.c.id == jobs.c.recipient_id))
+        .where(_of_campaign(campaign_id))
+        .order_by(jobs.c.id)
+    )
+
+
+def _future_jobs_of(campaign: Campaign) -> Select[Any]:
+    missing = ("reason", "code", "provider_message_id", "form", "cost_micros", "currency")
+    times = ("sent_at", "delivered_at", "read_at")
+    return (
+        select(
+            recipients.c.line,
+            recipients.c.phone,
+            literal(_state_before_launch(campaign).value).label("state"),
+            literal(0).label("attempts"),
+            *(null().label(name) for name in (*missing, *times)),
+        )
+        .where(recipients.c.campaign_id == campaign.id)
+        .order_by(recipients.c.line, recipients.c.id)
+    )
+
+
+def _state_before_launch(campaign: Campaign) -> JobState:
+    return JobState.CANCELLED if campaign.state is CampaignState.CANCELLED else JobState.PENDING
+
+
+def _recipient(row: dict[str, Any]) -> dict[str, Any]:
+    """The row in the report's order, its money as Decimal and its currency None where none is named."""
+    micros = row.pop("cost_micros")
+    currency = None if row["currency"] == NO_CURRENCY else row["currency"]
+    values = {**row, "cost": None if micros is None else from_micros(micros), "currency": currency}
+    return {name: values[name] for name in RECIPIENT_KEYS}
+
+
+RECIPIENT_KEYS: Final = (
+    "line",
+    "phone",
+    "state",
+    "reason",
+    "code",
+    "provider_message_id",
+    "attempts",
+    "form",
+    "cost",
+    "currency",
+    "sent_at",
+    "delivered_at",
+    "read_at",
+)
+
+
+def _of_campaign(campaign_id: int) -> ColumnElement[bool]:
+    """Restricts jobs to those of the campaign's runs."""
+    return jobs.c.run_id.in_(select(runs.c.id).where(runs.c.campaign_id == campaign_id))

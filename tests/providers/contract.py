@@ -1,0 +1,86 @@
+"""What a new adapter's table of cases consists of; `test_contract.py` runs it for every registered adapter.
+
+To join: add `tests/providers/cases/NAME.py` with a `TABLE`. Requests and answers are copied from the
+provider's own document as data; nothing in a table is made with the adapter's own code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import httpx
+
+from campaigns.content import Content
+from campaigns.outcomes import Result
+from campaigns.states import JobState
+from providers.base import Adapter, Call
+from providers.http import Answer, Http
+from providers.registry import adapter_class
+from providers.settings import AccountSettings
+
+SECRET = "sk-Hq7-never-to-be-seen"
+SECRET_PLACE = "env:CONTRACT_TEST_KEY"
+
+
+@dataclass(frozen=True)
+class Sends:
+    """A call and the one request that it must become."""
+
+    why: str
+    to: tuple[str, ...]
+    content: Content
+    method: str
+    url: str
+    headers: dict[str, str]
+    json: Any
+    gap_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Reads:
+    """An answer to a call to `to`, and what it means for each recipient."""
+
+    why: str
+    status: int
+    body: Any
+    results: list[Result]
+    to: tuple[str, ...]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    account: dict[str, Any]
+    """As in drumbeat.toml, with one sender; `api_key` is the contract's own."""
+    sends: list[Sends]
+    reads: list[Reads]
+    statuses: dict[str, JobState]
+    """The provider's documented words."""
+    unsendable: list[Content] = field(default_factory=list)
+
+    def settings(self) -> AccountSettings:
+        keys = {"adapter": self.name, "api_key": SECRET_PLACE, **self.account}
+        return adapter_class(self.name).account_settings.model_validate(keys)
+
+    def adapter(self) -> Adapter:
+        return adapter_class(self.name)(self.settings())
+
+    def call(self, to: tuple[str, ...], content: Content, **more: Any) -> Call:
+        return Call(self.settings().senders[0], to, content, **more)
+
+
+def table_of(name: str) -> Table:
+    table: Table = import_module(f"tests.providers.cases.{name}").TABLE
+    return table
+
+
+def http_for(adapter: Adapter, settings: AccountSettings, handler: Any, **more: Any) -> Http:
+    """The adapter's account over a transport that answers with `handler(request)`."""
+    return Http(settings.base_url, adapter.credentials, transport=httpx.MockTransport(handler), **more)
+
+
+def answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(status, httpx.Headers(headers or {}), body)

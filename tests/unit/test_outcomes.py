@@ -1,0 +1,66 @@
+"""What becomes of a job after each kind of result, and how long a retry waits."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.outcomes import (
+    ALONE,
+    FIRST_RETRY,
+    LONGEST_RETRY,
+    Accepted,
+    FailureKind,
+    Refused,
+    acknowledge,
+    retry_delay,
+)
+from campaigns.states import TRANSITIONS, JobState
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "held_by"),
+    [
+        (FailureKind.NOT_SENT, JobState.PENDING, "retry"),
+        (FailureKind.THROTTLED, JobState.PENDING, "retry"),
+        (FailureKind.UNKNOWN, JobState.IN_DOUBT, None),
+        (FailureKind.RECIPIENT, JobState.FAILED, None),
+        (FailureKind.SPLIT, JobState.PENDING, ALONE),
+        (FailureKind.LANE, JobState.PENDING, "lane_paused"),
+        (FailureKind.CAMPAIGN, JobState.PENDING, "campaign_paused"),
+    ],
+)
+def test_each_kind_of_failure(kind: FailureKind, state: JobState, held_by: str | None) -> None:
+    ack = acknowledge(Refused(kind, "E1", "no"), 1, NOW, random.Random(1))
+    assert (ack.state, ack.held_by, ack.code) == (state, held_by, "E1")
+    assert (ack.due_at is None) == (state is not JobState.PENDING)
+
+
+def test_every_kind_has_a_row_above() -> None:
+    assert len(FailureKind) == 7
+
+
+@given(st.sampled_from(sorted(FailureKind)), st.integers(1, 10_000))
+def test_every_ack_is_a_move_that_the_table_allows(kind: FailureKind, attempt: int) -> None:
+    ack = acknowledge(Refused(kind, "E1"), attempt, NOW, random.Random(attempt))
+    assert ack.state in TRANSITIONS[JobState.SENDING]
+
+
+@pytest.mark.parametrize("state", [JobState.ACCEPTED, JobState.HELD, JobState.SENT])
+def test_an_accepted_message_takes_the_providers_state(state: JobState) -> None:
+    assert acknowledge(Accepted("m1", state), 1, NOW, random.Random(1)).state is state
+
+
+@given(st.integers(1, 10_000), st.none() | st.floats(0, 1e6), st.integers())
+def test_a_retry_is_never_sooner_than_asked_and_never_later_than_the_longest(
+    attempt: int, asked: float | None, seed: int
+) -> None:
+    delay = retry_delay(attempt, asked, random.Random(seed))
+    assert delay >= timedelta(seconds=asked or 0)
+    assert FIRST_RETRY * 0.75 <= delay <= max(LONGEST_RETRY * 1.25, timedelta(seconds=asked or 0))
