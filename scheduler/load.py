@@ -34,7 +34,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of the rows of a file: rows = accepted + rejected, and duplicates are among the rejected."""
+    """What became of a file's rows: rows = accepted + rejected, and duplicates are among the rejected."""
 
     campaign: str | None
     """None for a check."""
@@ -65,7 +65,7 @@ class LoadReport:
 
 
 class TooManyRejects(IntakeError):
-    """More rows are bad than is allowed; nothing was loaded. `report` says which, and the rejects file is written."""
+    """More rows are bad than is allowed: nothing was loaded but the rejects file is written; see `report`."""
 
     def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
         share = 100 * report.rejected / report.rows
@@ -111,8 +111,8 @@ async def load(
 ) -> LoadReport:
     """Add the file's good rows to the campaign, all or none, and write the bad ones to `rejects_path`.
 
-    Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad, NotFound without
-    such a campaign. The same bytes again add nothing.
+    Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad, NotFound
+    without such a campaign. The same bytes again add nothing.
     """
     intake = open_intake(path, options)
     async with writing(engine) as connection:
@@ -225,5 +225,3 @@ def _refuse_overwriting(source: Path, rejects_path: Path) -> None:
         raise UsageError(
             "The rejects file would overwrite the file that is read.", hint="Give it another name."
         )
-    if not rejects_path.parent.is_dir():
-        raise UsageError(f"There is no folder {rejects_path.parent} for the rejects file.")

@@ -94,9 +94,10 @@ class Pacer:
         """Seconds until the run may send its next message."""
         return max((bucket.ready_in() for bucket in self._buckets(run_id)), default=0.0)
 
-    def slice_size(self, run_id: int) -> int:
-        """How many messages of the run a slice may hold: about 100 ms worth, at least one."""
-        paces = [bucket.per_second for bucket in self._buckets(run_id)]
+    def slice_size(self, run_id: int | None = None) -> int:
+        """How many messages a slice may hold, of one run or of all: about 100 ms worth, at least one."""
+        buckets = self._shared if run_id is None else self._buckets(run_id)
+        paces = [bucket.per_second for bucket in buckets]
         return max(1, min(LARGEST_SLICE, math.floor(min(paces) * SLICE))) if paces else LARGEST_SLICE
 
     def spacing(self, run_id: int) -> timedelta:

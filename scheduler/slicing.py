@@ -18,7 +18,7 @@ from campaigns.rules import Facts, Send, Skip, Wait, decide
 from campaigns.states import JobState, RunState
 from providers.base import Call
 from scheduler.lanes import LEASE, Lane
-from scheduler.pacing import LARGEST_SLICE, SLICE
+from scheduler.pacing import SLICE
 from scheduler.plans import Plan, Plans
 from storage.dispatch import (
     Aside,
@@ -107,7 +107,7 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
 
 
 async def _due(connection: Connection, lane: Lane, run: RunRow, now: datetime, met: int) -> list[DueJob]:
-    limit = min(lane.pacer.slice_size(run.id), LARGEST_SLICE - met)
+    limit = min(lane.pacer.slice_size(run.id), lane.pacer.slice_size() - met)
     return await claim_due(connection, run.id, lane.name, now, limit) if limit > 0 else []
 
 

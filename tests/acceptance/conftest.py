@@ -1,0 +1,89 @@
+"""A whole engine in one process: the real adapter and storage, and the emulator behind an in-memory transport."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from campaigns.spec import CampaignSpec
+from emulators.app import create_app
+from emulators.settings import Settings
+from providers.ourvoice import OurVoiceAccount
+from scheduler.progress import RunSummary
+from scheduler.runner import run
+from storage.engine import Engine
+from tests.support.campaigns import account, job_rows, store_campaign
+
+SESSION = "a3f1b2c4-1234-4abc-9def-000011112222"
+Hook = Callable[[httpx.Request], Awaitable[None]]
+
+
+class InMemory(httpx.AsyncBaseTransport):
+    """Hands requests to the emulator without a socket; `before_send` sees each message first."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = httpx.ASGITransport(create_app(settings))
+        self.before_send: Hook | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and self.before_send is not None:
+            await self.before_send(request)
+        return await self._app.handle_async_request(request)
+
+
+@dataclass
+class World:
+    """A database, an account at the emulator, and the means to run campaigns through it."""
+
+    engine: Engine
+    transport: InMemory
+    account: OurVoiceAccount
+    control: httpx.AsyncClient
+    summaries: list[RunSummary] = field(default_factory=list)
+
+    async def run(self, **options: Any) -> RunSummary:
+        """Run until idle."""
+        options = {"until_idle": True, "wait_receipts": timedelta(seconds=2.5), **options}
+        return await run(self.engine, {"ourvoice": self.account}, transport=self.transport, **options)
+
+    async def campaign(self, spec: CampaignSpec, size: int, **options: Any) -> None:
+        await store_campaign(self.engine, spec, size, **options)
+
+    async def jobs(self) -> list[Any]:
+        return await job_rows(self.engine)
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        """Every message that the emulator accepted, in the order of accepting."""
+        messages: list[dict[str, Any]] = (await self.control.get("/_ledger")).json()["messages"]
+        return messages
+
+    async def tell(self, method: str, path: str, body: Any = None) -> None:
+        (await self.control.request(method, path, json=body)).raise_for_status()
+
+
+@pytest.fixture
+async def world(engine: Engine, tmp_path: Path) -> AsyncIterator[World]:
+    """On SQLite and on PostgreSQL."""
+    async for made in _worlds(engine, tmp_path):
+        yield made
+
+
+@pytest.fixture
+async def sqlite_world(sqlite_engine: Engine, tmp_path: Path) -> AsyncIterator[World]:
+    """On SQLite alone, for what does not depend on the database."""
+    async for made in _worlds(sqlite_engine, tmp_path):
+        yield made
+
+
+async def _worlds(engine: Engine, tmp_path: Path) -> AsyncIterator[World]:
+    transport = InMemory(Settings.parse({"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}))
+    async with httpx.AsyncClient(transport=transport._app, base_url="http://emulator") as control:
+        yield World(
+            engine, transport, account("http://emulator/ourvoice", tmp_path / "key", SESSION), control
+        )

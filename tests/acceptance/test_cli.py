@@ -1,0 +1,315 @@
+"""The command line as scripts and people use it, up to the point where messages would be sent."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from campaigns.content import MessageType
+from cli import COMMANDS, cli
+from providers import registry
+from providers.base import Capabilities
+from providers.settings import AccountSettings
+from tests.support.project import CAMPAIGN, Done, write_project
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OURVOICE_API_KEY", "test-key")
+    return write_project(tmp_path)
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    def run(*arguments: str) -> Done:
+        result = CliRunner().invoke(cli, arguments)
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+def all_commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = [path]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            found += all_commands(inner, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize("path", all_commands(cli), ids=" ".join)
+def test_every_command_has_help(run: Run, path: tuple[str, ...]) -> None:
+    done = run(*path, "--help")
+    assert done.code == 0
+    assert f"Usage: cli {' '.join(path)}".rstrip() in done.out
+    assert len(done.out.splitlines()) > 4
+
+
+def test_the_root_help_says_what_each_command_says() -> None:
+    for name, (_, line) in COMMANDS.items():
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert (command.help or "").splitlines()[0] == line
+
+
+# name of the case, arguments, exit code, part of the message
+REFUSALS = [
+    ("unknown command", ["campain"], 2, "Did you mean 'campaign'?"),
+    ("unknown option", ["run", "--until-idel"], 2, "No such option"),
+    ("bad duration", ["run", "--wait-receipts", "soon"], 2, "a duration is written as"),
+    ("no such file", ["campaign", "check", "nowhere.toml"], 7, "There is no file nowhere.toml."),
+    ("no such csv", ["campaign", "check", "nowhere.csv"], 5, "nowhere.csv"),
+    ("no such campaign, no database", ["campaign", "show", "spring"], 7, "There is no database"),
+    ("no such config", ["--config", "nowhere.toml", "campaign", "list"], 7, "nowhere.toml"),
+    ("bad database", ["--database", "mysql://x", "campaign", "list"], 5, "database.url"),
+    ("now and at", ["campaign", "load", "spring.toml", "--now", "--at", "2026-12-01T09:00"], 2, "either"),
+    ("time without zone", ["campaign", "load", "spring.toml", "--at", "2026-12-01T09:00"], 5, "no time zone"),
+    ("bad map", ["campaign", "check", "spring.toml", "--map", "x"], 2, "write it as COLUMN=NAME"),
+    ("unknown country", ["campaign", "check", "spring.toml", "--default-country", "XX"], 5, "XX"),
+    ("bad country", ["campaign", "check", "spring.csv", "--default-country", "Benin"], 5, "two letters"),
+    ("too many rejects", ["campaign", "load", "spring.toml", "--max-reject-percent", "1"], 5, "Nothing was"),
+    ("unknown column", ["campaign", "check", "spring.toml", "--phone-column", "tel"], 5, "tel"),
+    ("unknown account", ["provider", "check", "ourvoise"], 7, "Did you mean ourvoice?"),
+    ("unknown account to poll", ["reconcile", "--provider", "bird"], 7, "[providers.bird]"),
+    ("delete without yes", ["session", "delete", "x"], 2, "Say --yes"),
+    ("nobody answers", ["session", "list"], 1, "cannot be reached"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS]
+)
+def test_a_refusal_has_its_exit_code_and_says_what_to_do(
+    run: Run, arguments: list[str], code: int, says: str
+) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert says in done.err
+    assert "Traceback" not in done.err
+
+
+def test_check_writes_nothing_but_the_rejects(run: Run, folder: Path) -> None:
+    done = run("campaign", "check", "spring.toml", "--json")
+    assert done.code == 3
+    assert {key: done.json[key] for key in ("campaign", "rows", "accepted", "rejected", "duplicates")} == {
+        "campaign": "spring",
+        "rows": 5,
+        "accepted": 3,
+        "rejected": 2,
+        "duplicates": 1,
+    }
+    assert done.json["detected"] == {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone"}
+    assert done.json["reasons"] == {"duplicate": 1, "phone_not_a_number": 1}
+    assert Path(done.json["rejects_file"]) == folder / "rejects.csv"
+    assert "nobody,Mallory,5" in (folder / "rejects.csv").read_text("utf-8-sig")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "drumbeat.toml",
+        "rejects.csv",
+        "spring.csv",
+        "spring.toml",
+    ]
+
+
+def test_check_takes_a_csv_alone(run: Run) -> None:
+    done = run(
+        "campaign", "check", "spring.csv", "--default-country", "GB", "--max-reject-percent", "50", "--json"
+    )
+    assert (done.code, done.json["campaign"], done.json["accepted"]) == (3, None, 3)
+
+
+def test_load_then_everything_adds_up(run: Run) -> None:
+    loaded = run("campaign", "load", "spring.toml", "--json")
+    assert (loaded.code, loaded.json["accepted"], loaded.json["state"]) == (3, 3, "draft")
+    report = run("report", "delivery", "spring", "--json").json
+    assert report == {
+        "campaign": "spring",
+        "rows": 5,
+        "rejected": 2,
+        "jobs": 3,
+        "states": {"pending": 3},
+        "awaiting_receipt": 0,
+        "skipped": {},
+        "failed": {},
+        "delivery_rate": None,
+        "read_rate": None,
+    }
+    shown = run("campaign", "show", "spring", "--json").json
+    assert (shown["state"], shown["rows"], shown["imports"][0]["source"]) == ("draft", 5, "spring.csv")
+    listed = run("campaign", "list", "--json").json
+    assert [(line["name"], line["recipients"], line["rejected"]) for line in listed] == [("spring", 3, 2)]
+
+
+def test_loading_again_adds_nothing_and_can_set_the_time(run: Run) -> None:
+    first = run("campaign", "load", "spring.toml", "--json")
+    again = run(
+        "campaign", "load", "spring.toml", "--at", "2030-01-01T09:00", "--timezone", "Asia/Tokyo", "--json"
+    )
+    assert (first.json["state"], again.json["state"]) == ("draft", "scheduled")
+    assert again.json["start_at"] == "2030-01-01T00:00:00+00:00"
+    assert again.json["already_loaded"] is True
+    assert run("report", "delivery", "spring", "--json").json["rows"] == 5
+
+
+def test_fixed_rejects_are_loaded_from_their_file(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml")
+    rejects = folder / "rejects.csv"
+    rejects.write_text(rejects.read_text("utf-8-sig").replace("nobody", "+447700900013"), encoding="utf-8")
+    done = run("campaign", "load", "spring.toml", "--csv", "rejects.csv", "--json")
+    assert done.json["accepted"] == 1
+    report = run("report", "delivery", "spring", "--json").json
+    assert (report["rows"], report["rejected"], report["jobs"]) == (5, 1, 4)
+    assert (folder / "rejects-2.csv").is_file()
+
+
+def test_a_load_that_fails_leaves_no_campaign(run: Run) -> None:
+    assert run("campaign", "load", "spring.toml", "--max-reject-percent", "1").code == 5
+    assert run("campaign", "list", "--json").json == []
+
+
+def test_the_preview_shows_the_messages(run: Run) -> None:
+    run("campaign", "load", "spring.toml")
+    messages = run("campaign", "preview", "spring", "--json").json["messages"]
+    assert [(each["line"], each["phone"], each["text"]) for each in messages] == [
+        (2, "+447700900010", "Hi Ada"),
+        (3, "+447700900011", "Hi Grace"),
+        (4, "+447700900012", "Hi there"),
+    ]
+
+
+def test_a_campaign_is_steered(run: Run) -> None:
+    run("campaign", "load", "spring.toml", "--now")
+    assert run("campaign", "pause", "spring", "--reason", "stock is low").code == 0
+    shown = run("campaign", "show", "spring", "--json").json
+    assert (shown["state"], shown["reason"]) == ("paused", "stock is low")
+    assert run("campaign", "resume", "spring").code == 0
+    assert run("campaign", "cancel", "spring").code == 2
+    assert run("campaign", "cancel", "spring", "--yes", "--json").json["done"] == "cancelled"
+    assert run("campaign", "resume", "spring").code == 5
+    assert run("report", "delivery", "spring", "--json").json["states"] == {"cancelled": 3}
+    refused = run("campaign", "load", "spring.toml")
+    assert (refused.code, "Give the campaign file another name." in refused.err) == (5, True)
+
+
+def test_why_reads_a_number_as_the_campaign_does(run: Run) -> None:
+    run("campaign", "load", "spring.toml", "--at", "2030-01-01T09:00Z")
+    story = run("why", "spring", "07700 900011", "--json").json
+    assert (story["phone"], story["state"], story["held_by"]) == (
+        "+447700900011",
+        "pending",
+        "campaign_scheduled",
+    )
+    assert story["estimated_send_at"] == "2030-01-01T09:00:00+00:00"
+    assert [moment["event"] for moment in story["timeline"]] == ["loaded"]
+    assert run("why", "spring", "+447700900099").code == 7
+    assert run("why", "spring", "hello").code == 5
+    assert run("why", "sprng", "+447700900011").err.endswith("Try: Did you mean spring?\n")
+
+
+def test_exports_are_files_and_safe_to_open(run: Run, folder: Path) -> None:
+    (folder / "spring.csv").write_text("phone,first_name\n+447700900010,Ada\n=HYPERLINK(1),x\n", "utf-8")
+    run("campaign", "load", "spring.toml")
+    done = run("report", "recipients", "spring", "--output", "out.csv")
+    assert (done.code, done.out) == (0, "")
+    with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["line"], row["phone"], row["state"], row["cost"]) for row in rows] == [
+        ("2", "+447700900010", "pending", "")
+    ]
+    assert run("report", "recipients", "spring", "--json").json[0]["phone"] == "+447700900010"
+    assert run("report", "failures", "spring", "--output", "f.json").code == 0
+    assert json.loads((folder / "f.json").read_text("utf-8"))["rejected"][0]["count"] == 1
+
+
+@pytest.mark.parametrize("report", ["delivery", "cost", "failures", "recipients"])
+@pytest.mark.parametrize("format_", ["table", "json", "csv"])
+def test_every_report_has_every_format_and_no_escape_codes(run: Run, report: str, format_: str) -> None:
+    run("campaign", "load", "spring.toml")
+    done = run("report", report, "spring", "--format", format_)
+    assert done.code == 0
+    assert done.out.strip()
+    assert "\x1b" not in done.out
+
+
+def test_an_unknown_sender_and_account_are_not_found(run: Run, folder: Path) -> None:
+    (folder / "spring.toml").write_text(CAMPAIGN.replace('["shop"]', '["shp"]'))
+    done = run("campaign", "load", "spring.toml")
+    assert (done.code, "Its senders: shop." in done.err) == (7, True)
+    (folder / "spring.toml").write_text(CAMPAIGN.replace('"ourvoice"', '"ourvoise"'))
+    assert "Did you mean ourvoice?" in run("campaign", "check", "spring.toml").err
+
+
+class TextOnly:
+    """An adapter that can send nothing but text."""
+
+    name: ClassVar = "textonly"
+    capabilities: ClassVar = Capabilities(types=frozenset({MessageType.TEXT}))
+    account_settings: ClassVar[type[AccountSettings]] = AccountSettings
+
+
+def test_a_type_that_the_provider_cannot_send_names_those_that_can(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.ADAPTERS, "textonly", f"{__name__}:TextOnly")  # type: ignore[attr-defined]
+    settings = (folder / "drumbeat.toml").read_text()
+    (folder / "drumbeat.toml").write_text(
+        settings.replace('adapter = "ourvoice"', 'adapter = "textonly"')
+        .replace("session_id", "# session_id")
+        .replace('currency = "XOF"', "")
+    )
+    (folder / "spring.toml").write_text(
+        CAMPAIGN.replace("[content.defaults]", 'images = [{ url = "https://x/a.png" }]\n[content.defaults]')
+    )
+    done = run("campaign", "load", "spring.toml")
+    assert done.code == 5
+    assert "textonly cannot send image." in done.err
+    assert "Providers that can: ourvoice." in done.err
+
+
+def test_init_writes_a_project_that_checks_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    assert runner.invoke(cli, ["init"]).exit_code == 0
+    checked = runner.invoke(cli, ["campaign", "check", "hello.toml", "--json"])
+    assert checked.exit_code == 0
+    assert json.loads(checked.stdout)["accepted"] == 3
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert runner.invoke(cli, ["init"]).exit_code == 2
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OURVOICE_API_KEY")
+    done = run("doctor", "--json")
+    found: dict[str, Any] = {finding["what"]: finding for finding in done.json}
+    assert done.code == 4
+    assert {what for what, finding in found.items() if not finding["ok"]} == {
+        "secret of ourvoice",
+        "database",
+        "provider ourvoice",
+    }
+    assert found["database"]["fix"] == "drumbeat db upgrade"
+    assert run("db", "upgrade").code == 0
+    assert {finding["what"]: finding["ok"] for finding in run("doctor", "--json").json}["database"] is True
+
+
+def test_a_database_that_is_none_is_told(run: Run, folder: Path) -> None:
+    (folder / "drumbeat.db").write_bytes(b"this is no database" * 100)
+    done = run("campaign", "list")
+    assert (done.code, "The database cannot be read" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed(run: Run, shell: str) -> None:
+    assert "_DRUMBEAT_COMPLETE" in run("completion", shell).out

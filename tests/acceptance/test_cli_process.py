@@ -1,0 +1,166 @@
+"""The command as a process: its speed, its exit codes, its signals, and a real run against the emulator."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.emulation import emulator_running
+from tests.support.project import CAMPAIGN, drumbeat, start, started, write_project
+
+SLOW = CAMPAIGN.replace("delay_between = 1", "delay_between = 60000")
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    with emulator_running(
+        "--settings", '{"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}'
+    ) as url:
+        yield url
+
+
+@pytest.fixture
+def folder(tmp_path: Path, emulator: str) -> Path:
+    return write_project(tmp_path, port=int(emulator.rpartition(":")[2]))
+
+
+def ledger(emulator: str) -> Any:
+    with urllib.request.urlopen(f"{emulator}/_ledger") as answer:
+        return json.load(answer)
+
+
+def test_help_answers_at_once(tmp_path: Path) -> None:
+    """Measured against the interpreter's own start, so that a busy machine does not decide."""
+
+    def quickest(*arguments: str) -> float:
+        times = []
+        for _ in range(7):
+            began = time.perf_counter()
+            assert drumbeat(tmp_path, *arguments).code == 0
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert quickest("--help") < 0.15
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    heavy = "{'pandas', 'sqlalchemy', 'pydantic', 'rich', 'asyncio'}"
+    code = f"import sys, cli; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_campaign_from_csv_to_report(folder: Path, emulator: str) -> None:
+    assert drumbeat(folder, "campaign", "load", "spring.toml", "--now").code == 3
+    done = drumbeat(folder, "run", "--until-idle", "--json")
+    assert done.code == 0
+    assert "\x1b" not in done.out + done.err
+    states = drumbeat(folder, "report", "delivery", "spring", "--json").json
+    assert (states["rows"], states["rejected"], states["jobs"]) == (5, 2, 3)
+    assert set(states["states"]) <= {"delivered", "read"}
+    assert states["delivery_rate"] == 1.0
+    cost = drumbeat(folder, "report", "cost", "spring", "--json").json
+    assert (cost["currency"], cost["actual"], cost["unpriced"]) == ("XOF", "30.00", 0)
+    story = drumbeat(folder, "why", "spring", "+447700900010", "--json").json
+    assert [moment["event"] for moment in story["timeline"]][:2] == ["launched", "attempt 1"]
+    again = drumbeat(folder, "run", "--until-idle")
+    assert again.code == 0
+
+
+def test_failures_make_a_run_partial(folder: Path) -> None:
+    people = "phone,first_name\n+447700900010,Ada\n+447700900901,Nowhere\n"
+    (folder / "spring.csv").write_text(people, encoding="utf-8")
+    assert drumbeat(folder, "campaign", "load", "spring.toml", "--now").code == 0
+    assert drumbeat(folder, "run", "--until-idle").code == 3
+    report = drumbeat(folder, "report", "failures", "spring", "--json").json
+    assert sum(group["count"] for group in report["failed"]) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_gracefully(folder: Path, number: int) -> None:
+    (folder / "spring.toml").write_text(SLOW, encoding="utf-8")
+    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    with started(folder, "run") as process:
+        assert process.stderr is not None
+        assert "1/3" in next(line for line in process.stderr if "1/3" in line)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Stopping" in err
+    assert out.startswith("Stopped: ")
+    states = drumbeat(folder, "report", "delivery", "spring", "--json").json["states"]
+    assert states.pop("pending") == 2
+    assert sum(states.values()) == 1
+    assert not {"sending", "in_doubt"} & set(states)
+
+
+def test_a_second_runner_is_refused(folder: Path) -> None:
+    (folder / "spring.toml").write_text(SLOW, encoding="utf-8")
+    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    with started(folder, "run") as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if "1/3" in line)
+        second = drumbeat(folder, "run", "--until-idle")
+        assert (second.code, "Another runner" in second.err) == (8, True)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_a_wrong_key_stops_the_run_with_the_reason(folder: Path) -> None:
+    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    assert drumbeat(folder, "provider", "check", OURVOICE_API_KEY="wrong").code == 4
+    done = drumbeat(folder, "run", "--until-idle", OURVOICE_API_KEY="wrong")
+    assert done.code == 6
+    assert "Waiting: " in done.out
+    assert "wrong" not in done.out + done.err
+
+
+def test_a_missing_secret_is_named(folder: Path) -> None:
+    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    done = drumbeat(folder, "run", "--until-idle", OURVOICE_API_KEY="")
+    assert (done.code, "env:OURVOICE_API_KEY" in done.err) == (2, True)
+
+
+def test_a_session_lives_and_dies(folder: Path) -> None:
+    made = drumbeat(folder, "session", "create", "--json").json
+    assert made["status"] == "pending"
+    drawn = drumbeat(folder, "session", "qr", made["id"]).out
+    assert {"█", "▀", "▄"} <= set(drawn)
+    assert len({len(line) for line in drawn.splitlines()}) == 1
+    assert made["id"] in {each["id"] for each in drumbeat(folder, "session", "list", "--json").json}
+    ready = "a3f1b2c4-1234-4abc-9def-000011112222"
+    assert drumbeat(folder, "session", "disconnect", ready, "--json").json["status"] == "disconnected"
+    assert drumbeat(folder, "provider", "check").code == 4
+    assert drumbeat(folder, "session", "reconnect", ready).code == 0
+    assert drumbeat(folder, "session", "delete", made["id"], "--yes").code == 0
+    assert drumbeat(folder, "session", "show", made["id"]).code == 7
+
+
+def test_reconcile_asks_once(folder: Path) -> None:
+    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    assert drumbeat(folder, "run", "--until-idle", "--wait-receipts", "0s").code == 0
+    time.sleep(0.3)  # the emulator's own clock: by then every message is read or never will be
+    assert drumbeat(folder, "reconcile").code == 0
+    states = drumbeat(folder, "report", "delivery", "spring", "--json").json["states"]
+    assert set(states) <= {"delivered", "read"}
+
+
+def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
+    people = "phone,first_name\n" + "".join(f"+4477009{number:05},A\n" for number in range(1000))
+    (folder / "spring.csv").write_text(people, encoding="utf-8")
+    drumbeat(folder, "campaign", "load", "spring.toml", "--max-reject-percent", "100")
+    with start(folder, "report", "recipients", "spring") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
