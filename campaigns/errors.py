@@ -51,7 +51,9 @@ class SpecError(InvalidInput):
 class IntakeError(InvalidInput):
     """The CSV cannot be loaded."""
 
-    def __init__(self, code: str, message: str, *, line: int | None = None, column: str | None = None, hint: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, *, line: int | None = None, column: str | None = None, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.line = line

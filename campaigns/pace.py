@@ -33,7 +33,9 @@ class Rate:
         return self.count / self.per.total_seconds()
 
     def __str__(self) -> str:
-        unit = next((name for name, size in _UNITS.items() if size == self.per), f"{self.per.total_seconds():g}s")
+        unit = next(
+            (name for name, size in _UNITS.items() if size == self.per), f"{self.per.total_seconds():g}s"
+        )
         return f"{self.count}/{unit}"
 
     @classmethod
@@ -55,7 +57,9 @@ class Rate:
 def parse_duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*", value) if isinstance(value, str) else None
+    match = (
+        re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*", value) if isinstance(value, str) else None
+    )
     if match is None:
         raise ValueError('a duration is written as "500ms", "30s", "15m", "12h" or "7d"')
     return float(match[1]) * _UNITS[match[2]]

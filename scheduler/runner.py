@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -39,6 +39,8 @@ from storage.receipts import has_orphans
 from storage.runs import complete_runs, expire_jobs, next_start
 
 logger = logging.getLogger(__name__)
+
+Duty = Callable[[], Coroutine[None, None, None]]
 
 SWEEP: Final = 0.25
 RECEIPTS: Final = 1.0
@@ -81,6 +83,7 @@ class Runner:
         self.now = now
         self.shifts = Embedded(engine, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", stop)
         self.watch = Watch(engine, lanes, now)
+        self.at_work: set[asyncio.Task[None]] = set()
         self.clock = AsyncIOScheduler(
             executors={"default": AsyncIOExecutor()},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -96,21 +99,37 @@ class Runner:
         finally:
             interrupted = self.stop.is_set()
             self.stop.set()
-            self.clock.shutdown(wait=False)
+            await self._stop_clock()
             await self.shifts.drain()
         await self.finish_runs()
         return await self.watch.summary(interrupted=interrupted)
 
     def _start_clock(self) -> None:
-        duties: list[tuple[Callable[[], Awaitable[None]], float]] = [
+        duties: list[tuple[Duty, float]] = [
             (self.sweep, SWEEP),
             (self.fetch_receipts, RECEIPTS),
             (self.settle_doubts, DOUBTS),
             (self.check_senders, SENDER_CHECK),
         ]
         for duty, seconds in duties:
-            self.clock.add_job(duty, IntervalTrigger(seconds=seconds), next_run_time=datetime.now(self.clock.timezone))
+            trigger = IntervalTrigger(seconds=seconds)
+            self.clock.add_job(self._do, trigger, [duty], next_run_time=datetime.now(self.clock.timezone))
         self.clock.start()
+
+    async def _do(self, duty: Duty) -> None:
+        if self.stop.is_set():
+            return
+        task = asyncio.ensure_future(duty())
+        self.at_work.add(task)
+        task.add_done_callback(self.at_work.discard)
+        await task
+
+    async def _stop_clock(self) -> None:
+        """Let the duties under way end: cancelled midway they would leave their connections in pieces."""
+        self.clock.pause()
+        while self.at_work:
+            await asyncio.wait(self.at_work)
+        self.clock.shutdown(wait=False)
 
     async def _watch(
         self, until_idle: bool, wait_receipts: timedelta, progress: Callable[[Snapshot], None] | None
@@ -154,7 +173,7 @@ class Runner:
         async with reading(self.engine) as connection:
             start = await next_start(connection)
         if start is not None:
-            self.clock.add_job(self.sweep, DateTrigger(start), id="next start", replace_existing=True)
+            self.clock.add_job(self._do, DateTrigger(start), [self.sweep], id="next start", replace_existing=True)
 
     async def fetch_receipts(self) -> None:
         """Ask every provider that is asked about the messages it took."""

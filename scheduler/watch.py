@@ -47,12 +47,15 @@ class Watch:
             opened = await open_runs(connection)
             self._runs.update(run.id for run in opened)
             states = await count_states(connection, sorted(self._runs))
-            paused = {name: row.paused_reason for name, row in (await read_lanes(connection)).items()}
+            lanes = await read_lanes(connection)
         self._took = time.monotonic() - began
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
         notices = [f"{run.name} is paused: {run.reason}" for run in opened if run.state is RunState.PAUSED]
-        notices += [f"{name} is paused: {paused[name]}" for name in self._lanes if paused.get(name)]
+        moment = self._now()
+        notices += [
+            f"{name} is paused: {lanes[name].paused_reason}" for name in self._lanes if lanes[name].paused(moment)
+        ]
         return self._snapshot(tuple(notices))
 
     def _snapshot(self, notices: tuple[str, ...]) -> Snapshot:

@@ -1,6 +1,6 @@
-"""The audience of a campaign: imports, recipients, rejects; every statement that writes or reads them in bulk.
+"""The audience of a campaign: imports, recipients, rejects; all that writes or reads them in bulk.
 
-A row is known by (import, line) for good: when it comes back through a rejects file it takes its old place, so that
+A row is known by (import, line) for good: coming back through a rejects file it takes its old place, so that
 recipients + rejects of an import are always its rows, less those that it settled for earlier imports.
 """
 
@@ -157,8 +157,8 @@ async def _add_on_sqlite(
 
 
 _STAGE: Final = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS staged (position integer, import_id bigint, line bigint, phone text, "
-    "region text, bucket integer, vars text) ON COMMIT DROP"
+    "CREATE TEMPORARY TABLE IF NOT EXISTS staged (position integer, import_id bigint, line bigint, "
+    "phone text, region text, bucket integer, vars text) ON COMMIT DROP"
 )
 _COPY: Final = "COPY staged (position, import_id, line, phone, region, bucket, vars) FROM STDIN"
 _POSTGRESQL_ADD: Final = (

@@ -91,6 +91,13 @@ def upgrade() -> None:
         sa.Column("accepted", sa.BigInteger(), nullable=False),
         sa.Column("rejected", sa.BigInteger(), nullable=False),
         sa.Column("duplicates", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "settled",
+            sa.BigInteger(),
+            nullable=False,
+            server_default=sa.text("0"),
+            comment="rows that came back through a rejects file and took their old places in an earlier import",
+        ),
         sa.Column("detected", sa.Text(), nullable=False, comment="JSON: encoding, delimiter, phone_column"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_imports_campaign_id")),

@@ -1,0 +1,182 @@
+"""Intake against its bare limit, in the same run: `python -m benchmarks.intake [ROWS] [URL]`.
+
+Full: detect, read, validate, normalise, dedupe, persist, in one transaction. Bare: pandas reads all columns
+as text and the same rows go into the same table in one transaction, unchecked. Each has its own process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count, islice, repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import insert
+
+from campaigns.clock import utc_now
+from campaigns.intake.model import IntakeOptions
+from campaigns.states import CampaignState
+from scheduler.load import load
+from storage.audience import ImportCounts, close_import, open_import
+from storage.engine import Connection, Engine, is_sqlite, open_engine, writing
+from storage.tables import campaigns, metadata, recipients
+
+BARE_CHUNK = 25_000
+_INSERT = (
+    "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_COPY = "COPY bare (campaign_id, import_id, line, phone, region, bucket, vars) FROM STDIN"
+
+
+def run(rows: int, url: str | None = None) -> dict[str, Any]:
+    """Seconds, rows per second and peak MB of both, and `ratio` = bare / full.
+
+    Without a URL each gets a new SQLite file.
+    """
+    with TemporaryDirectory(prefix="drumbeat-bench-") as folder:
+        path = Path(folder, "audience.csv")
+        write_audience(path, rows)
+        bare, full = (
+            _measure(kind, path, url or f"sqlite:///{folder}/{kind}.db") for kind in ("bare", "full")
+        )
+    return {
+        "rows": rows,
+        "bare": bare,
+        "full": full,
+        "ratio": round(bare["seconds"] / full["seconds"], 3),
+        "peak_mb": full["peak_mb"],
+    }
+
+
+def write_audience(path: Path, rows: int, seed: int = 7) -> None:
+    """A list as marketers have it: mostly E.164 and plain digits, some spaced, 1.5 % bad, 1 % duplicates."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write("phone,first_name,code\n")
+        file.writelines(islice(_lines(random.Random(seed)), rows))
+
+
+def _lines(chance: random.Random) -> Iterator[str]:
+    names = ["Ana", "Bola", "Chloé", "Dmitri", "Esi", "Farid", "Grace", "Hugo", "Inès", "Jún"]
+    mobile = [("44", "7911", 6), ("33", "612", 6), ("1", "202555", 4), ("234", "803", 7), ("49", "1512", 7)]
+    mobile += [
+        ("229", "0197", 6),
+        ("55", "11987", 6),
+        ("91", "98200", 5),
+        ("27", "8212", 5),
+        ("34", "6123", 5),
+    ]
+    earlier = "+447911000000"
+    for number in count():
+        code, start, digits = mobile[chance.randrange(len(mobile))]
+        national = f"{start}{number % 10**digits:0{digits}}" if digits > 6 else _wider(chance, start, digits)
+        draw = chance.random()
+        phone = f"+{code}{national}"
+        if draw < 0.25:
+            phone = phone[1:]
+        elif draw < 0.32:
+            phone = f"+{code} {national[:3]} {national[3:6]} {national[6:]}"
+        elif draw < 0.335:
+            phone = chance.choice(["", "n/a", "12345", "+44207946095", "2.34E+12"])
+        elif draw < 0.345:
+            phone = earlier
+        elif draw > 0.999:
+            earlier = phone
+        yield f"{phone},{chance.choice(names)}{number % 977},SPRING{number:07}\n"
+
+
+def _wider(chance: random.Random, start: str, digits: int) -> str:
+    """The start loses what makes it narrow, so that a million numbers are mostly distinct."""
+    return f"{start[:-1]}{chance.randrange(10 ** (digits + 1)):0{digits + 1}}"
+
+
+def _measure(kind: str, path: Path, url: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.intake", f"--{kind}", str(path), url]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
+
+
+async def _child(kind: str, path: Path, url: str) -> dict[str, float]:
+    engine = open_engine(url)
+    campaign_id = await _new_campaign(engine)
+    began = perf_counter()
+    rows = await (_load_full if kind == "full" else _load_bare)(engine, campaign_id, path)
+    seconds = perf_counter() - began
+    await engine.dispose()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": round(seconds, 3), "rows_per_second": round(rows / seconds), "peak_mb": round(peak)}
+
+
+async def _new_campaign(engine: Engine) -> int:
+    now = utc_now()
+    async with writing(engine) as connection:
+        await connection.run_sync(metadata.create_all)
+        new = insert(campaigns).values(
+            name=f"bench-{now.timestamp()}", state=CampaignState.DRAFT, spec="{}", category="marketing",
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+        return int((await connection.execute(new.returning(campaigns.c.id))).scalar_one())
+
+
+async def _load_full(engine: Engine, campaign_id: int, path: Path) -> int:
+    report = await load(
+        engine, campaign_id, path, IntakeOptions(), rejects_path=path.with_suffix(".rejects.csv")
+    )
+    return report.rows
+
+
+async def _load_bare(engine: Engine, campaign_id: int, path: Path) -> int:
+    rows = 0
+    frames = pd.read_csv(path, dtype=object, keep_default_na=False, na_filter=False, chunksize=BARE_CHUNK)
+    async with writing(engine) as connection:
+        import_id = await open_import(connection, campaign_id, source=path.name, digest="bare", now=utc_now())
+        for frame in frames:
+            values = zip(
+                repeat(campaign_id), repeat(import_id), count(rows + 2), frame["phone"].tolist(),
+                repeat("GB"), repeat(0), map(",".join, zip(frame["first_name"], frame["code"], strict=True)),
+            )  # fmt: skip
+            await _insert_bare(connection, values)
+            rows += len(frame)
+        await close_import(connection, import_id, ImportCounts(rows, rows, 0, 0, 0, "{}"))
+    return rows
+
+
+async def _insert_bare(connection: Connection, values: Iterator[tuple[Any, ...]]) -> None:
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    if is_sqlite(connection):
+        await raw.executemany(_INSERT, values)
+        return
+    columns = ", ".join(column.name for column in recipients.columns if column.name != "id")
+    async with raw.cursor() as cursor:
+        await cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS bare (LIKE recipients) ON COMMIT DROP")
+        await cursor.execute("ALTER TABLE bare DROP COLUMN IF EXISTS id")
+        await cursor.execute("TRUNCATE bare")
+        async with cursor.copy(_COPY) as copy:
+            for row in values:
+                await copy.write_row(row)
+        await cursor.execute(
+            f"INSERT INTO recipients ({columns}) SELECT {columns} FROM bare ON CONFLICT DO NOTHING"
+        )
+
+
+def main(arguments: list[str]) -> None:
+    if arguments and arguments[0] in ("--bare", "--full"):
+        measured = asyncio.run(_child(arguments[0][2:], Path(arguments[1]), arguments[2]))
+    else:
+        rows = int(arguments[0]) if arguments else 200_000
+        measured = run(rows, arguments[1] if len(arguments) > 1 else None)
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,234 @@
+"""What kind of bytes a file holds: encoding, newlines, digest. One pass, before any row is believed."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from campaigns.errors import IntakeError
+from campaigns.intake.codes import IntakeCode
+
+BLOCK: Final = 1 << 20
+_SAMPLE: Final = 1 << 16
+
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""UTF-32 before UTF-16, whose mark it begins with."""
+
+_MAGIC: Final = (
+    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"SQLite format 3", "a database"),
+)
+_CONTROL: Final = bytes(set(range(32)) - {9, 10, 12, 13, 26})
+_SAVE_AS_CSV: Final = "Save it as CSV (in Excel: File, Save as, CSV UTF-8)."
+_FOREIGN: Final = re.compile(rb"[\xc0-\xff]{4}")
+"""Four accented letters in a row: no Western word has them, every Cyrillic or Greek one does."""
+_UTF8_PAIR: Final = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A file whose bytes are known to be readable in `encoding` from end to end."""
+
+    path: Path
+    encoding: str
+    newline: str
+    digest: str
+    """SHA-256 of the whole file, hexadecimal."""
+
+    def utf8_blocks(self) -> Iterator[bytes]:
+        """The text in UTF-8, without its byte order mark."""
+        with self.path.open("rb") as file:
+            if self.encoding in ("utf-8", "utf-8-sig"):
+                first = file.read(BLOCK).removeprefix(codecs.BOM_UTF8)
+                yield first
+                while block := file.read(BLOCK):
+                    yield block
+                return
+            decoder = codecs.getincrementaldecoder(self.encoding)()
+            while block := file.read(BLOCK):
+                yield decoder.decode(block).removeprefix("\ufeff").encode()
+
+
+def inspect(path: Path, encoding: str | None) -> Bytes:
+    """Read the whole file once; raise IntakeError where it is no text, or text in an unknown encoding."""
+    try:
+        with path.open("rb") as file:
+            sample = file.read(_SAMPLE)
+    except OSError as error:
+        raise IntakeError(
+            IntakeCode.FILE_NOT_FOUND,
+            f"{path} cannot be opened: {error.strerror}.",
+            hint="Check the file's name.",
+        ) from error
+    if not sample:
+        raise IntakeError(IntakeCode.EMPTY, f"{path.name} is empty.", hint="Export the recipients again.")
+    _refuse_known_formats(path, sample)
+    guess = _canonical(encoding) if encoding else _guess(sample)
+    _refuse_binary(path, sample, guess)
+    survey = _Survey(path)
+    if encoding:
+        survey.run(guess)
+        if survey.bad is not None:
+            raise _wrong_encoding(path, encoding, survey)
+    elif not _readable(survey, guess):
+        if guess != "utf-8":
+            raise _wrong_encoding(path, guess, survey)
+        survey.run("cp1252")
+        _require_western(path, survey)
+        guess = "cp1252"
+    return Bytes(path, guess, survey.newline, survey.digest)
+
+
+def _readable(survey: _Survey, guess: str) -> bool:
+    survey.run(guess)
+    return survey.bad is None
+
+
+class _Survey:
+    """One pass: the digest, the newlines and the first byte that `encoding` does not have."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, encoding: str) -> None:
+        self.bad: int | None = None
+        self.bad_byte = 0
+        self.foreign = self.mixed = False
+        decoder = codecs.getincrementaldecoder(encoding)()
+        digest, kinds, position, carriage = hashlib.sha256(), set[str](), 0, False
+        with self.path.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+                text = self._decode(decoder, block, position)
+                carriage = _newlines(text, carriage, kinds)
+                if encoding == "cp1252" and not block.isascii():
+                    self.foreign = self.foreign or _FOREIGN.search(block) is not None
+                    self.mixed = self.mixed or _UTF8_PAIR.search(block) is not None
+                position += len(block)
+        self._decode(decoder, b"", position, final=True)
+        if carriage:
+            kinds.add("cr")
+        self.newline = kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "lf"
+        self.digest = digest.hexdigest()
+
+    def _decode(
+        self, decoder: codecs.IncrementalDecoder, block: bytes, position: int, *, final: bool = False
+    ) -> bytes:
+        """The block in an encoding that has ASCII in it; remembers where decoding first failed."""
+        if self.bad is not None:
+            return b""
+        held = len(decoder.getstate()[0])
+        try:
+            return decoder.decode(block, final).encode()
+        except UnicodeDecodeError as error:
+            self.bad = position - held + error.start
+            self.bad_byte = error.object[error.start]
+            return b""
+
+    def line_of_bad(self) -> int:
+        left, line, last = self.bad or 0, 1, b""
+        with self.path.open("rb") as file:
+            while block := file.read(min(BLOCK, left)):
+                line += block.count(b"\n") + block.count(b"\r") - (last + block).count(b"\r\n")
+                left, last = left - len(block), block[-1:]
+        return line
+
+
+def _newlines(text: bytes, carriage: bool, kinds: set[str]) -> bool:
+    """Add the kinds of newline in this block; True where it ends in a CR whose LF may follow."""
+    if carriage and text:
+        kinds.add("crlf" if text[:1] == b"\n" else "cr")
+        text = text[1:] if text[:1] == b"\n" else text
+    ends_open = text.endswith(b"\r")
+    body = text[:-1] if ends_open else text
+    pairs = body.count(b"\r\n")
+    for kind, found in (
+        ("crlf", pairs),
+        ("lf", body.count(b"\n") - pairs),
+        ("cr", body.count(b"\r") - pairs),
+    ):
+        if found:
+            kinds.add(kind)
+    return ends_open or (carriage and not text)
+
+
+def _guess(sample: bytes) -> str:
+    for mark, encoding in _BOMS:
+        if sample.startswith(mark):
+            return encoding
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    half = len(sample) // 2
+    if half >= 2 and odd > half * 0.4 and even < half * 0.1:
+        return "utf-16-le"
+    if half >= 2 and even > half * 0.4 and odd < half * 0.1:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def _canonical(encoding: str) -> str:
+    """The codec's own name; text codecs only."""
+    try:
+        info = codecs.lookup(encoding)
+        " ".encode(encoding)
+    except LookupError as error:
+        raise IntakeError(
+            IntakeCode.ENCODING_WRONG,
+            f"{encoding!r} is not an encoding.",
+            hint="Use utf-8, utf-16 or cp1252, or leave --encoding out.",
+        ) from error
+    return info.name
+
+
+def _refuse_known_formats(path: Path, sample: bytes) -> None:
+    for magic, what in _MAGIC:
+        if sample.startswith(magic):
+            raise IntakeError(IntakeCode.BINARY, f"{path.name} is {what}, not a CSV.", hint=_SAVE_AS_CSV)
+
+
+def _refuse_binary(path: Path, sample: bytes, encoding: str) -> None:
+    if encoding.startswith(("utf-16", "utf-32")):
+        return
+    controls = len(sample) - len(sample.translate(None, _CONTROL))
+    if controls > max(8, len(sample) // 20):
+        raise IntakeError(IntakeCode.BINARY, f"{path.name} is not a text file.", line=1, hint=_SAVE_AS_CSV)
+
+
+def _require_western(path: Path, survey: _Survey) -> None:
+    """cp1252 reads almost any bytes; believe it only where they look like Western text."""
+    if survey.bad is None and not survey.foreign and not survey.mixed:
+        return
+    utf8 = _Survey(path)
+    utf8.run("utf-8")
+    line = utf8.line_of_bad()
+    raise IntakeError(
+        IntakeCode.ENCODING_AMBIGUOUS,
+        f"{path.name} is not clean UTF-8 (line {line}, byte 0x{utf8.bad_byte:02X}) nor plainly Western text.",
+        line=line,
+        hint="Say what it is, for example --encoding cp1252 or --encoding cp1251, or save it as UTF-8.",
+    )
+
+
+def _wrong_encoding(path: Path, encoding: str, survey: _Survey) -> IntakeError:
+    line = survey.line_of_bad()
+    return IntakeError(
+        IntakeCode.ENCODING_WRONG,
+        f"{path.name} cannot be read as {encoding}: line {line} has the byte 0x{survey.bad_byte:02X}.",
+        line=line,
+        hint="Give the right one with --encoding, or save the file as UTF-8.",
+    )

@@ -1,0 +1,90 @@
+"""What intake takes and gives, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from campaigns.intake.codes import RejectCode
+
+Duplicates = Literal["first", "last", "reject"]
+Landlines = Literal["reject", "accept"]
+
+KNOWN_COLUMNS: Final = frozenset(
+    {"phone", "timezone", "send_at", "language", "media_url", "consent_at", "consent_source", "country_code"}
+)
+"""Columns with a meaning of their own when present; all others are only variables."""
+
+REJECT_COLUMNS: Final = ("drumbeat_line", "drumbeat_column", "drumbeat_code", "drumbeat_reason")
+"""What a rejects file has beside the original columns; never variables."""
+
+
+@dataclass(frozen=True)
+class IntakeOptions:
+    """How to read a file; what is None is detected."""
+
+    default_country: str | None = None
+    """ISO 3166 country of the numbers that have no country code."""
+    phone_column: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """--map: the file's column -> the name that it gets."""
+    delimiter: str | None = None
+    encoding: str | None = None
+    duplicates: Duplicates = "first"
+    """Which row of a number stays; with `reject`, none of the file's does."""
+    landlines: Landlines = "reject"
+    required: frozenset[str] = frozenset()
+    """Variables that must have a column and must not be blank."""
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What the file turned out to be."""
+
+    encoding: str
+    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be` or `cp1252`."""
+    delimiter: str
+    newline: str
+    """`lf`, `crlf`, `cr` or `mixed`."""
+    phone_column: str
+    """The phone column as the file spells it."""
+    header: tuple[str, ...]
+    """All columns as the file spells them, without unnamed ones at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not accepted."""
+
+    line: int
+    """Physical line of the file in which the row begins, from 1."""
+    column: str | None
+    """The column at fault as the file spells it; None: the row as a whole."""
+    code: RejectCode
+    reason: str
+    raw: str
+    """The row as it stood in the file, without its newline."""
+    origin: int | None = None
+    """`drumbeat_line` of a row that comes from a rejects file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of the file: the accepted ones as columns of equal length, and the rejects."""
+
+    lines: list[int]
+    phones: list[str]
+    regions: list[str | None]
+    buckets: list[int]
+    vars: list[str]
+    """JSON objects: variable -> text."""
+    raws: list[bytes]
+    """Each accepted row as it stood in the file, in UTF-8: it may yet turn out to be a duplicate."""
+    origins: list[int | None]
+    """`drumbeat_line` where the row comes from a rejects file."""
+    rejects: list[Reject]
+
+    @property
+    def rows(self) -> int:
+        return len(self.lines) + len(self.rejects)

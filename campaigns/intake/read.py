@@ -1,0 +1,117 @@
+"""Opens a CSV: the file as a whole is checked at once, its rows are streamed in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from campaigns.errors import IntakeError
+from campaigns.intake.codes import IntakeCode
+from campaigns.intake.detect import Bytes, inspect
+from campaigns.intake.header import Header, nearest, read_header
+from campaigns.intake.model import Chunk, Detected, IntakeOptions
+from campaigns.intake.rows import Checker
+from campaigns.intake.scan import Rows, Scanner, Shape, whole_lines
+from campaigns.phone import is_country
+
+
+class Intake:
+    """A CSV that can be loaded; `chunks` may be iterated more than once."""
+
+    def __init__(self, data: Bytes, header: Header, options: IntakeOptions) -> None:
+        self._data = data
+        self._header = header
+        self._options = options
+        self.digest = data.digest
+        """SHA-256 of the file's bytes."""
+        self.detected = Detected(
+            encoding=data.encoding,
+            delimiter=header.delimiter,
+            newline=data.newline,
+            phone_column=header.columns[header.phone],
+            header=header.columns,
+        )
+        self.columns = header.available
+        """Variables that templates may use; the phone column is always `phone`."""
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows in file order, some ten thousand at a time."""
+        checker = Checker(self._header, self._options)
+        for rows in self._rows():
+            if rows.records or rows.rejects:
+                yield checker.check(rows)
+
+    def records(self, lines: set[int]) -> Iterator[tuple[int, str]]:
+        """The rows on these physical lines as they stand in the file: a second, quicker pass."""
+        for rows in self._rows():
+            for line, record in zip(rows.lines, rows.records, strict=True):
+                if line in lines:
+                    yield line, record.decode()
+
+    def _rows(self) -> Iterator[Rows]:
+        header = self._header
+        shape = Shape(header.delimiter.encode(), header.columns, header.width, header.phone)
+        return iter(Scanner(_below(self._data, header.first_line), shape, header.first_line))
+
+
+def open_intake(path: Path, options: IntakeOptions) -> Intake:
+    """Detect and check the file as a whole; raise IntakeError where it cannot be loaded."""
+    if options.default_country is not None:
+        options = replace(options, default_country=options.default_country.upper())
+    if options.default_country is not None and not is_country(options.default_country):
+        raise IntakeError(
+            IntakeCode.COUNTRY_UNKNOWN,
+            f"{options.default_country!r} is not a country.",
+            hint="Use the two letters of ISO 3166, for example --default-country GB.",
+        )
+    data = inspect(path, options.encoding)
+    header = _header(data, options)
+    _require_variables(header, options)
+    _require_rows(data, header)
+    return Intake(data, header, options)
+
+
+def _header(data: Bytes, options: IntakeOptions) -> Header:
+    lines = next(whole_lines(data.utf8_blocks()), b"").splitlines(keepends=True)
+    start = next((index for index, line in enumerate(lines) if line.strip()), None)
+    if start is None:
+        raise IntakeError(
+            IntakeCode.EMPTY, f"{data.path.name} has only blank lines.", hint="Export it again."
+        )
+    return read_header(lines, start, options)
+
+
+def _below(data: Bytes, first_line: int) -> Iterator[bytes]:
+    """The pieces of the file from its physical line `first_line` on."""
+    pieces = whole_lines(data.utf8_blocks())
+    first = next(pieces, b"")
+    rest = b"".join(first.splitlines(keepends=True)[first_line - 1 :])
+    return chain([rest] if rest else [], pieces)
+
+
+def _require_variables(header: Header, options: IntakeOptions) -> None:
+    missing = sorted(options.required - set(header.available))
+    if not missing:
+        return
+    name = missing[0]
+    others = f" (and {', '.join(missing[1:])})" if missing[1:] else ""
+    columns = ", ".join(nearest(name, header.available))
+    raise IntakeError(
+        IntakeCode.VARIABLE_MISSING,
+        f"The message needs {name!r}{others}, which no column gives.",
+        line=header.first_line - 1,
+        column=name,
+        hint=f"The columns are: {columns}. Use --map COLUMN={name} or give a default.",
+    )
+
+
+def _require_rows(data: Bytes, header: Header) -> None:
+    if not any(piece.strip() for piece in _below(data, header.first_line)):
+        raise IntakeError(
+            IntakeCode.HEADER_ONLY,
+            f"{data.path.name} has a header but no recipients.",
+            line=header.first_line - 1,
+            hint="Add a row for each recipient.",
+        )

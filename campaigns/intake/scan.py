@@ -1,0 +1,189 @@
+"""Finds where each row begins and ends, on which physical line, and which rows are broken.
+
+What it lets through is well-formed: pandas reads it without guessing, and nothing is swallowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from campaigns.errors import IntakeError
+from campaigns.intake.cells import Cutter, Record, tidy
+from campaigns.intake.codes import IntakeCode, RejectCode
+from campaigns.intake.model import Reject
+
+MAX_CELL: Final = 32_767
+"""Characters; the most that a spreadsheet's cell holds."""
+_MAX_LINE: Final = 1 << 24
+_PHONE_LIKE: Final = re.compile(rb"\W*(?:\d[^\d\w]{0,2}){7,}")
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows in file order: the well-formed ones, and the broken ones as rejects."""
+
+    lines: list[int] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    """The well-formed rows as they stand in the file, without the newline at their end."""
+    body: bytes | None = None
+    """The same rows as one text for pandas; None: the records joined."""
+    tidied: dict[int, bytes] = field(default_factory=dict)
+    """Position in `records` -> what pandas reads instead."""
+    rejects: list[Reject] = field(default_factory=list)
+
+    def text(self) -> bytes:
+        """What pandas reads: one row per record."""
+        if self.body is not None and not self.tidied:
+            return self.body
+        return b"\n".join(
+            [self.tidied.get(at, record) for at, record in enumerate(self.records)]
+            if self.tidied
+            else self.records
+        )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a row must look like."""
+
+    delimiter: bytes
+    header: tuple[str, ...]
+    """Columns as spelled, up to the last one that has a name."""
+    width: int
+    """Cells of the header line, unnamed ones at the end included."""
+    phone: int
+    """Index of the phone column."""
+
+
+def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same text in pieces that end where a line ends."""
+    rest = b""
+    for block in blocks:
+        text = rest + block
+        cut = text.rfind(b"\n") + 1
+        if not cut:
+            # A CR at the very end may be the first half of a CRLF.
+            cut = text.rfind(b"\r", 0, len(text) - 1) + 1
+        if cut:
+            yield text[:cut]
+        rest = text[cut:]
+        if len(rest) > _MAX_LINE:
+            message = "A line does not end within 16 MiB."
+            raise IntakeError(
+                IntakeCode.LINE_TOO_LONG, message, hint="Check that this is a table of recipients."
+            )
+    if rest:
+        yield rest
+
+
+class Scanner:
+    """Goes over the lines below the header, piece by piece."""
+
+    def __init__(self, pieces: Iterator[bytes], shape: Shape, first_line: int) -> None:
+        self._pieces = pieces
+        self._shape = shape
+        self._line = first_line
+        self._cutter = Cutter(shape.delimiter)
+        self._exact = self._cutter.exactly(shape.width)
+        self._lines: list[bytes] = []
+
+    def __iter__(self) -> Iterator[Rows]:
+        for piece in self._pieces:
+            if b'"' not in piece and b"\0" not in piece:
+                yield self._scan_unquoted(piece)
+            else:
+                yield self._scan_quoted(piece)
+
+    def _scan_unquoted(self, piece: bytes) -> Rows:
+        """Without a quote every line is a row of its own."""
+        shape = self._shape
+        lines = piece.splitlines()
+        first, self._line = self._line, self._line + len(lines)
+        wanted = shape.width - 1
+        counts = [line.count(shape.delimiter) for line in lines]
+        if counts.count(wanted) == len(lines) and len(max(lines, key=len)) <= MAX_CELL and b"" not in lines:
+            return Rows(list(range(first, self._line)), lines, piece)
+        rows = Rows()
+        for number, (line, count) in enumerate(zip(lines, counts, strict=True), first):
+            if count == wanted and 0 < len(line) <= MAX_CELL:
+                rows.lines.append(number)
+                rows.records.append(line)
+            else:
+                self._add(rows, number, line, Record(line.split(shape.delimiter), number))
+        return rows
+
+    def _scan_quoted(self, piece: bytes) -> Rows:
+        rows = Rows()
+        lines = self._lines = piece.splitlines(keepends=True)
+        first, index = self._line, 0
+        while index < len(lines):
+            line = lines[index]
+            if len(line) <= MAX_CELL and self._exact.match(line) and b"\0" not in line and line.strip():
+                rows.lines.append(first + index)
+                rows.records.append(line.rstrip(b"\r\n"))
+                index += 1
+                continue
+            record = self._whole(self._cutter.cut(lines, index, self._more), index)
+            raw = b"".join(lines[index : record.last + 1]).rstrip(b"\r\n")
+            self._add(rows, first + index, raw, record)
+            index = record.last + 1
+        self._line = first + len(lines)
+        return rows
+
+    def _more(self) -> bool:
+        """A quoted cell runs past the end of the piece: add the next one."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            return False
+        self._lines += piece.splitlines(keepends=True)
+        return True
+
+    def _whole(self, record: Record, first: int) -> Record:
+        """The record, unless its quoted cell seems to have swallowed rows: then only its first line."""
+        for index in range(first + 1, record.last + 1):
+            cells = self._lines[index].split(self._shape.delimiter)
+            if len(cells) == self._shape.width > 1 and _PHONE_LIKE.match(cells[self._shape.phone]):
+                below = record.last - first
+                reason = f"A quote opens here and closes {below} lines below, past what look like rows."
+                return Record(record.cells, first, RejectCode.UNCLOSED_QUOTE, reason)
+        return record
+
+    def _add(self, rows: Rows, number: int, raw: bytes, record: Record) -> None:
+        """A row that is not plainly well-formed: blank, tidied or a reject."""
+        if record.code is None and not any(cell.strip() for cell in record.cells):
+            return
+        fault = self._fault(raw, record)
+        if fault is not None:
+            rows.rejects.append(Reject(number, fault[1], fault[0], fault[2], raw.decode()))
+            return
+        cells = record.cells[: self._shape.width]
+        rows.tidied[len(rows.records)] = tidy(
+            cells + [b""] * (self._shape.width - len(cells)), self._shape.delimiter
+        )
+        rows.lines.append(number)
+        rows.records.append(raw)
+
+    def _fault(self, raw: bytes, record: Record) -> tuple[RejectCode, str | None, str] | None:
+        shape, cells = self._shape, record.cells
+        if record.code is not None:
+            return record.code, self._name(len(cells)), record.reason
+        for index, cell in enumerate(cells):
+            if b"\0" in cell:
+                return RejectCode.NUL, self._name(index), "The cell holds a NUL character; remove it."
+            if len(cell) > MAX_CELL and len(cell.decode()) > MAX_CELL:
+                reason = f"The cell has {len(cell.decode()):,} characters; {MAX_CELL:,} is the most."
+                return RejectCode.CELL_TOO_LONG, self._name(index), reason
+        if any(cell.strip() for cell in cells[shape.width :]):
+            hint = "quote cells that hold the delimiter."
+            reason = f"The row has {len(cells)} cells, the header {shape.width}; {hint}"
+            return RejectCode.TOO_MANY_CELLS, None, reason
+        if len(cells) < len(shape.header):
+            reason = f"The row has {len(cells)} cells, the header {len(shape.header)}."
+            return RejectCode.TOO_FEW_CELLS, self._name(len(cells)), reason
+        return None
+
+    def _name(self, index: int) -> str | None:
+        return self._shape.header[index] if index < len(self._shape.header) else None

@@ -1,0 +1,158 @@
+"""TOML files that people write: read them, and name what is wrong by line, key and nearest known key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from campaigns.errors import NotFound, SpecError
+
+Loc = tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class TomlFile:
+    path: Path
+    text: str
+    data: dict[str, Any]
+
+    def line_of(self, loc: Sequence[int | str]) -> int | None:
+        """The line that holds the key `loc`, or else the line of the nearest table around it."""
+        best: tuple[int, int] | None = None
+        for line, path in _keys(self.text):
+            depth = _shared(path, loc)
+            if depth == min(len(path), len(loc)) and depth and (best is None or depth > best[0]):
+                best = (depth, line)
+        return best[1] if best else None
+
+    def error(self, loc: Sequence[int | str], message: str, *, hint: str = "") -> SpecError:
+        """`message` about the key `loc`, with the file and the line."""
+        return SpecError(f"{self._place(loc)}: {message}", hint=hint)
+
+    def _place(self, loc: Sequence[int | str]) -> str:
+        line = self.line_of(loc)
+        return f"{self.path.name}, line {line}" if line else self.path.name
+
+
+def read_toml(path: Path) -> TomlFile:
+    """The file at `path`. Raises NotFound where there is none, SpecError with the line if it is not TOML."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"There is no file {path}.") from error
+    except IsADirectoryError as error:
+        raise SpecError(f"{path} is a folder, not a TOML file.") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path.name} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    try:
+        return TomlFile(path, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(
+            f"{path.name} is not valid TOML: {error}.", hint='Text goes in quotes: name = "spring-sale".'
+        ) from error
+
+
+def explain(error: ValidationError, file: TomlFile, model: type[BaseModel], within: Loc = ()) -> SpecError:
+    """Every problem that pydantic found, a line each; `within`: where in the file the model's part begins."""
+    lines = [_problem(detail, file, model, within) for detail in error.errors()]
+    return SpecError("\n".join(dict.fromkeys(lines)))
+
+
+def dotted(loc: Sequence[int | str]) -> str:
+    """`content.images[0].url`"""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return text.removeprefix(".")
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word that was probably meant."""
+    return next(iter(get_close_matches(word.lower(), known, n=1, cutoff=0.6)), None)
+
+
+def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], within: Loc) -> str:
+    loc = tuple(part for part in detail["loc"] if part != "[key]")
+    place = f"{file._place((*within, *loc))}: "
+    key = dotted((*within, *loc))
+    match detail["type"]:
+        case "extra_forbidden":
+            return place + _unknown_key(loc, model, within)
+        case "missing":
+            return place + f"{key} is missing."
+        case "value_error":
+            message = str(detail["ctx"]["error"])
+            return place + (f"{key}: {message}." if key else f"{message}.")
+        case _:
+            return place + f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {detail['input']!r}."
+
+
+def _unknown_key(loc: Loc, model: type[BaseModel], within: Loc) -> str:
+    known = list(_fields_at(model, loc[:-1]))
+    guess = nearest(str(loc[-1]), known)
+    parent = (*within, *loc[:-1])
+    if guess:
+        return f"{dotted((*within, *loc))} is not known. Did you mean {dotted((*parent, guess))}?"
+    return f"{dotted((*within, *loc))} is not known. Known here: {', '.join(sorted(known))}."
+
+
+def _fields_at(model: type[BaseModel], loc: Loc) -> Mapping[str, Any]:
+    """The fields of the model that `loc` leads to."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        inner = _inner_model(field.annotation) if field else None
+        if inner is None:
+            return {}
+        model = inner
+    return model.model_fields
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_inner_model(argument) for argument in get_args(annotation))
+    return next((model for model in found if model is not None), None)
+
+
+_HEADER = re.compile(r"""\s*\[(\[?)\s*([\w.\-"' ]+?)\s*\]\]?\s*(?:#.*)?$""")
+_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
+
+
+def _keys(text: str) -> Iterator[tuple[int, Loc]]:
+    """(line, path) of every table header and key."""
+    table: Loc = ()
+    counts: dict[Loc, int] = {}
+    inside_text = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        was_inside, inside_text = inside_text, inside_text ^ bool((line.count('"""') + line.count("'''")) % 2)
+        if was_inside:
+            continue
+        if header := _HEADER.match(line):
+            table = _split(header[2])
+            if header[1]:
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            yield number, table
+        elif key := _KEY.match(line):
+            yield number, (*table, *_split(key[1]))
+
+
+def _split(dotted_key: str) -> Loc:
+    return tuple(part.strip().strip("\"'") for part in dotted_key.split("."))
+
+
+def _shared(path: Sequence[int | str], loc: Sequence[int | str]) -> int:
+    depth = 0
+    for ours, theirs in zip(path, loc, strict=False):
+        if ours != theirs:
+            break
+        depth += 1
+    return depth

@@ -1,0 +1,38 @@
+"""Wall-clock times in IANA zones: each becomes exactly one instant, also on the days the clocks change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+def find_zone(name: str) -> ZoneInfo:
+    """The zone `name`, such as `Africa/Porto-Novo`. Raises ValueError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f'{name!r} is not a time zone; write it like "Europe/Paris" or "UTC"') from error
+
+
+def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
+    """The instant in UTC of the naive wall-clock time `local`.
+
+    A time that the clocks skip becomes the first instant after the gap; one that they repeat, its first.
+    """
+    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if first.astimezone(zone).replace(tzinfo=None) == local:
+        return first
+    before_gap = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return _next_change(before_gap, first, zone)
+
+
+def _next_change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+    """The instant in (low, high] from which the zone has another offset than at `low`, to the second."""
+    old = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) // 2
+        middle = middle.replace(microsecond=0)
+        if middle <= low:
+            break
+        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == old else (low, middle)
+    return high.replace(microsecond=0)

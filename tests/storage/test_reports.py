@@ -1,0 +1,296 @@
+"""The reports' numbers on both databases: they add up at every moment of a campaign's life."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from app.reports import cost_report, delivery_report, failures_report
+from campaigns.errors import NotFound
+from campaigns.spec import CampaignSpec
+from campaigns.states import CampaignState, JobState
+from storage import campaigns as store
+from storage.campaigns import Campaign
+from storage.control import move_campaign
+from storage.engine import Connection, Engine, reading, writing
+from storage.reports import RECIPIENT_KEYS, delivery, stream_recipients
+from storage.tables import attempts, events, imports, jobs, recipients, rejects, runs
+from storage.timelines import find_job, is_recipient, jobs_ahead, timeline
+
+NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
+SPEC = CampaignSpec.model_validate(
+    {"name": "spring", "provider": "ourvoice", "senders": ["shop"], "content": {"text": "Hi {{ name }}"}}
+)
+
+
+async def given_campaign(connection: Connection, people: int, bad: int = 0) -> Campaign:
+    """A loaded campaign, its import and its rows: the good ones on lines 2.., the bad ones after them."""
+    campaign = await store.create(connection, SPEC, NOW)
+    made = await connection.execute(
+        insert(imports)
+        .values(
+            campaign_id=campaign.id,
+            source="spring.csv",
+            digest="d",
+            rows=people + bad,
+            accepted=people,
+            rejected=bad,
+            duplicates=0,
+            settled=0,
+            detected="{}",
+            created_at=NOW,
+        )
+        .returning(imports.c.id)
+    )
+    import_id = made.scalar_one()
+    common = {"campaign_id": campaign.id, "import_id": import_id}
+    await connection.execute(
+        insert(recipients),
+        [
+            {
+                **common,
+                "line": 2 + number,
+                "phone": f"+4477009{number:05}",
+                "region": "GB" if number % 2 else "FR",
+                "bucket": number,
+                "vars": '{"name": "Ada"}',
+            }
+            for number in range(people)
+        ],
+    )
+    if bad:
+        row = {**common, "column": "phone", "code": "phone_invalid", "reason": "No such number.", "raw": "x"}
+        await connection.execute(insert(rejects), [{**row, "line": 1000 + number} for number in range(bad)])
+    return campaign
+
+
+async def given_jobs(connection: Connection, campaign: Campaign, *rows: dict[str, Any]) -> int:
+    """A launched run with one job per row, for the campaign's recipients in their order."""
+    made = await connection.execute(
+        insert(runs)
+        .values(
+            campaign_id=campaign.id,
+            nominal_at=NOW,
+            state="running",
+            priority=0,
+            spec=campaign.spec.to_json(),
+            jobs=len(rows),
+            launched_at=NOW,
+        )
+        .returning(runs.c.id)
+    )
+    run_id: int = made.scalar_one()
+    people = await connection.execute(
+        recipients.select().where(recipients.c.campaign_id == campaign.id).order_by(recipients.c.id)
+    )
+    for person, row in zip(people.mappings(), rows, strict=True):
+        values = {"lane": "ourvoice/shop", "due_at": NOW, "updated_at": NOW, **row}
+        await connection.execute(
+            insert(jobs).values(run_id=run_id, recipient_id=person["id"], phone=person["phone"], **values)
+        )
+    return run_id
+
+
+def taken(
+    state: JobState, cost: int | None = 10_000_000, currency: str | None = "XOF", **more: Any
+) -> dict[str, Any]:
+    return {
+        "state": state,
+        "attempts": 1,
+        "form": "text",
+        "provider_message_id": "m",
+        "cost_micros": cost,
+        "currency": currency if cost is not None else None,
+        **more,
+    }
+
+
+ROWS = (
+    {"state": JobState.PENDING},
+    {"state": JobState.SKIPPED, "reason": "opted_out"},
+    {"state": JobState.FAILED, "reason": "refused", "code": "422", "attempts": 1},
+    {"state": JobState.IN_DOUBT, "reason": "no_trusted_answer", "code": "late", "attempts": 1},
+    taken(JobState.SENT),
+    taken(JobState.DELIVERED),
+    taken(JobState.READ, sent_at=NOW, delivered_at=NOW, read_at=NOW),
+    taken(JobState.READ, cost=None),
+)
+
+
+async def test_before_launch_recipients_are_pending_jobs(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await given_campaign(connection, people=3, bad=2)
+    async with reading(engine) as connection:
+        report = (await delivery_report(connection, "spring")).json
+    assert (report["rows"], report["rejected"], report["jobs"]) == (5, 2, 3)
+    assert report["states"] == {"pending": 3}
+    assert (report["delivery_rate"], report["read_rate"]) == (None, None)
+
+
+async def test_cancelled_before_launch_they_are_cancelled_jobs(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await given_campaign(connection, people=3)
+        await move_campaign(connection, "spring", [CampaignState.DRAFT], CampaignState.CANCELLED, NOW)
+    async with reading(engine) as connection:
+        assert (await delivery_report(connection, "spring")).json["states"] == {"cancelled": 3}
+
+
+async def test_the_delivery_report_adds_up(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=len(ROWS), bad=2)
+        await given_jobs(connection, campaign, *ROWS)
+    async with reading(engine) as connection:
+        report = (await delivery_report(connection, "spring")).json
+        found = await delivery(connection, campaign)
+    assert report["rows"] == report["rejected"] + report["jobs"] == 10
+    assert sum(report["states"].values()) == report["jobs"]
+    assert report["states"]["read"] == 2
+    assert (report["skipped"], report["failed"]) == ({"opted_out": 1}, {"422": 1})
+    assert (report["delivery_rate"], report["read_rate"]) == (0.5, 0.6667)
+    assert found.awaiting == 1
+
+
+async def test_the_cost_report_keeps_unpriced_and_unsettled_apart(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=len(ROWS))
+        await given_jobs(connection, campaign, *ROWS)
+    async with reading(engine) as connection:
+        report = (await cost_report(connection, "spring")).json
+    assert report["currency"] == "XOF"
+    assert report["estimated"] is None
+    assert (report["actual"], report["unsettled"], report["unpriced"]) == (Decimal(30), Decimal(10), 1)
+    assert sum(line["messages"] for line in report["by_country"]) == 4
+    assert {line["country"] for line in report["by_country"]} == {"FR", "GB"}
+    assert {line["category"] for line in report["by_category"]} == {"marketing"}
+    assert sum(line["actual"] for line in report["by_category"]) == report["actual"]
+
+
+async def test_several_currencies_have_a_total_each(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=2)
+        await given_jobs(connection, campaign, taken(JobState.READ), taken(JobState.READ, currency="EUR"))
+    async with reading(engine) as connection:
+        report = (await cost_report(connection, "spring")).json
+    assert {total["currency"]: total["actual"] for total in report["totals"]} == {
+        "EUR": Decimal(10),
+        "XOF": Decimal(10),
+    }
+    assert "actual" not in report
+
+
+async def test_a_campaign_that_sent_nothing_cost_nothing_and_no_currency_is_invented(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await given_campaign(connection, people=1)
+    async with reading(engine) as connection:
+        report = (await cost_report(connection, "spring")).json
+    assert (report["currency"], report["actual"], report["unpriced"]) == (None, Decimal(0), 0)
+
+
+async def test_failures_are_grouped_with_an_example(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=len(ROWS), bad=2)
+        await given_jobs(connection, campaign, *ROWS)
+    async with reading(engine) as connection:
+        report = (await failures_report(connection, "spring")).json
+    assert report["failed"] == [{"code": "422", "text": "refused", "count": 1, "example": "+447700900002"}]
+    assert report["in_doubt"][0]["code"] == "late"
+    assert report["rejected"] == [
+        {"code": "phone_invalid", "text": "No such number.", "count": 2, "first_line": 1000}
+    ]
+
+
+async def test_recipients_are_streamed_in_the_order_of_the_file(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=len(ROWS))
+    async with reading(engine) as connection:
+        before = [row async for row in stream_recipients(connection, campaign)]
+    async with writing(engine) as connection:
+        await given_jobs(connection, campaign, *ROWS)
+    async with reading(engine) as connection:
+        after = [row async for row in stream_recipients(connection, campaign)]
+    assert [row["line"] for row in before] == [row["line"] for row in after] == list(range(2, 10))
+    assert {tuple(row) for row in before + after} == {RECIPIENT_KEYS}
+    assert {row["state"] for row in before} == {"pending"}
+    assert (after[6]["cost"], after[6]["currency"], after[6]["read_at"]) == (Decimal(10), "XOF", NOW)
+    assert (after[7]["cost"], after[7]["currency"]) == (None, None)
+
+
+async def test_why_tells_attempts_and_events_in_order(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=len(ROWS))
+        await given_jobs(connection, campaign, *ROWS)
+    async with reading(engine) as connection:
+        job = await find_job(connection, campaign.id, "+447700900002")
+    assert job is not None
+    async with writing(engine) as connection:
+        await connection.execute(
+            insert(attempts).values(
+                job_id=job.id,
+                number=1,
+                call="c",
+                lane=job.lane,
+                epoch=1,
+                intent_at=NOW + timedelta(seconds=1),
+                ended_at=NOW + timedelta(seconds=2),
+                outcome="rejected",
+                http_status=422,
+                code="422",
+                detail="no such number",
+                latency_ms=80,
+            )
+        )
+        await connection.execute(
+            insert(events).values(
+                job_id=job.id,
+                at=NOW + timedelta(seconds=3),
+                stored_at=NOW,
+                source="shift",
+                event="failed",
+                detail="refused",
+            )
+        )
+    async with reading(engine) as connection:
+        moments = await timeline(connection, job)
+        assert not await is_recipient(connection, campaign.id, "+447700999999")
+    assert [moment.event for moment in moments] == ["launched", "attempt 1", "answer 1", "failed"]
+    assert moments[2].detail == "rejected, HTTP 422, code 422, no such number, 80 ms"
+    assert moments[3].detail == "shift: refused"
+
+
+async def test_jobs_ahead_are_those_due_before_on_the_same_lane(engine: Engine) -> None:
+    pending = {"state": JobState.PENDING}
+    later = {**pending, "due_at": NOW + timedelta(hours=1)}
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=5)
+        elsewhere = {**pending, "lane": "ourvoice/depot"}
+        await given_jobs(connection, campaign, pending, elsewhere, later, pending, pending)
+    async with reading(engine) as connection:
+        last = await find_job(connection, campaign.id, "+447700900004")
+        late = await find_job(connection, campaign.id, "+447700900002")
+        assert last is not None
+        assert late is not None
+        assert (await jobs_ahead(connection, last), await jobs_ahead(connection, late)) == (2, 3)
+
+
+async def test_an_unknown_campaign_names_the_nearest(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await given_campaign(connection, people=1)
+    async with reading(engine) as connection:
+        with pytest.raises(NotFound) as caught:
+            await delivery_report(connection, "sprng")
+    assert caught.value.hint == "Did you mean spring?"
+
+
+async def test_a_draft_is_discarded_only_while_it_is_empty(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        loaded = await given_campaign(connection, people=1)
+        empty = await store.create(connection, SPEC.model_copy(update={"name": "empty"}), NOW)
+        for campaign in (loaded, empty):
+            await store.discard_empty(connection, campaign.id)
+    async with reading(engine) as connection:
+        lines = await store.list_campaigns(connection)
+    assert [(line.name, line.recipients, line.rejected) for line in lines] == [("spring", 1, 0)]

@@ -1,0 +1,104 @@
+"""Texts with variables: what they need, what they become, and what is refused at load."""
+
+from __future__ import annotations
+
+import pytest
+
+from campaigns.content import Content, MessageType
+from campaigns.errors import SpecError
+from campaigns.spec import ContentSpec
+from campaigns.templates import Renderer, fold
+
+
+def renderer(**content: object) -> Renderer:
+    return Renderer(ContentSpec.model_validate(content))
+
+
+@pytest.mark.parametrize(
+    ("written", "folded"),
+    [("First Name", "first_name"), ("first-name", "first_name"), ("FIRST__NAME", "first_name"), ("_x ", "x")],
+)
+def test_a_name_is_folded(written: str, folded: str) -> None:
+    assert fold(written) == folded
+
+
+def test_the_variables_of_every_string_are_found() -> None:
+    made = renderer(
+        document={
+            "url": "https://x/{{ id }}.pdf",
+            "caption": "For {{ First_Name }}",
+            "filename": "{{ id }}.pdf",
+        }
+    )
+    assert made.variables == {"id", "first_name"}
+    assert made.render({"id": "7", "first_name": "Ada"}) == Content(
+        MessageType.DOCUMENT, text="For Ada", media_url="https://x/7.pdf", filename="7.pdf"
+    )
+
+
+def test_a_text_is_the_caption_of_an_image() -> None:
+    made = renderer(text="Look, {{ name }}", images=[{"url": "https://x/a.png"}])
+    assert made.render({"name": "Ada"}) == Content(MessageType.IMAGE, "Look, Ada", "https://x/a.png")
+
+
+def test_content_without_variables_is_one_object() -> None:
+    made = renderer(text="The same for all, with {braces}.")
+    assert made.variables == frozenset()
+    assert made.render({"a": "1"}) is made.render({"a": "2"})
+
+
+def test_a_default_makes_a_variable_optional_and_fills_a_blank_cell() -> None:
+    made = renderer(text="Hi {{ first_name }}", defaults={"First Name": "there"})
+    assert made.variables == frozenset()
+    assert made.render({}).text == "Hi there"
+    assert made.render({"first_name": ""}).text == "Hi there"
+    assert made.render({"first_name": "Ada"}).text == "Hi Ada"
+
+
+def test_what_a_cell_holds_is_never_run_or_escaped() -> None:
+    assert renderer(text="{{ a }}").render({"a": "{{ 7 * 7 }} <b>&"}).text == "{{ 7 * 7 }} <b>&"
+
+
+def test_conditions_and_filters_work() -> None:
+    made = renderer(text="{% if vip == 'yes' %}Dear {{ name | upper }}{% else %}Hi {{ name }}{% endif %}")
+    assert made.variables == {"vip", "name"}
+    assert made.render({"vip": "yes", "name": "Ada"}).text == "Dear ADA"
+    assert made.render({"vip": "no", "name": "Ada"}).text == "Hi Ada"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"text": "Hi {{ a"}, "content.text, line 1 of the text"),
+        ({"text": "one\ntwo {% if %}"}, "content.text, line 2 of the text"),
+        ({"text": "{{ a | nope }}"}, "No filter named 'nope'"),
+        ({"text": "{{ a.first }}"}, "content.text"),
+        ({"text": "{{ a.__class__ }}"}, "unsafe"),
+        ({"text": "{{ range(9) }}"}, "content.text"),
+        ({"text": "{# nothing #}"}, "content.text is empty"),
+        ({"text": "a", "images": [{"url": "{{ u"}]}, "content.images[0].url"),
+        ({"text": "a", "defaults": {"b": "c"}}, "content.defaults.b: no text uses {{ b }}"),
+    ],
+)
+def test_a_template_that_cannot_work_is_refused_at_load(content: dict[str, object], says: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        renderer(**content)
+    assert says in str(caught.value)
+    assert ".." not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "vars", "says"),
+    [
+        ({"text": "Hi {{ a }}"}, {}, "content.text: 'a' is undefined"),
+        ({"text": "{{ a }}"}, {"a": "  "}, "content.text is empty"),
+        ({"images": [{"url": "{{ a }}"}]}, {"a": "file:///etc/passwd"}, "which is no web address"),
+        ({"text": "{{ 1 // (a | int) }}"}, {"a": "0"}, "content.text cannot be filled in"),
+    ],
+)
+def test_a_recipient_that_cannot_be_filled_in_is_an_error(
+    content: dict[str, object], vars: dict[str, str], says: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        renderer(**content).render(vars)
+    assert says in str(caught.value)
