@@ -17,6 +17,7 @@ from cli import COMMANDS, cli
 from providers import registry
 from providers.base import Capabilities
 from providers.settings import AccountSettings
+from tests.support.databases import fresh_database
 from tests.support.project import CAMPAIGN, Done, write_project
 
 Run = Callable[..., Done]
@@ -79,7 +80,6 @@ REFUSALS = [
     ("bad map", ["campaign", "check", "spring.toml", "--map", "x"], 2, "write it as COLUMN=NAME"),
     ("unknown country", ["campaign", "check", "spring.toml", "--default-country", "XX"], 5, "XX"),
     ("bad country", ["campaign", "check", "spring.csv", "--default-country", "Benin"], 5, "two letters"),
-    ("too many rejects", ["campaign", "load", "spring.toml", "--max-reject-percent", "1"], 5, "Nothing was"),
     ("unknown column", ["campaign", "check", "spring.toml", "--phone-column", "tel"], 5, "tel"),
     ("unknown account", ["provider", "check", "ourvoise"], 7, "Did you mean ourvoice?"),
     ("unknown account to poll", ["reconcile", "--provider", "bird"], 7, "[providers.bird]"),
@@ -173,8 +173,11 @@ def test_fixed_rejects_are_loaded_from_their_file(run: Run, folder: Path) -> Non
     assert (folder / "rejects-2.csv").is_file()
 
 
-def test_a_load_that_fails_leaves_no_campaign(run: Run) -> None:
-    assert run("campaign", "load", "spring.toml", "--max-reject-percent", "1").code == 5
+def test_a_load_with_too_many_bad_rows_shows_them_and_leaves_no_campaign(run: Run) -> None:
+    done = run("campaign", "load", "spring.toml", "--max-reject-percent", "1", "--json")
+    assert (done.code, done.json["rejected"]) == (5, 2)
+    assert done.json["reasons"] == {"duplicate": 1, "phone_not_a_number": 1}
+    assert "Nothing was loaded" in done.err
     assert run("campaign", "list", "--json").json == []
 
 
@@ -307,6 +310,23 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(run: Run, monkeypatch: pyt
 def test_a_database_that_is_none_is_told(run: Run, folder: Path) -> None:
     (folder / "drumbeat.db").write_bytes(b"this is no database" * 100)
     done = run("campaign", "list")
+    assert (done.code, "The database cannot be read" in done.err) == (1, True)
+
+
+def test_the_same_on_postgresql(run: Run, postgres: str) -> None:
+    with fresh_database(postgres) as url:
+        unready = run("--database", url, "campaign", "load", "spring.toml")
+        assert (unready.code, "Try: drumbeat db upgrade" in unready.err) == (2, True)
+        assert run("--database", url, "db", "upgrade").code == 0
+        assert run("--database", url, "campaign", "load", "spring.toml").code == 3
+        report = run("--database", url, "report", "delivery", "spring", "--json").json
+        assert (report["rows"], report["states"]) == (5, {"pending": 3})
+        recipients = run("--database", url, "report", "recipients", "spring", "--json").json
+        assert [row["line"] for row in recipients] == [2, 3, 4]
+
+
+def test_a_server_that_does_not_answer_is_told(run: Run) -> None:
+    done = run("--database", "postgresql://nobody@127.0.0.1:9/nothing", "campaign", "list")
     assert (done.code, "The database cannot be read" in done.err) == (1, True)
 
 

@@ -1,4 +1,4 @@
-"""`drumbeat demo` from start to end: it needs nothing but itself, and its numbers add up to the rows of its file."""
+"""`drumbeat demo` from start to end: it needs nothing but itself, and its numbers add up."""
 
 from __future__ import annotations
 

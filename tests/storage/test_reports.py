@@ -10,9 +10,12 @@ import pytest
 from sqlalchemy import insert
 
 from app.reports import cost_report, delivery_report, failures_report
+from app.settings import Settings
+from app.stories import tell_story
 from campaigns.errors import NotFound
 from campaigns.spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
+from providers.registry import adapter_class
 from storage import campaigns as store
 from storage.campaigns import Campaign
 from storage.control import move_campaign
@@ -274,6 +277,39 @@ async def test_jobs_ahead_are_those_due_before_on_the_same_lane(engine: Engine) 
         assert last is not None
         assert late is not None
         assert (await jobs_ahead(connection, last), await jobs_ahead(connection, late)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("pace", "rate", "seconds"),
+    [
+        ({}, None, 1.5),
+        ({"delay_between": 2000}, None, 6),
+        ({"delay_between": 0}, "2/s", 1.5),
+        ({"rate": "1/min"}, "2/s", 180),
+    ],
+)
+async def test_why_estimates_by_the_tightest_limit(
+    sqlite_engine: Engine, pace: dict[str, Any], rate: str | None, seconds: float
+) -> None:
+    account = adapter_class("ourvoice").account_settings.model_validate(
+        {
+            "adapter": "ourvoice",
+            "api_key": "env:KEY",
+            "rate": rate,
+            "senders": [{"name": "shop", "session_id": "s"}],
+        }
+    )
+    settings = Settings("sqlite://", {"ourvoice": account})
+    async with writing(sqlite_engine) as connection:
+        campaign = await given_campaign(connection, people=4)
+        await store.replace_spec(connection, campaign.id, SPEC.changed(pace=pace), NOW)
+        due = {"state": JobState.PENDING, "due_at": datetime.now(UTC) + timedelta(hours=1)}
+        await given_jobs(connection, campaign, due, due, due, due)
+    async with reading(sqlite_engine) as connection:
+        story = (await tell_story(connection, settings, "spring", "+447700900003")).json
+    assert story["held_by"] == "pacing"
+    waits = story["estimated_send_at"] - due["due_at"]
+    assert waits.total_seconds() == pytest.approx(seconds, abs=0.01)
 
 
 async def test_an_unknown_campaign_names_the_nearest(engine: Engine) -> None:

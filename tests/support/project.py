@@ -94,7 +94,10 @@ def start(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
 def drumbeat(folder: Path, *arguments: str, **more: str) -> Done:
     """Run the command to its end in a process of its own."""
     with start(folder, *arguments, **more) as process:
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
         return Done(process.returncode, out, err)
 
 

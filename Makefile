@@ -1,0 +1,44 @@
+# Drumbeat's commands. Nothing is needed but Python 3.11 or newer and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench soak docs
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Build .venv; the command is then .venv/bin/drumbeat
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Drumbeat needs Python 3.11 or newer; name it: make setup PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and report on it
+	$(BIN)/drumbeat demo
+
+test: setup  ## Run the tests
+	$(BIN)/python -m pytest -m "not soak"
+
+check: setup  ## Lint, types, layer contracts and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+bench: setup  ## Measure against bare limits, in ratios
+	$(BIN)/python -m benchmarks
+
+soak: setup  ## The long tests: kill and restart, again and again
+	$(BIN)/python -m pytest -m soak --timeout 3600
+
+docs: setup  ## Write the generated reference pages again
+	$(BIN)/python docs/generate.py

@@ -1,0 +1,21 @@
+"""`drumbeat completion`: the script that lets a shell complete our commands."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the shell completion script.
+
+    For bash, add to ~/.bashrc: eval "$(drumbeat completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    if script is None:
+        raise click.UsageError(f"There is no completion for {shell}.")
+    click.echo(script(ctx.find_root().command, {}, "drumbeat", "_DRUMBEAT_COMPLETE").source())

@@ -1,0 +1,75 @@
+"""`drumbeat run` and `drumbeat reconcile`: send what is due, and ask what became of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from app.commands.options import DurationType, json_option, run_async
+from app.context import Context
+
+if TYPE_CHECKING:
+    from scheduler.progress import RunSummary
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="End when nothing is left to do now.")
+@click.option(
+    "--wait-receipts",
+    type=DurationType(),
+    default="10s",
+    show_default=True,
+    help="With --until-idle, how long receipts are waited for.",
+)
+@json_option
+@click.pass_obj
+def run(context: Context, until_idle: bool, wait_receipts: timedelta, as_json: bool) -> int:
+    """Send what is due, until it is stopped.
+
+    Ctrl-C finishes what is under way and stops; a second one stops at once. Both are safe.
+    Exit code 3: some messages failed or are in doubt; 6: a guard or a person stopped the work.
+    """
+    from app.output import print_json, suggest
+    from app.running import exit_code, run_loop, summarise
+
+    summary = run_loop(_run(context, until_idle, wait_receipts))
+    if as_json:
+        print_json(summary)
+    else:
+        summarise(summary)
+        suggest("drumbeat report delivery NAME", "drumbeat report failures NAME")
+    return exit_code(summary)
+
+
+async def _run(context: Context, until_idle: bool, wait_receipts: timedelta) -> RunSummary:
+    from app.running import drive
+
+    async with context.database(create=True) as engine:
+        return await drive(engine, context.settings, until_idle=until_idle, wait_receipts=wait_receipts)
+
+
+@click.command()
+@click.option("--provider", metavar="ACCOUNT", help="Only this account.")
+@json_option
+@click.pass_obj
+def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
+    """Ask the providers once what became of the messages."""
+    from app.output import print_json, say, suggest
+    from app.probes import chosen_accounts
+
+    chosen_accounts(context.settings, provider)
+    moved = run_async(_reconcile(context, provider))
+    if as_json:
+        print_json({"provider": provider, "updated": moved})
+        return
+    say(f"{moved:,} messages have news.")
+    suggest("drumbeat report delivery NAME")
+
+
+async def _reconcile(context: Context, provider: str | None) -> int:
+    from scheduler.reconcile import poll_once
+
+    async with context.database() as engine:
+        return await poll_once(engine, context.settings.accounts, provider)

@@ -1,0 +1,44 @@
+"""What a command gets from the options before it: the settings, and an open database. Imports little."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from storage.engine import Engine
+
+
+class Context:
+    """The options that stand before the command."""
+
+    debug: ClassVar[bool] = False
+
+    def __init__(self, config: Path | None, database: str | None) -> None:
+        self.config = config
+        self.database_url = database
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read once."""
+        from app.logs import set_up_logs
+        from app.settings import load_settings
+
+        set_up_logs(verbose=self.debug)
+        return load_settings(self.config, self.database_url)
+
+    @asynccontextmanager
+    async def database(self, *, create: bool = False) -> AsyncIterator[Engine]:
+        """An engine on the database at the newest revision.
+
+        With `create`, a SQLite file that is not there yet is made. Raises NotFound where it is not,
+        UsageError where it has to be upgraded first, Unavailable where the server does not answer.
+        """
+        from app.databases import opened
+
+        async with opened(self.settings, create=create) as engine:
+            yield engine

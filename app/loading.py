@@ -1,0 +1,211 @@
+"""From a campaign file, a CSV and flags to a loaded campaign: what `campaign check` and `load` do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Final
+
+from app.output import print_facts, print_table, say
+from app.progress import row_counter
+from app.settings import Settings
+from campaigns.clock import Now, utc_now
+from campaigns.errors import InvalidInput, NotFound, SpecError
+from campaigns.intake.model import IntakeOptions
+from campaigns.spec import AudienceSpec, CampaignSpec, load_spec
+from campaigns.states import CampaignState
+from campaigns.templates import Renderer
+from providers.registry import adapter_class, providers_that_send
+from scheduler import control
+from scheduler.load import LoadReport, check, load
+from storage.campaigns import Campaign, create, discard_empty, find, replace_spec
+from storage.engine import Engine, writing
+
+OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line says beside the file; None is not said."""
+
+    audience: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of [audience] to replace."""
+    now: bool = False
+    at: str | None = None
+    timezone: str | None = None
+    rejects: Path | None = None
+    """Where bad rows go; default: rejects.csv where the command runs."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a check or a load did."""
+
+    campaign: str | None
+    report: LoadReport
+    state: CampaignState | None = None
+    start_at: datetime | None = None
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {
+            **self.report.as_json(),
+            "campaign": self.campaign,
+            "state": self.state,
+            "start_at": self.start_at,
+        }
+
+
+async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded:
+    """Everything that a load does, on a campaign file, without storing anything but the rejects."""
+    spec = _spec(path, flags)
+    if settings.accounts:
+        check_provider(settings, spec)
+    csv = _csv_of(spec)
+    options = _options(spec.audience, Renderer(spec.content))
+    with row_counter() as progress:
+        report = await check(csv, options, progress=progress, **_limits(spec.audience, csv, flags))
+    return Loaded(spec.name, report, start_at=spec.schedule.start_at)
+
+
+async def check_csv(path: Path, flags: Flags) -> Loaded:
+    """The same for a CSV alone: any column may be a variable."""
+    try:
+        audience = AudienceSpec.model_validate(flags.audience)
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+    with row_counter() as progress:
+        limits = _limits(audience, path, flags)
+        return Loaded(None, await check(path, _options(audience, None), progress=progress, **limits))
+
+
+async def load_campaign(
+    engine: Engine, settings: Settings, path: Path, flags: Flags, *, now: Now = utc_now
+) -> Loaded:
+    """Store the campaign and its audience, and schedule it where a time is known.
+
+    Loading the same file again adds nothing twice. Raises InvalidInput where the campaign has been launched.
+    """
+    spec = _spec(path, flags)
+    check_provider(settings, spec)
+    options, csv = _options(spec.audience, Renderer(spec.content)), _csv_of(spec)
+    campaign = await _open_campaign(engine, spec, now())
+    try:
+        with row_counter() as progress:
+            limits = _limits(spec.audience, csv, flags)
+            report = await load(engine, campaign.id, csv, options, progress=progress, **limits)
+    except BaseException:
+        async with writing(engine) as connection:
+            await discard_empty(connection, campaign.id)
+        raise
+    start = now() if flags.now else spec.schedule.start_at
+    if start is not None:
+        await control.schedule(engine, spec.name, start, now=now)
+    state = (
+        CampaignState.SCHEDULED if start or campaign.state is CampaignState.SCHEDULED else CampaignState.DRAFT
+    )
+    return Loaded(spec.name, report, state, start or campaign.start_at)
+
+
+async def _open_campaign(engine: Engine, spec: CampaignSpec, now: datetime) -> Campaign:
+    async with writing(engine) as connection:
+        found = await find(connection, spec.name)
+        if found is None:
+            return await create(connection, spec, now)
+        if found.state not in OPEN:
+            raise InvalidInput(
+                f"Campaign {spec.name} is {found.state.value}; nothing can be loaded into it any more.",
+                hint="Give the campaign file another name.",
+            )
+        await replace_spec(connection, found.id, spec, now)
+        return found
+
+
+def _spec(path: Path, flags: Flags) -> CampaignSpec:
+    spec = load_spec(path)
+    schedule = {key: value for key, value in (("at", flags.at), ("timezone", flags.timezone)) if value}
+    return spec.changed(audience=flags.audience, schedule=schedule) if flags.audience or schedule else spec
+
+
+def check_provider(settings: Settings, spec: CampaignSpec) -> None:
+    """Raise NotFound or SpecError where the account, a sender or the type of content is not to be had."""
+    account = settings.account(spec.provider)
+    names = [sender.name for sender in account.senders]
+    for sender in spec.senders:
+        if sender not in names:
+            raise NotFound(
+                f"{spec.provider} has no sender {sender!r}.",
+                hint=f"Its senders: {', '.join(names) or 'none'}.",
+            )
+    kind = spec.content.type
+    if kind not in adapter_class(account.adapter).capabilities.types:
+        able = ", ".join(providers_that_send(kind)) or "none yet"
+        raise SpecError(f"{account.adapter} cannot send {kind}.", hint=f"Providers that can: {able}.")
+
+
+def _csv_of(spec: CampaignSpec) -> Path:
+    if spec.audience.csv is None:
+        raise SpecError(
+            "audience.csv is missing.", hint='Add csv = "people.csv" to [audience], or say --csv FILE.'
+        )
+    return spec.audience.csv
+
+
+def _options(audience: AudienceSpec, renderer: Renderer | None) -> IntakeOptions:
+    return IntakeOptions(
+        default_country=audience.default_country,
+        phone_column=audience.phone_column,
+        columns=audience.map,
+        delimiter=audience.delimiter,
+        encoding=audience.encoding,
+        duplicates=audience.duplicates,
+        landlines=audience.landlines,
+        required=renderer.variables if renderer else frozenset(),
+    )
+
+
+def _limits(audience: AudienceSpec, csv: Path, flags: Flags) -> dict[str, Any]:
+    return {
+        "max_reject_percent": audience.max_reject_percent,
+        "rejects_path": flags.rejects or _rejects_path(csv),
+    }
+
+
+def _rejects_path(csv: Path) -> Path:
+    """rejects.csv where the command runs; another name where that is the file being loaded again."""
+    names = chain([Path("rejects.csv")], (Path(f"rejects-{number}.csv") for number in count(2)))
+    return next(path.absolute() for path in names if path.resolve() != csv.resolve())
+
+
+def print_load(loaded: Loaded) -> None:
+    """What was found and what came of it, for people."""
+    report = loaded.report
+    detected = report.detected
+    facts: list[tuple[str, Any]] = [
+        (
+            "read as",
+            f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
+        ),
+        ("rows", report.rows),
+        ("accepted", report.accepted),
+        ("rejected", report.rejected),
+    ]
+    if report.rejects_file:
+        facts.append(("rejected rows", f"{report.rejects_file} (fix them there and load it again)"))
+    if report.already_loaded:
+        facts.append(("note", "this very file was loaded before; nothing was added"))
+    if loaded.state is not None:
+        when = (
+            f", starts at {loaded.start_at:%Y-%m-%d %H:%M:%S %Z}"
+            if loaded.start_at
+            else ", no time given yet"
+        )
+        facts.append(("state", loaded.state.value + when))
+    print_facts(loaded.campaign or "The CSV", facts)
+    say()
+    if report.reasons:
+        rows = sorted(report.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+        print_table("Why rows were rejected", ("code", ">rows"), rows)

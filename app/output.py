@@ -1,0 +1,136 @@
+"""What commands print: tables for people on a terminal, plain aligned text when piped, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from campaigns.costs import plain
+
+RIGHT: Final = ">"
+"""A column heading that starts with it holds numbers."""
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def say(text: str = "") -> None:
+    click.echo(text)
+
+
+def tell(text: str) -> None:
+    """A remark beside the output proper: never mixed into what is piped."""
+    click.echo(text, err=True)
+
+
+def suggest(*commands: str) -> None:
+    """The next useful commands; only on a terminal."""
+    if on_terminal():
+        say()
+        say("Next: " + "\n      ".join(commands))
+
+
+def print_json(value: Any) -> None:
+    say(to_json(value, indent=2))
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, default=_plain_value, ensure_ascii=False, indent=indent)
+
+
+def _plain_value(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return plain(value)
+        case datetime():
+            return value.isoformat()
+        case Enum():
+            return value.value
+        case Path():
+            return str(value)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case Decimal():
+            return plain(value)
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S %Z")
+        case Enum():
+            return str(value.value)
+        case _:
+            return str(value)
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def print_table(title: str | None, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table; headings that start with `>` are columns of numbers, set to the right."""
+    texts = [[cell(value) for value in row] for row in rows]
+    if on_terminal():
+        _rich_table(title, headings, texts)
+    else:
+        _plain_table(title, headings, texts)
+
+
+def _rich_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(
+            heading.removeprefix(RIGHT), justify="right" if heading.startswith(RIGHT) else "left"
+        )
+    for row in rows:
+        table.add_row(*(escape(text) for text in row))
+    Console().print(table)
+
+
+def _plain_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    lines = [[heading.removeprefix(RIGHT) for heading in headings], *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(headings))]
+    if title:
+        say(title)
+    for line in lines:
+        cells = (
+            text.rjust(width) if heading.startswith(RIGHT) else text.ljust(width)
+            for text, width, heading in zip(line, widths, headings, strict=True)
+        )
+        say("  ".join(cells).rstrip())
+    say()
+
+
+def print_facts(title: str | None, facts: Iterable[tuple[str, Any]]) -> None:
+    """Names and values, one per line."""
+    pairs = [(name, cell(value)) for name, value in facts]
+    width = max((len(name) for name, _ in pairs), default=0)
+    if title:
+        say(title)
+    for name, text in pairs:
+        say(f"  {name.ljust(width)}  {text}")

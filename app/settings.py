@@ -1,0 +1,158 @@
+"""The settings: `drumbeat.toml`, overridden by `DRUMBEAT_…` variables, overridden by flags; parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from campaigns.errors import NotFound
+from campaigns.toml_files import TomlFile, explain, nearest, read_toml
+from providers.registry import ADAPTERS, adapter_class
+from providers.settings import AccountSettings
+
+FILE_NAME: Final = "drumbeat.toml"
+DEFAULT_URL: Final = "sqlite:///drumbeat.db"
+
+
+class DatabaseSettings(BaseModel):
+    """Where everything is stored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(
+        default=DEFAULT_URL,
+        pattern=r"^(sqlite|postgresql)(\+\w+)?://",
+        description="sqlite:///FILE, relative to drumbeat.toml, or postgresql://USER@HOST/NAME",
+    )
+
+
+class _Written(BaseSettings):
+    """The three sources laid over each other: flags, environment, file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        env_prefix="DRUMBEAT_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        flags = _Given(settings_cls, init_settings().get("flags", {}))
+        file = _Given(settings_cls, init_settings().get("file", {}))
+        return flags, env_settings, file
+
+
+class _Given(PydanticBaseSettingsSource):
+    """A source that is a mapping already."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._values = dict(values)
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._values
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is set, checked."""
+
+    database_url: str
+    accounts: Mapping[str, AccountSettings] = field(default_factory=dict)
+    path: Path | None = None
+    """The drumbeat.toml that was found."""
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file, where it is SQLite in a file."""
+        kind, _, place = self.database_url.partition(":///")
+        if not kind.startswith("sqlite") or place in ("", ":memory:"):
+            return None
+        return Path(place.partition("?")[0])
+
+    def account(self, name: str) -> AccountSettings:
+        """The account of that name. Raises NotFound, naming the nearest one."""
+        if name in self.accounts:
+            return self.accounts[name]
+        guess = nearest(name, list(self.accounts))
+        where = self.path.name if self.path else FILE_NAME
+        raise NotFound(
+            f"There is no [providers.{name}] in {where}.",
+            hint=f"Did you mean {guess}?"
+            if guess
+            else f"Add [providers.{name}] to {where}; drumbeat init writes an example.",
+        )
+
+
+def find_config(start: Path) -> Path | None:
+    """The nearest drumbeat.toml in `start` or a folder above it."""
+    places = (folder / FILE_NAME for folder in (start, *start.parents))
+    return next((path for path in places if path.is_file()), None)
+
+
+def load_settings(
+    config: Path | None = None, database: str | None = None, folder: Path | None = None
+) -> Settings:
+    """The settings of a command run in `folder`. Raises NotFound, SpecError naming file, line and key."""
+    folder = folder or Path.cwd()
+    path = config or find_config(folder)
+    file = read_toml(path) if path else TomlFile(folder / FILE_NAME, "", {})
+    written = _lay_over(file, {"database": {"url": database}} if database else {}, folder)
+    accounts = {name: _account(name, values, file) for name, values in written.providers.items()}
+    return Settings(_resolved(written.database.url, folder), accounts, path)
+
+
+def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Written:
+    data = dict(file.data)
+    base = file.path.parent
+    table = data.get("database", {})
+    if isinstance(table, dict):
+        # A path in the file is beside the file; one from a flag or a variable is where the command runs.
+        url = table.get("url", DEFAULT_URL)
+        data["database"] = {**table, "url": _resolved(url, base) if isinstance(url, str) else url}
+    try:
+        return _Written(flags=flags, file=data)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise explain(error, file, _Written) from error
+
+
+def _resolved(url: str, folder: Path) -> str:
+    kind, separator, place = url.partition(":///")
+    if not kind.startswith("sqlite") or place in ("", ":memory:"):
+        return url
+    return f"{kind}{separator}{(folder / place).absolute()}"
+
+
+def _account(name: str, values: Mapping[str, Any], file: TomlFile) -> AccountSettings:
+    within = ("providers", name)
+    adapter = values.get("adapter")
+    if not isinstance(adapter, str):
+        raise file.error(within, f'providers.{name}.adapter is missing; write adapter = "ourvoice".')
+    if adapter not in ADAPTERS:
+        guess = nearest(adapter, list(ADAPTERS))
+        hint = f"Did you mean {guess}?" if guess else f"Known: {', '.join(sorted(ADAPTERS))}."
+        raise file.error((*within, "adapter"), f"there is no adapter {adapter!r}.", hint=hint)
+    model = adapter_class(adapter).account_settings
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise explain(error, file, model, within) from error

@@ -1,0 +1,162 @@
+"""The command line's entry point: which commands there are, where their code is, and what errors exit with.
+
+A command's module is imported only when it is needed, so that `drumbeat --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from app.context import Context
+from campaigns.errors import DrumbeatError
+
+COMMANDS: Final = {
+    "demo": ("app.commands.demo:demo", "The whole thing, in half a minute, with nobody's real number."),
+    "init": ("app.commands.project:init", "Write a drumbeat.toml and a sample campaign to start from."),
+    "doctor": ("app.commands.doctor:doctor", "Check settings, secrets, database and providers."),
+    "campaign": ("app.commands.campaign:campaign", "Check, load and steer campaigns."),
+    "run": ("app.commands.run:run", "Send what is due, until it is stopped."),
+    "reconcile": ("app.commands.run:reconcile", "Ask the providers once what became of the messages."),
+    "report": ("app.commands.report:report", "Who got it, who did not and why, and what it cost."),
+    "why": ("app.commands.why:why", "Everything that happened to one recipient, and what holds it."),
+    "session": ("app.commands.session:session", "Connect phones to a session gateway by QR code."),
+    "provider": ("app.commands.provider:provider", "The providers there are, and whether yours answer."),
+    "db": ("app.commands.project:db", "The database."),
+    "emulator": (
+        "app.commands.emulator:emulator",
+        "Serve a strict imitation of the providers on this machine.",
+    ),
+    "completion": ("app.commands.completion:completion", "Print the shell completion script."),
+}
+"""Name -> where the command is, and its line in the help."""
+
+INTERRUPTED: Final = 130
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command when it is called, and ends an error as a message with an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        guess = () if args[0] in COMMANDS else _nearest(args[0])
+        if guess:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {guess[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        sys.exit(
+            _guarded(
+                lambda: super(_LazyGroup, self).main(args, *rest, **{**options, "standalone_mode": False})
+            )
+        )
+
+
+def _nearest(word: str) -> Sequence[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(word, COMMANDS, n=1)
+
+
+def _guarded(run: Callable[[], Any]) -> int:
+    """The exit code: what the command returned, or what its error stands for. The one place that decides."""
+    try:
+        result = run()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    except DrumbeatError as error:
+        return _say(_placed(error), error.hint, error.exit_code)
+    except Exception as error:
+        if Context.debug:
+            raise
+        return _say(
+            f"Something unexpected happened: {type(error).__name__}: {error}",
+            "drumbeat --debug … shows where; please report it.",
+            DrumbeatError.exit_code,
+        )
+    return result if isinstance(result, int) else 0
+
+
+def _placed(error: DrumbeatError) -> str:
+    """The message, with the line and column of the CSV where the error knows them."""
+    places = [
+        f"{name} {value}" for name in ("line", "column") if (value := getattr(error, name, None)) is not None
+    ]
+    where = ", ".join(places)
+    return f"{where}: {error}" if where else str(error)
+
+
+def _say(message: str, hint: str, code: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    if hint:
+        click.echo(f"Try: {hint}", err=True)
+    return code
+
+
+def _forget_stdout() -> None:
+    """Our reader is gone (`| head`): do not complain again when the interpreter flushes at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "auto_envvar_prefix": None,
+    },
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The settings file; default: drumbeat.toml, found upwards.",
+)
+@click.option("--database", metavar="URL", help="sqlite:///FILE or postgresql://…; overrides the settings.")
+@click.option("--debug", is_flag=True, help="Log more, and show where an unexpected error came from.")
+@click.version_option(package_name="drumbeat", message="drumbeat %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None, database: str | None, debug: bool) -> None:
+    """Drumbeat sends a campaign to everybody in a CSV, once, at your pace, and tells what became of it.
+
+    New here? Start with: drumbeat demo
+    """
+    Context.debug = debug
+    ctx.obj = Context(config, database)
+
+
+def main() -> None:
+    """Run drumbeat."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()
