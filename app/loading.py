@@ -140,10 +140,10 @@ def check_provider(settings: Settings, spec: CampaignSpec) -> None:
                 f"{spec.provider} has no sender {sender!r}.",
                 hint=f"Its senders: {', '.join(names) or 'none'}.",
             )
-    kind = spec.content.type
-    if kind not in adapter_class(account.adapter).capabilities.types:
-        able = ", ".join(providers_that_send(kind)) or "none yet"
-        raise SpecError(f"{account.adapter} cannot send {kind}.", hint=f"Providers that can: {able}.")
+    for kind in spec.content.types:
+        if kind not in adapter_class(account.adapter).capabilities.types:
+            able = ", ".join(providers_that_send(kind)) or "none yet"
+            raise SpecError(f"{account.adapter} cannot send {kind}.", hint=f"Providers that can: {able}.")
 
 
 def _csv_of(spec: CampaignSpec) -> Path:

@@ -24,5 +24,7 @@ def set_up_logs(*, verbose: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    # The clock says so whenever a duty is still at work as its next turn comes: that is how it is meant to be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     for name in ("scheduler", "providers", "storage", "app"):
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.WARNING)

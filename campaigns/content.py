@@ -1,9 +1,12 @@
-"""A message as it goes to one recipient: rendered, with no variable left."""
+"""A message as it goes to one recipient: rendered, with no variable left. Frozen, so that equal messages are seen to be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+from pydantic import TypeAdapter
 
 
 class MessageType(StrEnum):
@@ -12,14 +15,157 @@ class MessageType(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
     DOCUMENT = "document"
+    STICKER = "sticker"
+    FILES = "files"
+    """Several files of any kind in one message."""
+    LOCATION = "location"
+    CONTACTS = "contacts"
+    REACTION = "reaction"
+    LIST = "list"
+    TEMPLATE = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    url: str
+    alt: str | None = None
+    filename: str | None = None
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    type: Literal["reply", "postback", "link"]
+    text: str
+    id: str | None = None
+    payload: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    latitude: float
+    longitude: float
+    name: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    message_id: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPhone:
+    phone: str
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEmail:
+    email: str
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    formatted_name: str
+    first_name: str | None = None
+    last_name: str | None = None
+    phones: tuple[ContactPhone, ...] = ()
+    emails: tuple[ContactEmail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    id: str
+    title: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    rows: tuple[Row, ...]
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A list to choose from; its text is the message's."""
+
+    button: str
+    sections: tuple[Section, ...]
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One placeholder of a template: by its place, or by its name."""
+
+    text: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateHeader:
+    text: str | None = None
+    image: Media | None = None
+    video: Media | None = None
+    document: Media | None = None
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateButton:
+    index: int
+    type: Literal["url", "quick_reply"]
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    name: str
+    """The approved template's name, or its key where the provider has keys."""
+    language: str
+    parameters: tuple[Parameter, ...] = ()
+    header: TemplateHeader | None = None
+    buttons: tuple[TemplateButton, ...] = ()
+    project_id: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Two equal contents may go in one call where the provider takes several recipients."""
+    """One message. Which fields are set follows from `type`; `text` is the caption where there is a medium."""
 
     type: MessageType
     text: str | None = None
-    """The message itself, or the caption of a medium."""
-    media_url: str | None = None
-    filename: str | None = None
+    media: tuple[Media, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    location: Location | None = None
+    contacts: tuple[Contact, ...] = ()
+    reaction: Reaction | None = None
+    menu: Menu | None = None
+    template: Template | None = None
+    preview_url: bool = False
+    reply_to: str | None = None
+    """The provider's id of the message that this one answers."""
+
+    @property
+    def media_url(self) -> str | None:
+        """The address of the only, or first, medium."""
+        return self.media[0].url if self.media else None
+
+
+_JSON = TypeAdapter(Content)
+
+
+def write_content(content: Content) -> str:
+    """As JSON, for an attempt's row."""
+    return _JSON.dump_json(content, exclude_defaults=True).decode()
+
+
+def read_content(stored: str) -> Content:
+    """What `write_content` wrote."""
+    return _JSON.validate_json(stored)

@@ -157,8 +157,9 @@ class _Local:
         self.prefix_is_plain = not metadata.national_prefix_transform_rule and (
             self.prefix is None or self.prefix.groups == 0
         )
-        self.general = re.compile(metadata.general_desc.national_number_pattern or _NEVER)
-        self.lengths = frozenset(metadata.general_desc.possible_length)
+        general = metadata.general_desc
+        self.general = re.compile((general and general.national_number_pattern) or _NEVER)
+        self.lengths = frozenset(general.possible_length if general else ())
 
     def national(self, digits: str) -> str | None:
         """The number without prefix or own calling code, where the library is certain to read it so."""

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictInt,
     ValidationError,
@@ -23,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.content import MessageType
+from campaigns.content_spec import ContentSpec, Part
 from campaigns.errors import SpecError
 from campaigns.pace import Duration, Rate
 from campaigns.toml_files import TomlFile, explain, read_toml
@@ -34,21 +32,7 @@ LATER: Final[Mapping[str, frozenset[str]]] = {
         {"caps", "hours", "budget", "holdout", "variants", "consent", "destinations", "tags", "approval"}
     ),
     "audience": frozenset({"refresh"}),
-    "content": frozenset(
-        {
-            "template",
-            "buttons",
-            "list",
-            "location",
-            "contacts",
-            "reaction",
-            "sticker",
-            "files",
-            "preview_url",
-            "reply_to",
-            "prefer",
-        }
-    ),
+    "content": frozenset({"prefer"}),
     "schedule": frozenset(
         {"cron", "every", "starts_at", "max_runs", "recipient_local_time", "catch_up", "overlap"}
     ),
@@ -64,12 +48,6 @@ class Category(StrEnum):
     UTILITY = "utility"
     AUTHENTICATION = "authentication"
     SERVICE = "service"
-
-
-class Part(BaseModel):
-    """A table of the campaign file: closed and unchangeable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AudienceSpec(Part):
@@ -112,65 +90,6 @@ class AudienceSpec(Part):
     @classmethod
     def _named_tab(cls, value: Any) -> Any:
         return "\t" if value == "tab" else value
-
-
-def _web_address(value: Any) -> Any:
-    if isinstance(value, str) and not value.lstrip().startswith(("http://", "https://", "{")):
-        raise ValueError("an address starts with https://")
-    return value
-
-
-Url = Annotated[str, BeforeValidator(_web_address)]
-
-
-class ImageSpec(Part):
-    url: Url = Field(description="a public address; may hold variables")
-    alt: str | None = Field(default=None, description="what the image shows, where the provider takes it")
-
-
-class MediaSpec(Part):
-    url: Url = Field(description="a public address; may hold variables")
-    caption: str | None = Field(default=None, description="the text below it; content.text says the same")
-    filename: str | None = Field(default=None, description="the name that a document has on the phone")
-
-
-class ContentSpec(Part):
-    """What to send: a text, or a medium with a text as caption. Every string may hold {{ variables }}."""
-
-    text: str | None = Field(default=None, description="the message, or the caption of a medium")
-    images: list[ImageSpec] = Field(default_factory=list, description="one image: [{ url, alt }]")
-    video: MediaSpec | None = Field(default=None, description="{ url, caption, filename }")
-    audio: MediaSpec | None = Field(default=None, description="{ url, filename }")
-    document: MediaSpec | None = Field(default=None, description="{ url, caption, filename }")
-    defaults: dict[str, str] = Field(
-        default_factory=dict, description="what a variable is where its cell is blank"
-    )
-
-    @property
-    def media(self) -> ImageSpec | MediaSpec | None:
-        return self.images[0] if self.images else self.video or self.audio or self.document
-
-    @property
-    def type(self) -> MessageType:
-        for type_ in (MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT):
-            if getattr(self, type_.value) is not None:
-                return type_
-        return MessageType.IMAGE if self.images else MessageType.TEXT
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        given = [name for name in ("images", "video", "audio", "document") if getattr(self, name)]
-        if len(given) > 1:
-            raise ValueError(f"a message has one medium, and here are {' and '.join(given)}")
-        if len(self.images) > 1:
-            raise ValueError("several images in one message are not supported by this version yet")
-        if not given and not (self.text or "").strip():
-            raise ValueError('there is nothing to send; add text = "…", or images, video, audio or document')
-        if isinstance(self.media, MediaSpec) and self.media.caption and self.text:
-            raise ValueError("the caption is said twice; keep either text or caption")
-        if self.audio and (self.audio.caption or self.text):
-            raise ValueError("an audio message has no caption")
-        return self
 
 
 def _written_time(value: Any) -> Any:

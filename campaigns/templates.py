@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from campaigns.content import Content
+from pydantic import TypeAdapter, ValidationError
+
+from campaigns.content import Content, MessageType
+from campaigns.content_spec import ContentSpec
+from campaigns.content_tree import Source, free_form_tree, template_tree
 from campaigns.errors import SpecError
-from campaigns.spec import ContentSpec, ImageSpec, MediaSpec
+
+_CONTENT: Final = TypeAdapter(Content)
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -81,13 +86,12 @@ class Renderer:
     """Makes the message of each recipient. Raises SpecError, naming the key, where a template cannot work."""
 
     def __init__(self, content: ContentSpec) -> None:
-        self._content = content
         self._defaults = {fold(name): text for name, text in content.defaults.items()}
-        self._pieces = {field: _Piece(key, source) for field, (key, source) in _sources(content).items()}
-        self._names = frozenset(fold(name) for piece in self._pieces.values() for name in piece.names)
+        self._free = _Form(free_form_tree(content)) if content.free_form else None
+        self._template = _Form(template_tree(content)) if content.template else None
+        forms = [form for form in (self._free, self._template) if form is not None]
+        self._names = frozenset(name for form in forms for name in form.names)
         self._refuse_unused_defaults()
-        self._try_out()
-        self._constant = None if self._names else self._fill({})
 
     @property
     def variables(self) -> frozenset[str]:
@@ -99,31 +103,65 @@ class Renderer:
         """All names, folded, that the content uses."""
         return self._names
 
-    def render(self, vars: Mapping[str, str]) -> Content:
-        """The message for `vars` (folded names); where there are no variables, the same object each time."""
-        if self._constant is not None:
-            return self._constant
-        return self._fill({**self._defaults, **{name: text for name, text in vars.items() if text}})
+    @property
+    def has_free_form(self) -> bool:
+        return self._free is not None
 
-    def _fill(self, context: Mapping[str, str]) -> Content:
-        filled = {field: piece.render(context) for field, piece in self._pieces.items()}
-        if "text" in filled and not filled["text"].strip() and "media_url" not in filled:
-            raise SpecError("content.text is empty once its variables are filled in.")
-        if "media_url" in filled and not filled["media_url"].startswith(("http://", "https://")):
-            raise SpecError(
-                f"{self._pieces['media_url'].key} becomes {filled['media_url']!r}, which is no web address."
-            )
-        return Content(self._content.type, **filled)
+    @property
+    def has_template(self) -> bool:
+        return self._template is not None
+
+    def render(self, vars: Mapping[str, str], *, template: bool = False) -> Content:
+        """The message for `vars` (folded names); where there are no variables, the same object each time.
+
+        `template`: the template instead of the free form; a campaign that has but one of them gives that one.
+        """
+        form = (self._template or self._free) if template else (self._free or self._template)
+        assert form is not None  # noqa: S101
+        if form.constant is not None:
+            return form.constant
+        return form.fill({**self._defaults, **{name: text for name, text in vars.items() if text}})
 
     def _refuse_unused_defaults(self) -> None:
         unused = sorted(self._defaults.keys() - self._names)
         if unused:
             raise SpecError(f"content.defaults.{unused[0]}: no text uses {{{{ {unused[0]} }}}}.")
 
+
+class _Form:
+    """One form of the message: its strings compiled, the rest as it stands."""
+
+    def __init__(self, tree: Mapping[str, Any]) -> None:
+        self._tree = _compiled(tree)
+        self._pieces = list(_pieces_in(self._tree))
+        self.names = frozenset(fold(name) for piece in self._pieces for name in piece.names)
+        self._try_out()
+        self.constant = None if self.names else self.fill({})
+
+    def fill(self, context: Mapping[str, str]) -> Content:
+        try:
+            content = _CONTENT.validate_python(_filled(self._tree, context))
+        except ValidationError as error:
+            detail = error.errors()[0]
+            place = ".".join(str(step) for step in detail["loc"])
+            raise SpecError(f"content.{place} becomes {detail['input']!r}, which cannot be sent.") from error
+        self._check(content)
+        return content
+
+    def _check(self, content: Content) -> None:
+        if content.type in (MessageType.TEXT, MessageType.LIST) and not (content.text or "").strip():
+            raise SpecError("content.text is empty once its variables are filled in.")
+        for media in content.media:
+            if not media.url.startswith(("http://", "https://")):
+                raise SpecError(f"{self._url_key()} becomes {media.url!r}, which is no web address.")
+
+    def _url_key(self) -> str:
+        return next((piece.key for piece in self._pieces if piece.key.endswith(".url")), "content")
+
     def _try_out(self) -> None:
         """What no value can repair, such as {{ name.first }}, is an error at load, not at each recipient."""
-        sample: dict[str, Any] = dict.fromkeys(self._names, "1")
-        for piece in self._pieces.values():
+        sample: dict[str, Any] = dict.fromkeys(self.names, "1")
+        for piece in self._pieces:
             try:
                 piece.render(sample)
             except SpecError as error:
@@ -131,19 +169,34 @@ class Renderer:
                     raise
 
 
-def _sources(content: ContentSpec) -> dict[str, tuple[str, str]]:
-    """Field of Content -> (key in the file, source)."""
-    found: dict[str, tuple[str, str]] = {}
-    if content.text is not None:
-        found["text"] = ("content.text", content.text)
-    media = content.media
-    if media is None:
-        return found
-    key = "content.images[0]" if isinstance(media, ImageSpec) else f"content.{content.type}"
-    found["media_url"] = (f"{key}.url", media.url)
-    if isinstance(media, MediaSpec):
-        if media.caption is not None:
-            found["text"] = (f"{key}.caption", media.caption)
-        if media.filename is not None:
-            found["filename"] = (f"{key}.filename", media.filename)
-    return found
+def _compiled(node: Any) -> Any:
+    match node:
+        case Source(key, text):
+            return _Piece(key, text)
+        case dict():
+            return {name: _compiled(each) for name, each in node.items()}
+        case list():
+            return [_compiled(each) for each in node]
+    return node
+
+
+def _pieces_in(node: Any) -> Iterator[_Piece]:
+    match node:
+        case _Piece():
+            yield node
+        case dict():
+            for each in node.values():
+                yield from _pieces_in(each)
+        case list():
+            for each in node:
+                yield from _pieces_in(each)
+
+
+def _filled(node: Any, context: Mapping[str, str]) -> Any:
+    if isinstance(node, _Piece):
+        return node.render(context)
+    if isinstance(node, dict):
+        return {name: _filled(each, context) for name, each in node.items()}
+    if isinstance(node, list):
+        return [_filled(each, context) for each in node]
+    return node

@@ -21,16 +21,24 @@ from pydantic.fields import FieldInfo
 from app.settings import DatabaseSettings
 from campaigns.costs import NO_CURRENCY
 from campaigns.pace import Rate, write_duration
-from campaigns.spec import (
-    LATER,
-    AudienceSpec,
-    CampaignSpec,
+from campaigns.content_spec import (
+    ButtonSpec,
+    ContactSpec,
     ContentSpec,
+    EmailSpec,
     ImageSpec,
+    ListSpec,
+    LocationSpec,
     MediaSpec,
-    PaceSpec,
-    ScheduleSpec,
+    PhoneSpec,
+    ReactionSpec,
+    RowSpec,
+    SectionSpec,
+    TemplateButtonSpec,
+    TemplateHeaderSpec,
+    TemplateSpec,
 )
+from campaigns.spec import LATER, AudienceSpec, CampaignSpec, PaceSpec, ScheduleSpec
 from cli import cli
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings, Secret, SenderSettings
@@ -132,7 +140,19 @@ def _campaign_parts() -> Iterator[str]:
     yield _table("[audience]", AudienceSpec)
     yield _table("[content]", ContentSpec)
     yield _table("An image: images = [{ … }]", ImageSpec)
-    yield _table("video, audio and document = { … }", MediaSpec)
+    yield _table("video, audio, document, sticker = { … }, and each of files", MediaSpec)
+    yield _table("A button: buttons = [{ … }]", ButtonSpec)
+    yield _table("location = { … }", LocationSpec)
+    yield _table("reaction = { … }", ReactionSpec)
+    yield _table("A contact card: contacts = [{ … }]", ContactSpec)
+    yield _table("Its phones", PhoneSpec)
+    yield _table("Its emails", EmailSpec)
+    yield _table("[content.list]", ListSpec)
+    yield _table("Its sections", SectionSpec)
+    yield _table("Their rows", RowSpec)
+    yield _table("[content.template]", TemplateSpec)
+    yield _table("Its header: one of", TemplateHeaderSpec)
+    yield _table("Its buttons", TemplateButtonSpec)
     yield _table("[schedule]", ScheduleSpec)
     yield _table("[pace]", PaceSpec)
     yield "### Not supported by this version yet\n\nThese keys are refused, not ignored: " + _later() + ".\n"

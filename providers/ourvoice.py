@@ -56,6 +56,10 @@ STATUSES: Final = {
     "failed": JobState.FAILED,
 }
 
+TYPES: Final = frozenset(
+    {MessageType.TEXT, MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT}
+)
+
 WORDS: Final = (
     (re.compile(r"balance|insufficient|credit|funds|payment", re.I), FailureKind.CAMPAIGN),
     (re.compile(r"session|not connected|disconnected", re.I), FailureKind.LANE),
@@ -72,7 +76,7 @@ REFUSALS: Final = {
 """By status where the text does not tell. Any other 4xx is a request that can never work: the campaign."""
 
 SESSION_ADVICE: Final = {
-    "pending": "scan its QR code with `drumbeat session qr-code`",
+    "pending": "scan its QR code with `drumbeat session qr`",
     "disconnected": "connect it again with `drumbeat session reconnect`",
     "banned": "WhatsApp has banned the number; use another one",
     "failed": "connect it again with `drumbeat session reconnect`, or create a new one",
@@ -103,7 +107,7 @@ class OurVoiceAccount(AccountSettings):
 class OurVoice:
     name: ClassVar = "ourvoice"
     capabilities: ClassVar = Capabilities(
-        types=frozenset(MessageType),
+        types=TYPES,
         batch=BATCH,
         polls=True,
         looks_up=True,
@@ -126,6 +130,8 @@ class OurVoice:
         return {"Authorization": f"Bearer {self._account.api_key.reveal()}"}
 
     def unsendable(self, content: Content) -> str | None:
+        if content.buttons or content.reply_to or content.preview_url or len(content.media) > 1:
+            return "Our Voice sends a text or one medium: no buttons, replies, previews or further media."
         if content.type is MessageType.TEXT:
             return None if content.text else "A text message needs a text."
         if not content.media_url:

@@ -6,9 +6,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-import orjson
-
-from campaigns.content import Content, MessageType
+from campaigns.content import read_content
 from campaigns.errors import DrumbeatError
 from campaigns.outcomes import MAX_ATTEMPTS
 from providers.base import Absent, Doubt, Found
@@ -69,9 +67,3 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
                 return await give_up(connection, doubt, now)
             case Absent():
                 return await send_again(connection, doubt, now)
-
-
-def read_content(stored: str) -> Content:
-    """The message as its attempt stored it."""
-    fields = orjson.loads(stored)
-    return Content(**{**fields, "type": MessageType(fields["type"])})

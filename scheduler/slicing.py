@@ -4,14 +4,14 @@ in that same transaction, put waits and skips aside, and commit the intents of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import uuid4
 
 import orjson
 
-from campaigns.content import Content
+from campaigns.content import Content, write_content
 from campaigns.errors import SpecError
 from campaigns.outcomes import ALONE
 from campaigns.rules import Facts, Send, Skip, Wait, decide
@@ -169,7 +169,7 @@ def _batches(sends: Sequence[tuple[DueJob, Content]], largest: int) -> list[list
 def _plan_call(run_id: int, lane: Lane, plan: Plan, group: Sequence[tuple[DueJob, Content]]) -> PlannedCall:
     content = group[0][1]
     key = uuid4().hex
-    stored = orjson.dumps(asdict(content)).decode()
+    stored = write_content(content)
     return PlannedCall(
         run_id,
         Call(lane.sender, tuple(job.phone for job, _ in group), content, lane.pacer.spacing(run_id)),

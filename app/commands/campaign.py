@@ -107,7 +107,7 @@ def _print_campaign(found: Campaign, files: list[ImportLine], delivery: Delivery
     facts: list[tuple[str, Any]] = [
         ("state", found.state.value + (f" ({found.reason})" if found.reason else "")),
         ("starts at", found.start_at or "no time given"),
-        ("sends", f"{spec.content.type} through {', '.join(spec.lanes)}"),
+        ("sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"),
         ("category", spec.category),
         ("rows", delivery.rows),
         ("rejected", delivery.rejected),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.content import Content, MessageType
+from campaigns.content import Content, Media, MessageType
 from campaigns.errors import Unavailable
 from campaigns.states import JobState
 from providers.base import Absent, Doubt, Found
@@ -75,7 +75,7 @@ async def test_a_message_that_is_not_ours_is_not_adopted_even_if_filters_are_ign
 
 
 async def test_media_are_the_same_by_address_and_caption():
-    content = Content(MessageType.IMAGE, "Look", "https://example.com/a.png")
+    content = Content(MessageType.IMAGE, "Look", (Media("https://example.com/a.png"),))
     doubt = Doubt("+22996000001", content, INTENT)
     told = message(type="image", content="Look", media_url="https://example.com/a.png")
     assert isinstance(await ADAPTER.look_up(Provider([told]).http(), SENDER, doubt), Found)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from campaigns.content import Content, MessageType
+from campaigns.content import Content, Media, MessageType
 from campaigns.costs import Money
 from campaigns.errors import AccountError, NotFound, Unavailable
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
@@ -72,10 +72,10 @@ async def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     "content",
     [
         HELLO,
-        Content(MessageType.IMAGE, "Look", "https://example.com/a.png"),
-        Content(MessageType.VIDEO, None, "https://example.com/a.mp4"),
-        Content(MessageType.AUDIO, None, "https://example.com/a.ogg"),
-        Content(MessageType.DOCUMENT, "Read", "https://example.com/a.pdf"),
+        Content(MessageType.IMAGE, "Look", (Media("https://example.com/a.png"),)),
+        Content(MessageType.VIDEO, None, (Media("https://example.com/a.mp4"),)),
+        Content(MessageType.AUDIO, None, (Media("https://example.com/a.ogg"),)),
+        Content(MessageType.DOCUMENT, "Read", (Media("https://example.com/a.pdf"),)),
     ],
     ids=lambda content: content.type,
 )

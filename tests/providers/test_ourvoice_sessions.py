@@ -109,7 +109,7 @@ async def test_an_unknown_session_is_not_found():
             {"status": "disconnected", "reason": "Phone offline"},
             ["shop is disconnected (Phone offline)", "reconnect"],
         ),
-        ({"status": "pending"}, ["shop is pending", "qr-code"]),
+        ({"status": "pending"}, ["shop is pending", "session qr"]),
         ({"status": "banned"}, ["shop is banned", "another one"]),
         ({"status": "failed"}, ["shop is failed"]),
         ({"status": "dreaming"}, ["shop is dreaming", "session show"]),

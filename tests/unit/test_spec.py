@@ -39,7 +39,7 @@ def test_a_small_file_has_the_documented_defaults(file: Path) -> None:
     assert (spec.priority, spec.lanes) == (0, ("ourvoice/shop", "ourvoice/depot"))
     assert (spec.audience.max_reject_percent, spec.audience.duplicates) == (20, "first")
     assert (spec.pace.gap, spec.pace.rate, spec.schedule.start_at) == (None, None, None)
-    assert spec.content.type is MessageType.TEXT
+    assert spec.content.types == (MessageType.TEXT,)
 
 
 def test_every_key_is_read(file: Path) -> None:
@@ -126,14 +126,9 @@ def test_every_key_is_read(file: Path) -> None:
         (HEAD + '[content]\ntext = "  "\n', 4, "there is nothing to send"),
         (HEAD + '[content]\nimages = [{ url = "ftp://x/a.png" }]\n', 5, "an address starts with https://"),
         (
-            HEAD + '[content]\nimages = [{ url = "https://x/a" }, { url = "https://x/b" }]\n',
-            4,
-            "several images in one message are not supported by this version yet",
-        ),
-        (
             HEAD + '[content]\nvideo = { url = "https://x/a" }\naudio = { url = "https://x/b" }\n',
             4,
-            "a message has one medium, and here are video and audio",
+            "a message is of one kind, and here are video and audio",
         ),
         (
             HEAD + '[content]\ntext = "a"\nvideo = { url = "https://x/a", caption = "b" }\n',

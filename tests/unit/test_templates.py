@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.content import Content, MessageType
+from campaigns.content import Content, Media, MessageType
 from campaigns.errors import SpecError
-from campaigns.spec import ContentSpec
+from campaigns.content_spec import ContentSpec
 from campaigns.templates import Renderer, fold
 
 
@@ -32,13 +32,15 @@ def test_the_variables_of_every_string_are_found() -> None:
     )
     assert made.variables == {"id", "first_name"}
     assert made.render({"id": "7", "first_name": "Ada"}) == Content(
-        MessageType.DOCUMENT, text="For Ada", media_url="https://x/7.pdf", filename="7.pdf"
+        MessageType.DOCUMENT, "For Ada", (Media("https://x/7.pdf", filename="7.pdf"),)
     )
 
 
 def test_a_text_is_the_caption_of_an_image() -> None:
     made = renderer(text="Look, {{ name }}", images=[{"url": "https://x/a.png"}])
-    assert made.render({"name": "Ada"}) == Content(MessageType.IMAGE, "Look, Ada", "https://x/a.png")
+    assert made.render({"name": "Ada"}) == Content(
+        MessageType.IMAGE, "Look, Ada", (Media("https://x/a.png"),)
+    )
 
 
 def test_content_without_variables_is_one_object() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from campaigns.content import Content, MessageType
+from campaigns.content import Content, Media, MessageType
 from campaigns.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
@@ -86,7 +86,7 @@ def _media(kind: MessageType, name: str, caption: str | None) -> Sends:
     }
     if caption is not None:
         body["content"] = caption
-    content = Content(kind, caption, f"https://example.com/{name}")
+    content = Content(kind, caption, (Media(f"https://example.com/{name}"),))
     return Sends(f"{kind}, caption {caption!r}", (ONE,), content, "POST", URL, HEADERS, body)
 
 
@@ -108,7 +108,7 @@ SENDS = [
     Sends(
         "the document's image to two, with delay_between",
         (ONE, TWO),
-        Content(MessageType.IMAGE, "Check out this photo!", "https://example.com/image.jpg"),
+        Content(MessageType.IMAGE, "Check out this photo!", (Media("https://example.com/image.jpg"),)),
         "POST",
         URL,
         HEADERS,
@@ -314,6 +314,6 @@ TABLE = Table(
     unsendable=[
         Content(MessageType.TEXT, ""),
         Content(MessageType.IMAGE, "a caption and nothing else"),
-        Content(MessageType.AUDIO, "a caption", "https://example.com/a.ogg"),
+        Content(MessageType.AUDIO, "a caption", (Media("https://example.com/a.ogg"),)),
     ],
 )
