@@ -134,7 +134,9 @@ class TemplateSpec(Part):
         default_factory=list, description="by place, or a table of named ones"
     )
     header: TemplateHeaderSpec | None = Field(default=None, description="what its header shows")
-    buttons: list[TemplateButtonSpec] = Field(default_factory=list, description="[{ index, type, parameter }]")
+    buttons: list[TemplateButtonSpec] = Field(
+        default_factory=list, description="[{ index, type, parameter }]"
+    )
     project_id: str | None = Field(default=None, description="Bird")
     version: str | None = Field(default=None, description="Bird")
 

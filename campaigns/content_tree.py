@@ -75,7 +75,8 @@ def _medium(part: BaseModel, key: str) -> dict[str, Any]:
 def _parameters(template: TemplateSpec, key: str) -> list[dict[str, Any]]:
     if isinstance(template.parameters, dict):
         return [
-            {"name": name, "text": Source(f"{key}.{name}", text)} for name, text in template.parameters.items()
+            {"name": name, "text": Source(f"{key}.{name}", text)}
+            for name, text in template.parameters.items()
         ]
     return [{"text": Source(f"{key}[{place}]", text)} for place, text in enumerate(template.parameters)]
 
@@ -85,9 +86,7 @@ def _sources(value: Any, key: str) -> Any:
     if isinstance(value, str):
         return Source(key, value)
     if isinstance(value, BaseModel):
-        return {
-            name: _sources(each, f"{key}.{name}") for name, each in value if each is not None
-        }
+        return {name: _sources(each, f"{key}.{name}") for name, each in value if each is not None}
     if isinstance(value, (list, tuple)):
         return [_sources(each, f"{key}[{place}]") for place, each in enumerate(value)]
     return value

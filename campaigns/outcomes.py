@@ -25,6 +25,14 @@ class FailureKind(StrEnum):
     """It may have left: in doubt, never resent by itself."""
     SPLIT = "split"
     """A batch was refused as a whole, for one of its recipients or its content; nothing left: send each alone."""
+    PAIR = "pair"
+    """Too many messages to this one person in a short while: that person waits, nobody else."""
+    LATER = "later"
+    """The provider spares this person for now: not before a day has passed."""
+    USE_TEMPLATE = "use_template"
+    """The person's window is closed: only a template may go."""
+    OPTED_OUT = "opted_out"
+    """The person has told the provider to be left alone: final, and kept as an opt-out."""
     RECIPIENT = "recipient"
     """Final for this recipient (not on WhatsApp, blocked, wrong parameter)."""
     LANE = "lane"
@@ -68,6 +76,11 @@ class Ack:
     held_by: str | None = None
 
 
+PAIR_BASE: Final = 4.0
+"""Seconds; a pair limit waits 4, 16, 64, … for that person only."""
+SPARED: Final = timedelta(hours=24)
+AS_TEMPLATE: Final = "use_template"
+"""`held_by` of a job whose free form was refused because the window is closed: the template goes next."""
 ALONE: Final = "alone"
 """`held_by` of a job that must not share a call with others: its batch was refused as a whole."""
 MAX_ATTEMPTS: Final = 8
@@ -85,6 +98,15 @@ def acknowledge(result: Result, attempt: int, now: datetime, jitter: random.Rand
             return Ack(JobState.IN_DOUBT, reason="no_trusted_answer", code=result.code)
         case FailureKind.RECIPIENT:
             return Ack(JobState.FAILED, reason="refused", code=result.code)
+        case FailureKind.OPTED_OUT:
+            return Ack(JobState.FAILED, reason="opted_out", code=result.code)
+        case FailureKind.USE_TEMPLATE:
+            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=AS_TEMPLATE)
+        case FailureKind.PAIR:
+            wait = timedelta(seconds=min(PAIR_BASE ** min(attempt, 10), LONGEST_RETRY.total_seconds()))
+            return Ack(JobState.PENDING, code=result.code, due_at=now + wait, held_by="pair_limit")
+        case FailureKind.LATER:
+            return Ack(JobState.PENDING, code=result.code, due_at=now + SPARED, held_by="spared_by_provider")
         case FailureKind.SPLIT:
             return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=ALONE)
         case FailureKind.LANE | FailureKind.CAMPAIGN:

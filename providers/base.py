@@ -7,14 +7,15 @@ adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from campaigns.content import Content, MessageType
 from campaigns.costs import Money
-from campaigns.outcomes import Result
+from campaigns.errors import Unavailable, UsageError
+from campaigns.outcomes import Refused, Result
 from campaigns.states import JobState
 from providers.settings import AccountSettings, SenderSettings
 
@@ -30,6 +31,11 @@ class Capabilities:
     batch: int = 1
     """The most recipients in one call; 1: no batches."""
     polls: bool = False
+    webhooks: bool = False
+    asks_window: bool = False
+    """Whether the provider can be asked until when a person's window is open."""
+    echoes_reference: bool = False
+    """Whether what it reports names our own reference: a message in doubt is then known by its webhook."""
     looks_up: bool = False
     """Whether an in-doubt message can be found at the provider."""
     sessions: bool = False
@@ -50,6 +56,11 @@ class Call:
     content: Content
     gap: timedelta = timedelta()
     """How far apart the provider shall dispatch the recipients of a batch."""
+    references: tuple[str, ...] = ()
+    """Our own name for each recipient's message, for providers that echo one."""
+    category: str = "marketing"
+    conversations: tuple[str, ...] = ()
+    """The provider's conversation with each recipient, where it sends into those; see `prepare`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,67 @@ class Report:
     cost: Money | None = None
     times: tuple[tuple[JobState, datetime], ...] = ()
     """When each earlier stage was reached, where the provider tells."""
+    code: str | None = None
+    """The provider's own code of a failure."""
+    reference: str | None = None
+    """The name that we gave the message, where the provider echoes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A person wrote or called: their window is open for 24 hours from `at`."""
+
+    phone: str
+    """E.164 with the plus."""
+    at: datetime
+    number: str | None = None
+    """Our number or the provider's id of our sender that it came to, where told."""
+    message_id: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUntil:
+    """The provider says until when a person's window is open."""
+
+    phone: str
+    until: datetime
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A person stopped or resumed messages at the provider."""
+
+    phone: str
+    action: Literal["out", "in"]
+    scope: Literal["marketing", "all"]
+    at: datetime
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about our templates, numbers or account, in the provider's words; kept and shown."""
+
+    kind: str
+    subject: str
+    text: str
+    at: datetime | None = None
+
+
+Event = Report | Inbound | WindowUntil | Preference | Notice
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A webhook as it arrived: signatures are over exactly these bytes."""
+
+    url: str
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +222,9 @@ class Adapter(Protocol):
     def unsendable(self, content: Content) -> str | None:
         """Why this content cannot be sent here, as a sentence for the author of the campaign, or None."""
 
+    async def prepare(self, http: Http, call: Call) -> Call | Refused:
+        """What must be known before the request can be built, such as the conversation. Sends nothing."""
+
     def build(self, call: Call) -> Request:
         """The HTTP request of one call, without its secret."""
 
@@ -178,3 +253,56 @@ class Adapter(Protocol):
 
     async def balance(self, http: Http) -> Balance:
         """Raises UsageError where the provider has no call for it, Unavailable, AccountError."""
+
+    async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
+        """Until when the person's window is open, by the provider; None: closed. Raises Unavailable."""
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Whether the webhook is the provider's own, by its signature over the raw body."""
+
+    def handshake(self, query: Mapping[str, str]) -> str | None:
+        """What to answer to the GET by which a provider proves a webhook address, or None to refuse it."""
+
+    def parse_webhook(self, request: WebhookRequest) -> list[Event]:
+        """What a verified webhook tells; what is not understood is left out (the raw body is kept)."""
+
+
+class Plain:
+    """What an adapter inherits for all that its provider does not have."""
+
+    @property
+    def sessions(self) -> Sessions | None:
+        return None
+
+    async def prepare(self, http: Http, call: Call) -> Call | Refused:
+        return call
+
+    def balance_in(self, answer: Answer) -> Balance | None:
+        return None
+
+    async def balance(self, http: Http) -> Balance:
+        raise UsageError("This provider has no call for its balance.")
+
+    async def poll(
+        self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        for _ in ():
+            yield []
+
+    async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        raise Unavailable("This provider cannot be asked for a message.")
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        return None
+
+    async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
+        return None
+
+    def verify(self, request: WebhookRequest) -> bool:
+        return False
+
+    def handshake(self, query: Mapping[str, str]) -> str | None:
+        return None
+
+    def parse_webhook(self, request: WebhookRequest) -> list[Event]:
+        return []

@@ -29,6 +29,7 @@ from providers.base import (
     Doubt,
     Found,
     Lookup,
+    Plain,
     Report,
 )
 from providers.failures import general_refusal, unanswered
@@ -104,7 +105,7 @@ class OurVoiceAccount(AccountSettings):
     """What the account is billed in; Our Voice's answers do not say."""
 
 
-class OurVoice:
+class OurVoice(Plain):
     name: ClassVar = "ourvoice"
     capabilities: ClassVar = Capabilities(
         types=TYPES,
@@ -121,7 +122,10 @@ class OurVoice:
     def __init__(self, account: OurVoiceAccount) -> None:
         self._account = account
         self._messages_url = Url(account.base_url + MESSAGES)
-        self.sessions = Sessions()
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions()
 
     def __repr__(self) -> str:
         return f"OurVoice({self._account.base_url!r})"

@@ -6,7 +6,8 @@ provider's own document as data; nothing in a table is made with the adapter's o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -15,7 +16,7 @@ import httpx
 from campaigns.content import Content
 from campaigns.outcomes import Result
 from campaigns.states import JobState
-from providers.base import Adapter, Call
+from providers.base import Adapter, Call, Event, WebhookRequest
 from providers.http import Answer, Http
 from providers.registry import adapter_class
 from providers.settings import AccountSettings
@@ -36,6 +37,8 @@ class Sends:
     headers: dict[str, str]
     json: Any
     gap_ms: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
+    """Further fields of the Call: references, category, conversations."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,39 @@ class Reads:
 
 
 @dataclass(frozen=True)
+class Hears:
+    """A webhook as the provider signs it, and what it tells."""
+
+    why: str
+    headers: dict[str, str]
+    """Names in lower case; the signature was made with SECRET by the documented algorithm, not by the adapter."""
+    body: bytes
+    events: list[Event]
+    url: str = "https://shop.example/webhooks/account"
+    received_at: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def request(self, **changed: Any) -> WebhookRequest:
+        return replace(WebhookRequest(self.url, self.headers, self.body, self.received_at), **changed)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request example of the provider's document, as the [content] of a campaign file that produces it."""
+
+    heading: str
+    """The document and the heading it stands under."""
+    content: str
+    """TOML: the [content] table's body."""
+    json: Any
+    """The part of the request's body that the example shows."""
+    at: str = ""
+    """Where in the body that part is: a dotted path."""
+    vars: dict[str, str] = field(default_factory=dict)
+    template: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Table:
     name: str
     account: dict[str, Any]
@@ -60,6 +96,9 @@ class Table:
     statuses: dict[str, JobState]
     """The provider's documented words."""
     unsendable: list[Content] = field(default_factory=list)
+    hears: list[Hears] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    to: str = "+22996000001"
 
     def settings(self) -> AccountSettings:
         keys = {"adapter": self.name, "api_key": SECRET_PLACE, **self.account}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import tomllib
 import traceback
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import orjson
@@ -15,11 +16,22 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from campaigns.content import Content, MessageType
+from campaigns.content_spec import ContentSpec
 from campaigns.errors import AccountError, Unavailable
 from campaigns.outcomes import Accepted, FailureKind, Refused
+from campaigns.templates import Renderer
+from providers.base import WebhookRequest
 from providers.http import Answer, NotSent, Unknown
 from providers.registry import ADAPTERS, adapter_class, providers_that_send
-from tests.providers.contract import SECRET, Reads, Sends, Table, answer, http_for, table_of
+from tests.providers.contract import SECRET, Example, Hears, Reads, Sends, Table, answer, http_for, table_of
+
+
+def orjson_or_empty(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits
+        return b""
+
 
 TABLES = {name: table_of(name) for name in ADAPTERS}
 EVERY = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
@@ -42,7 +54,7 @@ async def test_a_call_becomes_the_documented_request(table: Table, row: Sends):
     seen: list[httpx.Request] = []
     adapter = table.adapter()
     http = http_for(adapter, table.settings(), lambda request: seen.append(request) or httpx.Response(500))
-    call = table.call(row.to, row.content, gap=timedelta(milliseconds=row.gap_ms))
+    call = table.call(row.to, row.content, gap=timedelta(milliseconds=row.gap_ms), **row.more)
     await http.exchange(adapter.build(call))
     [request] = seen
     assert (request.method, str(request.url)) == (row.method, row.url)
@@ -185,3 +197,48 @@ def test_its_settings_refuse_an_unknown_key_and_a_key_written_out(table: Table):
     with pytest.raises(ValidationError, match="env:NAME") as caught:
         model.model_validate(keys | {"api_key": SECRET})
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(("table", "row"), rows("examples"))
+def test_an_example_of_the_document_is_made_by_a_campaign_file(table: Table, row: Example):
+    content = ContentSpec.model_validate(tomllib.loads(row.content))
+    rendered = Renderer(content).render(row.vars, template=row.template)
+    assert table.adapter().unsendable(rendered) is None
+    part = json.loads(table.adapter().build(table.call((table.to,), rendered, **row.more)).content)
+    for step in filter(None, row.at.split(".")):
+        part = part[step]
+    assert part == row.json
+
+
+@pytest.mark.parametrize(("table", "row"), rows("hears"))
+def test_a_webhook_is_verified_on_its_raw_body_and_understood(table: Table, row: Hears):
+    adapter = table.adapter()
+    assert adapter.verify(row.request())
+    assert adapter.parse_webhook(row.request()) == row.events
+
+
+@pytest.mark.parametrize(("table", "row"), rows("hears"))
+def test_a_webhook_that_was_touched_is_refused(table: Table, row: Hears):
+    adapter = table.adapter()
+    assert not adapter.verify(row.request(body=row.body + b" "))
+    assert not adapter.verify(row.request(headers={}))
+    for name, value in row.headers.items():
+        if "signature" in name:
+            wrong = value[:-4] + ("AAAA" if value[-4:] != "AAAA" else "BBBB")
+            assert not adapter.verify(row.request(headers={**row.headers, name: wrong}))
+            assert not adapter.verify(row.request(headers={**row.headers, name: "\u00e9"}))
+
+
+@EVERY
+@settings(max_examples=150)
+@given(
+    body=st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=12,
+    ).map(orjson_or_empty)
+)
+def test_no_body_breaks_the_reading_of_a_webhook(table: Table, body: bytes):
+    request = WebhookRequest("https://shop.example/", {}, body, datetime(2026, 1, 1, tzinfo=UTC))
+    assert isinstance(table.adapter().parse_webhook(request), list)

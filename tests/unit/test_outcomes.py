@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from campaigns.outcomes import (
     ALONE,
+    AS_TEMPLATE,
     FIRST_RETRY,
     LONGEST_RETRY,
     Accepted,
@@ -31,6 +32,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (FailureKind.THROTTLED, JobState.PENDING, "retry"),
         (FailureKind.UNKNOWN, JobState.IN_DOUBT, None),
         (FailureKind.RECIPIENT, JobState.FAILED, None),
+        (FailureKind.OPTED_OUT, JobState.FAILED, None),
+        (FailureKind.USE_TEMPLATE, JobState.PENDING, AS_TEMPLATE),
+        (FailureKind.PAIR, JobState.PENDING, "pair_limit"),
+        (FailureKind.LATER, JobState.PENDING, "spared_by_provider"),
         (FailureKind.SPLIT, JobState.PENDING, ALONE),
         (FailureKind.LANE, JobState.PENDING, "lane_paused"),
         (FailureKind.CAMPAIGN, JobState.PENDING, "campaign_paused"),
@@ -43,7 +48,7 @@ def test_each_kind_of_failure(kind: FailureKind, state: JobState, held_by: str |
 
 
 def test_every_kind_has_a_row_above() -> None:
-    assert len(FailureKind) == 7
+    assert len(FailureKind) == 11
 
 
 @given(st.sampled_from(sorted(FailureKind)), st.integers(1, 10_000))
