@@ -68,7 +68,9 @@ class Slice:
     """Those of them whose own limits let nothing go within this slice."""
 
 
-async def open_slice(engine: Engine, lane: Lane, epoch: int, plans: Plans, ended: Ended, *, idle: float) -> Slice:
+async def open_slice(
+    engine: Engine, lane: Lane, epoch: int, plans: Plans, ended: Ended, *, idle: float
+) -> Slice:
     """Commit the slice; raises LaneLost, with nothing written, where another holder has the lane."""
     now = lane.now()
     calls: list[PlannedCall] = []
@@ -112,7 +114,13 @@ async def _due(connection: Connection, lane: Lane, run: RunRow, now: datetime, m
 
 
 async def _prepare(
-    connection: Connection, lane: Lane, epoch: int, run: RunRow, plan: Plan, due: Sequence[DueJob], now: datetime
+    connection: Connection,
+    lane: Lane,
+    epoch: int,
+    run: RunRow,
+    plan: Plan,
+    due: Sequence[DueJob],
+    now: datetime,
 ) -> list[PlannedCall]:
     if not due:
         return []
@@ -126,9 +134,11 @@ async def _prepare(
             asides.append(aside_or_content)
         else:
             sends.append((job, aside_or_content))
-    calls = [_plan_call(run.id, lane, plan, group) for group in _batches(sends, lane.adapter.capabilities.batch)]
+    calls = [_plan_call(run, lane, group) for group in _batches(sends, lane.adapter.capabilities.batch)]
     await put_aside(connection, asides, now)
-    await commit_intents(connection, lane.name, epoch, [intent for call in calls for intent in call.intents], now)
+    await commit_intents(
+        connection, lane.name, epoch, [intent for call in calls for intent in call.intents], now
+    )
     return calls
 
 
@@ -166,12 +176,16 @@ def _batches(sends: Sequence[tuple[DueJob, Content]], largest: int) -> list[list
     return groups
 
 
-def _plan_call(run_id: int, lane: Lane, plan: Plan, group: Sequence[tuple[DueJob, Content]]) -> PlannedCall:
+def _plan_call(run: RunRow, lane: Lane, group: Sequence[tuple[DueJob, Content]]) -> PlannedCall:
     content = group[0][1]
     key = uuid4().hex
     stored = write_content(content)
-    return PlannedCall(
-        run_id,
-        Call(lane.sender, tuple(job.phone for job, _ in group), content, lane.pacer.spacing(run_id)),
-        tuple(Intent(job, key, content.type.value, stored) for job, _ in group),
+    call = Call(
+        lane.sender,
+        tuple(job.phone for job, _ in group),
+        content,
+        lane.pacer.spacing(run.id),
+        references=tuple(f"{run.token}.{job.id}" for job, _ in group),
+        category=run.category,
     )
+    return PlannedCall(run.id, call, tuple(Intent(job, key, content.type.value, stored) for job, _ in group))

@@ -30,6 +30,7 @@ class RunRow:
     state: RunState
     reason: str | None
     expires_at: datetime | None
+    token: str
 
 
 async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueCampaign]:
@@ -109,6 +110,7 @@ async def open_runs(connection: AsyncConnection) -> list[RunRow]:
         runs.c.state,
         runs.c.reason,
         runs.c.expires_at,
+        runs.c.token,
     )
     opened = (
         select(*columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Final
+from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -154,6 +156,14 @@ runs = Table(
     Column("reason", Text),
     Column("priority", Integer, nullable=False, comment="higher goes first"),
     Column("spec", Text, nullable=False, comment="the campaign file as JSON, frozen at launch"),
+    Column(
+        "token",
+        Text,
+        nullable=False,
+        unique=True,
+        default=lambda: uuid4().hex[:16],
+        comment="begins our names for its messages: TOKEN.JOB",
+    ),
     Column("jobs", BigInteger, nullable=False, comment="how many jobs the launch made"),
     Column("launched_at", Instant, nullable=False),
     Column("expires_at", Instant, comment="after it nothing is sent; null: never"),
@@ -271,4 +281,63 @@ optouts = Table(
     Column("evidence", Text),
     Column("at", Instant, nullable=False),
     Index("ix_optouts_phone", "phone"),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("phone", Text, primary_key=True),
+    Column("lane", Text, primary_key=True),
+    Column("open_until", Instant, nullable=False, comment="the 24-hour customer service window's end"),
+    Column("known_by", Text, nullable=False, comment="inbound, provider or closing: how it is known"),
+    Column("updated_at", Instant, nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("headers", Text, nullable=False, comment="JSON object, names in lower case, secrets left out"),
+    Column("body", LargeBinary, nullable=False, comment="as it arrived; verified before it is stored"),
+    Column("processed_at", Instant),
+    Column("problem", Text, comment="why nothing could be made of it"),
+    _partial_index("ix_webhooks_new", "id", where="processed_at IS NULL"),
+)
+
+unmatched_reports = Table(
+    "unmatched_reports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column(
+        "message_id",
+        Text,
+        nullable=False,
+        comment="of a message whose own answer is not stored yet, or not ours",
+    ),
+    Column("report", Text, nullable=False, comment="JSON"),
+    Column("stored_at", Instant, nullable=False),
+    Index("ix_unmatched_reports_message", "account", "message_id"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+webhook_refusals = Table(
+    "webhook_refusals",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False, comment="webhooks refused for a wrong or missing signature"),
+    Column("last_at", Instant, nullable=False),
 )

@@ -58,6 +58,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lanes")),
     )
     op.create_table(
+        "notices",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    op.create_table(
         "optouts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("phone", sa.Text(), nullable=False),
@@ -77,6 +87,73 @@ def upgrade() -> None:
         batch_op.create_index("ix_optouts_phone", ["phone"], unique=False)
 
     op.create_table(
+        "unmatched_reports",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column(
+            "message_id",
+            sa.Text(),
+            nullable=False,
+            comment="of a message whose own answer is not stored yet, or not ours",
+        ),
+        sa.Column("report", sa.Text(), nullable=False, comment="JSON"),
+        sa.Column("stored_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unmatched_reports")),
+    )
+    with op.batch_alter_table("unmatched_reports", schema=None) as batch_op:
+        batch_op.create_index("ix_unmatched_reports_message", ["account", "message_id"], unique=False)
+
+    op.create_table(
+        "webhook_refusals",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column(
+            "count",
+            sa.BigInteger(),
+            nullable=False,
+            comment="webhooks refused for a wrong or missing signature",
+        ),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_webhook_refusals")),
+    )
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column(
+            "headers", sa.Text(), nullable=False, comment="JSON object, names in lower case, secrets left out"
+        ),
+        sa.Column(
+            "body", sa.LargeBinary(), nullable=False, comment="as it arrived; verified before it is stored"
+        ),
+        sa.Column("processed_at", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True, comment="why nothing could be made of it"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+    )
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_webhooks_new",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("processed_at IS NULL"),
+            postgresql_where=sa.text("processed_at IS NULL"),
+        )
+
+    op.create_table(
+        "windows",
+        sa.Column("phone", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column(
+            "open_until", sa.BigInteger(), nullable=False, comment="the 24-hour customer service window's end"
+        ),
+        sa.Column(
+            "known_by", sa.Text(), nullable=False, comment="inbound, provider or closing: how it is known"
+        ),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("phone", "lane", name=op.f("pk_windows")),
+    )
+    op.create_table(
         "imports",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -94,8 +171,8 @@ def upgrade() -> None:
         sa.Column(
             "settled",
             sa.BigInteger(),
-            nullable=False,
             server_default=sa.text("0"),
+            nullable=False,
             comment="rows that came back through a rejects file and took their old places in an earlier import",
         ),
         sa.Column("detected", sa.Text(), nullable=False, comment="JSON: encoding, delimiter, phone_column"),
@@ -113,6 +190,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("priority", sa.Integer(), nullable=False, comment="higher goes first"),
         sa.Column("spec", sa.Text(), nullable=False, comment="the campaign file as JSON, frozen at launch"),
+        sa.Column("token", sa.Text(), nullable=False, comment="begins our names for its messages: TOKEN.JOB"),
         sa.Column("jobs", sa.BigInteger(), nullable=False, comment="how many jobs the launch made"),
         sa.Column("launched_at", sa.BigInteger(), nullable=False),
         sa.Column(
@@ -125,6 +203,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_runs_campaign_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
         sa.UniqueConstraint("campaign_id", "nominal_at", name=op.f("uq_runs_campaign_id_nominal_at")),
+        sa.UniqueConstraint("token", name=op.f("uq_runs_token")),
     )
     op.create_table(
         "recipients",
@@ -354,9 +433,24 @@ def downgrade() -> None:
     op.drop_table("recipients")
     op.drop_table("runs")
     op.drop_table("imports")
+    op.drop_table("windows")
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_webhooks_new",
+            sqlite_where=sa.text("processed_at IS NULL"),
+            postgresql_where=sa.text("processed_at IS NULL"),
+        )
+
+    op.drop_table("webhooks")
+    op.drop_table("webhook_refusals")
+    with op.batch_alter_table("unmatched_reports", schema=None) as batch_op:
+        batch_op.drop_index("ix_unmatched_reports_message")
+
+    op.drop_table("unmatched_reports")
     with op.batch_alter_table("optouts", schema=None) as batch_op:
         batch_op.drop_index("ix_optouts_phone")
 
     op.drop_table("optouts")
+    op.drop_table("notices")
     op.drop_table("lanes")
     op.drop_table("campaigns")
