@@ -18,8 +18,9 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.states import CampaignState
 from campaigns.templates import Renderer
-from providers.registry import adapter_class, providers_that_send
+from providers.registry import adapter_class, open_adapter, providers_that_send
 from scheduler import control
+from scheduler.fitting import Refuse, refuse_unsendable
 from scheduler.load import LoadReport, check, load
 from storage.campaigns import Campaign, create, discard_empty, find, replace_spec
 from storage.engine import Engine, writing
@@ -62,12 +63,13 @@ class Loaded:
 async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded:
     """Everything that a load does, on a campaign file, without storing anything but the rejects."""
     spec = _spec(path, flags)
-    if settings.accounts:
-        check_provider(settings, spec)
+    refuse = check_provider(settings, spec) if settings.accounts else None
     csv = _csv_of(spec)
     options = _options(spec.audience, Renderer(spec.content))
     with row_counter() as progress:
-        report = await check(csv, options, progress=progress, **_limits(spec.audience, csv, flags))
+        report = await check(
+            csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
+        )
     return Loaded(spec.name, report, start_at=spec.schedule.start_at)
 
 
@@ -90,13 +92,13 @@ async def load_campaign(
     Loading the same file again adds nothing twice. Raises InvalidInput where the campaign has been launched.
     """
     spec = _spec(path, flags)
-    check_provider(settings, spec)
+    refuse = check_provider(settings, spec)
     options, csv = _options(spec.audience, Renderer(spec.content)), _csv_of(spec)
     campaign = await _open_campaign(engine, spec, now())
     try:
         with row_counter() as progress:
             limits = _limits(spec.audience, csv, flags)
-            report = await load(engine, campaign.id, csv, options, progress=progress, **limits)
+            report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
     except BaseException:
         async with writing(engine) as connection:
             await discard_empty(connection, campaign.id)
@@ -130,8 +132,11 @@ def _spec(path: Path, flags: Flags) -> CampaignSpec:
     return spec.changed(audience=flags.audience, schedule=schedule) if flags.audience or schedule else spec
 
 
-def check_provider(settings: Settings, spec: CampaignSpec) -> None:
-    """Raise NotFound or SpecError where the account, a sender or the type of content is not to be had."""
+def check_provider(settings: Settings, spec: CampaignSpec) -> Refuse | None:
+    """Raise NotFound or SpecError where the account, a sender or the content is not to be had.
+
+    Returns the check that each row's own message needs.
+    """
     account = settings.account(spec.provider)
     names = [sender.name for sender in account.senders]
     for sender in spec.senders:
@@ -144,6 +149,7 @@ def check_provider(settings: Settings, spec: CampaignSpec) -> None:
         if kind not in adapter_class(account.adapter).capabilities.types:
             able = ", ".join(providers_that_send(kind)) or "none yet"
             raise SpecError(f"{account.adapter} cannot send {kind}.", hint=f"Providers that can: {able}.")
+    return refuse_unsendable(spec.content, open_adapter(account))
 
 
 def _csv_of(spec: CampaignSpec) -> Path:

@@ -16,6 +16,7 @@ from campaigns.intake.codes import IntakeCode, RejectCode
 from campaigns.intake.model import Detected, IntakeOptions, Reject
 from campaigns.intake.read import Intake, open_intake
 from campaigns.intake.rejects import RejectsFile
+from scheduler.fitting import Refuse, without_refused
 from scheduler.rows import RowKeeper
 from storage.audience import (
     ImportCounts,
@@ -85,16 +86,18 @@ async def check(
     *,
     max_reject_percent: float = 20,
     rejects_path: Path,
+    refuse: Refuse | None = None,
     progress: Progress | None = None,
     now: Now = utc_now,
 ) -> LoadReport:
     """What `load` would do into an empty campaign; writes nothing but the rejects file.
 
-    Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad.
+    `refuse` says of a row's variables why its message cannot be sent. Raises IntakeError where the file cannot be
+    loaded, TooManyRejects where too much of it is bad.
     """
     intake = open_intake(path, options)
     async with scratch_campaign(now()) as (engine, campaign_id), writing(engine) as connection:
-        loading = _Loading(connection, campaign_id, None, path, intake, options)
+        loading = _Loading(connection, campaign_id, None, path, intake, options, refuse)
         return await loading.run(rejects_path, max_reject_percent, progress, now)
 
 
@@ -106,6 +109,7 @@ async def load(
     *,
     max_reject_percent: float = 20,
     rejects_path: Path,
+    refuse: Refuse | None = None,
     progress: Progress | None = None,
     now: Now = utc_now,
 ) -> LoadReport:
@@ -119,7 +123,7 @@ async def load(
         name = await lock_campaign(connection, campaign_id)
         if name is None:
             raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
-        loading = _Loading(connection, campaign_id, name, path, intake, options)
+        loading = _Loading(connection, campaign_id, name, path, intake, options, refuse)
         if earlier := await find_import(connection, campaign_id, intake.digest):
             return await loading.report_of(*earlier)
         return await loading.run(rejects_path, max_reject_percent, progress, now)
@@ -136,6 +140,7 @@ class _Loading:
         path: Path,
         intake: Intake,
         options: IntakeOptions,
+        refuse: Refuse | None,
     ) -> None:
         self._connection = connection
         self._campaign = campaign_id
@@ -143,6 +148,7 @@ class _Loading:
         self._path = path
         self._intake = intake
         self._options = options
+        self._refuse = refuse
         self._rows = 0
         self._reasons: Counter[str] = Counter()
 
@@ -181,7 +187,8 @@ class _Loading:
         )  # fmt: skip
 
     async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
-        for chunk in self._intake.chunks():
+        for read in self._intake.chunks():
+            chunk = without_refused(read, self._refuse) if self._refuse else read
             self._count(await keeper.store(chunk), file)
             self._rows += chunk.rows
             if progress is not None:

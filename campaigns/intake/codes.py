@@ -105,3 +105,5 @@ class RejectCode(StrEnum):
     """The number is a company's universal access number."""
     PHONE_VOICEMAIL = "phone_voicemail"
     """The number is a voicemail box's."""
+    NOT_SENDABLE = "not_sendable"
+    """What the row makes of the message is more than the provider takes: the reason names field and limit."""

@@ -1,0 +1,96 @@
+"""At load: what a row makes of the message must fit the provider's limits, or the row is rejected with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+import orjson
+
+from campaigns.content_spec import ContentSpec
+from campaigns.errors import SpecError
+from campaigns.intake.codes import RejectCode
+from campaigns.intake.model import Chunk, Reject
+from campaigns.templates import Renderer
+from providers.base import Adapter
+
+Refuse = Callable[[str], str | None]
+"""From a row's variables, a JSON object, to why its message cannot be sent, or None."""
+
+TRIED_WITH: Final = "1"
+SURELY_SHORT: Final = 900
+"""Characters: no provider's limit of a message's text is lower (captions and menus: 1,024)."""
+
+
+def refuse_unsendable(content: ContentSpec, adapter: Adapter) -> Refuse | None:
+    """The check that each row needs, or None where no row can make a difference.
+
+    Raises SpecError where the message cannot be sent whatever the row holds.
+    """
+    renderer = Renderer(content)
+    sample = dict.fromkeys(renderer.names, TRIED_WITH)
+    _check(renderer, adapter, sample)
+    if not renderer.names:
+        return None
+    text = content.text or ""
+    only_text = content.types and not (renderer.names - Renderer(ContentSpec(text=text or "-")).names)
+    spare = SURELY_SHORT - len(text) if only_text else 0
+
+    def refuse(vars: str) -> str | None:
+        if len(vars) <= spare:
+            return None
+        return _problem(renderer, adapter, orjson.loads(vars))
+
+    return refuse
+
+
+def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
+    """The chunk with its refused rows among the rejects."""
+    refused = {at: reason for at, vars in enumerate(chunk.vars) if (reason := refuse(vars)) is not None}
+    if not refused:
+        return chunk
+    kept = [at for at in range(len(chunk.lines)) if at not in refused]
+    rejects = [
+        Reject(
+            chunk.lines[at], None, RejectCode.NOT_SENDABLE, reason, chunk.raws[at].decode(), chunk.origins[at]
+        )
+        for at, reason in refused.items()
+    ]
+    columns = ("lines", "phones", "regions", "buckets", "vars", "raws", "origins")
+    return replace(
+        chunk,
+        **{name: [getattr(chunk, name)[at] for at in kept] for name in columns},
+        rejects=sorted([*chunk.rejects, *rejects], key=lambda reject: reject.line),
+    )
+
+
+def _check(renderer: Renderer, adapter: Adapter, sample: dict[str, str]) -> None:
+    """What no row can repair; a text that the sample does not fill in well says nothing."""
+    for template in _forms(renderer):
+        with suppress(SpecError):
+            content = renderer.render(sample, template=template)
+            if (problem := adapter.unsendable(content)) is not None:
+                break
+    else:
+        return
+    raise SpecError(problem, hint="Change [content], or send it through another provider.")
+
+
+def _problem(renderer: Renderer, adapter: Adapter, vars: dict[str, str]) -> str | None:
+    for template in _forms(renderer):
+        try:
+            problem = adapter.unsendable(renderer.render(vars, template=template))
+        except SpecError as error:
+            problem = str(error)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _forms(renderer: Renderer) -> list[bool]:
+    """Which forms there are, as `render` is told: False for the free form, True for the template."""
+    return [
+        template for template in (False, True) if (renderer.has_free_form, renderer.has_template)[template]
+    ]
