@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Send, Skip, Wait
+from campaigns.rules.decision import Decision, Facts, Form, Send, Skip, Wait
 from campaigns.rules.expiry import expiry
 from campaigns.rules.optout import optout
 from campaigns.rules.run_state import run_state
+from campaigns.rules.window import window
 
-RULES = (run_state, expiry, optout)
-"""The order of DESIGN: the first answer that is not `Send` holds."""
+RULES = (run_state, expiry, optout, window)
+"""In this order; the first answer that is not `Send` holds."""
 
 
 def decide(facts: Facts) -> Decision:
-    """The first rule's answer that is not `Send`; `Send` where every rule agrees."""
+    """The first rule's answer that is not `Send`; where every rule agrees, `Send` in the form that the window allows."""
+    decision: Decision = Send()
     for rule in RULES:
         decision = rule(facts)
         if not isinstance(decision, Send):
             return decision
-    return Send()
+    return decision
 
 
-__all__ = ["RULES", "Decision", "Facts", "Send", "Skip", "Wait", "decide"]
+__all__ = ["RULES", "Decision", "Facts", "Form", "Send", "Skip", "Wait", "decide"]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules import RULES, Decision, Facts, Send, Skip, Wait, decide
+from campaigns.rules import RULES, Decision, Facts, Form, Send, Skip, Wait, decide
 from campaigns.rules.decision import Rule, SkipReason
+from campaigns.rules.window import MARGIN
 from campaigns.states import JobState, RunState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -17,6 +18,9 @@ BEFORE, AFTER = NOW - timedelta(milliseconds=1), NOW + timedelta(milliseconds=1)
 CANCELLED = Skip(SkipReason.RUN_CANCELLED, JobState.CANCELLED)
 EXPIRED = Skip(SkipReason.EXPIRED, JobState.EXPIRED)
 OPTED_OUT = Skip(SkipReason.OPTED_OUT)
+CLOSED = Skip(SkipReason.WINDOW_CLOSED)
+BOTH, TEMPLATE = frozenset(Form), frozenset({Form.TEMPLATE})
+TICK = timedelta(milliseconds=1)
 
 
 def facts(**known: object) -> Facts:
@@ -40,6 +44,17 @@ def facts(**known: object) -> Facts:
         ({"opted_out": frozenset({"all"}), "category": "authentication"}, OPTED_OUT),
         ({"run_state": RunState.PAUSED, "expires_at": BEFORE}, Wait(None, Rule.RUN_STATE)),
         ({"expires_at": BEFORE, "opted_out": frozenset({"all"})}, EXPIRED),
+        ({"forms": BOTH}, Send(Form.FREE)),
+        ({"forms": TEMPLATE}, Send(Form.TEMPLATE)),
+        ({"has_windows": True}, CLOSED),
+        ({"has_windows": True, "forms": BOTH}, Send(Form.TEMPLATE)),
+        ({"has_windows": True, "window_until": NOW + MARGIN}, CLOSED),
+        ({"has_windows": True, "window_until": NOW + MARGIN + TICK}, Send(Form.FREE)),
+        ({"has_windows": True, "window_until": NOW + MARGIN + TICK, "forms": BOTH}, Send(Form.FREE)),
+        ({"has_windows": True, "window_until": NOW + MARGIN + TICK, "forms": TEMPLATE}, Send(Form.TEMPLATE)),
+        ({"refused_as_free": True, "forms": BOTH}, Send(Form.TEMPLATE)),
+        ({"refused_as_free": True}, CLOSED),
+        ({"has_windows": True, "opted_out": frozenset({"all"})}, OPTED_OUT),
     ],
 )
 def test_decide(known: dict[str, object], decision: Decision) -> None:
@@ -53,11 +68,31 @@ all_facts = st.builds(
     category=st.sampled_from(["marketing", "utility", "authentication", "service"]),
     expires_at=st.none() | st.sampled_from([BEFORE, NOW, AFTER]),
     opted_out=st.frozensets(st.sampled_from(["marketing", "all"])),
+    forms=st.frozensets(st.sampled_from(Form), min_size=1),
+    has_windows=st.booleans(),
+    window_until=st.none() | st.sampled_from([BEFORE, NOW, AFTER, NOW + timedelta(hours=1)]),
+    refused_as_free=st.booleans(),
 )
 
 
 @given(all_facts)
 def test_a_message_goes_only_where_every_rule_agrees(known: Facts) -> None:
     answers = [rule(known) for rule in RULES]
-    assert (decide(known) == Send()) == all(answer == Send() for answer in answers)
-    assert decide(known) == next((answer for answer in answers if answer != Send()), Send())
+    agreed = all(isinstance(answer, Send) for answer in answers)
+    assert isinstance(decide(known), Send) == agreed
+    if not agreed:
+        assert decide(known) == next(answer for answer in answers if not isinstance(answer, Send))
+
+
+@given(all_facts)
+def test_no_free_form_ever_goes_outside_an_open_window(known: Facts) -> None:
+    if decide(known) == Send(Form.FREE) and known.has_windows:
+        assert known.window_until is not None
+        assert known.now < known.window_until
+
+
+@given(all_facts)
+def test_only_a_form_that_the_campaign_gives_is_sent(known: Facts) -> None:
+    decision = decide(known)
+    if isinstance(decision, Send):
+        assert decision.form in known.forms
