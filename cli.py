@@ -105,8 +105,10 @@ def _guarded(run: Callable[[], Any]) -> int:
 
 
 def _placed(error: DrumbeatError) -> str:
-    """The message, with the line and column of the CSV where the error knows them."""
-    places = [
+    """The message, with the file, line and column of the CSV where the error knows them."""
+    file = getattr(error, "file", None)
+    places = [file] if file and file not in str(error) else []
+    places += [
         f"{name} {value}" for name in ("line", "column") if (value := getattr(error, name, None)) is not None
     ]
     where = ", ".join(places)

@@ -93,7 +93,10 @@ def _secrets(settings: Settings) -> list[Finding]:
 
 
 async def _database(settings: Settings) -> Finding:
-    place = str(settings.sqlite_file or "PostgreSQL")
+    file = settings.sqlite_file
+    place = str(file or "PostgreSQL")
+    if file is not None and file.parent.is_dir() and not file.exists():
+        return Finding("database", True, f"{place} is not there yet; the first load makes it")
     try:
         async with opened(settings, create=False):
             return Finding("database", True, f"{place} answers and is at the newest revision")

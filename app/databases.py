@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from app.settings import Settings
 from campaigns.errors import NotFound
 from storage.engine import Engine, open_engine
-from storage.health import ping
+from storage.health import ping, plainly
 from storage.schema import require_current, upgrade
 
 
@@ -22,12 +22,13 @@ async def opened(settings: Settings, *, create: bool) -> AsyncIterator[Engine]:
         )
     engine = open_engine(settings.database_url)
     try:
-        if missing:
-            await upgrade(engine)
-        else:
-            await ping(engine)
-            await require_current(engine)
-        yield engine
+        with plainly():
+            if missing:
+                await upgrade(engine)
+            else:
+                await ping(engine)
+                await require_current(engine)
+            yield engine
     finally:
         await engine.dispose()
 

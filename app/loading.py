@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
-from app.output import print_facts, print_table, say
+from pydantic import ValidationError
+
+from app.output import near, print_facts, print_table, say
 from app.progress import row_counter
 from app.settings import Settings
 from campaigns.clock import Now, utc_now
-from campaigns.errors import InvalidInput, NotFound, SpecError
+from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.model import IntakeOptions
 from campaigns.spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.states import CampaignState
@@ -66,7 +69,7 @@ async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded
     refuse = check_provider(settings, spec) if settings.accounts else None
     csv = _csv_of(spec)
     options = _options(spec.audience, Renderer(spec.content))
-    with row_counter() as progress:
+    with _reading(csv) as progress:
         report = await check(
             csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
         )
@@ -77,9 +80,9 @@ async def check_csv(path: Path, flags: Flags) -> Loaded:
     """The same for a CSV alone: any column may be a variable."""
     try:
         audience = AudienceSpec.model_validate(flags.audience)
-    except ValueError as error:
-        raise SpecError(str(error)) from error
-    with row_counter() as progress:
+    except ValidationError as error:
+        raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
+    with _reading(path) as progress:
         limits = _limits(audience, path, flags)
         return Loaded(None, await check(path, _options(audience, None), progress=progress, **limits))
 
@@ -96,7 +99,7 @@ async def load_campaign(
     options, csv = _options(spec.audience, Renderer(spec.content)), _csv_of(spec)
     campaign = await _open_campaign(engine, spec, now())
     try:
-        with row_counter() as progress:
+        with _reading(csv) as progress:
             limits = _limits(spec.audience, csv, flags)
             report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
     except BaseException:
@@ -130,6 +133,24 @@ def _spec(path: Path, flags: Flags) -> CampaignSpec:
     spec = load_spec(path)
     schedule = {key: value for key, value in (("at", flags.at), ("timezone", flags.timezone)) if value}
     return spec.changed(audience=flags.audience, schedule=schedule) if flags.audience or schedule else spec
+
+
+@contextmanager
+def _reading(csv: Path) -> Iterator[Callable[[int], None] | None]:
+    """Shows how many rows were read; an error about the CSV names the file."""
+    try:
+        with row_counter() as progress:
+            yield progress
+    except IntakeError as error:
+        error.file = csv.name
+        raise
+
+
+def _plainly(detail: Any) -> str:
+    """One problem with a flag in a sentence: `--delimiter: input should be ',' or ';', not '#'.`"""
+    message = str(detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"])
+    flag = "--" + "-".join(map(str, detail["loc"])).replace("_", "-")
+    return f"{flag}: {message[:1].lower()}{message[1:]}, not {detail['input']!r}."
 
 
 def check_provider(settings: Settings, spec: CampaignSpec) -> Refuse | None:
@@ -200,7 +221,7 @@ def print_load(loaded: Loaded) -> None:
         ("rejected", report.rejected),
     ]
     if report.rejects_file:
-        facts.append(("rejected rows", f"{report.rejects_file} (fix them there and load it again)"))
+        facts.append(("rejected rows", f"{near(report.rejects_file)} (fix them there and load it again)"))
     if report.already_loaded:
         facts.append(("note", "this very file was loaded before; nothing was added"))
     if loaded.state is not None:

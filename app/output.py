@@ -18,6 +18,15 @@ from campaigns.costs import plain
 
 RIGHT: Final = ">"
 """A column heading that starts with it holds numbers."""
+NOTHING: Final = "  (none)"
+_TONES: Final = {
+    "rejected": "yellow",
+    "failed": "red",
+    "in": "yellow",
+    "in_doubt": "yellow",
+    "skipped": "dim",
+}
+"""How a row looks on a terminal, by the first word of its first cell."""
 
 
 def on_terminal() -> bool:
@@ -36,7 +45,6 @@ def tell(text: str) -> None:
 def suggest(*commands: str) -> None:
     """The next useful commands; only on a terminal."""
     if on_terminal():
-        say()
         say("Next: " + "\n      ".join(commands))
 
 
@@ -83,6 +91,17 @@ def cell(value: Any) -> str:
             return str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 message`, `2,000 messages`"""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def near(path: Path) -> str:
+    """The path as one would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
@@ -94,6 +113,9 @@ def print_table(title: str | None, headings: Sequence[str], rows: Iterable[Seque
         _rich_table(title, headings, texts)
     else:
         _plain_table(title, headings, texts)
+    if not texts:
+        say(NOTHING)
+    say()
 
 
 def _rich_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -102,14 +124,19 @@ def _rich_table(title: str | None, headings: Sequence[str], rows: Sequence[Seque
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_edge=False)
     for heading in headings:
         table.add_column(
             heading.removeprefix(RIGHT), justify="right" if heading.startswith(RIGHT) else "left"
         )
     for row in rows:
-        table.add_row(*(escape(text) for text in row))
+        table.add_row(*(escape(text) for text in row), style=_tone(row))
     Console().print(table)
+
+
+def _tone(row: Sequence[str]) -> str | None:
+    """None where nothing of that kind happened: a 0 needs nobody's attention."""
+    return None if "0" in row[1:2] else _TONES.get((row[0].split() or [""])[0])
 
 
 def _plain_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -123,7 +150,6 @@ def _plain_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequ
             for text, width, heading in zip(line, widths, headings, strict=True)
         )
         say("  ".join(cells).rstrip())
-    say()
 
 
 def print_facts(title: str | None, facts: Iterable[tuple[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.output import percent
+from app.words import ENDED
 from campaigns.costs import NO_CURRENCY
 from campaigns.states import JobState
 from storage import reports
@@ -223,8 +224,10 @@ async def failures_report(connection: Connection, name: str) -> Report:
     found = await reports.failures(connection, campaign.id)
     bad_rows = await reports.reject_groups(connection, campaign.id)
     delivery = await reports.delivery(connection, campaign)
-    jobs = [(f.state.value, f.code or f.reason, f.text or f.reason, f.count, f.example) for f in found]
-    skipped = [("skipped", reason, None, count, None) for reason, count in delivery.skipped.items()]
+    jobs = [
+        (f.state.value, f.code or f.reason, f.text or _means(f.reason), f.count, f.example) for f in found
+    ]
+    skipped = [("skipped", key, _means(key), count, None) for key, count in delivery.skipped.items()]
     rows = [("rejected", r.code, r.reason, r.count, f"line {r.first_line}") for r in bad_rows]
     headings = ("outcome", "code", "what it means", ">count", "example")
     return Report(
@@ -241,6 +244,10 @@ async def failures_report(connection: Connection, name: str) -> Report:
         [Table(f"Not reached by {campaign.name}", headings, [*jobs, *skipped, *rows])],
         Table(None, ("outcome", "code", "text", "count", "example"), [*jobs, *skipped, *rows]),
     )
+
+
+def _means(reason: str | None) -> str | None:
+    return ENDED.get(reason or "", reason)
 
 
 def _failure_json(code: str | None, text: str | None, count: int, example: str | None) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from campaigns.errors import NotFound
+from campaigns.errors import NotFound, SpecError
 from campaigns.toml_files import TomlFile, explain, nearest, read_toml
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings
@@ -26,9 +28,15 @@ class DatabaseSettings(BaseModel):
 
     url: str = Field(
         default=DEFAULT_URL,
-        pattern=r"^(sqlite|postgresql)(\+\w+)?://",
         description="sqlite:///FILE, relative to drumbeat.toml, or postgresql://USER@HOST/NAME",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if not re.match(r"(sqlite|postgresql)(\+\w+)?://", value):
+            raise ValueError("a database is written as sqlite:///FILE or postgresql://USER@HOST/NAME")
+        return value
 
 
 class _Written(BaseSettings):
@@ -132,7 +140,21 @@ def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Writte
     try:
         return _Written(flags=flags, file=data)  # type: ignore[call-arg]
     except ValidationError as error:
-        raise explain(error, file, _Written) from error
+        raise _told_elsewhere(error, flags) or explain(error, file, _Written) from error
+
+
+def _told_elsewhere(
+    error: ValidationError, flags: Mapping[str, Any], within: tuple[str, ...] = ()
+) -> SpecError | None:
+    """The problem with a key that a flag or a variable sets, naming that and not the file."""
+    detail = error.errors()[0]
+    keys = tuple(map(str, (*within, *detail["loc"])))
+    variable = f"DRUMBEAT_{'__'.join(keys)}".upper()
+    place = "--database" if flags and keys == ("database", "url") else variable
+    if place == variable and variable not in {name.upper() for name in os.environ}:
+        return None
+    said = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"]
+    return SpecError(f"{place}: {said}.")
 
 
 def _resolved(url: str, folder: Path) -> str:
@@ -155,4 +177,4 @@ def _account(name: str, values: Mapping[str, Any], file: TomlFile) -> AccountSet
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise explain(error, file, model, within) from error
+        raise _told_elsewhere(error, {}, within) or explain(error, file, model, within) from error

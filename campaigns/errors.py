@@ -51,6 +51,9 @@ class SpecError(InvalidInput):
 class IntakeError(InvalidInput):
     """The CSV cannot be loaded."""
 
+    file: str | None = None
+    """The name of the CSV, where whoever opened it has said so."""
+
     def __init__(
         self, code: str, message: str, *, line: int | None = None, column: str | None = None, hint: str = ""
     ) -> None:

@@ -15,12 +15,11 @@ from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
 
 import click
+from generate_lists import codes_page, reasons_page, states_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.settings import DatabaseSettings
-from campaigns.costs import NO_CURRENCY
-from campaigns.pace import Rate, write_duration
 from campaigns.content_spec import (
     ButtonSpec,
     ContactSpec,
@@ -38,6 +37,8 @@ from campaigns.content_spec import (
     TemplateHeaderSpec,
     TemplateSpec,
 )
+from campaigns.costs import NO_CURRENCY
+from campaigns.pace import Rate, write_duration
 from campaigns.spec import LATER, AudienceSpec, CampaignSpec, PaceSpec, ScheduleSpec
 from cli import cli
 from providers.registry import ADAPTERS, adapter_class
@@ -72,13 +73,28 @@ SETTING_WORDS: Final = {
     "name": "what campaigns call it; unique in the account",
     "number": "its number, for people to know it by",
     "session_id": "the id of its session; `drumbeat session create` gives one",
+    "workspace_id": "the workspace that the account belongs to",
+    "channel_id": "the channel that sends",
+    "webhook_secret": "the place of the secret that signs its webhooks: `env:NAME` or `file:PATH`",
+    "api": "which of the provider's two interfaces",
+    "phone_number_id": "the id of its number at the provider",
+    "whatsapp_config_id": "the id of its configuration at the provider",
+    "agent_id": "the agent that sends",
+    "business_whatsapp_number_id": "the id of its number at the provider",
+    "app_secret": "the place of the app's secret, which signs its webhooks",
+    "verify_token": "the place of the word that the provider says when it sets up webhooks",
 }
 """What settings mean that carry no words of their own in the code."""
 
 
 def pages() -> dict[Path, str]:
     """Every generated page and its text."""
-    return {FOLDER / "cli.md": cli_page(), FOLDER / "configuration.md": configuration_page()}
+    made = {"states": states_page, "reasons": reasons_page, "list-codes": codes_page}
+    return {
+        FOLDER / "cli.md": cli_page(),
+        FOLDER / "configuration.md": configuration_page(),
+        **{FOLDER / f"{name}.md": f"{NOTE}\n{make()}" for name, make in made.items()},
+    }
 
 
 def cli_page() -> str:

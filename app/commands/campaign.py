@@ -11,6 +11,7 @@ from app.commands.options import confirm, json_option, name_argument, run_async,
 from app.context import Context
 
 if TYPE_CHECKING:
+    from campaigns.content import Content
     from storage.campaigns import Campaign, ImportLine
     from storage.reports import Delivery
 
@@ -141,25 +142,34 @@ def _next_commands(found: Campaign) -> list[str]:
 @json_option
 @click.pass_obj
 def preview(context: Context, name: str, limit: int, as_json: bool) -> None:
-    """The messages of the first recipients, as they would arrive."""
+    """The messages of the first recipients, as they would arrive.
+
+    A campaign with a text and a template shows both: which one goes is decided when it is sent.
+    """
     from app.output import print_json, say, suggest
+    from app.previews import preview_lines
 
     messages = run_async(_preview(context, name, limit))
     if as_json:
-        print_json({"campaign": name, "messages": messages})
+        print_json({"campaign": name, "messages": [_message_json(*message) for message in messages]})
         return
-    for message in messages:
-        say(f"line {message['line']}  {message['phone']}  ({message['type']})")
-        for text in (message["media_url"], message["text"]):
-            if text:
-                say("  " + text.replace("\n", "\n  "))
+    for line, phone, content in messages:
+        say(f"line {line}  {phone}  ({content.type})")
+        for text in preview_lines(content):
+            say(f"  {text}")
         say()
     suggest("drumbeat run --until-idle")
 
 
-async def _preview(context: Context, name: str, limit: int) -> list[dict[str, Any]]:
-    import json
+def _message_json(line: int, phone: str, content: Content) -> dict[str, Any]:
     from dataclasses import asdict
+
+    given = {key: value for key, value in asdict(content).items() if value}
+    return {"line": line, "phone": phone, **given}
+
+
+async def _preview(context: Context, name: str, limit: int) -> list[tuple[int, str, Content]]:
+    import json
 
     from campaigns.templates import Renderer
     from storage.campaigns import require, sample_recipients
@@ -169,9 +179,11 @@ async def _preview(context: Context, name: str, limit: int) -> list[dict[str, An
         found = await require(connection, name)
         sample = await sample_recipients(connection, found.id, limit)
     renderer = Renderer(found.spec.content)
+    both = renderer.has_free_form and renderer.has_template
     return [
-        {"line": line, "phone": phone, **asdict(renderer.render(json.loads(values)))}
+        (line, phone, renderer.render(json.loads(values), template=template))
         for line, phone, values in sample
+        for template in ((False, True) if both else (False,))
     ]
 
 
@@ -217,9 +229,11 @@ async def _resume(context: Context, name: str) -> None:
 @click.pass_obj
 def cancel(context: Context, name: str, yes: bool, as_json: bool) -> None:
     """End it; messages not sent yet never will be. There is no way back."""
+    from app.output import counted
+
     confirm(f"Cancel {name} for good?", yes)
     count = run_async(_cancel(context, name))
-    said = f"{name} is cancelled; {count:,} messages will not be sent."
+    said = f"{name} is cancelled; {counted(count, 'message')} will not be sent."
     _done(as_json, name, "cancelled", said, f"drumbeat report delivery {name}", cancelled=count)
 
 
@@ -246,15 +260,17 @@ def resolve(
     context: Context, name: str, action: Literal["resend", "give-up"], yes: bool, as_json: bool
 ) -> None:
     """Decide about messages that may have left, where the provider cannot tell."""
+    from app.output import counted
+
     if action == "resend":
         confirm(f"Send the messages of {name} that are in doubt again? Some people may get two.", yes)
     count = run_async(_resolve(context, name, action))
-    verb = "will be sent again" if action == "resend" else "are given up"
+    verb = "to be sent again" if action == "resend" else "given up"
     _done(
         as_json,
         name,
         action,
-        f"{count:,} messages {verb}.",
+        f"{counted(count, 'message')} {verb}.",
         f"drumbeat report delivery {name}",
         resolved=count,
     )

@@ -101,7 +101,7 @@ def load(context: Context, /, spec: Path, now: bool, at: str | None, as_json: bo
         raise click.UsageError("Say either --now or --at.")
     loaded = _done(_load(context, spec, _flags(flags, now=now, at=at)), as_json)
     if not as_json:
-        suggest(f"drumbeat campaign preview {loaded.campaign}", _start(loaded, spec))
+        suggest(*_fix(loaded, spec), f"drumbeat campaign preview {loaded.campaign}", _start(loaded, spec))
     return PARTIAL if loaded.report.rejected else 0
 
 
@@ -110,6 +110,13 @@ async def _load(context: Context, spec: Path, flags: Flags) -> Loaded:
 
     async with context.database(create=True) as engine:
         return await load_campaign(engine, context.settings, spec, flags)
+
+
+def _fix(loaded: Loaded, spec: Path) -> list[str]:
+    from app.output import near
+
+    rejects = loaded.report.rejects_file
+    return [f"drumbeat campaign load {spec} --csv {near(rejects)}   (once fixed)"] if rejects else []
 
 
 def _start(loaded: Loaded, spec: Path) -> str:

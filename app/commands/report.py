@@ -125,6 +125,8 @@ def print_report(made: Report, format_: str = "table") -> None:
                 print_table(table.title, table.headings, table.rows)
             for remark in made.remarks:
                 say(remark)
+            if made.remarks:
+                say()
 
 
 async def _recipients(context: Context, name: str, format_: str, output: Path | None) -> None:

@@ -39,7 +39,8 @@ def run(context: Context, until_idle: bool, wait_receipts: timedelta, as_json: b
         print_json(summary)
     else:
         summarise(summary)
-        suggest("drumbeat report delivery NAME", "drumbeat report failures NAME")
+        again = ["drumbeat run --until-idle"] if summary.interrupted else []
+        suggest(*again, "drumbeat report delivery NAME", "drumbeat report failures NAME")
     return exit_code(summary)
 
 
@@ -56,7 +57,7 @@ async def _run(context: Context, until_idle: bool, wait_receipts: timedelta) -> 
 @click.pass_obj
 def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
     """Ask the providers once what became of the messages."""
-    from app.output import print_json, say, suggest
+    from app.output import counted, print_json, say, suggest
     from app.probes import chosen_accounts
 
     chosen_accounts(context.settings, provider)
@@ -64,7 +65,7 @@ def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"provider": provider, "updated": moved})
         return
-    say(f"{moved:,} messages have news.")
+    say(f"{counted(moved, 'message')} moved on.")
     suggest("drumbeat report delivery NAME")
 
 

@@ -144,12 +144,16 @@ def _act(context: Context, account: str | None, act: Act) -> Any:
 
 async def _acted(context: Context, name: str | None, act: Act) -> Any:
     from app.probes import connected
+    from campaigns.errors import NotFound
 
     async with connected(context.settings, _chosen(context, name)) as account:
         sessions = account.adapter.sessions
         if sessions is None:
             raise click.UsageError(f"{account.name} ({account.settings.adapter}) has no sessions.")
-        return await act(sessions, account.http)
+        try:
+            return await act(sessions, account.http)
+        except NotFound as error:
+            raise NotFound(str(error), hint=error.hint or "drumbeat session list") from error
 
 
 def _chosen(context: Context, name: str | None) -> str:

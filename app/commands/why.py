@@ -29,6 +29,20 @@ def why(context: Context, name: str, phone: str, as_json: bool) -> None:
         _print_story(name, story.json)
 
 
+_SOURCES = {
+    "shift": "by the runner",
+    "poll": "told by the provider",
+    "lookup": "looked up",
+    "webhook": "told by the provider",
+}
+
+
+def _said(detail: str) -> str:
+    """An event's source in words; what stands behind it stays."""
+    source, separator, rest = detail.partition(": ")
+    return f"{_SOURCES.get(source, source)}{separator}{rest}"
+
+
 async def _story(context: Context, name: str, phone: str) -> Story:
     from app.stories import tell_story
     from storage.engine import reading
@@ -44,6 +58,6 @@ def _print_story(name: str, story: dict[str, Any]) -> None:
     facts += [("held by", story["held_by"]), ("estimated send", story["estimated_send_at"])]
     print_facts(f"{story['phone']} in {name}", [fact for fact in facts if fact[1] is not None])
     say()
-    rows = [(moment.at, moment.event, moment.detail or "") for moment in story["timeline"]]
+    rows = [(moment.at, moment.event, _said(moment.detail or "")) for moment in story["timeline"]]
     print_table(None, ("at", "event", "detail"), rows)
     suggest(f"drumbeat report recipients {name}")

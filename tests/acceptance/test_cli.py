@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -74,12 +77,29 @@ REFUSALS = [
     ("no such csv", ["campaign", "check", "nowhere.csv"], 5, "nowhere.csv"),
     ("no such campaign, no database", ["campaign", "show", "spring"], 7, "There is no database"),
     ("no such config", ["--config", "nowhere.toml", "campaign", "list"], 7, "nowhere.toml"),
-    ("bad database", ["--database", "mysql://x", "campaign", "list"], 5, "database.url"),
+    (
+        "bad database",
+        ["--database", "mysql://x", "campaign", "list"],
+        5,
+        "--database: a database is written as",
+    ),
     ("now and at", ["campaign", "load", "spring.toml", "--now", "--at", "2026-12-01T09:00"], 2, "either"),
     ("time without zone", ["campaign", "load", "spring.toml", "--at", "2026-12-01T09:00"], 5, "no time zone"),
     ("bad map", ["campaign", "check", "spring.toml", "--map", "x"], 2, "write it as COLUMN=NAME"),
     ("unknown country", ["campaign", "check", "spring.toml", "--default-country", "XX"], 5, "XX"),
     ("bad country", ["campaign", "check", "spring.csv", "--default-country", "Benin"], 5, "two letters"),
+    (
+        "bad delimiter",
+        ["campaign", "check", "spring.csv", "--delimiter", "#"],
+        5,
+        "--delimiter: input should",
+    ),
+    (
+        "csv named",
+        ["campaign", "check", "spring.csv", "--phone-column", "tel"],
+        5,
+        "spring.csv, line 1, column",
+    ),
     ("unknown column", ["campaign", "check", "spring.toml", "--phone-column", "tel"], 5, "tel"),
     ("unknown account", ["provider", "check", "ourvoise"], 7, "Did you mean ourvoice?"),
     ("unknown account to poll", ["reconcile", "--provider", "bird"], 7, "[providers.bird]"),
@@ -191,6 +211,15 @@ def test_the_preview_shows_the_messages(run: Run) -> None:
     ]
 
 
+def test_the_preview_is_readable(run: Run, folder: Path) -> None:
+    picture = 'images = [{ url = "https://x/{{ first_name }}.png" }]\n[content.defaults]'
+    (folder / "spring.toml").write_text(CAMPAIGN.replace("[content.defaults]", picture), encoding="utf-8")
+    run("campaign", "load", "spring.toml")
+    assert run("campaign", "preview", "spring", "-n", "1").out == (
+        "line 2  +447700900010  (image)\n  https://x/Ada.png\n  Hi Ada\n\n"
+    )
+
+
 def test_a_campaign_is_steered(run: Run) -> None:
     run("campaign", "load", "spring.toml", "--now")
     assert run("campaign", "pause", "spring", "--reason", "stock is low").code == 0
@@ -277,7 +306,7 @@ def test_a_type_that_the_provider_cannot_send_names_those_that_can(
     done = run("campaign", "load", "spring.toml")
     assert done.code == 5
     assert "textonly cannot send image." in done.err
-    assert "Providers that can: ourvoice." in done.err
+    assert re.search(r"Providers that can: .*\bourvoice\b", done.err)
 
 
 def test_init_writes_a_project_that_checks_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,10 +328,9 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(run: Run, monkeypatch: pyt
     assert done.code == 4
     assert {what for what, finding in found.items() if not finding["ok"]} == {
         "secret of ourvoice",
-        "database",
         "provider ourvoice",
     }
-    assert found["database"]["fix"] == "drumbeat db upgrade"
+    assert "is not there yet" in found["database"]["said"]
     assert run("db", "upgrade").code == 0
     assert {finding["what"]: finding["ok"] for finding in run("doctor", "--json").json}["database"] is True
 
@@ -323,6 +351,28 @@ def test_the_same_on_postgresql(run: Run, postgres: str) -> None:
         assert (report["rows"], report["states"]) == (5, {"pending": 3})
         recipients = run("--database", url, "report", "recipients", "spring", "--json").json
         assert [row["line"] for row in recipients] == [2, 3, 4]
+
+
+def test_a_variable_that_is_wrong_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRUMBEAT_PROVIDERS__OURVOICE__RATE", "fast")
+    done = run("campaign", "list")
+    assert done.code == 5
+    assert done.err.startswith("Error: DRUMBEAT_PROVIDERS__OURVOICE__RATE: a rate is written as")
+
+
+def test_a_database_that_cannot_be_written_is_told(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.engine.BUSY_TIMEOUT_MS", 50)
+    run("campaign", "load", "spring.toml", "--now")
+    with closing(sqlite3.connect(folder / "drumbeat.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = run("campaign", "pause", "spring")
+    assert (done.code, "database is locked" in done.err, "Something unexpected" in done.err) == (
+        1,
+        True,
+        False,
+    )
 
 
 def test_a_server_that_does_not_answer_is_told(run: Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.exports import safe, write_csv
-from app.output import cell, percent, print_table, to_json
+from app.output import cell, counted, percent, print_table, to_json
 from app.progress import describe
 from campaigns.states import JobState
 from scheduler.progress import Snapshot
@@ -63,6 +63,19 @@ def test_json_has_decimal_strings_and_iso_times() -> None:
 def test_a_piped_table_is_aligned_text(capsys: pytest.CaptureFixture[str]) -> None:
     print_table("Title", ("name", ">count"), [("a", 5), ("longer", 1234)])
     assert capsys.readouterr().out == "Title\nname    count\na           5\nlonger  1,234\n\n"
+
+
+def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(None, ("name", ">count"), [])
+    assert capsys.readouterr().out == "name  count\n  (none)\n\n"
+
+
+def test_one_is_one() -> None:
+    assert [counted(number, "message") for number in (0, 1, 2000)] == [
+        "0 messages",
+        "1 message",
+        "2,000 messages",
+    ]
 
 
 @pytest.mark.parametrize(("share", "text"), [(None, "-"), (0.5, "50.0%"), (1.0, "100.0%")])

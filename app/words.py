@@ -1,0 +1,34 @@
+"""The words that reports and the reference use for why a message ended or waits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENDED: Final = {
+    "refused": "The provider refused this recipient; its code and text say why.",
+    "provider_failed": "The provider took the message and said later that it failed; the code is its reason.",
+    "retries_exhausted": "The provider never held the message, after as many calls as are made.",
+    "not_rendered": "The message could not be made from the recipient's cells.",
+    "opted_out": "The recipient has asked for no more messages of this kind.",
+    "expired": "`expires_after` or `ends_at` passed before the message could be sent.",
+    "run_cancelled": "The campaign was cancelled before the message's turn came.",
+    "window_closed": "The person's 24-hour window is closed and the campaign has no template to send instead.",
+    "given_up": "It was in doubt, and a person gave it up.",
+    "no_trusted_answer": "The call left and no answer came that can be trusted: it may have arrived.",
+    "interrupted": "The runner was killed in the middle of the call: it may have arrived.",
+}
+"""Reason of a job that failed, was skipped, expired, was cancelled or is in doubt."""
+
+WAITS: Final = {
+    "pacing": "Its turn has not come: the pace allows no more now.",
+    "run_state": "The campaign is paused.",
+    "retry": "The last call did not leave, or the provider was too busy; it is made again at its time.",
+    "alone": "The call that it shared with others was refused as a whole; it goes alone next.",
+    "lane_paused": "The sender cannot send now; the reason stands beside it.",
+    "campaign_paused": "The provider refused the account or the content; the campaign is paused.",
+    "pair_limit": "This person got too many messages in a short while; nobody else waits.",
+    "spared_by_provider": "The provider spares this person for now: a day at least.",
+    "window": "The person's 24-hour window is closed; it is sent when the person writes.",
+    "use_template": "The person's window is closed; it goes as a template next.",
+}
+"""What `held_by` of a pending job says."""

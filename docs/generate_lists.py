@@ -1,0 +1,175 @@
+"""Reference pages made from the closed lists of the code: states, reasons and reject codes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from app.words import ENDED, WAITS
+from campaigns.intake.codes import IntakeCode, RejectCode
+from campaigns.outcomes import FailureKind
+from campaigns.rules.decision import Rule, SkipReason
+from campaigns.states import AWAITING_RECEIPT, FINAL, RANK, TRANSITIONS, CampaignState, JobState
+
+R = RejectCode
+C = IntakeCode
+
+STATES_INTRO: Final = """\
+# States
+
+A job is one message to one person in one run. It moves only along these arrows; the same table makes the
+database's checks, the guard of every update and this picture.
+"""
+
+FIXES: Final[Mapping[RejectCode, str]] = {
+    R.TOO_FEW_CELLS: "Add the missing cells, blank ones too, so that the row has as many as the header.",
+    R.TOO_MANY_CELLS: 'Put the cell that holds a comma in quotes: `"Leeds, UK"`. Or export with another delimiter.',
+    R.UNCLOSED_QUOTE: 'Close the quote in the same cell, or write it twice (`""`) where it belongs to the text.',
+    R.MISPLACED_QUOTE: 'Write a quote inside a quoted cell twice: `"say ""hello"""`.',
+    R.NUL: "Export the file again; the row was damaged on the way.",
+    R.CELL_TOO_LONG: "Shorten the cell. Often a quote was never closed and swallowed the rows below.",
+    R.BLANK_VARIABLE: "Fill the cell, or give the variable a value in `[content.defaults]`.",
+    R.NOT_SENDABLE: "Shorten or complete the cells that the message is made of; the reason names the limit.",
+    R.COUNTRY_INVALID: "Write the two letters of the country, such as `GB`, or leave the cell blank.",
+    R.DUPLICATE: "Nothing, as a rule: the person is reached once. `--duplicates last` keeps the other row.",
+    R.PHONE_MISSING: "Add the number, or remove the row.",
+    R.PHONE_NOT_A_NUMBER: "Leave one number in the cell, with nothing else in it.",
+    R.PHONE_SCIENTIFIC: "The digits are lost. Format the column as text in the spreadsheet and enter them again.",
+    R.PHONE_NO_COUNTRY: "Write it with `+` and the country's code, or say `--default-country GB`.",
+    R.PHONE_AMBIGUOUS: "Write it with its `+`.",
+    R.PHONE_PLUS_MISSING: "Write it with its `+`, if the other country is meant.",
+    R.PHONE_UNKNOWN_COUNTRY: "Look the number up; its country code does not exist.",
+    R.PHONE_TOO_SHORT: "Look the number up; digits are missing.",
+    R.PHONE_TOO_LONG: "Look the number up; it has digits too many, or two numbers run together.",
+    R.PHONE_INVALID: "Look the number up; nobody can have it.",
+    R.PHONE_EXTENSION: "Use a number without an extension.",
+    R.PHONE_LANDLINE: "Use a mobile number. If the landline has WhatsApp: `--landlines accept`.",
+    R.PHONE_VOIP: "Use a mobile number. If this one has WhatsApp: `--landlines accept`.",
+    R.PHONE_PREMIUM_RATE: "Use the person's own number.",
+    R.PHONE_TOLL_FREE: "Use the person's own number.",
+    R.PHONE_SHARED_COST: "Use the person's own number.",
+    R.PHONE_PERSONAL: "Use the number that it forwards to.",
+    R.PHONE_PAGER: "Use the person's mobile number.",
+    R.PHONE_COMPANY: "Use the person's own number.",
+    R.PHONE_VOICEMAIL: "Use the number that the box belongs to.",
+}
+
+FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
+    C.FILE_NOT_FOUND: "Check the name. `audience.csv` is looked for beside the campaign file.",
+    C.EMPTY: "Export the recipients again.",
+    C.HEADER_ONLY: "Add a row for each recipient.",
+    C.BINARY: "In the spreadsheet: File, Save as, CSV UTF-8.",
+    C.ENCODING_AMBIGUOUS: "Say `--encoding cp1252` (older Windows files), or save it as CSV UTF-8.",
+    C.ENCODING_WRONG: "Leave `--encoding` out, or name the right one.",
+    C.DELIMITER_AMBIGUOUS: "Say it: `--delimiter ';'`.",
+    C.DELIMITER_WRONG: "One of `,` `;` `|` `tab`.",
+    C.LINE_TOO_LONG: "Check that this is a table of recipients.",
+    C.HEADER_MALFORMED: "Retype the first line.",
+    C.COLUMN_DUPLICATE: "Rename or remove one of the two.",
+    C.COLUMN_UNKNOWN: "Use a name of the file's first line.",
+    C.PHONE_COLUMN_MISSING: "Say `--phone-column NAME`. The first line must be a header.",
+    C.PHONE_COLUMN_AMBIGUOUS: "Say which with `--phone-column NAME`.",
+    C.VARIABLE_MISSING: "Say `--map COLUMN=VARIABLE`, or give a value in `[content.defaults]`.",
+    C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
+    C.TOO_MANY_REJECTS: "Fix the rows in the rejects file, or allow more with `--max-reject-percent`.",
+}
+
+
+def docs_of(members: type[StrEnum]) -> dict[str, str]:
+    """The string below each member of the enum, by the member's value."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(members))).body[0]
+    found = {}
+    for statement, following in pairwise(tree.body if isinstance(tree, ast.ClassDef) else []):
+        match statement, following:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                found[members[name].value] = " ".join(text.split())
+            case _:
+                pass
+    return found
+
+
+def states_page() -> str:
+    """The state machine, drawn and told."""
+    return "\n".join(
+        [
+            STATES_INTRO,
+            _diagram(),
+            "## Job states\n",
+            "`final`: nothing more is needed for an outcome. `on its way`: the provider has it; its receipt is out.\n",
+            _table(
+                ("state", "", "what it means"), [(f"`{s}`", _kind(s), docs_of(JobState)[s]) for s in JobState]
+            ),
+            "## What providers report\n",
+            "From weakest to strongest: "
+            + " < ".join(f"`{state}`" for state in sorted(RANK, key=RANK.__getitem__))
+            + ". A report moves a job only upwards, so reports that are repeated, skipped or reordered on the way "
+            "end in the same state. Arrival overrules a reported failure: it is the stronger fact.\n",
+            "## Campaign states\n",
+            _table(("state", "what it means"), [(f"`{k}`", v) for k, v in docs_of(CampaignState).items()]),
+        ]
+    )
+
+
+def _diagram() -> str:
+    arrows = [f"    {a} --> {b}" for a in JobState for b in JobState if b in TRANSITIONS[a]]
+    ends = [f"    {state} --> [*]" for state in JobState if not TRANSITIONS[state]]
+    return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> pending", *arrows, *ends, "```", ""])
+
+
+def _kind(state: JobState) -> str:
+    if state in FINAL:
+        return "final"
+    return "on its way" if state in AWAITING_RECEIPT else ""
+
+
+def reasons_page() -> str:
+    """Why messages end or wait, and what a failed call means."""
+    lacking = {*SkipReason} - {*ENDED} | {*Rule} - {Rule.EXPIRY, Rule.OPTOUT} - {*WAITS}
+    if lacking:
+        raise LookupError(f"app/words.py says nothing about {', '.join(sorted(lacking))}")
+    return "\n".join(
+        [
+            "# Reasons\n",
+            "## Why a message ended, or is in doubt\n",
+            "`report failures`, `report recipients` and `why` show them. Beside the reason stands the provider's own "
+            "code, where there is one.\n",
+            _table(("reason", "what it means"), [(f"`{k}`", v) for k, v in ENDED.items()]),
+            "## Why a message waits\n",
+            "`held by` in `drumbeat why`. Waiting costs no attempt.\n",
+            _table(("held by", "what it means"), [(f"`{k}`", v) for k, v in WAITS.items()]),
+            "## How a failed call is taken\n",
+            "Every adapter turns every failure into one of these.\n",
+            _table(("kind", "what follows"), [(f"`{k}`", v) for k, v in docs_of(FailureKind).items()]),
+        ]
+    )
+
+
+def codes_page() -> str:
+    """Every code of intake and what to do about it."""
+    return "\n".join(
+        [
+            "# What every code of a list means, and what to do\n",
+            "How to go about it: [Fix a list](../how-to/fix-a-list.md).\n",
+            "## A row was rejected\n",
+            "`drumbeat_code` in the rejects file.\n",
+            _table(("code", "what is wrong", "what to do"), [(f"`{c}`", docs_of(R)[c], FIXES[c]) for c in R]),
+            "## The whole file cannot be loaded\n",
+            "Nothing was stored.\n",
+            _table(
+                ("code", "what is wrong", "what to do"), [(f"`{c}`", docs_of(C)[c], FILE_FIXES[c]) for c in C]
+            ),
+        ]
+    )
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
+    return (
+        "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+        + "\n"
+    )
