@@ -25,10 +25,11 @@ from starlette.routing import Mount, Route
 from emulators.base import Clock, Json, Provider, Refusal, read_json, system_clock
 from emulators.faults import FaultBoard, FaultLayer
 from emulators.ledger import Ledger
+from emulators.messaging_api import MessagingApi
 from emulators.ourvoice import OurVoice
 from emulators.settings import Settings
 
-PROVIDERS: tuple[Callable[[Settings, Ledger, Clock], Provider], ...] = (OurVoice,)
+PROVIDERS: tuple[Callable[[Settings, Ledger, Clock], Provider], ...] = (OurVoice, MessagingApi)
 """Every emulated provider; a new one is a new file and a line here."""
 
 

@@ -38,6 +38,8 @@ class Capabilities:
     """Whether what it reports names our own reference: a message in doubt is then known by its webhook."""
     looks_up: bool = False
     """Whether an in-doubt message can be found at the provider."""
+    idempotent: bool = False
+    """Whether the provider knows a message again by our reference, so that one in doubt may be sent once more."""
     sessions: bool = False
     reports_cost: bool = False
     windows: bool = True
@@ -147,6 +149,8 @@ class Doubt:
     intent_at: datetime
     known_ids: frozenset[str] = field(default_factory=frozenset)
     """Messages to this recipient that belong to other jobs of ours."""
+    reference: str | None = None
+    """The name that we gave the message, where the provider keeps one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,12 @@ from providers.base import Adapter
 from providers.settings import AccountSettings
 
 ADAPTERS: Final = {
+    "bird": "providers.bird:Bird",
+    "kapso": "providers.kapso:Kapso",
+    "messaging_api": "providers.messaging_api:MessagingApi",
+    "meta": "providers.meta:Meta",
     "ourvoice": "providers.ourvoice:OurVoice",
+    "voicebip": "providers.voicebip:Voicebip",
 }
 
 

@@ -1,4 +1,7 @@
-"""What people do to a campaign: schedule, pause, resume, cancel, and resolve what stays in doubt."""
+"""What people do to a campaign: schedule, pause, resume, cancel, and resolve what stays in doubt.
+
+Runs before their campaign, as the engine does it: two who lock both in the same order never lock each other out.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ async def schedule(engine: Engine, name: str, at: datetime, *, now: Now = utc_no
 async def pause(engine: Engine, name: str, reason: str = "paused by a person", *, now: Now = utc_now) -> None:
     """Send nothing more from the next slice on."""
     async with writing(engine) as connection:
-        await _move(connection, name, [C.SCHEDULED, C.RUNNING], C.PAUSED, now(), "be paused", reason=reason)
         await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
+        await _move(connection, name, [C.SCHEDULED, C.RUNNING], C.PAUSED, now(), "be paused", reason=reason)
 
 
 async def resume(engine: Engine, name: str, *, now: Now = utc_now) -> None:
@@ -41,10 +44,10 @@ async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:
     living = [C.DRAFT, C.SCHEDULED, C.RUNNING, C.PAUSED]
     moment = now()
     async with writing(engine) as connection:
-        await _move(connection, name, living, C.CANCELLED, moment, "be cancelled", reason="cancelled by a person")
         await move_runs(
             connection, name, [RunState.RUNNING, RunState.PAUSED], RunState.CANCELLED, ended_at=moment
         )
+        await _move(connection, name, living, C.CANCELLED, moment, "be cancelled", reason="cancelled by a person")
         return await end_jobs(
             connection,
             name,

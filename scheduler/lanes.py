@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from campaigns.clock import Now, utc_now
 from providers.base import Adapter
 from providers.http import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
-from scheduler.pacing import Bucket, Pacer, rate_bucket
+from scheduler.pacing import SLICE, Bucket, Pacer, rate_bucket
 
 LEASE = timedelta(seconds=30)
 """How long a lane stays its holder's without a word from it."""
+
+
+CALLS: Final = 240
+"""Calls under way at once at an account: fewer than there are connections, and no more than a crash may leave in
+doubt."""
+TRUSTED: Final = 60.0
+"""Seconds that a sender found well is trusted to stay so; every refusal of its own cuts it short."""
 
 
 @dataclass(slots=True)
@@ -27,6 +35,15 @@ class Account:
     http: Http
     limit: Bucket | None
 
+    @property
+    def calls_per_lane(self) -> int:
+        return max(1, CALLS // max(1, len(self.settings.senders)))
+
+    @property
+    def trusted_for(self) -> float:
+        """Seconds until a sender is asked about again: that must not eat up an account that may seldom call."""
+        return max(TRUSTED, 20 * len(self.settings.senders) / self.limit.per_second if self.limit else 0.0)
+
 
 @dataclass(slots=True)
 class Lane:
@@ -38,6 +55,11 @@ class Lane:
     pacer: Pacer
     failures: int = 0
     """Calls in a row that did not reach the provider or were throttled: the back-off doubles with each."""
+    well_until: float = 0.0
+    """Until when, by the monotonic clock, its sender need not be asked about."""
+    ask_after: float = 0.0
+    """Until when, by the monotonic clock, no receipts are asked for: the last `unasked` passes failed."""
+    unasked: int = 0
     now: Now = utc_now
 
     @property
@@ -51,6 +73,7 @@ class Lane:
     def prime(self, last_sent_at: datetime | None) -> float:
         """Start the lane's limits where the last send left them; how many seconds ago that was."""
         idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
+        idle = max(idle, -SLICE)  # further ahead no send can be: the clock was put back
         self.pacer.prime(idle)
         return idle
 

@@ -3,6 +3,7 @@ sent again. What the provider cannot tell stays in doubt until a person decides.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
@@ -18,6 +19,7 @@ from storage.receipts import (
     apply_reports,
     doubts,
     give_up,
+    is_claimed,
     known_message_ids,
     send_again,
 )
@@ -25,9 +27,11 @@ from storage.receipts import (
 logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500
+MOST_FAILURES: Final = 3
+"""Lookups that fail before the rest waits for the next pass: one that always fails must not keep the others."""
 
 
-async def resolve_doubts(engine: Engine, lane: Lane) -> int:
+async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int:
     """Look up every message of the lane that has been in doubt long enough for the provider to know; how many resolved.
 
     One after the other: two doubts about the same recipient must not both take the one message that is found.
@@ -35,10 +39,12 @@ async def resolve_doubts(engine: Engine, lane: Lane) -> int:
     async with reading(engine) as connection:
         waiting = await doubts(connection, lane.name, AT_ONCE)
     settled = lane.now() - lane.account.settings.settle_after
-    resolved = 0
+    resolved = failures = 0
     for doubt in waiting:
         if doubt.asked_from > settled:
             continue
+        if stop.is_set() or failures == MOST_FAILURES:
+            break
         try:
             resolved += await _resolve(engine, lane, doubt)
         except DrumbeatError as error:
@@ -47,7 +53,7 @@ async def resolve_doubts(engine: Engine, lane: Lane) -> int:
                 error,
                 extra={"action": "lookup_failed", "lane": lane.name, "job": doubt.job_id},
             )
-            break
+            failures += 1
     return resolved
 
 
@@ -59,11 +65,13 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
     now = lane.now()
     async with writing(engine) as connection:
         match answer:
+            case Found(report=report) if await is_claimed(connection, doubt, lane.name, report.message_id):
+                return False
             case Found(report=report):
                 adopted = await adopt_message(connection, doubt, report.message_id, now)
                 await apply_reports(connection, lane.name, [report], "lookup", now)
                 return adopted
-            case Absent() if doubt.attempts >= MAX_ATTEMPTS:
+            case Absent() if doubt.unanswered >= MAX_ATTEMPTS:
                 return await give_up(connection, doubt, now)
             case Absent():
                 return await send_again(connection, doubt, now)

@@ -36,7 +36,7 @@ from storage.dispatch import has_due_work
 from storage.engine import Engine, reading, writing
 from storage.lanes import ensure_lanes, pause_lane, read_lanes, resume_lane
 from storage.receipts import has_orphans
-from storage.runs import complete_runs, expire_jobs, next_start
+from storage.runs import cancel_jobs, complete_runs, expire_jobs, next_start
 
 logger = logging.getLogger(__name__)
 
@@ -156,8 +156,8 @@ class Runner:
             due = [
                 lane
                 for name, lane in self.lanes.items()
-                if not rows[name].paused(now)
-                and (await has_due_work(connection, name, now) or await has_orphans(connection, name))
+                if await has_orphans(connection, name)
+                or (not rows[name].paused(now) and await has_due_work(connection, name, now))
             ]
         for lane in due:
             self.shifts.wake(lane)
@@ -166,6 +166,7 @@ class Runner:
         now = self.now()
         async with writing(self.engine) as connection:
             await expire_jobs(connection, now)
+            await cancel_jobs(connection, now)
             await complete_runs(connection, now)
 
     async def _set_alarm(self) -> None:
@@ -178,13 +179,13 @@ class Runner:
     async def fetch_receipts(self) -> None:
         """Ask every provider that is asked about the messages it took."""
         polled = [lane for lane in self.lanes.values() if lane.adapter.capabilities.polls]
-        await asyncio.gather(*(reconcile_quietly(self.engine, lane) for lane in polled))
+        await asyncio.gather(*(reconcile_quietly(self.engine, lane, self.stop) for lane in polled))
 
     async def settle_doubts(self) -> None:
         """Look up what is in doubt where the provider can be asked."""
         for lane in self.lanes.values():
             if lane.adapter.capabilities.looks_up:
-                await resolve_doubts(self.engine, lane)
+                await resolve_doubts(self.engine, lane, self.stop)
 
     async def check_senders(self) -> None:
         """Resume the lanes whose sender is well again."""

@@ -10,7 +10,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,8 +30,10 @@ from storage.receipts import mark_orphans
 logger = logging.getLogger(__name__)
 
 SHIFT: Final = timedelta(seconds=25)
-MOST_IN_FLIGHT: Final = 500
-"""Calls under way at once on a lane; more would only wait for the provider and widen what a crash leaves in doubt."""
+LONGEST_REST: Final = 1.0
+"""Seconds; after them a shift looks again what may be sent: another campaign may have begun meanwhile."""
+HAND_OVER_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between the tries to store a shift's last outcomes in a database that fails."""
 
 
 class Shift:
@@ -51,14 +54,16 @@ class Shift:
         self.epoch = 0
         self.held_until = 0.0
         self.idle = 0.0
+        self.paused = False
         self.halted = False
+        self.backed_off = False
 
     async def run(self) -> float:
         """Drain the lane; seconds until it is worth starting again (0: as soon as something is due)."""
         if not await self._take():
             return LEASE.total_seconds()
         try:
-            if not await self._sender_is_well():
+            if self.paused or not await self._sender_is_well():
                 return 1.0
             return await self._drain(time.monotonic() + SHIFT.total_seconds())
         except LaneLost:
@@ -81,12 +86,15 @@ class Shift:
                 extra={"action": "orphans_in_doubt", "lane": self.lane.name, "jobs": orphans},
             )
         self.epoch = epoch
+        self.paused = row.paused(now)
         self.held_until = time.monotonic() + LEASE.total_seconds()
         self.idle = self.lane.prime(row.last_sent_at)
         return True
 
     async def _sender_is_well(self) -> bool:
-        """Ask once whether the sender can send; pause the lane with the reason where it cannot."""
+        """Ask whether the sender can send, unless it lately could; pause the lane with the reason where it cannot."""
+        if time.monotonic() < self.lane.well_until:
+            return True
         try:
             problem = await self.lane.adapter.sender_problem(self.lane.http, self.lane.sender)
             until = None
@@ -95,6 +103,7 @@ class Shift:
         except Unavailable as error:
             problem, until = str(error), self.lane.now() + self._back_off(None)
         if problem is None:
+            self.lane.well_until = time.monotonic() + self.lane.account.trusted_for
             return True
         async with writing(self.engine) as connection:
             await pause_lane(connection, self.lane.name, problem, until)
@@ -108,10 +117,7 @@ class Shift:
             if piece.met:
                 await self._rest(self._ready_in(piece.runs))
             elif piece.blocked:
-                wait = self._ready_in(piece.blocked)
-                if wait > LEASE.total_seconds() / 3:
-                    return wait
-                await self._rest(wait)
+                await self._rest(self._ready_in(piece.blocked))
             elif self.in_flight:
                 await asyncio.wait(self.in_flight, return_when=asyncio.FIRST_COMPLETED)
             elif not self.ended:
@@ -119,27 +125,37 @@ class Shift:
         return 0.0
 
     async def _open(self) -> Slice:
-        ended, self.ended = self.ended, Ended()
-        piece = await open_slice(self.engine, self.lane, self.epoch, self.plans, ended, idle=self.idle)
+        with self._handing_in() as ended:
+            piece = await open_slice(self.engine, self.lane, self.epoch, self.plans, ended, idle=self.idle)
         self.held_until = time.monotonic() + LEASE.total_seconds()
-        self.plans.keep(piece.runs)
-        self.lane.pacer.forget(piece.runs)
+        self.plans.keep(piece.opened)
+        self.lane.pacer.forget(piece.opened)
         return piece
+
+    @contextmanager
+    def _handing_in(self) -> Iterator[Ended]:
+        """What has ended so far, to be stored now; it is kept for the next try where that fails."""
+        ended = self.ended
+        self.ended = Ended(lane_pause=ended.lane_pause)
+        try:
+            yield ended
+        except BaseException:
+            self.ended = ended.joined(self.ended)
+            raise
 
     def _ready_in(self, run_ids: Iterable[int]) -> float:
         return min((self.lane.pacer.ready_in(run_id) for run_id in run_ids), default=0.0)
 
     async def _start(self, planned: PlannedCall) -> None:
         """Wait for the call's turn and set it off; the turns of a batch's other recipients follow it."""
-        if len(self.in_flight) >= MOST_IN_FLIGHT:
+        if len(self.in_flight) >= self.lane.account.calls_per_lane:
             await asyncio.wait(self.in_flight, return_when=asyncio.FIRST_COMPLETED)
         if not self.halted:
             await self.lane.pacer.turn(planned.run_id)
-        if self.halted:
-            self._give_back(planned, "held_back", "The lane had stopped before this message's turn.")
+        if self.halted or time.monotonic() >= self.held_until:
+            self.halted = True
+            self.ended.withdrawn += planned.intents
             return
-        if time.monotonic() >= self.held_until:
-            raise LaneLost(self.lane.name)
         task = asyncio.create_task(self._call(planned))
         self.in_flight.add(task)
         task.add_done_callback(self.in_flight.discard)
@@ -147,13 +163,24 @@ class Shift:
             await self.lane.pacer.turn(planned.run_id)
 
     async def _call(self, planned: PlannedCall) -> None:
-        reply = await self.lane.http.exchange(self.lane.adapter.build(planned.call))
-        results = self.lane.adapter.read(reply, planned.call)
+        try:
+            request = self.lane.adapter.build(planned.call)
+        except Exception as error:
+            self._blame_adapter(planned, FailureKind.CAMPAIGN, error)
+            return
+        reply = await self.lane.http.exchange(request)
+        try:
+            results = self.lane.adapter.read(reply, planned.call)
+        except Exception as error:
+            self._blame_adapter(planned, FailureKind.UNKNOWN, error)
+            return
         status, request_id = (reply.status, reply.request_id) if isinstance(reply, Answer) else (None, None)
         self._collect(planned, results, reply.latency_ms, status, request_id)
 
-    def _give_back(self, planned: PlannedCall, code: str, text: str) -> None:
-        refused = Refused(FailureKind.NOT_SENT, code, text)
+    def _blame_adapter(self, planned: PlannedCall, kind: FailureKind, error: Exception) -> None:
+        """A fault of ours: before the call nothing left, after it nobody knows."""
+        logger.error("The adapter failed.", exc_info=error, extra={"action": "adapter_failed", "lane": self.lane.name})
+        refused = Refused(kind, "adapter_failed", f"The adapter met {type(error).__name__}; the log says where.")
         self._collect(planned, [refused] * len(planned.intents), None, None, None)
 
     def _collect(
@@ -176,7 +203,7 @@ class Shift:
         match result:
             case Accepted():
                 self.lane.failures = 0
-            case Refused(kind=FailureKind.NOT_SENT | FailureKind.THROTTLED, code=code) if code != "held_back":
+            case Refused(kind=FailureKind.NOT_SENT | FailureKind.THROTTLED):
                 self._halt(_said(result), self.lane.now() + self._back_off(result.retry_after))
             case Refused(kind=FailureKind.LANE):
                 self._halt(_said(result), None)
@@ -187,12 +214,15 @@ class Shift:
                 pass
 
     def _halt(self, reason: str, until: datetime | None) -> None:
-        if not self.halted:
-            self.halted = True
-            self.ended.lane_pause = (reason, until)
+        self.halted = True
+        self.lane.well_until = 0.0
+        self.ended.pause_lane(reason, until)
 
     def _back_off(self, asked: float | None) -> timedelta:
-        self.lane.failures += 1
+        """How long the lane rests. All calls of a shift that meet the same outage are one failure."""
+        if not self.backed_off:
+            self.backed_off = True
+            self.lane.failures += 1
         return retry_delay(self.lane.failures, asked, self.jitter)
 
     async def _rest(self, wait: float) -> None:
@@ -200,23 +230,24 @@ class Shift:
         if wait <= SLICE:
             await asyncio.sleep(0)
             return
-        until = time.monotonic() + wait - SLICE / 2
+        rest = min(wait - SLICE / 2, LONGEST_REST)
+        until = time.monotonic() + rest
         if self.in_flight:
-            await asyncio.wait(self.in_flight, timeout=wait - SLICE / 2)
+            await asyncio.wait(self.in_flight, timeout=rest)
         await self._store()
         await wait_for_stop(self.stop, until - time.monotonic())
 
     async def _store(self) -> None:
         if self.ended:
-            ended, self.ended = self.ended, Ended()
-            await store_ended(self.engine, self.lane, self.epoch, ended)
+            with self._handing_in() as ended:
+                await store_ended(self.engine, self.lane, self.epoch, ended)
 
     async def _hand_over(self) -> None:
         """Let the calls under way end, store what they came to, and release the lane."""
         while self.in_flight:
             await asyncio.wait(self.in_flight)
         try:
-            await self._store()
+            await self._store_patiently()
             async with writing(self.engine) as connection:
                 await release_lane(connection, self.lane.name, self.epoch)
         except LaneLost:
@@ -224,6 +255,19 @@ class Shift:
                 "The lane was taken before the last outcomes were stored.",
                 extra={"action": "lane_lost", "lane": self.lane.name},
             )
+
+    async def _store_patiently(self) -> None:
+        """An answer that is not stored is a message in doubt: try again while the database fails."""
+        for pause in HAND_OVER_PAUSES:
+            try:
+                await self._store()
+                return
+            except LaneLost:
+                raise
+            except Exception:
+                logger.exception("Outcomes not stored.", extra={"action": "store_failed", "lane": self.lane.name})
+                await asyncio.sleep(pause)
+        await self._store()
 
 
 def _said(refused: Refused) -> str:

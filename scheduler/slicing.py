@@ -30,6 +30,7 @@ from storage.dispatch import (
     optout_scopes,
     put_aside,
     store_outcomes,
+    withdraw_intents,
 )
 from storage.engine import Connection, Engine, writing
 from storage.lanes import hold_lane, note_sends, pause_lane
@@ -50,11 +51,31 @@ class Ended:
     """What the calls since the last slice came to."""
 
     outcomes: list[Outcome] = field(default_factory=list)
+    withdrawn: list[Intent] = field(default_factory=list)
+    """Intents whose calls were never made: the lane stopped before their turn."""
     lane_pause: tuple[str, datetime | None] | None = None
     run_pauses: dict[int, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.outcomes or self.lane_pause or self.run_pauses)
+        return bool(self.outcomes or self.withdrawn or self.lane_pause or self.run_pauses)
+
+    def pause_lane(self, reason: str, until: datetime | None) -> None:
+        """Of several waits the longest holds; whether the sender is well is asked again after it."""
+        held = self.lane_pause
+        if held is None or (until is not None and (held[1] is None or until > held[1])):
+            self.lane_pause = (reason, until)
+
+    def joined(self, later: Ended) -> Ended:
+        """This and what ended later, together."""
+        whole = Ended(
+            self.outcomes + later.outcomes,
+            self.withdrawn + later.withdrawn,
+            self.lane_pause,
+            {**later.run_pauses, **self.run_pauses},
+        )
+        if later.lane_pause is not None:
+            whole.pause_lane(*later.lane_pause)
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,8 @@ class Slice:
     """The running runs, whether or not they had anything due."""
     blocked: tuple[int, ...]
     """Those of them whose own limits let nothing go within this slice."""
+    opened: tuple[int, ...]
+    """The running and the paused runs: a pause must not make their limits forgotten."""
 
 
 async def open_slice(
@@ -78,7 +101,8 @@ async def open_slice(
     met = 0
     async with writing(engine) as connection:
         await _store(connection, lane, epoch, ended, now)
-        running = [run for run in await open_runs(connection) if run.state is RunState.RUNNING]
+        opened = await open_runs(connection)
+        running = [run for run in opened if run.state is RunState.RUNNING]
         for run in running:
             plan = await plans.of(connection, run.id)
             lane.pacer.admit(run.id, plan.gap, plan.rate, idle)
@@ -90,7 +114,9 @@ async def open_slice(
             calls += await _prepare(connection, lane, epoch, run, plan, due, now)
         if calls:
             await note_sends(connection, lane.name, now + timedelta(seconds=SLICE))
-    return Slice(calls, met, tuple(run.id for run in running), tuple(blocked))
+    return Slice(
+        calls, met, tuple(run.id for run in running), tuple(blocked), tuple(run.id for run in opened)
+    )
 
 
 async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> None:
@@ -102,6 +128,7 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
     await hold_lane(connection, lane.name, epoch, now + LEASE)
     await store_outcomes(connection, ended.outcomes, now)
+    await withdraw_intents(connection, ended.withdrawn, now)
     if ended.lane_pause is not None:
         await pause_lane(connection, lane.name, *ended.lane_pause)
     for run_id, reason in ended.run_pauses.items():

@@ -14,6 +14,7 @@ from campaigns.states import LEFT, JobState, RunState
 from scheduler.lanes import Lane
 from scheduler.progress import RunSummary, Snapshot
 from scheduler.shift import wait_for_stop
+from storage.dispatch import has_due_work
 from storage.engine import Engine, reading
 from storage.lanes import read_lanes
 from storage.outlook import look_ahead
@@ -48,6 +49,8 @@ class Watch:
             self._runs.update(run.id for run in opened)
             states = await count_states(connection, sorted(self._runs))
             lanes = await read_lanes(connection)
+            strange = [name for name in lanes if name not in self._lanes]
+            strays = [name for name in strange if await has_due_work(connection, name, self._now())]
         self._took = time.monotonic() - began
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
@@ -56,6 +59,7 @@ class Watch:
         notices += [
             f"{name} is paused: {lanes[name].paused_reason}" for name in self._lanes if lanes[name].paused(moment)
         ]
+        notices += [f"{name} is not in drumbeat.toml: its messages wait until it is." for name in strays]
         return self._snapshot(tuple(notices))
 
     def _snapshot(self, notices: tuple[str, ...]) -> Snapshot:
@@ -89,7 +93,7 @@ class Watch:
         async with reading(self._engine) as connection:
             if await due_campaigns(connection, now):
                 return False
-            outlook = await look_ahead(connection, now)
+            outlook = await look_ahead(connection, self._lanes.keys(), now)
         if outlook.sendable or (outlook.retry_at is not None and outlook.retry_at - now < LONG_RETRY):
             return False
         quiet = time.monotonic() - self._changed_at

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.outcomes import Accepted, Ack, Result
@@ -72,7 +72,7 @@ class Aside:
 async def claim_due(
     connection: AsyncConnection, run_id: int, lane: str, now: datetime, limit: int
 ) -> list[DueJob]:
-    """The run's next jobs on the lane whose time has come. The lane's owner is alone, so nothing needs marking."""
+    """The run's next jobs on the lane whose time has come, locked: a cancel or an expiry waits for the intents."""
     columns = (jobs.c.id, jobs.c.run_id, jobs.c.phone, jobs.c.attempts, jobs.c.held_by, recipients.c.vars)
     due = (
         select(*columns)
@@ -85,6 +85,7 @@ async def claim_due(
         )
         .order_by(jobs.c.due_at, jobs.c.id)
         .limit(limit)
+        .with_for_update(of=jobs)
     )
     return [DueJob(*row) for row in await connection.execute(due)]
 
@@ -131,7 +132,8 @@ async def put_aside(connection: AsyncConnection, asides: Sequence[Aside], now: d
         ],
     )
     ended = [aside for aside in asides if aside.state is not JobState.PENDING]
-    await add_events(connection, [event(a.job_id, now, "shift", a.state.value, a.detail or a.reason) for a in ended], now)
+    told = [event(a.job_id, now, "shift", a.state.value, a.detail or a.reason) for a in ended]
+    await add_events(connection, told, now)
 
 
 async def commit_intents(
@@ -161,6 +163,38 @@ async def commit_intents(
             raise RuntimeError(f"{len(ids) - marked.rowcount} jobs of lane {lane} changed under their owner")
     await connection.execute(insert(attempts), [_attempt(intent, lane, epoch, now) for intent in intents])
     await add_events(connection, [event(i.job.id, now, "shift", "sending") for i in intents], now)
+
+
+async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent], now: datetime) -> None:
+    """Take back intents whose calls were never made: the jobs are pending as before, and no attempt is counted."""
+    if not intents:
+        return
+    keys = [{"of_job": intent.job.id, "of_number": intent.job.attempts + 1} for intent in intents]
+    await connection.execute(
+        delete(attempts).where(
+            attempts.c.job_id == bindparam("of_job"),
+            attempts.c.number == bindparam("of_number"),
+            attempts.c.ended_at.is_(None),
+        ),
+        keys,
+    )
+    await connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.id == bindparam("of_job"),
+            jobs.c.attempts == bindparam("of_number"),
+            jobs.c.state == JobState.SENDING.value,
+        )
+        .values(
+            state=JobState.PENDING.value,
+            attempts=jobs.c.attempts - 1,
+            held_by=bindparam("to_held"),
+            updated_at=now,
+        ),
+        [{**key, "to_held": intent.job.held_by} for key, intent in zip(keys, intents, strict=True)],
+    )
+    detail = "the lane stopped before its turn"
+    await add_events(connection, [event(i.job.id, now, "shift", "pending", detail) for i in intents], now)
 
 
 def _attempt(intent: Intent, lane: str, epoch: int, now: datetime) -> dict[str, Any]:

@@ -92,6 +92,6 @@ async def pause_lane(connection: AsyncConnection, name: str, reason: str, until:
 
 
 async def resume_lane(connection: AsyncConnection, name: str) -> None:
-    await connection.execute(
-        update(lanes).where(lanes.c.name == name).values(paused_reason=None, paused_until=None)
-    )
+    """The sender is well again. A pause that has its own end is left alone."""
+    unwell = update(lanes).where(lanes.c.name == name, lanes.c.paused_until.is_(None))
+    await connection.execute(unwell.values(paused_reason=None))

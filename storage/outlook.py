@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.lanes import read_lanes
+from storage.receipts import OPEN
 from storage.tables import jobs, runs
 
 
@@ -23,8 +25,8 @@ class Outlook:
     awaiting: int
 
 
-async def look_ahead(connection: AsyncConnection, now: datetime) -> Outlook:
-    """What the running runs still have to do."""
+async def look_ahead(connection: AsyncConnection, served: Collection[str], now: datetime) -> Outlook:
+    """What the running runs still have to do on the lanes `served`; others wait for their settings."""
     lanes = await read_lanes(connection)
     waiting = (
         select(jobs.c.lane, func.min(jobs.c.due_at, type_=jobs.c.due_at.type))
@@ -35,15 +37,20 @@ async def look_ahead(connection: AsyncConnection, now: datetime) -> Outlook:
     moments: list[datetime] = []
     for name, due_at in await connection.execute(waiting):
         lane = lanes.get(name)
-        if lane is None or (lane.paused_reason is not None and lane.paused_until is None):
+        if lane is None or name not in served or (lane.paused_reason is not None and lane.paused_until is None):
             continue
         moments.append(max(due_at, lane.paused_until) if lane.paused_until else due_at)
     return Outlook(
-        sendable=any(moment <= now for moment in moments) or await _count(connection, JobState.SENDING) > 0,
+        sendable=any(moment <= now for moment in moments) or await _any_sending(connection, served),
         retry_at=min(moments, default=None),
         doubtful=await _count(connection, JobState.IN_DOUBT),
         awaiting=await _count(connection, *AWAITING_RECEIPT),
     )
+
+
+async def _any_sending(connection: AsyncConnection, served: Collection[str]) -> bool:
+    sending = select(jobs.c.id).where(jobs.c.lane.in_(served), jobs.c.state == JobState.SENDING.value, OPEN).limit(1)
+    return (await connection.execute(sending)).first() is not None
 
 
 async def _count(connection: AsyncConnection, *states: JobState) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Insert, case, func, insert, literal, select, update
+from sqlalchemy import Insert, Select, case, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINAL, CampaignState, JobState, RunState
@@ -149,22 +149,34 @@ async def expire_jobs(connection: AsyncConnection, now: datetime) -> int:
     over = select(runs.c.id).where(
         runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), runs.c.expires_at <= now
     )
+    return await _end_pending(connection, over, JobState.EXPIRED, "expired", now)
+
+
+async def cancel_jobs(connection: AsyncConnection, now: datetime) -> int:
+    """End what came back to `pending` after its run was cancelled: its call was under way then; how many."""
+    over = select(runs.c.id).where(runs.c.state == RunState.CANCELLED)
+    return await _end_pending(connection, over, JobState.CANCELLED, "run_cancelled", now)
+
+
+async def _end_pending(
+    connection: AsyncConnection, over: Select[tuple[int]], state: JobState, reason: str, now: datetime
+) -> int:
     history = select(
         jobs.c.id,
         literal(now, events.c.at.type),
         literal(now, events.c.stored_at.type),
         literal("clock"),
-        literal(JobState.EXPIRED.value),
+        literal(state.value),
     ).where(jobs.c.run_id.in_(over), jobs.c.state == JobState.PENDING)
     await connection.execute(
         insert(events).from_select(["job_id", "at", "stored_at", "source", "event"], history)
     )
-    expired = await connection.execute(
+    ended = await connection.execute(
         update(jobs)
         .where(jobs.c.run_id.in_(over), jobs.c.state == JobState.PENDING)
-        .values(state=JobState.EXPIRED, reason="expired", held_by=None, updated_at=now)
+        .values(state=state, reason=reason, held_by=None, updated_at=now)
     )
-    return expired.rowcount
+    return ended.rowcount
 
 
 async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]:

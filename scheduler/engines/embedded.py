@@ -7,9 +7,11 @@ import logging
 import random
 import time
 
+from campaigns.outcomes import retry_delay
 from scheduler.lanes import Lane
 from scheduler.shift import Shift
-from storage.engine import Engine
+from storage.engine import Engine, writing
+from storage.lanes import pause_lane
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +46,23 @@ class Embedded:
         while self._shifts:
             await asyncio.wait(self._shifts.values())
 
+    async def _excuse(self, lane: Lane, error: Exception) -> float:
+        """Pause the lane with the reason, each time for longer; seconds to rest."""
+        lane.failures += 1
+        rest = retry_delay(lane.failures, None, self._jitter)
+        try:
+            async with writing(self._engine) as connection:
+                reason = f"sending met an error ({type(error).__name__}); the log says where"
+                await pause_lane(connection, lane.name, reason, lane.now() + rest)
+        except Exception:
+            logger.exception("A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name})
+        return rest.total_seconds()
+
     async def _work(self, lane: Lane) -> None:
         shift = Shift(self._engine, lane, self._holder, self._stop, sole=True, jitter=self._jitter)
         try:
             rest = await shift.run()
-        except Exception:
-            rest = 1.0
+        except Exception as error:
             logger.exception("A shift broke off.", extra={"action": "shift_failed", "lane": lane.name})
+            rest = await self._excuse(lane, error)
         self._rest_until[lane.name] = time.monotonic() + rest

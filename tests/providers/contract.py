@@ -85,6 +85,10 @@ class Example:
     template: bool = False
     more: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def why(self) -> str:
+        return self.heading
+
 
 @dataclass(frozen=True)
 class Table:
@@ -99,6 +103,8 @@ class Table:
     hears: list[Hears] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     to: str = "+22996000001"
+    prepared: dict[str, Any] = field(default_factory=dict)
+    """What `prepare` would have added to every Call, such as conversations."""
 
     def settings(self) -> AccountSettings:
         keys = {"adapter": self.name, "api_key": SECRET_PLACE, **self.account}
@@ -108,7 +114,7 @@ class Table:
         return adapter_class(self.name)(self.settings())
 
     def call(self, to: tuple[str, ...], content: Content, **more: Any) -> Call:
-        return Call(self.settings().senders[0], to, content, **more)
+        return Call(self.settings().senders[0], to, content, **{**self.prepared, **more})
 
 
 def table_of(name: str) -> Table:

@@ -76,3 +76,10 @@ async def test_a_pause_ends_at_its_time_or_by_hand(engine: Engine, lane: str) ->
         assert (await read_lanes(connection))[lane].paused(later(10**6))
         await resume_lane(connection, lane)
         assert not (await read_lanes(connection))[lane].paused(later(10))
+
+
+async def test_a_sender_found_well_ends_no_pause_that_has_its_own_end(engine: Engine, lane: str) -> None:
+    async with writing(engine) as connection:
+        await pause_lane(connection, lane, "too fast", later(10))
+        await resume_lane(connection, lane)
+        assert (await read_lanes(connection))[lane].paused(later(9))

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from campaigns.costs import Money
 from campaigns.states import RANK, JobState, settle
@@ -16,11 +16,13 @@ from providers.base import Report
 from scheduler.launch import launch_due
 from storage.engine import Engine, reading, writing
 from storage.receipts import (
+    DoubtRow,
     adopt_message,
     apply_reports,
     doubts,
     due_receipts,
     give_up,
+    is_claimed,
     known_message_ids,
     mark_orphans,
     plan_next_polls,
@@ -204,3 +206,44 @@ async def test_after_the_last_attempt_it_has_failed(engine: Engine) -> None:
         assert await give_up(connection, doubt, later(9))
     [row] = await job_rows(engine)
     assert (row.state, row.reason) == ("failed", "retries_exhausted")
+
+
+async def test_any_number_of_orphans_is_put_in_doubt_at_once(sqlite_engine: Engine) -> None:
+    """More than a statement can name one by one."""
+    await store_campaign(sqlite_engine, spec(), 1)
+    await launch_due(sqlite_engine, now=lambda: later(1))
+    numbers = range(2, 40_002)
+    one = {"run_id": 1, "recipient_id": 1, "lane": LANE, "state": "sending", "due_at": later(0), "updated_at": later(0)}
+    async with writing(sqlite_engine) as connection:
+        await connection.execute(insert(jobs), [{**one, "phone": f"+{number}"} for number in numbers])
+        assert await mark_orphans(connection, LANE, later(2)) == 40_000
+        assert await mark_orphans(connection, LANE, later(3)) == 0
+
+
+async def test_only_calls_without_an_answer_bring_a_message_nearer_to_being_given_up(engine: Engine) -> None:
+    await accepted(engine, 1)
+    ends = ["throttled", "not_sent", "unknown"]
+    async with writing(engine) as connection:
+        await connection.execute(
+            update(jobs).values(state="in_doubt", provider_message_id=None, poll_at=None, attempts=3)
+        )
+        for number, outcome in enumerate(ends, start=1):
+            values = {"call": "c", "lane": LANE, "epoch": 1, "intent_at": later(number), "content": "{}"}
+            await connection.execute(insert(attempts).values(job_id=1, number=number, outcome=outcome, **values))
+        (doubt,) = await doubts(connection, LANE, 10)
+    assert (doubt.attempts, doubt.unanswered) == (3, 1)
+
+
+async def test_a_message_of_another_job_or_perhaps_of_one_is_not_adopted(engine: Engine) -> None:
+    await accepted(engine, 2)
+    async with writing(engine) as connection:
+        await connection.execute(
+            update(jobs).where(jobs.c.id == 1).values(state="in_doubt", provider_message_id=None, poll_at=None)
+        )
+        doubt = DoubtRow(1, phone(1), 1, 1, later(1), later(1), "{}")  # asked about the other job's phone
+        assert await is_claimed(connection, doubt, LANE, "m2")
+        assert not await is_claimed(connection, doubt, LANE, "m9")
+        await connection.execute(
+            update(jobs).where(jobs.c.id == 2).values(state="sending", provider_message_id=None, poll_at=None)
+        )
+        assert await is_claimed(connection, doubt, LANE, "m9")

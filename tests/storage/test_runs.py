@@ -13,7 +13,7 @@ from campaigns.states import CampaignState, JobState, RunState
 from scheduler.control import cancel, pause, resolve, resume, schedule
 from scheduler.launch import launch, launch_due
 from storage.engine import Engine, open_engine, reading, writing
-from storage.runs import complete_runs, count_states, due_campaigns, expire_jobs, open_runs
+from storage.runs import cancel_jobs, complete_runs, count_states, due_campaigns, expire_jobs, open_runs
 from storage.tables import campaigns, events, jobs, runs
 from tests.support.campaigns import EPOCH, job_rows, later, spec, store_campaign
 
@@ -166,3 +166,16 @@ async def test_pending_jobs_expire_with_their_run_even_while_it_is_paused(engine
         assert await expire_jobs(connection, later(3600)) == 0
         assert await expire_jobs(connection, later(3601)) == 2
     assert {(row.state, row.reason) for row in await job_rows(engine)} == {("expired", "expired")}
+
+
+async def test_what_comes_back_to_a_cancelled_run_is_cancelled_too(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 2)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id == 1).values(state="sending"))
+    assert await cancel(engine, "spring") == 1
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id == 1).values(state="pending", held_by="retry"))
+        assert await cancel_jobs(connection, later(9)) == 1
+        assert await cancel_jobs(connection, later(9)) == 0
+    assert {(row.state, row.reason) for row in await job_rows(engine)} == {("cancelled", "run_cancelled")}

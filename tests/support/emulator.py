@@ -41,6 +41,18 @@ class Emulator:
     def ourvoice(self) -> str:
         return f"{self.base_url}/ourvoice"
 
+    @property
+    def bird(self) -> str:
+        return f"{self.base_url}/bird"
+
+    @property
+    def messaging_api(self) -> str:
+        return f"{self.base_url}/messaging_api"
+
+    @property
+    def voicebip(self) -> str:
+        return f"{self.base_url}/voicebip"
+
     def ledger(self, to: str | None = None) -> list[dict[str, Any]]:
         """Every accepted message (`emulators.ledger.Entry`), or those of one recipient (digits only)."""
         return self.control("GET", "/_ledger" + (f"?to={to}" if to else ""))["messages"]

@@ -1,0 +1,147 @@
+"""The emulated Kapso project: both APIs, the webhooks, and a control plane for what happens outside them.
+
+| control call (under `/kapso/_control`)            | stands for                                               |
+|---------------------------------------------------|----------------------------------------------------------|
+| `POST /inbound` `{"from", "text", "to"?}`         | a person writes (to a number of ours): the window opens  |
+| the same with a list of them                      | … and Kapso reports them as one batch                    |
+| `POST /webhook` `{"url", "secret"}` and options   | a webhook is set up (options: `emulators.webhooks`)      |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from emulators.base import Clock, Errors, Json, Refusal, read_json
+from emulators.kapso.chats import SENDERS, Chats, Draft, Message, Sender
+from emulators.kapso.current import CurrentApi
+from emulators.kapso.events import batch, payload, sign
+from emulators.kapso.legacy import LegacyApi
+from emulators.kapso.legacy_requests import NUMBER, invalid
+from emulators.ledger import Entry, Ledger, digest
+from emulators.settings import Settings
+from emulators.webhooks import Deliveries
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+ERRORS = {
+    400: "Invalid parameters",
+    401: "Invalid or missing API key",
+    404: "Not found",
+    422: "Unprocessable entity",
+    429: "Rate limit exceeded",
+}
+"""The `error` of each status; `message` says more."""
+
+
+class Kapso:
+    """The project."""
+
+    name = "kapso"
+
+    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock) -> None:
+        self._settings, self._ledger, self._clock = settings, ledger, clock
+        self.deliveries = Deliveries(clock, sign)
+        self.reset()
+
+    def reset(self) -> None:
+        """No conversations, nobody's window open. Webhooks stay set up."""
+        self._chats = Chats(self._settings, self._clock)
+
+    def app(self) -> ASGIApp:
+        """The endpoints."""
+        handlers = dict.fromkeys((Refusal, HTTPException), self._answer_error)
+        app = Starlette(routes=self._routes(), exception_handlers=handlers)
+        app.router.redirect_slashes = False
+        return app
+
+    def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
+        """Kapso's own error body: `error` and `message`."""
+        return orjson.dumps({"error": ERRORS.get(status, "An unexpected error occurred"), "message": message})
+
+    def _routes(self) -> list[Route]:
+        legacy = LegacyApi(lambda: self._chats, self._accept, self._clock)
+        current = CurrentApi(lambda: self._chats, self._accept, self._clock)
+        found = {**legacy.endpoints(), **current.endpoints()}
+        return [
+            *(self._route(method, path, endpoint) for (method, path), endpoint in found.items()),
+            Route("/_control/inbound", self._inbound, methods=["POST"]),
+            Route("/_control/webhook", self._subscribe, methods=["POST"]),
+        ]
+
+    def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
+        async def guarded(request: Request) -> Response:
+            if request.headers.get("x-api-key") != self._settings.api_key:
+                return Json({"error": ERRORS[401]}, 401)
+            return await endpoint(request)
+
+        return Route(path, guarded, methods=[method])
+
+    async def _answer_error(self, _: Request, error: Exception) -> Response:
+        match error:
+            case Refusal(status=status, message=message):
+                return Json(self.error(status, message), status)
+            case HTTPException(status_code=status, detail=message, headers=headers):
+                return Json(self.error(status, message), status, headers=headers)
+            case _:
+                raise error
+
+    def _accept(self, request: Request, sender: Sender, draft: Draft) -> Message:
+        """Send, record in the ledger, and report each status when its time has come. Raises MetaRefusal."""
+        message = self._chats.send(sender, draft)
+        self._ledger.record([_entry(message, sender, request.scope["request_number"])])
+        for at in message.stages().values():
+            self.deliveries.later(at - message.created_at, orjson.dumps(payload(message, at)))
+        return message
+
+    async def _inbound(self, request: Request) -> Response:
+        body = await read_json(request)
+        wrote = [self._receive(each) for each in (body if isinstance(body, list) else [body])]
+        now = self._clock()
+        payloads = [payload(message, now) for message in wrote]
+        told = batch(payloads) if isinstance(body, list) else payloads[0]
+        self.deliveries.later(0, orjson.dumps(told))
+        return Json({"status": "ok", "ids": [message.wamid for message in wrote]})
+
+    def _receive(self, body: Any) -> Message:
+        if not isinstance(body, dict) or not NUMBER.fullmatch(str(body.get("from"))):
+            raise invalid("An inbound message is an object with from, a phone number, and text")
+        to = str(body.get("to", SENDERS[0].number)).removeprefix("+")
+        sender = next((each for each in SENDERS if to in (each.number, each.phone_number_id)), None)
+        if sender is None:
+            raise invalid("Parameter to is not a number of this project")
+        return self._chats.receive(sender, str(body["from"]).removeprefix("+"), str(body.get("text", "Hi")))
+
+    async def _subscribe(self, request: Request) -> Response:
+        body = await read_json(request)
+        if not isinstance(body, dict) or not isinstance(body.get("url"), str):
+            raise invalid("A webhook is an object with url and secret")
+        self.deliveries.target(body.pop("url"), str(body.pop("secret", "")), **body)
+        return Json({"status": "ok"})
+
+
+def _entry(message: Message, sender: Sender, request_number: int) -> Entry:
+    return Entry(
+        id=message.wamid,
+        provider=Kapso.name,
+        account="kapso",
+        session=sender.phone_number_id,
+        to=message.conversation.phone,
+        type=message.type,
+        content=message.text,
+        media_url=message.media_url,
+        digest=digest(message.type, orjson.dumps(message.body, option=orjson.OPT_SORT_KEYS).decode()),
+        accepted_at=message.created_at,
+        left_at=message.created_at,
+        call=message.id,
+        request=request_number,
+        outcome=message.plan.outcome if message.plan else "",
+    )

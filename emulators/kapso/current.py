@@ -1,0 +1,109 @@
+"""The endpoints of the current API, below `/meta/whatsapp/v24.0`: Meta's messages, and Kapso's lists."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from emulators.base import Json, Refusal, read_json
+from emulators.kapso.chats import SENDERS, Chats, Draft, Message, MetaRefusal, Sender
+from emulators.kapso.events import activity, conversation_view, message_view
+from emulators.kapso.meta_requests import parse_envelope
+
+Accept = Callable[[Request, Sender, Draft], Message]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+ROOT = "/meta/whatsapp/v24.0/{number}"
+BY_NUMBER = {sender.phone_number_id: sender for sender in SENDERS}
+
+
+class CurrentApi:
+    """The endpoints over the project's chats; `accept` sends, records and reports a message."""
+
+    def __init__(self, chats: Callable[[], Chats], accept: Accept, clock: Callable[[], float]) -> None:
+        self._chats, self._accept, self._clock = chats, accept, clock
+
+    def endpoints(self) -> Mapping[tuple[str, str], Endpoint]:
+        """By method and path."""
+        return {
+            ("GET", ROOT): self._show_number,
+            ("POST", f"{ROOT}/messages"): self._send,
+            ("GET", f"{ROOT}/messages/{{id}}"): self._show_message,
+            ("GET", f"{ROOT}/conversations"): self._list_conversations,
+        }
+
+    async def _send(self, request: Request) -> Response:
+        try:
+            sender = _sender(request)
+            draft = parse_envelope(await read_json(request))
+            message = self._accept(request, sender, draft)
+        except MetaRefusal as refusal:
+            return Json(_error(refusal), refusal.status)
+        sent = {"id": message.wamid} | ({"message_status": "accepted"} if draft.template else {})
+        contact = {"input": draft.to, "wa_id": draft.to}
+        return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
+
+    async def _show_message(self, request: Request) -> Response:
+        sender, now = _sender_or_404(request), self._clock()
+        message = self._chats().message(request.path_params["id"])
+        if message is None or message.conversation.sender != sender:
+            raise Refusal(404, "Message not found")
+        shown = message_view(message, now, inner={"statuses": message.statuses(now)})
+        if request.query_params.get("fields") == "kapso()":
+            del shown["kapso"]
+        return Json(shown)
+
+    async def _list_conversations(self, request: Request) -> Response:
+        sender, query, now = _sender_or_404(request), request.query_params, self._clock()
+        for unknown in sorted(set(query) - {"phone_number", "status", "limit", "fields"}):
+            raise Refusal(400, f"Parameter {unknown} is not known")
+        person = query.get("phone_number", "").removeprefix("+") or None
+        found = [
+            {**conversation_view(each, now), "metadata": {}, "phone_number_id": sender.phone_number_id}
+            | {"kapso": activity(each)}
+            for each in self._chats().conversations(person)
+            if each.sender == sender and query.get("status") in (None, each.status(now))
+        ]
+        return Json({"data": found[: int(query.get("limit", 20))], "paging": {"cursors": {}}})
+
+    async def _show_number(self, request: Request) -> Response:
+        sender = _sender_or_404(request)
+        return Json(
+            {
+                "id": sender.phone_number_id,
+                "verified_name": sender.name,
+                "display_phone_number": f"+{sender.number}",
+                "quality_rating": "GREEN",
+            }
+        )
+
+
+def _sender(request: Request) -> Sender:
+    """Raises Meta's own error for a number that there is not."""
+    number = request.path_params["number"]
+    if sender := BY_NUMBER.get(number):
+        return sender
+    details = f"Object with ID '{number}' does not exist or cannot be loaded due to missing permissions"
+    raise MetaRefusal(33, "Unsupported post request", details)
+
+
+def _sender_or_404(request: Request) -> Sender:
+    if sender := BY_NUMBER.get(request.path_params["number"]):
+        return sender
+    raise Refusal(404, "Phone number not found")
+
+
+def _error(refusal: MetaRefusal) -> dict[str, object]:
+    """An error as Meta writes it."""
+    return {
+        "error": {
+            "message": f"(#{refusal.code}) {refusal.title}",
+            "type": "OAuthException",
+            "code": refusal.code,
+            "error_data": {"messaging_product": "whatsapp", "details": refusal.details},
+            "fbtrace_id": uuid4().hex[:22],
+        }
+    }

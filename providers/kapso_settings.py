@@ -1,0 +1,53 @@
+"""A Kapso account and its senders, and where the two APIs live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from providers.settings import AccountSettings, SecretPlace, SenderSettings
+
+BASE_URLS: Final = {
+    "current": "https://api.kapso.ai/meta/whatsapp/v24.0",
+    "legacy": "https://app.kapso.ai/api/v1",
+}
+SENDER_KEYS: Final = {"current": "phone_number_id", "legacy": "whatsapp_config_id"}
+
+
+class KapsoSender(SenderSettings):
+    phone_number_id: str | None = Field(None, pattern=r"^[\w-]+$")
+    """The current API's name of the sender; it is in every webhook, so it helps with the legacy API too."""
+    whatsapp_config_id: str | None = Field(None, pattern=r"^[\w-]+$")
+    """The legacy API's name of the sender."""
+
+
+class KapsoAccount(AccountSettings):
+    api: Literal["legacy", "current"] = "current"
+    """Which of Kapso's two APIs is called: the Meta-shaped one, or the older one of conversations."""
+    base_url: str = ""
+    """By default the real one of the API chosen."""
+    webhook_secret: SecretPlace | None = None
+    """What Kapso signs its webhooks with; without it none is believed."""
+    senders: Sequence[KapsoSender] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _address_of_the_api(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("base_url"):
+            return {**data, "base_url": BASE_URLS.get(str(data.get("api", "current")), "")}
+        return data
+
+    @model_validator(mode="after")
+    def _senders_of_the_api(self) -> Self:
+        key = SENDER_KEYS[self.api]
+        for sender in self.senders:
+            if getattr(sender, key) is None:
+                raise ValueError(f'the sender {sender.name} needs its {key}, because api = "{self.api}"')
+        return self
+
+
+def sender_id(sender: SenderSettings, api: Literal["legacy", "current"]) -> str:
+    """The API's own name of the sender."""
+    return str(getattr(sender, SENDER_KEYS[api]))

@@ -1,0 +1,288 @@
+"""What goes wrong around the sending itself: a database that fails, lanes that are gone, waits that meet each other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import OperationalError
+
+from campaigns.outcomes import FailureKind, Refused
+from campaigns.pace import Rate
+from scheduler import shift as shifts
+from scheduler.control import cancel, pause, resume, schedule
+from scheduler.lanes import Lane, close_lanes, open_lanes
+from scheduler.launch import launch_due
+from scheduler.shift import Shift
+from storage.engine import reading, writing
+from storage.lanes import ensure_lanes, pause_lane
+from storage.tables import attempts, campaigns, jobs
+from tests.acceptance.conftest import World
+from tests.support.campaigns import later, spec
+
+
+def once_each(ledger: list[dict[str, Any]], size: int) -> bool:
+    return Counter(Counter(m["to"] for m in ledger).values()) == {1: size}
+
+
+async def outcomes(world: World) -> Counter[str]:
+    async with reading(world.engine) as connection:
+        return Counter(await connection.scalars(select(attempts.c.outcome)))
+
+
+async def test_a_database_that_fails_once_costs_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice that cannot be opened must not take the answers of the calls before it with it."""
+    real, failed = shifts.open_slice, []
+
+    async def failing(*args: Any, **options: Any) -> Any:
+        if args[4] and not failed:
+            failed.append(len(args[4].outcomes))
+            raise OperationalError("BEGIN IMMEDIATE", {}, Exception("database is locked"))
+        return await real(*args, **options)
+
+    monkeypatch.setattr(shifts, "open_slice", failing)
+    await world.campaign(spec(pace={"delay_between": 20}), 20)
+    await world.run()
+    assert failed
+    assert await outcomes(world) == {"accepted": 20}
+    assert once_each(await world.ledger(), 20)
+
+
+async def test_a_message_given_back_to_a_cancelled_campaign_is_cancelled(world: World) -> None:
+    await world.tell("POST", "/_faults", {"kind": "429", "times": 1, "method": "POST", "path": "/messages"})
+    await world.campaign(spec(pace={"delay_between": 300}), 3)
+
+    async def cancel_meanwhile(_request: httpx.Request) -> None:
+        await cancel(world.engine, "spring")
+
+    world.transport.before_send = cancel_meanwhile
+    await world.run()
+    assert {(row.state, row.reason, row.held_by) for row in await world.jobs()} == {("cancelled", "run_cancelled", None)}
+
+
+async def test_a_sender_that_is_no_longer_in_the_settings_is_named_and_waited_for_by_nobody(world: World) -> None:
+    async with writing(world.engine) as connection:
+        await ensure_lanes(connection, ["ourvoice/old"])
+    await world.campaign(spec(senders=["shop", "old"]), 6)
+    summary = await asyncio.wait_for(world.run(), 15)
+    assert summary.states["pending"] == 3
+    assert any("ourvoice/old" in notice and "drumbeat.toml" in notice for notice in summary.stopped_by)
+
+
+async def test_the_longest_wait_that_was_asked_for_holds_for_the_lane(world: World, lane: Lane) -> None:
+    shift = a_shift(world, lane)
+    now = lane.now()
+    shift._heed(1, Refused(FailureKind.NOT_SENT, "no_connection"))
+    shift._heed(1, Refused(FailureKind.THROTTLED, "429", retry_after=600))
+    assert shift.ended.lane_pause is not None
+    until = shift.ended.lane_pause[1]
+    assert until is not None
+    assert until >= now + timedelta(seconds=600)
+
+
+async def test_one_outage_counts_once_however_many_calls_it_met(world: World, lane: Lane) -> None:
+    for _ in range(2):
+        shift = a_shift(world, lane)
+        for _ in range(100):
+            shift._heed(1, Refused(FailureKind.NOT_SENT, "no_connection"))
+    assert shift.ended.lane_pause is not None
+    until = shift.ended.lane_pause[1]
+    assert until is not None
+    assert until - lane.now() <= timedelta(seconds=5)  # the second delay: 4 s, give or take a quarter
+
+
+async def test_a_paused_lane_sends_nothing_whoever_starts_its_shift(world: World, lane: Lane) -> None:
+    await launched(world, 3)
+    async with writing(world.engine) as connection:
+        await pause_lane(connection, lane.name, "429", lane.now() + timedelta(minutes=5))
+    await asyncio.wait_for(a_shift(world, lane).run(), 10)
+    assert await world.ledger() == []
+    assert {row.state for row in await world.jobs()} == {"pending"}
+
+
+async def test_what_a_dead_runner_left_on_a_paused_lane_does_not_keep_the_next_from_ending(world: World) -> None:
+    await world.campaign(spec(), 2)
+    await launch_due(world.engine)
+    async with writing(world.engine) as connection:
+        await ensure_lanes(connection, ["ourvoice/shop"])
+        await pause_lane(connection, "ourvoice/shop", "429", later(10**9))
+        await connection.execute(update(jobs).where(jobs.c.id == 1).values(state="sending", attempts=1))
+        await connection.execute(
+            insert(attempts).values(
+                job_id=1, number=1, call="c", lane="ourvoice/shop", epoch=0, intent_at=later(0), content="{}"
+            )
+        )
+    await asyncio.wait_for(world.run(wait_receipts=timedelta(0)), 20)
+    assert {row.state for row in await world.jobs()} <= {"in_doubt", "pending"}
+
+
+async def test_a_campaign_that_may_seldom_send_does_not_hold_up_another(world: World) -> None:
+    await world.campaign(spec("slow", pace={"delay_between": 60_000}), 2)
+    await world.campaign(spec("urgent", content={"text": "now"}), 3, start_at=None)
+    stop = asyncio.Event()
+
+    async def start_urgent(_request: httpx.Request) -> None:
+        world.transport.before_send = None
+        asyncio.get_running_loop().call_later(0.5, lambda: started.append(asyncio.ensure_future(begin())))
+
+    async def begin() -> None:
+        await schedule(world.engine, "urgent", later(0))
+
+    def when_four_are_gone(snapshot: Any) -> None:
+        if snapshot.done == 4:
+            stop.set()
+
+    started: list[Any] = []
+    world.transport.before_send = start_urgent
+    await asyncio.wait_for(world.run(until_idle=False, stop=stop, progress=when_four_are_gone), 15)
+    assert Counter(m["content"] for m in await world.ledger())["now"] == 3
+
+
+async def test_a_very_low_account_rate_still_sends(world: World, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking whether the sender is well takes a turn of the account's rate: it must not take every one."""
+    monkeypatch.setattr(shifts, "SHIFT", timedelta(seconds=0.5))
+    world.account = world.account.model_copy(update={"rate": Rate(1, timedelta(seconds=1.5))})
+    await world.campaign(spec(), 3)
+    await asyncio.wait_for(world.run(), 30)
+    assert once_each(await world.ledger(), 3)
+
+
+async def test_pause_and_resume_do_not_shorten_the_gap(world: World) -> None:
+    """While another campaign keeps the lane's shift alive."""
+    await world.campaign(spec("slow", pace={"delay_between": 3000}, content={"text": "slow"}), 2)
+    await world.campaign(spec("other", pace={"delay_between": 40}, content={"text": "other"}), 80)
+    times: list[float] = []
+
+    async def watch(request: httpx.Request) -> None:
+        if b"slow" in request.content:
+            times.append(asyncio.get_running_loop().time())
+            if len(times) == 1:
+                changes.append(asyncio.ensure_future(pause_and_resume()))
+
+    async def pause_and_resume() -> None:
+        await asyncio.sleep(0.3)
+        await pause(world.engine, "slow")
+        await asyncio.sleep(0.5)
+        await resume(world.engine, "slow")
+
+    changes: list[Any] = []
+    world.transport.before_send = watch
+    await world.run()
+    assert len(times) == 2
+    assert times[1] - times[0] >= 3.0 - 0.02
+
+
+async def test_a_lanes_rate_holds_over_a_restart(world: World) -> None:
+    seldom = world.account.senders[0].model_copy(update={"rate": Rate(1, timedelta(seconds=3))})
+    world.account = world.account.model_copy(update={"senders": [seldom]})
+    await world.campaign(spec(), 2)
+    times: list[float] = []
+    stop = asyncio.Event()
+
+    async def stop_at_the_first(_request: httpx.Request) -> None:
+        times.append(asyncio.get_running_loop().time())
+        stop.set()
+
+    world.transport.before_send = stop_at_the_first
+    await world.run(stop=stop)
+    await world.run()
+    assert len(times) == 2
+    assert times[1] - times[0] >= 3.0 - 0.02
+
+
+async def test_a_campaign_that_cannot_be_launched_is_paused_with_the_reason_and_blocks_no_other(world: World) -> None:
+    bad = spec("bad", schedule={"expires_after": "9000000d"})
+    await world.campaign(bad, 1)
+    await world.campaign(spec("good", content={"text": "good"}), 2)
+    await asyncio.wait_for(world.run(), 20)
+    assert Counter(m["content"] for m in await world.ledger()) == {"good": 2}
+    async with reading(world.engine) as connection:
+        row = (await connection.execute(select(campaigns).where(campaigns.c.name == "bad"))).one()
+    assert row.state == "paused"
+    assert "launched" in row.reason
+
+
+async def test_a_message_held_back_by_its_lane_costs_no_attempt(world: World) -> None:
+    """The lane stops while the rest of a slice waits for its turn: nothing was called for those."""
+    await world.tell(
+        "POST", "/_faults", {"kind": "429", "times": 1, "retry_after": 1, "method": "POST", "path": "/messages"}
+    )
+    await world.campaign(spec(pace={"delay_between": 20}), 12)
+    await world.run()
+    assert once_each(await world.ledger(), 12)
+    rows = await world.jobs()
+    assert sum(row.attempts for row in rows) == 13
+    assert await outcomes(world) == {"accepted": 12, "throttled": 1}
+    async with reading(world.engine) as connection:
+        tried = (await connection.execute(select(attempts).order_by(attempts.c.intent_at))).all()
+    (refused,) = [attempt for attempt in tried if attempt.outcome == "throttled"]
+    waited = [a.intent_at - refused.ended_at for a in tried if a.intent_at > refused.ended_at]
+    assert min(waited) >= timedelta(seconds=1)  # the others were due at once: it is the lane that rested
+
+
+async def test_a_stop_does_not_wait_for_all_receipts(world: World) -> None:
+    """Every receipt asked for one by one at one request a second would take the account five minutes."""
+    await launched(world, 300)
+    async with writing(world.engine) as connection:
+        await ensure_lanes(connection, ["ourvoice/shop"])
+        for number in range(1, 301):
+            await connection.execute(
+                update(jobs)
+                .where(jobs.c.id == number)
+                .values(state="accepted", provider_message_id=f"m{number}", accepted_at=later(0), poll_at=later(0))
+            )
+    world.account = world.account.model_copy(update={"rate": Rate.parse("2/s")})
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(1.0, stop.set)
+    await asyncio.wait_for(world.run(until_idle=False, stop=stop), 25)
+
+
+async def test_an_adapter_that_breaks_leaves_no_message_as_being_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("providers.ourvoice.OurVoice.read", broken)
+    await world.campaign(spec(), 2)
+    stop = asyncio.Event()
+
+    def when_in_doubt(snapshot: Any) -> None:
+        if snapshot.states.get("in_doubt") == 2 or snapshot.states.get("accepted"):
+            stop.set()
+
+    await asyncio.wait_for(world.run(until_idle=False, stop=stop, progress=when_in_doubt), 10)
+    assert await outcomes(world) == {"unknown": 2}
+    assert len(await world.ledger()) == 2
+
+
+async def test_a_clock_put_back_does_not_stop_the_lane(lane: Lane) -> None:
+    """The last send seems to lie an hour ahead: no more than the gap is waited for."""
+    idle = lane.prime(lane.now() + timedelta(hours=1))
+    lane.pacer.admit(1, timedelta(seconds=1), None, idle)
+    assert 1.0 <= lane.pacer.ready_in(1) <= 1.2
+
+
+@pytest.fixture
+async def lane(world: World) -> Any:
+    """The lane of the account, opened as a runner does."""
+    opened = open_lanes({"ourvoice": world.account}, transport=world.transport)
+    async with writing(world.engine) as connection:
+        await ensure_lanes(connection, opened)
+    yield opened["ourvoice/shop"]
+    await close_lanes(opened)
+
+
+def a_shift(world: World, lane: Lane) -> Shift:
+    return Shift(world.engine, lane, "test", asyncio.Event(), sole=True, jitter=random.Random(1))
+
+
+async def launched(world: World, size: int) -> None:
+    await world.campaign(spec(), size)
+    await launch_due(world.engine)

@@ -1,0 +1,795 @@
+"""Kapso's legacy API: its page "Send a new WhatsApp message", the pages beside it, and its webhook pages.
+
+The request example of the page is a union: one object with the fields of every message type at once, which
+nobody can send. The reading taken: each type sends its own fields of it, with the example's values. Where the
+value is the placeholder "<string>" in a place that wants an address, and for latitude 123, there are others here.
+`media_id` and `footer_text` have no counterpart in a campaign file. The phone numbers of the pages may belong to
+somebody; here are numbers that cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from campaigns.content import (
+    Button,
+    Contact,
+    ContactEmail,
+    ContactPhone,
+    Content,
+    Location,
+    Media,
+    Menu,
+    MessageType,
+    Parameter,
+    Reaction,
+    Row,
+    Section,
+    Template,
+    TemplateButton,
+    TemplateHeader,
+)
+from campaigns.outcomes import Accepted, FailureKind, Refused
+from campaigns.states import JobState
+from providers.base import Inbound, Notice, Report, WindowUntil
+from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
+
+ONE = "+12025550123"
+CONVERSATION = "conversation-202mno"
+CONFIG = "config-123abc"
+BASE = "https://app.kapso.ai/api/v1"
+INTO = f"{BASE}/whatsapp_conversations/{CONVERSATION}/whatsapp_messages"
+ALONE = f"{BASE}/whatsapp_messages?whatsapp_config_id={CONFIG}"
+HEADERS = {"x-api-key": SECRET, "content-type": "application/json", "accept": "application/json"}
+PAGE = "Kapso, Send a new WhatsApp message: request example"
+IN_CONVERSATION = {"conversations": (CONVERSATION,)}
+
+HELLO = Content(MessageType.TEXT, "Hello, how can I help you today?")
+HELLO_JSON = {"message_type": "text", "content": "Hello, how can I help you today?"}
+
+
+def _sends(why: str, content: Content, message: dict[str, Any]) -> Sends:
+    return Sends(why, (ONE,), content, "POST", INTO, HEADERS, {"message": message}, more=IN_CONVERSATION)
+
+
+def _starts(why: str, content: Content, message: dict[str, Any]) -> Sends:
+    body = {"message": {"phone_number": ONE, **message}}
+    return Sends(why, (ONE,), content, "POST", ALONE, HEADERS, body)
+
+
+SENDS = [
+    _sends("the page's text, into the conversation", HELLO, HELLO_JSON),
+    _starts("Send a WhatsApp message (standalone): no conversation is known", HELLO, HELLO_JSON),
+    _sends(
+        "an image with a caption",
+        Content(MessageType.IMAGE, "Look", (Media("https://example.com/a.jpg"),)),
+        {"message_type": "image", "media_url": "https://example.com/a.jpg", "caption": "Look"},
+    ),
+    _sends(
+        "a video",
+        Content(MessageType.VIDEO, None, (Media("https://example.com/a.mp4"),)),
+        {"message_type": "video", "media_url": "https://example.com/a.mp4"},
+    ),
+    _sends(
+        "an audio",
+        Content(MessageType.AUDIO, None, (Media("https://example.com/a.ogg"),)),
+        {"message_type": "audio", "media_url": "https://example.com/a.ogg"},
+    ),
+    _sends(
+        "a document with its name",
+        Content(MessageType.DOCUMENT, "Prices", (Media("https://example.com/a.pdf", filename="été.pdf"),)),
+        {
+            "message_type": "document",
+            "media_url": "https://example.com/a.pdf",
+            "caption": "Prices",
+            "filename": "été.pdf",
+        },
+    ),
+    _sends(
+        "a location",
+        Content(MessageType.LOCATION, location=Location(52.34, 4.9, "The shop")),
+        {"message_type": "location", "latitude": 52.34, "longitude": 4.9, "location_name": "The shop"},
+    ),
+    _sends(
+        "buttons; a postback is a reply with its payload as id",
+        Content(
+            MessageType.TEXT,
+            "Well?",
+            buttons=(
+                Button("reply", "Yes", id="yes"),
+                Button("postback", "More", payload="more"),
+                Button("reply", "No"),
+            ),
+        ),
+        {
+            "message_type": "interactive",
+            "interactive_type": "button",
+            "body_text": "Well?",
+            "buttons": [
+                {"id": "yes", "title": "Yes"},
+                {"id": "more", "title": "More"},
+                {"id": "No", "title": "No"},
+            ],
+        },
+    ),
+    _sends(
+        "a list with a heading",
+        Content(
+            MessageType.LIST,
+            "Choose",
+            menu=Menu("View Options", (Section((Row("a", "A", "The first"), Row("b", "B")), "All"),), "Menu"),
+        ),
+        {
+            "message_type": "interactive",
+            "interactive_type": "list",
+            "header_type": "text",
+            "header_text": "Menu",
+            "body_text": "Choose",
+            "list_button_text": "View Options",
+            "sections": [
+                {
+                    "title": "All",
+                    "rows": [
+                        {"id": "a", "title": "A", "description": "The first"},
+                        {"id": "b", "title": "B"},
+                    ],
+                }
+            ],
+        },
+    ),
+    _sends(
+        "a reaction",
+        Content(MessageType.REACTION, reaction=Reaction("wamid.HBgLM", "👍")),
+        {"message_type": "reaction", "reaction_emoji": "👍", "reacted_to_message_id": "wamid.HBgLM"},
+    ),
+    _sends(
+        "contacts",
+        Content(
+            MessageType.CONTACTS,
+            contacts=(
+                Contact(
+                    "Ada Stone",
+                    "Ada",
+                    None,
+                    (ContactPhone("+12025550124", "WORK"),),
+                    (ContactEmail("ada@example.com"),),
+                ),
+            ),
+        ),
+        {
+            "message_type": "contacts",
+            "contacts": [
+                {
+                    "formatted_name": "Ada Stone",
+                    "first_name": "Ada",
+                    "phones": [{"phone": "+12025550124", "type": "WORK"}],
+                    "emails": [{"email": "ada@example.com"}],
+                }
+            ],
+        },
+    ),
+    _starts(
+        "a template starts the conversation; a document as header",
+        Content(
+            MessageType.TEMPLATE,
+            template=Template(
+                "spring_sale",
+                "en_US",
+                (Parameter("Ada"), Parameter("SPRING")),
+                TemplateHeader(document=Media("https://example.com/a.pdf", filename="a.pdf")),
+            ),
+        ),
+        {
+            "message_type": "template",
+            "template_name": "spring_sale",
+            "template_language": "en_US",
+            "template_params": ["Ada", "SPRING"],
+            "header_type": "document",
+            "header_params": "https://example.com/a.pdf",
+            "header_filename": "a.pdf",
+        },
+    ),
+    _starts(
+        "a template without anything to fill",
+        Content(MessageType.TEMPLATE, template=Template("hello_world", "en_US")),
+        {"message_type": "template", "template_name": "hello_world", "template_language": "en_US"},
+    ),
+]
+
+
+def _example(what: str, content: str, message: dict[str, Any], *, template: bool = False) -> Example:
+    return Example(
+        f"{PAGE} ({what})", content, message, at="message", template=template, more=IN_CONVERSATION
+    )
+
+
+EXAMPLES = [
+    _example("text", 'text = "Hello, how can I help you today?"', HELLO_JSON),
+    _example(
+        "media: media_url, caption, filename",
+        'document = { url = "https://example.com/a.pdf", caption = "<string>", filename = "<string>" }',
+        {
+            "message_type": "document",
+            "media_url": "https://example.com/a.pdf",
+            "caption": "<string>",
+            "filename": "<string>",
+        },
+    ),
+    _example(
+        "location",
+        'location = { latitude = 12.3, longitude = 123, name = "<string>", address = "<string>" }',
+        {
+            "message_type": "location",
+            "latitude": 12.3,
+            "longitude": 123,
+            "location_name": "<string>",
+            "location_address": "<string>",
+        },
+    ),
+    _example(
+        "interactive, button",
+        'text = "<string>"\nbuttons = [{ type = "reply", id = "<string>", text = "<string>" }]',
+        {
+            "message_type": "interactive",
+            "interactive_type": "button",
+            "body_text": "<string>",
+            "buttons": [{"id": "<string>", "title": "<string>"}],
+        },
+    ),
+    _example(
+        "interactive, list",
+        'text = "<string>"\n'
+        'list = { title = "<string>", button = "View Options", sections = [{ title = "<string>", '
+        'rows = [{ id = "<string>", title = "<string>", description = "<string>" }] }] }',
+        {
+            "message_type": "interactive",
+            "interactive_type": "list",
+            "body_text": "<string>",
+            "header_type": "text",
+            "header_text": "<string>",
+            "sections": [
+                {
+                    "title": "<string>",
+                    "rows": [{"id": "<string>", "title": "<string>", "description": "<string>"}],
+                }
+            ],
+            "list_button_text": "View Options",
+        },
+    ),
+    _example(
+        "template",
+        'template = { name = "<string>", language = "<string>", '
+        'parameters = ["John Smith", "Tomorrow at 2 PM"], header = { text = "<string>" } }',
+        {
+            "message_type": "template",
+            "template_name": "<string>",
+            "template_language": "<string>",
+            "template_params": ["John Smith", "Tomorrow at 2 PM"],
+            "header_type": "text",
+            "header_params": "<string>",
+        },
+        template=True,
+    ),
+    _example(
+        "template: header_filename",
+        'template = { name = "<string>", language = "<string>", '
+        'header = { document = { url = "https://example.com/a.pdf", filename = "<string>" } } }',
+        {
+            "message_type": "template",
+            "template_name": "<string>",
+            "template_language": "<string>",
+            "header_type": "document",
+            "header_params": "https://example.com/a.pdf",
+            "header_filename": "<string>",
+        },
+        template=True,
+    ),
+    _example(
+        "reaction",
+        'reaction = { emoji = "👍", message_id = "<string>" }',
+        {"message_type": "reaction", "reaction_emoji": "👍", "reacted_to_message_id": "<string>"},
+    ),
+    _example(
+        "contacts",
+        'contacts = [{ formatted_name = "<string>", first_name = "<string>", last_name = "<string>", '
+        'phones = [{ phone = "<string>", type = "<string>" }], '
+        'emails = [{ email = "<string>", type = "<string>" }] }]',
+        {
+            "message_type": "contacts",
+            "contacts": [
+                {
+                    "formatted_name": "<string>",
+                    "first_name": "<string>",
+                    "last_name": "<string>",
+                    "phones": [{"phone": "<string>", "type": "<string>"}],
+                    "emails": [{"email": "<string>", "type": "<string>"}],
+                }
+            ],
+        },
+    ),
+]
+
+SEED_ANSWER = {
+    "data": {
+        "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+        "phone_number": "<string>",
+        "message_type": "text",
+        "content": "<string>",
+        "direction": "inbound",
+        "status": "<string>",
+        "processing_status": "pending",
+        "whatsapp_message_id": "<string>",
+        "metadata": {},
+        "media_url": "<string>",
+        "message_type_data": {"text": "<string>"},
+        "created_at": "2023-11-07T05:31:56Z",
+        "updated_at": "2023-11-07T05:31:56Z",
+    }
+}
+ALONE_ANSWER = {
+    "data": {
+        "id": "msg-123abc",
+        "phone_number": ONE,
+        "message_type": "text",
+        "content": "Hello, how can I help you today?",
+        "direction": "outbound",
+        "status": "sent",
+        "whatsapp_message_id": "wamid.HBgLMTIzNDU2Nzg5MAUCAw==",
+        "created_at": "2024-01-15T10:30:00Z",
+        "updated_at": "2024-01-15T10:30:00Z",
+    }
+}
+WAMID = "wamid.HBgLMTIzNDU2Nzg5MAUCAw=="
+
+
+def _alone_answer(**changes: Any) -> dict[str, Any]:
+    return {"data": ALONE_ANSWER["data"] | changes}
+
+
+def _accepts(why: str, body: Any, message_id: str, state: JobState = JobState.ACCEPTED) -> Reads:
+    return Reads(why, 201, body, [Accepted(message_id, state)], (ONE,))
+
+
+def _refuses(why: str, status: int, body: Any, kind: FailureKind, code: str, text: str) -> Reads:
+    return Reads(why, status, body, [Refused(kind, code, text)], (ONE,))
+
+
+NO_NAME = "The answer names no message."
+
+READS = [
+    _accepts("the page's 201, an unknown status", SEED_ANSWER, "<string>"),
+    _accepts("the standalone page's 201", ALONE_ANSWER, WAMID, JobState.SENT),
+    _accepts("pending", _alone_answer(status="pending"), WAMID),
+    _accepts("failed at once: the webhook brings the reason", _alone_answer(status="failed"), WAMID),
+    _accepts(
+        "not yet at WhatsApp: Kapso's own id",
+        _alone_answer(whatsapp_message_id=None),
+        "msg-123abc",
+        JobState.SENT,
+    ),
+    _refuses("a success without a message", 201, {"data": {}}, FailureKind.UNKNOWN, "201", NO_NAME),
+    _refuses("a success that is no JSON", 200, b"<html>", FailureKind.UNKNOWN, "200", NO_NAME),
+    _refuses(
+        "the introduction's 400",
+        400,
+        {"error": "Invalid parameters", "message": "Parameter X is required"},
+        FailureKind.RECIPIENT,
+        "400",
+        "Parameter X is required",
+    ),
+    _refuses(
+        "the introduction's 401",
+        401,
+        {"error": "Invalid or missing API key"},
+        FailureKind.CAMPAIGN,
+        "401",
+        "Invalid or missing API key",
+    ),
+    _refuses(
+        "the sender is gone", 404, {"error": "Config not found"}, FailureKind.LANE, "404", "Config not found"
+    ),
+    _refuses(
+        "the window, in words",
+        422,
+        {"error": "The 24-hour customer service window is closed"},
+        FailureKind.USE_TEMPLATE,
+        "422",
+        "The 24-hour customer service window is closed",
+    ),
+    _refuses(
+        "the template, in words",
+        422,
+        {"error": "Template not found"},
+        FailureKind.CAMPAIGN,
+        "422",
+        "Template not found",
+    ),
+    _refuses("any other 4xx", 405, {"error": "No"}, FailureKind.CAMPAIGN, "405", "No"),
+    Reads(
+        "the introduction's 429",
+        429,
+        {"error": "Rate limit exceeded", "message": "Please retry after X seconds"},
+        [Refused(FailureKind.THROTTLED, "429", "Please retry after X seconds", 60.0)],
+        (ONE,),
+        {"Retry-After": "60", "X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "0"},
+    ),
+    _refuses(
+        "the introduction's 500",
+        500,
+        {"error": "An unexpected error occurred", "message": "Details about the error"},
+        FailureKind.UNKNOWN,
+        "500",
+        "Details about the error",
+    ),
+]
+
+READS += [
+    _refuses(
+        f"Meta's {code} in the text, as it passes through",
+        422,
+        {"error": "Message could not be sent", "message": f"(#{code}) Because"},
+        kind,
+        str(code),
+        f"(#{code}) Because",
+    )
+    for code, kind in (
+        (131047, FailureKind.USE_TEMPLATE),
+        (131026, FailureKind.RECIPIENT),
+        (131049, FailureKind.LATER),
+        (131056, FailureKind.PAIR),
+        (130429, FailureKind.THROTTLED),
+        (132001, FailureKind.CAMPAIGN),
+        (999_999, FailureKind.RECIPIENT),
+    )
+]
+READS += [
+    _refuses(
+        "Meta's own error object, as it passes through",
+        400,
+        {"error": {"message": "(#131050) Title", "code": 131050, "error_data": {"details": "Stopped."}}},
+        FailureKind.OPTED_OUT,
+        "131050",
+        "(#131050) Title: Stopped.",
+    ),
+]
+
+# --- webhooks: the page "Message events" and the page "Advanced" ---
+
+SENDER = "123456789012345"
+
+
+def at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def hears(why: str, event: str, payload: Any, events: list[Any], **headers: str) -> Hears:
+    """Signed as the page says: hex HMAC-SHA256 over the body as sent."""
+    body = payload if isinstance(payload, bytes) else json.dumps(payload, indent=1).encode()
+    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    signed = {"x-webhook-event": event, "x-webhook-signature": signature, "x-webhook-payload-version": "v2"}
+    return Hears(why, signed | headers, body, events)
+
+
+def _conversation(kapso: dict[str, Any] | None = None) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": "conv_123",
+        "phone_number": ONE,
+        "status": "active",
+        "last_active_at": "2025-10-28T14:31:28Z",
+        "created_at": "2025-10-28T13:40:00Z",
+        "updated_at": "2025-10-28T14:31:28Z",
+        "metadata": {},
+        "phone_number_id": SENDER,
+    }
+    return shown if kapso is None else shown | {"kapso": kapso}
+
+
+def _payload(
+    message: dict[str, Any], conversation: dict[str, Any] | None = None, *, new: bool = False
+) -> dict[str, Any]:
+    return {
+        "message": message,
+        "conversation": conversation or _conversation(),
+        "is_new_conversation": new,
+        "phone_number_id": SENDER,
+    }
+
+
+def _outbound(
+    message_id: str, status: str, seconds: int, text: str, *statuses: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": message_id,
+        "timestamp": str(seconds),
+        "type": "text",
+        "text": {"body": text},
+        "kapso": {
+            "direction": "outbound",
+            "status": status,
+            "processing_status": "completed",
+            "origin": "cloud_api",
+            "has_media": False,
+            "statuses": list(statuses),
+        },
+    }
+
+
+def _status(message_id: str, status: str, seconds: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": message_id,
+        "status": status,
+        "timestamp": str(seconds),
+        "recipient_id": ONE[1:],
+        **more,
+    }
+
+
+def _inbound(message_id: str, seconds: int, text: str) -> dict[str, Any]:
+    return {
+        "id": message_id,
+        "timestamp": str(seconds),
+        "type": "text",
+        "text": {"body": text},
+        "kapso": {
+            "direction": "inbound",
+            "status": "received",
+            "processing_status": "pending",
+            "origin": "cloud_api",
+            "has_media": False,
+            "content": text,
+        },
+    }
+
+
+LAST_INBOUND = {
+    "contact_name": "John Doe",
+    "messages_count": 2,
+    "last_message_id": "wamid.456",
+    "last_inbound_at": "2025-10-28T14:25:01Z",
+    "last_outbound_at": "2025-10-28T14:31:00Z",
+}
+WINDOW = WindowUntil(ONE, datetime(2025, 10, 29, 14, 25, 1, tzinfo=UTC), SENDER)
+SENT_456 = _status("wamid.456", "sent", 1730092860)
+
+HEARS = [
+    hears(
+        "whatsapp.message.received",
+        "whatsapp.message.received",
+        _payload(_inbound("wamid.123", 1730092800, "Hello"), _conversation(LAST_INBOUND), new=True),
+        [Inbound(ONE, at(1730092800), SENDER, "wamid.123", "Hello")],
+    ),
+    hears(
+        "whatsapp.message.sent: it also tells the window",
+        "whatsapp.message.sent",
+        _payload(
+            _outbound("wamid.456", "sent", 1730092860, "On my way", SENT_456), _conversation(LAST_INBOUND)
+        ),
+        [
+            Report(
+                "wamid.456",
+                "sent",
+                JobState.SENT,
+                at(1730092860),
+                times=((JobState.SENT, at(1730092860)),),
+            ),
+            WINDOW,
+        ],
+    ),
+    hears(
+        "whatsapp.message.delivered",
+        "whatsapp.message.delivered",
+        _payload(
+            _outbound(
+                "wamid.456",
+                "delivered",
+                1730092888,
+                "On my way",
+                SENT_456,
+                _status("wamid.456", "delivered", 1730092888),
+            )
+        ),
+        [
+            Report(
+                "wamid.456",
+                "delivered",
+                JobState.DELIVERED,
+                at(1730092888),
+                times=((JobState.SENT, at(1730092860)), (JobState.DELIVERED, at(1730092888))),
+            )
+        ],
+    ),
+    hears(
+        "whatsapp.message.failed",
+        "whatsapp.message.failed",
+        _payload(
+            _outbound(
+                "wamid.789",
+                "failed",
+                1730093200,
+                "This message failed",
+                _status("wamid.789", "sent", 1730093100),
+                _status(
+                    "wamid.789",
+                    "failed",
+                    1730093200,
+                    errors=[
+                        {
+                            "code": 131047,
+                            "title": "Re-engagement message",
+                            "message": "More than 24 hours have passed since the recipient last replied",
+                        }
+                    ],
+                ),
+            )
+        ),
+        [
+            Report(
+                "wamid.789",
+                "failed",
+                JobState.FAILED,
+                at(1730093200),
+                "More than 24 hours have passed since the recipient last replied",
+                times=((JobState.SENT, at(1730093100)),),
+                code="131047",
+            )
+        ],
+    ),
+    hears(
+        "whatsapp.message.read with our reference and Meta's pricing",
+        "whatsapp.message.read",
+        _payload(
+            _outbound(
+                "wamid.456",
+                "read",
+                1730092900,
+                "On my way",
+                _status(
+                    "wamid.456",
+                    "read",
+                    1730092900,
+                    biz_opaque_callback_data="job-7",
+                    pricing={"billable": True, "pricing_model": "PMP", "category": "marketing"},
+                ),
+            )
+        ),
+        [
+            Report(
+                "wamid.456",
+                "read",
+                JobState.READ,
+                at(1730092900),
+                times=((JobState.READ, at(1730092900)),),
+                reference="job-7",
+            )
+        ],
+    ),
+    hears(
+        "Advanced: a batch",
+        "whatsapp.message.received",
+        {
+            "type": "whatsapp.message.received",
+            "batch": True,
+            "data": [
+                _payload(_inbound("wamid.111", 1730092801, "First in batch")),
+                _payload(_inbound("wamid.112", 1730092802, "Second in batch")),
+            ],
+            "batch_info": {"size": 2, "window_ms": 5000},
+        },
+        [
+            Inbound(ONE, at(1730092801), SENDER, "wamid.111", "First in batch"),
+            Inbound(ONE, at(1730092802), SENDER, "wamid.112", "Second in batch"),
+        ],
+        **{"x-webhook-batch": "true", "x-batch-size": "2"},
+    ),
+    hears(
+        "whatsapp.conversation.created: nobody wrote yet",
+        "whatsapp.conversation.created",
+        {"conversation": _conversation({"last_inbound_at": None}), "phone_number_id": SENDER},
+        [],
+    ),
+    hears(
+        "whatsapp.conversation.ended",
+        "whatsapp.conversation.ended",
+        {"conversation": _conversation(LAST_INBOUND), "phone_number_id": SENDER},
+        [WINDOW],
+    ),
+    hears(
+        "whatsapp.phone_number.created",
+        "whatsapp.phone_number.created",
+        {"phone_number_id": SENDER, "project": {"id": "p"}, "customer": {"id": "c"}},
+        [Notice("whatsapp.phone_number.created", SENDER, "created")],
+    ),
+    hears(
+        "version 1: the message's fields stand at its top",
+        "whatsapp.message.delivered",
+        {
+            "message": {
+                "id": "msg-123abc",
+                "whatsapp_message_id": WAMID,
+                "message_type": "text",
+                "content": "Hi",
+                "direction": "outbound",
+                "status": "delivered",
+                "updated_at": "2024-01-15T10:30:07Z",
+            },
+            "conversation": {"id": "conv_123", "phone_number": ONE, "whatsapp_config_id": CONFIG},
+        },
+        [Report(WAMID, "delivered", JobState.DELIVERED, datetime(2024, 1, 15, 10, 30, 7, tzinfo=UTC))],
+        **{"x-webhook-payload-version": "v1"},
+    ),
+    hears(
+        "version 1: inbound",
+        "whatsapp.message.received",
+        {
+            "message": {
+                "id": "msg-1",
+                "message_type": "text",
+                "content": "Hi",
+                "direction": "inbound",
+                "created_at": "2024-01-15T10:30:07Z",
+            },
+            "conversation": {"id": "conv_123", "phone_number": ONE[1:], "whatsapp_config_id": CONFIG},
+        },
+        [Inbound(ONE, datetime(2024, 1, 15, 10, 30, 7, tzinfo=UTC), CONFIG, "msg-1", "Hi")],
+        **{"x-webhook-payload-version": "v1"},
+    ),
+    hears(
+        "an unknown word is kept",
+        "whatsapp.message.pondered",
+        _payload(_outbound("wamid.456", "pondered", 1730092860, "x")),
+        [Report("wamid.456", "pondered", None, at(1730092860))],
+    ),
+    hears(
+        "a person without a number",
+        "whatsapp.message.received",
+        {"message": _inbound("wamid.1", 1730092800, "Hi") | {"from_user_id": "US.1"}, "conversation": {}},
+        [],
+    ),
+]
+
+TEXT = MessageType.TEXT
+UNSENDABLE = [
+    Content(TEXT, ""),
+    Content(TEXT, "x" * 4097),
+    Content(TEXT, "x", reply_to="wamid.1"),
+    Content(TEXT, "https://example.com", preview_url=True),
+    Content(TEXT, "x", buttons=(Button("link", "Shop", url="https://example.com"),)),
+    Content(TEXT, "x", buttons=tuple(Button("reply", str(n), id=str(n)) for n in range(4))),
+    Content(MessageType.IMAGE, "x", (Media("https://example.com/a.jpg"),), (Button("reply", "Yes", id="y"),)),
+    Content(
+        MessageType.IMAGE, None, (Media("https://example.com/a.jpg"), Media("https://example.com/b.jpg"))
+    ),
+    Content(MessageType.STICKER, None, (Media("https://example.com/a.webp"),)),
+    Content(MessageType.FILES, None, (Media("https://example.com/a.pdf"),)),
+    Content(MessageType.TEMPLATE, template=Template("sale", "en", (Parameter("Ada", name="first_name"),))),
+    Content(MessageType.TEMPLATE, template=Template("sale", "en", buttons=(TemplateButton(0, "url", "x"),))),
+    Content(
+        MessageType.TEMPLATE,
+        template=Template("sale", "en", header=TemplateHeader(location=Location(52.3, 4.9))),
+    ),
+]
+
+TABLE = Table(
+    name="kapso",
+    account={
+        "api": "legacy",
+        "webhook_secret": SECRET_PLACE,
+        "senders": [{"name": "shop", "whatsapp_config_id": CONFIG}],
+    },
+    sends=SENDS,
+    reads=READS,
+    statuses={
+        "sent": JobState.SENT,
+        "delivered": JobState.DELIVERED,
+        "read": JobState.READ,
+        "failed": JobState.FAILED,
+    },
+    unsendable=UNSENDABLE,
+    hears=HEARS,
+    examples=EXAMPLES,
+    to=ONE,
+)

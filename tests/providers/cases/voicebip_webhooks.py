@@ -1,0 +1,118 @@
+"""Voicebip's webhooks: the one example of its pages, and the other events in the same envelope.
+
+Signed here by the documented algorithm: HMAC-SHA256 of "{timestamp}.{raw body}".
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from campaigns.states import JobState
+from providers.base import Event, Inbound, Preference, Report, WindowUntil
+from tests.providers.contract import SECRET, Hears
+
+FROM, TO = "+447700900100", "+447700900123"
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SIGNED_AT = "1795176000"
+"""NOON, in unix seconds."""
+
+RECEIVED: dict[str, Any] = {
+    "event_id": "evt_xxx",
+    "event_type": "message.received",
+    "channel": "whatsapp",
+    "agent_id": "agt_xxx",
+    "number": FROM,
+    "from": TO,
+    "timestamp": "2026-04-09T12:05:00Z",
+    "payload": {
+        "message_id": "msg_xxx",
+        "conversation_id": "conv_xxx",
+        "message_type": "text",
+        "inbound_message": {
+            "message_id": "msg_xxx",
+            "body": "I need help with my order",
+            "type": "text",
+            "received_at": "2026-04-09T12:05:00Z",
+        },
+    },
+}
+AT = datetime(2026, 4, 9, 12, 5, tzinfo=UTC)
+WROTE = Inbound(TO, AT, FROM, "msg_xxx", "I need help with my order")
+
+
+def status(word: str, **payload: Any) -> dict[str, Any]:
+    return RECEIVED | {"event_type": f"message.{word}", "payload": {"message_id": "msg_xxx", **payload}}
+
+
+def hears(why: str, body: Any, *events: Event) -> Hears:
+    raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    mark = hmac.digest(SECRET.encode(), b"%s.%s" % (SIGNED_AT.encode(), raw), "sha256").hex()
+    headers = {"x-voicebip-signature": f"sha256={mark}", "x-voicebip-timestamp": SIGNED_AT}
+    return Hears(why, headers, raw, list(events), received_at=NOON)
+
+
+HEARS = [
+    hears("Inbound Messages", RECEIVED, WROTE),
+    hears(
+        "an image came in",
+        RECEIVED | {"payload": {"message_id": "msg_xxx"}},
+        Inbound(TO, AT, FROM, "msg_xxx"),
+    ),
+    hears("several in one body", [RECEIVED, RECEIVED], WROTE, WROTE),
+    hears("a message by SMS opens no window", RECEIVED | {"channel": "sms"}),
+    hears("numbers without a plus", RECEIVED | {"from": TO[1:], "number": FROM[1:]}, WROTE),
+    hears("nobody's message", RECEIVED | {"from": "anonymous"}),
+    *[
+        hears(word, status(word), Report("msg_xxx", word, state, AT))
+        for word, state in {
+            "sent": JobState.SENT,
+            "delivered": JobState.DELIVERED,
+            "read": JobState.READ,
+            "failed": JobState.FAILED,
+            "send_failed": JobState.FAILED,
+            "pondering": None,
+        }.items()
+    ],
+    hears(
+        "failed, and why",
+        status("failed", error={"code": 131026, "message": "Message undeliverable"}),
+        Report("msg_xxx", "failed", JobState.FAILED, AT, "Message undeliverable", code="131026"),
+    ),
+    hears(
+        "failed, and why in other words",
+        status("send_failed", error="No route", error_code="NO_ROUTE"),
+        Report("msg_xxx", "send_failed", JobState.FAILED, AT, "No route", code="NO_ROUTE"),
+    ),
+    hears("a receipt of an SMS", status("delivered") | {"channel": "sms"}),
+    hears("a receipt of nothing", status("delivered", message_id=None)),
+    hears(
+        "no time: when it came",
+        status("sent") | {"timestamp": None},
+        Report("msg_xxx", "sent", JobState.SENT, NOON),
+    ),
+    hears(
+        "opted out",
+        status("opt_out"),
+        Preference(TO, "out", "all", AT, "Voicebip: opted out on whatsapp"),
+    ),
+    hears(
+        "opted out by SMS, in a word",
+        status("opt_out", inbound_message={"body": "STOP"}) | {"channel": "sms"},
+        Preference(TO, "out", "all", AT, "Voicebip: opted out on sms: STOP"),
+    ),
+    hears(
+        "window.closing",
+        RECEIVED | {"event_type": "window.closing", "payload": {"conversation_id": "conv_xxx"}},
+        WindowUntil(TO, datetime(2026, 4, 9, 13, 5, tzinfo=UTC), FROM),
+    ),
+    hears(
+        "window.closing, with our number as the sender",
+        RECEIVED | {"event_type": "window.closing", "from": FROM, "payload": {"to": TO}},
+        WindowUntil(TO, datetime(2026, 4, 9, 13, 5, tzinfo=UTC), FROM),
+    ),
+    hears("a call", RECEIVED | {"event_type": "call.completed", "channel": "voice"}),
+    hears("not JSON", b"\xff{"),
+]

@@ -1,0 +1,71 @@
+"""Kapso's webhooks with fields dropped, retyped, repeated and nested: no body breaks the reading."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from providers.base import Inbound, Notice, Report, WindowUntil
+from tests.providers.cases.kapso import HEARS, TABLE
+from tests.providers.contract import Hears
+
+ODD = st.sampled_from(
+    [
+        None,
+        True,
+        0,
+        -1,
+        1e300,
+        2**70,
+        "",
+        "x" * 5000,
+        "9" * 40,
+        "9999-12-31T23:59:59Z",
+        "\u0000",
+        [],
+        {},
+        [[]],
+        [{}],
+        {"id": []},
+    ]
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of everything in a body."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, each in inner for place in _places(each, (*path, key)))]
+
+
+def _changed(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    if not path:
+        return odd
+    value[path[0]] = _changed(value[path[0]], path[1:], odd)
+    return value
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data(), st.sampled_from(HEARS))
+def test_a_real_body_with_an_odd_field_is_read_as_far_as_it_goes(data: st.DataObject, row: Hears):
+    body = json.loads(row.body)
+    for _ in range(data.draw(st.integers(1, 3))):
+        body = _changed(body, data.draw(st.sampled_from(_places(body))), data.draw(ODD))
+    raw = json.dumps(body).encode()
+    events = TABLE.adapter().parse_webhook(row.request(body=raw))
+    for event in events:
+        assert isinstance(event, Report | Inbound | WindowUntil | Notice)
+        moments = [getattr(event, name, None) for name in ("at", "until")]
+        assert all(moment is None or moment.utcoffset() is not None for moment in moments)
+        if isinstance(event, Inbound | WindowUntil):
+            assert event.phone.startswith("+")
+
+
+def test_a_thousand_messages_in_one_batch_are_all_told():
+    one = json.loads(HEARS[0].body)
+    body = orjson.dumps({"type": "whatsapp.message.received", "batch": True, "data": [one] * 1000})
+    events = TABLE.adapter().parse_webhook(HEARS[0].request(body=body))
+    assert events == HEARS[0].events * 1000
