@@ -47,7 +47,9 @@ async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:
         await move_runs(
             connection, name, [RunState.RUNNING, RunState.PAUSED], RunState.CANCELLED, ended_at=moment
         )
-        await _move(connection, name, living, C.CANCELLED, moment, "be cancelled", reason="cancelled by a person")
+        await _move(
+            connection, name, living, C.CANCELLED, moment, "be cancelled", reason="cancelled by a person"
+        )
         return await end_jobs(
             connection,
             name,
@@ -93,7 +95,9 @@ async def _move(
     if found is None:
         raise _missing(name)
     if not await move_campaign(connection, name, sources, target, now, reason=reason, start_at=start_at):
-        raise InvalidInput(f"Campaign {name} is {found[0]} and cannot {what}.", hint=f"drumbeat campaign show {name}")
+        raise InvalidInput(
+            f"Campaign {name} is {found[0]} and cannot {what}.", hint=f"drumbeat campaign show {name}"
+        )
 
 
 def _missing(name: str) -> NotFound:

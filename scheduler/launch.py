@@ -50,4 +50,6 @@ async def _pause(engine: Engine, name: str, reason: str, now: datetime) -> None:
     """One campaign that cannot be launched must not keep the others waiting."""
     logger.error("%s: %s", name, reason, extra={"action": "launch_failed"})
     async with writing(engine) as connection:
-        await move_campaign(connection, name, [CampaignState.SCHEDULED], CampaignState.PAUSED, now, reason=reason)
+        await move_campaign(
+            connection, name, [CampaignState.SCHEDULED], CampaignState.PAUSED, now, reason=reason
+        )

@@ -66,6 +66,10 @@ def rate_bucket(rate: Rate | None) -> Bucket | None:
     return Bucket(1 + spare, rate.per_second - spare)
 
 
+NO_RUN: Final = 0
+"""Asks for a turn that only the lane's and the account's limits hold back."""
+
+
 class Pacer:
     """The limits of one lane: its own and its account's for every send, and those of the run that sends."""
 
@@ -108,7 +112,7 @@ class Pacer:
     async def turn(self, run_id: int) -> None:
         """Wait until every limit has room for one more message of the run, then take from all at once."""
         buckets = self._buckets(run_id)
-        while (wait := self.ready_in(run_id)) > 0:
+        while (wait := self.ready_in(run_id)) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(wait, TICK))
         for bucket in buckets:
             await bucket.acquire()  # has room: does not suspend, so nobody comes between

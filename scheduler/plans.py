@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from campaigns.pace import Rate
+from campaigns.rules import Form
 from campaigns.spec import CampaignSpec
 from campaigns.templates import Renderer
 from providers.base import Capabilities
@@ -17,6 +18,7 @@ from storage.runs import run_spec
 @dataclass(frozen=True, slots=True)
 class Plan:
     renderer: Renderer
+    forms: frozenset[Form]
     gap: timedelta
     """The least time between two sends of the campaign on a lane."""
     rate: Rate | None
@@ -39,9 +41,17 @@ class Plans:
         self._known = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
 
     def _plan(self, spec: CampaignSpec) -> Plan:
-        gap = spec.pace.gap
+        gap, renderer = spec.pace.gap, Renderer(spec.content)
         return Plan(
-            renderer=Renderer(spec.content),
+            renderer=renderer,
+            forms=frozenset(
+                form
+                for form, given in (
+                    (Form.FREE, renderer.has_free_form),
+                    (Form.TEMPLATE, renderer.has_template),
+                )
+                if given
+            ),
             gap=self._capabilities.delay_between if gap is None else gap,
             rate=spec.pace.rate,
         )

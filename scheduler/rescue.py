@@ -9,9 +9,10 @@ from typing import Final
 
 from campaigns.content import read_content
 from campaigns.errors import DrumbeatError
-from campaigns.outcomes import MAX_ATTEMPTS
-from providers.base import Absent, Doubt, Found
+from campaigns.outcomes import MAX_ATTEMPTS, Accepted, Refused
+from providers.base import Absent, Call, Doubt, Found
 from scheduler.lanes import Lane
+from scheduler.pacing import NO_RUN
 from storage.engine import Engine, reading, writing
 from storage.receipts import (
     DoubtRow,
@@ -58,6 +59,8 @@ async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int
 
 
 async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
+    if lane.adapter.capabilities.idempotent:
+        return await _ask_by_sending(engine, lane, doubt)
     async with reading(engine) as connection:
         known = await known_message_ids(connection, doubt.phone)
     question = Doubt(doubt.phone, read_content(doubt.content), doubt.intent_at, known)
@@ -75,3 +78,22 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
                 return await give_up(connection, doubt, now)
             case Absent():
                 return await send_again(connection, doubt, now)
+
+
+async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
+    """The very same message under the very same key: where the provider has it, this only tells its id.
+
+    Any other answer than an acceptance leaves the doubt: it does not say what became of the first call.
+    """
+    call = Call(lane.sender, (doubt.phone,), read_content(doubt.content), references=(doubt.reference,))
+    prepared = await lane.adapter.prepare(lane.http, call)
+    if isinstance(prepared, Refused):
+        return False
+    await lane.pacer.turn(NO_RUN)
+    [result] = lane.adapter.read(await lane.http.exchange(lane.adapter.build(prepared)), prepared)
+    if not isinstance(result, Accepted):
+        return False
+    async with writing(engine) as connection:
+        if await is_claimed(connection, doubt, lane.name, result.message_id):
+            return False
+        return await adopt_message(connection, doubt, result.message_id, lane.now())

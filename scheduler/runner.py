@@ -1,4 +1,4 @@
-"""The APScheduler home: the clock that launches what is due, wakes lanes, asks for receipts and rescues what is in doubt.
+"""The APScheduler home: the clock that launches what is due, wakes lanes, asks for receipts and settles doubts.
 
 Its jobs live in memory and are rebuilt from our tables, and every duty is a sweep over due rows, so nothing depends on
 a timer having fired: a timer that is late or lost is made up for by the next sweep.
@@ -68,7 +68,9 @@ async def run(
         try:
             async with writing(engine) as connection:
                 await ensure_lanes(connection, lanes)
-            return await Runner(engine, lanes, stop or asyncio.Event(), now).run(until_idle, wait_receipts, progress)
+            return await Runner(engine, lanes, stop or asyncio.Event(), now).run(
+                until_idle, wait_receipts, progress
+            )
         finally:
             await close_lanes(lanes)
 
@@ -174,7 +176,9 @@ class Runner:
         async with reading(self.engine) as connection:
             start = await next_start(connection)
         if start is not None:
-            self.clock.add_job(self._do, DateTrigger(start), [self.sweep], id="next start", replace_existing=True)
+            self.clock.add_job(
+                self._do, DateTrigger(start), [self.sweep], id="next start", replace_existing=True
+            )
 
     async def fetch_receipts(self) -> None:
         """Ask every provider that is asked about the messages it took."""
@@ -184,7 +188,7 @@ class Runner:
     async def settle_doubts(self) -> None:
         """Look up what is in doubt where the provider can be asked."""
         for lane in self.lanes.values():
-            if lane.adapter.capabilities.looks_up:
+            if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
                 await resolve_doubts(self.engine, lane, self.stop)
 
     async def check_senders(self) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from campaigns.errors import AccountError, Unavailable
+from campaigns.errors import AccountError, DrumbeatError, Unavailable
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge, retry_delay
 from providers.http import Answer
 from scheduler.lanes import LEASE, Lane
@@ -40,7 +40,14 @@ class Shift:
     """One shift of one lane. `run` is all that callers need."""
 
     def __init__(
-        self, engine: Engine, lane: Lane, holder: str, stop: asyncio.Event, *, sole: bool, jitter: random.Random
+        self,
+        engine: Engine,
+        lane: Lane,
+        holder: str,
+        stop: asyncio.Event,
+        *,
+        sole: bool,
+        jitter: random.Random,
     ) -> None:
         self.engine = engine
         self.lane = lane
@@ -67,7 +74,9 @@ class Shift:
                 return 1.0
             return await self._drain(time.monotonic() + SHIFT.total_seconds())
         except LaneLost:
-            logger.warning("Another process took the lane.", extra={"action": "lane_lost", "lane": self.lane.name})
+            logger.warning(
+                "Another process took the lane.", extra={"action": "lane_lost", "lane": self.lane.name}
+            )
             return LEASE.total_seconds()
         finally:
             await self._hand_over()
@@ -164,13 +173,21 @@ class Shift:
 
     async def _call(self, planned: PlannedCall) -> None:
         try:
-            request = self.lane.adapter.build(planned.call)
+            call = await self.lane.adapter.prepare(self.lane.http, planned.call)
+            if isinstance(call, Refused):
+                self._collect(planned, [call] * len(planned.intents), None, None, None)
+                return
+            request = self.lane.adapter.build(call)
+        except DrumbeatError as error:
+            refused = Refused(FailureKind.NOT_SENT, "not_prepared", str(error))
+            self._collect(planned, [refused] * len(planned.intents), None, None, None)
+            return
         except Exception as error:
             self._blame_adapter(planned, FailureKind.CAMPAIGN, error)
             return
         reply = await self.lane.http.exchange(request)
         try:
-            results = self.lane.adapter.read(reply, planned.call)
+            results = self.lane.adapter.read(reply, call)
         except Exception as error:
             self._blame_adapter(planned, FailureKind.UNKNOWN, error)
             return
@@ -179,8 +196,12 @@ class Shift:
 
     def _blame_adapter(self, planned: PlannedCall, kind: FailureKind, error: Exception) -> None:
         """A fault of ours: before the call nothing left, after it nobody knows."""
-        logger.error("The adapter failed.", exc_info=error, extra={"action": "adapter_failed", "lane": self.lane.name})
-        refused = Refused(kind, "adapter_failed", f"The adapter met {type(error).__name__}; the log says where.")
+        logger.error(
+            "The adapter failed.", exc_info=error, extra={"action": "adapter_failed", "lane": self.lane.name}
+        )
+        refused = Refused(
+            kind, "adapter_failed", f"The adapter met {type(error).__name__}; the log says where."
+        )
         self._collect(planned, [refused] * len(planned.intents), None, None, None)
 
     def _collect(
@@ -265,7 +286,9 @@ class Shift:
             except LaneLost:
                 raise
             except Exception:
-                logger.exception("Outcomes not stored.", extra={"action": "store_failed", "lane": self.lane.name})
+                logger.exception(
+                    "Outcomes not stored.", extra={"action": "store_failed", "lane": self.lane.name}
+                )
                 await asyncio.sleep(pause)
         await self._store()
 

@@ -13,8 +13,8 @@ import orjson
 
 from campaigns.content import Content, write_content
 from campaigns.errors import SpecError
-from campaigns.outcomes import ALONE
-from campaigns.rules import Facts, Send, Skip, Wait, decide
+from campaigns.outcomes import ALONE, AS_TEMPLATE
+from campaigns.rules import Facts, Form, Send, Skip, Wait, decide
 from campaigns.states import JobState, RunState
 from providers.base import Call
 from scheduler.lanes import LEASE, Lane
@@ -35,6 +35,7 @@ from storage.dispatch import (
 from storage.engine import Connection, Engine, writing
 from storage.lanes import hold_lane, note_sends, pause_lane
 from storage.runs import RunRow, open_runs, pause_run
+from storage.windows import open_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +152,9 @@ async def _prepare(
 ) -> list[PlannedCall]:
     if not due:
         return []
-    opted_out = await optout_scopes(connection, [job.phone for job in due])
     asides: list[Aside] = []
     sends: list[tuple[DueJob, Content]] = []
-    for job in due:
-        facts = Facts(now, run.state, run.category, run.expires_at, opted_out.get(job.phone, frozenset()))
+    for job, facts in await _facts(connection, lane, run, plan, due, now):
         aside_or_content = _decide(job, facts, plan)
         if isinstance(aside_or_content, Aside):
             asides.append(aside_or_content)
@@ -169,21 +168,48 @@ async def _prepare(
     return calls
 
 
+async def _facts(
+    connection: Connection, lane: Lane, run: RunRow, plan: Plan, due: Sequence[DueJob], now: datetime
+) -> list[tuple[DueJob, Facts]]:
+    """All that the rules ask about the jobs, in one query to a kind of fact."""
+    phones = [job.phone for job in due]
+    opted_out = await optout_scopes(connection, phones)
+    has_windows = lane.adapter.capabilities.windows
+    windows = await open_windows(connection, lane.name, phones) if has_windows else {}
+    return [
+        (
+            job,
+            Facts(
+                now,
+                run.state,
+                run.category,
+                run.expires_at,
+                opted_out.get(job.phone, frozenset()),
+                plan.forms,
+                has_windows,
+                windows[job.phone].until if job.phone in windows else None,
+                refused_as_free=job.held_by == AS_TEMPLATE,
+            ),
+        )
+        for job in due
+    ]
+
+
 def _decide(job: DueJob, facts: Facts, plan: Plan) -> Aside | Content:
     match decide(facts):
         case Wait(until=until, rule=rule):
             return Aside(job.id, JobState.PENDING, due_at=until, held_by=rule)
         case Skip(reason=reason, state=state):
             return Aside(job.id, state, reason=reason)
-        case Send():
-            return _render(job, plan)
+        case Send(form=form):
+            return _render(job, plan, form)
         case other:
             assert_never(other)
 
 
-def _render(job: DueJob, plan: Plan) -> Aside | Content:
+def _render(job: DueJob, plan: Plan, form: Form) -> Aside | Content:
     try:
-        return plan.renderer.render(orjson.loads(job.vars))
+        return plan.renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
         return Aside(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
 

@@ -57,13 +57,17 @@ class Watch:
         notices = [f"{run.name} is paused: {run.reason}" for run in opened if run.state is RunState.PAUSED]
         moment = self._now()
         notices += [
-            f"{name} is paused: {lanes[name].paused_reason}" for name in self._lanes if lanes[name].paused(moment)
+            f"{name} is paused: {lanes[name].paused_reason}"
+            for name in self._lanes
+            if lanes[name].paused(moment)
         ]
         notices += [f"{name} is not in drumbeat.toml: its messages wait until it is." for name in strays]
         return self._snapshot(tuple(notices))
 
     def _snapshot(self, notices: tuple[str, ...]) -> Snapshot:
-        gone = sum(number for state, number in self._states.items() if state in LEFT or state is JobState.FAILED)
+        gone = sum(
+            number for state, number in self._states.items() if state in LEFT or state is JobState.FAILED
+        )
         pace = self._pace(gone)
         waiting = self._states.get(JobState.PENDING, 0)
         return Snapshot(
@@ -88,7 +92,7 @@ class Watch:
         await wait_for_stop(stop, max(LOOK, self._took / LOOK_SHARE))
 
     async def idle(self, wait_receipts: timedelta) -> bool:
-        """Whether nothing can be sent or retried now, and receipts and doubts have had their time since the last change."""
+        """Whether nothing can be sent or retried now, and receipts and doubts have had their time."""
         now = self._now()
         async with reading(self._engine) as connection:
             if await due_campaigns(connection, now):

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.costs import Money
 from campaigns.states import JobState, advance, sources
 from storage.dispatch import FIRST_POLL, add_events, event
-from storage.tables import attempts, events, jobs
+from storage.tables import attempts, events, jobs, runs
 
 OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
 """Said in the very words of the index `ix_jobs_open`: SQLite does not see that a parameter is among them, and would
@@ -78,6 +78,8 @@ class DoubtRow:
     asked_from: datetime
     """When the call ended, or was found to have no stored end: the provider is given its time from here."""
     content: str
+    reference: str = ""
+    """Our name for the message."""
 
 
 async def due_receipts(
@@ -217,7 +219,10 @@ async def _add_once(connection: AsyncConnection, odd: list[dict[str, Any]], now:
 
 
 async def _write(
-    connection: AsyncConnection, facts: dict[int, dict[str, Any]], moves: dict[int, dict[str, Any]], now: datetime
+    connection: AsyncConnection,
+    facts: dict[int, dict[str, Any]],
+    moves: dict[int, dict[str, Any]],
+    now: datetime,
 ) -> None:
     moved = [{"of_job": job_id, **move, **facts[job_id]} for job_id, move in moves.items()]
     unmoved = [{"of_job": i, **named} for i, named in facts.items() if i not in moves and named != _NO_FACTS]
@@ -259,7 +264,9 @@ async def mark_orphans(connection: AsyncConnection, lane: str, now: datetime) ->
 
 async def has_orphans(connection: AsyncConnection, lane: str) -> bool:
     """Whether a job of the lane is marked as being sent: by a shift under way, or by one that died."""
-    orphaned = select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN).limit(1)
+    orphaned = (
+        select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN).limit(1)
+    )
     return (await connection.execute(orphaned)).first() is not None
 
 
@@ -281,9 +288,18 @@ async def doubts(connection: AsyncConnection, lane: str, limit: int) -> list[Dou
         attempts.c.intent_at,
         func.coalesce(attempts.c.ended_at, attempts.c.intent_at, type_=attempts.c.intent_at.type),
         attempts.c.content,
+        runs.c.token,
     )
-    doubtful = select(*columns).join(attempts, last).where(jobs.c.lane == lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN)
-    return [DoubtRow(*row) for row in await connection.execute(doubtful.order_by(attempts.c.intent_at).limit(limit))]
+    doubtful = (
+        select(*columns)
+        .join(attempts, last)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(jobs.c.lane == lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN)
+        .order_by(attempts.c.intent_at)
+        .limit(limit)
+    )
+    found = await connection.execute(doubtful)
+    return [DoubtRow(*row[:-1], reference=f"{row.token}.{row.id}") for row in found]
 
 
 async def known_message_ids(connection: AsyncConnection, phone: str) -> frozenset[str]:
@@ -355,5 +371,3 @@ async def _leave_doubt(
     if moved.rowcount:
         await add_events(connection, [event(doubt.job_id, now, "lookup", state.value, detail)], now)
     return bool(moved.rowcount)
-
-

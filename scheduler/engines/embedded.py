@@ -55,7 +55,9 @@ class Embedded:
                 reason = f"sending met an error ({type(error).__name__}); the log says where"
                 await pause_lane(connection, lane.name, reason, lane.now() + rest)
         except Exception:
-            logger.exception("A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name})
+            logger.exception(
+                "A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name}
+            )
         return rest.total_seconds()
 
     async def _work(self, lane: Lane) -> None:
