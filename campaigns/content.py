@@ -97,6 +97,8 @@ class Menu:
     button: str
     sections: tuple[Section, ...]
     title: str | None = None
+    alt: str | None = None
+    """What the list is, for where it cannot be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Template:
     buttons: tuple[TemplateButton, ...] = ()
     project_id: str | None = None
     version: str | None = None
+    customer_name: str | None = None
+    """What to call a person whom the provider's address book does not know yet."""
 
 
 @dataclass(frozen=True, slots=True)

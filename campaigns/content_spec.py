@@ -103,6 +103,7 @@ class ListSpec(Part):
     title: str | None = Field(default=None, description="the heading above the text")
     button: str = Field(description="what opens the list")
     sections: list[SectionSpec] = Field(min_length=1, description="[{ title, rows }]")
+    alt: str | None = Field(default=None, description="what the list is, where the provider takes it")
 
 
 class TemplateHeaderSpec(Part):
@@ -139,6 +140,9 @@ class TemplateSpec(Part):
     )
     project_id: str | None = Field(default=None, description="Bird")
     version: str | None = Field(default=None, description="Bird")
+    customer_name: str | None = Field(
+        default=None, description="messaging_api: the name of a contact that the template creates"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -23,13 +24,23 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from emulators.base import Clock, Json, Provider, Refusal, read_json, system_clock
+from emulators.bird import Bird
 from emulators.faults import FaultBoard, FaultLayer
+from emulators.kapso import Kapso
 from emulators.ledger import Ledger
 from emulators.messaging_api import MessagingApi
 from emulators.ourvoice import OurVoice
 from emulators.settings import Settings
+from emulators.voicebip import Voicebip
+from emulators.webhooks import Deliveries
 
-PROVIDERS: tuple[Callable[[Settings, Ledger, Clock], Provider], ...] = (OurVoice, MessagingApi)
+PROVIDERS: tuple[Callable[[Settings, Ledger, Clock], Provider], ...] = (
+    Bird,
+    OurVoice,
+    MessagingApi,
+    Kapso,
+    Voicebip,
+)
 """Every emulated provider; a new one is a new file and a line here."""
 
 
@@ -40,7 +51,19 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     providers = [make(settings, ledger, clock) for make in PROVIDERS]
     control = Control(providers, ledger, board, clock)
     mounts = [Mount(f"/{each.name}", FaultLayer(each.app(), each, board, ledger)) for each in providers]
-    return Starlette(routes=[*control.routes(), *mounts], exception_handlers={Refusal: _refused})
+
+    @asynccontextmanager
+    async def until_stopped(_: Starlette) -> AsyncIterator[None]:
+        yield
+        for provider in providers:
+            if isinstance(deliveries := getattr(provider, "deliveries", None), Deliveries):
+                await deliveries.stop()
+
+    return Starlette(
+        routes=[*control.routes(), *mounts],
+        exception_handlers={Refusal: _refused},
+        lifespan=until_stopped,
+    )
 
 
 class Control:

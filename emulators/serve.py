@@ -33,7 +33,7 @@ def run(
         create_app(settings),
         http=connection_protocol,
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         log_level="critical",
         access_log=False,

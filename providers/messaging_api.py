@@ -129,10 +129,10 @@ class MessagingApi(Plain):
 
     def build(self, call: Call) -> Request:
         if call.content.template is not None:
-            return self._post(TEMPLATES, _template_fields(call, call.content.template), call.references)
+            return self._post(TEMPLATES, _template_fields(call, call.content.template), _key(call))
         [conversation] = call.conversations
         path = f"{CONVERSATIONS}/{quote(conversation, safe='')}/messages"
-        return self._post(path, {"text": call.content.text}, call.references)
+        return self._post(path, {"text": call.content.text}, _key(call))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         """A 409 is the answer to a key that was used: the message was sent before, so it is never a refusal."""
@@ -175,9 +175,17 @@ class MessagingApi(Plain):
         await list_conversations(http, search="drumbeat")  # no need to fetch a whole inbox
         return "The Messaging API knows the key and lets it read conversations."
 
-    def _post(self, path: str, body: dict[str, Any], references: Sequence[str]) -> Request:
-        headers = {**JSON_HEADERS, **({"Idempotency-Key": references[0]} if references else {})}
-        return Request("POST", self._account.base_url + path, headers=headers, content=orjson.dumps(body))
+    def _post(self, path: str, body: dict[str, Any], key: dict[str, str]) -> Request:
+        url = self._account.base_url + path
+        return Request("POST", url, headers={**JSON_HEADERS, **key}, content=orjson.dumps(body))
+
+
+def _key(call: Call) -> dict[str, str]:
+    """A text that was refused and the template that then goes are two requests: each has a key of its own."""
+    if not call.references:
+        return {}
+    form = ".template" if call.content.type is MessageType.TEMPLATE else ""
+    return {"Idempotency-Key": call.references[0] + form}
 
 
 def _in_conversation(call: Call, conversation: Conversation) -> Call:

@@ -24,6 +24,15 @@ from providers.meta_webhooks import events_in
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
 
 SIGNATURE: Final = "x-hub-signature-256"
+SILENT: Final = {
+    "BANNED": "is banned",
+    "DELETED": "was deleted",
+    "DISCONNECTED": "is disconnected",
+    "MIGRATED": "has moved to another account",
+    "PENDING": "is not registered yet",
+    "UNVERIFIED": "is not verified",
+}
+"""`status` of a number that cannot send. Meta names more, of numbers that send less or under watch: those may try."""
 
 
 class MetaSender(SenderSettings):
@@ -64,6 +73,14 @@ class Meta(Plain):
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         return [read_send(reply)]
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        """A number sends while its `status` is CONNECTED, by Meta's page on business phone numbers."""
+        answer = await http.get(f"/{_number(sender)}", [("fields", "status")])
+        data = answer.json()
+        status = data.get("status") if isinstance(data, dict) else None
+        said = SILENT.get(status) if isinstance(status, str) else None
+        return f"The number {sender.number or _number(sender)} {said}." if said else None
 
     async def check(self, http: Http) -> str:
         """Asks for the first sender's own number: a read that sends nothing."""

@@ -14,10 +14,10 @@ from providers.failures import general_refusal, unanswered
 from providers.http import Answer, Reply
 from providers.meta_codes import kind_of, refusal
 
-ACCEPTED: Final = {
-    "accepted": JobState.ACCEPTED,
-    "held_for_quality_assessment": JobState.HELD,
-}
+HELD: Final = "held_for_quality_assessment"
+"""`message_status` of a template that waits for Meta's decision; any other, or none, is an ordinary acceptance."""
+
+_LONGEST_TEXT: Final = 500
 
 
 def read_send(reply: Reply) -> Result:
@@ -29,10 +29,10 @@ def read_send(reply: Reply) -> Result:
         return _taken(data)
     found = data.get("error") if isinstance(data, dict) else None
     error = found if isinstance(found, dict) else {}
-    code, text = error_code(error), error_text(error) or reply.text
-    known = kind_of(code) is not None
-    general = None if known else general_refusal(reply)
-    return general or refusal(code, text, reply.status, reply.retry_after)
+    code, text = error_code(error), error_text(error)
+    if kind_of(code) is None:
+        return general_refusal(reply) or refusal(code, text or reply.text, reply.status, reply.retry_after)
+    return refusal(code, text, reply.status, reply.retry_after)
 
 
 def _taken(data: Any) -> Result:
@@ -41,9 +41,7 @@ def _taken(data: Any) -> Result:
     if not isinstance(first, dict) or not isinstance(first.get("id"), str) or not first["id"]:
         return Refused(FailureKind.UNKNOWN, "unreadable", "The answer names no message.")
     status = first.get("message_status")
-    return Accepted(
-        first["id"], ACCEPTED.get(status, JobState.ACCEPTED) if isinstance(status, str) else JobState.ACCEPTED
-    )
+    return Accepted(first["id"], JobState.HELD if status == HELD else JobState.ACCEPTED)
 
 
 def error_code(error: dict[str, Any]) -> int | None:
@@ -59,8 +57,8 @@ def error_code(error: dict[str, Any]) -> int | None:
 
 
 def error_text(error: dict[str, Any]) -> str:
-    """Message and details, in one sentence."""
+    """Message and details, in one line."""
     data = error.get("error_data")
     details = data.get("details") if isinstance(data, dict) else None
     parts = [part for part in (error.get("message") or error.get("title"), details) if isinstance(part, str)]
-    return ": ".join(dict.fromkeys(parts))
+    return " ".join(": ".join(dict.fromkeys(parts)).split())[:_LONGEST_TEXT]

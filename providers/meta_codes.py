@@ -6,67 +6,114 @@ old On-Premises codes still surface through aggregators. A code that is not here
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from campaigns.outcomes import FailureKind, Refused
 
 K = FailureKind
 
-CODES: Final[dict[int, FailureKind]] = {
+
+class Meaning(NamedTuple):
+    kind: FailureKind
+    note: str
+    """What it is about, in a sentence: said where Meta's answer says nothing."""
+
+
+CODES: Final[dict[int, Meaning]] = {
     # The account, its money, its permissions: nothing goes until a person has acted.
-    **dict.fromkeys((0, 190), K.CAMPAIGN),  # token expired or wrong
-    **dict.fromkeys((3, 10, *range(200, 300), 131005), K.CAMPAIGN),  # capability or permission
-    **dict.fromkeys(
-        (368, 131031, 131042, 131044, 131048, 131064, 134011), K.CAMPAIGN
-    ),  # policy, lock, payment, spam
+    0: Meaning(K.CAMPAIGN, "The access token is wrong."),
+    190: Meaning(K.CAMPAIGN, "The access token has expired."),
+    3: Meaning(K.CAMPAIGN, "The app lacks a capability."),
+    10: Meaning(K.CAMPAIGN, "The app lacks a permission."),
+    **dict.fromkeys(range(200, 300), Meaning(K.CAMPAIGN, "The app lacks a permission.")),
+    131005: Meaning(K.CAMPAIGN, "Access is denied: a permission was not given or taken back."),
+    368: Meaning(K.CAMPAIGN, "The account is blocked for a while for breaking a policy."),
+    131031: Meaning(K.CAMPAIGN, "The account is locked."),
+    131042: Meaning(K.CAMPAIGN, "The account has a payment problem."),
+    131044: Meaning(K.CAMPAIGN, "The account has a payment problem with calls."),
+    131048: Meaning(K.CAMPAIGN, "People block or report the number: Meta limits what it may send."),
+    131064: Meaning(K.CAMPAIGN, "Templates were given a wrong category: Meta limits what may be sent."),
+    134011: Meaning(K.CAMPAIGN, "The terms of payments were not accepted."),
+    131063: Meaning(K.CAMPAIGN, "Marketing is switched off for this API."),
     # The number.
-    **dict.fromkeys(
-        (33, 131037, 131045, 133010), K.LANE
-    ),  # deleted, not registered, display name, certificate
-    **dict.fromkeys((133000, 133005, 133006, 133008, 133009, 133015, 133016), K.LANE),  # registration
+    33: Meaning(K.LANE, "The business number was deleted."),
+    131037: Meaning(K.LANE, "The number's display name is not approved."),
+    131045: Meaning(K.LANE, "The number's certificate or registration is wrong."),
+    133000: Meaning(K.LANE, "An earlier deregistration of the number did not finish."),
+    133005: Meaning(K.LANE, "The number's PIN is wrong."),
+    133006: Meaning(K.LANE, "The number must be verified again."),
+    133008: Meaning(K.LANE, "The number's PIN was wrong too often."),
+    133009: Meaning(K.LANE, "The number's PIN was entered too fast."),
+    133010: Meaning(K.LANE, "The number is not registered."),
+    133015: Meaning(K.LANE, "The number was deleted just now: five minutes must pass."),
+    133016: Meaning(K.LANE, "The number was registered or deregistered too often."),
     # Too fast: nothing was taken.
-    **dict.fromkeys((4, 80007, 130429), K.THROTTLED),
-    131056: K.PAIR,
-    # Meta is not well: it says that it did not send.
-    **dict.fromkeys((2, 131016, 133004, 131057), K.THROTTLED),
-    **dict.fromkeys((1, 131000), K.UNKNOWN),  # "unknown error": it may have left
+    4: Meaning(K.THROTTLED, "The app has made too many calls."),
+    80007: Meaning(K.THROTTLED, "The WhatsApp business account has made too many calls."),
+    130429: Meaning(K.THROTTLED, "The number sends faster than it may."),
+    131056: Meaning(K.PAIR, "Too many messages to this person in a short while."),
+    # Meta is not well. Only where it says that the service was not there is it sure that nothing was taken.
+    2: Meaning(K.THROTTLED, "The service is down for a moment."),
+    131016: Meaning(K.THROTTLED, "The service is not available for a moment."),
+    133004: Meaning(K.THROTTLED, "The server is not available for a moment."),
+    131057: Meaning(K.THROTTLED, "The account is in maintenance, such as an upgrade of its throughput."),
+    1: Meaning(K.UNKNOWN, "Meta does not know what went wrong."),
+    131000: Meaning(K.UNKNOWN, "Meta does not know what went wrong."),
     # The person.
-    131026: K.RECIPIENT,  # not on WhatsApp, or an old client
-    131021: K.RECIPIENT,  # sender and recipient are the same
-    130472: K.RECIPIENT,  # in an experiment that marketing spares
-    130497: K.RECIPIENT,  # that country may not be messaged
-    131049: K.LATER,  # Meta's own cap for this person
-    131050: K.OPTED_OUT,
-    131047: K.USE_TEMPLATE,
-    **dict.fromkeys((131062, 137000), K.RECIPIENT),
-    131063: K.CAMPAIGN,
+    131026: Meaning(K.RECIPIENT, "Not on WhatsApp, or with an old app, or without Meta's terms accepted."),
+    131021: Meaning(K.RECIPIENT, "The recipient is the sender."),
+    130472: Meaning(K.RECIPIENT, "Meta spares this person marketing for an experiment; it is not charged."),
+    130497: Meaning(K.RECIPIENT, "The account may not message this country."),
+    131062: Meaning(K.RECIPIENT, "This message cannot go to a user id."),
+    137000: Meaning(K.RECIPIENT, "The person's identity has changed."),
+    131049: Meaning(K.LATER, "This person has had enough marketing for now."),
+    131050: Meaning(K.OPTED_OUT, "This person has stopped your marketing."),
+    131047: Meaning(K.USE_TEMPLATE, "More than 24 hours have passed since the person wrote."),
     # The message.
-    **dict.fromkeys((100, 131008, 131009, 131051, 131014, 135000), K.RECIPIENT),
-    131053: K.RECIPIENT,  # the medium could not be fetched or used
-    **dict.fromkeys((132005, 132008, 132012), K.RECIPIENT),  # a parameter of this recipient does not fit
-    **dict.fromkeys(
-        (132000, 132001, 132007, 132015, 132016, 132068, 132069), K.CAMPAIGN
-    ),  # the template itself
+    100: Meaning(K.RECIPIENT, "A parameter is wrong or not known."),
+    131008: Meaning(K.RECIPIENT, "A parameter is missing."),
+    131009: Meaning(K.RECIPIENT, "The value of a parameter is wrong."),
+    135000: Meaning(K.RECIPIENT, "A parameter of the message is wrong."),
+    131014: Meaning(K.RECIPIENT, "The medium's address leads nowhere."),
+    131051: Meaning(K.RECIPIENT, "This type of message is not supported."),
+    131052: Meaning(K.RECIPIENT, "A medium that a person sent could not be fetched."),
+    131053: Meaning(K.RECIPIENT, "The medium could not be fetched or used."),
+    132005: Meaning(K.RECIPIENT, "The template is too long with this person's values."),
+    132008: Meaning(K.RECIPIENT, "A value does not fit the template."),
+    132012: Meaning(K.RECIPIENT, "A value has the wrong format for the template."),
+    # The template itself.
+    132000: Meaning(K.CAMPAIGN, "The template has another number of parameters."),
+    132001: Meaning(K.CAMPAIGN, "The template does not exist in this language, or is not approved."),
+    132007: Meaning(K.CAMPAIGN, "The template breaks a policy."),
+    132015: Meaning(K.CAMPAIGN, "The template is paused for its low quality."),
+    132016: Meaning(K.CAMPAIGN, "The template is disabled for good for its low quality."),
+    132068: Meaning(K.CAMPAIGN, "The flow is blocked."),
+    132069: Meaning(K.CAMPAIGN, "The flow is limited to ten messages an hour."),
     # On-Premises codes.
-    470: K.USE_TEMPLATE,
-    471: K.CAMPAIGN,
-    472: K.RECIPIENT,
-    1013: K.RECIPIENT,
-    1026: K.RECIPIENT,
+    470: Meaning(K.USE_TEMPLATE, "More than 24 hours have passed since the person wrote."),
+    471: Meaning(K.CAMPAIGN, "People block or report the number: Meta limits what it may send."),
+    472: Meaning(K.RECIPIENT, "Meta spares this person marketing for an experiment; it is not charged."),
+    1013: Meaning(K.RECIPIENT, "Not on WhatsApp."),
+    1026: Meaning(K.RECIPIENT, "The person's app cannot receive this message."),
 }
 
 
 def kind_of(code: int | None) -> FailureKind | None:
     """What a code means for a send, or None where it is not known."""
-    return CODES.get(code) if code is not None else None
+    meaning = CODES.get(code) if code is not None else None
+    return meaning.kind if meaning else None
+
+
+def note_of(code: int | None) -> str:
+    """What a code is about, in a sentence of ours; empty where it is not known."""
+    meaning = CODES.get(code) if code is not None else None
+    return meaning.note if meaning else ""
 
 
 def refusal(code: int | None, text: str, status: int, retry_after: float | None = None) -> Refused:
     """The refusal that an error answer is: by its code, else by its HTTP status."""
-    kind = kind_of(code)
-    if kind is None:
-        kind = _by_status(status)
-    return Refused(kind, str(code if code is not None else status), text, retry_after)
+    kind = kind_of(code) or _by_status(status)
+    return Refused(kind, str(code if code is not None else status), text or note_of(code), retry_after)
 
 
 def _by_status(status: int) -> FailureKind:

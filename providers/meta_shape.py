@@ -12,18 +12,11 @@ from campaigns.content import Button, Contact, Content, Media, MessageType, Temp
 from providers.base import Call
 
 LONGEST_REFERENCE: Final = 512
-TEXT, BODY, MENU_BODY, CAPTION = 4096, 1024, 4096, 1024
-BUTTONS, BUTTON_TITLE, BUTTON_ID = 3, 20, 256
-SECTIONS, ROWS, SECTION_TITLE, ROW_TITLE, ROW_DESCRIPTION, ROW_ID, MENU_BUTTON, HEADER = (
-    10,
-    10,
-    24,
-    24,
-    72,
-    200,
-    20,
-    60,
-)
+TEXT, CAPTION, HEADER = 4096, 1024, 60
+BODY, BUTTONS, BUTTON_TITLE, BUTTON_ID = 1024, 3, 20, 256
+MENU_BODY, MENU_BUTTON, SECTIONS, SECTION_TITLE = 4096, 20, 10, 24
+ROWS, ROW_TITLE, ROW_DESCRIPTION, ROW_ID = 10, 24, 72, 200
+CONTACTS, TEMPLATE_NAME = 257, 512
 
 TYPES: Final = frozenset(MessageType) - {MessageType.FILES}
 _MEDIA: Final = frozenset(
@@ -223,6 +216,8 @@ def _broken(content: Content) -> Iterator[str]:
     yield from _broken_text(content)
     yield from _broken_buttons(content)
     yield from _broken_menu(content)
+    yield from _broken_card(content)
+    yield from _broken_template(content)
     if content.type is MessageType.REACTION and content.reply_to:
         yield "content.reply_to: a reaction answers its message by itself."
 
@@ -230,15 +225,13 @@ def _broken(content: Content) -> Iterator[str]:
 def _broken_text(content: Content) -> Iterator[str]:
     text = content.text or ""
     if content.type is MessageType.LIST:
-        yield from _too_long("content.text", text, MENU_BODY)
+        yield from _unfit("content.text", text, MENU_BODY)
     elif content.buttons:
-        if not text:
+        if not text.strip():
             yield "content.buttons: buttons need a text."
         yield from _too_long("content.text", text, BODY)
     elif content.type is MessageType.TEXT:
-        if not text:
-            yield "content.text is empty."
-        yield from _too_long("content.text", text, TEXT)
+        yield from _unfit("content.text", text, TEXT)
     elif text:
         if content.type not in _CAPTIONED:
             yield f"content.text: {content.type} goes without a caption."
@@ -259,7 +252,7 @@ def _broken_buttons(content: Content) -> Iterator[str]:
     if len(set(titles)) < len(titles):
         yield "content.buttons: their texts must differ."
     for place, button in enumerate(content.buttons):
-        yield from _too_long(f"content.buttons[{place}].text", button.text, BUTTON_TITLE)
+        yield from _unfit(f"content.buttons[{place}].text", button.text, BUTTON_TITLE)
         yield from _too_long(f"content.buttons[{place}].id", button_id(button), BUTTON_ID)
 
 
@@ -275,15 +268,47 @@ def _broken_menu(content: Content) -> Iterator[str]:
     if len({row.id for row in rows}) < len(rows):
         yield "content.list: the ids of rows must differ."
     yield from _too_long("content.list.title", menu.title or "", HEADER)
-    yield from _too_long("content.list.button", menu.button, MENU_BUTTON)
+    yield from _unfit("content.list.button", menu.button, MENU_BUTTON)
     for section in menu.sections:
-        if section.title is None and len(menu.sections) > 1:
+        if not section.title and len(menu.sections) > 1:
             yield "content.list.sections: several sections need titles."
         yield from _too_long("content.list.sections.title", section.title or "", SECTION_TITLE)
     for row in rows:
-        yield from _too_long("content.list.rows.title", row.title, ROW_TITLE)
-        yield from _too_long("content.list.rows.id", row.id, ROW_ID)
+        yield from _unfit("content.list.rows.title", row.title, ROW_TITLE)
+        yield from _unfit("content.list.rows.id", row.id, ROW_ID)
         yield from _too_long("content.list.rows.description", row.description or "", ROW_DESCRIPTION)
+
+
+def _broken_card(content: Content) -> Iterator[str]:
+    if len(content.contacts) > CONTACTS:
+        yield f"content.contacts: at most {CONTACTS}."
+    if any(not contact.formatted_name.strip() for contact in content.contacts):
+        yield "content.contacts.formatted_name is empty."
+    place = content.location
+    if place is not None and not (abs(place.latitude) <= 90 and abs(place.longitude) <= 180):
+        yield "content.location: latitude is from -90 to 90, longitude from -180 to 180."
+    if content.reaction is not None and not content.reaction.message_id.strip():
+        yield "content.reaction.message_id is empty."
+
+
+def _broken_template(content: Content) -> Iterator[str]:
+    template = content.template
+    if template is None:
+        return
+    yield from _unfit("content.template.name", template.name, TEMPLATE_NAME)
+    if not template.language.strip():
+        yield "content.template.language is empty."
+    for place, parameter in enumerate(template.parameters, start=1):
+        if not parameter.text.strip():
+            yield f"content.template.parameters: {parameter.name or f'number {place}'} is empty."
+    if any(not button.parameter.strip() for button in template.buttons):
+        yield "content.template.buttons.parameter is empty."
+
+
+def _unfit(field: str, text: str, most: int) -> Iterator[str]:
+    if not text.strip():
+        yield f"{field} is empty."
+    yield from _too_long(field, text, most)
 
 
 def _too_long(field: str, text: str, most: int) -> Iterator[str]:

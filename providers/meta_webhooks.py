@@ -7,13 +7,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import orjson
 
 from campaigns.states import JobState
 from providers.base import Event, Inbound, Notice, Preference, Report
 from providers.meta_answers import error_code, error_text
+from providers.meta_codes import note_of
 
 STATUSES: Final = {
     "accepted": JobState.ACCEPTED,
@@ -24,31 +27,57 @@ STATUSES: Final = {
     "played": JobState.READ,
     "failed": JobState.FAILED,
 }
+SUBJECTS: Final = {
+    "account_alerts": "entity_id",
+    "account_review_update": "decision",
+    "account_update": "event",
+    "business_capability_update": "max_daily_conversations_per_business",
+    "message_template_components_update": "message_template_name",
+    "message_template_quality_update": "message_template_name",
+    "message_template_status_update": "message_template_name",
+    "phone_number_name_update": "display_phone_number",
+    "phone_number_quality_update": "display_phone_number",
+    "template_category_update": "message_template_name",
+}
+"""The updates about our templates, numbers and account, and what each is about."""
+WORDS: Final = (
+    ("text", "body"),
+    ("button", "text"),
+    ("interactive", "button_reply", "title"),
+    ("interactive", "list_reply", "title"),
+    ("image", "caption"),
+    ("video", "caption"),
+    ("document", "caption"),
+    ("reaction", "emoji"),
+)
+"""Where a person's words are, by the kind of message."""
+LONGEST_NOTICE: Final = 500
 _LATEST: Final = 4_102_444_800
 """Seconds; a greater timestamp is in milliseconds."""
 
 
 def events_in(data: Any, received_at: datetime) -> list[Event]:
     """Every update of a body, in its order."""
-    return [event for value in _values(data) for event in _events(*value, received_at)]
+    return [
+        event
+        for entry in _dicts(data, "entry")
+        for change in _dicts(entry, "changes")
+        for event in _events(change, moment(entry.get("time")) or received_at)
+    ]
 
 
-def _values(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    for entry in _dicts(data, "entry"):
-        for change in _dicts(entry, "changes"):
-            value = change.get("value")
-            if isinstance(value, dict):
-                yield str(change.get("field")), value
-
-
-def _events(field: str, value: dict[str, Any], received_at: datetime) -> Iterator[Event]:
+def _events(change: dict[str, Any], at: datetime) -> Iterator[Event]:
+    field, value = change.get("field"), change.get("value")
+    if not isinstance(field, str) or not isinstance(value, dict):
+        return
     if field == "messages":
         yield from _statuses(value)
-        yield from _inbound(value, received_at)
+        yield from _inbound(value, at)
+        yield from _complaints(value, at)
     elif field == "user_preferences":
-        yield from _preferences(value, received_at)
-    elif field in NOTICES:
-        yield NOTICES[field](field, value, received_at)
+        yield from _preferences(value, at)
+    elif field in SUBJECTS:
+        yield Notice(field, str(value.get(SUBJECTS[field]) or ""), _told(value, SUBJECTS[field]), at)
 
 
 def _statuses(value: dict[str, Any]) -> Iterator[Report]:
@@ -64,44 +93,54 @@ def _statuses(value: dict[str, Any]) -> Iterator[Report]:
             word,
             STATUSES.get(word),
             moment(status.get("timestamp")),
-            reason=error_text(error) or None,
+            reason=error_text(error) or note_of(code) or None,
             code=None if code is None else str(code),
             reference=reference if isinstance(reference, str) else None,
         )
 
 
-def _inbound(value: dict[str, Any], received_at: datetime) -> Iterator[Inbound]:
-    metadata = value.get("metadata")
-    number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
+def _inbound(value: dict[str, Any], at: datetime) -> Iterator[Inbound]:
     for message in _dicts(value, "messages"):
         phone = e164(message.get("from"))
-        if phone is None:
-            continue  # a person known by user name alone: no number, no window of ours
+        # Without a number (a person known by user id alone) there is no window of ours; a system message is Meta's.
+        if phone is None or message.get("type") == "system":
+            continue
         message_id = message.get("id")
         yield Inbound(
             phone,
-            moment(message.get("timestamp")) or received_at,
-            number if isinstance(number, str) else None,
+            moment(message.get("timestamp")) or at,
+            _number(value),
             message_id if isinstance(message_id, str) else None,
             _words(message),
         )
 
 
+def _number(value: dict[str, Any]) -> str | None:
+    """The id of our number that an update is about."""
+    metadata = value.get("metadata")
+    number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
+    return number if isinstance(number, str) else None
+
+
 def _words(message: dict[str, Any]) -> str | None:
     """What the person wrote or pressed."""
-    for kind, key in (("text", "body"), ("button", "text")):
-        part = message.get(kind)
-        if isinstance(part, dict) and isinstance(part.get(key), str):
-            return str(part[key])
-    interactive = message.get("interactive")
-    for reply in ("button_reply", "list_reply"):
-        part = interactive.get(reply) if isinstance(interactive, dict) else None
-        if isinstance(part, dict) and isinstance(part.get("title"), str):
-            return str(part["title"])
+    for path in WORDS:
+        part: Any = message
+        for key in path:
+            part = part.get(key) if isinstance(part, dict) else None
+        if isinstance(part, str):
+            return part
     return None
 
 
-def _preferences(value: dict[str, Any], received_at: datetime) -> Iterator[Preference]:
+def _complaints(value: dict[str, Any], at: datetime) -> Iterator[Notice]:
+    """What is wrong with the account or the app, without a message that it is about."""
+    for error in _dicts(value, "errors"):
+        text = error_text(error) or note_of(error_code(error))
+        yield Notice("errors", _number(value) or "", f"{error_code(error)}: {text}", at)
+
+
+def _preferences(value: dict[str, Any], at: datetime) -> Iterator[Preference]:
     for preference in _dicts(value, "user_preferences"):
         phone, word = e164(preference.get("wa_id")), preference.get("value")
         if phone is None or word not in ("stop", "resume"):
@@ -110,33 +149,19 @@ def _preferences(value: dict[str, Any], received_at: datetime) -> Iterator[Prefe
             phone,
             "out" if word == "stop" else "in",
             "marketing",
-            moment(preference.get("timestamp")) or received_at,
+            moment(preference.get("timestamp")) or at,
             f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {word}",
         )
 
 
-def _notice(subject: str, *words: str) -> Callable[[str, dict[str, Any], datetime], Notice]:
-    def make(field: str, value: dict[str, Any], received_at: datetime) -> Notice:
-        said = [f"{word}: {value[word]}" for word in words if isinstance(value.get(word), str | int)]
-        return Notice(field, str(value.get(subject, "")), ", ".join(said), received_at)
-
-    return make
+def _told(value: dict[str, Any], subject: str) -> str:
+    """All that an update says beside its subject, in one line."""
+    said = ((name, _plain(part)) for name, part in value.items() if name not in (subject, "metadata"))
+    return ", ".join(f"{name}: {text}" for name, text in said)[:LONGEST_NOTICE]
 
 
-NOTICES: Final = {
-    "message_template_status_update": _notice(
-        "message_template_name", "event", "message_template_language", "reason"
-    ),
-    "message_template_quality_update": _notice(
-        "message_template_name", "previous_quality_score", "new_quality_score"
-    ),
-    "template_category_update": _notice("message_template_name", "previous_category", "new_category"),
-    "phone_number_quality_update": _notice("display_phone_number", "event", "current_limit"),
-    "business_capability_update": _notice(
-        "", "max_daily_conversation_per_phone", "max_daily_conversations_per_business"
-    ),
-    "account_update": _notice("phone_number", "event"),
-}
+def _plain(part: Any) -> str:
+    return part if isinstance(part, str) else orjson.dumps(part).decode()
 
 
 def moment(value: Any) -> datetime | None:

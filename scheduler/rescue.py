@@ -63,7 +63,8 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
         return await _ask_by_sending(engine, lane, doubt)
     async with reading(engine) as connection:
         known = await known_message_ids(connection, doubt.phone)
-    question = Doubt(doubt.phone, read_content(doubt.content), doubt.intent_at, known)
+    content = read_content(doubt.content)
+    question = Doubt(doubt.phone, content, doubt.intent_at, known, doubt.reference)
     answer = await lane.adapter.look_up(lane.http, lane.sender, question)
     now = lane.now()
     async with writing(engine) as connection:

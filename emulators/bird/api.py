@@ -61,12 +61,13 @@ class Bird:
     def __init__(self, settings: Settings, ledger: Ledger, clock: Clock) -> None:
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self.deliveries = Deliveries(clock, self._sign)
+        self._hook = ""
         self.reset()
 
     def reset(self) -> None:
         """The channel as it was at the start: no messages, nobody's window open."""
         self._mailbox = Mailbox()
-        self._hook = ""
+        self.deliveries.clear()
 
     def app(self) -> ASGIApp:
         """The endpoints."""

@@ -2,8 +2,8 @@
 
 | control call (under `/kapso/_control`)            | stands for                                               |
 |---------------------------------------------------|----------------------------------------------------------|
-| `POST /inbound` `{"from", "text", "to"?}`         | a person writes (to a number of ours): the window opens  |
-| the same with a list of them                      | … and Kapso reports them as one batch                    |
+| `POST /inbound` `{"from", "text"?, "to"?}`        | a person, or a list of them, writes: windows open        |
+| `POST /inbound` `[{"from", "text"?, "to"?}, …]`   | the same, reported as one batch                          |
 | `POST /webhook` `{"url", "secret"}` and options   | a webhook is set up (options: `emulators.webhooks`)      |
 """
 
@@ -53,8 +53,9 @@ class Kapso:
         self.reset()
 
     def reset(self) -> None:
-        """No conversations, nobody's window open. Webhooks stay set up."""
+        """No conversations, nobody's window open, nothing on its way. The webhook stays set up."""
         self._chats = Chats(self._settings, self._clock)
+        self.deliveries.clear()
 
     def app(self) -> ASGIApp:
         """The endpoints."""
@@ -104,11 +105,11 @@ class Kapso:
 
     async def _inbound(self, request: Request) -> Response:
         body = await read_json(request)
-        wrote = [self._receive(each) for each in (body if isinstance(body, list) else [body])]
-        now = self._clock()
-        payloads = [payload(message, now) for message in wrote]
-        told = batch(payloads) if isinstance(body, list) else payloads[0]
-        self.deliveries.later(0, orjson.dumps(told))
+        together = isinstance(body, list)
+        wrote = [self._receive(each) for each in (body if together else _one_each(body))]
+        payloads = [payload(message, self._clock()) for message in wrote]
+        for told in [batch(payloads)] if together else payloads:
+            self.deliveries.later(0, orjson.dumps(told))
         return Json({"status": "ok", "ids": [message.wamid for message in wrote]})
 
     def _receive(self, body: Any) -> Message:
@@ -122,10 +123,19 @@ class Kapso:
 
     async def _subscribe(self, request: Request) -> Response:
         body = await read_json(request)
-        if not isinstance(body, dict) or not isinstance(body.get("url"), str):
+        if not isinstance(body, dict) or not {"url", "secret"} <= set(body):
             raise invalid("A webhook is an object with url and secret")
-        self.deliveries.target(body.pop("url"), str(body.pop("secret", "")), **body)
+        try:
+            self.deliveries.target(**body)
+        except (TypeError, AttributeError):
+            raise invalid("A webhook has url, secret, delay, duplicate, reorder") from None
         return Json({"status": "ok"})
+
+
+def _one_each(body: Any) -> list[Any]:
+    """One message for each person of `from`."""
+    people = body.get("from") if isinstance(body, dict) else None
+    return [{**body, "from": person} for person in people] if isinstance(people, list) else [body]
 
 
 def _entry(message: Message, sender: Sender, request_number: int) -> Entry:

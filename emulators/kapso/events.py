@@ -39,7 +39,6 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
     """The headers of a webhook: what happened, its key, and the hex HMAC-SHA256 of the raw body."""
     data = orjson.loads(body)
     headers = {
-        "Content-Type": "application/json",
         "X-Webhook-Event": _event_of(data),
         "X-Webhook-Signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest(),
         "X-Idempotency-Key": hashlib.sha256(body).hexdigest(),

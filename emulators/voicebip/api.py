@@ -2,7 +2,7 @@
 
 | control call (under `/voicebip/_control`) | stands for                                                               |
 |-------------------------------------------|--------------------------------------------------------------------------|
-| `POST /webhook` `{"url", "secret"}`       | the agent's webhook; `duplicate`, `reorder`, `delay` as in `webhooks`    |
+| `POST /webhook` `{"url", "secret"}`       | the agent's webhook; options as in `emulators.webhooks`                  |
 | `POST /inbound` `{"from", "text"?}`       | a person (or each of a list) writes: the window opens; STOP opts out     |
 | `POST /closing` `{"from"}`                | 23 hours have gone by since the person wrote                             |
 | `POST /refuse` `{"error_code" or null}`   | an empty account, a blocked workspace, …: every send is refused          |
@@ -52,7 +52,8 @@ class Voicebip:
         self.reset()
 
     def reset(self) -> None:
-        """The workspace as it was at the start: nobody has written, nothing was used, no webhook."""
+        """Nobody has written, nothing was used, nothing is on its way. The webhook stays set up."""
+        self.deliveries.clear()
         self._open_until: dict[str, float] = {}
         self._opted_out: set[str] = set()
         self._conversations: dict[str, float] = {}
@@ -167,7 +168,9 @@ class Voicebip:
     # Control plane
 
     async def _put_webhook(self, request: Request) -> Response:
-        body: dict[str, Any] = await read_json(request)
+        body = await read_json(request)
+        if not isinstance(body, dict) or not all(isinstance(body.get(key), str) for key in ("url", "secret")):
+            raise Refusal(400, "A webhook is an object with url and secret.")
         self.deliveries.target(body.pop("url"), body.pop("secret"), **body)
         return Json({"status": "ok"})
 

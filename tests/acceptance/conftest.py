@@ -31,6 +31,12 @@ class InMemory(httpx.AsyncBaseTransport):
         self._app = httpx.ASGITransport(create_app(settings))
         self.before_send: Hook | None = None
 
+    async def ledger(self) -> list[dict[str, Any]]:
+        """Every message that the emulator accepted, in the order of accepting."""
+        async with httpx.AsyncClient(transport=self._app, base_url="http://emulator") as control:
+            messages: list[dict[str, Any]] = (await control.get("/_ledger")).json()["messages"]
+        return messages
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST" and self.before_send is not None:
             await self.before_send(request)

@@ -63,7 +63,8 @@ async def test_a_message_given_back_to_a_cancelled_campaign_is_cancelled(world: 
 
     world.transport.before_send = cancel_meanwhile
     await world.run()
-    assert {(row.state, row.reason, row.held_by) for row in await world.jobs()} == {("cancelled", "run_cancelled", None)}
+    ends = {(row.state, row.reason, row.held_by) for row in await world.jobs()}
+    assert ends == {("cancelled", "run_cancelled", None)}
 
 
 async def test_a_sender_that_is_no_longer_in_the_settings_is_named_and_waited_for_by_nobody(world: World) -> None:

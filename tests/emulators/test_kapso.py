@@ -371,3 +371,37 @@ async def test_a_reset_forgets_the_chats(kapso: Kapso) -> None:
     await kapso.http.post("/_reset")
     assert (await kapso.get(f"{LEGACY}/whatsapp_conversations"))["data"] == []
     assert kapso.clock.now == START
+
+
+# The control plane
+
+
+async def test_many_write_at_once(kapso: Kapso) -> None:
+    people = [ANN, "+447700900124"]
+    answer = await kapso.post("/kapso/_control/inbound", {"from": people, "text": "Hi"})
+    assert len(answer.json()["ids"]) == 2
+    for person in people:
+        assert (await kapso.meta(person, type="text", text={"body": "Hello"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("inbound", {}),
+        ("inbound", {"from": "nobody"}),
+        ("inbound", {"from": [ANN, 5]}),
+        ("inbound", {"from": ANN, "to": "447700900999"}),
+        ("inbound", ["Hi"]),
+        ("webhook", {}),
+        ("webhook", {"url": "http://127.0.0.1:1/"}),
+        ("webhook", {"url": "shop.example", "secret": "s"}),
+        ("webhook", {"url": 5, "secret": "s"}),
+        ("webhook", {"url": "http://127.0.0.1:1/", "secret": "s", "colour": "red"}),
+        ("webhook", {"url": "http://127.0.0.1:1/", "secret": "s", "delay": "long"}),
+        ("webhook", {"url": "http://127.0.0.1:1/", "secret": "s", "duplicate": 2}),
+    ],
+)
+async def test_a_wrong_control_call_says_so(kapso: Kapso, path: str, body: Any) -> None:
+    answer = await kapso.post(f"/kapso/_control/{path}", body)
+    assert answer.status_code in (400, 422)
+    assert answer.json().keys() == {"error", "message"}

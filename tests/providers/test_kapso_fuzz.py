@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -43,7 +44,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def _changed(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
     if not path:
-        return odd
+        return deepcopy(odd)
     value[path[0]] = _changed(value[path[0]], path[1:], odd)
     return value
 

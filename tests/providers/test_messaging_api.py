@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -184,4 +185,6 @@ def test_the_same_message_has_the_same_key_each_time():
     call = TABLE.call((TO,), HELLO, references=("run7.41",))
     keys = {ADAPTER.build(call).headers["idempotency-key"] for _ in range(2)}
     assert keys == {"run7.41"}
+    template = replace(call, content=Content(MessageType.TEMPLATE, template=Template("order_shipped", "en")))
+    assert ADAPTER.build(template).headers["idempotency-key"] == "run7.41.template"
     assert ADAPTER.capabilities.idempotent

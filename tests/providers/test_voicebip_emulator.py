@@ -201,6 +201,15 @@ async def test_statuses_are_heard(account: Account):
     assert (bad.state, bad.code, bad.reason) == (JobState.FAILED, "131026", "Number is not on WhatsApp")
 
 
+async def test_repeated_and_reordered_events_come_to_the_same(account: Account):
+    async with listening(account, duplicate=1, reorder=0.5) as ear:
+        result = await account.send(ADA, ORDER)
+        assert isinstance(result, Accepted)
+        reports = [event for event in await ear.hears(6) if isinstance(event, Report)]
+    assert {report.message_id for report in reports} == {result.message_id}
+    assert settle(JobState.ACCEPTED, (report.state for report in reports if report.state)) is JobState.READ
+
+
 async def test_persons_are_heard(account: Account):
     async with listening(account) as ear:
         began = datetime.now(UTC)

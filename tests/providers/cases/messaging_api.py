@@ -72,7 +72,7 @@ SENDS = [
         Content(MessageType.TEMPLATE, template=ORDER),
         "POST",
         TEMPLATE_URL,
-        KEYED,
+        {**HEADERS, "idempotency-key": "run7.41.template"},
         TEMPLATE_EXAMPLE,
         more=KEY,
     ),
