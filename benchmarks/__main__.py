@@ -19,13 +19,17 @@ MEMORY_BAR_MB = 400
 def main(arguments: Sequence[str]) -> int:
     """Run everything; 1 where a bar is missed. An argument sets the rows of the intake, for a quick look."""
     rows = int(arguments[0]) if arguments else ROWS
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {TIMES} times each; ratios, not promises.\n")
+    print(
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {TIMES} times each; ratios, not promises.\n"
+    )
     runs = [intake.run(rows) for _ in range(TIMES)]
     ratios = sorted(run["ratio"] for run in runs)
     memory = max(run["peak_mb"] for run in runs)
     print(f"intake of {rows:,} rows into SQLite: read, validate, normalise, dedupe, persist")
     print("  against pandas read + bulk insert of the same rows, unchecked, in the same run")
-    print(f"  ratio        {statistics.median(ratios):.2f}  (min {ratios[0]:.2f}, max {ratios[-1]:.2f}; at least {INTAKE_BAR})")
+    print(
+        f"  ratio        {statistics.median(ratios):.2f}  (min {ratios[0]:.2f}, max {ratios[-1]:.2f}; at least {INTAKE_BAR})"
+    )
     print(f"  peak memory  {memory:.0f} MB  (below {MEMORY_BAR_MB})")
     for name in ("bare", "full"):
         seconds = sorted(run[name]["seconds"] for run in runs)

@@ -1,4 +1,4 @@
-"""A message as it goes to one recipient: rendered, with no variable left. Frozen, so that equal messages are seen to be."""
+"""A message as it goes to one recipient: rendered, no variable left. Frozen, so that equal messages are seen to be."""
 
 from __future__ import annotations
 

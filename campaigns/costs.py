@@ -1,4 +1,4 @@
-"""Money: `Decimal` in code, integer micro-units beside a currency in the database. An unknown price is None, never 0."""
+"""Money: `Decimal` in code, integer micro-units beside a currency in storage. An unknown price is None, never 0."""
 
 from __future__ import annotations
 

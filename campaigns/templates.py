@@ -9,7 +9,6 @@ from typing import Any, Final
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from pydantic import TypeAdapter, ValidationError
 
 from campaigns.content import Content, MessageType

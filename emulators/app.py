@@ -29,6 +29,7 @@ from emulators.faults import FaultBoard, FaultLayer
 from emulators.kapso import Kapso
 from emulators.ledger import Ledger
 from emulators.messaging_api import MessagingApi
+from emulators.meta import Meta
 from emulators.ourvoice import OurVoice
 from emulators.settings import Settings
 from emulators.voicebip import Voicebip
@@ -39,6 +40,7 @@ PROVIDERS: tuple[Callable[[Settings, Ledger, Clock], Provider], ...] = (
     OurVoice,
     MessagingApi,
     Kapso,
+    Meta,
     Voicebip,
 )
 """Every emulated provider; a new one is a new file and a line here."""

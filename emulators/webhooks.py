@@ -214,3 +214,19 @@ class Deliveries:
                 return 200 <= answer.status < 300
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
+
+
+async def proves(url: str, token: str) -> bool:
+    """Whether the address answers Meta's handshake: the challenge of a GET that knows the token."""
+    import aiohttp
+
+    challenge = "1158201444"
+    query = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": challenge}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session,
+            session.get(url, params=query, allow_redirects=False) as answer,
+        ):
+            return answer.status == 200 and await answer.text() == challenge
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False

@@ -49,7 +49,7 @@ def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Repor
     """A message's newest status; Meta's own statuses, if they came along, tell times, failure, reference."""
     history = tables(table(message.get("kapso")).get("statuses"))
     state = state_of(status)
-    newest = next((each for each in reversed(history) if each.get("status") == status), {})
+    newest: Mapping[str, Any] = next((each for each in reversed(history) if each.get("status") == status), {})
     error = next(iter(tables(newest.get("errors"))), {})
     code = error_code(error)
     return Report(

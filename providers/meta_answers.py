@@ -17,6 +17,8 @@ from providers.meta_codes import kind_of, refusal
 HELD: Final = "held_for_quality_assessment"
 """`message_status` of a template that waits for Meta's decision; any other, or none, is an ordinary acceptance."""
 
+NO_SUCH_OBJECT: Final = 33
+"""Meta's code for a business number that does not exist; its Graph says 100 and has it as the subcode."""
 _LONGEST_TEXT: Final = 500
 
 
@@ -47,6 +49,8 @@ def _taken(data: Any) -> Result:
 def error_code(error: dict[str, Any]) -> int | None:
     """Meta's number, however it is written."""
     code = error.get("code")
+    if code == 100 and error.get("error_subcode") == NO_SUCH_OBJECT:
+        return NO_SUCH_OBJECT
     if isinstance(code, bool):
         return None
     if isinstance(code, int):

@@ -86,6 +86,8 @@ class Runner:
         self.shifts = Embedded(engine, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", stop)
         self.watch = Watch(engine, lanes, now)
         self.at_work: set[asyncio.Task[None]] = set()
+        self.senders_checked = False
+        """Whether the lanes that an earlier run left paused have been asked about: a mended one has work."""
         self.clock = AsyncIOScheduler(
             executors={"default": AsyncIOExecutor()},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -140,7 +142,8 @@ class Runner:
             snapshot = await self.watch.look()
             if progress is not None:
                 progress(snapshot)
-            if until_idle and not self.shifts.busy and await self.watch.idle(wait_receipts):
+            settled = self.senders_checked and not self.shifts.busy
+            if until_idle and settled and await self.watch.idle(wait_receipts):
                 return
             await self.watch.pause(self.stop)
 
@@ -199,6 +202,7 @@ class Runner:
             row = rows[name]
             if row.paused_reason is not None and row.paused_until is None:
                 await self._check_sender(lane, row.paused_reason)
+        self.senders_checked = True
 
     async def _check_sender(self, lane: Lane, shown: str) -> None:
         try:

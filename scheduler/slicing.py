@@ -13,7 +13,7 @@ import orjson
 
 from campaigns.content import Content, write_content
 from campaigns.errors import SpecError
-from campaigns.outcomes import ALONE, AS_TEMPLATE
+from campaigns.outcomes import ALONE, AS_TEMPLATE, Accepted
 from campaigns.rules import Facts, Form, Send, Skip, Wait, decide
 from campaigns.states import JobState, RunState
 from providers.base import Call
@@ -35,6 +35,7 @@ from storage.dispatch import (
 from storage.engine import Connection, Engine, writing
 from storage.lanes import hold_lane, note_sends, pause_lane
 from storage.runs import RunRow, open_runs, pause_run
+from storage.statuses import apply_unmatched
 from storage.windows import open_windows
 
 
@@ -129,11 +130,19 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
     await hold_lane(connection, lane.name, epoch, now + LEASE)
     await store_outcomes(connection, ended.outcomes, now)
+    await _apply_early_reports(connection, lane, ended, now)
     await withdraw_intents(connection, ended.withdrawn, now)
     if ended.lane_pause is not None:
         await pause_lane(connection, lane.name, *ended.lane_pause)
     for run_id, reason in ended.run_pauses.items():
         await pause_run(connection, run_id, reason, now)
+
+
+async def _apply_early_reports(connection: Connection, lane: Lane, ended: Ended, now: datetime) -> None:
+    """Webhooks about a message may come before the answer that names it: they are kept until here."""
+    if lane.adapter.capabilities.webhooks:
+        taken = [o.result.message_id for o in ended.outcomes if isinstance(o.result, Accepted)]
+        await apply_unmatched(connection, lane.account.name, taken, now)
 
 
 async def _due(connection: Connection, lane: Lane, run: RunRow, now: datetime, met: int) -> list[DueJob]:

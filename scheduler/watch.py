@@ -111,4 +111,9 @@ class Watch:
 
     async def summary(self, *, interrupted: bool) -> RunSummary:
         snapshot = await self.look()
-        return RunSummary(snapshot.states, interrupted, snapshot.notices)
+        async with reading(self._engine) as connection:
+            retry_at = (await look_ahead(connection, self._lanes.keys(), self._now())).retry_at
+        notices = snapshot.notices
+        if retry_at is not None and not notices and not interrupted:
+            notices = (f"The next message is tried again at {retry_at:%Y-%m-%d %H:%M:%S} UTC.",)
+        return RunSummary(snapshot.states, interrupted, notices)

@@ -127,8 +127,14 @@ async def put_aside(connection: AsyncConnection, asides: Sequence[Aside], now: d
             updated_at=now,
         ),
         [
-            {"job_id": a.job_id, "to_state": a.state.value, "to_reason": a.reason, "to_due": a.due_at, "to_held": a.held_by}
-            for a in asides
+            {
+                "job_id": aside.job_id,
+                "to_state": aside.state.value,
+                "to_reason": aside.reason,
+                "to_due": aside.due_at,
+                "to_held": aside.held_by,
+            }
+            for aside in asides
         ],
     )
     ended = [aside for aside in asides if aside.state is not JobState.PENDING]
@@ -219,7 +225,15 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
         .values(
             {
                 name: bindparam(f"to_{name}")
-                for name in ("ended_at", "outcome", "http_status", "code", "detail", "request_id", "latency_ms")
+                for name in (
+                    "ended_at",
+                    "outcome",
+                    "http_status",
+                    "code",
+                    "detail",
+                    "request_id",
+                    "latency_ms",
+                )
             }
         ),
         [_ended_attempt(outcome) for outcome in outcomes],

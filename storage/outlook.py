@@ -37,7 +37,11 @@ async def look_ahead(connection: AsyncConnection, served: Collection[str], now: 
     moments: list[datetime] = []
     for name, due_at in await connection.execute(waiting):
         lane = lanes.get(name)
-        if lane is None or name not in served or (lane.paused_reason is not None and lane.paused_until is None):
+        if (
+            lane is None
+            or name not in served
+            or (lane.paused_reason is not None and lane.paused_until is None)
+        ):
             continue
         moments.append(max(due_at, lane.paused_until) if lane.paused_until else due_at)
     return Outlook(
@@ -49,7 +53,11 @@ async def look_ahead(connection: AsyncConnection, served: Collection[str], now: 
 
 
 async def _any_sending(connection: AsyncConnection, served: Collection[str]) -> bool:
-    sending = select(jobs.c.id).where(jobs.c.lane.in_(served), jobs.c.state == JobState.SENDING.value, OPEN).limit(1)
+    sending = (
+        select(jobs.c.id)
+        .where(jobs.c.lane.in_(served), jobs.c.state == JobState.SENDING.value, OPEN)
+        .limit(1)
+    )
     return (await connection.execute(sending)).first() is not None
 
 

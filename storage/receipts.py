@@ -137,7 +137,7 @@ async def jobs_named(
     """The jobs that the provider's ids stand for, on the lanes asked for, locked in one order."""
     columns = (jobs.c.provider_message_id, jobs.c.id, jobs.c.state, jobs.c.lane)
     known: NamedJobs = {}
-    for ids in _portions(sorted(message_ids)):
+    for ids in portions(sorted(message_ids)):
         named = select(*columns).where(jobs.c.provider_message_id.in_(ids)).order_by(jobs.c.id)
         for message_id, job_id, state, lane in await connection.execute(named.with_for_update()):
             if on_lane(lane):
@@ -145,7 +145,8 @@ async def jobs_named(
     return known
 
 
-def _portions(ids: list[V]) -> list[list[V]]:
+def portions(ids: list[V]) -> list[list[V]]:
+    """Lists short enough for one statement."""
     return [ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)]
 
 
@@ -211,7 +212,7 @@ def _oddities(
 async def _add_once(connection: AsyncConnection, odd: list[dict[str, Any]], now: datetime) -> None:
     """Append the events that their jobs' histories do not hold yet: providers repeat themselves."""
     fresh = {(row["job_id"], row["event"]): row for row in reversed(odd)}
-    for ids in _portions(sorted({row["job_id"] for row in odd})):
+    for ids in portions(sorted({row["job_id"] for row in odd})):
         held = select(events.c.job_id, events.c.event).where(events.c.job_id.in_(ids))
         for job_id, name in await connection.execute(held):
             fresh.pop((job_id, name), None)

@@ -59,7 +59,9 @@ async def launch_run(
 
     A contact keeps its lane: the lane follows from the recipient's bucket and the order of `lanes`.
     """
-    claim = update(campaigns).where(campaigns.c.id == campaign.id, campaigns.c.state == CampaignState.SCHEDULED)
+    claim = update(campaigns).where(
+        campaigns.c.id == campaign.id, campaigns.c.state == CampaignState.SCHEDULED
+    )
     claimed = await connection.execute(claim.values(state=CampaignState.RUNNING, reason=None, updated_at=now))
     if claimed.rowcount != 1:
         return None
@@ -193,7 +195,10 @@ async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]
     if rows:
         await connection.execute(
             update(campaigns)
-            .where(campaigns.c.id.in_([row.campaign_id for row in rows]), campaigns.c.state == CampaignState.RUNNING)
+            .where(
+                campaigns.c.id.in_([row.campaign_id for row in rows]),
+                campaigns.c.state == CampaignState.RUNNING,
+            )
             .values(state=CampaignState.COMPLETED, updated_at=now)
         )
     return [row.id for row in rows]

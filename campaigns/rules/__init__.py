@@ -13,7 +13,7 @@ RULES = (run_state, expiry, optout, window)
 
 
 def decide(facts: Facts) -> Decision:
-    """The first rule's answer that is not `Send`; where every rule agrees, `Send` in the form that the window allows."""
+    """The first answer that is not `Send`; where every rule agrees, `Send` in the form that the window allows."""
     decision: Decision = Send()
     for rule in RULES:
         decision = rule(facts)

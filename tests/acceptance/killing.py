@@ -118,7 +118,9 @@ async def _read(url: str) -> tuple[list[Any], int]:
     engine = open_engine(url)
     rows = await job_rows(engine)
     async with reading(engine) as connection:
-        unknown = len(list(await connection.scalars(select(attempts.c.id).where(attempts.c.outcome == "unknown"))))
+        unknown = len(
+            list(await connection.scalars(select(attempts.c.id).where(attempts.c.outcome == "unknown")))
+        )
     await engine.dispose()
     return rows, unknown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-async def send(engine: Engine, emulator: Emulator, folder: Path, size: int, content: str, **pace: object) -> list[float]:
+async def send(
+    engine: Engine, emulator: Emulator, folder: Path, size: int, content: str, **pace: object
+) -> list[float]:
     """When each message left, by the emulator's clock."""
     await store_campaign(engine, spec(pace=pace, content={"text": content}), size)
     ourvoice = account(emulator.ourvoice, folder / "key", emulator.session_id)
@@ -36,7 +39,7 @@ async def test_delay_between_500_holds_between_any_two_sends_and_costs_no_more(
     sqlite_engine: Engine, emulator: Emulator, tmp_path: Path, content: str
 ) -> None:
     left = await send(sqlite_engine, emulator, tmp_path, 21, content, delay_between=500)
-    gaps = [later - sooner for sooner, later in zip(left, left[1:], strict=False)]
+    gaps = [later - sooner for sooner, later in pairwise(left)]
     assert len(left) == 21
     assert min(gaps) >= 0.5 - CLOCK_TOLERANCE
     assert (left[-1] - left[0]) / 20 <= 0.5 * 1.03

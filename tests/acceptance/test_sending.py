@@ -1,4 +1,4 @@
-"""From stored recipients to receipts, through the real adapter and the emulator: what is sent, when, and how it ends."""
+"""From stored recipients to receipts, through the real adapter and the emulator: what is sent and how it ends."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ async def test_a_second_runner_is_refused(world: World, database_url: str) -> No
     other = open_engine(database_url)
     first = asyncio.create_task(world.run())
     async with asyncio.timeout(20):
-        while not await world.ledger():
+        while not await world.ledger():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     second = World(other, world.transport, world.account, world.control)
     with pytest.raises(Locked, match="Another runner"):
@@ -308,3 +308,13 @@ async def test_what_a_dead_runner_left_is_looked_up_at_the_start(world: World) -
     assert Counter(Counter(m["to"] for m in await world.ledger()).values()) == {1: 4}
     async with reading(world.engine) as connection:
         assert await connection.scalar(select(runs.c.state)) == "completed"
+
+
+async def test_a_key_that_was_mended_is_noticed_before_the_run_is_idle(world: World, tmp_path: Any) -> None:
+    (tmp_path / "key").write_text("wrong-key")
+    await world.campaign(spec(), 5)
+    assert (await world.run()).stopped_by
+    (tmp_path / "key").write_text("test-key")
+    summary = await world.run()
+    assert set(summary.states) <= {"delivered", "read"}
+    assert summary.stopped_by == ()

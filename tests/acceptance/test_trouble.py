@@ -36,7 +36,9 @@ async def outcomes(world: World) -> Counter[str]:
         return Counter(await connection.scalars(select(attempts.c.outcome)))
 
 
-async def test_a_database_that_fails_once_costs_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_fails_once_costs_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A slice that cannot be opened must not take the answers of the calls before it with it."""
     real, failed = shifts.open_slice, []
 
@@ -67,7 +69,9 @@ async def test_a_message_given_back_to_a_cancelled_campaign_is_cancelled(world: 
     assert ends == {("cancelled", "run_cancelled", None)}
 
 
-async def test_a_sender_that_is_no_longer_in_the_settings_is_named_and_waited_for_by_nobody(world: World) -> None:
+async def test_a_sender_that_is_no_longer_in_the_settings_is_named_and_waited_for_by_nobody(
+    world: World,
+) -> None:
     async with writing(world.engine) as connection:
         await ensure_lanes(connection, ["ourvoice/old"])
     await world.campaign(spec(senders=["shop", "old"]), 6)
@@ -107,7 +111,9 @@ async def test_a_paused_lane_sends_nothing_whoever_starts_its_shift(world: World
     assert {row.state for row in await world.jobs()} == {"pending"}
 
 
-async def test_what_a_dead_runner_left_on_a_paused_lane_does_not_keep_the_next_from_ending(world: World) -> None:
+async def test_what_a_dead_runner_left_on_a_paused_lane_does_not_keep_the_next_from_ending(
+    world: World,
+) -> None:
     await world.campaign(spec(), 2)
     await launch_due(world.engine)
     async with writing(world.engine) as connection:
@@ -145,7 +151,9 @@ async def test_a_campaign_that_may_seldom_send_does_not_hold_up_another(world: W
     assert Counter(m["content"] for m in await world.ledger())["now"] == 3
 
 
-async def test_a_very_low_account_rate_still_sends(world: World, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_very_low_account_rate_still_sends(
+    world: World, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Asking whether the sender is well takes a turn of the account's rate: it must not take every one."""
     monkeypatch.setattr(shifts, "SHIFT", timedelta(seconds=0.5))
     world.account = world.account.model_copy(update={"rate": Rate(1, timedelta(seconds=1.5))})
@@ -197,7 +205,9 @@ async def test_a_lanes_rate_holds_over_a_restart(world: World) -> None:
     assert times[1] - times[0] >= 3.0 - 0.02
 
 
-async def test_a_campaign_that_cannot_be_launched_is_paused_with_the_reason_and_blocks_no_other(world: World) -> None:
+async def test_a_campaign_that_cannot_be_launched_is_paused_with_the_reason_and_blocks_no_other(
+    world: World,
+) -> None:
     bad = spec("bad", schedule={"expires_after": "9000000d"})
     await world.campaign(bad, 1)
     await world.campaign(spec("good", content={"text": "good"}), 2)
@@ -212,7 +222,9 @@ async def test_a_campaign_that_cannot_be_launched_is_paused_with_the_reason_and_
 async def test_a_message_held_back_by_its_lane_costs_no_attempt(world: World) -> None:
     """The lane stops while the rest of a slice waits for its turn: nothing was called for those."""
     await world.tell(
-        "POST", "/_faults", {"kind": "429", "times": 1, "retry_after": 1, "method": "POST", "path": "/messages"}
+        "POST",
+        "/_faults",
+        {"kind": "429", "times": 1, "retry_after": 1, "method": "POST", "path": "/messages"},
     )
     await world.campaign(spec(pace={"delay_between": 20}), 12)
     await world.run()
@@ -236,7 +248,9 @@ async def test_a_stop_does_not_wait_for_all_receipts(world: World) -> None:
             await connection.execute(
                 update(jobs)
                 .where(jobs.c.id == number)
-                .values(state="accepted", provider_message_id=f"m{number}", accepted_at=later(0), poll_at=later(0))
+                .values(
+                    state="accepted", provider_message_id=f"m{number}", accepted_at=later(0), poll_at=later(0)
+                )
             )
     world.account = world.account.model_copy(update={"rate": Rate.parse("2/s")})
     stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What import-linter cannot see: `cli.py` is a module, not a package, and single files are some libraries' only home."""
+"""What import-linter cannot see: `cli.py` is no package, and single files are some libraries' only home."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("campaigns", "providers", "storage", "scheduler", "web", "app", "emu
 HOMES = {
     "aiolimiter": {"scheduler/pacing.py"},
     "apscheduler": {"scheduler/runner.py"},
-    "aiohttp": {"providers/transport.py"},
+    "aiohttp": {"providers/transport.py", "emulators/webhooks.py"},  # the emulators share nothing of ours
     "alembic": {"storage/schema.py"},
     "jinja2": {"campaigns/templates.py"},
     "phonenumbers": {"campaigns/phone.py", "campaigns/phone_plans.py"},
@@ -31,7 +31,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 def test_the_command_line_is_the_top_and_imports_only_the_layer_below() -> None:
     ours = {name.split(".")[0] for name in imports_of(ROOT / "cli.py")} & set(PACKAGES)
-    assert ours <= {"app"}
+    assert ours <= {"app", "campaigns"}  # campaigns.errors: every error knows its exit code
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             assert "cli" not in {name.split(".")[0] for name in imports_of(path)}, path

@@ -51,7 +51,7 @@ async def test_one_of_many_gets_it(engine: Engine, lane: str, database_url: str)
 async def test_nothing_of_a_lost_lanes_transaction_stays(engine: Engine, lane: str) -> None:
     await take(engine, lane, "slept", 0)
     await take(engine, lane, "awake", 31)
-    with pytest.raises(LaneLost):
+    with pytest.raises(LaneLost):  # noqa: PT012
         async with writing(engine) as connection:
             await pause_lane(connection, lane, "written by a sleeper", None)
             await hold_lane(connection, lane, 1, later(60))

@@ -40,6 +40,8 @@ async def test_no_hot_query_reads_all_jobs(sqlite_engine: Engine, name: str) -> 
     event.remove(sqlite_engine.sync_engine, "before_cursor_execute", note)
     async with reading(sqlite_engine) as connection:
         (statement, parameters) = next(query for query in asked if query[0].startswith("SELECT"))
-        plan = [row[-1] for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        plan = [
+            row[-1] for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
     assert any("jobs" in step for step in plan)
     assert not [step for step in plan if step.startswith("SCAN jobs")]

@@ -45,7 +45,10 @@ async def accepted(engine: Engine, count: int) -> None:
                 update(jobs)
                 .where(jobs.c.id == number)
                 .values(
-                    state="accepted", provider_message_id=f"m{number}", accepted_at=later(number), poll_at=later(number)
+                    state="accepted",
+                    provider_message_id=f"m{number}",
+                    accepted_at=later(number),
+                    poll_at=later(number),
                 )
             )
 
@@ -94,7 +97,11 @@ async def test_times_prices_and_reasons_are_kept(engine: Engine) -> None:
     first, second = await job_rows(engine)
     assert (first.sent_at, first.delivered_at, first.read_at) == (later(5), later(7), later(9))
     assert (first.cost_micros, first.currency) == (10_000_000, "XOF")
-    assert (second.state, second.reason, second.code) == ("failed", "provider_failed", "Number is not on WhatsApp")
+    assert (second.state, second.reason, second.code) == (
+        "failed",
+        "provider_failed",
+        "Number is not on WhatsApp",
+    )
     assert second.cost_micros == 0
 
 
@@ -146,11 +153,15 @@ async def test_receipts_are_asked_for_ever_less_often_until_the_end(engine: Engi
 
 
 @pytest.mark.parametrize(("state", "asked_again"), [(S.DELIVERED, True), (S.READ, False), (S.FAILED, False)])
-async def test_only_what_can_still_change_is_asked_again(engine: Engine, state: JobState, asked_again: bool) -> None:
+async def test_only_what_can_still_change_is_asked_again(
+    engine: Engine, state: JobState, asked_again: bool
+) -> None:
     await accepted(engine, 1)
     await apply(engine, report("m1", state))
     async with writing(engine) as connection:
-        await plan_next_polls(connection, await due_receipts(connection, LANE, later(9), 10, after=0), later(9))
+        await plan_next_polls(
+            connection, await due_receipts(connection, LANE, later(9), 10, after=0), later(9)
+        )
     assert ((await job_rows(engine))[0].poll_at is not None) == asked_again
 
 
@@ -175,7 +186,12 @@ async def test_an_intent_without_an_answer_is_in_doubt(engine: Engine) -> None:
     assert (row.state, row.reason) == ("in_doubt", "interrupted")
     async with reading(engine) as connection:
         [doubt] = await doubts(connection, LANE, 10)
-    assert (doubt.phone, doubt.attempts, doubt.intent_at, doubt.asked_from) == (phone(0), 1, later(2), later(3))
+    assert (doubt.phone, doubt.attempts, doubt.intent_at, doubt.asked_from) == (
+        phone(0),
+        1,
+        later(2),
+        later(3),
+    )
 
 
 async def test_a_found_message_is_adopted_once(engine: Engine) -> None:
@@ -213,7 +229,14 @@ async def test_any_number_of_orphans_is_put_in_doubt_at_once(sqlite_engine: Engi
     await store_campaign(sqlite_engine, spec(), 1)
     await launch_due(sqlite_engine, now=lambda: later(1))
     numbers = range(2, 40_002)
-    one = {"run_id": 1, "recipient_id": 1, "lane": LANE, "state": "sending", "due_at": later(0), "updated_at": later(0)}
+    one = {
+        "run_id": 1,
+        "recipient_id": 1,
+        "lane": LANE,
+        "state": "sending",
+        "due_at": later(0),
+        "updated_at": later(0),
+    }
     async with writing(sqlite_engine) as connection:
         await connection.execute(insert(jobs), [{**one, "phone": f"+{number}"} for number in numbers])
         assert await mark_orphans(connection, LANE, later(2)) == 40_000
@@ -229,7 +252,9 @@ async def test_only_calls_without_an_answer_bring_a_message_nearer_to_being_give
         )
         for number, outcome in enumerate(ends, start=1):
             values = {"call": "c", "lane": LANE, "epoch": 1, "intent_at": later(number), "content": "{}"}
-            await connection.execute(insert(attempts).values(job_id=1, number=number, outcome=outcome, **values))
+            await connection.execute(
+                insert(attempts).values(job_id=1, number=number, outcome=outcome, **values)
+            )
         (doubt,) = await doubts(connection, LANE, 10)
     assert (doubt.attempts, doubt.unanswered) == (3, 1)
 
@@ -238,7 +263,9 @@ async def test_a_message_of_another_job_or_perhaps_of_one_is_not_adopted(engine:
     await accepted(engine, 2)
     async with writing(engine) as connection:
         await connection.execute(
-            update(jobs).where(jobs.c.id == 1).values(state="in_doubt", provider_message_id=None, poll_at=None)
+            update(jobs)
+            .where(jobs.c.id == 1)
+            .values(state="in_doubt", provider_message_id=None, poll_at=None)
         )
         doubt = DoubtRow(1, phone(1), 1, 1, later(1), later(1), "{}")  # asked about the other job's phone
         assert await is_claimed(connection, doubt, LANE, "m2")

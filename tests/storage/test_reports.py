@@ -29,6 +29,8 @@ SPEC = CampaignSpec.model_validate(
     {"name": "spring", "provider": "ourvoice", "senders": ["shop"], "content": {"text": "Hi {{ name }}"}}
 )
 
+REFUSED = "The provider refused this recipient; its code and text say why."
+
 
 async def given_campaign(connection: Connection, people: int, bad: int = 0) -> Campaign:
     """A loaded campaign, its import and its rows: the good ones on lines 2.., the bad ones after them."""
@@ -199,7 +201,7 @@ async def test_failures_are_grouped_with_an_example(engine: Engine) -> None:
         await given_jobs(connection, campaign, *ROWS)
     async with reading(engine) as connection:
         report = (await failures_report(connection, "spring")).json
-    assert report["failed"] == [{"code": "422", "text": "The provider refused this recipient; its code and text say why.", "count": 1, "example": "+447700900002"}]
+    assert report["failed"] == [{"code": "422", "text": REFUSED, "count": 1, "example": "+447700900002"}]
     assert report["in_doubt"][0]["code"] == "late"
     assert report["rejected"] == [
         {"code": "phone_invalid", "text": "No such number.", "count": 2, "first_line": 1000}

@@ -50,6 +50,10 @@ class Emulator:
         return f"{self.base_url}/messaging_api"
 
     @property
+    def meta(self) -> str:
+        return f"{self.base_url}/meta/v24.0"
+
+    @property
     def voicebip(self) -> str:
         return f"{self.base_url}/voicebip"
 

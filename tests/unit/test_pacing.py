@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ def most_in_a_window(times: list[float], length: float) -> int:
 
 
 def smallest_gap(times: list[float]) -> float:
-    return min((b - a for a, b in zip(times, times[1:], strict=False)), default=float("inf"))
+    return min((b - a for a, b in pairwise(times)), default=float("inf"))
 
 
 async def send(pacer: Pacer, run_id: int, count: int, stalls: dict[int, float] | None = None) -> list[float]:
@@ -87,7 +88,9 @@ def test_a_gap_holds_between_any_two_sends_and_a_stall_is_not_made_up_for(
     account=st.integers(1, 200),
     run=st.integers(1, 200),
 )
-def test_limits_are_composed_and_the_tightest_sets_the_pace(gap: int, lane: int, account: int, run: int) -> None:
+def test_limits_are_composed_and_the_tightest_sets_the_pace(
+    gap: int, lane: int, account: int, run: int
+) -> None:
     async def main() -> list[float]:
         pacer = Pacer([rate_bucket(Rate(account, SECOND)), rate_bucket(Rate(lane, SECOND))])
         pacer.admit(1, timedelta(milliseconds=gap), Rate(run, SECOND), NEVER_SENT)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from campaigns.content import Content, Media, MessageType
-from campaigns.errors import SpecError
 from campaigns.content_spec import ContentSpec
+from campaigns.errors import SpecError
 from campaigns.templates import Renderer, fold
 
 

@@ -1,11 +1,7 @@
-"""Cloud API's cases, from Meta's message, webhook and error reference. Signatures are made here, by the published rule."""
+"""Cloud API's requests, from Meta's message reference, and the table of all its cases."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.content import (
@@ -26,16 +22,14 @@ from campaigns.content import (
     TemplateButton,
     TemplateHeader,
 )
-from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.base import Inbound, Notice, Preference, Report
-from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
+from tests.providers.cases.meta_answers import READS, TO, WAMID
+from tests.providers.cases.meta_webhooks import HEARS
+from tests.providers.contract import SECRET, SECRET_PLACE, Example, Sends, Table
 
-K, T = FailureKind, MessageType
-TO = ("+16505551234",)
+T = MessageType
 URL = "https://graph.facebook.com/v24.0/106540352242922/messages"
 HEADERS = {"authorization": f"Bearer {SECRET}", "content-type": "application/json"}
-WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
 PICTURE = "https://www.example.com/a.png"
 
 
@@ -243,245 +237,6 @@ SENDS = [
     ),
 ]
 
-DOCUMENTED = {
-    K.CAMPAIGN: [
-        0,
-        190,
-        3,
-        10,
-        200,
-        299,
-        131005,
-        368,
-        131031,
-        131042,
-        131048,
-        132000,
-        132001,
-        132007,
-        132015,
-        132016,
-    ],
-    K.LANE: [33, 133010, 131037, 131045, 133016],
-    K.THROTTLED: [4, 80007, 130429, 2, 131016, 131057],
-    K.PAIR: [131056],
-    K.UNKNOWN: [1, 131000],
-    K.LATER: [131049],
-    K.OPTED_OUT: [131050],
-    K.USE_TEMPLATE: [131047, 470],
-    K.RECIPIENT: [
-        100,
-        131008,
-        131009,
-        131021,
-        131026,
-        130472,
-        130497,
-        131051,
-        132005,
-        132012,
-        1013,
-        1026,
-        472,
-    ],
-}
-
-
-def error(code: int) -> dict[str, Any]:
-    return {
-        "error": {
-            "message": f"(#{code}) Something",
-            "type": "OAuthException",
-            "code": code,
-            "error_data": {"messaging_product": "whatsapp", "details": "What it was"},
-            "fbtrace_id": "Az8or2yhqkZfEZ-_4Qn_Bam",
-        }
-    }
-
-
-def took(**message: str) -> dict[str, Any]:
-    return {
-        "messaging_product": "whatsapp",
-        "contacts": [{"input": "+16505551234", "wa_id": "16505551234"}],
-        "messages": [{"id": WAMID, **message}],
-    }
-
-
-READS = [
-    Reads("accepted", 200, took(), [Accepted(WAMID)], TO),
-    Reads("accepted template", 200, took(message_status="accepted"), [Accepted(WAMID)], TO),
-    Reads(
-        "held for quality assessment",
-        200,
-        took(message_status="held_for_quality_assessment"),
-        [Accepted(WAMID, JobState.HELD)],
-        TO,
-    ),
-    Reads(
-        "no id", 200, {"messages": []}, [Refused(K.UNKNOWN, "unreadable", "The answer names no message.")], TO
-    ),
-    *(
-        Reads(
-            f"error {code}",
-            400,
-            error(code),
-            [Refused(kind, str(code), f"(#{code}) Something: What it was")],
-            TO,
-        )
-        for kind, codes in DOCUMENTED.items()
-        for code in codes
-    ),
-    Reads(
-        "a code that nobody knows",
-        400,
-        error(999999),
-        [Refused(K.RECIPIENT, "999999", "(#999999) Something: What it was")],
-        TO,
-    ),
-]
-
-AT = datetime(2026, 11, 20, 11, 59, tzinfo=UTC)
-STAMP = str(int(AT.timestamp()))
-
-
-def signed(body: bytes) -> dict[str, str]:
-    return {"x-hub-signature-256": "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}
-
-
-def hears(why: str, field: str, value: dict[str, Any], events: list[Any]) -> Hears:
-    entry = {"id": "102290129340398", "changes": [{"field": field, "value": value}]}
-    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-    return Hears(why, signed(body), body, events)
-
-
-METADATA = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
-STATUS = {"id": WAMID, "timestamp": STAMP, "recipient_id": "16505551234"}
-PRICING = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
-FAILED = {
-    "code": 131049,
-    "title": "Not delivered",
-    "message": "Not delivered",
-    "error_data": {"details": "To keep the ecosystem healthy"},
-}
-
-HEARS = [
-    hears(
-        "sent with pricing and our reference",
-        "messages",
-        {
-            "messaging_product": "whatsapp",
-            "metadata": METADATA,
-            "statuses": [
-                {**STATUS, "status": "sent", "pricing": PRICING, "biz_opaque_callback_data": "run.7"}
-            ],
-        },
-        [Report(WAMID, "sent", JobState.SENT, AT, reference="run.7")],
-    ),
-    hears(
-        "three statuses in one body, one of them unknown",
-        "messages",
-        {
-            "metadata": METADATA,
-            "statuses": [{**STATUS, "status": word} for word in ("delivered", "read", "deleted")],
-        },
-        [
-            Report(WAMID, "delivered", JobState.DELIVERED, AT),
-            Report(WAMID, "read", JobState.READ, AT),
-            Report(WAMID, "deleted", None, AT),
-        ],
-    ),
-    hears(
-        "failed with its code",
-        "messages",
-        {"metadata": METADATA, "statuses": [{**STATUS, "status": "failed", "errors": [FAILED]}]},
-        [
-            Report(
-                WAMID,
-                "failed",
-                JobState.FAILED,
-                AT,
-                reason="Not delivered: To keep the ecosystem healthy",
-                code="131049",
-            )
-        ],
-    ),
-    hears(
-        "a person wrote",
-        "messages",
-        {
-            "metadata": METADATA,
-            "contacts": [{"profile": {"name": "Ada"}, "wa_id": "16505551234"}],
-            "messages": [
-                {
-                    "from": "16505551234",
-                    "id": "wamid.in",
-                    "timestamp": STAMP,
-                    "type": "text",
-                    "text": {"body": "Hi"},
-                }
-            ],
-        },
-        [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Hi")],
-    ),
-    hears(
-        "a person pressed a button",
-        "messages",
-        {
-            "metadata": METADATA,
-            "messages": [
-                {
-                    "from": "16505551234",
-                    "id": "wamid.in",
-                    "timestamp": STAMP,
-                    "type": "interactive",
-                    "interactive": {"type": "button_reply", "button_reply": {"id": "yes", "title": "Yes"}},
-                }
-            ],
-        },
-        [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Yes")],
-    ),
-    hears(
-        "a person without a number",
-        "messages",
-        {"metadata": METADATA, "messages": [{"id": "wamid.in", "timestamp": STAMP, "user_id": "US.1234"}]},
-        [],
-    ),
-    hears(
-        "a person stopped marketing",
-        "user_preferences",
-        {
-            "metadata": METADATA,
-            "user_preferences": [
-                {
-                    "wa_id": "16505551234",
-                    "category": "marketing_messages",
-                    "value": "stop",
-                    "timestamp": int(STAMP),
-                }
-            ],
-        },
-        [
-            Preference(
-                "+16505551234", "out", "marketing", AT, "Meta user_preferences: marketing_messages stop"
-            )
-        ],
-    ),
-    hears(
-        "a template was paused",
-        "message_template_status_update",
-        {"event": "PAUSED", "message_template_name": "spring_sale", "message_template_language": "en_US"},
-        [
-            Notice(
-                "message_template_status_update",
-                "spring_sale",
-                "event: PAUSED, message_template_language: en_US",
-                Hears("", {}, b"", []).received_at,
-            )
-        ],
-    ),
-    hears("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, []),
-]
-
 TABLE = Table(
     name="meta",
     account={
@@ -498,6 +253,19 @@ TABLE = Table(
         "failed": JobState.FAILED,
     },
     unsendable=[
+        Content(T.LOCATION, location=Location(91, 0)),
+        Content(T.CONTACTS, contacts=(CARD,) * 258),
+        Content(T.TEMPLATE, template=Template("", "en")),
+        Content(T.TEMPLATE, template=Template("hi", "en", (Parameter(" "),))),
+        Content(T.LIST, " ", menu=MENU),
+        Content(T.TEXT, "a", buttons=(Button("reply", " "),)),
+        Content(T.STICKER, "caption", (Media(PICTURE),)),
+        Content(T.AUDIO, None, (Media(PICTURE),), (Button("reply", "a"),)),
+        Content(T.LIST, "a", menu=Menu("b", (Section((Row("a", "r"),), "s"), Section((Row("b", "r"),))))),
+        Content(T.LIST, "a", menu=Menu("b", (Section((Row("a", "r"), Row("a", "s"))),))),
+        Content(T.LIST, "a", menu=Menu("b", (Section((Row("a", "r", "d" * 73),)),))),
+        Content(T.LIST, "a", menu=Menu("b", (Section((Row("a", "r"),), "t" * 25),))),
+        Content(T.LIST, "a", menu=Menu("b", (Section((Row("a", "r"),)),), "t" * 61)),
         Content(T.TEXT, ""),
         Content(T.TEXT, "a" * 4097),
         Content(T.IMAGE, "a" * 1025, (Media(PICTURE),)),

@@ -1,0 +1,221 @@
+"""The endpoints of Cloud API, and a control plane for what happens outside them.
+
+| control call (under `/meta/_control`)                      | stands for                                            |
+|------------------------------------------------------------|-------------------------------------------------------|
+| `POST /webhook` `{"url", "secret", "verify_token"?}`       | the app's webhook (options: `emulators.webhooks`)     |
+| `GET /webhook`                                             | how many bodies are on their way, delivered, lost     |
+| `POST /inbound` `{"from", "text"?, "to"?, "user_id"?}`     | a person, or each of a list, writes: the window opens |
+| `POST /preference` `{"from", "value": "stop" or "resume"}` | a person stops or resumes marketing                   |
+| `POST /templates` `{"name", "language", …}`                | a template is added, approved, paused, held, released |
+| `POST /number` `{"status"?, "limit"?, "to"?}`              | a number is banned; the messaging limit changes       |
+| `POST /refuse` `{"code" or null, "times"?}`                | the next sends are refused with that code             |
+| `POST /late` `{"late": true}`                              | refusals for a recipient's sake come by webhook       |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from emulators.base import Clock, Errors, Json, Refusal, read_json
+from emulators.kapso.chats import MetaRefusal
+from emulators.kapso.meta_requests import NUMBER, parse_envelope
+from emulators.ledger import Ledger
+from emulators.meta import events
+from emulators.meta.account import Account
+from emulators.meta.errors import TITLES, error_body
+from emulators.meta.events import WABA_ID, Sender
+from emulators.settings import Settings
+from emulators.webhooks import Deliveries, proves
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+VERSION = re.compile(r"v[0-9]{1,2}\.[0-9]")
+CODES = {401: 190, 404: 100, 405: 100, 429: 130429, 500: 131000, 503: 131016}
+"""Meta's code for an HTTP status that a fault asks for."""
+
+
+class Meta:
+    """The emulated WhatsApp business account: two numbers and a few approved templates."""
+
+    name = "meta"
+
+    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock) -> None:
+        self._settings, self._ledger, self._clock = settings, ledger, clock
+        self.deliveries = Deliveries(clock, events.sign, events.join)
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody's window open, the templates as at the start; the webhook stays set up."""
+        self.deliveries.clear()
+        self._account = Account(self._settings, self._ledger, self.deliveries, self._clock)
+
+    def app(self) -> ASGIApp:
+        """The endpoints."""
+        handlers = dict.fromkeys((Refusal, MetaRefusal, HTTPException), self._answer_error)
+        app = Starlette(routes=self._routes(), exception_handlers=handlers)
+        app.router.redirect_slashes = False
+        return app
+
+    def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
+        """An error in Meta's shape; its code follows from the status."""
+        return error_body(CODES.get(status, 100), message)
+
+    def _routes(self) -> list[Route]:
+        control: dict[str, Endpoint] = {
+            "inbound": self._inbound,
+            "preference": self._prefer,
+            "templates": self._put_template,
+            "number": self._put_number,
+            "refuse": self._refuse,
+            "late": self._be_late,
+        }
+        return [
+            Route("/_control/webhook", self._webhook, methods=["GET", "POST"]),
+            *(Route(f"/_control/{name}", endpoint, methods=["POST"]) for name, endpoint in control.items()),
+            self._route("POST", "/{version}/{id}/messages", self._send),
+            self._route("GET", "/{version}/{id}/message_templates", self._list_templates),
+            self._route("GET", "/{version}/{id}", self._show),
+        ]
+
+    def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
+        expected = f"Bearer {self._settings.api_key}"
+
+        async def guarded(request: Request) -> Response:
+            if request.headers.get("authorization") != expected:
+                return Json(error_body(190, TITLES[190][1]), 401)
+            if not VERSION.fullmatch(request.path_params["version"]):
+                return Json(error_body(2500, "Unknown path components"), 400)
+            return await endpoint(request)
+
+        return Route(path, guarded, methods=[method])
+
+    async def _answer_error(self, _: Request, error: Exception) -> Response:
+        match error:
+            case MetaRefusal(code=code, title=title, details=details, status=status):
+                return Json(error_body(code, title, details), status)
+            case Refusal(status=status, message=message):
+                return Json(self.error(status, message), status)
+            case HTTPException(status_code=status, detail=message, headers=headers):
+                return Json(self.error(status, message), status, headers=headers)
+            case _:
+                raise error
+
+    # Meta's own endpoints
+
+    async def _send(self, request: Request) -> Response:
+        sender = self._account.senders.get(request.path_params["id"])
+        if sender is None:
+            return _no_object(request)
+        body = await read_json(request)
+        draft = parse_envelope(body)
+        shown = {"id": self._account.send(sender, draft, request.scope["request_number"])}
+        if (held := self._account.held(shown["id"])) is not None:
+            shown["message_status"] = "held_for_quality_assessment" if held else "accepted"
+        contact = {"input": body["to"], "wa_id": draft.to}
+        return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [shown]})
+
+    async def _list_templates(self, request: Request) -> Response:
+        if request.path_params["id"] != WABA_ID:
+            return _no_object(request)
+        return Json({"data": self._account.templates.views(), "paging": {"cursors": {}}})
+
+    async def _show(self, request: Request) -> Response:
+        sender = self._account.senders.get(request.path_params["id"])
+        if sender is None:
+            return _no_object(request)
+        known = self._account.view(sender)
+        default = "verified_name,display_phone_number,quality_rating,id"
+        names = request.query_params.get("fields", default).split(",")
+        for name in names:
+            if name not in known:
+                return Json(error_body(100, f"Tried accessing nonexisting field ({name})"), 400)
+        return Json({**{name: known[name] for name in names}, "id": sender.id})
+
+    # Control plane
+
+    async def _webhook(self, request: Request) -> Response:
+        if request.method == "POST":
+            body = await self._object(request)
+            url, token = str(body.pop("url", "")), body.pop("verify_token", None)
+            if token is not None and not await proves(url, str(token)):
+                raise Refusal(422, "The webhook did not answer with the challenge.")
+            self.deliveries.target(url, str(body.pop("secret", "")), **body)
+        counts = {name: getattr(self.deliveries, name) for name in ("pending", "delivered", "lost")}
+        return Json({"status": "ok", **counts})
+
+    async def _inbound(self, request: Request) -> Response:
+        body, now = await self._object(request), self._clock()
+        for person in _people(body):
+            self._account.hear(
+                person, self._sender(body), str(body.get("text", "Hello")), body.get("user_id"), now
+            )
+        return Json({"status": "ok"})
+
+    async def _prefer(self, request: Request) -> Response:
+        body, now = await self._object(request), self._clock()
+        word = body.get("value")
+        if word not in ("stop", "resume"):
+            raise Refusal(422, "value is stop or resume.")
+        for person in _people(body):
+            self._account.people.prefer(person, word)
+            self.deliveries.later(0.0, events.preference(self._sender(body), person, word, now))
+        return Json({"status": "ok"})
+
+    async def _put_template(self, request: Request) -> Response:
+        template = self._account.put_template(await self._object(request))
+        return Json({"status": "ok", "template": template.view("")})
+
+    async def _put_number(self, request: Request) -> Response:
+        body = await self._object(request)
+        self._account.put_number(self._sender(body), body.get("status"), body.get("limit"))
+        return Json({"status": "ok"})
+
+    async def _refuse(self, request: Request) -> Response:
+        body = await self._object(request)
+        code = body.get("code")
+        if code is not None and code not in TITLES:
+            raise Refusal(422, f"code is null or one of {', '.join(map(str, sorted(TITLES)))}.")
+        self._account.refuse_next(code, body.get("times"))
+        return Json({"status": "ok"})
+
+    async def _be_late(self, request: Request) -> Response:
+        self._account.late = bool((await self._object(request)).get("late", True))
+        return Json({"status": "ok"})
+
+    async def _object(self, request: Request) -> dict[str, Any]:
+        body = await read_json(request)
+        if not isinstance(body, dict):
+            raise Refusal(422, "The body must be a JSON object.")
+        return body
+
+    def _sender(self, body: dict[str, Any]) -> Sender:
+        """The number of ours that `to` names, by its id or its digits; the first by default."""
+        senders = list(self._account.senders.values())
+        name = str(body.get("to", senders[0].id)).removeprefix("+")
+        for sender in senders:
+            if name in (sender.id, sender.number):
+                return sender
+        raise Refusal(422, "to is not a number of this account.")
+
+
+def _people(body: dict[str, Any]) -> list[str]:
+    told = body.get("from")
+    people = [str(person) for person in (told if isinstance(told, list) else [told])]
+    if not all(NUMBER.fullmatch(person) for person in people):
+        raise Refusal(422, "from is a phone number, or a list of them.")
+    return [person.removeprefix("+") for person in people]
+
+
+def _no_object(request: Request) -> Response:
+    kind = "post" if request.method == "POST" else "get"
+    said = f"Unsupported {kind} request. Object with ID '{request.path_params['id']}' does not exist"
+    return Json(error_body(100, said, subcode=33), 400)

@@ -1,0 +1,129 @@
+"""What Cloud API answers to a send: every documented code, and what each means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from campaigns.outcomes import Accepted, FailureKind, Refused
+from campaigns.states import JobState
+from tests.providers.contract import Reads
+
+K = FailureKind
+TO = ("+16505551234",)
+WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
+
+DOCUMENTED = {
+    K.CAMPAIGN: [
+        *(0, 190, 3, 10, 200, 299, 131005, 368, 131031, 131042, 131044, 131048, 131063, 131064, 134011),
+        *(132000, 132001, 132007, 132015, 132016, 132068, 132069, 471),
+    ],
+    K.LANE: [33, 131037, 131045, 133000, 133005, 133006, 133008, 133009, 133010, 133015, 133016],
+    K.THROTTLED: [4, 80007, 130429, 2, 131016, 131057, 133004],
+    K.PAIR: [131056],
+    K.UNKNOWN: [1, 131000],
+    K.LATER: [131049],
+    K.OPTED_OUT: [131050],
+    K.USE_TEMPLATE: [131047, 470],
+    K.RECIPIENT: [
+        *(100, 131008, 131009, 131014, 131051, 131052, 131053, 135000, 132005, 132008, 132012),
+        *(131021, 131026, 131062, 130472, 130497, 137000, 472, 1013, 1026),
+    ],
+}
+
+
+def error(code: int) -> dict[str, Any]:
+    return {
+        "error": {
+            "message": f"(#{code}) Something",
+            "type": "OAuthException",
+            "code": code,
+            "error_data": {"messaging_product": "whatsapp", "details": "What it was"},
+            "fbtrace_id": "Az8or2yhqkZfEZ-_4Qn_Bam",
+        }
+    }
+
+
+def took(**message: str) -> dict[str, Any]:
+    return {
+        "messaging_product": "whatsapp",
+        "contacts": [{"input": "+16505551234", "wa_id": "16505551234"}],
+        "messages": [{"id": WAMID, **message}],
+    }
+
+
+READS = [
+    Reads("accepted", 200, took(), [Accepted(WAMID)], TO),
+    Reads("accepted template", 200, took(message_status="accepted"), [Accepted(WAMID)], TO),
+    Reads(
+        "held for quality assessment",
+        200,
+        took(message_status="held_for_quality_assessment"),
+        [Accepted(WAMID, JobState.HELD)],
+        TO,
+    ),
+    Reads(
+        "no id", 200, {"messages": []}, [Refused(K.UNKNOWN, "unreadable", "The answer names no message.")], TO
+    ),
+    *(
+        Reads(
+            f"error {code}",
+            400,
+            error(code),
+            [Refused(kind, str(code), f"(#{code}) Something: What it was")],
+            TO,
+        )
+        for kind, codes in DOCUMENTED.items()
+        for code in codes
+    ),
+    Reads(
+        "a number that does not exist",
+        400,
+        {
+            "error": {
+                "message": "Unsupported post request. Object with ID '1' does not exist",
+                "type": "GraphMethodException",
+                "code": 100,
+                "error_subcode": 33,
+                "fbtrace_id": "A1",
+            }
+        },
+        [Refused(K.LANE, "33", "Unsupported post request. Object with ID '1' does not exist")],
+        TO,
+    ),
+    Reads(
+        "a code without a text",
+        400,
+        {"error": {"code": 470}},
+        [Refused(K.USE_TEMPLATE, "470", "More than 24 hours have passed since the person wrote.")],
+        TO,
+    ),
+    Reads(
+        "a server error without a code of Meta's",
+        502,
+        {"error": {"message": "Bad gateway"}},
+        [Refused(K.UNKNOWN, "502", "Bad gateway")],
+        TO,
+    ),
+    Reads(
+        "the token has expired",
+        401,
+        error(190),
+        [Refused(K.CAMPAIGN, "190", "(#190) Something: What it was")],
+        TO,
+    ),
+    Reads(
+        "too fast, and how long to wait",
+        429,
+        error(80007),
+        [Refused(K.THROTTLED, "80007", "(#80007) Something: What it was", 30.0)],
+        TO,
+        {"retry-after": "30"},
+    ),
+    Reads(
+        "a code that nobody knows",
+        400,
+        error(999999),
+        [Refused(K.RECIPIENT, "999999", "(#999999) Something: What it was")],
+        TO,
+    ),
+]

@@ -1,0 +1,285 @@
+"""Cloud API's webhooks, from Meta's webhook reference. Signatures are made here, by the published rule."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from campaigns.states import JobState
+from providers.base import Inbound, Notice, Preference, Report
+from tests.providers.contract import SECRET, Hears
+
+WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
+AT = datetime(2026, 11, 20, 11, 59, tzinfo=UTC)
+STAMP = str(int(AT.timestamp()))
+RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def signed(body: bytes) -> dict[str, str]:
+    return {"x-hub-signature-256": "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}
+
+
+def hears(
+    why: str, field: str, value: dict[str, Any], events: list[Any], at: datetime | None = None
+) -> Hears:
+    entry: dict[str, Any] = {"id": "102290129340398", "changes": [{"field": field, "value": value}]}
+    if at is not None:
+        entry["time"] = int(at.timestamp())
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+    return Hears(why, signed(body), body, events)
+
+
+METADATA = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
+STATUS = {"id": WAMID, "timestamp": STAMP, "recipient_id": "16505551234"}
+PRICING = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
+FAILED = {
+    "code": 131049,
+    "title": "Not delivered",
+    "message": "Not delivered",
+    "error_data": {"details": "To keep the ecosystem healthy"},
+}
+
+HEARS = [
+    hears(
+        "sent with pricing and our reference",
+        "messages",
+        {
+            "messaging_product": "whatsapp",
+            "metadata": METADATA,
+            "statuses": [
+                {**STATUS, "status": "sent", "pricing": PRICING, "biz_opaque_callback_data": "run.7"}
+            ],
+        },
+        [Report(WAMID, "sent", JobState.SENT, AT, reference="run.7")],
+    ),
+    hears(
+        "three statuses in one body, one of them unknown",
+        "messages",
+        {
+            "metadata": METADATA,
+            "statuses": [{**STATUS, "status": word} for word in ("delivered", "read", "deleted")],
+        },
+        [
+            Report(WAMID, "delivered", JobState.DELIVERED, AT),
+            Report(WAMID, "read", JobState.READ, AT),
+            Report(WAMID, "deleted", None, AT),
+        ],
+    ),
+    hears(
+        "failed with its code",
+        "messages",
+        {"metadata": METADATA, "statuses": [{**STATUS, "status": "failed", "errors": [FAILED]}]},
+        [
+            Report(
+                WAMID,
+                "failed",
+                JobState.FAILED,
+                AT,
+                reason="Not delivered: To keep the ecosystem healthy",
+                code="131049",
+            )
+        ],
+    ),
+    hears(
+        "a person wrote",
+        "messages",
+        {
+            "metadata": METADATA,
+            "contacts": [{"profile": {"name": "Ada"}, "wa_id": "16505551234"}],
+            "messages": [
+                {
+                    "from": "16505551234",
+                    "id": "wamid.in",
+                    "timestamp": STAMP,
+                    "type": "text",
+                    "text": {"body": "Hi"},
+                }
+            ],
+        },
+        [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Hi")],
+    ),
+    hears(
+        "a person pressed a button",
+        "messages",
+        {
+            "metadata": METADATA,
+            "messages": [
+                {
+                    "from": "16505551234",
+                    "id": "wamid.in",
+                    "timestamp": STAMP,
+                    "type": "interactive",
+                    "interactive": {"type": "button_reply", "button_reply": {"id": "yes", "title": "Yes"}},
+                }
+            ],
+        },
+        [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Yes")],
+    ),
+    hears(
+        "a person without a number",
+        "messages",
+        {"metadata": METADATA, "messages": [{"id": "wamid.in", "timestamp": STAMP, "user_id": "US.1234"}]},
+        [],
+    ),
+    hears(
+        "a person stopped marketing",
+        "user_preferences",
+        {
+            "metadata": METADATA,
+            "user_preferences": [
+                {
+                    "wa_id": "16505551234",
+                    "category": "marketing_messages",
+                    "value": "stop",
+                    "timestamp": int(STAMP),
+                }
+            ],
+        },
+        [
+            Preference(
+                "+16505551234", "out", "marketing", AT, "Meta user_preferences: marketing_messages stop"
+            )
+        ],
+    ),
+    hears(
+        "a template was paused",
+        "message_template_status_update",
+        {"event": "PAUSED", "message_template_name": "spring_sale", "message_template_language": "en_US"},
+        [
+            Notice(
+                "message_template_status_update",
+                "spring_sale",
+                "event: PAUSED, message_template_language: en_US",
+                RECEIVED,
+            )
+        ],
+    ),
+    hears(
+        "a voice message was played",
+        "messages",
+        {"metadata": METADATA, "statuses": [{**STATUS, "status": "played"}]},
+        [Report(WAMID, "played", JobState.READ, AT)],
+    ),
+    hears(
+        "an On-Premises code without words",
+        "messages",
+        {"metadata": METADATA, "statuses": [{**STATUS, "status": "failed", "errors": [{"code": 1026}]}]},
+        [
+            Report(
+                WAMID,
+                "failed",
+                JobState.FAILED,
+                AT,
+                reason="The person's app cannot receive this message.",
+                code="1026",
+            )
+        ],
+    ),
+    hears(
+        "a person came from an advertisement, with a picture",
+        "messages",
+        {
+            "metadata": METADATA,
+            "messages": [
+                {
+                    "from": "16505551234",
+                    "id": "wamid.in",
+                    "timestamp": STAMP,
+                    "type": "image",
+                    "image": {"id": "1", "mime_type": "image/jpeg", "caption": "This one?"},
+                    "referral": {"source_type": "ad", "source_id": "120226305854810726", "ctwa_clid": "A"},
+                }
+            ],
+        },
+        [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "This one?")],
+    ),
+    hears(
+        "a template's quick reply, a message that the API cannot show, and a system message",
+        "messages",
+        {
+            "metadata": METADATA,
+            "messages": [
+                {
+                    "from": "16505551234",
+                    "id": "wamid.1",
+                    "timestamp": STAMP,
+                    "type": "button",
+                    "button": {"payload": "STOP", "text": "Stop"},
+                },
+                {
+                    "from": "16505551234",
+                    "id": "wamid.2",
+                    "timestamp": STAMP,
+                    "type": "unsupported",
+                    "errors": [{"code": 131051, "title": "Message type unknown"}],
+                },
+                {
+                    "from": "16505551234",
+                    "id": "wamid.3",
+                    "timestamp": STAMP,
+                    "type": "system",
+                    "system": {"body": "Ada changed her number", "type": "user_changed_number"},
+                },
+            ],
+        },
+        [
+            Inbound("+16505551234", AT, "106540352242922", "wamid.1", "Stop"),
+            Inbound("+16505551234", AT, "106540352242922", "wamid.2"),
+        ],
+    ),
+    hears(
+        "the account is limited",
+        "messages",
+        {
+            "metadata": METADATA,
+            "errors": [{"code": 130429, "title": "Rate limit hit", "message": "Rate limit hit"}],
+        },
+        [Notice("errors", "106540352242922", "130429: Rate limit hit", RECEIVED)],
+    ),
+    hears(
+        "the messaging limit has changed",
+        "business_capability_update",
+        {"max_daily_conversations_per_business": 2000, "max_phone_numbers_per_waba": 25},
+        [Notice("business_capability_update", "2000", "max_phone_numbers_per_waba: 25", AT)],
+        at=AT,
+    ),
+    hears(
+        "the account broke a policy",
+        "account_update",
+        {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "ADULT"}},
+        [Notice("account_update", "ACCOUNT_VIOLATION", 'violation_info: {"violation_type":"ADULT"}', AT)],
+        at=AT,
+    ),
+    hears(
+        "more throughput for a number",
+        "phone_number_quality_update",
+        {"display_phone_number": "15550783881", "event": "THROUGHPUT_UPGRADE"},
+        [Notice("phone_number_quality_update", "15550783881", "event: THROUGHPUT_UPGRADE", AT)],
+        at=AT,
+    ),
+    hears(
+        "a template will cost more",
+        "template_category_update",
+        {
+            "message_template_id": 278077987957091,
+            "message_template_name": "welcome",
+            "message_template_language": "en-US",
+            "previous_category": "UTILITY",
+            "new_category": "MARKETING",
+        },
+        [
+            Notice(
+                "template_category_update",
+                "welcome",
+                "message_template_id: 278077987957091, message_template_language: en-US, "
+                "previous_category: UTILITY, new_category: MARKETING",
+                AT,
+            )
+        ],
+        at=AT,
+    ),
+    hears("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, []),
+]
