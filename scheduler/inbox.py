@@ -1,0 +1,154 @@
+"""Take up the webhooks that have arrived, in their order: read them through their account's adapter and bring jobs,
+windows, opt-outs and notices up to date.
+
+One transaction to a batch applies what the webhooks tell and closes them: a crash loses nothing and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from campaigns.clock import Now, utc_now
+from providers.base import WebhookRequest
+from scheduler.lanes import Account
+from scheduler.telling import Listener, Told, clean
+from storage.engine import Connection, Engine, reading, writing
+from storage.inbox import (
+    StoredWebhook,
+    add_notices,
+    add_words,
+    claim_webhooks,
+    close_webhooks,
+    is_outage,
+    new_webhooks,
+)
+from storage.statuses import apply_unmatched, apply_webhook_reports, matched_late
+from storage.windows import extend_windows
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 500
+"""Webhooks in one transaction."""
+BYTES_AT_ONCE: Final = 512 * 1024
+"""Their bodies' size, so that neither the memory nor the time of a batch depends on what is sent to us."""
+LONGEST_PROBLEM: Final = 500
+BREATH: Final = 64 * 1024
+"""Bytes read before whoever else waits for the event loop has a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A webhook and what it tells, or why nothing could be made of it."""
+
+    webhook: StoredWebhook
+    told: Told
+    problem: str | None = None
+
+
+async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now: Now = utc_now) -> int:
+    """Take up every new webhook of the accounts, oldest first; how many there were.
+
+    Raises the database's errors; what is not taken up then stays for the next time.
+    """
+    listeners = {name: Listener(account) for name, account in accounts.items()}
+    done = 0
+    while batch := await _next_batch(engine, accounts):
+        heard = await _hear(listeners, batch)
+        await _take_up(engine, heard, now())
+        done += len(batch)
+    await _match_late(engine, accounts, now())
+    return done
+
+
+async def _next_batch(engine: Engine, accounts: Mapping[str, Account]) -> list[StoredWebhook]:
+    async with reading(engine) as connection:
+        return await new_webhooks(connection, list(accounts), AT_ONCE, BYTES_AT_ONCE)
+
+
+async def _hear(listeners: Mapping[str, Listener], batch: Sequence[StoredWebhook]) -> list[Heard]:
+    heard = []
+    since_breath = 0
+    for webhook in batch:
+        heard.append(_listen(listeners[webhook.account], webhook))
+        since_breath += len(webhook.body)
+        if since_breath > BREATH:
+            since_breath = 0
+            await asyncio.sleep(0)
+    return heard
+
+
+def _listen(listener: Listener, webhook: StoredWebhook) -> Heard:
+    try:
+        request = WebhookRequest(
+            webhook.url, orjson.loads(webhook.headers), webhook.body, webhook.received_at
+        )
+        events = listener.account.adapter.parse_webhook(request)
+        return Heard(webhook, listener.told(events, webhook.received_at))
+    except Exception as error:
+        # Whatever it is, it concerns this webhook alone: the others must go on.
+        return _troubled(webhook, error)
+
+
+def _troubled(webhook: StoredWebhook, error: Exception) -> Heard:
+    logger.error(
+        "A webhook could not be read; it is set aside with its body.",
+        exc_info=error,
+        extra={"action": "webhook_set_aside", "webhook": webhook.id, "account": webhook.account},
+    )
+    return Heard(webhook, Told(), clean(f"{type(error).__name__}: {error}", LONGEST_PROBLEM))
+
+
+async def _take_up(engine: Engine, heard: Sequence[Heard], now: datetime) -> None:
+    """Apply a batch; where the database refuses something in it, each by itself, so that only that one is set aside."""
+    try:
+        await _apply(engine, heard, now)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        if len(heard) > 1:
+            for one in heard:
+                await _take_up(engine, [one], now)
+        elif heard[0].problem is None:
+            await _apply(engine, [_troubled(heard[0].webhook, error)], now)
+        else:
+            raise
+
+
+async def _apply(engine: Engine, heard: Sequence[Heard], now: datetime) -> None:
+    async with writing(engine) as connection:
+        claimed = await claim_webhooks(connection, [one.webhook.id for one in heard])
+        mine = [one for one in heard if one.webhook.id in claimed]
+        for account, told in _by_account(mine).items():
+            await _apply_told(connection, account, told, now)
+        await close_webhooks(connection, {one.webhook.id: one.problem for one in mine}, now)
+
+
+def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:
+    accounts: dict[str, Told] = {}
+    for one in heard:
+        accounts.setdefault(one.webhook.account, Told()).add(one.told)
+    return accounts
+
+
+async def _apply_told(connection: Connection, account: str, told: Told, now: datetime) -> None:
+    await apply_webhook_reports(connection, account, told.reports, now)
+    await extend_windows(connection, told.openings, now)
+    await add_words(connection, f"webhook:{account}", told.words)
+    await add_notices(connection, account, told.news)
+
+
+async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:
+    """Apply what was kept about messages that have become known since."""
+    async with reading(engine) as connection:
+        late = await matched_late(connection)
+    for account, message_ids in late.items():
+        if account in accounts:
+            async with writing(engine) as connection:
+                await apply_unmatched(connection, account, message_ids, now)

@@ -1,0 +1,229 @@
+"""What arrives by webhook: kept as it came before it is answered, taken up in order, and set aside where nothing can be
+made of it; and what it tells that is not about a job: opt-outs and notices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.engine import is_sqlite
+from storage.tables import notices, optouts, webhook_refusals, webhooks
+
+_LIMIT_EXCEEDED: Final = "54"
+"""PostgreSQL's class of errors for a value that is too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A verified webhook, as it came."""
+
+    account: str
+    received_at: datetime
+    url: str
+    headers: str
+    """JSON object, names in lower case, secrets left out."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWebhook:
+    id: int
+    account: str
+    received_at: datetime
+    url: str
+    headers: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person said about being written to."""
+
+    phone: str
+    action: Literal["out", "in"]
+    scope: Literal["marketing", "all"]
+    at: datetime
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something about our templates, numbers or account."""
+
+    kind: str
+    subject: str
+    text: str
+    at: datetime
+
+
+async def keep_webhooks(connection: AsyncConnection, arrivals: Sequence[Arrival]) -> None:
+    """Store webhooks in the order of their arrival. They are safe once the transaction is committed."""
+    rows = [
+        {
+            "account": a.account,
+            "received_at": a.received_at,
+            "url": a.url,
+            "headers": a.headers,
+            "body": a.body,
+        }
+        for a in arrivals
+    ]
+    if rows:
+        await connection.execute(insert(webhooks), rows)
+
+
+async def count_refusals(connection: AsyncConnection, refused: Mapping[str, int], now: datetime) -> None:
+    """Add to each account's number of webhooks refused for a wrong or missing signature."""
+    if not refused:
+        return
+    add = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(webhook_refusals)
+    await connection.execute(
+        add.on_conflict_do_update(
+            index_elements=[webhook_refusals.c.account],
+            set_={
+                "count": webhook_refusals.c.count + add.excluded["count"],
+                "last_at": add.excluded.last_at,
+            },
+        ),
+        [{"account": account, "count": count, "last_at": now} for account, count in sorted(refused.items())],
+    )
+
+
+async def new_webhooks(
+    connection: AsyncConnection, accounts: Collection[str], most: int, most_bytes: int
+) -> list[StoredWebhook]:
+    """The accounts' oldest webhooks not taken up yet: at most `most`, and no more than `most_bytes` unless one is
+    larger by itself."""
+    waiting = (
+        select(webhooks.c.id, func.length(webhooks.c.body))
+        .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts))
+        .order_by(webhooks.c.id)
+        .limit(most)
+    )
+    chosen: list[int] = []
+    held = 0
+    for webhook_id, size in await connection.execute(waiting):
+        held += size
+        if chosen and held > most_bytes:
+            break
+        chosen.append(webhook_id)
+    if not chosen:
+        return []
+    columns = (
+        webhooks.c.id,
+        webhooks.c.account,
+        webhooks.c.received_at,
+        webhooks.c.url,
+        webhooks.c.headers,
+        webhooks.c.body,
+    )
+    found = select(*columns).where(webhooks.c.id.in_(chosen)).order_by(webhooks.c.id)
+    return [StoredWebhook(*row) for row in await connection.execute(found)]
+
+
+async def claim_webhooks(connection: AsyncConnection, ids: Collection[int]) -> frozenset[int]:
+    """Those of the webhooks that are still new, locked until the end of the transaction: another process may have
+    taken the others up meanwhile."""
+    still_new = (
+        select(webhooks.c.id)
+        .where(webhooks.c.id.in_(ids), webhooks.c.processed_at.is_(None))
+        .order_by(webhooks.c.id)
+        .with_for_update()
+    )
+    return frozenset((await connection.execute(still_new)).scalars())
+
+
+async def close_webhooks(
+    connection: AsyncConnection, problems: Mapping[int, str | None], now: datetime
+) -> None:
+    """The webhooks are dealt with; one with a problem is set aside with it, its body kept."""
+    well = [webhook_id for webhook_id, problem in problems.items() if problem is None]
+    if well:
+        await connection.execute(update(webhooks).where(webhooks.c.id.in_(well)).values(processed_at=now))
+    ill = [
+        {"of_id": webhook_id, "to_problem": problem}
+        for webhook_id, problem in problems.items()
+        if problem is not None
+    ]
+    if ill:
+        await connection.execute(
+            update(webhooks)
+            .where(webhooks.c.id == bindparam("of_id"))
+            .values(processed_at=now, problem=bindparam("to_problem")),
+            ill,
+        )
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database is gone, full or busy, so that trying again later helps; not that it refused a value."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return not str(getattr(error.orig, "sqlstate", "")).startswith(_LIMIT_EXCEEDED)
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, OSError | PoolTimeout)
+
+
+async def add_words(connection: AsyncConnection, source: str, words: Sequence[Word]) -> int:
+    """Append opt-outs and opt-ins; how many were news. One that is older than what is known of the person and scope,
+    as a repeated webhook's is, adds nothing; of two at the same moment the opt-out holds."""
+    if not words:
+        return 0
+    known = await _last_words(connection, {word.phone for word in words})
+    rows = []
+    for word in words:
+        last = known.get((word.phone, word.scope))
+        if last is not None and not _is_newer(word, *last):
+            continue
+        known[word.phone, word.scope] = (word.at, word.action)
+        rows.append(
+            {
+                "phone": word.phone,
+                "scope": word.scope,
+                "action": word.action,
+                "source": source,
+                "evidence": word.evidence,
+                "at": word.at,
+            }
+        )
+    if rows:
+        await connection.execute(insert(optouts), rows)
+    return len(rows)
+
+
+async def _last_words(
+    connection: AsyncConnection, phones: Collection[str]
+) -> dict[tuple[str, str], tuple[datetime, str]]:
+    said = select(optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action).where(
+        optouts.c.phone.in_(phones)
+    )
+    rows = await connection.execute(said.order_by(optouts.c.id))
+    return {(phone, scope): (at, action) for phone, scope, at, action in rows}
+
+
+def _is_newer(word: Word, at: datetime, action: str) -> bool:
+    return word.at > at or (word.at == at and word.action == "out" and action == "in")
+
+
+async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> None:
+    """Keep notices of the account; one that is kept already, word for word, is not kept twice."""
+    if not news:
+        return
+    kept = select(notices.c.kind, notices.c.subject, notices.c.text, notices.c.at).where(
+        notices.c.account == account, notices.c.at.in_({item.at for item in news})
+    )
+    known = {News(*row) for row in await connection.execute(kept)}
+    fresh = [item for item in dict.fromkeys(news) if item not in known]
+    if fresh:
+        rows = [
+            {"account": account, "kind": n.kind, "subject": n.subject, "text": n.text, "at": n.at}
+            for n in fresh
+        ]
+        await connection.execute(insert(notices), rows)
