@@ -13,7 +13,7 @@ import orjson
 
 from campaigns.content import Content, write_content
 from campaigns.errors import SpecError
-from campaigns.outcomes import ALONE, AS_TEMPLATE, Accepted
+from campaigns.outcomes import ALONE, AS_TEMPLATE, Accepted, FailureKind, Refused
 from campaigns.rules import Facts, Form, Send, Skip, Wait, decide
 from campaigns.states import JobState, RunState
 from providers.base import Call
@@ -33,6 +33,7 @@ from storage.dispatch import (
     withdraw_intents,
 )
 from storage.engine import Connection, Engine, writing
+from storage.inbox import Word, add_words
 from storage.lanes import hold_lane, note_sends, pause_lane
 from storage.runs import RunRow, open_runs, pause_run
 from storage.statuses import apply_unmatched
@@ -131,6 +132,7 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
     await hold_lane(connection, lane.name, epoch, now + LEASE)
     await store_outcomes(connection, ended.outcomes, now)
     await _apply_early_reports(connection, lane, ended, now)
+    await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
     await withdraw_intents(connection, ended.withdrawn, now)
     if ended.lane_pause is not None:
         await pause_lane(connection, lane.name, *ended.lane_pause)
@@ -143,6 +145,21 @@ async def _apply_early_reports(connection: Connection, lane: Lane, ended: Ended,
     if lane.adapter.capabilities.webhooks:
         taken = [o.result.message_id for o in ended.outcomes if isinstance(o.result, Accepted)]
         await apply_unmatched(connection, lane.account.name, taken, now)
+
+
+def _opt_outs(outcomes: Sequence[Outcome]) -> list[Word]:
+    """Who has told the provider to be left alone: kept, so that no other campaign asks again."""
+    return [
+        Word(
+            outcome.intent.job.phone,
+            "out",
+            "marketing",
+            outcome.ended_at,
+            f"refused with {outcome.result.code}",
+        )
+        for outcome in outcomes
+        if isinstance(outcome.result, Refused) and outcome.result.kind is FailureKind.OPTED_OUT
+    ]
 
 
 async def _due(connection: Connection, lane: Lane, run: RunRow, now: datetime, met: int) -> list[DueJob]:

@@ -31,6 +31,11 @@ class InMemory(httpx.AsyncBaseTransport):
         self._app = httpx.ASGITransport(create_app(settings))
         self.before_send: Hook | None = None
 
+    async def tell(self, method: str, path: str, body: Any = None) -> None:
+        """Ask something of the emulator's control plane."""
+        async with httpx.AsyncClient(transport=self._app, base_url="http://emulator") as control:
+            (await control.request(method, path, json=body)).raise_for_status()
+
     async def ledger(self) -> list[dict[str, Any]]:
         """Every message that the emulator accepted, in the order of accepting."""
         async with httpx.AsyncClient(transport=self._app, base_url="http://emulator") as control:

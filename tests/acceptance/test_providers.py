@@ -42,6 +42,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
         TEMPLATE,
         {"delivered", "read"},
     ),
+    "meta": (
+        {
+            "base_url": "http://emulator/meta/v24.0",
+            "senders": [{"name": "shop", "phone_number_id": "106540352242922"}],
+        },
+        TEMPLATE,
+        {"accepted"},  # its receipts come by webhook only
+    ),
     "messaging_api": (
         {
             "senders": [
@@ -54,7 +62,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
     "voicebip": (
         {"senders": [{"name": "shop", "agent_id": "agt_PAEZ_njcfm2kycpjs", "number": "+447700900100"}]},
         TEMPLATE,
-        {"accepted"},  # it tells no more without its webhooks
+        {"accepted"},  # its receipts come by webhook only
     ),
 }
 
@@ -88,3 +96,24 @@ async def test_a_campaign_through_every_provider(sqlite_engine: Engine, tmp_path
     assert {row.form for row in rows} == {"template"}
     received = Counter(entry["to"].lstrip("+") for entry in await transport.ledger())
     assert received == {phone(number)[1:]: 1 for number in range(SIZE)}
+
+
+async def test_who_stopped_marketing_at_the_provider_is_not_asked_again(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("test-key")
+    keys, template, _ = CASES["meta"]
+    account = adapter_class("meta").account_settings.model_validate(
+        {"adapter": "meta", "api_key": f"file:{tmp_path / 'key'}", **keys}
+    )
+    transport = InMemory(Settings())
+    await transport.tell("POST", "/meta/_control/refuse", {"code": 131050, "times": 1})
+    for name in ("first", "second"):
+        wanted = spec(name, provider="meta", content={"template": template})
+        await store_campaign(sqlite_engine, wanted, 1)
+        await run(
+            sqlite_engine, {"meta": account}, until_idle=True, wait_receipts=timedelta(0), transport=transport
+        )
+    rows = await job_rows(sqlite_engine)
+    assert [(row.state, row.reason) for row in rows] == [("failed", "opted_out"), ("skipped", "opted_out")]
+    assert await transport.ledger() == []
