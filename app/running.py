@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from app.output import say
-from app.progress import Progress, progress_display
+from app.progress import progress_display
 from app.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.states import JobState
@@ -36,11 +36,30 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def drive(
-    engine: Engine, settings: Settings, *, until_idle: bool, wait_receipts: timedelta
+    engine: Engine,
+    settings: Settings,
+    *,
+    until_idle: bool,
+    wait_receipts: timedelta,
+    serve_on: tuple[str, int] | None = None,
 ) -> RunSummary:
-    """Run, show progress, and stop gracefully at the first signal. Raises Locked, UsageError."""
+    """Run, show progress, and stop gracefully at the first signal. Raises Locked, UsageError.
+
+    `serve_on`: a host and a port, to take webhooks in the same process.
+    """
     stop = asyncio.Event()
-    with progress_display() as progress, _stopping(stop, progress):
+    async with AsyncExitStack() as stack:
+        progress = stack.enter_context(progress_display())
+
+        def leave() -> None:
+            progress.note("Stopping: what is under way is finished first. Ctrl-C again stops at once.")
+
+        stack.enter_context(stopping(stop, leave, progress.close))
+        if serve_on is not None:
+            from app.serving import serving
+
+            address = await stack.enter_async_context(serving(engine, settings, *serve_on))
+            progress.note(f"Webhooks arrive at {address}/webhooks/ACCOUNT.")
         return await runner.run(
             engine,
             settings.accounts,
@@ -52,16 +71,18 @@ async def drive(
 
 
 @contextmanager
-def _stopping(stop: asyncio.Event, progress: Progress) -> Iterator[None]:
+def stopping(
+    stop: asyncio.Event, on_first: Callable[[], None], on_second: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """The first signal asks for a stop; the second is one, and the next start looks up what was in flight."""
     loop = asyncio.get_running_loop()
 
     def handle() -> None:
         if stop.is_set():
-            progress.close()
+            on_second()
             os._exit(INTERRUPTED)
         stop.set()
-        progress.note("Stopping: what is under way is finished first. Ctrl-C again stops at once.")
+        on_first()
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, handle)

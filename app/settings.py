@@ -39,6 +39,24 @@ class DatabaseSettings(BaseModel):
         return value
 
 
+class ServerSettings(BaseModel):
+    """How the outside reaches us."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    public_url: str | None = Field(
+        default=None,
+        description="the address that providers were given, such as https://hooks.example.com; some sign it",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise ValueError('a public_url is written as "https://host" or "https://host/path"')
+        return value
+
+
 class _Written(BaseSettings):
     """The three sources laid over each other: flags, environment, file."""
 
@@ -50,6 +68,7 @@ class _Written(BaseSettings):
     )
 
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    server: ServerSettings = Field(default_factory=ServerSettings)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod
@@ -88,6 +107,8 @@ class Settings:
     accounts: Mapping[str, AccountSettings] = field(default_factory=dict)
     path: Path | None = None
     """The drumbeat.toml that was found."""
+    public_url: str | None = None
+    """The address under which providers know us."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -126,7 +147,7 @@ def load_settings(
     file = read_toml(path) if path else TomlFile(folder / FILE_NAME, "", {})
     written = _lay_over(file, {"database": {"url": database}} if database else {}, folder)
     accounts = {name: _account(name, values, file) for name, values in written.providers.items()}
-    return Settings(_resolved(written.database.url, folder), accounts, path)
+    return Settings(_resolved(written.database.url, folder), accounts, path, written.server.public_url)
 
 
 def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Written:

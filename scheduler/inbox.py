@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -38,6 +39,8 @@ AT_ONCE: Final = 500
 """Webhooks in one transaction."""
 BYTES_AT_ONCE: Final = 512 * 1024
 """Their bodies' size, so that neither the memory nor the time of a batch depends on what is sent to us."""
+LOOK: Final = 1.0
+"""Seconds after which the database is looked at though nothing arrived here."""
 LONGEST_PROBLEM: Final = 500
 BREATH: Final = 64 * 1024
 """Bytes read before whoever else waits for the event loop has a turn."""
@@ -65,6 +68,35 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
         done += len(batch)
     await _match_late(engine, accounts, now())
     return done
+
+
+async def keep_taking_up(
+    engine: Engine,
+    accounts: Mapping[str, Account],
+    arrived: asyncio.Event,
+    stop: asyncio.Event,
+    *,
+    now: Now = utc_now,
+) -> None:
+    """Take up webhooks whenever `arrived` is set, and once more when `stop` is. What another process stored is seen
+    within a second."""
+    stopping = False
+    while not stopping:
+        stopping = stop.is_set()
+        arrived.clear()
+        await process_quietly(engine, accounts, now=now)
+        if not stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(arrived.wait(), LOOK)
+
+
+async def process_quietly(engine: Engine, accounts: Mapping[str, Account], *, now: Now = utc_now) -> int:
+    """As `process_inbox`, for the clock: what cannot be taken up now is taken up later."""
+    try:
+        return await process_inbox(engine, accounts, now=now)
+    except Exception:
+        logger.exception("Webhooks could not be taken up.", extra={"action": "inbox_failed"})
+        return 0
 
 
 async def _next_batch(engine: Engine, accounts: Mapping[str, Account]) -> list[StoredWebhook]:

@@ -25,6 +25,7 @@ from campaigns.errors import AccountError, DrumbeatError
 from providers.http import Transport
 from providers.settings import AccountSettings
 from scheduler.engines.embedded import Embedded
+from scheduler.inbox import process_quietly
 from scheduler.lanes import Lane, close_lanes, open_lanes
 from scheduler.launch import launch_due
 from scheduler.locks import sole_runner
@@ -45,6 +46,7 @@ Duty = Callable[[], Coroutine[None, None, None]]
 SWEEP: Final = 0.25
 RECEIPTS: Final = 1.0
 DOUBTS: Final = 1.0
+INBOX: Final = 1.0
 SENDER_CHECK: Final = 5.0
 
 
@@ -113,6 +115,7 @@ class Runner:
             (self.sweep, SWEEP),
             (self.fetch_receipts, RECEIPTS),
             (self.settle_doubts, DOUBTS),
+            (self.take_up_webhooks, INBOX),
             (self.check_senders, SENDER_CHECK),
         ]
         for duty, seconds in duties:
@@ -187,6 +190,16 @@ class Runner:
         """Ask every provider that is asked about the messages it took."""
         polled = [lane for lane in self.lanes.values() if lane.adapter.capabilities.polls]
         await asyncio.gather(*(reconcile_quietly(self.engine, lane, self.stop) for lane in polled))
+
+    async def take_up_webhooks(self) -> None:
+        """Take up what webhooks have brought, whichever process stored them."""
+        told = {
+            lane.account.name: lane.account
+            for lane in self.lanes.values()
+            if lane.adapter.capabilities.webhooks
+        }
+        if told:
+            await process_quietly(self.engine, told, now=self.now)
 
     async def settle_doubts(self) -> None:
         """Look up what is in doubt where the provider can be asked."""

@@ -30,7 +30,10 @@ def open_engine(url: str) -> AsyncEngine:
             )
         case "postgresql":
             return create_async_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_size=10, max_overflow=10
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_size=10,
+                max_overflow=10,
+                hide_parameters=True,
             )
         case other:
             raise UsageError(
@@ -40,7 +43,8 @@ def open_engine(url: str) -> AsyncEngine:
 
 
 def _open_sqlite(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    # What is stored is personal: an error's text, which is logged, must not repeat it.
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 import orjson
-from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import Money
@@ -155,7 +155,7 @@ async def _write_adopted(connection: AsyncConnection, adopted: dict[int, Referen
         return
     await connection.execute(
         update(jobs)
-        .where(jobs.c.id == bindparam("of_job"), jobs.c.state.in_(OPEN))
+        .where(jobs.c.id == bindparam("of_job"), or_(*(jobs.c.state == state for state in OPEN)))
         .values(
             state=JobState.ACCEPTED.value,
             reason=None,

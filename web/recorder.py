@@ -105,7 +105,7 @@ class Recorder:
             self._stored()
 
     def _next_batch(self) -> list[tuple[Arrival, asyncio.Future[None]]]:
-        batch = []
+        batch: list[tuple[Arrival, asyncio.Future[None]]] = []
         size = 0
         while self._waiting and len(batch) < MOST_AT_ONCE and size < BYTES_AT_ONCE:
             batch.append(self._waiting.popleft())

@@ -23,9 +23,22 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --until-idle, how long receipts are waited for.",
 )
+@click.option("--serve", is_flag=True, help="Take webhooks too, in this process.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="With --serve, the address to listen on."
+)
+@click.option("--port", default=8080, show_default=True, help="With --serve; 0 takes a free one.")
 @json_option
 @click.pass_obj
-def run(context: Context, until_idle: bool, wait_receipts: timedelta, as_json: bool) -> int:
+def run(
+    context: Context,
+    until_idle: bool,
+    wait_receipts: timedelta,
+    serve: bool,
+    host: str,
+    port: int,
+    as_json: bool,
+) -> int:
     """Send what is due, until it is stopped.
 
     Ctrl-C finishes what is under way and stops; a second one stops at once. Both are safe.
@@ -34,7 +47,7 @@ def run(context: Context, until_idle: bool, wait_receipts: timedelta, as_json: b
     from app.output import print_json, suggest
     from app.running import exit_code, run_loop, summarise
 
-    summary = run_loop(_run(context, until_idle, wait_receipts))
+    summary = run_loop(_run(context, until_idle, wait_receipts, (host, port) if serve else None))
     if as_json:
         print_json(summary)
     else:
@@ -44,11 +57,19 @@ def run(context: Context, until_idle: bool, wait_receipts: timedelta, as_json: b
     return exit_code(summary)
 
 
-async def _run(context: Context, until_idle: bool, wait_receipts: timedelta) -> RunSummary:
+async def _run(
+    context: Context, until_idle: bool, wait_receipts: timedelta, serve_on: tuple[str, int] | None
+) -> RunSummary:
     from app.running import drive
 
     async with context.database(create=True) as engine:
-        return await drive(engine, context.settings, until_idle=until_idle, wait_receipts=wait_receipts)
+        return await drive(
+            engine,
+            context.settings,
+            until_idle=until_idle,
+            wait_receipts=wait_receipts,
+            serve_on=serve_on,
+        )
 
 
 @click.command()

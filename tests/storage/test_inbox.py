@@ -1,0 +1,156 @@
+"""Stored webhooks are handed out in order and once, refusals add up, opt-outs follow the newest word."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+
+from storage.dispatch import optout_scopes
+from storage.engine import Engine, reading, writing
+from storage.inbox import (
+    Arrival,
+    News,
+    Word,
+    add_notices,
+    add_words,
+    claim_webhooks,
+    close_webhooks,
+    count_refusals,
+    is_outage,
+    keep_webhooks,
+    new_webhooks,
+)
+from storage.tables import notices, optouts, webhook_refusals, webhooks
+from tests.support.campaigns import later, phone
+
+
+def arrival(body: bytes, account: str = "hooked") -> Arrival:
+    return Arrival(account, later(1), "http://hooks.test/webhooks/hooked", "{}", body)
+
+
+async def bodies(engine: Engine, most: int = 100, most_bytes: int = 10_000) -> list[bytes]:
+    async with reading(engine) as connection:
+        return [row.body for row in await new_webhooks(connection, ["hooked"], most, most_bytes)]
+
+
+async def test_webhooks_come_out_as_they_went_in_and_in_order(engine: Engine) -> None:
+    kept = [bytes([n]) * n for n in range(20)]
+    async with writing(engine) as connection:
+        await keep_webhooks(connection, [arrival(body) for body in kept])
+        await keep_webhooks(connection, [arrival(b"another's", "other")])
+        await keep_webhooks(connection, [])
+    assert await bodies(engine) == kept
+    assert await bodies(engine, most=3) == kept[:3]
+
+
+async def test_a_portion_is_bounded_by_bytes_but_never_empty(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await keep_webhooks(connection, [arrival(b"x" * 5000), arrival(b"y" * 10), arrival(b"z" * 95)])
+    assert await bodies(engine, most_bytes=100) == [b"x" * 5000]
+    async with writing(engine) as connection:
+        await close_webhooks(connection, {1: None}, later(2))
+    assert await bodies(engine, most_bytes=100) == [b"y" * 10]
+    assert await bodies(engine, most_bytes=105) == [b"y" * 10, b"z" * 95]
+
+
+async def test_what_is_closed_or_set_aside_is_not_handed_out_again(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await keep_webhooks(connection, [arrival(b"a"), arrival(b"b"), arrival(b"c")])
+        await close_webhooks(connection, {1: None, 2: "KeyError: 'id'"}, later(2))
+        assert await claim_webhooks(connection, [1, 2, 3]) == {3}
+    assert await bodies(engine) == [b"c"]
+    async with reading(engine) as connection:
+        rows = (await connection.execute(select(webhooks).order_by(webhooks.c.id))).all()
+    assert [(row.processed_at, row.problem) for row in rows] == [
+        (later(2), None),
+        (later(2), "KeyError: 'id'"),
+        (None, None),
+    ]
+    assert rows[1].body == b"b"
+
+
+async def test_refusals_add_up(engine: Engine) -> None:
+    for seconds, refused in ((1, {"hooked": 2}), (2, {"hooked": 40, "other": 1}), (3, {})):
+        async with writing(engine) as connection:
+            await count_refusals(connection, refused, later(seconds))
+    async with reading(engine) as connection:
+        rows = (await connection.execute(select(webhook_refusals).order_by(webhook_refusals.c.account))).all()
+    assert [tuple(row) for row in rows] == [("hooked", 42, later(2)), ("other", 1, later(2))]
+
+
+def word(number: int, action: str, seconds: float) -> Word:
+    return Word(phone(number), "out" if action == "out" else "in", "marketing", later(seconds), "STOP")
+
+
+@pytest.mark.parametrize(
+    ("words", "stays_out"),
+    [
+        ([("out", 1)], True),
+        ([("out", 1), ("in", 2)], False),
+        ([("out", 1), ("in", 2), ("out", 1)], False),
+        ([("in", 2), ("out", 1)], False),
+        ([("in", 1), ("out", 2), ("in", 1)], True),
+        ([("in", 2), ("out", 2)], True),
+        ([("out", 2), ("in", 2)], True),
+    ],
+)
+async def test_the_newest_word_holds_however_it_is_repeated(
+    engine: Engine, words: list[tuple[str, float]], stays_out: bool
+) -> None:
+    for number, one_by_one in ((1, True), (2, False)):
+        said = [word(number, action, seconds) for action, seconds in words]
+        for portion in [[one] for one in said] if one_by_one else [said]:
+            async with writing(engine) as connection:
+                await add_words(connection, "webhook:hooked", portion)
+                await add_words(connection, "webhook:hooked", portion)
+    async with reading(engine) as connection:
+        scopes = await optout_scopes(connection, [phone(1), phone(2)])
+        rows = (await connection.execute(select(optouts))).all()
+    expected = {phone(1), phone(2)} if stays_out else set()
+    assert {person for person, found in scopes.items() if "marketing" in found} == expected
+    assert {(row.source, row.evidence) for row in rows} == {("webhook:hooked", "STOP")}
+
+
+async def test_a_repeated_opt_in_does_not_undo_a_later_opt_out_by_hand(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await add_words(connection, "webhook:hooked", [word(1, "in", 1)])
+        row = {"phone": phone(1), "scope": "marketing", "action": "out", "source": "user", "at": later(5)}
+        await connection.execute(insert(optouts), [row])
+        assert await add_words(connection, "webhook:hooked", [word(1, "in", 1)]) == 0
+        assert await optout_scopes(connection, [phone(1)]) == {phone(1): {"marketing"}}
+
+
+async def test_a_notice_is_kept_once(engine: Engine) -> None:
+    news = [News("template_status", "spring", "PAUSED", later(1)), News("quality", "shop", "LOW", later(1))]
+    async with writing(engine) as connection:
+        await add_notices(connection, "hooked", [*news, *news])
+        await add_notices(connection, "hooked", news)
+        await add_notices(connection, "other", news[:1])
+    async with reading(engine) as connection:
+        rows = (await connection.execute(select(notices).order_by(notices.c.id))).all()
+    assert [(row.account, row.kind, row.text) for row in rows] == [
+        ("hooked", "template_status", "PAUSED"),
+        ("hooked", "quality", "LOW"),
+        ("other", "template_status", "PAUSED"),
+    ]
+
+
+class _TooLarge(Exception):
+    sqlstate = "54000"
+
+
+@pytest.mark.parametrize(
+    ("error", "outage"),
+    [
+        (OperationalError("INSERT", {}, Exception("database is locked")), True),
+        (InterfaceError("INSERT", {}, Exception("the connection is closed")), True),
+        (OSError("no space left on device"), True),
+        (OperationalError("INSERT", {}, _TooLarge()), False),
+        (DataError("INSERT", {}, Exception("a NUL in a text")), False),
+        (IntegrityError("INSERT", {}, Exception("not null")), False),
+        (ValueError("no time zone"), False),
+    ],
+)
+def test_an_outage_is_told_from_a_value_that_is_refused(error: Exception, outage: bool) -> None:
+    assert is_outage(error) is outage
