@@ -21,7 +21,7 @@ from tests.web.conftest import Hooks, hooks_on
 
 HOOKED = sorted(name for name in ADAPTERS if adapter_class(name).capabilities.webhooks)
 QUICK = settings(
-    max_examples=40,
+    max_examples=400,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
