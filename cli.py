@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "doctor": ("app.commands.doctor:doctor", "Check settings, secrets, database and providers."),
     "campaign": ("app.commands.campaign:campaign", "Check, load and steer campaigns."),
     "run": ("app.commands.run:run", "Send what is due, until it is stopped."),
-    "serve": ("app.commands.serve:serve", "Take the providers' webhooks."),
+    "serve": ("app.commands.serve:serve", "Take the providers' webhooks, until it is stopped."),
     "reconcile": ("app.commands.run:reconcile", "Ask the providers once what became of the messages."),
     "report": ("app.commands.report:report", "Who got it, who did not and why, and what it cost."),
     "why": ("app.commands.why:why", "Everything that happened to one recipient, and what holds it."),

