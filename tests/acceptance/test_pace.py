@@ -14,6 +14,8 @@ from storage.engine import Engine
 from tests.support.campaigns import account, spec, store_campaign
 from tests.support.emulator import Emulator, running_emulator
 
+pytestmark = pytest.mark.alone
+
 CLOCK_TOLERANCE = 0.02
 """Seconds that a request may be held up on its way more than the one before: two processes share two noisy cores."""
 
