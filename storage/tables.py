@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Dialect,
@@ -82,9 +83,12 @@ campaigns = Table(
     Column("reason", Text, comment="why it is paused or cancelled"),
     Column("spec", Text, nullable=False, comment="the campaign file as JSON, as validated"),
     Column("category", Text, nullable=False),
-    Column("start_at", Instant, comment="when a one-off starts; null: no time was given"),
+    Column("start_at", Instant, comment="when its next run starts; null: no time was given, or no run is left"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("approved_digest", Text, comment="of what was approved; any change to it voids the approval"),
+    Column("approved_by", Text),
+    Column("approved_at", Instant),
     _one_of("state", CampaignState),
 )
 
@@ -129,6 +133,9 @@ recipients = Table(
         "bucket", Integer, nullable=False, comment="0-9999, a stable hash of the phone: spreads over lanes"
     ),
     Column("vars", Text, nullable=False, comment="JSON object: column name -> text"),
+    Column("timezone", Text, comment="IANA name, from the row; null: from the number or the campaign"),
+    Column("send_at", Instant, comment="from the row: not sent before it"),
+    Column("consent_at", Instant, comment="from the row: when the person agreed to be written to"),
     UniqueConstraint("campaign_id", "phone"),
 )
 
@@ -168,6 +175,10 @@ runs = Table(
     Column("launched_at", Instant, nullable=False),
     Column("expires_at", Instant, comment="after it nothing is sent; null: never"),
     Column("ended_at", Instant),
+    Column(
+        "kind", Text, nullable=False, server_default=text("'scheduled'"), comment="scheduled, retry or test"
+    ),
+    Column("parent_id", Id, comment="the run whose failures a retry takes up"),
     UniqueConstraint("campaign_id", "nominal_at"),
     _one_of("state", RunState),
 )
@@ -185,6 +196,7 @@ jobs = Table(
     Column("code", Text, comment="the provider's own code of a failure"),
     Column("due_at", Instant, nullable=False),
     Column("held_by", Text, comment="the rule that holds a pending job"),
+    Column("held_since", Instant, comment="since when the same rule holds it"),
     Column(
         "attempts", Integer, nullable=False, server_default=text("0"), comment="calls made, waits not counted"
     ),
@@ -192,6 +204,10 @@ jobs = Table(
     Column("provider_message_id", Text),
     Column("cost_micros", BigInteger),
     Column("currency", Text),
+    Column("price_micros", BigInteger, comment="what it was expected to cost when it was sent; null: unpriced"),
+    Column("price_currency", Text),
+    Column("card_id", Id, comment="the rate card that said so"),
+    Column("variant", Text, comment="which of the campaign's variants; null: it has none"),
     Column("poll_at", Instant, comment="when its receipt is asked for next; null: not asked"),
     Column("polls", Integer, nullable=False, server_default=text("0")),
     Column("accepted_at", Instant),
@@ -208,6 +224,7 @@ jobs = Table(
     _partial_index("ix_jobs_poll", "lane", "poll_at", where="poll_at IS NOT NULL"),
     _partial_index("ix_jobs_message", "provider_message_id", where="provider_message_id IS NOT NULL"),
     _partial_index("ix_jobs_reached", "phone", where="provider_message_id IS NOT NULL"),
+    _partial_index("ix_jobs_window", "phone", where="held_by = 'window'"),
     Index("ix_jobs_run_state", "run_id", "state"),
 )
 
@@ -216,6 +233,7 @@ attempts = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("job_id", Id, ForeignKey("jobs.id"), nullable=False),
+    Column("run_id", Id, comment="the job's run: the breaker looks at a run's newest attempts"),
     Column("number", Integer, nullable=False, comment="1 for the job's first"),
     Column("call", Text, nullable=False, comment="one provider call; jobs sent in one batch share it"),
     Column("lane", Text, nullable=False),
@@ -232,6 +250,7 @@ attempts = Table(
     Column("request_id", Text),
     Column("latency_ms", Integer),
     UniqueConstraint("job_id", "number"),
+    Index("ix_attempts_run", "run_id", "id"),
 )
 
 events = Table(
@@ -341,3 +360,105 @@ webhook_refusals = Table(
     Column("count", BigInteger, nullable=False, comment="webhooks refused for a wrong or missing signature"),
     Column("last_at", Instant, nullable=False),
 )
+
+touches = Table(
+    "touches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, nullable=False, unique=True, comment="no foreign key: a touch outlives a purged job"),
+    Column("phone", Text, nullable=False),
+    Column("at", Instant, nullable=False, comment="when the intent was committed"),
+    Column("campaign_id", Id, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("tags", Text, nullable=False, comment="JSON list"),
+    Column("counts", Boolean, nullable=False, comment="whether it uses up frequency caps"),
+    Index("ix_touches_phone_at", "phone", "at"),
+)
+"""Capacity taken by messages that left or may have: reserved with the intent, given back on a definite failure."""
+
+unique_recipients = Table(
+    "unique_recipients",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("phone", Text, primary_key=True),
+    Column("at", Instant, nullable=False, comment="when it was last written to outside a window"),
+    Index("ix_unique_recipients_account_at", "account", "at"),
+)
+"""Whom an account has reached outside a window: its tier limits how many in any 24 hours."""
+
+daily_sends = Table(
+    "daily_sends",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("campaign_id", Id, primary_key=True),
+    Column("day", Text, primary_key=True, comment="YYYY-MM-DD in the campaign's zone"),
+    Column("sent", BigInteger, nullable=False),
+)
+"""How many a campaign has sent on a lane each day: for the ramp."""
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("key", Text, primary_key=True, comment="run:ID, day:CAMPAIGN:YYYY-MM-DD or month:CAMPAIGN:YYYY-MM"),
+    Column("currency", Text, nullable=False),
+    Column("reserved_micros", BigInteger, nullable=False, comment="worst case of what is not settled"),
+    Column("spent_micros", BigInteger, nullable=False, comment="settled on the provider's word"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("keys", Text, nullable=False, comment="JSON list of the budgets it is taken from"),
+    Column("micros", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+)
+"""Money set aside for a message: made with its intent, gone once it is settled or has definitely failed."""
+
+rate_cards = Table(
+    "rate_cards",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, comment="what an account's `rates` names"),
+    Column("effective_from", Text, nullable=False, comment="YYYY-MM-DD, from midnight UTC"),
+    Column("currency", Text, nullable=False),
+    Column("source", Text, nullable=False, comment="where the figures come from"),
+    Column("imported_at", Instant, nullable=False),
+    UniqueConstraint("name", "effective_from", "currency"),
+)
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("card_id", Id, ForeignKey("rate_cards.id"), primary_key=True),
+    Column("market", Text, primary_key=True, comment="as the card names it"),
+    Column("category", Text, primary_key=True),
+    Column("window", Text, primary_key=True, comment="open, closed or any"),
+    Column("micros", BigInteger, nullable=False),
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("lane", Text, comment="null: the sender it came to is not known"),
+    Column("phone", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("message_id", Text),
+    Column("text", Text),
+    UniqueConstraint("account", "message_id"),
+    Index("ix_inbound_phone_at", "phone", "at"),
+)
+"""What people wrote to us: replies, and the evidence of an opt-out."""
+
+missed_runs = Table(
+    "missed_runs",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), primary_key=True),
+    Column("nominal_at", Instant, primary_key=True),
+    Column("reason", Text, nullable=False, comment="late or overlap"),
+    Column("at", Instant, nullable=False, comment="when it was found missed"),
+)
+"""Occurrences of a recurring campaign that were not launched, and why."""
