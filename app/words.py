@@ -13,6 +13,10 @@ ENDED: Final = {
     "expired": "`expires_after` or `ends_at` passed before the message could be sent.",
     "run_cancelled": "The campaign was cancelled before the message's turn came.",
     "window_closed": "The person's 24-hour window is closed and the campaign has no template to send instead.",
+    "no_consent": "The campaign asks for consent, and the row shows none, or one that is too old.",
+    "holdout": "The person is in the group that gets nothing, to measure the campaign against.",
+    "destination_blocked": "Messages of this kind may not be sent to this country.",
+    "frequency_cap": "The person has had as many messages as a cap allows.",
     "given_up": "It was in doubt, and a person gave it up.",
     "no_trusted_answer": "The call left and no answer came that can be trusted: it may have arrived.",
     "interrupted": "The runner was killed in the middle of the call: it may have arrived.",
@@ -29,6 +33,12 @@ WAITS: Final = {
     "pair_limit": "This person got too many messages in a short while; nobody else waits.",
     "spared_by_provider": "The provider spares this person for now: a day at least.",
     "window": "The person's 24-hour window is closed; it is sent when the person writes.",
+    "frequency_cap": "The person has had as many messages as a cap allows; it goes when there is room.",
+    "min_gap": "The person was written to a short while ago, and `contact_gap` has not passed.",
+    "hours": "It is outside the allowed hours where the person lives.",
+    "budget": "The day's or month's budget is used up, or the run's, and then the campaign is paused.",
+    "tier": "The account has reached as many people in 24 hours as its tier allows.",
+    "ramp": "The campaign has sent as many on this sender today as its ramp allows.",
     "use_template": "The person's window is closed; it goes as a template next.",
 }
 """What `held_by` of a pending job says."""

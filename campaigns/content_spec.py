@@ -176,6 +176,15 @@ class ContentSpec(Part):
     reaction: ReactionSpec | None = Field(default=None, description="{ message_id, emoji }")
     list: ListSpec | None = Field(default=None, description="rows to choose from; text is the message")
     template: TemplateSpec | None = Field(default=None, description="an approved template")
+    prefer: Literal["free", "cheapest"] = Field(
+        default="free",
+        description="which goes while the window is open, where there is a template too: the free form, or "
+        "whichever costs less",
+    )
+    closed_window: Literal["skip", "wait"] = Field(
+        default="skip",
+        description="without a template: skip a person whose window is closed, or wait until they write",
+    )
     defaults: dict[str, str] = Field(
         default_factory=dict, description="what a variable is where its cell is blank"
     )

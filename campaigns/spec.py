@@ -6,48 +6,43 @@ Keys that a later version will obey are refused by name: a limit that is silentl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
-    BeforeValidator,
     Field,
+    StrictBool,
     StrictInt,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from campaigns.content_spec import ContentSpec, Part
 from campaigns.errors import SpecError
-from campaigns.pace import Duration, Rate
+from campaigns.pace import Rate
+from campaigns.rules_spec import (
+    BreakerSpec,
+    BudgetSpec,
+    CapSpec,
+    Category,
+    ConsentSpec,
+    HoldoutSpec,
+    HoursSpec,
+    SomeTime,
+)
+from campaigns.schedule_spec import ScheduleSpec
 from campaigns.toml_files import TomlFile, explain, read_toml
-from campaigns.zones import find_zone, instant_of
 
 LATER: Final[Mapping[str, frozenset[str]]] = {
-    "": frozenset(
-        {"caps", "hours", "budget", "holdout", "variants", "consent", "destinations", "tags", "approval"}
-    ),
+    "": frozenset({"variants", "winner"}),
     "audience": frozenset({"refresh"}),
-    "content": frozenset({"prefer"}),
     "schedule": frozenset(
         {"cron", "every", "starts_at", "max_runs", "recipient_local_time", "catch_up", "overlap"}
     ),
-    "pace": frozenset({"ramp", "jitter", "pair_limit", "unique_per_day"}),
 }
 """Keys that this version knows of and does not obey yet, by table."""
-
-
-class Category(StrEnum):
-    """What the message is for: it decides prices and rules."""
-
-    MARKETING = "marketing"
-    UTILITY = "utility"
-    AUTHENTICATION = "authentication"
-    SERVICE = "service"
 
 
 class AudienceSpec(Part):
@@ -92,77 +87,6 @@ class AudienceSpec(Part):
         return "\t" if value == "tab" else value
 
 
-def _written_time(value: Any) -> Any:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        raise ValueError("the time of day is missing; write it like 2026-12-01T09:00")
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value.strip())
-        except ValueError as error:
-            raise ValueError(f"{value!r} is not a time; write it like 2026-12-01T09:00") from error
-    return value
-
-
-WrittenTime = Annotated[datetime, BeforeValidator(_written_time)]
-
-
-class ScheduleSpec(Part):
-    """When it starts and until when it may go on."""
-
-    at: WrittenTime | None = Field(default=None, description="when it starts, such as 2026-12-01T09:00")
-    timezone: str | None = Field(
-        default=None, description="the zone of times without an offset, such as Africa/Porto-Novo"
-    )
-    ends_at: WrittenTime | None = Field(default=None, description="nothing is sent after this time")
-    expires_after: Duration | None = Field(
-        default=None, description="how long after the start a message is still worth sending, such as 12h"
-    )
-
-    @property
-    def start_at(self) -> datetime | None:
-        """`at` as an instant in UTC."""
-        return self._instant(self.at)
-
-    @property
-    def end_at(self) -> datetime | None:
-        """`ends_at` as an instant in UTC."""
-        return self._instant(self.ends_at)
-
-    def deadline(self, started_at: datetime) -> datetime | None:
-        """When a message of a run that started at `started_at` expires: the sooner of both limits."""
-        after = started_at + self.expires_after if self.expires_after is not None else None
-        return min((limit for limit in (after, self.end_at) if limit is not None), default=None)
-
-    def _instant(self, written: datetime | None) -> datetime | None:
-        if written is None or written.tzinfo is not None:
-            return written and written.astimezone(UTC)
-        if self.timezone is None:
-            raise ValueError(
-                f"{written.isoformat()} is in no time zone; "
-                'add timezone = "Africa/Porto-Novo" or an offset such as +01:00'
-            )
-        return instant_of(written, find_zone(self.timezone))
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str | None) -> str | None:
-        return find_zone(value).key if value is not None else None
-
-    @field_validator("expires_after")
-    @classmethod
-    def _some_time(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and value <= timedelta():
-            raise ValueError("it must be longer than nothing")
-        return value
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        start, end = self.start_at, self.end_at
-        if start and end and end <= start:
-            raise ValueError("ends_at must be later than at")
-        return self
-
-
 class PaceSpec(Part):
     """How fast it may go; the lane's and the account's limits hold as well."""
 
@@ -172,6 +96,17 @@ class PaceSpec(Part):
     )
     rate: Rate | None = Field(
         default=None, description="most messages of the campaign on a lane, such as 2/s"
+    )
+    jitter: SomeTime | None = Field(
+        default=None, description="each gap is made longer by a random time up to this, such as 2s"
+    )
+    ramp: list[Annotated[StrictInt, Field(ge=1)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="most messages on a lane on the first day, the second, …; after the last there is no limit",
+    )
+    contact_gap: SomeTime | None = Field(
+        default=None, description="least time since any campaign last wrote to the person, such as 6h"
     )
 
     @property
@@ -201,6 +136,21 @@ class CampaignSpec(Part):
     content: ContentSpec
     schedule: ScheduleSpec = Field(default_factory=ScheduleSpec)
     pace: PaceSpec = Field(default_factory=PaceSpec)
+    tags: list[str] = Field(default_factory=list, description="names that caps can count by")
+    caps: list[CapSpec] = Field(
+        default_factory=list, description="how often a person may be written to, across campaigns"
+    )
+    obeys_caps: StrictBool = Field(
+        default=True, description="whether caps hold it back; false for what must always arrive"
+    )
+    counts_toward_caps: StrictBool = Field(
+        default=True, description="whether its messages use up the caps of others"
+    )
+    hours: HoursSpec | None = Field(default=None, description="when messages may arrive")
+    budget: BudgetSpec | None = Field(default=None, description="what it may cost")
+    consent: ConsentSpec | None = Field(default=None, description="whether people must have agreed")
+    holdout: HoldoutSpec | None = Field(default=None, description="a group that gets nothing")
+    breaker: BreakerSpec = Field(default_factory=BreakerSpec, description="when failures pause it")
 
     @property
     def lanes(self) -> tuple[str, ...]:

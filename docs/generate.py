@@ -39,7 +39,8 @@ from campaigns.content_spec import (
 )
 from campaigns.costs import NO_CURRENCY
 from campaigns.pace import Rate, write_duration
-from campaigns.spec import LATER, AudienceSpec, CampaignSpec, PaceSpec, ScheduleSpec
+from campaigns.schedule_spec import ScheduleSpec
+from campaigns.spec import LATER, AudienceSpec, CampaignSpec, PaceSpec
 from cli import cli
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings, Secret, SenderSettings

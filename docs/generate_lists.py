@@ -129,7 +129,7 @@ def _kind(state: JobState) -> str:
 
 def reasons_page() -> str:
     """Why messages end or wait, and what a failed call means."""
-    lacking = {*SkipReason} - {*ENDED} | {*Rule} - {Rule.EXPIRY, Rule.OPTOUT} - {*WAITS}
+    lacking = {*SkipReason} - {*ENDED} | {*Rule} - {*WAITS}
     if lacking:
         raise LookupError(f"app/words.py says nothing about {', '.join(sorted(lacking))}")
     return "\n".join(

@@ -46,6 +46,8 @@ class Capabilities:
     """Whether the 24-hour window rule applies."""
     delay_between: timedelta = timedelta()
     """The provider's own default gap between two sends."""
+    pair_gap: timedelta = timedelta()
+    """The provider's least time between two messages from one sender to one person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -38,9 +38,6 @@ from providers.bird_body import TYPES, problem, written
 from providers.bird_messages import (
     Contact,
     Message,
-    as_object,
-    as_text,
-    as_time,
     list_messages,
     parse_message,
     show_message,
@@ -48,6 +45,7 @@ from providers.bird_messages import (
 from providers.failures import general_refusal, unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
+from providers.values import WINDOW, moment, table, word
 
 STATUSES: Final = {
     "accepted": JobState.ACCEPTED,
@@ -77,7 +75,6 @@ REFUSALS: Final = {
 """Any other 4xx is a request that can never work: the campaign."""
 
 UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-DAY: Final = timedelta(hours=24)
 _PORTION: Final = 20
 """How many reports are handed on together."""
 
@@ -201,8 +198,8 @@ class Bird(Plain):
         if not isinstance(body, dict) or "serviceWindowExpireAt" not in body:
             raise Unavailable("Bird's answer does not tell the window.")
         if body.get("isPermanentSession") is True and answer.at is not None:
-            return answer.at + DAY
-        return as_time(body["serviceWindowExpireAt"])
+            return answer.at + WINDOW
+        return moment(body["serviceWindowExpireAt"])
 
     def verify(self, request: WebhookRequest) -> bool:
         """By `messagebird-signature`. Bird repeats a webhook for a day with its first timestamp, so age is no sign."""
@@ -217,10 +214,10 @@ class Bird(Plain):
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
         try:
-            envelope = as_object(orjson.loads(request.body))
+            envelope = table(orjson.loads(request.body))
         except orjson.JSONDecodeError:
             return []
-        payload = as_object(envelope.get("payload"))
+        payload = table(envelope.get("payload"))
         match envelope.get("event"):
             case "whatsapp.outbound":
                 message = parse_message(payload)
@@ -255,16 +252,16 @@ def _refusal(answer: Answer) -> Refused:
         return general
     if answer.ok:
         return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer names no message.")
-    body = as_object(answer.json())
+    body = table(answer.json())
     kind = REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
-    return Refused(kind, as_text(body.get("code")) or str(answer.status), _words(answer, body))
+    return Refused(kind, word(body.get("code")) or str(answer.status), _words(answer, body))
 
 
 def _words(answer: Answer, body: dict[str, Any]) -> str:
     """Bird's sentence and, of a validation error, what it says of each field."""
     details = [
         f"{name}: {found[0] if isinstance(found, list) and found else found}"
-        for name, found in as_object(body.get("details")).items()
+        for name, found in table(body.get("details")).items()
     ]
     return "; ".join([answer.text, *details])[:500]
 
@@ -299,7 +296,7 @@ def _inbound(payload: dict[str, Any], received_at: datetime) -> list[Event]:
 
 
 def _interaction(payload: dict[str, Any]) -> list[Event]:
-    message_id, kind = as_text(payload.get("messageId")), as_text(payload.get("type"))
+    message_id, kind = word(payload.get("messageId")), word(payload.get("type"))
     if message_id is None or kind is None:
         return []
-    return [Report(message_id, kind, INTERACTIONS.get(kind), as_time(payload.get("createdAt")))]
+    return [Report(message_id, kind, INTERACTIONS.get(kind), moment(payload.get("createdAt")))]

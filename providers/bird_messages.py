@@ -6,21 +6,19 @@ Read leniently: a field of another type than documented is as good as missing. T
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from campaigns.errors import Unavailable
 from providers.http import Answer, Http
+from providers.values import moment, phone, table, word, word_or_number
 
 PAGE: Final = 50
 MOST_PAGES: Final = 40
 """A person's messages on a channel fill few pages; a list longer than this was not filtered."""
-
-_PHONE: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +49,22 @@ class Message:
 
 def parse_message(value: Any) -> Message | None:
     """The message in a JSON value, or None where there is none with an id."""
-    fields = as_object(value)
-    message_id = as_text(fields.get("id"))
+    fields = table(value)
+    message_id = word(fields.get("id"))
     if message_id is None:
         return None
     return Message(
         id=message_id,
-        channel_id=as_text(fields.get("channelId")),
-        status=as_text(fields.get("status")) or "",
-        reference=as_text(fields.get("reference")),
+        channel_id=word(fields.get("channelId")),
+        status=word(fields.get("status")) or "",
+        reference=word(fields.get("reference")),
         reason=_reason(fields),
-        code=_code(as_object(fields.get("failure"))),
+        code=_code(table(fields.get("failure"))),
         contact=_contact(fields),
-        is_template=bool(as_object(fields.get("template"))),
-        text=_text(as_object(fields.get("body"))),
-        at=as_time(fields.get("lastStatusAt")) or as_time(fields.get("updatedAt")),
-        created_at=as_time(fields.get("createdAt")),
+        is_template=bool(table(fields.get("template"))),
+        text=_text(table(fields.get("body"))),
+        at=moment(fields.get("lastStatusAt"), fields.get("updatedAt")),
+        created_at=moment(fields.get("createdAt")),
     )
 
 
@@ -94,65 +92,38 @@ async def list_messages(http: Http, path: str, phone: str) -> AsyncGenerator[lis
     raise Unavailable("Bird's list of one person's messages is too long to be read to its end.")
 
 
-def as_object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def as_text(value: Any) -> str | None:
-    """A text with something in it, or None."""
-    return value if isinstance(value, str) and value else None
-
-
-def as_time(value: Any) -> datetime | None:
-    """An RFC 3339 time in UTC, or None where it makes no sense."""
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 def _page(answer: Answer) -> tuple[list[Message], str | None]:
     body = answer.json()
-    results = as_object(body).get("results")
+    results = table(body).get("results")
     if not isinstance(results, list):
         raise Unavailable("Bird answered with something that is not a list of messages.")
     found = [message for item in results if (message := parse_message(item)) is not None]
-    return found, as_text(as_object(body).get("nextPageToken"))
+    return found, word(table(body).get("nextPageToken"))
 
 
 def _reason(fields: dict[str, Any]) -> str | None:
-    described = as_text(as_object(fields.get("failure")).get("description"))
-    return as_text(fields.get("reason")) or described or as_text(fields.get("details"))
+    described = word(table(fields.get("failure")).get("description"))
+    return word(fields.get("reason")) or described or word(fields.get("details"))
 
 
 def _code(failure: dict[str, Any]) -> str | None:
     """WhatsApp's own code where the failure is WhatsApp's, else Bird's."""
-    source = as_object(failure.get("source"))
-    theirs, birds = _number(source.get("code")), _number(failure.get("code"))
-    from_whatsapp = (as_text(source.get("name")) or "").startswith("whatsapp")
+    source = table(failure.get("source"))
+    theirs, birds = word_or_number(source.get("code")), word_or_number(failure.get("code"))
+    from_whatsapp = (word(source.get("name")) or "").startswith("whatsapp")
     return (theirs if from_whatsapp else None) or birds or theirs
-
-
-def _number(value: Any) -> str | None:
-    return str(value) if type(value) is int else as_text(value)
 
 
 def _contact(fields: dict[str, Any]) -> Contact:
     """An outgoing message has a list of contacts as its receiver, an incoming one a contact as its sender."""
-    several = as_object(fields.get("receiver")).get("contacts")
-    first = as_object(several[0]) if isinstance(several, list) and several else {}
-    person = as_object(as_object(fields.get("sender")).get("contact")) or first
+    several = table(fields.get("receiver")).get("contacts")
+    first = table(several[0]) if isinstance(several, list) and several else {}
+    person = table(table(fields.get("sender")).get("contact")) or first
     named = (person.get("identifierValue"), person.get("platformAddress"))
-    return Contact(as_text(person.get("id")), next(filter(None, map(_phone, named)), None))
-
-
-def _phone(value: Any) -> str | None:
-    match = _PHONE.fullmatch(value) if isinstance(value, str) else None
-    return f"+{match[1]}" if match else None
+    return Contact(word(person.get("id")), phone(*named))
 
 
 def _text(body: dict[str, Any]) -> str | None:
     """A text message's text, another kind's caption."""
     kind = body.get("type")
-    return as_text(as_object(body.get(kind)).get("text")) if isinstance(kind, str) else None
+    return word(table(body.get(kind)).get("text")) if isinstance(kind, str) else None

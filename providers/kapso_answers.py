@@ -8,9 +8,9 @@ from typing import Any, Final
 from campaigns.outcomes import FailureKind, Refused
 from providers.failures import general_refusal
 from providers.http import Answer
-from providers.kapso_values import table
 from providers.meta_answers import error_code, error_text
 from providers.meta_codes import kind_of, refusal
+from providers.values import table
 
 _CODE_IN_TEXT: Final = re.compile(r"\(#(\d{1,6})\)")
 

@@ -26,10 +26,10 @@ from providers.http import JSON_HEADERS, Answer, Http, Params, Reply, Request
 from providers.kapso_answers import refusal_in
 from providers.kapso_legacy_body import message_of, unsendable_here
 from providers.kapso_settings import sender_id
-from providers.kapso_values import WINDOW, moment, phone, state_of, table, tables, word
-from providers.kapso_webhooks import report_of
+from providers.kapso_webhooks import report_of, state_of
 from providers.meta_shape import unsendable
 from providers.settings import SenderSettings
+from providers.values import WINDOW, moment, phone, table, tables, word
 
 MESSAGES: Final = "/whatsapp_messages"
 CONVERSATIONS: Final = "/whatsapp_conversations"

@@ -19,9 +19,17 @@ import orjson
 
 from campaigns.states import JobState
 from providers.base import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
-from providers.kapso_values import WINDOW, moment, phone, state_of, table, tables, word
 from providers.meta_answers import error_code, error_text
+from providers.values import WINDOW, moment, phone, table, tables, word
 
+STATUSES: Final = {
+    "pending": JobState.ACCEPTED,
+    "sent": JobState.SENT,
+    "delivered": JobState.DELIVERED,
+    "read": JobState.READ,
+    "played": JobState.READ,
+    "failed": JobState.FAILED,
+}
 SIGNATURE: Final = "x-webhook-signature"
 EVENT: Final = "x-webhook-event"
 MESSAGE_EVENT: Final = "whatsapp.message."
@@ -43,6 +51,11 @@ def events_in(request: WebhookRequest) -> list[Event]:
         return []
     name = word(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
     return [event for payload in _payloads(body) for event in _events(name, payload)]
+
+
+def state_of(status: str) -> JobState | None:
+    """None for a word that is not documented."""
+    return STATUSES.get(status.lower())
 
 
 def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Report:

@@ -25,7 +25,6 @@ from providers.failures import general_refusal, unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request
 from providers.messaging_api_inbox import (
     CONVERSATIONS,
-    WINDOW,
     Conversation,
     Message,
     conversation_with,
@@ -34,6 +33,7 @@ from providers.messaging_api_inbox import (
     parse_message,
 )
 from providers.settings import AccountSettings, SenderSettings
+from providers.values import WINDOW
 
 TEMPLATES: Final = "/v1/messaging/messages/template"
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from campaigns.errors import NotFound, Unavailable
 from providers.http import Http
+from providers.values import moment, table, word
 
 CONVERSATIONS: Final = "/v1/messaging/conversations"
-WINDOW: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +60,25 @@ def parse_message(item: Any) -> Message | None:
     """A message of any of the answers; None where it has no id, or came from the customer."""
     if not isinstance(item, dict) or item.get("direction") == "inbound":
         return None
-    message_id, status = item.get("id"), item.get("deliveryStatus")
-    if not isinstance(message_id, str) or not message_id:
+    message_id = word(item.get("id"))
+    if message_id is None:
         return None
-    return Message(message_id, status if isinstance(status, str) else "", _time(item.get("createdAt")))
+    return Message(message_id, word(item.get("deliveryStatus")) or "", moment(item.get("createdAt")))
 
 
 def _conversation(item: Any) -> Conversation | None:
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
+    fields = table(item)
+    conversation_id = word(fields.get("id"))
+    if conversation_id is None:
         return None
     return Conversation(
-        item["id"],
-        str(item.get("customerPhone") or ""),
-        _time(item.get("lastInboundAt")),
-        _time(item.get("lastOutboundAt")),
+        conversation_id,
+        str(fields.get("customerPhone") or ""),
+        moment(fields.get("lastInboundAt")),
+        moment(fields.get("lastOutboundAt")),
     )
 
 
 def _data(body: Any) -> Any:
     return body.get("data") if isinstance(body, dict) else None
 
-
-def _time(value: Any) -> datetime | None:
-    """A moment in UTC; None for what is none, or is so far off that one cannot reckon with it."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    if not 1970 <= moment.year < 9999:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -17,6 +17,7 @@ from campaigns.states import JobState
 from providers.base import Event, Inbound, Notice, Preference, Report
 from providers.meta_answers import error_code, error_text
 from providers.meta_codes import note_of
+from providers.values import moment, phone, table, tables, word
 
 STATUSES: Final = {
     "accepted": JobState.ACCEPTED,
@@ -52,16 +53,14 @@ WORDS: Final = (
 )
 """Where a person's words are, by the kind of message."""
 LONGEST_NOTICE: Final = 500
-_LATEST: Final = 4_102_444_800
-"""Seconds; a greater timestamp is in milliseconds."""
 
 
 def events_in(data: Any, received_at: datetime) -> list[Event]:
     """Every update of a body, in its order."""
     return [
         event
-        for entry in _dicts(data, "entry")
-        for change in _dicts(entry, "changes")
+        for entry in tables(table(data).get("entry"))
+        for change in tables(entry.get("changes"))
         for event in _events(change, moment(entry.get("time")) or received_at)
     ]
 
@@ -81,45 +80,41 @@ def _events(change: dict[str, Any], at: datetime) -> Iterator[Event]:
 
 
 def _statuses(value: dict[str, Any]) -> Iterator[Report]:
-    for status in _dicts(value, "statuses"):
-        message_id, word = status.get("id"), status.get("status")
-        if not isinstance(message_id, str) or not isinstance(word, str):
+    for status in tables(value.get("statuses")):
+        message_id, said = word(status.get("id")), word(status.get("status"))
+        if message_id is None or said is None:
             continue
-        error = next(iter(_dicts(status, "errors")), {})
+        error = next(iter(tables(status.get("errors"))), {})
         code = error_code(error)
-        reference = status.get("biz_opaque_callback_data")
         yield Report(
             message_id,
-            word,
-            STATUSES.get(word),
+            said,
+            STATUSES.get(said),
             moment(status.get("timestamp")),
             reason=error_text(error) or note_of(code) or None,
             code=None if code is None else str(code),
-            reference=reference if isinstance(reference, str) else None,
+            reference=word(status.get("biz_opaque_callback_data")),
         )
 
 
 def _inbound(value: dict[str, Any], at: datetime) -> Iterator[Inbound]:
-    for message in _dicts(value, "messages"):
-        phone = e164(message.get("from"))
+    for message in tables(value.get("messages")):
+        person = phone(message.get("from"))
         # Without a number (a person known by user id alone) there is no window of ours; a system message is Meta's.
-        if phone is None or message.get("type") == "system":
+        if person is None or message.get("type") == "system":
             continue
-        message_id = message.get("id")
         yield Inbound(
-            phone,
+            person,
             moment(message.get("timestamp")) or at,
             _number(value),
-            message_id if isinstance(message_id, str) else None,
+            word(message.get("id")),
             _words(message),
         )
 
 
 def _number(value: dict[str, Any]) -> str | None:
     """The id of our number that an update is about."""
-    metadata = value.get("metadata")
-    number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
-    return number if isinstance(number, str) else None
+    return word(table(value.get("metadata")).get("phone_number_id"))
 
 
 def _words(message: dict[str, Any]) -> str | None:
@@ -135,22 +130,22 @@ def _words(message: dict[str, Any]) -> str | None:
 
 def _complaints(value: dict[str, Any], at: datetime) -> Iterator[Notice]:
     """What is wrong with the account or the app, without a message that it is about."""
-    for error in _dicts(value, "errors"):
+    for error in tables(value.get("errors")):
         text = error_text(error) or note_of(error_code(error))
         yield Notice("errors", _number(value) or "", f"{error_code(error)}: {text}", at)
 
 
 def _preferences(value: dict[str, Any], at: datetime) -> Iterator[Preference]:
-    for preference in _dicts(value, "user_preferences"):
-        phone, word = e164(preference.get("wa_id")), preference.get("value")
-        if phone is None or word not in ("stop", "resume"):
+    for preference in tables(value.get("user_preferences")):
+        person, said = phone(preference.get("wa_id")), preference.get("value")
+        if person is None or said not in ("stop", "resume"):
             continue
         yield Preference(
-            phone,
-            "out" if word == "stop" else "in",
+            person,
+            "out" if said == "stop" else "in",
             "marketing",
             moment(preference.get("timestamp")) or at,
-            f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {word}",
+            f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {said}",
         )
 
 
@@ -162,27 +157,3 @@ def _told(value: dict[str, Any], subject: str) -> str:
 
 def _plain(part: Any) -> str:
     return part if isinstance(part, str) else orjson.dumps(part).decode()
-
-
-def moment(value: Any) -> datetime | None:
-    """Unix seconds as text or number (some send milliseconds), as an aware time; None for nonsense."""
-    try:
-        seconds = (
-            float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-        )
-        if seconds is None or seconds <= 0:
-            return None
-        return datetime.fromtimestamp(seconds / 1000 if seconds > _LATEST else seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def e164(value: Any) -> str | None:
-    """Meta's bare digits with their plus; None where it is no number."""
-    digits = value.lstrip("+") if isinstance(value, str) else ""
-    return f"+{digits}" if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15 else None
-
-
-def _dicts(data: Any, key: str) -> list[dict[str, Any]]:
-    found = data.get(key) if isinstance(data, dict) else None
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

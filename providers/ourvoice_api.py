@@ -18,6 +18,7 @@ from urllib.parse import quote
 from campaigns.errors import Unavailable
 from providers.base import Session
 from providers.http import Answer, Http
+from providers.values import moment, word_or_number
 
 Item = TypeVar("Item")
 
@@ -162,35 +163,35 @@ def parse_message(item: dict[str, Any]) -> Message:
     to = item.get("to_number")
     return Message(
         id=str(item["id"]),
-        session_id=_text(item, "whatsapp_session_id"),
-        campaign_id=_text(item, "campaign_id"),
-        otp_id=_text(item, "otp_id"),
-        provider_message_id=_text(item, "provider_message_id"),
-        from_number=_text(item, "from_number"),
+        session_id=word_or_number(item.get("whatsapp_session_id")),
+        campaign_id=word_or_number(item.get("campaign_id")),
+        otp_id=word_or_number(item.get("otp_id")),
+        provider_message_id=word_or_number(item.get("provider_message_id")),
+        from_number=word_or_number(item.get("from_number")),
         to_number=digits(str(to[0] if isinstance(to, list) and to else to or "")),
-        type=_text(item, "type"),
-        content=_text(item, "content"),
-        media_url=_text(item, "media_url"),
-        status=_text(item, "status") or "",
-        direction=_text(item, "direction"),
-        reason=_text(item, "reason"),
+        type=word_or_number(item.get("type")),
+        content=word_or_number(item.get("content")),
+        media_url=word_or_number(item.get("media_url")),
+        status=word_or_number(item.get("status")) or "",
+        direction=word_or_number(item.get("direction")),
+        reason=word_or_number(item.get("reason")),
         cost=parse_amount(item.get("cost")),
-        sent_at=_time(item, "sent_at"),
-        delivered_at=_time(item, "delivered_at"),
-        read_at=_time(item, "read_at"),
-        created_at=_time(item, "created_at"),
-        updated_at=_time(item, "updated_at"),
+        sent_at=moment(item.get("sent_at")),
+        delivered_at=moment(item.get("delivered_at")),
+        read_at=moment(item.get("read_at")),
+        created_at=moment(item.get("created_at")),
+        updated_at=moment(item.get("updated_at")),
     )
 
 
 def parse_session(item: dict[str, Any]) -> Session:
     return Session(
         id=str(item.get("id") or ""),
-        status=_text(item, "status") or "unknown",
-        phone_number=_text(item, "phone_number"),
-        display_name=_text(item, "display_name"),
-        reason=_text(item, "reason"),
-        last_seen_at=_time(item, "last_seen_at"),
+        status=word_or_number(item.get("status")) or "unknown",
+        phone_number=word_or_number(item.get("phone_number")),
+        display_name=word_or_number(item.get("display_name")),
+        reason=word_or_number(item.get("reason")),
+        last_seen_at=moment(item.get("last_seen_at")),
     )
 
 
@@ -238,7 +239,7 @@ def _session(answer: Answer) -> Session:
 def _qr_in(body: Any) -> str | None:
     if not isinstance(body, dict):
         return None
-    return _text(body, "qr_code") or _qr_in(body.get("data")) or _qr_in(body.get("session"))
+    return word_or_number(body.get("qr_code")) or _qr_in(body.get("data")) or _qr_in(body.get("session"))
 
 
 def _only(found: list[Item] | None, what: str) -> Item:
@@ -253,19 +254,6 @@ def _session_path(session_id: str) -> str:
 
 def _segment(value: str) -> str:
     return quote(value, safe="")
-
-
-def _text(item: dict[str, Any], key: str) -> str | None:
-    value = item.get(key)
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
-
-
-def _time(item: dict[str, Any], key: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(item.get(key) or "")
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _write_time(moment: datetime) -> str:

@@ -10,13 +10,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
 from campaigns.states import JobState
 from providers.base import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
+from providers.values import moment, phone, table, word_or_number
 
 STATUSES: Final = {
     "queued": JobState.ACCEPTED,
@@ -34,7 +35,6 @@ OLDEST: Final = timedelta(minutes=5)
 """How far a signed time may be from ours."""
 
 _SIGNED_AT: Final = re.compile(r"[0-9]{1,11}")
-_PHONE: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _PERSON: Final = ("from", "to", "from_number", "to_number", "phone")
 
 
@@ -61,10 +61,10 @@ def events_in(request: WebhookRequest) -> list[Event]:
 
 
 def _events(event: dict[str, Any], received_at: datetime) -> Iterator[Event]:
-    kind, payload = event.get("event_type"), _dict(event, "payload")
+    kind, payload = event.get("event_type"), table(event.get("payload"))
     if not isinstance(kind, str):
         return
-    at = _time(event.get("timestamp")) or _time(payload.get("timestamp")) or received_at
+    at = moment(event.get("timestamp"), payload.get("timestamp")) or received_at
     if kind.endswith("opt_out"):
         yield from _opt_out(event, payload, at)
     elif event.get("channel") not in OURS:
@@ -72,86 +72,58 @@ def _events(event: dict[str, Any], received_at: datetime) -> Iterator[Event]:
     elif kind == "message.received":
         yield from _inbound(event, payload, at)
     elif kind == "window.closing":
-        phone = _person(event, payload)
-        if phone is not None:
-            yield WindowUntil(phone, at + NOTICE_OF_CLOSING, _phone(event.get("number")))
+        person = _person(event, payload)
+        if person is not None:
+            yield WindowUntil(person, at + NOTICE_OF_CLOSING, phone(event.get("number")))
     elif kind.startswith("message."):
         yield from _report(kind.removeprefix("message."), payload, at)
 
 
 def _inbound(event: dict[str, Any], payload: dict[str, Any], at: datetime) -> Iterator[Event]:
-    phone, message = _phone(event.get("from")), _dict(payload, "inbound_message")
-    if phone is None:
+    person, message = phone(event.get("from")), table(payload.get("inbound_message"))
+    if person is None:
         return
     yield Inbound(
-        phone,
-        _time(message.get("received_at")) or at,
-        _phone(event.get("number")),
-        _text(message.get("message_id")) or _text(payload.get("message_id")),
-        _text(message.get("body")),
+        person,
+        moment(message.get("received_at")) or at,
+        phone(event.get("number")),
+        word_or_number(message.get("message_id"), payload.get("message_id")),
+        word_or_number(message.get("body")),
     )
 
 
 def _opt_out(event: dict[str, Any], payload: dict[str, Any], at: datetime) -> Iterator[Event]:
     """A person leaves the agent, whatever the channel they said it on: it is one agent for all of them."""
-    phone = _person(event, payload)
-    if phone is None:
+    person = _person(event, payload)
+    if person is None:
         return
-    said = _text(_dict(payload, "inbound_message").get("body")) or _text(payload.get("keyword"))
-    channel = _text(event.get("channel")) or "an unnamed channel"
+    said = word_or_number(table(payload.get("inbound_message")).get("body"), payload.get("keyword"))
+    channel = word_or_number(event.get("channel")) or "an unnamed channel"
     yield Preference(
-        phone, "out", "all", at, f"Voicebip: opted out on {channel}" + (f": {said}" if said else "")
+        person, "out", "all", at, f"Voicebip: opted out on {channel}" + (f": {said}" if said else "")
     )
 
 
-def _report(word: str, payload: dict[str, Any], at: datetime) -> Iterator[Event]:
-    message_id = _text(payload.get("message_id"))
+def _report(said: str, payload: dict[str, Any], at: datetime) -> Iterator[Event]:
+    message_id = word_or_number(payload.get("message_id"))
     if message_id is None:
         return
-    error = _dict(payload, "error")
-    code = error.get("code") or error.get("error_code") or payload.get("error_code")
-    reason = (
-        error.get("message") or payload.get("error") or payload.get("error_message") or payload.get("reason")
-    )
+    error = table(payload.get("error"))
     yield Report(
         message_id,
-        word,
-        STATUSES.get(word),
+        said,
+        STATUSES.get(said),
         at,
-        reason=_text(reason),
-        code=_text(code),
+        reason=word_or_number(
+            error.get("message"), payload.get("error"), payload.get("error_message"), payload.get("reason")
+        ),
+        code=word_or_number(error.get("code"), error.get("error_code"), payload.get("error_code")),
     )
 
 
 def _person(event: dict[str, Any], payload: dict[str, Any]) -> str | None:
     """The other side's number: the first that is not our own."""
-    own = _phone(event.get("number"))
-    told = (_phone(place.get(name)) for place in (event, payload) for name in _PERSON)
-    return next((phone for phone in told if phone not in (None, own)), None)
+    own = phone(event.get("number"))
+    told = (phone(place.get(name)) for place in (event, payload) for name in _PERSON)
+    return next((number for number in told if number not in (None, own)), None)
 
-
-def _dict(place: dict[str, Any], key: str) -> dict[str, Any]:
-    value = place.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return (
-        str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
-    )
-
-
-def _phone(value: Any) -> str | None:
-    found = _PHONE.fullmatch(value) if isinstance(value, str) else None
-    return f"+{found[1]}" if found else None
-
-
-def _time(value: Any) -> datetime | None:
-    """A moment in UTC; None for what is none, or is so far off that one cannot reckon with it."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    if not 1970 <= moment.year < 9999:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

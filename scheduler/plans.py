@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from campaigns.pace import Rate
-from campaigns.rules import Form
+from campaigns.rules import Form, Policy
 from campaigns.spec import CampaignSpec
 from campaigns.templates import Renderer
 from providers.base import Capabilities
@@ -18,7 +18,7 @@ from storage.runs import run_spec
 @dataclass(frozen=True, slots=True)
 class Plan:
     renderer: Renderer
-    forms: frozenset[Form]
+    policy: Policy
     gap: timedelta
     """The least time between two sends of the campaign on a lane."""
     rate: Rate | None
@@ -44,14 +44,25 @@ class Plans:
         gap, renderer = spec.pace.gap, Renderer(spec.content)
         return Plan(
             renderer=renderer,
-            forms=frozenset(
-                form
-                for form, given in (
-                    (Form.FREE, renderer.has_free_form),
-                    (Form.TEMPLATE, renderer.has_template),
-                )
-                if given
-            ),
+            policy=_policy(spec, renderer, self._capabilities),
             gap=self._capabilities.delay_between if gap is None else gap,
             rate=spec.pace.rate,
         )
+
+
+def _policy(spec: CampaignSpec, renderer: Renderer, capabilities: Capabilities) -> Policy:
+    given = ((Form.FREE, renderer.has_free_form), (Form.TEMPLATE, renderer.has_template))
+    return Policy(
+        category=spec.category.value,
+        tags=frozenset(spec.tags),
+        account=spec.provider,
+        forms=frozenset(form for form, is_given in given if is_given),
+        prefers_cheapest=spec.content.prefer == "cheapest",
+        waits_for_window=spec.content.closed_window == "wait",
+        consent=spec.consent.consent if spec.consent else None,
+        holdout=spec.holdout.holdout(spec.name) if spec.holdout else None,
+        caps=tuple(cap.cap for cap in spec.caps) if spec.obeys_caps else (),
+        min_gap=spec.pace.contact_gap or timedelta(),
+        hours=spec.hours.hours if spec.hours else None,
+        pair_gap=capabilities.pair_gap,
+    )

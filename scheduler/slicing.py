@@ -208,12 +208,12 @@ async def _facts(
             Facts(
                 now,
                 run.state,
-                run.category,
-                run.expires_at,
-                opted_out.get(job.phone, frozenset()),
-                plan.forms,
-                has_windows,
-                windows[job.phone].until if job.phone in windows else None,
+                plan.policy,
+                phone=job.phone,
+                expires_at=run.expires_at,
+                opted_out=opted_out.get(job.phone, frozenset()),
+                has_windows=has_windows,
+                window_until=windows[job.phone].until if job.phone in windows else None,
                 refused_as_free=job.held_by == AS_TEMPLATE,
             ),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Form, Send, Skip, Wait
+from campaigns.rules.decision import Decision, Facts, Form, Policy, Send, Skip, Wait
 from campaigns.rules.expiry import expiry
 from campaigns.rules.optout import optout
 from campaigns.rules.run_state import run_state
@@ -22,4 +22,4 @@ def decide(facts: Facts) -> Decision:
     return decision
 
 
-__all__ = ["RULES", "Decision", "Facts", "Form", "Send", "Skip", "Wait", "decide"]
+__all__ = ["RULES", "Decision", "Facts", "Form", "Policy", "Send", "Skip", "Wait", "decide"]

@@ -6,6 +6,6 @@ from campaigns.rules.decision import Decision, Facts, Send, Skip, SkipReason
 
 
 def optout(facts: Facts) -> Decision:
-    if "all" in facts.opted_out or (facts.category == "marketing" and "marketing" in facts.opted_out):
+    if "all" in facts.opted_out or (facts.policy.category == "marketing" and "marketing" in facts.opted_out):
         return Skip(SkipReason.OPTED_OUT)
     return Send()

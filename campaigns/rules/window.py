@@ -12,9 +12,9 @@ MARGIN: Final = timedelta(minutes=1)
 
 
 def window(facts: Facts) -> Decision:
-    if Form.FREE in facts.forms and _may_be_free(facts):
+    if Form.FREE in facts.policy.forms and _may_be_free(facts):
         return Send(Form.FREE)
-    if Form.TEMPLATE in facts.forms:
+    if Form.TEMPLATE in facts.policy.forms:
         return Send(Form.TEMPLATE)
     return Skip(SkipReason.WINDOW_CLOSED)
 

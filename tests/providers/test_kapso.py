@@ -18,7 +18,6 @@ from providers.base import Call, WebhookRequest
 from providers.http import Http
 from providers.kapso import Kapso
 from providers.kapso_settings import KapsoAccount
-from providers.kapso_values import moment, phone
 from tests.providers.contract import SECRET_PLACE
 
 ANN, BEN = "+12025550123", "+12025550124"
@@ -290,51 +289,3 @@ async def test_a_check_says_what_it_saw():
     refusing = Provider({"/100": (401, {"error": "Invalid or missing API key"})}, "current")
     with pytest.raises(AccountError):
         await refusing.adapter.check(refusing.http)
-
-
-# Values
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("1730092888", datetime(2024, 10, 28, 5, 21, 28, tzinfo=UTC)),
-        (1730092888, datetime(2024, 10, 28, 5, 21, 28, tzinfo=UTC)),
-        ("2026-11-20T10:00:00Z", datetime(2026, 11, 20, 10, tzinfo=UTC)),
-        ("2026-11-20T11:00:00.5+01:00", datetime(2026, 11, 20, 10, 0, 0, 500_000, tzinfo=UTC)),
-        ("2026-11-20T10:00:00", datetime(2026, 11, 20, 10, tzinfo=UTC)),
-        *[
-            (value, None)
-            for value in (
-                "",
-                "soon",
-                "9999-12-31T23:59:59Z",
-                "0001-01-01T00:00:00+14:00",
-                -1,
-                "9" * 30,
-                1e300,
-                float("nan"),
-                True,
-                None,
-                [],
-                {},
-                "²",
-            )
-        ],
-    ],
-)
-def test_a_time_is_read_or_left_out(value: Any, expected: datetime | None):
-    assert moment(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ANN, ANN),
-        ("12025550123", ANN),
-        ("+1 202-555-0123", ANN),
-        *[(value, None) for value in ("", "123", "US.13491208655302741918", "1" * 16, 12025550123, None)],
-    ],
-)
-def test_a_number_is_read_or_left_out(value: Any, expected: str | None):
-    assert phone(value) == expected

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules import RULES, Decision, Facts, Form, Send, Skip, Wait, decide
+from campaigns.rules import RULES, Decision, Facts, Form, Policy, Send, Skip, Wait, decide
 from campaigns.rules.decision import Rule, SkipReason
 from campaigns.rules.window import MARGIN
 from campaigns.states import JobState, RunState
@@ -20,11 +21,13 @@ EXPIRED = Skip(SkipReason.EXPIRED, JobState.EXPIRED)
 OPTED_OUT = Skip(SkipReason.OPTED_OUT)
 CLOSED = Skip(SkipReason.WINDOW_CLOSED)
 BOTH, TEMPLATE = frozenset(Form), frozenset({Form.TEMPLATE})
+POLICY = {field.name for field in fields(Policy)}
 TICK = timedelta(milliseconds=1)
 
 
 def facts(**known: object) -> Facts:
-    return Facts(**{"now": NOW, "run_state": RunState.RUNNING, "category": "marketing", **known})  # type: ignore[arg-type]
+    asked = {"category": "marketing"} | {name: known.pop(name) for name in POLICY & known.keys()}
+    return Facts(**{"now": NOW, "run_state": RunState.RUNNING, "policy": Policy(**asked), **known})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from campaigns.content import MessageType
 from campaigns.errors import NotFound, SpecError
 from campaigns.pace import Rate
-from campaigns.spec import LATER, CampaignSpec, Category, load_spec
+from campaigns.rules_spec import Category
+from campaigns.spec import LATER, CampaignSpec, load_spec
 
 HEAD = 'name = "spring-sale"\nprovider = "ourvoice"\nsenders = ["shop", "depot"]\n'
 BODY = '[content]\ntext = "Hi {{ first_name }}"\n'

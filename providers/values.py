@@ -1,4 +1,4 @@
-"""How Kapso writes times, numbers and lists, read leniently: what makes no sense is None."""
+"""How providers write objects, words, numbers and times in JSON, read leniently: what makes no sense is None or empty."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from campaigns.states import JobState
-
-STATUSES: Final = {
-    "pending": JobState.ACCEPTED,
-    "sent": JobState.SENT,
-    "delivered": JobState.DELIVERED,
-    "read": JobState.READ,
-    "played": JobState.READ,
-    "failed": JobState.FAILED,
-}
 WINDOW: Final = timedelta(hours=24)
-_PHONE: Final = re.compile(r"\+?[0-9 ().-]+")
+"""How long a person's message keeps the window open."""
+YEARS: Final = range(2000, 2200)
+"""A time outside of them is none that a provider's clock can have shown, and cannot always be reckoned with."""
+_PHONE: Final = re.compile(r"\+?[1-9][0-9 ().-]*")
+_LATEST: Final = 4_102_444_800
+"""Seconds; a greater number is of milliseconds."""
 
 
 def table(value: Any) -> dict[str, Any]:
@@ -35,6 +30,11 @@ def word(*candidates: Any) -> str | None:
     return next((each for each in candidates if isinstance(each, str) and each), None)
 
 
+def word_or_number(*candidates: Any) -> str | None:
+    """The same; a whole number counts as its digits, because codes and ids are written both ways."""
+    return word(*(str(each) if type(each) is int else each for each in candidates))
+
+
 def phone(*candidates: Any) -> str | None:
     """The first that is a number of 7 to 15 digits, as E.164 with the plus."""
     for each in candidates:
@@ -46,31 +46,20 @@ def phone(*candidates: Any) -> str | None:
 
 
 def moment(*candidates: Any) -> datetime | None:
-    """The first that is a time: Unix seconds, as a number or as text, or ISO 8601."""
-    for each in candidates:
-        found = _moment(each)
-        if found is not None:
-            return found
-    return None
-
-
-def state_of(status: str) -> JobState | None:
-    """None for a word that is not documented."""
-    return STATUSES.get(status.lower())
+    """The first that is a time, in UTC: ISO 8601, or Unix seconds (some send milliseconds) as a number or as text."""
+    return next((found for each in candidates if (found := _moment(each)) is not None), None)
 
 
 def _moment(value: Any) -> datetime | None:
     try:
         if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
             found = datetime.fromisoformat(value)
-            return _sane(found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            return _sane(datetime.fromtimestamp(float(value), UTC))
+            found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            seconds = float(value)
+            found = datetime.fromtimestamp(seconds / 1000 if seconds > _LATEST else seconds, UTC)
+        else:
+            return None
     except (ValueError, OverflowError, OSError):
         return None
-    return None
-
-
-def _sane(found: datetime) -> datetime | None:
-    """Within WhatsApp's life and a time that can still be added to."""
-    return found if 2009 <= found.year <= 2200 else None
+    return found if found.year in YEARS else None
