@@ -18,8 +18,9 @@ from app.running import drive, run_loop, summarise
 from app.samples import sample
 from app.settings import load_settings
 from campaigns.errors import UsageError
-from storage.campaigns import require, sample_recipients
+from storage.campaigns import require
 from storage.engine import reading
+from storage.samples import first_rows
 
 CAMPAIGN: Final = "spring-sale"
 FILES: Final = ("spring_sale.toml", "spring_sale.csv")
@@ -103,7 +104,7 @@ async def _run(folder: Path) -> str:
             for build in (delivery_report, cost_report, failures_report):
                 print_report(await build(connection, CAMPAIGN))
             campaign = await require(connection, CAMPAIGN)
-            return (await sample_recipients(connection, campaign.id, 1))[0][1]
+            return (await first_rows(connection, campaign.id, 1))[0].phone
 
 
 def _say_what_next(folder: Path, phone: str) -> None:

@@ -25,8 +25,8 @@ from providers.registry import adapter_class, open_adapter, providers_that_send
 from scheduler import control
 from scheduler.fitting import Refuse, refuse_unsendable
 from scheduler.load import LoadReport, check, load
-from storage.campaigns import Campaign, create, discard_empty, find, replace_spec
-from storage.engine import Engine, writing
+from storage.campaigns import Campaign, create, discard_empty, find, replace_spec, was_launched
+from storage.engine import Connection, Engine, writing
 
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
 
@@ -109,9 +109,8 @@ async def load_campaign(
     start = now() if flags.now else spec.schedule.start_at
     if start is not None:
         await control.schedule(engine, spec.name, start, now=now)
-    state = (
-        CampaignState.SCHEDULED if start or campaign.state is CampaignState.SCHEDULED else CampaignState.DRAFT
-    )
+    waits = campaign.state is CampaignState.DRAFT and start
+    state = CampaignState.SCHEDULED if waits else campaign.state
     return Loaded(spec.name, report, state, start or campaign.start_at)
 
 
@@ -120,13 +119,32 @@ async def _open_campaign(engine: Engine, spec: CampaignSpec, now: datetime) -> C
         found = await find(connection, spec.name)
         if found is None:
             return await create(connection, spec, now)
-        if found.state not in OPEN:
+        if not await _is_open(connection, found):
             raise InvalidInput(
-                f"Campaign {spec.name} is {found.state.value}; nothing can be loaded into it any more.",
-                hint="Give the campaign file another name.",
+                f"Campaign {spec.name} is {found.state.value}; what has started is not changed.",
+                hint=_instead(found),
             )
         await replace_spec(connection, found.id, spec, now)
         return found
+
+
+async def _is_open(connection: Connection, campaign: Campaign) -> bool:
+    """Whether its file and its list may still change: it has not been launched yet."""
+    if campaign.state is CampaignState.PAUSED:
+        return not await was_launched(connection, campaign.id)
+    return campaign.state in OPEN
+
+
+def _instead(campaign: Campaign) -> str:
+    """How to send something else."""
+    another = "Give the campaign file another name, and load it: it is a campaign of its own."
+    match campaign.state:
+        case CampaignState.RUNNING:
+            return f"{another} To stop this one first: drumbeat campaign pause {campaign.name}"
+        case CampaignState.PAUSED:
+            return f"{another} To end this one first: drumbeat campaign cancel {campaign.name}"
+        case _:
+            return f"{another} To send the same again: drumbeat campaign clone {campaign.name} NEW --now"
 
 
 def _spec(path: Path, flags: Flags) -> CampaignSpec:

@@ -65,6 +65,7 @@ async def drive(
             settings.accounts,
             until_idle=until_idle,
             wait_receipts=wait_receipts,
+            house_caps=settings.caps,
             stop=stop,
             progress=progress.show,
         )

@@ -7,12 +7,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from campaigns.approval import ApprovalLimits
+from campaigns.costs import Money
 from campaigns.errors import NotFound, SpecError
+from campaigns.rules.decision import Cap
+from campaigns.rules_spec import Amount, CapSpec, CurrencyCode
 from campaigns.toml_files import TomlFile, explain, nearest, read_toml
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings
@@ -57,6 +68,34 @@ class ServerSettings(BaseModel):
         return value
 
 
+class ApprovalSettings(BaseModel):
+    """Above what a campaign is launched only once somebody has approved it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipients: int | None = Field(
+        default=None, ge=0, description="a campaign to more recipients needs `drumbeat campaign approve`"
+    )
+    amount: Amount | None = Field(
+        default=None,
+        description='so does one that may cost more, such as "500.00", or whose cost is not known',
+    )
+    currency: CurrencyCode | None = Field(
+        default=None, description="the amount's; three letters, such as USD"
+    )
+
+    @model_validator(mode="after")
+    def _whole_amount(self) -> Self:
+        if (self.amount is None) != (self.currency is None):
+            raise ValueError('amount and currency go together: amount = "500.00", currency = "USD"')
+        return self
+
+    @property
+    def limits(self) -> ApprovalLimits:
+        amount = Money(self.amount, self.currency) if self.amount and self.currency else None
+        return ApprovalLimits(self.recipients, amount)
+
+
 class _Written(BaseSettings):
     """The three sources laid over each other: flags, environment, file."""
 
@@ -70,6 +109,8 @@ class _Written(BaseSettings):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    caps: list[CapSpec] = Field(default_factory=list)
+    approval: ApprovalSettings = Field(default_factory=ApprovalSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -109,6 +150,10 @@ class Settings:
     """The drumbeat.toml that was found."""
     public_url: str | None = None
     """The address under which providers know us."""
+    caps: tuple[Cap, ...] = ()
+    """The house's: every campaign that obeys caps obeys them."""
+    approval: ApprovalLimits = field(default_factory=ApprovalLimits)
+    """Above what a campaign needs approval."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -147,7 +192,15 @@ def load_settings(
     file = read_toml(path) if path else TomlFile(folder / FILE_NAME, "", {})
     written = _lay_over(file, {"database": {"url": database}} if database else {}, folder)
     accounts = {name: _account(name, values, file) for name, values in written.providers.items()}
-    return Settings(_resolved(written.database.url, folder), accounts, path, written.server.public_url)
+    caps = tuple(cap.cap for cap in written.caps)
+    return Settings(
+        _resolved(written.database.url, folder),
+        accounts,
+        path,
+        written.server.public_url,
+        caps,
+        written.approval.limits,
+    )
 
 
 def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Written:

@@ -1,8 +1,10 @@
-"""Wall-clock times in IANA zones: each becomes exactly one instant, also on the days the clocks change."""
+"""IANA zones: those of a country, and wall-clock times as exactly one instant, also on the days the clocks change."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -24,6 +26,23 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
         return first
     before_gap = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
     return _next_change(before_gap, first, zone)
+
+
+def after_repeat(instant: datetime, zone: ZoneInfo) -> datetime:
+    """`instant`, or where the zone's clock shows its time for the second time, the end of the hour that is repeated."""
+    local = instant.astimezone(zone)
+    if not local.fold:
+        return instant
+    before = local.replace(fold=0).astimezone(UTC)
+    return _next_change(before, instant, zone) + (instant - before)
+
+
+@cache
+def zones_of_region(region: str) -> tuple[ZoneInfo, ...]:
+    """The zones of an ISO 3166 country, its most populous first; empty where the tz database lists none."""
+    lines = files("tzdata").joinpath("zoneinfo", "zone.tab").read_text("utf-8").splitlines()
+    rows = (line.split("\t") for line in lines if not line.startswith("#"))
+    return tuple(ZoneInfo(row[2]) for row in rows if row[0] == region)
 
 
 def _next_change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
 from campaigns.content import Content, MessageType
 from campaigns.costs import Money
@@ -21,6 +21,11 @@ from providers.settings import AccountSettings, SenderSettings
 
 if TYPE_CHECKING:
     from providers.http import Answer, Http, Reply, Request
+
+
+PAIR_GAP: Final = timedelta(seconds=6)
+"""Meta's pair limit: one message to a person in 6 seconds from one number (10 a minute, 600 an hour); a provider in
+front of Meta has it too. Source: Cloud API throughput documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,12 @@ class Absent:
     """The provider's own list, asked late enough, does not hold the message."""
 
 
-Lookup = Found | Absent
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """It is not where it would be seen, which proves nothing: it stays in doubt."""
+
+
+Lookup = Found | Absent | Unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +223,8 @@ class Adapter(Protocol):
     """What the engine asks of every provider."""
 
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
+    """The class's; an account of a provider with several APIs may have others."""
     account_settings: ClassVar[type[AccountSettings]]
 
     def __init__(self, account: AccountSettings) -> None: ...

@@ -22,6 +22,7 @@ from campaigns.errors import NotFound, Unavailable, UsageError
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.base import (
+    PAIR_GAP,
     Absent,
     Call,
     Capabilities,
@@ -42,6 +43,7 @@ from providers.bird_messages import (
     parse_message,
     show_message,
 )
+from providers.failures import REFUSALS as COMMON_REFUSALS
 from providers.failures import general_refusal, unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
@@ -64,15 +66,7 @@ STATUSES: Final = {
 INTERACTIONS: Final = {"read": JobState.READ, "opened": JobState.READ}
 """What a person did with a message: no status at Bird, an event of its own."""
 
-REFUSALS: Final = {
-    400: FailureKind.RECIPIENT,
-    402: FailureKind.CAMPAIGN,
-    404: FailureKind.LANE,
-    409: FailureKind.RECIPIENT,
-    413: FailureKind.RECIPIENT,
-    422: FailureKind.RECIPIENT,
-}
-"""Any other 4xx is a request that can never work: the campaign."""
+REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.RECIPIENT}
 
 UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _PORTION: Final = 20
@@ -100,6 +94,7 @@ class Bird(Plain):
         polls=True,
         webhooks=True,
         asks_window=True,
+        pair_gap=PAIR_GAP,
         echoes_reference=True,
         looks_up=True,
     )

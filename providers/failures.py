@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from campaigns.outcomes import FailureKind, Refused
 from providers.http import Answer, NotSent, Unknown
+
+REFUSALS: Final[Mapping[int, FailureKind]] = {
+    400: FailureKind.RECIPIENT,
+    402: FailureKind.CAMPAIGN,
+    413: FailureKind.RECIPIENT,
+    422: FailureKind.RECIPIENT,
+}
+"""By status where neither code nor text tells; an adapter adds what others mean to its provider. Any other 4xx is a
+request that can never work: the campaign."""
 
 
 def unanswered(reply: NotSent | Unknown) -> Refused:

@@ -3,22 +3,25 @@
 `api = "current"` is Meta's own shape (providers/kapso_current.py), `api = "legacy"` the older one, in which a
 message goes into a conversation (providers/kapso_legacy.py). Sources and readings: docs/reference/providers.md.
 
-A message in doubt is not looked up: Kapso's list can show that Meta took a message, but as it stands between,
-never for certain that Meta did not.
+A message in doubt is never proven absent: Kapso's lists can show that Meta took a message, but as Kapso stands
+between, not that Meta did not. Through the current API the webhook with our reference settles what did leave;
+through the legacy one, which takes no reference, the messages of the person's conversation do.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from campaigns.content import Content
 from campaigns.outcomes import Refused, Result
-from providers.base import Call, Capabilities, Event, Plain, Report, WebhookRequest
+from providers.base import PAIR_GAP, Call, Capabilities, Doubt, Event, Lookup, Plain, Report, WebhookRequest
 from providers.http import Http, Reply, Request
 from providers.kapso_current import CurrentApi
 from providers.kapso_legacy import LegacyApi
+from providers.kapso_legacy_body import TYPES as LEGACY_TYPES
 from providers.kapso_settings import KapsoAccount
 from providers.kapso_webhooks import events_in, is_signed
 from providers.meta_shape import TYPES
@@ -27,22 +30,25 @@ from providers.settings import AccountSettings, SenderSettings
 
 class Kapso(Plain):
     name: ClassVar = "kapso"
-    capabilities: ClassVar = Capabilities(
+    capabilities: Capabilities = Capabilities(
         types=TYPES,
         polls=True,
         webhooks=True,
         asks_window=True,
+        pair_gap=PAIR_GAP,
         echoes_reference=True,
     )
+    """Of the current API."""
     account_settings: ClassVar[type[AccountSettings]] = KapsoAccount
 
     def __init__(self, account: KapsoAccount) -> None:
         self._account = account
-        self._api = (
-            LegacyApi(account.base_url, alone=len(account.senders) == 1)
-            if account.api == "legacy"
-            else CurrentApi(account.base_url)
-        )
+        self._api: LegacyApi | CurrentApi = CurrentApi(account.base_url)
+        if account.api == "legacy":
+            self._api = LegacyApi(account.base_url, alone=len(account.senders) == 1)
+            self.capabilities = replace(
+                self.capabilities, types=LEGACY_TYPES, echoes_reference=False, looks_up=True
+            )
 
     def __repr__(self) -> str:
         return f"Kapso({self._account.base_url!r})"
@@ -67,6 +73,11 @@ class Kapso(Plain):
     ) -> AsyncIterator[list[Report]]:
         async for portion in self._api.poll(http, sender, ids, since):
             yield portion
+
+    async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        if isinstance(self._api, CurrentApi):
+            return await super().look_up(http, sender, doubt)
+        return await self._api.look_up(http, sender, doubt)
 
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
         return await self._api.window(http, sender, phone)

@@ -6,12 +6,14 @@ import re
 from typing import Any, Final
 
 from campaigns.outcomes import FailureKind, Refused
+from providers.failures import REFUSALS as COMMON_REFUSALS
 from providers.failures import general_refusal
 from providers.http import Answer
 from providers.meta_answers import error_code, error_text
 from providers.meta_codes import kind_of, refusal
 from providers.values import table
 
+REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE}
 _CODE_IN_TEXT: Final = re.compile(r"\(#(\d{1,6})\)")
 
 

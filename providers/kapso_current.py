@@ -17,16 +17,13 @@ from campaigns.errors import NotFound, UsageError
 from campaigns.outcomes import FailureKind, Refused, Result
 from providers.base import Call, Report
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request
-from providers.kapso_answers import refusal_in
+from providers.kapso_answers import REFUSALS, refusal_in
 from providers.kapso_settings import sender_id
 from providers.kapso_webhooks import report_of
 from providers.meta_answers import read_send
 from providers.meta_shape import envelope, unsendable
 from providers.settings import SenderSettings
 from providers.values import WINDOW, moment, phone, table, tables, word
-
-REFUSALS: Final = {400: FailureKind.RECIPIENT, 422: FailureKind.RECIPIENT, 404: FailureKind.LANE}
-"""By status where Kapso itself refuses, without a code of Meta's. Any other 4xx: the campaign."""
 
 FIELDS: Final = "kapso(direction,status,processing_status,statuses)"
 _AT_ONCE: Final = 20

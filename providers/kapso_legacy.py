@@ -20,11 +20,11 @@ from campaigns.content import Content, MessageType
 from campaigns.errors import AccountError, NotFound, Unavailable
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Call, Report
+from providers.base import Call, Doubt, Found, Lookup, Report, Unseen
 from providers.failures import unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Params, Reply, Request
-from providers.kapso_answers import refusal_in
-from providers.kapso_legacy_body import message_of, unsendable_here
+from providers.kapso_answers import REFUSALS, refusal_in
+from providers.kapso_legacy_body import given, message_of, unsendable_here
 from providers.kapso_settings import sender_id
 from providers.kapso_webhooks import report_of, state_of
 from providers.meta_shape import unsendable
@@ -48,9 +48,6 @@ WORDS: Final = (
     (re.compile(r"template", re.I), FailureKind.CAMPAIGN),
 )
 """What a refusal without a code of Meta's is about, by its text. The first match holds."""
-
-REFUSALS: Final = {400: FailureKind.RECIPIENT, 422: FailureKind.RECIPIENT, 404: FailureKind.LANE}
-"""By status where the text does not tell. Any other 4xx is a request that can never work: the campaign."""
 
 
 class LegacyApi:
@@ -87,7 +84,7 @@ class LegacyApi:
         if not isinstance(reply, Answer):
             return [unanswered(reply)]
         data = table(table(reply.json()).get("data"))
-        message_id = word(data.get("whatsapp_message_id"), data.get("id"))
+        message_id = _name_of(data)
         if reply.ok and message_id:
             return [_accepted(message_id, word(data.get("status")))]
         return [_refusal(reply, in_conversation=bool(call.conversations))]
@@ -106,6 +103,25 @@ class LegacyApi:
                     reports = await self._reports(http, word(conversation.get("id")), missing)
                     missing -= {report.message_id for report in reports}
                     yield reports
+
+    async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        """The oldest message of the person's conversation that can be ours. None there proves nothing."""
+        conversation = await self._conversation(http, sender, doubt.to)
+        if conversation is None:
+            return Unseen()
+        found = [
+            (at, name, message)
+            async for page in self._pages(http, _messages_in(conversation))
+            for message in page
+            if (at := moment(message.get("created_at")))
+            and (name := _name_of(message))
+            and at >= doubt.intent_at - CLOCK_SLACK
+            and _is_the_one(message, doubt)
+        ]
+        if not found:
+            return Unseen()
+        _, name, message = min(found, key=lambda each: each[:2])
+        return Found(report_of(name, word(message.get("status")) or "", message))
 
     async def window(self, http: Http, sender: SenderSettings, number: str) -> datetime | None:
         """A day after the newest inbound message of the person's conversation."""
@@ -184,6 +200,27 @@ def _config(sender: SenderSettings) -> str:
 
 def _messages_in(conversation: str) -> str:
     return f"{CONVERSATIONS}/{quote(conversation, safe='')}{MESSAGES}"
+
+
+def _name_of(message: dict[str, Any]) -> str | None:
+    """Meta's id, as webhooks use it; Kapso's own while there is none."""
+    return word(message.get("whatsapp_message_id"), message.get("id"))
+
+
+def _is_the_one(message: dict[str, Any], doubt: Doubt) -> bool:
+    """It went out, belongs to no other job, and shows every field that ours has, with the same value."""
+    shown = {**table(message.get("message_type_data")), **given(message)}
+    return (
+        message.get("direction") == "outbound"
+        and doubt.known_ids.isdisjoint((message.get("whatsapp_message_id"), message.get("id")))
+        and all(_same(shown.get(name), value) for name, value in message_of(doubt.content).items())
+    )
+
+
+def _same(theirs: Any, ours: Any) -> bool:
+    """White space aside: a provider may trim it."""
+    both_text = isinstance(theirs, str) and isinstance(ours, str)
+    return theirs.split() == ours.split() if both_text else bool(theirs == ours)
 
 
 def _accepted(message_id: str, status: str | None) -> Accepted:

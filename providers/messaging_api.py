@@ -20,8 +20,8 @@ from campaigns.content import Content, MessageType, Template
 from campaigns.errors import AccountError, NotFound, Unavailable, UsageError
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Call, Capabilities, Plain, Report
-from providers.failures import general_refusal, unanswered
+from providers.base import PAIR_GAP, Call, Capabilities, Plain, Report
+from providers.failures import REFUSALS, general_refusal, unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request
 from providers.messaging_api_inbox import (
     CONVERSATIONS,
@@ -56,13 +56,6 @@ WORDS: Final = (
 OF_A_TEXT: Final = ((re.compile(r"\bwindow\b|24[\s-]*h|template", re.I), FailureKind.USE_TEMPLATE),)
 OF_A_TEMPLATE: Final = ((re.compile(r"template|variable|placeholder", re.I), FailureKind.CAMPAIGN),)
 
-REFUSALS: Final = {
-    400: FailureKind.RECIPIENT,
-    402: FailureKind.CAMPAIGN,
-    413: FailureKind.RECIPIENT,
-    422: FailureKind.RECIPIENT,
-}
-"""By status where the text does not tell. Any other 4xx is a request that can never work: the campaign."""
 
 LONGEST_TEXT: Final = 4096
 _AT_ONCE: Final = 20
@@ -83,6 +76,7 @@ class MessagingApi(Plain):
         types=frozenset({MessageType.TEXT, MessageType.TEMPLATE}),
         polls=True,
         asks_window=True,
+        pair_gap=PAIR_GAP,
         idempotent=True,
     )
     account_settings: ClassVar[type[AccountSettings]] = MessagingApiAccount

@@ -81,4 +81,3 @@ def _conversation(item: Any) -> Conversation | None:
 
 def _data(body: Any) -> Any:
     return body.get("data") if isinstance(body, dict) else None
-

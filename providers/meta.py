@@ -16,7 +16,7 @@ from pydantic import Field
 
 from campaigns.content import Content
 from campaigns.outcomes import Result
-from providers.base import Call, Capabilities, Event, Plain, WebhookRequest
+from providers.base import PAIR_GAP, Call, Capabilities, Event, Plain, WebhookRequest
 from providers.http import JSON_HEADERS, Http, Reply, Request
 from providers.meta_answers import read_send
 from providers.meta_shape import TYPES, envelope, unsendable
@@ -51,7 +51,7 @@ class MetaAccount(AccountSettings):
 class Meta(Plain):
     name: ClassVar = "meta"
     capabilities: ClassVar = Capabilities(
-        types=TYPES, webhooks=True, echoes_reference=True, reports_cost=False
+        types=TYPES, webhooks=True, echoes_reference=True, pair_gap=PAIR_GAP
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 

@@ -32,6 +32,7 @@ from providers.base import (
     Plain,
     Report,
 )
+from providers.failures import REFUSALS as COMMON_REFUSALS
 from providers.failures import general_refusal, unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.ourvoice_api import (
@@ -67,14 +68,7 @@ WORDS: Final = (
 )
 """What a refusal is about, by its text: only HTTP statuses are documented. The first match holds."""
 
-REFUSALS: Final = {
-    400: FailureKind.RECIPIENT,
-    402: FailureKind.CAMPAIGN,
-    404: FailureKind.LANE,
-    413: FailureKind.RECIPIENT,
-    422: FailureKind.RECIPIENT,
-}
-"""By status where the text does not tell. Any other 4xx is a request that can never work: the campaign."""
+REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE}
 
 SESSION_ADVICE: Final = {
     "pending": "scan its QR code with `drumbeat session qr`",

@@ -7,13 +7,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from campaigns.costs import Money
 from campaigns.errors import UsageError
 from campaigns.pace import Duration, Rate
+from campaigns.phone import is_country
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,27 @@ def _secret(value: Any) -> Any:
 SecretPlace = Annotated[Secret, BeforeValidator(_secret)]
 
 
+def _flat_price(value: Any) -> Any:
+    if isinstance(value, Money):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d{1,6})?)\s+([A-Z]{3})\s*", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a price is written as an amount and a currency, such as "10 XOF" or "0.004 USD"')
+    return Money(Decimal(match[1]), match[2])
+
+
+FlatPrice = Annotated[Money, BeforeValidator(_flat_price)]
+
+
+def _country(value: str) -> str:
+    if not is_country(value.upper()):
+        raise ValueError('a country is written as its two letters, such as "BJ" or "FR"')
+    return value.upper()
+
+
+CountryCode = Annotated[str, AfterValidator(_country)]
+
+
 class SenderSettings(BaseModel):
     """One lane: a sender identity at the account."""
 
@@ -83,6 +115,16 @@ class AccountSettings(BaseModel):
     api_key: SecretPlace
     rate: Rate | None = None
     senders: Sequence[SenderSettings] = Field(default_factory=list)
+    tier: Annotated[int, Field(ge=1)] | None = None
+    """The most people that its senders together may reach outside a window in any 24 hours."""
+    pair_gap: Duration | None = None
+    """The least time between two messages from one sender to one person; default: what its provider asks for."""
+    rates: str | None = None
+    """The name of its rate cards: `drumbeat rates import` gives it."""
+    price: FlatPrice | None = None
+    """What each message costs where there is no rate card, such as "10 XOF"."""
+    authentication_international_from: CountryCode | None = None
+    """Where the business is based, once Meta charges it authentication-international rates in other countries."""
     timeout: Annotated[Duration, Field(gt=timedelta())] = timedelta(seconds=30)
     """The longest wait for an answer; past it the message is in doubt."""
     settle_after: Duration = timedelta(seconds=30)
@@ -105,3 +147,9 @@ class AccountSettings(BaseModel):
         if twice:
             raise ValueError(f"two senders have the same name: {', '.join(twice)}")
         return senders
+
+    @model_validator(mode="after")
+    def _one_price(self) -> Self:
+        if self.rates is not None and self.price is not None:
+            raise ValueError("say either rates or price: a message has one price")
+        return self

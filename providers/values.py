@@ -1,4 +1,4 @@
-"""How providers write objects, words, numbers and times in JSON, read leniently: what makes no sense is None or empty."""
+"""How providers write objects, words, numbers and times in JSON, read leniently: nonsense is None, or empty."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from campaigns.costs import Money, plain
 from campaigns.errors import Unavailable, UsageError
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Balance, Call, Capabilities, Event, Plain, WebhookRequest
+from providers.base import PAIR_GAP, Balance, Call, Capabilities, Event, Plain, WebhookRequest
+from providers.failures import REFUSALS as COMMON_REFUSALS
 from providers.failures import general_refusal, unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.meta_shape import interactive
@@ -57,15 +58,7 @@ WORDS: Final = (
 )
 """What any other 4xx is about, by its code and text: the names of these codes are not public. The first match holds."""
 
-REFUSALS: Final = {
-    400: FailureKind.RECIPIENT,
-    402: FailureKind.CAMPAIGN,
-    404: FailureKind.LANE,
-    409: FailureKind.UNKNOWN,
-    413: FailureKind.RECIPIENT,
-    422: FailureKind.RECIPIENT,
-}
-"""By status where neither code nor text tells. Any other 4xx is a request that can never work: the campaign."""
+REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.UNKNOWN}
 
 LONGEST_TEXT: Final = 4096
 LONGEST_CAPTION: Final = 1024
@@ -87,7 +80,7 @@ class VoicebipAccount(AccountSettings):
 
 class Voicebip(Plain):
     name: ClassVar = "voicebip"
-    capabilities: ClassVar = Capabilities(types=TYPES, webhooks=True)
+    capabilities: ClassVar = Capabilities(types=TYPES, webhooks=True, pair_gap=PAIR_GAP)
     account_settings: ClassVar[type[AccountSettings]] = VoicebipAccount
 
     def __init__(self, account: VoicebipAccount) -> None:

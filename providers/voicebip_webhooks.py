@@ -126,4 +126,3 @@ def _person(event: dict[str, Any], payload: dict[str, Any]) -> str | None:
     own = phone(event.get("number"))
     told = (phone(place.get(name)) for place in (event, payload) for name in _PERSON)
     return next((number for number in told if number not in (None, own)), None)
-

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.clock import Now, utc_now
+from campaigns.rules.decision import Cap
 from providers.base import Adapter
 from providers.http import Http, Transport
 from providers.registry import open_adapter
@@ -34,6 +35,14 @@ class Account:
     adapter: Adapter
     http: Http
     limit: Bucket | None
+    house_caps: tuple[Cap, ...] = ()
+    """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
+
+    @property
+    def pair_gap(self) -> timedelta:
+        """The least time between two messages from one sender to one person."""
+        asked = self.settings.pair_gap
+        return self.adapter.capabilities.pair_gap if asked is None else asked
 
     @property
     def calls_per_lane(self) -> int:
@@ -60,6 +69,8 @@ class Lane:
     ask_after: float = 0.0
     """Until when, by the monotonic clock, no receipts are asked for: the last `unasked` passes failed."""
     unasked: int = 0
+    look_after: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    """Until when a message in doubt that was not seen need not be looked up: by job and attempt."""
     now: Now = utc_now
 
     @property
@@ -79,12 +90,17 @@ class Lane:
 
 
 def open_lanes(
-    accounts: Mapping[str, AccountSettings], *, transport: Transport | None = None, now: Now = utc_now
+    accounts: Mapping[str, AccountSettings],
+    *,
+    house_caps: tuple[Cap, ...] = (),
+    transport: Transport | None = None,
+    now: Now = utc_now,
 ) -> dict[str, Lane]:
     """Every sender of every account by its lane name, `account/sender`. Raises UsageError where a secret is missing."""
     lanes: dict[str, Lane] = {}
     for name, settings in accounts.items():
         account = open_account(name, settings, transport=transport)
+        account.house_caps = house_caps
         for sender in settings.senders:
             pacer = Pacer([account.limit, rate_bucket(sender.rate)])
             lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
@@ -19,6 +20,7 @@ from campaigns.pace import Rate
 SLICE: Final = 0.1
 """Seconds worth of sends that one slice commits ahead."""
 LARGEST_SLICE: Final = 100
+SHORTEST_GAP: Final = timedelta(milliseconds=1)
 TICK: Final = 1e-6
 """Seconds; a shorter sleep may not move the clock at all."""
 _STRICT_UP_TO: Final = 50
@@ -53,9 +55,22 @@ class Bucket(AsyncLimiter):
         self._level = max(self._level, self.max_rate - idle * self._rate_per_sec, 0.0)
 
 
-def gap_bucket(gap: timedelta) -> Bucket | None:
-    """The limit that `delay_between` is: never two sends closer than `gap`; None where there is no gap."""
-    return Bucket(1, 1 / gap.total_seconds()) if gap else None
+class Gap(Bucket):
+    """The limit that `delay_between` is: never two sends closer than `gap`, and up to `jitter` longer at random."""
+
+    def __init__(self, gap: timedelta, jitter: timedelta, dice: random.Random) -> None:
+        super().__init__(1, 1 / (gap or SHORTEST_GAP).total_seconds())
+        self._jitter = jitter.total_seconds()
+        self._dice = dice
+
+    async def acquire(self, amount: float = 1) -> None:
+        await super().acquire(amount)
+        self._level += self._dice.uniform(0, self._jitter) * self._rate_per_sec
+
+
+def gap_bucket(gap: timedelta, jitter: timedelta, dice: random.Random) -> Gap | None:
+    """None where there is neither a gap nor jitter."""
+    return Gap(gap, jitter, dice) if gap or jitter else None
 
 
 def rate_bucket(rate: Rate | None) -> Bucket | None:
@@ -73,7 +88,8 @@ NO_RUN: Final = 0
 class Pacer:
     """The limits of one lane: its own and its account's for every send, and those of the run that sends."""
 
-    def __init__(self, shared: Iterable[Bucket | None]) -> None:
+    def __init__(self, shared: Iterable[Bucket | None], dice: random.Random | None = None) -> None:
+        self._dice = dice or random.Random()  # noqa: S311
         self._shared = [bucket for bucket in shared if bucket is not None]
         self._runs: dict[int, list[Bucket]] = {}
 
@@ -82,10 +98,16 @@ class Pacer:
         for bucket in self._shared:
             bucket.prime(idle)
 
-    def admit(self, run_id: int, gap: timedelta, rate: Rate | None, idle: float) -> None:
+    def admit(
+        self, run_id: int, gap: timedelta, rate: Rate | None, idle: float, jitter: timedelta = timedelta()
+    ) -> None:
         """Make a run's own limits known; `idle` is how long ago the lane last sent, in seconds."""
         if run_id not in self._runs:
-            own = [bucket for bucket in (gap_bucket(gap), rate_bucket(rate)) if bucket is not None]
+            own = [
+                bucket
+                for bucket in (gap_bucket(gap, jitter, self._dice), rate_bucket(rate))
+                if bucket is not None
+            ]
             for bucket in own:
                 bucket.prime(idle)
             self._runs[run_id] = own

@@ -1,18 +1,33 @@
-"""What a run sends and how fast, as frozen at its launch: read once for each run, then kept."""
+"""What a run sends, how fast and under which rules, as frozen at its launch: read once for each run, then kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
+from campaigns.costs import Money
 from campaigns.pace import Rate
+from campaigns.prices import Price, Prices
 from campaigns.rules import Form, Policy
+from campaigns.rules_spec import BudgetSpec
 from campaigns.spec import CampaignSpec
 from campaigns.templates import Renderer
-from providers.base import Capabilities
+from campaigns.zones import find_zone, instant_of
+from scheduler.lanes import Lane
 from storage.engine import Connection
-from storage.runs import run_spec
+from storage.rates import load_cards
+from storage.runs import RunRow, run_spec
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """One limit on what the run may cost."""
+
+    key: str
+    limit: Money
+    renews_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +37,109 @@ class Plan:
     gap: timedelta
     """The least time between two sends of the campaign on a lane."""
     rate: Rate | None
+    jitter: timedelta
+    zone: ZoneInfo
+    """The campaign's: its days begin there, and people of whom no zone is known live there."""
+    needs_zones: bool
+    counts: bool
+    """Whether its messages use up the caps of others."""
+    budget: BudgetSpec | None
+    ramp: tuple[int, ...]
+    prices: Prices
+
+    @property
+    def category(self) -> str:
+        return self.policy.category
+
+    def price(
+        self, phone: str, category: str, *, template: bool, window_open: bool, at: datetime
+    ) -> Price | None:
+        return self.prices.price(phone, category, template=template, window_open=window_open, at=at)
+
+    def today(self, now: datetime) -> str:
+        """The campaign's day, YYYY-MM-DD."""
+        return now.astimezone(self.zone).date().isoformat()
+
+    def next_day(self, now: datetime) -> datetime:
+        """When the campaign's next day begins."""
+        tomorrow = now.astimezone(self.zone).date() + timedelta(days=1)
+        return instant_of(datetime.combine(tomorrow, time()), self.zone)
+
+    def next_month(self, now: datetime) -> datetime:
+        """When the campaign's next month begins."""
+        later = now.astimezone(self.zone).date().replace(day=28) + timedelta(days=4)
+        return instant_of(datetime.combine(later.replace(day=1), time()), self.zone)
+
+    def budget_lines(self, run: RunRow, now: datetime) -> tuple[BudgetLine, ...]:
+        """The budgets that a message sent now is paid from."""
+        if self.budget is None:
+            return ()
+        day, spec = self.today(now), self.budget
+        lines = (
+            (spec.max, f"{run.campaign_id}:run:{run.id}", None),
+            (spec.per_day, f"{run.campaign_id}:day:{day}", self.next_day(now)),
+            (spec.per_month, f"{run.campaign_id}:month:{day[:7]}", self.next_month(now)),
+        )
+        return tuple(
+            BudgetLine(key, Money(limit, spec.currency), renews_at)
+            for limit, key, renews_at in lines
+            if limit is not None
+        )
+
+    def ramp_left(self, sent_by_day: Mapping[str, int], now: datetime) -> int | None:
+        """How many more may go on the lane today; None: any number. Days without a send are no steps of the ramp."""
+        today = self.today(now)
+        step = len(sent_by_day.keys() - {today})
+        return self.ramp[step] - sent_by_day.get(today, 0) if step < len(self.ramp) else None
 
 
 class Plans:
     """The plans of the runs that one lane has met."""
 
-    def __init__(self, capabilities: Capabilities) -> None:
-        self._capabilities = capabilities
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
         self._known: dict[int, Plan] = {}
 
     async def of(self, connection: Connection, run_id: int) -> Plan:
         if run_id not in self._known:
-            self._known[run_id] = self._plan(CampaignSpec.from_json(await run_spec(connection, run_id)))
+            spec = CampaignSpec.from_json(await run_spec(connection, run_id))
+            self._known[run_id] = plan_of(spec, self._lane, await prices_of(connection, self._lane))
         return self._known[run_id]
 
     def keep(self, run_ids: Iterable[int]) -> None:
         """Forget the runs that are not among `run_ids`."""
         self._known = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
 
-    def _plan(self, spec: CampaignSpec) -> Plan:
-        gap, renderer = spec.pace.gap, Renderer(spec.content)
-        return Plan(
-            renderer=renderer,
-            policy=_policy(spec, renderer, self._capabilities),
-            gap=self._capabilities.delay_between if gap is None else gap,
-            rate=spec.pace.rate,
-        )
+
+async def prices_of(connection: Connection, lane: Lane) -> Prices:
+    """What the lane's account charges, as far as it is known."""
+    settings = lane.account.settings
+    return Prices(await load_cards(connection, settings.rates) if getattr(settings, "rates", None) else [], getattr(settings, "price", None))
 
 
-def _policy(spec: CampaignSpec, renderer: Renderer, capabilities: Capabilities) -> Policy:
+def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
+    gap, renderer = spec.pace.gap, Renderer(spec.content)
+    policy = _policy(spec, renderer, lane)
+    zone = spec.schedule.timezone
+    return Plan(
+        renderer=renderer,
+        policy=policy,
+        gap=lane.adapter.capabilities.delay_between if gap is None else gap,
+        rate=spec.pace.rate,
+        jitter=spec.pace.jitter or timedelta(),
+        zone=find_zone(zone) if zone else ZoneInfo("UTC"),
+        needs_zones=policy.hours is not None
+        or any(not isinstance(cap.per, timedelta) for cap in policy.caps),
+        counts=spec.counts_toward_caps,
+        budget=spec.budget,
+        ramp=tuple(spec.pace.ramp or ()),
+        prices=prices,
+    )
+
+
+def _policy(spec: CampaignSpec, renderer: Renderer, lane: Lane) -> Policy:
     given = ((Form.FREE, renderer.has_free_form), (Form.TEMPLATE, renderer.has_template))
+    own = tuple(cap.cap for cap in spec.caps)
     return Policy(
         category=spec.category.value,
         tags=frozenset(spec.tags),
@@ -61,8 +149,8 @@ def _policy(spec: CampaignSpec, renderer: Renderer, capabilities: Capabilities) 
         waits_for_window=spec.content.closed_window == "wait",
         consent=spec.consent.consent if spec.consent else None,
         holdout=spec.holdout.holdout(spec.name) if spec.holdout else None,
-        caps=tuple(cap.cap for cap in spec.caps) if spec.obeys_caps else (),
+        caps=(*own, *lane.account.house_caps) if spec.obeys_caps else (),
         min_gap=spec.pace.contact_gap or timedelta(),
         hours=spec.hours.hours if spec.hours else None,
-        pair_gap=capabilities.pair_gap,
+        pair_gap=lane.account.pair_gap,
     )

@@ -10,7 +10,7 @@ from typing import Final
 from campaigns.content import read_content
 from campaigns.errors import DrumbeatError
 from campaigns.outcomes import MAX_ATTEMPTS, Accepted, Refused
-from providers.base import Absent, Call, Doubt, Found
+from providers.base import Absent, Call, Doubt, Found, Unseen
 from scheduler.lanes import Lane
 from scheduler.pacing import NO_RUN
 from storage.engine import Engine, reading, writing
@@ -42,7 +42,7 @@ async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int
     settled = lane.now() - lane.account.settings.settle_after
     resolved = failures = 0
     for doubt in waiting:
-        if doubt.asked_from > settled:
+        if doubt.asked_from > settled or lane.now() < lane.look_after.get(_key(doubt), settled):
             continue
         if stop.is_set() or failures == MOST_FAILURES:
             break
@@ -67,6 +67,10 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
     question = Doubt(doubt.phone, content, doubt.intent_at, known, doubt.reference)
     answer = await lane.adapter.look_up(lane.http, lane.sender, question)
     now = lane.now()
+    if isinstance(answer, Unseen):
+        # The longer it is not seen, the more seldom it is looked for.
+        lane.look_after[_key(doubt)] = now + (now - doubt.asked_from)
+        return False
     async with writing(engine) as connection:
         match answer:
             case Found(report=report) if await is_claimed(connection, doubt, lane.name, report.message_id):
@@ -79,6 +83,10 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
                 return await give_up(connection, doubt, now)
             case Absent():
                 return await send_again(connection, doubt, now)
+
+
+def _key(doubt: DoubtRow) -> tuple[int, int]:
+    return doubt.job_id, doubt.attempts
 
 
 async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:

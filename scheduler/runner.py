@@ -22,8 +22,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from campaigns.clock import Now, utc_now
 from campaigns.errors import AccountError, DrumbeatError
+from campaigns.rules.decision import Cap
 from providers.http import Transport
 from providers.settings import AccountSettings
+from scheduler.breaker import Breakers
 from scheduler.engines.embedded import Embedded
 from scheduler.inbox import process_quietly
 from scheduler.lanes import Lane, close_lanes, open_lanes
@@ -56,6 +58,7 @@ async def run(
     *,
     until_idle: bool = False,
     wait_receipts: timedelta = timedelta(seconds=10),
+    house_caps: tuple[Cap, ...] = (),
     stop: asyncio.Event | None = None,
     progress: Callable[[Snapshot], None] | None = None,
     transport: Transport | None = None,
@@ -66,7 +69,7 @@ async def run(
     Raises Locked where another runner is at work, UsageError where a secret is missing.
     """
     async with sole_runner(engine):
-        lanes = open_lanes(accounts, transport=transport, now=now)
+        lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now)
         try:
             async with writing(engine) as connection:
                 await ensure_lanes(connection, lanes)
@@ -87,6 +90,7 @@ class Runner:
         self.now = now
         self.shifts = Embedded(engine, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", stop)
         self.watch = Watch(engine, lanes, now)
+        self.breakers = Breakers(engine, now)
         self.at_work: set[asyncio.Task[None]] = set()
         self.senders_checked = False
         """Whether the lanes that an earlier run left paused have been asked about: a mended one has work."""
@@ -151,8 +155,9 @@ class Runner:
             await self.watch.pause(self.stop)
 
     async def sweep(self) -> None:
-        """Launch what is due, wake every lane with due work, close what is finished."""
+        """Launch what is due, stop what fails too often, wake every lane with due work, close what is finished."""
         await launch_due(self.engine, now=self.now)
+        await self.breakers.check()
         await self._wake_lanes()
         await self.finish_runs()
         await self._set_alarm()

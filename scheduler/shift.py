@@ -55,7 +55,7 @@ class Shift:
         self.stop = stop
         self.sole = sole
         self.jitter = jitter
-        self.plans = Plans(lane.adapter.capabilities)
+        self.plans = Plans(lane)
         self.ended = Ended()
         self.in_flight: set[asyncio.Task[None]] = set()
         self.epoch = 0

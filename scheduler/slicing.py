@@ -5,21 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import assert_never
+from datetime import UTC, datetime, timedelta
+from typing import Final, assert_never
 from uuid import uuid4
 
 import orjson
 
 from campaigns.content import Content, write_content
 from campaigns.errors import SpecError
-from campaigns.outcomes import ALONE, AS_TEMPLATE, Accepted, FailureKind, Refused
-from campaigns.rules import Facts, Form, Send, Skip, Wait, decide
+from campaigns.outcomes import ALONE, Accepted, FailureKind, Refused
+from campaigns.rules import Form, Send, Skip, Wait, decide
+from campaigns.rules.decision import Rule
 from campaigns.states import JobState, RunState
 from providers.base import Call
+from scheduler.facts import Claim, Known, gather, lock_shared
 from scheduler.lanes import LEASE, Lane
 from scheduler.pacing import SLICE
-from scheduler.plans import Plan, Plans
+from scheduler.plans import Plans
+from scheduler.reserving import Sending, give_back, reserve_sends, settle_outcomes
 from storage.dispatch import (
     Aside,
     DueJob,
@@ -27,7 +30,6 @@ from storage.dispatch import (
     Outcome,
     claim_due,
     commit_intents,
-    optout_scopes,
     put_aside,
     store_outcomes,
     withdraw_intents,
@@ -37,7 +39,9 @@ from storage.inbox import Word, add_words
 from storage.lanes import hold_lane, note_sends, pause_lane
 from storage.runs import RunRow, open_runs, pause_run
 from storage.statuses import apply_unmatched
-from storage.windows import open_windows
+
+NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+BUDGET_REACHED: Final = "budget_reached: the next message would cost more than is left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ class Ended:
 
     def __bool__(self) -> bool:
         return bool(self.outcomes or self.withdrawn or self.lane_pause or self.run_pauses)
+
+    @property
+    def intents(self) -> list[Intent]:
+        """Those that have come to something."""
+        return [*(outcome.intent for outcome in self.outcomes), *self.withdrawn]
 
     def pause_lane(self, reason: str, until: datetime | None) -> None:
         """Of several waits the longest holds; whether the sender is well is asked again after it."""
@@ -99,26 +108,23 @@ async def open_slice(
 ) -> Slice:
     """Commit the slice; raises LaneLost, with nothing written, where another holder has the lane."""
     now = lane.now()
-    calls: list[PlannedCall] = []
-    blocked: list[int] = []
-    met = 0
     async with writing(engine) as connection:
         await _store(connection, lane, epoch, ended, now)
         opened = await open_runs(connection)
         running = [run for run in opened if run.state is RunState.RUNNING]
-        for run in running:
-            plan = await plans.of(connection, run.id)
-            lane.pacer.admit(run.id, plan.gap, plan.rate, idle)
-            if lane.pacer.ready_in(run.id) > SLICE:
-                blocked.append(run.id)
-                continue
-            due = await _due(connection, lane, run, now, met)
-            met += len(due)
-            calls += await _prepare(connection, lane, epoch, run, plan, due, now)
+        claims, blocked = await _claim(connection, lane, plans, running, now, idle)
+        await lock_shared(connection, lane, claims, ended.intents)
+        await settle_outcomes(connection, ended.outcomes, ended.withdrawn)
+        known = await gather(connection, lane, claims, now)
+        calls = [call for claim in claims for call in await _prepare(connection, epoch, claim, known)]
         if calls:
             await note_sends(connection, lane.name, now + timedelta(seconds=SLICE))
     return Slice(
-        calls, met, tuple(run.id for run in running), tuple(blocked), tuple(run.id for run in opened)
+        calls,
+        sum(len(claim.jobs) for claim in claims),
+        tuple(run.id for run in running),
+        tuple(blocked),
+        tuple(run.id for run in opened),
     )
 
 
@@ -126,6 +132,8 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
     """Store what calls came to without opening a slice."""
     async with writing(engine) as connection:
         await _store(connection, lane, epoch, ended, lane.now())
+        await lock_shared(connection, lane, (), ended.intents)
+        await settle_outcomes(connection, ended.outcomes, ended.withdrawn)
 
 
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
@@ -134,6 +142,7 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
     await _apply_early_reports(connection, lane, ended, now)
     await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
     await withdraw_intents(connection, ended.withdrawn, now)
+    await give_back(connection, ended.outcomes, ended.withdrawn)
     if ended.lane_pause is not None:
         await pause_lane(connection, lane.name, *ended.lane_pause)
     for run_id, reason in ended.run_pauses.items():
@@ -162,109 +171,107 @@ def _opt_outs(outcomes: Sequence[Outcome]) -> list[Word]:
     ]
 
 
-async def _due(connection: Connection, lane: Lane, run: RunRow, now: datetime, met: int) -> list[DueJob]:
-    limit = min(lane.pacer.slice_size(run.id), lane.pacer.slice_size() - met)
-    return await claim_due(connection, run.id, lane.name, now, limit) if limit > 0 else []
+async def _claim(
+    connection: Connection, lane: Lane, plans: Plans, running: Sequence[RunRow], now: datetime, idle: float
+) -> tuple[list[Claim], list[int]]:
+    """Take what is due of each run, at most one message to a person; and which runs' own limits let nothing go."""
+    claims: list[Claim] = []
+    blocked: list[int] = []
+    taken: set[str] = set()
+    for run in running:
+        plan = await plans.of(connection, run.id)
+        lane.pacer.admit(run.id, plan.gap, plan.rate, idle, plan.jitter)
+        if lane.pacer.ready_in(run.id) > SLICE:
+            blocked.append(run.id)
+            continue
+        limit = min(lane.pacer.slice_size(run.id), lane.pacer.slice_size() - len(taken))
+        due = await claim_due(connection, run.id, lane.name, now, limit) if limit > 0 else []
+        fresh = tuple(job for job in due if job.phone not in taken)
+        taken.update(job.phone for job in fresh)
+        if fresh:
+            claims.append(Claim(run, plan, fresh, plan.budget_lines(run, now)))
+    return claims, blocked
 
 
-async def _prepare(
-    connection: Connection,
-    lane: Lane,
-    epoch: int,
-    run: RunRow,
-    plan: Plan,
-    due: Sequence[DueJob],
-    now: datetime,
-) -> list[PlannedCall]:
-    if not due:
-        return []
+async def _prepare(connection: Connection, epoch: int, claim: Claim, known: Known) -> list[PlannedCall]:
+    """Decide about each claimed job; put aside what waits or ends, and commit the intents of what goes."""
     asides: list[Aside] = []
-    sends: list[tuple[DueJob, Content]] = []
-    for job, facts in await _facts(connection, lane, run, plan, due, now):
-        aside_or_content = _decide(job, facts, plan)
-        if isinstance(aside_or_content, Aside):
-            asides.append(aside_or_content)
+    sends: list[Sending] = []
+    for job in claim.jobs:
+        decided = _decide(claim, job, known)
+        if isinstance(decided, Aside):
+            asides.append(decided)
         else:
-            sends.append((job, aside_or_content))
-    calls = [_plan_call(run, lane, group) for group in _batches(sends, lane.adapter.capabilities.batch)]
-    await put_aside(connection, asides, now)
+            known.take(claim, job, decided.price)
+            sends.append(decided)
+    capabilities = known.lane.adapter.capabilities
+    largest = 1 if claim.plan.jitter else capabilities.batch
+    calls = [_plan_call(claim, known, group) for group in _batches(sends, largest)]
+    await put_aside(connection, asides, known.now)
     await commit_intents(
-        connection, lane.name, epoch, [intent for call in calls for intent in call.intents], now
+        connection, known.lane.name, epoch, [intent for call in calls for intent in call.intents], known.now
     )
+    await reserve_sends(connection, claim, known, sends)
+    if any(aside.held_by == Rule.BUDGET and aside.due_at is None for aside in asides):
+        await pause_run(connection, claim.run.id, BUDGET_REACHED, known.now)
     return calls
 
 
-async def _facts(
-    connection: Connection, lane: Lane, run: RunRow, plan: Plan, due: Sequence[DueJob], now: datetime
-) -> list[tuple[DueJob, Facts]]:
-    """All that the rules ask about the jobs, in one query to a kind of fact."""
-    phones = [job.phone for job in due]
-    opted_out = await optout_scopes(connection, phones)
-    has_windows = lane.adapter.capabilities.windows
-    windows = await open_windows(connection, lane.name, phones) if has_windows else {}
-    return [
-        (
-            job,
-            Facts(
-                now,
-                run.state,
-                plan.policy,
-                phone=job.phone,
-                expires_at=run.expires_at,
-                opted_out=opted_out.get(job.phone, frozenset()),
-                has_windows=has_windows,
-                window_until=windows[job.phone].until if job.phone in windows else None,
-                refused_as_free=job.held_by == AS_TEMPLATE,
-            ),
-        )
-        for job in due
-    ]
-
-
-def _decide(job: DueJob, facts: Facts, plan: Plan) -> Aside | Content:
-    match decide(facts):
+def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
+    match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
-            return Aside(job.id, JobState.PENDING, due_at=until, held_by=rule)
+            return Aside(job.id, JobState.PENDING, due_at=_wake_at(until, rule, claim), held_by=rule)
         case Skip(reason=reason, state=state):
             return Aside(job.id, state, reason=reason)
         case Send(form=form):
-            return _render(job, plan, form)
+            return _render(claim, job, form, known)
         case other:
             assert_never(other)
 
 
-def _render(job: DueJob, plan: Plan, form: Form) -> Aside | Content:
+def _wake_at(until: datetime | None, rule: Rule, claim: Claim) -> datetime | None:
+    """A person whose word is waited for may write at any time: their message wakes the job."""
+    return claim.run.expires_at or NEVER if rule is Rule.WINDOW else until
+
+
+def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Aside | Sending:
     try:
-        return plan.renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
+        content = claim.plan.renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
         return Aside(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
+    return Sending(job, content, known.price(claim.plan, job, form))
 
 
-def _batches(sends: Sequence[tuple[DueJob, Content]], largest: int) -> list[list[tuple[DueJob, Content]]]:
+def _batches(sends: Sequence[Sending], largest: int) -> list[list[Sending]]:
     """Jobs of equal content together, at most `largest`; a job to be sent alone is alone."""
-    groups: list[list[tuple[DueJob, Content]]] = []
-    filling: dict[Content, list[tuple[DueJob, Content]]] = {}
-    for job, content in sends:
-        group = filling.get(content)
-        if group is None or len(group) >= largest or job.held_by == ALONE:
+    groups: list[list[Sending]] = []
+    filling: dict[Content, list[Sending]] = {}
+    for one in sends:
+        group = filling.get(one.content)
+        if group is None or len(group) >= largest or one.job.held_by == ALONE:
             group = []
             groups.append(group)
-            if job.held_by != ALONE:
-                filling[content] = group
-        group.append((job, content))
+            if one.job.held_by != ALONE:
+                filling[one.content] = group
+        group.append(one)
     return groups
 
 
-def _plan_call(run: RunRow, lane: Lane, group: Sequence[tuple[DueJob, Content]]) -> PlannedCall:
-    content = group[0][1]
+def _plan_call(claim: Claim, known: Known, group: Sequence[Sending]) -> PlannedCall:
+    run, lane, content = claim.run, known.lane, group[0].content
     key = uuid4().hex
     stored = write_content(content)
     call = Call(
         lane.sender,
-        tuple(job.phone for job, _ in group),
+        tuple(one.job.phone for one in group),
         content,
         lane.pacer.spacing(run.id),
-        references=tuple(f"{run.token}.{job.id}" for job, _ in group),
+        references=tuple(f"{run.token}.{one.job.id}" for one in group),
         category=run.category,
     )
-    return PlannedCall(run.id, call, tuple(Intent(job, key, content.type.value, stored) for job, _ in group))
+    touch_at = known.now + timedelta(seconds=SLICE)
+    intents = (
+        Intent(one.job, key, content.type.value, stored, run.campaign_id, one.price, touch_at)
+        for one in group
+    )
+    return PlannedCall(run.id, call, tuple(intents))

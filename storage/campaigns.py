@@ -145,22 +145,12 @@ async def list_imports(connection: AsyncConnection, campaign_id: int) -> Sequenc
     return [ImportLine(**row) for row in rows.mappings()]
 
 
-async def sample_recipients(
-    connection: AsyncConnection, campaign_id: int, limit: int
-) -> Sequence[tuple[int, str, str]]:
-    """(line, phone, variables as JSON) of the first recipients of the file."""
-    rows = await connection.execute(
-        select(recipients.c.line, recipients.c.phone, recipients.c.vars)
-        .where(recipients.c.campaign_id == campaign_id)
-        .order_by(recipients.c.id)
-        .limit(limit)
-    )
-    return [(row.line, row.phone, row.vars) for row in rows]
-
-
 async def was_launched(connection: AsyncConnection, campaign_id: int) -> bool:
-    """Whether any run of the campaign exists."""
-    found = await connection.execute(select(runs.c.id).where(runs.c.campaign_id == campaign_id).limit(1))
+    """Whether the campaign was ever launched; tests do not count."""
+    real = runs.c.kind != "test"
+    found = await connection.execute(
+        select(runs.c.id).where(runs.c.campaign_id == campaign_id, real).limit(1)
+    )
     return found.first() is not None
 
 

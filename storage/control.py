@@ -32,13 +32,6 @@ async def move_campaign(
     return bool(moved.rowcount)
 
 
-async def campaign_state(connection: AsyncConnection, name: str) -> tuple[CampaignState, str | None] | None:
-    """The campaign's state and its reason, or None where there is no campaign of that name."""
-    found = select(campaigns.c.state, campaigns.c.reason).where(campaigns.c.name == name)
-    row = (await connection.execute(found)).first()
-    return None if row is None else (CampaignState(row.state), row.reason)
-
-
 async def move_runs(
     connection: AsyncConnection,
     name: str,
@@ -47,15 +40,15 @@ async def move_runs(
     *,
     reason: str | None = None,
     ended_at: datetime | None = None,
+    with_tests: bool = False,
 ) -> int:
-    """Move the campaign's runs from one of `sources` to `target`; how many moved."""
+    """Move the campaign's runs from one of `sources` to `target`, tests only if asked to; how many moved."""
     mine = select(campaigns.c.id).where(campaigns.c.name == name)
-    moved = await connection.execute(
-        update(runs)
-        .where(runs.c.campaign_id.in_(mine), runs.c.state.in_(sources))
-        .values(state=target, reason=reason, ended_at=ended_at)
-    )
-    return moved.rowcount
+    moved = update(runs).where(runs.c.campaign_id.in_(mine), runs.c.state.in_(sources))
+    if not with_tests:
+        moved = moved.where(runs.c.kind != "test")
+    done = await connection.execute(moved.values(state=target, reason=reason, ended_at=ended_at))
+    return done.rowcount
 
 
 def _jobs_of(name: str) -> Select[tuple[int]]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.outcomes import Accepted, Ack, Result
+from campaigns.prices import Price
 from campaigns.states import RANK, JobState, RunState, sources
 from storage.tables import attempts, events, jobs, optouts, recipients, runs
 
@@ -31,6 +32,10 @@ class DueJob:
     held_by: str | None
     vars: str
     """JSON object of the row's columns."""
+    region: str | None
+    timezone: str | None
+    consent_at: datetime | None
+    variant: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,11 @@ class Intent:
     form: str
     content: str
     """The message as JSON, to look for it should it be in doubt."""
+    campaign_id: int
+    price: Price | None
+    """What it is expected to cost; None: unpriced."""
+    touch_at: datetime
+    """By when its call should have begun: what caps count from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,18 @@ async def claim_due(
     connection: AsyncConnection, run_id: int, lane: str, now: datetime, limit: int
 ) -> list[DueJob]:
     """The run's next jobs on the lane whose time has come, locked: a cancel or an expiry waits for the intents."""
-    columns = (jobs.c.id, jobs.c.run_id, jobs.c.phone, jobs.c.attempts, jobs.c.held_by, recipients.c.vars)
+    columns = (
+        jobs.c.id,
+        jobs.c.run_id,
+        jobs.c.phone,
+        jobs.c.attempts,
+        jobs.c.held_by,
+        recipients.c.vars,
+        recipients.c.region,
+        recipients.c.timezone,
+        recipients.c.consent_at,
+        jobs.c.variant,
+    )
     due = (
         select(*columns)
         .join(recipients, recipients.c.id == jobs.c.recipient_id)
@@ -124,6 +145,14 @@ async def put_aside(connection: AsyncConnection, asides: Sequence[Aside], now: d
             reason=bindparam("to_reason"),
             due_at=func.coalesce(bindparam("to_due", type_=jobs.c.due_at.type), jobs.c.due_at),
             held_by=bindparam("to_held"),
+            held_since=case(
+                (bindparam("to_held").is_(None), None),
+                (
+                    jobs.c.held_by == bindparam("to_held"),
+                    func.coalesce(jobs.c.held_since, literal(now, jobs.c.held_since.type)),
+                ),
+                else_=literal(now, jobs.c.held_since.type),
+            ),
             updated_at=now,
         ),
         [
@@ -142,24 +171,38 @@ async def put_aside(connection: AsyncConnection, asides: Sequence[Aside], now: d
     await add_events(connection, told, now)
 
 
+def _held_since(now: datetime) -> ColumnElement[Any]:
+    """Since when the rule `to_held` holds the job: as long as it is the same rule, since it first did."""
+    moment, rule = literal(now, jobs.c.held_since.type), bindparam("to_held", type_=jobs.c.held_by.type)
+    return case(
+        (rule.is_(None), None),
+        (jobs.c.held_by == rule, func.coalesce(jobs.c.held_since, moment)),
+        else_=moment,
+    )
+
+
 async def commit_intents(
     connection: AsyncConnection, lane: str, epoch: int, intents: Sequence[Intent], now: datetime
 ) -> None:
     """Mark the jobs as being sent and write their attempts: must be committed before the calls are made."""
     if not intents:
         return
-    by_form: defaultdict[str, list[int]] = defaultdict(list)
+    alike: defaultdict[tuple[str, Price | None], list[int]] = defaultdict(list)
     for intent in intents:
-        by_form[intent.form].append(intent.job.id)
-    for form, ids in by_form.items():
+        alike[intent.form, intent.price].append(intent.job.id)
+    for (form, price), ids in alike.items():
         marked = await connection.execute(
             update(jobs)
             .where(jobs.c.id.in_(ids), jobs.c.state.in_([s.value for s in sources(JobState.SENDING)]))
             .values(
                 state=JobState.SENDING.value,
                 form=form,
+                price_micros=price.money.micros if price else None,
+                price_currency=price.money.currency if price else None,
+                card_id=price.card_id if price else None,
                 attempts=jobs.c.attempts + 1,
                 held_by=None,
+                held_since=None,
                 reason=None,
                 code=None,
                 updated_at=now,
@@ -206,6 +249,7 @@ async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent
 def _attempt(intent: Intent, lane: str, epoch: int, now: datetime) -> dict[str, Any]:
     return {
         "job_id": intent.job.id,
+        "run_id": intent.job.run_id,
         "number": intent.job.attempts + 1,
         "call": intent.call,
         "lane": lane,
@@ -247,6 +291,7 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
             code=bindparam("to_code"),
             due_at=func.coalesce(bindparam("to_due", type_=jobs.c.due_at.type), jobs.c.due_at),
             held_by=bindparam("to_held"),
+            held_since=bindparam("to_since", type_=jobs.c.held_since.type),
             provider_message_id=bindparam("to_message"),
             cost_micros=bindparam("to_cost"),
             currency=bindparam("to_currency"),
@@ -289,6 +334,7 @@ def _moved_job(outcome: Outcome) -> dict[str, Any]:
         "to_code": ack.code,
         "to_due": ack.due_at,
         "to_held": ack.held_by,
+        "to_since": outcome.ended_at if ack.held_by else None,
         "to_message": taken.message_id if taken else None,
         "to_cost": taken.cost.micros if taken and taken.cost else None,
         "to_currency": taken.cost.currency if taken and taken.cost else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,19 @@ def database_file(engine: AsyncEngine) -> Path | None:
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return None
     return Path(engine.url.database)
+
+
+async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
+    """Nobody else who locks one of these names goes on until this transaction ends. Lock all at once: one order for
+    all means that none waits in a circle. SQLite has one writer anyway."""
+    if names and not is_sqlite(connection):
+        await connection.execute(
+            text(
+                "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) "
+                "FROM (SELECT unnest(CAST(:names AS text[])) AS name ORDER BY 1) AS sorted"
+            ),
+            {"names": sorted(set(names))},
+        )
 
 
 @asynccontextmanager

@@ -31,6 +31,12 @@ class RunRow:
     reason: str | None
     expires_at: datetime | None
     token: str
+    kind: str = "scheduled"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it goes to a person's own named numbers: no cap counts it."""
+        return self.kind == "test"
 
 
 async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueCampaign]:
@@ -113,6 +119,7 @@ async def open_runs(connection: AsyncConnection) -> list[RunRow]:
         runs.c.reason,
         runs.c.expires_at,
         runs.c.token,
+        runs.c.kind,
     )
     opened = (
         select(*columns)

@@ -83,7 +83,9 @@ campaigns = Table(
     Column("reason", Text, comment="why it is paused or cancelled"),
     Column("spec", Text, nullable=False, comment="the campaign file as JSON, as validated"),
     Column("category", Text, nullable=False),
-    Column("start_at", Instant, comment="when its next run starts; null: no time was given, or no run is left"),
+    Column(
+        "start_at", Instant, comment="when its next run starts; null: no time was given, or no run is left"
+    ),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("approved_digest", Text, comment="of what was approved; any change to it voids the approval"),
@@ -178,6 +180,9 @@ runs = Table(
     Column(
         "kind", Text, nullable=False, server_default=text("'scheduled'"), comment="scheduled, retry or test"
     ),
+    Column("winner", Text, comment="the variant that everybody else gets; null: none is chosen"),
+    Column("winner_reason", Text),
+    Column("watched_from", Id, comment="the breaker looks at attempts after this one; null: at all"),
     Column("parent_id", Id, comment="the run whose failures a retry takes up"),
     UniqueConstraint("campaign_id", "nominal_at"),
     _one_of("state", RunState),
@@ -204,7 +209,9 @@ jobs = Table(
     Column("provider_message_id", Text),
     Column("cost_micros", BigInteger),
     Column("currency", Text),
-    Column("price_micros", BigInteger, comment="what it was expected to cost when it was sent; null: unpriced"),
+    Column(
+        "price_micros", BigInteger, comment="what it was expected to cost when it was sent; null: unpriced"
+    ),
     Column("price_currency", Text),
     Column("card_id", Id, comment="the rate card that said so"),
     Column("variant", Text, comment="which of the campaign's variants; null: it has none"),
@@ -365,7 +372,9 @@ touches = Table(
     "touches",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("job_id", Id, nullable=False, unique=True, comment="no foreign key: a touch outlives a purged job"),
+    Column(
+        "job_id", Id, nullable=False, unique=True, comment="no foreign key: a touch outlives a purged job"
+    ),
     Column("phone", Text, nullable=False),
     Column("at", Instant, nullable=False, comment="when the intent was committed"),
     Column("campaign_id", Id, nullable=False),
@@ -400,7 +409,12 @@ daily_sends = Table(
 budgets = Table(
     "budgets",
     metadata,
-    Column("key", Text, primary_key=True, comment="run:ID, day:CAMPAIGN:YYYY-MM-DD or month:CAMPAIGN:YYYY-MM"),
+    Column(
+        "key",
+        Text,
+        primary_key=True,
+        comment="CAMPAIGN:run:ID, CAMPAIGN:day:YYYY-MM-DD or CAMPAIGN:month:YYYY-MM",
+    ),
     Column("currency", Text, nullable=False),
     Column("reserved_micros", BigInteger, nullable=False, comment="worst case of what is not settled"),
     Column("spent_micros", BigInteger, nullable=False, comment="settled on the provider's word"),
@@ -410,7 +424,7 @@ reservations = Table(
     "reservations",
     metadata,
     Column("job_id", Id, primary_key=True),
-    Column("keys", Text, nullable=False, comment="JSON list of the budgets it is taken from"),
+    Column("paid_from", Text, nullable=False, comment="JSON list of the budgets' keys"),
     Column("micros", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
 )

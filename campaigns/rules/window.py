@@ -1,27 +1,26 @@
-"""Rule 8: inside the recipient's 24-hour window the free form goes, outside it the template; a provider without windows
-always sends the free form. The last minute counts as outside: the message must still arrive in time."""
+"""Rule 10: inside the recipient's 24-hour window the free form goes, or the cheaper form where the campaign says so;
+outside it the template. A provider without windows always sends the free form. The last minute counts as outside."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
-
-from campaigns.rules.decision import Decision, Facts, Form, Send, Skip, SkipReason
-
-MARGIN: Final = timedelta(minutes=1)
+from campaigns.rules.decision import Decision, Facts, Form, Rule, Send, Skip, SkipReason, Wait
+from campaigns.rules.destination import template_blocked
+from campaigns.rules.forms import may_be_free
 
 
 def window(facts: Facts) -> Decision:
-    if Form.FREE in facts.policy.forms and _may_be_free(facts):
-        return Send(Form.FREE)
-    if Form.TEMPLATE in facts.policy.forms:
+    may_be_template = Form.TEMPLATE in facts.policy.forms and not template_blocked(facts)
+    if may_be_free(facts):
+        return Send(Form.TEMPLATE if may_be_template and _template_is_cheaper(facts) else Form.FREE)
+    if may_be_template:
         return Send(Form.TEMPLATE)
+    if facts.policy.waits_for_window:
+        return Wait(None, Rule.WINDOW)
     return Skip(SkipReason.WINDOW_CLOSED)
 
 
-def _may_be_free(facts: Facts) -> bool:
-    if facts.refused_as_free:
+def _template_is_cheaper(facts: Facts) -> bool:
+    free, template = facts.free_price, facts.template_price
+    if not facts.policy.prefers_cheapest or free is None or template is None:
         return False
-    if not facts.has_windows:
-        return True
-    return facts.window_until is not None and facts.now < facts.window_until - MARGIN
+    return free.currency == template.currency and template.amount < free.amount

@@ -20,7 +20,7 @@ def upgrade() -> None:
             "key",
             sa.Text(),
             nullable=False,
-            comment="run:ID, day:CAMPAIGN:YYYY-MM-DD or month:CAMPAIGN:YYYY-MM",
+            comment="CAMPAIGN:run:ID, CAMPAIGN:day:YYYY-MM-DD or CAMPAIGN:month:YYYY-MM",
         ),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column(
@@ -66,7 +66,7 @@ def upgrade() -> None:
     op.create_table(
         "reservations",
         sa.Column("job_id", Id, nullable=False),
-        sa.Column("keys", sa.Text(), nullable=False, comment="JSON list of the budgets it is taken from"),
+        sa.Column("paid_from", sa.Text(), nullable=False, comment="JSON list of the budgets' keys"),
         sa.Column("micros", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("job_id", name="pk_reservations"),
@@ -195,6 +195,25 @@ def upgrade() -> None:
         ),
     )
     op.add_column(
+        "runs",
+        sa.Column(
+            "winner",
+            sa.Text(),
+            nullable=True,
+            comment="the variant that everybody else gets; null: none is chosen",
+        ),
+    )
+    op.add_column("runs", sa.Column("winner_reason", sa.Text(), nullable=True))
+    op.add_column(
+        "runs",
+        sa.Column(
+            "watched_from",
+            Id,
+            nullable=True,
+            comment="the breaker looks at attempts after this one; null: at all",
+        ),
+    )
+    op.add_column(
         "runs", sa.Column("parent_id", Id, nullable=True, comment="the run whose failures a retry takes up")
     )
     _comment_start("when its next run starts; null: no time was given, or no run is left")
@@ -203,6 +222,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     _comment_start("when a one-off starts; null: no time was given")
     op.drop_column("runs", "parent_id")
+    op.drop_column("runs", "watched_from")
+    op.drop_column("runs", "winner_reason")
+    op.drop_column("runs", "winner")
     op.drop_column("runs", "kind")
     op.drop_column("recipients", "consent_at")
     op.drop_column("recipients", "send_at")

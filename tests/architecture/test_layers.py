@@ -16,7 +16,7 @@ HOMES = {
     "aiohttp": {"providers/transport.py", "emulators/webhooks.py"},  # the emulators share nothing of ours
     "alembic": {"storage/schema.py"},
     "jinja2": {"campaigns/templates.py"},
-    "phonenumbers": {"campaigns/phone.py", "campaigns/phone_plans.py"},
+    "phonenumbers": {"campaigns/phone.py", "campaigns/phone_plans.py", "campaigns/phone_zones.py"},
     "filelock": {"scheduler/locks.py"},
 }
 

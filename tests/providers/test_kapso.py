@@ -14,7 +14,7 @@ from campaigns.content import Content, MessageType, Template
 from campaigns.errors import AccountError, Unavailable, UsageError
 from campaigns.outcomes import FailureKind, Refused
 from campaigns.states import JobState
-from providers.base import Call, WebhookRequest
+from providers.base import Call, Doubt, Found, Lookup, Unseen, WebhookRequest
 from providers.http import Http
 from providers.kapso import Kapso
 from providers.kapso_settings import KapsoAccount
@@ -289,3 +289,100 @@ async def test_a_check_says_what_it_saw():
     refusing = Provider({"/100": (401, {"error": "Invalid or missing API key"})}, "current")
     with pytest.raises(AccountError):
         await refusing.adapter.check(refusing.http)
+
+
+# A message in doubt
+
+CHATS, IN_CHAT = "/whatsapp_conversations", "/whatsapp_conversations/conv-1/whatsapp_messages"
+
+
+def sent(**changes: Any) -> dict[str, Any]:
+    """As the page's 201 shows a message."""
+    return {
+        "id": "msg-1",
+        "phone_number": ANN,
+        "message_type": "text",
+        "content": "Hello",
+        "direction": "outbound",
+        "status": "delivered",
+        "whatsapp_message_id": "wamid.1",
+        "message_type_data": {"text": "Hello"},
+        "created_at": "2026-11-20T12:00:01Z",
+        **changes,
+    }
+
+
+async def looked_up(*messages: dict[str, Any], content: Content = HELLO, known: Any = ()) -> Lookup:
+    provider = Provider({CHATS: listed(chat()), IN_CHAT: listed(*messages)})
+    doubt = Doubt(ANN, content, SINCE, frozenset(known))
+    return await provider.adapter.look_up(provider.http, provider.sender, doubt)
+
+
+async def test_a_message_in_doubt_is_found_in_the_person_s_conversation():
+    found = await looked_up(sent(content="Other"), sent(content=" Hello\n"))
+    assert isinstance(found, Found)
+    assert (found.report.message_id, found.report.state) == ("wamid.1", JobState.DELIVERED)
+    without = await looked_up(sent(whatsapp_message_id=None, status="pending"))
+    assert isinstance(without, Found)
+    assert (without.report.message_id, without.report.state) == ("msg-1", JobState.ACCEPTED)
+
+
+async def test_of_several_the_oldest_since_the_call_is_taken():
+    later = sent(id="msg-2", whatsapp_message_id="wamid.2", created_at="2026-11-20T12:00:02Z")
+    long_ago = sent(whatsapp_message_id="wamid.0", created_at="2026-11-20T11:57:59Z")
+    found = await looked_up(later, sent(), long_ago)
+    assert isinstance(found, Found)
+    assert found.report.message_id == "wamid.1"
+    other = await looked_up(later, sent(), known=["msg-1", "wamid.1"])
+    assert isinstance(other, Found)
+    assert other.report.message_id == "wamid.2"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"direction": "inbound"},
+        {"content": "Hello!"},
+        {"message_type": "image"},
+        {"created_at": "2026-11-20T11:57:59Z"},
+        {"created_at": None},
+        {"id": None, "whatsapp_message_id": None},
+    ],
+)
+async def test_a_message_that_may_be_another_s_is_not_adopted(change: dict[str, Any]):
+    assert await looked_up(sent(**change)) == Unseen()
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ({"template_name": "sale", "template_language": "en"}, True),
+        ({"template_name": "sale"}, False),
+        ({"template_name": "other", "template_language": "en"}, False),
+        ({}, False),
+    ],
+)
+async def test_a_template_is_found_where_the_list_says_which(data: dict[str, Any], found: bool):
+    message = sent(message_type="template", content="Big sale", message_type_data=data)
+    assert isinstance(await looked_up(message, content=TEMPLATE), Found) is found
+
+
+async def test_what_is_not_seen_proves_nothing():
+    assert await looked_up() == Unseen()
+    nobody = Provider({CHATS: listed()})
+    doubt = Doubt(ANN, HELLO, SINCE)
+    assert await nobody.adapter.look_up(nobody.http, nobody.sender, doubt) == Unseen()
+    silent = Provider({CHATS: (500, {})})
+    with pytest.raises(Unavailable):
+        await silent.adapter.look_up(silent.http, silent.sender, doubt)
+    current = Provider({}, "current")
+    with pytest.raises(Unavailable):
+        await current.adapter.look_up(current.http, current.sender, doubt)
+
+
+def test_what_each_api_can_do():
+    legacy, current = Provider({}).adapter.capabilities, Provider({}, "current").adapter.capabilities
+    assert (legacy.echoes_reference, legacy.looks_up) == (False, True)
+    assert (current.echoes_reference, current.looks_up) == (True, False)
+    assert Kapso.capabilities == current
+    assert MessageType.STICKER in current.types - legacy.types

@@ -18,7 +18,6 @@ from providers.base import Call, Inbound, Notice, Report, WebhookRequest
 from providers.meta import Meta, MetaAccount
 from providers.meta_codes import CODES, kind_of, note_of
 from providers.meta_shape import envelope
-from providers.meta_webhooks import moment
 from tests.providers.cases.meta_answers import DOCUMENTED
 from tests.providers.contract import Table, http_for, table_of
 
@@ -129,26 +128,6 @@ def test_a_notice_is_no_longer_than_it_need_be(table: Table) -> None:
     [notice] = heard(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
     assert isinstance(notice, Notice)
     assert (notice.at, len(notice.text)) == (NOON, 500)
-
-
-@pytest.mark.parametrize(
-    ("value", "at"),
-    [
-        ("1795176000", NOON),
-        (1795176000, NOON),
-        ("1795176000000", NOON),
-        ("", None),
-        ("soon", None),
-        ("nan", None),
-        ("9" * 400, None),
-        (True, None),
-        (-1, None),
-        ([], None),
-        (None, None),
-    ],
-)
-def test_times(value: Any, at: datetime | None) -> None:
-    assert moment(value) == at
 
 
 # Sending

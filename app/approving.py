@@ -1,0 +1,11 @@
+"""What the settings ask before a launch."""
+
+from __future__ import annotations
+
+from app.settings import Settings
+from scheduler.approval import Guard
+
+
+def guard_of(settings: Settings) -> Guard:
+    """`[approval]` of drumbeat.toml."""
+    return Guard(settings.approval)

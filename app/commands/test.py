@@ -1,0 +1,51 @@
+"""`drumbeat campaign test`: the message to named numbers before it goes to everybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from app.commands.options import json_option, name_argument, run_async
+from app.context import Context
+
+if TYPE_CHECKING:
+    from scheduler.testing import Trial
+
+
+@click.command()
+@name_argument
+@click.option("--to", "numbers", metavar="PHONE", multiple=True, required=True, help="Whom to; may be repeated.")
+@click.option("--line", type=click.IntRange(min=1), help="The row that fills the message; default: the first.")
+@json_option
+@click.pass_obj
+def test(context: Context, name: str, numbers: tuple[str, ...], line: int | None, as_json: bool) -> None:
+    """Send the message to your own numbers, filled from a row of the list; a draft will do.
+
+    No cap and no report counts it; `why` tells what became of it. It costs what a message costs.
+    """
+    from app.output import counted, print_json, say, suggest
+
+    trial = run_async(_start(context, name, numbers, line))
+    if as_json:
+        print_json({"campaign": name, "done": "test", **_json(trial)})
+        return
+    ready = counted(len(trial.phones), "test message")
+    say(f"{ready} of {name}, filled from line {trial.line}, for the runner to send within an hour.")
+    suggest("drumbeat run --until-idle", *(f"drumbeat why {name} {phone}" for phone in trial.phones))
+
+
+async def _start(context: Context, name: str, numbers: tuple[str, ...], line: int | None) -> Trial:
+    from scheduler.testing import start_test
+
+    async with context.database() as engine:
+        return await start_test(engine, name, numbers, line)
+
+
+def _json(trial: Trial) -> dict[str, object]:
+    return {
+        "run": trial.run_id,
+        "line": trial.line,
+        "to": trial.phones,
+        "expires_at": trial.expires_at,
+    }

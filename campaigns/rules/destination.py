@@ -1,0 +1,48 @@
+"""Rule 6: where marketing templates are not delivered, they are not sent. A free-form message in an open window may go,
+and one that waits for its window may wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from campaigns.rules.decision import Decision, Facts, Form, Send, Skip, SkipReason
+from campaigns.rules.forms import may_be_free
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Templates of `category` do not reach numbers of the ISO 3166 country `region`."""
+
+    region: str
+    category: str
+    since: datetime
+    until: datetime | None
+    """None: no end is known."""
+
+
+BLOCKS: Final = (
+    # Meta, "Per-user marketing template message limits": paused for numbers with +1 and an area code of the United
+    # States, until further notice. Puerto Rico and the other islands under +1 are countries of their own here.
+    Block("US", "marketing", datetime(2025, 4, 1, tzinfo=UTC), None),
+)
+
+
+def destination(facts: Facts) -> Decision:
+    if Form.TEMPLATE not in facts.policy.forms or not template_blocked(facts) or may_be_free(facts):
+        return Send()
+    if Form.FREE in facts.policy.forms and facts.policy.waits_for_window:
+        return Send()
+    return Skip(SkipReason.DESTINATION_BLOCKED)
+
+
+def template_blocked(facts: Facts) -> bool:
+    """Whether a template of the campaign's category does not reach the recipient's country now."""
+    return any(
+        block.region == facts.region
+        and block.category == facts.policy.category
+        and block.since <= facts.now
+        and (block.until is None or facts.now < block.until)
+        for block in BLOCKS
+    )

@@ -1,0 +1,67 @@
+"""Rule 7: a person gets at most so many messages in a stretch of time, from all campaigns together.
+
+A cap holds back the messages that it counts, and no others. In a rolling stretch a message counts until it is exactly
+that old; a calendar day or week is that of the recipient's zone, and of several zones each is kept. Where several caps
+are full, one that skips wins; those that wait do so until all of them have room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from campaigns.rules.decision import (
+    Calendar, Cap, Decision, Facts, Policy, Rule, Send, Skip, SkipReason, Touch, Wait,
+)  # fmt: skip
+from campaigns.zones import instant_of
+
+
+def frequency_cap(facts: Facts) -> Decision:
+    full: list[datetime] = []
+    for cap in facts.policy.caps:
+        until = _frees_at(cap, facts) if _counts(cap, facts.policy) else None
+        if until is not None and not cap.waits:
+            return Skip(SkipReason.FREQUENCY_CAP)
+        if until is not None:
+            full.append(until)
+    return Wait(max(full), Rule.FREQUENCY_CAP) if full else Send()
+
+
+def _counts(cap: Cap, message: Policy | Touch) -> bool:
+    return (
+        cap.category in (None, message.category)
+        and (cap.tag is None or cap.tag in message.tags)
+        and cap.channel in (None, message.account)
+    )
+
+
+def _frees_at(cap: Cap, facts: Facts) -> datetime | None:
+    """When there is room for one more; None: there is now."""
+    sent = sorted(touch.at for touch in facts.touches if _counts(cap, touch))
+    if len(sent) < cap.most:
+        return None
+    if isinstance(cap.per, timedelta):
+        lapses = sent[-cap.most] + cap.per
+        return lapses if lapses > facts.now else None
+    zones = facts.zones or (ZoneInfo("UTC"),)
+    return max(_full_until(cap.per, cap.most, sent, facts.now, zones), default=None)
+
+
+def _full_until(
+    per: Calendar, most: int, sent: Sequence[datetime], now: datetime, zones: Sequence[ZoneInfo]
+) -> list[datetime]:
+    """The end of the day or week that is full, in each zone where it is."""
+    periods = (_period(per, now.astimezone(zone).date(), zone) for zone in zones)
+    return [end for start, end in periods if sent[-most] >= start]
+
+
+@lru_cache(maxsize=4096)
+def _period(per: Calendar, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """When the day, or its week, begins and ends in the zone."""
+    length = 1
+    if per is Calendar.WEEK:
+        day, length = day - timedelta(days=day.weekday()), 7
+    first, after = (datetime.combine(date_, time()) for date_ in (day, day + timedelta(days=length)))
+    return instant_of(first, zone), instant_of(after, zone)

@@ -1,0 +1,25 @@
+"""Rule 5: a share of the people gets nothing. Who that is follows from the salt and the number alone, and has nothing to
+do with how people are spread over lanes."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final
+
+from campaigns.rules.decision import Decision, Facts, Holdout, Send, Skip, SkipReason
+
+SHARES: Final = 10_000
+"""A share is a hundredth of a percent."""
+
+
+def holdout(facts: Facts) -> Decision:
+    asked = facts.policy.holdout
+    if asked is not None and is_held_out(asked, facts.phone):
+        return Skip(SkipReason.HOLDOUT)
+    return Send()
+
+
+def is_held_out(asked: Holdout, phone: str) -> bool:
+    """Whether the person is in the group; who is in it at 5 % is in it at 10 % too."""
+    drawn = int.from_bytes(sha256(f"{asked.salt}{phone}".encode()).digest()[:8])
+    return drawn % SHARES < round(asked.percent * SHARES / 100)

@@ -1,0 +1,84 @@
+"""Rule 9: a message arrives while the recipient's clock shows an allowed time, to the minute: the start of a span is
+allowed, its end is not, and what runs over midnight belongs to the day it starts on.
+
+- Clocks go forward: a span whose start is skipped opens at the first time that exists.
+- Clocks go back: of the hour that comes twice only the first pass is allowed.
+- Of several zones that the person may live in, all must allow it. Where that never happens in two weeks, the first
+  moment at which the most of them do is taken.
+- Where no zone is known, it is UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from campaigns.rules.decision import Decision, Facts, Hours, Rule, Send, Wait
+from campaigns.zones import after_repeat, instant_of
+
+REACH: Final = timedelta(days=15)
+"""Two weeks, so that a span of one weekday that a change of the clocks swallows is found in the next."""
+
+Zones = tuple[ZoneInfo, ...]
+
+
+def hours(facts: Facts) -> Decision:
+    if facts.policy.hours is None:
+        return Send()
+    minute = facts.now.replace(second=0, microsecond=0)
+    opens = _next_open(minute, facts.policy.hours, facts.zones or (ZoneInfo("UTC"),))
+    return Send() if opens == minute else Wait(opens, Rule.HOURS)
+
+
+@lru_cache(maxsize=4096)
+def _next_open(minute: datetime, hours: Hours, zones: Zones) -> datetime:
+    """The first allowed minute, from this one on."""
+    return _open_in_all(minute, hours, zones) or _open_in_most(minute, hours, zones)
+
+
+def _open_in_all(minute: datetime, hours: Hours, zones: Zones) -> datetime | None:
+    last = minute + REACH
+    while minute <= last:
+        latest = max(_open_from(minute, hours, zone) for zone in zones)
+        if latest == minute:
+            return minute
+        minute = latest
+    return None
+
+
+def _open_in_most(minute: datetime, hours: Hours, zones: Zones) -> datetime:
+    opens = (start for zone in zones for start in _starts(minute, hours, zone))
+    return max([minute, *sorted(opens)], key=lambda at: sum(_is_open(at, hours, zone) for zone in zones))
+
+
+def _open_from(minute: datetime, hours: Hours, zone: ZoneInfo) -> datetime:
+    """The first allowed minute in one zone."""
+    while not _is_open(minute, hours, zone):
+        again = after_repeat(minute, zone)
+        minute = again if again > minute else next(_starts(minute, hours, zone))
+    return minute
+
+
+def _starts(minute: datetime, hours: Hours, zone: ZoneInfo) -> Iterator[datetime]:
+    """When spans begin after `minute`, the first first."""
+    today = minute.astimezone(zone).date()
+    for day in (today + timedelta(days=ahead) for ahead in range(REACH.days)):
+        if day.weekday() in hours.days:
+            spans = (instant_of(datetime.combine(day, start), zone) for start, _ in sorted(hours.allow))
+            yield from (start for start in spans if start > minute)
+
+
+def _is_open(minute: datetime, hours: Hours, zone: ZoneInfo) -> bool:
+    local = minute.astimezone(zone)
+    return not local.fold and any(_within(local, span, hours.days) for span in hours.allow)
+
+
+def _within(local: datetime, span: tuple[time, time], days: frozenset[int]) -> bool:
+    start, end = span
+    clock, today = local.time(), local.weekday()
+    if start < end:
+        return start <= clock < end and today in days
+    return (start <= clock and today in days) or (clock < end and (today - 1) % 7 in days)

@@ -1,0 +1,12 @@
+"""Rule 8: `contact_gap` passes since any campaign last wrote to the person, on any sender."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+
+
+def min_gap(facts: Facts) -> Decision:
+    if facts.last_touch_at is None:
+        return Send()
+    until = facts.last_touch_at + facts.policy.min_gap
+    return Wait(until, Rule.MIN_GAP) if facts.now < until else Send()

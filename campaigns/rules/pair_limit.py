@@ -1,0 +1,12 @@
+"""Rule 12: the provider's least time passes between two messages to one person on one lane."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+
+
+def pair_limit(facts: Facts) -> Decision:
+    if facts.pair_touch_at is None:
+        return Send()
+    until = facts.pair_touch_at + facts.policy.pair_gap
+    return Wait(until, Rule.PAIR_LIMIT) if facts.now < until else Send()

@@ -1,0 +1,11 @@
+"""Rule 14: on its first days a campaign sends no more on a lane than its ramp allows for the day."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+
+
+def ramp(facts: Facts) -> Decision:
+    if facts.ramp_left is None or facts.ramp_left > 0:
+        return Send()
+    return Wait(facts.ramp_renews_at, Rule.RAMP)

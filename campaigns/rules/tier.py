@@ -1,0 +1,12 @@
+"""Rule 13: outside their windows, an account reaches no more different people in 24 hours than its tier allows."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+from campaigns.rules.forms import in_window
+
+
+def tier(facts: Facts) -> Decision:
+    if facts.tier_left is None or facts.tier_left > 0 or in_window(facts):
+        return Send()
+    return Wait(facts.tier_frees_at, Rule.TIER)

@@ -1,0 +1,91 @@
+"""The approval that a large or dear campaign needs before it is launched: of exactly what it is, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from campaigns.approval import ApprovalLimits
+from campaigns.clock import Now, utc_now
+from campaigns.costs import Money
+from campaigns.errors import InvalidInput, Stopped
+from campaigns.states import CampaignState
+from storage.approvals import Approval, approval_of, count_recipients, digest_campaign, store_approval
+from storage.campaigns import Campaign, require, was_launched
+from storage.control import move_campaign
+from storage.engine import Connection, Engine, reading, writing
+
+NEEDED: Final = "It needs approval"
+"""How the reason of a campaign begins that waits for it: approving takes it on."""
+OVER: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
+
+WorstCase = Callable[[Connection, Campaign], Awaitable[Money | None]]
+"""The most that the campaign may cost, or None where a price is not known."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is asked before a launch."""
+
+    limits: ApprovalLimits
+    worst_case: WorstCase | None = None
+
+
+NO_GUARD: Final = Guard(ApprovalLimits())
+
+
+async def approve(engine: Engine, name: str, by: str, *, now: Now = utc_now) -> tuple[Approval, bool]:
+    """Approve the campaign as it is stored; whether it had waited for that, and now goes on at its time."""
+    async with reading(engine) as connection:
+        campaign = await require(connection, name)
+        if campaign.state in OVER:
+            raise InvalidInput(
+                f"{name} is {campaign.state}; there is nothing to approve any more.",
+                hint=f"drumbeat campaign clone {name} NEW",
+            )
+        approval = Approval(await digest_campaign(connection, campaign.id), by, now())
+    async with writing(engine) as connection:
+        await store_approval(connection, campaign.id, approval)
+        campaign = await require(connection, name)
+        waited = (campaign.reason or "").startswith(NEEDED) and not await was_launched(
+            connection, campaign.id
+        )
+        if waited:
+            paused, target = [CampaignState.PAUSED], CampaignState.SCHEDULED
+            waited = await move_campaign(connection, name, paused, target, approval.at)
+    return approval, waited
+
+
+async def approval_need(connection: Connection, campaign: Campaign, guard: Guard) -> str | None:
+    """Why the campaign is not launched without an approval, or None."""
+    if guard == NO_GUARD:
+        return None
+    recipients = await count_recipients(connection, campaign.id)
+    asked = guard.worst_case if guard.limits.amount else None
+    worst_case = await asked(connection, campaign) if asked else None
+    return guard.limits.reason(recipients, worst_case)
+
+
+async def approval_problem(connection: Connection, campaign: Campaign, guard: Guard) -> str | None:
+    """Why the campaign may not be launched now, a sentence, or None.
+
+    The caller of a launch holds the campaign's lock: a load must not change it in between.
+    """
+    need = await approval_need(connection, campaign, guard)
+    if need is None:
+        return None
+    approval = await approval_of(connection, campaign.id)
+    if approval is None:
+        return f"{NEEDED}: {need}."
+    if await digest_campaign(connection, campaign.id) != approval.digest:
+        return f"{NEEDED} again, because it was changed after {approval.by} approved it: {need}."
+    return None
+
+
+async def refuse_unapproved(connection: Connection, campaign: Campaign, guard: Guard) -> None:
+    """Raise Stopped where the campaign may not be launched for want of approval."""
+    if problem := await approval_problem(connection, campaign, guard):
+        raise Stopped(
+            f"{campaign.name} does not start. {problem}", hint=f"drumbeat campaign approve {campaign.name}"
+        )

@@ -1,0 +1,131 @@
+"""Money set aside for messages and settled later: a budget is what is reserved and what is spent, never more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.costs import Money
+from storage.engine import is_sqlite, lock_names
+from storage.tables import budgets, reservations
+
+LARGEST_PORTION = 500
+"""Ids to a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a message may cost at most, and the budgets it is paid from."""
+
+    job_id: int
+    keys: tuple[str, ...]
+    money: Money
+
+
+def budget_lock(campaign_id: int) -> str:
+    """The name under which all budgets of a campaign are locked."""
+    return f"budget:{campaign_id}"
+
+
+async def used_of(connection: AsyncConnection, keys: Mapping[str, str]) -> dict[str, int]:
+    """What is reserved and spent of each budget, in micro-units. The caller holds their locks.
+
+    `keys` gives each budget's currency; one that is new begins at 0.
+    """
+    if not keys:
+        return {}
+    upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    await connection.execute(
+        upsert(budgets).on_conflict_do_nothing(),
+        [
+            {"key": key, "currency": keys[key], "reserved_micros": 0, "spent_micros": 0}
+            for key in sorted(keys)
+        ],
+    )
+    found = select(budgets.c.key, budgets.c.reserved_micros + budgets.c.spent_micros).where(
+        budgets.c.key.in_(list(keys))
+    )
+    return dict((await connection.execute(found)).tuples().all())
+
+
+async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> None:
+    """Set money aside; the caller has seen that there is enough, in this same transaction."""
+    if not new:
+        return
+    await connection.execute(
+        insert(reservations),
+        [
+            {
+                "job_id": one.job_id,
+                "paid_from": orjson.dumps(one.keys).decode(),
+                "micros": one.money.micros,
+                "currency": one.money.currency,
+            }
+            for one in new
+        ],
+    )
+    await _change(connection, ((key, one.money.micros, 0) for one in new for key in one.keys))
+
+
+async def settle(connection: AsyncConnection, costs: Mapping[int, Money | None]) -> None:
+    """Turn the jobs' reservations into what they cost; None: nothing was sent, and nothing is owed.
+
+    A cost in another currency than the budget's is settled at what was reserved for it. A caller that holds other
+    locks has taken those of the budgets together with them.
+    """
+    for job_ids in _portions(sorted(costs)):
+        held = select(reservations.c.paid_from).where(reservations.c.job_id.in_(job_ids))
+        keys = {key for text in (await connection.execute(held)).scalars() for key in orjson.loads(text)}
+        if not keys:
+            continue
+        await lock_names(connection, [budget_lock(int(key.partition(":")[0])) for key in keys])
+        taken = (
+            await connection.execute(
+                delete(reservations).where(reservations.c.job_id.in_(job_ids)).returning(*reservations.c)
+            )
+        ).all()
+        await _change(
+            connection,
+            (
+                (key, -row.micros, _owed(costs[row.job_id], row.micros, row.currency))
+                for row in taken
+                for key in orjson.loads(row.paid_from)
+            ),
+        )
+
+
+def _owed(cost: Money | None, reserved: int, currency: str) -> int:
+    if cost is None:
+        return 0
+    return cost.micros if cost.currency == currency else reserved
+
+
+async def _change(connection: AsyncConnection, changes: Iterable[tuple[str, int, int]]) -> None:
+    """Add to what is reserved and spent of each budget, in the one order of their keys."""
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for key, reserved, spent in changes:
+        sums[key][0] += reserved
+        sums[key][1] += spent
+    if sums:
+        await connection.execute(
+            update(budgets)
+            .where(budgets.c.key == bindparam("of_key"))
+            .values(
+                reserved_micros=budgets.c.reserved_micros + bindparam("more_reserved"),
+                spent_micros=budgets.c.spent_micros + bindparam("more_spent"),
+            ),
+            [
+                {"of_key": key, "more_reserved": reserved, "more_spent": spent}
+                for key, (reserved, spent) in sorted(sums.items())
+            ],
+        )
+
+
+def _portions(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (ids[at : at + LARGEST_PORTION] for at in range(0, len(ids), LARGEST_PORTION))

@@ -1,0 +1,190 @@
+"""The queries of `retry-failed`: an occurrence is a scheduled run with its retries, and of a person's jobs in it the
+newest counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Insert,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import LEFT, JobState, RunState
+from storage.tables import events, jobs, runs, to_millis
+
+MAY_BE_LISTED: Final = (
+    JobState.FAILED,
+    JobState.SKIPPED,
+    JobState.EXPIRED,
+    JobState.CANCELLED,
+    JobState.IN_DOUBT,
+)
+ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
+GIVEN_UP: Final = "given_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """The newest scheduled run of a campaign, and the runs that belong to it."""
+
+    run_id: int
+    state: RunState
+    spec: str
+    priority: int
+    run_ids: tuple[int, ...]
+    """Its own, and those of its retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedGroup:
+    """People whose newest message ended without arriving, for the same reason."""
+
+    state: JobState
+    reason: str | None
+    code: str | None
+    count: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.state.value, self.reason or "", self.code or ""
+
+
+async def newest_occurrence(connection: AsyncConnection, campaign_id: int) -> Occurrence | None:
+    """The campaign's newest run by its schedule, or None where it was never launched."""
+    columns = (runs.c.id, runs.c.state, runs.c.spec, runs.c.priority)
+    newest = select(*columns).where(runs.c.campaign_id == campaign_id, runs.c.kind == "scheduled")
+    row = (await connection.execute(newest.order_by(runs.c.nominal_at.desc()).limit(1))).first()
+    if row is None:
+        return None
+    retries = await connection.scalars(select(runs.c.id).where(runs.c.parent_id == row.id))
+    return Occurrence(row.id, RunState(row.state), row.spec, row.priority, (row.id, *retries))
+
+
+async def ended_groups(
+    connection: AsyncConnection, occurrence: Occurrence, *, given_up: bool
+) -> list[EndedGroup]:
+    """Who was not reached, by reason, the most frequent first. Nobody who has, or may have, a message is among them."""
+    counted = (
+        select(jobs.c.state, jobs.c.reason, jobs.c.code, func.count())
+        .where(
+            jobs.c.run_id.in_(occurrence.run_ids),
+            jobs.c.state.in_(MAY_BE_LISTED),
+            _is_open(occurrence, given_up),
+        )
+        .group_by(jobs.c.state, jobs.c.reason, jobs.c.code)
+        .order_by(func.count().desc(), jobs.c.state, jobs.c.reason, jobs.c.code)
+    )
+    rows = await connection.execute(counted)
+    return [EndedGroup(JobState(state), *rest) for state, *rest in rows]
+
+
+async def add_retries(
+    connection: AsyncConnection,
+    occurrence: Occurrence,
+    child_id: int,
+    groups: Sequence[EndedGroup],
+    now: datetime,
+    *,
+    after: timedelta,
+    held_by: str | None,
+    given_up: bool,
+) -> int:
+    """Give everybody of the groups a job in the child run, due once `after` has passed since the failure; how many."""
+    if not groups:
+        return 0
+    query = _retries(occurrence, child_id, groups, now, after, held_by, given_up)
+    return (await connection.execute(query)).rowcount
+
+
+def _retries(
+    occurrence: Occurrence,
+    child_id: int,
+    groups: Sequence[EndedGroup],
+    now: datetime,
+    after: timedelta,
+    held_by: str | None,
+    given_up: bool,
+) -> Insert:
+    ready_at = type_coerce(jobs.c.updated_at, BigInteger) + literal(round(after.total_seconds() * 1000))
+    moment = literal(to_millis(now), BigInteger)
+    chosen: dict[str, ColumnElement[Any]] = {
+        "run_id": literal(child_id),
+        "recipient_id": jobs.c.recipient_id,
+        "phone": jobs.c.phone,
+        "lane": jobs.c.lane,
+        "variant": jobs.c.variant,
+        "state": literal(JobState.PENDING.value),
+        "held_by": literal(held_by),
+        "due_at": case((ready_at > moment, ready_at), else_=moment),
+        "updated_at": moment,
+    }
+    key = tuple_(jobs.c.state, func.coalesce(jobs.c.reason, ""), func.coalesce(jobs.c.code, ""))
+    source = (
+        select(*chosen.values())
+        .where(
+            jobs.c.run_id.in_(occurrence.run_ids),
+            key.in_([group.key for group in groups]),
+            _is_open(occurrence, given_up),
+        )
+        .order_by(jobs.c.id)
+    )
+    return insert(jobs).from_select(list(chosen), source)
+
+
+def _is_open(occurrence: Occurrence, given_up: bool) -> ColumnElement[bool]:
+    """The job is the person's newest of the occurrence, and no other of theirs is under way or may have arrived."""
+    other = jobs.alias("other")
+    blocks = [other.c.id > jobs.c.id, other.c.state.in_([*LEFT, JobState.PENDING])]
+    if not given_up:
+        blocks.append(and_(other.c.state == JobState.CANCELLED, other.c.reason == GIVEN_UP))
+    found = select(other.c.id).where(
+        other.c.run_id.in_(occurrence.run_ids),
+        other.c.phone == jobs.c.phone,
+        other.c.id != jobs.c.id,
+        or_(*blocks),
+    )
+    return ~found.exists()
+
+
+async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
+    """End the pending retries of people whom the first message has reached after all; how many."""
+    earlier, child = jobs.alias("earlier"), runs.alias("child")
+    arrived = (
+        select(jobs.c.id)
+        .join(child, child.c.id == jobs.c.run_id)
+        .join(runs, or_(runs.c.id == child.c.parent_id, runs.c.parent_id == child.c.parent_id))
+        .join(earlier, and_(earlier.c.run_id == runs.c.id, earlier.c.phone == jobs.c.phone))
+        .where(
+            child.c.kind == "retry",
+            child.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
+            jobs.c.state == JobState.PENDING.value,
+            earlier.c.state.in_(ARRIVED),
+        )
+    )
+    ended = await connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_(arrived), jobs.c.state == JobState.PENDING.value)
+        .values(state=JobState.SKIPPED, reason="already_arrived", held_by=None, updated_at=now)
+        .returning(jobs.c.id)
+    )
+    told = {"at": now, "stored_at": now, "source": "clock", "event": JobState.SKIPPED.value}
+    rows = [{"job_id": job_id, **told} for job_id in ended.scalars()]
+    if rows:
+        await connection.execute(insert(events), rows)
+    return len(rows)

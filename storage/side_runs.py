@@ -1,0 +1,75 @@
+"""Runs beside the schedule: retries of an occurrence, and tests. They take no occurrence's place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import JobState, RunState
+from storage.tables import campaigns, jobs, runs
+
+TICK = timedelta(milliseconds=1)
+
+
+async def add_side_run(
+    connection: AsyncConnection,
+    campaign_id: int,
+    kind: Literal["retry", "test"],
+    spec: str,
+    *,
+    priority: int,
+    expires_at: datetime | None,
+    now: datetime,
+    parent_id: int | None = None,
+) -> int:
+    """A running run without jobs yet; its id. The caller holds the campaign's lock."""
+    run = insert(runs).values(
+        campaign_id=campaign_id,
+        nominal_at=await _free_moment(connection, campaign_id, now),
+        state=RunState.RUNNING,
+        priority=priority,
+        spec=spec,
+        jobs=0,
+        launched_at=now,
+        expires_at=expires_at,
+        kind=kind,
+        parent_id=parent_id,
+    )
+    return int((await connection.execute(run.returning(runs.c.id))).scalar_one())
+
+
+async def count_jobs_made(connection: AsyncConnection, run_id: int, jobs: int) -> None:
+    await connection.execute(update(runs).where(runs.c.id == run_id).values(jobs=jobs))
+
+
+async def _free_moment(connection: AsyncConnection, campaign_id: int, now: datetime) -> datetime:
+    """The first millisecond from `now` on that is neither a run's nor the next occurrence's."""
+    moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    taken = select(runs.c.nominal_at).where(runs.c.campaign_id == campaign_id, runs.c.nominal_at >= moment)
+    planned = select(campaigns.c.start_at).where(campaigns.c.id == campaign_id)
+    used = {*(await connection.scalars(taken)), await connection.scalar(planned)}
+    while moment in used:
+        moment += TICK
+    return moment
+
+
+async def add_test_jobs(
+    connection: AsyncConnection,
+    run_id: int,
+    recipient_id: int,
+    phones: Sequence[tuple[str, str]],
+    now: datetime,
+) -> None:
+    """A job for each (phone, lane): the message of that recipient goes to the phone."""
+    same = {
+        "run_id": run_id,
+        "recipient_id": recipient_id,
+        "state": JobState.PENDING,
+        "due_at": now,
+        "updated_at": now,
+    }
+    await connection.execute(insert(jobs), [{**same, "phone": phone, "lane": lane} for phone, lane in phones])

@@ -1,0 +1,113 @@
+"""Frequency caps through the whole engine: campaigns and lanes that compete for the same people at the same time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.rules.decision import Cap
+from emulators.settings import Settings
+from scheduler.runner import run
+from storage.engine import Engine
+from tests.acceptance.conftest import InMemory
+from tests.support.accounts import TEMPLATE, account_at
+from tests.support.campaigns import job_rows, phone, spec, store_campaign
+
+CAP = {"max": 2, "per": "7d"}
+CROSSED = (("meta", ["one", "two"]), ("kapso", ["one"]), ("meta", ["two", "one"]))
+"""Provider and senders of each campaign: a contact has another lane in each."""
+
+
+def capped(number: int, provider: str, senders: list[str], **tables: Any) -> Any:
+    return spec(
+        f"campaign-{number}",
+        provider=provider,
+        senders=senders,
+        content={"template": TEMPLATE},
+        caps=[CAP],
+        **tables,
+    )
+
+
+@pytest.mark.parametrize("size", [300, pytest.param(5_000, marks=pytest.mark.soak)])
+async def test_nobody_is_above_the_cap_and_everyone_gets_what_it_allows(
+    engine: Engine, tmp_path: Path, size: int
+) -> None:
+    for number, (provider, senders) in enumerate(CROSSED):
+        await store_campaign(engine, capped(number, provider, senders), size)
+    transport = InMemory(Settings())
+    accounts = {name: account_at(name, tmp_path / name) for name in ("meta", "kapso")}
+    await run(engine, accounts, until_idle=True, wait_receipts=timedelta(0), transport=transport)
+    received = Counter(entry["to"].lstrip("+") for entry in await transport.ledger())
+    assert received == {phone(number)[1:]: 2 for number in range(size)}
+    rows = await job_rows(engine)
+    assert Counter((row.state, row.reason) for row in rows if row.state == "skipped") == {
+        ("skipped", "frequency_cap"): size
+    }
+    assert len(rows) == 3 * size
+
+
+async def test_a_definite_failure_gives_its_room_back(engine: Engine, tmp_path: Path) -> None:
+    for number in range(2):
+        await store_campaign(engine, capped(number, "meta", ["one"], caps=[{"max": 1, "per": "7d"}]), 1)
+    transport = InMemory(Settings())
+    await transport.tell("POST", "/meta/_control/refuse", {"code": 131026, "times": 1})
+    accounts = {"meta": account_at("meta", tmp_path / "key")}
+    await run(engine, accounts, until_idle=True, wait_receipts=timedelta(0), transport=transport)
+    assert [(row.state, row.code) for row in await job_rows(engine)] == [
+        ("failed", "131026"),
+        ("accepted", None),
+    ]
+
+
+async def test_who_need_not_obey_goes_and_who_does_not_count_leaves_room(
+    engine: Engine, tmp_path: Path
+) -> None:
+    one = [{"max": 1, "per": "7d"}]
+    await store_campaign(
+        engine, capped(0, "meta", ["one"], caps=one, counts_toward_caps=False, priority=3), 1
+    )
+    await store_campaign(engine, capped(1, "meta", ["one"], caps=one, priority=2), 1)
+    await store_campaign(engine, capped(2, "meta", ["one"], caps=one, obeys_caps=False, priority=1), 1)
+    await store_campaign(engine, capped(3, "meta", ["one"], caps=one), 1)
+    accounts = {"meta": account_at("meta", tmp_path / "key", pair_gap="0s")}
+    transport = InMemory(Settings())
+    await run(engine, accounts, until_idle=True, wait_receipts=timedelta(0), transport=transport)
+    assert [row.state for row in await job_rows(engine)] == ["accepted", "accepted", "accepted", "skipped"]
+
+
+async def test_a_house_cap_holds_for_every_campaign(engine: Engine, tmp_path: Path) -> None:
+    for number in range(2):
+        wanted = spec(f"c-{number}", provider="kapso", senders=["one"], content={"template": TEMPLATE})
+        await store_campaign(engine, wanted, 3)
+    transport = InMemory(Settings())
+    await run(
+        engine,
+        {"kapso": account_at("kapso", tmp_path / "key")},
+        until_idle=True,
+        wait_receipts=timedelta(0),
+        transport=transport,
+        house_caps=(Cap(1, timedelta(days=1)),),
+    )
+    assert len(await transport.ledger()) == 3
+
+
+async def test_a_paced_campaign_never_exceeds_its_pair_gap(engine: Engine, tmp_path: Path) -> None:
+    for number in range(2):
+        await store_campaign(engine, capped(number, "kapso", ["one"], caps=[]), 2)
+    transport = InMemory(Settings())
+    await run(
+        engine,
+        {"kapso": account_at("kapso", tmp_path / "key", rate="50/s")},
+        until_idle=True,
+        wait_receipts=timedelta(0),
+        transport=transport,
+    )
+    times: dict[str, list[float]] = {}
+    for entry in await transport.ledger():
+        times.setdefault(entry["to"], []).append(entry["accepted_at"])
+    assert all(len(at) == 2 and at[1] - at[0] >= 6 for at in times.values())
