@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from app.approving import guard_of
 from app.output import near, print_facts, print_table, say
 from app.progress import row_counter
 from app.settings import Settings
@@ -23,10 +24,11 @@ from campaigns.states import CampaignState
 from campaigns.templates import Renderer
 from providers.registry import adapter_class, open_adapter, providers_that_send
 from scheduler import control
+from scheduler.approval import approval_problem
 from scheduler.fitting import Refuse, refuse_unsendable
 from scheduler.load import LoadReport, check, load
-from storage.campaigns import Campaign, create, discard_empty, find, replace_spec, was_launched
-from storage.engine import Connection, Engine, writing
+from storage.campaigns import Campaign, create, discard_empty, find, replace_spec, require, was_launched
+from storage.engine import Connection, Engine, reading, writing
 
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
 
@@ -52,6 +54,8 @@ class Loaded:
     report: LoadReport
     state: CampaignState | None = None
     start_at: datetime | None = None
+    held: str | None = None
+    """Why it does not start without an approval."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -60,6 +64,7 @@ class Loaded:
             "campaign": self.campaign,
             "state": self.state,
             "start_at": self.start_at,
+            "held": self.held,
         }
 
 
@@ -107,11 +112,17 @@ async def load_campaign(
             await discard_empty(connection, campaign.id)
         raise
     start = now() if flags.now else spec.schedule.start_at
-    if start is not None:
+    held = await _held(engine, settings, campaign, start) if start is not None else None
+    if start is not None and not (held and flags.now):
         await control.schedule(engine, spec.name, start, now=now)
-    waits = campaign.state is CampaignState.DRAFT and start
-    state = CampaignState.SCHEDULED if waits else campaign.state
-    return Loaded(spec.name, report, state, start or campaign.start_at)
+    async with reading(engine) as connection:
+        stored = await require(connection, spec.name)
+    return Loaded(spec.name, report, stored.state, stored.start_at, held)
+
+
+async def _held(engine: Engine, settings: Settings, campaign: Campaign, start_at: datetime) -> str | None:
+    async with reading(engine) as connection:
+        return await approval_problem(connection, campaign, guard_of(settings), start_at)
 
 
 async def _open_campaign(engine: Engine, spec: CampaignSpec, now: datetime) -> Campaign:
@@ -137,7 +148,7 @@ async def _is_open(connection: Connection, campaign: Campaign) -> bool:
 
 def _instead(campaign: Campaign) -> str:
     """How to send something else."""
-    another = "Give the campaign file another name, and load it: it is a campaign of its own."
+    another = "Give the campaign file another name. It is a campaign of its own then."
     match campaign.state:
         case CampaignState.RUNNING:
             return f"{another} To stop this one first: drumbeat campaign pause {campaign.name}"
@@ -249,6 +260,8 @@ def print_load(loaded: Loaded) -> None:
             else ", no time given yet"
         )
         facts.append(("state", loaded.state.value + when))
+    if loaded.held:
+        facts.append(("approval", loaded.held))
     print_facts(loaded.campaign or "The CSV", facts)
     say()
     if report.reasons:

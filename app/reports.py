@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -122,7 +122,7 @@ def _of(part: int, whole: int) -> str:
 
 
 async def cost_report(connection: Connection, name: str) -> Report:
-    """What the provider charged, as far as it has said."""
+    """What it was expected to cost, what the provider charged, and what it has not said yet."""
     campaign = await require(connection, name)
     countries = await reports.cost_by_country(connection, campaign.id)
     categories = await reports.cost_by_category(connection, campaign.id)
@@ -143,14 +143,17 @@ async def cost_report(connection: Connection, name: str) -> Report:
         ],
         Table(
             None,
-            ("group", "name", "currency", "messages", "actual", "unsettled", "unpriced"),
+            ("group", "name", "currency", *_AMOUNTS),
             [
-                (kind, line.group, _currency(line), line.messages, line.actual, line.unsettled, line.unpriced)
+                (kind, line.group, _currency(line), *(getattr(line, name) for name in _AMOUNTS))
                 for kind, line in lines
             ],
         ),
         _cost_remarks(totals),
     )
+
+
+_AMOUNTS = ("messages", "estimated", "actual", "unsettled", "unpriced")
 
 
 def _totals(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
@@ -163,13 +166,19 @@ def _totals(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
     return [
         {
             "currency": _shown(currency),
-            "estimated": None,
+            "estimated": _sum_known(line.estimated for line in group),
             "actual": sum((line.actual for line in group), Decimal(0)),
             "unsettled": sum((line.unsettled for line in group), Decimal(0)),
             "unpriced": unpriced,
         }
         for currency, group in (priced or {None: []}).items()
     ]
+
+
+def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """None where none is known: that is not 0."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known else None
 
 
 def _shown(currency: str | None) -> str | None:
@@ -184,34 +193,35 @@ def _cost_json(group: str, line: CostLine) -> dict[str, Any]:
     return {
         group: line.group,
         "currency": _currency(line),
-        "messages": line.messages,
-        "actual": line.actual,
-        "unsettled": line.unsettled,
-        "unpriced": line.unpriced,
+        **{name: getattr(line, name) for name in _AMOUNTS},
     }
 
 
 def _cost_total_table(campaign: Campaign, totals: Sequence[dict[str, Any]]) -> Table:
-    rows = [(t["currency"] or "(not named)", t["actual"], t["unsettled"], t["unpriced"]) for t in totals]
-    return Table(
-        f"Cost of {campaign.name}", ("currency", ">charged", ">of it unsettled", ">messages unpriced"), rows
-    )
+    rows = [
+        (t["currency"] or "(not named)", t["estimated"], t["actual"], t["unsettled"], t["unpriced"])
+        for t in totals
+    ]
+    headings = ("currency", ">estimated", ">charged", ">unsettled", ">messages unpriced")
+    return Table(f"Cost of {campaign.name}", headings, rows)
 
 
 def _cost_table(group: str, lines: Sequence[CostLine]) -> Table:
-    rows = [(line.group or "(none)", line.messages, line.actual, line.unpriced) for line in lines]
-    return Table(None, (group, ">messages", ">charged", ">unpriced"), rows)
+    headings = (group, "currency", ">messages", ">estimated", ">charged", ">unsettled", ">unpriced")
+    rows = [
+        (line.group or "(none)", _currency(line), *(getattr(line, name) for name in _AMOUNTS))
+        for line in lines
+    ]
+    return Table(None, headings, rows)
 
 
 def _cost_remarks(totals: Sequence[dict[str, Any]]) -> list[str]:
     remarks = []
     if any(total["unsettled"] for total in totals):
-        remarks.append(
-            "Unsettled: charged for messages whose receipt is still out; the provider may correct it."
-        )
+        remarks.append("Unsettled: the estimate of messages whose charge the provider has not named (yet).")
     if any(total["unpriced"] for total in totals):
         remarks.append(
-            "Unpriced: the provider took the message and has named no price; it is not counted as 0."
+            "Unpriced: neither a rate card nor the provider names a price; it is not counted as 0."
         )
     if any(total["currency"] is None and total["actual"] for total in totals):
         remarks.append("The provider names no currency.")

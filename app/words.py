@@ -17,6 +17,7 @@ ENDED: Final = {
     "holdout": "The person is in the group that gets nothing, to measure the campaign against.",
     "destination_blocked": "Messages of this kind may not be sent to this country.",
     "frequency_cap": "The person has had as many messages as a cap allows.",
+    "already_arrived": "It was tried again, and the first message turned out to have arrived.",
     "given_up": "It was in doubt, and a person gave it up.",
     "no_trusted_answer": "The call left and no answer came that can be trusted: it may have arrived.",
     "interrupted": "The runner was killed in the middle of the call: it may have arrived.",

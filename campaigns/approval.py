@@ -20,7 +20,7 @@ class ApprovalLimits:
         `worst_case`: the most that it may cost; None: not known, and then no amount is known to hold it.
         """
         if self.recipients is not None and recipients > self.recipients:
-            return f"{recipients:,} recipients are more than {self.recipients:,}"
+            return f"{recipients:,} recipients, more than {self.recipients:,}"
         return None if self.amount is None else _too_dear(self.amount, worst_case)
 
 

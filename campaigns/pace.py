@@ -62,7 +62,10 @@ def parse_duration(value: Any) -> timedelta:
     )
     if match is None:
         raise ValueError('a duration is written as "500ms", "30s", "15m", "12h" or "7d"')
-    return float(match[1]) * _UNITS[match[2]]
+    try:
+        return float(match[1]) * _UNITS[match[2]]
+    except OverflowError as error:
+        raise ValueError(f"{value} is longer than any calendar") from error
 
 
 def write_duration(value: timedelta) -> str:

@@ -95,6 +95,11 @@ def is_country(code: str) -> bool:
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
+def calling_code(country: str) -> str:
+    """The calling code of an ISO 3166 country, with its plus."""
+    return f"+{phonenumbers.country_code_for_region(country)}"
+
+
 def read_phone(text: str, country: str | None = None, *, landlines: bool = False) -> Phone | PhoneFault:
     """E.164 from a cell; `country` is where numbers without a country code belong. A `+` always wins."""
     return quick(text, country) or read_by_library(text, country, landlines)

@@ -16,8 +16,8 @@ from campaigns.zones import find_zone, zones_of_region
 def zones_of(phone: str) -> tuple[ZoneInfo, ...]:
     """The zones that the owner of the E.164 number may live in; empty where none is known.
 
-    The library's prefixes choose among the zones of the number's country. Where they name none of them (they are coarse:
-    Morocco is Atlantic/Canary there, and every Russian mobile may be in Kazakhstan) all of the country's count.
+    The library's prefixes choose among the zones of the number's country: by themselves they are coarse (Morocco is
+    Atlantic/Canary, a Russian mobile may be in Kazakhstan). Where they name none of them, all of the country's count.
     """
     read = read_phone(phone, landlines=True)
     if not isinstance(read, Phone) or read.region is None:

@@ -15,6 +15,7 @@ from typing import Final
 from campaigns.costs import Money, from_micros
 from campaigns.markets import markets_of
 
+CARD_NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
 SERVICE: Final = "service"
 AUTHENTICATION: Final = "authentication"
 INTERNATIONAL: Final = "authentication_international"

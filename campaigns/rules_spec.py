@@ -15,16 +15,21 @@ from pydantic import (
     PlainSerializer,
     StrictBool,
     StrictInt,
+    field_validator,
     model_validator,
 )
 
 from campaigns.content_spec import Part
-from campaigns.costs import Money, plain
+from campaigns.costs import Money, from_micros, plain, to_micros
 from campaigns.pace import Duration, parse_duration, write_duration
 from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST_CAP: Final = timedelta(days=366)
+SHORTEST: Final = timedelta(milliseconds=1)
+DAY: Final = 1440
+"""Minutes."""
+MOST_MONEY: Final = Decimal(1_000_000_000)
 
 
 class Category(StrEnum):
@@ -37,7 +42,7 @@ class Category(StrEnum):
 
 
 def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta():
+    if value < SHORTEST:
         raise ValueError("it must be longer than nothing")
     return value
 
@@ -52,7 +57,7 @@ def _per(value: Any) -> timedelta | Calendar:
         per = parse_duration(value)
     except ValueError as error:
         raise ValueError('it is a stretch such as "7d" or "12h", or a calendar "day" or "week"') from error
-    if not timedelta() < per <= LONGEST_CAP:
+    if not SHORTEST <= per <= LONGEST_CAP:
         raise ValueError("it must be longer than nothing and no longer than 366d")
     return per
 
@@ -119,7 +124,7 @@ def _clock(text: str) -> time:
 
 
 def _write_spans(spans: tuple[Span, ...]) -> list[str]:
-    return [f"{start:%H:%M}-{end:%H:%M}" for start, end in spans]
+    return [f"{start:%H:%M}-{f'{end:%H:%M}' if end != time() else '24:00'}" for start, end in spans]
 
 
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_spans), PlainSerializer(_write_spans)]
@@ -137,7 +142,7 @@ class HoursSpec(Part):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.allow is None) == (self.quiet is None):
-            raise ValueError("say either allow or quiet")
+            raise ValueError('say either allow or quiet; allow = "00:00-24:00" is the whole day')
         if self.quiet is not None and not _complement(self.quiet):
             raise ValueError("quiet leaves no time to send")
         return self
@@ -151,18 +156,22 @@ class HoursSpec(Part):
 
 def _complement(quiet: tuple[Span, ...]) -> tuple[Span, ...]:
     """The times of day that `quiet` leaves, each within one day."""
-    minutes = [False] * 1440
-    for start, end in quiet:
-        first, last = start.hour * 60 + start.minute, end.hour * 60 + end.minute
-        for minute in range(first, last if last > first else last + 1440):
-            minutes[minute % 1440] = True
-    edges = [m for m in range(1440) if minutes[m] != minutes[m - 1]]
-    if not edges:
-        return ()
-    starts = [m for m in edges if not minutes[m]]
-    ends = {m for m in edges if minutes[m]}
-    pairs = [(m, next(e % 1440 for e in range(m + 1, m + 1441) if e % 1440 in ends)) for m in starts]
-    return tuple((time(a // 60, a % 60), time(b // 60, b % 60)) for a, b in pairs)
+    free, at = [], 0
+    for start, end in [*sorted(part for span in quiet for part in _parts(span)), (DAY, DAY)]:
+        if start > at:
+            free.append((_time_of(at), _time_of(start)))
+        at = max(at, end)
+    return tuple(free)
+
+
+def _parts(span: Span) -> list[tuple[int, int]]:
+    """The span as minutes of the day, cut at midnight."""
+    start, end = (clock.hour * 60 + clock.minute for clock in span)
+    return [(start, end)] if start < end else [(start, DAY), (0, end)]
+
+
+def _time_of(minute: int) -> time:
+    return time(minute // 60 % 24, minute % 60)
 
 
 def _amount(value: Any) -> Decimal:
@@ -172,13 +181,23 @@ def _amount(value: Any) -> Decimal:
         amount = Decimal(value)
     except InvalidOperation as error:
         raise ValueError(f'{value!r} is no amount; write it like "50.00"') from error
-    if not amount.is_finite() or amount <= 0:
-        raise ValueError("an amount must be more than 0")
+    if not amount.is_finite() or not 0 < amount <= MOST_MONEY:
+        raise ValueError("an amount must be more than 0 and at most 1000000000")
+    if amount != from_micros(to_micros(amount)):
+        raise ValueError("an amount has at most six decimal places")
     return amount
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), PlainSerializer(plain)]
-CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f"{value!r} is no currency; write its three letters, such as USD")
+    return value
+
+
+CurrencyCode = Annotated[str, AfterValidator(_currency)]
 
 
 class BudgetSpec(Part):
@@ -215,10 +234,17 @@ class ConsentSpec(Part):
 class HoldoutSpec(Part):
     """A group that gets nothing, to measure the campaign against."""
 
-    percent: float = Field(gt=0, lt=100, description="share of the recipients")
+    percent: float = Field(gt=0, lt=100, description="share of the recipients, to a hundredth of a percent")
     salt: str | None = Field(
         default=None, description="campaigns with the same salt hold back the same people; default: the name"
     )
+
+    @field_validator("percent")
+    @classmethod
+    def _in_hundredths(cls, value: float) -> float:
+        if value != round(value, 2):
+            raise ValueError("a share has at most two decimal places, such as 2.5 or 0.01")
+        return value
 
     def holdout(self, campaign: str) -> Holdout:
         return Holdout(self.percent, self.salt or campaign)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import Request
@@ -66,6 +67,15 @@ async def read_json(request: Request) -> Any:
         return orjson.loads(await request.body())
     except orjson.JSONDecodeError:
         raise Refusal(400, "The body is not valid JSON.") from None
+
+
+def is_url(value: str) -> bool:
+    """Whether it is a web address with a host."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in value
 
 
 def system_clock() -> Clock:

@@ -24,7 +24,8 @@ from pydantic import (
 from campaigns.costs import Money
 from campaigns.errors import UsageError
 from campaigns.pace import Duration, Rate
-from campaigns.phone import is_country
+from campaigns.phone import calling_code, is_country
+from campaigns.prices import CARD_NAME
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class AccountSettings(BaseModel):
     """The most people that its senders together may reach outside a window in any 24 hours."""
     pair_gap: Duration | None = None
     """The least time between two messages from one sender to one person; default: what its provider asks for."""
-    rates: str | None = None
+    rates: Annotated[str, Field(pattern=CARD_NAME)] | None = None
     """The name of its rate cards: `drumbeat rates import` gives it."""
     price: FlatPrice | None = None
     """What each message costs where there is no rate card, such as "10 XOF"."""
@@ -129,6 +130,12 @@ class AccountSettings(BaseModel):
     """The longest wait for an answer; past it the message is in doubt."""
     settle_after: Duration = timedelta(seconds=30)
     """How long after an unanswered call the provider's list is trusted to show what it took."""
+
+    @property
+    def home_code(self) -> str | None:
+        """The calling code in which authentication messages cost no international rate; None: none costs it."""
+        home = self.authentication_international_from
+        return calling_code(home) if home else None
 
     @field_validator("base_url")
     @classmethod

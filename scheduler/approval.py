@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from campaigns.approval import ApprovalLimits
@@ -67,10 +68,13 @@ async def approval_need(connection: Connection, campaign: Campaign, guard: Guard
     return guard.limits.reason(recipients, worst_case)
 
 
-async def approval_problem(connection: Connection, campaign: Campaign, guard: Guard) -> str | None:
-    """Why the campaign may not be launched now, a sentence, or None.
+async def approval_problem(
+    connection: Connection, campaign: Campaign, guard: Guard, start_at: datetime | None = None
+) -> str | None:
+    """Why the campaign may not be launched, a sentence, or None.
 
-    The caller of a launch holds the campaign's lock: a load must not change it in between.
+    `start_at`: when it is about to start; None: as stored. Who launches holds the campaign's lock: no load may change
+    it in between.
     """
     need = await approval_need(connection, campaign, guard)
     if need is None:
@@ -78,14 +82,16 @@ async def approval_problem(connection: Connection, campaign: Campaign, guard: Gu
     approval = await approval_of(connection, campaign.id)
     if approval is None:
         return f"{NEEDED}: {need}."
-    if await digest_campaign(connection, campaign.id) != approval.digest:
+    if await digest_campaign(connection, campaign.id, start_at) != approval.digest:
         return f"{NEEDED} again, because it was changed after {approval.by} approved it: {need}."
     return None
 
 
-async def refuse_unapproved(connection: Connection, campaign: Campaign, guard: Guard) -> None:
+async def refuse_unapproved(
+    connection: Connection, campaign: Campaign, guard: Guard, start_at: datetime | None = None
+) -> None:
     """Raise Stopped where the campaign may not be launched for want of approval."""
-    if problem := await approval_problem(connection, campaign, guard):
+    if problem := await approval_problem(connection, campaign, guard, start_at):
         raise Stopped(
             f"{campaign.name} does not start. {problem}", hint=f"drumbeat campaign approve {campaign.name}"
         )

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import ValidationError
 
 from campaigns.clock import Now, utc_now
 from campaigns.errors import InvalidInput
 from campaigns.spec import CampaignSpec
 from storage.audience import lock_campaign
-from storage.campaigns import Campaign, create, find, require
+from storage.campaigns import create, find, require
 from storage.clones import copy_audience
 from storage.engine import Engine, writing
 
 
-async def clone(
-    engine: Engine, name: str, new: str, schedule: Mapping[str, Any], *, now: Now = utc_now
-) -> tuple[Campaign, int]:
-    """A draft like `name`, with the keys of `schedule` in place of its own; and how many recipients it has.
+async def clone(engine: Engine, name: str, new: str, *, now: Now = utc_now) -> int:
+    """A draft `new` that is like `name`, without its time; how many recipients it has.
 
     Raises NotFound, and InvalidInput where the new name is taken or cannot be one.
     """
@@ -29,16 +24,16 @@ async def clone(
         spec = _renamed(source.spec, new)
         if await find(connection, new):
             raise InvalidInput(f"There is a campaign {new!r} already.", hint="Choose another name.")
-        spec = spec.changed(schedule=schedule) if schedule else spec
         made = await create(connection, spec, now())
-        return made, await copy_audience(connection, source.id, made.id)
+        return await copy_audience(connection, source.id, made.id)
 
 
 def _renamed(spec: CampaignSpec, new: str) -> CampaignSpec:
     try:
-        return CampaignSpec.model_validate({**spec.model_dump(), "name": new})
+        renamed = CampaignSpec.model_validate({**spec.model_dump(), "name": new})
     except ValidationError as error:
         raise InvalidInput(
             f"{new!r} cannot be a campaign's name.",
             hint="Use up to 80 lower-case letters, digits, - and _, beginning with a letter or a digit.",
         ) from error
+    return renamed.changed(schedule={"at": None})

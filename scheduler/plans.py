@@ -114,7 +114,8 @@ class Plans:
 async def prices_of(connection: Connection, lane: Lane) -> Prices:
     """What the lane's account charges, as far as it is known."""
     settings = lane.account.settings
-    return Prices(await load_cards(connection, settings.rates) if getattr(settings, "rates", None) else [], getattr(settings, "price", None))
+    cards = await load_cards(connection, settings.rates) if settings.rates else []
+    return Prices(cards, settings.price, settings.home_code)
 
 
 def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:

@@ -50,15 +50,19 @@ async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int
     return int((await connection.execute(counted)).scalar_one())
 
 
-async def digest_campaign(connection: AsyncConnection, campaign_id: int) -> str:
+async def digest_campaign(
+    connection: AsyncConnection, campaign_id: int, start_at: datetime | None = None
+) -> str:
     """SHA-256 of all that is sent, to whom and when: the campaign file and the audience, wherever its rows are stored.
 
-    Reads the audience in the order of its numbers, a page in memory at a time.
+    `start_at`: when it is about to start; None: as stored. Reads the audience in the order of its numbers, a page in
+    memory at a time.
     """
     columns = (campaigns.c.spec, campaigns.c.start_at)
-    spec, start_at = (await connection.execute(select(*columns).where(campaigns.c.id == campaign_id))).one()
+    spec, stored = (await connection.execute(select(*columns).where(campaigns.c.id == campaign_id))).one()
     content = json.loads(spec)
-    digest = hashlib.sha256(json.dumps([content, _moved_to(content, start_at)], sort_keys=True).encode())
+    head = [content, _moved_to(content, start_at or stored)]
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     async for page in _audience(connection, campaign_id):
         digest.update(page.encode())
     return digest.hexdigest()

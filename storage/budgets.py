@@ -51,7 +51,7 @@ async def used_of(connection: AsyncConnection, keys: Mapping[str, str]) -> dict[
     found = select(budgets.c.key, budgets.c.reserved_micros + budgets.c.spent_micros).where(
         budgets.c.key.in_(list(keys))
     )
-    return dict((await connection.execute(found)).tuples().all())
+    return dict((await connection.execute(found)).all())
 
 
 async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> None:

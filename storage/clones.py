@@ -45,4 +45,5 @@ async def _copy(
         .where(table.c.campaign_id == source_id, *only)
         .order_by(table.c.id)
     )
-    return (await connection.execute(insert(table).from_select(list(columns), source))).rowcount
+    copy = insert(table).from_select(list(columns), source)
+    return (await connection.execute(copy, execution_options={"preserve_rowcount": True})).rowcount

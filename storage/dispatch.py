@@ -108,7 +108,7 @@ async def claim_due(
         .limit(limit)
         .with_for_update(of=jobs)
     )
-    return [DueJob(*row) for row in await connection.execute(due)]
+    return [DueJob(**row) for row in (await connection.execute(due)).mappings()]
 
 
 async def next_due(connection: AsyncConnection, lane: str, run_ids: Sequence[int]) -> datetime | None:

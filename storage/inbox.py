@@ -77,7 +77,7 @@ async def keep_webhooks(connection: AsyncConnection, arrivals: Sequence[Arrival]
         for a in arrivals
     ]
     if rows:
-        await connection.execute(insert(webhooks), rows)
+        await connection.execute(insert(webhooks).returning(webhooks.c.id, sort_by_parameter_order=True), rows)
 
 
 async def count_refusals(connection: AsyncConnection, refused: Mapping[str, int], now: datetime) -> None:

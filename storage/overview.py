@@ -66,9 +66,7 @@ async def newest_runs(connection: AsyncConnection, campaign_id: int, limit: int)
     return [RunLine(**{**row, "state": RunState(row["state"])}) for row in rows.mappings()]
 
 
-async def paused_lanes(
-    connection: AsyncConnection, names: Sequence[str], now: datetime
-) -> list[LanePause]:
+async def paused_lanes(connection: AsyncConnection, names: Sequence[str], now: datetime) -> list[LanePause]:
     """Those of the lanes that are paused."""
     columns = (lanes.c.name, lanes.c.paused_reason, lanes.c.paused_until)
     lasting = or_(lanes.c.paused_until.is_(None), lanes.c.paused_until > now)

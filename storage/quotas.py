@@ -60,7 +60,7 @@ async def sends_by_day(connection: AsyncConnection, lane: str, campaign_id: int)
         .where(daily_sends.c.lane == lane, daily_sends.c.campaign_id == campaign_id)
         .order_by(daily_sends.c.day)
     )
-    return dict((await connection.execute(found)).tuples().all())
+    return dict((await connection.execute(found)).all())
 
 
 async def note_daily_sends(

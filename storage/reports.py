@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import NO_CURRENCY, from_micros
 from campaigns.states import AWAITING_RECEIPT, RANK, CampaignState, JobState
 from storage.campaigns import Campaign, was_launched
+from storage.retries import ALREADY_ARRIVED, tried_again
 from storage.tables import attempts, campaigns, jobs, recipients, rejects, runs
 
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
@@ -73,9 +74,14 @@ class CostLine:
     group: str | None
     currency: str | None
     messages: int
+    estimated: Decimal | None
+    """What they were expected to cost when they were sent; None: no price was known of any."""
     actual: Decimal
+    """What the provider has charged."""
     unsettled: Decimal
+    """The estimate of those whose charge the provider has not named yet."""
     unpriced: int
+    """Messages with neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,26 +158,70 @@ async def cost_by_category(connection: AsyncConnection, campaign_id: int) -> lis
 
 
 async def _costs(connection: AsyncConnection, campaign_id: int, group: ColumnElement[Any]) -> list[CostLine]:
-    priced, taken = jobs.c.cost_micros.is_not(None), jobs.c.state.in_([state.value for state in RANK])
-    awaiting = jobs.c.state.in_([state.value for state in AWAITING_RECEIPT])
-    counted = await connection.execute(
-        select(
-            group,
-            jobs.c.currency,
-            func.count(),
-            func.coalesce(func.sum(jobs.c.cost_micros), 0),
-            func.coalesce(func.sum(case((awaiting, jobs.c.cost_micros), else_=0)), 0),
-            func.sum(case((priced, 0), else_=1)),
-        )
+    """Tests cost money too and are counted."""
+    settled = jobs.c.cost_micros.is_not(None)
+    charged_in = case(
+        (settled & (jobs.c.currency != NO_CURRENCY), jobs.c.currency),
+        (settled, func.coalesce(jobs.c.price_currency, jobs.c.currency)),
+        else_=jobs.c.price_currency,
+    )
+    # A message that failed without a named charge owes nothing.
+    owing = ~settled & (jobs.c.state != JobState.FAILED)
+    by_charge = await _summed(
+        connection,
+        _left(campaign_id, group, charged_in),
+        func.count(),
+        func.sum(case((jobs.c.price_currency == charged_in, jobs.c.price_micros))),
+        func.coalesce(func.sum(jobs.c.cost_micros), 0),
+        func.coalesce(func.sum(case((owing, jobs.c.price_micros))), 0),
+        func.sum(case((owing & jobs.c.price_micros.is_(None), 1), else_=0)),
+    )
+    elsewhere = _left(campaign_id, group, jobs.c.price_currency).where(jobs.c.price_currency != charged_in)
+    for key, (estimated,) in (await _summed(connection, elsewhere, func.sum(jobs.c.price_micros))).items():
+        count, before, *rest = by_charge.get(key, (0, None, 0, 0, 0))
+        by_charge[key] = (count, (before or 0) + estimated, *rest)
+    lines = [_cost_line(*key, *sums) for key, sums in by_charge.items()]
+    return sorted(
+        lines, key=lambda line: (-line.actual - line.unsettled, line.group or "", line.currency or "")
+    )
+
+
+def _left(campaign_id: int, group: ColumnElement[Any], currency: ColumnElement[Any]) -> Select[Any, Any]:
+    """Group and currency of the campaign's messages that the provider took."""
+    taken = jobs.c.state.in_([state.value for state in RANK])
+    return (
+        select(group, currency)
         .select_from(jobs.join(recipients, recipients.c.id == jobs.c.recipient_id).join(runs).join(campaigns))
         .where(runs.c.campaign_id == campaign_id, taken, jobs.c.provider_message_id.is_not(None))
-        .group_by(group, jobs.c.currency)
-        .order_by(func.coalesce(func.sum(jobs.c.cost_micros), 0).desc(), group)
+        .group_by(group, currency)
     )
-    return [
-        CostLine(name, currency, number, from_micros(actual), from_micros(unsettled), unpriced)
-        for name, currency, number, actual, unsettled, unpriced in counted
-    ]
+
+
+async def _summed(
+    connection: AsyncConnection, query: Select[Any, Any], *sums: ColumnElement[Any]
+) -> dict[tuple[str | None, str | None], tuple[Any, ...]]:
+    found = await connection.execute(query.add_columns(*sums))
+    return {(group, currency): tuple(numbers) for group, currency, *numbers in found}
+
+
+def _cost_line(
+    group: str | None,
+    currency: str | None,
+    messages: int,
+    estimated: int | None,
+    actual: int,
+    unsettled: int,
+    unpriced: int,
+) -> CostLine:
+    return CostLine(
+        group,
+        currency,
+        messages,
+        None if estimated is None else from_micros(int(estimated)),
+        from_micros(int(actual)),
+        from_micros(int(unsettled)),
+        int(unpriced),
+    )
 
 
 async def failures(connection: AsyncConnection, campaign_id: int) -> list[Failure]:
@@ -283,5 +333,7 @@ RECIPIENT_KEYS: Final = (
 
 
 def _of_campaign(campaign_id: int) -> ColumnElement[bool]:
-    """Restricts jobs to those of the campaign's runs."""
-    return jobs.c.run_id.in_(select(runs.c.id).where(runs.c.campaign_id == campaign_id))
+    """Restricts jobs to those that count: no tests, and of a person's tries in one occurrence the newest."""
+    real = select(runs.c.id).where(runs.c.campaign_id == campaign_id, runs.c.kind != "test")
+    needless = jobs.c.reason.is_not_distinct_from(ALREADY_ARRIVED)
+    return and_(jobs.c.run_id.in_(real), ~needless, jobs.c.id.not_in(tried_again(campaign_id)))

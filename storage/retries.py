@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Insert,
+    Select,
     and_,
     case,
     func,
@@ -37,6 +38,8 @@ MAY_BE_LISTED: Final = (
 )
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
 GIVEN_UP: Final = "given_up"
+ALREADY_ARRIVED: Final = "already_arrived"
+"""Reason of a retry that was not sent: the first message had arrived after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,8 @@ async def add_retries(
     if not groups:
         return 0
     query = _retries(occurrence, child_id, groups, now, after, held_by, given_up)
-    return (await connection.execute(query)).rowcount
+    made = await connection.execute(query, execution_options={"preserve_rowcount": True})
+    return made.rowcount
 
 
 def _retries(
@@ -162,6 +166,25 @@ def _is_open(occurrence: Occurrence, given_up: bool) -> ColumnElement[bool]:
     return ~found.exists()
 
 
+def tried_again(campaign_id: int) -> Select[tuple[int]]:
+    """The ids of the campaign's jobs in whose place a retry has come."""
+    newer, child = jobs.alias("newer"), runs.alias("child")
+    older, run = jobs.alias("older"), runs.alias("run")
+    same_occurrence = or_(run.c.id == child.c.parent_id, run.c.parent_id == child.c.parent_id)
+    return (
+        select(older.c.id)
+        .select_from(child)
+        .join(newer, newer.c.run_id == child.c.id)
+        .join(run, and_(same_occurrence, run.c.id < child.c.id))
+        .join(older, and_(older.c.run_id == run.c.id, older.c.phone == newer.c.phone))
+        .where(
+            child.c.campaign_id == campaign_id,
+            child.c.kind == "retry",
+            newer.c.reason.is_distinct_from(ALREADY_ARRIVED),
+        )
+    )
+
+
 async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
     """End the pending retries of people whom the first message has reached after all; how many."""
     earlier, child = jobs.alias("earlier"), runs.alias("child")
@@ -180,7 +203,7 @@ async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
     ended = await connection.execute(
         update(jobs)
         .where(jobs.c.id.in_(arrived), jobs.c.state == JobState.PENDING.value)
-        .values(state=JobState.SKIPPED, reason="already_arrived", held_by=None, updated_at=now)
+        .values(state=JobState.SKIPPED, reason=ALREADY_ARRIVED, held_by=None, updated_at=now)
         .returning(jobs.c.id)
     )
     told = {"at": now, "stored_at": now, "source": "clock", "event": JobState.SKIPPED.value}

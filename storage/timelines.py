@@ -19,6 +19,7 @@ class JobStory:
 
     id: int
     run_id: int
+    run_kind: str
     run_state: RunState
     run_reason: str | None
     lane: str
@@ -42,11 +43,12 @@ class Moment:
 
 
 async def find_job(connection: AsyncConnection, campaign_id: int, phone: str) -> JobStory | None:
-    """The newest job of the phone in the campaign, with what stops its run and its lane."""
+    """The newest job of the phone in the campaign, a test only where there is no other; and what stops it."""
     rows = await connection.execute(
         select(
             jobs.c.id,
             jobs.c.run_id,
+            runs.c.kind.label("run_kind"),
             runs.c.state.label("run_state"),
             runs.c.reason.label("run_reason"),
             jobs.c.lane,
@@ -63,7 +65,7 @@ async def find_job(connection: AsyncConnection, campaign_id: int, phone: str) ->
             jobs.join(runs, runs.c.id == jobs.c.run_id).outerjoin(lanes, lanes.c.name == jobs.c.lane)
         )
         .where(runs.c.campaign_id == campaign_id, jobs.c.phone == phone)
-        .order_by(jobs.c.id.desc())
+        .order_by(runs.c.kind == "test", jobs.c.id.desc())
         .limit(1)
     )
     row = rows.mappings().one_or_none()
@@ -82,7 +84,8 @@ async def is_recipient(connection: AsyncConnection, campaign_id: int, phone: str
 
 async def timeline(connection: AsyncConnection, job: JobStory) -> Sequence[Moment]:
     """Everything that happened to the job, the oldest first."""
-    found = [Moment(job.created_at, "launched", f"on lane {job.lane}")]
+    beside = "" if job.run_kind == "scheduled" else f" as a {job.run_kind}"
+    found = [Moment(job.created_at, f"launched{beside}", f"on lane {job.lane}")]
     found += await _attempt_moments(connection, job.id)
     found += await _event_moments(connection, job.id)
     return sorted(found, key=lambda moment: moment.at)

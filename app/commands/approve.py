@@ -33,7 +33,7 @@ def approve(context: Context, name: str, by: str | None, as_json: bool) -> None:
     say(f"{name} is approved by {approval.by}, as it is now: {approval.digest[:12]}.")
     if goes_on:
         say("It had waited for that; it goes on at its time.")
-    suggest("drumbeat run --until-idle", f"drumbeat campaign show {name}")
+    suggest(f"drumbeat campaign show {name}", "drumbeat run --until-idle")
 
 
 def _user() -> str:

@@ -93,13 +93,19 @@ async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
 def load(context: Context, /, spec: Path, now: bool, at: str | None, as_json: bool, **flags: Any) -> int:
     """Store a campaign and its recipients. Loading the same file again adds nothing twice.
 
-    Exit code 3: loaded, and some rows were rejected; 5: nothing was done.
+    Exit code 3: loaded, and some rows were rejected; 5: nothing was done; 6: loaded, and it needs approval to start.
     """
     from app.output import suggest
+    from campaigns.errors import Stopped
 
     if now and at:
         raise click.UsageError("Say either --now or --at.")
     loaded = _done(_load(context, spec, _flags(flags, now=now, at=at)), as_json)
+    if loaded.held and now:
+        raise Stopped(
+            f"{loaded.campaign} is loaded, and does not start. {loaded.held}",
+            hint=f"drumbeat campaign approve {loaded.campaign}, then drumbeat campaign start {loaded.campaign}",
+        )
     if not as_json:
         suggest(*_fix(loaded, spec), f"drumbeat campaign preview {loaded.campaign}", _start(loaded, spec))
     return PARTIAL if loaded.report.rejected else 0

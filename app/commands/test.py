@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @name_argument
-@click.option("--to", "numbers", metavar="PHONE", multiple=True, required=True, help="Whom to; may be repeated.")
-@click.option("--line", type=click.IntRange(min=1), help="The row that fills the message; default: the first.")
+@click.option(
+    "--to", "numbers", metavar="PHONE", multiple=True, required=True, help="Whom to; may be repeated."
+)
+@click.option(
+    "--line", type=click.IntRange(min=1), help="The row that fills the message; default: the first."
+)
 @json_option
 @click.pass_obj
 def test(context: Context, name: str, numbers: tuple[str, ...], line: int | None, as_json: bool) -> None:

@@ -13,8 +13,18 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from campaigns.rules.decision import (
-    Calendar, Cap, Decision, Facts, Policy, Rule, Send, Skip, SkipReason, Touch, Wait,
-)  # fmt: skip
+    Calendar,
+    Cap,
+    Decision,
+    Facts,
+    Policy,
+    Rule,
+    Send,
+    Skip,
+    SkipReason,
+    Touch,
+    Wait,
+)
 from campaigns.zones import instant_of
 
 
@@ -60,8 +70,9 @@ def _full_until(
 @lru_cache(maxsize=4096)
 def _period(per: Calendar, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """When the day, or its week, begins and ends in the zone."""
-    length = 1
-    if per is Calendar.WEEK:
-        day, length = day - timedelta(days=day.weekday()), 7
-    first, after = (datetime.combine(date_, time()) for date_ in (day, day + timedelta(days=length)))
-    return instant_of(first, zone), instant_of(after, zone)
+    week = per is Calendar.WEEK
+    first = day - timedelta(days=day.weekday() if week else 0)
+    after = first + timedelta(days=7 if week else 1)
+    return instant_of(datetime.combine(first, time()), zone), instant_of(
+        datetime.combine(after, time()), zone
+    )

@@ -1,5 +1,5 @@
-"""Rule 5: a share of the people gets nothing. Who that is follows from the salt and the number alone, and has nothing to
-do with how people are spread over lanes."""
+"""Rule 5: a share of the people gets nothing. Who that is follows from the salt and the number alone, and has nothing
+to do with how people are spread over lanes."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
 
 
 def min_gap(facts: Facts) -> Decision:
-    if facts.last_touch_at is None:
+    if facts.last_touch_at is None or not facts.policy.min_gap:
         return Send()
     until = facts.last_touch_at + facts.policy.min_gap
     return Wait(until, Rule.MIN_GAP) if facts.now < until else Send()

@@ -6,7 +6,7 @@ from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
 
 
 def pair_limit(facts: Facts) -> Decision:
-    if facts.pair_touch_at is None:
+    if facts.pair_touch_at is None or not facts.policy.pair_gap:
         return Send()
     until = facts.pair_touch_at + facts.policy.pair_gap
     return Wait(until, Rule.PAIR_LIMIT) if facts.now < until else Send()

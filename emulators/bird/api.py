@@ -11,13 +11,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 import orjson
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,11 +30,10 @@ from emulators.bird.messages import (
     Outgoing,
 )
 from emulators.bird.requests import PHONE, Order, parse_order, parse_query
+from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Entry, Ledger, digest
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 CODES = {
     400: "InvalidRequest",
@@ -71,10 +67,7 @@ class Bird:
 
     def app(self) -> ASGIApp:
         """The endpoints."""
-        handlers = dict.fromkeys((Refusal, HTTPException), self._answer_error)
-        app = Starlette(routes=self._routes(), exception_handlers=handlers)
-        app.router.redirect_slashes = False
-        return app
+        return provider_app(self, self._routes())
 
     def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
         """An error as the document describes it: `code`, `message`, and `details` by field."""
@@ -93,27 +86,15 @@ class Bird:
         ]
 
     def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
-        expected = f"AccessKey {self._settings.api_key}"
+        return guarded(method, path, endpoint, self._check)
 
-        async def guarded(request: Request) -> Response:
-            if request.headers.get("authorization") != expected:
-                raise Refusal(401, "The access key is missing or not valid.")
-            if request.path_params["workspace"] != WORKSPACE_ID:
-                raise Refusal(404, "The requested resource does not exist: workspace not found")
-            if request.path_params["channel"] != CHANNEL_ID:
-                raise Refusal(404, "The requested resource does not exist: channel not found")
-            return await endpoint(request)
-
-        return Route(path, guarded, methods=[method])
-
-    async def _answer_error(self, _: Request, error: Exception) -> Response:
-        match error:
-            case Refusal(status=status, message=message, errors=errors):
-                return Json(self.error(status, message, errors), status)
-            case HTTPException(status_code=status, detail=message, headers=headers):
-                return Json(self.error(status, message), status, headers=headers)
-            case _:
-                raise error
+    def _check(self, request: Request) -> None:
+        if request.headers.get("authorization") != f"AccessKey {self._settings.api_key}":
+            raise Refusal(401, "The access key is missing or not valid.")
+        if request.path_params["workspace"] != WORKSPACE_ID:
+            raise Refusal(404, "The requested resource does not exist: workspace not found")
+        if request.path_params["channel"] != CHANNEL_ID:
+            raise Refusal(404, "The requested resource does not exist: channel not found")
 
     # Messages
 

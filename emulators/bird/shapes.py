@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+
+from emulators.base import is_url
 
 Wrong = dict[str, list[str]]
 Shape = Callable[[Any, str, Wrong], None]
@@ -50,15 +51,7 @@ def anything(value: Any, path: str, wrong: Wrong) -> None:
 
 def uri(value: Any, path: str, wrong: Wrong) -> None:
     """A web address."""
-    try:
-        good = (
-            isinstance(value, str)
-            and urlsplit(value).scheme in ("http", "https")
-            and urlsplit(value).hostname
-        )
-    except ValueError:
-        good = False
-    if not good or " " in value:
+    if not isinstance(value, str) or not is_url(value):
         _note(wrong, path, "must be a valid URI")
 
 

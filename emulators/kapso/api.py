@@ -9,28 +9,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from emulators.base import Clock, Errors, Json, Refusal, read_json
-from emulators.kapso.chats import SENDERS, Chats, Draft, Message, Sender
+from emulators.cloud_api import NUMBER, Draft
+from emulators.endpoints import Endpoint, guarded, provider_app
+from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.current import CurrentApi
 from emulators.kapso.events import batch, payload, sign
 from emulators.kapso.legacy import LegacyApi
-from emulators.kapso.legacy_requests import NUMBER, invalid
+from emulators.kapso.legacy_requests import invalid
 from emulators.ledger import Entry, Ledger, digest
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 ERRORS = {
     400: "Invalid parameters",
@@ -59,14 +56,12 @@ class Kapso:
 
     def app(self) -> ASGIApp:
         """The endpoints."""
-        handlers = dict.fromkeys((Refusal, HTTPException), self._answer_error)
-        app = Starlette(routes=self._routes(), exception_handlers=handlers)
-        app.router.redirect_slashes = False
-        return app
+        return provider_app(self, self._routes())
 
     def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
         """Kapso's own error body: `error` and `message`."""
-        return orjson.dumps({"error": ERRORS.get(status, "An unexpected error occurred"), "message": message})
+        body = {"error": ERRORS.get(status, "An unexpected error occurred")}
+        return orjson.dumps(body | ({"message": message} if message else {}))
 
     def _routes(self) -> list[Route]:
         legacy = LegacyApi(lambda: self._chats, self._accept, self._clock)
@@ -79,21 +74,11 @@ class Kapso:
         ]
 
     def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
-        async def guarded(request: Request) -> Response:
-            if request.headers.get("x-api-key") != self._settings.api_key:
-                return Json({"error": ERRORS[401]}, 401)
-            return await endpoint(request)
+        return guarded(method, path, endpoint, self._check)
 
-        return Route(path, guarded, methods=[method])
-
-    async def _answer_error(self, _: Request, error: Exception) -> Response:
-        match error:
-            case Refusal(status=status, message=message):
-                return Json(self.error(status, message), status)
-            case HTTPException(status_code=status, detail=message, headers=headers):
-                return Json(self.error(status, message), status, headers=headers)
-            case _:
-                raise error
+    def _check(self, request: Request) -> None:
+        if request.headers.get("x-api-key") != self._settings.api_key:
+            raise Refusal(401, "")
 
     def _accept(self, request: Request, sender: Sender, draft: Draft) -> Message:
         """Send, record in the ledger, and report each status when its time has come. Raises MetaRefusal."""

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from emulators import outcomes
 from emulators.base import Clock
+from emulators.cloud_api import Draft, MetaRefusal
 from emulators.outcomes import Plan, reached
 from emulators.settings import Settings
 
@@ -37,28 +38,6 @@ FAILURES = {
     "expired": (131049, "This message was not delivered to maintain healthy ecosystem engagement."),
 }
 """What Meta's error is for each outcome that fails."""
-
-
-class MetaRefusal(Exception):
-    """What Meta refuses, with its own code; each API shows it in its way."""
-
-    def __init__(self, code: int, title: str, details: str, status: int = 400) -> None:
-        super().__init__(title)
-        self.code, self.title, self.details, self.status = code, title, details, status
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A valid send request: what goes to whom. `body` is the message in Meta's words or in the legacy ones."""
-
-    to: str
-    """Digits only."""
-    type: str
-    text: str | None
-    media_url: str | None
-    body: dict[str, Any]
-    template: bool = False
-    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from emulators.base import Json, Refusal, read_json
-from emulators.kapso.chats import SENDERS, Chats, Draft, Message, MetaRefusal, Sender
+from emulators.cloud_api import Draft, MetaRefusal, error_body, parse_envelope
+from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
-from emulators.kapso.meta_requests import parse_envelope
 
 Accept = Callable[[Request, Sender, Draft], Message]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -41,7 +40,7 @@ class CurrentApi:
             draft = parse_envelope(await read_json(request))
             message = self._accept(request, sender, draft)
         except MetaRefusal as refusal:
-            return Json(_error(refusal), refusal.status)
+            return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
         sent = {"id": message.wamid} | ({"message_status": "accepted"} if draft.template else {})
         contact = {"input": draft.to, "wa_id": draft.to}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
@@ -94,16 +93,3 @@ def _sender_or_404(request: Request) -> Sender:
     if sender := BY_NUMBER.get(request.path_params["number"]):
         return sender
     raise Refusal(404, "Phone number not found")
-
-
-def _error(refusal: MetaRefusal) -> dict[str, object]:
-    """An error as Meta writes it."""
-    return {
-        "error": {
-            "message": f"(#{refusal.code}) {refusal.title}",
-            "type": "OAuthException",
-            "code": refusal.code,
-            "error_data": {"messaging_product": "whatsapp", "details": refusal.details},
-            "fbtrace_id": uuid4().hex[:22],
-        }
-    }

@@ -10,9 +10,8 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from emulators.base import Refusal
-from emulators.kapso.chats import Draft
+from emulators.cloud_api import NUMBER, Draft
 
-NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 MEDIA = ("image", "video", "audio", "document")
 LONGEST_TEXT, LONGEST_CAPTION, LONGEST_TITLE, LONGEST_HEADER = 4096, 1024, 20, 60
 MOST_BUTTONS, MOST_ROWS = 3, 10

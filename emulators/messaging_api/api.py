@@ -8,14 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import orjson
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,12 +20,11 @@ from starlette.types import ASGIApp
 
 from emulators import outcomes
 from emulators.base import Clock, Errors, Json, Refusal, read_json
+from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Entry, Ledger, digest
 from emulators.messaging_api.inbox import BUSINESS_ID, Conversation, Inbox, Message
 from emulators.messaging_api.requests import PHONE, parse_key, parse_query, parse_template, parse_text
 from emulators.settings import Settings
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 READY_NUMBER_ID = "f0e1d2c3-1234-4abc-9def-000011113333"
 """The account's one WhatsApp number."""
@@ -61,10 +57,7 @@ class MessagingApi:
 
     def app(self) -> ASGIApp:
         """The endpoints."""
-        handlers = dict.fromkeys((Refusal, HTTPException), self._answer_error)
-        app = Starlette(routes=self._routes(), exception_handlers=handlers)
-        app.router.redirect_slashes = False
-        return app
+        return provider_app(self, self._routes())
 
     def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
         """An error is a sentence."""
@@ -82,23 +75,11 @@ class MessagingApi:
         ]
 
     def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
-        expected = f"Bearer {self._settings.api_key}"
+        return guarded(method, path, endpoint, self._check)
 
-        async def guarded(request: Request) -> Response:
-            if request.headers.get("authorization") != expected:
-                raise Refusal(401, "Unauthorized")
-            return await endpoint(request)
-
-        return Route(path, guarded, methods=[method])
-
-    async def _answer_error(self, _: Request, error: Exception) -> Response:
-        match error:
-            case Refusal(status=status, message=message):
-                return Json(self.error(status, message), status)
-            case HTTPException(status_code=status, detail=message, headers=headers):
-                return Json(self.error(status, message), status, headers=headers)
-            case _:
-                raise error
+    def _check(self, request: Request) -> None:
+        if request.headers.get("authorization") != f"Bearer {self._settings.api_key}":
+            raise Refusal(401, "Unauthorized")
 
     # Reading
 

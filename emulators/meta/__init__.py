@@ -1,7 +1,7 @@
 """Meta's Cloud API, under `/meta/v24.0` (any version of that form).
 
 Built from Meta's documentation as of late 2025. The message object is read by the strict reader of
-`emulators.kapso.meta_requests`, because Kapso passes Meta's body on unchanged. Where the documentation leaves a choice:
+`emulators.cloud_api`, because Kapso passes Meta's body on unchanged. Where the documentation leaves a choice:
 
 - what is refused for the recipient's sake (window closed, marketing stopped, not to be reached) is refused in the
   answer; after the control call `late` it is taken and then reported as failed, as Meta often does;

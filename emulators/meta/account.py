@@ -10,7 +10,7 @@ import orjson
 
 from emulators import outcomes
 from emulators.base import Clock, Refusal
-from emulators.kapso.chats import Draft, MetaRefusal
+from emulators.cloud_api import Draft, MetaRefusal
 from emulators.ledger import Entry, Ledger, digest
 from emulators.meta import events
 from emulators.meta.errors import refused

@@ -15,28 +15,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from emulators.base import Clock, Errors, Json, Refusal, read_json
-from emulators.kapso.chats import MetaRefusal
-from emulators.kapso.meta_requests import NUMBER, parse_envelope
+from emulators.cloud_api import NUMBER, MetaRefusal, error_body, parse_envelope
+from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Ledger
 from emulators.meta import events
 from emulators.meta.account import Account
-from emulators.meta.errors import TITLES, error_body
+from emulators.meta.errors import TITLES
 from emulators.meta.events import WABA_ID, Sender
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries, proves
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 VERSION = re.compile(r"v[0-9]{1,2}\.[0-9]")
 CODES = {401: 190, 404: 100, 405: 100, 429: 130429, 500: 131000, 503: 131016}
@@ -60,10 +55,7 @@ class Meta:
 
     def app(self) -> ASGIApp:
         """The endpoints."""
-        handlers = dict.fromkeys((Refusal, MetaRefusal, HTTPException), self._answer_error)
-        app = Starlette(routes=self._routes(), exception_handlers=handlers)
-        app.router.redirect_slashes = False
-        return app
+        return provider_app(self, self._routes(), {MetaRefusal: _meta})
 
     def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
         """An error in Meta's shape; its code follows from the status."""
@@ -87,27 +79,13 @@ class Meta:
         ]
 
     def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
-        expected = f"Bearer {self._settings.api_key}"
+        return guarded(method, path, endpoint, self._check)
 
-        async def guarded(request: Request) -> Response:
-            if request.headers.get("authorization") != expected:
-                return Json(error_body(190, TITLES[190][1]), 401)
-            if not VERSION.fullmatch(request.path_params["version"]):
-                return Json(error_body(2500, "Unknown path components"), 400)
-            return await endpoint(request)
-
-        return Route(path, guarded, methods=[method])
-
-    async def _answer_error(self, _: Request, error: Exception) -> Response:
-        match error:
-            case MetaRefusal(code=code, title=title, details=details, status=status):
-                return Json(error_body(code, title, details), status)
-            case Refusal(status=status, message=message):
-                return Json(self.error(status, message), status)
-            case HTTPException(status_code=status, detail=message, headers=headers):
-                return Json(self.error(status, message), status, headers=headers)
-            case _:
-                raise error
+    def _check(self, request: Request) -> None:
+        if request.headers.get("authorization") != f"Bearer {self._settings.api_key}":
+            raise Refusal(401, TITLES[190][1])
+        if not VERSION.fullmatch(request.path_params["version"]):
+            raise MetaRefusal(2500, "Unknown path components", "")
 
     # Meta's own endpoints
 
@@ -219,3 +197,7 @@ def _no_object(request: Request) -> Response:
     kind = "post" if request.method == "POST" else "get"
     said = f"Unsupported {kind} request. Object with ID '{request.path_params['id']}' does not exist"
     return Json(error_body(100, said, subcode=33), 400)
+
+
+def _meta(_: Request, refusal: MetaRefusal) -> Response:
+    return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)

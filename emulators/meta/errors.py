@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
-import orjson
-
-from emulators.kapso.chats import MetaRefusal
+from emulators.cloud_api import MetaRefusal
 
 TITLES: dict[int, tuple[int, str]] = {
     0: (401, "AuthException"),
@@ -59,16 +56,6 @@ def refused(code: int, details: str = "") -> MetaRefusal:
     """The refusal of that code, with its documented title and status."""
     status, title = TITLES[code]
     return MetaRefusal(code, title, details, status)
-
-
-def error_body(code: int, title: str, details: str = "", subcode: int | None = None) -> bytes:
-    """The body of an error answer."""
-    error: dict[str, Any] = {"message": f"(#{code}) {title}", "type": "OAuthException", "code": code}
-    if details:
-        error["error_data"] = {"messaging_product": "whatsapp", "details": details}
-    if subcode is not None:
-        error["error_subcode"] = subcode
-    return orjson.dumps({"error": {**error, "fbtrace_id": uuid4().hex[:23]}})
 
 
 def error_object(code: int, details: str = "") -> dict[str, Any]:

@@ -9,14 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import orjson
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,13 +21,12 @@ from starlette.types import ASGIApp
 
 from emulators import outcomes
 from emulators.base import Clock, Errors, Json, Refusal, read_json
+from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Entry, Ledger, digest
 from emulators.ourvoice.messages import Mailbox, Message, Purse
 from emulators.ourvoice.requests import Order, Query, parse_order, parse_query
 from emulators.ourvoice.sessions import ACCOUNT_ID, READY_SESSION_NUMBER, STATUSES, Session, SessionBook
 from emulators.settings import Settings
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class OurVoice:
@@ -50,10 +46,7 @@ class OurVoice:
 
     def app(self) -> ASGIApp:
         """The endpoints."""
-        handlers = dict.fromkeys((Refusal, HTTPException), self._answer_error)
-        app = Starlette(routes=self._routes(), exception_handlers=handlers)
-        app.router.redirect_slashes = False
-        return app
+        return provider_app(self, self._routes())
 
     def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
         """An error in Laravel's shape: `success`, `message`, and `errors` by field where there are any."""
@@ -80,23 +73,11 @@ class OurVoice:
         ]
 
     def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
-        expected = f"Bearer {self._settings.api_key}"
+        return guarded(method, path, endpoint, self._check)
 
-        async def guarded(request: Request) -> Response:
-            if request.headers.get("authorization") != expected:
-                raise Refusal(401, "Unauthenticated.")
-            return await endpoint(request)
-
-        return Route(path, guarded, methods=[method])
-
-    async def _answer_error(self, _: Request, error: Exception) -> Response:
-        match error:
-            case Refusal(status=status, message=message, errors=errors):
-                return Json(self.error(status, message, errors), status)
-            case HTTPException(status_code=status, detail=message, headers=headers):
-                return Json(self.error(status, message), status, headers=headers)
-            case _:
-                raise error
+    def _check(self, request: Request) -> None:
+        if request.headers.get("authorization") != f"Bearer {self._settings.api_key}":
+            raise Refusal(401, "Unauthenticated.")
 
     # Messages
 

@@ -8,12 +8,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from starlette.datastructures import QueryParams
 
-from emulators.base import Errors, Refusal
+from emulators.base import Errors, Refusal, is_url
 from emulators.outcomes import is_refused
 
 TYPES = ("text", "image", "video", "audio", "document")
@@ -159,7 +158,7 @@ def _check_content(body: Mapping[str, Any], errors: _Complaints) -> None:
     else:
         _require_text(body, "media_url", kind, errors)
         _check_caption(body, kind, errors)
-        if "media_url" not in errors and not _is_url(body["media_url"]):
+        if "media_url" not in errors and not is_url(body["media_url"]):
             errors["media_url"].append("The media_url field must be a valid URL (http or https).")
 
 
@@ -256,11 +255,3 @@ def _is_uuid(value: str) -> bool:
         return str(UUID(value)) == value.lower()
     except ValueError:
         return False
-
-
-def _is_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in value

@@ -10,12 +10,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,14 +20,13 @@ from starlette.types import ASGIApp
 
 from emulators import outcomes
 from emulators.base import Clock, Errors, Json, Refusal, iso, read_json
+from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Entry, Ledger
 from emulators.settings import Settings
 from emulators.voicebip.errors import STATUSES, CodedRefusal, error_body
 from emulators.voicebip.events import Envelope, signature
 from emulators.voicebip.requests import Order, parse_message, parse_template, phone_in
 from emulators.webhooks import Deliveries
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 READY_AGENT = "agt_PAEZ_njcfm2kycpjs"
 READY_NUMBER = "+447700900100"
@@ -62,10 +58,7 @@ class Voicebip:
 
     def app(self) -> ASGIApp:
         """The endpoints."""
-        handlers = dict.fromkeys((Refusal, HTTPException), self._answer_error)
-        app = Starlette(routes=self._routes(), exception_handlers=handlers)
-        app.router.redirect_slashes = False
-        return app
+        return provider_app(self, self._routes(), {CodedRefusal: _coded})
 
     def error(self, status: int, message: str, errors: Errors | None = None) -> bytes:
         """An error in Voicebip's shape."""
@@ -83,25 +76,11 @@ class Voicebip:
         ]
 
     def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
-        expected = f"Bearer {self._settings.api_key}"
+        return guarded(method, path, endpoint, self._check_key)
 
-        async def guarded(request: Request) -> Response:
-            if request.headers.get("authorization") != expected:
-                raise CodedRefusal("UNAUTHENTICATED", "The API key is missing or not valid.")
-            return await endpoint(request)
-
-        return Route(path, guarded, methods=[method])
-
-    async def _answer_error(self, _: Request, error: Exception) -> Response:
-        match error:
-            case CodedRefusal(status=status, message=message, code=code):
-                return Json(error_body(status, message, code), status)
-            case Refusal(status=status, message=message):
-                return Json(error_body(status, message), status)
-            case HTTPException(status_code=status, detail=message, headers=headers):
-                return Json(error_body(status, message), status, headers=headers)
-            case _:
-                raise error
+    def _check_key(self, request: Request) -> None:
+        if request.headers.get("authorization") != f"Bearer {self._settings.api_key}":
+            raise CodedRefusal("UNAUTHENTICATED", "The API key is missing or not valid.")
 
     # Sending
 
@@ -224,3 +203,7 @@ def _entry(
         request=request_number,
         outcome=outcome,
     )
+
+
+def _coded(_: Request, refusal: CodedRefusal) -> Response:
+    return Json(error_body(refusal.status, refusal.message, refusal.code), refusal.status)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
+from emulators.base import is_url
 from emulators.ledger import digest
 from emulators.outcomes import is_refused
 from emulators.voicebip.errors import CodedRefusal
@@ -94,7 +94,7 @@ def _content(kind: str, fields: Mapping[str, Any]) -> tuple[str, str | None]:
             raise _invalid("interactive", problem)
         return orjson.dumps(fields["interactive"], option=orjson.OPT_SORT_KEYS).decode(), None
     url = fields.get("media_url")
-    _require(isinstance(url, str) and _is_url(url), "media_url", "must be a public http or https address")
+    _require(isinstance(url, str) and is_url(url), "media_url", "must be a public http or https address")
     caption = _text(fields, "media_caption", 0, LONGEST_CAPTION) if "media_caption" in fields else ""
     return caption, str(url)
 
@@ -133,11 +133,3 @@ def _require(holds: object, field: str, problem: str) -> None:
 
 def _invalid(field: str, problem: str) -> CodedRefusal:
     return CodedRefusal("INVALID_ARGUMENT", f"{field} {problem}.")
-
-
-def _is_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in value

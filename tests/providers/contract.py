@@ -71,23 +71,29 @@ class Hears:
 
 @dataclass(frozen=True)
 class Example:
-    """A request example of the provider's document, as the [content] of a campaign file that produces it."""
+    """A request example of a document, and the [content] of a campaign file that produces it."""
 
+    document: str
     heading: str
-    """The document and the heading it stands under."""
     content: str
     """TOML: the [content] table's body."""
     json: Any
     """The part of the request's body that the example shows."""
     at: str = ""
     """Where in the body that part is: a dotted path."""
+    part: str = ""
+    """Which of its kinds of message, where one example shows several at once."""
     vars: dict[str, str] = field(default_factory=dict)
     template: bool = False
+    to: tuple[str, ...] = ()
+    """The recipients, where they are not the table's one."""
+    pace: str = ""
+    """TOML: the [pace] table's body."""
     more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def why(self) -> str:
-        return self.heading
+        return f"{self.document}: {self.heading}" + (f" ({self.part})" if self.part else "")
 
 
 @dataclass(frozen=True)

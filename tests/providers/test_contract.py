@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tomllib
 import traceback
 from datetime import UTC, datetime, timedelta
 
@@ -16,14 +15,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from campaigns.content import Content, MessageType
-from campaigns.content_spec import ContentSpec
 from campaigns.errors import AccountError, Unavailable
 from campaigns.outcomes import Accepted, FailureKind, Refused
-from campaigns.templates import Renderer
 from providers.base import WebhookRequest
 from providers.http import Answer, NotSent, Unknown
 from providers.registry import ADAPTERS, adapter_class, providers_that_send
-from tests.providers.contract import SECRET, Example, Hears, Reads, Sends, Table, answer, http_for, table_of
+from tests.providers.contract import SECRET, Hears, Reads, Sends, Table, answer, http_for, table_of
 
 
 def orjson_or_empty(value: object) -> bytes:
@@ -197,17 +194,6 @@ def test_its_settings_refuse_an_unknown_key_and_a_key_written_out(table: Table):
     with pytest.raises(ValidationError, match="env:NAME") as caught:
         model.model_validate(keys | {"api_key": SECRET})
     assert SECRET not in str(caught.value)
-
-
-@pytest.mark.parametrize(("table", "row"), rows("examples"))
-def test_an_example_of_the_document_is_made_by_a_campaign_file(table: Table, row: Example):
-    content = ContentSpec.model_validate(tomllib.loads(row.content))
-    rendered = Renderer(content).render(row.vars, template=row.template)
-    assert table.adapter().unsendable(rendered) is None
-    part = json.loads(table.adapter().build(table.call((table.to,), rendered, **row.more)).content)
-    for step in filter(None, row.at.split(".")):
-        part = part[step]
-    assert part == row.json
 
 
 @pytest.mark.parametrize(("table", "row"), rows("hears"))

@@ -15,6 +15,7 @@ from campaigns.outcomes import FailureKind, Refused
 from campaigns.states import JobState
 from providers.base import Call, Report
 from providers.http import Http
+from tests.providers.cases.answers import LISTED
 from tests.providers.cases.messaging_api import MESSAGE, TABLE, TO
 from tests.providers.contract import http_for
 
@@ -28,18 +29,7 @@ HELLO = Content(MessageType.TEXT, "Hello")
 
 def conversation(**changes: Any) -> dict[str, Any]:
     """As the page lists one."""
-    return {
-        "id": "cv1a2b3c-...",
-        "businessId": "b1a2c3d4-...",
-        "customerPhone": TO,
-        "customerName": "Ada Lovelace",
-        "status": "open",
-        "mode": "ai",
-        "unreadCount": 1,
-        "lastInboundAt": "2026-01-15T09:58:00.000Z",
-        "lastOutboundAt": "2026-01-15T09:59:00.000Z",
-        **changes,
-    }
+    return LISTED | changes
 
 
 class Inbox:

@@ -17,6 +17,8 @@ from providers.http import Http
 from providers.ourvoice_api import (
     Sessions,
 )
+from tests.providers.cases.answers import CREATED_SESSION as SESSION_BODY
+from tests.providers.cases.answers import QR
 from tests.providers.cases.ourvoice import MESSAGE, SESSION, taken
 from tests.providers.contract import answer, http_for
 from tests.providers.ourvoice_fake import (
@@ -25,18 +27,6 @@ from tests.providers.ourvoice_fake import (
     SENDER,
 )
 
-SESSION_BODY = {
-    "id": SESSION,
-    "account_id": "43c98bbc-2f78-466b-9b94-b154a1b380ec",
-    "session_id": f"session_{SESSION}",
-    "phone_number": None,
-    "display_name": f"session_{SESSION}",
-    "status": "pending",
-    "last_seen_at": "2024-01-15T10:30:00.000000Z",
-    "created_at": "2024-01-15T10:30:00.000000Z",
-    "updated_at": "2024-01-15T10:30:00.000000Z",
-}
-QR = "data:image/png;base64,iVBORw0KGgoAAAANS..."
 PATH = f"/v1/whatsapp/sessions/{SESSION}"
 
 

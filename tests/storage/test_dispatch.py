@@ -30,7 +30,7 @@ async def claimed(engine: Engine, count: int) -> list[Intent]:
     await launch_due(engine, now=lambda: later(1))
     async with writing(engine) as connection:
         due = await claim_due(connection, 1, LANE, later(2), count)
-    return [Intent(job, "call", "text", "{}") for job in due]
+    return [Intent(job, "call", "text", "{}", 1, None, later(3)) for job in due]
 
 
 async def commit(connection: Connection, intents: list[Intent]) -> None:

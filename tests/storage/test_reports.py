@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from app.reports import cost_report, delivery_report, failures_report
 from app.settings import Settings
 from app.stories import tell_story
+from campaigns.costs import NO_CURRENCY
 from campaigns.errors import NotFound
 from campaigns.spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
@@ -159,19 +160,74 @@ async def test_the_delivery_report_adds_up(engine: Engine) -> None:
     assert found.awaiting == 1
 
 
-async def test_the_cost_report_keeps_unpriced_and_unsettled_apart(engine: Engine) -> None:
+def priced(
+    state: JobState, estimate: int | None, cost: int | None, *, price_currency: str = "USD", **more: Any
+) -> dict[str, Any]:
+    """A message with an estimate and a charge in micro-units; None: not known."""
+    currency = None if estimate is None else price_currency
+    return taken(state, cost, "USD", price_micros=estimate, price_currency=currency) | more
+
+
+COSTS = (
+    priced(JobState.READ, 20_000, 30_000),
+    priced(JobState.DELIVERED, 20_000, 0),
+    priced(JobState.SENT, 20_000, None),
+    priced(JobState.FAILED, 20_000, None),
+    priced(JobState.SENT, None, 5_000),
+    priced(JobState.SENT, None, None),
+    priced(JobState.FAILED, None, None),
+    {"state": JobState.SKIPPED, "reason": "opted_out"},
+)
+
+
+async def given_costs(engine: Engine, *rows: dict[str, Any]) -> dict[str, Any]:
+    """The cost report of a campaign with these jobs."""
     async with writing(engine) as connection:
-        campaign = await given_campaign(connection, people=len(ROWS))
-        await given_jobs(connection, campaign, *ROWS)
+        campaign = await given_campaign(connection, people=len(rows))
+        await given_jobs(connection, campaign, *rows)
     async with reading(engine) as connection:
-        report = (await cost_report(connection, "spring")).json
+        return (await cost_report(connection, "spring")).json
+
+
+def amounts(line: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(line[name] for name in ("estimated", "actual", "unsettled", "unpriced"))
+
+
+async def test_estimated_actual_unsettled_and_unpriced_stand_apart(engine: Engine) -> None:
+    report = await given_costs(engine, *COSTS)
+    assert report["currency"] == "USD"
+    assert amounts(report) == (Decimal("0.08"), Decimal("0.035"), Decimal("0.02"), 1)
+    countries = {(line["country"], line["currency"]): line for line in report["by_country"]}
+    assert amounts(countries["FR", "USD"]) == (Decimal("0.04"), Decimal("0.035"), Decimal("0.02"), 0)
+    assert amounts(countries["GB", "USD"]) == (Decimal("0.04"), Decimal(0), Decimal(0), 0)
+    assert amounts(countries["GB", None]) == (None, Decimal(0), Decimal(0), 1)
+    assert sum(line["messages"] for line in report["by_country"]) == 7
+    (usd, unknown) = report["by_category"]
+    assert (usd["category"], unknown["category"]) == ("marketing", "marketing")
+    assert amounts(usd)[:3] == amounts(report)[:3]
+
+
+async def test_an_estimate_is_not_invented_where_no_price_was_known(engine: Engine) -> None:
+    report = await given_costs(engine, *ROWS)
+    assert amounts(report) == (None, Decimal(30), Decimal(0), 1)
     assert report["currency"] == "XOF"
-    assert report["estimated"] is None
-    assert (report["actual"], report["unsettled"], report["unpriced"]) == (Decimal(30), Decimal(10), 1)
     assert sum(line["messages"] for line in report["by_country"]) == 4
-    assert {line["country"] for line in report["by_country"]} == {"FR", "GB"}
-    assert {line["category"] for line in report["by_category"]} == {"marketing"}
-    assert sum(line["actual"] for line in report["by_category"]) == report["actual"]
+
+
+async def test_a_charge_without_a_currency_is_in_the_prices(engine: Engine) -> None:
+    unnamed = priced(JobState.READ, 20_000, 0) | {"currency": NO_CURRENCY}
+    report = await given_costs(engine, unnamed, priced(JobState.READ, 20_000, 20_000))
+    assert (report["currency"], *amounts(report)) == ("USD", Decimal("0.04"), Decimal("0.02"), Decimal(0), 0)
+
+
+async def test_a_charge_in_another_currency_leaves_its_estimate_where_it_was(engine: Engine) -> None:
+    report = await given_costs(engine, priced(JobState.READ, 20_000, 18_000, price_currency="EUR"))
+    totals = {total["currency"]: amounts(total)[:3] for total in report["totals"]}
+    assert totals == {
+        "EUR": (Decimal("0.02"), Decimal(0), Decimal(0)),
+        "USD": (None, Decimal("0.018"), Decimal(0)),
+    }
+    assert sum(line["messages"] for line in report["by_country"]) == 1
 
 
 async def test_several_currencies_have_a_total_each(engine: Engine) -> None:

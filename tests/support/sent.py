@@ -44,6 +44,6 @@ async def answered(
 
 
 def _outcome(number: int, result: Result, seconds: float) -> Outcome:
-    job = DueJob(number, 1, "+447700900000", 0, None, "{}")
-    intent = Intent(job, "c1", "text", "{}")
+    job = DueJob(number, 1, "+447700900000", 0, None, "{}", "GB", None, None, None)
+    intent = Intent(job, "c1", "text", "{}", 1, None, later(seconds))
     return Outcome(intent, result, Ack(JobState.ACCEPTED), later(seconds), 200, None, 5)

@@ -1,8 +1,6 @@
 """The request examples of Bird's page "Sending messages" (WhatsApp), each as a campaign file's [content].
 
-Its broken JSON and the reading taken: two examples begin with `{{` (read as `{`); some images are written
-`mediaURL` (read as `mediaUrl`, as everywhere else); the last list ends in its first section (the rest is that of
-Bird's own page on lists); `"body": {...}` and `"contacts": [{}]` are placeholders.
+What is broken in them, and the reading taken, is said in `examples`.
 """
 
 from __future__ import annotations
@@ -15,12 +13,20 @@ from tests.providers.contract import Example
 VIDEO = "https://www.messagebird.com/videos/video.mp4"
 PDF = "https://www.messagebird.com/documents/file-sample_150kB.pdf"
 
-RECEIVER = Example(
-    f"{PAGE}: Body (with the identifierKey of Bird's current page)",
-    'text = "Hello"',
-    {"contacts": [{"identifierKey": "phonenumber", "identifierValue": "+31612345678"}]},
-    "receiver",
-)
+CONTACTS = {"contacts": [{"identifierKey": "phonenumber", "identifierValue": "+31612345678"}]}
+RECEIVERS = [
+    Example(PAGE, "Send a message: Request", 'text = "Hello"', CONTACTS, "receiver"),
+    Example(PAGE, "Body", 'text = "Hello"', CONTACTS, "receiver"),
+    Example(
+        PAGE,
+        "Template",
+        'template = { name = "welcome", project_id = "ce6a2fd6-b2fa-4f5a-a2cd-f3bd15883318" }',
+        CONTACTS,
+        "receiver",
+        template=True,
+    ),
+    Example(PAGE, "Outbound messages", 'text = "Hello"', CONTACTS, "receiver"),
+]
 
 TEXTS = [
     body("Text Message", 'text = "Single text message"', "text", {"text": "Single text message"}),
@@ -191,7 +197,7 @@ LISTS = [
         WORDS | {"items": [{"actions": [row(1), row(2)]}]},
     ),
     body(
-        "List message with sections (breaks off in its first section; completed from Bird's page on lists)",
+        "List message with sections",
         MENU
         + "sections = ["
         + f'{{ title = "Section 1", rows = [{rows(1, 2)}] }}, {{ title = "Section 2", rows = [{rows(3, 4)}] }}]',
@@ -207,14 +213,16 @@ LISTS = [
 ]
 
 REPLY = Example(
-    "Sending messages: ReplyTo",
+    "Bird: Replies",
+    "Reply to a message",
     'text = "Single text message"\nreply_to = "1e7b70ab-3dcc-48f4-a6f6-63a493f6134c"',
     {"id": "1e7b70ab-3dcc-48f4-a6f6-63a493f6134c", "type": "message"},
     "replyTo",
 )
 
 TEMPLATE = Example(
-    "Bird's page on templates: Text template with variable",
+    "Bird: Templates",
+    "Text template with variable",
     """
     [template]
     name = "welcome"
@@ -229,12 +237,13 @@ TEMPLATE = Example(
         "parameters": [{"type": "string", "key": "name", "value": "Robert"}],
     },
     "template",
-    {"first_name": "Robert"},
+    vars={"first_name": "Robert"},
     template=True,
 )
 
 BUTTON_TEMPLATE = Example(
-    "Bird's page on templates: Image with a variable in a button",
+    "Bird: Templates",
+    "Image with a variable in a button",
     """
     [template]
     name = "campaign"
@@ -256,7 +265,7 @@ BUTTON_TEMPLATE = Example(
 )
 
 EXAMPLES = [
-    RECEIVER,
+    *RECEIVERS,
     *TEXTS,
     *SINGLE_IMAGES,
     *SEVERAL_IMAGES,

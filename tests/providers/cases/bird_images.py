@@ -1,4 +1,4 @@
-"""The image examples of Bird's page "Sending messages"; what `bird_examples` says of broken JSON is about these too."""
+"""The image examples of Bird's page "Sending messages". What is broken in them is said in `examples`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.providers.contract import Example
 
-PAGE = "Sending messages"
+PAGE = "Bird: Sending messages"
 IMAGE = "https://www.messagebird.com/image.png"
 IMAGE_1, IMAGE_2 = "https://www.messagebird.com/image1.png", "https://www.messagebird.com/image2.png"
 LABELS = ("Label of first image", "Label of second image")
@@ -22,7 +22,7 @@ def postback(text: str, payload: str | None = None) -> dict[str, Any]:
 
 
 def body(heading: str, content: str, kind: str, inner: dict[str, Any]) -> Example:
-    return Example(f"{PAGE}: {heading}", content, {"type": kind, kind: inner}, "body")
+    return Example(PAGE, heading, content, {"type": kind, kind: inner}, "body")
 
 
 def image(url: str, label: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ SINGLE_IMAGES = [
         },
     ),
     body(
-        "Single image message with label and reply actions (mediaURL read as mediaUrl)",
+        "Single image message with label and reply actions",
         f"""
         images = [{{ url = "{IMAGE}", alt = "Image label" }}]
         text = "Single image message with reply actions"
@@ -77,7 +77,7 @@ SINGLE_IMAGES = [
         },
     ),
     body(
-        "Single image message with label, postback and reply actions (mediaURL read as mediaUrl)",
+        "Single image message with label, postback and reply actions",
         f"""
         images = [{{ url = "{IMAGE}", alt = "Image label" }}]
         text = "Single image message with postback and reply actions"
@@ -133,7 +133,7 @@ SEVERAL_IMAGES = [
         },
     ),
     body(
-        "Multiple images message with reply actions (begins with two braces)",
+        "Multiple images message with reply actions",
         two_images(IMAGE_1, OTHER_LABELS)
         + """
         text = "Multiple images message with reply actions"
@@ -147,7 +147,7 @@ SEVERAL_IMAGES = [
         },
     ),
     body(
-        "Multiple images message with labels, postback and reply actions (begins with two braces)",
+        "Multiple images message with labels, postback and reply actions",
         two_images(IMAGE_2, OTHER_LABELS)
         + """
         text = "Multiple images message with postback and reply actions"

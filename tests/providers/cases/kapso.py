@@ -1,9 +1,6 @@
 """Kapso's legacy API: its page "Send a new WhatsApp message", the pages beside it, and its webhook pages.
 
-The request example of the page is a union: one object with the fields of every message type at once, which
-nobody can send. The reading taken: each type sends its own fields of it, with the example's values. Where the
-value is the placeholder "<string>" in a place that wants an address, and for latitude 123, there are others here.
-`media_id` and `footer_text` have no counterpart in a campaign file. The phone numbers of the pages may belong to
+How the page's one request example is read is said in `examples`. The phone numbers of the pages may belong to
 somebody; here are numbers that cannot.
 """
 
@@ -45,7 +42,7 @@ BASE = "https://app.kapso.ai/api/v1"
 INTO = f"{BASE}/whatsapp_conversations/{CONVERSATION}/whatsapp_messages"
 ALONE = f"{BASE}/whatsapp_messages?whatsapp_config_id={CONFIG}"
 HEADERS = {"x-api-key": SECRET, "content-type": "application/json", "accept": "application/json"}
-PAGE = "Kapso, Send a new WhatsApp message: request example"
+PAGE = "Kapso: Send a new WhatsApp message"
 IN_CONVERSATION = {"conversations": (CONVERSATION,)}
 
 HELLO = Content(MessageType.TEXT, "Hello, how can I help you today?")
@@ -203,7 +200,14 @@ SENDS = [
 
 def _example(what: str, content: str, message: dict[str, Any], *, template: bool = False) -> Example:
     return Example(
-        f"{PAGE} ({what})", content, message, at="message", template=template, more=IN_CONVERSATION
+        PAGE,
+        "Request",
+        content,
+        message,
+        at="message",
+        part=what,
+        template=template,
+        more=IN_CONVERSATION,
     )
 
 

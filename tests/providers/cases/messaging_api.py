@@ -160,9 +160,10 @@ READS = [
 ]
 
 EXAMPLES = [
-    Example("Messaging, Send a text message", f'text = "{SHIPPED}"', TEXT_EXAMPLE),
+    Example("Messaging API: Messaging", "Send a text message", f'text = "{SHIPPED}"', TEXT_EXAMPLE),
     Example(
-        "Messaging, Send a template",
+        "Messaging API: Messaging",
+        "Send a template",
         """
         [template]
         key = "order_shipped"

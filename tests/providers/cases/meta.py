@@ -284,7 +284,8 @@ TABLE = Table(
     hears=HEARS,
     examples=[
         Example(
-            "Cloud API, templates: body parameters by place",
+            "Cloud API: Templates",
+            "Body parameters by place",
             'template = { name = "order_confirmation", language = "en", parameters = ["{{ order }}"] }',
             {
                 "name": "order_confirmation",

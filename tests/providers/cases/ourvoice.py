@@ -12,7 +12,7 @@ from campaigns.content import Content, Media, MessageType
 from campaigns.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from tests.providers.contract import SECRET, Reads, Sends, Table
+from tests.providers.contract import SECRET, Example, Reads, Sends, Table
 
 SESSION = "a3f1b2c4-1234-4abc-9def-000011112222"
 ONE, TWO, THREE = "+22996000001", "+22961000002", "+33639980003"
@@ -298,6 +298,35 @@ READS = [
     ),
 ]
 
+EXAMPLES = [
+    Example(
+        "Our Voice: WhatsApp",
+        "Send a new message: Request",
+        'text = "Hello from Our Voice!"',
+        {
+            "whatsapp_session_id": SESSION,
+            "to_number": ["22996000001"],
+            "type": "text",
+            "content": "Hello from Our Voice!",
+        },
+    ),
+    Example(
+        "Our Voice: WhatsApp",
+        "Send a new message: Example, send an image",
+        'images = [{ url = "https://example.com/image.jpg" }]\ntext = "Check out this photo!"',
+        {
+            "whatsapp_session_id": SESSION,
+            "to_number": ["22996000001", "22961000002"],
+            "type": "image",
+            "media_url": "https://example.com/image.jpg",
+            "content": "Check out this photo!",
+            "delay_between": 1000,
+        },
+        to=(ONE, TWO),
+        pace="delay_between = 1000",
+    ),
+]
+
 TABLE = Table(
     name="ourvoice",
     account={"senders": [{"name": "shop", "session_id": SESSION}]},
@@ -316,4 +345,6 @@ TABLE = Table(
         Content(MessageType.IMAGE, "a caption and nothing else"),
         Content(MessageType.AUDIO, "a caption", (Media("https://example.com/a.ogg"),)),
     ],
+    examples=EXAMPLES,
+    to=ONE,
 )

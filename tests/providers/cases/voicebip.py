@@ -240,12 +240,14 @@ READS = [
 
 EXAMPLES = [
     Example(
-        "WhatsApp, Send a Message",
+        "Voicebip: WhatsApp",
+        "Send a Message",
         'text = "Your order has been confirmed."',
         TEXT_EXAMPLE,
     ),
     Example(
-        "WhatsApp, Send a Template Message",
+        "Voicebip: WhatsApp",
+        "Send a Template Message",
         'template = { name = "order_confirmation", language = "en", parameters = ["{{ order }}"] }',
         TEMPLATE_EXAMPLE,
         vars={"order": "ORDER-9182"},

@@ -1,12 +1,14 @@
-"""What a client may send through the current API: a strict reader of Meta's message object."""
+"""A message in the shape of Meta's Cloud API, read strictly: Meta takes it, and Kapso passes it on unchanged."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
-from emulators.kapso.chats import Draft, MetaRefusal
+import orjson
 
 NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 ENVELOPE = {"messaging_product", "recipient_type", "to", "type", "context", "biz_opaque_callback_data"}
@@ -20,6 +22,38 @@ MEDIA: Mapping[str, set[str]] = {
 }
 MOST_BUTTONS, MOST_SECTIONS, MOST_ROWS = 3, 10, 10
 LONGEST_BUTTON, LONGEST_ROW, LONGEST_DESCRIPTION, LONGEST_HEADER = 20, 24, 72, 60
+
+
+class MetaRefusal(Exception):
+    """What Meta refuses, with its own code; each API shows it in its way."""
+
+    def __init__(self, code: int, title: str, details: str, status: int = 400) -> None:
+        super().__init__(title)
+        self.code, self.title, self.details, self.status = code, title, details, status
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A valid send request: what goes to whom. `body` is the message in Meta's words or in the legacy ones."""
+
+    to: str
+    """Digits only."""
+    type: str
+    text: str | None
+    media_url: str | None
+    body: dict[str, Any]
+    template: bool = False
+    reference: str | None = None
+
+
+def error_body(code: int, title: str, details: str = "", subcode: int | None = None) -> bytes:
+    """The body of an error answer."""
+    error: dict[str, Any] = {"message": f"(#{code}) {title}", "type": "OAuthException", "code": code}
+    if details:
+        error["error_data"] = {"messaging_product": "whatsapp", "details": details}
+    if subcode is not None:
+        error["error_subcode"] = subcode
+    return orjson.dumps({"error": {**error, "fbtrace_id": uuid4().hex[:23]}})
 
 
 def parse_envelope(body: Any) -> Draft:

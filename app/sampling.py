@@ -1,0 +1,107 @@
+"""Which recipients a preview shows: the first, a line's, some by lot, the longest, or those that lack the most."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from app.previews import preview_lines
+from app.progress import row_counter
+from campaigns.content import Content
+from campaigns.errors import SpecError
+from campaigns.templates import Renderer
+from scheduler.testing import no_such_line
+from storage.campaigns import Campaign
+from storage.engine import Connection
+from storage.samples import Sample, all_rows, first_rows, random_rows, rows_on_line
+
+
+class Choice(Enum):
+    """How the recipients are chosen; the value is the option's name."""
+
+    FIRST = "first"
+    LINE = "line"
+    RANDOM = "random"
+    LONGEST = "longest"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One recipient's message, in one or both of its forms."""
+
+    line: int
+    phone: str
+    forms: tuple[Content, ...]
+    blank: tuple[str, ...]
+    """The variables for which the row has nothing: a default stands in."""
+
+    @property
+    def length(self) -> int:
+        """Characters of the longest form, as it is read."""
+        return max(map(_length, self.forms), default=0)
+
+
+async def choose(
+    connection: Connection, campaign: Campaign, choice: Choice, number: int, seed: int
+) -> list[Preview]:
+    """`number` recipients, or those of line `number`. Raises NotFound where nobody stands on that line."""
+    renderer = Renderer(campaign.spec.content)
+    match choice:
+        case Choice.FIRST:
+            rows = await first_rows(connection, campaign.id, number)
+        case Choice.LINE:
+            rows = await rows_on_line(connection, campaign.id, number)
+            if not rows:
+                raise no_such_line(campaign.name, number)
+        case Choice.RANDOM:
+            rows = await random_rows(connection, campaign.id, number, seed)
+        case Choice.LONGEST:
+            rows = await _most(connection, campaign.id, number, lambda vars: _longest(renderer, vars))
+        case Choice.MISSING:
+            rows = await _most(connection, campaign.id, number, lambda vars: len(_blank(renderer, vars)))
+    return [_preview(renderer, row) for row in rows]
+
+
+async def _most(
+    connection: Connection, campaign_id: int, number: int, measure: Callable[[Mapping[str, str]], int]
+) -> Sequence[Sample]:
+    """The rows that measure most, the most first and of equals the earlier; every row is looked at."""
+    best: list[tuple[int, int, Sample]] = []
+    seen = 0
+    with row_counter() as progress:
+        async for page in all_rows(connection, campaign_id):
+            measured = [(measure(json.loads(row.vars)), -row.id, row) for row in page]
+            best = heapq.nlargest(number, [*best, *(each for each in measured if each[0])])
+            seen += len(page)
+            if progress is not None:
+                progress(seen)
+    return [row for _, _, row in best]
+
+
+def _preview(renderer: Renderer, row: Sample) -> Preview:
+    vars = json.loads(row.vars)
+    forms = tuple(renderer.render(vars, template=template) for template in _forms(renderer))
+    return Preview(row.line, row.phone, forms, _blank(renderer, vars))
+
+
+def _forms(renderer: Renderer) -> tuple[bool, ...]:
+    return (False, True) if renderer.has_free_form and renderer.has_template else (False,)
+
+
+def _blank(renderer: Renderer, vars: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in renderer.names if not vars.get(name)))
+
+
+def _longest(renderer: Renderer, vars: Mapping[str, str]) -> int:
+    try:
+        return max(_length(renderer.render(vars, template=template)) for template in _forms(renderer))
+    except SpecError:
+        return 0
+
+
+def _length(content: Content) -> int:
+    return sum(map(len, preview_lines(content)))
