@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "doctor": ("app.commands.doctor:doctor", "Check settings, secrets, database and providers."),
     "campaign": ("app.commands.campaign:campaign", "Check, load and steer campaigns."),
     "run": ("app.commands.run:run", "Send what is due, until it is stopped."),
+    "worker": ("app.commands.worker:worker", "Send on this machine what a clock gives out."),
+    "workers": ("app.commands.worker:workers", "Who works on this database, and on what."),
     "serve": ("app.commands.serve:serve", "Take the providers' webhooks, until it is stopped."),
     "reconcile": ("app.commands.run:reconcile", "Ask the providers once what became of the messages."),
     "report": ("app.commands.report:report", "Who got it, who did not and why, and what it cost."),

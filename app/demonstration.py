@@ -16,6 +16,7 @@ from app.output import say
 from app.reports import cost_report, delivery_report, failures_report
 from app.running import drive, run_loop, summarise
 from app.samples import sample
+from app.scheduling import TimeFlags
 from app.settings import load_settings
 from campaigns.errors import UsageError
 from storage.campaigns import require
@@ -90,7 +91,10 @@ async def _run(folder: Path) -> str:
         say("2. The CSV is checked, row by row, and loaded.")
         print_load(
             await load_campaign(
-                engine, settings, folder / FILES[0], Flags(now=True, rejects=folder / "rejects.csv")
+                engine,
+                settings,
+                folder / FILES[0],
+                Flags(times=TimeFlags(now=True), rejects=folder / "rejects.csv"),
             )
         )
         say("3. The messages go out, and their receipts come back.")

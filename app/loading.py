@@ -15,17 +15,20 @@ from pydantic import ValidationError
 from app.approving import guard_of
 from app.output import near, print_facts, print_table, say
 from app.progress import row_counter
+from app.scheduling import TimeFlags
 from app.settings import Settings
 from campaigns.clock import Now, utc_now
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.model import IntakeOptions
+from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.states import CampaignState
-from campaigns.templates import Renderer
+from campaigns.templates import needed_variables
 from providers.registry import adapter_class, open_adapter, providers_that_send
 from scheduler import control
 from scheduler.approval import approval_problem
-from scheduler.fitting import Refuse, refuse_unsendable
+from scheduler.calendar import first_start
+from scheduler.fitting import Refuse, refuse_unsendable_variants
 from scheduler.load import LoadReport, check, load
 from storage.campaigns import Campaign, create, discard_empty, find, replace_spec, require, was_launched
 from storage.engine import Connection, Engine, reading, writing
@@ -39,9 +42,7 @@ class Flags:
 
     audience: Mapping[str, Any] = field(default_factory=dict)
     """Keys of [audience] to replace."""
-    now: bool = False
-    at: str | None = None
-    timezone: str | None = None
+    times: TimeFlags = field(default_factory=TimeFlags)
     rejects: Path | None = None
     """Where bad rows go; default: rejects.csv where the command runs."""
 
@@ -70,15 +71,16 @@ class Loaded:
 
 async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded:
     """Everything that a load does, on a campaign file, without storing anything but the rejects."""
-    spec = _spec(path, flags)
+    moment = utc_now()
+    spec = _spec(path, flags, moment)
     refuse = check_provider(settings, spec) if settings.accounts else None
     csv = _csv_of(spec)
-    options = _options(spec.audience, Renderer(spec.content))
+    options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
     with _reading(csv) as progress:
         report = await check(
             csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
         )
-    return Loaded(spec.name, report, start_at=spec.schedule.start_at)
+    return Loaded(spec.name, report, start_at=first_start(spec.schedule, moment))
 
 
 async def check_csv(path: Path, flags: Flags) -> Loaded:
@@ -89,7 +91,8 @@ async def check_csv(path: Path, flags: Flags) -> Loaded:
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
     with _reading(path) as progress:
         limits = _limits(audience, path, flags)
-        return Loaded(None, await check(path, _options(audience, None), progress=progress, **limits))
+        options = _options(audience, frozenset(), flags.times.timezone)
+        return Loaded(None, await check(path, options, progress=progress, **limits))
 
 
 async def load_campaign(
@@ -99,10 +102,12 @@ async def load_campaign(
 
     Loading the same file again adds nothing twice. Raises InvalidInput where the campaign has been launched.
     """
-    spec = _spec(path, flags)
+    moment = now()
+    spec = _spec(path, flags, moment)
     refuse = check_provider(settings, spec)
-    options, csv = _options(spec.audience, Renderer(spec.content)), _csv_of(spec)
-    campaign = await _open_campaign(engine, spec, now())
+    options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
+    csv = _csv_of(spec)
+    campaign = await _open_campaign(engine, spec, moment)
     try:
         with _reading(csv) as progress:
             limits = _limits(spec.audience, csv, flags)
@@ -111,9 +116,9 @@ async def load_campaign(
         async with writing(engine) as connection:
             await discard_empty(connection, campaign.id)
         raise
-    start = now() if flags.now else spec.schedule.start_at
+    start = _start(spec.schedule, flags, moment)
     held = await _held(engine, settings, campaign, start) if start is not None else None
-    if start is not None and not (held and flags.now):
+    if start is not None and not (held and flags.times.now):
         await control.schedule(engine, spec.name, start, now=now)
     async with reading(engine) as connection:
         stored = await require(connection, spec.name)
@@ -158,10 +163,19 @@ def _instead(campaign: Campaign) -> str:
             return f"{another} To send the same again: drumbeat campaign clone {campaign.name} NEW --now"
 
 
-def _spec(path: Path, flags: Flags) -> CampaignSpec:
+def _spec(path: Path, flags: Flags, now: datetime) -> CampaignSpec:
     spec = load_spec(path)
-    schedule = {key: value for key, value in (("at", flags.at), ("timezone", flags.timezone)) if value}
-    return spec.changed(audience=flags.audience, schedule=schedule) if flags.audience or schedule else spec
+    schedule = flags.times.changes(spec.schedule, now)
+    if flags.audience or schedule:
+        spec = spec.changed(audience=flags.audience, schedule=schedule)
+    if (spec.schedule.cron or spec.schedule.first_at) and _start(spec.schedule, flags, now) is None:
+        raise SpecError("schedule.ends_at leaves no run.", hint="Give it a later time.")
+    return spec
+
+
+def _start(schedule: ScheduleSpec, flags: Flags, now: datetime) -> datetime | None:
+    """When its first run is."""
+    return now if flags.times.now and not schedule.recurs else first_start(schedule, now)
 
 
 @contextmanager
@@ -195,11 +209,11 @@ def check_provider(settings: Settings, spec: CampaignSpec) -> Refuse | None:
                 f"{spec.provider} has no sender {sender!r}.",
                 hint=f"Its senders: {', '.join(names) or 'none'}.",
             )
-    for kind in spec.content.types:
+    for kind in dict.fromkeys(kind for content in spec.contents.values() for kind in content.types):
         if kind not in adapter_class(account.adapter).capabilities.types:
             able = ", ".join(providers_that_send(kind)) or "none yet"
             raise SpecError(f"{account.adapter} cannot send {kind}.", hint=f"Providers that can: {able}.")
-    return refuse_unsendable(spec.content, open_adapter(account))
+    return refuse_unsendable_variants(spec.contents, open_adapter(account))
 
 
 def _csv_of(spec: CampaignSpec) -> Path:
@@ -210,7 +224,7 @@ def _csv_of(spec: CampaignSpec) -> Path:
     return spec.audience.csv
 
 
-def _options(audience: AudienceSpec, renderer: Renderer | None) -> IntakeOptions:
+def _options(audience: AudienceSpec, required: frozenset[str], timezone: str | None) -> IntakeOptions:
     return IntakeOptions(
         default_country=audience.default_country,
         phone_column=audience.phone_column,
@@ -219,7 +233,8 @@ def _options(audience: AudienceSpec, renderer: Renderer | None) -> IntakeOptions
         encoding=audience.encoding,
         duplicates=audience.duplicates,
         landlines=audience.landlines,
-        required=renderer.variables if renderer else frozenset(),
+        required=required,
+        timezone=timezone,
     )
 
 

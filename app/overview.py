@@ -15,16 +15,8 @@ from scheduler.approval import approval_problem
 from storage.approvals import Approval, approval_of
 from storage.campaigns import Campaign, ImportLine, list_imports, require
 from storage.engine import Connection
-from storage.overview import (
-    BudgetUse,
-    LanePause,
-    MissedRun,
-    RunLine,
-    budget_use,
-    missed,
-    newest_runs,
-    paused_lanes,
-)
+from storage.occurrences import MissedRun, list_missed
+from storage.overview import BudgetUse, LanePause, RunLine, budget_use, newest_runs, paused_lanes
 from storage.reports import Delivery, delivery
 
 NEWEST: Final = 10
@@ -50,9 +42,7 @@ class Overview:
     def next_run(self) -> datetime | None:
         """When its next run starts, as far as a time is known."""
         over = (CampaignState.COMPLETED, CampaignState.CANCELLED)
-        launched = {run.nominal_at for run in self.runs if run.kind == "scheduled"}
-        start = self.campaign.start_at
-        return None if self.campaign.state in over or start in launched else start
+        return None if self.campaign.state in over else self.campaign.start_at
 
     @property
     def json(self) -> dict[str, Any]:
@@ -89,6 +79,7 @@ class Overview:
         yield "next run", self.next_run or "no time given"
         yield from self._approval()
         yield "sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"
+        yield from (("variant", f"{each.name}, {each.share:g} % of the test") for each in spec.variants)
         yield "category", spec.category
         yield from (("budget", _budget(use)) for use in self.budgets)
         yield from (("missed", f"{run.nominal_at:%Y-%m-%d %H:%M:%S %Z}: {run.reason}") for run in self.missed)
@@ -124,7 +115,7 @@ async def look_at(connection: Connection, settings: Settings, name: str, now: da
         await newest_runs(connection, campaign.id, NEWEST),
         await paused_lanes(connection, campaign.spec.lanes, now),
         await budget_use(connection, campaign.id),
-        await missed(connection, campaign.id, NEWEST),
+        (await list_missed(connection, campaign.id))[-NEWEST:],
         await approval_of(connection, campaign.id),
         await approval_problem(connection, campaign, guard) if waits else None,
     )

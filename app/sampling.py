@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+
+import orjson
 
 from app.previews import preview_lines
 from app.progress import row_counter
 from campaigns.content import Content
 from campaigns.errors import SpecError
-from campaigns.templates import Renderer
+from campaigns.templates import Renderer, renderers_of
 from scheduler.testing import no_such_line
 from storage.campaigns import Campaign
 from storage.engine import Connection
@@ -35,6 +37,8 @@ class Preview:
 
     line: int
     phone: str
+    variant: str | None
+    """Which of the campaign's variants it is; None: it has none."""
     forms: tuple[Content, ...]
     blank: tuple[str, ...]
     """The variables for which the row has nothing: a default stands in."""
@@ -48,8 +52,9 @@ class Preview:
 async def choose(
     connection: Connection, campaign: Campaign, choice: Choice, number: int, seed: int
 ) -> list[Preview]:
-    """`number` recipients, or those of line `number`. Raises NotFound where nobody stands on that line."""
-    renderer = Renderer(campaign.spec.content)
+    """`number` recipients, or those of line `number`, each with every variant. Raises NotFound where nobody stands on
+    that line."""
+    renderers = renderers_of(campaign.spec.contents)
     match choice:
         case Choice.FIRST:
             rows = await first_rows(connection, campaign.id, number)
@@ -60,10 +65,20 @@ async def choose(
         case Choice.RANDOM:
             rows = await random_rows(connection, campaign.id, number, seed)
         case Choice.LONGEST:
-            rows = await _most(connection, campaign.id, number, lambda vars: _longest(renderer, vars))
+            longest = partial(_of_any, renderers, _longest)
+            rows = await _most(connection, campaign.id, number, longest)
         case Choice.MISSING:
-            rows = await _most(connection, campaign.id, number, lambda vars: len(_blank(renderer, vars)))
-    return [_preview(renderer, row) for row in rows]
+            blanks = partial(_of_any, renderers, lambda renderer, vars: len(_blank(renderer, vars)))
+            rows = await _most(connection, campaign.id, number, blanks)
+    return [_preview(variant, renderer, row) for row in rows for variant, renderer in renderers.items()]
+
+
+def _of_any(
+    renderers: Mapping[str | None, Renderer],
+    measure: Callable[[Renderer, Mapping[str, str]], int],
+    vars: Mapping[str, str],
+) -> int:
+    return max(measure(renderer, vars) for renderer in renderers.values())
 
 
 async def _most(
@@ -74,7 +89,7 @@ async def _most(
     seen = 0
     with row_counter() as progress:
         async for page in all_rows(connection, campaign_id):
-            measured = [(measure(json.loads(row.vars)), -row.id, row) for row in page]
+            measured = [(measure(orjson.loads(row.vars)), -row.id, row) for row in page]
             best = heapq.nlargest(number, [*best, *(each for each in measured if each[0])])
             seen += len(page)
             if progress is not None:
@@ -82,10 +97,10 @@ async def _most(
     return [row for _, _, row in best]
 
 
-def _preview(renderer: Renderer, row: Sample) -> Preview:
-    vars = json.loads(row.vars)
+def _preview(variant: str | None, renderer: Renderer, row: Sample) -> Preview:
+    vars = orjson.loads(row.vars)
     forms = tuple(renderer.render(vars, template=template) for template in _forms(renderer))
-    return Preview(row.line, row.phone, forms, _blank(renderer, vars))
+    return Preview(row.line, row.phone, variant, forms, _blank(renderer, vars))
 
 
 def _forms(renderer: Renderer) -> tuple[bool, ...]:

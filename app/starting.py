@@ -5,26 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.approving import guard_of
+from app.scheduling import TimeFlags
 from app.settings import Settings
 from campaigns.clock import Now, utc_now
-from campaigns.errors import InvalidInput
+from campaigns.errors import InvalidInput, SpecError
+from campaigns.schedule_spec import ScheduleSpec
 from campaigns.states import CampaignState
 from scheduler import control
 from scheduler.approval import refuse_unapproved
+from scheduler.calendar import first_start
 from storage.campaigns import replace_spec, require
 from storage.engine import Engine, writing
 
 
 async def start_campaign(
-    engine: Engine,
-    settings: Settings,
-    name: str,
-    at: str | None = None,
-    timezone: str | None = None,
-    *,
-    now: Now = utc_now,
+    engine: Engine, settings: Settings, name: str, times: TimeFlags, *, now: Now = utc_now
 ) -> datetime:
-    """Start a draft or a scheduled campaign at `at`, or now; when that is.
+    """Schedule a draft: at the time that is said, else by its own schedule, else now; when that is.
 
     Raises Stopped where it would start now and needs approval, InvalidInput where it has started or is paused.
     """
@@ -35,12 +32,21 @@ async def start_campaign(
             raise InvalidInput(
                 f"{name} is paused: {campaign.reason}", hint=f"drumbeat campaign resume {name}"
             )
-        spec = campaign.spec
-        if at is not None:
-            spec = spec.changed(schedule={"at": at, **({"timezone": timezone} if timezone else {})})
+        changes = times.changes(campaign.spec.schedule, moment)
+        spec = campaign.spec.changed(schedule=changes) if changes else campaign.spec
+        start = _start(spec.schedule, times, moment)
+        if changes:
             await replace_spec(connection, campaign.id, spec, moment)
-        start = (spec.schedule.start_at if at is not None else None) or moment
         if start <= moment:
             await refuse_unapproved(connection, campaign, guard_of(settings), start)
     await control.schedule(engine, name, start, now=now)
+    return start
+
+
+def _start(schedule: ScheduleSpec, times: TimeFlags, now: datetime) -> datetime:
+    start = (schedule.first_at or now) if times.now else first_start(schedule, now)
+    if start is None and not schedule.recurs:
+        start = now
+    if start is None or (schedule.end_at is not None and schedule.end_at <= start):
+        raise SpecError("schedule.ends_at leaves no run.", hint="Load the file again with a later time.")
     return start

@@ -1,5 +1,5 @@
-"""Five-field cron expressions, read as cron reads them: Sunday is 0 and 7, and of a day of the month and a day of the week
-that are both given, either will do."""
+"""Five-field cron expressions, read as cron reads them: Sunday is 0 and 7, and where a day of the month and a day of
+the week are both given, either will do."""
 
 from __future__ import annotations
 

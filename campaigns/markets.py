@@ -76,12 +76,13 @@ REGIONS: Final[Mapping[str, str]] = {
 }
 """Region -> the countries charged its rate, with calling code (and network prefix)."""
 
-_LONGEST: Final = 4
+LONGEST_PREFIX: Final = 4
+"""Digits that decide about the market."""
 
 
 def markets_of(phone: str) -> tuple[str, ...]:
     """The names a card may list an E.164 number's market under, the narrowest first; empty: it is of no country."""
-    return _by_prefix(phone[1 : 1 + _LONGEST])
+    return _by_prefix(phone[1 : 1 + LONGEST_PREFIX])
 
 
 @lru_cache(maxsize=20_000)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from campaigns.costs import Money, from_micros
-from campaigns.markets import markets_of
+from campaigns.markets import LONGEST_PREFIX, markets_of
 
 CARD_NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
 SERVICE: Final = "service"
@@ -105,6 +105,11 @@ class Prices:
         self._day = date.min
         self._known: dict[tuple[str, str, bool], Price | None] = {}
 
+    @property
+    def by_card(self) -> bool:
+        """Whether rate cards say it, by which a free-form message is a service message."""
+        return bool(self._cards)
+
     def price(
         self, phone: str, category: str, *, template: bool, window_open: bool, at: datetime
     ) -> Price | None:
@@ -114,7 +119,7 @@ class Prices:
         day = at.astimezone(UTC).date()
         if day != self._day:
             self._day, self._known = day, {}
-        key = phone[:5], category if template else SERVICE, window_open
+        key = phone[: 1 + LONGEST_PREFIX], category if template else SERVICE, window_open
         if key not in self._known:
             self._known[key] = self._look_up(phone, key[1], window_open, day)
         return self._known[key]

@@ -40,10 +40,10 @@ def _written_time(value: Any) -> Any:
         raise ValueError("the time of day is missing; write it like 2026-12-01T09:00")
     if isinstance(value, str):
         try:
-            return datetime.fromisoformat(value.strip())
+            value = datetime.fromisoformat(value.strip())
         except ValueError as error:
             raise ValueError(f"{value!r} is not a time; write it like 2026-12-01T09:00") from error
-    return value
+    return value.replace(microsecond=0) if isinstance(value, datetime) else value
 
 
 def _catch_up(value: Any) -> timedelta | CatchUp:
@@ -192,8 +192,8 @@ class ScheduleSpec(Part):
     @field_validator("every")
     @classmethod
     def _sensible(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and not A_MINUTE <= value <= A_YEAR:
-            raise ValueError("it must lie from 1m to 366d")
+        if value is not None and (not A_MINUTE <= value <= A_YEAR or value.microseconds):
+            raise ValueError("it must lie from 1m to 366d, in whole seconds")
         return value
 
     @model_validator(mode="after")

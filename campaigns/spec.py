@@ -34,13 +34,18 @@ from campaigns.rules_spec import (
 )
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.toml_files import TomlFile, explain, read_toml
+from campaigns.variants import Split
+from campaigns.variants_spec import (
+    VariantSpec,
+    WinnerSpec,
+    refuse_uneven,
+    refuse_unfit,
+    split_of,
+    with_whole_variants,
+)
 
 LATER: Final[Mapping[str, frozenset[str]]] = {
-    "": frozenset({"variants", "winner"}),
     "audience": frozenset({"refresh"}),
-    "schedule": frozenset(
-        {"cron", "every", "starts_at", "max_runs", "recipient_local_time", "catch_up", "overlap"}
-    ),
 }
 """Keys that this version knows of and does not obey yet, by table."""
 
@@ -133,7 +138,7 @@ class CampaignSpec(Part):
         default=0, ge=-1000, le=1000, description="higher goes first where campaigns share a lane"
     )
     audience: AudienceSpec = Field(default_factory=AudienceSpec)
-    content: ContentSpec
+    content: ContentSpec = Field(description="what to send; with variants: what they have in common")
     schedule: ScheduleSpec = Field(default_factory=ScheduleSpec)
     pace: PaceSpec = Field(default_factory=PaceSpec)
     tags: list[str] = Field(default_factory=list, description="names that caps can count by")
@@ -151,17 +156,44 @@ class CampaignSpec(Part):
     consent: ConsentSpec | None = Field(default=None, description="whether people must have agreed")
     holdout: HoldoutSpec | None = Field(default=None, description="a group that gets nothing")
     breaker: BreakerSpec = Field(default_factory=BreakerSpec, description="when failures pause it")
+    variants: list[VariantSpec] = Field(
+        default_factory=list, description="several messages to try out against each other"
+    )
+    winner: WinnerSpec | None = Field(default=None, description="which variant the rest gets")
 
     @property
     def lanes(self) -> tuple[str, ...]:
         """The names of its lanes: account/sender."""
         return tuple(f"{self.provider}/{sender}" for sender in self.senders)
 
+    @property
+    def contents(self) -> Mapping[str | None, ContentSpec]:
+        """What is sent, by variant; without variants there is one content, of the name None."""
+        return {variant.name: variant.content for variant in self.variants} or {None: self.content}
+
+    @property
+    def split(self) -> Split | None:
+        """How its people are dealt out to its variants; None: it has none."""
+        return split_of(self.name, self.variants, self.winner)
+
     @field_validator("senders")
     @classmethod
     def _each_once(cls, value: list[str]) -> list[str]:
         if len(set(value)) < len(value):
             raise ValueError("a sender is named twice")
+        return value
+
+    @field_validator("variants")
+    @classmethod
+    def _whole_test(cls, value: list[VariantSpec]) -> list[VariantSpec]:
+        refuse_uneven(value)
+        return value
+
+    @field_validator("winner")
+    @classmethod
+    def _in_time(cls, value: WinnerSpec | None, info: ValidationInfo) -> WinnerSpec | None:
+        if value is not None and {"variants", "schedule"} <= info.data.keys():
+            refuse_unfit(value, info.data["variants"], info.data["schedule"])
         return value
 
     def to_json(self) -> str:
@@ -194,7 +226,7 @@ def load_spec(path: Path) -> CampaignSpec:
     file = read_toml(path)
     _refuse_later_keys(file)
     try:
-        return CampaignSpec.model_validate(file.data, context={"folder": path.parent})
+        return CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
     except ValidationError as error:
         raise explain(error, file, CampaignSpec) from error
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
@@ -82,15 +83,19 @@ def _compile(key: str, source: str) -> Template:
 
 
 class Renderer:
-    """Makes the message of each recipient. Raises SpecError, naming the key, where a template cannot work."""
+    """Makes the message of each recipient. Raises SpecError, naming the key, where a template cannot work.
 
-    def __init__(self, content: ContentSpec) -> None:
+    `shares_defaults`: a default that this content has no use for may serve another variant.
+    """
+
+    def __init__(self, content: ContentSpec, *, shares_defaults: bool = False) -> None:
         self._defaults = {fold(name): text for name, text in content.defaults.items()}
         self._free = _Form(free_form_tree(content)) if content.free_form else None
         self._template = _Form(template_tree(content)) if content.template else None
         forms = [form for form in (self._free, self._template) if form is not None]
         self._names = frozenset(name for form in forms for name in form.names)
-        self._refuse_unused_defaults()
+        if not shares_defaults:
+            _refuse_unused(self._defaults, self._names)
 
     @property
     def variables(self) -> frozenset[str]:
@@ -121,10 +126,42 @@ class Renderer:
             return form.constant
         return form.fill({**self._defaults, **{name: text for name, text in vars.items() if text}})
 
-    def _refuse_unused_defaults(self) -> None:
-        unused = sorted(self._defaults.keys() - self._names)
-        if unused:
-            raise SpecError(f"content.defaults.{unused[0]}: no text uses {{{{ {unused[0]} }}}}.")
+
+def _refuse_unused(defaults: Iterable[str], names: frozenset[str]) -> None:
+    unused = sorted(set(defaults) - names)
+    if unused:
+        raise SpecError(f"content.defaults.{unused[0]}: no text uses {{{{ {unused[0]} }}}}.")
+
+
+def renderers_of(contents: Mapping[str | None, ContentSpec]) -> dict[str | None, Renderer]:
+    """A renderer for each variant. Raises SpecError, naming the variant, where a template cannot work."""
+    made: dict[str | None, Renderer] = {}
+    for name, content in contents.items():
+        with about_variant(name):
+            made[name] = Renderer(content, shares_defaults=True)
+    return made
+
+
+def needed_variables(contents: Mapping[str | None, ContentSpec]) -> frozenset[str]:
+    """The names, folded, that each recipient must have, whichever variant it gets.
+
+    Raises SpecError, also where none of the variants has a use for a default.
+    """
+    renderers = renderers_of(contents).values()
+    defaults = (fold(name) for content in contents.values() for name in content.defaults)
+    _refuse_unused(defaults, frozenset(name for renderer in renderers for name in renderer.names))
+    return frozenset(name for renderer in renderers for name in renderer.variables)
+
+
+@contextmanager
+def about_variant(name: str | None) -> Iterator[None]:
+    """What is wrong with a variant's content is said with the variant's name."""
+    try:
+        yield
+    except SpecError as error:
+        if name is None:
+            raise
+        raise SpecError(f"Variant {name}: {error}", hint=error.hint) from error
 
 
 class _Form:

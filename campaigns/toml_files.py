@@ -136,13 +136,21 @@ def _keys(text: str) -> Iterator[tuple[int, Loc]]:
         if was_inside:
             continue
         if header := _HEADER.match(line):
-            table = _split(header[2])
+            table = _numbered(_split(header[2]), counts)
             if header[1]:
                 counts[table] = counts.get(table, -1) + 1
                 table = (*table, counts[table])
             yield number, table
         elif key := _KEY.match(line):
             yield number, (*table, *_split(key[1]))
+
+
+def _numbered(table: Loc, counts: Mapping[Loc, int]) -> Loc:
+    """`variants.content` is a table of the newest of [[variants]]."""
+    path: Loc = ()
+    for part in table:
+        path = (*path, counts[path], part) if path in counts else (*path, part)
+    return path
 
 
 def _split(dotted_key: str) -> Loc:

@@ -19,7 +19,7 @@ from generate_lists import codes_page, reasons_page, states_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app.settings import DatabaseSettings
+from app.settings import ApprovalSettings, DatabaseSettings
 from campaigns.content_spec import (
     ButtonSpec,
     ContactSpec,
@@ -134,6 +134,7 @@ def _settings_parts() -> Iterator[str]:
         "overrides both.\n"
     )
     yield _table("[database]", DatabaseSettings)
+    yield _table("[approval]", ApprovalSettings)
     for name in sorted(ADAPTERS):
         account = adapter_class(name).account_settings
         yield _table(f'[providers.NAME] with adapter = "{name}"', account)

@@ -20,6 +20,7 @@ import orjson
 from campaigns.states import JobState
 from providers.base import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
 from providers.meta_answers import error_code, error_text
+from providers.meta_pricing import charge_of
 from providers.values import WINDOW, moment, phone, table, tables, word
 
 STATUSES: Final = {
@@ -65,12 +66,14 @@ def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Repor
     newest: Mapping[str, Any] = next((each for each in reversed(history) if each.get("status") == status), {})
     error = next(iter(tables(newest.get("errors"))), {})
     code = error_code(error)
+    pricing = next((table(each["pricing"]) for each in reversed(history) if "pricing" in each), {})
     return Report(
         message_id,
         status,
         state,
         at=moment(newest.get("timestamp"), message.get("timestamp"), message.get("updated_at")),
         reason=error_text(error) or None,
+        cost=charge_of(pricing),
         times=_times(history),
         code=None if code is None else str(code),
         reference=word(*(each.get("biz_opaque_callback_data") for each in (message, *history))),

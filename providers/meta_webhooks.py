@@ -17,6 +17,7 @@ from campaigns.states import JobState
 from providers.base import Event, Inbound, Notice, Preference, Report
 from providers.meta_answers import error_code, error_text
 from providers.meta_codes import note_of
+from providers.meta_pricing import charge_of
 from providers.values import moment, phone, table, tables, word
 
 STATUSES: Final = {
@@ -92,6 +93,7 @@ def _statuses(value: dict[str, Any]) -> Iterator[Report]:
             STATUSES.get(said),
             moment(status.get("timestamp")),
             reason=error_text(error) or note_of(code) or None,
+            cost=charge_of(table(status.get("pricing"))),
             code=None if code is None else str(code),
             reference=word(status.get("biz_opaque_callback_data")),
         )

@@ -11,11 +11,12 @@ from campaigns.approval import ApprovalLimits
 from campaigns.clock import Now, utc_now
 from campaigns.costs import Money
 from campaigns.errors import InvalidInput, Stopped
-from campaigns.states import CampaignState
-from storage.approvals import Approval, approval_of, count_recipients, digest_campaign, store_approval
-from storage.campaigns import Campaign, require, was_launched
-from storage.control import move_campaign
+from campaigns.states import CampaignState, RunState
+from storage.approvals import Approval, approval_of, digest_campaign, store_approval
+from storage.campaigns import Campaign, require
+from storage.control import move_campaign, move_runs
 from storage.engine import Connection, Engine, reading, writing
+from storage.estimates import count_recipients
 
 NEEDED: Final = "It needs approval"
 """How the reason of a campaign begins that waits for it: approving takes it on."""
@@ -49,12 +50,11 @@ async def approve(engine: Engine, name: str, by: str, *, now: Now = utc_now) -> 
     async with writing(engine) as connection:
         await store_approval(connection, campaign.id, approval)
         campaign = await require(connection, name)
-        waited = (campaign.reason or "").startswith(NEEDED) and not await was_launched(
-            connection, campaign.id
-        )
+        waited = campaign.state is CampaignState.PAUSED and (campaign.reason or "").startswith(NEEDED)
         if waited:
-            paused, target = [CampaignState.PAUSED], CampaignState.SCHEDULED
-            waited = await move_campaign(connection, name, paused, target, approval.at)
+            running = await move_runs(connection, name, [RunState.PAUSED], RunState.RUNNING)
+            target = CampaignState.RUNNING if running else CampaignState.SCHEDULED
+            await move_campaign(connection, name, [CampaignState.PAUSED], target, approval.at)
     return approval, waited
 
 

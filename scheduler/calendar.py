@@ -1,8 +1,8 @@
-"""When a campaign's runs are due, and what becomes of those whose time has come. Pure; APScheduler's CronTrigger finds the
-wall-clock times of a cron expression, and each of them becomes one instant here.
+"""When a campaign's runs are due, and what becomes of those whose time has come. Pure; APScheduler's CronTrigger finds
+the wall-clock times of a cron expression, and each of them becomes one instant here.
 
-A wall-clock time that the clocks skip happens at the first instant after the gap; one that they repeat happens the first
-time only.
+A wall-clock time that the clocks skip happens at the first instant after the gap; one that they repeat happens the
+first time only.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from campaigns.cron import Cron
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.zones import instant_of
 
-TICK: Final = timedelta(milliseconds=1)
-"""The database's resolution."""
+SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
 MOST_AT_ONCE: Final = 500
@@ -61,10 +60,10 @@ class Before:
 
 
 def first_start(schedule: ScheduleSpec, now: datetime) -> datetime | None:
-    """When a campaign that is loaded now starts; None: no time is given, or none is left."""
+    """When a campaign that is loaded now starts; None: no time is given, or none is left. This second still counts."""
     if not schedule.recurs:
         return schedule.start_at
-    return next(occurrences(schedule, now - TICK), None)
+    return next(occurrences(schedule, now - SECOND), None)
 
 
 def occurrences(schedule: ScheduleSpec, after: datetime) -> Iterator[datetime]:

@@ -25,6 +25,7 @@ from storage.engine import Connection, lock_names
 from storage.quotas import TIER_WINDOW, TierUse, sends_by_day, tier_use
 from storage.runs import RunRow
 from storage.touches import TouchRow, recent_touches
+from storage.variants import Experiment
 from storage.windows import Window, open_windows
 
 CALENDAR_REACH: Final = timedelta(days=8)
@@ -40,6 +41,23 @@ class Claim:
     jobs: tuple[DueJob, ...]
     lines: tuple[BudgetLine, ...]
     """The budgets its messages are paid from."""
+    experiment: Experiment | None = None
+    """How the test of its variants stands; None: nobody waits for a winner."""
+
+    def variant_of(self, job: DueJob) -> str | None:
+        """Which variant the job gets; None: it awaits the winner, or there are no variants."""
+        split = self.plan.split
+        if split is None or job.variant is not None:
+            return job.variant
+        if self.experiment is None or split.in_test(job.phone):
+            return split.own(job.phone)
+        return self.experiment.winner
+
+    @property
+    def test_ends_at(self) -> datetime | None:
+        """When the winner is named; None: when a person says so."""
+        lasts = self.plan.test_lasts
+        return self.experiment.launched_at + lasts if self.experiment and lasts else None
 
 
 @dataclass(slots=True)
@@ -61,7 +79,7 @@ class Known:
 
     def facts(self, claim: Claim, job: DueJob) -> Facts:
         """What the rules are asked about one job."""
-        plan, run = claim.plan, claim.run
+        plan, run, variant = claim.plan, claim.run, claim.variant_of(job)
         # A job that is tried again must not be held back by its own first try.
         touches = [touch for touch in self.touches.get(job.phone, ()) if touch.job_id != job.id]
         window = self.windows.get(job.phone)
@@ -71,7 +89,7 @@ class Known:
         return Facts(
             self.now,
             run.state,
-            plan.policy,
+            plan.policies[variant],
             phone=job.phone,
             region=job.region,
             zones=self._zones(plan, job),
@@ -91,6 +109,8 @@ class Known:
             tier_frees_at=tier_frees_at,
             ramp_left=ramp_left,
             ramp_renews_at=ramp_renews_at,
+            awaits_winner=plan.split is not None and variant is None,
+            test_ends_at=claim.test_ends_at,
         )
 
     def price(self, plan: Plan, job: DueJob, form: Form) -> Price | None:
@@ -165,7 +185,7 @@ async def lock_shared(
 async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], now: datetime) -> Known:
     """Read what the rules ask about the claimed jobs, from what `lock_shared` has locked."""
     phones = [job.phone for claim in claims for job in claim.jobs]
-    reach = max((_reach(claim.plan) for claim in claims), default=timedelta())
+    reach = max((reach_of(claim.plan) for claim in claims), default=timedelta())
     tiered = lane.account.settings.tier is not None
     lines = {line.key: line for claim in claims for line in claim.lines}
     capabilities = lane.adapter.capabilities
@@ -185,7 +205,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
     )
 
 
-def _reach(plan: Plan) -> timedelta:
+def reach_of(plan: Plan) -> timedelta:
     """How far back the campaign's rules look."""
     policy = plan.policy
     caps = [CALENDAR_REACH if isinstance(cap.per, Calendar) else cap.per for cap in policy.caps]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -13,7 +13,7 @@ from campaigns.content_spec import ContentSpec
 from campaigns.errors import SpecError
 from campaigns.intake.codes import RejectCode
 from campaigns.intake.model import Chunk, Reject
-from campaigns.templates import Renderer
+from campaigns.templates import Renderer, about_variant, renderers_of
 from providers.base import Adapter
 
 Refuse = Callable[[str], str | None]
@@ -29,7 +29,10 @@ def refuse_unsendable(content: ContentSpec, adapter: Adapter) -> Refuse | None:
 
     Raises SpecError where the message cannot be sent whatever the row holds.
     """
-    renderer = Renderer(content)
+    return _refuse_unsendable(Renderer(content), content, adapter)
+
+
+def _refuse_unsendable(renderer: Renderer, content: ContentSpec, adapter: Adapter) -> Refuse | None:
     sample = dict.fromkeys(renderer.names, TRIED_WITH)
     _check(renderer, adapter, sample)
     if not renderer.names:
@@ -46,6 +49,23 @@ def refuse_unsendable(content: ContentSpec, adapter: Adapter) -> Refuse | None:
     return refuse
 
 
+def refuse_unsendable_variants(contents: Mapping[str | None, ContentSpec], adapter: Adapter) -> Refuse | None:
+    """As `refuse_unsendable`, for every variant: a row must do for whichever it gets."""
+    checks: list[tuple[str | None, Refuse]] = []
+    for name, renderer in renderers_of(contents).items():
+        with about_variant(name):
+            check = _refuse_unsendable(renderer, contents[name], adapter)
+        checks += [(name, check)] if check else []
+
+    def refuse(vars: str) -> str | None:
+        for name, check in checks:
+            if (problem := check(vars)) is not None:
+                return problem if name is None else f"variant {name}: {problem}"
+        return None
+
+    return refuse if checks else None
+
+
 def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
     """The chunk with its refused rows among the rejects."""
     refused = {at: reason for at, vars in enumerate(chunk.vars) if (reason := refuse(vars)) is not None}
@@ -58,7 +78,8 @@ def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
         )
         for at, reason in refused.items()
     ]
-    columns = ("lines", "phones", "regions", "buckets", "vars", "raws", "origins")
+    columns = ["lines", "phones", "regions", "buckets", "vars", "raws", "origins"]
+    columns += ["own"] if chunk.own is not None else []
     return replace(
         chunk,
         **{name: [getattr(chunk, name)[at] for at in kept] for name in columns},

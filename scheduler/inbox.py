@@ -30,7 +30,8 @@ from storage.inbox import (
     is_outage,
     new_webhooks,
 )
-from storage.statuses import apply_unmatched, apply_webhook_reports, matched_late
+from storage.statuses import apply_unmatched, apply_webhook_reports
+from storage.unmatched import matched_late
 from storage.windows import extend_windows
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ BYTES_AT_ONCE: Final = 512 * 1024
 LOOK: Final = 1.0
 """Seconds after which the database is looked at though nothing arrived here."""
 LONGEST_PROBLEM: Final = 500
-BREATH: Final = 64 * 1024
+BREATH: Final = 16 * 1024
 """Bytes read before whoever else waits for the event loop has a turn."""
 
 
@@ -62,10 +63,15 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
     """
     listeners = {name: Listener(account) for name, account in accounts.items()}
     done = 0
-    while batch := await _next_batch(engine, accounts):
-        heard = await _hear(listeners, batch)
-        await _take_up(engine, heard, now())
-        done += len(batch)
+    heard = await _next_heard(engine, listeners, after=0)
+    while heard:
+        ahead = asyncio.create_task(_next_heard(engine, listeners, after=heard[-1].webhook.id))
+        try:
+            await _take_up(engine, heard, now())
+        finally:
+            following = await ahead
+        done += len(heard)
+        heard = following
     await _match_late(engine, accounts, now())
     return done
 
@@ -99,12 +105,10 @@ async def process_quietly(engine: Engine, accounts: Mapping[str, Account], *, no
         return 0
 
 
-async def _next_batch(engine: Engine, accounts: Mapping[str, Account]) -> list[StoredWebhook]:
+async def _next_heard(engine: Engine, listeners: Mapping[str, Listener], *, after: int) -> list[Heard]:
+    """The next new webhooks, read; the others have their turns on the event loop meanwhile."""
     async with reading(engine) as connection:
-        return await new_webhooks(connection, list(accounts), AT_ONCE, BYTES_AT_ONCE)
-
-
-async def _hear(listeners: Mapping[str, Listener], batch: Sequence[StoredWebhook]) -> list[Heard]:
+        batch = await new_webhooks(connection, list(listeners), AT_ONCE, BYTES_AT_ONCE, after=after)
     heard = []
     since_breath = 0
     for webhook in batch:

@@ -3,53 +3,122 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
 
 from campaigns.clock import Now, utc_now
-from campaigns.errors import DrumbeatError
+from campaigns.errors import DrumbeatError, Stopped
+from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import CampaignSpec
-from campaigns.states import CampaignState
-from storage.control import move_campaign
-from storage.engine import Engine, reading, writing
+from campaigns.states import CampaignState, RunState
+from scheduler.approval import NO_GUARD, Guard, approval_problem
+from scheduler.calendar import Before, take_turn
+from scheduler.local_time import times_of_places
+from storage.campaigns import require
+from storage.control import move_campaign, move_runs
+from storage.engine import Connection, Engine, reading, writing
 from storage.lanes import ensure_lanes
-from storage.runs import DueCampaign, due_campaigns, launch_run
+from storage.local_times import LocalTimes, stored_times
+from storage.occurrences import count_runs, record_missed, sending_ended_at, was_launched_at
+from storage.runs import DueCampaign, due_campaigns, is_sending, launch_run, lock_due, move_on
 
 logger = logging.getLogger(__name__)
 
+UNLAUNCHABLE: Final = (ValueError, OverflowError, DrumbeatError)
+"""What is wrong with one campaign, and no other's business."""
 
-async def launch_due(engine: Engine, *, now: Now = utc_now) -> list[str]:
-    """Launch every scheduled campaign whose time has come; the names of those launched here."""
+
+async def launch_due(engine: Engine, *, guard: Guard = NO_GUARD, now: Now = utc_now) -> list[str]:
+    """Launch every campaign a run of which has come; the names of those launched here."""
     async with reading(engine) as connection:
         due = await due_campaigns(connection, now())
-    return [campaign.name for campaign in due if await launch(engine, campaign, now=now)]
+    return [campaign.name for campaign in due if await launch(engine, campaign, guard=guard, now=now)]
 
 
-async def launch(engine: Engine, campaign: DueCampaign, *, now: Now = utc_now) -> bool:
-    """Launch one campaign; False where another launcher was first, or where it cannot be launched: it is paused."""
+async def launch(
+    engine: Engine, campaign: DueCampaign, *, guard: Guard = NO_GUARD, now: Now = utc_now
+) -> bool:
+    """Launch the campaign's run whose time has come; False where another launcher was first, where it was missed, or
+    where it cannot be launched: the campaign is paused then."""
     moment = now()
     try:
-        spec = CampaignSpec.from_json(campaign.spec)
-        expires_at = spec.schedule.deadline(max(moment, campaign.start_at))
-    except (ValueError, OverflowError, DrumbeatError) as error:
+        async with writing(engine) as connection:
+            due = await lock_due(connection, campaign.id)
+            return due is not None and await _take_turn(connection, due, guard, moment)
+    except Stopped as error:
+        await _pause(engine, campaign.name, str(error), moment)
+    except UNLAUNCHABLE as error:
         await _pause(engine, campaign.name, f"It could not be launched: {error}", moment)
+    return False
+
+
+async def _take_turn(connection: Connection, campaign: DueCampaign, guard: Guard, now: datetime) -> bool:
+    spec = CampaignSpec.from_json(campaign.spec)
+    schedule = spec.schedule
+    if schedule.opens_at(campaign.start_at) > now:
         return False
-    async with writing(engine) as connection:
-        await ensure_lanes(connection, spec.lanes)
-        run_id = await launch_run(
-            connection,
-            campaign,
-            lanes=spec.lanes,
-            priority=spec.priority,
-            expires_at=expires_at,
-            now=moment,
-        )
-    return run_id is not None
+    turn = take_turn(schedule, campaign.start_at, now, await _before(connection, campaign.id, schedule, now))
+    if turn.run is None and turn.next_at == campaign.start_at:
+        return False
+    run = turn.run
+    if run is not None and await was_launched_at(connection, campaign.id, run):
+        run = None
+    await record_missed(connection, campaign.id, turn.missed, now)
+    if run is not None:
+        await _require_approval(connection, campaign, guard)
+        await start_run(connection, replace(campaign, start_at=run), spec, now, lateness=schedule.lateness)
+    await move_on(connection, campaign.id, now, launched=run is not None, next_at=turn.next_at)
+    return run is not None
+
+
+async def _require_approval(connection: Connection, campaign: DueCampaign, guard: Guard) -> None:
+    problem = await approval_problem(connection, await require(connection, campaign.name), guard)
+    if problem is not None:
+        raise Stopped(problem)
+
+
+async def _before(connection: Connection, campaign_id: int, schedule: ScheduleSpec, now: datetime) -> Before:
+    if not schedule.recurs:
+        return Before()
+    queues = schedule.overlap == "queue"
+    return Before(
+        runs=await count_runs(connection, campaign_id),
+        sending=await is_sending(connection, campaign_id, now),
+        ended_at=await sending_ended_at(connection, campaign_id) if queues else None,
+    )
+
+
+async def start_run(
+    connection: Connection,
+    campaign: DueCampaign,
+    spec: CampaignSpec,
+    now: datetime,
+    *,
+    lateness: timedelta | None,
+) -> None:
+    """Freeze the campaign into its run of `start_at`. The caller holds the campaign's lock.
+
+    In recipients' own time, whose time was longer than `lateness` ago is skipped; None: it is sent however late.
+    """
+    await ensure_lanes(connection, spec.lanes)
+    schedule, nominal_at = spec.schedule, campaign.start_at
+    launch = partial(launch_run, connection, campaign, lanes=spec.lanes, priority=spec.priority, now=now)
+    started_at = max(now, nominal_at)
+    if not schedule.recipient_local_time:
+        await launch(expires_at=schedule.deadline(started_at))
+        return
+    regions, times = await times_of_places(connection, campaign.id, schedule, nominal_at)
+    local = LocalTimes(regions, now - lateness if lateness is not None else None)
+    async with stored_times(connection, times):
+        await launch(expires_at=schedule.deadline(max([started_at, *times.values()])), local=local)
 
 
 async def _pause(engine: Engine, name: str, reason: str, now: datetime) -> None:
     """One campaign that cannot be launched must not keep the others waiting."""
     logger.error("%s: %s", name, reason, extra={"action": "launch_failed"})
+    living = [CampaignState.SCHEDULED, CampaignState.RUNNING]
     async with writing(engine) as connection:
-        await move_campaign(
-            connection, name, [CampaignState.SCHEDULED], CampaignState.PAUSED, now, reason=reason
-        )
+        await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
+        await move_campaign(connection, name, living, CampaignState.PAUSED, now, reason=reason)

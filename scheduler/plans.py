@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from campaigns.content_spec import ContentSpec
 from campaigns.costs import Money
 from campaigns.pace import Rate
 from campaigns.prices import Price, Prices
 from campaigns.rules import Form, Policy
 from campaigns.rules_spec import BudgetSpec
 from campaigns.spec import CampaignSpec
-from campaigns.templates import Renderer
+from campaigns.templates import Renderer, renderers_of
+from campaigns.variants import Split
 from campaigns.zones import find_zone, instant_of
 from scheduler.lanes import Lane
 from storage.engine import Connection
@@ -32,8 +34,10 @@ class BudgetLine:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    renderer: Renderer
-    policy: Policy
+    renderers: Mapping[str | None, Renderer]
+    """By variant; a campaign without variants has one, of the name None."""
+    policies: Mapping[str | None, Policy]
+    """The same of its policies, which differ in what its forms are; None: of what any variant may be."""
     gap: timedelta
     """The least time between two sends of the campaign on a lane."""
     rate: Rate | None
@@ -46,6 +50,15 @@ class Plan:
     budget: BudgetSpec | None
     ramp: tuple[int, ...]
     prices: Prices
+    split: Split | None = None
+    """How its people are dealt out to its variants; None: it has none."""
+    test_lasts: timedelta | None = None
+    """How long after the launch the winner is named; None: when a person says so."""
+
+    @property
+    def policy(self) -> Policy:
+        """What all its messages have in common."""
+        return self.policies[None]
 
     @property
     def category(self) -> str:
@@ -119,12 +132,13 @@ async def prices_of(connection: Connection, lane: Lane) -> Prices:
 
 
 def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
-    gap, renderer = spec.pace.gap, Renderer(spec.content)
-    policy = _policy(spec, renderer, lane)
+    gap, renderers = spec.pace.gap, renderers_of(spec.contents)
+    policies = _policies(spec, renderers, lane)
+    policy = policies[None]
     zone = spec.schedule.timezone
     return Plan(
-        renderer=renderer,
-        policy=policy,
+        renderers=renderers,
+        policies=policies,
         gap=lane.adapter.capabilities.delay_between if gap is None else gap,
         rate=spec.pace.rate,
         jitter=spec.pace.jitter or timedelta(),
@@ -135,10 +149,22 @@ def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
         budget=spec.budget,
         ramp=tuple(spec.pace.ramp or ()),
         prices=prices,
+        split=spec.split,
+        test_lasts=spec.winner.after if spec.winner else None,
     )
 
 
-def _policy(spec: CampaignSpec, renderer: Renderer, lane: Lane) -> Policy:
+def _policies(
+    spec: CampaignSpec, renderers: Mapping[str | None, Renderer], lane: Lane
+) -> dict[str | None, Policy]:
+    of_variants = {
+        name: _policy(spec, renderers[name], content, lane) for name, content in spec.contents.items()
+    }
+    forms = frozenset(form for policy in of_variants.values() for form in policy.forms)
+    return {None: replace(next(iter(of_variants.values())), forms=forms), **of_variants}
+
+
+def _policy(spec: CampaignSpec, renderer: Renderer, content: ContentSpec, lane: Lane) -> Policy:
     given = ((Form.FREE, renderer.has_free_form), (Form.TEMPLATE, renderer.has_template))
     own = tuple(cap.cap for cap in spec.caps)
     return Policy(
@@ -146,8 +172,8 @@ def _policy(spec: CampaignSpec, renderer: Renderer, lane: Lane) -> Policy:
         tags=frozenset(spec.tags),
         account=spec.provider,
         forms=frozenset(form for form, is_given in given if is_given),
-        prefers_cheapest=spec.content.prefer == "cheapest",
-        waits_for_window=spec.content.closed_window == "wait",
+        prefers_cheapest=content.prefer == "cheapest",
+        waits_for_window=content.closed_window == "wait",
         consent=spec.consent.consent if spec.consent else None,
         holdout=spec.holdout.holdout(spec.name) if spec.holdout else None,
         caps=(*own, *lane.account.house_caps) if spec.obeys_caps else (),

@@ -15,7 +15,8 @@ from campaigns.outcomes import retry_delay
 from providers.settings import AccountSettings
 from scheduler.lanes import Lane, close_lanes, open_lanes
 from storage.engine import Engine, reading, writing
-from storage.receipts import Awaited, apply_reports, due_receipts, plan_next_polls
+from storage.receipts import Awaited, due_receipts, plan_next_polls
+from storage.statuses import apply_reports
 
 logger = logging.getLogger(__name__)
 _jitter = random.Random()  # noqa: S311

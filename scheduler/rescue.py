@@ -17,13 +17,13 @@ from storage.engine import Engine, reading, writing
 from storage.receipts import (
     DoubtRow,
     adopt_message,
-    apply_reports,
     doubts,
     give_up,
     is_claimed,
     known_message_ids,
     send_again,
 )
+from storage.statuses import apply_reports
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from campaigns.clock import Now, utc_now
 from campaigns.errors import InvalidInput
@@ -61,33 +61,41 @@ BY_KIND: Final[dict[FailureKind, Verdict]] = {
     K.RECIPIENT: Verdict(None, "It would fail again."),
 }
 
-BY_REASON: Final[dict[str | None, Verdict]] = {
+FAILURES: Final[dict[str | None, Verdict]] = {
     "retries_exhausted": Verdict(Again.NOW, "The provider never held the message."),
     "opted_out": BY_KIND[K.OPTED_OUT],
     "not_rendered": Verdict(None, "The row's cells make no message: mend the row and load it anew."),
-    "expired": Verdict(None, "Its time had run out; --expired sends it all the same."),
-    GIVEN_UP: Verdict(None, "It may have arrived; --given-up sends it all the same."),
-    "run_cancelled": Verdict(None, "A person cancelled it."),
 }
+"""By the reason of a failure, where no code of the provider's decides."""
 
-BY_STATE: Final = {
-    JobState.SKIPPED: Verdict(None, "A rule kept it from being sent, and would again."),
-    JobState.IN_DOUBT: Verdict(None, "It may have arrived; drumbeat campaign resolve settles it."),
-}
+SKIPPED: Final = Verdict(None, "A rule kept it from being sent, and would again.")
+IN_DOUBT: Final = Verdict(None, "It may have arrived; drumbeat campaign resolve settles it.")
+EXPIRED: Final = Verdict(None, "Its time had run out; --expired sends it all the same.")
+GIVEN_UP_ONCE: Final = Verdict(None, "It may have arrived; --given-up sends it all the same.")
+CANCELLED: Final = Verdict(None, "A person cancelled it.")
 UNKNOWN_CODE: Final = Verdict(None, "Nothing says that it would go better now.")
 NO_TEMPLATE: Final = Verdict(None, "The window was closed, and the campaign has no template.")
+BY_NAME: Final = Verdict(Again.NOW, "Asked for by name.")
 
 
-def judge(group: EndedGroup, *, has_template: bool, named: Sequence[str] = ()) -> Verdict:
-    """What becomes of a failure; `named`: the reasons that a person asked for by name, `expired` and `given_up`."""
-    if group.reason in named and group.reason in ("expired", GIVEN_UP):
-        return Verdict(Again.NOW, "Asked for by name.")
-    if group.state in BY_STATE:
-        return BY_STATE[group.state]
-    if group.reason in ("refused", "provider_failed"):
-        verdict = _by_code(group.code or "")
-        return NO_TEMPLATE if verdict.again is Again.AS_TEMPLATE and not has_template else verdict
-    return BY_REASON.get(group.reason, UNKNOWN_CODE)
+def judge(group: EndedGroup, *, has_template: bool, expired: bool = False, given_up: bool = False) -> Verdict:
+    """What becomes of a group; `expired` and `given_up` say that a person asked for those by name."""
+    match group.state:
+        case JobState.FAILED if group.reason in ("refused", "provider_failed"):
+            verdict = _by_code(group.code or "")
+            return NO_TEMPLATE if verdict.again is Again.AS_TEMPLATE and not has_template else verdict
+        case JobState.FAILED:
+            return FAILURES.get(group.reason, UNKNOWN_CODE)
+        case JobState.EXPIRED:
+            return BY_NAME if expired else EXPIRED
+        case JobState.CANCELLED if group.reason == GIVEN_UP:
+            return BY_NAME if given_up else GIVEN_UP_ONCE
+        case JobState.CANCELLED:
+            return CANCELLED
+        case JobState.SKIPPED:
+            return SKIPPED
+        case _:
+            return IN_DOUBT
 
 
 def _by_code(code: str) -> Verdict:
@@ -129,7 +137,6 @@ async def retry_failed(
 
     Raises NotFound, and InvalidInput where the campaign is not in a state to be sent.
     """
-    named = [reason for reason, asked in (("expired", expired), (GIVEN_UP, given_up)) if asked]
     moment = now()
     async with writing(engine) as connection:
         campaign = await require(connection, name)
@@ -138,10 +145,9 @@ async def retry_failed(
         spec = CampaignSpec.from_json(occurrence.spec)
         expires_at = _deadline(spec, moment)
         groups = await ended_groups(connection, occurrence, given_up=given_up)
-        judged = [
-            (group, judge(group, has_template=spec.content.template is not None, named=named))
-            for group in groups
-        ]
+        has_template = any(content.template for content in spec.contents.values())
+        known: Any = {"has_template": has_template, "expired": expired}
+        judged = [(group, judge(group, given_up=given_up, **known)) for group in groups]
         told = tuple(Judged(g.state, g.reason, g.code, g.count, v.again, v.why) for g, v in judged)
         if not any(verdict.again for _, verdict in judged):
             return Retry(None, 0, told)

@@ -84,7 +84,7 @@ class RowKeeper:
         if places:
             at = [places.get(line, (self._import, line)) for line in chunk.lines]
             imports, lines = [place[0] for place in at], [place[1] for place in at]
-        return Audience(imports, lines, chunk.phones, chunk.regions, chunk.buckets, chunk.vars)
+        return Audience(imports, lines, chunk.phones, chunk.regions, chunk.buckets, chunk.vars, chunk.own)
 
     async def _places(self, chunk: Chunk) -> dict[int, Place]:
         """Line in this file -> old place, of rows that take the place of an earlier file's reject."""
@@ -174,4 +174,5 @@ def _pick(audience: Audience, positions: list[int]) -> Audience:
         [audience.regions[at] for at in positions],
         [audience.buckets[at] for at in positions],
         [audience.vars[at] for at in positions],
+        [audience.own[at] for at in positions] if audience.own is not None else None,
     )

@@ -1,4 +1,5 @@
-"""The APScheduler home: the clock that launches what is due, wakes lanes, asks for receipts and settles doubts.
+"""The APScheduler home: the clock that does the duties of `scheduler.duties` at their time, for as long as it holds the
+runner's lock.
 
 Its jobs live in memory and are rebuilt from our tables, and every duty is a sweep over due rows, so nothing depends on
 a timer having fired: a timer that is late or lost is made up for by the next sweep.
@@ -8,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
-from collections.abc import Callable, Coroutine, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import uuid4
 
 from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -21,106 +21,201 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from campaigns.clock import Now, utc_now
-from campaigns.errors import AccountError, DrumbeatError
+from campaigns.errors import Locked
 from campaigns.rules.decision import Cap
 from providers.http import Transport
 from providers.settings import AccountSettings
-from scheduler.breaker import Breakers
+from scheduler.duties import Duties
+from scheduler.engines.base import Shifts
 from scheduler.engines.embedded import Embedded
-from scheduler.inbox import process_quietly
+from scheduler.engines.hand import Hand
 from scheduler.lanes import Lane, close_lanes, open_lanes
-from scheduler.launch import launch_due
-from scheduler.locks import sole_runner
+from scheduler.locks import Hold, runner_lock
+from scheduler.presence import Presence
 from scheduler.progress import RunSummary, Snapshot
-from scheduler.reconcile import reconcile_quietly
-from scheduler.rescue import resolve_doubts
+from scheduler.shared_clock import shared_clock
+from scheduler.shift import wait_for_stop
 from scheduler.watch import Watch
-from storage.dispatch import has_due_work
 from storage.engine import Engine, reading, writing
-from storage.lanes import ensure_lanes, pause_lane, read_lanes, resume_lane
-from storage.receipts import has_orphans
-from storage.runs import cancel_jobs, complete_runs, expire_jobs, next_start
+from storage.inbox import is_outage
+from storage.lanes import ensure_lanes
+from storage.runs import next_start
 
 logger = logging.getLogger(__name__)
 
 Duty = Callable[[], Coroutine[None, None, None]]
+Progress = Callable[[Snapshot], None]
 
 SWEEP: Final = 0.25
 RECEIPTS: Final = 1.0
 DOUBTS: Final = 1.0
 INBOX: Final = 1.0
 SENDER_CHECK: Final = 5.0
+KNOCK: Final = 1.0
+"""Seconds between two tries to get the runner's lock."""
+OUTAGE: Final = 60.0
+"""Seconds for which an embedded runner that lost its lock with the database tries to get it back."""
 
 
 async def run(
     engine: Engine,
     accounts: Mapping[str, AccountSettings],
     *,
+    distributed: bool = False,
     until_idle: bool = False,
     wait_receipts: timedelta = timedelta(seconds=10),
     house_caps: tuple[Cap, ...] = (),
     stop: asyncio.Event | None = None,
-    progress: Callable[[Snapshot], None] | None = None,
+    progress: Progress | None = None,
     transport: Transport | None = None,
     now: Now = utc_now,
 ) -> RunSummary:
     """Drive every campaign of the database until stopped, or with `until_idle` until nothing is left to do now.
 
-    Raises Locked where another runner is at work, UsageError where a secret is missing.
+    `distributed`: only keep the clock, workers send; where another clock leads, wait until it is gone.
+    Raises Locked where another runner is at work, UsageError where a secret or the queue's tables are missing.
     """
-    async with sole_runner(engine):
-        lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now)
-        try:
-            async with writing(engine) as connection:
-                await ensure_lanes(connection, lanes)
-            return await Runner(engine, lanes, stop or asyncio.Event(), now).run(
-                until_idle, wait_receipts, progress
-            )
-        finally:
-            await close_lanes(lanes)
+    if distributed:
+        now = await shared_clock(engine)
+    lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now)
+    runner = Runner(engine, lanes, stop or asyncio.Event(), now, distributed=distributed)
+    try:
+        return await runner.run(until_idle, wait_receipts, progress)
+    finally:
+        await close_lanes(lanes)
 
 
 class Runner:
-    """One embedded runner's life."""
+    """One runner's life: embedded, or a clock's."""
 
-    def __init__(self, engine: Engine, lanes: Mapping[str, Lane], stop: asyncio.Event, now: Now) -> None:
+    def __init__(
+        self, engine: Engine, lanes: Mapping[str, Lane], stop: asyncio.Event, now: Now, *, distributed: bool
+    ) -> None:
         self.engine = engine
         self.lanes = lanes
         self.stop = stop
         self.now = now
-        self.shifts = Embedded(engine, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", stop)
+        self.distributed = distributed
+        self.presence = Presence(engine, "clock" if distributed else "runner", now)
         self.watch = Watch(engine, lanes, now)
-        self.breakers = Breakers(engine, now)
+        self.hold: Hold | None = None
+        self.interrupted = False
         self.at_work: set[asyncio.Task[None]] = set()
-        self.senders_checked = False
-        """Whether the lanes that an earlier run left paused have been asked about: a mended one has work."""
+
+    async def run(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> RunSummary:
+        async with AsyncExitStack() as stack:
+            self.shifts = await stack.enter_async_context(self._engine())
+            self.duties = Duties(
+                self.engine,
+                self.lanes,
+                self.shifts,
+                self.stop,
+                self.now,
+                holder=self.presence.name,
+                sole=self._sole,
+            )
+            interrupted = await self._lead_until_done(until_idle, wait_receipts, progress)
+        return await self.watch.summary(interrupted=interrupted)
+
+    @asynccontextmanager
+    async def _engine(self) -> AsyncIterator[Shifts]:
+        if self.distributed:
+            from scheduler.engines.procrastinate import Queue, open_queue  # not loaded where it is not used
+
+            async with open_queue(self.engine) as app:
+                yield Queue(self.engine, app, self.now)
+            return
+        hand = Hand(self.engine, self.presence.name, self.stop, held=self._held, sole=self._sole)
+        yield Embedded(hand, self.lanes, self.stop)
+
+    def _held(self) -> bool:
+        return self.hold is not None and self.hold.held
+
+    def _sole(self) -> bool:
+        """Whether no other embedded runner can be alive."""
+        return self.hold is not None and self.hold.held and self.hold.settled
+
+    async def _lead_until_done(
+        self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None
+    ) -> bool:
+        """Lead, and lead again whenever the lock was lost; whether it was a stop that ended it."""
+        patience = float("inf") if self.distributed else 0.0
+        async with self.presence.told():
+            while True:
+                async with AsyncExitStack() as stack:
+                    self.hold = await self._knock(stack, patience)
+                    if self.hold is None:
+                        return True
+                    if await self._lead_through_outages(self.hold, until_idle, wait_receipts, progress):
+                        return self.interrupted
+                await self.presence.tell(leads=False)
+                patience = max(patience, OUTAGE)
+
+    async def _knock(self, stack: AsyncExitStack, patience: float) -> Hold | None:
+        """Get the lock, trying for `patience` seconds; None where a stop came first."""
+        give_up_at = time.monotonic() + patience
+        while True:
+            try:
+                return await stack.enter_async_context(runner_lock(self.engine))
+            except Exception as error:
+                if not isinstance(error, Locked) and not is_outage(error):
+                    raise
+                if time.monotonic() >= give_up_at:
+                    raise
+            if await wait_for_stop(self.stop, KNOCK):
+                return None
+
+    async def _lead_through_outages(
+        self, hold: Hold, until_idle: bool, wait_receipts: timedelta, progress: Progress | None
+    ) -> bool:
+        try:
+            return await self._lead(hold, until_idle, wait_receipts, progress)
+        except Exception as error:
+            if self.stop.is_set() or not is_outage(error):
+                raise
+            logger.warning("The database does not answer: %s", error, extra={"action": "no_database"})
+            return False
+
+    async def _lead(
+        self, hold: Hold, until_idle: bool, wait_receipts: timedelta, progress: Progress | None
+    ) -> bool:
+        """Do the duties until a stop, or until nothing is left to do; False where the lock was lost before."""
+        async with writing(self.engine) as connection:
+            await ensure_lanes(connection, self.lanes)
+        await self.presence.tell(leads=True)
+        watching = asyncio.create_task(self._watch(until_idle, wait_receipts, progress))
+        losing = asyncio.create_task(hold.lost())
+        self._start_clock()
+        lost = False
+        try:
+            await asyncio.wait({watching, losing}, return_when=asyncio.FIRST_COMPLETED)
+            lost = not watching.done()
+        finally:
+            self.interrupted = self.stop.is_set()
+            if not lost:
+                self.stop.set()
+            await self._stop_clock(at_once=lost)
+            await _end(watching, losing)
+            await self.shifts.drain()
+        if lost:
+            logger.warning("The runner's lock was lost.", extra={"action": "lead_lost"})
+            return False
+        watching.result()
+        await self.duties.finish_runs()
+        return True
+
+    def _start_clock(self) -> None:
         self.clock = AsyncIOScheduler(
             executors={"default": AsyncIOExecutor()},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone="UTC",
         )
-
-    async def run(
-        self, until_idle: bool, wait_receipts: timedelta, progress: Callable[[Snapshot], None] | None
-    ) -> RunSummary:
-        self._start_clock()
-        try:
-            await self._watch(until_idle, wait_receipts, progress)
-        finally:
-            interrupted = self.stop.is_set()
-            self.stop.set()
-            await self._stop_clock()
-            await self.shifts.drain()
-        await self.finish_runs()
-        return await self.watch.summary(interrupted=interrupted)
-
-    def _start_clock(self) -> None:
         duties: list[tuple[Duty, float]] = [
-            (self.sweep, SWEEP),
-            (self.fetch_receipts, RECEIPTS),
-            (self.settle_doubts, DOUBTS),
-            (self.take_up_webhooks, INBOX),
-            (self.check_senders, SENDER_CHECK),
+            (self._sweep, SWEEP),
+            (self.duties.fetch_receipts, RECEIPTS),
+            (self.duties.settle_doubts, DOUBTS),
+            (self.duties.take_up_webhooks, INBOX),
+            (self.duties.check_senders, SENDER_CHECK),
         ]
         for duty, seconds in duties:
             trigger = IntervalTrigger(seconds=seconds)
@@ -128,111 +223,60 @@ class Runner:
         self.clock.start()
 
     async def _do(self, duty: Duty) -> None:
-        if self.stop.is_set():
+        """Do a duty while the lock is held; what the database's absence leaves undone, the next time does."""
+        if self.stop.is_set() or not self._held():
             return
         task = asyncio.ensure_future(duty())
         self.at_work.add(task)
         task.add_done_callback(self.at_work.discard)
-        await task
+        await asyncio.wait({task})
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("A duty broke off.", exc_info=error, extra={"action": "duty_failed"})
 
-    async def _stop_clock(self) -> None:
-        """Let the duties under way end: cancelled midway they would leave their connections in pieces."""
+    async def _stop_clock(self, *, at_once: bool) -> None:
+        """Let the duties under way end: cancelled midway they would leave their connections in pieces. But `at_once`
+        another clock may be doing them."""
         self.clock.pause()
         while self.at_work:
+            if at_once:
+                for task in self.at_work:
+                    task.cancel()
             await asyncio.wait(self.at_work)
         self.clock.shutdown(wait=False)
 
-    async def _watch(
-        self, until_idle: bool, wait_receipts: timedelta, progress: Callable[[Snapshot], None] | None
-    ) -> None:
+    async def _watch(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> None:
         while not self.stop.is_set():
-            snapshot = await self.watch.look()
-            if progress is not None:
-                progress(snapshot)
-            settled = self.senders_checked and not self.shifts.busy
-            if until_idle and settled and await self.watch.idle(wait_receipts):
-                return
+            try:
+                if await self._look(progress, until_idle, wait_receipts):
+                    return
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                logger.warning("The database does not answer: %s", error, extra={"action": "no_database"})
             await self.watch.pause(self.stop)
 
-    async def sweep(self) -> None:
-        """Launch what is due, stop what fails too often, wake every lane with due work, close what is finished."""
-        await launch_due(self.engine, now=self.now)
-        await self.breakers.check()
-        await self._wake_lanes()
-        await self.finish_runs()
-        await self._set_alarm()
+    async def _look(self, progress: Progress | None, until_idle: bool, wait_receipts: timedelta) -> bool:
+        """Show where the runs stand; whether nothing is left to do."""
+        snapshot = await self.watch.look()
+        if progress is not None:
+            progress(snapshot)
+        if not until_idle or not self.duties.senders_checked or await self.shifts.busy():
+            return False
+        return await self.watch.idle(wait_receipts)
 
-    async def _wake_lanes(self) -> None:
-        now = self.now()
+    async def _sweep(self) -> None:
+        """The sweep, and a date job for the next start, so that it is met to the moment and not to the sweep."""
+        await self.duties.sweep()
         async with reading(self.engine) as connection:
-            rows = await read_lanes(connection)
-            due = [
-                lane
-                for name, lane in self.lanes.items()
-                if await has_orphans(connection, name)
-                or (not rows[name].paused(now) and await has_due_work(connection, name, now))
-            ]
-        for lane in due:
-            self.shifts.wake(lane)
-
-    async def finish_runs(self) -> None:
-        now = self.now()
-        async with writing(self.engine) as connection:
-            await expire_jobs(connection, now)
-            await cancel_jobs(connection, now)
-            await complete_runs(connection, now)
-
-    async def _set_alarm(self) -> None:
-        """A date job for the next start, so that it is met to the moment and not to the sweep."""
-        async with reading(self.engine) as connection:
-            start = await next_start(connection)
+            start = await next_start(connection, self.now())
         if start is not None:
             self.clock.add_job(
-                self._do, DateTrigger(start), [self.sweep], id="next start", replace_existing=True
+                self._do, DateTrigger(start), [self._sweep], id="next start", replace_existing=True
             )
 
-    async def fetch_receipts(self) -> None:
-        """Ask every provider that is asked about the messages it took."""
-        polled = [lane for lane in self.lanes.values() if lane.adapter.capabilities.polls]
-        await asyncio.gather(*(reconcile_quietly(self.engine, lane, self.stop) for lane in polled))
 
-    async def take_up_webhooks(self) -> None:
-        """Take up what webhooks have brought, whichever process stored them."""
-        told = {
-            lane.account.name: lane.account
-            for lane in self.lanes.values()
-            if lane.adapter.capabilities.webhooks
-        }
-        if told:
-            await process_quietly(self.engine, told, now=self.now)
-
-    async def settle_doubts(self) -> None:
-        """Look up what is in doubt where the provider can be asked."""
-        for lane in self.lanes.values():
-            if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
-                await resolve_doubts(self.engine, lane, self.stop)
-
-    async def check_senders(self) -> None:
-        """Resume the lanes whose sender is well again."""
-        async with reading(self.engine) as connection:
-            rows = await read_lanes(connection)
-        for name, lane in self.lanes.items():
-            row = rows[name]
-            if row.paused_reason is not None and row.paused_until is None:
-                await self._check_sender(lane, row.paused_reason)
-        self.senders_checked = True
-
-    async def _check_sender(self, lane: Lane, shown: str) -> None:
-        try:
-            problem = await lane.adapter.sender_problem(lane.http, lane.sender)
-        except AccountError as error:
-            problem = str(error)
-        except DrumbeatError:
-            return
-        if problem == shown:
-            return
-        async with writing(self.engine) as connection:
-            if problem is None:
-                await resume_lane(connection, lane.name)
-            else:
-                await pause_lane(connection, lane.name, problem, None)
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,6 +30,9 @@ from storage.receipts import mark_orphans
 logger = logging.getLogger(__name__)
 
 SHIFT: Final = timedelta(seconds=25)
+TRUSTED_LEASE: Final = 0.9 * LEASE.total_seconds()
+"""Seconds that a lease is relied on: another process may take the lane when it is over, and a call takes its time to
+leave."""
 LONGEST_REST: Final = 1.0
 """Seconds; after them a shift looks again what may be sent: another campaign may have begun meanwhile."""
 HAND_OVER_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
@@ -48,12 +51,14 @@ class Shift:
         *,
         sole: bool,
         jitter: random.Random,
+        held: Callable[[], bool] = lambda: True,
     ) -> None:
         self.engine = engine
         self.lane = lane
         self.holder = holder
         self.stop = stop
         self.sole = sole
+        self.held = held
         self.jitter = jitter
         self.plans = Plans(lane)
         self.ended = Ended()
@@ -82,7 +87,7 @@ class Shift:
             await self._hand_over()
 
     async def _take(self) -> bool:
-        now = self.lane.now()
+        asked_at, now = time.monotonic(), self.lane.now()
         async with writing(self.engine) as connection:
             row = (await read_lanes(connection))[self.lane.name]
             epoch = await take_lane(connection, self.lane.name, self.holder, now, now + LEASE, sole=self.sole)
@@ -96,7 +101,7 @@ class Shift:
             )
         self.epoch = epoch
         self.paused = row.paused(now)
-        self.held_until = time.monotonic() + LEASE.total_seconds()
+        self.held_until = asked_at + TRUSTED_LEASE
         self.idle = self.lane.prime(row.last_sent_at)
         return True
 
@@ -134,9 +139,10 @@ class Shift:
         return 0.0
 
     async def _open(self) -> Slice:
+        asked_at = time.monotonic()  # the lease runs from before the transaction, however long that took
         with self._handing_in() as ended:
             piece = await open_slice(self.engine, self.lane, self.epoch, self.plans, ended, idle=self.idle)
-        self.held_until = time.monotonic() + LEASE.total_seconds()
+        self.held_until = asked_at + TRUSTED_LEASE
         self.plans.keep(piece.opened)
         self.lane.pacer.forget(piece.opened)
         return piece
@@ -161,7 +167,7 @@ class Shift:
             await asyncio.wait(self.in_flight, return_when=asyncio.FIRST_COMPLETED)
         if not self.halted:
             await self.lane.pacer.turn(planned.run_id)
-        if self.halted or time.monotonic() >= self.held_until:
+        if self.halted or not self._may_send():
             self.halted = True
             self.ended.withdrawn += planned.intents
             return
@@ -170,6 +176,10 @@ class Shift:
         task.add_done_callback(self.in_flight.discard)
         for _ in planned.intents[1:]:
             await self.lane.pacer.turn(planned.run_id)
+
+    def _may_send(self) -> bool:
+        """Whether the lane is still ours: whoever slept through its lease starts no call."""
+        return time.monotonic() < self.held_until and self.held()
 
     async def _call(self, planned: PlannedCall) -> None:
         try:
@@ -184,6 +194,10 @@ class Shift:
             return
         except Exception as error:
             self._blame_adapter(planned, FailureKind.CAMPAIGN, error)
+            return
+        if not self._may_send():
+            self.halted = True
+            self.ended.withdrawn += planned.intents
             return
         reply = await self.lane.http.exchange(request)
         try:

@@ -4,7 +4,7 @@ in that same transaction, put waits and skips aside, and commit the intents of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 from uuid import uuid4
@@ -28,6 +28,7 @@ from storage.dispatch import (
     DueJob,
     Intent,
     Outcome,
+    any_sending,
     claim_due,
     commit_intents,
     put_aside,
@@ -39,8 +40,12 @@ from storage.inbox import Word, add_words
 from storage.lanes import hold_lane, note_sends, pause_lane
 from storage.runs import RunRow, open_runs, pause_run
 from storage.statuses import apply_unmatched
+from storage.variants import running_experiment
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+FOR_A_WORD: Final = (Rule.WINDOW, Rule.VARIANT)
+SETTLING: Final = timedelta(seconds=0.5)
+"""After it the budget is looked at again: the calls under way then have mostly ended."""
 BUDGET_REACHED: Final = "budget_reached: the next message would cost more than is left"
 
 
@@ -184,12 +189,14 @@ async def _claim(
         if lane.pacer.ready_in(run.id) > SLICE:
             blocked.append(run.id)
             continue
+        waits = plan.split is not None and plan.split.has_rest
+        experiment = await running_experiment(connection, run.campaign_id, run.id) if waits else None
         limit = min(lane.pacer.slice_size(run.id), lane.pacer.slice_size() - len(taken))
         due = await claim_due(connection, run.id, lane.name, now, limit) if limit > 0 else []
         fresh = tuple(job for job in due if job.phone not in taken)
         taken.update(job.phone for job in fresh)
         if fresh:
-            claims.append(Claim(run, plan, fresh, plan.budget_lines(run, now)))
+            claims.append(Claim(run, plan, fresh, plan.budget_lines(run, now), experiment))
     return claims, blocked
 
 
@@ -207,14 +214,30 @@ async def _prepare(connection: Connection, epoch: int, claim: Claim, known: Know
     capabilities = known.lane.adapter.capabilities
     largest = 1 if claim.plan.jitter else capabilities.batch
     calls = [_plan_call(claim, known, group) for group in _batches(sends, largest)]
+    if any(map(_is_broke, asides)):
+        asides = await _stop_or_wait(connection, claim, known, asides, sends)
     await put_aside(connection, asides, known.now)
     await commit_intents(
         connection, known.lane.name, epoch, [intent for call in calls for intent in call.intents], known.now
     )
     await reserve_sends(connection, claim, known, sends)
-    if any(aside.held_by == Rule.BUDGET and aside.due_at is None for aside in asides):
-        await pause_run(connection, claim.run.id, BUDGET_REACHED, known.now)
     return calls
+
+
+def _is_broke(aside: Aside) -> bool:
+    return aside.held_by == Rule.BUDGET and aside.due_at is None
+
+
+async def _stop_or_wait(
+    connection: Connection, claim: Claim, known: Known, asides: list[Aside], sends: Sequence[Sending]
+) -> list[Aside]:
+    """The run's budget has no room for these. While calls are under way some may come back: a refused message costs
+    nothing. Else the run is paused."""
+    if not sends and not await any_sending(connection, claim.run.id):
+        await pause_run(connection, claim.run.id, BUDGET_REACHED, known.now)
+        return asides
+    later = known.now + SETTLING
+    return [replace(aside, due_at=later) if _is_broke(aside) else aside for aside in asides]
 
 
 def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
@@ -230,13 +253,14 @@ def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
 
 
 def _wake_at(until: datetime | None, rule: Rule, claim: Claim) -> datetime | None:
-    """A person whose word is waited for may write at any time: their message wakes the job."""
-    return claim.run.expires_at or NEVER if rule is Rule.WINDOW else until
+    """A word that is waited for, the recipient's or the winner's, may come at any time: it wakes the job."""
+    return claim.run.expires_at or NEVER if until is None and rule in FOR_A_WORD else until
 
 
 def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Aside | Sending:
     try:
-        content = claim.plan.renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
+        renderer = claim.plan.renderers[claim.variant_of(job)]
+        content = renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
         return Aside(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
     return Sending(job, content, known.price(claim.plan, job, form))
@@ -271,7 +295,16 @@ def _plan_call(claim: Claim, known: Known, group: Sequence[Sending]) -> PlannedC
     )
     touch_at = known.now + timedelta(seconds=SLICE)
     intents = (
-        Intent(one.job, key, content.type.value, stored, run.campaign_id, one.price, touch_at)
+        Intent(
+            one.job,
+            key,
+            content.type.value,
+            stored,
+            run.campaign_id,
+            one.price,
+            touch_at,
+            claim.variant_of(one.job),
+        )
         for one in group
     )
     return PlannedCall(run.id, call, tuple(intents))

@@ -106,11 +106,11 @@ def _news(event: Notice, received_at: datetime) -> News:
 
 def _clean_report(report: Report) -> Report:
     """The report as it is, which is nearly always, or without what no database takes."""
-    texts = (report.message_id, report.status, report.reason, report.code, report.reference)
-    well = all(text is None or (len(text) <= LONGEST_NAME and text.isprintable()) for text in texts)
-    moments = (report.at, *(at for _, at in report.times))
+    texts = "".join(filter(None, (report.message_id, report.status, report.reason, report.code, report.reference)))
+    well = len(texts) <= LONGEST_NAME and (texts.isprintable() or not texts)
     priced = report.cost is None or abs(report.cost.micros) < _LARGEST_MICROS
-    if well and priced and all(at is None or _moment(at) for at in moments):
+    timed = _moment(report.at) is report.at and all(_moment(at) for _, at in report.times)
+    if well and priced and timed:
         return report
     return replace(
         report,

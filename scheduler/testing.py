@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.clock import Now, utc_now
+from campaigns.content_spec import ContentSpec
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.phone import PhoneFault, bucket, read_phone
 from campaigns.spec import CampaignSpec
@@ -34,11 +35,18 @@ class Trial:
 
 
 async def start_test(
-    engine: Engine, name: str, numbers: Sequence[str], line: int | None = None, *, now: Now = utc_now
+    engine: Engine,
+    name: str,
+    numbers: Sequence[str],
+    line: int | None = None,
+    *,
+    variant: str | None = None,
+    now: Now = utc_now,
 ) -> Trial:
-    """Make a test run for a runner to send, whatever state the campaign is in.
+    """Make a test run for a runner to send, whatever state the campaign is in. `variant` None: the first.
 
-    Raises NotFound without such a campaign or line, InvalidInput where a number is none or there are no recipients.
+    Raises NotFound without such a campaign, line or variant, InvalidInput where a number is none or there are no
+    recipients.
     """
     moment = now()
     async with writing(engine) as connection:
@@ -52,7 +60,7 @@ async def start_test(
             connection,
             campaign.id,
             "test",
-            spec_for_test(campaign.spec).to_json(),
+            spec_for_test(campaign.spec, variant).to_json(),
             priority=campaign.spec.priority,
             expires_at=expires_at,
             now=moment,
@@ -64,15 +72,26 @@ async def start_test(
     return Trial(run_id, sample.line, phones, expires_at)
 
 
-def spec_for_test(spec: CampaignSpec) -> CampaignSpec:
-    """The campaign without the rules that choose its audience and its hours: a test is wanted here and now.
+def spec_for_test(spec: CampaignSpec, variant: str | None = None) -> CampaignSpec:
+    """The campaign without the rules that choose its audience and its hours: a test is wanted here and now. Of its
+    variants one is sent.
 
-    Opt-outs, the window, the budget and every limit of pace hold for tests too.
+    Opt-outs, the window, the budget and every limit of pace hold for tests too. Raises NotFound.
     """
     nobody_held_back = {"caps": [], "obeys_caps": False, "counts_toward_caps": False}
     anybody_at_any_time = {"hours": None, "holdout": None, "consent": None}
     pace = spec.pace.model_copy(update={"ramp": None, "contact_gap": None})
-    return spec.model_copy(update={**nobody_held_back, **anybody_at_any_time, "pace": pace})
+    one = {"content": _content(spec, variant), "variants": [], "winner": None}
+    return spec.model_copy(update={**nobody_held_back, **anybody_at_any_time, **one, "pace": pace})
+
+
+def _content(spec: CampaignSpec, variant: str | None) -> ContentSpec:
+    contents = spec.contents
+    chosen = next(iter(contents)) if variant is None else variant
+    if chosen not in contents:
+        names = ", ".join(each.name for each in spec.variants) or "none"
+        raise NotFound(f"{spec.name} has no variant {variant!r}.", hint=f"Its variants: {names}.")
+    return contents[chosen]
 
 
 def _phones(numbers: Sequence[str], spec: CampaignSpec) -> tuple[str, ...]:

@@ -45,11 +45,6 @@ async def store_approval(connection: AsyncConnection, campaign_id: int, approval
     )
 
 
-async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int:
-    counted = select(func.count()).select_from(recipients).where(recipients.c.campaign_id == campaign_id)
-    return int((await connection.execute(counted)).scalar_one())
-
-
 async def digest_campaign(
     connection: AsyncConnection, campaign_id: int, start_at: datetime | None = None
 ) -> str:

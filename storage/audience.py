@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice, repeat
+from itertools import count, islice, repeat
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.intake.model import Own
 from storage.engine import is_sqlite
-from storage.tables import campaigns, imports, recipients, rejects
+from storage.tables import campaigns, imports, recipients, rejects, to_millis
 
 _BATCH: Final = 500
 """Values in one IN list: both databases plan it well."""
@@ -36,9 +37,25 @@ class Audience:
     regions: Sequence[str | None]
     buckets: Sequence[int]
     vars: Sequence[str]
+    own: Sequence[Own] | None = None
+    """None: their rows say nothing of the kind."""
 
-    def rows(self) -> Iterator[tuple[int, int, str, str | None, int, str]]:
-        return zip(self.imports, self.lines, self.phones, self.regions, self.buckets, self.vars, strict=True)
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Column -> values, without the own words where there are none."""
+        basic: dict[str, Sequence[Any]] = {
+            "import_id": self.imports, "line": self.lines, "phone": self.phones, "region": self.regions,
+            "bucket": self.buckets, "vars": self.vars,
+        }  # fmt: skip
+        if self.own is None:
+            return basic
+        return {**basic, **{name: [getattr(own, name) for own in self.own] for name in Own._fields}}
+
+    def stored_columns(self) -> dict[str, Sequence[Any]]:
+        """The same as a driver takes them."""
+        columns = self.columns()
+        for name in columns.keys() & {"send_at", "consent_at"}:
+            columns[name] = [None if moment is None else to_millis(moment) for moment in columns[name]]
+        return columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +151,8 @@ async def add_recipients(connection: AsyncConnection, campaign_id: int, audience
 
 
 _SQLITE_ADD: Final = (
-    "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (campaign_id, phone) DO NOTHING"
+    "INSERT INTO recipients (campaign_id, {names}) VALUES (?, {marks}) "
+    "ON CONFLICT (campaign_id, phone) DO NOTHING"
 )
 
 
@@ -145,11 +162,9 @@ async def _add_on_sqlite(
     """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
-    rows = zip(
-        repeat(campaign_id), audience.imports, audience.lines, audience.phones, audience.regions,
-        audience.buckets, audience.vars,
-    )  # fmt: skip
-    cursor = await raw.executemany(_SQLITE_ADD, rows)
+    columns = audience.stored_columns()
+    add = _SQLITE_ADD.format(names=", ".join(columns), marks=", ".join("?" * len(columns)))
+    cursor = await raw.executemany(add, zip(repeat(campaign_id), *columns.values(), strict=False))
     if cursor.rowcount == len(audience.phones):
         return None
     added = await raw.execute_fetchall("SELECT phone FROM recipients WHERE id > ?", (newest,))
@@ -158,12 +173,12 @@ async def _add_on_sqlite(
 
 _STAGE: Final = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS staged (position integer, import_id bigint, line bigint, "
-    "phone text, region text, bucket integer, vars text) ON COMMIT DROP"
+    "phone text, region text, bucket integer, vars text, timezone text, send_at bigint, consent_at bigint) "
+    "ON COMMIT DROP"
 )
-_COPY: Final = "COPY staged (position, import_id, line, phone, region, bucket, vars) FROM STDIN"
+_COPY: Final = "COPY staged (position, {names}) FROM STDIN"
 _POSTGRESQL_ADD: Final = (
-    "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "
-    "SELECT %s, import_id, line, phone, region, bucket, vars FROM staged ORDER BY position "
+    "INSERT INTO recipients (campaign_id, {names}) SELECT %s, {names} FROM staged ORDER BY position "
     "ON CONFLICT (campaign_id, phone) DO NOTHING RETURNING phone"
 )
 
@@ -173,13 +188,15 @@ async def _add_on_postgresql(
 ) -> set[str] | None:
     """The numbers that were added, or None where all were."""
     raw: Any = (await connection.get_raw_connection()).driver_connection
+    columns = audience.stored_columns()
+    names = ", ".join(columns)
     async with raw.cursor() as cursor:
         await cursor.execute(_STAGE)
         await cursor.execute("TRUNCATE staged")
-        async with cursor.copy(_COPY) as copy:
-            for position, row in enumerate(audience.rows()):
-                await copy.write_row((position, *row))
-        await cursor.execute(_POSTGRESQL_ADD, (campaign_id,))
+        async with cursor.copy(_COPY.format(names=names)) as copy:
+            for row in zip(count(), *columns.values(), strict=False):
+                await copy.write_row(row)
+        await cursor.execute(_POSTGRESQL_ADD.format(names=names), (campaign_id,))
         if cursor.rowcount == len(audience.phones):
             return None
         return {phone for (phone,) in await cursor.fetchall()}
@@ -200,11 +217,13 @@ async def holders(connection: AsyncConnection, campaign_id: int, phones: Iterabl
 
 async def replace_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> None:
     """Give the recipients with these numbers the newer rows; their jobs, if any, stay theirs."""
-    for import_id, line, phone, region, bucket, variables in audience.rows():
+    columns = audience.columns()
+    for row in zip(*columns.values(), strict=True):
+        values = {**dict.fromkeys(Own._fields), **dict(zip(columns, row, strict=True))}
         await connection.execute(
             update(recipients)
-            .where(recipients.c.campaign_id == campaign_id, recipients.c.phone == phone)
-            .values(import_id=import_id, line=line, region=region, bucket=bucket, vars=variables)
+            .where(recipients.c.campaign_id == campaign_id, recipients.c.phone == values["phone"])
+            .values(**values)
         )
 
 

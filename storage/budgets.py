@@ -76,8 +76,8 @@ async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> No
 async def settle(connection: AsyncConnection, costs: Mapping[int, Money | None]) -> None:
     """Turn the jobs' reservations into what they cost; None: nothing was sent, and nothing is owed.
 
-    A cost in another currency than the budget's is settled at what was reserved for it. A caller that holds other
-    locks has taken those of the budgets together with them.
+    A cost in another currency than the budget's, unless it is 0, is settled at what was reserved for it. A caller
+    that holds other locks has taken those of the budgets together with them.
     """
     for job_ids in _portions(sorted(costs)):
         held = select(reservations.c.paid_from).where(reservations.c.job_id.in_(job_ids))
@@ -101,7 +101,7 @@ async def settle(connection: AsyncConnection, costs: Mapping[int, Money | None])
 
 
 def _owed(cost: Money | None, reserved: int, currency: str) -> int:
-    if cost is None:
+    if cost is None or not cost.amount:
         return 0
     return cost.micros if cost.currency == currency else reserved
 

@@ -8,19 +8,33 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.outcomes import Accepted, Ack, Result
 from campaigns.prices import Price
 from campaigns.states import RANK, JobState, RunState, sources
-from storage.tables import attempts, events, jobs, optouts, recipients, runs
+from storage.bulk import table_of
+from storage.tables import Id, attempts, events, jobs, optouts, recipients, runs, to_millis
 
 logger = logging.getLogger(__name__)
 
 FIRST_POLL = timedelta(seconds=1)
+_EVENT: Final = {"job_id": Id, "at": BigInteger(), "source": Text(), "event": Text(), "detail": Text()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,8 @@ class Intent:
     """What it is expected to cost; None: unpriced."""
     touch_at: datetime
     """By when its call should have begun: what caps count from."""
+    variant: str | None = None
+    """Which of the campaign's variants it is; the job keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +203,17 @@ async def commit_intents(
     """Mark the jobs as being sent and write their attempts: must be committed before the calls are made."""
     if not intents:
         return
-    alike: defaultdict[tuple[str, Price | None], list[int]] = defaultdict(list)
+    alike: defaultdict[tuple[str, Price | None, str | None], list[int]] = defaultdict(list)
     for intent in intents:
-        alike[intent.form, intent.price].append(intent.job.id)
-    for (form, price), ids in alike.items():
+        alike[intent.form, intent.price, intent.variant].append(intent.job.id)
+    for (form, price, variant), ids in alike.items():
         marked = await connection.execute(
             update(jobs)
             .where(jobs.c.id.in_(ids), jobs.c.state.in_([s.value for s in sources(JobState.SENDING)]))
             .values(
                 state=JobState.SENDING.value,
                 form=form,
+                variant=variant,
                 price_micros=price.money.micros if price else None,
                 price_currency=price.money.currency if price else None,
                 card_id=price.card_id if price else None,
@@ -355,9 +372,19 @@ def event(job_id: int, at: datetime, source: str, name: str, detail: str | None 
 
 async def add_events(connection: AsyncConnection, rows: Iterable[dict[str, Any]], now: datetime) -> None:
     """Append to the jobs' histories."""
-    stored = [{**row, "stored_at": now} for row in rows]
-    if stored:
-        await connection.execute(insert(events), stored)
+    told = [{**row, "at": to_millis(row["at"])} for row in rows]
+    if told:
+        given = table_of(connection, told, **_EVENT)
+        stored = select(*given.c, literal(now, events.c.stored_at.type))
+        await connection.execute(insert(events).from_select([*_EVENT, "stored_at"], stored))
+
+
+async def any_sending(connection: AsyncConnection, run_id: int) -> bool:
+    """Whether a call of the run is under way."""
+    sending = (
+        select(jobs.c.id).where(jobs.c.run_id == run_id, jobs.c.state == JobState.SENDING.value).limit(1)
+    )
+    return (await connection.execute(sending)).first() is not None
 
 
 async def has_due_work(connection: AsyncConnection, lane: str, now: datetime) -> bool:

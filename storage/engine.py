@@ -16,8 +16,6 @@ Engine = AsyncEngine
 Connection = AsyncConnection
 
 BUSY_TIMEOUT_MS = 30_000
-RUNNER_LOCK = 0x6472756D
-"""Any number that nothing else on the server takes for an advisory lock."""
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -31,6 +29,7 @@ def open_engine(url: str) -> AsyncEngine:
         case "postgresql":
             return create_async_engine(
                 parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,  # a connection that was cut while nobody used it costs nobody an error
                 pool_size=10,
                 max_overflow=10,
                 hide_parameters=True,
@@ -106,14 +105,6 @@ async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
         )
 
 
-@asynccontextmanager
-async def advisory_lock(engine: AsyncEngine) -> AsyncIterator[bool]:
-    """PostgreSQL's lock for the one embedded runner, for as long as the context lasts; whether it was free."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        held = bool(await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": RUNNER_LOCK}))
-        try:
-            yield held
-        finally:
-            if held:
-                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": RUNNER_LOCK})
+def server_address(engine: AsyncEngine) -> str:
+    """Where a PostgreSQL is, as its own clients want it told; holds the password, if there is one."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

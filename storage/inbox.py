@@ -77,7 +77,7 @@ async def keep_webhooks(connection: AsyncConnection, arrivals: Sequence[Arrival]
         for a in arrivals
     ]
     if rows:
-        await connection.execute(insert(webhooks).returning(webhooks.c.id, sort_by_parameter_order=True), rows)
+        await connection.execute(insert(webhooks), rows)
 
 
 async def count_refusals(connection: AsyncConnection, refused: Mapping[str, int], now: datetime) -> None:
@@ -98,13 +98,13 @@ async def count_refusals(connection: AsyncConnection, refused: Mapping[str, int]
 
 
 async def new_webhooks(
-    connection: AsyncConnection, accounts: Collection[str], most: int, most_bytes: int
+    connection: AsyncConnection, accounts: Collection[str], most: int, most_bytes: int, *, after: int
 ) -> list[StoredWebhook]:
-    """The accounts' oldest webhooks not taken up yet: at most `most`, and no more than `most_bytes` unless one is
-    larger by itself."""
+    """The accounts' oldest webhooks beyond the id `after` not taken up yet: at most `most`, and no more than
+    `most_bytes` unless one is larger by itself."""
     waiting = (
         select(webhooks.c.id, func.length(webhooks.c.body))
-        .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts))
+        .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), webhooks.c.id > after)
         .order_by(webhooks.c.id)
         .limit(most)
     )

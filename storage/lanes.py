@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.states import JobState, RunState
 from storage.engine import is_sqlite
-from storage.tables import lanes
+from storage.receipts import OPEN
+from storage.tables import jobs, lanes, runs
+
+RUNNER: Final = "runner "
+"""How the name of every embedded runner begins, and no other holder's."""
 
 
 class LaneLost(Exception):
@@ -55,16 +61,63 @@ async def take_lane(
 ) -> int | None:
     """Own the lane until `lease_until`; its new epoch, or None while another holder's lease runs.
 
-    `sole`: the caller has proof that no other process is alive (it holds the runner's lock), so a lease left behind
-    by a dead one need not run out.
+    `sole`: the caller has proof that no embedded runner but itself is alive (it holds the runner's lock), so the lease
+    of a dead one need not run out; a worker's must.
     """
-    free = or_(lanes.c.holder.is_(None), lanes.c.holder == holder, lanes.c.lease_until <= now)
-    statement = update(lanes).where(lanes.c.name == name)
-    if not sole:
-        statement = statement.where(free)
+    statement = update(lanes).where(lanes.c.name == name, _free(holder, now, sole=sole))
     statement = statement.values(holder=holder, lease_until=lease_until, epoch=lanes.c.epoch + 1)
     row = (await connection.execute(statement.returning(lanes.c.epoch))).first()
     return None if row is None else int(row.epoch)
+
+
+def _free(holder: str, now: datetime, *, sole: bool) -> ColumnElement[bool]:
+    """Whether the holder may take the lane."""
+    dead = [lanes.c.holder.startswith(RUNNER)] if sole else []
+    return or_(lanes.c.holder.is_(None), lanes.c.holder == holder, lanes.c.lease_until <= now, *dead)
+
+
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    """A lane that waits for a shift."""
+
+    name: str
+    run_id: int | None
+    """The run that goes first of those that have something due; None: only what a dead shift left."""
+    priority: int
+    """That run's."""
+
+
+async def due_lanes(
+    connection: AsyncConnection, names: Collection[str], holder: str, now: datetime, *, sole: bool
+) -> list[DueLane]:
+    """Those of the lanes that `holder`, or a worker for it, may take and that have something to do."""
+    free = (lanes.c.name.in_(names), _free(holder, now, sole=sole))
+    running = or_(lanes.c.paused_reason.is_(None), lanes.c.paused_until <= now)
+    due = select(jobs.c.id).where(
+        jobs.c.run_id == runs.c.id,
+        jobs.c.lane == lanes.c.name,
+        jobs.c.state == JobState.PENDING.value,
+        jobs.c.due_at <= now,
+    )
+    work = (
+        select(lanes.c.name, runs.c.id, runs.c.priority)
+        .join_from(lanes, runs, due.correlate(lanes, runs).exists())
+        .where(*free, running, runs.c.state == RunState.RUNNING.value)
+        .order_by(lanes.c.name, runs.c.priority, runs.c.nominal_at.desc(), runs.c.id.desc())
+    )
+    left = select(jobs.c.id).where(jobs.c.lane == lanes.c.name, jobs.c.state == JobState.SENDING.value, OPEN)
+    orphaned = await connection.scalars(select(lanes.c.name).where(*free, left.exists()))
+    found = {name: DueLane(name, None, 0) for name in orphaned}
+    found |= {
+        row.name: DueLane(*row) for row in await connection.execute(work)
+    }  # the last one is the first to go
+    return list(found.values())
+
+
+async def held_lanes(connection: AsyncConnection, now: datetime) -> set[str]:
+    """The lanes whose holder's lease runs."""
+    held = select(lanes.c.name).where(lanes.c.holder.is_not(None), lanes.c.lease_until > now)
+    return set(await connection.scalars(held))
 
 
 async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_until: datetime) -> None:

@@ -1,4 +1,4 @@
-"""A campaign at a glance: its runs, its paused lanes, its budgets and the occurrences that were missed."""
+"""A campaign at a glance: its runs, its paused lanes and its budgets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import from_micros
 from campaigns.states import CampaignState, RunState
-from storage.tables import budgets, campaigns, lanes, missed_runs, runs
+from storage.tables import budgets, campaigns, lanes, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,6 @@ class BudgetUse:
     spent: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class MissedRun:
-    """An occurrence that was not launched."""
-
-    nominal_at: datetime
-    reason: str
-
-
 async def newest_runs(connection: AsyncConnection, campaign_id: int, limit: int) -> list[RunLine]:
     """The campaign's runs of every kind, the newest first."""
     columns = [runs.c[name] for name in RunLine.__slots__]
@@ -86,14 +78,6 @@ async def budget_use(connection: AsyncConnection, campaign_id: int, limit: int =
             reserved, spent = from_micros(row.reserved_micros), from_micros(row.spent_micros)
             found.append(BudgetUse(f"{kind} {which}", row.currency, reserved, spent))
     return found
-
-
-async def missed(connection: AsyncConnection, campaign_id: int, limit: int) -> list[MissedRun]:
-    """The occurrences that were not launched, the newest first."""
-    columns = (missed_runs.c.nominal_at, missed_runs.c.reason)
-    newest = select(*columns).where(missed_runs.c.campaign_id == campaign_id)
-    newest = newest.order_by(missed_runs.c.nominal_at.desc()).limit(limit)
-    return [MissedRun(*row) for row in await connection.execute(newest)]
 
 
 async def held_before_start(connection: AsyncConnection, now: datetime) -> list[tuple[str, str | None]]:

@@ -1,62 +1,26 @@
-"""What is learned after the call: receipts asked for, reports applied by rank, messages in doubt resolved."""
+"""Which receipts are asked for and when, and how messages in doubt are resolved."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import bindparam, case, func, insert, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.costs import Money
-from campaigns.states import JobState, advance, sources
+from campaigns.states import JobState, sources
 from storage.dispatch import FIRST_POLL, add_events, event
 from storage.tables import attempts, events, jobs, runs
 
 OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
 """Said in the very words of the index `ix_jobs_open`: SQLite does not see that a parameter is among them, and would
 read the whole table."""
-V = TypeVar("V", int, str)
 
 LONGEST_POLL: Final = timedelta(hours=1)
 LAST_POLL: Final = timedelta(days=30)
 """`sent` may still become `delivered` this long after."""
-
-
-class Reported(Protocol):
-    """What a provider said about one message: see `providers.base.Report`."""
-
-    @property
-    def message_id(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def state(self) -> JobState | None: ...
-    @property
-    def at(self) -> datetime | None: ...
-    @property
-    def reason(self) -> str | None: ...
-    @property
-    def cost(self) -> Money | None: ...
-    @property
-    def times(self) -> tuple[tuple[JobState, datetime], ...]: ...
-    @property
-    def code(self) -> str | None: ...
-
-
-NamedJobs = dict[str, dict[int, JobState]]
-"""The provider's message id -> the jobs of that message, with their states."""
-
-AT_ONCE: Final = 5_000
-"""Values in one statement's list: databases have a limit."""
-_TIMES: Final = {
-    JobState.SENT: "to_sent_at",
-    JobState.DELIVERED: "to_delivered_at",
-    JobState.READ: "to_read_at",
-}
-_NO_FACTS: Final = dict.fromkeys((*_TIMES.values(), "to_cost_micros", "to_currency"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,127 +80,6 @@ def _next_poll(asked: Awaited, now: datetime) -> datetime | None:
     if now - asked.accepted_at > LAST_POLL:
         return None
     return now + min(FIRST_POLL * float(2 ** min(asked.polls, 20)), LONGEST_POLL)
-
-
-async def apply_reports(
-    connection: AsyncConnection, lane: str, reports: Sequence[Reported], source: str, now: datetime
-) -> int:
-    """Move each reported job of the lane as far as its report's rank allows; how many moves were made.
-
-    A repeated or weaker report moves nothing; times and prices are taken from whichever report names them.
-    """
-    if not reports:
-        return 0
-    known = await jobs_named(connection, {report.message_id for report in reports}, lambda of: of == lane)
-    return await advance_jobs(connection, known, reports, source, now)
-
-
-async def jobs_named(
-    connection: AsyncConnection, message_ids: Collection[str], on_lane: Callable[[str], bool]
-) -> NamedJobs:
-    """The jobs that the provider's ids stand for, on the lanes asked for, locked in one order."""
-    columns = (jobs.c.provider_message_id, jobs.c.id, jobs.c.state, jobs.c.lane)
-    known: NamedJobs = {}
-    for ids in portions(sorted(message_ids)):
-        named = select(*columns).where(jobs.c.provider_message_id.in_(ids)).order_by(jobs.c.id)
-        for message_id, job_id, state, lane in await connection.execute(named.with_for_update()):
-            if on_lane(lane):
-                known.setdefault(message_id, {})[job_id] = JobState(state)
-    return known
-
-
-def portions(ids: list[V]) -> list[list[V]]:
-    """Lists short enough for one statement."""
-    return [ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)]
-
-
-async def advance_jobs(
-    connection: AsyncConnection, known: NamedJobs, reports: Iterable[Reported], source: str, now: datetime
-) -> int:
-    """As `apply_reports`, for jobs that are known and locked already; `known` ends with their new states."""
-    facts: dict[int, dict[str, Any]] = {}
-    moves: dict[int, dict[str, Any]] = {}
-    histories: list[dict[str, Any]] = []
-    odd: list[dict[str, Any]] = []
-    for report in reports:
-        states = known.get(report.message_id, {})
-        for job_id, state in states.items():
-            facts.setdefault(job_id, dict(_NO_FACTS)).update(_facts(report))
-            if report.state is None or advance(state, report.state) is state:
-                odd += _oddities(job_id, state, report, source, now)
-                continue
-            states[job_id] = report.state
-            moves[job_id] = _move(report.state, report)
-            histories.append(event(job_id, report.at or now, source, report.state.value, _said(report)))
-    await _write(connection, facts, moves, now)
-    await add_events(connection, histories, now)
-    await _add_once(connection, odd, now)
-    return len(histories)
-
-
-def _facts(report: Reported) -> dict[str, Any]:
-    """What the report names, by the bind of its column."""
-    named: dict[str, Any] = {_TIMES[state]: at for state, at in report.times if state in _TIMES}
-    if report.at is not None and report.state in _TIMES:
-        named.setdefault(_TIMES[report.state], report.at)
-    if report.cost is not None:
-        named |= {"to_cost_micros": report.cost.micros, "to_currency": report.cost.currency}
-    return named
-
-
-def _move(state: JobState, report: Reported) -> dict[str, Any]:
-    failed = state is JobState.FAILED
-    return {
-        "to_state": state.value,
-        "to_reason": "provider_failed" if failed else None,
-        "to_code": (report.code or report.reason or report.status) if failed else None,
-    }
-
-
-def _said(report: Reported) -> str | None:
-    """The provider's code and text."""
-    return " ".join(filter(None, (report.code, report.reason)))[:1000] or None
-
-
-def _oddities(
-    job_id: int, state: JobState, report: Reported, source: str, now: datetime
-) -> list[dict[str, Any]]:
-    """The event of a report that is kept though it changes nothing: a word we do not know, a failure after arrival."""
-    if report.state is None:
-        return [event(job_id, report.at or now, source, f"unknown:{report.status}"[:100], _said(report))]
-    if report.state is JobState.FAILED and state is not JobState.FAILED:
-        return [event(job_id, report.at or now, source, "late:failed", _said(report))]
-    return []
-
-
-async def _add_once(connection: AsyncConnection, odd: list[dict[str, Any]], now: datetime) -> None:
-    """Append the events that their jobs' histories do not hold yet: providers repeat themselves."""
-    fresh = {(row["job_id"], row["event"]): row for row in reversed(odd)}
-    for ids in portions(sorted({row["job_id"] for row in odd})):
-        held = select(events.c.job_id, events.c.event).where(events.c.job_id.in_(ids))
-        for job_id, name in await connection.execute(held):
-            fresh.pop((job_id, name), None)
-    await add_events(connection, fresh.values(), now)
-
-
-async def _write(
-    connection: AsyncConnection,
-    facts: dict[int, dict[str, Any]],
-    moves: dict[int, dict[str, Any]],
-    now: datetime,
-) -> None:
-    moved = [{"of_job": job_id, **move, **facts[job_id]} for job_id, move in moves.items()]
-    unmoved = [{"of_job": i, **named} for i, named in facts.items() if i not in moves and named != _NO_FACTS]
-    kept = {
-        name: func.coalesce(bindparam(f"to_{name}", type_=jobs.c[name].type), jobs.c[name])
-        for name in ("sent_at", "delivered_at", "read_at", "cost_micros", "currency")
-    }
-    one = update(jobs).where(jobs.c.id == bindparam("of_job")).values(**kept, updated_at=now)
-    if moved:
-        told: dict[str, Any] = {name: bindparam(f"to_{name}") for name in ("state", "reason", "code")}
-        await connection.execute(one.values(**told), moved)
-    if unmoved:
-        await connection.execute(one, unmoved)
 
 
 async def mark_orphans(connection: AsyncConnection, lane: str, now: datetime) -> int:

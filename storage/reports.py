@@ -275,6 +275,7 @@ def _jobs_of(campaign_id: int) -> Select[Any]:
             jobs.c.provider_message_id,
             jobs.c.attempts,
             jobs.c.form,
+            jobs.c.variant,
             jobs.c.cost_micros,
             jobs.c.currency,
             jobs.c.sent_at,
@@ -288,7 +289,7 @@ def _jobs_of(campaign_id: int) -> Select[Any]:
 
 
 def _future_jobs_of(campaign: Campaign) -> Select[Any]:
-    missing = ("reason", "code", "provider_message_id", "form", "cost_micros", "currency")
+    missing = ("reason", "code", "provider_message_id", "form", "variant", "cost_micros", "currency")
     times = ("sent_at", "delivered_at", "read_at")
     return (
         select(
@@ -324,6 +325,7 @@ RECIPIENT_KEYS: Final = (
     "provider_message_id",
     "attempts",
     "form",
+    "variant",
     "cost",
     "currency",
     "sent_at",

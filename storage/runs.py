@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import Insert, Select, case, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
+from storage.local_times import LocalTimes, local_times, place_of
 from storage.tables import campaigns, events, jobs, recipients, runs
+
+WORLD: Final = timedelta(hours=26)
+"""How long a time of day takes from the first clock on earth to the last."""
+TOO_LATE: Final = "too_late"
+_LAUNCHABLE: Final = (CampaignState.SCHEDULED, CampaignState.RUNNING)
+_DUE: Final = (campaigns.c.id, campaigns.c.name, campaigns.c.spec, campaigns.c.start_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +64,65 @@ class RunRow:
 
 
 async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueCampaign]:
-    """Scheduled campaigns whose time has come, oldest first."""
-    columns = (campaigns.c.id, campaigns.c.name, campaigns.c.spec, campaigns.c.start_at)
-    due = select(*columns).where(campaigns.c.state == CampaignState.SCHEDULED, campaigns.c.start_at <= now)
-    return [DueCampaign(*row) for row in await connection.execute(due.order_by(campaigns.c.start_at))]
+    """Campaigns whose next run has come, oldest first; not those whose run waits for the one before it."""
+    local = campaigns.c.spec.contains('"recipient_local_time":true', autoescape=True)
+    queued = and_(campaigns.c.spec.contains('"overlap":"queue"', autoescape=True), _is_sending(now))
+    come = or_(campaigns.c.start_at <= now, and_(campaigns.c.start_at <= now + WORLD, local))
+    due = select(*_DUE).where(campaigns.c.state.in_(_LAUNCHABLE), come, ~queued)
+    found = [DueCampaign(*row) for row in await connection.execute(due.order_by(campaigns.c.start_at))]
+    return [campaign for campaign in found if campaign.start_at <= now or _opens_at(campaign) <= now]
 
 
-async def next_start(connection: AsyncConnection) -> datetime | None:
-    """When the next scheduled campaign starts."""
-    waiting = select(campaigns.c.start_at).where(campaigns.c.state == CampaignState.SCHEDULED)
+def _opens_at(campaign: DueCampaign) -> datetime:
+    """When it is launched; a campaign file that cannot be read is met at its nominal time."""
+    try:
+        schedule = ScheduleSpec.model_validate(json.loads(campaign.spec)["schedule"])
+    except (ValueError, KeyError):
+        return campaign.start_at
+    return schedule.opens_at(campaign.start_at)
+
+
+async def next_start(connection: AsyncConnection, now: datetime) -> datetime | None:
+    """The next nominal time of any campaign after `now`."""
+    waiting = select(campaigns.c.start_at).where(
+        campaigns.c.state.in_(_LAUNCHABLE), campaigns.c.start_at > now
+    )
     return (await connection.execute(waiting.order_by(campaigns.c.start_at).limit(1))).scalar()
+
+
+async def lock_due(connection: AsyncConnection, campaign_id: int) -> DueCampaign | None:
+    """The campaign as it is now, its row locked until the transaction ends; None where no run is to come."""
+    found = select(*_DUE).where(
+        campaigns.c.id == campaign_id,
+        campaigns.c.state.in_(_LAUNCHABLE),
+        campaigns.c.start_at.is_not(None),
+    )
+    row = (await connection.execute(found.with_for_update())).first()
+    return None if row is None else DueCampaign(*row)
+
+
+async def is_sending(connection: AsyncConnection, campaign_id: int, now: datetime) -> bool:
+    """Whether a run of the campaign still has messages to send that are due or held back.
+
+    Receipts may be out, and messages whose own time is yet to come may wait: those hold up no other run.
+    """
+    found = select(campaigns.c.id).where(campaigns.c.id == campaign_id, _is_sending(now))
+    return (await connection.execute(found)).first() is not None
+
+
+def _is_sending(now: datetime) -> ColumnElement[bool]:
+    unsent = (
+        select(jobs.c.id)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(
+            runs.c.campaign_id == campaigns.c.id,
+            runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
+            runs.c.kind != "test",
+            jobs.c.state.in_([JobState.PENDING, JobState.SENDING]),
+            or_(jobs.c.state == JobState.SENDING, jobs.c.held_by.is_not(None), jobs.c.due_at <= now),
+        )
+    )
+    return unsent.exists()
 
 
 async def launch_run(
@@ -60,17 +133,14 @@ async def launch_run(
     priority: int,
     expires_at: datetime | None,
     now: datetime,
-) -> int | None:
-    """Freeze the campaign into a run with one pending job per recipient, or None where another launcher was first.
+    local: LocalTimes | None = None,
+) -> int:
+    """Freeze the campaign into its run of `start_at`, with one pending job per recipient; its id. The caller holds the
+    campaign's lock.
 
-    A contact keeps its lane: the lane follows from the recipient's bucket and the order of `lanes`.
+    A contact keeps its lane: the lane follows from the recipient's bucket and the order of `lanes`. `local`: the jobs
+    are due at the stored local times; None: at once. A recipient's own send_at may be later.
     """
-    claim = update(campaigns).where(
-        campaigns.c.id == campaign.id, campaigns.c.state == CampaignState.SCHEDULED
-    )
-    claimed = await connection.execute(claim.values(state=CampaignState.RUNNING, reason=None, updated_at=now))
-    if claimed.rowcount != 1:
-        return None
     run = insert(runs).values(
         campaign_id=campaign.id,
         nominal_at=campaign.start_at,
@@ -82,30 +152,65 @@ async def launch_run(
         expires_at=expires_at,
     )
     run_id = int((await connection.execute(run.returning(runs.c.id))).scalar_one())
-    made = await connection.execute(_expand(campaign.id, run_id, lanes, now))
+    made = await connection.execute(_expand(campaign.id, run_id, lanes, now, local))
     await connection.execute(update(runs).where(runs.c.id == run_id).values(jobs=made.rowcount))
+    if local is not None:
+        await connection.execute(_tell_skipped(run_id, now))
     return run_id
 
 
-def _expand(campaign_id: int, run_id: int, lanes: Sequence[str], now: datetime) -> Insert:
+def _expand(
+    campaign_id: int, run_id: int, lanes: Sequence[str], now: datetime, local: LocalTimes | None
+) -> Insert:
     share = recipients.c.bucket % len(lanes)
-    lane = case(*((share == place, literal(name)) for place, name in enumerate(lanes)))
+    moment = literal(now, jobs.c.due_at.type)
+    own = local_times.c.due_at if local else moment
+    due_at = case((own > moment, own), else_=moment)
+    late = own < literal(local.not_before, own.type) if local and local.not_before else false()
     source = (
         select(
             literal(run_id),
             recipients.c.id,
             recipients.c.phone,
-            lane,
-            literal(JobState.PENDING.value),
-            literal(now, jobs.c.due_at.type),
-            literal(now, jobs.c.updated_at.type),
+            case(*((share == place, literal(name)) for place, name in enumerate(lanes))),
+            case((late, JobState.SKIPPED.value), else_=JobState.PENDING.value),
+            case((late, TOO_LATE), else_=null()),
+            case((recipients.c.send_at > due_at, recipients.c.send_at), else_=due_at),
+            moment,
         )
         .where(recipients.c.campaign_id == campaign_id)
         .order_by(recipients.c.line)
     )
+    if local is not None:
+        source = source.join(local_times, local_times.c.place == place_of(local.regions))
     return insert(jobs).from_select(
-        ["run_id", "recipient_id", "phone", "lane", "state", "due_at", "updated_at"], source
+        ["run_id", "recipient_id", "phone", "lane", "state", "reason", "due_at", "updated_at"], source
     )
+
+
+def _tell_skipped(run_id: int, now: datetime) -> Insert:
+    moment = literal(now, events.c.at.type)
+    skipped = select(
+        jobs.c.id, moment, moment, literal("launch"), literal(JobState.SKIPPED.value), literal(TOO_LATE)
+    ).where(jobs.c.run_id == run_id, jobs.c.state == JobState.SKIPPED)
+    return insert(events).from_select(["job_id", "at", "stored_at", "source", "event", "detail"], skipped)
+
+
+async def move_on(
+    connection: AsyncConnection,
+    campaign_id: int,
+    now: datetime,
+    *,
+    launched: bool,
+    next_at: datetime | None,
+) -> None:
+    """Set the campaign's next nominal time, None where no run is left; it is over then once its runs are."""
+    values: dict[str, object] = {"start_at": next_at, "updated_at": now}
+    if launched:
+        values |= {"state": CampaignState.RUNNING, "reason": None}
+    await connection.execute(update(campaigns).where(campaigns.c.id == campaign_id).values(**values))
+    if not launched and next_at is None:
+        await _settle(connection, [campaign_id], [CampaignState.SCHEDULED, CampaignState.RUNNING], now)
 
 
 async def open_runs(connection: AsyncConnection) -> list[RunRow]:
@@ -189,7 +294,7 @@ async def _end_pending(
 
 
 async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]:
-    """Complete every running run whose jobs are all final, and its campaign; their ids."""
+    """Complete every running run whose jobs are all final, and its campaign where no run is left; their ids."""
     unfinished = [state for state in JobState if state not in FINAL]
     waiting = select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(unfinished))
     done = await connection.execute(
@@ -200,15 +305,27 @@ async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]
     )
     rows = done.all()
     if rows:
-        await connection.execute(
-            update(campaigns)
-            .where(
-                campaigns.c.id.in_([row.campaign_id for row in rows]),
-                campaigns.c.state == CampaignState.RUNNING,
-            )
-            .values(state=CampaignState.COMPLETED, updated_at=now)
-        )
+        await _settle(connection, [row.campaign_id for row in rows], [CampaignState.RUNNING], now)
     return [row.id for row in rows]
+
+
+async def _settle(
+    connection: AsyncConnection, ids: Sequence[int], sources: Sequence[CampaignState], now: datetime
+) -> None:
+    """Of campaigns without an open run, those with a run to come are scheduled again, the others are completed."""
+    opened = select(runs.c.id).where(
+        runs.c.campaign_id == campaigns.c.id,
+        runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
+        runs.c.kind != "test",
+    )
+    over = case(
+        (campaigns.c.start_at.is_(None), CampaignState.COMPLETED.value), else_=CampaignState.SCHEDULED.value
+    )
+    await connection.execute(
+        update(campaigns)
+        .where(campaigns.c.id.in_(ids), campaigns.c.state.in_(sources), ~opened.exists())
+        .values(state=over, updated_at=now)
+    )
 
 
 async def count_states(connection: AsyncConnection, run_ids: Sequence[int]) -> dict[JobState, int]:

@@ -1,66 +1,76 @@
-"""What webhooks say about messages: applied by the provider's id, or by our own name for a message whose id is not
-known yet; and kept for later where neither is known, because a status may come before the send's own answer."""
+"""What providers report about messages, applied by rank: the strongest word is the state, in whatever order words come.
+
+A batch is dealt with as a whole: one query finds its jobs, one UPDATE moves them, one INSERT tells their histories.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final
 
-import orjson
-from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import BigInteger, Select, Text, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.costs import Money
-from campaigns.states import JobState
+from campaigns.states import JobState, advance
+from storage.bulk import table_of
 from storage.dispatch import FIRST_POLL, add_events, event
-from storage.receipts import NamedJobs, Reported, advance_jobs, jobs_named, portions
-from storage.tables import from_millis, jobs, runs, to_millis, unmatched_reports
+from storage.receipts import OPEN
+from storage.tables import Id, events, jobs, runs, to_millis
+from storage.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
 
 SOURCE: Final = "webhook"
-OPEN: Final = (JobState.SENDING.value, JobState.IN_DOUBT.value)
-TRIED_AGAIN: Final = 2_000
-"""How many of the newest reports of unknown messages are looked at again."""
+_TIMES: Final = {
+    JobState.SENT: "sent_at",
+    JobState.DELIVERED: "delivered_at",
+    JobState.READ: "read_at",
+}
+_FACTS: Final = {
+    **dict.fromkeys(_TIMES.values(), BigInteger()),
+    "cost_micros": BigInteger(),
+    "currency": Text(),
+}
+_MOVE: Final = dict.fromkeys(("state", "reason", "code"), Text())
 
 
-class Referenced(Reported, Protocol):
-    """See `providers.base.Report`."""
+@dataclass(slots=True)
+class Reached:
+    """A job that reports are about: its state after those read so far, and its columns to be written."""
 
-    @property
-    def reference(self) -> str | None: ...
+    id: int
+    state: JobState
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class KeptReport:
-    """A report as it was kept; see `providers.base.Report`."""
+Named = dict[str, list[Reached]]
+"""The provider's message id -> the jobs of that message."""
 
-    message_id: str
-    status: str
-    state: JobState | None
-    at: datetime | None
-    reason: str | None
-    cost: Money | None
-    times: tuple[tuple[JobState, datetime], ...]
-    code: str | None
-    reference: str | None
+
+async def apply_reports(
+    connection: AsyncConnection, lane: str, reports: Sequence[Reported], source: str, now: datetime
+) -> int:
+    """Move each reported job of the lane as far as its report's rank allows; how many moves were made.
+
+    A repeated or weaker report moves nothing; times and prices are taken from whichever report names them.
+    """
+    named = await _jobs_named(connection, reports, lambda of: of == lane)
+    return await _advance(connection, named, reports, source, now)
 
 
 async def apply_webhook_reports(
-    connection: AsyncConnection, account: str, reports: Sequence[Referenced], now: datetime
+    connection: AsyncConnection, account: str, reports: Sequence[Reported], now: datetime
 ) -> int:
-    """Move the account's jobs as far as the reports' rank allows; how many moves were made.
+    """As `apply_reports`, for all lanes of the account.
 
     A job whose call is under way or in doubt adopts the message that bears its name. A report of a message that is
     not known is kept.
     """
-    if not reports:
-        return 0
-    known = await jobs_named(connection, {r.message_id for r in reports}, _of(account))
-    known |= await _adopt(connection, account, [r for r in reports if r.message_id not in known], now)
-    moved = await advance_jobs(connection, known, reports, SOURCE, now)
-    await _keep(connection, account, [r for r in reports if r.message_id not in known], now)
+    named = await _jobs_named(connection, reports, lambda lane: is_of(account, lane))
+    unknown = [report for report in reports if report.message_id not in named]
+    named |= await _adopt(connection, account, unknown, now)
+    moved = await _advance(connection, named, reports, SOURCE, now)
+    await keep_reports(connection, account, [r for r in unknown if r.message_id not in named], now)
     return moved
 
 
@@ -68,77 +78,141 @@ async def apply_unmatched(
     connection: AsyncConnection, account: str, message_ids: Sequence[str], now: datetime
 ) -> int:
     """Apply what was kept about messages that have become known; how many moves were made."""
-    columns = (unmatched_reports.c.id, unmatched_reports.c.report)
-    kept: dict[int, KeptReport] = {}
-    for ids in portions(list(message_ids)):
-        found = select(*columns).where(
-            unmatched_reports.c.account == account, unmatched_reports.c.message_id.in_(ids)
-        )
-        kept |= {row.id: _read(row.report) for row in await connection.execute(found)}
-    if not kept:
-        return 0
-    known = await jobs_named(connection, {report.message_id for report in kept.values()}, _of(account))
-    # By id, and so in the order of their arrival.
-    moved = await advance_jobs(connection, known, [kept[key] for key in sorted(kept)], SOURCE, now)
-    applied = [key for key, report in kept.items() if report.message_id in known]
-    for keys in portions(applied):
-        await connection.execute(delete(unmatched_reports).where(unmatched_reports.c.id.in_(keys)))
+    kept = await kept_reports(connection, account, message_ids)
+    named = await _jobs_named(connection, kept.values(), lambda lane: is_of(account, lane))
+    moved = await _advance(connection, named, kept.values(), SOURCE, now)
+    await forget_reports(connection, [key for key, report in kept.items() if report.message_id in named])
     return moved
 
 
-async def matched_late(connection: AsyncConnection) -> dict[str, list[str]]:
-    """Of the newest kept reports, those whose messages are known by now: account -> message ids.
-
-    A report that was being kept while the id of its message was being stored was seen by neither transaction.
-    """
-    newest = (
-        select(unmatched_reports.c.account, unmatched_reports.c.message_id)
-        .order_by(unmatched_reports.c.id.desc())
-        .limit(TRIED_AGAIN)
-        .subquery()
+async def _jobs_named(
+    connection: AsyncConnection, reports: Iterable[Reported], on_lane: Callable[[str], bool]
+) -> Named:
+    """The jobs that the reports' message ids stand for, on the lanes asked for, locked in one order."""
+    message_ids = dict.fromkeys(report.message_id for report in reports)
+    if not message_ids:
+        return {}
+    given = table_of(connection, [{"message_id": one} for one in message_ids], message_id=Text())
+    found = (
+        select(jobs.c.provider_message_id, jobs.c.id, jobs.c.state, jobs.c.lane)
+        .where(
+            jobs.c.provider_message_id.in_(select(given.c.message_id)),
+            jobs.c.provider_message_id.is_not(None),
+        )
+        .order_by(jobs.c.id)
+        .with_for_update()
     )
-    known = select(newest.c.account, newest.c.message_id, jobs.c.lane).join(
-        jobs, jobs.c.provider_message_id == newest.c.message_id
-    )
-    late: dict[str, list[str]] = {}
-    for account, message_id, lane in await connection.execute(known):
-        if _of(account)(lane):
-            late.setdefault(account, []).append(message_id)
-    return late
+    named: Named = {}
+    for message_id, job_id, state, lane in (await connection.execute(found)).all():
+        if on_lane(lane):
+            named.setdefault(message_id, []).append(Reached(job_id, JobState(state)))
+    return named
 
 
-def _of(account: str) -> Callable[[str], bool]:
-    """Whether a lane is the account's; also one whose sender is no longer in the settings."""
-    return lambda lane: lane.partition("/")[0] == account
+async def _advance(
+    connection: AsyncConnection, named: Named, reports: Iterable[Reported], source: str, now: datetime
+) -> int:
+    histories: list[dict[str, Any]] = []
+    odd: list[dict[str, Any]] = []
+    for report in reports:
+        for job in named.get(report.message_id, ()):
+            _note_facts(job.changes, report)
+            if report.state is None or advance(job.state, report.state) is job.state:
+                odd += _oddities(job, report, source, now)
+                continue
+            _enter(job, report.state, report)
+            histories.append(event(job.id, report.at or now, source, report.state.value, _said(report)))
+    await _write(connection, (job for named_so in named.values() for job in named_so), now)
+    await add_events(connection, histories, now)
+    await _add_once(connection, odd, now)
+    return len(histories)
+
+
+def _note_facts(changes: dict[str, Any], report: Reported) -> None:
+    """Add the times and the price that the report names."""
+    if report.at is not None and report.state in _TIMES:
+        changes[_TIMES[report.state]] = to_millis(report.at)
+    for state, at in report.times:
+        if state in _TIMES:
+            changes[_TIMES[state]] = to_millis(at)
+    if report.cost is not None:
+        changes["cost_micros"], changes["currency"] = report.cost.micros, report.cost.currency
+
+
+def _enter(job: Reached, state: JobState, report: Reported) -> None:
+    job.state = state
+    failed = state is JobState.FAILED
+    job.changes["state"] = state.value
+    job.changes["reason"] = "provider_failed" if failed else None
+    job.changes["code"] = (report.code or report.reason or report.status) if failed else None
+
+
+def _said(report: Reported) -> str | None:
+    """The provider's code and text."""
+    return " ".join(filter(None, (report.code, report.reason)))[:1000] or None
+
+
+def _oddities(job: Reached, report: Reported, source: str, now: datetime) -> list[dict[str, Any]]:
+    """The event of a report that is kept though it changes nothing: a word we do not know, a failure after arrival."""
+    if report.state is None:
+        return [event(job.id, report.at or now, source, f"unknown:{report.status}"[:100], _said(report))]
+    if report.state is JobState.FAILED and job.state is not JobState.FAILED:
+        return [event(job.id, report.at or now, source, "late:failed", _said(report))]
+    return []
+
+
+async def _write(connection: AsyncConnection, reached: Iterable[Reached], now: datetime) -> None:
+    rows = [{"id": job.id, **job.changes} for job in reached if job.changes]
+    if not rows:
+        return
+    given = table_of(connection, rows, id=Id, **_MOVE, **_FACTS)
+    moved = given.c.state.is_not(None)
+    changes = {name: case((moved, given.c[name]), else_=jobs.c[name]) for name in _MOVE}
+    changes |= {name: func.coalesce(given.c[name], jobs.c[name]) for name in _FACTS}
+    await connection.execute(update(jobs).where(jobs.c.id == given.c.id).values(**changes, updated_at=now))
+
+
+async def _add_once(connection: AsyncConnection, odd: list[dict[str, Any]], now: datetime) -> None:
+    """Append the events that their jobs' histories do not hold yet: providers repeat themselves."""
+    if not odd:
+        return
+    fresh = {(row["job_id"], row["event"]): row for row in reversed(odd)}
+    given = table_of(connection, [{"job_id": row["job_id"]} for row in odd], job_id=Id)
+    held = select(events.c.job_id, events.c.event).where(events.c.job_id.in_(select(given.c.job_id)))
+    for job_id, name in await connection.execute(held):
+        fresh.pop((job_id, name), None)
+    await add_events(connection, fresh.values(), now)
 
 
 async def _adopt(
-    connection: AsyncConnection, account: str, reports: Sequence[Referenced], now: datetime
-) -> NamedJobs:
+    connection: AsyncConnection, account: str, reports: Sequence[Reported], now: datetime
+) -> Named:
     """Give the jobs that the reports name the ids of their messages; those jobs, now `accepted`."""
-    named: dict[int, Referenced] = {}
+    told: dict[int, Reported] = {}
     for report in reports:
         job_id = _job_of(report.reference)
         if job_id is not None:
-            named.setdefault(job_id, report)
-    adopted: dict[int, Referenced] = {}
-    for ids in portions(sorted(named)):
-        for job_id, lane, token in await connection.execute(_waiting(ids)):
-            if _of(account)(lane) and named[job_id].reference == f"{token}.{job_id}":
-                adopted[job_id] = named[job_id]
+            told.setdefault(job_id, report)
+    if not told:
+        return {}
+    given = table_of(connection, [{"id": job_id} for job_id in told], id=Id)
+    adopted: dict[int, Reported] = {}
+    for job_id, lane, token in await connection.execute(_waiting(select(given.c.id))):
+        if is_of(account, lane) and told[job_id].reference == f"{token}.{job_id}":
+            adopted[job_id] = told[job_id]
     await _write_adopted(connection, adopted, now)
-    states: NamedJobs = {}
+    named: Named = {}
     for job_id, report in adopted.items():
-        states.setdefault(report.message_id, {})[job_id] = JobState.ACCEPTED
-    return states
+        named.setdefault(report.message_id, []).append(Reached(job_id, JobState.ACCEPTED))
+    return named
 
 
-def _waiting(ids: Sequence[int]) -> Select[int, str, str]:
+def _waiting(ids: Select[int]) -> Select[int, str, str]:
     # A row that a shift holds is about to get its own answer, and what is kept is applied with it.
     return (
         select(jobs.c.id, jobs.c.lane, runs.c.token)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(jobs.c.id.in_(ids), jobs.c.state.in_(OPEN), jobs.c.provider_message_id.is_(None))
+        .where(jobs.c.id.in_(ids), OPEN, jobs.c.provider_message_id.is_(None))
         .order_by(jobs.c.id)
         .with_for_update(of=jobs, skip_locked=True)
     )
@@ -150,12 +224,12 @@ def _job_of(reference: str | None) -> int | None:
     return int(number) if number.isascii() and number.isdigit() and len(number) <= 18 else None
 
 
-async def _write_adopted(connection: AsyncConnection, adopted: dict[int, Referenced], now: datetime) -> None:
+async def _write_adopted(connection: AsyncConnection, adopted: dict[int, Reported], now: datetime) -> None:
     if not adopted:
         return
     await connection.execute(
         update(jobs)
-        .where(jobs.c.id == bindparam("of_job"), or_(*(jobs.c.state == state for state in OPEN)))
+        .where(jobs.c.id == bindparam("of_job"), OPEN)
         .values(
             state=JobState.ACCEPTED.value,
             reason=None,
@@ -170,58 +244,3 @@ async def _write_adopted(connection: AsyncConnection, adopted: dict[int, Referen
     detail = "known by the name that we gave the message"
     told = [event(job_id, now, SOURCE, JobState.ACCEPTED.value, detail) for job_id in adopted]
     await add_events(connection, told, now)
-
-
-async def _keep(
-    connection: AsyncConnection, account: str, reports: Sequence[Referenced], now: datetime
-) -> None:
-    """Keep each report once, however often it is repeated."""
-    told = dict.fromkeys((report.message_id, _write(report)) for report in reports)
-    for ids in portions(sorted({message_id for message_id, _ in told})):
-        kept = select(unmatched_reports.c.message_id, unmatched_reports.c.report).where(
-            unmatched_reports.c.account == account, unmatched_reports.c.message_id.in_(ids)
-        )
-        for row in await connection.execute(kept):
-            told.pop((row.message_id, row.report), None)
-    rows = [
-        {"account": account, "message_id": message_id, "report": report, "stored_at": now}
-        for message_id, report in told
-    ]
-    if rows:
-        await connection.execute(insert(unmatched_reports), rows)
-
-
-def _write(report: Referenced) -> str:
-    cost = report.cost
-    return orjson.dumps(
-        {
-            "message_id": report.message_id,
-            "status": report.status,
-            "state": report.state,
-            "at": _millis(report.at),
-            "reason": report.reason,
-            "cost": [str(cost.amount), cost.currency] if cost else None,
-            "times": [[state, to_millis(at)] for state, at in report.times],
-            "code": report.code,
-            "reference": report.reference,
-        }
-    ).decode()
-
-
-def _read(text: str) -> KeptReport:
-    said = orjson.loads(text)
-    return KeptReport(
-        said["message_id"],
-        said["status"],
-        JobState(said["state"]) if said["state"] else None,
-        None if said["at"] is None else from_millis(said["at"]),
-        said["reason"],
-        Money(Decimal(said["cost"][0]), said["cost"][1]) if said["cost"] else None,
-        tuple((JobState(state), from_millis(at)) for state, at in said["times"]),
-        said["code"],
-        said["reference"],
-    )
-
-
-def _millis(moment: datetime | None) -> int | None:
-    return None if moment is None else to_millis(moment)

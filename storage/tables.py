@@ -476,3 +476,27 @@ missed_runs = Table(
     Column("at", Instant, nullable=False, comment="when it was found missed"),
 )
 """Occurrences of a recurring campaign that were not launched, and why."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True, comment="as lanes.holder names it"),
+    Column("kind", Text, nullable=False, comment="runner, clock or worker"),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("places", Integer, comment="how many lanes it works at once; null: any number, or none"),
+    Column("leads", Boolean, nullable=False, comment="whether it holds the runner's lock"),
+    Column("since", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
+"""The processes that work on this database: for people to look at; nothing is decided by it."""
+
+account_grants = Table(
+    "account_grants",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column(
+        "free_at", BigInteger, nullable=False, comment="UTC microseconds: the first moment not given away yet"
+    ),
+)
+"""What lanes of one account share across processes: its time, given away slot by slot."""

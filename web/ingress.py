@@ -151,24 +151,22 @@ class Ingress:
                 held.append(chunk)
 
     async def _take(self, account: Account, request: Request, body: bytes) -> Response:
-        webhook = WebhookRequest(self._url(request), dict(request.headers), body, self._now())
+        webhook = WebhookRequest(self._url(request), _headers(request), body, self._now())
         if not _is_genuine(account, webhook):
             self._recorder.refuse(account.name)
             return PlainTextResponse("The signature is missing or wrong.", 401)
         kept = orjson.dumps(_kept(webhook.headers)).decode()
         address, _, _ = webhook.url.partition("?")  # a query may hold a secret
         arrival = Arrival(account.name, webhook.received_at, address, kept, body)
-        async with asyncio.timeout(ANSWER_WITHIN):
-            await self._recorder.record(arrival)
+        await self._recorder.record(arrival)
         return Response(status_code=200)
 
     def _url(self, request: Request) -> str:
         """The address that the provider called, as it knows it."""
-        if self._public_url is None:
-            return str(request.url)
-        path = request.scope.get("raw_path") or request.url.path.encode()
-        query = request.scope["query_string"]
-        return self._public_url + (path + (b"?" + query if query else b"")).decode("latin-1")
+        scope = request.scope
+        called = scope.get("raw_path") or scope["path"].encode()
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        return (self._public_url or _origin(request)) + (called + query).decode("latin-1")
 
     async def shake_hands(self, request: Request) -> Response:
         """Answer the provider's proof of the address, in its own words."""
@@ -209,6 +207,17 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 @lru_cache(maxsize=256)
 def _is_kept(name: str) -> bool:
     return bool(_KEPT_HEADERS.search(name)) and not _SECRET_HEADERS.search(name)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """By their names in lower case, which is how they come."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+
+
+def _origin(request: Request) -> str:
+    """Such as http://host:8080, as the request names it."""
+    host = request.headers.get("host") or "{}:{}".format(*request.scope["server"])
+    return f"{request.scope['scheme']}://{host}"
 
 
 def _declared_length(headers: Headers) -> int:

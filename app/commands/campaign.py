@@ -8,12 +8,15 @@ import click
 
 from app.commands.approve import approve
 from app.commands.clone import clone, start
+from app.commands.estimate import estimate
 from app.commands.load import check, load
 from app.commands.options import confirm, json_option, name_argument, run_async, yes_option
 from app.commands.preview import preview
 from app.commands.retry import retry_failed
+from app.commands.schedule import backfill, next_
 from app.commands.show import show
 from app.commands.test import test
+from app.commands.winner import winner
 from app.context import Context
 
 if TYPE_CHECKING:
@@ -29,9 +32,13 @@ campaign.add_command(check)
 campaign.add_command(load)
 campaign.add_command(show)
 campaign.add_command(preview)
+campaign.add_command(estimate)
 campaign.add_command(test)
 campaign.add_command(approve)
 campaign.add_command(start)
+campaign.add_command(winner)
+campaign.add_command(next_)
+campaign.add_command(backfill)
 campaign.add_command(retry_failed)
 campaign.add_command(clone)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.loading import Flags, Loaded
 
 PARTIAL = 3
+_TIMES = ("now", "at", "cron", "every", "timezone")
 _AUDIENCE = (
     "csv",
     "default_country",
@@ -86,11 +87,13 @@ async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
 @click.option("--csv", type=existing_file, help="Another CSV than the file names.")
 @click.option("--now", is_flag=True, help="Start as soon as a runner runs.")
 @click.option("--at", metavar="TIME", help="Start then, such as 2026-12-01T09:00.")
-@click.option("--timezone", metavar="ZONE", help="The zone of --at, such as Africa/Porto-Novo.")
+@click.option("--cron", metavar="CRON", help='Again and again: minute hour day month weekday, "0 9 * * mon".')
+@click.option("--every", metavar="TIME", help="Again and again from --at or --now on, such as 1d.")
+@click.option("--timezone", metavar="ZONE", help="The zone of these times, such as Africa/Porto-Novo.")
 @_intake_options
 @json_option
 @click.pass_obj
-def load(context: Context, /, spec: Path, now: bool, at: str | None, as_json: bool, **flags: Any) -> int:
+def load(context: Context, /, spec: Path, as_json: bool, **flags: Any) -> int:
     """Store a campaign and its recipients. Loading the same file again adds nothing twice.
 
     Exit code 3: loaded, and some rows were rejected; 5: nothing was done; 6: loaded, and it needs approval to start.
@@ -98,10 +101,8 @@ def load(context: Context, /, spec: Path, now: bool, at: str | None, as_json: bo
     from app.output import suggest
     from campaigns.errors import Stopped
 
-    if now and at:
-        raise click.UsageError("Say either --now or --at.")
-    loaded = _done(_load(context, spec, _flags(flags, now=now, at=at)), as_json)
-    if loaded.held and now:
+    loaded = _done(_load(context, spec, _flags(flags)), as_json)
+    if loaded.held and flags["now"]:
         raise Stopped(
             f"{loaded.campaign} is loaded, and does not start. {loaded.held}",
             hint=f"drumbeat campaign approve {loaded.campaign}, then drumbeat campaign start {loaded.campaign}",
@@ -129,15 +130,20 @@ def _start(loaded: Loaded, spec: Path) -> str:
     return "drumbeat run --until-idle" if loaded.start_at else f"drumbeat campaign load {spec} --now"
 
 
-def _flags(given: dict[str, Any], *, now: bool = False, at: str | None = None) -> Flags:
+def _flags(given: dict[str, Any]) -> Flags:
     from app.loading import Flags
+    from app.scheduling import TimeFlags
 
     audience = {key: given[key] for key in _AUDIENCE if given.get(key) is not None}
     if "csv" in audience:
         audience["csv"] = audience["csv"].absolute()
     if given["map_"]:
         audience["map"] = dict(_pair(text) for text in given["map_"])
-    return Flags(audience, now, at, given.get("timezone"), given["rejects"])
+    times = {key: given[key] for key in _TIMES if given.get(key)}
+    for one, other in (("now", "at"), ("now", "cron"), ("at", "cron"), ("every", "cron")):
+        if {one, other} <= times.keys():
+            raise click.UsageError(f"Say either --{one} or --{other}.")
+    return Flags(audience, TimeFlags(**times), given["rejects"])
 
 
 def _pair(text: str) -> tuple[str, str]:

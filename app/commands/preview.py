@@ -33,7 +33,8 @@ some = click.IntRange(1, 1000)
 def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: int | None) -> None:
     """Messages of real recipients, as they would arrive.
 
-    A campaign with a text and a template shows both: which one goes is decided when it is sent.
+    A campaign with a text and a template shows both, and one with variants all of them: which one goes is decided when
+    it is sent.
     """
     from app.output import print_json, suggest
 
@@ -58,8 +59,9 @@ def _print(preview: Preview) -> None:
     from app.previews import preview_lines
 
     blank = f"  blank: {', '.join(preview.blank)}" if preview.blank else ""
+    variant = f", variant {preview.variant}" if preview.variant else ""
     for content in preview.forms:
-        say(f"line {preview.line}  {preview.phone}  ({content.type}){blank}")
+        say(f"line {preview.line}  {preview.phone}  ({content.type}{variant}){blank}")
         for text in preview_lines(content):
             say(f"  {text}")
         say()
@@ -78,7 +80,13 @@ def _say_none(option: str) -> None:
 def _messages(preview: Preview) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
-    about = {"line": preview.line, "phone": preview.phone, "length": preview.length, "blank": preview.blank}
+    about: dict[str, Any] = {
+        "line": preview.line,
+        "phone": preview.phone,
+        "length": preview.length,
+        "blank": preview.blank,
+        **({"variant": preview.variant} if preview.variant else {}),
+    }
     return [
         {**about, **{key: value for key, value in asdict(content).items() if value}}
         for content in preview.forms

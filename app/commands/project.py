@@ -71,6 +71,10 @@ async def _upgrade(context: Context) -> tuple[str | None, str | None]:
         await ping(engine)
         before = await current(engine)
         await upgrade(engine)
+        if engine.dialect.name == "postgresql":
+            from scheduler.engines.procrastinate import install
+
+            await install(engine)
         return before, await current(engine)
     finally:
         await engine.dispose()

@@ -82,6 +82,21 @@ def failures(context: Context, name: str, format_: str | None, as_json: bool, ou
 @name_argument
 @_formats
 @click.pass_obj
+def variants(context: Context, name: str, format_: str | None, as_json: bool, output: Path | None) -> None:
+    """How the variants of the newest run compare, and whether chance alone explains the difference.
+
+    p is that of a two-sided two-proportion z-test, on the messages of the test.
+    """
+    from app.variants import variants_report
+
+    _show(context, name, variants_report, _chosen(format_, as_json, output), output)
+    _suggest(f"drumbeat campaign winner {name}")
+
+
+@report.command()
+@name_argument
+@_formats
+@click.pass_obj
 def recipients(context: Context, name: str, format_: str | None, as_json: bool, output: Path | None) -> None:
     """Every recipient with its state, times and cost, one line each.
 

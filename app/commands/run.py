@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --until-idle, how long receipts are waited for.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["embedded", "procrastinate"]),
+    default="embedded",
+    show_default=True,
+    help="embedded: send here. procrastinate: only keep the clock; drumbeat worker sends, on any machine.",
+)
 @click.option("--serve", is_flag=True, help="Take webhooks too, in this process.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="With --serve, the address to listen on."
@@ -34,6 +41,7 @@ def run(
     context: Context,
     until_idle: bool,
     wait_receipts: timedelta,
+    engine: str,
     serve: bool,
     host: str,
     port: int,
@@ -47,7 +55,8 @@ def run(
     from app.output import print_json, suggest
     from app.running import exit_code, run_loop, summarise
 
-    summary = run_loop(_run(context, until_idle, wait_receipts, (host, port) if serve else None))
+    serve_on = (host, port) if serve else None
+    summary = run_loop(_run(context, until_idle, wait_receipts, serve_on, engine == "procrastinate"))
     if as_json:
         print_json(summary)
     else:
@@ -58,7 +67,11 @@ def run(
 
 
 async def _run(
-    context: Context, until_idle: bool, wait_receipts: timedelta, serve_on: tuple[str, int] | None
+    context: Context,
+    until_idle: bool,
+    wait_receipts: timedelta,
+    serve_on: tuple[str, int] | None,
+    distributed: bool,
 ) -> RunSummary:
     from app.running import drive
 
@@ -69,6 +82,7 @@ async def _run(
             until_idle=until_idle,
             wait_receipts=wait_receipts,
             serve_on=serve_on,
+            distributed=distributed,
         )
 
 

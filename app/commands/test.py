@@ -21,16 +21,24 @@ if TYPE_CHECKING:
 @click.option(
     "--line", type=click.IntRange(min=1), help="The row that fills the message; default: the first."
 )
+@click.option("--variant", metavar="VARIANT", help="Which of the variants; default: the first.")
 @json_option
 @click.pass_obj
-def test(context: Context, name: str, numbers: tuple[str, ...], line: int | None, as_json: bool) -> None:
+def test(
+    context: Context,
+    name: str,
+    numbers: tuple[str, ...],
+    line: int | None,
+    variant: str | None,
+    as_json: bool,
+) -> None:
     """Send the message to your own numbers, filled from a row of the list; a draft will do.
 
     No cap and no report counts it; `why` tells what became of it. It costs what a message costs.
     """
     from app.output import counted, print_json, say, suggest
 
-    trial = run_async(_start(context, name, numbers, line))
+    trial = run_async(_start(context, name, numbers, line, variant))
     if as_json:
         print_json({"campaign": name, "done": "test", **_json(trial)})
         return
@@ -39,11 +47,13 @@ def test(context: Context, name: str, numbers: tuple[str, ...], line: int | None
     suggest("drumbeat run --until-idle", *(f"drumbeat why {name} {phone}" for phone in trial.phones))
 
 
-async def _start(context: Context, name: str, numbers: tuple[str, ...], line: int | None) -> Trial:
+async def _start(
+    context: Context, name: str, numbers: tuple[str, ...], line: int | None, variant: str | None
+) -> Trial:
     from scheduler.testing import start_test
 
     async with context.database() as engine:
-        return await start_test(engine, name, numbers, line)
+        return await start_test(engine, name, numbers, line, variant=variant)
 
 
 def _json(trial: Trial) -> dict[str, object]:

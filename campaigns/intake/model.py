@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
 
 from campaigns.intake.codes import RejectCode
 
@@ -36,6 +37,8 @@ class IntakeOptions:
     landlines: Landlines = "reject"
     required: frozenset[str] = frozenset()
     """Variables that must have a column and must not be blank."""
+    timezone: str | None = None
+    """Of a row's times without an offset, where the row names no zone."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,14 @@ class Reject:
     """`drumbeat_line` of a row that comes from a rejects file."""
 
 
+class Own(NamedTuple):
+    """What a row says of its recipient; None: nothing."""
+
+    timezone: str | None
+    send_at: datetime | None
+    consent_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Some rows of the file: the accepted ones as columns of equal length, and the rejects."""
@@ -84,6 +95,8 @@ class Chunk:
     origins: list[int | None]
     """`drumbeat_line` where the row comes from a rejects file."""
     rejects: list[Reject]
+    own: list[Own] | None = None
+    """None: the file has no such columns."""
 
     @property
     def rows(self) -> int:

@@ -15,7 +15,8 @@ import pandas as pd
 from campaigns.intake.codes import RejectCode
 from campaigns.intake.defuse import undo
 from campaigns.intake.header import Header
-from campaigns.intake.model import Chunk, IntakeOptions, Reject
+from campaigns.intake.model import Chunk, IntakeOptions, Own, Reject
+from campaigns.intake.own import OwnColumns
 from campaigns.intake.scan import Rows
 from campaigns.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
 
@@ -44,6 +45,7 @@ class Checker:
         self._required = [self._variables[name] for name in sorted(options.required & self._variables.keys())]
         self._with_phone = "phone" in options.required - self._variables.keys()
         self._country = self._variables.get("country_code")
+        self._own = OwnColumns(header, options.timezone)
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
         wanted = {header.phone, *self._variables.values()} | (
             {self._origin} if self._origin is not None else set()
@@ -56,8 +58,9 @@ class Checker:
         origins = self._origins(cells, len(rows.records))
         found, faults = self._judge(cells)
         self._require(cells, found, faults)
+        own = self._own_words(cells, found, faults) if self._own else None
         rejects = self._rejects(rows, cells, faults, origins)
-        return self._pack(rows, cells, found, origins, rejects)
+        return self._pack(rows, cells, found, origins, rejects, own)
 
     def _read(self, rows: Rows) -> dict[int, list[str]]:
         """Column -> its cells as text, without space around them."""
@@ -141,6 +144,21 @@ class Checker:
                     )
                     found[at] = None
 
+    def _own_words(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> list[Own]:
+        """What each accepted row says of its recipient; a row that says it wrong is accepted no more."""
+        words = []
+        for at, pair in enumerate(found):
+            if pair is None:
+                continue
+            read = self._own.read(cells, at)
+            if isinstance(read, Own):
+                words.append(read)
+                continue
+            column, code, reason = read
+            faults[at] = (self._header.columns[column], code, reason)
+            found[at] = None
+        return words
+
     def _rejects(
         self, rows: Rows, cells: dict[int, list[str]], faults: _Faults, origins: list[int | None]
     ) -> list[Reject]:
@@ -175,6 +193,7 @@ class Checker:
         found: _Found,
         origins: list[int | None],
         rejects: list[Reject],
+        own: list[Own] | None,
     ) -> Chunk:
         keep = [pair is not None for pair in found]
         pairs = [pair for pair in found if pair is not None]
@@ -188,6 +207,7 @@ class Checker:
             raws=list(compress(rows.records, keep)),
             origins=list(compress(origins, keep)),
             rejects=rejects,
+            own=own,
         )
 
     def _vars(self, cells: dict[int, list[str]], keep: list[bool], phones: list[str]) -> list[str]:

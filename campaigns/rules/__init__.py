@@ -19,10 +19,11 @@ from campaigns.rules.pair_limit import pair_limit
 from campaigns.rules.ramp import ramp
 from campaigns.rules.run_state import run_state
 from campaigns.rules.tier import tier
+from campaigns.rules.variant import variant
 from campaigns.rules.window import window
 
 FIRST: Final[tuple[Callable[[Facts], Decision], ...]] = (
-    run_state, expiry, optout, consent, holdout, destination, frequency_cap, min_gap, hours,
+    run_state, expiry, optout, consent, holdout, destination, variant, frequency_cap, min_gap, hours,
 )  # fmt: skip
 """Whether the person may be written to now. Then `window` chooses the form, and `budget` is asked about that form."""
 

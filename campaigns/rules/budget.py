@@ -1,4 +1,4 @@
-"""Rule 11: a message goes only where every budget has its price left. What has no price, or one in another currency, is
+"""Rule 12: a message goes only where every budget has its price left. What has no price, or one in another currency, is
 inside no budget."""
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ class Rule(StrEnum):
     """The rules, by the name that a waiting job shows."""
 
     RUN_STATE = "run_state"
+    VARIANT = "variant"
     FREQUENCY_CAP = "frequency_cap"
     MIN_GAP = "min_gap"
     HOURS = "hours"
@@ -184,6 +185,10 @@ class Facts:
     ramp_left: int | None = None
     """How many more the campaign may send on the lane today; None: any number."""
     ramp_renews_at: datetime | None = None
+    awaits_winner: bool = False
+    """The person is not in the test of the variants, and no winner is chosen yet."""
+    test_ends_at: datetime | None = None
+    """When the winner is named; None: when a person says so."""
 
 
 @dataclass(frozen=True, slots=True)

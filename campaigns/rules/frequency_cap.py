@@ -1,4 +1,4 @@
-"""Rule 7: a person gets at most so many messages in a stretch of time, from all campaigns together.
+"""Rule 8: a person gets at most so many messages in a stretch of time, from all campaigns together.
 
 A cap holds back the messages that it counts, and no others. In a rolling stretch a message counts until it is exactly
 that old; a calendar day or week is that of the recipient's zone, and of several zones each is kept. Where several caps

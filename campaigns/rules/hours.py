@@ -1,4 +1,4 @@
-"""Rule 9: a message arrives while the recipient's clock shows an allowed time, to the minute: the start of a span is
+"""Rule 10: a message arrives while the recipient's clock shows an allowed time, to the minute: the start of a span is
 allowed, its end is not, and what runs over midnight belongs to the day it starts on.
 
 - Clocks go forward: a span whose start is skipped opens at the first time that exists.

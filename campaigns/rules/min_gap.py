@@ -1,4 +1,4 @@
-"""Rule 8: `contact_gap` passes since any campaign last wrote to the person, on any sender."""
+"""Rule 9: `contact_gap` passes since any campaign last wrote to the person, on any sender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 12: the provider's least time passes between two messages to one person on one lane."""
+"""Rule 13: the provider's least time passes between two messages to one person on one lane."""
 
 from __future__ import annotations
 

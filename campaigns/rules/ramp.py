@@ -1,4 +1,4 @@
-"""Rule 14: on its first days a campaign sends no more on a lane than its ramp allows for the day."""
+"""Rule 15: on its first days a campaign sends no more on a lane than its ramp allows for the day."""
 
 from __future__ import annotations
 

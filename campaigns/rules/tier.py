@@ -1,4 +1,4 @@
-"""Rule 13: outside their windows, an account reaches no more different people in 24 hours than its tier allows."""
+"""Rule 14: outside their windows, an account reaches no more different people in 24 hours than its tier allows."""
 
 from __future__ import annotations
 

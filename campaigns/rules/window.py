@@ -1,4 +1,4 @@
-"""Rule 10: inside the recipient's 24-hour window the free form goes, or the cheaper form where the campaign says so;
+"""Rule 11: inside the recipient's 24-hour window the free form goes, or the cheaper form where the campaign says so;
 outside it the template. A provider without windows always sends the free form. The last minute counts as outside."""
 
 from __future__ import annotations

@@ -3,68 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
 import time
+from collections.abc import Mapping, Sequence
 
-from campaigns.outcomes import retry_delay
+from scheduler.engines.hand import Hand
 from scheduler.lanes import Lane
-from scheduler.shift import Shift
-from storage.engine import Engine, writing
-from storage.lanes import pause_lane
-
-logger = logging.getLogger(__name__)
+from storage.lanes import DueLane
 
 
 class Embedded:
-    """Runs shifts in this process. `wake` is safe to call as often as one likes."""
+    """All lanes are worked here, each as soon as it has something to do."""
 
-    def __init__(self, engine: Engine, holder: str, stop: asyncio.Event) -> None:
-        self._engine = engine
-        self._holder = holder
+    def __init__(self, hand: Hand, lanes: Mapping[str, Lane], stop: asyncio.Event) -> None:
+        self._hand = hand
+        self._lanes = lanes
         self._stop = stop
         self._shifts: dict[str, asyncio.Task[None]] = {}
         self._rest_until: dict[str, float] = {}
-        self._jitter = random.Random()  # noqa: S311
 
-    def wake(self, lane: Lane) -> None:
-        """Start a shift of the lane unless one is under way or the last one asked for rest."""
-        if lane.name in self._shifts or self._stop.is_set():
-            return
-        if time.monotonic() < self._rest_until.get(lane.name, 0.0):
-            return
-        task = asyncio.create_task(self._work(lane), name=f"shift {lane.name}")
-        self._shifts[lane.name] = task
-        task.add_done_callback(lambda _: self._shifts.pop(lane.name, None))
+    async def wake(self, due: Sequence[DueLane]) -> None:
+        for lane in due:
+            self._start(lane.name)
 
-    @property
-    def busy(self) -> bool:
+    async def rescue(self) -> None:
+        """A shift here dies only with the process."""
+
+    async def busy(self) -> bool:
         return bool(self._shifts)
 
     async def drain(self) -> None:
-        """Wait for the shifts under way to end."""
         while self._shifts:
             await asyncio.wait(self._shifts.values())
 
-    async def _excuse(self, lane: Lane, error: Exception) -> float:
-        """Pause the lane with the reason, each time for longer; seconds to rest."""
-        lane.failures += 1
-        rest = retry_delay(lane.failures, None, self._jitter)
-        try:
-            async with writing(self._engine) as connection:
-                reason = f"sending met an error ({type(error).__name__}); the log says where"
-                await pause_lane(connection, lane.name, reason, lane.now() + rest)
-        except Exception:
-            logger.exception(
-                "A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name}
-            )
-        return rest.total_seconds()
+    def _start(self, name: str) -> None:
+        resting = time.monotonic() < self._rest_until.get(name, 0.0)
+        if name in self._shifts or resting or self._stop.is_set():
+            return
+        task = asyncio.create_task(self._work(name), name=f"shift {name}")
+        self._shifts[name] = task
+        task.add_done_callback(lambda _: self._shifts.pop(name, None))
 
-    async def _work(self, lane: Lane) -> None:
-        shift = Shift(self._engine, lane, self._holder, self._stop, sole=True, jitter=self._jitter)
-        try:
-            rest = await shift.run()
-        except Exception as error:
-            logger.exception("A shift broke off.", extra={"action": "shift_failed", "lane": lane.name})
-            rest = await self._excuse(lane, error)
-        self._rest_until[lane.name] = time.monotonic() + rest
+    async def _work(self, name: str) -> None:
+        rest = await self._hand.work(self._lanes[name])
+        self._rest_until[name] = time.monotonic() + rest

@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("campaigns", "providers", "storage", "scheduler", "web", "app", "emulators")
 HOMES = {
     "aiolimiter": {"scheduler/pacing.py"},
-    "apscheduler": {"scheduler/runner.py"},
+    "apscheduler": {"scheduler/runner.py", "scheduler/calendar.py"},
     "aiohttp": {"providers/transport.py", "emulators/webhooks.py"},  # the emulators share nothing of ours
     "alembic": {"storage/schema.py"},
     "jinja2": {"campaigns/templates.py"},
     "phonenumbers": {"campaigns/phone.py", "campaigns/phone_plans.py", "campaigns/phone_zones.py"},
+    "procrastinate": {"scheduler/engines/procrastinate.py"},
     "filelock": {"scheduler/locks.py"},
 }
 

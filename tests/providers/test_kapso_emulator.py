@@ -28,7 +28,7 @@ from campaigns.content import (
 from campaigns.errors import AccountError
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Call, Inbound, Report, WebhookRequest, WindowUntil
+from providers.base import Call, Doubt, Found, Inbound, Report, Unseen, WebhookRequest, WindowUntil
 from providers.http import Http
 from providers.kapso import Kapso
 from providers.kapso_settings import KapsoAccount
@@ -260,3 +260,22 @@ async def test_a_failure_and_a_batch_arrive_by_webhook(account: Account, hook: H
 
 def _state(event: Any) -> JobState | None:
     return event.state if isinstance(event, Report) else None
+
+
+@pytest.mark.parametrize("account", ["legacy"], indirect=True)
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.type)
+async def test_a_legacy_message_in_doubt_is_found_whatever_it_is(account: Account, content: Content) -> None:
+    await asyncio.to_thread(account.writes)
+    before = datetime.now(UTC)
+    doubt = Doubt(ANN, content, before)
+    assert await account.adapter.look_up(account.http, account.sender, doubt) == Unseen()
+    taken = await account.send(content=content)
+    assert isinstance(taken, Accepted)
+    found = await account.adapter.look_up(account.http, account.sender, doubt)
+    assert isinstance(found, Found)
+    assert found.report.message_id == taken.message_id
+    known = Doubt(ANN, content, before, frozenset([taken.message_id]))
+    assert await account.adapter.look_up(account.http, account.sender, known) == Unseen()
+    assert (
+        await account.adapter.look_up(account.http, account.sender, Doubt(BEN, content, before)) == Unseen()
+    )

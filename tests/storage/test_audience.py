@@ -113,6 +113,22 @@ async def test_rows_are_stored_with_all_that_is_known_of_them(desk: Desk) -> Non
     assert await desk.rows(rejects.c.line, rejects.c.column, rejects.c.raw) == [(3, "phone", "bad,Bo,x")]
 
 
+async def test_what_rows_say_of_themselves_is_stored(desk: Desk) -> None:
+    own = (recipients.c.timezone, recipients.c.send_at, recipients.c.consent_at)
+    text = (
+        f"phone,timezone,send_at,consent_at\n{A},Asia/Tokyo,2026-12-01T09:00,2026-01-31\n{B},,,\n{C},Mars,,\n"
+    )
+    report = await desk.load("a.csv", text)
+    assert report.reasons == {"bad_timezone": 1}
+    said = (A, "Asia/Tokyo", datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 1, 30, 15, tzinfo=UTC))
+    assert await desk.rows(recipients.c.phone, *own) == [(B, None, None, None), said]
+    await desk.load("b.csv", f"phone,timezone\n{B},Asia/Tokyo\n{D},Europe/Paris\n", duplicates="last")
+    zones = [(B, "Asia/Tokyo"), (A, "Asia/Tokyo"), (D, "Europe/Paris")]
+    assert sorted(await desk.rows(recipients.c.phone, recipients.c.timezone)) == sorted(zones)
+    await desk.load("c.csv", f"phone,name\n{A},Ana\n", duplicates="last")
+    assert (A, None, None, None) in await desk.rows(recipients.c.phone, *own)
+
+
 async def test_the_same_file_again_adds_nothing_and_says_so(desk: Desk) -> None:
     text = f"phone,name\n{A},Ana\nbad,x\n"
     first = await desk.load("a.csv", text)

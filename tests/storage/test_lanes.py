@@ -31,9 +31,15 @@ async def test_a_lane_under_lease_is_not_given_away(engine: Engine, lane: str) -
     assert await take(engine, lane, "two", 30) == 2
 
 
-async def test_proof_that_nobody_else_lives_overrides_the_lease(engine: Engine, lane: str) -> None:
-    assert await take(engine, lane, "one", 0) == 1
-    assert await take(engine, lane, "two", 1, sole=True) == 2
+async def test_proof_that_no_other_runner_lives_overrides_a_runners_lease(engine: Engine, lane: str) -> None:
+    assert await take(engine, lane, "runner one", 0) == 1
+    assert await take(engine, lane, "runner two", 1, sole=True) == 2
+
+
+async def test_it_overrides_no_workers_lease(engine: Engine, lane: str) -> None:
+    assert await take(engine, lane, "worker one", 0) == 1
+    assert await take(engine, lane, "runner two", 29, sole=True) is None
+    assert await take(engine, lane, "runner two", 30, sole=True) == 2
 
 
 async def test_every_taking_gives_a_new_epoch(engine: Engine, lane: str) -> None:

@@ -18,7 +18,6 @@ from storage.engine import Engine, reading, writing
 from storage.receipts import (
     DoubtRow,
     adopt_message,
-    apply_reports,
     doubts,
     due_receipts,
     give_up,
@@ -28,6 +27,7 @@ from storage.receipts import (
     plan_next_polls,
     send_again,
 )
+from storage.statuses import apply_reports
 from storage.tables import attempts, events, jobs
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
 

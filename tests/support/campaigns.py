@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,39 @@ async def store_campaign(
     vars: Mapping[str, str] | None = None,
 ) -> int:
     """Store the campaign with recipients 0 to `size` - 1, scheduled for `start_at`; its id."""
+    people = [
+        {
+            "line": number + 2,
+            "phone": phone(number),
+            "region": "GB" if number < 1000 else "FR",
+            "bucket": number % 10_000,
+            "vars": orjson.dumps(vars or {"first_name": f"Ada {number}"}).decode(),
+        }
+        for number in range(size)
+    ]
+    return await _store(engine, wanted, people, start_at)
+
+
+async def store_people(
+    engine: Engine, wanted: CampaignSpec, phones: Sequence[str], *, rotate: int, start_at: datetime
+) -> int:
+    """Store the campaign with these people; `rotate` moves each to another of its lanes. Its id."""
+    people = [
+        {
+            "line": place + 2,
+            "phone": phone,
+            "region": None,
+            "bucket": place + rotate,
+            "vars": '{"first_name": "Ada"}',
+        }
+        for place, phone in enumerate(phones)
+    ]
+    return await _store(engine, wanted, people, start_at)
+
+
+async def _store(
+    engine: Engine, wanted: CampaignSpec, people: Sequence[dict[str, Any]], start_at: datetime | None
+) -> int:
     state = CampaignState.SCHEDULED if start_at else CampaignState.DRAFT
     async with writing(engine) as connection:
         campaign_id = await connection.scalar(
@@ -85,8 +118,8 @@ async def store_campaign(
                 campaign_id=campaign_id,
                 source="list.csv",
                 digest=wanted.name,
-                rows=size,
-                accepted=size,
+                rows=len(people),
+                accepted=len(people),
                 rejected=0,
                 duplicates=0,
                 detected="{}",
@@ -94,19 +127,8 @@ async def store_campaign(
             )
             .returning(imports.c.id)
         )
-        rows = [
-            {
-                "campaign_id": campaign_id,
-                "import_id": import_id,
-                "line": number + 2,
-                "phone": phone(number),
-                "region": "GB" if number < 1000 else "FR",
-                "bucket": number % 10_000,
-                "vars": orjson.dumps(vars or {"first_name": f"Ada {number}"}).decode(),
-            }
-            for number in range(size)
-        ]
-        if rows:
+        if people:
+            rows = [{"campaign_id": campaign_id, "import_id": import_id, **person} for person in people]
             await connection.execute(insert(recipients), rows)
     return int(campaign_id)
 

@@ -10,7 +10,7 @@ from app.words import ENDED
 from campaigns.outcomes import FailureKind
 from campaigns.states import JobState
 from providers.meta_codes import CODES
-from scheduler.retrying import BY_KIND, BY_REASON, Again, judge
+from scheduler.retrying import BY_KIND, FAILURES, Again, judge
 from storage.retries import EndedGroup
 
 S = JobState
@@ -58,24 +58,31 @@ def test_a_closed_window_is_not_tried_again_without_a_template() -> None:
     assert judge(group, has_template=False).again is None
 
 
-@pytest.mark.parametrize(("state", "reason"), [(S.EXPIRED, "expired"), (S.CANCELLED, "given_up")])
-def test_some_go_only_by_name(state: S, reason: str) -> None:
-    group = EndedGroup(state, reason, None, 1)
-    assert judge(group, has_template=False, named=[reason]).again is Again.NOW
-    assert (
-        judge(group, has_template=False, named=["given_up" if reason == "expired" else "expired"]).again
-        is None
+def test_some_go_only_by_name() -> None:
+    expired, given_up = (
+        EndedGroup(S.EXPIRED, "expired", None, 1),
+        EndedGroup(S.CANCELLED, "given_up", None, 1),
     )
+    assert judge(expired, has_template=False, expired=True).again is Again.NOW
+    assert judge(expired, has_template=False, given_up=True).again is None
+    assert judge(given_up, has_template=False, given_up=True).again is Again.NOW
+    assert judge(given_up, has_template=False, expired=True).again is None
 
 
-@given(st.sampled_from(sorted(set(ENDED) - {"expired", "given_up"})), st.sampled_from(list(JobState)))
-def test_a_name_asks_for_nothing_but_itself(reason: str, state: S) -> None:
-    group = EndedGroup(state, reason, "131026", 1)
-    assert judge(group, has_template=True, named=[reason]) == judge(group, has_template=True)
+@given(
+    st.sampled_from(list(JobState)),
+    st.sampled_from(sorted(ENDED)),
+    st.sampled_from(["131026", "131000", None]),
+)
+def test_what_may_have_arrived_goes_under_no_name(state: S, reason: str, code: str | None) -> None:
+    verdict = judge(
+        EndedGroup(state, reason, code, 1), has_template=True, expired=True, given_up=reason != "given_up"
+    )
+    assert verdict.again is None or state in (S.FAILED, S.EXPIRED)
 
 
 def test_the_table_is_closed() -> None:
     assert BY_KIND.keys() == set(FailureKind)
-    assert BY_REASON.keys() - {None} <= ENDED.keys()
+    assert FAILURES.keys() <= ENDED.keys()
     for code in CODES:
         judge(EndedGroup(S.FAILED, "provider_failed", str(code), 1), has_template=True)

@@ -199,6 +199,7 @@ WRONG: list[tuple[dict[str, Any], Decision]] = [
     ({"consent": Consent()}, NO_CONSENT),
     ({"holdout": EVERYBODY}, Skip(SkipReason.HOLDOUT)),
     ({"region": "US", "forms": TEMPLATE}, BLOCKED),
+    ({"awaits_winner": True, "test_ends_at": NOW + HOUR}, Wait(NOW + HOUR, Rule.VARIANT)),
     ({"caps": (Cap(1, DAY),), "touches": touched([HOUR])}, Skip(SkipReason.FREQUENCY_CAP)),
     ({"min_gap": DAY, "last_touch_at": NOW - HOUR}, Wait(NOW + 23 * HOUR, Rule.MIN_GAP)),
     (

@@ -33,6 +33,7 @@ from campaigns.content import (
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.base import Inbound, Notice, Report, WindowUntil
+from providers.meta_pricing import NOTHING
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
 
 ONE = "+12025550123"
@@ -667,6 +668,36 @@ HEARS = [
                 JobState.READ,
                 at(1730092900),
                 times=((JobState.READ, at(1730092900)),),
+                reference="job-7",
+            )
+        ],
+    ),
+    hears(
+        "whatsapp.message.read that Meta did not bill",
+        "whatsapp.message.read",
+        _payload(
+            _outbound(
+                "wamid.456",
+                "read",
+                1730092900,
+                "On my way",
+                _status(
+                    "wamid.456",
+                    "read",
+                    1730092900,
+                    biz_opaque_callback_data="job-7",
+                    pricing={"billable": False, "pricing_model": "PMP", "category": "service"},
+                ),
+            )
+        ),
+        [
+            Report(
+                "wamid.456",
+                "read",
+                JobState.READ,
+                at(1730092900),
+                times=((JobState.READ, at(1730092900)),),
+                cost=NOTHING,
                 reference="job-7",
             )
         ],

@@ -10,6 +10,7 @@ from typing import Any
 
 from campaigns.states import JobState
 from providers.base import Inbound, Notice, Preference, Report
+from providers.meta_pricing import NOTHING
 from tests.providers.contract import SECRET, Hears
 
 WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
@@ -54,6 +55,26 @@ HEARS = [
             ],
         },
         [Report(WAMID, "sent", JobState.SENT, AT, reference="run.7")],
+    ),
+    hears(
+        "what is not billed costs nothing, by its type first",
+        "messages",
+        {
+            "metadata": METADATA,
+            "statuses": [
+                {**STATUS, "status": "sent", "pricing": {**PRICING, **said}}
+                for said in (
+                    {"billable": False, "type": "free_customer_service", "category": "service"},
+                    {"type": "free_entry_point"},
+                    {"billable": False, "type": None},
+                    {"billable": False},
+                )
+            ],
+        },
+        [
+            *(Report(WAMID, "sent", JobState.SENT, AT, cost=NOTHING) for _ in range(3)),
+            Report(WAMID, "sent", JobState.SENT, AT),
+        ],
     ),
     hears(
         "three statuses in one body, one of them unknown",

@@ -1,0 +1,75 @@
+"""`drumbeat worker` and `drumbeat workers`: send on several machines, and see who does what."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from app.commands.options import json_option, run_async
+from app.context import Context
+
+if TYPE_CHECKING:
+    from app.crew import Crew
+
+
+@click.command()
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="How many senders it works at once; waiting for their pace costs next to nothing.",
+)
+@click.pass_obj
+def worker(context: Context, concurrency: int) -> None:
+    """Send what a clock (drumbeat run --engine procrastinate) gives out, until it is stopped.
+
+    Any number may run, on any machine with the same settings and the same PostgreSQL. Ctrl-C finishes what is under
+    way and stops; a second one stops at once. Both are safe.
+    """
+    from app.running import run_loop
+
+    run_loop(_work(context, concurrency))
+
+
+async def _work(context: Context, concurrency: int) -> None:
+    from app.output import tell
+    from app.running import stopping
+    from scheduler.working import work
+
+    stop = asyncio.Event()
+    settings = context.settings
+    async with context.database() as engine:
+        with stopping(stop, lambda: tell("Stopping: what is under way is finished first.")):
+            tell(f"Working, at most {concurrency} senders at once.")
+            await work(
+                engine,
+                settings.accounts,
+                concurrency=concurrency,
+                stop=stop,
+                house_caps=settings.caps,
+            )
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def workers(context: Context, as_json: bool) -> None:
+    """Who works on this database: clocks, workers, and the lanes that they hold."""
+    from app.crew import show_crew
+    from app.output import print_json
+
+    crew = run_async(_crew(context))
+    if as_json:
+        print_json(crew)
+    else:
+        show_crew(crew)
+
+
+async def _crew(context: Context) -> Crew:
+    from app.crew import read_crew
+
+    async with context.database() as engine:
+        return await read_crew(engine)

@@ -1,0 +1,33 @@
+"""Estimates with what the settings say: the account, its prices and the house's caps."""
+
+from __future__ import annotations
+
+from app.settings import Settings
+from campaigns.clock import Now, utc_now
+from campaigns.costs import Money
+from scheduler.approval import WorstCase
+from scheduler.estimate import estimate, planning_lanes
+from scheduler.forecast import Estimate
+from scheduler.worst_case import worst_case
+from storage.campaigns import Campaign
+from storage.engine import Connection
+
+
+async def estimate_campaign(
+    connection: Connection, campaign: Campaign, settings: Settings, *, now: Now = utc_now
+) -> Estimate:
+    """What is expected of the campaign. Raises NotFound where the settings lack its account or sender."""
+    account = settings.account(campaign.spec.provider)
+    return await estimate(connection, campaign, account, house_caps=settings.caps, now=now)
+
+
+def worst_case_of(settings: Settings) -> WorstCase:
+    """What an approval asks: the most that a campaign may cost."""
+
+    async def of_campaign(connection: Connection, campaign: Campaign) -> Money | None:
+        spec = campaign.spec
+        lanes = planning_lanes(spec, settings.account(spec.provider), settings.caps)
+        at = max(utc_now(), campaign.start_at or utc_now())
+        return await worst_case(connection, campaign, lanes[spec.lanes[0]], at)
+
+    return of_campaign

@@ -1,0 +1,12 @@
+"""Rule 7: who is not in the test of the variants waits for the winner, at least until the test ends."""
+
+from __future__ import annotations
+
+from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+
+
+def variant(facts: Facts) -> Decision:
+    if not facts.awaits_winner:
+        return Send()
+    ends_at = facts.test_ends_at
+    return Wait(ends_at if ends_at is not None and facts.now < ends_at else None, Rule.VARIANT)

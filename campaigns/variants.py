@@ -1,0 +1,102 @@
+"""Which variant of a message a person gets, and which variant wins. A person's variant follows from the campaign's name
+and the number alone: it has nothing to do with lanes, with the holdout group, or with who else is on the list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from hashlib import sha256
+from typing import Final, Literal
+
+WHOLE: Final = 10_000
+"""A share is a hundredth of a percent."""
+
+
+class Measure(StrEnum):
+    """What variants are compared by; each is the name of a field of `Tally`."""
+
+    DELIVERED = "delivered"
+    READ = "read"
+    REPLIED = "replied"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How people are dealt out to the variants."""
+
+    salt: str
+    shares: tuple[tuple[str, int], ...]
+    """Each variant's share of the test, in hundredths of a percent; together they are `WHOLE`."""
+    test: int = WHOLE
+    """The share of people who are in the test; the others wait for the winner."""
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether anybody waits for the winner."""
+        return self.test < WHOLE
+
+    def in_test(self, phone: str) -> bool:
+        """Whether the person is in the test; who is in it at 5 % is in it at 10 % too."""
+        return self._draw(phone, 8) < self.test
+
+    def own(self, phone: str) -> str:
+        """The variant of a person in the test, whatever the order of the variants."""
+        drawn = self._draw(phone, 0)
+        for name, share in sorted(self.shares):
+            drawn -= share
+            if drawn < 0:
+                return name
+        raise ValueError(f"the shares are not {WHOLE} together")
+
+    def _draw(self, phone: str, start: int) -> int:
+        digest = sha256(f"variants:{self.salt}:{phone}".encode()).digest()
+        return int.from_bytes(digest[start : start + 8]) % WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of a variant's messages."""
+
+    sent: int = 0
+    """Messages that the provider took."""
+    delivered: int = 0
+    read: int = 0
+    replied: int = 0
+    """Messages whose recipient wrote back; the word that opts out is no reply."""
+
+    def count(self, measure: Measure) -> int:
+        return int(getattr(self, measure.value))
+
+    def rate(self, measure: Measure) -> Fraction:
+        """Of the messages sent; 0 where there are none."""
+        return Fraction(self.count(measure), self.sent) if self.sent else Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a test ended."""
+
+    winner: str | None
+    """None: a person decides."""
+    reason: str
+
+
+def name_winner(
+    tallies: Mapping[str, Tally], measure: Measure, *, minimum: int, tie: Literal["first", "hand"]
+) -> Verdict:
+    """The variant with the highest rate. `tallies`: every variant, in the campaign file's order. Where a variant has
+    fewer than `minimum` messages, or two are equally good, `tie` says what follows."""
+    best = max(tally.rate(measure) for tally in tallies.values())
+    leaders = [name for name, tally in tallies.items() if tally.rate(measure) == best]
+    counts = ", ".join(f"{name} {tally.count(measure)} of {tally.sent}" for name, tally in tallies.items())
+    few = [name for name, tally in tallies.items() if tally.sent < minimum]
+    if not few and len(leaders) == 1:
+        return Verdict(leaders[0], f"most {measure}: {counts}")
+    why = f"fewer than {minimum} messages of {few[0]}" if few else f"{' and '.join(leaders)} are equal"
+    told = f"{why} ({measure}: {counts})"
+    if tie == "hand":
+        return Verdict(None, f"{told}; a person decides")
+    first = next(iter(tallies))
+    return Verdict(first, f"{told}; {first} is the first")

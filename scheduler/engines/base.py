@@ -1,0 +1,33 @@
+"""What a clock needs of an engine, whole. An engine decides in which process a lane's shift is worked, and nothing else:
+what is due is the database's to say, and whoever works a shift does so by `scheduler.shift`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from storage.lanes import DueLane
+
+
+class Shifts(Protocol):
+    """The shifts of all lanes. Nothing is lost with it: what it has forgotten, the next sweep wakes again."""
+
+    async def wake(self, due: Sequence[DueLane]) -> None:
+        """See to it that each of these lanes is worked, at most one shift to a lane at a time.
+
+        May be called as often as one likes with the same lanes. Where there are fewer hands than lanes, runs of
+        higher priority go first, and runs of equal priority have equally many lanes at work.
+        """
+        ...
+
+    async def rescue(self) -> None:
+        """Free the lanes whose shift has died."""
+        ...
+
+    async def busy(self) -> bool:
+        """Whether a shift is under way or waits for its turn."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait for the shifts under way in this process to end."""
+        ...

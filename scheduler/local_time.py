@@ -1,0 +1,35 @@
+"""A run in recipients' own time: when its time of day comes for each of them. Counted by place, not by person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from campaigns.phone_zones import zones_of
+from campaigns.schedule_spec import ScheduleSpec
+from campaigns.zones import find_zone, instant_of, zones_of_region
+from storage.engine import Connection
+from storage.local_times import Place, audience_places, audience_regions
+
+
+async def times_of_places(
+    connection: Connection, campaign_id: int, schedule: ScheduleSpec, nominal_at: datetime
+) -> tuple[tuple[str, ...], dict[str, datetime]]:
+    """The audience's countries that have one zone, and for each of its places the instant of the run's time of day.
+
+    Where a number may be in several zones the last of them counts, so that nobody gets it too early.
+    """
+    everywhere = await audience_regions(connection, campaign_id)
+    regions = tuple(region for region in everywhere if len(zones_of_region(region)) == 1)
+    places = await audience_places(connection, campaign_id, regions)
+    wall = schedule.wall_time(nominal_at)
+    return regions, {
+        place.name: max(instant_of(wall, zone) for zone in _zones(place) or {schedule.zone})
+        for place in places
+    }
+
+
+def _zones(place: Place) -> set[ZoneInfo]:
+    if place.timezone is not None:
+        return {find_zone(place.timezone)}
+    return {zone for phone in place.phones for zone in zones_of(phone)}
