@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+from app.approving import guard_of
 from app.output import say
 from app.progress import progress_display
 from app.settings import Settings
@@ -70,6 +71,7 @@ async def drive(
             until_idle=until_idle,
             wait_receipts=wait_receipts,
             house_caps=settings.caps,
+            guard=guard_of(settings),
             stop=stop,
             progress=progress.show,
         )

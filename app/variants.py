@@ -96,12 +96,10 @@ def standing_facts(found: Standing) -> Iterator[tuple[str, Any]]:
 
 
 def _how(found: Standing) -> str:
-    asked = found.spec.winner
-    if asked is None:
-        return "not at all: each variant goes to its share of everybody"
-    if found.ends_at is None:
-        return "by hand"
-    return f"by {asked.by}, at {_shown(found.ends_at)}"
+    asked, split = found.spec.winner, found.spec.split
+    if asked is None or split is None or not split.has_rest:
+        return "not at all: everybody is in the test"
+    return f"by {asked.by}, at {_shown(found.ends_at)}" if found.ends_at else "by hand"
 
 
 def _shown(moment: datetime) -> str:

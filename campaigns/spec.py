@@ -176,6 +176,12 @@ class CampaignSpec(Part):
         """How its people are dealt out to its variants; None: it has none."""
         return split_of(self.name, self.variants, self.winner)
 
+    @property
+    def test_lasts(self) -> timedelta | None:
+        """How long after a launch the winner is named; None: a person names it, or nobody waits for one."""
+        waits = self.winner is not None and self.winner.test_percent < 100
+        return self.winner.after if self.winner and waits else None
+
     @field_validator("senders")
     @classmethod
     def _each_once(cls, value: list[str]) -> list[str]:

@@ -50,7 +50,9 @@ class WinnerSpec(Part):
         description="how long after a run's launch the winner is named, such as 4h; not with hand",
     )
     test_percent: Percent = Field(
-        default=100, description="the share of the audience in the test; the rest waits for the winner"
+        default=20,
+        description="the share of the audience in the test; the rest waits for the winner; "
+        "with 100 nobody waits, and no winner is named",
     )
     minimum: StrictInt = Field(
         default=100, ge=1, description="messages of each variant, below which it is decided as a tie is"
@@ -98,7 +100,7 @@ def _refuse_too_late(winner: WinnerSpec, schedule: ScheduleSpec) -> None:
     if schedule.recipient_local_time:
         raise ValueError(
             "with recipient_local_time nobody can wait for the winner: each person has a time of their own; "
-            "leave test_percent at 100"
+            "set test_percent to 100"
         )
     start = schedule.start_at or schedule.first_at
     if winner.after is None:

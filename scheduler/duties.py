@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from campaigns.clock import Now
 from campaigns.errors import AccountError, DrumbeatError
+from scheduler.approval import Guard
 from scheduler.breaker import Breakers
 from scheduler.engines.base import Shifts
 from scheduler.inbox import process_quietly
@@ -23,6 +24,7 @@ from scheduler.rescue import resolve_doubts
 from scheduler.variants import name_winners
 from storage.engine import Engine, reading, writing
 from storage.lanes import due_lanes, pause_lane, read_lanes, resume_lane
+from storage.retries import skip_arrived
 from storage.runs import cancel_jobs, complete_runs, expire_jobs
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class Duties:
         stop: asyncio.Event,
         now: Now,
         *,
+        guard: Guard,
         holder: str,
         sole: Callable[[], bool],
     ) -> None:
@@ -49,6 +52,7 @@ class Duties:
         self._shifts = shifts
         self._stop = stop
         self._now = now
+        self._guard = guard
         self._holder = holder
         self._sole = sole
         self._breakers = Breakers(engine, now)
@@ -56,7 +60,7 @@ class Duties:
     async def sweep(self) -> None:
         """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is
         finished."""
-        await launch_due(self._engine, now=self._now)
+        await launch_due(self._engine, guard=self._guard, now=self._now)
         await self._breakers.check()
         await name_winners(self._engine, now=self._now)
         await self._shifts.rescue()
@@ -76,6 +80,7 @@ class Duties:
         async with writing(self._engine) as connection:
             await expire_jobs(connection, now)
             await cancel_jobs(connection, now)
+            await skip_arrived(connection, now)
             await complete_runs(connection, now)
 
     async def fetch_receipts(self) -> None:

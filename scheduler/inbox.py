@@ -25,10 +25,10 @@ from storage.inbox import (
     StoredWebhook,
     add_notices,
     add_words,
-    claim_webhooks,
-    close_webhooks,
     is_outage,
     new_webhooks,
+    set_aside,
+    take_webhooks,
 )
 from storage.statuses import apply_unmatched, apply_webhook_reports
 from storage.unmatched import matched_late
@@ -36,9 +36,9 @@ from storage.windows import extend_windows
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE: Final = 500
+AT_ONCE: Final = 4_000
 """Webhooks in one transaction."""
-BYTES_AT_ONCE: Final = 512 * 1024
+BYTES_AT_ONCE: Final = 2 * 1024 * 1024
 """Their bodies' size, so that neither the memory nor the time of a batch depends on what is sent to us."""
 LOOK: Final = 1.0
 """Seconds after which the database is looked at though nothing arrived here."""
@@ -159,11 +159,11 @@ async def _take_up(engine: Engine, heard: Sequence[Heard], now: datetime) -> Non
 
 async def _apply(engine: Engine, heard: Sequence[Heard], now: datetime) -> None:
     async with writing(engine) as connection:
-        claimed = await claim_webhooks(connection, [one.webhook.id for one in heard])
-        mine = [one for one in heard if one.webhook.id in claimed]
+        taken = await take_webhooks(connection, [one.webhook.id for one in heard], now)
+        mine = [one for one in heard if one.webhook.id in taken]
         for account, told in _by_account(mine).items():
             await _apply_told(connection, account, told, now)
-        await close_webhooks(connection, {one.webhook.id: one.problem for one in mine}, now)
+        await set_aside(connection, {one.webhook.id: one.problem for one in mine if one.problem is not None})
 
 
 def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:

@@ -89,7 +89,7 @@ class Plan:
             return ()
         day, spec = self.today(now), self.budget
         lines = (
-            (spec.max, f"{run.campaign_id}:run:{run.id}", None),
+            (spec.max, f"{run.campaign_id}:run:{run.parent_id or run.id}", None),
             (spec.per_day, f"{run.campaign_id}:day:{day}", self.next_day(now)),
             (spec.per_month, f"{run.campaign_id}:month:{day[:7]}", self.next_month(now)),
         )
@@ -150,7 +150,7 @@ def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
         ramp=tuple(spec.pace.ramp or ()),
         prices=prices,
         split=spec.split,
-        test_lasts=spec.winner.after if spec.winner else None,
+        test_lasts=spec.test_lasts,
     )
 
 

@@ -25,6 +25,7 @@ from campaigns.errors import Locked
 from campaigns.rules.decision import Cap
 from providers.http import Transport
 from providers.settings import AccountSettings
+from scheduler.approval import NO_GUARD, Guard
 from scheduler.duties import Duties
 from scheduler.engines.base import Shifts
 from scheduler.engines.embedded import Embedded
@@ -65,6 +66,7 @@ async def run(
     until_idle: bool = False,
     wait_receipts: timedelta = timedelta(seconds=10),
     house_caps: tuple[Cap, ...] = (),
+    guard: Guard = NO_GUARD,
     stop: asyncio.Event | None = None,
     progress: Progress | None = None,
     transport: Transport | None = None,
@@ -78,7 +80,7 @@ async def run(
     if distributed:
         now = await shared_clock(engine)
     lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now)
-    runner = Runner(engine, lanes, stop or asyncio.Event(), now, distributed=distributed)
+    runner = Runner(engine, lanes, stop or asyncio.Event(), now, guard=guard, distributed=distributed)
     try:
         return await runner.run(until_idle, wait_receipts, progress)
     finally:
@@ -89,12 +91,20 @@ class Runner:
     """One runner's life: embedded, or a clock's."""
 
     def __init__(
-        self, engine: Engine, lanes: Mapping[str, Lane], stop: asyncio.Event, now: Now, *, distributed: bool
+        self,
+        engine: Engine,
+        lanes: Mapping[str, Lane],
+        stop: asyncio.Event,
+        now: Now,
+        *,
+        guard: Guard,
+        distributed: bool,
     ) -> None:
         self.engine = engine
         self.lanes = lanes
         self.stop = stop
         self.now = now
+        self.guard = guard
         self.distributed = distributed
         self.presence = Presence(engine, "clock" if distributed else "runner", now)
         self.watch = Watch(engine, lanes, now)
@@ -111,6 +121,7 @@ class Runner:
                 self.shifts,
                 self.stop,
                 self.now,
+                guard=self.guard,
                 holder=self.presence.name,
                 sole=self._sole,
             )

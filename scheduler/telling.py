@@ -106,7 +106,9 @@ def _news(event: Notice, received_at: datetime) -> News:
 
 def _clean_report(report: Report) -> Report:
     """The report as it is, which is nearly always, or without what no database takes."""
-    texts = "".join(filter(None, (report.message_id, report.status, report.reason, report.code, report.reference)))
+    texts = "".join(
+        filter(None, (report.message_id, report.status, report.reason, report.code, report.reference))
+    )
     well = len(texts) <= LONGEST_NAME and (texts.isprintable() or not texts)
     priced = report.cost is None or abs(report.cost.micros) < _LARGEST_MICROS
     timed = _moment(report.at) is report.at and all(_moment(at) for _, at in report.times)

@@ -13,7 +13,6 @@ from campaigns.clock import Now, utc_now
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.spec import CampaignSpec
 from campaigns.variants import Split, Tally, name_winner
-from campaigns.variants_spec import WinnerSpec
 from storage.campaigns import require
 from storage.engine import Connection, Engine, reading, writing
 from storage.retries import Occurrence, newest_occurrence
@@ -40,11 +39,14 @@ async def name_winners(engine: Engine, *, now: Now = utc_now) -> None:
         tests = await undecided(connection)
     for test in tests:
         spec = CampaignSpec.from_json(test.spec)
-        if spec.winner and spec.winner.after and test.launched_at + spec.winner.after <= moment:
-            await _end(engine, test, spec, spec.winner, moment)
+        lasts = spec.test_lasts
+        if lasts is not None and test.launched_at + lasts <= moment:
+            await _end(engine, test, spec, moment)
 
 
-async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, asked: WinnerSpec, now: datetime) -> None:
+async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, now: datetime) -> None:
+    asked = spec.winner
+    assert asked is not None  # noqa: S101
     async with reading(engine) as connection:
         found = await tallies(connection, test.campaign_id, test.run_id)
     every = {variant.name: found.get(variant.name, Tally()) for variant in spec.variants}
@@ -82,9 +84,9 @@ def _refuse_needless(spec: CampaignSpec, variant: str) -> None:
     names = [known.name for known in spec.variants]
     if variant not in names:
         raise NotFound(f"{spec.name} has no variant {variant!r}.", hint=f"Its variants: {', '.join(names)}.")
-    if spec.winner is None:
+    if not spec.split or not spec.split.has_rest:
         raise InvalidInput(
-            f"{spec.name} has no [winner]: each variant goes to its share of everybody, and nobody waits.",
+            f"Everybody is in the test of {spec.name}: nobody waits for a winner.",
             hint=f"drumbeat report variants {spec.name}",
         )
 
@@ -105,8 +107,8 @@ class Standing:
     @property
     def ends_at(self) -> datetime | None:
         """When the winner is named; None: nobody names one, or a person does."""
-        after = self.spec.winner.after if self.spec.winner else None
-        return self.experiment.launched_at + after if after is not None else None
+        lasts = self.spec.test_lasts
+        return self.experiment.launched_at + lasts if lasts is not None else None
 
 
 async def standing(connection: Connection, name: str) -> Standing:

@@ -18,6 +18,7 @@ from storage.dispatch import has_due_work
 from storage.engine import Engine, reading
 from storage.lanes import read_lanes
 from storage.outlook import look_ahead
+from storage.overview import held_before_start
 from storage.runs import count_states, due_campaigns, open_runs
 
 LOOK: Final = 0.5
@@ -50,11 +51,13 @@ class Watch:
             states = await count_states(connection, sorted(self._runs))
             lanes = await read_lanes(connection)
             strange = [name for name in lanes if name not in self._lanes]
+            held = await held_before_start(connection, self._now())
             strays = [name for name in strange if await has_due_work(connection, name, self._now())]
         self._took = time.monotonic() - began
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
         notices = [f"{run.name} is paused: {run.reason}" for run in opened if run.state is RunState.PAUSED]
+        notices += [f"{name} is paused: {reason}" for name, reason in held]
         moment = self._now()
         notices += [
             f"{name} is paused: {lanes[name].paused_reason}"

@@ -1,5 +1,5 @@
-"""Many rows given to a statement as one bound value, for the database to open: a statement takes only so many values,
-and binding each by itself costs more than the row."""
+"""Many rows to and from the database as one value, JSON: a statement takes only so many values, binding each by itself
+costs more than the row, and with SQLite the thread that fetches a row waits for the interpreter at each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, FromClause, Text, bindparam, cast, column, func, literal_column, select
+from sqlalchemy import JSON, FromClause, Select, Text, bindparam, cast, column, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
@@ -32,3 +32,15 @@ def table_of(
     opened = func.json_to_recordset(cast(written, JSON))
     named = (column(name, type_) for name, type_ in columns.items())
     return opened.table_valued(*named, name="given").render_derived(with_types=True)
+
+
+async def fetch_rows(connection: AsyncConnection, wanted: Select[Any]) -> list[list[Any]]:
+    """The query's rows, in its order. Their columns must be of types that JSON has."""
+    rows = wanted.subquery("wanted")
+    if is_sqlite(connection):
+        gathered = func.json_group_array(func.json_array(*rows.c))
+    else:
+        gathered = cast(func.json_agg(func.json_build_array(*rows.c)), Text)
+    text = (await connection.execute(select(gathered))).scalar_one()
+    found: list[list[Any]] = orjson.loads(text or "[]")
+    return found

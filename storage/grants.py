@@ -46,7 +46,7 @@ def slot_spacing(rate: Rate) -> timedelta:
     to it in every second, or in every turn of a rate slower than one a second."""
     turn = rate.per / rate.count
     window = max(turn, timedelta(seconds=1))
-    return turn * ((window + LATE) / window)
+    return turn * ((window + LATE) / window) + _MICROSECOND  # never rounded down
 
 
 async def grant(connection: AsyncConnection, account: str, rate: Rate, wanted: int, now: datetime) -> Granted:

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.bulk import table_of
 from storage.engine import is_sqlite
-from storage.tables import notices, optouts, webhook_refusals, webhooks
+from storage.tables import Id, notices, optouts, webhook_refusals, webhooks
 
 _LIMIT_EXCEEDED: Final = "54"
 """PostgreSQL's class of errors for a value that is too large."""
@@ -125,40 +126,32 @@ async def new_webhooks(
         webhooks.c.headers,
         webhooks.c.body,
     )
-    found = select(*columns).where(webhooks.c.id.in_(chosen)).order_by(webhooks.c.id)
+    given = table_of(connection, [{"id": webhook_id} for webhook_id in chosen], id=Id)
+    found = select(*columns).where(webhooks.c.id.in_(select(given.c.id))).order_by(webhooks.c.id)
     return [StoredWebhook(*row) for row in await connection.execute(found)]
 
 
-async def claim_webhooks(connection: AsyncConnection, ids: Collection[int]) -> frozenset[int]:
-    """Those of the webhooks that are still new, locked until the end of the transaction: another process may have
-    taken the others up meanwhile."""
+async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: datetime) -> frozenset[int]:
+    """Mark the webhooks as dealt with; those that were still new. Another process may have taken the others up."""
+    given = table_of(connection, [{"id": webhook_id} for webhook_id in ids], id=Id)
     still_new = (
         select(webhooks.c.id)
-        .where(webhooks.c.id.in_(ids), webhooks.c.processed_at.is_(None))
+        .where(webhooks.c.id.in_(select(given.c.id)), webhooks.c.processed_at.is_(None))
         .order_by(webhooks.c.id)
         .with_for_update()
     )
-    return frozenset((await connection.execute(still_new)).scalars())
+    taken = update(webhooks).where(webhooks.c.id.in_(still_new)).values(processed_at=now)
+    return frozenset((await connection.execute(taken.returning(webhooks.c.id))).scalars())
 
 
-async def close_webhooks(
-    connection: AsyncConnection, problems: Mapping[int, str | None], now: datetime
-) -> None:
-    """The webhooks are dealt with; one with a problem is set aside with it, its body kept."""
-    well = [webhook_id for webhook_id, problem in problems.items() if problem is None]
-    if well:
-        await connection.execute(update(webhooks).where(webhooks.c.id.in_(well)).values(processed_at=now))
-    ill = [
-        {"of_id": webhook_id, "to_problem": problem}
-        for webhook_id, problem in problems.items()
-        if problem is not None
-    ]
-    if ill:
+async def set_aside(connection: AsyncConnection, problems: Mapping[int, str]) -> None:
+    """Say what is wrong with webhooks that nothing can be made of."""
+    if problems:
         await connection.execute(
             update(webhooks)
             .where(webhooks.c.id == bindparam("of_id"))
-            .values(processed_at=now, problem=bindparam("to_problem")),
-            ill,
+            .values(problem=bindparam("to_problem")),
+            [{"of_id": webhook_id, "to_problem": problem} for webhook_id, problem in problems.items()],
         )
 
 

@@ -154,7 +154,7 @@ def _retries(
 def _is_open(occurrence: Occurrence, given_up: bool) -> ColumnElement[bool]:
     """The job is the person's newest of the occurrence, and no other of theirs is under way or may have arrived."""
     other = jobs.alias("other")
-    blocks = [other.c.id > jobs.c.id, other.c.state.in_([JobState.PENDING])]
+    blocks = [other.c.id > jobs.c.id, other.c.state.in_([*LEFT, JobState.PENDING])]
     if not given_up:
         blocks.append(and_(other.c.state == JobState.CANCELLED, other.c.reason == GIVEN_UP))
     found = select(other.c.id).where(

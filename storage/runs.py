@@ -56,6 +56,7 @@ class RunRow:
     expires_at: datetime | None
     token: str
     kind: str = "scheduled"
+    parent_id: int | None = None
 
     @property
     def is_test(self) -> bool:
@@ -152,7 +153,9 @@ async def launch_run(
         expires_at=expires_at,
     )
     run_id = int((await connection.execute(run.returning(runs.c.id))).scalar_one())
-    made = await connection.execute(_expand(campaign.id, run_id, lanes, now, local))
+    # Without the option psycopg does not tell how many rows an INSERT ... SELECT made.
+    expanded = _expand(campaign.id, run_id, lanes, now, local)
+    made = await connection.execute(expanded, execution_options={"preserve_rowcount": True})
     await connection.execute(update(runs).where(runs.c.id == run_id).values(jobs=made.rowcount))
     if local is not None:
         await connection.execute(_tell_skipped(run_id, now))
@@ -225,6 +228,7 @@ async def open_runs(connection: AsyncConnection) -> list[RunRow]:
         runs.c.expires_at,
         runs.c.token,
         runs.c.kind,
+        runs.c.parent_id,
     )
     opened = (
         select(*columns)

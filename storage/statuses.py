@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Select, Text, bindparam, case, func, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, advance
-from storage.bulk import table_of
+from storage.bulk import fetch_rows, table_of
 from storage.dispatch import FIRST_POLL, add_events, event
 from storage.receipts import OPEN
 from storage.tables import Id, events, jobs, runs, to_millis
@@ -103,7 +103,7 @@ async def _jobs_named(
         .with_for_update()
     )
     named: Named = {}
-    for message_id, job_id, state, lane in (await connection.execute(found)).all():
+    for message_id, job_id, state, lane in await fetch_rows(connection, found):
         if on_lane(lane):
             named.setdefault(message_id, []).append(Reached(job_id, JobState(state)))
     return named

@@ -169,11 +169,11 @@ def _harm(
         for process in crew:
             process.keep_alive()
             process.go_on()
-        victim, kind = dice.choice(crew), dice.choice(kinds)
+        victim, kind = dice.choice(crew + crew[2:]), dice.choice(kinds)
         if kind == "kill":
             victim.kill()
         elif kind == "stop" and victim.stopped_until is None:
-            victim.stop_for(dice.choice([0.5, 1.0, LEASE + 1, LEASE + 3]))
+            victim.stop_for(dice.choice([0.5, LEASE + 1, LEASE + 2, LEASE + 3]))
         elif kind == "cut":
             _cut_connections(url, dice)
         elif kind == "restart" and restart is not None:
@@ -193,17 +193,21 @@ def _cut_connections(url: str, dice: random.Random) -> None:
 
 def _wait_until_idle(crew: list[Process], folder: Path, log: IO[bytes]) -> None:
     """Replace the clocks by one that ends when nothing is left to do, and let the workers end."""
-    time.sleep(3)  # until those just started heed signals
     for clock in crew[:2]:
-        clock.running.terminate()
-        assert clock.running.wait(60) == 130, "a clock did not end in good order"
+        _end_well(clock, 130)
     last = Process((*CLOCK, "--until-idle", "--wait-receipts", "4s"), folder, log)
     crew.append(last)
     assert last.running.wait(END) in (0, 3), "the campaign did not end in good order"
     for worker in crew[2:5]:
-        worker.running.terminate()
-    for worker in crew[2:5]:
-        assert worker.running.wait(60) == 0, "a worker did not end in good order"
+        _end_well(worker, 0)
+
+
+def _end_well(process: Process, code: int) -> None:
+    process.running.terminate()
+    ended = process.running.wait(60)
+    assert ended in (code, -signal.SIGTERM), (
+        f"{process.arguments} ended with {ended}"
+    )  # the signal: had not begun
 
 
 def _end_all(crew: list[Process]) -> None:

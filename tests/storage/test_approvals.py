@@ -14,10 +14,11 @@ from campaigns.errors import InvalidInput, NotFound, Stopped
 from campaigns.states import CampaignState
 from scheduler.approval import NO_GUARD, Guard, approval_problem, approve
 from scheduler.control import cancel, pause, resume, schedule
+from scheduler.launch import launch_due
 from storage.approvals import digest_campaign
 from storage.campaigns import Campaign, replace_spec, require
-from storage.control import move_campaign
 from storage.engine import Connection, Engine, reading, writing
+from storage.overview import held_before_start
 from storage.tables import campaigns, recipients
 from tests.support.campaigns import EPOCH, later, phone, spec, store_campaign
 
@@ -132,19 +133,33 @@ async def test_a_dear_campaign_needs_one_too(engine: Engine) -> None:
     assert "not known" in (await problem(engine, Guard(limits)) or "")
 
 
-async def test_what_waited_for_approval_goes_on_with_it(engine: Engine) -> None:
+async def test_it_is_not_launched_without_and_is_launched_once_it_is_approved(engine: Engine) -> None:
     await store_campaign(engine, spec(), 5)
-    said = await problem(engine)
-    async with writing(engine) as connection:
-        sources = [CampaignState.SCHEDULED]
-        await move_campaign(connection, "spring", sources, CampaignState.PAUSED, later(2), reason=said)
+    assert await launch_due(engine, guard=FEW, now=lambda: later(1)) == []
+    async with reading(engine) as connection:
+        found = await require(connection, "spring")
+        assert await held_before_start(connection, later(1)) == [("spring", found.reason)]
+    assert (found.state, found.reason) == (
+        CampaignState.PAUSED,
+        "It needs approval: 5 recipients, more than 3.",
+    )
     with pytest.raises(Stopped, match="needs approval") as stopped:
         await resume(engine, "spring", FEW)
     assert stopped.value.hint == "drumbeat campaign approve spring"
     assert (await approve(engine, "spring", "ada"))[1] is True
     async with reading(engine) as connection:
         found = await require(connection, "spring")
+        assert await held_before_start(connection, later(1)) == []
     assert (found.state, found.reason, found.start_at) == (CampaignState.SCHEDULED, None, EPOCH)
+    assert await launch_due(engine, guard=FEW, now=lambda: later(2)) == ["spring"]
+
+
+async def test_a_change_after_the_approval_keeps_it_from_being_launched(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 5)
+    await approve(engine, "spring", "ada")
+    async with writing(engine) as connection:
+        await connection.execute(update(recipients).values(vars='{"first_name": "Eve"}'))
+    assert await launch_due(engine, guard=FEW, now=lambda: later(1)) == []
 
 
 async def test_what_a_person_paused_stays_paused_when_it_is_approved(engine: Engine) -> None:

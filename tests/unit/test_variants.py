@@ -278,7 +278,7 @@ WINNER = '[winner]\nby = "read"\nafter = "4h"\ntest_percent = 20\n'
         (
             f'[content]\ntext = "A"\n{TWO}{WINNER}[schedule]\nat = 2026-12-01T09:00:00\ntimezone = "Africa/Lagos"\n'
             "recipient_local_time = true\n",
-            "leave test_percent at 100",
+            "set test_percent to 100",
         ),
     ],
 )

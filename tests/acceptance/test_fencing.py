@@ -1,0 +1,125 @@
+"""Whoever slept through its lease writes nothing and starts no further call; whoever lost the runner's lock neither."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+import pytest
+from sqlalchemy import select, text
+
+from scheduler.runner import run
+from storage.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
+from storage.engine import Engine, open_engine, reading, writing
+from storage.lanes import take_lane
+from storage.tables import lanes
+from tests.acceptance.conftest import World
+from tests.support.campaigns import later, spec
+from tests.support.databases import fresh_database
+
+NAP = 0.5
+
+
+@pytest.fixture
+async def server(postgres: str) -> AsyncIterator[Engine]:
+    with fresh_database(postgres) as url:
+        engine = open_engine(url)
+        yield engine
+        await engine.dispose()
+
+
+async def test_a_sleeper_starts_none_of_the_calls_whose_intents_it_committed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.shift.TRUSTED_LEASE", NAP)
+    await world.campaign(spec(), 50)  # unpaced: one slice has them all
+    sent: list[int] = []
+    stop = asyncio.Event()
+
+    async def sleep_while_another_takes_the_lane(_request: httpx.Request) -> None:
+        sent.append(1)
+        if len(sent) == 1:
+            async with writing(world.engine) as connection:
+                held = lanes.c.name == "ourvoice/shop"
+                await connection.execute(lanes.update().where(held).values(lease_until=later(0)))
+                epoch = await take_lane(
+                    connection, "ourvoice/shop", "worker 2", later(1), later(10**9), sole=False
+                )
+            assert epoch is not None
+            time.sleep(NAP)  # noqa: ASYNC251  # nothing in this process goes on, as under SIGSTOP
+            asyncio.get_running_loop().call_later(1.0, stop.set)
+
+    world.transport.before_send = sleep_while_another_takes_the_lane
+    await run(world.engine, {"ourvoice": world.account}, transport=world.transport, stop=stop)
+    before_the_nap = len(sent)
+    assert before_the_nap <= 2  # the one under way, and one that may have passed the check with it
+    async with reading(world.engine) as connection:
+        assert await connection.scalar(select(lanes.c.holder)) == "worker 2"
+
+
+async def test_one_has_the_lock_and_who_ends_gives_it_up(server: Engine) -> None:
+    async with advisory_lock(server) as first:
+        assert first is not None
+        assert first.held
+        async with advisory_lock(server) as second:
+            assert second is None
+    async with advisory_lock(server) as third:
+        assert third is not None
+
+
+async def test_a_cut_connection_is_noticed_before_the_lock_is_trusted_again(server: Engine) -> None:
+    async with advisory_lock(server) as hold:
+        assert hold is not None
+        await _cut_holder(server)
+        async with asyncio.timeout(2.0):
+            await hold.lost()
+        assert not hold.held
+        async with advisory_lock(server) as other:
+            assert other is not None
+            assert not other.settled  # the one before may need a moment to notice
+
+
+async def test_a_holder_that_sleeps_stops_before_the_server_gives_the_lock_away(server: Engine) -> None:
+    async with advisory_lock(server) as hold:
+        assert hold is not None
+        time.sleep(TRUSTED + 0.1)  # noqa: ASYNC251  # as under SIGSTOP
+        assert not hold.held
+    assert TRUSTED < SILENCE
+
+
+async def test_the_server_takes_the_lock_from_a_holder_that_says_nothing(server: Engine) -> None:
+    async with advisory_lock(server) as hold:
+        assert hold is not None
+        time.sleep(SILENCE + 0.5)  # noqa: ASYNC251
+        async with advisory_lock(server) as other:
+            assert other is not None
+
+
+async def test_a_runner_whose_lock_was_cut_takes_it_again_and_nobody_gets_it_twice(
+    world: World, database_url: str
+) -> None:
+    if not database_url.startswith("postgresql"):
+        pytest.skip("a file's lock cannot be lost")
+    await world.campaign(spec(pace={"delay_between": 20}), 60)
+    cut = False
+
+    async def cut_once(_request: httpx.Request) -> None:
+        nonlocal cut
+        if not cut and len(await world.ledger()) >= 5:
+            cut = True
+            await _cut_holder(world.engine)
+
+    world.transport.before_send = cut_once
+    await world.run(wait_receipts=timedelta(0))
+    received = [message["to"] for message in await world.ledger()]
+    assert cut
+    assert (len(received), len(set(received))) == (60, 60)
+
+
+async def _cut_holder(engine: Engine) -> None:
+    query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :key"
+    async with writing(engine) as connection:
+        await connection.execute(text(query), {"key": RUNNER_LOCK})

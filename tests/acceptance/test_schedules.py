@@ -1,0 +1,195 @@
+"""Schedules on the command line: loading with times, what comes next, and launching what was missed."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select, update
+
+from cli import cli
+from scheduler.launch import launch_due
+from storage.engine import Engine, open_engine, reading, writing
+from storage.tables import campaigns
+from tests.acceptance.conftest import World
+from tests.support.campaigns import spec
+from tests.support.project import CAMPAIGN, Done, write_project
+
+Run = Callable[..., Done]
+DAILY = '[schedule]\ncron = "30 2 * * *"\ntimezone = "Europe/Paris"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OURVOICE_API_KEY", "test-key")
+    return write_project(tmp_path, campaign=CAMPAIGN + DAILY)
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    def run(*arguments: str) -> Done:
+        result = CliRunner().invoke(cli, arguments)
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+def set_start(folder: Path, start: datetime) -> None:
+    with closing(sqlite3.connect(folder / "drumbeat.db")) as database, database:
+        database.execute("UPDATE campaigns SET start_at = ?", (round(start.timestamp() * 1000),))
+
+
+def test_next_shows_each_run_with_its_offset(run: Run, folder: Path) -> None:
+    assert run("campaign", "load", "spring.toml").code == 3
+    set_start(folder, datetime(2030, 3, 30, 1, 30, tzinfo=UTC))
+    assert run("campaign", "next", "spring", "-n", "3").out == (
+        "spring (scheduled)\n"
+        "in Europe/Paris                in UTC\n"
+        "Sat 2030-03-30 02:30:00+01:00  2030-03-30 01:30:00 UTC\n"
+        "Sun 2030-03-31 03:00:00+02:00  2030-03-31 01:00:00 UTC\n"
+        "Mon 2030-04-01 02:30:00+02:00  2030-04-01 00:30:00 UTC\n\n"
+    )
+    told = run("campaign", "next", "spring", "-n", "1", "--json").json
+    assert told == {
+        "campaign": "spring",
+        "state": "scheduled",
+        "timezone": "Europe/Paris",
+        "recipient_local_time": False,
+        "runs": [{"at": "2030-03-30T01:30:00+00:00", "local": "2030-03-30T02:30:00+01:00"}],
+        "missed": [],
+    }
+    assert len(run("campaign", "next", "spring", "--json").json["runs"]) == 10
+    assert run("campaign", "next", "sprng").err.endswith("Try: Did you mean spring?\n")
+
+
+def test_next_ends_where_the_campaign_does(run: Run, folder: Path) -> None:
+    (folder / "spring.toml").write_text(CAMPAIGN + DAILY + "max_runs = 2\n")
+    run("campaign", "load", "spring.toml")
+    assert len(run("campaign", "next", "spring", "--json").json["runs"]) == 2
+    run("campaign", "cancel", "spring", "--yes")
+    assert run("campaign", "next", "spring", "--json").json["runs"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--now"], 2, "--now cannot be said of a cron."),
+        (["--now", "--cron", "0 9 * * *"], 2, "Say either --now or --cron."),
+        (["--at", "2030-01-01T09:00", "--cron", "0 9 * * *"], 2, "Say either --at or --cron."),
+        (["--every", "1d", "--cron", "0 9 * * *"], 2, "Say either --every or --cron."),
+        (["--cron", "0 9 * *"], 5, "schedule.cron: '0 9 * *' has not the five fields of cron"),
+        (["--every", "1s"], 5, "schedule.every: it must lie from 1m to 366d"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(
+    run: Run, folder: Path, arguments: list[str], code: int, says: str
+) -> None:
+    done = run("campaign", "load", "spring.toml", *arguments)
+    assert (done.code, says in done.err) == (code, True)
+    assert not (folder / "drumbeat.db").exists() or run("campaign", "list", "--json").json == []
+
+
+def test_flags_take_the_place_of_the_files_times(run: Run) -> None:
+    def starts(*arguments: str) -> list[str]:
+        assert run("campaign", "load", "spring.toml", *arguments).code == 3
+        runs = run("campaign", "next", "spring", "-n", "2", "--json").json["runs"]
+        return [each["local"] for each in runs]
+
+    assert starts("--at", "2030-01-01T09:00") == ["2030-01-01T09:00:00+01:00"]
+    assert starts("--at", "2030-01-01T09:00", "--every", "1w", "--timezone", "Asia/Tokyo") == [
+        "2030-01-01T09:00:00+09:00",
+        "2030-01-08T09:00:00+09:00",
+    ]
+    [first, second] = starts("--cron", "0 9 * * mon")
+    assert datetime.fromisoformat(first).strftime("%a %H:%M") == "Mon 09:00"
+    assert datetime.fromisoformat(second).date() - datetime.fromisoformat(first).date() == timedelta(days=7)
+    [first, second] = starts("--now", "--every", "1d")
+    assert datetime.fromisoformat(first) <= datetime.now(UTC)
+    assert datetime.fromisoformat(second) > datetime.now(UTC)
+
+
+def test_a_schedule_that_is_over_is_not_loaded(run: Run, folder: Path) -> None:
+    (folder / "spring.toml").write_text(CAMPAIGN + DAILY + "ends_at = 2020-01-01T00:00:00\n")
+    done = run("campaign", "load", "spring.toml")
+    assert (done.code, "schedule.ends_at leaves no run." in done.err) == (5, True)
+    assert run("campaign", "check", "spring.toml").code == 5
+
+
+def test_now_and_recipients_own_time_do_not_go_together(run: Run, folder: Path) -> None:
+    local = '[schedule]\ntimezone = "Europe/Paris"\nrecipient_local_time = true\n'
+    (folder / "spring.toml").write_text(CAMPAIGN + local)
+    done = run("campaign", "load", "spring.toml", "--now")
+    assert (done.code, "another time of day in each zone" in done.err) == (2, True)
+    assert run("campaign", "load", "spring.toml", "--at", "2030-01-01T09:00").code == 3
+    assert "where they live" in run("campaign", "next", "spring").out
+
+
+def test_missed_runs_are_shown_and_launched(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml")
+    begin = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
+    set_start(folder, begin)
+    asyncio.run(_launch(folder, begin + timedelta(days=3, hours=5)))
+    missed = run("campaign", "next", "spring", "--json").json["missed"]
+    assert [(each["nominal_at"][:10], each["reason"]) for each in missed] == [
+        (f"2026-03-0{day}", "late") for day in range(1, 5)
+    ]
+    assert (
+        "Sun 2026-03-01 02:30:00+01:00  2026-03-01 01:30:00 UTC  late"
+        in run("campaign", "next", "spring").out
+    )
+    chosen = ["--since", "2026-03-02", "--until", "2026-03-03T02:30"]
+    assert run("campaign", "backfill", "spring", *chosen).code == 2  # nobody to ask
+    done = run("campaign", "backfill", "spring", *chosen, "--yes", "--json").json
+    assert done["runs"] == ["2026-03-02T01:30:00+00:00", "2026-03-03T01:30:00+00:00"]
+    assert run("report", "delivery", "spring", "--json").json["states"] == {"pending": 6}
+    assert run("campaign", "backfill", "spring", *chosen, "--yes").code == 7
+    assert run("campaign", "backfill", "spring", "--since", "soon", "--yes").code == 2
+    assert run("campaign", "backfill", "sprng", "--since", "2026-03-02", "--yes").code == 7
+
+
+async def _launch(folder: Path, now: datetime) -> None:
+    engine = open_engine(f"sqlite:///{folder / 'drumbeat.db'}")
+    assert await launch_due(engine, now=lambda: now) == []
+    await engine.dispose()
+
+
+def test_rows_that_say_their_own_wrong_are_rejects(run: Run, folder: Path) -> None:
+    (folder / "spring.csv").write_text(
+        "phone,first_name,timezone,send_at,consent_at\n"
+        "+447700900010,Ada,Europe/London,2030-01-01T09:00,2026-01-01\n"
+        "+447700900011,Bob,London,,\n"
+        "+447700900012,Cy,,tomorrow,\n"
+        "+447700900013,Di,,,yes\n"
+        "+447700900014,Ed,,2030-01-01T09:00,\n"
+    )
+    done = run("campaign", "check", "spring.toml", "--max-reject-percent", "100", "--json")
+    assert done.json["reasons"] == {"bad_timezone": 1, "bad_send_at": 1, "bad_consent_at": 1}
+    assert done.json["accepted"] == 2
+
+
+async def test_a_runner_sends_each_run_to_everybody_and_ends_when_idle(world: World) -> None:
+    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+    schedule = {"every": "1d", "starts_at": begin, "max_runs": 2}
+    await world.campaign(spec(schedule=schedule), 3, start_at=begin)
+    await world.run()
+    assert await _campaign(world.engine) == ("scheduled", begin + timedelta(days=1))
+    assert Counter(message["to"] for message in await world.ledger()).most_common(1)[0][1] == 1
+    async with writing(world.engine) as connection:
+        await connection.execute(update(campaigns).values(start_at=begin + timedelta(seconds=30)))
+    await world.run()
+    assert await _campaign(world.engine) == ("completed", None)
+    assert sorted(Counter(message["to"] for message in await world.ledger()).values()) == [2, 2, 2]
+
+
+async def _campaign(engine: Engine) -> tuple[str, datetime | None]:
+    async with reading(engine) as connection:
+        row = (await connection.execute(select(campaigns.c.state, campaigns.c.start_at))).one()
+    return row.state, row.start_at

@@ -1,0 +1,322 @@
+"""Variants through the whole engine: a test on a part of the list, a winner, and the rest that waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import insert, select, update
+
+from app.variants import variants_report
+from campaigns.errors import InvalidInput, NotFound
+from campaigns.spec import CampaignSpec
+from emulators.settings import Settings
+from scheduler.control import cancel
+from scheduler.retrying import retry_failed
+from scheduler.runner import run
+from scheduler.slicing import NEVER
+from scheduler.testing import start_test
+from scheduler.variants import choose_winner, name_winners, standing
+from storage.dispatch import Aside, put_aside
+from storage.engine import Engine, reading, writing
+from storage.tables import inbound, jobs, optouts, runs
+from storage.variants import running_experiment, store_winner
+from tests.acceptance.conftest import InMemory, World
+from tests.support.accounts import TEMPLATE, account_at
+from tests.support.campaigns import job_rows, phone, spec, store_campaign
+
+SIZE = 120
+VARIANTS = [
+    {"name": "a", "share": 50, "content": {"text": "a for {{ first_name }}"}},
+    {"name": "b", "share": 50, "content": {"text": "b for {{ first_name }}"}},
+]
+AFTER = timedelta(hours=4)
+
+
+def on_trial(**winner: Any) -> CampaignSpec:
+    asked = {"by": "replied", "after": "4h", "test_percent": 20, "minimum": 1, **winner}
+    return spec(variants=VARIANTS, winner={key: value for key, value in asked.items() if value is not None})
+
+
+BY_HAND = on_trial(by="hand", after=None)
+
+
+def own(wanted: CampaignSpec, numbers: Sequence[int] = range(SIZE)) -> dict[str, str]:
+    """Who is in the test, and with which variant."""
+    split = wanted.split
+    assert split is not None
+    return {phone(number): split.own(phone(number)) for number in numbers if split.in_test(phone(number))}
+
+
+def everybody(wanted: CampaignSpec, winner: str) -> dict[str, str]:
+    return {phone(number): own(wanted).get(phone(number), winner) for number in range(SIZE)}
+
+
+async def received(world: World) -> dict[str, str]:
+    """What each person got, by the emulator's own book; nobody got two."""
+    ledger = await world.ledger()
+    found = {f"+{message['to']}": message["content"][0] for message in ledger}
+    assert len(found) == len(ledger)
+    return found
+
+
+async def write_back(engine: Engine, phones: Sequence[str], at: datetime | None = None) -> None:
+    said = {"account": "ourvoice", "at": at or datetime.now(UTC) + timedelta(minutes=1), "text": "Nice!"}
+    async with writing(engine) as connection:
+        await connection.execute(insert(inbound), [{**said, "phone": phone} for phone in phones])
+
+
+async def result(engine: Engine) -> tuple[str | None, str | None]:
+    async with reading(engine) as connection:
+        row = (await connection.execute(select(runs.c.winner, runs.c.winner_reason))).one()
+    return row.winner, row.winner_reason
+
+
+def after_the_test() -> datetime:
+    return datetime.now(UTC) + AFTER + timedelta(minutes=1)
+
+
+async def test_a_fifth_tries_both_and_the_rest_gets_the_winner(world: World) -> None:
+    wanted = on_trial()
+    await world.campaign(wanted, SIZE)
+    await world.run()
+    trying = own(wanted)
+    assert Counter(trying.values()).keys() == {"a", "b"}
+    assert await received(world) == trying
+    waiting = [row for row in await world.jobs() if row.phone not in trying]
+    assert {(row.state, row.held_by, row.variant, row.attempts) for row in waiting} == {
+        ("pending", "variant", None, 0)
+    }
+    async with reading(world.engine) as connection:
+        launched_at = await connection.scalar(select(runs.c.launched_at))
+    assert launched_at
+    assert {row.due_at for row in waiting} == {launched_at + AFTER}
+    await write_back(world.engine, [person for person, variant in trying.items() if variant == "b"])
+    await world.run(now=after_the_test)
+    assert await received(world) == everybody(wanted, "b")
+    assert {row.phone: row.variant for row in await world.jobs()} == everybody(wanted, "b")
+    counts = Counter(trying.values())
+    assert await result(world.engine) == (
+        "b",
+        f"most replied: a 0 of {counts['a']}, b {counts['b']} of {counts['b']}",
+    )
+
+
+async def test_the_test_ends_while_the_runner_runs(world: World) -> None:
+    wanted = on_trial(by="delivered", after="3s")
+    await world.campaign(wanted, SIZE)
+    await world.run()
+    winner, reason = await result(world.engine)
+    assert winner == "a"
+    assert reason
+    assert reason.startswith("a and b are equal (delivered: a ")
+    assert await received(world) == everybody(wanted, "a")
+
+
+async def test_a_killed_engine_changes_nobodys_variant(world: World) -> None:
+    wanted = on_trial(tie="first")
+    await world.campaign(wanted, SIZE)
+    for clock, deaths in ((lambda: datetime.now(UTC), 3), (after_the_test, 3)):
+        for number in range(deaths):
+            await _die_at(world, 4 + 3 * number, clock)
+        await world.run(now=clock)
+    assert await received(world) == everybody(wanted, "a")
+    assert {row.phone: row.variant for row in await world.jobs()} == everybody(wanted, "a")
+
+
+async def _die_at(world: World, calls: int, clock: Any) -> None:
+    """Run until that many messages were sent, and lose the answers of all that are under way then."""
+    stop, sent = asyncio.Event(), []
+
+    async def die(_request: httpx.Request) -> None:
+        sent.append(1)
+        if len(sent) >= calls:
+            stop.set()
+            raise asyncio.CancelledError
+
+    world.transport.before_send = die
+    await world.run(stop=stop, now=clock)
+    world.transport.before_send = None
+
+
+async def test_a_retry_keeps_its_variant(world: World) -> None:
+    wanted = on_trial()
+    for kind in ("503", "reset_before", "429"):
+        await world.tell(
+            "POST", "/_faults", {"kind": kind, "times": 4, "method": "POST", "path": "/messages"}
+        )
+    await world.campaign(wanted, SIZE)
+    await world.run()
+    assert await received(world) == own(wanted)
+    assert any(row.attempts > 1 for row in await world.jobs())
+
+
+async def test_the_winner_is_named_by_hand(world: World) -> None:
+    await world.campaign(BY_HAND, SIZE)
+    await world.run()
+    assert await result(world.engine) == (None, None)
+    await world.run(now=after_the_test)
+    assert await received(world) == own(BY_HAND)
+    assert {row.due_at for row in await world.jobs() if row.state == "pending"} == {NEVER}
+    with pytest.raises(NotFound, match="no variant 'c'"):
+        await choose_winner(world.engine, "spring", "c")
+    await choose_winner(world.engine, "spring", "b")
+    with pytest.raises(InvalidInput, match="is b already"):
+        await choose_winner(world.engine, "spring", "a")
+    assert {row.held_by for row in await world.jobs()} == {None}
+    await world.run()
+    assert await received(world) == everybody(BY_HAND, "b")
+    assert await result(world.engine) == ("b", "chosen by a person")
+
+
+@pytest.mark.parametrize(("tie", "winner"), [("first", "a"), ("hand", None)])
+@pytest.mark.parametrize("minimum", [1, 1000])
+async def test_what_is_said_up_front_decides_a_tie_and_too_few(
+    world: World, tie: str, winner: str | None, minimum: int
+) -> None:
+    wanted = on_trial(tie=tie, minimum=minimum)
+    await world.campaign(wanted, SIZE)
+    await world.run()
+    await world.run(now=after_the_test)
+    named, reason = await result(world.engine)
+    assert named == winner
+    assert reason
+    assert reason.startswith("a and b are equal" if minimum == 1 else "fewer than 1000 messages of a")
+    assert await received(world) == (everybody(wanted, "a") if winner else own(wanted))
+    if winner is None:
+        await choose_winner(world.engine, "spring", "b")
+        await world.run(now=after_the_test)
+        assert await received(world) == everybody(wanted, "b")
+
+
+async def test_without_a_winner_everybody_is_in_the_test(sqlite_world: World) -> None:
+    wanted = spec(variants=VARIANTS)
+    await sqlite_world.campaign(wanted, SIZE)
+    await sqlite_world.run()
+    assert wanted.split is not None
+    assert await received(sqlite_world) == {phone(n): wanted.split.own(phone(n)) for n in range(SIZE)}
+    with pytest.raises(InvalidInput, match="nobody waits"):
+        await choose_winner(sqlite_world.engine, "spring", "a")
+
+
+async def test_only_replies_after_the_message_count_and_no_opt_out(world: World) -> None:
+    wanted = on_trial(test_percent=80)
+    await world.campaign(wanted, SIZE)
+    await world.run()
+    a, b = ([who for who, variant in own(wanted).items() if variant == name] for name in ("a", "b"))
+    at = datetime(2099, 1, 1, tzinfo=UTC)
+    await write_back(world.engine, a, datetime(2020, 1, 1, tzinfo=UTC))
+    await write_back(world.engine, [*a[:5], *b[:3]], at)
+    async with writing(world.engine) as connection:
+        stop = {"scope": "marketing", "action": "out", "source": "webhook:ourvoice", "at": at}
+        await connection.execute(insert(optouts), [{**stop, "phone": person} for person in a[:4]])
+        await connection.execute(
+            insert(inbound), [{"account": "another", "phone": person, "at": at} for person in a[10:]]
+        )
+    await name_winners(world.engine, now=lambda: at)
+    assert await result(world.engine) == ("b", f"most replied: a 1 of {len(a)}, b 3 of {len(b)}")
+
+
+async def test_nobody_is_passed_over_who_is_put_aside_while_the_winner_is_named(world: World) -> None:
+    """A slice has seen that there is no winner; it is named before the slice is committed."""
+    await world.campaign(BY_HAND, 3)
+    await world.run()
+    async with writing(world.engine) as connection:
+        await connection.execute(update(jobs).values(state="pending", held_by=None, provider_message_id=None))
+        run_id, campaign_id = (await connection.execute(select(runs.c.id, runs.c.campaign_id))).one()
+
+    async def name() -> None:
+        async with writing(world.engine) as connection:
+            assert await store_winner(
+                connection, campaign_id, run_id, "b", "so", datetime.now(UTC), by_hand=True
+            )
+
+    async with writing(world.engine) as connection:
+        assert (await running_experiment(connection, campaign_id, run_id)).winner is None
+        naming = asyncio.create_task(name())
+        await asyncio.wait({naming}, timeout=0.3)
+        assert not naming.done()
+        aside = [
+            Aside(row.id, row.state, due_at=NEVER, held_by="variant") for row in await job_rows(world.engine)
+        ]
+        await put_aside(connection, aside, datetime.now(UTC))
+    await naming
+    assert {row.due_at < NEVER for row in await world.jobs()} == {True}
+
+
+async def test_who_expired_while_waiting_gets_the_winner_of_the_first_run(world: World) -> None:
+    await world.campaign(BY_HAND, SIZE)
+    await world.run()
+    async with writing(world.engine) as connection:
+        await connection.execute(
+            update(jobs).where(jobs.c.state == "pending").values(state="expired", held_by=None)
+        )
+    await world.run()
+    assert (await retry_failed(world.engine, "spring", expired=True)).retried == SIZE - len(own(BY_HAND))
+    await world.run()
+    assert await received(world) == own(BY_HAND)
+    await choose_winner(world.engine, "spring", "b")
+    await world.run()
+    assert await received(world) == everybody(BY_HAND, "b")
+
+
+async def test_a_cancelled_campaign_waits_for_nothing(sqlite_world: World) -> None:
+    await sqlite_world.campaign(BY_HAND, SIZE)
+    await sqlite_world.run()
+    await cancel(sqlite_world.engine, "spring")
+    assert {row.state for row in await sqlite_world.jobs() if row.variant is None} == {"cancelled"}
+
+
+async def test_a_test_message_does_not_wait(sqlite_world: World) -> None:
+    await sqlite_world.campaign(BY_HAND, SIZE, start_at=None)
+    stranger = "+447700900999"
+    await start_test(sqlite_world.engine, "spring", [stranger], variant="b")
+    await sqlite_world.run()
+    assert await received(sqlite_world) == {stranger: "b"}
+
+
+async def test_each_variant_has_its_own_forms(engine: Engine, tmp_path: Path) -> None:
+    """Outside the window the one with a template goes and the other is skipped."""
+    both = [
+        {"name": "a", "share": 50, "content": {"text": "Hello", "template": TEMPLATE}},
+        {"name": "b", "share": 50, "content": {"text": "Hello"}},
+    ]
+    wanted = spec(provider="meta", senders=["one"], variants=both)
+    await store_campaign(engine, wanted, 20)
+    accounts = {"meta": account_at("meta", tmp_path / "key")}
+    await run(engine, accounts, until_idle=True, wait_receipts=timedelta(0), transport=InMemory(Settings()))
+    assert wanted.split is not None
+    ends = {
+        (wanted.split.own(row.phone), row.variant, row.form, row.reason) for row in await job_rows(engine)
+    }
+    assert ends == {("a", "a", "template", None), ("b", None, None, "window_closed")}
+
+
+async def test_the_report_keeps_the_test_and_the_rest_apart(world: World) -> None:
+    wanted = on_trial()
+    await world.campaign(wanted, SIZE)
+    await world.run()
+    trying = own(wanted)
+    counts = Counter(trying.values())
+    await write_back(world.engine, [person for person, variant in trying.items() if variant == "b"])
+    async with reading(world.engine) as connection:
+        before = await standing(connection, "spring")
+    assert before.waiting == SIZE - len(trying)
+    await world.run(now=after_the_test)
+    async with reading(world.engine) as connection:
+        report = (await variants_report(connection, "spring")).json
+    assert [(each["variant"], each["sent"], each["replied"]) for each in report["variants"]] == [
+        ("a", counts["a"], 0),
+        ("b", counts["b"], counts["b"]),
+    ]
+    assert (report["rest"]["sent"], report["winner"], report["waiting"]) == (SIZE - len(trying), "b", 0)
+    replied = next(each for each in report["comparisons"] if each["measure"] == "replied")
+    assert (replied["better"], replied["counts"]) == ("b", (counts["b"], 0))
+    assert replied["p_value"] < 0.001
+    assert replied["meaning"].startswith("a real difference")
