@@ -76,7 +76,7 @@ async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded
     refuse = check_provider(settings, spec) if settings.accounts else None
     csv = _csv_of(spec)
     options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
-    with _reading(csv) as progress:
+    with reading_csv(csv) as progress:
         report = await check(
             csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
         )
@@ -89,7 +89,7 @@ async def check_csv(path: Path, flags: Flags) -> Loaded:
         audience = AudienceSpec.model_validate(flags.audience)
     except ValidationError as error:
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
-    with _reading(path) as progress:
+    with reading_csv(path) as progress:
         limits = _limits(audience, path, flags)
         options = _options(audience, frozenset(), flags.times.timezone)
         return Loaded(None, await check(path, options, progress=progress, **limits))
@@ -109,7 +109,7 @@ async def load_campaign(
     csv = _csv_of(spec)
     campaign = await _open_campaign(engine, spec, moment)
     try:
-        with _reading(csv) as progress:
+        with reading_csv(csv) as progress:
             limits = _limits(spec.audience, csv, flags)
             report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
     except BaseException:
@@ -179,7 +179,7 @@ def _start(schedule: ScheduleSpec, flags: Flags, now: datetime) -> datetime | No
 
 
 @contextmanager
-def _reading(csv: Path) -> Iterator[Callable[[int], None] | None]:
+def reading_csv(csv: Path) -> Iterator[Callable[[int], None] | None]:
     """Shows how many rows were read; an error about the CSV names the file."""
     try:
         with row_counter() as progress:
@@ -241,11 +241,11 @@ def _options(audience: AudienceSpec, required: frozenset[str], timezone: str | N
 def _limits(audience: AudienceSpec, csv: Path, flags: Flags) -> dict[str, Any]:
     return {
         "max_reject_percent": audience.max_reject_percent,
-        "rejects_path": flags.rejects or _rejects_path(csv),
+        "rejects_path": flags.rejects or rejects_path(csv),
     }
 
 
-def _rejects_path(csv: Path) -> Path:
+def rejects_path(csv: Path) -> Path:
     """rejects.csv where the command runs; another name where that is the file being loaded again."""
     names = chain([Path("rejects.csv")], (Path(f"rejects-{number}.csv") for number in count(2)))
     return next(path.absolute() for path in names if path.resolve() != csv.resolve())

@@ -42,6 +42,7 @@ WAITS: Final = {
     "budget": "The day's or month's budget is used up; or the run's, or it has no price, and the run is paused.",
     "tier": "The account has reached as many people in 24 hours as its tier allows.",
     "ramp": "The campaign has sent as many on this sender today as its ramp allows.",
+    "window_unknown": "The provider is being asked whether the person's 24-hour window is open.",
     "use_template": "The person's window is closed; it goes as a template next.",
 }
 """What `held_by` of a pending job says."""

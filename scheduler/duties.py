@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from campaigns.clock import Now
 from campaigns.errors import AccountError, DrumbeatError
 from scheduler.approval import Guard
+from scheduler.asking import ask_windows
 from scheduler.breaker import Breakers
 from scheduler.engines.base import Shifts
 from scheduler.inbox import process_quietly
@@ -103,6 +104,11 @@ class Duties:
         for lane in self._lanes.values():
             if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
                 await resolve_doubts(self._engine, lane, self._stop)
+
+    async def ask_windows(self) -> None:
+        """Ask the providers that can tell about windows that messages wait for."""
+        asked = [lane for lane in self._lanes.values() if lane.adapter.capabilities.asks_window]
+        await asyncio.gather(*(ask_windows(self._engine, lane, self._stop) for lane in asked))
 
     async def check_senders(self) -> None:
         """Resume the lanes whose sender is well again."""

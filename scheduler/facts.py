@@ -28,6 +28,8 @@ from storage.touches import TouchRow, recent_touches
 from storage.variants import Experiment
 from storage.windows import Window, open_windows
 
+FRESH: Final = timedelta(minutes=15)
+"""How long a provider's word that a window is closed is trusted: the person may write at any time."""
 CALENDAR_REACH: Final = timedelta(days=8)
 """A calendar week in any zone lies within it."""
 
@@ -101,6 +103,7 @@ class Known:
             pair_touch_at=max((t.at for t in touches if t.lane == self.lane.name), default=None),
             has_windows=self.lane.adapter.capabilities.windows,
             window_until=window.until if window else None,
+            may_ask_window=self._may_ask(window),
             refused_as_free=job.held_by == AS_TEMPLATE,
             free_price=free.money if free else None,
             template_price=template.money if template else None,
@@ -117,6 +120,11 @@ class Known:
         """What the job costs now in that form; None: not known."""
         template, is_open = form is Form.TEMPLATE, self._in_window(job)
         return plan.price(job.phone, plan.category, template=template, window_open=is_open, at=self.now)
+
+    def _may_ask(self, window: Window | None) -> bool:
+        if not self.lane.adapter.capabilities.asks_window:
+            return False
+        return window is None or max(window.until, window.known_at + FRESH) <= self.now
 
     def _in_window(self, job: DueJob) -> bool:
         window = self.windows.get(job.phone)

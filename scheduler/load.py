@@ -156,7 +156,7 @@ class _Loading:
         self, rejects_path: Path, max_reject_percent: float, progress: Progress | None, now: Now
     ) -> LoadReport:
         """Store every row, then the counts; the rejects file is kept whatever the verdict."""
-        _refuse_overwriting(self._path, rejects_path)
+        refuse_overwriting(self._path, rejects_path)
         import_id = await open_import(
             self._connection, self._campaign, source=self._path.name, digest=self._intake.digest, now=now()
         )
@@ -227,7 +227,7 @@ def _detected(detected: Detected) -> dict[str, str]:
     }
 
 
-def _refuse_overwriting(source: Path, rejects_path: Path) -> None:
+def refuse_overwriting(source: Path, rejects_path: Path) -> None:
     if source.resolve() == rejects_path.resolve():
         raise UsageError(
             "The rejects file would overwrite the file that is read.", hint="Give it another name."

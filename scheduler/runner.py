@@ -50,6 +50,7 @@ Progress = Callable[[Snapshot], None]
 SWEEP: Final = 0.25
 RECEIPTS: Final = 1.0
 DOUBTS: Final = 1.0
+WINDOWS: Final = 0.5
 INBOX: Final = 1.0
 SENDER_CHECK: Final = 5.0
 KNOCK: Final = 1.0
@@ -225,6 +226,7 @@ class Runner:
             (self._sweep, SWEEP),
             (self.duties.fetch_receipts, RECEIPTS),
             (self.duties.settle_doubts, DOUBTS),
+            (self.duties.ask_windows, WINDOWS),
             (self.duties.take_up_webhooks, INBOX),
             (self.duties.check_senders, SENDER_CHECK),
         ]

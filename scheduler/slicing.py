@@ -18,7 +18,7 @@ from campaigns.rules import Form, Send, Skip, Wait, decide
 from campaigns.rules.decision import Rule
 from campaigns.states import JobState, RunState
 from providers.base import Call
-from scheduler.facts import Claim, Known, gather, lock_shared
+from scheduler.facts import FRESH, Claim, Known, gather, lock_shared
 from scheduler.lanes import LEASE, Lane
 from scheduler.pacing import SLICE
 from scheduler.plans import Plans
@@ -43,7 +43,7 @@ from storage.statuses import apply_unmatched
 from storage.variants import running_experiment
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-FOR_A_WORD: Final = (Rule.WINDOW, Rule.VARIANT)
+FOR_A_WORD: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
 SETTLING: Final = timedelta(seconds=0.5)
 """After it the budget is looked at again: the calls under way then have mostly ended."""
 BUDGET_REACHED: Final = "budget_reached: the next message would cost more than is left"
@@ -243,7 +243,7 @@ async def _stop_or_wait(
 def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
     match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
-            return Aside(job.id, JobState.PENDING, due_at=_wake_at(until, rule, claim), held_by=rule)
+            return Aside(job.id, JobState.PENDING, due_at=_wake_at(until, rule, claim, known), held_by=rule)
         case Skip(reason=reason, state=state):
             return Aside(job.id, state, reason=reason)
         case Send(form=form):
@@ -252,9 +252,14 @@ def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
             assert_never(other)
 
 
-def _wake_at(until: datetime | None, rule: Rule, claim: Claim) -> datetime | None:
-    """A word that is waited for, the recipient's or the winner's, may come at any time: it wakes the job."""
-    return claim.run.expires_at or NEVER if until is None and rule in FOR_A_WORD else until
+def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known) -> datetime | None:
+    """A word that is waited for, the recipient's, the provider's or the winner's, may come at any time: it wakes the
+    job. A provider that can be asked about windows is asked again."""
+    if until is not None or rule not in FOR_A_WORD:
+        return until
+    end = claim.run.expires_at or NEVER
+    asks = rule is Rule.WINDOW and known.lane.adapter.capabilities.asks_window
+    return min(end, known.now + FRESH) if asks else end
 
 
 def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Aside | Sending:

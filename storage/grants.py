@@ -19,8 +19,9 @@ from campaigns.pace import Rate
 from storage.engine import is_sqlite
 from storage.tables import account_grants
 
-LATE: Final = timedelta(milliseconds=20)
-"""How late in its slot a request may still begin: timers are late, and machines' clocks differ a little."""
+LATE: Final = timedelta(milliseconds=100)
+"""How late in its slot a request may still begin. As long as a slice: slots of one slice lie close together, and a lane
+slower than its account must be able to use them all; timers are late, too, and machines' clocks differ a little."""
 AHEAD: Final = timedelta(milliseconds=200)
 """How far ahead slots are given away: two slices' worth."""
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -42,11 +43,9 @@ class Granted:
 
 
 def slot_spacing(rate: Rate) -> timedelta:
-    """The time from slot to slot: the rate's own, and so much more that requests which are up to LATE late still keep
-    to it in every second, or in every turn of a rate slower than one a second."""
-    turn = rate.per / rate.count
-    window = max(turn, timedelta(seconds=1))
-    return turn * ((window + LATE) / window) + _MICROSECOND  # never rounded down
+    """The time from slot to slot: the rate's own and so much more that every window of the rate's length keeps to it,
+    requests included that are up to LATE late. It costs a tenth of a rate per second, and next to nothing of others."""
+    return (rate.per + LATE) / rate.count + _MICROSECOND  # never rounded down
 
 
 async def grant(connection: AsyncConnection, account: str, rate: Rate, wanted: int, now: datetime) -> Granted:

@@ -13,6 +13,7 @@ from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.lanes import read_lanes
 from storage.receipts import OPEN
 from storage.tables import jobs, runs
+from storage.windows import any_unknown_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ async def look_ahead(connection: AsyncConnection, served: Collection[str], now: 
             continue
         moments.append(max(due_at, lane.paused_until) if lane.paused_until else due_at)
     return Outlook(
-        sendable=any(moment <= now for moment in moments) or await _any_sending(connection, served),
+        sendable=any(moment <= now for moment in moments)
+        or await _any_sending(connection, served)
+        or await any_unknown_window(connection, served),
         retry_at=min(moments, default=None),
         doubtful=await _count(connection, JobState.IN_DOUBT),
         awaiting=await _count(connection, *AWAITING_RECEIPT),

@@ -236,8 +236,8 @@ async def open_runs(connection: AsyncConnection) -> list[RunRow]:
         .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
         .order_by(runs.c.priority.desc(), runs.c.nominal_at, runs.c.id)
     )
-    rows = (await connection.execute(opened)).all()
-    return [RunRow(r.id, r.campaign_id, r.name, r.category, RunState(r.state), *r[5:]) for r in rows]
+    rows = (await connection.execute(opened)).mappings()
+    return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 
 async def run_spec(connection: AsyncConnection, run_id: int) -> str:

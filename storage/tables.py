@@ -231,7 +231,9 @@ jobs = Table(
     _partial_index("ix_jobs_poll", "lane", "poll_at", where="poll_at IS NOT NULL"),
     _partial_index("ix_jobs_message", "provider_message_id", where="provider_message_id IS NOT NULL"),
     _partial_index("ix_jobs_reached", "phone", where="provider_message_id IS NOT NULL"),
-    _partial_index("ix_jobs_window", "phone", where="held_by = 'window'"),
+    _partial_index(
+        "ix_jobs_window", "held_by", "lane", "phone", where="held_by = 'window' OR held_by = 'window_unknown'"
+    ),
     Index("ix_jobs_run_state", "run_id", "state"),
 )
 

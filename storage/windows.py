@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.states import JobState
 from storage.engine import is_sqlite
-from storage.tables import windows
+from storage.tables import jobs, windows
 
 INBOUND: Final = "inbound"
 """The person wrote or called."""
 PROVIDER: Final = "provider"
 """The provider said so."""
+UNANSWERED: Final = "unanswered"
+"""The provider was asked and did not tell: closed, for all we know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Window:
 
     until: datetime
     known_by: str
+    known_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,9 @@ async def open_windows(connection: AsyncConnection, lane: str, phones: Collectio
     """The last known window of each phone with the lane; a phone that nothing is known of is left out."""
     if not phones:
         return {}
-    known = select(windows.c.phone, windows.c.open_until, windows.c.known_by).where(
-        windows.c.lane == lane, windows.c.phone.in_(phones)
-    )
-    return {row.phone: Window(row.open_until, row.known_by) for row in await connection.execute(known)}
+    columns = (windows.c.phone, windows.c.open_until, windows.c.known_by, windows.c.updated_at)
+    known = select(*columns).where(windows.c.lane == lane, windows.c.phone.in_(phones))
+    return {row.phone: Window(*row[1:]) for row in await connection.execute(known)}
 
 
 async def open_window(
@@ -82,3 +85,42 @@ async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening
         ),
         rows,
     )
+
+
+async def unknown_windows(connection: AsyncConnection, lane: str, most: int) -> list[str]:
+    """People for whom a message waits until the provider has told whether their window is open."""
+    held = _held(lane, "window_unknown").with_only_columns(jobs.c.phone).distinct().limit(most)
+    return list((await connection.execute(held)).scalars())
+
+
+async def any_unknown_window(connection: AsyncConnection, lanes: Iterable[str]) -> bool:
+    """Whether a message on one of the lanes waits for the provider's word about a window."""
+    for lane in lanes:
+        if (await connection.execute(_held(lane, "window_unknown").limit(1))).first() is not None:
+            return True
+    return False
+
+
+async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, str]], now: datetime) -> None:
+    """A word about these windows, (lane, phone), has come: what waits for it is decided again now."""
+    phones: dict[str, set[str]] = {}
+    for lane, phone in people:
+        phones.setdefault(lane, set()).add(phone)
+    for lane, theirs in sorted(phones.items()):
+        for held_by in ("window", "window_unknown"):
+            waiting = (
+                _held(lane, held_by).where(jobs.c.phone.in_(theirs)).order_by(jobs.c.id).with_for_update()
+            )
+            ids = list((await connection.execute(waiting)).scalars())
+            if ids:
+                await connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id.in_(ids), jobs.c.state == JobState.PENDING.value)
+                    .values(due_at=now, updated_at=now)
+                )
+
+
+def _held(lane: str, held_by: str) -> Select[int]:
+    # Written out, so that the planner sees that the partial index holds them.
+    rule: ColumnElement[str] = literal_column(f"'{held_by}'")
+    return select(jobs.c.id).where(jobs.c.held_by == rule, jobs.c.lane == lane)

@@ -20,6 +20,7 @@ class Rule(StrEnum):
     MIN_GAP = "min_gap"
     HOURS = "hours"
     WINDOW = "window"
+    WINDOW_UNKNOWN = "window_unknown"
     BUDGET = "budget"
     PAIR_LIMIT = "pair_limit"
     TIER = "tier"
@@ -172,6 +173,8 @@ class Facts:
     """Whether the provider keeps the 24-hour rule."""
     window_until: datetime | None = None
     """Until when the recipient's window is open; None: no word of theirs is known."""
+    may_ask_window: bool = False
+    """Whether nothing fresh is known of the window and the provider can be asked."""
     refused_as_free: bool = False
     """The provider has just refused the free form because the window is closed: it knows best."""
     free_price: Money | None = None

@@ -1,5 +1,6 @@
 """Rule 11: inside the recipient's 24-hour window the free form goes, or the cheaper form where the campaign says so;
-outside it the template. A provider without windows always sends the free form. The last minute counts as outside."""
+outside it the template. A provider without windows always sends the free form. The last minute counts as outside. Where
+nothing is known and the provider can tell, it is asked first."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from campaigns.rules.forms import may_be_free
 
 
 def window(facts: Facts) -> Decision:
+    if facts.may_ask_window and not facts.refused_as_free and Form.FREE in facts.policy.forms:
+        return Wait(None, Rule.WINDOW_UNKNOWN)
     may_be_template = Form.TEMPLATE in facts.policy.forms and not template_blocked(facts)
     if may_be_free(facts):
         return Send(Form.TEMPLATE if may_be_template and _template_is_cheaper(facts) else Form.FREE)

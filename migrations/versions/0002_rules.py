@@ -157,10 +157,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_window",
         "jobs",
-        ["phone"],
+        ["held_by", "lane", "phone"],
         unique=False,
-        sqlite_where=sa.text("held_by = 'window'"),
-        postgresql_where=sa.text("held_by = 'window'"),
+        sqlite_where=sa.text("held_by = 'window' OR held_by = 'window_unknown'"),
+        postgresql_where=sa.text("held_by = 'window' OR held_by = 'window_unknown'"),
     )
     op.add_column(
         "recipients",
@@ -232,8 +232,8 @@ def downgrade() -> None:
     op.drop_index(
         "ix_jobs_window",
         table_name="jobs",
-        sqlite_where=sa.text("held_by = 'window'"),
-        postgresql_where=sa.text("held_by = 'window'"),
+        sqlite_where=sa.text("held_by = 'window' OR held_by = 'window_unknown'"),
+        postgresql_where=sa.text("held_by = 'window' OR held_by = 'window_unknown'"),
     )
     op.drop_column("jobs", "variant")
     op.drop_column("jobs", "card_id")

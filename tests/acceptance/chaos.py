@@ -41,9 +41,10 @@ base_url = "{base_url}"
 api_key = "env:OURVOICE_API_KEY"
 currency = "XOF"
 timeout = "1s"
-settle_after = "1500ms"
+settle_after = "4s"
 rate = "{account_rate}/s"
 """
+"""`settle_after` is longer than the provider's longest fault: a call that hangs there may be accepted that late."""
 SENDER = """\
 [[providers.ourvoice.senders]]
 name = "{name}"

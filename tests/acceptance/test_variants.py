@@ -16,6 +16,7 @@ from sqlalchemy import insert, select, update
 from app.variants import variants_report
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.spec import CampaignSpec
+from campaigns.states import JobState
 from emulators.settings import Settings
 from scheduler.control import cancel
 from scheduler.retrying import retry_failed
@@ -243,7 +244,8 @@ async def test_nobody_is_passed_over_who_is_put_aside_while_the_winner_is_named(
         await asyncio.wait({naming}, timeout=0.3)
         assert not naming.done()
         aside = [
-            Aside(row.id, row.state, due_at=NEVER, held_by="variant") for row in await job_rows(world.engine)
+            Aside(row.id, JobState.PENDING, due_at=NEVER, held_by="variant")
+            for row in await job_rows(world.engine)
         ]
         await put_aside(connection, aside, datetime.now(UTC))
     await naming

@@ -225,7 +225,7 @@ def test_of_all_that_speaks_against_it_the_first_rule_answers(first: int) -> Non
 
 def test_every_rule_and_every_reason_stands_in_that_order() -> None:
     answers = [decision for _, decision in WRONG] + [CANCELLED, Wait(NOW, Rule.FREQUENCY_CAP)]
-    answers.append(Wait(None, Rule.WINDOW))
+    answers += [Wait(None, Rule.WINDOW), Wait(None, Rule.WINDOW_UNKNOWN)]
     assert {answer.rule for answer in answers if isinstance(answer, Wait)} == set(Rule)
     assert {answer.reason for answer in answers if isinstance(answer, Skip)} == set(SkipReason)
 

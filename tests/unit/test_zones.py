@@ -46,6 +46,11 @@ def test_a_mobile_of_a_wide_country_may_be_anywhere_in_it() -> None:
     assert len(zones_of("+61412345678")) > 3
 
 
+def test_where_the_library_names_no_zone_of_the_country_all_of_them_count() -> None:
+    """It says America/Buenos_Aires, a name of old."""
+    assert zones_of("+5491123456789") == zones_of_region("AR")
+
+
 def test_every_country_with_numbers_has_a_zone() -> None:
     without = {region for region in phonenumbers.SUPPORTED_REGIONS if not zones_of_region(region)}
     assert without == {"AC", "TA", "XK"}

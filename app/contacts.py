@@ -1,0 +1,263 @@
+"""People across campaigns: opt-outs by hand and in bulk, and all that is known of one person."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from app.loading import reading_csv, rejects_path
+from campaigns.clock import Now, utc_now
+from campaigns.errors import InvalidInput
+from campaigns.intake.model import Chunk, Detected, IntakeOptions
+from campaigns.intake.read import open_intake
+from campaigns.intake.rejects import RejectsFile
+from campaigns.pace import write_duration
+from campaigns.phone import PhoneFault, is_country, read_phone
+from campaigns.phone_zones import zones_of
+from campaigns.rules.decision import Calendar, Cap, Facts, Policy, Touch, Wait
+from campaigns.rules.frequency_cap import frequency_cap
+from campaigns.states import RunState
+from campaigns.stop_words import StopWord
+from scheduler.facts import CALENDAR_REACH
+from scheduler.load import refuse_overwriting
+from scheduler.telling import LONGEST_TEXT, clean
+from storage.contacts import (
+    GotMessage,
+    KnownWindow,
+    LogEntry,
+    WroteMessage,
+    append_entries,
+    append_news,
+    log_of,
+    messages_from,
+    messages_to,
+    windows_of,
+)
+from storage.engine import Connection, Engine, writing
+from storage.touches import recent_touches
+
+LATELY: Final = 20
+"""Messages each way that are shown of a person."""
+
+
+@dataclass
+class ImportReport:
+    """What became of a file's rows: rows = changed + unchanged + rejected."""
+
+    word: StopWord
+    detected: Detected
+    rows: int = 0
+    changed: int = 0
+    """Rows that were news of their person."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Reject code -> rows."""
+    rejects_file: Path | None = None
+
+    @property
+    def rejected(self) -> int:
+        return self.reasons.total()
+
+    @property
+    def unchanged(self) -> int:
+        """Rows of people whose newest word was that already, earlier rows of the file included."""
+        return self.rows - self.rejected - self.changed
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {
+            "action": self.word.action,
+            "scope": self.word.scope,
+            "rows": self.rows,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "rejected": self.rejected,
+            "rejects_file": self.rejects_file,
+            "detected": {
+                "encoding": self.detected.encoding,
+                "delimiter": self.detected.delimiter,
+                "phone_column": self.detected.phone_column,
+            },
+            "reasons": dict(self.reasons.most_common()),
+        }
+
+
+async def import_words(
+    engine: Engine,
+    path: Path,
+    options: IntakeOptions,
+    word: StopWord,
+    source: str,
+    *,
+    rejects: Path | None = None,
+    now: Now = utc_now,
+) -> ImportReport:
+    """Add the word to the log for everybody in the file who has not said it last; bad rows go to `rejects`.
+
+    Some ten thousand rows are stored at a time and hold from then on: after an interruption the same file goes on where
+    it stopped. Raises IntakeError where the file cannot be read, UsageError where `rejects` is that file.
+    """
+    place = rejects or rejects_path(path)
+    refuse_overwriting(path, place)
+    with reading_csv(path) as progress:
+        intake = open_intake(path, options)
+        report = ImportReport(word, intake.detected)
+        with RejectsFile(place, intake.detected) as file:
+            for chunk in intake.chunks():
+                evidence = _evidence(chunk, path.name)
+                report.changed += await _append_news(engine, evidence, word, _storable(source), now())
+                file.write(chunk.rejects)
+                report.reasons.update(reject.code.value for reject in chunk.rejects)
+                report.rows += chunk.rows
+                if progress is not None:
+                    progress(report.rows)
+            report.rejects_file = file.keep()
+    return report
+
+
+def _evidence(chunk: Chunk, name: str) -> dict[str, str]:
+    """Phone -> the row that names it, the first of several."""
+    told: dict[str, str] = {}
+    for phone, line in zip(chunk.phones, chunk.lines, strict=True):
+        told.setdefault(phone, _storable(f"{name}, line {line}"))
+    return told
+
+
+async def _append_news(
+    engine: Engine, evidence: Mapping[str, str], word: StopWord, source: str, at: datetime
+) -> int:
+    changed: set[str] = set()
+    async with writing(engine) as connection:
+        for scope in word.scopes:
+            changed |= await append_news(
+                connection, evidence, action=word.action, scope=scope, source=source, at=at
+            )
+    return len(changed)
+
+
+async def say_for(
+    connection: Connection, phone: str, word: StopWord, source: str, evidence: str | None, at: datetime
+) -> Sequence[LogEntry]:
+    """Add one person's word to the log, even where they have said it before; what now keeps them out."""
+    told = _storable(evidence) if evidence else None
+    entries = [
+        LogEntry(phone, word.action, scope, at, _storable(source), told) for scope in word.scopes
+    ]
+    await append_entries(connection, entries)
+    return standing(await log_of(connection, phone))
+
+
+def standing(log: Sequence[LogEntry]) -> list[LogEntry]:
+    """The words of one person's log that keep them out: of each scope the newest, where it is an opt-out."""
+    newest = {entry.scope: entry for entry in log}
+    return [entry for entry in newest.values() if entry.action == "out"]
+
+
+def number_of(text: str, default_country: str | None) -> str:
+    """The phone in E.164. Raises InvalidInput where it is no number."""
+    country = default_country.upper() if default_country else None
+    if country is not None and not is_country(country):
+        raise InvalidInput(
+            f"{default_country!r} is not a country.",
+            hint="Use the two letters of ISO 3166, for example --default-country GB.",
+        )
+    found = read_phone(text, country, landlines=True)
+    if isinstance(found, PhoneFault):
+        raise InvalidInput(f"{text!r} is no phone number: {found.reason}", hint="Write it like +22901970000.")
+    return found.number
+
+
+def _storable(text: str) -> str:
+    return clean(text, LONGEST_TEXT)
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many more messages a cap of drumbeat.toml lets a person have now."""
+
+    cap: Cap
+    left: int
+    frees_at: datetime | None
+    """When there is room again; None: there is now."""
+
+    @property
+    def words(self) -> str:
+        """`2 per 7d of the category marketing`"""
+        per = self.cap.per.value if isinstance(self.cap.per, Calendar) else write_duration(self.cap.per)
+        kinds = (("category", self.cap.category), ("tag", self.cap.tag), ("account", self.cap.channel))
+        only = [f"of the {kind} {name}" for kind, name in kinds if name is not None]
+        return " ".join([f"{self.cap.most:,} per {per}", *only])
+
+
+@dataclass(frozen=True)
+class Person:
+    """All that is known of a person."""
+
+    phone: str
+    at: datetime
+    log: Sequence[LogEntry]
+    windows: Sequence[KnownWindow]
+    got: Sequence[GotMessage]
+    wrote: Sequence[WroteMessage]
+    rooms: Sequence[Room]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        rooms = [{"cap": room.words, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
+        return {
+            "phone": self.phone,
+            "opted_out": [entry.scope for entry in standing(self.log)],
+            "log": self.log,
+            "windows": [_window_json(window, self.at) for window in self.windows],
+            "caps": rooms,
+            "messages": self.got,
+            "inbound": self.wrote,
+        }
+
+
+def _window_json(window: KnownWindow, now: datetime) -> dict[str, Any]:
+    known = {"lane": window.lane, "open_until": window.open_until, "known_by": window.known_by}
+    return {**known, "open": window.open_until > now}
+
+
+async def look_up(connection: Connection, phone: str, caps: Sequence[Cap], now: datetime) -> Person:
+    """What is known of the phone; `caps` are those of drumbeat.toml."""
+    reach = max((_reach(cap) for cap in caps), default=timedelta())
+    touched = (await recent_touches(connection, [phone], now - reach)).get(phone, [])
+    counted = tuple(
+        Touch(touch.at, touch.category, touch.tags, touch.lane.partition("/")[0])
+        for touch in touched
+        if touch.counts
+    )
+    return Person(
+        phone,
+        now,
+        await log_of(connection, phone),
+        await windows_of(connection, phone),
+        await messages_to(connection, phone, LATELY),
+        await messages_from(connection, phone, LATELY),
+        [room_under(cap, phone, counted, now) for cap in caps],
+    )
+
+
+def _reach(cap: Cap) -> timedelta:
+    return CALENDAR_REACH if isinstance(cap.per, Calendar) else cap.per
+
+
+def room_under(cap: Cap, phone: str, touches: Sequence[Touch], now: datetime) -> Room:
+    """The room that is left, by the rule itself: as many messages count as the smallest cap that would be full."""
+    tags = frozenset({cap.tag} if cap.tag else ())
+
+    def full_until(most: int) -> datetime | None:
+        waiting = replace(cap, most=most, waits=True)
+        policy = Policy(cap.category or "", tags, cap.channel or "", caps=(waiting,))
+        known = Facts(now, RunState.RUNNING, policy, zones=zones_of(phone), touches=tuple(touches))
+        decision = frequency_cap(known)
+        return decision.until if isinstance(decision, Wait) else None
+
+    used = bisect_left(range(1, len(touches) + 1), True, key=lambda most: full_until(most) is None)
+    return Room(cap, max(0, cap.most - used), full_until(cap.most))

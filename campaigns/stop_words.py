@@ -1,0 +1,179 @@
+"""Messages by which people end marketing, end everything, or come back: told by the whole message, in many languages."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+Action = Literal["out", "in"]
+Scope = Literal["marketing", "all"]
+
+# Left out on purpose: what also answers an appointment, an order or a question (cancel, end, no, yes, enough, wait, go
+# on), and what is a common word elsewhere ("acha" is Swahili for stop and Hindi for fine).
+STOP: Final = {
+    "en": """stop; please stop; stop please; stop it; stop now; stop sms; stop ads; stop spam; stop spamming;
+        stop spamming me; stop marketing; stop promotions; stop promo; stop messages; stop messaging me;
+        stop texting me; stop sending me messages; stop writing to me; unsubscribe; unsubscribe me; unsub; opt out;
+        opt me out; optout; quit; remove me; take me off your list; do not contact me; don't contact me""",
+    "fr": """arrêt; arrêter; arrêtez; arrête; stop pub; stop svp; stopper; désabonner; désabonnement;
+        me désabonner; désabonnez-moi; désinscrire; désinscription; me désinscrire; désinscrivez-moi""",
+    "es": """baja; dar de baja; darme de baja; dame de baja; denme de baja; baja por favor; desuscribir;
+        desuscribirme; cancelar suscripción; no más mensajes; parar; detener""",
+    "pt": """sair; parar; pare de enviar; descadastrar; descadastre-me; me descadastre; cancelar inscrição;
+        cancelar subscrição; remover inscrição; não quero receber mensagens""",
+    "de": "stopp; abmelden; abbestellen; austragen; bitte abmelden; bitte stoppen; keine werbung; keine nachrichten mehr",
+    "it": """cancellami; disiscrivi; disiscrivimi; disiscrizione; cancella iscrizione; annulla iscrizione;
+        smettila; non voglio più messaggi""",
+    "nl": "afmelden; uitschrijven; schrijf me uit; stop met berichten; geen berichten meer; geen reclame",
+    "pl": "wypisz; wypisz mnie; zatrzymaj; wyrejestruj; rezygnuję z subskrypcji; anuluj subskrypcję",
+    "tr": "durdur; ret; abonelikten çık; aboneliği iptal et; mesaj istemiyorum; mesaj göndermeyin",
+    "ru": """стоп; отписка; отписаться; отпишись; отпишите; отпишите меня; не пишите мне; прекратите;
+        хватит писать""",
+    "uk": "відписатися; відписка; відпишіть мене; не пишіть мені",
+    "ar": """توقف; قف; إيقاف; أوقف; ايقاف الرسائل; إلغاء الاشتراك; الغاء اشتراك; إلغاء اشتراكي; لا ترسلوا لي""",
+    "fa": "توقف; لغو اشتراک; لغو عضویت",
+    "ur": "بند کریں; بند کرو; روکیں; پیغام بند کریں",
+    "hi": "रोकें; रोको; बंद करें; बंद करो; बन्द करें; स्टॉप; सदस्यता समाप्त करें; band karo; band kare",
+    "bn": "বন্ধ করুন; বন্ধ কর; থামুন; স্টপ; আনসাবস্ক্রাইব",
+    "ta": "நிறுத்து; நிறுத்தவும்",
+    "id": "berhenti; berhenti berlangganan; hentikan; stop promosi; jangan kirim lagi; henti; henti langganan",
+    "tl": "itigil; ihinto; tumigil",
+    "vi": "dừng lại; ngừng; dừng nhận tin; ngừng nhận tin; hủy đăng ký; huỷ đăng ký; ngừng gửi tin",
+    "th": "หยุด; หยุดส่ง; ยกเลิกการรับข่าวสาร; เลิกรับข่าวสาร",
+    "zh": "停止; 停止发送; 停止發送; 停止接收; 退订; 退訂; 取消订阅; 取消訂閱; 不要再发; 不要再發; 请停止; 請停止",
+    "ja": "停止; 配信停止; 停止して; 停止してください; ストップ; 登録解除; 配信解除; 購読解除; やめてください",
+    "ko": "중지; 정지; 그만; 그만 보내세요; 수신거부; 수신 거부; 스톱; 스탑; 구독취소; 구독 취소; 구독해지; 구독 해지",
+    "sw": "komesha; simama; simamisha; acha kutuma; acha kunitumia; jiondoe; niondoe; jitoe",
+    "he": "הסר; הסירו; הסירו אותי; הסר אותי; להסרה; להסיר; עצור; הפסק; הפסיקו; תפסיקו; סטופ",
+    "ha": "dakata; tsaya; ku daina; a daina; ku daina aiko mini",
+    "yo": "dáwọ́ dúró; ẹ dáwọ́ dúró",
+    "ig": "kwụsị; kwusi ya",
+    "am": "አቁም; አቁሙ",
+    "so": "jooji; joojiya",
+    "rw": "hagarika",
+    "sv": "avregistrera; avregistrera mig; sluta skicka; avsluta prenumeration",
+    "da": "afmeld; frameld; afmeld mig",
+    "no": "avmeld; meld meg av",
+    "fi": "lopeta; poista listalta; poistu listalta",
+    "el": "στοπ; σταμάτα; σταματήστε; διαγραφή; απεγγραφή",
+    "cs": "odhlásit; odhlásit se; zrušit odběr; odhlásiť",
+    "ro": "dezabonare; dezabonează-mă; oprește; opriți",
+    "hu": "leiratkozás; leiratkozom; leiratkozni",
+}  # fmt: skip
+"""End marketing. Language -> messages, separated by semicolons; "stop" itself is everybody's."""
+
+STOP_ALL: Final = {
+    "en": """stop all; stopall; stop all messages; stop everything; unsubscribe all; unsubscribe from all; opt out all;
+        opt out of all; optout all; remove me from all""",
+    "fr": "stop tout; arrêter tout; arrêtez tout; tout arrêter; stop à tout; stop tous; désabonner de tout",
+    "es": "stop todo; parar todo; detener todo; baja total; baja de todo",
+    "pt": "stop tudo; parar tudo; pare tudo; sair de tudo; sair de todas",
+    "de": "stopp alles; stop alles; alles stoppen; alles abbestellen; von allem abmelden",
+    "it": "stop tutto; ferma tutto; fermate tutto; disiscrivimi da tutto",
+    "nl": "alles stoppen; alles afmelden; overal afmelden",
+    "pl": "stop wszystko; zatrzymaj wszystko; wypisz ze wszystkiego",
+    "tr": "hepsini durdur; tümünü durdur; stop hepsi",
+    "ru": "стоп все; стоп всё; отписаться от всего; отпишите от всего",
+    "uk": "стоп усе; стоп все; відписатися від усього",
+    "ar": "إيقاف الكل; أوقف الكل; توقف الكل; ايقاف كل الرسائل; إلغاء كل الاشتراكات",
+    "hi": "सब बंद करें; सब बंद करो; सभी बंद करें; सब रोकें; sab band karo",
+    "id": "stop semua; berhenti semua; hentikan semua; henti semua",
+    "vi": "dừng tất cả; ngừng tất cả; hủy tất cả đăng ký",
+    "zh": "全部停止; 停止全部; 停止所有; 全部退订; 全部退訂; 退订全部; 退訂全部",
+    "ja": "すべて停止; 全て停止; 全部停止; すべて配信停止",
+    "ko": "모두 중지; 전체 중지; 전체 수신거부; 전체 수신 거부; 모두 수신거부",
+    "sw": "simamisha zote; komesha zote; acha kutuma zote",
+    "he": "הסר מהכל; הסירו מהכל; עצור הכל; הפסק הכל",
+    "ha": "dakata duka; tsaya duka; ku daina duka",
+}  # fmt: skip
+"""End every message."""
+
+START: Final = {
+    "en": """start; unstop; start all; unstop all; resubscribe; subscribe; subscribe me; opt in; opt me in;
+        optin; opt back in; start again""",
+    "fr": "me réabonner; réabonner; réabonnez-moi; réabonnement; s'abonner; abonnez-moi",
+    "es": "suscribir; suscribirme; resuscribir; darme de alta; dame de alta",
+    "pt": "reinscrever; recadastrar; quero voltar a receber",
+    "de": "wieder anmelden; wieder abonnieren; abonnieren",
+    "it": "riscrivimi; iscrivimi di nuovo",
+    "nl": "opnieuw aanmelden; weer aanmelden",
+    "pl": "wznów subskrypcję; zapisz mnie ponownie",
+    "tr": "başlat; yeniden başlat; abone ol",
+    "ru": "старт; подписаться; подписка; подпишите меня",
+    "uk": "підписатися; підпишіть мене",
+    "ar": "ابدأ; اشترك; اشتراك; إعادة الاشتراك",
+    "hi": "शुरू करें; शुरू करो; चालू करें; स्टार्ट; सदस्यता लें; shuru karo",
+    "id": "berlangganan; berlangganan lagi; langgan; langgan semula",
+    "vi": "đăng ký lại; nhận tin lại",
+    "zh": "重新订阅; 重新訂閱; 订阅; 訂閱; 恢复订阅; 恢復訂閱",
+    "ja": "再開; 配信再開; 再登録; 購読; スタート",
+    "ko": "수신재개; 수신동의; 수신 동의; 구독; 재구독",
+    "sw": "jiunge tena; niunge tena",
+    "he": "התחל; הצטרפות מחדש; חידוש הרשמה",
+    "ha": "sake farawa; sake saka ni",
+}  # fmt: skip
+"""Come back to everything."""
+
+_LETTERS: Final = str.maketrans("łøđðıɗɓƙƴ", "loddidbky")
+"""Letters with a stroke or a hook, and the dotless i, which no normalization takes apart."""
+_UNSEEN: Final = frozenset("\u034f\u0640\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Fillers and stretchers of the letters around them."""
+_ACCENTS: Final = frozenset((*range(10, 37), *range(200, 241)))
+"""Combining classes of accents and of Hebrew's and Arabic's vowel points; those of Indic scripts make other words."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopWord:
+    """What a message asks for."""
+
+    action: Action
+    scope: Scope
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes of the log that it changes: who comes back to all comes back to each."""
+        return ("all", "marketing") if self.action == "in" and self.scope == "all" else (self.scope,)
+
+
+def word_of(text: str) -> StopWord | None:
+    """What the message says about being written to, or None where the whole of it is no such word.
+
+    Case, accents, punctuation, emoji, spaces, invisible characters and full-width letters make no difference.
+    """
+    return _WORDS.get(_fold(text))
+
+
+def _fold(text: str) -> str:
+    """The letters and digits alone, in words one space apart."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
+    return " ".join("".join(map(_plain, plain)).split())
+
+
+@lru_cache(maxsize=4096)
+def _plain(character: str) -> str:
+    """The character; nothing for an accent or what cannot be seen; a space for what is no part of a word."""
+    if character in _UNSEEN or unicodedata.combining(character) in _ACCENTS:
+        return ""
+    match unicodedata.category(character):
+        case "Cf" | "Me":
+            return ""
+        case "Mn" if "VARIATION SELECTOR" in unicodedata.name(character, ""):
+            return ""
+        case category if category[0] in "LNM":
+            return character
+        case _:
+            return " "
+
+
+def _read(words: dict[str, str], meaning: StopWord) -> Iterable[tuple[str, StopWord]]:
+    return ((_fold(word), meaning) for language in words.values() for word in language.split(";"))
+
+
+_WORDS: Final = {
+    **dict(_read(START, StopWord("in", "all"))),
+    **dict(_read(STOP, StopWord("out", "marketing"))),
+    **dict(_read(STOP_ALL, StopWord("out", "all"))),
+}
