@@ -28,6 +28,10 @@ COMMANDS: Final = {
     "reconcile": ("app.commands.run:reconcile", "Ask the providers once what became of the messages."),
     "report": ("app.commands.report:report", "Who got it, who did not and why, and what it cost."),
     "why": ("app.commands.why:why", "Everything that happened to one recipient, and what holds it."),
+    "contacts": (
+        "app.commands.contacts:contacts",
+        "Who wants no more messages, and all that is known of a person.",
+    ),
     "rates": ("app.commands.rates:rates", "What messages cost, as dated cards with their sources."),
     "session": ("app.commands.session:session", "Connect phones to a session gateway by QR code."),
     "provider": ("app.commands.provider:provider", "The providers there are, and whether yours answer."),

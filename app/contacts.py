@@ -144,9 +144,7 @@ async def say_for(
 ) -> Sequence[LogEntry]:
     """Add one person's word to the log, even where they have said it before; what now keeps them out."""
     told = _storable(evidence) if evidence else None
-    entries = [
-        LogEntry(phone, word.action, scope, at, _storable(source), told) for scope in word.scopes
-    ]
+    entries = [LogEntry(phone, word.action, scope, at, _storable(source), told) for scope in word.scopes]
     await append_entries(connection, entries)
     return standing(await log_of(connection, phone))
 
@@ -173,6 +171,11 @@ def number_of(text: str, default_country: str | None) -> str:
 
 def _storable(text: str) -> str:
     return clean(text, LONGEST_TEXT)
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """What strangers wrote, fit for a terminal: control characters and newlines are spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ async def _reconcile(url: str, per_post: int) -> list[dict[str, Any]]:
         numbers = range(start + EVENTS, start + 2 * EVENTS)
         bodies = [body(numbers[s : s + per_post]) for s in range(0, EVENTS, per_post)]
         async with writing(engine) as connection:
-            await keep_webhooks(connection, [Arrival(ACCOUNT, utc_now(), "https://x/webhooks/meta", '{"content-type":"application/json"}', b) for b in bodies])
+            await connection.run_sync(keep_webhooks, [Arrival(ACCOUNT, utc_now(), "https://x/webhooks/meta", '{"content-type":"application/json"}', b) for b in bodies])
         began = perf_counter()
         assert await process_inbox(engine, {ACCOUNT: account}) == len(bodies)
         full = perf_counter() - began

@@ -1,4 +1,4 @@
-"""Messages by which people end marketing, end everything, or come back: told by the whole message, in many languages."""
+"""Messages by which people end marketing, end everything or come back: told by the whole message, in many languages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ STOP: Final = {
         desuscribirme; cancelar suscripción; no más mensajes; parar; detener""",
     "pt": """sair; parar; pare de enviar; descadastrar; descadastre-me; me descadastre; cancelar inscrição;
         cancelar subscrição; remover inscrição; não quero receber mensagens""",
-    "de": "stopp; abmelden; abbestellen; austragen; bitte abmelden; bitte stoppen; keine werbung; keine nachrichten mehr",
+    "de": """stopp; abmelden; abbestellen; austragen; bitte abmelden; bitte stoppen; keine werbung;
+        keine nachrichten mehr""",
     "it": """cancellami; disiscrivi; disiscrivimi; disiscrizione; cancella iscrizione; annulla iscrizione;
         smettila; non voglio più messaggi""",
     "nl": "afmelden; uitschrijven; schrijf me uit; stop met berichten; geen berichten meer; geen reclame",

@@ -1,4 +1,4 @@
-"""People across campaigns: what they said about being written to, as a log that only grows, and what is known of them."""
+"""People across campaigns: what they said about being written to, as a log that only grows, and what they got."""
 
 from __future__ import annotations
 
@@ -148,5 +148,3 @@ async def messages_from(connection: AsyncConnection, phone: str, most: int) -> l
         .limit(most)
     )
     return [WroteMessage(*row) for row in await connection.execute(wrote)]
-
-

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import Engine as BlockingEngine
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from campaigns.errors import UsageError
@@ -16,6 +17,11 @@ Engine = AsyncEngine
 Connection = AsyncConnection
 
 BUSY_TIMEOUT_MS = 30_000
+# What is stored is personal: an error's text, which is logged, must not repeat it.
+_SQLITE: Final[dict[str, Any]] = {
+    "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
+    "hide_parameters": True,
+}
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -42,10 +48,23 @@ def open_engine(url: str) -> AsyncEngine:
 
 
 def _open_sqlite(url: str) -> AsyncEngine:
-    # What is stored is personal: an error's text, which is logged, must not repeat it.
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
+    engine = create_async_engine(url, **_SQLITE)
+    _prepare_sqlite(engine.sync_engine)
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def open_blocking(engine: AsyncEngine) -> BlockingEngine:
+    """An engine on the same database for a thread of its own: a transaction then takes one step of the event loop and
+    not one for each of its statements."""
+    if engine.dialect.name != "sqlite":
+        return create_engine(engine.url, pool_pre_ping=True, pool_size=1, hide_parameters=True)
+    blocking = create_engine(engine.url.set(drivername="sqlite"), **_SQLITE)
+    _prepare_sqlite(blocking)
+    return blocking
+
+
+def _prepare_sqlite(engine: BlockingEngine) -> None:
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         # SQLAlchemy opens transactions below; the driver must not open its own, deferred, ones.
         connection.isolation_level = None
@@ -57,13 +76,11 @@ def _open_sqlite(url: str) -> AsyncEngine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:
         # A reader that becomes a writer midway meets SQLITE_BUSY at once; taking the lock first waits its turn.
         mode = "IMMEDIATE" if connection.get_execution_options().get("writes", True) else "DEFERRED"
         connection.exec_driver_sql(f"BEGIN {mode}")
-
-    return engine
 
 
 @asynccontextmanager
@@ -81,7 +98,7 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-def is_sqlite(connection: AsyncConnection) -> bool:
+def is_sqlite(connection: AsyncConnection | BlockingConnection) -> bool:
     return connection.dialect.name == "sqlite"
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.bulk import table_of
-from storage.engine import is_sqlite
+from storage.engine import BlockingConnection, is_sqlite
 from storage.tables import Id, notices, optouts, webhook_refusals, webhooks
 
 _LIMIT_EXCEEDED: Final = "54"
@@ -65,7 +65,7 @@ class News:
     at: datetime
 
 
-async def keep_webhooks(connection: AsyncConnection, arrivals: Sequence[Arrival]) -> None:
+def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -> None:
     """Store webhooks in the order of their arrival. They are safe once the transaction is committed."""
     rows = [
         {
@@ -78,15 +78,15 @@ async def keep_webhooks(connection: AsyncConnection, arrivals: Sequence[Arrival]
         for a in arrivals
     ]
     if rows:
-        await connection.execute(insert(webhooks), rows)
+        connection.execute(insert(webhooks), rows)
 
 
-async def count_refusals(connection: AsyncConnection, refused: Mapping[str, int], now: datetime) -> None:
+def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], now: datetime) -> None:
     """Add to each account's number of webhooks refused for a wrong or missing signature."""
     if not refused:
         return
     add = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(webhook_refusals)
-    await connection.execute(
+    connection.execute(
         add.on_conflict_do_update(
             index_elements=[webhook_refusals.c.account],
             set_={

@@ -40,8 +40,6 @@ MOST_IN_HAND: Final = 128 * 1024 * 1024
 """Bytes of bodies being read or waiting for their commit, of all requests together."""
 READ_WITHIN: Final = 20.0
 """Seconds for a body to arrive in."""
-ANSWER_WITHIN: Final = 8.0
-"""Seconds for the commit. Providers give up after ten, and then send the webhook again."""
 COME_AGAIN: Final = "5"
 _KEPT_HEADERS: Final = re.compile(
     r"^content-type$|signature|timestamp|event|webhook|request-id|idempotency|batch"

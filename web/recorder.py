@@ -1,6 +1,7 @@
 """Makes verified webhooks durable, many in one commit: whoever waits for one goes on once it is safe.
 
-One task writes. While a commit is under way the next webhooks gather, so the busier it is, the more of them share one.
+One task writes, in a thread beside the event loop. While a commit is under way the next webhooks gather, so the busier
+it is, the more of them share one.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from campaigns.clock import Now
-from storage.engine import Engine, writing
+from storage.engine import Engine, open_blocking
 from storage.inbox import Arrival, count_refusals, keep_webhooks
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,10 @@ MOST_WAITING: Final = 2_000
 """Webhooks that may wait for their commit; one more is asked to come again."""
 MOST_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 8 * 1024 * 1024
+ANSWER_WITHIN: Final = 8.0
+"""Seconds for the commit. Providers give up after ten, and then send the webhook again."""
+LOOK: Final = 1.0
+"""Seconds of a commit after which it is looked who has waited too long."""
 COUNT_EVERY: Final = 1.0
 """Seconds in which refusals gather before they are counted: a flood of them costs next to nothing."""
 
@@ -33,15 +39,24 @@ class NotStored(Exception):
     """The database did not take the webhook."""
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A webhook, and since when and how its commit is waited for."""
+
+    arrival: Arrival
+    since: float
+    committed: asyncio.Future[None]
+
+
 class Recorder:
     """An async context: on leaving it, what waits is still written."""
 
     def __init__(self, engine: Engine, now: Now, stored: Callable[[], None] | None = None) -> None:
-        self._engine = engine
+        self._engine = open_blocking(engine)
         self._now = now
         self._stored = stored
         """Called after each commit of webhooks."""
-        self._waiting: deque[tuple[Arrival, asyncio.Future[None]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._refused: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._open = False
@@ -57,15 +72,17 @@ class Recorder:
         self._wake.set()
         if self._writer is not None:
             await self._writer
+        self._engine.dispose()
 
     async def record(self, arrival: Arrival) -> None:
-        """Returns once the webhook is committed. Raises Busy, NotStored."""
+        """Returns once the webhook is committed. Raises Busy, NotStored, TimeoutError."""
         if not self._open or len(self._waiting) >= MOST_WAITING:
             raise Busy
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrival, committed))
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(arrival, loop.time(), loop.create_future())
+        self._waiting.append(waiting)
         self._wake.set()
-        await committed
+        await waiting.committed
 
     def refuse(self, account: str) -> None:
         """Count a webhook that was refused."""
@@ -91,10 +108,11 @@ class Recorder:
         refused, self._refused = self._refused, Counter()
         if not (batch or refused):
             return
+        storing = asyncio.create_task(asyncio.to_thread(self._store, batch, refused))
+        while not (await asyncio.wait([storing], timeout=LOOK))[0]:
+            self._give_up(batch)
         try:
-            async with writing(self._engine) as connection:
-                await keep_webhooks(connection, [arrival for arrival, _ in batch])
-                await count_refusals(connection, refused, self._now())
+            storing.result()
         except Exception as error:
             self._refused += refused
             logger.exception("Webhooks could not be stored.", extra={"action": "webhooks_not_stored"})
@@ -104,20 +122,30 @@ class Recorder:
         if batch and self._stored is not None:
             self._stored()
 
-    def _next_batch(self) -> list[tuple[Arrival, asyncio.Future[None]]]:
-        batch: list[tuple[Arrival, asyncio.Future[None]]] = []
+    def _store(self, batch: Sequence[Waiting], refused: Mapping[str, int]) -> None:
+        with self._engine.begin() as connection:
+            keep_webhooks(connection, [one.arrival for one in batch])
+            count_refusals(connection, refused, self._now())
+
+    def _give_up(self, batch: Sequence[Waiting]) -> None:
+        """Nobody waits too long; what is not stored yet still will be."""
+        latest = asyncio.get_running_loop().time() - ANSWER_WITHIN
+        _answer([one for one in (*batch, *self._waiting) if one.since < latest], TimeoutError())
+
+    def _next_batch(self) -> list[Waiting]:
+        batch: list[Waiting] = []
         size = 0
         while self._waiting and len(batch) < MOST_AT_ONCE and size < BYTES_AT_ONCE:
             batch.append(self._waiting.popleft())
-            size += len(batch[-1][0].body)
+            size += len(batch[-1].arrival.body)
         return batch
 
 
-def _answer(batch: list[tuple[Arrival, asyncio.Future[None]]], error: NotStored | None) -> None:
-    for _, committed in batch:
-        if committed.done():  # whoever waited has given up
+def _answer(batch: Sequence[Waiting], error: Exception | None) -> None:
+    for one in batch:
+        if one.committed.done():  # whoever waited has given up
             continue
         if error is None:
-            committed.set_result(None)
+            one.committed.set_result(None)
         else:
-            committed.set_exception(error)
+            one.committed.set_exception(error)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -47,13 +48,14 @@ def contacts() -> None:
 @click.pass_obj
 def import_(
     context: Context,
+    /,
     path: Path,
     out: bool,
     scope: Scope | None,
     source: str | None,
     rejects: Path | None,
     as_json: bool,
-    **reading: str | None,
+    **reading: Any,
 ) -> int:
     """Opt out everybody in a CSV, whose numbers are read as a campaign's are.
 
@@ -86,7 +88,9 @@ def _print_import(path: Path, report: ImportReport) -> None:
     from app.output import near, print_facts, print_table, say
 
     detected = report.detected
-    done, already = ("opted out", "already out") if report.word.action == "out" else ("opted in", "already in")
+    done, already = (
+        ("opted out", "already out") if report.word.action == "out" else ("opted in", "already in")
+    )
     facts: list[tuple[str, Any]] = [
         (
             "read as",
@@ -123,7 +127,7 @@ def _person_options(command: Command) -> Command:
 @contacts.command()
 @_person_options
 @click.pass_obj
-def optout(context: Context, scope: Scope | None, **said: Any) -> None:
+def optout(context: Context, /, scope: Scope | None, **said: Any) -> None:
     """Send a person no more marketing, or nothing at all; from the next messages on."""
     _say_for(context, _word("out", scope), **said)
 
@@ -131,7 +135,7 @@ def optout(context: Context, scope: Scope | None, **said: Any) -> None:
 @contacts.command()
 @_person_options
 @click.pass_obj
-def optin(context: Context, scope: Scope | None, **said: Any) -> None:
+def optin(context: Context, /, scope: Scope | None, **said: Any) -> None:
     """Write to a person again who has asked for it."""
     _say_for(context, _word("in", scope), **said)
 
@@ -155,7 +159,9 @@ def _say_for(
     from app.output import print_json, say, suggest
 
     number = number_of(phone, default_country)
-    out = [entry.scope for entry in run_async(_append(context, number, word, source or _user("hand"), evidence))]
+    out = [
+        entry.scope for entry in run_async(_append(context, number, word, source or _user("hand"), evidence))
+    ]
     if as_json:
         print_json({"phone": number, "action": word.action, "scope": word.scope, "opted_out": out})
         return
@@ -165,7 +171,7 @@ def _say_for(
 
 async def _append(
     context: Context, phone: str, word: StopWord, source: str, evidence: str | None
-) -> list[LogEntry]:
+) -> Sequence[LogEntry]:
     from app.contacts import say_for
     from campaigns.clock import utc_now
     from storage.engine import writing
@@ -212,14 +218,14 @@ async def _look_up(context: Context, phone: str) -> Person:
 
 
 def _print_person(person: Person) -> None:
-    from app.contacts import standing
+    from app.contacts import one_line, standing
     from app.output import print_facts, print_table, say
 
     out = standing(person.log)
     words = [f"{entry.scope} since {entry.at:%Y-%m-%d %H:%M:%S %Z}" for entry in out]
     print_facts(person.phone, [("opted out of", ", ".join(words) or "nothing")])
     say()
-    log = [(e.at, e.action, e.scope, one_line(e.source), one_line(e.evidence)) for e in person.log]
+    log = [(e.at, e.action, e.scope, one_line(e.source), one_line(e.evidence or "")) for e in person.log]
     print_table("What was said about being written to", ("at", "action", "scope", "source", "evidence"), log)
     windows = [
         (w.lane, w.open_until, "open" if w.open_until > person.at else "closed", w.known_by)
@@ -231,15 +237,8 @@ def _print_person(person: Person) -> None:
         print_table("Room under the caps of drumbeat.toml", ("cap", ">left", "room again at"), rooms)
     got = [(m.at, m.campaign, m.lane, m.category, m.state) for m in person.got]
     print_table("Messages to them", ("at", "campaign", "lane", "category", "state"), got)
-    wrote = [(m.at, m.lane or m.account, one_line(m.text)) for m in person.wrote]
+    wrote = [(m.at, m.lane or m.account, one_line(m.text or "")) for m in person.wrote]
     print_table("Messages from them", ("at", "to", "text"), wrote)
-
-
-def one_line(text: str | None, longest: int = 200) -> str | None:
-    """What strangers wrote, fit for a terminal: control characters and newlines are spaces."""
-    if text is None:
-        return None
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
 
 
 @contacts.command("list")
@@ -258,21 +257,56 @@ async def _list(context: Context, scope: Scope | None, format_: str) -> None:
     from storage.contacts import stream_opted_out
     from storage.engine import reading
 
-    printer = _Printer(format_)
     async with context.database() as engine, reading(engine) as connection:
+        printer = _Printer(sys.stdout, format_)
         async for entry in stream_opted_out(connection, scope):
             printer.write(entry)
-    printer.close()
+        printer.close()
+
+
+_COLUMNS = {"phone": 16, "scope": 9, "at": 23, "source": 24, "evidence": 0}
+"""What is printed of an opt-out, and how wide."""
 
 
 class _Printer:
-    """Prints entries as they come: a million of them take no more memory than ten."""
+    """Prints opt-outs as they come: a million of them take no more memory than ten."""
 
-    _columns = (("phone", 16), ("scope", 9), ("at", 23), ("source", 24), ("evidence", 0))
-
-    def __init__(self, format_: str) -> None:
-        self._format, self._count = format_, 0
+    def __init__(self, file: TextIO, format_: str) -> None:
+        self._file, self._format, self._count = file, format_, 0
+        if format_ == "csv":
+            self._csv(_COLUMNS)
+        elif format_ == "table":
+            self._line(_COLUMNS)
 
     def write(self, entry: LogEntry) -> None:
-        from app.exports import write_row
-        from app.output import to_json
+        from app.contacts import one_line
+        from app.output import cell, to_json
+
+        values = {name: getattr(entry, name) for name in _COLUMNS}
+        match self._format:
+            case "json":
+                self._file.write(("[\n" if not self._count else ",\n") + to_json(values))
+            case "csv":
+                self._csv(values.values())
+            case _:
+                self._line(one_line(cell(value)) for value in values.values())
+        self._count += 1
+
+    def close(self) -> None:
+        from app.output import NOTHING
+
+        if self._format == "json":
+            self._file.write("\n]\n" if self._count else "[]\n")
+        elif self._format == "table" and not self._count:
+            self._file.write(f"{NOTHING}\n")
+
+    def _csv(self, cells: Iterable[Any]) -> None:
+        import csv
+
+        from app.exports import safe
+
+        csv.writer(self._file, lineterminator="\n").writerow([safe(value) for value in cells])
+
+    def _line(self, cells: Iterable[str]) -> None:
+        texts = (text.ljust(width) for text, width in zip(cells, _COLUMNS.values(), strict=True))
+        self._file.write("  ".join(texts).rstrip() + "\n")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from campaigns.rules.decision import Decision, Facts, Form, Send, Skip, SkipReason
-from campaigns.rules.forms import may_be_free
+from campaigns.rules.forms import may_be_free, must_ask_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ BLOCKS: Final = (
 def destination(facts: Facts) -> Decision:
     if Form.TEMPLATE not in facts.policy.forms or not template_blocked(facts) or may_be_free(facts):
         return Send()
-    if Form.FREE in facts.policy.forms and facts.policy.waits_for_window:
+    if must_ask_window(facts) or (Form.FREE in facts.policy.forms and facts.policy.waits_for_window):
         return Send()
     return Skip(SkipReason.DESTINATION_BLOCKED)
 

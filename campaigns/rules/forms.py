@@ -18,6 +18,11 @@ def in_window(facts: Facts) -> bool:
     return facts.now < facts.window_until - MARGIN
 
 
+def must_ask_window(facts: Facts) -> bool:
+    """Whether the free form may be possible, and only the provider knows."""
+    return facts.may_ask_window and not facts.refused_as_free and Form.FREE in facts.policy.forms
+
+
 def may_be_free(facts: Facts) -> bool:
     """Whether the free form can go: the campaign has one, and the provider keeps no windows or this one is open."""
     if Form.FREE not in facts.policy.forms or facts.refused_as_free:

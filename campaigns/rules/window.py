@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from campaigns.rules.decision import Decision, Facts, Form, Rule, Send, Skip, SkipReason, Wait
 from campaigns.rules.destination import template_blocked
-from campaigns.rules.forms import may_be_free
+from campaigns.rules.forms import may_be_free, must_ask_window
 
 
 def window(facts: Facts) -> Decision:
-    if facts.may_ask_window and not facts.refused_as_free and Form.FREE in facts.policy.forms:
+    if must_ask_window(facts):
         return Wait(None, Rule.WINDOW_UNKNOWN)
     may_be_template = Form.TEMPLATE in facts.policy.forms and not template_blocked(facts)
     if may_be_free(facts):

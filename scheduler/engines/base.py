@@ -1,4 +1,4 @@
-"""What a clock needs of an engine, whole. An engine decides in which process a lane's shift is worked, and nothing else:
+"""What a clock needs of an engine, whole. An engine decides in which process a lane's shift is worked, nothing else:
 what is due is the database's to say, and whoever works a shift does so by `scheduler.shift`."""
 
 from __future__ import annotations

@@ -193,6 +193,7 @@ ALL_FACTS = st.builds(
     has_windows=st.booleans(),
     window_until=st.none() | NEAR,
     refused_as_free=st.booleans(),
+    may_ask_window=mostly(False, st.just(True)),
     free_price=PRICES,
     template_price=PRICES,
     purses=mostly((), PURSES),

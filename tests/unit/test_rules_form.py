@@ -21,7 +21,7 @@ from tests.support.facts import DAY, HOUR, NOW, TICK, facts, usd
 FREE, TEMPLATE = Send(Form.FREE), Send(Form.TEMPLATE)
 BOTH, ONLY_TEMPLATE = frozenset(Form), frozenset({Form.TEMPLATE})
 CLOSED = Skip(SkipReason.WINDOW_CLOSED)
-WAITS = Wait(None, Rule.WINDOW)
+WAITS, ASKED = Wait(None, Rule.WINDOW), Wait(None, Rule.WINDOW_UNKNOWN)
 OPEN = {"window_until": NOW + MARGIN + TICK}
 
 
@@ -45,6 +45,10 @@ OPEN = {"window_until": NOW + MARGIN + TICK}
         ({"waits_for_window": True, **OPEN, "refused_as_free": True}, WAITS),
         ({"waits_for_window": True, **OPEN}, FREE),
         ({"waits_for_window": True, "forms": BOTH}, TEMPLATE),
+        ({"may_ask_window": True}, ASKED),
+        ({"may_ask_window": True, "forms": BOTH}, ASKED),
+        ({"may_ask_window": True, "forms": ONLY_TEMPLATE}, TEMPLATE),
+        ({"may_ask_window": True, "forms": BOTH, "refused_as_free": True}, TEMPLATE),
     ],
 )
 def test_window(known: dict[str, Any], decision: Decision) -> None:
