@@ -37,11 +37,13 @@ class Comparison:
 
     @property
     def meaning(self) -> str:
+        if self.rates[0] == self.rates[1]:
+            return "no difference"
         if self.p_value is None:
             return "too few messages to say"
         odds = "fewer than 1" if self.p_value < 0.005 else f"about {round(self.p_value * 100)}"
         by_chance = f"chance alone makes such a difference {odds} in 100 times"
-        return f"{'a real difference' if self.p_value < SURE else 'not proven'}: {by_chance}"
+        return f"{'most likely a real difference' if self.p_value < SURE else 'not proven'}: {by_chance}"
 
 
 def _rate(count: int, of: int) -> float | None:

@@ -44,6 +44,7 @@ class _Piece:
         self.key = key
         self.source = source
         self.names = _names(key, source)
+        self._folded = {name: fold(name) for name in self.names}
         self._template: Template | None = _compile(key, source) if "{" in source else None
 
     def render(self, context: Mapping[str, str]) -> str:
@@ -51,7 +52,7 @@ class _Piece:
             return self.source
         try:
             return self._template.render(
-                {name: context[fold(name)] for name in self.names if fold(name) in context}
+                {name: context[folded] for name, folded in self._folded.items() if folded in context}
             )
         except UndefinedError as error:
             raise SpecError(

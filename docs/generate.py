@@ -41,6 +41,7 @@ from campaigns.costs import NO_CURRENCY
 from campaigns.pace import Rate, write_duration
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import LATER, AudienceSpec, CampaignSpec, PaceSpec
+from campaigns.variants_spec import VariantSpec, WinnerSpec
 from cli import cli
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings, Secret, SenderSettings
@@ -173,6 +174,8 @@ def _campaign_parts() -> Iterator[str]:
     yield _table("Its buttons", TemplateButtonSpec)
     yield _table("[schedule]", ScheduleSpec)
     yield _table("[pace]", PaceSpec)
+    yield _table("[[variants]]", VariantSpec)
+    yield _table("[winner]", WinnerSpec)
     yield "### Not supported by this version yet\n\nThese keys are refused, not ignored: " + _later() + ".\n"
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from campaigns.content import Content
 from campaigns.outcomes import Result
 from providers.base import PAIR_GAP, Call, Capabilities, Event, Plain, WebhookRequest
-from providers.http import JSON_HEADERS, Http, Reply, Request
+from providers.http import JSON_HEADERS, Http, Reply, Request, Url
 from providers.meta_answers import read_send
 from providers.meta_shape import TYPES, envelope, unsendable
 from providers.meta_webhooks import events_in
@@ -57,6 +57,10 @@ class Meta(Plain):
 
     def __init__(self, account: MetaAccount) -> None:
         self._account = account
+        self._urls = {
+            sender.phone_number_id: Url(f"{account.base_url}/{sender.phone_number_id}/messages")
+            for sender in account.senders
+        }
 
     def __repr__(self) -> str:
         return f"Meta({self._account.base_url!r})"
@@ -68,7 +72,7 @@ class Meta(Plain):
         return unsendable(content)
 
     def build(self, call: Call) -> Request:
-        url = f"{self._account.base_url}/{_number(call.sender)}/messages"
+        url = self._urls[_number(call.sender)]
         return Request("POST", url, headers=JSON_HEADERS, content=orjson.dumps(envelope(call)))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:

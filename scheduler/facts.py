@@ -16,6 +16,7 @@ from campaigns.phone_zones import zones_of
 from campaigns.prices import Price
 from campaigns.rules import Facts, Form
 from campaigns.rules.decision import Calendar, Purse, Touch
+from campaigns.rules.forms import MARGIN
 from campaigns.zones import find_zone
 from scheduler.lanes import Lane
 from scheduler.plans import BudgetLine, Plan
@@ -128,7 +129,7 @@ class Known:
 
     def _in_window(self, job: DueJob) -> bool:
         window = self.windows.get(job.phone)
-        return window is not None and self.now < window.until and job.held_by != AS_TEMPLATE
+        return window is not None and self.now < window.until - MARGIN and job.held_by != AS_TEMPLATE
 
     def take(self, claim: Claim, job: DueJob, price: Price | None) -> None:
         """The job is to be sent: what it uses up is gone for the rest of the slice."""
@@ -142,6 +143,10 @@ class Known:
     def reaches_somebody_new(self, job: DueJob) -> bool:
         """Whether a message to the person uses up the account's tier."""
         return self.tier is not None and not self._in_window(job) and job.phone not in self.tier.already
+
+    def may_come_back(self, job: DueJob) -> bool:
+        """Whether a message to the person is under way, whose room is free again should it be refused."""
+        return any(touch.under_way for touch in self.touches.get(job.phone, ()))
 
     def _purse(self, line: BudgetLine) -> Purse:
         left = line.limit.micros - self.used.get(line.key, 0)

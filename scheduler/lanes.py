@@ -13,6 +13,7 @@ from providers.base import Adapter
 from providers.http import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
+from scheduler.observing import Observe, ignore
 from scheduler.pacing import SLICE, Bucket, Pacer, rate_bucket
 
 LEASE = timedelta(seconds=30)
@@ -72,6 +73,7 @@ class Lane:
     look_after: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """Until when a message in doubt that was not seen need not be looked up: by job and attempt."""
     now: Now = utc_now
+    observe: Observe = ignore
 
     @property
     def adapter(self) -> Adapter:
@@ -95,6 +97,7 @@ def open_lanes(
     house_caps: tuple[Cap, ...] = (),
     transport: Transport | None = None,
     now: Now = utc_now,
+    observe: Observe = ignore,
 ) -> dict[str, Lane]:
     """Every sender of every account by its lane name, `account/sender`. Raises UsageError where a secret is missing."""
     lanes: dict[str, Lane] = {}
@@ -103,7 +106,7 @@ def open_lanes(
         account.house_caps = house_caps
         for sender in settings.senders:
             pacer = Pacer([account.limit, rate_bucket(sender.rate)])
-            lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now)
+            lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now, observe=observe)
             lanes[lane.name] = lane
     return lanes
 

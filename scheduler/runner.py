@@ -32,6 +32,7 @@ from scheduler.engines.embedded import Embedded
 from scheduler.engines.hand import Hand
 from scheduler.lanes import Lane, close_lanes, open_lanes
 from scheduler.locks import Hold, runner_lock
+from scheduler.observing import Observe, ignore
 from scheduler.presence import Presence
 from scheduler.progress import RunSummary, Snapshot
 from scheduler.shared_clock import shared_clock
@@ -72,6 +73,7 @@ async def run(
     progress: Progress | None = None,
     transport: Transport | None = None,
     now: Now = utc_now,
+    observe: Observe = ignore,
 ) -> RunSummary:
     """Drive every campaign of the database until stopped, or with `until_idle` until nothing is left to do now.
 
@@ -80,7 +82,7 @@ async def run(
     """
     if distributed:
         now = await shared_clock(engine)
-    lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now)
+    lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now, observe=observe)
     runner = Runner(engine, lanes, stop or asyncio.Event(), now, guard=guard, distributed=distributed)
     try:
         return await runner.run(until_idle, wait_receipts, progress)

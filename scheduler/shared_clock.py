@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
+from campaigns.errors import UsageError
 from storage.engine import Engine, reading
 from storage.workers import server_time
 
@@ -24,7 +25,18 @@ class SharedClock:
         self._zero = await _zero(engine)
 
 
+def require_server(engine: Engine) -> None:
+    """Raise UsageError unless the database is one that several machines can reach."""
+    if engine.dialect.name != "postgresql":
+        raise UsageError(
+            "Several machines need PostgreSQL: SQLite is one machine's.",
+            hint="Set [database] url to postgresql://…, or use the embedded engine.",
+        )
+
+
 async def shared_clock(engine: Engine) -> SharedClock:
+    """The clock, set. Raises UsageError where the database is no server."""
+    require_server(engine)
     return SharedClock(await _zero(engine))
 
 

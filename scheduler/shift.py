@@ -16,9 +16,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import AccountError, DrumbeatError, Unavailable
+from campaigns.log_ids import log_ids
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge, retry_delay
 from providers.http import Answer
 from scheduler.lanes import LEASE, Lane
+from scheduler.observing import CallEnded
 from scheduler.pacing import SLICE
 from scheduler.plans import Plans
 from scheduler.slicing import Ended, PlannedCall, Slice, open_slice, store_ended
@@ -171,7 +173,8 @@ class Shift:
             self.halted = True
             self.ended.withdrawn += planned.intents
             return
-        task = asyncio.create_task(self._call(planned))
+        with log_ids(**_ids(planned)):
+            task = asyncio.create_task(self._call(planned))
         self.in_flight.add(task)
         task.add_done_callback(self.in_flight.discard)
         for _ in planned.intents[1:]:
@@ -230,6 +233,10 @@ class Shift:
         for intent, result in zip(planned.intents, results, strict=True):
             ack = acknowledge(result, intent.job.attempts + 1, now, self.jitter)
             self.ended.outcomes.append(Outcome(intent, result, ack, now, status, request_id, latency_ms))
+            if isinstance(result, Refused):
+                ids = {"action": "message_refused", "job": intent.job.id, "kind": result.kind.value}
+                logger.debug("The provider did not take a message: %s", _said(result), extra=ids)
+        self.lane.observe(CallEnded(self.lane.account.name, self.lane.name, results, latency_ms))
         for result in set(results):
             self._heed(planned.run_id, result)
 
@@ -245,10 +252,13 @@ class Shift:
             case Refused(kind=FailureKind.CAMPAIGN):
                 self.halted = True
                 self.ended.run_pauses.setdefault(run_id, _said(result))
+                logger.info("The campaign is paused: %s", _said(result), extra={"action": "run_paused"})
             case _:
                 pass
 
     def _halt(self, reason: str, until: datetime | None) -> None:
+        if not self.halted:
+            logger.info("The lane is paused: %s", reason, extra={"action": "lane_paused"})
         self.halted = True
         self.lane.well_until = 0.0
         self.ended.pause_lane(reason, until)
@@ -305,6 +315,13 @@ class Shift:
                 )
                 await asyncio.sleep(pause)
         await self._store()
+
+
+def _ids(planned: PlannedCall) -> dict[str, str | int]:
+    """What the log calls it: `call` stands in the attempts of all its jobs."""
+    first, *others = planned.intents
+    named: dict[str, str | int] = {"run": planned.run_id, "call": first.call}
+    return named if others else {**named, "job": first.job.id}
 
 
 def _said(refused: Refused) -> str:

@@ -15,7 +15,7 @@ from campaigns.content import Content, write_content
 from campaigns.errors import SpecError
 from campaigns.outcomes import ALONE, Accepted, FailureKind, Refused
 from campaigns.rules import Form, Send, Skip, Wait, decide
-from campaigns.rules.decision import Rule
+from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import JobState, RunState
 from providers.base import Call
 from scheduler.facts import FRESH, Claim, Known, gather, lock_shared
@@ -45,8 +45,10 @@ from storage.variants import running_experiment
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 FOR_A_WORD: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
 SETTLING: Final = timedelta(seconds=0.5)
-"""After it the budget is looked at again: the calls under way then have mostly ended."""
+"""After it a full budget or cap is looked at again: the calls under way have mostly ended, and a refused message gives
+its room back."""
 BUDGET_REACHED: Final = "budget_reached: the next message would cost more than is left"
+UNPRICED: Final = "unpriced: a budget needs prices in its currency; set rates or price of the account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,16 +236,33 @@ async def _stop_or_wait(
     """The run's budget has no room for these. While calls are under way some may come back: a refused message costs
     nothing. Else the run is paused."""
     if not sends and not await any_sending(connection, claim.run.id):
-        await pause_run(connection, claim.run.id, BUDGET_REACHED, known.now)
+        reason = BUDGET_REACHED if _any_priced(claim, known, asides) else UNPRICED
+        await pause_run(connection, claim.run.id, reason, known.now)
         return asides
     later = known.now + SETTLING
     return [replace(aside, due_at=later) if _is_broke(aside) else aside for aside in asides]
+
+
+def _any_priced(claim: Claim, known: Known, asides: Sequence[Aside]) -> bool:
+    """Whether the price of any message that the budget holds is known in the budget's currency."""
+    broke = {aside.job_id for aside in asides if _is_broke(aside)}
+    currencies = {line.limit.currency for line in claim.lines}
+    prices = (
+        known.price(claim.plan, job, form)
+        for job in claim.jobs
+        if job.id in broke
+        for form in claim.plan.policy.forms
+    )
+    return any(price is not None and price.money.currency in currencies for price in prices)
 
 
 def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
     match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
             return Aside(job.id, JobState.PENDING, due_at=_wake_at(until, rule, claim, known), held_by=rule)
+        case Skip(reason=SkipReason.FREQUENCY_CAP) if known.may_come_back(job):
+            later = known.now + SETTLING
+            return Aside(job.id, JobState.PENDING, due_at=later, held_by=Rule.FREQUENCY_CAP)
         case Skip(reason=reason, state=state):
             return Aside(job.id, state, reason=reason)
         case Send(form=form):

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.clock import Now
@@ -14,6 +14,7 @@ from campaigns.states import LEFT, JobState, RunState
 from scheduler.lanes import Lane
 from scheduler.progress import RunSummary, Snapshot
 from scheduler.shift import wait_for_stop
+from scheduler.slicing import NEVER
 from storage.dispatch import has_due_work
 from storage.engine import Engine, reading
 from storage.lanes import read_lanes
@@ -118,5 +119,11 @@ class Watch:
             retry_at = (await look_ahead(connection, self._lanes.keys(), self._now())).retry_at
         notices = snapshot.notices
         if retry_at is not None and not notices and not interrupted:
-            notices = (f"The next message is tried again at {retry_at:%Y-%m-%d %H:%M:%S} UTC.",)
+            notices = (_next_try(retry_at),)
         return RunSummary(snapshot.states, interrupted, notices)
+
+
+def _next_try(at: datetime) -> str:
+    if at >= NEVER:
+        return "What is left waits for somebody's word; drumbeat why NAME PHONE says whose."
+    return f"The next message is tried again at {at:%Y-%m-%d %H:%M:%S} UTC."

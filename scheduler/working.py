@@ -15,6 +15,7 @@ from providers.settings import AccountSettings
 from scheduler.engines.hand import Hand
 from scheduler.engines.procrastinate import open_queue, serve
 from scheduler.lanes import Lane, close_lanes, open_lanes
+from scheduler.observing import Observe, ignore
 from scheduler.presence import Presence
 from scheduler.shared_clock import shared_clock
 from storage.engine import Engine, writing
@@ -34,6 +35,7 @@ async def work(
     stop: asyncio.Event,
     house_caps: tuple[Cap, ...] = (),
     transport: Transport | None = None,
+    observe: Observe = ignore,
 ) -> None:
     """Execute shifts of these accounts' lanes until `stop`, at most `concurrency` at once.
 
@@ -41,7 +43,9 @@ async def work(
     """
     async with open_queue(engine) as app:
         now = await shared_clock(engine)
-        lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now)
+        lanes = open_lanes(
+            accounts, house_caps=house_caps, transport=transport, now=now, observe=observe
+        )
         presence = Presence(engine, "worker", now, concurrency)
         hands = _Worker(engine, lanes, Hand(engine, presence.name, stop))
         try:

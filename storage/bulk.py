@@ -35,12 +35,13 @@ def table_of(
 
 
 async def fetch_rows(connection: AsyncConnection, wanted: Select[Any]) -> list[list[Any]]:
-    """The query's rows, in its order. Their columns must be of types that JSON has."""
+    """The query's rows, in no order. Their columns must be of types that JSON has."""
     rows = wanted.subquery("wanted")
-    if is_sqlite(connection):
-        gathered = func.json_group_array(func.json_array(*rows.c))
-    else:
-        gathered = cast(func.json_agg(func.json_build_array(*rows.c)), Text)
-    text = (await connection.execute(select(gathered))).scalar_one()
+    gathered = (
+        func.json_group_array(func.json_array(*rows.c))
+        if is_sqlite(connection)
+        else func.json_agg(func.json_build_array(*rows.c))
+    )
+    text = await connection.scalar(select(cast(gathered, Text)))
     found: list[list[Any]] = orjson.loads(text or "[]")
     return found

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from campaigns.outcomes import Accepted, Ack, Result
 from campaigns.prices import Price
@@ -34,7 +35,13 @@ from storage.tables import Id, attempts, events, jobs, optouts, recipients, runs
 logger = logging.getLogger(__name__)
 
 FIRST_POLL = timedelta(seconds=1)
-_EVENT: Final = {"job_id": Id, "at": BigInteger(), "source": Text(), "event": Text(), "detail": Text()}
+_EVENT: Final[dict[str, TypeEngine[Any]]] = {
+    "job_id": Id,
+    "at": BigInteger(),
+    "source": Text(),
+    "event": Text(),
+    "detail": Text(),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
+from sqlalchemy import Connection as BlockingConnection
 from sqlalchemy import Engine as BlockingEngine
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,6 +25,8 @@ _SQLITE: Final[dict[str, Any]] = {
     "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
     "hide_parameters": True,
 }
+
+_TURNS: Final[WeakKeyDictionary[AsyncEngine, asyncio.Lock]] = WeakKeyDictionary()
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -86,8 +91,15 @@ def _prepare_sqlite(engine: BlockingEngine) -> None:
 @asynccontextmanager
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes; commits at the end, rolls back on an error."""
-    async with engine.begin() as connection:
+    async with _turn(engine), engine.begin() as connection:
         yield connection
+
+
+def _turn(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
+    """SQLite has one writer, and who finds it busy sleeps and tries again: here its writers queue up instead."""
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    return _TURNS.setdefault(engine, asyncio.Lock())
 
 
 @asynccontextmanager

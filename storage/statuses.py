@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Select, Text, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from campaigns.states import JobState, advance
 from storage.bulk import fetch_rows, table_of
@@ -26,12 +27,12 @@ _TIMES: Final = {
     JobState.DELIVERED: "delivered_at",
     JobState.READ: "read_at",
 }
-_FACTS: Final = {
+_FACTS: Final[dict[str, TypeEngine[Any]]] = {
     **dict.fromkeys(_TIMES.values(), BigInteger()),
     "cost_micros": BigInteger(),
     "currency": Text(),
 }
-_MOVE: Final = dict.fromkeys(("state", "reason", "code"), Text())
+_MOVE: Final[dict[str, TypeEngine[Any]]] = dict.fromkeys(("state", "reason", "code"), Text())
 
 
 @dataclass(slots=True)
@@ -167,7 +168,7 @@ async def _write(connection: AsyncConnection, reached: Iterable[Reached], now: d
         return
     given = table_of(connection, rows, id=Id, **_MOVE, **_FACTS)
     moved = given.c.state.is_not(None)
-    changes = {name: case((moved, given.c[name]), else_=jobs.c[name]) for name in _MOVE}
+    changes: dict[str, Any] = {name: case((moved, given.c[name]), else_=jobs.c[name]) for name in _MOVE}
     changes |= {name: func.coalesce(given.c[name], jobs.c[name]) for name in _FACTS}
     await connection.execute(update(jobs).where(jobs.c.id == given.c.id).values(**changes, updated_at=now))
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.states import JobState
 from storage.engine import is_sqlite
-from storage.tables import touches
+from storage.tables import jobs, touches
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class TouchRow:
     category: str
     tags: frozenset[str]
     counts: bool
+    under_way: bool
+    """Whether its call has not ended yet: it may come back, and its room with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,19 @@ async def recent_touches(
         touches.c.category,
         touches.c.tags,
         touches.c.counts,
+        func.coalesce(jobs.c.state == JobState.SENDING.value, False),
     )
     found = (
         select(*columns)
+        .outerjoin(jobs, jobs.c.id == touches.c.job_id)
         .where(touches.c.phone.in_(phones), touches.c.at > since)
         .order_by(touches.c.at, touches.c.id)
     )
     rows: defaultdict[str, list[TouchRow]] = defaultdict(list)
-    for phone, job_id, at, lane, category, tags, counts in await connection.execute(found):
-        rows[phone].append(TouchRow(job_id, at, lane, category, frozenset(orjson.loads(tags)), counts))
+    for phone, job_id, at, lane, category, tags, counts, under_way in await connection.execute(found):
+        rows[phone].append(
+            TouchRow(job_id, at, lane, category, frozenset(orjson.loads(tags)), counts, under_way)
+        )
     return dict(rows)
 
 

@@ -162,7 +162,7 @@ class Ingress:
     def _url(self, request: Request) -> str:
         """The address that the provider called, as it knows it."""
         scope = request.scope
-        called = scope.get("raw_path") or scope["path"].encode()
+        called: bytes = scope.get("raw_path") or scope["path"].encode()
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         return (self._public_url or _origin(request)) + (called + query).decode("latin-1")
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Final
 
+from campaigns.log_ids import log_ids
 from campaigns.outcomes import retry_delay
 from scheduler.lanes import Lane
 from scheduler.shift import Shift
@@ -57,7 +58,8 @@ class Hand:
             return BUSY
         self._at_work.add(lane.name)
         try:
-            return await self._shift(lane).run()
+            with log_ids(lane=lane.name):
+                return await self._shift(lane).run()
         except Exception as error:
             logger.exception("A shift broke off.", extra={"action": "shift_failed", "lane": lane.name})
             return await self._excuse(lane, error)

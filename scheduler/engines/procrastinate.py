@@ -25,6 +25,7 @@ from procrastinate.schema import SchemaManager
 from campaigns.clock import Now
 from campaigns.errors import UsageError
 from scheduler.lanes import LEASE
+from scheduler.shared_clock import require_server
 from scheduler.shift import wait_for_stop
 from storage.engine import Engine, reading, server_address
 from storage.lanes import DueLane, held_lanes
@@ -81,11 +82,7 @@ async def _installed(app: App) -> str | None:
 @asynccontextmanager
 async def open_queue(engine: Engine) -> AsyncIterator[App]:
     """The queue, ready for use. Raises UsageError where its tables have to be made first."""
-    if engine.dialect.name != "postgresql":
-        raise UsageError(
-            "Several machines need PostgreSQL: SQLite is one machine's.",
-            hint="Set [database] url to postgresql://…, or use the embedded engine.",
-        )
+    require_server(engine)
     async with _open(engine) as app:
         found = await _installed(app)
         if found != VERSION:

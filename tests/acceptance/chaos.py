@@ -160,9 +160,10 @@ async def _prepare(folder: Path, url: str, emulator: Emulator, size: int) -> Non
 def _harm(
     crew: list[Process], url: str, dice: random.Random, seconds: float, restart: Callable[[], None] | None
 ) -> Counter[str]:
-    """Do harm at random moments for so long; what was done."""
+    """Do harm at random moments for so long; what was done. Every round has each kind of it, workers above all."""
     harms: Counter[str] = Counter()
-    kinds = ["kill", "stop", "stop", "cut"] + (["restart"] if restart else [])
+    kinds = ["kill worker", "kill worker", "stop worker", "stop worker", "kill clock", "stop clock", "cut"]
+    deck: list[str] = []
     time.sleep(4)  # until they have begun
     ends_at = time.monotonic() + seconds
     while time.monotonic() < ends_at:
@@ -170,14 +171,16 @@ def _harm(
         for process in crew:
             process.keep_alive()
             process.go_on()
-        victim, kind = dice.choice(crew + crew[2:]), dice.choice(kinds)
-        if kind == "kill":
+        deck = deck or dice.sample(kinds + (["restart"] if restart else []), k=len(kinds) + bool(restart))
+        kind = deck.pop()
+        victim = dice.choice(crew[2:] if kind.endswith("worker") else crew[:2])
+        if kind.startswith("kill"):
             victim.kill()
-        elif kind == "stop" and victim.stopped_until is None:
-            victim.stop_for(dice.choice([0.5, LEASE + 1, LEASE + 2, LEASE + 3]))
+        elif kind.startswith("stop"):
+            victim.stop_for(dice.choice([0.5, LEASE + 1, LEASE + 3]))
         elif kind == "cut":
             _cut_connections(url, dice)
-        elif kind == "restart" and restart is not None:
+        elif restart is not None:
             restart()
         harms[kind] += 1
     return harms

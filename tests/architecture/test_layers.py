@@ -18,6 +18,7 @@ HOMES = {
     "jinja2": {"campaigns/templates.py"},
     "phonenumbers": {"campaigns/phone.py", "campaigns/phone_plans.py", "campaigns/phone_zones.py"},
     "procrastinate": {"scheduler/engines/procrastinate.py"},
+    "prometheus_client": {"web/metrics.py"},
     "filelock": {"scheduler/locks.py"},
 }
 

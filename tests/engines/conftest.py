@@ -12,6 +12,7 @@ import pytest
 
 from campaigns.clock import utc_now
 from emulators.settings import Settings
+from scheduler.approval import NO_GUARD
 from scheduler.duties import Duties
 from scheduler.engines.base import Shifts
 from scheduler.engines.embedded import Embedded
@@ -41,7 +42,14 @@ class Bench:
     @property
     def duties(self) -> Duties:
         return Duties(
-            self.engine, self.lanes, self.shifts, self.stop, utc_now, holder="clock", sole=lambda: False
+            self.engine,
+            self.lanes,
+            self.shifts,
+            self.stop,
+            utc_now,
+            guard=NO_GUARD,
+            holder="clock",
+            sole=lambda: False,
         )
 
 

@@ -14,12 +14,12 @@ from storage.inbox import (
     Word,
     add_notices,
     add_words,
-    claim_webhooks,
-    close_webhooks,
     count_refusals,
     is_outage,
     keep_webhooks,
     new_webhooks,
+    set_aside,
+    take_webhooks,
 )
 from storage.tables import notices, optouts, webhook_refusals, webhooks
 from tests.support.campaigns import later, phone
@@ -29,36 +29,41 @@ def arrival(body: bytes, account: str = "hooked") -> Arrival:
     return Arrival(account, later(1), "http://hooks.test/webhooks/hooked", "{}", body)
 
 
-async def bodies(engine: Engine, most: int = 100, most_bytes: int = 10_000) -> list[bytes]:
+async def bodies(engine: Engine, most: int = 100, most_bytes: int = 10_000, after: int = 0) -> list[bytes]:
     async with reading(engine) as connection:
-        return [row.body for row in await new_webhooks(connection, ["hooked"], most, most_bytes)]
+        rows = await new_webhooks(connection, ["hooked"], most, most_bytes, after=after)
+        return [row.body for row in rows]
 
 
 async def test_webhooks_come_out_as_they_went_in_and_in_order(engine: Engine) -> None:
     kept = [bytes([n]) * n for n in range(20)]
     async with writing(engine) as connection:
-        await keep_webhooks(connection, [arrival(body) for body in kept])
-        await keep_webhooks(connection, [arrival(b"another's", "other")])
-        await keep_webhooks(connection, [])
+        await connection.run_sync(keep_webhooks, [arrival(body) for body in kept])
+        await connection.run_sync(keep_webhooks, [arrival(b"another's", "other")])
+        await connection.run_sync(keep_webhooks, [])
     assert await bodies(engine) == kept
     assert await bodies(engine, most=3) == kept[:3]
+    assert await bodies(engine, most=3, after=5) == kept[5:8]
 
 
 async def test_a_portion_is_bounded_by_bytes_but_never_empty(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await keep_webhooks(connection, [arrival(b"x" * 5000), arrival(b"y" * 10), arrival(b"z" * 95)])
+        await connection.run_sync(
+            keep_webhooks, [arrival(b"x" * 5000), arrival(b"y" * 10), arrival(b"z" * 95)]
+        )
     assert await bodies(engine, most_bytes=100) == [b"x" * 5000]
     async with writing(engine) as connection:
-        await close_webhooks(connection, {1: None}, later(2))
+        assert await take_webhooks(connection, [1], later(2)) == {1}
     assert await bodies(engine, most_bytes=100) == [b"y" * 10]
     assert await bodies(engine, most_bytes=105) == [b"y" * 10, b"z" * 95]
 
 
 async def test_what_is_closed_or_set_aside_is_not_handed_out_again(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await keep_webhooks(connection, [arrival(b"a"), arrival(b"b"), arrival(b"c")])
-        await close_webhooks(connection, {1: None, 2: "KeyError: 'id'"}, later(2))
-        assert await claim_webhooks(connection, [1, 2, 3]) == {3}
+        await connection.run_sync(keep_webhooks, [arrival(b"a"), arrival(b"b"), arrival(b"c")])
+        assert await take_webhooks(connection, [1, 2], later(2)) == {1, 2}
+        assert await take_webhooks(connection, [1, 2], later(3)) == frozenset()
+        await set_aside(connection, {2: "KeyError: 'id'"})
     assert await bodies(engine) == [b"c"]
     async with reading(engine) as connection:
         rows = (await connection.execute(select(webhooks).order_by(webhooks.c.id))).all()
@@ -73,7 +78,7 @@ async def test_what_is_closed_or_set_aside_is_not_handed_out_again(engine: Engin
 async def test_refusals_add_up(engine: Engine) -> None:
     for seconds, refused in ((1, {"hooked": 2}), (2, {"hooked": 40, "other": 1}), (3, {})):
         async with writing(engine) as connection:
-            await count_refusals(connection, refused, later(seconds))
+            await connection.run_sync(count_refusals, refused, later(seconds))
     async with reading(engine) as connection:
         rows = (await connection.execute(select(webhook_refusals).order_by(webhook_refusals.c.account))).all()
     assert [tuple(row) for row in rows] == [("hooked", 42, later(2)), ("other", 1, later(2))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from scheduler.inbox import process_inbox
 from scheduler.lanes import Account
-from storage.engine import Engine, reading
+from storage.engine import BlockingConnection, BlockingEngine, Engine, reading
 from storage.tables import webhook_refusals, webhooks
 from tests.support.campaigns import later
 from tests.web.signing import SIGNATURE, body_of, sign, signing_account
@@ -89,12 +89,17 @@ async def sqlite_hooks(sqlite_engine: Engine, accounts: dict[str, Account]) -> A
 
 
 @pytest.fixture
-def commits() -> Callable[[Engine], list[int]]:
-    """Count an engine's commits from now on."""
+def commits() -> Iterator[Callable[[Engine], list[int]]]:
+    """Count a database's commits from now on, whichever engine makes them."""
+    seen: dict[str | None, list[int]] = {}
+
+    def see(connection: BlockingConnection) -> None:
+        seen.setdefault(connection.engine.url.database, []).append(1)
 
     def count(engine: Engine) -> list[int]:
-        seen: list[int] = []
-        event.listen(engine.sync_engine, "commit", lambda _: seen.append(1))
-        return seen
+        seen[engine.url.database] = []
+        return seen[engine.url.database]
 
-    return count
+    event.listen(BlockingEngine, "commit", see)
+    yield count
+    event.remove(BlockingEngine, "commit", see)

@@ -451,7 +451,7 @@ async def test_a_kill_in_the_middle_of_a_batch_repeats_and_loses_nothing(hooks: 
         raise asyncio.CancelledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scheduler.inbox.close_webhooks", die)
+        patch.setattr("scheduler.inbox.add_notices", die)
         with pytest.raises(asyncio.CancelledError):
             await hooks.process()
     assert await states(hooks.engine) == ["accepted"]

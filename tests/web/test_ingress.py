@@ -180,11 +180,12 @@ async def test_a_database_that_takes_nothing_is_a_503_and_then_all_is_well_again
 async def test_a_commit_that_takes_too_long_is_a_503(
     sqlite_hooks: Hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web.ingress, "ANSWER_WITHIN", 0.1)
+    monkeypatch.setattr(web.recorder, "ANSWER_WITHIN", 0.1)
+    monkeypatch.setattr(web.recorder, "LOOK", 0.05)
     async with sqlite_hooks.engine.begin() as connection:
         await connection.execute(text("SELECT 1"))
         assert (await sqlite_hooks.post(SENT)).status_code == 503
-    monkeypatch.setattr(web.ingress, "ANSWER_WITHIN", 10)
+    monkeypatch.setattr(web.recorder, "ANSWER_WITHIN", 10)
     assert (await sqlite_hooks.post(SENT)).status_code == 200
     # The first was not lost either: it is stored though its sender was told to come again.
     assert len(await sqlite_hooks.stored()) == 2

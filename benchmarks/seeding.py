@@ -1,0 +1,86 @@
+"""Databases to measure on: a campaign and its people, made by the database itself, so that a million take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from sqlalchemy import insert, text
+
+from campaigns.spec import CampaignSpec
+from campaigns.states import CampaignState
+from providers.meta import MetaAccount
+from storage.engine import Engine, writing
+from storage.schema import upgrade
+from storage.tables import campaigns, imports
+
+ACCOUNT: Final = "meta"
+SENDER: Final = "shop"
+LANE: Final = f"{ACCOUNT}/{SENDER}"
+BEGUN: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_PEOPLE: Final = text(
+    """
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :size)
+    INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars)
+    SELECT :campaign, :import, i + 2, '+44' || CAST(7100000000 + i AS TEXT), 'GB', i % 10000,
+           '{"first_name":"Ada","code":"SPRING' || CAST(i AS TEXT) || '"}'
+    FROM n
+    """
+)
+
+
+def phone(number: int) -> str:
+    return f"+44{7_100_000_000 + number}"
+
+
+@contextmanager
+def new_database() -> Iterator[str]:
+    """The URL of a SQLite file that does not exist yet."""
+    with TemporaryDirectory(prefix="drumbeat-bench-") as folder:
+        yield f"sqlite:///{Path(folder, 'bench.db')}"
+
+
+def meta_account(port: int, folder: Path, **values: Any) -> MetaAccount:
+    """An account at the stub, with one sender."""
+    key = folder / "api_key"
+    key.write_text("the key of the benchmarks")
+    sender = {"name": SENDER, "phone_number_id": "106540352242922", **values}
+    base_url = f"http://127.0.0.1:{port}/v24.0"
+    return MetaAccount.model_validate(
+        {"adapter": "meta", "base_url": base_url, "api_key": f"file:{key}", "senders": [sender]}
+    )
+
+
+def campaign(name: str = "bench", **tables: Any) -> CampaignSpec:
+    """A marketing template with two variables, and one cap: what most campaigns are."""
+    template = {"name": "spring", "language": "en", "parameters": ["{{ first_name }}", "{{ code }}"]}
+    values: dict[str, Any] = {
+        "name": name,
+        "provider": ACCOUNT,
+        "senders": [SENDER],
+        "category": "marketing",
+        "content": {"template": template},
+        "caps": [{"max": 2, "per": "7d"}],
+    }
+    return CampaignSpec.model_validate({**values, **tables})
+
+
+async def store(engine: Engine, wanted: CampaignSpec, size: int) -> None:
+    """Migrate, and store the campaign with its people; it is due."""
+    await upgrade(engine)
+    head: Mapping[str, Any] = {"name": wanted.name, "state": CampaignState.SCHEDULED, "spec": wanted.to_json()}
+    async with writing(engine) as connection:
+        added = insert(campaigns).values(
+            **head, category=wanted.category, start_at=BEGUN, created_at=BEGUN, updated_at=BEGUN
+        )
+        campaign_id = await connection.scalar(added.returning(campaigns.c.id))
+        read = insert(imports).values(
+            campaign_id=campaign_id, source="-", digest=wanted.name, rows=size, accepted=size, rejected=0,
+            duplicates=0, detected="{}", created_at=BEGUN,
+        )  # fmt: skip
+        import_id = await connection.scalar(read.returning(imports.c.id))
+        await connection.execute(_PEOPLE, {"size": size, "campaign": campaign_id, "import": import_id})

@@ -1,0 +1,27 @@
+"""What a shift tells whoever watches it: the one seam between sending and measuring. It knows no metrics library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from campaigns.outcomes import Result
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """One call to a provider, with a result for each of its recipients."""
+
+    account: str
+    lane: str
+    results: Sequence[Result]
+    latency_ms: int | None
+    """None: no call was made, or it came to nothing that can be timed."""
+
+
+Observe = Callable[[CallEnded], None]
+"""Called in the event loop for every call that ended: it must be quick, and raise nothing."""
+
+
+def ignore(_: CallEnded) -> None:
+    """Nobody watches."""

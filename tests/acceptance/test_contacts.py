@@ -1,0 +1,205 @@
+"""Opt-outs through the command line on both databases, and what they do to a campaign that is being sent."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from app.contacts import import_words, say_for
+from campaigns.clock import utc_now
+from campaigns.intake.model import IntakeOptions
+from campaigns.stop_words import StopWord
+from cli import cli
+from storage.contacts import append_news
+from storage.engine import reading, writing
+from storage.tables import jobs
+from tests.acceptance.conftest import World
+from tests.support.campaigns import phone, spec
+from tests.support.project import PEOPLE, Done, write_project
+
+Run = Callable[..., Done]
+CAPS = '\n[[caps]]\nmax = 2\nper = "7d"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OURVOICE_API_KEY", "test-key")
+    return write_project(tmp_path)
+
+
+@pytest.fixture
+def run(folder: Path, database_url: str) -> Run:
+    def run(*arguments: str) -> Done:
+        result = CliRunner().invoke(cli, ("--database", database_url, *arguments))
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    assert run("db", "upgrade").code == 0
+    return run
+
+
+def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) -> None:
+    (folder / "out.csv").write_text(PEOPLE, encoding="utf-8")
+    done = run("contacts", "import", "out.csv", "--default-country", "GB", "--source", "old shop", "--json")
+    assert done.code == 3
+    counts = {key: done.json[key] for key in ("rows", "changed", "unchanged", "rejected", "reasons")}
+    assert counts == {
+        "rows": 5, "changed": 3, "unchanged": 1, "rejected": 1, "reasons": {"phone_not_a_number": 1},
+    }  # fmt: skip
+    assert "nobody" in (folder / "rejects.csv").read_text("utf-8")
+    again = run("contacts", "import", "out.csv", "--default-country", "GB")
+    assert again.code == 3
+    assert "already out    4" in again.out
+    listed = run("contacts", "list", "--json").json
+    assert [(one["phone"], one["scope"], one["source"], one["evidence"]) for one in listed] == [
+        (f"+44770090001{n}", "marketing", "old shop", f"out.csv, line {n + 2}") for n in range(3)
+    ]
+    (folder / "rejects.csv").unlink()
+    (folder / "good.csv").write_text("phone\n+447700900010\n", encoding="utf-8")
+    assert run("contacts", "import", "good.csv", "--in").code == 0
+    assert not (folder / "rejects.csv").exists()
+    assert len(run("contacts", "list", "--json").json) == 2
+
+
+def test_people_are_opted_out_and_in_by_hand_and_everything_is_kept(run: Run) -> None:
+    out = run(
+        "contacts", "optout", "07700 900010", "--default-country", "gb", "--evidence", "ticket 12", "--json"
+    )
+    assert (out.code, out.json["phone"], out.json["opted_out"]) == (0, "+447700900010", ["marketing"])
+    both = run("contacts", "optout", "+447700900010", "--scope", "all", "--source", "lawyer")
+    assert both.out == "+447700900010 is opted out of marketing and of all.\n"
+    half = run("contacts", "optin", "+447700900010", "--scope", "marketing")
+    assert half.out == "+447700900010 is opted out of all.\n"
+    assert run("contacts", "optin", "+447700900010").out == "+447700900010 is not opted out.\n"
+    shown = run("contacts", "show", "+447700900010", "--json").json
+    said = [(entry["action"], entry["scope"], entry["evidence"]) for entry in shown["log"]]
+    assert said == [
+        ("out", "marketing", "ticket 12"),
+        ("out", "all", None),
+        ("in", "marketing", None),
+        ("in", "all", None),
+        ("in", "marketing", None),
+    ]
+    assert shown["log"][1]["source"] == "lawyer"
+    assert shown["log"][0]["source"].startswith("hand")
+    assert shown["opted_out"] == []
+
+
+def test_a_person_is_shown_with_what_strangers_wrote_made_harmless(run: Run, folder: Path) -> None:
+    settings = folder / "drumbeat.toml"
+    settings.write_text(settings.read_text("utf-8") + CAPS, encoding="utf-8")
+    run("contacts", "optout", "+447700900010", "--evidence", "\x1b[2JSTOP\nnow")
+    shown = run("contacts", "show", "+447700900010").out
+    assert "opted out of  marketing since 20" in shown
+    assert "\x1b" not in shown
+    assert "[2JSTOP now" in shown
+    assert [line.split() for line in shown.splitlines() if line.startswith("2 per 1w")] == [
+        ["2", "per", "1w", "2", "-"]
+    ]
+
+
+def test_the_list_is_safe_to_open_and_to_import_again(run: Run, folder: Path) -> None:
+    assert run("contacts", "list").out.splitlines()[1] == "  (none)"
+    assert run("contacts", "list", "--json").json == []
+    run("contacts", "optout", "+447700900010", "--evidence", "=cmd()")
+    run("contacts", "optout", "+447700900011", "--scope", "all")
+    text = run("contacts", "list", "--csv").out
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["phone"], row["evidence"]) for row in rows] == [
+        ("+447700900010", "'=cmd()"),
+        ("+447700900011", ""),
+    ]
+    only = run("contacts", "list", "--scope", "all").out.splitlines()
+    assert [line.split()[:2] for line in only] == [["phone", "scope"], ["+447700900011", "all"]]
+    (folder / "back.csv").write_text(text, encoding="utf-8")
+    assert run("contacts", "import", "back.csv", "--json").json["changed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["optout", "nobody"], 5, "Write it like +22901970000."),
+        (["optout", "07700 900010"], 5, "--default-country"),
+        (["optin", "07700 900010", "--default-country", "Britain"], 5, "two letters"),
+        (["show", "12"], 5, "is no phone number"),
+        (["optout", "+447700900010", "--scope", "some"], 2, "'marketing', 'all'"),
+        (["import", "nowhere.csv"], 5, "nowhere.csv"),
+        (["import", "spring.csv", "--phone-column", "tel"], 5, "spring.csv, line 1, column tel"),
+        (["import", "spring.csv", "--rejects", "spring.csv"], 2, "overwrite"),
+        (["list", "--json", "--csv"], 2, "either"),
+    ],
+)
+def test_a_refusal_says_what_to_do_and_changes_nothing(
+    run: Run, arguments: list[str], code: int, says: str
+) -> None:
+    done = run("contacts", *arguments)
+    assert (done.code, done.out) == (code, "")
+    assert says in done.err
+    assert run("contacts", "list", "--json").json == []
+
+
+async def test_nothing_is_sent_after_an_opt_out_is_stored(world: World) -> None:
+    await world.campaign(spec(pace={"delay_between": 40}), 40)
+    calls: list[Any] = []
+    under_way: set[str] = set()
+
+    async def opt_out_at_the_tenth(_request: httpx.Request) -> None:
+        calls.append(1)
+        if len(calls) == 10:
+            everybody = {phone(number): "STOP" for number in range(40)}
+            said: Any = {"action": "out", "scope": "marketing", "source": "hand:ada", "at": utc_now()}
+            async with writing(world.engine) as connection:
+                await append_news(connection, everybody, **said)
+            async with reading(world.engine) as connection:
+                begun = select(jobs.c.phone).where(jobs.c.state.not_in(["pending", "skipped"]))
+                under_way.update(await connection.scalars(begun))
+
+    world.transport.before_send = opt_out_at_the_tenth
+    await world.run()
+    received = {f"+{message['to']}" for message in await world.ledger()}
+    assert received == under_way
+    assert 10 <= len(received) < 20
+    rows = await world.jobs()
+    assert {(row.state, row.reason) for row in rows if row.phone not in received} == {
+        ("skipped", "opted_out")
+    }
+
+
+async def test_a_list_that_is_imported_while_a_campaign_is_sent_holds_from_then_on(
+    world: World, tmp_path: Path
+) -> None:
+    await world.campaign(spec(pace={"delay_between": 40}), 30)
+    path = tmp_path / "out.csv"
+    path.write_text("\n".join(["phone", *(phone(number) for number in range(30))]), encoding="utf-8")
+    calls: list[Any] = []
+
+    async def import_at_the_fifth(_request: httpx.Request) -> None:
+        calls.append(1)
+        if len(calls) == 5:
+            await import_words(world.engine, path, IntakeOptions(), StopWord("out", "all"), "import:ada")
+
+    world.transport.before_send = import_at_the_fifth
+    await world.run()
+    assert 5 <= len(await world.ledger()) <= 8
+    assert {row.reason for row in await world.jobs()} == {None, "opted_out"}
+
+
+async def test_who_comes_back_is_written_to_again_and_other_kinds_go_on(world: World) -> None:
+    async with writing(world.engine) as connection:
+        for number, scope in ((0, "marketing"), (1, "all"), (2, "marketing")):
+            word = StopWord("out", "all" if scope == "all" else "marketing")
+            await say_for(connection, phone(number), word, "hand:ada", None, utc_now())
+        await say_for(connection, phone(2), StopWord("in", "all"), "hand:ada", None, utc_now())
+    await world.campaign(spec("sale", category="marketing"), 4)
+    await world.campaign(spec("parcel", category="utility"), 4)
+    await world.run()
+    skipped = [(row.run_id, row.phone) for row in await world.jobs() if row.reason == "opted_out"]
+    assert sorted(number for _, number in skipped) == [phone(0), phone(1), phone(1)]

@@ -1,0 +1,263 @@
+"""The log of opt-outs only grows and its newest words hold; what is known of a person is found across campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert, select
+
+from app.contacts import import_words, look_up, room_under, say_for, standing
+from campaigns.errors import IntakeError, UsageError
+from campaigns.intake.model import IntakeOptions
+from campaigns.rules.decision import Calendar, Cap
+from campaigns.stop_words import Scope, StopWord
+from storage.contacts import LogEntry, append_news, log_of, stream_opted_out
+from storage.dispatch import optout_scopes
+from storage.engine import Engine, reading, writing
+from storage.inbox import Word, add_words
+from storage.tables import inbound, jobs, optouts, runs, touches
+from storage.windows import Opening, extend_windows
+from tests.support.campaigns import EPOCH, later, phone, spec, store_campaign
+from tests.support.facts import DAY, HOUR, NOW, TICK, touched
+
+OUT, IN = StopWord("out", "marketing"), StopWord("in", "all")
+OPTIONS = IntakeOptions(default_country="GB", landlines="accept")
+
+
+async def news(
+    engine: Engine, evidence: Mapping[str, str], word: StopWord = OUT, seconds: float = 1
+) -> set[str]:
+    changed: set[str] = set()
+    async with writing(engine) as connection:
+        for scope in word.scopes:
+            changed |= await append_news(
+                connection, evidence, action=word.action, scope=scope, source="import:me", at=later(seconds)
+            )
+    return changed
+
+
+async def opted_out(engine: Engine, scope: Scope | None = None) -> list[tuple[str, str]]:
+    async with reading(engine) as connection:
+        return [(entry.phone, entry.scope) async for entry in stream_opted_out(connection, scope)]
+
+
+async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> None:
+    told = {phone(1): "list.csv, line 2", phone(2): "list.csv, line 3"}
+    assert await news(engine, told) == {phone(1), phone(2)}
+    assert await news(engine, {**told, phone(3): "x"}, seconds=2) == {phone(3)}
+    assert await news(engine, {}) == set()
+    async with reading(engine) as connection:
+        assert await log_of(connection, phone(1)) == [
+            LogEntry(phone(1), "out", "marketing", later(1), "import:me", "list.csv, line 2")
+        ]
+        assert await optout_scopes(connection, [phone(n) for n in range(5)]) == {
+            phone(n): {"marketing"} for n in (1, 2, 3)
+        }
+
+
+async def test_scopes_are_apart_and_coming_back_lifts_both(engine: Engine) -> None:
+    await news(engine, {phone(1): "a"})
+    await news(engine, {phone(1): "b"}, StopWord("out", "all"))
+    assert await opted_out(engine) == [(phone(1), "marketing"), (phone(1), "all")]
+    assert await opted_out(engine, "all") == [(phone(1), "all")]
+    assert await news(engine, {phone(1): "c"}, StopWord("in", "marketing")) == {phone(1)}
+    assert await opted_out(engine) == [(phone(1), "all")]
+    assert await news(engine, {phone(1): "d"}, IN) == {phone(1)}
+    assert await opted_out(engine) == []
+    async with reading(engine) as connection:
+        assert [entry.evidence for entry in await log_of(connection, phone(1))] == ["a", "b", "c", "d"]
+
+
+async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
+    for seconds in (1, 2):
+        async with writing(engine) as connection:
+            out = await say_for(connection, phone(1), OUT, "hand:ada", f"call {seconds}", later(seconds))
+        assert [entry.at for entry in out] == [later(seconds)]
+    async with writing(engine) as connection:
+        assert (
+            await add_words(
+                connection, "webhook:shop", [Word(phone(1), "in", "marketing", later(1.5), "START")]
+            )
+            == 0
+        )  # it was said before what is known
+        assert await say_for(connection, phone(1), IN, "hand:ada", None, later(3)) == []
+        assert len(await log_of(connection, phone(1))) == 4
+
+
+async def test_nothing_of_the_log_is_ever_changed_or_deleted(engine: Engine) -> None:
+    seen: list[tuple[object, ...]] = []
+    for seconds, word in enumerate((OUT, IN, OUT, StopWord("out", "all"), IN)):
+        await news(engine, {phone(1): "x", phone(2): "y"}, word, seconds)
+        async with reading(engine) as connection:
+            rows = [tuple(row) for row in await connection.execute(select(optouts).order_by(optouts.c.id))]
+        assert rows[: len(seen)] == seen
+        assert len(rows) > len(seen)
+        seen = rows
+
+
+async def test_a_list_of_many_is_streamed_whole(engine: Engine) -> None:
+    told = {phone(number): "list" for number in range(2500)}
+    assert len(await news(engine, told)) == 2500
+    assert await opted_out(engine) == [(number, "marketing") for number in told]
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "people.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "name;Mobile Number\nA;+447700900001\nB;07700 900002\nC;020 7946 0018\nA2;447700900001\nM;nobody\n",
+    )
+    rejects = tmp_path / "bad.csv"
+    for changed in (3, 0):
+        report = await import_words(
+            engine, path, OPTIONS, OUT, "import:me", rejects=rejects, now=lambda: later(1)
+        )
+        assert (report.rows, report.changed, report.unchanged, report.rejected) == (
+            5,
+            changed,
+            4 - changed,
+            1,
+        )
+    assert report.rejects_file == rejects
+    assert "M;nobody;6;Mobile Number;phone_not_a_number" in rejects.read_text("utf-8")
+    async with reading(engine) as connection:
+        log = await log_of(connection, "+447700900001")
+    assert [(e.source, e.evidence, e.at) for e in log] == [("import:me", "people.csv, line 2", later(1))]
+    assert await opted_out(engine) == [
+        (number, "marketing") for number in ("+447700900001", "+447700900002", "+442079460018")
+    ]
+
+
+async def test_a_number_far_below_in_the_file_is_still_told_once(engine: Engine, tmp_path: Path) -> None:
+    numbers = [phone(number) for number in range(1000)] + [phone(1000 + number) for number in range(9999)]
+    path = write(tmp_path, "\n".join(["phone", *numbers, *numbers, *numbers]))
+    report = await import_words(engine, path, OPTIONS, OUT, "import:me")
+    assert (report.changed, report.unchanged) == (len(numbers), 2 * len(numbers))
+    assert report.rejects_file is None
+
+
+async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
+    engine: Engine, tmp_path: Path
+) -> None:
+    numbers = [phone(1000 + number) for number in range(9000)]
+    path = write(tmp_path, "\n".join(["phone,note", *(f"{number},{'x' * 400}" for number in numbers)]))
+    moments = [later(1)]
+    with pytest.raises(IndexError):
+        await import_words(engine, path, OPTIONS, OUT, "import:me", now=moments.pop)
+    before = len(await opted_out(engine))
+    assert 0 < before < len(numbers)
+    report = await import_words(engine, path, OPTIONS, OUT, "import:me")
+    assert (report.changed, report.unchanged) == (len(numbers) - before, before)
+
+
+async def test_a_file_that_cannot_be_read_changes_nothing(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path, "name\nAda\n")
+    with pytest.raises(IntakeError) as caught:
+        await import_words(engine, path, OPTIONS, OUT, "import:me")
+    assert caught.value.file == "people.csv"
+    with pytest.raises(UsageError):
+        await import_words(engine, path, OPTIONS, OUT, "import:me", rejects=path)
+    assert await opted_out(engine) == []
+
+
+async def test_a_person_is_known_across_campaigns(engine: Engine) -> None:
+    for name in ("spring", "summer"):
+        await store_campaign(engine, spec(name), 2)
+    async with writing(engine) as connection:
+        await connection.execute(
+            insert(runs), [{"campaign_id": 1, "nominal_at": EPOCH, "state": "running", "priority": 0, "spec": "{}",
+                            "jobs": 2, "launched_at": EPOCH}]
+        )  # fmt: skip
+        due = {"run_id": 1, "lane": "ourvoice/shop", "state": "read", "due_at": EPOCH, "updated_at": EPOCH}
+        await connection.execute(
+            insert(jobs), [{**due, "recipient_id": n + 1, "phone": phone(n)} for n in range(2)]
+        )
+        touch = {
+            "phone": phone(0),
+            "lane": "ourvoice/shop",
+            "category": "marketing",
+            "tags": "[]",
+            "counts": True,
+        }
+        rows = [(1, 1, 10), (77, 2, 20), (78, 99, 30)]
+        await connection.execute(
+            insert(touches),
+            [{**touch, "job_id": job, "campaign_id": of, "at": later(at)} for job, of, at in rows],
+        )
+        await extend_windows(
+            connection, [Opening(phone(0), f"ourvoice/{name}", later(at), "inbound") for name, at in
+                         (("shop", 90), ("desk", 200))], EPOCH
+        )  # fmt: skip
+        wrote = [
+            {
+                "account": "ourvoice",
+                "lane": None,
+                "phone": phone(n),
+                "at": later(at),
+                "message_id": str(at),
+                "text": text,
+            }
+            for n, at, text in ((0, 5, "Hi"), (0, 6, "STOP"), (1, 7, "other"))
+        ]
+        await connection.execute(insert(inbound), wrote)
+        await say_for(connection, phone(0), OUT, "hand:ada", "STOP", later(6))
+    async with reading(engine) as connection:
+        person = await look_up(connection, phone(0), [Cap(5, timedelta(days=7))], later(100))
+        nobody = await look_up(connection, phone(500), [], later(100))
+    assert [(m.campaign, m.state, m.at) for m in person.got] == [
+        (None, None, later(30)),
+        ("summer", None, later(20)),
+        ("spring", "read", later(10)),
+    ]
+    assert [(w.lane, w.open_until) for w in person.windows] == [
+        ("ourvoice/desk", later(200)),
+        ("ourvoice/shop", later(90)),
+    ]
+    assert [window["open"] for window in person.json["windows"]] == [True, False]
+    assert [(m.text, m.at) for m in person.wrote] == [("STOP", later(6)), ("Hi", later(5))]
+    assert [(entry.scope, entry.evidence) for entry in standing(person.log)] == [("marketing", "STOP")]
+    assert [(room.left, room.frees_at) for room in person.rooms] == [(2, None)]
+    assert nobody.json == {
+        "phone": phone(500), "opted_out": [], "log": [], "windows": [], "caps": [], "messages": [], "inbound": [],
+    }  # fmt: skip
+
+
+WEEK = timedelta(days=7)
+LONDON = "+447700900001"
+
+
+@given(st.lists(st.integers(1, 24 * 9), max_size=8), st.integers(1, 6))
+def test_the_room_of_a_rolling_cap_is_what_counting_leaves(hours: list[int], most: int) -> None:
+    room = room_under(Cap(most, WEEK), LONDON, touched([n * HOUR for n in hours]), NOW)
+    used = sum(n < 24 * 7 for n in hours)
+    assert room.left == max(0, most - used)
+    assert (room.frees_at is None) == (room.left > 0)
+
+
+def test_the_room_of_a_calendar_cap_is_that_of_their_day() -> None:
+    got = touched([11 * HOUR, 12 * HOUR + TICK, DAY])  # it is noon in London
+    room = room_under(Cap(1, Calendar.DAY), LONDON, got, NOW)
+    assert (room.left, room.frees_at) == (0, NOW + 12 * HOUR)
+    assert room_under(Cap(3, Calendar.DAY), LONDON, got, NOW).left == 2
+
+
+def test_a_cap_of_one_kind_counts_that_kind() -> None:
+    got = touched([HOUR]) + touched([HOUR], "utility", ["news"], "desk")
+    assert room_under(Cap(1, WEEK, category="utility"), LONDON, got, NOW).left == 0
+    assert room_under(Cap(2, WEEK, tag="news"), LONDON, got, NOW).left == 1
+    assert room_under(Cap(2, WEEK, channel="shop"), LONDON, got, NOW).left == 1
+    assert room_under(Cap(2, WEEK, category="service"), LONDON, got, NOW).left == 2
+    words = room_under(
+        Cap(1000, timedelta(hours=12), category="utility", channel="shop"), LONDON, (), NOW
+    ).words
+    assert words == "1,000 per 12h of the category utility of the account shop"
