@@ -9,7 +9,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 
@@ -152,15 +152,30 @@ def _forget_stdout() -> None:
 )
 @click.option("--database", metavar="URL", help="sqlite:///FILE or postgresql://…; overrides the settings.")
 @click.option("--debug", is_flag=True, help="Log more, and show where an unexpected error came from.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    envvar="DRUMBEAT_LOG_FORMAT",
+    help="json: log one JSON object to a line, remarks and progress too.",
+    show_envvar=True,
+)
 @click.version_option(package_name="drumbeat", message="drumbeat %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, config: Path | None, database: str | None, debug: bool) -> None:
+def cli(
+    ctx: click.Context,
+    config: Path | None,
+    database: str | None,
+    debug: bool,
+    log_format: Literal["text", "json"],
+) -> None:
     """Drumbeat sends a campaign to everybody in a CSV, once, at your pace, and tells what became of it.
 
     New here? Start with: drumbeat demo
     """
     Context.debug = debug
-    ctx.obj = Context(config, database)
+    ctx.obj = Context(config, database, log_format)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from app.logs import Format
     from app.settings import Settings
     from storage.engine import Engine
 
@@ -18,9 +19,12 @@ class Context:
 
     debug: ClassVar[bool] = False
 
-    def __init__(self, config: Path | None, database: str | None) -> None:
+    def __init__(
+        self, config: Path | None, database: str | None, log_format: Format = "text"
+    ) -> None:
         self.config = config
         self.database_url = database
+        self.log_format = log_format
 
     @cached_property
     def settings(self) -> Settings:
@@ -28,7 +32,7 @@ class Context:
         from app.logs import set_up_logs
         from app.settings import load_settings
 
-        set_up_logs(verbose=self.debug)
+        set_up_logs(verbose=self.debug, format=self.log_format)
         return load_settings(self.config, self.database_url)
 
     @asynccontextmanager

@@ -21,8 +21,8 @@ OURS: Final = ("app", "campaigns", "providers", "scheduler", "storage", "web")
 _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _NUMBER: Final = re.compile(
     r"\+[ ().-]*\d(?:[ ().-]*\d){6,}"  # begins with a plus, however it is grouped
-    r"|(?<!\d)\d{9,}(?!\d)"  # or nothing but digits, as some providers write it
-    r"|(?<!\d)(?:\(\d{2,4}\)|\d{2,4})(?:[ .][ ]?\d{2,4}){3,}(?!\d)"  # or in groups, as people do
+    r"|\d{8,}"  # or nothing but digits, as some providers write it
+    r"|(?<!\d)\d{2,4}(?: \d{2,4}){3,}(?!\d)"  # or in groups, as people do
 )
 _PASSWORD: Final = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
 _SHOWN: Final = 2

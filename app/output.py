@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -14,7 +15,10 @@ from typing import Any, Final
 
 import click
 
+from app.logs import log_as_json
 from campaigns.costs import plain
+
+logger = logging.getLogger(__name__)
 
 RIGHT: Final = ">"
 """A column heading that starts with it holds numbers."""
@@ -39,7 +43,10 @@ def say(text: str = "") -> None:
 
 def tell(text: str) -> None:
     """A remark beside the output proper: never mixed into what is piped."""
-    click.echo(text, err=True)
+    if log_as_json():
+        logger.info(text, extra={"action": "told"})
+    else:
+        click.echo(text, err=True)
 
 
 def suggest(*commands: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, Protocol
 
+from app.logs import log_as_json
 from app.output import tell
 from scheduler.progress import Snapshot
 
@@ -28,7 +29,7 @@ class Progress(Protocol):
 @contextmanager
 def progress_display() -> Iterator[Progress]:
     """The display that fits where stderr goes."""
-    display: Progress = _Bar() if sys.stderr.isatty() else _Lines()
+    display: Progress = _Bar() if sys.stderr.isatty() and not log_as_json() else _Lines()
     try:
         yield display
     finally:

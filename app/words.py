@@ -44,5 +44,33 @@ WAITS: Final = {
     "ramp": "The campaign has sent as many on this sender today as its ramp allows.",
     "window_unknown": "The provider is being asked whether the person's 24-hour window is open.",
     "use_template": "The person's window is closed; it goes as a template next.",
+    "own_time": "Its own time has not come: the row's `send_at`, or the run's time of day where the person lives.",
+    "no_sender": "Its account or sender is not in drumbeat.toml; nothing sends it until it is.",
+    "campaign_scheduled": "The campaign has not started; it starts at its time.",
+    "campaign_draft": "The campaign is a draft without a time; `drumbeat campaign start` gives it one.",
+    "approval": "The campaign is not launched before somebody approves it.",
 }
 """What `held_by` of a pending job says."""
+
+ASSUMES: Final = {
+    "runner": "`drumbeat run` is at work then, and nobody pauses the campaign.",
+    "no_news": "Nothing else is sent to the person first, and they neither write nor opt out.",
+    "pace": "Those before it go at the pace named here, and no campaign of higher priority comes in between.",
+    "shared_rate": "The account's other senders leave it its share of the account's rate.",
+    "back_off": "The sender is well again when its pause ends.",
+    "winner": "The winner of the variants is named when the test ends.",
+    "room_for_all": "The limit has room for those before it as well once it has room again; else it is later.",
+    "runs_in_time": "The campaign is launched at its time.",
+}
+"""What an estimated send time of `why` takes for granted."""
+
+FORMS: Final = {
+    "no_windows": "the provider keeps no 24-hour windows",
+    "only_form": "the campaign has no other form",
+    "open": "the person's 24-hour window was known to be open until {until}",
+    "closed": "the person's 24-hour window was closed at {until}",
+    "unknown": "no open 24-hour window of the person was known",
+    "refused": "the provider had refused the free form: the window is closed",
+    "cheaper": "the person's 24-hour window was open until {until}, and the template was the cheaper form",
+}
+"""Why a message goes, or went, in its form."""

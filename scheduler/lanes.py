@@ -14,7 +14,9 @@ from providers.http import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.observing import Observe, ignore
-from scheduler.pacing import SLICE, Bucket, Pacer, rate_bucket
+from scheduler.pacing import SLICE, Bucket, Pacer, Slots, rate_bucket
+from scheduler.sharing import SharedRate
+from storage.engine import Engine
 
 LEASE = timedelta(seconds=30)
 """How long a lane stays its holder's without a word from it."""
@@ -38,6 +40,8 @@ class Account:
     limit: Bucket | None
     house_caps: tuple[Cap, ...] = ()
     """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
+    shared_rate: SharedRate | None = None
+    """Its rate, where other processes use it too."""
 
     @property
     def pair_gap(self) -> timedelta:
@@ -98,20 +102,33 @@ def open_lanes(
     transport: Transport | None = None,
     now: Now = utc_now,
     observe: Observe = ignore,
+    shared_on: Engine | None = None,
 ) -> dict[str, Lane]:
-    """Every sender of every account by its lane name, `account/sender`. Raises UsageError where a secret is missing."""
+    """Every sender of every account by its lane name, `account/sender`. Raises UsageError where a secret is missing.
+
+    `shared_on`: the database by which other processes that use these accounts share their rates.
+    """
     lanes: dict[str, Lane] = {}
     for name, settings in accounts.items():
-        account = open_account(name, settings, transport=transport)
+        shared = SharedRate(shared_on, name, settings.rate, now) if shared_on and settings.rate else None
+        account = open_account(name, settings, transport=transport, shared_rate=shared)
         account.house_caps = house_caps
         for sender in settings.senders:
-            pacer = Pacer([account.limit, rate_bucket(sender.rate)])
+            own = rate_bucket(sender.rate)
+            slots = Slots(settings.rate) if shared and settings.rate else None
+            pacer = Pacer([None if shared else account.limit, own], slots=slots)
             lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now, observe=observe)
             lanes[lane.name] = lane
     return lanes
 
 
-def open_account(name: str, settings: AccountSettings, *, transport: Transport | None = None) -> Account:
+def open_account(
+    name: str,
+    settings: AccountSettings,
+    *,
+    transport: Transport | None = None,
+    shared_rate: SharedRate | None = None,
+) -> Account:
     """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
     adapter = open_adapter(settings)
     limit = rate_bucket(settings.rate)
@@ -120,9 +137,9 @@ def open_account(name: str, settings: AccountSettings, *, transport: Transport |
         adapter.credentials,
         timeout=settings.timeout.total_seconds(),
         transport=transport,
-        before_request=limit.wait if limit else None,
+        before_request=shared_rate.wait if shared_rate else limit.wait if limit else None,
     )
-    return Account(name, settings, adapter, http, limit)
+    return Account(name, settings, adapter, http, limit, shared_rate=shared_rate)
 
 
 async def close_lanes(lanes: Mapping[str, Lane]) -> None:

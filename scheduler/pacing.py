@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Iterable
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from aiolimiter import AsyncLimiter
 
 from campaigns.pace import Rate
+from storage.grants import AHEAD, LATE, slot_spacing
 
 SLICE: Final = 0.1
 """Seconds worth of sends that one slice commits ahead."""
@@ -85,18 +88,74 @@ NO_RUN: Final = 0
 """Asks for a turn that only the lane's and the account's limits hold back."""
 
 
+class Slots:
+    """A lane's part of a rate that several processes share: moments given to it, each good for LATE and then lost."""
+
+    def __init__(self, rate: Rate) -> None:
+        self.per_second = 1 / slot_spacing(rate).total_seconds()
+        self._moments: deque[float] = deque()
+        self._again = 0.0
+
+    def give(self, moments: Iterable[float], again: float) -> None:
+        """The slots of the next slice, by the monotonic clock; `again`: when to ask where there is none."""
+        self._moments.extend(moments)
+        self._again = again
+
+    @property
+    def left(self) -> int:
+        """How many there still are."""
+        late = time.monotonic() - LATE.total_seconds()
+        while self._moments and self._moments[0] < late:
+            self._moments.popleft()
+        return len(self._moments)
+
+    def ready_in(self) -> float:
+        moment = self._moments[0] if self.left else self._again
+        return max(0.0, moment - time.monotonic())
+
+    def take(self) -> None:
+        self._moments.popleft()
+
+    def prime(self, idle: float) -> None:
+        """What was granted before belongs to an earlier shift."""
+        self._moments.clear()
+
+
+class Ranked(Protocol):
+    """A run, as far as turns go."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def priority(self) -> int: ...
+
+
+R = TypeVar("R", bound=Ranked)
+
+
 class Pacer:
     """The limits of one lane: its own and its account's for every send, and those of the run that sends."""
 
-    def __init__(self, shared: Iterable[Bucket | None], dice: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        shared: Iterable[Bucket | None],
+        dice: random.Random | None = None,
+        slots: Slots | None = None,
+    ) -> None:
+        self.slots = slots
         self._dice = dice or random.Random()  # noqa: S311
         self._shared = [bucket for bucket in shared if bucket is not None]
         self._runs: dict[int, list[Bucket]] = {}
+        self._turns: dict[int, int] = {}
+        """Which turn of the lane was the run's last: the least recent goes first."""
+        self._turn = 0
 
     def prime(self, idle: float) -> None:
         """Start the lane's limits where the last send, `idle` seconds ago, left them."""
         for bucket in self._shared:
             bucket.prime(idle)
+        if self.slots is not None:
+            self.slots.prime(idle)
 
     def admit(
         self, run_id: int, gap: timedelta, rate: Rate | None, idle: float, jitter: timedelta = timedelta()
@@ -115,29 +174,54 @@ class Pacer:
     def forget(self, keep: Iterable[int]) -> None:
         """Drop the limits of runs that have ended."""
         self._runs = {run_id: self._runs[run_id] for run_id in keep if run_id in self._runs}
+        self._turns = {run_id: turn for run_id, turn in self._turns.items() if run_id in self._runs}
+
+    def in_turn(self, runs: Sequence[R]) -> list[R]:
+        """Higher priority first, and among equals whoever has waited longest for a turn: none starves another."""
+        return sorted(runs, key=lambda run: (-run.priority, self._turns.get(run.id, 0)))
+
+    def note_turn(self, run_id: int) -> None:
+        """The run has had its turn in a slice."""
+        self._turn += 1
+        self._turns[run_id] = self._turn
 
     def ready_in(self, run_id: int) -> float:
         """Seconds until the run may send its next message."""
-        return max((bucket.ready_in() for bucket in self._buckets(run_id)), default=0.0)
+        waits = [bucket.ready_in() for bucket in self._buckets(run_id)]
+        return max([*waits, self.slots.ready_in()] if self.slots else waits, default=0.0)
 
     def slice_size(self, run_id: int | None = None) -> int:
         """How many messages a slice may hold, of one run or of all: about 100 ms worth, at least one."""
         buckets = self._shared if run_id is None else self._buckets(run_id)
         paces = [bucket.per_second for bucket in buckets]
+        paces += [self.slots.per_second] if self.slots else []
         return max(1, min(LARGEST_SLICE, math.floor(min(paces) * SLICE))) if paces else LARGEST_SLICE
+
+    @property
+    def reach(self) -> timedelta:
+        """How long after its beginning a slice's last call may begin."""
+        return timedelta(seconds=SLICE) + (AHEAD + LATE if self.slots else timedelta())
 
     def spacing(self, run_id: int) -> timedelta:
         """The time between two sends of the run that its limits come to."""
         paces = [bucket.per_second for bucket in self._buckets(run_id)]
         return timedelta(seconds=1 / min(paces)) if paces else timedelta()
 
-    async def turn(self, run_id: int) -> None:
-        """Wait until every limit has room for one more message of the run, then take from all at once."""
+    async def turn(self, run_id: int) -> bool:
+        """Wait until every limit has room for one more message of the run, then take from all at once.
+
+        False where the account's slots are used up or were missed: the message has to wait for another slice.
+        """
         buckets = self._buckets(run_id)
         while (wait := self.ready_in(run_id)) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(wait, TICK))
+        if self.slots is not None and not self.slots.left:
+            return False
         for bucket in buckets:
             await bucket.acquire()  # has room: does not suspend, so nobody comes between
+        if self.slots is not None:
+            self.slots.take()
+        return True
 
     def _buckets(self, run_id: int) -> list[Bucket]:
         return [*self._shared, *self._runs.get(run_id, ())]

@@ -82,7 +82,14 @@ async def run(
     """
     if distributed:
         now = await shared_clock(engine)
-    lanes = open_lanes(accounts, house_caps=house_caps, transport=transport, now=now, observe=observe)
+    lanes = open_lanes(
+        accounts,
+        house_caps=house_caps,
+        transport=transport,
+        now=now,
+        observe=observe,
+        shared_on=engine if distributed else None,
+    )
     runner = Runner(engine, lanes, stop or asyncio.Event(), now, guard=guard, distributed=distributed)
     try:
         return await runner.run(until_idle, wait_receipts, progress)

@@ -167,8 +167,9 @@ class Shift:
         """Wait for the call's turn and set it off; the turns of a batch's other recipients follow it."""
         if len(self.in_flight) >= self.lane.account.calls_per_lane:
             await asyncio.wait(self.in_flight, return_when=asyncio.FIRST_COMPLETED)
-        if not self.halted:
-            await self.lane.pacer.turn(planned.run_id)
+        if not self.halted and not await self.lane.pacer.turn(planned.run_id):
+            self.ended.withdrawn += planned.intents
+            return
         if self.halted or not self._may_send():
             self.halted = True
             self.ended.withdrawn += planned.intents

@@ -23,6 +23,7 @@ from scheduler.lanes import LEASE, Lane
 from scheduler.pacing import SLICE
 from scheduler.plans import Plans
 from scheduler.reserving import Sending, give_back, reserve_sends, settle_outcomes
+from scheduler.sharing import SharedRate
 from storage.dispatch import (
     Aside,
     DueJob,
@@ -125,7 +126,7 @@ async def open_slice(
         known = await gather(connection, lane, claims, now)
         calls = [call for claim in claims for call in await _prepare(connection, epoch, claim, known)]
         if calls:
-            await note_sends(connection, lane.name, now + timedelta(seconds=SLICE))
+            await note_sends(connection, lane.name, now + lane.pacer.reach)
     return Slice(
         calls,
         sum(len(claim.jobs) for claim in claims),
@@ -185,7 +186,7 @@ async def _claim(
     claims: list[Claim] = []
     blocked: list[int] = []
     taken: set[str] = set()
-    for run in running:
+    for run in lane.pacer.in_turn(running):
         plan = await plans.of(connection, run.id)
         lane.pacer.admit(run.id, plan.gap, plan.rate, idle, plan.jitter)
         if lane.pacer.ready_in(run.id) > SLICE:
@@ -198,8 +199,29 @@ async def _claim(
         fresh = tuple(job for job in due if job.phone not in taken)
         taken.update(job.phone for job in fresh)
         if fresh:
+            lane.pacer.note_turn(run.id)
             claims.append(Claim(run, plan, fresh, plan.budget_lines(run, now), experiment))
-    return claims, blocked
+    if not claims or lane.account.shared_rate is None:
+        return claims, blocked
+    granted = await _within_rate(connection, lane, lane.account.shared_rate, claims)
+    return granted, blocked if granted else [run.id for run in running]
+
+
+async def _within_rate(
+    connection: Connection, lane: Lane, rate: SharedRate, claims: Sequence[Claim]
+) -> list[Claim]:
+    """As many of the claimed jobs as the account's rate has slots for; the others stay as they were."""
+    slots = lane.pacer.slots
+    assert slots is not None  # noqa: S101
+    wanted = sum(len(claim.jobs) for claim in claims) - slots.left
+    slots.give(*await rate.take(connection, wanted))
+    room, kept = slots.left, []
+    for claim in claims:
+        jobs = claim.jobs[:room]
+        room -= len(jobs)
+        if jobs:
+            kept.append(replace(claim, jobs=jobs))
+    return kept
 
 
 async def _prepare(connection: Connection, epoch: int, claim: Claim, known: Known) -> list[PlannedCall]:

@@ -44,7 +44,7 @@ async def work(
     async with open_queue(engine) as app:
         now = await shared_clock(engine)
         lanes = open_lanes(
-            accounts, house_caps=house_caps, transport=transport, now=now, observe=observe
+            accounts, house_caps=house_caps, transport=transport, now=now, observe=observe, shared_on=engine
         )
         presence = Presence(engine, "worker", now, concurrency)
         hands = _Worker(engine, lanes, Hand(engine, presence.name, stop))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection as BlockingConnection
 from sqlalchemy import Engine as BlockingEngine
@@ -25,8 +23,6 @@ _SQLITE: Final[dict[str, Any]] = {
     "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
     "hide_parameters": True,
 }
-
-_TURNS: Final[WeakKeyDictionary[AsyncEngine, asyncio.Lock]] = WeakKeyDictionary()
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -91,15 +87,8 @@ def _prepare_sqlite(engine: BlockingEngine) -> None:
 @asynccontextmanager
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes; commits at the end, rolls back on an error."""
-    async with _turn(engine), engine.begin() as connection:
+    async with engine.begin() as connection:
         yield connection
-
-
-def _turn(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
-    """SQLite has one writer, and who finds it busy sleeps and tries again: here its writers queue up instead."""
-    if engine.dialect.name != "sqlite":
-        return nullcontext()
-    return _TURNS.setdefault(engine, asyncio.Lock())
 
 
 @asynccontextmanager

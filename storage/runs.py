@@ -57,6 +57,7 @@ class RunRow:
     token: str
     kind: str = "scheduled"
     parent_id: int | None = None
+    priority: int = 0
 
     @property
     def is_test(self) -> bool:
@@ -229,6 +230,7 @@ async def open_runs(connection: AsyncConnection) -> list[RunRow]:
         runs.c.token,
         runs.c.kind,
         runs.c.parent_id,
+        runs.c.priority,
     )
     opened = (
         select(*columns)

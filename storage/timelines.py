@@ -256,20 +256,20 @@ class Ahead:
 
     due_at: datetime
     own: bool
-    """Whether they are of its own run, or of one that goes before it."""
+    """Whether they are of its own run; else of one that goes before it."""
     count: int
 
 
 async def stream_ahead(
-    connection: AsyncConnection, job: JobStory, due_at: datetime, sooner_runs: Sequence[int]
+    connection: AsyncConnection, job: JobStory, sooner_runs: Sequence[int]
 ) -> AsyncIterator[Ahead]:
-    """What is sent on the job's lane before it were it due at `due_at`, in the order of falling due."""
-    before = or_(jobs.c.due_at < due_at, and_(jobs.c.due_at == due_at, jobs.c.id < job.id))
+    """What is sent on the job's lane before it, by its `due_at`, in the order of falling due."""
+    before = or_(jobs.c.due_at < job.due_at, and_(jobs.c.due_at == job.due_at, jobs.c.id < job.id))
     own = jobs.c.run_id == job.run_id
     counted = (
         select(jobs.c.due_at, own, func.count())
         .where(jobs.c.lane == job.lane, jobs.c.state == JobState.PENDING.value, jobs.c.id != job.id)
-        .where(or_(and_(own, before), and_(jobs.c.run_id.in_(sooner_runs), jobs.c.due_at <= due_at)))
+        .where(or_(and_(own, before), and_(jobs.c.run_id.in_(sooner_runs), jobs.c.due_at <= job.due_at)))
         .group_by(jobs.c.due_at, own)
         .order_by(jobs.c.due_at)
     )

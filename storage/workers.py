@@ -82,7 +82,7 @@ async def list_workers(connection: AsyncConnection) -> list[WorkerRow]:
 
 async def view_lanes(connection: AsyncConnection, now: datetime) -> list[LaneView]:
     """Every lane, by name."""
-    rates = await _rates(connection, now)
+    rates = await call_rates(connection, now)
     found = await connection.execute(select(lanes).order_by(lanes.c.name))
     views = []
     for row in found.all():
@@ -121,14 +121,18 @@ async def _backlog(connection: AsyncConnection, lane: str, now: datetime) -> tup
     return count, oldest
 
 
-async def _rates(connection: AsyncConnection, now: datetime) -> dict[str, float]:
-    """Calls begun per second, by lane; of very fast ones only the newest attempts are looked at."""
+async def call_rates(connection: AsyncConnection, now: datetime) -> dict[str, float]:
+    """Calls begun per second over the last RATE_OVER, by lane; of very many over the newest attempts' time."""
     newest = select(attempts.c.lane, attempts.c.intent_at).order_by(attempts.c.id.desc()).limit(_NEWEST)
     recent = newest.subquery()
+    oldest = func.min(recent.c.intent_at, type_=recent.c.intent_at.type)
     counted = (
-        select(recent.c.lane, func.count())
+        select(recent.c.lane, func.count(), oldest)
         .where(recent.c.intent_at > now - RATE_OVER)
         .group_by(recent.c.lane)
     )
+    found = (await connection.execute(counted)).all()
     seconds = RATE_OVER.total_seconds()
-    return {lane: count / seconds for lane, count in await connection.execute(counted)}
+    if sum(count for _, count, _ in found) == _NEWEST:
+        seconds = max(0.1, (now - min(since for _, _, since in found)).total_seconds())
+    return {lane: count / seconds for lane, count, _ in found}

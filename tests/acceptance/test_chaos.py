@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.states import JobState
-from tests.acceptance.chaos import LANE_RATE, Story, moments_by_lane, most_in_a_second, wreak
+from tests.acceptance.chaos import ACCOUNT_RATE, LANE_RATE, Story, moments_by_lane, most_in_a_second, wreak
 from tests.acceptance.killing import Verdict, judge
 from tests.support.databases import fresh_database
 
@@ -42,6 +42,7 @@ def tell_and_judge(folder: Path, server: str, *, size: int, seed: int, seconds: 
     assert JobState.IN_DOUBT not in states  # this provider can be asked about every message
     for lane, moments in moments_by_lane(story).items():
         assert most_in_a_second(moments, TOLERANCE) <= LANE_RATE, lane
+    assert most_in_a_second([message["left_at"] for message in story.ledger], TOLERANCE) <= ACCOUNT_RATE
     assert story.takeovers > 0  # otherwise nothing was shown
 
 

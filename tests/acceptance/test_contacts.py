@@ -63,7 +63,7 @@ def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) 
         (f"+44770090001{n}", "marketing", "old shop", f"out.csv, line {n + 2}") for n in range(3)
     ]
     (folder / "rejects.csv").unlink()
-    (folder / "good.csv").write_text("phone\n+447700900010\n", encoding="utf-8")
+    (folder / "good.csv").write_text("phone\n+447700900010\n+442079460018\n", encoding="utf-8")
     assert run("contacts", "import", "good.csv", "--in").code == 0
     assert not (folder / "rejects.csv").exists()
     assert len(run("contacts", "list", "--json").json) == 2

@@ -182,17 +182,14 @@ async def test_a_person_is_known_across_campaigns(engine: Engine) -> None:
         await connection.execute(
             insert(jobs), [{**due, "recipient_id": n + 1, "phone": phone(n)} for n in range(2)]
         )
-        touch = {
-            "phone": phone(0),
-            "lane": "ourvoice/shop",
-            "category": "marketing",
-            "tags": "[]",
-            "counts": True,
-        }
-        rows = [(1, 1, 10), (77, 2, 20), (78, 99, 30)]
+        touch = {"phone": phone(0), "lane": "ourvoice/shop", "category": "marketing", "tags": "[]"}
+        rows = [(1, 1, 10, True), (77, 2, 20, False), (78, 99, 30, True)]
         await connection.execute(
             insert(touches),
-            [{**touch, "job_id": job, "campaign_id": of, "at": later(at)} for job, of, at in rows],
+            [
+                {**touch, "job_id": job, "campaign_id": of, "at": later(at), "counts": counts}
+                for job, of, at, counts in rows
+            ],
         )
         await extend_windows(
             connection, [Opening(phone(0), f"ourvoice/{name}", later(at), "inbound") for name, at in
@@ -226,7 +223,7 @@ async def test_a_person_is_known_across_campaigns(engine: Engine) -> None:
     assert [window["open"] for window in person.json["windows"]] == [True, False]
     assert [(m.text, m.at) for m in person.wrote] == [("STOP", later(6)), ("Hi", later(5))]
     assert [(entry.scope, entry.evidence) for entry in standing(person.log)] == [("marketing", "STOP")]
-    assert [(room.left, room.frees_at) for room in person.rooms] == [(2, None)]
+    assert [(room.left, room.frees_at) for room in person.rooms] == [(3, None)]
     assert nobody.json == {
         "phone": phone(500), "opted_out": [], "log": [], "windows": [], "caps": [], "messages": [], "inbound": [],
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import timedelta
 from itertools import pairwise
 
@@ -142,7 +143,7 @@ def test_a_gap_outlives_a_restart() -> None:
 
 def test_a_restart_while_sends_may_still_go_out_waits_for_them_too() -> None:
     async def main() -> float:
-        bucket = gap_bucket(SECOND)
+        bucket = gap_bucket(SECOND, timedelta(), random.Random(1))
         assert bucket is not None
         bucket.prime(idle=-0.1)
         before = asyncio.get_running_loop().time()
