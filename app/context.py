@@ -19,9 +19,7 @@ class Context:
 
     debug: ClassVar[bool] = False
 
-    def __init__(
-        self, config: Path | None, database: str | None, log_format: Format = "text"
-    ) -> None:
+    def __init__(self, config: Path | None, database: str | None, log_format: Format = "text") -> None:
         self.config = config
         self.database_url = database
         self.log_format = log_format

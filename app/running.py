@@ -6,8 +6,8 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from app.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.states import JobState
 from scheduler import runner
+from scheduler.observing import Observe, ignore
 from scheduler.progress import RunSummary
 from storage.engine import Engine
 
@@ -45,11 +46,12 @@ async def drive(
     until_idle: bool,
     wait_receipts: timedelta,
     serve_on: tuple[str, int] | None = None,
+    watch_on: tuple[str, int] | None = None,
     distributed: bool = False,
 ) -> RunSummary:
     """Run, show progress, and stop gracefully at the first signal. Raises Locked, UsageError.
 
-    `serve_on`: a host and a port, to take webhooks in the same process. `distributed`: only keep the clock.
+    `serve_on` and `watch_on`: see `doors`. `distributed`: only keep the clock.
     """
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -59,11 +61,7 @@ async def drive(
             progress.note("Stopping: what is under way is finished first. Ctrl-C again stops at once.")
 
         stack.enter_context(stopping(stop, leave, progress.close))
-        if serve_on is not None:
-            from app.serving import serving
-
-            address = await stack.enter_async_context(serving(engine, settings, *serve_on))
-            progress.note(f"Webhooks arrive at {address}/webhooks/ACCOUNT.")
+        observe = await stack.enter_async_context(doors(engine, settings, serve_on, watch_on, progress.note))
         return await runner.run(
             engine,
             settings.accounts,
@@ -74,7 +72,36 @@ async def drive(
             guard=guard_of(settings),
             stop=stop,
             progress=progress.show,
+            observe=observe,
         )
+
+
+@asynccontextmanager
+async def doors(
+    engine: Engine,
+    settings: Settings,
+    serve_on: tuple[str, int] | None,
+    watch_on: tuple[str, int] | None,
+    note: Callable[[str], None],
+) -> AsyncIterator[Observe]:
+    """Take webhooks on one host and port, and let monitors in on another, where they are given; who watches the calls.
+
+    Raises UsageError where a port cannot be had.
+    """
+    if serve_on is None and watch_on is None:
+        yield ignore
+        return
+    from app.serving import open_metrics, serving, watched
+
+    metrics = open_metrics(engine, settings)
+    async with AsyncExitStack() as stack:
+        if serve_on is not None:
+            address = await stack.enter_async_context(serving(engine, settings, *serve_on, metrics))
+            note(f"Webhooks arrive at {address}/webhooks/ACCOUNT.")
+        if watch_on is not None:
+            address = await stack.enter_async_context(watched(engine, metrics, *watch_on))
+            note(f"Metrics are at {address}/metrics.")
+        yield metrics.call_ended
 
 
 @contextmanager

@@ -6,21 +6,22 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import uvicorn
+from starlette.applications import Starlette
 
 from app.settings import Settings
 from campaigns.errors import Unavailable, UsageError
+from campaigns.pace import Rate
 from providers.registry import adapter_class
 from providers.settings import AccountSettings
 from scheduler.inbox import keep_taking_up
 from scheduler.lanes import Account, open_account
 from storage.engine import Engine
 from web.ingress import create_app
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
+from web.metrics import Limits, Metrics
+from web.watching import watching_routes
 
 BACKLOG: Final = 2048
 MOST_AT_ONCE: Final = 1_000
@@ -32,7 +33,9 @@ START_PATIENCE: Final = 30.0
 
 
 @asynccontextmanager
-async def serving(engine: Engine, settings: Settings, host: str, port: int) -> AsyncIterator[str]:
+async def serving(
+    engine: Engine, settings: Settings, host: str, port: int, metrics: Metrics | None = None
+) -> AsyncIterator[str]:
     """Serve for as long as the context lasts; its address, such as http://127.0.0.1:8080. Port 0 takes a free one.
 
     On leaving, requests under way are answered and what they brought is taken up. Raises UsageError where the port
@@ -42,8 +45,39 @@ async def serving(engine: Engine, settings: Settings, host: str, port: int) -> A
     with _listening(host, port) as listener:
         async with _accounts(settings.accounts) as accounts:
             app = create_app(engine, accounts, public_url=settings.public_url, stored=arrived.set)
+            measured = metrics or open_metrics(engine, settings)
+            app.router.routes += watching_routes(engine, measured, needs_runner=False)
             async with _taking_up(engine, accounts, arrived), _server(app, listener):
                 yield _address(listener)
+
+
+@asynccontextmanager
+async def watched(engine: Engine, metrics: Metrics, host: str, port: int) -> AsyncIterator[str]:
+    """Serve what a monitor asks of a runner, clock or worker for as long as the context lasts; the address.
+
+    Raises UsageError where the port cannot be had.
+    """
+    with _listening(host, port) as listener:
+        app = Starlette(routes=watching_routes(engine, metrics, needs_runner=True))
+        async with _server(app, listener):
+            yield _address(listener)
+
+
+def open_metrics(engine: Engine, settings: Settings) -> Metrics:
+    """Measures for the lanes and accounts of the settings."""
+    lanes, accounts = {}, {}
+    for name, account in settings.accounts.items():
+        if account.rate is not None:
+            accounts[name] = account.rate.per_second
+        for sender in account.senders:
+            limit = _tightest(sender.rate, account.rate)
+            if limit is not None:
+                lanes[f"{name}/{sender.name}"] = limit
+    return Metrics(engine, Limits(lanes, accounts))
+
+
+def _tightest(*rates: Rate | None) -> float | None:
+    return min((rate.per_second for rate in rates if rate is not None), default=None)
 
 
 @contextmanager

@@ -60,7 +60,6 @@ ASSUMES: Final = {
     "back_off": "The sender is well again when its pause ends.",
     "winner": "The winner of the variants is named when the test ends.",
     "room_for_all": "The limit has room for those before it as well once it has room again; else it is later.",
-    "runs_in_time": "The campaign is launched at its time.",
 }
 """What an estimated send time of `why` takes for granted."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -12,16 +13,21 @@ from dataclasses import dataclass
 from itertools import cycle
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
+from typing import Final
 
 import orjson
 
 from app.running import run_loop
+from benchmarks.seeding import ACCOUNT, BEGUN, SENDER
+from providers.meta import MetaAccount
 
-CONNECTIONS = 64
-SECRET = "the secret of the benchmarks"
-SENT_AT = 1_767_225_600
-"""The providers' clock: 2026-01-01, in Unix seconds."""
-PATIENCE = 60.0
+CONNECTIONS: Final = 64
+SECRET: Final = "the secret of the benchmarks"
+SECRET_PLACE: Final = "DRUMBEAT_BENCH_SECRET"
+SENT_AT: Final = int(BEGUN.timestamp())
+"""The provider's clock, in Unix seconds."""
+NUMBER_ID: Final = "106540352242922"
+PATIENCE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,15 @@ class Posted:
     @property
     def per_second(self) -> float:
         return self.answered / self.seconds
+
+
+def hooked_accounts() -> dict[str, MetaAccount]:
+    """The account whose webhooks these are."""
+    os.environ[SECRET_PLACE] = SECRET
+    secret = f"env:{SECRET_PLACE}"
+    sender = {"name": SENDER, "phone_number_id": NUMBER_ID}
+    settings = {"adapter": "meta", "api_key": secret, "app_secret": secret, "senders": [sender]}
+    return {ACCOUNT: MetaAccount.model_validate(settings)}
 
 
 def message_id(number: int) -> str:
@@ -54,7 +69,7 @@ def body(numbers: Sequence[int], status: str = "delivered") -> bytes:
 
 
 def _change(numbers: Sequence[int], status: str) -> dict[str, object]:
-    metadata = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
+    metadata = {"display_phone_number": "15550783881", "phone_number_id": NUMBER_ID}
     statuses = [_status(number, status) for number in numbers]
     value = {"messaging_product": "whatsapp", "metadata": metadata, "statuses": statuses}
     return {"value": value, "field": "messages"}

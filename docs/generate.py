@@ -174,7 +174,7 @@ def _campaign_parts() -> Iterator[str]:
     yield _table("Its buttons", TemplateButtonSpec)
     yield _table("[schedule]", ScheduleSpec)
     yield _table("[pace]", PaceSpec)
-    yield _table("[[variants]]", VariantSpec)
+    yield _table("[[variants]], each with a [variants.content] of the keys of [content]", VariantSpec)
     yield _table("[winner]", WinnerSpec)
     yield "### Not supported by this version yet\n\nThese keys are refused, not ignored: " + _later() + ".\n"
 

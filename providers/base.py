@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
 from campaigns.content import Content, MessageType
 from campaigns.costs import Money
 from campaigns.errors import Unavailable, UsageError
-from campaigns.outcomes import Refused, Result
+from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.settings import AccountSettings, SenderSettings
 
@@ -131,6 +132,19 @@ class Notice:
     subject: str
     text: str
     at: datetime | None = None
+    effect: Effect | None = None
+    """What it means for sending; None: nothing."""
+
+
+class Effect(StrEnum):
+    """What a notice means for sending."""
+
+    TEMPLATE_STOPPED = "template_stopped"
+    """The template that is the subject may not be sent."""
+    TEMPLATE_BACK = "template_back"
+    """It may be sent again."""
+    ACCOUNT_STOPPED = "account_stopped"
+    """None of the account's numbers may send."""
 
 
 Event = Report | Inbound | WindowUntil | Preference | Notice
@@ -271,6 +285,9 @@ class Adapter(Protocol):
     async def balance(self, http: Http) -> Balance:
         """Raises UsageError where the provider has no call for it, Unavailable, AccountError."""
 
+    def failure_kind(self, code: str) -> FailureKind | None:
+        """What the code of a failure that is told later means for other messages; None: nothing is known."""
+
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
         """Until when the person's window is open, by the provider; None: closed. Raises Unavailable."""
 
@@ -310,6 +327,9 @@ class Plain:
         raise Unavailable("This provider cannot be asked for a message.")
 
     async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        return None
+
+    def failure_kind(self, code: str) -> FailureKind | None:
         return None
 
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:

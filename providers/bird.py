@@ -46,6 +46,7 @@ from providers.bird_messages import (
 from providers.failures import REFUSALS as COMMON_REFUSALS
 from providers.failures import general_refusal, unanswered
 from providers.http import JSON_HEADERS, Answer, Http, Reply, Request, Url
+from providers.meta_codes import kind_of_word
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
 from providers.values import WINDOW, moment, table, word
 
@@ -178,6 +179,9 @@ class Bird(Plain):
         problems = [await self.sender_problem(http, sender) for sender in self._account.senders]
         known = problems.count(None)
         return f"Bird knows the key; {known} of {len(problems)} channels answer."
+
+    def failure_kind(self, code: str) -> FailureKind | None:
+        return kind_of_word(code)
 
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
         """Bird tells it by the contact's id, which each message with the person names. No message: closed."""

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from campaigns.content import Content
-from campaigns.outcomes import Refused, Result
+from campaigns.outcomes import FailureKind, Refused, Result
 from providers.base import PAIR_GAP, Call, Capabilities, Doubt, Event, Lookup, Plain, Report, WebhookRequest
 from providers.http import Http, Reply, Request
 from providers.kapso_current import CurrentApi
@@ -24,6 +24,7 @@ from providers.kapso_legacy import LegacyApi
 from providers.kapso_legacy_body import TYPES as LEGACY_TYPES
 from providers.kapso_settings import KapsoAccount
 from providers.kapso_webhooks import events_in, is_signed
+from providers.meta_codes import kind_of_word
 from providers.meta_shape import TYPES
 from providers.settings import AccountSettings, SenderSettings
 
@@ -78,6 +79,9 @@ class Kapso(Plain):
         if isinstance(self._api, CurrentApi):
             return await super().look_up(http, sender, doubt)
         return await self._api.look_up(http, sender, doubt)
+
+    def failure_kind(self, code: str) -> FailureKind | None:
+        return kind_of_word(code)
 
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
         return await self._api.window(http, sender, phone)

@@ -15,10 +15,11 @@ import orjson
 from pydantic import Field
 
 from campaigns.content import Content
-from campaigns.outcomes import Result
+from campaigns.outcomes import FailureKind, Result
 from providers.base import PAIR_GAP, Call, Capabilities, Event, Plain, WebhookRequest
 from providers.http import JSON_HEADERS, Http, Reply, Request, Url
 from providers.meta_answers import read_send
+from providers.meta_codes import kind_of_word
 from providers.meta_shape import TYPES, envelope, unsendable
 from providers.meta_webhooks import events_in
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
@@ -95,6 +96,9 @@ class Meta(Plain):
         data = answer.json()
         number = data.get("display_phone_number") if isinstance(data, dict) else None
         return f"{sender.name} is {number or sender.phone_number_id}."
+
+    def failure_kind(self, code: str) -> FailureKind | None:
+        return kind_of_word(code)
 
     def verify(self, request: WebhookRequest) -> bool:
         """`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""

@@ -104,6 +104,11 @@ def kind_of(code: int | None) -> FailureKind | None:
     return meaning.kind if meaning else None
 
 
+def kind_of_word(code: str) -> FailureKind | None:
+    """The same of a code in a report."""
+    return kind_of(int(code)) if code.isascii() and code.isdigit() else None
+
+
 def note_of(code: int | None) -> str:
     """What a code is about, in a sentence of ours; empty where it is not known."""
     meaning = CODES.get(code) if code is not None else None

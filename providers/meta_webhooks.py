@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from campaigns.states import JobState
-from providers.base import Event, Inbound, Notice, Preference, Report
+from providers.base import Effect, Event, Inbound, Notice, Preference, Report
 from providers.meta_answers import error_code, error_text
 from providers.meta_codes import note_of
 from providers.meta_pricing import charge_of
@@ -42,6 +42,19 @@ SUBJECTS: Final = {
     "template_category_update": "message_template_name",
 }
 """The updates about our templates, numbers and account, and what each is about."""
+_TEMPLATE: Final = "message_template_status_update"
+EFFECTS: Final[dict[tuple[str, Any], Effect]] = {
+    **{
+        (_TEMPLATE, event): Effect.TEMPLATE_STOPPED
+        for event in ("PAUSED", "DISABLED", "REJECTED", "PENDING_DELETION", "FLAGGED")
+    },
+    **{(_TEMPLATE, event): Effect.TEMPLATE_BACK for event in ("APPROVED", "REINSTATED")},
+    **{
+        ("account_update", event): Effect.ACCOUNT_STOPPED
+        for event in ("DISABLED_UPDATE", "ACCOUNT_RESTRICTION", "ACCOUNT_DELETED")
+    },
+}
+"""The events that mean something for sending."""
 WORDS: Final = (
     ("text", "body"),
     ("button", "text"),
@@ -77,7 +90,9 @@ def _events(change: dict[str, Any], at: datetime) -> Iterator[Event]:
     elif field == "user_preferences":
         yield from _preferences(value, at)
     elif field in SUBJECTS:
-        yield Notice(field, str(value.get(SUBJECTS[field]) or ""), _told(value, SUBJECTS[field]), at)
+        subject = SUBJECTS[field]
+        effect = EFFECTS.get((field, value.get("event")))
+        yield Notice(field, str(value.get(subject) or ""), _told(value, subject), at, effect)
 
 
 def _statuses(value: dict[str, Any]) -> Iterator[Report]:

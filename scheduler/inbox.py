@@ -18,9 +18,11 @@ import orjson
 
 from campaigns.clock import Now, utc_now
 from providers.base import WebhookRequest
+from scheduler.heeding import heed_failures, heed_news
 from scheduler.lanes import Account
 from scheduler.telling import Listener, Told, clean
 from storage.engine import Connection, Engine, reading, writing
+from storage.inbound import keep_inbound
 from storage.inbox import (
     StoredWebhook,
     add_notices,
@@ -32,7 +34,7 @@ from storage.inbox import (
 )
 from storage.statuses import apply_unmatched, apply_webhook_reports
 from storage.unmatched import matched_late
-from storage.windows import extend_windows
+from storage.windows import extend_windows, wake_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
     while heard:
         ahead = asyncio.create_task(_next_heard(engine, listeners, after=heard[-1].webhook.id))
         try:
-            await _take_up(engine, heard, now())
+            await _take_up(engine, accounts, heard, now())
         finally:
             following = await ahead
         done += len(heard)
@@ -141,28 +143,33 @@ def _troubled(webhook: StoredWebhook, error: Exception) -> Heard:
     return Heard(webhook, Told(), clean(f"{type(error).__name__}: {error}", LONGEST_PROBLEM))
 
 
-async def _take_up(engine: Engine, heard: Sequence[Heard], now: datetime) -> None:
-    """Apply a batch; where the database refuses something in it, each by itself, so that only that one is set aside."""
+async def _take_up(
+    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[Heard], now: datetime
+) -> None:
+    """Apply a batch; where the database refuses something in it, its halves, until only that one is set aside."""
     try:
-        await _apply(engine, heard, now)
+        await _apply(engine, accounts, heard, now)
     except Exception as error:
         if is_outage(error):
             raise
         if len(heard) > 1:
-            for one in heard:
-                await _take_up(engine, [one], now)
+            middle = len(heard) // 2
+            await _take_up(engine, accounts, heard[:middle], now)
+            await _take_up(engine, accounts, heard[middle:], now)
         elif heard[0].problem is None:
-            await _apply(engine, [_troubled(heard[0].webhook, error)], now)
+            await _apply(engine, accounts, [_troubled(heard[0].webhook, error)], now)
         else:
             raise
 
 
-async def _apply(engine: Engine, heard: Sequence[Heard], now: datetime) -> None:
+async def _apply(
+    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[Heard], now: datetime
+) -> None:
     async with writing(engine) as connection:
         taken = await take_webhooks(connection, [one.webhook.id for one in heard], now)
         mine = [one for one in heard if one.webhook.id in taken]
         for account, told in _by_account(mine).items():
-            await _apply_told(connection, account, told, now)
+            await _apply_told(connection, accounts[account], told, now)
         await set_aside(connection, {one.webhook.id: one.problem for one in mine if one.problem is not None})
 
 
@@ -173,11 +180,14 @@ def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:
     return accounts
 
 
-async def _apply_told(connection: Connection, account: str, told: Told, now: datetime) -> None:
-    await apply_webhook_reports(connection, account, told.reports, now)
+async def _apply_told(connection: Connection, account: Account, told: Told, now: datetime) -> None:
+    await apply_webhook_reports(connection, account.name, told.reports, now)
+    await heed_failures(connection, account, told.reports, now)
+    await keep_inbound(connection, account.name, told.inbound)
     await extend_windows(connection, told.openings, now)
-    await add_words(connection, f"webhook:{account}", told.words)
-    await add_notices(connection, account, told.news)
+    await wake_waiting(connection, [(opening.lane, opening.phone) for opening in told.openings], now)
+    await add_words(connection, f"webhook:{account.name}", told.words)
+    await heed_news(connection, account, await add_notices(connection, account.name, told.news), now)
 
 
 async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:

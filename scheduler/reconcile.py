@@ -13,6 +13,7 @@ from typing import Final
 from campaigns.errors import DrumbeatError
 from campaigns.outcomes import retry_delay
 from providers.settings import AccountSettings
+from scheduler.heeding import heed_failures
 from scheduler.lanes import Lane, close_lanes, open_lanes
 from storage.engine import Engine, reading, writing
 from storage.receipts import Awaited, due_receipts, plan_next_polls
@@ -57,7 +58,9 @@ async def _ask(engine: Engine, lane: Lane, due: list[Awaited], stop: asyncio.Eve
     moved = 0
     async for reports in lane.adapter.poll(lane.http, lane.sender, ids, since, until):
         async with writing(engine) as connection:
-            moved += await apply_reports(connection, lane.name, reports, "poll", lane.now())
+            now = lane.now()
+            moved += await apply_reports(connection, lane.name, reports, "poll", now)
+            await heed_failures(connection, lane.account, reports, now)
         if stop is not None and stop.is_set():
             return moved
     async with writing(engine) as connection:

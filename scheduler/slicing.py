@@ -121,8 +121,7 @@ async def open_slice(
         opened = await open_runs(connection)
         running = [run for run in opened if run.state is RunState.RUNNING]
         claims, blocked = await _claim(connection, lane, plans, running, now, idle)
-        await lock_shared(connection, lane, claims, ended.intents)
-        await settle_outcomes(connection, ended.outcomes, ended.withdrawn)
+        await _settle(connection, lane, claims, ended, now)
         known = await gather(connection, lane, claims, now)
         calls = [call for claim in claims for call in await _prepare(connection, epoch, claim, known)]
         if calls:
@@ -139,15 +138,14 @@ async def open_slice(
 async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> None:
     """Store what calls came to without opening a slice."""
     async with writing(engine) as connection:
-        await _store(connection, lane, epoch, ended, lane.now())
-        await lock_shared(connection, lane, (), ended.intents)
-        await settle_outcomes(connection, ended.outcomes, ended.withdrawn)
+        now = lane.now()
+        await _store(connection, lane, epoch, ended, now)
+        await _settle(connection, lane, (), ended, now)
 
 
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
     await hold_lane(connection, lane.name, epoch, now + LEASE)
     await store_outcomes(connection, ended.outcomes, now)
-    await _apply_early_reports(connection, lane, ended, now)
     await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
     await withdraw_intents(connection, ended.withdrawn, now)
     await give_back(connection, ended.outcomes, ended.withdrawn)
@@ -155,6 +153,15 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
         await pause_lane(connection, lane.name, *ended.lane_pause)
     for run_id, reason in ended.run_pauses.items():
         await pause_run(connection, run_id, reason, now)
+
+
+async def _settle(
+    connection: Connection, lane: Lane, claims: Sequence[Claim], ended: Ended, now: datetime
+) -> None:
+    """Lock what other lanes decide about too, and bring it up to date with what the calls came to."""
+    await lock_shared(connection, lane, claims, ended.intents)
+    await settle_outcomes(connection, ended.outcomes, ended.withdrawn)
+    await _apply_early_reports(connection, lane, ended, now)
 
 
 async def _apply_early_reports(connection: Connection, lane: Lane, ended: Ended, now: datetime) -> None:

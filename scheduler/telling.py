@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from campaigns.stop_words import word_of
 from providers.base import Event, Inbound, Notice, Preference, Report, WindowUntil
 from scheduler.lanes import Account
+from storage.inbound import InboundMessage
 from storage.inbox import News, Word
 from storage.windows import INBOUND, PROVIDER, Opening
 
@@ -30,12 +32,14 @@ class Told:
     openings: list[Opening] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
+    inbound: list[InboundMessage] = field(default_factory=list)
 
     def add(self, other: Told) -> None:
         self.reports += other.reports
         self.openings += other.openings
         self.words += other.words
         self.news += other.news
+        self.inbound += other.inbound
 
 
 class Listener:
@@ -58,10 +62,8 @@ class Listener:
             match event:
                 case Report():
                     told.reports.append(_clean_report(event))
-                case Inbound(phone=phone, at=at):
-                    # A clock ahead of ours must not hold the window open for longer than a day from now.
-                    until = min(_moment(at) or received_at, received_at) + WINDOW
-                    told.openings += self._openings(phone, event.number, until, INBOUND)
+                case Inbound():
+                    self._hear(told, event, received_at)
                 case WindowUntil(phone=phone, until=until):
                     told.openings += self._openings(phone, event.number, _moment(until), PROVIDER)
                 case Preference():
@@ -71,6 +73,21 @@ class Listener:
                 case _:
                     assert_never(event)
         return told
+
+    def _hear(self, told: Told, event: Inbound, received_at: datetime) -> None:
+        """A person wrote: their window is open, and the whole of it may be a word about being written to."""
+        if not _PHONE.fullmatch(event.phone):
+            return
+        # A clock ahead of ours must not hold the window open for longer than a day from now.
+        at = _whole(min(_moment(event.at) or received_at, received_at))
+        told.openings += self._openings(event.phone, event.number, at + WINDOW, INBOUND)
+        text = None if event.text is None else clean(event.text, LONGEST_TEXT)
+        message_id = None if event.message_id is None else clean(event.message_id, LONGEST_NAME)
+        lane = self._named.get(_plain_number(event.number)) if event.number else None
+        told.inbound.append(InboundMessage(lane, event.phone, at, message_id, text))
+        said = word_of(text) if text else None
+        if said is not None and text is not None:
+            told.words += [Word(event.phone, said.action, scope, at, text) for scope in said.scopes]
 
     def _openings(
         self, phone: str, number: str | None, until: datetime | None, known_by: str
@@ -101,15 +118,16 @@ def _news(event: Notice, received_at: datetime) -> News:
         clean(event.subject, LONGEST_NAME),
         clean(event.text, LONGEST_TEXT),
         at,
+        event.effect,
     )
 
 
 def _clean_report(report: Report) -> Report:
     """The report as it is, which is nearly always, or without what no database takes."""
-    texts = "".join(
-        filter(None, (report.message_id, report.status, report.reason, report.code, report.reference))
-    )
-    well = len(texts) <= LONGEST_NAME and (texts.isprintable() or not texts)
+    texts = (report.message_id, report.status, report.reason, report.code, report.reference)
+    # Nearly always all of them together are shorter than one may be.
+    together = "".join(filter(None, texts))
+    well = len(together) <= LONGEST_NAME and together.isprintable()
     priced = report.cost is None or abs(report.cost.micros) < _LARGEST_MICROS
     timed = _moment(report.at) is report.at and all(_moment(at) for _, at in report.times)
     if well and priced and timed:

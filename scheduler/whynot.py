@@ -70,8 +70,8 @@ class Prospects:
 
     @property
     def send_at(self) -> datetime | None:
-        """The estimated time; None: it waits for somebody to act, or is not sent at all."""
-        return self.end_at if isinstance(self.end, Send) else None
+        """The estimated time, to the second; None: it waits for somebody to act, or is not sent at all."""
+        return self.end_at.replace(microsecond=0) if isinstance(self.end, Send) else None
 
 
 @dataclass(frozen=True, slots=True)

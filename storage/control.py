@@ -51,6 +51,26 @@ async def move_runs(
     return done.rowcount
 
 
+async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
+    """Go on with a run that was paused for a reason that begins so, and with its campaign."""
+    resumed = await connection.execute(
+        update(runs)
+        .where(
+            runs.c.id == run_id,
+            runs.c.state == RunState.PAUSED,
+            runs.c.reason.startswith(reason, autoescape=True),
+        )
+        .values(state=RunState.RUNNING, reason=None)
+        .returning(runs.c.campaign_id)
+    )
+    for (campaign_id,) in resumed.all():
+        await connection.execute(
+            update(campaigns)
+            .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED)
+            .values(state=CampaignState.RUNNING, reason=None, updated_at=now)
+        )
+
+
 def _jobs_of(name: str) -> Select[tuple[int]]:
     return (
         select(jobs.c.id)

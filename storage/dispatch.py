@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Integer,
     Text,
     bindparam,
     case,
@@ -41,6 +42,30 @@ _EVENT: Final[dict[str, TypeEngine[Any]]] = {
     "source": Text(),
     "event": Text(),
     "detail": Text(),
+}
+_KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
+_ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {"run_id": Id, "call": Text(), "content": Text()}
+_ENDED: Final[dict[str, TypeEngine[Any]]] = {
+    "ended_at": BigInteger(),
+    "outcome": Text(),
+    "http_status": Integer(),
+    "code": Text(),
+    "detail": Text(),
+    "request_id": Text(),
+    "latency_ms": Integer(),
+}
+_MOVED: Final[dict[str, TypeEngine[Any]]] = {
+    "state": Text(),
+    "reason": Text(),
+    "code": Text(),
+    "due_at": BigInteger(),
+    "held_by": Text(),
+    "held_since": BigInteger(),
+    "provider_message_id": Text(),
+    "cost_micros": BigInteger(),
+    "currency": Text(),
+    "accepted_at": BigInteger(),
+    "poll_at": BigInteger(),
 }
 
 
@@ -234,7 +259,14 @@ async def commit_intents(
         )
         if marked.rowcount != len(ids):
             raise RuntimeError(f"{len(ids) - marked.rowcount} jobs of lane {lane} changed under their owner")
-    await connection.execute(insert(attempts), [_attempt(intent, lane, epoch, now) for intent in intents])
+    given = table_of(connection, [_attempt(intent) for intent in intents], **_KEY, **_ATTEMPT)
+    shared = {
+        "lane": literal(lane),
+        "epoch": literal(epoch),
+        "intent_at": literal(now, attempts.c.intent_at.type),
+    }
+    made = select(*given.c, *shared.values())
+    await connection.execute(insert(attempts).from_select([*given.c.keys(), *shared], made))
     await add_events(connection, [event(i.job.id, now, "shift", "sending") for i in intents], now)
 
 
@@ -270,15 +302,12 @@ async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent
     await add_events(connection, [event(i.job.id, now, "shift", "pending", detail) for i in intents], now)
 
 
-def _attempt(intent: Intent, lane: str, epoch: int, now: datetime) -> dict[str, Any]:
+def _attempt(intent: Intent) -> dict[str, Any]:
     return {
         "job_id": intent.job.id,
-        "run_id": intent.job.run_id,
         "number": intent.job.attempts + 1,
+        "run_id": intent.job.run_id,
         "call": intent.call,
-        "lane": lane,
-        "epoch": epoch,
-        "intent_at": now,
         "content": intent.content,
     }
 
@@ -287,43 +316,19 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
     """Store how calls ended: the attempts' ends, the jobs' next states, the events."""
     if not outcomes:
         return
+    ended = table_of(connection, [_ended_attempt(outcome) for outcome in outcomes], **_KEY, **_ENDED)
     await connection.execute(
         update(attempts)
-        .where(attempts.c.job_id == bindparam("of_job"), attempts.c.number == bindparam("of_number"))
-        .values(
-            {
-                name: bindparam(f"to_{name}")
-                for name in (
-                    "ended_at",
-                    "outcome",
-                    "http_status",
-                    "code",
-                    "detail",
-                    "request_id",
-                    "latency_ms",
-                )
-            }
-        ),
-        [_ended_attempt(outcome) for outcome in outcomes],
+        .where(attempts.c.job_id == ended.c.job_id, attempts.c.number == ended.c.number)
+        .values({name: ended.c[name] for name in _ENDED})
     )
+    moved = table_of(connection, [_moved_job(outcome) for outcome in outcomes], job_id=Id, **_MOVED)
+    values = {name: moved.c[name] for name in _MOVED}
+    values["due_at"] = func.coalesce(moved.c.due_at, jobs.c.due_at)
     stored = await connection.execute(
         update(jobs)
-        .where(jobs.c.id == bindparam("of_job"), jobs.c.state == JobState.SENDING.value)
-        .values(
-            state=bindparam("to_state"),
-            reason=bindparam("to_reason"),
-            code=bindparam("to_code"),
-            due_at=func.coalesce(bindparam("to_due", type_=jobs.c.due_at.type), jobs.c.due_at),
-            held_by=bindparam("to_held"),
-            held_since=bindparam("to_since", type_=jobs.c.held_since.type),
-            provider_message_id=bindparam("to_message"),
-            cost_micros=bindparam("to_cost"),
-            currency=bindparam("to_currency"),
-            accepted_at=bindparam("to_accepted", type_=jobs.c.accepted_at.type),
-            poll_at=bindparam("to_poll", type_=jobs.c.poll_at.type),
-            updated_at=now,
-        ),
-        [_moved_job(outcome) for outcome in outcomes],
+        .where(jobs.c.id == moved.c.job_id, jobs.c.state == JobState.SENDING.value)
+        .values(**values, updated_at=now)
     )
     if stored.rowcount != len(outcomes):
         logger.warning(
@@ -336,34 +341,35 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
 def _ended_attempt(outcome: Outcome) -> dict[str, Any]:
     refused = None if isinstance(outcome.result, Accepted) else outcome.result
     return {
-        "of_job": outcome.intent.job.id,
-        "of_number": outcome.intent.job.attempts + 1,
-        "to_ended_at": outcome.ended_at,
-        "to_outcome": refused.kind.value if refused else "accepted",
-        "to_http_status": outcome.http_status,
-        "to_code": refused.code if refused else None,
-        "to_detail": refused.text[:1000] if refused else None,
-        "to_request_id": outcome.request_id,
-        "to_latency_ms": outcome.latency_ms,
+        "job_id": outcome.intent.job.id,
+        "number": outcome.intent.job.attempts + 1,
+        "ended_at": to_millis(outcome.ended_at),
+        "outcome": refused.kind.value if refused else "accepted",
+        "http_status": outcome.http_status,
+        "code": refused.code if refused else None,
+        "detail": refused.text[:1000] if refused else None,
+        "request_id": outcome.request_id,
+        "latency_ms": outcome.latency_ms,
     }
 
 
 def _moved_job(outcome: Outcome) -> dict[str, Any]:
     ack, result = outcome.ack, outcome.result
     taken = result if isinstance(result, Accepted) else None
+    ended_at = to_millis(outcome.ended_at)
     return {
-        "of_job": outcome.intent.job.id,
-        "to_state": ack.state.value,
-        "to_reason": ack.reason,
-        "to_code": ack.code,
-        "to_due": ack.due_at,
-        "to_held": ack.held_by,
-        "to_since": outcome.ended_at if ack.held_by else None,
-        "to_message": taken.message_id if taken else None,
-        "to_cost": taken.cost.micros if taken and taken.cost else None,
-        "to_currency": taken.cost.currency if taken and taken.cost else None,
-        "to_accepted": outcome.ended_at if taken else None,
-        "to_poll": outcome.ended_at + FIRST_POLL if taken and ack.state in RANK else None,
+        "job_id": outcome.intent.job.id,
+        "state": ack.state.value,
+        "reason": ack.reason,
+        "code": ack.code,
+        "due_at": to_millis(ack.due_at) if ack.due_at else None,
+        "held_by": ack.held_by,
+        "held_since": ended_at if ack.held_by else None,
+        "provider_message_id": taken.message_id if taken else None,
+        "cost_micros": taken.cost.micros if taken and taken.cost else None,
+        "currency": taken.cost.currency if taken and taken.cost else None,
+        "accepted_at": ended_at if taken else None,
+        "poll_at": to_millis(outcome.ended_at + FIRST_POLL) if taken and ack.state in RANK else None,
     }
 
 

@@ -4,7 +4,7 @@ made of it; and what it tells that is not about a job: opt-outs and notices."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
@@ -63,6 +63,8 @@ class News:
     subject: str
     text: str
     at: datetime
+    effect: str | None = field(default=None, compare=False)
+    """What it means for sending; it is acted upon and not stored."""
 
 
 def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -> None:
@@ -205,10 +207,10 @@ def _is_newer(word: Word, at: datetime, action: str) -> bool:
     return word.at > at or (word.at == at and word.action == "out" and action == "in")
 
 
-async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> None:
-    """Keep notices of the account; one that is kept already, word for word, is not kept twice."""
+async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> list[News]:
+    """Keep notices of the account; one that is kept already, word for word, is not kept twice. Those that are new."""
     if not news:
-        return
+        return []
     kept = select(notices.c.kind, notices.c.subject, notices.c.text, notices.c.at).where(
         notices.c.account == account, notices.c.at.in_({item.at for item in news})
     )
@@ -220,3 +222,4 @@ async def add_notices(connection: AsyncConnection, account: str, news: Sequence[
             for n in fresh
         ]
         await connection.execute(insert(notices), rows)
+    return fresh

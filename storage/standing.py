@@ -64,10 +64,10 @@ async def read_standing(connection: AsyncConnection, now: datetime, heard_since:
         rates=await call_rates(connection, now),
         webhooks={row.account: row.waiting for row in told},
         webhook_lag={row.account: _seconds(row.oldest, now) for row in told},
-        refusals={account: count for account, count in refused},
+        refusals=dict(refused.tuples().all()),
         runs=await _runs(connection),
-        processes={kind: count for kind, count, _ in alive},
-        leaders=sum(leading for _, _, leading in alive),
+        processes={row.kind: row.alive for row in alive},
+        leaders=sum(row.leading for row in alive),
     )
 
 
@@ -89,7 +89,7 @@ async def _waiting(connection: AsyncConnection, now: datetime) -> Sequence[Row[A
 
 async def _in_doubt(connection: AsyncConnection) -> dict[str, int]:
     counted = select(jobs.c.lane, func.count()).where(OPEN, jobs.c.state == JobState.IN_DOUBT.value)
-    return {lane: count for lane, count in await connection.execute(counted.group_by(jobs.c.lane))}
+    return dict((await connection.execute(counted.group_by(jobs.c.lane))).tuples().all())
 
 
 async def _paused(connection: AsyncConnection, now: datetime) -> dict[str, bool]:
@@ -113,13 +113,13 @@ async def _webhooks(connection: AsyncConnection) -> Sequence[Row[Any]]:
 async def _runs(connection: AsyncConnection) -> dict[str, int]:
     open_states = [RunState.RUNNING.value, RunState.PAUSED.value]
     counted = select(runs.c.state, func.count()).where(runs.c.state.in_(open_states)).group_by(runs.c.state)
-    found = {state: count for state, count in await connection.execute(counted)}
+    found = dict((await connection.execute(counted)).tuples().all())
     return {state: found.get(state, 0) for state in open_states}
 
 
 async def _alive(connection: AsyncConnection, heard_since: datetime) -> Sequence[Row[Any]]:
-    leading = func.sum(case((workers.c.leads, 1), else_=0))
-    heard = select(workers.c.kind, func.count(), leading).where(workers.c.seen_at >= heard_since)
+    leading = func.sum(case((workers.c.leads, 1), else_=0)).label("leading")
+    heard = select(workers.c.kind, func.count().label("alive"), leading).where(workers.c.seen_at >= heard_since)
     return (await connection.execute(heard.group_by(workers.c.kind))).all()
 
 

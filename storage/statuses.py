@@ -14,11 +14,14 @@ from sqlalchemy import BigInteger, Select, Text, bindparam, case, func, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from campaigns.costs import Money, from_micros
 from campaigns.states import JobState, advance
+from storage.budgets import settle
 from storage.bulk import fetch_rows, table_of
 from storage.dispatch import FIRST_POLL, add_events, event
 from storage.receipts import OPEN
 from storage.tables import Id, events, jobs, runs, to_millis
+from storage.touches import release_touches
 from storage.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
 
 SOURCE: Final = "webhook"
@@ -126,7 +129,20 @@ async def _advance(
     await _write(connection, (job for named_so in named.values() for job in named_so), now)
     await add_events(connection, histories, now)
     await _add_once(connection, odd, now)
+    await _settle(connection, [job for named_so in named.values() for job in named_so])
     return len(histories)
+
+
+async def _settle(connection: AsyncConnection, reached: Iterable[Reached]) -> None:
+    """What reservations come to: a failed message costs nothing and gives its room back, a named price is spent."""
+    costs: dict[int, Money | None] = {}
+    for job in reached:
+        if job.changes.get("state") == JobState.FAILED.value:
+            costs[job.id] = None
+        elif "cost_micros" in job.changes:
+            costs[job.id] = Money(from_micros(job.changes["cost_micros"]), job.changes["currency"])
+    await settle(connection, costs)
+    await release_touches(connection, [job_id for job_id, cost in costs.items() if cost is None])
 
 
 def _note_facts(changes: dict[str, Any], report: Reported) -> None:

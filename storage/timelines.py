@@ -1,4 +1,4 @@
-"""One number's story in a campaign: its row, its jobs of every run, what happened to each. What `drumbeat why` tells."""
+"""One number's story in a campaign, for `drumbeat why`: its row, its jobs of every run, what happened to each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import NO_CURRENCY, Money, from_micros
-from campaigns.states import JobState, RunState
+from campaigns.states import CampaignState, JobState, RunState
 from storage.dispatch import DueJob
-from storage.tables import attempts, events, imports, jobs, lanes, recipients, rejects, runs
+from storage.tables import attempts, campaigns, events, imports, jobs, lanes, recipients, rejects, runs
 
 SHOWN_REJECTS: Final = 5
 TAIL: Final = 7
@@ -284,3 +284,11 @@ async def rows_before(connection: AsyncConnection, campaign_id: int, row: Row, l
         recipients.c.campaign_id == campaign_id, same_lane, recipients.c.line < row.line
     )
     return (await connection.execute(counted)).scalar_one()
+
+
+async def paused_since(connection: AsyncConnection, campaign_id: int) -> datetime | None:
+    """When a launched campaign was paused; None: it is not. Nothing else changes one that is."""
+    row = select(campaigns.c.updated_at).where(
+        campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED
+    )
+    return (await connection.execute(row)).scalar()

@@ -14,22 +14,31 @@ SHARE: Final = 20
 
 
 class Kept(Generic[T]):
-    """The result of `read`, at least `seconds` old before it is read again; who asks meanwhile waits for the same
-    reading. An error is not kept."""
+    """The result of `read`, not read again for `seconds`. Who asks while it is read waits for the same reading; an
+    error is not kept."""
 
-    def __init__(self, read: Callable[[], Awaitable[T]], seconds: float) -> None:
+    def __init__(self, read: Callable[[], Awaitable[T]], seconds: float, patience: float) -> None:
         self._read = read
         self._seconds = seconds
-        self._fresh_until = float("-inf")
-        self._value: T | None = None
-        self._reading = asyncio.Lock()
+        self._patience = patience
+        self._fresh_until = float("inf")
+        self._reading: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
-        """Raises what `read` raises."""
-        async with self._reading:
-            if self._value is None or time.monotonic() >= self._fresh_until:
-                begun = time.monotonic()
-                self._value = await self._read()
-                took = time.monotonic() - begun
-                self._fresh_until = time.monotonic() + max(self._seconds, SHARE * took)
-            return self._value
+        """Raises what `read` raises, and TimeoutError after `patience` seconds; the reading goes on then: a query
+        that is cut off midway would leave its connection in pieces."""
+        if self._reading is None or (self._reading.done() and self._is_stale(self._reading)):
+            self._fresh_until = float("inf")
+            self._reading = asyncio.create_task(self._refresh())
+        async with asyncio.timeout(self._patience):
+            return await asyncio.shield(self._reading)
+
+    def _is_stale(self, reading: asyncio.Task[T]) -> bool:
+        return reading.cancelled() or reading.exception() is not None or time.monotonic() >= self._fresh_until
+
+    async def _refresh(self) -> T:
+        begun = time.monotonic()
+        value = await self._read()
+        now = time.monotonic()
+        self._fresh_until = now + max(self._seconds, SHARE * (now - begun))
+        return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +49,7 @@ class Metrics:
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
-        self._standing = Kept(self._read_standing, KEPT)
+        self._standing = Kept(self._read_standing, KEPT, PATIENCE)
         self._registry = CollectorRegistry()
         self._told = _Told(limits)
         self._messages = Counter(
@@ -80,8 +80,7 @@ class Metrics:
         """The exposition and its content type, as the scraper's `Accept` asks. Where the database does not answer, what
         it knows is left out, and `drumbeat_database_up` is 0."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                self._told.standing = await self._standing.get()
+            self._told.standing = await self._standing.get()
         except Exception as error:
             logger.warning("The database does not answer: %s", error, extra={"action": "not_measured"})
             self._told.standing = None
@@ -157,6 +156,3 @@ def _by(name: str, said: str, label: str, values: Mapping[str, float]) -> Metric
     for key, value in values.items():
         family.add_metric([key], float(value))
     return family
-
-
-Encode = Callable[[CollectorRegistry], bytes]

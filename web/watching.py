@@ -1,13 +1,13 @@
 """Where a monitor looks: what is measured, and whether this process is well.
 
-    GET  /metrics         for Prometheus
-    GET  /health/live     200 as long as this process answers at all
-    GET  /health/ready    200 when it can do its work, else 503; the body says what is missing
+GET  /metrics         for Prometheus
+GET  /health/live     200 as long as this process answers at all
+GET  /health/ready    200 when it can do its work, else 503; the body says what is missing
 """
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,8 @@ from storage.standing import anyone_leads
 from storage.workers import SILENT, server_time
 from web.kept import Kept
 from web.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 KEPT: Final = 1.0
 PATIENCE: Final = 5.0
@@ -41,7 +43,7 @@ def watching_routes(engine: Engine, metrics: Metrics, *, needs_runner: bool) -> 
     """`needs_runner`: whether this process is of no use while no runner or clock leads. One that only takes webhooks
     is: they wait in the database."""
     needed = newest()
-    health = Kept(lambda: _look(engine, needed), KEPT)
+    health = Kept(lambda: _look(engine, needed), KEPT, PATIENCE)
 
     async def measure(request: Request) -> Response:
         body, content_type = await metrics.text(request.headers.get("accept", ""))
@@ -51,7 +53,11 @@ def watching_routes(engine: Engine, metrics: Metrics, *, needs_runner: bool) -> 
         return JSONResponse({"status": WELL})
 
     async def ready(_: Request) -> Response:
-        found = await health.get()
+        try:
+            found = await health.get()
+        except Exception as error:
+            logger.warning("The database does not answer: %s", error, extra={"action": "not_ready"})
+            found = Health("does not answer", "not known")
         well = found.database == WELL and (found.runner == WELL or not needs_runner)
         body = {
             "status": WELL if well else "not ready",
@@ -64,15 +70,10 @@ def watching_routes(engine: Engine, metrics: Metrics, *, needs_runner: bool) -> 
 
 
 async def _look(engine: Engine, needed: str | None) -> Health:
-    unknown = "not known"
-    try:
-        async with asyncio.timeout(PATIENCE):
-            found = await current(engine)
-            if found != needed:
-                return Health(f"at revision {found or 'none'}, {needed} is needed", unknown)
-            return Health(WELL, WELL if await _led(engine) else "none has been heard of lately")
-    except Exception:
-        return Health("does not answer", unknown)
+    found = await current(engine)
+    if found != needed:
+        return Health(f"at revision {found or 'none'}, {needed} is needed", "not known")
+    return Health(WELL, WELL if await _led(engine) else "none has been heard of lately")
 
 
 async def _led(engine: Engine) -> bool:

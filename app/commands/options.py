@@ -16,6 +16,17 @@ Command = Callable[..., Any]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 name_argument = click.argument("name", metavar="NAME")
+metrics_port = click.option(
+    "--metrics-port",
+    type=int,
+    help="Let a monitor in: /metrics, /health/live, /health/ready; 0 takes a free one.",
+)
+metrics_host = click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="With --metrics-port, the address to listen on.",
+)
 existing_file = click.Path(path_type=Path)
 
 

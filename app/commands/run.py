@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import DurationType, json_option, run_async
+from app.commands.options import DurationType, json_option, metrics_host, metrics_port, run_async
 from app.context import Context
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     "--host", default="127.0.0.1", show_default=True, help="With --serve, the address to listen on."
 )
 @click.option("--port", default=8080, show_default=True, help="With --serve; 0 takes a free one.")
+@metrics_port
+@metrics_host
 @json_option
 @click.pass_obj
 def run(
@@ -45,6 +47,8 @@ def run(
     serve: bool,
     host: str,
     port: int,
+    metrics_port: int | None,
+    metrics_host: str,
     as_json: bool,
 ) -> int:
     """Send what is due, until it is stopped.
@@ -56,7 +60,10 @@ def run(
     from app.running import exit_code, run_loop, summarise
 
     serve_on = (host, port) if serve else None
-    summary = run_loop(_run(context, until_idle, wait_receipts, serve_on, engine == "procrastinate"))
+    watch_on = None if metrics_port is None else (metrics_host, metrics_port)
+    summary = run_loop(
+        _run(context, until_idle, wait_receipts, serve_on, watch_on, engine == "procrastinate")
+    )
     if as_json:
         print_json(summary)
     else:
@@ -71,6 +78,7 @@ async def _run(
     until_idle: bool,
     wait_receipts: timedelta,
     serve_on: tuple[str, int] | None,
+    watch_on: tuple[str, int] | None,
     distributed: bool,
 ) -> RunSummary:
     from app.running import drive
@@ -82,6 +90,7 @@ async def _run(
             until_idle=until_idle,
             wait_receipts=wait_receipts,
             serve_on=serve_on,
+            watch_on=watch_on,
             distributed=distributed,
         )
 

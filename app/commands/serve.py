@@ -17,8 +17,9 @@ def serve(context: Context, host: str, port: int) -> None:
     """Take the providers' webhooks, until it is stopped.
 
     An account's webhooks arrive at /webhooks/ACCOUNT; each is answered once it is verified and stored. Only this
-    machine is listened to unless --host says otherwise: put a proxy with TLS before it, and its address into
-    [server] public_url. Ctrl-C answers what is under way and stops.
+    machine is listened to unless --host says otherwise: put a proxy with TLS before /webhooks/, and its address into
+    [server] public_url. A monitor finds /metrics, /health/live and /health/ready. Ctrl-C answers what is under way
+    and stops.
     """
     from app.running import run_loop
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import json_option, run_async
+from app.commands.options import json_option, metrics_host, metrics_port, run_async
 from app.context import Context
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many senders it works at once; waiting for their pace costs next to nothing.",
 )
+@metrics_port
+@metrics_host
 @click.pass_obj
-def worker(context: Context, concurrency: int) -> None:
+def worker(context: Context, concurrency: int, metrics_port: int | None, metrics_host: str) -> None:
     """Send what a clock (drumbeat run --engine procrastinate) gives out, until it is stopped.
 
     Any number may run, on any machine with the same settings and the same PostgreSQL. Ctrl-C finishes what is under
@@ -31,12 +33,13 @@ def worker(context: Context, concurrency: int) -> None:
     """
     from app.running import run_loop
 
-    run_loop(_work(context, concurrency))
+    watch_on = None if metrics_port is None else (metrics_host, metrics_port)
+    run_loop(_work(context, concurrency, watch_on))
 
 
-async def _work(context: Context, concurrency: int) -> None:
+async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | None) -> None:
     from app.output import tell
-    from app.running import stopping
+    from app.running import doors, stopping
     from scheduler.working import work
 
     stop = asyncio.Event()
@@ -44,13 +47,15 @@ async def _work(context: Context, concurrency: int) -> None:
     async with context.database() as engine:
         with stopping(stop, lambda: tell("Stopping: what is under way is finished first.")):
             tell(f"Working, at most {concurrency} senders at once.")
-            await work(
-                engine,
-                settings.accounts,
-                concurrency=concurrency,
-                stop=stop,
-                house_caps=settings.caps,
-            )
+            async with doors(engine, settings, None, watch_on, tell) as observe:
+                await work(
+                    engine,
+                    settings.accounts,
+                    concurrency=concurrency,
+                    stop=stop,
+                    house_caps=settings.caps,
+                    observe=observe,
+                )
 
 
 @click.command()

@@ -184,7 +184,14 @@ async def test_a_list_that_is_imported_while_a_campaign_is_sent_holds_from_then_
     async def import_at_the_fifth(_request: httpx.Request) -> None:
         calls.append(1)
         if len(calls) == 5:
-            await import_words(world.engine, path, IntakeOptions(), StopWord("out", "all"), "import:ada")
+            await import_words(
+                world.engine,
+                path,
+                IntakeOptions(),
+                StopWord("out", "all"),
+                "import:ada",
+                rejects=tmp_path / "bad.csv",
+            )
 
     world.transport.before_send = import_at_the_fifth
     await world.run()

@@ -29,6 +29,12 @@ OUT, IN = StopWord("out", "marketing"), StopWord("in", "all")
 OPTIONS = IntakeOptions(default_country="GB", landlines="accept")
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rejects.csv goes where the command runs."""
+    monkeypatch.chdir(tmp_path)
+
+
 async def news(
     engine: Engine, evidence: Mapping[str, str], word: StopWord = OUT, seconds: float = 1
 ) -> set[str]:

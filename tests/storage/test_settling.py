@@ -1,0 +1,58 @@
+"""What providers say later about messages that were paid for: a failure gives money and room back, a price is spent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func, select
+
+from campaigns.costs import Money
+from campaigns.states import JobState
+from providers.base import Report
+from storage.budgets import Reservation, reserve, used_of
+from storage.engine import Engine, reading, writing
+from storage.statuses import apply_webhook_reports
+from storage.tables import touches
+from storage.touches import NewTouch, add_touches
+from tests.support.campaigns import later
+from tests.support.sent import answered, sending
+
+KEY = "1:run:1"
+
+
+def usd(amount: str) -> Money:
+    return Money(Decimal(amount), "USD")
+
+
+def report(state: JobState, cost: Money | None = None, at: datetime | None = None) -> Report:
+    return Report("m1", state.value, state, at or later(9), cost=cost, code="131026")
+
+
+@pytest.mark.parametrize(
+    ("reports", "used", "touched"),
+    [
+        ([report(JobState.DELIVERED)], 50_000, 1),
+        ([report(JobState.FAILED)], 0, 0),
+        ([report(JobState.DELIVERED, usd("0.02"))], 20_000, 1),
+        ([report(JobState.SENT, usd("0")), report(JobState.DELIVERED)], 0, 1),
+        ([report(JobState.FAILED), report(JobState.FAILED)], 0, 0),
+    ],
+)
+async def test_what_a_report_comes_to(engine: Engine, reports: list[Report], used: int, touched: int) -> None:
+    await sending(engine, 1)
+    await answered(engine, [1])
+    async with writing(engine) as connection:
+        await used_of(connection, {KEY: "USD"})
+        await reserve(connection, [Reservation(1, (KEY,), usd("0.05"))])
+        await add_touches(
+            connection, "hooked/shop", later(1), [NewTouch(1, "+44", 1, "marketing", (), counts=True)]
+        )
+    for one in reports:
+        async with writing(engine) as connection:
+            await apply_webhook_reports(connection, "hooked", [one], later(10))
+    async with writing(engine) as connection:
+        assert (await used_of(connection, {KEY: "USD"}))[KEY] == used
+    async with reading(engine) as connection:
+        assert await connection.scalar(select(func.count()).select_from(touches)) == touched
