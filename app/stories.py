@@ -98,11 +98,7 @@ async def tell_story(
     campaign = await require(connection, name)
     read = read_phone(text, campaign.spec.audience.default_country, landlines=True)
     if isinstance(read, PhoneFault):
-        left_out = await find_rejects(connection, campaign.id, text) if len(text.strip()) >= LEAST else []
-        if not left_out:
-            reason = f"{text!r} is no phone number: {read.reason}"
-            raise InvalidInput(reason, hint="Write it like +22901970000.")
-        return _rejected(text, left_out)
+        return await _no_number(connection, campaign, text, read)
     case = _Case(connection, settings, campaign, read.number, now())
     left_out = await find_rejects(connection, campaign.id, read.number)
     told = await find_jobs(connection, campaign.id, read.number)
@@ -117,13 +113,27 @@ async def tell_story(
     raise await _unknown(case)
 
 
+async def _no_number(connection: Connection, campaign: Campaign, text: str, fault: PhoneFault) -> Story:
+    if len(text.strip()) >= LEAST and (left_out := await find_rejects(connection, campaign.id, text)):
+        return _rejected(text, left_out)
+    found = await _nearest(connection, campaign, "+" + "".join(filter(str.isdecimal, text)))
+    raise InvalidInput(
+        f"{text!r} is no phone number: {fault.reason}", hint=found or "Write it like +22901970000."
+    )
+
+
 async def _unknown(case: _Case) -> NotFound:
-    found = await nearest_number(case.connection, case.campaign.id, case.phone, _slips(case.phone))
     hint = f"drumbeat contacts show {case.phone} shows what is known of it elsewhere."
     return NotFound(
         f"{case.phone} is neither among the recipients of {case.campaign.name} nor in a rejected row.",
-        hint=f"Did you mean {found}?" if found else hint,
+        hint=await _nearest(case.connection, case.campaign, case.phone) or hint,
     )
+
+
+async def _nearest(connection: Connection, campaign: Campaign, phone: str) -> str | None:
+    """A question that names a recipient whose number is nearly the same."""
+    found = await nearest_number(connection, campaign.id, phone, _slips(phone))
+    return f"Did you mean {found}?" if found else None
 
 
 def _slips(phone: str) -> set[str]:

@@ -74,6 +74,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """The category that a message is charged as, and the person it went to, E.164 with the plus."""
+
+    category: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a provider says later about a message it took. `state` is None where we do not know its word."""
 
@@ -89,6 +97,8 @@ class Report:
     """The provider's own code of a failure."""
     reference: str | None = None
     """The name that we gave the message, where the provider echoes it."""
+    billed: Billed | None = None
+    """What it is charged as, where the provider names that and no amount."""
 
 
 @dataclass(frozen=True, slots=True)

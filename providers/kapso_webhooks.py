@@ -20,7 +20,7 @@ import orjson
 from campaigns.states import JobState
 from providers.base import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
 from providers.meta_answers import error_code, error_text
-from providers.meta_pricing import charge_of
+from providers.meta_pricing import billed, charge_of
 from providers.values import WINDOW, moment, phone, table, tables, word
 
 STATUSES: Final = {
@@ -77,6 +77,7 @@ def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Repor
         times=_times(history),
         code=None if code is None else str(code),
         reference=word(*(each.get("biz_opaque_callback_data") for each in (message, *history))),
+        billed=billed(pricing, phone(message.get("to"), *(each.get("recipient_id") for each in history))),
     )
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from campaigns.costs import NO_CURRENCY, Money
+from providers.base import Billed
 
 NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
 
@@ -22,3 +23,11 @@ def charge_of(pricing: Mapping[str, Any]) -> Money | None:
     kind = pricing.get("type")
     is_free = kind.startswith("free_") if isinstance(kind, str) else pricing.get("billable") is False
     return NOTHING if is_free else None
+
+
+def billed(pricing: Mapping[str, Any], phone: str | None) -> Billed | None:
+    """What a billed message to `phone` is charged as; `marketing_lite` has marketing's rates."""
+    category = pricing.get("category")
+    if charge_of(pricing) is not None or not isinstance(category, str) or phone is None:
+        return None
+    return Billed(category.replace("-", "_").removesuffix("_lite"), phone)

@@ -17,7 +17,7 @@ from campaigns.states import JobState
 from providers.base import Effect, Event, Inbound, Notice, Preference, Report
 from providers.meta_answers import error_code, error_text
 from providers.meta_codes import note_of
-from providers.meta_pricing import charge_of
+from providers.meta_pricing import billed, charge_of
 from providers.values import moment, phone, table, tables, word
 
 STATUSES: Final = {
@@ -102,15 +102,17 @@ def _statuses(value: dict[str, Any]) -> Iterator[Report]:
             continue
         error = next(iter(tables(status.get("errors"))), {})
         code = error_code(error)
+        pricing = table(status.get("pricing"))
         yield Report(
             message_id,
             said,
             STATUSES.get(said),
             moment(status.get("timestamp")),
             reason=error_text(error) or note_of(code) or None,
-            cost=charge_of(table(status.get("pricing"))),
+            cost=charge_of(pricing),
             code=None if code is None else str(code),
             reference=word(status.get("biz_opaque_callback_data")),
+            billed=billed(pricing, phone(status.get("recipient_id"))),
         )
 
 

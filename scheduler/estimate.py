@@ -39,7 +39,7 @@ from scheduler.facts import Claim, Known, reach_of
 from scheduler.forecast import BudgetLeft, Estimate
 from scheduler.lanes import Account, Lane
 from scheduler.pacing import Pacer
-from scheduler.plans import Plan, plan_of, prices_of
+from scheduler.plans import Plan, plan_of, prices_at
 from storage.campaigns import Campaign
 from storage.dispatch import optout_scopes
 from storage.engine import Connection
@@ -153,7 +153,7 @@ async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -
 
 async def _foresee(connection: Connection, part: _Part, lanes: dict[str, Lane], result: Estimate) -> None:
     for name in part.spec.lanes:
-        prices = await prices_of(connection, lanes[name])
+        prices = await prices_at(connection, lanes[name].account.settings)
         part.plans[name] = plan_of(part.spec, lanes[name], prices)
     share = -(-part.size // len(part.plans))
     even = [LaneLoad(lanes[name], plan, share, {}) for name, plan in part.plans.items()]

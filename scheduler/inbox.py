@@ -20,6 +20,7 @@ from campaigns.clock import Now, utc_now
 from providers.base import WebhookRequest
 from scheduler.heeding import heed_failures, heed_news
 from scheduler.lanes import Account
+from scheduler.plans import prices_at
 from scheduler.telling import Listener, Told, clean
 from storage.engine import Connection, Engine, reading, writing
 from storage.inbound import keep_inbound
@@ -63,7 +64,7 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
 
     Raises the database's errors; what is not taken up then stays for the next time.
     """
-    listeners = {name: Listener(account) for name, account in accounts.items()}
+    listeners = await _listeners(engine, accounts)
     done = 0
     heard = await _next_heard(engine, listeners, after=0)
     while heard:
@@ -76,6 +77,14 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
         heard = following
     await _match_late(engine, accounts, now())
     return done
+
+
+async def _listeners(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, Listener]:
+    async with reading(engine) as connection:
+        return {
+            name: Listener(account, await prices_at(connection, account.settings))
+            for name, account in accounts.items()
+        }
 
 
 async def keep_taking_up(

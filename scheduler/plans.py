@@ -17,6 +17,7 @@ from campaigns.spec import CampaignSpec
 from campaigns.templates import Renderer, renderers_of
 from campaigns.variants import Split
 from campaigns.zones import find_zone, instant_of
+from providers.settings import AccountSettings
 from scheduler.lanes import Lane
 from storage.engine import Connection
 from storage.rates import load_cards
@@ -116,7 +117,9 @@ class Plans:
     async def of(self, connection: Connection, run_id: int) -> Plan:
         if run_id not in self._known:
             spec = CampaignSpec.from_json(await run_spec(connection, run_id))
-            self._known[run_id] = plan_of(spec, self._lane, await prices_of(connection, self._lane))
+            self._known[run_id] = plan_of(
+                spec, self._lane, await prices_at(connection, self._lane.account.settings)
+            )
         return self._known[run_id]
 
     def keep(self, run_ids: Iterable[int]) -> None:
@@ -124,9 +127,8 @@ class Plans:
         self._known = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
 
 
-async def prices_of(connection: Connection, lane: Lane) -> Prices:
-    """What the lane's account charges, as far as it is known."""
-    settings = lane.account.settings
+async def prices_at(connection: Connection, settings: AccountSettings) -> Prices:
+    """What the account charges, as far as it is known."""
     cards = await load_cards(connection, settings.rates) if settings.rates else []
     return Prices(cards, settings.price, settings.home_code)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from campaigns.prices import SERVICE, Prices
 from campaigns.stop_words import word_of
 from providers.base import Event, Inbound, Notice, Preference, Report, WindowUntil
 from scheduler.lanes import Account
@@ -45,8 +46,9 @@ class Told:
 class Listener:
     """Knows an account's lanes by their numbers, so that a message to one of them opens the right window."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, prices: Prices) -> None:
         self.account = account
+        self._prices = prices
         self._every: list[str] = []
         self._named: dict[str, str] = {}
         for sender in account.settings.senders:
@@ -61,7 +63,7 @@ class Listener:
         for event in events:
             match event:
                 case Report():
-                    told.reports.append(_clean_report(event))
+                    told.reports.append(self._priced(_clean_report(event), received_at))
                 case Inbound():
                     self._hear(told, event, received_at)
                 case WindowUntil(phone=phone, until=until):
@@ -73,6 +75,18 @@ class Listener:
                 case _:
                     assert_never(event)
         return told
+
+    def _priced(self, report: Report, received_at: datetime) -> Report:
+        """With the card's price of the category that it is charged as, where the provider names no amount."""
+        billed = report.billed
+        if report.cost is not None or billed is None:
+            return report
+        service = billed.category == SERVICE
+        at = report.at or received_at
+        price = self._prices.price(
+            billed.phone, billed.category, template=not service, window_open=service, at=at
+        )
+        return replace(report, cost=price.money) if price else report
 
     def _hear(self, told: Told, event: Inbound, received_at: datetime) -> None:
         """A person wrote: their window is open, and the whole of it may be a word about being written to."""

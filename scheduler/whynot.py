@@ -20,12 +20,12 @@ from campaigns.zones import find_zone, instant_of
 from scheduler.durations import LaneLoad, Limit, pace_limits
 from scheduler.facts import Claim, gather
 from scheduler.lanes import Lane
-from scheduler.plans import Plan, plan_of, prices_of
+from scheduler.plans import Plan, plan_of, prices_at
 from scheduler.slicing import FOR_A_WORD
 from storage.campaigns import Campaign
 from storage.engine import Connection
 from storage.runs import RunRow, open_runs, run_spec
-from storage.timelines import JobStory, Row, due_job, rows_before, stream_ahead
+from storage.timelines import JobStory, Row, count_due, due_job, rows_before, stream_ahead
 from storage.variants import Experiment, experiment_of
 
 HOLDS: Final = 8
@@ -89,11 +89,13 @@ Queue = Callable[[datetime, Sequence[Wait]], Awaitable[_Turn]]
 async def prospects_of_job(connection: Connection, lane: Lane, job: JobStory, now: datetime) -> Prospects:
     """Of a pending job on its lane."""
     opened = await open_runs(connection)
-    [place] = [place for place, run in enumerate(opened) if run.id == job.run_id]
-    sooner = [run.id for run in opened[:place] if run.state is RunState.RUNNING]
-    run = replace(opened[place], state=RunState.RUNNING)
+    [own] = [run for run in opened if run.id == job.run_id]
+    others = [other for other in opened if other.state is RunState.RUNNING and other.id != own.id]
+    sooner = [other.id for other in others if other.priority > own.priority]
+    peers = [other.id for other in others if other.priority == own.priority]
+    run = replace(own, state=RunState.RUNNING)
     spec = CampaignSpec.from_json(await run_spec(connection, run.id))
-    plan = plan_of(spec, lane, await prices_of(connection, lane))
+    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
     rest = plan.split is not None and plan.split.has_rest
     experiment = await experiment_of(connection, run.id) if rest else None
     claim = Claim(run, plan, (await due_job(connection, job.id),), (), experiment)
@@ -102,7 +104,11 @@ async def prospects_of_job(connection: Connection, lane: Lane, job: JobStory, no
 
     async def queue(free: datetime, held: Sequence[Wait]) -> _Turn:
         stands = replace(job, due_at=free if held else due_at)
-        return await _turn(connection, stands, sooner, lane, plan, free if _all_held(job, held) else begins)
+        first = free if _all_held(job, held) else begins
+        intervals = _intervals(lane, plan)
+        turn, own_ahead = await _turn(connection, stands, sooner, intervals, first)
+        between = await _between(connection, stands, peers, own_ahead)
+        return _Turn(turn.at + between * intervals.shared, turn.ahead + between)
 
     message = _Message(connection, lane, claim)
     if begins > now:
@@ -129,15 +135,15 @@ async def prospects_of_row(
         expires_at=schedule.deadline(schedule.closes_at(nominal_at)),
         token="",
     )
-    plan = plan_of(spec, lane, await prices_of(connection, lane))
+    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
     rest = plan.split is not None and plan.split.has_rest
     experiment = Experiment(0, starts_at, None, None) if rest else None
 
     async def queue(free: datetime, held: Sequence[Wait]) -> _Turn:
         ahead = await rows_before(connection, campaign.id, row, len(spec.lanes))
         begins = free if held and held[-1].rule in FOR_ALL else due_at if local else starts_at
-        own, shared = _intervals(lane, plan)
-        return _Turn(max(free, begins + ahead * max(own, shared)), ahead)
+        intervals = _intervals(lane, plan)
+        return _Turn(max(free, begins + ahead * max(intervals.own, intervals.shared)), ahead)
 
     message = _Message(connection, lane, Claim(run, plan, (row.job,), (), experiment))
     return await message.foresee(starts_at, due_at, queue)
@@ -226,25 +232,40 @@ def _all_held(job: JobStory, held: Sequence[Wait]) -> bool:
     return (held[-1].rule if held else job.held_by) in FOR_ALL
 
 
+@dataclass(frozen=True, slots=True)
+class _Intervals:
+    """The time from one message to the next."""
+
+    own: timedelta
+    """By the campaign's limits."""
+    shared: timedelta
+    """By those of the lane and its account."""
+
+
 async def _turn(
-    connection: Connection, job: JobStory, sooner: Sequence[int], lane: Lane, plan: Plan, begins: datetime
-) -> _Turn:
+    connection: Connection, job: JobStory, sooner: Sequence[int], intervals: _Intervals, begins: datetime
+) -> tuple[_Turn, int]:
     """When those that fall due before it have gone, none of them before `begins`: its own run's at that run's pace,
-    and all of them at the lane's."""
-    own, shared = _intervals(lane, plan)
+    and all of them at the lane's. And how many are its own run's."""
     own_free = lane_free = begins
-    count = 0
+    count = own_count = 0
     async for ahead in stream_ahead(connection, job, sooner):
-        lane_free = max(lane_free, ahead.due_at) + ahead.count * shared
-        if ahead.own:
-            own_free = max(own_free, ahead.due_at) + ahead.count * own
+        lane_free = max(lane_free, ahead.due_at) + ahead.count * intervals.shared
         count += ahead.count
-    return _Turn(max(own_free, lane_free), count)
+        if ahead.own:
+            own_free = max(own_free, ahead.due_at) + ahead.count * intervals.own
+            own_count += ahead.count
+    return _Turn(max(own_free, lane_free), count), own_count
 
 
-def _intervals(lane: Lane, plan: Plan) -> tuple[timedelta, timedelta]:
-    """The time from one message to the next by the campaign's limits, and by those of the lane and its account."""
+async def _between(connection: Connection, job: JobStory, peers: Sequence[int], own_ahead: int) -> int:
+    """How many messages of runs of equal priority come in between: they take turns with its own run's."""
+    waiting = await count_due(connection, job.lane, peers, job.due_at)
+    return sum(min(count, own_ahead) for count in waiting)
+
+
+def _intervals(lane: Lane, plan: Plan) -> _Intervals:
     limits = pace_limits([LaneLoad(lane, plan, 2, {})])
     of_lane = [limit.takes for limit in limits if limit.name in OF_LANE]
     of_campaign = [limit.takes for limit in limits if limit.name not in OF_LANE]
-    return max(of_campaign, default=timedelta()), max(of_lane, default=timedelta())
+    return _Intervals(max(of_campaign, default=timedelta()), max(of_lane, default=timedelta()))

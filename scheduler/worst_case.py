@@ -10,7 +10,7 @@ from campaigns.costs import NO_CURRENCY, Money
 from campaigns.prices import Price
 from campaigns.rules import Form
 from scheduler.lanes import Lane
-from scheduler.plans import Plan, plan_of, prices_of
+from scheduler.plans import Plan, plan_of, prices_at
 from storage.campaigns import Campaign
 from storage.engine import Connection
 from storage.estimates import count_by_prefix
@@ -18,7 +18,7 @@ from storage.estimates import count_by_prefix
 
 async def worst_case(connection: Connection, campaign: Campaign, lane: Lane, at: datetime) -> Money | None:
     """The most that a run launched at `at` may cost; None where a price is not known. `lane`: any of its lanes."""
-    plan = plan_of(campaign.spec, lane, await prices_of(connection, lane))
+    plan = plan_of(campaign.spec, lane, await prices_at(connection, lane.account.settings))
     total = Money(Decimal(0), NO_CURRENCY)
     for prefix, count in await count_by_prefix(connection, campaign.id):
         prices = list(_possible(plan, prefix, lane.adapter.capabilities.windows, at))

@@ -11,11 +11,13 @@ from sqlalchemy import JSON, FromClause, Select, Text, bindparam, cast, column, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from storage.engine import is_sqlite
+from storage.engine import BlockingConnection, is_sqlite
 
 
 def table_of(
-    connection: AsyncConnection, rows: Sequence[Mapping[str, Any]], **columns: TypeEngine[Any]
+    connection: AsyncConnection | BlockingConnection,
+    rows: Sequence[Mapping[str, Any]],
+    **columns: TypeEngine[Any],
 ) -> FromClause:
     """The rows as a table named `given` with these columns; what a row leaves out is null.
 

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection as BlockingConnection
-from sqlalchemy import Engine as BlockingEngine
+import sqlalchemy
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -16,6 +15,8 @@ from campaigns.errors import UsageError
 
 Engine = AsyncEngine
 Connection = AsyncConnection
+BlockingEngine = sqlalchemy.Engine
+BlockingConnection = sqlalchemy.Connection
 
 BUSY_TIMEOUT_MS = 30_000
 # What is stored is personal: an error's text, which is logged, must not repeat it.

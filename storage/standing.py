@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -64,11 +64,15 @@ async def read_standing(connection: AsyncConnection, now: datetime, heard_since:
         rates=await call_rates(connection, now),
         webhooks={row.account: row.waiting for row in told},
         webhook_lag={row.account: _seconds(row.oldest, now) for row in told},
-        refusals=dict(refused.tuples().all()),
+        refusals=_dict(refused),
         runs=await _runs(connection),
         processes={row.kind: row.alive for row in alive},
         leaders=sum(row.leading for row in alive),
     )
+
+
+def _dict(rows: Iterable[Any]) -> dict[str, int]:
+    return {row[0]: row[1] for row in rows}
 
 
 def _seconds(since: datetime, now: datetime) -> float:
@@ -89,7 +93,7 @@ async def _waiting(connection: AsyncConnection, now: datetime) -> Sequence[Row[A
 
 async def _in_doubt(connection: AsyncConnection) -> dict[str, int]:
     counted = select(jobs.c.lane, func.count()).where(OPEN, jobs.c.state == JobState.IN_DOUBT.value)
-    return dict((await connection.execute(counted.group_by(jobs.c.lane))).tuples().all())
+    return _dict(await connection.execute(counted.group_by(jobs.c.lane)))
 
 
 async def _paused(connection: AsyncConnection, now: datetime) -> dict[str, bool]:
@@ -113,13 +117,15 @@ async def _webhooks(connection: AsyncConnection) -> Sequence[Row[Any]]:
 async def _runs(connection: AsyncConnection) -> dict[str, int]:
     open_states = [RunState.RUNNING.value, RunState.PAUSED.value]
     counted = select(runs.c.state, func.count()).where(runs.c.state.in_(open_states)).group_by(runs.c.state)
-    found = dict((await connection.execute(counted)).tuples().all())
+    found = _dict(await connection.execute(counted))
     return {state: found.get(state, 0) for state in open_states}
 
 
 async def _alive(connection: AsyncConnection, heard_since: datetime) -> Sequence[Row[Any]]:
     leading = func.sum(case((workers.c.leads, 1), else_=0)).label("leading")
-    heard = select(workers.c.kind, func.count().label("alive"), leading).where(workers.c.seen_at >= heard_since)
+    heard = select(workers.c.kind, func.count().label("alive"), leading).where(
+        workers.c.seen_at >= heard_since
+    )
     return (await connection.execute(heard.group_by(workers.c.kind))).all()
 
 

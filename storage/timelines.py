@@ -223,7 +223,7 @@ async def nearest_number(
     mine = select(recipients.c.phone).where(recipients.c.campaign_id == campaign_id)
     close = mine.where(recipients.c.phone.in_(slips)).order_by(recipients.c.phone).limit(1)
     alike = mine.where(recipients.c.phone.endswith(phone[-TAIL:])).order_by(recipients.c.phone).limit(1)
-    for query in (close, alike):
+    for query in (close, alike) if len(phone) > TAIL else ():
         if (found := await connection.scalar(query)) is not None:
             return str(found)
     return None
@@ -275,6 +275,19 @@ async def stream_ahead(
     )
     async for row in await connection.stream(counted.execution_options(yield_per=1000)):
         yield Ahead(*row)
+
+
+async def count_due(
+    connection: AsyncConnection, lane: str, run_ids: Sequence[int], due_at: datetime
+) -> list[int]:
+    """How many messages of each of these runs, of those that have any, fall due on the lane by then."""
+    counted = (
+        select(func.count())
+        .where(jobs.c.run_id.in_(run_ids), jobs.c.lane == lane, jobs.c.due_at <= due_at)
+        .where(jobs.c.state == JobState.PENDING.value)
+        .group_by(jobs.c.run_id)
+    )
+    return list(await connection.scalars(counted))
 
 
 async def rows_before(connection: AsyncConnection, campaign_id: int, row: Row, lanes_count: int) -> int:

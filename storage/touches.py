@@ -6,15 +6,27 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Boolean, Text, delete, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from campaigns.states import JobState
+from storage.bulk import table_of
 from storage.engine import is_sqlite
-from storage.tables import jobs, touches
+from storage.tables import Id, jobs, to_millis, touches
+
+_NEW: Final[dict[str, TypeEngine[Any]]] = {
+    "job_id": Id,
+    "phone": Text(),
+    "campaign_id": Id,
+    "category": Text(),
+    "tags": Text(),
+    "counts": Boolean(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +84,34 @@ async def add_touches(connection: AsyncConnection, lane: str, at: datetime, new:
     if not new:
         return
     insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    statement = insert(touches)
+    given = table_of(connection, [_row(touch) for touch in new], **_NEW)
+    reserved = select(*given.c, literal(at, touches.c.at.type), literal(lane)).where(true())
+    statement = insert(touches).from_select([*_NEW, "at", "lane"], reserved)
     await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["job_id"], set_={"at": statement.excluded.at, "lane": statement.excluded.lane}
-        ),
-        [
-            {
-                "job_id": touch.job_id,
-                "phone": touch.phone,
-                "at": at,
-                "campaign_id": touch.campaign_id,
-                "lane": lane,
-                "category": touch.category,
-                "tags": orjson.dumps(touch.tags).decode(),
-                "counts": touch.counts,
-            }
-            for touch in new
-        ],
+        )
     )
+
+
+def _row(touch: NewTouch) -> dict[str, Any]:
+    return {
+        "job_id": touch.job_id,
+        "phone": touch.phone,
+        "campaign_id": touch.campaign_id,
+        "category": touch.category,
+        "tags": orjson.dumps(touch.tags).decode(),
+        "counts": touch.counts,
+    }
 
 
 async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, datetime]]) -> None:
     """Calls that began later than planned: (job id, when)."""
     if times:
+        rows = [{"job_id": job_id, "at": to_millis(at)} for job_id, at in times]
+        given = table_of(connection, rows, job_id=Id, at=BigInteger())
         await connection.execute(
-            update(touches).where(touches.c.job_id == bindparam("of_job")).values(at=bindparam("to_at")),
-            [{"of_job": job_id, "to_at": at} for job_id, at in times],
+            update(touches).where(touches.c.job_id == given.c.job_id).values(at=given.c.at)
         )
 
 

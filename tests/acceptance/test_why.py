@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from sqlalchemy import insert, select, update
 from app.output import to_json
 from app.settings import Settings
 from app.stories import tell_story
-from campaigns.errors import NotFound
+from campaigns.costs import Money
+from campaigns.errors import InvalidInput, NotFound
 from campaigns.rules.decision import Cap
 from cli import cli
 from emulators.settings import Settings as EmulatorSettings
@@ -72,8 +74,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(engine: Engine, tmp_path: Path) -> AsyncIterator[Desk]:
-    yield Desk(engine, account_at("meta", tmp_path / "key", pair_gap="0s"), InMemory(EmulatorSettings()))
+async def desk(engine: Engine, tmp_path: Path) -> Desk:
+    return Desk(engine, account_at("meta", tmp_path / "key", pair_gap="0s"), InMemory(EmulatorSettings()))
 
 
 def events(story: dict[str, Any]) -> list[str]:
@@ -195,7 +197,7 @@ async def test_a_pause_of_the_campaign_or_the_lane_comes_first(desk: Desk) -> No
 
 
 async def test_what_goes_first_counts(desk: Desk) -> None:
-    """A campaign of higher priority at the sender's pace; one of lower priority does not."""
+    """A campaign of higher priority at the sender's pace, and one of equal priority by turns; a lower one does not."""
     [sender, *others] = desk.accounts["meta"].senders
     paced = [type(sender).model_validate({**sender.model_dump(), "rate": "1/s"}), *others]
     desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"senders": paced})
@@ -206,6 +208,9 @@ async def test_what_goes_first_counts(desk: Desk) -> None:
     story = await desk.why(2)
     assert (story["held_by"], story["ahead"], story["pace"]) == ("pacing", 12, "sender_rate 1/s")
     assert story["estimated_send_at"] == NIGHT + timedelta(seconds=12)
+    await desk.store("peer", size=10)
+    await launch_due(desk.engine, now=lambda: desk.now)
+    assert (await desk.why(2))["ahead"] == 14
 
 
 async def test_a_message_that_waits_for_the_persons_word_has_no_time(desk: Desk) -> None:
@@ -221,7 +226,8 @@ async def test_a_message_that_waits_for_the_persons_word_has_no_time(desk: Desk)
 
 
 async def test_each_call_says_its_form_and_why_its_answer_and_its_price(desk: Desk) -> None:
-    desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"price": None})
+    price = Money(Decimal("0.05"), "USD")
+    desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"price": price})
     await desk.store(content={"text": "Hi", "template": TEMPLATE})
     async with writing(desk.engine) as connection:
         until = NIGHT + timedelta(hours=5)
@@ -229,16 +235,20 @@ async def test_each_call_says_its_form_and_why_its_answer_and_its_price(desk: De
     await desk.send()
     free, template = await desk.why(0), await desk.why(1)
     called = "the provider is called with the"
-    [one] = [moment for moment in free["timeline"] if moment.event == "attempt 1"]
-    assert one.detail == (
+    details = {moment.event: moment.detail for moment in free["timeline"]}
+    assert details["attempt 1"] == (
         f"{called} text: the person's 24-hour window was known to be open until 2026-03-02 08:00:00 UTC"
     )
-    [one] = [moment for moment in template["timeline"] if moment.event == "attempt 1"]
-    assert one.detail == f"{called} template: no open 24-hour window of the person was known"
-    [answer] = [moment for moment in template["timeline"] if moment.event == "answer 1"]
-    assert "accepted, HTTP 200, " in answer.detail
-    assert answer.detail.split(", ")[2].endswith(" ms")
-    assert (free["form"], template["form"], template["held_by"]) == ("text", "template", None)
+    assert details["answer 1"].startswith("use_template, HTTP 400, code 131047, ")
+    assert details["attempt 2"] == (
+        f"{called} template: the provider had refused the free form: the window is closed"
+    )
+    details = {moment.event: moment.detail for moment in template["timeline"]}
+    assert details["attempt 1"] == f"{called} template: no open 24-hour window of the person was known"
+    outcome, status, latency, price = details["answer 1"].split(", ")
+    assert (outcome, status, price) == ("accepted", "HTTP 200", "expected to cost 0.05 USD")
+    assert latency.endswith(" ms")
+    assert (free["form"], template["form"], template["held_by"]) == ("template", "template", None)
 
 
 async def test_every_run_the_reply_and_the_opt_out_are_told(desk: Desk) -> None:
@@ -299,7 +309,7 @@ async def test_asking_changes_nothing_and_needs_no_lock(desk: Desk) -> None:
 )
 async def test_a_number_that_is_not_in_it_is_told_the_nearest(desk: Desk, written: str) -> None:
     await desk.store(size=3)
-    with pytest.raises(NotFound) as found:
+    with pytest.raises((NotFound, InvalidInput)) as found:
         await desk.why(text=written)
     assert (found.value.hint or "").startswith("Did you mean +44770090000")
 
@@ -315,7 +325,7 @@ def test_a_rejected_row_is_found_however_its_number_is_written(
     assert (rejected["state"], rejected["code"]) == ("rejected", "bad_timezone")
     [moment] = rejected["timeline"]
     assert moment["detail"].startswith("line 3 of spring.csv, column timezone: bad_timezone: ")
-    assert why("nobody", "--json").json["code"] == "not_a_number"
+    assert why("nobody", "--json").json["code"] == "phone_not_a_number"
     assert "line 5 of spring.csv, duplicate" in why("07700 900010").out
     assert (why("no", "--json").code, why("+447700900077").code) == (5, 7)
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import orjson
 
 from campaigns.content import Content
-from campaigns.outcomes import Accepted, Result
+from campaigns.outcomes import Accepted, FailureKind, Result
 from campaigns.states import JobState
 from providers.base import (
     Call,
@@ -35,6 +35,7 @@ from tests.support.campaigns import later
 
 SECRET = b"a secret of the tests"
 SIGNATURE = "x-signature"
+KINDS = {"gone": FailureKind.CAMPAIGN, "banned": FailureKind.LANE, "left": FailureKind.OPTED_OUT}
 STATES = {name: JobState(name) for name in ("accepted", "held", "sent", "delivered", "read", "failed")}
 
 
@@ -60,6 +61,9 @@ class Signing(Plain):
     def read(self, reply: Reply, call: Call) -> list[Result]:
         return [Accepted(f"m-{to}") for to in call.to]
 
+    def failure_kind(self, code: str) -> FailureKind | None:
+        return KINDS.get(code)
+
     async def check(self, http: Http) -> str:
         return "well"
 
@@ -84,7 +88,7 @@ def _event(said: Mapping[str, Any]) -> Event:
     if "explode" in said:
         raise KeyError("this is not what was agreed")
     if "from" in said:
-        return Inbound(said["from"], at, said.get("to"))
+        return Inbound(said["from"], at, said.get("to"), said.get("id"), said.get("text"))
     if "until" in said:
         return WindowUntil(said["phone"], later(said["until"]), said.get("to"))
     if "stop" in said or "start" in said:
@@ -93,7 +97,9 @@ def _event(said: Mapping[str, Any]) -> Event:
             said["stop"] if "stop" in said else said["start"], action, "marketing", at, "the word STOP"
         )
     if "notice" in said:
-        return Notice("template_status", said.get("subject", "spring"), said["notice"], at)
+        return Notice(
+            "template_status", said.get("subject", "spring"), said["notice"], at, said.get("effect")
+        )
     return Report(
         said["id"],
         said["status"],

@@ -32,7 +32,7 @@ from campaigns.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.base import Inbound, Notice, Report, WindowUntil
+from providers.base import Billed, Inbound, Notice, Report, WindowUntil
 from providers.meta_pricing import NOTHING
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
 
@@ -669,6 +669,7 @@ HEARS = [
                 at(1730092900),
                 times=((JobState.READ, at(1730092900)),),
                 reference="job-7",
+                billed=Billed("marketing", "+12025550123"),
             )
         ],
     ),

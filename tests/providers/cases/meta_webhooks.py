@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.base import Inbound, Notice, Preference, Report
+from providers.base import Billed, Effect, Inbound, Notice, Preference, Report
 from providers.meta_pricing import NOTHING
 from tests.providers.contract import SECRET, Hears
 
@@ -42,6 +42,7 @@ FAILED = {
     "message": "Not delivered",
     "error_data": {"details": "To keep the ecosystem healthy"},
 }
+BILLED = Billed("marketing", "+16505551234")
 
 HEARS = [
     hears(
@@ -54,7 +55,7 @@ HEARS = [
                 {**STATUS, "status": "sent", "pricing": PRICING, "biz_opaque_callback_data": "run.7"}
             ],
         },
-        [Report(WAMID, "sent", JobState.SENT, AT, reference="run.7")],
+        [Report(WAMID, "sent", JobState.SENT, AT, reference="run.7", billed=BILLED)],
     ),
     hears(
         "what is not billed costs nothing, by its type first",
@@ -73,7 +74,7 @@ HEARS = [
         },
         [
             *(Report(WAMID, "sent", JobState.SENT, AT, cost=NOTHING) for _ in range(3)),
-            Report(WAMID, "sent", JobState.SENT, AT),
+            Report(WAMID, "sent", JobState.SENT, AT, billed=BILLED),
         ],
     ),
     hears(
@@ -175,6 +176,7 @@ HEARS = [
                 "spring_sale",
                 "event: PAUSED, message_template_language: en_US",
                 RECEIVED,
+                Effect.TEMPLATE_STOPPED,
             )
         ],
     ),
