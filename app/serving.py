@@ -57,7 +57,7 @@ async def watched(engine: Engine, metrics: Metrics, host: str, port: int) -> Asy
 
     Raises UsageError where the port cannot be had.
     """
-    with _listening(host, port) as listener:
+    with _listening(host, port, "--metrics-port") as listener:
         app = Starlette(routes=watching_routes(engine, metrics, needs_runner=True))
         async with _server(app, listener):
             yield _address(listener)
@@ -81,13 +81,13 @@ def _tightest(*rates: Rate | None) -> float | None:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def _listening(host: str, port: int, option: str = "--port") -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise UsageError(
-            f"Port {port} of {host} cannot be had: {error.strerror}.", hint="--port 0"
+            f"Port {port} of {host} cannot be had: {error.strerror}.", hint=f"{option} 0"
         ) from error
     with listener:
         yield listener

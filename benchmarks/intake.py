@@ -22,6 +22,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import insert
 
+from benchmarks.figures import show
 from campaigns.clock import utc_now
 from campaigns.intake.model import IntakeOptions
 from campaigns.states import CampaignState
@@ -30,12 +31,29 @@ from storage.audience import ImportCounts, close_import, open_import
 from storage.engine import Connection, Engine, is_sqlite, open_engine, writing
 from storage.tables import campaigns, metadata, recipients
 
+ROWS = 1_000_000
+TIMES = 3
+BAR = 0.35
+MEMORY_BAR_MB = 400
 BARE_CHUNK = 25_000
 _INSERT = (
     "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _COPY = "COPY bare (campaign_id, import_id, line, phone, region, bucket, vars) FROM STDIN"
+
+
+def report(rows: int = ROWS) -> bool:
+    """Print every figure; whether each bar is met."""
+    runs = [run(rows) for _ in range(TIMES)]
+    print(f"intake of {rows:,} rows into SQLite: read, validate, normalise, dedupe, persist")
+    well = [
+        show("against pandas read + bulk insert, unchecked", [one["ratio"] for one in runs], at_least=BAR),
+        show("peak memory", [one["peak_mb"] for one in runs], "MB", below=MEMORY_BAR_MB, digits=0),
+    ]
+    for kind in ("full", "bare"):
+        show(kind, [one[kind]["seconds"] for one in runs], "s", digits=1)
+    return all(well)
 
 
 def run(rows: int, url: str | None = None) -> dict[str, Any]:

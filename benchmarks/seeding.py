@@ -72,7 +72,11 @@ def campaign(name: str = "bench", **tables: Any) -> CampaignSpec:
 async def store(engine: Engine, wanted: CampaignSpec, size: int) -> None:
     """Migrate, and store the campaign with its people; it is due."""
     await upgrade(engine)
-    head: Mapping[str, Any] = {"name": wanted.name, "state": CampaignState.SCHEDULED, "spec": wanted.to_json()}
+    head: Mapping[str, Any] = {
+        "name": wanted.name,
+        "state": CampaignState.SCHEDULED,
+        "spec": wanted.to_json(),
+    }
     async with writing(engine) as connection:
         added = insert(campaigns).values(
             **head, category=wanted.category, start_at=BEGUN, created_at=BEGUN, updated_at=BEGUN

@@ -1,22 +1,24 @@
 """Sending against its limits, in the same run: `python -m benchmarks sending`.
 
-Whole: an embedded run on SQLite, from the first intent kept to the last outcome kept, with its launch, rules, HTTP and
-writes. Limits: the same requests in a bare loop through our own HTTP seam, through httpx over httpx-aiohttp, and through
-aiohttp alone. All go to the same process that answers at once; each is alone in a process of its own.
+Whole: an embedded run on SQLite, from the first intent kept to the last outcome kept: claim, rules, intents, HTTP,
+outcomes. Limits: the same requests in a bare loop through our own HTTP seam, through httpx with httpx-aiohttp below it,
+and through aiohttp alone. All go to the same process that answers at once, and each is alone in a process of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
+import logging
+import resource
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import httpx
@@ -24,37 +26,104 @@ import psutil
 from sqlalchemy import func, select
 
 from app.running import run_loop
-from benchmarks.seeding import campaign, meta_account, new_database, store
+from benchmarks.figures import measured, show
+from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_database, phone, store
 from benchmarks.stub import stub_server
-from campaigns.content import Content
 from campaigns.templates import Renderer
 from providers.base import Call
-from providers.http import JSON_HEADERS, Request
+from providers.http import JSON_HEADERS, Answer, Request
 from scheduler.lanes import Account, open_account
 from scheduler.runner import run
 from storage.engine import Engine, open_engine, reading
 from storage.tables import attempts, events
 
+SIZE: Final = 10_000
+TIMES: Final = 5
 CONCURRENT: Final = 100
+SEAM_BAR: Final = 0.5
+HTTPX_BAR: Final = 0.7
+LANE_BAR: Final = 1_000
+MEMORY_SIZE: Final = 100_000
+MEMORY_BAR_MB: Final = 300
+GROWTH_BAR_MB: Final = 30
+"""Of the second half of a run, the half in which everything has been met once."""
 Send = Callable[[Request], Awaitable[int]]
 
 
+def report(size: int = SIZE) -> bool:
+    """Print every figure; whether each bar is met."""
+    kinds = ("aiohttp", "httpx", "seam", "whole")
+    done: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+    with stub_server() as stub:
+        for _ in range(TIMES):
+            for kind in kinds:
+                done[kind].append(measured("sending", kind, stub.port, size))
+    speed = {kind: [each["per_second"] for each in done[kind]] for kind in kinds}
+    print(f"sending {size:,} messages: claim, rules with a cap, intents, HTTP, outcomes; SQLite, one lane")
+    well = [
+        show("against a loop over our HTTP seam", _ratios(speed, "seam"), at_least=SEAM_BAR),
+        show("against a loop over httpx on aiohttp", _ratios(speed, "httpx"), at_least=HTTPX_BAR),
+        show("against a loop over aiohttp alone", _ratios(speed, "aiohttp")),
+        show("whole", speed["whole"], "msg/s", at_least=LANE_BAR, digits=0),
+    ]
+    for kind in ("seam", "httpx", "aiohttp"):
+        show(f"loop: {kind}", speed[kind], "req/s", digits=0)
+    for kind in ("whole", "seam"):
+        show(f"processor time, {kind}", [each["cpu_us"] for each in done[kind]], "us/msg", digits=0)
+    return all(well)
+
+
+def _ratios(speed: dict[str, list[float]], limit: str) -> list[float]:
+    return [full / bare for full, bare in zip(speed["whole"], speed[limit], strict=True)]
+
+
+def report_memory(size: int = MEMORY_SIZE) -> bool:
+    """Print how much memory a run takes and whether that grows with it; whether both bars are met."""
+    with stub_server() as stub:
+        used = measured("sending", "memory", stub.port, size)
+    print(f"memory of the runner over {size:,} messages")
+    return all(
+        (
+            show("peak", [used["peak_mb"]], "MB", below=MEMORY_BAR_MB, digits=0),
+            show("growth over the second half", [used["growth_mb"]], "MB", below=GROWTH_BAR_MB, digits=1),
+        )
+    )
+
+
 async def whole(port: int, size: int) -> dict[str, float]:
+    """A run from an empty database to the last message; messages a second, and processor time for each."""
     with new_database() as url, TemporaryDirectory() as folder:
         engine = open_engine(url)
         await store(engine, campaign(), size)
-        account = meta_account(port, Path(folder))
-        worked = psutil.Process().cpu_times()
-        await run(engine, {"meta": account}, until_idle=True, wait_receipts=timedelta())
-        used = psutil.Process().cpu_times()
+        accounts = {ACCOUNT: meta_account(port, Path(folder))}
+        began = time.process_time()
+        await run(engine, accounts, until_idle=True, wait_receipts=timedelta())
+        busy = time.process_time() - began
         seconds = await _sending_seconds(engine, size)
         await engine.dispose()
-    cpu = used.user + used.system - worked.user - worked.system
-    return {"per_second": size / seconds, "cpu_us": 1e6 * cpu / size, **_memory()}
+    return {"per_second": size / seconds, "cpu_us": 1e6 * busy / size}
+
+
+async def memory(port: int, size: int) -> dict[str, float]:
+    """What the process held, looked at every second."""
+    seen: list[float] = []
+    looking = asyncio.create_task(_look(seen))
+    await whole(port, size)
+    looking.cancel()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"peak_mb": peak, "growth_mb": max(seen[len(seen) // 2 :]) - seen[len(seen) // 2]}
+
+
+async def _look(seen: list[float]) -> None:
+    process = psutil.Process()
+    with suppress(asyncio.CancelledError):
+        while True:
+            seen.append(process.memory_info().rss / 2**20)
+            await asyncio.sleep(1)
 
 
 async def _sending_seconds(engine: Engine, size: int) -> float:
-    """From the first intent to the last outcome that was stored. Raises RuntimeError where one is missing."""
+    """From the first intent to the last outcome. Raises RuntimeError where one is missing."""
     taken = select(func.count(), func.max(events.c.stored_at)).where(events.c.event == "accepted")
     async with reading(engine) as connection:
         begun = await connection.scalar(select(func.min(attempts.c.intent_at)))
@@ -64,37 +133,34 @@ async def _sending_seconds(engine: Engine, size: int) -> float:
     return float((ended - begun).total_seconds())
 
 
-def _memory() -> dict[str, float]:
-    return {"rss_mb": psutil.Process().memory_info().rss / 2**20}
-
-
 async def bare(port: int, size: int, kind: str) -> dict[str, float]:
+    """The requests of so many messages and nothing else."""
+    loops = {"seam": _seam, "httpx": _httpx, "aiohttp": _aiohttp}
     with TemporaryDirectory() as folder:
-        account = open_account("meta", meta_account(port, Path(folder)))
+        account = open_account(ACCOUNT, meta_account(port, Path(folder)))
         requests = _requests(account, size)
-        worked = psutil.Process().cpu_times()
-        began = perf_counter()
-        await {"seam": _seam, "httpx": _httpx, "aiohttp": _aiohttp}[kind](account, requests)
-        seconds = perf_counter() - began
-        used = psutil.Process().cpu_times()
+        began, worked = time.perf_counter(), time.process_time()
+        await loops[kind](account, requests)
+        seconds, busy = time.perf_counter() - began, time.process_time() - worked
         await account.http.aclose()
-    cpu = used.user + used.system - worked.user - worked.system
-    return {"per_second": size / seconds, "cpu_us": 1e6 * cpu / size}
+    return {"per_second": size / seconds, "cpu_us": 1e6 * busy / size}
 
 
 def _requests(account: Account, size: int) -> Iterator[Request]:
     """What the adapter builds, one after the other."""
-    renderer = Renderer(campaign().content)
-    sender = account.settings.senders[0]
-    contents: list[Content] = [renderer.render({"first_name": "Ada", "code": f"SPRING{n}"}) for n in range(100)]
-    calls = [Call(sender, (f"+44{7_100_000_000 + n}",), contents[n], references=(f"{n:016x}.{n}",)) for n in range(100)]
-    return (account.adapter.build(calls[n % 100]) for n in range(size))
+    renderer, sender = Renderer(campaign().content), account.settings.senders[0]
+    content = renderer.render({"first_name": "Ada", "code": "SPRING1"}, template=True)
+    calls = (
+        Call(sender, (phone(number),), content, references=(f"0123456789abcdef.{number}",))
+        for number in range(size)
+    )
+    return map(account.adapter.build, calls)
 
 
 async def _seam(account: Account, requests: Iterator[Request]) -> None:
     async def send(request: Request) -> int:
         reply = await account.http.exchange(request)
-        return getattr(reply, "status", 0)
+        return reply.status if isinstance(reply, Answer) else 0
 
     await _loop(requests, send)
 
@@ -102,11 +168,11 @@ async def _seam(account: Account, requests: Iterator[Request]) -> None:
 async def _httpx(account: Account, requests: Iterator[Request]) -> None:
     from httpx_aiohttp import AiohttpTransport
 
-    async with httpx.AsyncClient(transport=AiohttpTransport(), headers=account.adapter.credentials()) as client:
+    headers = {**JSON_HEADERS, **account.adapter.credentials()}
+    async with httpx.AsyncClient(transport=AiohttpTransport(), headers=headers) as client:
 
         async def send(request: Request) -> int:
-            answer = await client.post(request.url, headers=JSON_HEADERS, content=request.content)
-            return answer.status_code
+            return (await client.post(request.url, content=request.content)).status_code
 
         await _loop(requests, send)
 
@@ -132,19 +198,18 @@ async def _loop(requests: Iterator[Request], send: Send) -> None:
     await asyncio.gather(*(work() for _ in range(CONCURRENT)))
 
 
-def measure(kind: str, port: int, size: int) -> dict[str, float]:
-    """One measurement in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.sending", kind, str(port), str(size)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
-
-
-def main(arguments: list[str]) -> None:
-    kind, port, size = arguments[0], int(arguments[1]), int(arguments[2])
-    work: Any = whole(port, size) if kind == "whole" else bare(port, size, kind)
-    print(json.dumps(run_loop(work)))
+def main(kind: str, port: int, size: int) -> None:
+    """One measurement, for the process that asked for it."""
+    logging.disable(logging.WARNING)  # a sweep that is late says so
+    match kind:
+        case "whole":
+            figures = run_loop(whole(port, size))
+        case "memory":
+            figures = run_loop(memory(port, size))
+        case _:
+            figures = run_loop(bare(port, size, kind))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -77,10 +77,12 @@ class Metrics:
             self._calls.labels(call.account).observe(call.latency_ms / 1000)
 
     async def text(self, accept: str) -> tuple[bytes, str]:
-        """The exposition and its content type, as the scraper's `Accept` asks. Where the database does not answer, what
-        it knows is left out, and `drumbeat_database_up` is 0."""
+        """The exposition and its content type, as the scraper's `Accept` asks. Where the database is slow, what it last
+        said is repeated; where it fails, that is left out and `drumbeat_database_up` is 0."""
         try:
             self._told.standing = await self._standing.get()
+        except TimeoutError:
+            logger.warning("It takes long to see what waits.", extra={"action": "measured_late"})
         except Exception as error:
             logger.warning("The database does not answer: %s", error, extra={"action": "not_measured"})
             self._told.standing = None
@@ -106,12 +108,13 @@ class _Told(Collector):
 
     def collect(self) -> Iterator[Metric]:
         standing, limits = self.standing, self._limits
-        yield _one("database_up", "Whether the database answered.", standing is not None)
+        yield _one("database_up", "Whether the database has told what waits.", standing is not None)
         yield _by("lane_limit", "Messages per second that a lane may send.", "lane", limits.lanes)
         yield _by(
             "account_limit", "Requests per second that an account may make.", "account", limits.accounts
         )
         if standing is not None:
+            yield _one("standing_timestamp_seconds", "When the database told it.", standing.at.timestamp())
             yield from _of_lanes(standing)
             yield from _of_webhooks(standing)
             yield from _of_the_whole(standing)

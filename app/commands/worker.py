@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 @metrics_host
 @click.pass_obj
 def worker(context: Context, concurrency: int, metrics_port: int | None, metrics_host: str) -> None:
-    """Send what a clock (drumbeat run --engine procrastinate) gives out, until it is stopped.
+    """Send on this machine what a clock gives out.
 
-    Any number may run, on any machine with the same settings and the same PostgreSQL. Ctrl-C finishes what is under
-    way and stops; a second one stops at once. Both are safe.
+    A clock is drumbeat run --engine procrastinate. Any number of workers may run, on any machine with the same settings
+    and the same PostgreSQL. Ctrl-C finishes what is under way and stops; a second one stops at once. Both are safe.
     """
     from app.running import run_loop
 

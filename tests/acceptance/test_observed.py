@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import httpx
 import pytest
@@ -24,6 +25,7 @@ from storage.engine import reading
 from storage.tables import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, phone, spec, store_people
+from tests.support.databases import fresh_database
 from tests.support.project import CAMPAIGN, drumbeat, started, write_project
 from web.metrics import Limits, Metrics
 from web.watching import watching_routes
@@ -168,5 +170,22 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path, emulator: str) ->
     drumbeat(folder, "campaign", "load", "spring.toml", "--now")
     done = drumbeat(folder, "run", "--until-idle", "--metrics-port", emulator.rpartition(":")[2])
     assert done.code == 2
-    assert "cannot be had" in done.err
-    assert "--port" not in done.err.replace("--metrics-port", "")
+    assert done.err.endswith("Try: --metrics-port 0\n")
+
+
+def test_a_worker_without_a_clock_is_not_ready(tmp_path: Path, postgres: str) -> None:
+    folder = write_project(tmp_path)
+    with fresh_database(postgres) as url:
+        assert drumbeat(folder, "--database", url, "db", "upgrade").code == 0
+        with started(folder, "--database", url, "worker", "--metrics-port", "0") as process:
+            assert process.stderr is not None
+            said = next(line for line in process.stderr if "Metrics are at" in line)
+            address = said.split()[-1].removesuffix("/metrics.")
+            with pytest.raises(HTTPError) as refused:
+                urllib.request.urlopen(f"{address}/health/ready", timeout=10)
+            assert json.load(refused.value)["runner"] == "none has been heard of lately"
+            with urllib.request.urlopen(f"{address}/health/live", timeout=10) as answer:
+                assert answer.status == 200
+            assert scrape(f"{address}/metrics")["drumbeat_leaders"] == 0
+            process.terminate()
+            process.communicate(timeout=30)

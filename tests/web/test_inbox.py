@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from campaigns.states import RANK, JobState, settle
 from scheduler.inbox import keep_taking_up, process_inbox, process_quietly
 from scheduler.lanes import Account
 from storage.engine import Engine, reading, writing
+from storage.statuses import apply_webhook_reports
 from storage.tables import events, jobs, notices, optouts, unmatched_reports, webhooks, windows
 from tests.support.campaigns import job_rows, later, phone
 from tests.support.sent import answered, sending
@@ -328,24 +330,68 @@ async def test_texts_that_no_database_takes_cost_nothing_else_its_place(hooks: H
 async def test_what_the_database_refuses_is_set_aside_alone(hooks: Hooks) -> None:
     await sending(hooks.engine, 1)
     await answered(hooks.engine, [1])
-    account = hooks.accounts["hooked"]
-    adapter: Any = account.adapter
+    adapter: Any = hooks.accounts["hooked"].adapter
     read = adapter.parse_webhook
 
     def odd(request: Any) -> list[Any]:
         found = read(request)
-        return (
-            [type(r)(["a list"], "sent", JobState.SENT) for r in found] if b"odd" in request.body else found
-        )
+        return [replace(one, scope=None) for one in found] if b"stop" in request.body else found
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapter, "parse_webhook", odd)
-        await hooks.tell(status(1, "sent"))
-        await hooks.tell({"id": "odd", "status": "sent"})
-        await hooks.tell(status(1, "delivered"))
-        assert await hooks.process() == 3
-    assert await states(hooks.engine) == ["delivered"]
-    assert [row.problem is None for row in await hooks.stored()] == [True, False, True]
+        for word in ("sent", "delivered"):
+            await hooks.tell(status(1, word))
+        await hooks.tell({"stop": phone(1)})
+        for word in ("sent", "read"):
+            await hooks.tell(status(1, word))
+        assert await hooks.process() == 5
+    assert await states(hooks.engine) == ["read"]
+    assert [row.problem is None for row in await hooks.stored()] == [True, True, False, True, True]
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduler.inbox.AT_ONCE", 3)
+
+
+@pytest.mark.usefixtures("small_batches")
+async def test_batches_that_are_read_ahead_are_applied_in_their_order(hooks: Hooks) -> None:
+    await sending(hooks.engine, 4)
+    await answered(hooks.engine, [1, 2, 3, 4])
+    for word in ("sent", "delivered", "read"):
+        for number in (1, 2, 3, 4):
+            await hooks.tell(status(number, word))
+    await hooks.tell({"explode": True})
+    assert await hooks.process() == 13
+    assert await states(hooks.engine) == ["read"] * 4
+    told = [("webhook", word) for word in ("sent", "delivered", "read")]
+    for number in (1, 2, 3, 4):
+        assert await histories(hooks.engine, number) == [("shift", "accepted"), *told]
+    assert [row.problem is None for row in await hooks.stored()] == [True] * 12 + [False]
+
+
+@pytest.mark.usefixtures("small_batches")
+async def test_an_outage_between_batches_loses_and_repeats_nothing(hooks: Hooks) -> None:
+    await sending(hooks.engine, 9)
+    await answered(hooks.engine, range(1, 10))
+    for number in range(1, 10):
+        await hooks.tell(status(number, "sent"))
+    done: list[int] = []
+
+    async def gone(*given: Any) -> int:
+        done.append(1)
+        if len(done) == 2:
+            raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+        return await apply_webhook_reports(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scheduler.inbox.apply_webhook_reports", gone)
+        with pytest.raises(OperationalError):
+            await hooks.process()
+    assert await states(hooks.engine) == ["sent"] * 3 + ["accepted"] * 6
+    assert await hooks.process() == 6
+    assert await states(hooks.engine) == ["sent"] * 9
+    assert await histories(hooks.engine, 5) == [("shift", "accepted"), ("webhook", "sent")]
 
 
 async def test_an_outage_sets_nothing_aside(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ async def test_a_scrape_costs_the_database_nothing_while_the_last_is_fresh(sqlit
         await asyncio.gather(*(client.get("/metrics") for _ in range(5)))
         first = len(asked)
         await client.get("/metrics")
-    assert 0 < first < 10
+    assert 0 < first < 15
     assert len(asked) == first
 
 
@@ -166,3 +166,28 @@ async def test_an_error_is_not_kept_and_a_slow_reading_is_given_up_but_not_cut_o
     assert await kept.get() == 2
     assert await kept.get() == 2
     assert len(begun) == 2
+
+
+async def test_what_a_slow_database_last_said_is_repeated(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lead(sqlite_engine)
+    monkeypatch.setattr("web.metrics.KEPT", 0.0)
+    monkeypatch.setattr("web.kept.SHARE", 0)
+    monkeypatch.setattr("web.metrics.PATIENCE", 0.2)
+    metrics = Metrics(sqlite_engine, LIMITS)
+    async with watching(sqlite_engine, metrics) as client:
+        first = samples((await client.get("/metrics")).text)
+        slow = asyncio.Event()
+
+        async def wait(*_: object) -> None:
+            await slow.wait()
+            raise OSError
+
+        monkeypatch.setattr("web.metrics.read_standing", wait)
+        second = samples((await client.get("/metrics")).text)
+        slow.set()
+        third = samples((await client.get("/metrics")).text)
+    assert (first["drumbeat_leaders"], second["drumbeat_leaders"]) == (1, 1)
+    assert first["drumbeat_standing_timestamp_seconds"] == second["drumbeat_standing_timestamp_seconds"]
+    assert third["drumbeat_database_up"] == 0

@@ -1,0 +1,118 @@
+"""What depends on how many jobs there are, and must not: `python -m benchmarks jobs [--large]`.
+
+Launch, claim with its intents, `report delivery` and `why`, on SQLite, at growing sizes of one campaign.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Final
+
+from sqlalchemy import text
+
+from app.reports import delivery_report
+from app.running import run_loop
+from app.settings import Settings
+from app.stories import tell_story
+from benchmarks.figures import measured, show
+from benchmarks.seeding import ACCOUNT, LANE, campaign, meta_account, new_database, phone, store
+from campaigns.clock import utc_now
+from scheduler.launch import launch_due
+from storage.dispatch import Intent, claim_due, commit_intents
+from storage.engine import Engine, open_engine, reading, writing
+
+SIZES: Final = (10_000, 100_000, 1_000_000)
+LARGE: Final = 5_000_000
+SLICES: Final = 50
+SLICE: Final = 100
+ASKED: Final = 5
+"""How often a question is asked."""
+FLAT_BAR: Final = 1.5
+"""How much more a claimed job may cost in the largest campaign than in the smallest."""
+REPORT_BAR: Final = 1.0
+"""Seconds, at a million jobs."""
+_DELIVERED: Final = text(
+    "UPDATE jobs SET state = 'delivered', attempts = 1, accepted_at = due_at, delivered_at = due_at, "
+    "provider_message_id = 'wamid.' || CAST(id AS TEXT) WHERE state = 'pending' AND id % 10 < 8"
+)
+
+
+def report(sizes: tuple[int, ...] = SIZES) -> bool:
+    """Print every figure; whether each bar is met."""
+    print("jobs: one campaign on SQLite")
+    done = {size: measured("jobs", size) for size in sizes}
+    well = True
+    for size, each in done.items():
+        bar = REPORT_BAR if size == SIZES[-1] else None
+        show(f"{size:,}: launch", [each["launch_us"]], "us/job", digits=1)
+        show(f"{size:,}: claim and intent", [each["claim_us"]], "us/job", digits=1)
+        well &= show(f"{size:,}: report delivery", [each["report_s"]], "s", below=bar, digits=3)
+        show(f"{size:,}: why", [each["why_s"]], "s", digits=3)
+    grown = done[sizes[-1]]["claim_us"] / done[sizes[0]]["claim_us"]
+    return show(f"claim at {sizes[-1]:,} to {sizes[0]:,}", [grown], below=FLAT_BAR) and well
+
+
+async def _measure(size: int) -> dict[str, float]:
+    with new_database() as url, TemporaryDirectory() as folder:
+        engine = open_engine(url)
+        await store(engine, campaign(), size)
+        began = perf_counter()
+        await launch_due(engine)
+        launch = perf_counter() - began
+        claim = await _claim(engine)
+        async with writing(engine) as connection:
+            await connection.execute(_DELIVERED)
+        settings = Settings(url, {ACCOUNT: meta_account(1, Path(folder))})
+        figures = {
+            "launch_us": 1e6 * launch / size,
+            "claim_us": 1e6 * claim / SLICE,
+            "report_s": await _report(engine),
+            "why_s": await _why(engine, settings, size),
+        }
+        await engine.dispose()
+    return figures
+
+
+async def _claim(engine: Engine) -> float:
+    """Seconds to claim a slice and to commit its intents: the median, as the first one waits for the launch to be
+    written out of the log."""
+    took = []
+    for _ in range(SLICES):
+        began, now = perf_counter(), utc_now()
+        async with writing(engine) as connection:
+            due = await claim_due(connection, 1, LANE, now, SLICE)
+            intents = [Intent(job, f"{job.id:032}", "template", "{}", 1, None, now) for job in due]
+            await commit_intents(connection, LANE, 1, intents, now)
+        took.append(perf_counter() - began)
+    return statistics.median(took)
+
+
+async def _report(engine: Engine) -> float:
+    """The least of several: the first one reads the file."""
+    took = []
+    for _ in range(ASKED):
+        began = perf_counter()
+        async with reading(engine) as connection:
+            await delivery_report(connection, campaign().name)
+        took.append(perf_counter() - began)
+    return min(took)
+
+
+async def _why(engine: Engine, settings: Settings, size: int) -> float:
+    """The longest of several people's: one delivered, one waiting, one under way, wherever they stand in the list."""
+    took = []
+    for number in (0, size // 2 + 3, size // 2 + 8, size - 2, size - 1):
+        began = perf_counter()
+        async with reading(engine) as connection:
+            await tell_story(connection, settings, campaign().name, phone(number))
+        took.append(perf_counter() - began)
+    return max(took)
+
+
+if __name__ == "__main__":
+    print(json.dumps(run_loop(_measure(int(sys.argv[1])))))

@@ -1,0 +1,84 @@
+"""SQLite for asyncio, with one step of the connection's thread to a statement. The library takes four: make a cursor,
+execute, fetch, close; and an event loop that is busy sending comes back to each of them late."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Self
+
+from aiosqlite import Connection
+
+FIRST: Final = 1_000
+"""Rows that come with their statement; for most that is all there are."""
+Row = tuple[Any, ...]
+
+
+class Steps(Connection):
+    """A connection whose cursors take one step; SQLAlchemy uses no others."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connect, iter_chunk_size=FIRST)
+        self._thread.daemon = True
+
+    def cursor(self) -> Any:
+        return _Cursor(self)
+
+
+class _Cursor:
+    """What SQLAlchemy asks of an asynchronous cursor."""
+
+    def __init__(self, connection: Steps) -> None:
+        self._connection = connection
+        self._cursor: sqlite3.Cursor | None = None
+        """Open while it may have more rows than those at hand."""
+        self._rows: list[Row] = []
+        self.arraysize = 1
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, values: Iterable[Any] = ()) -> None:
+        await self._step(self._execute, sql, values, many=False)
+
+    async def executemany(self, sql: str, rows: Iterable[Any]) -> None:
+        await self._step(self._execute, sql, rows, many=True)
+
+    async def fetchone(self) -> Row | None:
+        return next(iter(await self.fetchmany(1)), None)
+
+    async def fetchmany(self, size: int | None = None) -> Sequence[Row]:
+        wanted = size or self.arraysize
+        missing = wanted - len(self._rows)
+        if self._cursor is not None and missing > 0:
+            self._rows += await self._step(self._cursor.fetchmany, max(missing, FIRST))
+        rows, self._rows = self._rows[:wanted], self._rows[wanted:]
+        return rows
+
+    async def fetchall(self) -> Sequence[Row]:
+        rows, self._rows = self._rows, []
+        if self._cursor is not None:
+            rows += await self._step(self._cursor.fetchall)
+        return rows
+
+    async def close(self) -> None:
+        if self._cursor is not None:
+            cursor, self._cursor = self._cursor, None
+            await self._step(cursor.close)
+
+    async def _step(self, work: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        return await self._connection._execute(work, *values, **named)
+
+    def _execute(self, sql: str, values: Any, *, many: bool) -> None:
+        cursor = self._connection._conn.cursor()
+        (cursor.executemany if many else cursor.execute)(sql, values)
+        self.description = cursor.description
+        self._rows = cursor.fetchmany(FIRST) if cursor.description else []
+        self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
+        if len(self._rows) < FIRST:
+            cursor.close()
+        else:
+            self._cursor = cursor
