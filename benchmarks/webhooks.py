@@ -36,7 +36,8 @@ from web.ingress import create_app
 
 INGRESS_BARS: Final = {1: 0.3, 100: 0.5}
 """By the statuses in one POST."""
-RECONCILIATION_BARS: Final = {1: 0.0, 100: 0.3}
+RECONCILIATION_BARS: Final = {100: 0.3, 1: None}
+"""An event that comes alone brings its own envelope, headers and row: shown, not held to the bar."""
 GROWTH_BAR_MB: Final = 16
 ROUNDS: Final = 15
 ROUND_SECONDS: Final = 0.7
@@ -58,7 +59,7 @@ def report(url: str | None = None) -> bool:
     well = [_ingress_line(per_post, bar, url) for per_post, bar in INGRESS_BARS.items()]
     print("webhooks: stored ones read, matched, ranked and written with the jobs' histories, in events")
     print("  against one bulk UPDATE of as many jobs, keyed by the same message ids")
-    well += [_reconciliation_line(per_post, url) for per_post in INGRESS_BARS]
+    well += [_reconciliation_line(per_post, bar, url) for per_post, bar in RECONCILIATION_BARS.items()]
     print(f"webhooks: memory of the server, {MEMORY_EVENTS:,} events taken in and applied")
     first, last = memory(url)
     grown = f"growth {last - first:.1f} MB  (below {GROWTH_BAR_MB})"
@@ -74,18 +75,21 @@ def _ingress_line(per_post: int, bar: float, url: str | None) -> bool:
     )
 
 
-def _reconciliation_line(per_post: int, url: str | None) -> bool:
+def _reconciliation_line(per_post: int, bar: float | None, url: str | None) -> bool:
     done = reconciliation.measure(per_post, EVENTS, url)
-    return _line(f"{per_post:3} a POST", done, RECONCILIATION_BAR, "events/s")
+    return _line(f"{per_post:3} a POST", done, bar, "events/s")
 
 
-def _line(name: str, done: Sequence[Mapping[str, float]], bar: float, unit: str, remark: str = "") -> bool:
+def _line(
+    name: str, done: Sequence[Mapping[str, float]], bar: float | None, unit: str, remark: str = ""
+) -> bool:
     ratios = sorted(each["ratio"] for each in done)
     bare, full = (statistics.median(each[which] for each in done) for which in ("bare", "full"))
     ratio = statistics.median(ratios)
-    spread = f"(min {ratios[0]:.2f}, max {ratios[-1]:.2f}; at least {bar})"
+    wanted = "no bar" if bar is None else f"at least {bar}"
+    spread = f"(min {ratios[0]:.2f}, max {ratios[-1]:.2f}; {wanted})"
     print(f"  {name}   ratio {ratio:.2f}  {spread}  {full:,.0f} of {bare:,.0f} {unit}{remark}", flush=True)
-    return ratio >= bar
+    return bar is None or ratio >= bar
 
 
 def ingress(per_post: int, url: str | None = None) -> list[dict[str, float]]:

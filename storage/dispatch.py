@@ -323,7 +323,7 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
         .values({name: ended.c[name] for name in _ENDED})
     )
     moved = table_of(connection, [_moved_job(outcome) for outcome in outcomes], job_id=Id, **_MOVED)
-    values = {name: moved.c[name] for name in _MOVED}
+    values: dict[str, Any] = {name: moved.c[name] for name in _MOVED}
     values["due_at"] = func.coalesce(moved.c.due_at, jobs.c.due_at)
     stored = await connection.execute(
         update(jobs)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy
+from aiosqlite import Connection as AioConnection
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from campaigns.errors import UsageError
+from storage.sqlite_steps import Steps
 
 Engine = AsyncEngine
 Connection = AsyncConnection
@@ -50,7 +54,12 @@ def open_engine(url: str) -> AsyncEngine:
 
 
 def _open_sqlite(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, **_SQLITE)
+    connect = partial(sqlite3.connect, make_url(url).database or ":memory:", **_SQLITE["connect_args"])
+
+    async def open_steps() -> AioConnection:
+        return await Steps(connect)
+
+    engine = create_async_engine(url, async_creator=open_steps, hide_parameters=True)
     _prepare_sqlite(engine.sync_engine)
     return engine
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, Self
 
 from aiosqlite import Connection
@@ -23,6 +24,10 @@ class Steps(Connection):
 
     def cursor(self) -> Any:
         return _Cursor(self)
+
+    async def step(self, work: Callable[[], Any]) -> Any:
+        """Do it in the connection's thread."""
+        return await self._execute(work)  # type: ignore[no-untyped-call]
 
 
 class _Cursor:
@@ -70,7 +75,7 @@ class _Cursor:
             await self._step(cursor.close)
 
     async def _step(self, work: Callable[..., Any], *values: Any, **named: Any) -> Any:
-        return await self._connection._execute(work, *values, **named)
+        return await self._connection.step(partial(work, *values, **named))
 
     def _execute(self, sql: str, values: Any, *, many: bool) -> None:
         cursor = self._connection._conn.cursor()

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def why(context: Context, name: str, phone: str, as_json: bool) -> None:
-    """Everything that happened to one recipient, what holds it now, and when it would be sent."""
+    """Everything that happened to one recipient, and what holds it.
+
+    Of a message that waits, also since when, when it would be sent, and what that takes for granted.
+    """
     from app.output import print_json
 
     story = run_async(_story(context, name, phone))

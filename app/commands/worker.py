@@ -62,7 +62,10 @@ async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | 
 @json_option
 @click.pass_obj
 def workers(context: Context, as_json: bool) -> None:
-    """Who works on this database: clocks, workers, and the lanes that they hold."""
+    """Who works on this database, and on what.
+
+    Clocks, runners, workers, and the lanes that they hold.
+    """
     from app.crew import show_crew
     from app.output import print_json
 

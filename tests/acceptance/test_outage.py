@@ -119,8 +119,10 @@ async def judge(world: World, *, rounds: int = 1) -> Counter[str]:
         ({"hours": {"allow": "09:00-18:00"}}, "pending"),
     ],
 )
-async def test_after_a_day_without_a_runner(world: World, tables: dict[str, Any], becomes: str) -> None:
-    clock = Clock()
+async def test_after_a_day_without_a_runner(
+    sqlite_world: World, tables: dict[str, Any], becomes: str
+) -> None:
+    world, clock = sqlite_world, Clock()
     await world.campaign(campaign(**tables), SIZE, start_at=NOON)
     await go(world, clock, stop=await after_some(world), until_idle=False)
     before = (await judge(world))["gone"]
