@@ -69,6 +69,8 @@ class Lane:
     pacer: Pacer
     failures: int = 0
     """Calls in a row that did not reach the provider or were throttled: the back-off doubles with each."""
+    unanswered: int = 0
+    """Calls in a row that left without an answer to be trusted."""
     well_until: float = 0.0
     """Until when, by the monotonic clock, its sender need not be asked about."""
     ask_after: float = 0.0

@@ -37,6 +37,8 @@ TRUSTED_LEASE: Final = 0.9 * LEASE.total_seconds()
 leave."""
 LONGEST_REST: Final = 1.0
 """Seconds; after them a shift looks again what may be sent: another campaign may have begun meanwhile."""
+UNANSWERED: Final = 5
+"""Calls in a row without an answer that can be trusted, after which the lane rests: each leaves a message in doubt."""
 HAND_OVER_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the tries to store a shift's last outcomes in a database that fails."""
 
@@ -245,7 +247,11 @@ class Shift:
         """What a result means beyond its own job: back off, pause the lane, pause the campaign."""
         match result:
             case Accepted():
-                self.lane.failures = 0
+                self.lane.failures = self.lane.unanswered = 0
+            case Refused(kind=FailureKind.UNKNOWN):
+                self.lane.unanswered += 1
+                if self.lane.unanswered >= UNANSWERED:
+                    self._halt(_said(result), self.lane.now() + self._back_off(result.retry_after))
             case Refused(kind=FailureKind.NOT_SENT | FailureKind.THROTTLED):
                 self._halt(_said(result), self.lane.now() + self._back_off(result.retry_after))
             case Refused(kind=FailureKind.LANE):

@@ -22,8 +22,7 @@ from storage.campaigns import Campaign
 from storage.control import move_campaign
 from storage.engine import Connection, Engine, reading, writing
 from storage.reports import RECIPIENT_KEYS, delivery, stream_recipients
-from storage.tables import attempts, events, imports, jobs, recipients, rejects, runs
-from storage.timelines import find_job, is_recipient, jobs_ahead, timeline
+from storage.tables import imports, jobs, recipients, rejects, runs
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 SPEC = CampaignSpec.model_validate(
@@ -278,63 +277,6 @@ async def test_recipients_are_streamed_in_the_order_of_the_file(engine: Engine) 
     assert {row["state"] for row in before} == {"pending"}
     assert (after[6]["cost"], after[6]["currency"], after[6]["read_at"]) == (Decimal(10), "XOF", NOW)
     assert (after[7]["cost"], after[7]["currency"]) == (None, None)
-
-
-async def test_why_tells_attempts_and_events_in_order(engine: Engine) -> None:
-    async with writing(engine) as connection:
-        campaign = await given_campaign(connection, people=len(ROWS))
-        await given_jobs(connection, campaign, *ROWS)
-    async with reading(engine) as connection:
-        job = await find_job(connection, campaign.id, "+447700900002")
-    assert job is not None
-    async with writing(engine) as connection:
-        await connection.execute(
-            insert(attempts).values(
-                job_id=job.id,
-                number=1,
-                call="c",
-                lane=job.lane,
-                epoch=1,
-                intent_at=NOW + timedelta(seconds=1),
-                ended_at=NOW + timedelta(seconds=2),
-                outcome="rejected",
-                http_status=422,
-                code="422",
-                detail="no such number",
-                latency_ms=80,
-            )
-        )
-        await connection.execute(
-            insert(events).values(
-                job_id=job.id,
-                at=NOW + timedelta(seconds=3),
-                stored_at=NOW,
-                source="shift",
-                event="failed",
-                detail="refused",
-            )
-        )
-    async with reading(engine) as connection:
-        moments = await timeline(connection, job)
-        assert not await is_recipient(connection, campaign.id, "+447700999999")
-    assert [moment.event for moment in moments] == ["launched", "attempt 1", "answer 1", "failed"]
-    assert moments[2].detail == "rejected, HTTP 422, code 422, no such number, 80 ms"
-    assert moments[3].detail == "shift: refused"
-
-
-async def test_jobs_ahead_are_those_due_before_on_the_same_lane(engine: Engine) -> None:
-    pending = {"state": JobState.PENDING}
-    later = {**pending, "due_at": NOW + timedelta(hours=1)}
-    async with writing(engine) as connection:
-        campaign = await given_campaign(connection, people=5)
-        elsewhere = {**pending, "lane": "ourvoice/depot"}
-        await given_jobs(connection, campaign, pending, elsewhere, later, pending, pending)
-    async with reading(engine) as connection:
-        last = await find_job(connection, campaign.id, "+447700900004")
-        late = await find_job(connection, campaign.id, "+447700900002")
-        assert last is not None
-        assert late is not None
-        assert (await jobs_ahead(connection, last), await jobs_ahead(connection, late)) == (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from storage.campaigns import require
 from storage.engine import Engine, reading
 from storage.reports import delivery
 from storage.tables import jobs, recipients, runs
-from storage.timelines import find_job
+from storage.timelines import find_jobs
 from tests.support.campaigns import EPOCH, job_rows, later, phone, spec, store_campaign
 
 MINE, YOURS = phone(700), phone(701)
@@ -71,8 +71,8 @@ async def test_reports_do_not_count_it_and_why_tells_of_it(engine: Engine) -> No
     await launch_due(engine, now=lambda: later(1))
     async with reading(engine) as connection:
         assert (await delivery(connection, found)).states == {JobState.PENDING: 3}
-        told = [await find_job(connection, campaign_id, to) for to in (MINE, phone(0))]
-    assert [story.run_kind for story in told if story] == ["test", "scheduled"]
+        told = [await find_jobs(connection, campaign_id, to) for to in (MINE, phone(0))]
+    assert [{story.run_kind for story in stories} for stories in told] == [{"test"}, {"test", "scheduled"}]
 
 
 async def test_pausing_and_resuming_leaves_a_test_alone(engine: Engine) -> None:

@@ -19,7 +19,7 @@ async def windows_of(engine: Engine, lane: str, *numbers: int) -> dict[str, Wind
 async def test_a_window_is_known_for_its_lane_and_person_alone(engine: Engine) -> None:
     async with writing(engine) as connection:
         await open_window(connection, phone(1), SHOP, later(100), "inbound", later(1))
-    assert await windows_of(engine, SHOP, 1, 2) == {phone(1): Window(later(100), "inbound")}
+    assert await windows_of(engine, SHOP, 1, 2) == {phone(1): Window(later(100), "inbound", later(1))}
     assert await windows_of(engine, HELP, 1) == {}
     assert await windows_of(engine, SHOP) == {}
 
@@ -30,7 +30,9 @@ async def test_an_older_word_never_shortens_a_window(engine: Engine) -> None:
         for until, known_by in order:
             async with writing(engine) as connection:
                 await open_window(connection, phone(number), SHOP, until, known_by, later(1))
-        assert await windows_of(engine, SHOP, number) == {phone(number): Window(later(300), "provider")}
+        assert await windows_of(engine, SHOP, number) == {
+            phone(number): Window(later(300), "provider", later(1))
+        }
 
 
 async def test_many_openings_at_once_leave_the_longest_of_each(engine: Engine) -> None:
