@@ -43,7 +43,7 @@ SUBJECTS: Final = {
 }
 """The updates about our templates, numbers and account, and what each is about."""
 _TEMPLATE: Final = "message_template_status_update"
-EFFECTS: Final[dict[tuple[str, Any], Effect]] = {
+EFFECTS: Final[dict[tuple[str, str], Effect]] = {
     **{
         (_TEMPLATE, event): Effect.TEMPLATE_STOPPED
         for event in ("PAUSED", "DISABLED", "REJECTED", "PENDING_DELETION", "FLAGGED")
@@ -91,7 +91,7 @@ def _events(change: dict[str, Any], at: datetime) -> Iterator[Event]:
         yield from _preferences(value, at)
     elif field in SUBJECTS:
         subject = SUBJECTS[field]
-        effect = EFFECTS.get((field, value.get("event")))
+        effect = EFFECTS.get((field, word(value.get("event")) or ""))
         yield Notice(field, str(value.get(subject) or ""), _told(value, subject), at, effect)
 
 

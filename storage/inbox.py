@@ -6,18 +6,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import (
-    BigInteger,
-    Integer,
-    LargeBinary,
-    Text,
     bindparam,
     func,
     insert,
-    literal,
     select,
     update,
 )
@@ -25,18 +19,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import TypeEngine
 
 from storage.bulk import table_of
 from storage.engine import BlockingConnection, is_sqlite
-from storage.tables import Id, notices, optouts, to_millis, webhook_refusals, webhooks
+from storage.tables import Id, notices, optouts, webhook_refusals, webhooks
 
-_ARRIVAL: Final[dict[str, TypeEngine[Any]]] = {
-    "account": Text(),
-    "received_at": BigInteger(),
-    "url": Text(),
-    "headers": Text(),
-}
 _LIMIT_EXCEEDED: Final = "54"
 """PostgreSQL's class of errors for a value that is too large."""
 
@@ -88,27 +75,18 @@ class News:
 
 def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -> None:
     """Store webhooks in the order of their arrival. They are safe once the transaction is committed."""
-    ends = list(accumulate(len(a.body) for a in arrivals))
     rows = [
         {
             "account": a.account,
-            "received_at": to_millis(a.received_at),
+            "received_at": a.received_at,
             "url": a.url,
             "headers": a.headers,
-            "start": end - len(a.body) + 1,
-            "length": len(a.body),
+            "body": a.body,
         }
-        for a, end in zip(arrivals, ends, strict=True)
+        for a in arrivals
     ]
-    if not rows:
-        return
-    # One statement, and one value for all the bodies: each step of another would wait for the interpreter.
-    given = table_of(connection, rows, **_ARRIVAL, start=Integer(), length=Integer())
-    bodies = literal(b"".join(a.body for a in arrivals), LargeBinary())
-    empty = literal(b"", LargeBinary())  # SQLite makes null of a part of nothing
-    cut = func.coalesce(func.substr(bodies, given.c.start, given.c.length), empty)
-    stored = select(*(given.c[name] for name in _ARRIVAL), cut)
-    connection.execute(insert(webhooks).from_select([*_ARRIVAL, "body"], stored))
+    if rows:
+        connection.execute(insert(webhooks), rows)
 
 
 def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], now: datetime) -> None:

@@ -1,15 +1,16 @@
 """Makes verified webhooks durable, many in one commit: whoever waits for one goes on once it is safe.
 
-One task writes, in a thread beside the event loop. While a commit is under way the next webhooks gather, so the busier
-it is, the more of them share one.
+A thread of its own writes. While a commit is under way the next webhooks gather, so the busier it is, the more of them
+share one; and the thread goes on with them by itself, without a turn of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +27,7 @@ BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 ANSWER_WITHIN: Final = 8.0
 """Seconds for the commit. Providers give up after ten, and then send the webhook again."""
 LOOK: Final = 1.0
-"""Seconds of a commit after which it is looked who has waited too long."""
+"""Seconds after which it is looked again who has waited too long."""
 COUNT_EVERY: Final = 1.0
 """Seconds in which refusals gather before they are counted: a flood of them costs next to nothing."""
 
@@ -57,80 +58,80 @@ class Recorder:
         self._stored = stored
         """Called after each commit of webhooks."""
         self._waiting: deque[Waiting] = deque()
+        self._writing: list[Waiting] = []
         self._refused: Counter[str] = Counter()
-        self._wake = asyncio.Event()
+        self._counting = threading.Lock()
+        self._wake = threading.Event()
         self._open = False
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = threading.Thread(target=self._write, name="webhook recorder")
 
     async def __aenter__(self) -> Recorder:
+        self._loop = asyncio.get_running_loop()
         self._open = True
-        self._writer = asyncio.create_task(self._write(), name="webhook recorder")
+        self._writer.start()
+        self._watch = asyncio.create_task(self._give_up_in_time(), name="webhook patience")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._open = False
         self._wake.set()
-        if self._writer is not None:
-            await self._writer
+        await asyncio.to_thread(self._writer.join)
+        self._watch.cancel()
         self._engine.dispose()
 
     async def record(self, arrival: Arrival) -> None:
         """Returns once the webhook is committed. Raises Busy, NotStored, TimeoutError."""
         if not self._open or len(self._waiting) >= MOST_WAITING:
             raise Busy
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(arrival, loop.time(), loop.create_future())
+        waiting = Waiting(arrival, self._loop.time(), self._loop.create_future())
         self._waiting.append(waiting)
         self._wake.set()
         await waiting.committed
 
     def refuse(self, account: str) -> None:
         """Count a webhook that was refused."""
-        self._refused[account] += 1
+        with self._counting:
+            self._refused[account] += 1
 
-    async def _write(self) -> None:
+    async def _give_up_in_time(self) -> None:
+        """Nobody waits too long; what is not stored yet still will be."""
+        while True:
+            await asyncio.sleep(LOOK)
+            latest = self._loop.time() - ANSWER_WITHIN
+            late = [one for one in (*self._writing, *self._waiting) if one.since < latest]
+            _answer(late, TimeoutError())
+
+    def _write(self) -> None:
+        """The thread."""
         while self._open or self._waiting:
-            await self._something_to_write()
-            await self._commit()
-        await self._commit()
-
-    async def _something_to_write(self) -> None:
-        if not self._waiting:
+            if not self._waiting:
+                self._wake.wait(COUNT_EVERY)
             self._wake.clear()
-            try:
-                async with asyncio.timeout(COUNT_EVERY):
-                    await self._wake.wait()
-            except TimeoutError:
-                return
+            self._commit()
+        self._commit()
 
-    async def _commit(self) -> None:
-        batch = self._next_batch()
-        refused, self._refused = self._refused, Counter()
+    def _commit(self) -> None:
+        batch = self._writing = self._next_batch()
+        with self._counting:
+            refused, self._refused = self._refused, Counter()
         if not (batch or refused):
             return
-        storing = asyncio.create_task(asyncio.to_thread(self._store, batch, refused))
-        while not (await asyncio.wait([storing], timeout=LOOK))[0]:
-            self._give_up(batch)
         try:
-            storing.result()
+            with self._engine.begin() as connection:
+                keep_webhooks(connection, [one.arrival for one in batch])
+                count_refusals(connection, refused, self._now())
         except Exception as error:
-            self._refused += refused
+            with self._counting:
+                self._refused += refused
             logger.exception("Webhooks could not be stored.", extra={"action": "webhooks_not_stored"})
-            _answer(batch, NotStored(str(error)))
+            self._loop.call_soon_threadsafe(_answer, batch, NotStored(str(error)))
             return
+        self._loop.call_soon_threadsafe(self._tell, batch)
+
+    def _tell(self, batch: Sequence[Waiting]) -> None:
         _answer(batch, None)
         if batch and self._stored is not None:
             self._stored()
-
-    def _store(self, batch: Sequence[Waiting], refused: Mapping[str, int]) -> None:
-        with self._engine.begin() as connection:
-            keep_webhooks(connection, [one.arrival for one in batch])
-            count_refusals(connection, refused, self._now())
-
-    def _give_up(self, batch: Sequence[Waiting]) -> None:
-        """Nobody waits too long; what is not stored yet still will be."""
-        latest = asyncio.get_running_loop().time() - ANSWER_WITHIN
-        _answer([one for one in (*batch, *self._waiting) if one.since < latest], TimeoutError())
 
     def _next_batch(self) -> list[Waiting]:
         batch: list[Waiting] = []

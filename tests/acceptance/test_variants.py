@@ -110,7 +110,7 @@ async def test_a_fifth_tries_both_and_the_rest_gets_the_winner(world: World) -> 
 
 
 async def test_the_test_ends_while_the_runner_runs(world: World) -> None:
-    wanted = on_trial(by="delivered", after="3s")
+    wanted = on_trial(by="delivered", after="6s")
     await world.campaign(wanted, SIZE)
     await world.run()
     winner, reason = await result(world.engine)

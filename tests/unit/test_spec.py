@@ -87,7 +87,11 @@ def test_every_key_is_read(file: Path) -> None:
         (HEAD + '[content]\ntxt = "Hi"\n', 5, "content.txt is not known. Did you mean content.text?"),
         (HEAD + "prority = 3\n" + BODY, 4, "prority is not known. Did you mean priority?"),
         (HEAD + BODY + "[audiance]\n", 6, "audiance is not known. Did you mean audience?"),
-        (HEAD + BODY + "[pace]\nzzz = 1\n", 7, "pace.zzz is not known. Known here: delay_between, rate."),
+        (
+            HEAD + BODY + "[pace]\nzzz = 1\n",
+            7,
+            "pace.zzz is not known. Known here: contact_gap, delay_between, jitter, ramp, rate.",
+        ),
         (HEAD + BODY + '[pace]\nrate = "fast"\n', 7, 'a rate is written as "20/s"'),
         (HEAD + BODY + '[pace]\nrate = "0/s"\n', 7, 'a rate is written as "20/s"'),
         (
