@@ -140,7 +140,7 @@ async def test_concurrent_webhooks_share_commits(
     answers = await asyncio.gather(*(hooks.post(body) for body in bodies))
     assert {answer.status_code for answer in answers} == {200}
     assert sorted(row.body for row in await hooks.stored()) == sorted(bodies)
-    assert len(seen) <= 20
+    assert len(seen) <= len(bodies) / 4
 
 
 async def test_more_than_can_wait_is_asked_to_come_again_and_the_rest_is_stored(
