@@ -30,7 +30,7 @@ def show_crew(crew: Crew) -> None:
     names = {row.name: f"{row.kind} {row.host}:{row.pid}" for row in crew.workers}
     print_table(
         "Processes",
-        ["Process", "Does", ">Lanes", ">At most", "Since", "Last heard"],
+        ["process", "does", ">lanes", ">at most", "since", "last heard"],
         [
             (
                 names[row.name],
@@ -45,7 +45,7 @@ def show_crew(crew: Crew) -> None:
     )
     print_table(
         "Lanes",
-        ["Lane", "Held by", ">Due", ">Lag", ">Per second", "Paused"],
+        ["lane", "held by", ">due", ">lag", ">per second", "paused"],
         [
             (
                 lane.name,
