@@ -15,8 +15,9 @@ from campaigns.states import LEFT
 from scheduler.facts import Claim, Known
 from scheduler.pacing import SLICE
 from storage.budgets import Reservation, reserve, settle
-from storage.dispatch import DueJob, Intent, Outcome
+from storage.dispatch import DueJob, Intent
 from storage.engine import Connection
+from storage.outcomes import Outcome
 from storage.quotas import note_daily_sends, note_reached
 from storage.touches import NewTouch, add_touches, delay_touches, release_touches
 

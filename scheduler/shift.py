@@ -24,9 +24,9 @@ from scheduler.observing import CallEnded
 from scheduler.pacing import SLICE
 from scheduler.plans import Plans
 from scheduler.slicing import Ended, PlannedCall, Slice, open_slice, store_ended
-from storage.dispatch import Outcome
 from storage.engine import Engine, writing
 from storage.lanes import LaneLost, pause_lane, read_lanes, release_lane, take_lane
+from storage.outcomes import Outcome
 from storage.receipts import mark_orphans
 
 logger = logging.getLogger(__name__)

@@ -28,17 +28,16 @@ from storage.dispatch import (
     Aside,
     DueJob,
     Intent,
-    Outcome,
     any_sending,
     claim_due,
     commit_intents,
     put_aside,
-    store_outcomes,
     withdraw_intents,
 )
 from storage.engine import Connection, Engine, writing
 from storage.inbox import Word, add_words
 from storage.lanes import hold_lane, note_sends, pause_lane
+from storage.outcomes import Outcome, store_outcomes
 from storage.runs import RunRow, open_runs, pause_run
 from storage.statuses import apply_unmatched
 from storage.variants import running_experiment

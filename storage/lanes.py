@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,14 @@ from storage.tables import jobs, lanes, runs
 
 RUNNER: Final = "runner "
 """How the name of every embedded runner begins, and no other holder's."""
+
+_OF_LANE: Final = lanes.c.name == bindparam("of_lane")
+_HOLD: Final = (
+    update(lanes)
+    .where(_OF_LANE, lanes.c.epoch == bindparam("of_epoch"))
+    .values(lease_until=bindparam("lease_until"))
+)
+_NOTE_SENDS: Final = update(lanes).where(_OF_LANE).values(last_sent_at=bindparam("last_sent_at"))
 
 
 class LaneLost(Exception):
@@ -122,14 +130,14 @@ async def held_lanes(connection: AsyncConnection, now: datetime) -> set[str]:
 
 async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_until: datetime) -> None:
     """Renew the lease; raises LaneLost where the epoch has moved on."""
-    held = update(lanes).where(lanes.c.name == name, lanes.c.epoch == epoch).values(lease_until=lease_until)
-    if (await connection.execute(held)).rowcount != 1:
+    given = {"of_lane": name, "of_epoch": epoch, "lease_until": lease_until}
+    if (await connection.execute(_HOLD, given)).rowcount != 1:
         raise LaneLost(name)
 
 
 async def note_sends(connection: AsyncConnection, name: str, until: datetime) -> None:
     """Sends may go out up to `until`: whoever owns the lane next starts its limits from there."""
-    await connection.execute(update(lanes).where(lanes.c.name == name).values(last_sent_at=until))
+    await connection.execute(_NOTE_SENDS, {"of_lane": name, "last_sent_at": until})
 
 
 async def release_lane(connection: AsyncConnection, name: str, epoch: int) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import bindparam, case, func, insert, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, sources
-from storage.dispatch import FIRST_POLL, add_events, event
+from storage.history import add_events, event
+from storage.outcomes import FIRST_POLL
 from storage.tables import attempts, events, jobs, runs
 
 OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")

@@ -217,9 +217,8 @@ async def move_on(
         await _settle(connection, [campaign_id], [CampaignState.SCHEDULED, CampaignState.RUNNING], now)
 
 
-async def open_runs(connection: AsyncConnection) -> list[RunRow]:
-    """Runs that are running or paused, highest priority first, then oldest first."""
-    columns = (
+_OPENED: Final = (
+    select(
         runs.c.id,
         runs.c.campaign_id,
         campaigns.c.name,
@@ -232,13 +231,15 @@ async def open_runs(connection: AsyncConnection) -> list[RunRow]:
         runs.c.parent_id,
         runs.c.priority,
     )
-    opened = (
-        select(*columns)
-        .join(campaigns, campaigns.c.id == runs.c.campaign_id)
-        .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
-        .order_by(runs.c.priority.desc(), runs.c.nominal_at, runs.c.id)
-    )
-    rows = (await connection.execute(opened)).mappings()
+    .join(campaigns, campaigns.c.id == runs.c.campaign_id)
+    .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
+    .order_by(runs.c.priority.desc(), runs.c.nominal_at, runs.c.id)
+)
+
+
+async def open_runs(connection: AsyncConnection) -> list[RunRow]:
+    """Runs that are running or paused, highest priority first, then oldest first."""
+    rows = (await connection.execute(_OPENED)).mappings()
     return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 

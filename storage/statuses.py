@@ -18,7 +18,8 @@ from campaigns.costs import Money, from_micros
 from campaigns.states import JobState, advance
 from storage.budgets import settle
 from storage.bulk import fetch_rows, table_of
-from storage.dispatch import FIRST_POLL, add_events, event
+from storage.history import add_events, event
+from storage.outcomes import FIRST_POLL
 from storage.receipts import OPEN
 from storage.tables import Id, events, jobs, runs, to_millis
 from storage.touches import release_touches

@@ -9,14 +9,27 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Text, delete, func, literal, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Delete,
+    Insert,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    delete,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from campaigns.states import JobState
-from storage.bulk import table_of
-from storage.engine import is_sqlite
+from storage.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.tables import Id, jobs, to_millis, touches
 
 _NEW: Final[dict[str, TypeEngine[Any]]] = {
@@ -51,10 +64,8 @@ class NewTouch:
     counts: bool
 
 
-async def recent_touches(
-    connection: AsyncConnection, phones: Sequence[str], since: datetime
-) -> dict[str, list[TouchRow]]:
-    """Each phone's touches after `since`, the oldest first."""
+@by_dialect
+def _recent(sqlite: bool) -> Select[Any]:
     columns = (
         touches.c.phone,
         touches.c.job_id,
@@ -65,33 +76,45 @@ async def recent_touches(
         touches.c.counts,
         func.coalesce(jobs.c.state == JobState.SENDING.value, False),
     )
-    found = (
+    return (
         select(*columns)
         .outerjoin(jobs, jobs.c.id == touches.c.job_id)
-        .where(touches.c.phone.in_(phones), touches.c.at > since)
+        .where(is_among(sqlite, touches.c.phone, "phones"), touches.c.at > bindparam("since"))
         .order_by(touches.c.at, touches.c.id)
     )
+
+
+async def recent_touches(
+    connection: AsyncConnection, phones: Sequence[str], since: datetime
+) -> dict[str, list[TouchRow]]:
+    """Each phone's touches after `since`, the oldest first."""
+    asked = {"phones": as_values(connection, phones), "since": since}
+    found = await connection.execute(_recent(connection), asked)
     rows: defaultdict[str, list[TouchRow]] = defaultdict(list)
-    for phone, job_id, at, lane, category, tags, counts, under_way in await connection.execute(found):
+    for phone, job_id, at, lane, category, tags, counts, under_way in found:
         rows[phone].append(
             TouchRow(job_id, at, lane, category, frozenset(orjson.loads(tags)), counts, under_way)
         )
     return dict(rows)
 
 
+@by_dialect
+def _reserve(is_sqlite: bool) -> Insert:
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    given = given_rows(is_sqlite, **_NEW)
+    shared = bindparam("at", type_=touches.c.at.type), bindparam("lane", type_=Text())
+    statement = insert(touches).from_select([*_NEW, "at", "lane"], select(*given.c, *shared).where(true()))
+    return statement.on_conflict_do_update(
+        index_elements=["job_id"], set_={"at": statement.excluded.at, "lane": statement.excluded.lane}
+    )
+
+
 async def add_touches(connection: AsyncConnection, lane: str, at: datetime, new: Sequence[NewTouch]) -> None:
     """Reserve; a job that is tried again keeps its one touch, at the newer time."""
     if not new:
         return
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    given = table_of(connection, [_row(touch) for touch in new], **_NEW)
-    reserved = select(*given.c, literal(at, touches.c.at.type), literal(lane)).where(true())
-    statement = insert(touches).from_select([*_NEW, "at", "lane"], reserved)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["job_id"], set_={"at": statement.excluded.at, "lane": statement.excluded.lane}
-        )
-    )
+    rows = as_rows([_row(touch) for touch in new])
+    await connection.execute(_reserve(connection), {"rows": rows, "at": at, "lane": lane})
 
 
 def _row(touch: NewTouch) -> dict[str, Any]:
@@ -105,17 +128,25 @@ def _row(touch: NewTouch) -> dict[str, Any]:
     }
 
 
+@by_dialect
+def _delay(sqlite: bool) -> Update:
+    given = given_rows(sqlite, job_id=Id, at=BigInteger())
+    return update(touches).where(touches.c.job_id == given.c.job_id).values(at=given.c.at)
+
+
 async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, datetime]]) -> None:
     """Calls that began later than planned: (job id, when)."""
     if times:
         rows = [{"job_id": job_id, "at": to_millis(at)} for job_id, at in times]
-        given = table_of(connection, rows, job_id=Id, at=BigInteger())
-        await connection.execute(
-            update(touches).where(touches.c.job_id == given.c.job_id).values(at=given.c.at)
-        )
+        await connection.execute(_delay(connection), {"rows": as_rows(rows)})
+
+
+@by_dialect
+def _release(sqlite: bool) -> Delete:
+    return delete(touches).where(is_among(sqlite, touches.c.job_id, "job_ids"))
 
 
 async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
     """Nothing was sent, for certain: what was reserved is free again."""
     if job_ids:
-        await connection.execute(delete(touches).where(touches.c.job_id.in_(job_ids)))
+        await connection.execute(_release(connection), {"job_ids": as_values(connection, job_ids)})

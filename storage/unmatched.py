@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
-from sqlalchemy import Text, delete, insert, select
+from sqlalchemy import Select, Text, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import Money
 from campaigns.states import JobState
-from storage.bulk import table_of
+from storage.bulk import as_values, by_dialect, is_among, table_of
 from storage.tables import Id, from_millis, jobs, to_millis, unmatched_reports
 
 TRIED_AGAIN: Final = 2_000
@@ -82,18 +82,23 @@ async def keep_reports(
         await connection.execute(insert(unmatched_reports), rows)
 
 
+@by_dialect
+def _kept(sqlite: bool) -> Select[Any]:
+    kept = select(unmatched_reports.c.id, unmatched_reports.c.report).where(
+        unmatched_reports.c.account == bindparam("of_account"),
+        is_among(sqlite, unmatched_reports.c.message_id, "message_ids"),
+    )
+    return kept.order_by(unmatched_reports.c.id)
+
+
 async def kept_reports(
     connection: AsyncConnection, account: str, message_ids: Sequence[str]
 ) -> dict[int, KeptReport]:
     """What is kept about these messages, by its id: in the order of its arrival."""
     if not message_ids:
         return {}
-    given = table_of(connection, [{"message_id": one} for one in message_ids], message_id=Text())
-    kept = select(unmatched_reports.c.id, unmatched_reports.c.report).where(
-        unmatched_reports.c.account == account,
-        unmatched_reports.c.message_id.in_(select(given.c.message_id)),
-    )
-    rows = await connection.execute(kept.order_by(unmatched_reports.c.id))
+    asked = {"of_account": account, "message_ids": as_values(connection, message_ids)}
+    rows = await connection.execute(_kept(connection), asked)
     return {row.id: _read(row.report) for row in rows}
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
+from storage.bulk import as_values, by_dialect, is_among
 from storage.engine import is_sqlite
 from storage.tables import jobs, windows
 
@@ -45,13 +47,21 @@ class Opening:
     known_by: str
 
 
+@by_dialect
+def _known_windows(sqlite: bool) -> Select[Any]:
+    columns = (windows.c.phone, windows.c.open_until, windows.c.known_by, windows.c.updated_at)
+    return select(*columns).where(
+        windows.c.lane == bindparam("of_lane"), is_among(sqlite, windows.c.phone, "phones")
+    )
+
+
 async def open_windows(connection: AsyncConnection, lane: str, phones: Collection[str]) -> dict[str, Window]:
     """The last known window of each phone with the lane; a phone that nothing is known of is left out."""
     if not phones:
         return {}
-    columns = (windows.c.phone, windows.c.open_until, windows.c.known_by, windows.c.updated_at)
-    known = select(*columns).where(windows.c.lane == lane, windows.c.phone.in_(phones))
-    return {row.phone: Window(*row[1:]) for row in await connection.execute(known)}
+    asked = {"of_lane": lane, "phones": as_values(connection, phones)}
+    known = await connection.execute(_known_windows(connection), asked)
+    return {phone: Window(*word) for phone, *word in known}
 
 
 async def open_window(
@@ -70,7 +80,7 @@ async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening
             furthest[opening.phone, opening.lane] = opening
     if not furthest:
         return
-    insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(windows)
+    insert = (sqlite_dialect.insert if is_sqlite(connection) else postgresql.insert)(windows)
     # In one order, so that two writers never wait for each other's rows.
     rows = [
         {"phone": o.phone, "lane": o.lane, "open_until": o.until, "known_by": o.known_by, "updated_at": now}

@@ -26,10 +26,10 @@ from scheduler.lanes import Lane, close_lanes, open_lanes
 from scheduler.launch import launch_due
 from scheduler.plans import Plans
 from scheduler.slicing import Ended, PlannedCall, open_slice, store_ended
-from storage.dispatch import Outcome
 from storage.engine import Engine, open_engine, writing
 from storage.inbox import Word, add_words
 from storage.lanes import ensure_lanes, take_lane
+from storage.outcomes import Outcome
 from storage.schema import upgrade
 from storage.windows import open_window
 from tests.support.accounts import TEMPLATE, account_at

@@ -11,13 +11,12 @@ from campaigns.outcomes import Accepted, Result, acknowledge
 from scheduler.launch import launch_due
 from storage.dispatch import (
     Intent,
-    Outcome,
     claim_due,
     commit_intents,
-    store_outcomes,
     withdraw_intents,
 )
 from storage.engine import Connection, Engine, reading, writing
+from storage.outcomes import Outcome, store_outcomes
 from storage.tables import attempts, jobs
 from tests.support.campaigns import job_rows, later, spec, store_campaign
 

@@ -17,18 +17,17 @@ from storage.breaker import newest_failures
 from storage.budgets import Reservation, reserve, settle, used_of
 from storage.dispatch import (
     Intent,
-    Outcome,
     any_sending,
     claim_due,
     commit_intents,
     has_due_work,
     next_due,
     optout_scopes,
-    store_outcomes,
     withdraw_intents,
 )
 from storage.engine import Connection, Engine, is_sqlite, writing
 from storage.lanes import due_lanes, ensure_lanes
+from storage.outcomes import Outcome, store_outcomes
 from storage.quotas import sends_by_day, tier_use
 from storage.receipts import doubts, due_receipts, has_orphans, known_message_ids
 from storage.touches import NewTouch, add_touches, delay_touches, recent_touches, release_touches
