@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import TypeAdapter, ValidationError
@@ -46,10 +46,14 @@ class _Piece:
         self.names = _names(key, source)
         self._folded = {name: fold(name) for name in self.names}
         self._template: Template | None = _compile(key, source) if "{" in source else None
+        self._needs = frozenset(self._folded.values())
+        self._parts = _plain_parts(source)
 
     def render(self, context: Mapping[str, str]) -> str:
         if self._template is None:
             return self.source
+        if self._parts is not None and context.keys() >= self._needs:
+            return "".join([text if name is None else context[name] for name, text in self._parts])
         try:
             return self._template.render(
                 {name: context[folded] for name, folded in self._folded.items() if folded in context}
@@ -60,6 +64,22 @@ class _Piece:
             ) from error
         except Exception as error:
             raise SpecError(f"{self.key} cannot be filled in: {_sentence(error)}") from error
+
+
+def _plain_parts(source: str) -> list[tuple[str | None, str]] | None:
+    """Text and variables in turn, (folded name or None, text), where the source is nothing else: most are, and to put
+    them together takes a tenth of what a template takes."""
+    parts: list[tuple[str | None, str]] = []
+    for node in _JINJA.parse(source).body:
+        for piece in node.nodes if isinstance(node, nodes.Output) else [node]:
+            match piece:
+                case nodes.TemplateData(data=text):
+                    parts.append((None, text))
+                case nodes.Name(name=name):
+                    parts.append((fold(name), ""))
+                case _:
+                    return None
+    return parts
 
 
 def _sentence(error: Exception) -> str:

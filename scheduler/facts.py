@@ -135,14 +135,14 @@ class Known:
         """The job is to be sent: what it uses up is gone for the rest of the slice."""
         for line in claim.lines:
             self.used[line.key] += price.money.micros if price else 0
-        if self.reaches_somebody_new(job):
+        if self.tier is not None and self.is_outside(job) and job.phone not in self.tier.already:
             self.newly_reached.add(job.phone)
         if claim.plan.ramp:
             self.ramped[claim.run.campaign_id] += 1
 
-    def reaches_somebody_new(self, job: DueJob) -> bool:
-        """Whether a message to the person uses up the account's tier."""
-        return self.tier is not None and not self._in_window(job) and job.phone not in self.tier.already
+    def is_outside(self, job: DueJob) -> bool:
+        """Whether a message to the person now is one outside a window, as those are that a tier counts."""
+        return not self._in_window(job)
 
     def may_come_back(self, job: DueJob) -> bool:
         """Whether a message to the person is under way, whose room is free again should it be refused."""

@@ -102,6 +102,8 @@ class Plan:
 
     def ramp_left(self, sent_by_day: Mapping[str, int], now: datetime) -> int | None:
         """How many more may go on the lane today; None: any number. Days without a send are no steps of the ramp."""
+        if not self.ramp:
+            return None
         today = self.today(now)
         step = len(sent_by_day.keys() - {today})
         return self.ramp[step] - sent_by_day.get(today, 0) if step < len(self.ramp) else None

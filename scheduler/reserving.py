@@ -49,7 +49,9 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         await reserve(
             connection, [Reservation(one.job.id, keys, one.price.money) for one in sends if one.price]
         )
-    await note_reached(connection, lane.account.name, sorted(known.newly_reached), at)
+    if known.tier is not None:
+        outside = [one.job.phone for one in sends if known.is_outside(one.job)]
+        await note_reached(connection, lane.account.name, outside, at)
     if plan.ramp:
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Integer, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
@@ -24,29 +25,33 @@ class Failures:
     """The code or reason that is met most often."""
 
 
-async def newest_failures(connection: AsyncConnection, run_id: int, of_last: int) -> Failures:
-    """How many of the run's newest `of_last` answered attempts came to a failed message, since it last was resumed."""
-    since = select(runs.c.watched_from).where(runs.c.id == run_id).scalar_subquery()
+@cache
+def _failed() -> Select[Any, int]:
+    since = select(runs.c.watched_from).where(runs.c.id == bindparam("of_run")).scalar_subquery()
     newest = (
         select(attempts.c.job_id)
         .where(
-            attempts.c.run_id == run_id,
+            attempts.c.run_id == bindparam("of_run"),
             attempts.c.ended_at.is_not(None),
             attempts.c.id > func.coalesce(since, 0),
         )
         .order_by(attempts.c.id.desc())
-        .limit(of_last)
+        .limit(bindparam("newest", type_=Integer()))
         .subquery()
     )
     what = func.coalesce(jobs.c.code, jobs.c.reason)
-    failed = (
+    return (
         select(what, func.count())
         .join(newest, newest.c.job_id == jobs.c.id)
         .where(jobs.c.state == JobState.FAILED.value, jobs.c.reason.in_(HARD))
         .group_by(what)
         .order_by(func.count().desc())
     )
-    found = (await connection.execute(failed)).all()
+
+
+async def newest_failures(connection: AsyncConnection, run_id: int, of_last: int) -> Failures:
+    """How many of the run's newest `of_last` answered attempts came to a failed message, since it last was resumed."""
+    found = (await connection.execute(_failed(), {"of_run": run_id, "newest": of_last})).all()
     return Failures(sum(count for _, count in found), found[0][0] if found else None)
 
 

@@ -36,9 +36,8 @@ from campaigns.prices import Price
 from campaigns.states import JobState, RunState, sources
 from storage.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.history import EVENT, add_events, event
-from storage.tables import Id, Instant, attempts, events, jobs, optouts, recipients, runs, to_millis
+from storage.tables import NOW, Id, attempts, events, jobs, optouts, recipients, runs, to_millis
 
-_NOW: Final = bindparam("now", type_=Instant())
 KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
 _ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {**KEY, "run_id": Id, "call": Text(), "content": Text()}
 _MARKED: Final[dict[str, TypeEngine[Any]]] = {
@@ -123,7 +122,7 @@ def _due(sqlite: bool) -> Select[Any]:
             jobs.c.run_id == bindparam("run_id"),
             jobs.c.lane == bindparam("lane"),
             jobs.c.state == JobState.PENDING.value,
-            jobs.c.due_at <= _NOW,
+            jobs.c.due_at <= NOW,
         )
         .order_by(jobs.c.due_at, jobs.c.id)
         .limit(bindparam("most", type_=Integer()))
@@ -179,7 +178,7 @@ def _put_aside(sqlite: bool) -> Update:
             due_at=func.coalesce(given.c.due_at, jobs.c.due_at),
             held_by=given.c.held_by,
             held_since=_held_since(given.c.held_by),
-            updated_at=_NOW,
+            updated_at=NOW,
         )
     )
 
@@ -188,8 +187,8 @@ def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
     """Since when the rule holds the job: as long as it is the same rule, since it first did."""
     return case(
         (rule.is_(None), None),
-        (jobs.c.held_by == rule, func.coalesce(jobs.c.held_since, _NOW)),
-        else_=_NOW,
+        (jobs.c.held_by == rule, func.coalesce(jobs.c.held_since, NOW)),
+        else_=NOW,
     )
 
 
@@ -228,7 +227,7 @@ def _mark_sending(sqlite: bool) -> Update:
             held_since=None,
             reason=None,
             code=None,
-            updated_at=_NOW,
+            updated_at=NOW,
         )
     )
 
@@ -239,7 +238,7 @@ def _add_attempts(sqlite: bool) -> Insert:
     shared = {
         "lane": bindparam("lane", type_=Text()),
         "epoch": bindparam("epoch", type_=BigInteger()),
-        "intent_at": _NOW,
+        "intent_at": NOW,
     }
     return insert(attempts).from_select([*_ATTEMPT, *shared], select(*given.c, *shared.values()))
 
@@ -247,7 +246,7 @@ def _add_attempts(sqlite: bool) -> Insert:
 @by_dialect
 def _tell_sending(sqlite: bool) -> Insert:
     given = given_rows(sqlite, job_id=Id)
-    told = select(given.c.job_id, _NOW, literal("shift"), literal(JobState.SENDING.value), null(), _NOW)
+    told = select(given.c.job_id, NOW, literal("shift"), literal(JobState.SENDING.value), null(), NOW)
     return insert(events).from_select([*EVENT, "stored_at"], told)
 
 
@@ -304,7 +303,7 @@ def _take_back_jobs(sqlite: bool) -> Update:
             state=JobState.PENDING.value,
             attempts=jobs.c.attempts - 1,
             held_by=given.c.held_by,
-            updated_at=_NOW,
+            updated_at=NOW,
         )
     )
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Insert, Text, bindparam, insert, select
+from sqlalchemy import BigInteger, Insert, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from storage.bulk import as_rows, by_dialect, given_rows
-from storage.tables import Id, Instant, events, to_millis
+from storage.tables import NOW, Id, events, to_millis
 
 EVENT: Final[dict[str, TypeEngine[Any]]] = {
     "job_id": Id,
@@ -29,9 +29,7 @@ def event(job_id: int, at: datetime, source: str, name: str, detail: str | None 
 @by_dialect
 def _add_events(sqlite: bool) -> Insert:
     given = given_rows(sqlite, **EVENT)
-    return insert(events).from_select(
-        [*EVENT, "stored_at"], select(*given.c, bindparam("now", type_=Instant()))
-    )
+    return insert(events).from_select([*EVENT, "stored_at"], select(*given.c, NOW))
 
 
 async def add_events(connection: AsyncConnection, rows: Iterable[dict[str, Any]], now: datetime) -> None:

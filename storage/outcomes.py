@@ -14,7 +14,6 @@ from sqlalchemy import (
     Integer,
     Text,
     Update,
-    bindparam,
     func,
     insert,
     literal,
@@ -29,7 +28,7 @@ from campaigns.states import RANK, JobState
 from storage.bulk import as_rows, by_dialect, given_rows
 from storage.dispatch import KEY, Intent
 from storage.history import EVENT
-from storage.tables import Id, Instant, attempts, events, jobs, to_millis
+from storage.tables import NOW, Id, attempts, events, jobs, to_millis
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ FIRST_POLL = timedelta(seconds=1)
 _FIRST_POLL_MS: Final = FIRST_POLL // timedelta(milliseconds=1)
 LONGEST_DETAIL: Final = 1_000
 """Characters of a provider's own words that are kept."""
-_NOW: Final = bindparam("now", type_=Instant())
 _ENDED: Final[dict[str, TypeEngine[Any]]] = {
     "ended_at": BigInteger(),
     "outcome": Text(),
@@ -95,7 +93,7 @@ def _move_jobs(sqlite: bool) -> Update:
             | {
                 "code": given.c.job_code,
                 "due_at": func.coalesce(given.c.due_at, jobs.c.due_at),
-                "updated_at": _NOW,
+                "updated_at": NOW,
             }
         )
     )
@@ -104,7 +102,7 @@ def _move_jobs(sqlite: bool) -> Update:
 @by_dialect
 def _tell_outcomes(sqlite: bool) -> Insert:
     given = given_rows(sqlite, job_id=Id, ended_at=BigInteger(), state=Text(), said=Text())
-    told = select(given.c.job_id, given.c.ended_at, literal("shift"), given.c.state, given.c.said, _NOW)
+    told = select(given.c.job_id, given.c.ended_at, literal("shift"), given.c.state, given.c.said, NOW)
     return insert(events).from_select([*EVENT, "stored_at"], told)
 
 

@@ -40,7 +40,7 @@ async def tier_use(
 async def note_reached(
     connection: AsyncConnection, account: str, phones: Sequence[str], at: datetime
 ) -> None:
-    """These people are reached outside a window now."""
+    """These people are reached outside a window now; who was before counts from now on."""
     if not phones:
         return
     insert = sqlite.insert if is_sqlite(connection) else postgresql.insert

@@ -185,8 +185,17 @@ def tried_again(campaign_id: int) -> Select[tuple[int]]:
     )
 
 
+_ANY_RETRY: Final = (
+    select(runs.c.id)
+    .where(runs.c.kind == "retry", runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
+    .limit(1)
+)
+
+
 async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
     """End the pending retries of people whom the first message has reached after all; how many."""
+    if await connection.scalar(_ANY_RETRY) is None:
+        return 0
     earlier, child = jobs.alias("earlier"), runs.alias("child")
     arrived = (
         select(jobs.c.id)

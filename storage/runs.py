@@ -6,13 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Insert,
     Select,
     and_,
+    bindparam,
     case,
     false,
     func,
@@ -24,11 +26,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.local_times import LocalTimes, local_times, place_of
-from storage.tables import campaigns, events, jobs, recipients, runs
+from storage.tables import NOW, campaigns, events, jobs, recipients, runs
 
 WORLD: Final = timedelta(hours=26)
 """How long a time of day takes from the first clock on earth to the last."""
@@ -65,13 +68,20 @@ class RunRow:
         return self.kind == "test"
 
 
+@cache
+def _come() -> Select[Any]:
+    """Campaigns that start by `now`, or by `soon` where each recipient's own clock counts."""
+    local = campaigns.c.spec.contains('"recipient_local_time":true', autoescape=True)
+    queued = and_(campaigns.c.spec.contains('"overlap":"queue"', autoescape=True), _is_sending())
+    come = or_(campaigns.c.start_at <= NOW, and_(campaigns.c.start_at <= bindparam("soon"), local))
+    due = select(*_DUE).where(campaigns.c.state.in_(_LAUNCHABLE), come, ~queued)
+    return due.order_by(campaigns.c.start_at)
+
+
 async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueCampaign]:
     """Campaigns whose next run has come, oldest first; not those whose run waits for the one before it."""
-    local = campaigns.c.spec.contains('"recipient_local_time":true', autoescape=True)
-    queued = and_(campaigns.c.spec.contains('"overlap":"queue"', autoescape=True), _is_sending(now))
-    come = or_(campaigns.c.start_at <= now, and_(campaigns.c.start_at <= now + WORLD, local))
-    due = select(*_DUE).where(campaigns.c.state.in_(_LAUNCHABLE), come, ~queued)
-    found = [DueCampaign(*row) for row in await connection.execute(due.order_by(campaigns.c.start_at))]
+    due = await connection.execute(_come(), {"now": now, "soon": now + WORLD})
+    found = [DueCampaign(*row) for row in due]
     return [campaign for campaign in found if campaign.start_at <= now or _opens_at(campaign) <= now]
 
 
@@ -108,11 +118,11 @@ async def is_sending(connection: AsyncConnection, campaign_id: int, now: datetim
 
     Receipts may be out, and messages whose own time is yet to come may wait: those hold up no other run.
     """
-    found = select(campaigns.c.id).where(campaigns.c.id == campaign_id, _is_sending(now))
-    return (await connection.execute(found)).first() is not None
+    found = select(campaigns.c.id).where(campaigns.c.id == campaign_id, _is_sending())
+    return (await connection.execute(found, {"now": now})).first() is not None
 
 
-def _is_sending(now: datetime) -> ColumnElement[bool]:
+def _is_sending() -> ColumnElement[bool]:
     unsent = (
         select(jobs.c.id)
         .join(runs, runs.c.id == jobs.c.run_id)
@@ -121,7 +131,7 @@ def _is_sending(now: datetime) -> ColumnElement[bool]:
             runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
             runs.c.kind != "test",
             jobs.c.state.in_([JobState.PENDING, JobState.SENDING]),
-            or_(jobs.c.state == JobState.SENDING, jobs.c.held_by.is_not(None), jobs.c.due_at <= now),
+            or_(jobs.c.state == JobState.SENDING, jobs.c.held_by.is_not(None), jobs.c.due_at <= NOW),
         )
     )
     return unsent.exists()
@@ -265,23 +275,32 @@ async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: 
         )
 
 
+_OVER: Final = select(runs.c.id).where(
+    runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), runs.c.expires_at <= NOW
+)
+_LEFT_BEHIND: Final = select(runs.c.id).where(
+    runs.c.state == RunState.CANCELLED,
+    select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state == JobState.PENDING.value).exists(),
+)
+
+
 async def expire_jobs(connection: AsyncConnection, now: datetime) -> int:
     """End the pending jobs of runs whose time ran out, whatever holds them; how many."""
-    over = select(runs.c.id).where(
-        runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), runs.c.expires_at <= now
-    )
+    over = (await connection.scalars(_OVER, {"now": now})).all()
     return await _end_pending(connection, over, JobState.EXPIRED, "expired", now)
 
 
 async def cancel_jobs(connection: AsyncConnection, now: datetime) -> int:
     """End what came back to `pending` after its run was cancelled: its call was under way then; how many."""
-    over = select(runs.c.id).where(runs.c.state == RunState.CANCELLED)
+    over = (await connection.scalars(_LEFT_BEHIND)).all()
     return await _end_pending(connection, over, JobState.CANCELLED, "run_cancelled", now)
 
 
 async def _end_pending(
-    connection: AsyncConnection, over: Select[tuple[int]], state: JobState, reason: str, now: datetime
+    connection: AsyncConnection, over: Sequence[int], state: JobState, reason: str, now: datetime
 ) -> int:
+    if not over:
+        return 0
     history = select(
         jobs.c.id,
         literal(now, events.c.at.type),
@@ -300,17 +319,21 @@ async def _end_pending(
     return ended.rowcount
 
 
-async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]:
-    """Complete every running run whose jobs are all final, and its campaign where no run is left; their ids."""
+@cache
+def _complete() -> ReturningUpdate[tuple[int, int]]:
     unfinished = [state for state in JobState if state not in FINAL]
     waiting = select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(unfinished))
-    done = await connection.execute(
+    return (
         update(runs)
         .where(runs.c.state == RunState.RUNNING, ~waiting.exists())
-        .values(state=RunState.COMPLETED, ended_at=now)
+        .values(state=RunState.COMPLETED, ended_at=NOW)
         .returning(runs.c.id, runs.c.campaign_id)
     )
-    rows = done.all()
+
+
+async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]:
+    """Complete every running run whose jobs are all final, and its campaign where no run is left; their ids."""
+    rows = (await connection.execute(_complete(), {"now": now})).all()
     if rows:
         await _settle(connection, [row.campaign_id for row in rows], [CampaignState.RUNNING], now)
     return [row.id for row in rows]

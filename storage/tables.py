@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -52,6 +53,10 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else from_millis(value)
+
+
+NOW: Final = bindparam("now", type_=Instant())
+"""The moment of a statement that is made once: its parameter `now`."""
 
 
 def to_millis(moment: datetime) -> int:

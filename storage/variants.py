@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, text, update
@@ -63,19 +64,23 @@ async def experiment_of(connection: AsyncConnection, run_id: int) -> Experiment:
     return Experiment(*(await connection.execute(select(*columns).where(root.c.id == own))).one())
 
 
-async def undecided(connection: AsyncConnection) -> list[Undecided]:
-    """The tests of open runs, a winner of which is to be named."""
+@cache
+def _undecided() -> Select[Any]:
     opened = select(_FAMILY).where(
         runs.c.state.in_([RunState.RUNNING.value, RunState.PAUSED.value]), runs.c.kind != "test"
     )
     root = runs.alias("root")
-    found = select(root.c.id, root.c.campaign_id, root.c.launched_at, root.c.spec).where(
+    return select(root.c.id, root.c.campaign_id, root.c.launched_at, root.c.spec).where(
         root.c.id.in_(opened),
         root.c.winner.is_(None),
         root.c.winner_reason.is_(None),
         root.c.spec.contains('"winner":{', autoescape=True),
     )
-    return [Undecided(*row) for row in await connection.execute(found)]
+
+
+async def undecided(connection: AsyncConnection) -> list[Undecided]:
+    """The tests of open runs, a winner of which is to be named."""
+    return [Undecided(*row) for row in await connection.execute(_undecided())]
 
 
 async def store_winner(

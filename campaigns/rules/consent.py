@@ -3,15 +3,15 @@ A consent dated in the future is none."""
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Send, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Skip, SkipReason
 
 
 def consent(facts: Facts) -> Decision:
     asked, given_at = facts.policy.consent, facts.consent_at
     if asked is None or facts.policy.category != "marketing":
-        return Send()
+        return SEND
     if given_at is None or given_at > facts.now:
         return Skip(SkipReason.NO_CONSENT)
     if asked.max_age is not None and facts.now - given_at > asked.max_age:
         return Skip(SkipReason.NO_CONSENT)
-    return Send()
+    return SEND

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from campaigns.costs import Money
@@ -199,6 +200,10 @@ class Send:
     """Nothing speaks against it."""
 
     form: Form = Form.FREE
+
+
+SEND: Final = Send()
+"""What a rule that does not choose the form answers."""
 
 
 @dataclass(frozen=True, slots=True)

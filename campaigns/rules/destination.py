@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from campaigns.rules.decision import Decision, Facts, Form, Send, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Form, Skip, SkipReason
 from campaigns.rules.forms import may_be_free, must_ask_window
 
 
@@ -31,9 +31,9 @@ BLOCKS: Final = (
 
 def destination(facts: Facts) -> Decision:
     if Form.TEMPLATE not in facts.policy.forms or not template_blocked(facts) or may_be_free(facts):
-        return Send()
+        return SEND
     if must_ask_window(facts) or (Form.FREE in facts.policy.forms and facts.policy.waits_for_window):
-        return Send()
+        return SEND
     return Skip(SkipReason.DESTINATION_BLOCKED)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Send, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Skip, SkipReason
 from campaigns.states import JobState
 
 
 def expiry(facts: Facts) -> Decision:
     if facts.expires_at is not None and facts.now >= facts.expires_at:
         return Skip(SkipReason.EXPIRED, JobState.EXPIRED)
-    return Send()
+    return SEND

@@ -13,13 +13,13 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from campaigns.rules.decision import (
+    SEND,
     Calendar,
     Cap,
     Decision,
     Facts,
     Policy,
     Rule,
-    Send,
     Skip,
     SkipReason,
     Touch,
@@ -36,7 +36,7 @@ def frequency_cap(facts: Facts) -> Decision:
             return Skip(SkipReason.FREQUENCY_CAP)
         if until is not None:
             full.append(until)
-    return Wait(max(full), Rule.FREQUENCY_CAP) if full else Send()
+    return Wait(max(full), Rule.FREQUENCY_CAP) if full else SEND
 
 
 def _counts(cap: Cap, message: Policy | Touch) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from campaigns.rules.decision import Decision, Facts, Holdout, Send, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Holdout, Skip, SkipReason
 
 SHARES: Final = 10_000
 """A share is a hundredth of a percent."""
@@ -16,7 +16,7 @@ def holdout(facts: Facts) -> Decision:
     asked = facts.policy.holdout
     if asked is not None and is_held_out(asked, facts.phone):
         return Skip(SkipReason.HOLDOUT)
-    return Send()
+    return SEND
 
 
 def is_held_out(asked: Holdout, phone: str) -> bool:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from campaigns.rules.decision import Decision, Facts, Hours, Rule, Send, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Hours, Rule, Wait
 from campaigns.zones import after_repeat, instant_of
 
 REACH: Final = timedelta(days=15)
@@ -27,10 +27,10 @@ Zones = tuple[ZoneInfo, ...]
 
 def hours(facts: Facts) -> Decision:
     if facts.policy.hours is None:
-        return Send()
+        return SEND
     minute = facts.now.replace(second=0, microsecond=0)
     opens = _next_open(minute, facts.policy.hours, facts.zones or (ZoneInfo("UTC"),))
-    return Send() if opens == minute else Wait(opens, Rule.HOURS)
+    return SEND if opens == minute else Wait(opens, Rule.HOURS)
 
 
 @lru_cache(maxsize=4096)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 
 
 def min_gap(facts: Facts) -> Decision:
     if facts.last_touch_at is None or not facts.policy.min_gap:
-        return Send()
+        return SEND
     until = facts.last_touch_at + facts.policy.min_gap
-    return Wait(until, Rule.MIN_GAP) if facts.now < until else Send()
+    return Wait(until, Rule.MIN_GAP) if facts.now < until else SEND

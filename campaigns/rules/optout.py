@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Send, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Skip, SkipReason
 
 
 def optout(facts: Facts) -> Decision:
     if "all" in facts.opted_out or (facts.policy.category == "marketing" and "marketing" in facts.opted_out):
         return Skip(SkipReason.OPTED_OUT)
-    return Send()
+    return SEND

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 
 
 def pair_limit(facts: Facts) -> Decision:
     if facts.pair_touch_at is None or not facts.policy.pair_gap:
-        return Send()
+        return SEND
     until = facts.pair_touch_at + facts.policy.pair_gap
-    return Wait(until, Rule.PAIR_LIMIT) if facts.now < until else Send()
+    return Wait(until, Rule.PAIR_LIMIT) if facts.now < until else SEND

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 
 
 def ramp(facts: Facts) -> Decision:
     if facts.ramp_left is None or facts.ramp_left > 0:
-        return Send()
+        return SEND
     return Wait(facts.ramp_renews_at, Rule.RAMP)

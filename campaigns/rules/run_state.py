@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from campaigns.rules.decision import Decision, Facts, Rule, Send, Skip, SkipReason, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Rule, Skip, SkipReason, Wait
 from campaigns.states import JobState, RunState
 
 
 def run_state(facts: Facts) -> Decision:
     match facts.run_state:
         case RunState.RUNNING:
-            return Send()
+            return SEND
         case RunState.PAUSED:
             return Wait(None, Rule.RUN_STATE)
         case RunState.CANCELLED | RunState.COMPLETED:

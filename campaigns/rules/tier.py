@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 from campaigns.rules.forms import in_window
 
 
 def tier(facts: Facts) -> Decision:
     if facts.tier_left is None or facts.tier_left > 0 or in_window(facts):
-        return Send()
+        return SEND
     return Wait(facts.tier_frees_at, Rule.TIER)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Rule, Send, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 
 
 def variant(facts: Facts) -> Decision:
     if not facts.awaits_winner:
-        return Send()
+        return SEND
     ends_at = facts.test_ends_at
     return Wait(ends_at if ends_at is not None and facts.now < ends_at else None, Rule.VARIANT)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.content import MessageType
@@ -48,6 +48,13 @@ SENDERS: Final = (("meta", ["one", "two"]), ("meta", ["two", "one"]), ("kapso", 
 LANES: Final = ("meta/one", "meta/two", "kapso/one")
 PRICE: Final = Money(Decimal("0.05"), "USD")
 TIER: Final = 3
+AGAIN_IN_A_DAY: Final = (
+    ("meta/one", 0),
+    ("meta/one", 0),
+    ("meta/one", 30_000),
+    ("meta/one", 30_000),
+    ("meta/two", 30_000),
+)
 
 caps = st.fixed_dictionaries(
     {
@@ -180,6 +187,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(  # who is written to again within a day counts from the newer message
+    wanted=[{"category": "marketing", "priority": 0}] * 2,
+    taken=[(lane, wait, "taken", None, PEOPLE[0]) for lane, wait in AGAIN_IN_A_DAY],
+)
 @given(wanted=st.lists(tables, min_size=2, max_size=4), taken=st.lists(steps, min_size=5, max_size=40))
 def test_no_interleaving_breaks_a_rule(
     empty_database: Path, tmp_path: Path, wanted: list[dict[str, Any]], taken: list[Any]

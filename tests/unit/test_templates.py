@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from campaigns.content import Content, Media, MessageType
 from campaigns.content_spec import ContentSpec
 from campaigns.errors import SpecError
-from campaigns.templates import Renderer, fold
+from campaigns.templates import _JINJA, Renderer, _Piece, fold
 
 
 def renderer(**content: object) -> Renderer:
@@ -104,3 +106,22 @@ def test_a_recipient_that_cannot_be_filled_in_is_an_error(
     with pytest.raises(SpecError) as caught:
         renderer(**content).render(vars)
     assert says in str(caught.value)
+
+
+@given(
+    parts=st.lists(
+        st.one_of(
+            st.text(st.characters(exclude_characters="{}#%\r", exclude_categories=["Cs"])),
+            st.sampled_from(["{{ a }}", "{{b}}", "{{- a -}}", "{{ A_b }}", "{# no #}", "{{ a | upper }}"]),
+        ),
+        min_size=1,
+    ),
+    values=st.fixed_dictionaries(
+        {"a": st.text(min_size=1), "b": st.text(min_size=1), "a_b": st.just("{{ a }}")}
+    ),
+)
+def test_a_text_is_put_together_as_its_template_says(parts: list[str], values: dict[str, str]) -> None:
+    source = "".join(parts)
+    piece = _Piece("content.text", source)
+    by_jinja = _JINJA.from_string(source).render({**values, "A_b": values["a_b"]})
+    assert piece.render(values) == by_jinja
