@@ -19,6 +19,7 @@ from campaigns.rules.decision import Calendar, Purse, Touch
 from campaigns.rules.forms import MARGIN
 from campaigns.zones import find_zone
 from scheduler.lanes import Lane
+from scheduler.pacing import SLICE
 from scheduler.plans import BudgetLine, Plan
 from storage.budgets import budget_lock, used_of
 from storage.dispatch import DueJob, Intent, optout_scopes
@@ -77,8 +78,13 @@ class Known:
     tier: TierUse | None
     sent_by_day: dict[int, dict[str, int]]
     """Of each campaign with a ramp: day -> messages sent on this lane."""
+    begun_by: datetime = field(init=False)
+    """By when the slice's calls should have begun."""
     newly_reached: set[str] = field(default_factory=set)
     ramped: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.begun_by = self.now + timedelta(seconds=SLICE)
 
     def facts(self, claim: Claim, job: DueJob) -> Facts:
         """What the rules are asked about one job."""
@@ -86,7 +92,7 @@ class Known:
         # A job that is tried again must not be held back by its own first try.
         touches = [touch for touch in self.touches.get(job.phone, ()) if touch.job_id != job.id]
         window = self.windows.get(job.phone)
-        free, template = (self.price(plan, job, form) for form in (Form.FREE, Form.TEMPLATE))
+        free, template = self.price(plan, job, Form.FREE), self.price(plan, job, Form.TEMPLATE)
         tier_left, tier_frees_at = self._tier(job.phone)
         ramp_left, ramp_renews_at = self._ramp(claim)
         return Facts(
@@ -99,16 +105,16 @@ class Known:
             expires_at=run.expires_at,
             opted_out=self.opted_out.get(job.phone, frozenset()),
             consent_at=job.consent_at,
-            touches=tuple(_counted(touch) for touch in touches if touch.counts),
+            touches=tuple([_counted(touch) for touch in touches if touch.counts]),
             last_touch_at=touches[-1].at if touches else None,
-            pair_touch_at=max((t.at for t in touches if t.lane == self.lane.name), default=None),
+            pair_touch_at=max([t.at for t in touches if t.lane == self.lane.name], default=None),
             has_windows=self.lane.adapter.capabilities.windows,
             window_until=window.until if window else None,
             may_ask_window=self._may_ask(window),
             refused_as_free=job.held_by == AS_TEMPLATE,
             free_price=free.money if free else None,
             template_price=template.money if template else None,
-            purses=tuple(self._purse(line) for line in claim.lines),
+            purses=tuple([self._purse(line) for line in claim.lines]),
             tier_left=tier_left,
             tier_frees_at=tier_frees_at,
             ramp_left=ramp_left,

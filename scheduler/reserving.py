@@ -13,7 +13,6 @@ from campaigns.outcomes import Accepted
 from campaigns.prices import Price
 from campaigns.states import LEFT
 from scheduler.facts import Claim, Known
-from scheduler.pacing import SLICE
 from storage.budgets import Reservation, reserve, settle
 from storage.dispatch import DueJob, Intent
 from storage.engine import Connection
@@ -36,13 +35,12 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
     if not sends:
         return
     run, plan, lane = claim.run, claim.plan, known.lane
-    at = known.now + timedelta(seconds=SLICE)
     tags = tuple(sorted(plan.policy.tags))
     counts = plan.counts and not run.is_test
     touches = [
         NewTouch(one.job.id, one.job.phone, run.campaign_id, plan.category, tags, counts) for one in sends
     ]
-    await add_touches(connection, lane.name, at, touches)
+    await add_touches(connection, lane.name, known.begun_by, touches)
     keys = tuple(line.key for line in claim.lines)
     if keys:
         await settle(connection, {one.job.id: None for one in sends if one.job.attempts})
@@ -51,7 +49,7 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         )
     if known.tier is not None:
         outside = [one.job.phone for one in sends if known.is_outside(one.job)]
-        await note_reached(connection, lane.account.name, outside, at)
+        await note_reached(connection, lane.account.name, outside, known.begun_by)
     if plan.ramp:
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
 

@@ -243,7 +243,11 @@ async def _prepare(connection: Connection, epoch: int, claim: Claim, known: Know
             sends.append(decided)
     capabilities = known.lane.adapter.capabilities
     largest = 1 if claim.plan.jitter else capabilities.batch
-    calls = [_plan_call(claim, known, group) for group in _batches(sends, largest)]
+    slice_key, spacing = uuid4().hex, known.lane.pacer.spacing(claim.run.id)
+    calls = [
+        _plan_call(claim, known, group, f"{slice_key}{number:x}", spacing)
+        for number, group in enumerate(_batches(sends, largest))
+    ]
     if any(map(_is_broke, asides)):
         asides = await _stop_or_wait(connection, claim, known, asides, sends)
     await put_aside(connection, asides, known.now)
@@ -333,20 +337,21 @@ def _batches(sends: Sequence[Sending], largest: int) -> list[list[Sending]]:
     return groups
 
 
-def _plan_call(claim: Claim, known: Known, group: Sequence[Sending]) -> PlannedCall:
+def _plan_call(
+    claim: Claim, known: Known, group: Sequence[Sending], key: str, spacing: timedelta
+) -> PlannedCall:
     run, lane, content = claim.run, known.lane, group[0].content
-    key = uuid4().hex
     stored = write_content(content)
     call = Call(
         lane.sender,
-        tuple(one.job.phone for one in group),
+        tuple([one.job.phone for one in group]),
         content,
-        lane.pacer.spacing(run.id),
-        references=tuple(f"{run.token}.{one.job.id}" for one in group),
+        spacing,
+        references=tuple([f"{run.token}.{one.job.id}" for one in group]),
         category=run.category,
     )
-    touch_at = known.now + timedelta(seconds=SLICE)
-    intents = (
+    touch_at = known.begun_by
+    intents = [
         Intent(
             one.job,
             key,
@@ -358,5 +363,5 @@ def _plan_call(claim: Claim, known: Known, group: Sequence[Sending]) -> PlannedC
             claim.variant_of(one.job),
         )
         for one in group
-    )
+    ]
     return PlannedCall(run.id, call, tuple(intents))

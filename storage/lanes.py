@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
+from storage.bulk import as_values, is_among
 from storage.engine import is_sqlite
 from storage.receipts import OPEN
-from storage.tables import jobs, lanes, runs
+from storage.tables import NOW, jobs, lanes, runs
 
 RUNNER: Final = "runner "
 """How the name of every embedded runner begins, and no other holder's."""
@@ -72,16 +74,18 @@ async def take_lane(
     `sole`: the caller has proof that no embedded runner but itself is alive (it holds the runner's lock), so the lease
     of a dead one need not run out; a worker's must.
     """
-    statement = update(lanes).where(lanes.c.name == name, _free(holder, now, sole=sole))
+    statement = update(lanes).where(lanes.c.name == name, _free(sole))
     statement = statement.values(holder=holder, lease_until=lease_until, epoch=lanes.c.epoch + 1)
-    row = (await connection.execute(statement.returning(lanes.c.epoch))).first()
+    asked = {"of_holder": holder, "now": now}
+    row = (await connection.execute(statement.returning(lanes.c.epoch), asked)).first()
     return None if row is None else int(row.epoch)
 
 
-def _free(holder: str, now: datetime, *, sole: bool) -> ColumnElement[bool]:
-    """Whether the holder may take the lane."""
+def _free(sole: bool) -> ColumnElement[bool]:
+    """Whether `of_holder` may take the lane `now`."""
     dead = [lanes.c.holder.startswith(RUNNER)] if sole else []
-    return or_(lanes.c.holder.is_(None), lanes.c.holder == holder, lanes.c.lease_until <= now, *dead)
+    mine = lanes.c.holder == bindparam("of_holder")
+    return or_(lanes.c.holder.is_(None), mine, lanes.c.lease_until <= NOW, *dead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +103,26 @@ async def due_lanes(
     connection: AsyncConnection, names: Collection[str], holder: str, now: datetime, *, sole: bool
 ) -> list[DueLane]:
     """Those of the lanes that `holder`, or a worker for it, may take and that have something to do."""
-    free = (lanes.c.name.in_(names), _free(holder, now, sole=sole))
-    running = or_(lanes.c.paused_reason.is_(None), lanes.c.paused_until <= now)
+    asked = {"names": as_values(connection, names), "of_holder": holder, "now": now}
+    orphaned, work = _waiting(is_sqlite(connection), sole)
+    found = {name: DueLane(name, None, 0) for name in await connection.scalars(orphaned, asked)}
+    found |= {
+        row.name: DueLane(*row) for row in await connection.execute(work, asked)
+    }  # the last one is the first to go
+    return list(found.values())
+
+
+@cache
+def _waiting(sqlite: bool, sole: bool) -> tuple[Select[Any], Select[Any]]:
+    """The lanes on which a dead shift left something, and those with something due: with its runs, the first to go
+    last."""
+    free = (is_among(sqlite, lanes.c.name, "names"), _free(sole))
+    running = or_(lanes.c.paused_reason.is_(None), lanes.c.paused_until <= NOW)
     due = select(jobs.c.id).where(
         jobs.c.run_id == runs.c.id,
         jobs.c.lane == lanes.c.name,
         jobs.c.state == JobState.PENDING.value,
-        jobs.c.due_at <= now,
+        jobs.c.due_at <= NOW,
     )
     work = (
         select(lanes.c.name, runs.c.id, runs.c.priority)
@@ -114,12 +131,7 @@ async def due_lanes(
         .order_by(lanes.c.name, runs.c.priority, runs.c.nominal_at.desc(), runs.c.id.desc())
     )
     left = select(jobs.c.id).where(jobs.c.lane == lanes.c.name, jobs.c.state == JobState.SENDING.value, OPEN)
-    orphaned = await connection.scalars(select(lanes.c.name).where(*free, left.exists()))
-    found = {name: DueLane(name, None, 0) for name in orphaned}
-    found |= {
-        row.name: DueLane(*row) for row in await connection.execute(work)
-    }  # the last one is the first to go
-    return list(found.values())
+    return select(lanes.c.name).where(*free, left.exists()), work
 
 
 async def held_lanes(connection: AsyncConnection, now: datetime) -> set[str]:
