@@ -19,7 +19,7 @@ from campaigns.rules.decision import Calendar, Purse, Touch
 from campaigns.rules.forms import MARGIN
 from campaigns.zones import find_zone
 from scheduler.lanes import Lane
-from scheduler.pacing import SLICE
+from scheduler.pacing import IN_LINE
 from scheduler.plans import BudgetLine, Plan
 from storage.budgets import budget_lock, used_of
 from storage.dispatch import DueJob, Intent, optout_scopes
@@ -84,7 +84,7 @@ class Known:
     ramped: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.begun_by = self.now + timedelta(seconds=SLICE)
+        self.begun_by = self.now + timedelta(seconds=IN_LINE)
 
     def facts(self, claim: Claim, job: DueJob) -> Facts:
         """What the rules are asked about one job."""

@@ -14,7 +14,7 @@ from providers.http import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.observing import Observe, ignore
-from scheduler.pacing import SLICE, Bucket, Pacer, Slots, rate_bucket
+from scheduler.pacing import Bucket, Pacer, Slots, rate_bucket
 from scheduler.sharing import SharedRate
 from storage.engine import Engine
 
@@ -92,7 +92,9 @@ class Lane:
     def prime(self, last_sent_at: datetime | None) -> float:
         """Start the lane's limits where the last send left them; how many seconds ago that was."""
         idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
-        idle = max(idle, -SLICE)  # further ahead no send can be: the clock was put back
+        idle = max(
+            idle, -self.pacer.reach.total_seconds()
+        )  # further ahead no send can be: the clock was put back
         self.pacer.prime(idle)
         return idle
 

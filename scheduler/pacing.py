@@ -22,6 +22,8 @@ from storage.grants import AHEAD, LATE, slot_spacing
 
 SLICE: Final = 0.1
 """Seconds worth of sends that one slice commits ahead."""
+IN_LINE: Final = 1.5 * SLICE
+"""Seconds after its slice is opened by which a call should have begun: half of the slice before may be in front."""
 LARGEST_SLICE: Final = 100
 SHORTEST_GAP: Final = timedelta(milliseconds=1)
 TICK: Final = 1e-6
@@ -200,7 +202,7 @@ class Pacer:
     @property
     def reach(self) -> timedelta:
         """How long after its beginning a slice's last call may begin."""
-        return timedelta(seconds=SLICE) + (AHEAD + LATE if self.slots else timedelta())
+        return timedelta(seconds=IN_LINE) + (AHEAD + LATE if self.slots else timedelta())
 
     def spacing(self, run_id: int) -> timedelta:
         """The time between two sends of the run that its limits come to."""

@@ -39,6 +39,8 @@ LONGEST_REST: Final = 1.0
 """Seconds; after them a shift looks again what may be sent: another campaign may have begun meanwhile."""
 UNANSWERED: Final = 5
 """Calls in a row without an answer that can be trusted, after which the lane rests: each leaves a message in doubt."""
+FAST: Final = 5
+"""Messages to a slice from which on the next slice is opened while this one is sent."""
 HAND_OVER_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the tries to store a shift's last outcomes in a database that fails."""
 
@@ -67,6 +69,8 @@ class Shift:
         self.plans = Plans(lane)
         self.ended = Ended()
         self.in_flight: set[asyncio.Task[None]] = set()
+        self.opening: asyncio.Task[Slice] | None = None
+        """The next slice, being opened while this one is sent."""
         self.epoch = 0
         self.held_until = 0.0
         self.idle = 0.0
@@ -128,10 +132,15 @@ class Shift:
         return False
 
     async def _drain(self, deadline: float) -> float:
-        while not self.stop.is_set() and not self.halted and time.monotonic() < deadline:
-            piece = await self._open()
-            for call in piece.calls:
+        while self.opening is not None or self._goes_on(deadline):
+            piece = await self._next_slice()
+            opens_next_after = self._opens_next_after(piece)
+            for place, call in enumerate(piece.calls, 1):
                 await self._start(call)
+                if place == opens_next_after and self._goes_on(deadline):
+                    self.opening = asyncio.create_task(self._open_ahead())
+            if self.opening is not None:
+                continue
             if piece.met:
                 await self._rest(self._ready_in(piece.runs))
             elif piece.blocked:
@@ -142,13 +151,36 @@ class Shift:
                 return 0.0
         return 0.0
 
+    def _goes_on(self, deadline: float) -> bool:
+        return not self.stop.is_set() and not self.halted and time.monotonic() < deadline
+
+    async def _next_slice(self) -> Slice:
+        opening, self.opening = self.opening, None
+        piece = await (opening or self._open())
+        self.plans.keep(piece.opened)
+        self.lane.pacer.forget(piece.opened)
+        return piece
+
+    def _opens_next_after(self, piece: Slice) -> int | None:
+        """After which of its calls the next slice is opened: on a fast lane after half of them, so that it need not
+        stand still for the transaction; else, None, when all have been set off."""
+        runs = {call.run_id for call in piece.calls}
+        sizes = [self.lane.pacer.slice_size(run_id) for run_id in runs]
+        fast = min(sizes, default=0) >= FAST and self.lane.pacer.slots is None
+        return (len(piece.calls) + 1) // 2 if fast else None
+
+    async def _open_ahead(self) -> Slice:
+        try:
+            return await self._open()
+        except BaseException:
+            self.halted = True  # the lane may be lost: no more of the slice at hand
+            raise
+
     async def _open(self) -> Slice:
         asked_at = time.monotonic()  # the lease runs from before the transaction, however long that took
         with self._handing_in() as ended:
             piece = await open_slice(self.engine, self.lane, self.epoch, self.plans, ended, idle=self.idle)
         self.held_until = asked_at + TRUSTED_LEASE
-        self.plans.keep(piece.opened)
-        self.lane.pacer.forget(piece.opened)
         return piece
 
     @contextmanager
@@ -296,6 +328,7 @@ class Shift:
 
     async def _hand_over(self) -> None:
         """Let the calls under way end, store what they came to, and release the lane."""
+        await self._take_back_opened()
         while self.in_flight:
             await asyncio.wait(self.in_flight)
         try:
@@ -307,6 +340,16 @@ class Shift:
                 "The lane was taken before the last outcomes were stored.",
                 extra={"action": "lane_lost", "lane": self.lane.name},
             )
+
+    async def _take_back_opened(self) -> None:
+        """A slice that was opened ahead and is not sent any more, because the shift broke off."""
+        if self.opening is None:
+            return
+        opening, self.opening = self.opening, None
+        await asyncio.wait([opening])
+        if not opening.cancelled() and opening.exception() is None:
+            for call in opening.result().calls:
+                self.ended.withdrawn += call.intents
 
     async def _store_patiently(self) -> None:
         """An answer that is not stored is a message in doubt: try again while the database fails."""
