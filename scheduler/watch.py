@@ -41,7 +41,8 @@ class Watch:
         self._states: dict[JobState, int] = {}
         self._gone: deque[tuple[float, int]] = deque()
         self._changed_at = time.monotonic()
-        self._took = 0.0
+        self._took = deque([0.0], maxlen=3)
+        """Seconds of the last looks: the shortest tells what one costs, the others may have waited for something."""
 
     async def look(self) -> Snapshot:
         """Where the runs stand that this runner has seen open."""
@@ -54,7 +55,7 @@ class Watch:
             strange = [name for name in lanes if name not in self._lanes]
             held = await held_before_start(connection, self._now())
             strays = [name for name in strange if await has_due_work(connection, name, self._now())]
-        self._took = time.monotonic() - began
+        self._took.append(time.monotonic() - began)
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
         notices = [f"{run.name} is paused: {run.reason}" for run in opened if run.state is RunState.PAUSED]
@@ -93,7 +94,7 @@ class Watch:
 
     async def pause(self, stop: asyncio.Event) -> None:
         """Until the next look."""
-        await wait_for_stop(stop, max(LOOK, self._took / LOOK_SHARE))
+        await wait_for_stop(stop, max(LOOK, min(self._took) / LOOK_SHARE))
 
     async def idle(self, wait_receipts: timedelta) -> bool:
         """Whether nothing can be sent or retried now, and receipts and doubts have had their time."""

@@ -191,6 +191,21 @@ async def test_no_money_pauses_the_campaign_and_loses_nothing(world: World) -> N
     assert Counter(Counter(m["to"] for m in await world.ledger()).values()) == {1: 10}
 
 
+async def test_a_slice_opened_ahead_is_taken_back_when_the_campaign_pauses(world: World) -> None:
+    await world.tell("POST", "/ourvoice/_control/balance", {"balance": 605})
+    await world.campaign(spec(content={"text": "Hi {{ first_name }}"}), 300)
+    summary = await world.run()
+    assert summary.states["pending"] == 240
+    assert set(summary.states) & {"sending", "in_doubt"} == set()
+    async with reading(world.engine) as connection:
+        made = await connection.scalar(select(func.count()).select_from(attempts))
+        opened = attempts.c.ended_at.is_(None)
+        assert await connection.scalar(select(func.count()).where(opened)) == 0
+    assert made is not None
+    assert 60 < made <= 200
+    assert len(await world.ledger()) == 60
+
+
 async def test_a_throttled_lane_rests_as_long_as_it_was_asked(world: World) -> None:
     await world.tell(
         "POST",
