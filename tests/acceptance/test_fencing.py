@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text
 
 from storage.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
 from storage.engine import Engine, open_engine, reading, writing
-from storage.tables import attempts, lanes
+from storage.tables import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
 from tests.support.databases import fresh_database
@@ -120,32 +120,3 @@ async def _cut_holder(engine: Engine) -> None:
     query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :key"
     async with writing(engine) as connection:
         await connection.execute(text(query), {"key": RUNNER_LOCK})
-
-
-async def test_a_lane_that_is_lost_while_its_next_slice_is_opened_sends_nothing_more(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("scheduler.shift.LEASE", timedelta(seconds=1))  # how long whoever lost it stays away
-    await world.campaign(spec(content={"text": "Hi {{ first_name }}"}), 120)
-    seen = 0
-
-    async def lose_the_lane(_request: httpx.Request) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == 20:  # of the first slice's hundred: the second is opened when half of them are set off
-            async with writing(world.engine) as connection:
-                await connection.execute(
-                    update(lanes).values(epoch=lanes.c.epoch + 1, holder=None, lease_until=None)
-                )
-
-    world.transport.before_send = lose_the_lane
-    await world.run()
-    async with reading(world.engine) as connection:
-        by_epoch = Counter((await connection.scalars(select(attempts.c.epoch))).all())
-        open_ended = await connection.scalar(
-            select(func.count()).select_from(attempts).where(attempts.c.ended_at.is_(None))
-        )
-    assert len(by_epoch) > 1
-    assert open_ended == 0
-    received = [message["to"] for message in await world.ledger()]
-    assert (len(received), len(set(received))) == (120, 120)
