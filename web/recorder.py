@@ -107,30 +107,39 @@ class Recorder:
             if not self._waiting:
                 self._wake.wait(COUNT_EVERY)
             self._wake.clear()
-            self._commit()
-        self._commit()
+            self._keep()
+            self._count()
+        self._count()
 
-    def _commit(self) -> None:
+    def _keep(self) -> None:
         batch = self._writing = self._next_batch()
-        with self._counting:
-            refused, self._refused = self._refused, Counter()
-        if not (batch or refused):
+        if not batch:
             return
         try:
             with self._engine.begin() as connection:
                 keep_webhooks(connection, [one.arrival for one in batch])
-                count_refusals(connection, refused, self._now())
         except Exception as error:
-            with self._counting:
-                self._refused += refused
             logger.exception("Webhooks could not be stored.", extra={"action": "webhooks_not_stored"})
             self._loop.call_soon_threadsafe(_answer, batch, NotStored(str(error)))
+        else:
+            self._loop.call_soon_threadsafe(self._tell, batch)
+
+    def _count(self) -> None:
+        with self._counting:
+            refused, self._refused = self._refused, Counter()
+        if not refused:
             return
-        self._loop.call_soon_threadsafe(self._tell, batch)
+        try:
+            with self._engine.begin() as connection:
+                count_refusals(connection, refused, self._now())
+        except Exception:
+            with self._counting:
+                self._refused += refused
+            logger.exception("Refusals could not be counted.", extra={"action": "refusals_not_counted"})
 
     def _tell(self, batch: Sequence[Waiting]) -> None:
         _answer(batch, None)
-        if batch and self._stored is not None:
+        if self._stored is not None:
             self._stored()
 
     def _next_batch(self) -> list[Waiting]:
