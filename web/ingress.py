@@ -173,7 +173,8 @@ class Ingress:
             return PlainTextResponse("The signature is missing or wrong.", 401)
         kept = orjson.dumps(_kept(headers)).decode()
         address, _, _ = webhook.url.partition("?")  # a query may hold a secret
-        await self._recorder.record(Arrival(account.name, webhook.received_at, address, kept, body))
+        arrival = Arrival.packed(account.name, webhook.received_at, address, kept, body)
+        await self._recorder.record(arrival)
         return _STORED
 
     def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:

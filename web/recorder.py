@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ MOST_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 ANSWER_WITHIN: Final = 8.0
 """Seconds for the commit. Providers give up after ten, and then send the webhook again."""
+GATHER: Final = 0.003
+"""Seconds from one commit's beginning to the next one's: when much arrives, more of it shares one."""
 LOOK: Final = 1.0
 """Seconds after which it is looked again who has waited too long."""
 COUNT_EVERY: Final = 1.0
@@ -107,9 +110,15 @@ class Recorder:
             if not self._waiting:
                 self._wake.wait(COUNT_EVERY)
             self._wake.clear()
+            begun = time.monotonic()
             self._keep()
             self._count()
+            self._rest(until=begun + GATHER)
         self._count()
+
+    def _rest(self, until: float) -> None:
+        if self._open:
+            time.sleep(max(0.0, until - time.monotonic()))
 
     def _keep(self) -> None:
         batch = self._writing = self._next_batch()
