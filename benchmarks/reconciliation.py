@@ -130,7 +130,7 @@ async def _bare(engine: Engine, numbers: range) -> float:
 async def _full(engine: Engine, accounts: Mapping[str, Account], numbers: range, per_post: int) -> float:
     name = next(iter(accounts))
     arrivals = [
-        Arrival(name, utc_now(), f"https://hooks.bench.test/webhooks/{name}", "{}", body(part))
+        Arrival.packed(name, utc_now(), f"https://hooks.bench.test/webhooks/{name}", "{}", body(part))
         for part in portions(numbers, per_post)
     ]
     async with writing(engine) as connection:

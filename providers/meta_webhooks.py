@@ -100,20 +100,28 @@ def _statuses(value: dict[str, Any]) -> Iterator[Report]:
         message_id, said = word(status.get("id")), word(status.get("status"))
         if message_id is None or said is None:
             continue
-        error = next(iter(tables(status.get("errors"))), {})
-        code = error_code(error)
+        code, reason = _failure(status)
         pricing = table(status.get("pricing"))
         yield Report(
             message_id,
             said,
             STATUSES.get(said),
             moment(status.get("timestamp")),
-            reason=error_text(error) or note_of(code) or None,
+            reason=reason,
             cost=charge_of(pricing),
-            code=None if code is None else str(code),
+            code=code,
             reference=word(status.get("biz_opaque_callback_data")),
             billed=billed(pricing, phone(status.get("recipient_id"))),
         )
+
+
+def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The code of what went wrong, and what it is about."""
+    errors = tables(status.get("errors"))
+    if not errors:
+        return None, None
+    code = error_code(errors[0])
+    return None if code is None else str(code), error_text(errors[0]) or note_of(code) or None
 
 
 def _inbound(value: dict[str, Any], at: datetime) -> Iterator[Inbound]:

@@ -27,7 +27,10 @@ def tables(value: Any) -> list[dict[str, Any]]:
 
 def word(*candidates: Any) -> str | None:
     """The first that is a text with something in it."""
-    return next((each for each in candidates if isinstance(each, str) and each), None)
+    for each in candidates:
+        if isinstance(each, str) and each:
+            return each
+    return None
 
 
 def word_or_number(*candidates: Any) -> str | None:
@@ -47,7 +50,11 @@ def phone(*candidates: Any) -> str | None:
 
 def moment(*candidates: Any) -> datetime | None:
     """The first that is a time, in UTC: ISO 8601, or Unix seconds (some send milliseconds) as a number or as text."""
-    return next((found for each in candidates if (found := _moment(each)) is not None), None)
+    for each in candidates:
+        found = _moment(each)
+        if found is not None:
+            return found
+    return None
 
 
 def _moment(value: Any) -> datetime | None:

@@ -61,23 +61,32 @@ def _open_sqlite(url: str) -> AsyncEngine:
 
     engine = create_async_engine(url, async_creator=open_steps, hide_parameters=True)
     _prepare_sqlite(engine.sync_engine)
+    _open_transactions(engine.sync_engine)
     return engine
 
 
 def open_blocking(engine: AsyncEngine) -> BlockingEngine:
-    """An engine on the same database for a thread of its own: a transaction then takes one step of the event loop and
-    not one for each of its statements."""
-    if engine.dialect.name != "sqlite":
-        return create_engine(engine.url, pool_pre_ping=True, pool_size=1, hide_parameters=True)
-    blocking = create_engine(engine.url.set(drivername="sqlite"), **_SQLITE)
-    _prepare_sqlite(blocking)
+    """An engine on the same database for a thread of its own, where each statement is a transaction by itself, and many
+    rows are one statement: after every statement and every row the thread would wait until it may run Python again."""
+    if engine.dialect.name == "sqlite":
+        blocking = create_engine(engine.url.set(drivername="sqlite"), **_SQLITE)
+        _prepare_sqlite(blocking)
+    else:
+        blocking = create_engine(
+            engine.url,
+            isolation_level="AUTOCOMMIT",
+            pool_pre_ping=True,
+            pool_size=1,
+            hide_parameters=True,
+        )
+    blocking.dialect.use_insertmanyvalues_wo_returning = True
     return blocking
 
 
 def _prepare_sqlite(engine: BlockingEngine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        # SQLAlchemy opens transactions below; the driver must not open its own, deferred, ones.
+        # Transactions are opened below, if at all; the driver must not open its own, deferred, ones.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -87,6 +96,8 @@ def _prepare_sqlite(engine: BlockingEngine) -> None:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
+
+def _open_transactions(engine: BlockingEngine) -> None:
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:
         # A reader that becomes a writer midway meets SQLITE_BUSY at once; taking the lock first waits its turn.

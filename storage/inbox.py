@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.bulk import table_of
 from storage.engine import BlockingConnection, is_sqlite
+from storage.packing import pack, unpack
 from storage.tables import Id, notices, optouts, webhook_refusals, webhooks
 
 _LIMIT_EXCEEDED: Final = "54"
@@ -38,6 +39,16 @@ class Arrival:
     headers: str
     """JSON object, names in lower case, secrets left out."""
     body: bytes
+    size: int | None = None
+    """Of the body, where it is packed."""
+
+    @classmethod
+    def packed(cls, account: str, received_at: datetime, url: str, headers: str, body: bytes) -> Arrival:
+        """With its body packed, where that makes it shorter."""
+        shorter = pack(body)
+        if shorter is None:
+            return cls(account, received_at, url, headers, body)
+        return cls(account, received_at, url, headers, shorter, len(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -
             "url": a.url,
             "headers": a.headers,
             "body": a.body,
+            "size": a.size,
         }
         for a in arrivals
     ]
@@ -112,7 +124,7 @@ async def new_webhooks(
     """The accounts' oldest webhooks beyond the id `after` not taken up yet: at most `most`, and no more than
     `most_bytes` unless one is larger by itself."""
     waiting = (
-        select(webhooks.c.id, func.length(webhooks.c.body))
+        select(webhooks.c.id, func.coalesce(webhooks.c.size, func.length(webhooks.c.body)))
         .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), webhooks.c.id > after)
         .order_by(webhooks.c.id)
         .limit(most)
@@ -133,10 +145,24 @@ async def new_webhooks(
         webhooks.c.url,
         webhooks.c.headers,
         webhooks.c.body,
+        webhooks.c.size,
     )
     given = table_of(connection, [{"id": webhook_id} for webhook_id in chosen], id=Id)
     found = select(*columns).where(webhooks.c.id.in_(select(given.c.id))).order_by(webhooks.c.id)
-    return [StoredWebhook(*row) for row in await connection.execute(found)]
+    return [_as_it_arrived(*row) for row in await connection.execute(found)]
+
+
+def _as_it_arrived(
+    webhook_id: int,
+    account: str,
+    received_at: datetime,
+    url: str,
+    headers: str,
+    body: bytes,
+    size: int | None,
+) -> StoredWebhook:
+    whole = body if size is None else unpack(body)
+    return StoredWebhook(webhook_id, account, received_at, url, headers, whole)
 
 
 async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: datetime) -> frozenset[int]:

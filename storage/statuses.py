@@ -167,6 +167,8 @@ def _enter(job: Reached, state: JobState, report: Reported) -> None:
 
 def _said(report: Reported) -> str | None:
     """The provider's code and text."""
+    if report.code is None and report.reason is None:
+        return None
     return " ".join(filter(None, (report.code, report.reason)))[:1000] or None
 
 

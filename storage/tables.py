@@ -334,9 +334,15 @@ webhooks = Table(
     Column("received_at", Instant, nullable=False),
     Column("url", Text, nullable=False),
     Column("headers", Text, nullable=False, comment="JSON object, names in lower case, secrets left out"),
-    Column("body", LargeBinary, nullable=False, comment="as it arrived; verified before it is stored"),
+    Column(
+        "body",
+        LargeBinary,
+        nullable=False,
+        comment="verified before it is stored; packed where size is given",
+    ),
     Column("processed_at", Instant),
     Column("problem", Text, comment="why nothing could be made of it"),
+    Column("size", Integer, comment="bytes of the body where it is packed; null: it is as it arrived"),
     _partial_index("ix_webhooks_new", "id", where="processed_at IS NULL"),
 )
 

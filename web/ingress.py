@@ -19,10 +19,10 @@ from typing import Final
 
 import orjson
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from campaigns.clock import Now, utc_now
 from campaigns.errors import DrumbeatError, Unavailable
@@ -47,8 +47,15 @@ _KEPT_HEADERS: Final = re.compile(
 _SECRET_HEADERS: Final = re.compile(r"auth|cookie|secret|token|passw|api-?key")
 
 
+_STORED: Final = Response(status_code=200)
+
+
 class TooLarge(Exception):
     """The body is larger than is read."""
+
+
+class Left(Exception):
+    """The caller left before the body was whole."""
 
 
 def create_app(
@@ -81,7 +88,7 @@ def create_app(
         return JSONResponse({"status": "ok"})
 
     routes = [
-        Route("/webhooks/{account}", ingress.receive, methods=["POST"]),
+        Route("/webhooks/{account}", ingress, methods=["POST"]),
         Route("/webhooks/{account}", ingress.shake_hands, methods=["GET"]),
         Route("/healthz", health),
     ]
@@ -108,18 +115,21 @@ class Ingress:
         self._largest_body = largest_body
         self._in_hand = 0
 
-    async def receive(self, request: Request) -> Response:
-        """Read, verify, store, answer."""
-        account = self._accounts.get(request.path_params["account"])
-        if account is None:
-            return _unknown()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read, verify, store, answer. As the server calls it: a request's object would be a tenth of the time."""
+        account = self._accounts.get(scope["path_params"]["account"])
+        answer = _unknown() if account is None else await self._answer(account, scope, receive)
+        await answer(scope, receive, send)
+
+    async def _answer(self, account: Account, scope: Scope, receive: Receive) -> Response:
+        headers = _headers(scope)
         held: list[bytes] = []
         try:
-            await self._read(request, held)
-            return await self._take(account, request, b"".join(held))
+            await self._read(headers, receive, held)
+            return await self._take(account, scope, headers, b"".join(held))
         except TooLarge:
             return PlainTextResponse(f"At most {self._largest_body} bytes.", 413, {"Connection": "close"})
-        except ClientDisconnect:
+        except Left:
             return PlainTextResponse("The body did not arrive whole.", 400)
         except TimeoutError:
             return _come_again("It takes too long.")
@@ -133,13 +143,19 @@ class Ingress:
         finally:
             self._in_hand -= sum(map(len, held))
 
-    async def _read(self, request: Request, held: list[bytes]) -> None:
-        """Fill `held` with the body. Raises TooLarge at the bound, Busy, TimeoutError, ClientDisconnect."""
+    async def _read(self, headers: Mapping[str, str], receive: Receive, held: list[bytes]) -> None:
+        """Fill `held` with the body. Raises TooLarge at the bound, Busy, TimeoutError, Left."""
         size = 0
-        if _declared_length(request.headers) > self._largest_body:
+        if _declared_length(headers) > self._largest_body:
             raise TooLarge
         async with asyncio.timeout(READ_WITHIN):
-            async for chunk in request.stream():
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Left
+                chunk = message.get("body", b"")
+                more = message.get("more_body", False)
                 size += len(chunk)
                 if size > self._largest_body:
                     raise TooLarge
@@ -148,23 +164,24 @@ class Ingress:
                 self._in_hand += len(chunk)
                 held.append(chunk)
 
-    async def _take(self, account: Account, request: Request, body: bytes) -> Response:
-        webhook = WebhookRequest(self._url(request), _headers(request), body, self._now())
+    async def _take(
+        self, account: Account, scope: Scope, headers: Mapping[str, str], body: bytes
+    ) -> Response:
+        webhook = WebhookRequest(self._url(scope, headers), headers, body, self._now())
         if not _is_genuine(account, webhook):
             self._recorder.refuse(account.name)
             return PlainTextResponse("The signature is missing or wrong.", 401)
-        kept = orjson.dumps(_kept(webhook.headers)).decode()
+        kept = orjson.dumps(_kept(headers)).decode()
         address, _, _ = webhook.url.partition("?")  # a query may hold a secret
-        arrival = Arrival(account.name, webhook.received_at, address, kept, body)
+        arrival = Arrival.packed(account.name, webhook.received_at, address, kept, body)
         await self._recorder.record(arrival)
-        return Response(status_code=200)
+        return _STORED
 
-    def _url(self, request: Request) -> str:
+    def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:
         """The address that the provider called, as it knows it."""
-        scope = request.scope
         called: bytes = scope.get("raw_path") or scope["path"].encode()
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
-        return (self._public_url or _origin(request)) + (called + query).decode("latin-1")
+        return (self._public_url or _origin(scope, headers)) + (called + query).decode("latin-1")
 
     async def shake_hands(self, request: Request) -> Response:
         """Answer the provider's proof of the address, in its own words."""
@@ -207,18 +224,18 @@ def _is_kept(name: str) -> bool:
     return bool(_KEPT_HEADERS.search(name)) and not _SECRET_HEADERS.search(name)
 
 
-def _headers(request: Request) -> dict[str, str]:
+def _headers(scope: Scope) -> dict[str, str]:
     """By their names in lower case, which is how they come."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _origin(request: Request) -> str:
+def _origin(scope: Scope, headers: Mapping[str, str]) -> str:
     """Such as http://host:8080, as the request names it."""
-    host = request.headers.get("host") or "{}:{}".format(*request.scope["server"])
-    return f"{request.scope['scheme']}://{host}"
+    host = headers.get("host") or "{}:{}".format(*scope["server"])
+    return f"{scope['scheme']}://{host}"
 
 
-def _declared_length(headers: Headers) -> int:
+def _declared_length(headers: Mapping[str, str]) -> int:
     declared = headers.get("content-length", "")
     return int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 20 else 0
 

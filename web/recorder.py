@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ MOST_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 ANSWER_WITHIN: Final = 8.0
 """Seconds for the commit. Providers give up after ten, and then send the webhook again."""
+GATHER: Final = 0.003
+"""Seconds from one commit's beginning to the next one's: when much arrives, more of it shares one."""
 LOOK: Final = 1.0
 """Seconds after which it is looked again who has waited too long."""
 COUNT_EVERY: Final = 1.0
@@ -107,30 +110,45 @@ class Recorder:
             if not self._waiting:
                 self._wake.wait(COUNT_EVERY)
             self._wake.clear()
-            self._commit()
-        self._commit()
+            begun = time.monotonic()
+            self._keep()
+            self._count()
+            self._rest(until=begun + GATHER)
+        self._count()
 
-    def _commit(self) -> None:
+    def _rest(self, until: float) -> None:
+        if self._open:
+            time.sleep(max(0.0, until - time.monotonic()))
+
+    def _keep(self) -> None:
         batch = self._writing = self._next_batch()
-        with self._counting:
-            refused, self._refused = self._refused, Counter()
-        if not (batch or refused):
+        if not batch:
             return
         try:
             with self._engine.begin() as connection:
                 keep_webhooks(connection, [one.arrival for one in batch])
-                count_refusals(connection, refused, self._now())
         except Exception as error:
-            with self._counting:
-                self._refused += refused
             logger.exception("Webhooks could not be stored.", extra={"action": "webhooks_not_stored"})
             self._loop.call_soon_threadsafe(_answer, batch, NotStored(str(error)))
+        else:
+            self._loop.call_soon_threadsafe(self._tell, batch)
+
+    def _count(self) -> None:
+        with self._counting:
+            refused, self._refused = self._refused, Counter()
+        if not refused:
             return
-        self._loop.call_soon_threadsafe(self._tell, batch)
+        try:
+            with self._engine.begin() as connection:
+                count_refusals(connection, refused, self._now())
+        except Exception:
+            with self._counting:
+                self._refused += refused
+            logger.exception("Refusals could not be counted.", extra={"action": "refusals_not_counted"})
 
     def _tell(self, batch: Sequence[Waiting]) -> None:
         _answer(batch, None)
-        if batch and self._stored is not None:
+        if self._stored is not None:
             self._stored()
 
     def _next_batch(self) -> list[Waiting]:

@@ -16,6 +16,7 @@ HOMES = {
     "aiohttp": {"providers/transport.py", "emulators/webhooks.py"},  # the emulators share nothing of ours
     "alembic": {"storage/schema.py"},
     "jinja2": {"campaigns/templates.py"},
+    "lz4": {"storage/packing.py"},
     "phonenumbers": {"campaigns/phone.py", "campaigns/phone_plans.py", "campaigns/phone_zones.py"},
     "procrastinate": {"scheduler/engines/procrastinate.py"},
     "prometheus_client": {"web/metrics.py"},

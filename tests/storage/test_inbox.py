@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import insert, select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
@@ -21,12 +25,17 @@ from storage.inbox import (
     set_aside,
     take_webhooks,
 )
+from storage.packing import pack, unpack
 from storage.tables import notices, optouts, webhook_refusals, webhooks
 from tests.support.campaigns import later, phone
 
 
 def arrival(body: bytes, account: str = "hooked") -> Arrival:
     return Arrival(account, later(1), "http://hooks.test/webhooks/hooked", "{}", body)
+
+
+def packed(body: bytes) -> Arrival:
+    return Arrival.packed("hooked", later(1), "http://hooks.test/webhooks/hooked", "{}", body)
 
 
 async def bodies(engine: Engine, most: int = 100, most_bytes: int = 10_000, after: int = 0) -> list[bytes]:
@@ -56,6 +65,27 @@ async def test_a_portion_is_bounded_by_bytes_but_never_empty(engine: Engine) -> 
         assert await take_webhooks(connection, [1], later(2)) == {1}
     assert await bodies(engine, most_bytes=100) == [b"y" * 10]
     assert await bodies(engine, most_bytes=105) == [b"y" * 10, b"z" * 95]
+
+
+async def test_a_long_body_is_stored_shorter_and_comes_out_as_it_arrived(engine: Engine) -> None:
+    repetitive, random_one = b'{"status": "delivered"}' * 2_000, Random(1).randbytes(5_000)
+    whole = [repetitive, random_one, b"short"]
+    async with writing(engine) as connection:
+        await connection.run_sync(keep_webhooks, [packed(body) for body in whole])
+        rows = (await connection.execute(select(webhooks).order_by(webhooks.c.id))).all()
+    assert [row.size for row in rows] == [len(repetitive), None, None]
+    assert len(rows[0].body) < len(repetitive) / 20
+    assert [row.body for row in rows[1:]] == whole[1:]
+    assert await bodies(engine, most_bytes=100_000) == whole
+    # Memory must hold them as they arrived.
+    assert await bodies(engine, most_bytes=len(repetitive) + 1) == [repetitive]
+
+
+@given(st.binary(max_size=200), st.integers(1, 100))
+def test_whatever_is_packed_is_unpacked_to_the_byte(part: bytes, times: int) -> None:
+    body = part * times
+    shorter = pack(body)
+    assert shorter is None or (len(shorter) < len(body) and unpack(shorter) == body)
 
 
 async def test_what_is_closed_or_set_aside_is_not_handed_out_again(engine: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from scheduler.inbox import process_inbox
 from scheduler.lanes import Account
 from storage.engine import BlockingConnection, BlockingEngine, Engine, reading
+from storage.packing import unpack
 from storage.tables import webhook_refusals, webhooks
 from tests.support.campaigns import later
 from tests.web.signing import SIGNATURE, body_of, sign, signing_account
@@ -44,8 +46,10 @@ class Hooks:
         return await process_inbox(self.engine, self.accounts, now=lambda: later(seconds))
 
     async def stored(self) -> list[Any]:
+        """Every webhook, its body as it arrived."""
         async with reading(self.engine) as connection:
-            return list(await connection.execute(select(webhooks).order_by(webhooks.c.id)))
+            rows = await connection.execute(select(webhooks).order_by(webhooks.c.id))
+        return [SimpleNamespace(**{**row._mapping, "body": _whole(row)}) for row in rows]
 
     async def refused(self) -> dict[str, int]:
         async with reading(self.engine) as connection:
@@ -55,6 +59,10 @@ class Hooks:
     async def count(self, table: Any) -> int:
         async with reading(self.engine) as connection:
             return int(await connection.scalar(select(func.count()).select_from(table)) or 0)
+
+
+def _whole(row: Any) -> bytes:
+    return row.body if row.size is None else unpack(row.body)
 
 
 @asynccontextmanager

@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 import web.ingress
 import web.recorder
 from campaigns.errors import UsageError
 from providers.base import WebhookRequest
 from scheduler.lanes import Account
-from storage.engine import Engine
+from storage.engine import BlockingEngine, Engine
 from storage.tables import unmatched_reports, webhooks
 from tests.support.campaigns import later
 from tests.web.conftest import Hooks, hooks_on
@@ -141,6 +141,25 @@ async def test_concurrent_webhooks_share_commits(
     assert {answer.status_code for answer in answers} == {200}
     assert sorted(row.body for row in await hooks.stored()) == sorted(bodies)
     assert len(seen) <= len(bodies) / 4
+
+
+async def test_a_commit_is_one_statement_however_many_share_it(hooks: Hooks) -> None:
+    """Whoever stores row by row waits after each of them until the server's own thread lets it go on."""
+    seen: list[str] = []
+
+    def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(BlockingEngine, "before_cursor_execute", see)
+    try:
+        answers = await asyncio.gather(*(hooks.post(SENT) for _ in range(100)))
+    finally:
+        event.remove(BlockingEngine, "before_cursor_execute", see)
+    assert {answer.status_code for answer in answers} == {200}
+    written = [statement for statement in seen if statement.startswith("INSERT INTO webhooks")]
+    assert sum(1 + statement.count("), (") for statement in written) == 100
+    assert len(written) <= 25
+    assert not [statement for statement in seen if statement.startswith(("BEGIN", "COMMIT"))]
 
 
 async def test_more_than_can_wait_is_asked_to_come_again_and_the_rest_is_stored(
