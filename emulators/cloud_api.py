@@ -11,6 +11,7 @@ from uuid import uuid4
 import orjson
 
 NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
+MEDIA_ID = re.compile(r"[0-9]{1,30}")
 ENVELOPE = {"messaging_product", "recipient_type", "to", "type", "context", "biz_opaque_callback_data"}
 LONGEST = {"body": 4096, "caption": 1024, "biz_opaque_callback_data": 512}
 MEDIA: Mapping[str, set[str]] = {
@@ -21,7 +22,7 @@ MEDIA: Mapping[str, set[str]] = {
     "sticker": set(),
 }
 MOST_BUTTONS, MOST_SECTIONS, MOST_ROWS = 3, 10, 10
-LONGEST_BUTTON, LONGEST_ROW, LONGEST_DESCRIPTION, LONGEST_HEADER = 20, 24, 72, 60
+LONGEST_BUTTON, LONGEST_ROW, LONGEST_DESCRIPTION, LONGEST_HEADER, LONGEST_FOOTER = 20, 24, 72, 60, 60
 
 
 class MetaRefusal(Exception):
@@ -96,17 +97,27 @@ def _read_text(value: Any, kind: str) -> tuple[str, None]:
 
 def _read_medium(value: Any, kind: str) -> tuple[str | None, str | None]:
     medium = _names(_object(value, kind), set(), {"id", "link", *MEDIA[kind]}, kind)
-    if ("id" in medium) == ("link" in medium):
-        raise wrong(kind, "needs one of id and link")
-    url = medium.get("link")
-    if url is not None and not _text(url, f"{kind}['link']").startswith(("http://", "https://")):
-        raise wrong(f"{kind}['link']", "must be a public address")
+    url = _place(medium, kind)
+    if not isinstance(medium.get("voice", False), bool):
+        raise wrong(f"{kind}['voice']", "must be a boolean")
     caption = medium.get("caption")
     if caption is not None:
         _text(caption, f"{kind}['caption']", LONGEST["caption"])
     if "filename" in medium:
         _text(medium["filename"], f"{kind}['filename']")
     return caption, url
+
+
+def _place(medium: dict[str, Any], kind: str) -> str | None:
+    """The address of a medium; None: it is named by the id of an upload."""
+    if ("id" in medium) == ("link" in medium):
+        raise wrong(kind, "needs one of id and link")
+    if "id" in medium and not MEDIA_ID.fullmatch(_text(medium["id"], f"{kind}['id']")):
+        raise wrong(f"{kind}['id']", "is not a valid whatsapp business account media attachment ID")
+    url: str | None = medium.get("link")
+    if url is not None and not _text(url, f"{kind}['link']").startswith(("http://", "https://")):
+        raise wrong(f"{kind}['link']", "must be a public address")
+    return url
 
 
 def _read_location(value: Any, kind: str) -> tuple[None, None]:
@@ -155,15 +166,25 @@ def _read_interactive(value: Any, kind: str) -> tuple[str | None, None]:
         raise wrong("interactive['type']", f"must be one of {', '.join(ACTIONS)}")
     body = _names(_object(interactive["body"], "body"), {"text"}, {"text"}, "body")
     longest = LONGEST["body"] if interactive["type"] == "list" else LONGEST["caption"]
-    header = _object(interactive.get("header", {"type": "text", "text": "-"}), "header")
-    if header.get("type") == "text":
-        _text(header.get("text"), "interactive['header']['text']", LONGEST_HEADER)
-    elif header.get("type") in ("image", "video", "document") and interactive["type"] != "list":
-        _read_medium(header.get(header["type"]), header["type"])
-    else:
-        raise wrong("interactive['header']['type']", "does not fit")
+    if "header" in interactive:
+        _check_header(_object(interactive["header"], "header"), of_list=interactive["type"] == "list")
+    if "footer" in interactive:
+        footer = _names(_object(interactive["footer"], "footer"), {"text"}, {"text"}, "footer")
+        _text(footer["text"], "interactive['footer']['text']", LONGEST_FOOTER)
     check(_object(interactive["action"], "action"))
     return _text(body["text"], "interactive['body']['text']", longest), None
+
+
+def _check_header(header: dict[str, Any], *, of_list: bool) -> None:
+    kind = header.get("type")
+    if kind != "text" and (of_list or kind not in ("image", "video", "document")):
+        raise wrong("interactive['header']['type']", "does not fit")
+    _names(header, {"type", kind}, {"type", kind}, "header")
+    if kind == "text":
+        _text(header["text"], "interactive['header']['text']", LONGEST_HEADER)
+    else:
+        allowed = {"id", "link"} | ({"filename"} if kind == "document" else set())
+        _place(_names(_object(header[kind], kind), set(), allowed, "header"), kind)
 
 
 def _check_buttons(action: dict[str, Any]) -> None:
@@ -221,6 +242,9 @@ def _read_template(value: Any, kind: str) -> tuple[str, None]:
             _object(parameter, "parameter")
             if parameter.get("type") == "text":
                 _text(parameter.get("text"), "parameter['text']")
+            kind_of = parameter.get("type")
+            if found["type"] == "header" and kind_of in ("image", "video", "document"):
+                _read_medium(parameter.get(kind_of), kind_of)
     return _text(template["name"], "template['name']"), None
 
 

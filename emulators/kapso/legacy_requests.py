@@ -13,7 +13,7 @@ from emulators.base import Refusal
 from emulators.cloud_api import NUMBER, Draft
 
 MEDIA = ("image", "video", "audio", "document")
-LONGEST_TEXT, LONGEST_CAPTION, LONGEST_TITLE, LONGEST_HEADER = 4096, 1024, 20, 60
+LONGEST_TEXT, LONGEST_CAPTION, LONGEST_TITLE, LONGEST_LINE = 4096, 1024, 20, 60
 MOST_BUTTONS, MOST_ROWS = 3, 10
 
 _MEDIA_FIELDS = {"media_url", "media_id", "caption", "filename"}
@@ -123,8 +123,11 @@ def _check_medium(message: Mapping[str, Any]) -> None:
 
 
 def _check_interactive(message: Mapping[str, Any]) -> None:
-    if len(message.get("header_text", "")) > LONGEST_HEADER:
-        raise Refusal(422, "header_text is too long")
+    if ("header_text" in message) != (message.get("header_type") == "text"):
+        raise invalid("Parameter header_text goes with header_type text")
+    for name in ("header_text", "footer_text"):
+        if len(message.get(name, "")) > LONGEST_LINE:
+            raise Refusal(422, f"{name} is too long")
     match message["interactive_type"]:
         case "button":
             _check_buttons(message.get("buttons", []))

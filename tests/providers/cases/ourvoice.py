@@ -343,6 +343,7 @@ TABLE = Table(
     unsendable=[
         Content(MessageType.TEXT, ""),
         Content(MessageType.IMAGE, "a caption and nothing else"),
+        Content(MessageType.IMAGE, "uploaded", (Media(id="1"),)),
         Content(MessageType.AUDIO, "a caption", (Media("https://example.com/a.ogg"),)),
     ],
     examples=EXAMPLES,
