@@ -17,6 +17,7 @@ from campaigns.content_spec import ContentSpec
 from campaigns.content_tree import Source, free_form_tree, template_tree
 from campaigns.errors import SpecError
 
+_ADDRESS: Final = re.compile(r"https?://[^\s/]\S*")
 _CONTENT: Final = TypeAdapter(Content)
 
 
@@ -191,7 +192,7 @@ class _Form:
         for file, pieces in self._files(content):
             if file.id is not None and not file.id.strip():
                 raise SpecError(f"{pieces['id'].key} is empty once its variables are filled in.")
-            if file.url is not None and not file.url.startswith(("http://", "https://")):
+            if file.url is not None and not _ADDRESS.fullmatch(file.url):
                 raise SpecError(f"{pieces['url'].key} becomes {file.url!r}, which is no web address.")
 
     def _files(self, content: Content) -> Iterator[tuple[Media, Mapping[str, _Piece]]]:

@@ -138,6 +138,8 @@ def test_a_template_that_cannot_work_is_refused_at_load(content: dict[str, objec
             {"a": "x.png", "b": "1"},
             "content.images[1].url becomes 'x.png', which is no web address",
         ),
+        ({"images": [{"url": "https://x/{{ a }}"}]}, {"a": "prix été.png"}, "which is no web address"),
+        ({"images": [{"url": "https://{{ a }}"}]}, {"a": "/a.png"}, "which is no web address"),
         ({"images": [{"id": "{{ a }}"}]}, {"a": " "}, "content.images[0].id is empty"),
         (
             {"template": {"name": "t", "header": {"image": {"url": "{{ a }}"}}}},

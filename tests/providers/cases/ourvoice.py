@@ -125,7 +125,7 @@ SENDS = [
     _media(MessageType.IMAGE, "a.png", None),
     _media(MessageType.VIDEO, "a.mp4", "See how"),
     _media(MessageType.AUDIO, "a.ogg", None),
-    _media(MessageType.DOCUMENT, "prix été.pdf", "Prix d’été 🌞"),
+    _media(MessageType.DOCUMENT, "prix-été.pdf", "Prix d’été 🌞"),
 ]
 
 
