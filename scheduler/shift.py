@@ -315,11 +315,6 @@ class Shift:
                 extra={"action": "lane_lost", "lane": self.lane.name},
             )
 
-    async def _keep_balance(self, connection: Connection) -> None:
-        if (told := self.balance) is not None:
-            account, now = self.lane.account.name, self.lane.now()
-            await keep_balance(connection, account, told.amount, told.remaining_messages, now)
-
     async def _store_patiently(self) -> None:
         """An answer that is not stored is a message in doubt: try again while the database fails."""
         for pause in HAND_OVER_PAUSES:
@@ -334,6 +329,11 @@ class Shift:
                 )
                 await asyncio.sleep(pause)
         await self._store()
+
+    async def _keep_balance(self, connection: Connection) -> None:
+        if (told := self.balance) is not None:
+            account, now = self.lane.account.name, self.lane.now()
+            await keep_balance(connection, account, told.amount, told.remaining_messages, now)
 
 
 def _ids(planned: PlannedCall) -> dict[str, str | int]:
