@@ -18,13 +18,17 @@ from app.progress import row_counter
 from app.scheduling import TimeFlags
 from app.settings import Settings
 from campaigns.clock import Now, utc_now
+from campaigns.content import Addition, MessageType
+from campaigns.content_spec import ContentSpec
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.model import IntakeOptions
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.states import CampaignState
-from campaigns.templates import needed_variables
-from providers.registry import adapter_class, open_adapter, providers_that_send
+from campaigns.templates import about_variant, needed_variables
+from campaigns.toml_files import nearest, placed
+from providers.registry import can_send, open_adapter, providers_that_send
+from providers.settings import AccountSettings
 from scheduler import control
 from scheduler.approval import approval_problem
 from scheduler.calendar import first_start
@@ -73,7 +77,7 @@ async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded
     """Everything that a load does, on a campaign file, without storing anything but the rejects."""
     moment = utc_now()
     spec = _spec(path, flags, moment)
-    refuse = check_provider(settings, spec) if settings.accounts else None
+    refuse = check_provider(settings, spec, path) if settings.accounts else None
     csv = _csv_of(spec)
     options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
     with reading_csv(csv) as progress:
@@ -104,7 +108,7 @@ async def load_campaign(
     """
     moment = now()
     spec = _spec(path, flags, moment)
-    refuse = check_provider(settings, spec)
+    refuse = check_provider(settings, spec, path)
     options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
     csv = _csv_of(spec)
     campaign = await _open_campaign(engine, spec, moment)
@@ -196,24 +200,38 @@ def _plainly(detail: Any) -> str:
     return f"{flag}: {message[:1].lower()}{message[1:]}, not {detail['input']!r}."
 
 
-def check_provider(settings: Settings, spec: CampaignSpec) -> Refuse | None:
+def check_provider(settings: Settings, spec: CampaignSpec, path: Path) -> Refuse | None:
     """Raise NotFound or SpecError where the account, a sender or the content is not to be had.
 
     Returns the check that each row's own message needs.
     """
-    account = settings.account(spec.provider)
+    with placed(path, "provider"):
+        account = settings.account(spec.provider)
+    with placed(path, "senders"):
+        _refuse_strangers(spec, account)
+    for variant, content in spec.contents.items():
+        with placed(path, "content"), about_variant(variant):
+            _refuse_impossible(account.adapter, content)
+    return refuse_unsendable_variants(spec.contents, open_adapter(account))
+
+
+def _refuse_strangers(spec: CampaignSpec, account: AccountSettings) -> None:
     names = [sender.name for sender in account.senders]
     for sender in spec.senders:
         if sender not in names:
+            guess = nearest(sender, names)
             raise NotFound(
                 f"{spec.provider} has no sender {sender!r}.",
-                hint=f"Its senders: {', '.join(names) or 'none'}.",
+                hint=f"Did you mean {guess}?" if guess else f"Its senders: {', '.join(names) or 'none'}.",
             )
-    for kind in dict.fromkeys(kind for content in spec.contents.values() for kind in content.types):
-        if kind not in adapter_class(account.adapter).capabilities.types:
+
+
+def _refuse_impossible(adapter: str, content: ContentSpec) -> None:
+    types: Iterator[tuple[MessageType | Addition, str]] = ((kind, str(kind)) for kind in content.types)
+    for kind, said in (*types, *content.additions.items()):
+        if not can_send(adapter, kind):
             able = ", ".join(providers_that_send(kind)) or "none yet"
-            raise SpecError(f"{account.adapter} cannot send {kind}.", hint=f"Providers that can: {able}.")
-    return refuse_unsendable_variants(spec.contents, open_adapter(account))
+            raise SpecError(f"{adapter} cannot send {said}.", hint=f"Providers that can: {able}.")
 
 
 def _csv_of(spec: CampaignSpec) -> Path:

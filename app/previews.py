@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from campaigns.content import Button, Content, Location, Menu, Template
+from campaigns.content import Button, Content, Location, Media, Menu, Template, TemplateHeader
 
 
 def preview_lines(content: Content) -> list[str]:
@@ -15,8 +15,9 @@ def preview_lines(content: Content) -> list[str]:
 def _parts(content: Content) -> Iterator[str]:
     if content.reply_to:
         yield f"(in answer to {content.reply_to})"
-    for medium in content.media:
-        yield f"{medium.url}  {medium.filename or ''}".rstrip()
+    yield from map(_file, content.media)
+    if heading := content.menu.title if content.menu else content.header:
+        yield heading
     if content.text:
         yield content.text
     if content.location:
@@ -25,6 +26,8 @@ def _parts(content: Content) -> Iterator[str]:
         yield f"contact: {contact.formatted_name}, {', '.join(phone.phone for phone in contact.phones)}"
     if content.reaction:
         yield f"{content.reaction.emoji}  on {content.reaction.message_id}"
+    if content.footer:
+        yield content.footer
     if content.menu:
         yield from _menu(content.menu)
     if content.template:
@@ -48,10 +51,25 @@ def _menu(menu: Menu) -> Iterator[str]:
 
 def _template(template: Template) -> Iterator[str]:
     yield f"template {template.name} ({template.language})"
+    if template.header:
+        yield from (f"  header: {line}" for line in _header(template.header))
     for number, parameter in enumerate(template.parameters, start=1):
         yield f"  {parameter.name or number}: {parameter.text}"
     for button in template.buttons:
         yield f"  button {button.index}: {button.parameter}"
+
+
+def _header(header: TemplateHeader) -> Iterator[str]:
+    if header.text:
+        yield header.text
+    yield from (_file(medium) for medium in (header.image, header.video, header.document) if medium)
+    if header.location:
+        yield _place(header.location)
+
+
+def _file(medium: Media) -> str:
+    place = medium.url or f"(the file {medium.id} at the provider)"
+    return f"{place}  {medium.filename or ''}".rstrip()
 
 
 def _button(button: Button) -> str:

@@ -25,12 +25,29 @@ class MessageType(StrEnum):
     TEMPLATE = "template"
 
 
+class Addition(StrEnum):
+    """What only some providers have, of any kind of message."""
+
+    HEADER = "header"
+    """A line above the text of a message with buttons."""
+    FOOTER = "footer"
+    """A line below a message with buttons or a list."""
+    MEDIA_ID = "id"
+    """A file that was uploaded to the provider beforehand, named by its id there."""
+    VOICE = "voice"
+    """An audio file that is shown as a voice message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
-    url: str
+    """A file, by its address or by the provider's id of it."""
+
+    url: str | None = None
     alt: str | None = None
     filename: str | None = None
     content_type: str | None = None
+    id: str | None = None
+    voice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +129,8 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class TemplateHeader:
     text: str | None = None
+    name: str | None = None
+    """Of the text's placeholder, where the template's placeholders have names."""
     image: Media | None = None
     video: Media | None = None
     document: Media | None = None
@@ -155,6 +174,8 @@ class Content:
     preview_url: bool = False
     reply_to: str | None = None
     """The provider's id of the message that this one answers."""
+    header: str | None = None
+    footer: str | None = None
 
     @property
     def media_url(self) -> str | None:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from campaigns.content import MessageType
+from campaigns.content import Addition, MessageType
 
 
 class Part(BaseModel):
@@ -27,16 +28,33 @@ Number = float | str
 """A number, or a text with a variable that becomes one."""
 
 
-class ImageSpec(Part):
-    url: Url = Field(description="a public address; may hold variables")
+class FileSpec(Part):
+    """Where a medium is: at an address, or already at the provider."""
+
+    url: Url | None = Field(default=None, description="a public address; may hold variables")
+    id: str | None = Field(
+        default=None, description="in place of url: the provider's id of a file uploaded to it beforehand"
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if (self.url is None) == (self.id is None):
+            raise ValueError("say where it is: either its url, or its id at the provider")
+        return self
+
+
+class ImageSpec(FileSpec):
     alt: str | None = Field(default=None, description="what the image shows, where the provider takes it")
 
 
-class MediaSpec(Part):
-    url: Url = Field(description="a public address; may hold variables")
+class MediaSpec(FileSpec):
     caption: str | None = Field(default=None, description="the text below it; content.text says the same")
     filename: str | None = Field(default=None, description="the name that a document has on the phone")
     content_type: str | None = Field(default=None, description="such as application/pdf")
+
+
+class AudioSpec(MediaSpec):
+    voice: StrictBool = Field(default=False, description="show it as a voice message")
 
 
 class ButtonSpec(Part):
@@ -108,6 +126,7 @@ class ListSpec(Part):
 
 class TemplateHeaderSpec(Part):
     text: str | None = Field(default=None, description="the header's one variable")
+    name: str | None = Field(default=None, description="its name, where the template's variables are named")
     image: MediaSpec | None = Field(default=None, description="{ url }")
     video: MediaSpec | None = Field(default=None, description="{ url }")
     document: MediaSpec | None = Field(default=None, description="{ url, filename }")
@@ -115,8 +134,11 @@ class TemplateHeaderSpec(Part):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(getattr(self, name) is not None for name in type(self).model_fields) != 1:
+        kinds = type(self).model_fields.keys() - {"name"}
+        if sum(getattr(self, name) is not None for name in kinds) != 1:
             raise ValueError("a header is one of text, image, video, document, location")
+        if self.name is not None and self.text is None:
+            raise ValueError("only the variable of a header's text has a name")
         return self
 
 
@@ -165,10 +187,12 @@ class ContentSpec(Part):
     preview_url: StrictBool = Field(default=False, description="show a preview of the first link")
     reply_to: str | None = Field(default=None, description="the provider's id of the message answered")
     buttons: tuple[ButtonSpec, ...] = Field(default=(), description="reply, postback and link buttons")
+    header: str | None = Field(default=None, description="a line above the text of a message with buttons")
+    footer: str | None = Field(default=None, description="a line below a message with buttons or a list")
     images: tuple[ImageSpec, ...] = Field(default=(), description="[{ url, alt }]")
     files: tuple[MediaSpec, ...] = Field(default=(), description="several files in one message")
     video: MediaSpec | None = Field(default=None, description="{ url, caption, filename, content_type }")
-    audio: MediaSpec | None = Field(default=None, description="{ url, content_type }")
+    audio: AudioSpec | None = Field(default=None, description="{ url, content_type, voice }")
     document: MediaSpec | None = Field(default=None, description="{ url, caption, filename, content_type }")
     sticker: MediaSpec | None = Field(default=None, description="{ url }")
     location: LocationSpec | None = Field(default=None, description="{ latitude, longitude, name, address }")
@@ -204,6 +228,26 @@ class ContentSpec(Part):
         template = MessageType.TEMPLATE if self.template else None
         return tuple(type_ for type_ in (self.free_form, template) if type_ is not None)
 
+    @property
+    def additions(self) -> dict[Addition, str]:
+        """What it has that only some providers take, and the first key that says so."""
+        found = {Addition(name): f"content.{name}" for name in ("header", "footer") if getattr(self, name)}
+        if uploaded := next((key for key, part in self._parts if part.id), None):
+            found[Addition.MEDIA_ID] = f"content.{uploaded}.id"
+        if self.audio is not None and self.audio.voice:
+            found[Addition.VOICE] = "content.audio.voice"
+        return found
+
+    @property
+    def _parts(self) -> Iterator[tuple[str, FileSpec]]:
+        """Every medium, that of the template's header too, and its key."""
+        for name in ("images", "files"):
+            yield from ((f"{name}[{place}]", part) for place, part in enumerate(getattr(self, name)))
+        yield from ((name, part) for name in _MEDIA if (part := getattr(self, name)))
+        for name, part in (self.template and self.template.header) or ():
+            if isinstance(part, FileSpec):
+                yield f"template.header.{name}", part
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         given = [kind for kind in _KINDS if getattr(self, kind)]
@@ -218,6 +262,18 @@ class ContentSpec(Part):
             raise ValueError(f"{given[0]} goes without text and buttons")
         if self.buttons and blank and not given:
             raise ValueError("buttons need a text, an image or a file")
+        return self
+
+    @model_validator(mode="after")
+    def _header_and_footer(self) -> Self:
+        if self.header is not None and self.list is not None:
+            raise ValueError("the header of a list is its title; write it as list.title")
+        if self.header is not None and self.free_form is not MessageType.TEXT:
+            raise ValueError("a header stands above a text; above buttons a medium is the header itself")
+        if self.header is not None and not self.buttons:
+            raise ValueError("a header needs buttons")
+        if self.footer is not None and not self.buttons and self.list is None:
+            raise ValueError("a footer needs buttons or a list")
         return self
 
     @model_validator(mode="after")

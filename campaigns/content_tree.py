@@ -21,7 +21,7 @@ def free_form_tree(content: ContentSpec) -> dict[str, Any]:
     """The fields of `campaigns.content.Content` for the open window, with a `Source` for each string."""
     kind = content.free_form
     tree: dict[str, Any] = {"type": kind, "preview_url": content.preview_url}
-    for name in ("text", "reply_to", "buttons", "location", "contacts", "reaction"):
+    for name in ("text", "reply_to", "buttons", "location", "contacts", "reaction", "header", "footer"):
         if value := getattr(content, name):
             tree[name] = _sources(value, f"content.{name}")
     if content.list is not None:

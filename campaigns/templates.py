@@ -12,11 +12,12 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.content import Content, MessageType
+from campaigns.content import Content, Media, MessageType
 from campaigns.content_spec import ContentSpec
 from campaigns.content_tree import Source, free_form_tree, template_tree
 from campaigns.errors import SpecError
 
+_ADDRESS: Final = re.compile(r"https?://[^\s/]\S*")
 _CONTENT: Final = TypeAdapter(Content)
 
 
@@ -208,12 +209,19 @@ class _Form:
     def _check(self, content: Content) -> None:
         if content.type in (MessageType.TEXT, MessageType.LIST) and not (content.text or "").strip():
             raise SpecError("content.text is empty once its variables are filled in.")
-        for media in content.media:
-            if not media.url.startswith(("http://", "https://")):
-                raise SpecError(f"{self._url_key()} becomes {media.url!r}, which is no web address.")
+        for file, pieces in self._files(content):
+            if file.id is not None and not file.id.strip():
+                raise SpecError(f"{pieces['id'].key} is empty once its variables are filled in.")
+            if file.url is not None and not _ADDRESS.fullmatch(file.url):
+                raise SpecError(f"{pieces['url'].key} becomes {file.url!r}, which is no web address.")
 
-    def _url_key(self) -> str:
-        return next((piece.key for piece in self._pieces if piece.key.endswith(".url")), "content")
+    def _files(self, content: Content) -> Iterator[tuple[Media, Mapping[str, _Piece]]]:
+        """Every medium, that of a template's header too, with the strings that it was made of."""
+        yield from zip(content.media, self._tree.get("media", ()), strict=True)
+        header = content.template.header if content.template else None
+        for kind in ("image", "video", "document"):
+            if file := getattr(header, kind, None):
+                yield file, self._tree["template"]["header"][kind]
 
     def _try_out(self) -> None:
         """What no value can repair, such as {{ name.first }}, is an error at load, not at each recipient."""

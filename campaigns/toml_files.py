@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,9 +36,10 @@ class TomlFile:
 
     def error(self, loc: Sequence[int | str], message: str, *, hint: str = "") -> SpecError:
         """`message` about the key `loc`, with the file and the line."""
-        return SpecError(f"{self._place(loc)}: {message}", hint=hint)
+        return SpecError(f"{self.place(loc)}: {message}", hint=hint)
 
-    def _place(self, loc: Sequence[int | str]) -> str:
+    def place(self, loc: Sequence[int | str]) -> str:
+        """`spring.toml, line 2`"""
         line = self.line_of(loc)
         return f"{self.path.name}, line {line}" if line else self.path.name
 
@@ -66,6 +68,16 @@ def explain(error: ValidationError, file: TomlFile, model: type[BaseModel], with
     return SpecError("\n".join(dict.fromkeys(lines)))
 
 
+@contextmanager
+def placed(path: Path, key: str) -> Iterator[None]:
+    """What is wrong with the value of `key` is said with the file and the line."""
+    try:
+        yield
+    except (NotFound, SpecError) as error:
+        said = f"{read_toml(path).place((key,))}: {key}: {error}"
+        raise type(error)(said, hint=error.hint) from error
+
+
 def dotted(loc: Sequence[int | str]) -> str:
     """`content.images[0].url`"""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
@@ -79,7 +91,7 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
 
 def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], within: Loc) -> str:
     loc = tuple(part for part in detail["loc"] if part != "[key]")
-    place = f"{file._place((*within, *loc))}: "
+    place = f"{file.place((*within, *loc))}: "
     key = dotted((*within, *loc))
     match detail["type"]:
         case "extra_forbidden":

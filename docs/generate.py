@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from app.settings import ApprovalSettings, DatabaseSettings
 from campaigns.content_spec import (
+    AudioSpec,
     ButtonSpec,
     ContactSpec,
     ContentSpec,
@@ -159,7 +160,8 @@ def _campaign_parts() -> Iterator[str]:
     yield _table("[audience]", AudienceSpec)
     yield _table("[content]", ContentSpec)
     yield _table("An image: images = [{ … }]", ImageSpec)
-    yield _table("video, audio, document, sticker = { … }, and each of files", MediaSpec)
+    yield _table("video, document, sticker = { … }, and each of files", MediaSpec)
+    yield _table("audio = { … }", AudioSpec)
     yield _table("A button: buttons = [{ … }]", ButtonSpec)
     yield _table("location = { … }", LocationSpec)
     yield _table("reaction = { … }", ReactionSpec)

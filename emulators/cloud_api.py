@@ -10,7 +10,10 @@ from uuid import uuid4
 
 import orjson
 
+from emulators.base import is_url
+
 NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
+MEDIA_ID = re.compile(r"[0-9]{1,30}")
 ENVELOPE = {"messaging_product", "recipient_type", "to", "type", "context", "biz_opaque_callback_data"}
 LONGEST = {"body": 4096, "caption": 1024, "biz_opaque_callback_data": 512}
 MEDIA: Mapping[str, set[str]] = {
@@ -21,7 +24,19 @@ MEDIA: Mapping[str, set[str]] = {
     "sticker": set(),
 }
 MOST_BUTTONS, MOST_SECTIONS, MOST_ROWS = 3, 10, 10
-LONGEST_BUTTON, LONGEST_ROW, LONGEST_DESCRIPTION, LONGEST_HEADER = 20, 24, 72, 60
+LONGEST_BUTTON, LONGEST_HEADER, LONGEST_FOOTER = 20, 60, 60
+LONGEST_ROW, LONGEST_DESCRIPTION, LONGEST_ROW_ID = 24, 72, 200
+NAMES = {"formatted_name", "first_name", "last_name", "middle_name", "suffix", "prefix"}
+CARD: Mapping[str, set[str]] = {"phones": {"phone", "type", "wa_id"}, "emails": {"email", "type"}}
+COMPONENTS = ("header", "body", "button")
+SUB_TYPES = ("url", "quick_reply", "copy_code", "flow", "catalog")
+PARAMETERS: Mapping[str, set[str]] = {
+    "text": {"parameter_name"},
+    **{
+        kind: set() for kind in ("payload", "image", "video", "document", "location", "currency", "date_time")
+    },
+}
+"""The types of a template's parameters, and what they may have beside the value under the type's own name."""
 
 
 class MetaRefusal(Exception):
@@ -60,7 +75,7 @@ def parse_envelope(body: Any) -> Draft:
     """The draft of a send. Raises MetaRefusal 100 or 131009 for what Meta's document does not allow."""
     envelope = _object(body, "body")
     kind = envelope.get("type", "text")
-    if kind not in READERS:
+    if not isinstance(kind, str) or kind not in READERS:
         raise wrong("type", f"must be one of {', '.join(READERS)}")
     _names(envelope, {"messaging_product", "to", kind}, ENVELOPE | {kind}, "body")
     if envelope["messaging_product"] != "whatsapp":
@@ -71,14 +86,24 @@ def parse_envelope(body: Any) -> Draft:
     if not isinstance(to, str) or not NUMBER.fullmatch(to):
         raise wrong("to", "must be a phone number")
     if "context" in envelope:
-        _names(_object(envelope["context"], "context"), {"message_id"}, {"message_id"}, "context")
-    reference = envelope.get("biz_opaque_callback_data")
-    if reference is not None:
-        _text(reference, "biz_opaque_callback_data", LONGEST["biz_opaque_callback_data"])
+        context = _names(_object(envelope["context"], "context"), {"message_id"}, {"message_id"}, "context")
+        _text(context["message_id"], "context['message_id']")
+    if "biz_opaque_callback_data" in envelope:
+        _text(
+            envelope["biz_opaque_callback_data"],
+            "biz_opaque_callback_data",
+            LONGEST["biz_opaque_callback_data"],
+        )
     text, url = READERS[kind](envelope[kind], kind)
     content = {kind: envelope[kind], "context": envelope.get("context")}
     return Draft(
-        to.removeprefix("+"), kind, text, url, content, template=kind == "template", reference=reference
+        to.removeprefix("+"),
+        kind,
+        text,
+        url,
+        content,
+        template=kind == "template",
+        reference=envelope.get("biz_opaque_callback_data"),
     )
 
 
@@ -96,17 +121,23 @@ def _read_text(value: Any, kind: str) -> tuple[str, None]:
 
 def _read_medium(value: Any, kind: str) -> tuple[str | None, str | None]:
     medium = _names(_object(value, kind), set(), {"id", "link", *MEDIA[kind]}, kind)
+    url = _place(medium, kind)
+    if not isinstance(medium.get("voice", False), bool):
+        raise wrong(f"{kind}['voice']", "must be a boolean")
+    if "caption" in medium:
+        _text(medium["caption"], f"{kind}['caption']", LONGEST["caption"])
+    return medium.get("caption"), url
+
+
+def _place(medium: dict[str, Any], kind: str) -> str | None:
+    """The address of a medium; None: it is named by the id of an upload. A document may have a filename."""
     if ("id" in medium) == ("link" in medium):
         raise wrong(kind, "needs one of id and link")
-    url = medium.get("link")
-    if url is not None and not _text(url, f"{kind}['link']").startswith(("http://", "https://")):
-        raise wrong(f"{kind}['link']", "must be a public address")
-    caption = medium.get("caption")
-    if caption is not None:
-        _text(caption, f"{kind}['caption']", LONGEST["caption"])
+    if "id" in medium and not MEDIA_ID.fullmatch(_text(medium["id"], f"{kind}['id']")):
+        raise wrong(f"{kind}['id']", "is not a valid whatsapp business account media attachment ID")
     if "filename" in medium:
         _text(medium["filename"], f"{kind}['filename']")
-    return caption, url
+    return _address(medium["link"], f"{kind}['link']") if "link" in medium else None
 
 
 def _read_location(value: Any, kind: str) -> tuple[None, None]:
@@ -120,22 +151,20 @@ def _read_location(value: Any, kind: str) -> tuple[None, None]:
             fits = False
         if not fits:
             raise wrong(f"location['{name}']", f"must be from -{most} to {most}")
+    _texts({name: place[name] for name in ("name", "address") if name in place}, "location")
     return None, None
 
 
 def _read_contacts(value: Any, kind: str) -> tuple[None, None]:
-    if not isinstance(value, list) or not value:
-        raise wrong(kind, "must be an array with something in it")
     known = {"name", "phones", "emails", "addresses", "org", "urls", "birthday"}
-    for contact in value:
+    for contact in _list(value, kind):
         name = _object(_names(_object(contact, kind), {"name"}, known, kind)["name"], "name")
-        _text(name.get("formatted_name"), "contacts['name']['formatted_name']")
+        _texts(_names(name, {"formatted_name"}, NAMES, "name"), "contacts['name']")
         if len(name) < 2:
             raise wrong("contacts['name']", "needs one more name beside formatted_name")
-        for phone in contact.get("phones", []):
-            _names(_object(phone, "phones"), set(), {"phone", "type", "wa_id"}, "phones")
-        for email in contact.get("emails", []):
-            _names(_object(email, "emails"), set(), {"email", "type"}, "emails")
+        for part, allowed in CARD.items():
+            for each in _list(contact[part], part) if part in contact else ():
+                _texts(_names(_object(each, part), set(), allowed, part), f"contacts['{part}']")
     return None, None
 
 
@@ -155,15 +184,25 @@ def _read_interactive(value: Any, kind: str) -> tuple[str | None, None]:
         raise wrong("interactive['type']", f"must be one of {', '.join(ACTIONS)}")
     body = _names(_object(interactive["body"], "body"), {"text"}, {"text"}, "body")
     longest = LONGEST["body"] if interactive["type"] == "list" else LONGEST["caption"]
-    header = _object(interactive.get("header", {"type": "text", "text": "-"}), "header")
-    if header.get("type") == "text":
-        _text(header.get("text"), "interactive['header']['text']", LONGEST_HEADER)
-    elif header.get("type") in ("image", "video", "document") and interactive["type"] != "list":
-        _read_medium(header.get(header["type"]), header["type"])
-    else:
-        raise wrong("interactive['header']['type']", "does not fit")
+    if "header" in interactive:
+        _check_header(_object(interactive["header"], "header"), of_list=interactive["type"] == "list")
+    if "footer" in interactive:
+        footer = _names(_object(interactive["footer"], "footer"), {"text"}, {"text"}, "footer")
+        _text(footer["text"], "interactive['footer']['text']", LONGEST_FOOTER)
     check(_object(interactive["action"], "action"))
     return _text(body["text"], "interactive['body']['text']", longest), None
+
+
+def _check_header(header: dict[str, Any], *, of_list: bool) -> None:
+    kind = header.get("type")
+    if kind != "text" and (of_list or kind not in ("image", "video", "document")):
+        raise wrong("interactive['header']['type']", "does not fit")
+    _names(header, {"type", kind}, {"type", kind}, "header")
+    if kind == "text":
+        _text(header["text"], "interactive['header']['text']", LONGEST_HEADER)
+    else:
+        allowed = {"id", "link"} | ({"filename"} if kind == "document" else set())
+        _place(_names(_object(header[kind], kind), set(), allowed, "header"), kind)
 
 
 def _check_buttons(action: dict[str, Any]) -> None:
@@ -173,6 +212,8 @@ def _check_buttons(action: dict[str, Any]) -> None:
     titles = []
     for button in buttons:
         found = _names(_object(button, "button"), {"type", "reply"}, {"type", "reply"}, "button")
+        if found["type"] != "reply":
+            raise wrong("button['type']", "must be reply")
         reply = _names(_object(found["reply"], "reply"), {"id", "title"}, {"id", "title"}, "reply")
         _text(reply["id"], "reply['id']", 256)
         titles.append(_text(reply["title"], "reply['title']", LONGEST_BUTTON))
@@ -187,22 +228,26 @@ def _check_list(action: dict[str, Any]) -> None:
     if not isinstance(sections, list) or not 1 <= len(sections) <= MOST_SECTIONS:
         raise wrong("action['sections']", f"must hold 1 to {MOST_SECTIONS} sections")
     for section in sections:
-        rows += _names(_object(section, "section"), {"rows"}, {"title", "rows"}, "section")["rows"]
+        found = _names(_object(section, "section"), {"rows"}, {"title", "rows"}, "section")
+        rows += _list(found["rows"], "section['rows']")
         if "title" in section or len(sections) > 1:
             _text(section.get("title"), "section['title']", LONGEST_ROW)
     if not 1 <= len(rows) <= MOST_ROWS:
         raise wrong("action['sections']", f"must hold 1 to {MOST_ROWS} rows")
     for row in rows:
         _names(_object(row, "row"), {"id", "title"}, {"id", "title", "description"}, "row")
+        _text(row["id"], "row['id']", LONGEST_ROW_ID)
         _text(row["title"], "row['title']", LONGEST_ROW)
         _text(row.get("description", "-"), "row['description']", LONGEST_DESCRIPTION)
 
 
 def _check_link(action: dict[str, Any]) -> None:
-    _names(action, {"name", "parameters"}, {"name", "parameters"}, "action")
+    if _names(action, {"name", "parameters"}, {"name", "parameters"}, "action")["name"] != "cta_url":
+        raise wrong("action['name']", "must be cta_url")
     found = _object(action["parameters"], "parameters")
     _names(found, {"display_text", "url"}, {"display_text", "url"}, "parameters")
     _text(found["display_text"], "parameters['display_text']", LONGEST_BUTTON)
+    _address(found["url"], "parameters['url']")
 
 
 def _read_template(value: Any, kind: str) -> tuple[str, None]:
@@ -210,18 +255,51 @@ def _read_template(value: Any, kind: str) -> tuple[str, None]:
     language = _names(_object(template["language"], "language"), {"code"}, {"code", "policy"}, "language")
     _text(language["code"], "template['language']['code']")
     components = template.get("components", [])
-    if not isinstance(components, list):
-        raise wrong("template['components']", "must be an array")
-    for component in components:
-        allowed = {"type", "parameters", "sub_type", "index"}
-        found = _names(_object(component, "component"), {"type"}, allowed, "component")
-        if found["type"] not in ("header", "body", "button"):
-            raise wrong("component['type']", "must be one of header, body, button")
-        for parameter in found.get("parameters", []):
-            _object(parameter, "parameter")
-            if parameter.get("type") == "text":
-                _text(parameter.get("text"), "parameter['text']")
+    for component in _list(components, "template['components']") if components != [] else ():
+        _check_component(_object(component, "component"))
     return _text(template["name"], "template['name']"), None
+
+
+def _check_component(component: dict[str, Any]) -> None:
+    if component.get("type") not in COMPONENTS:
+        raise wrong("component['type']", f"must be one of {', '.join(COMPONENTS)}")
+    of_button = {"sub_type", "index"} if component["type"] == "button" else set()
+    _names(component, {"type", "parameters", *of_button}, {"type", "parameters", *of_button}, "component")
+    if of_button and component["sub_type"] not in SUB_TYPES:
+        raise wrong("component['sub_type']", f"must be one of {', '.join(SUB_TYPES)}")
+    if of_button and not _text(component["index"], "component['index']").isdecimal():
+        raise wrong("component['index']", "must be a number")
+    parameters = component["parameters"]
+    for parameter in _list(parameters, "component['parameters']") if parameters != [] else ():
+        _check_parameter(_object(parameter, "parameter"), in_header=component["type"] == "header")
+
+
+def _check_parameter(parameter: dict[str, Any], *, in_header: bool) -> None:
+    kind = parameter.get("type")
+    if not isinstance(kind, str) or kind not in PARAMETERS:
+        raise wrong("parameter['type']", f"must be one of {', '.join(PARAMETERS)}")
+    _names(parameter, {"type", kind}, {"type", kind, *PARAMETERS[kind]}, "parameter")
+    if kind in ("text", "payload"):
+        _texts({name: value for name, value in parameter.items() if name != "type"}, "parameter")
+    elif in_header and kind in MEDIA:
+        _read_medium(parameter[kind], kind)
+
+
+def _address(value: Any, name: str) -> str:
+    if not is_url(url := _text(value, name)):
+        raise wrong(name, "must be a public address")
+    return url
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise wrong(name, "must be an array with something in it")
+    return value
+
+
+def _texts(value: dict[str, Any], where: str) -> None:
+    for name, text in value.items():
+        _text(text, f"{where}['{name}']")
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
-from campaigns.content import Content, MessageType
+from campaigns.content import Addition, Content, MessageType
 from campaigns.costs import Money
 from campaigns.errors import Unavailable, UsageError
 from campaigns.outcomes import FailureKind, Refused, Result
@@ -34,6 +34,7 @@ class Capabilities:
     """What a provider can do, as `drumbeat provider list` shows it."""
 
     types: frozenset[MessageType]
+    additions: frozenset[Addition] = frozenset()
     batch: int = 1
     """The most recipients in one call; 1: no batches."""
     polls: bool = False

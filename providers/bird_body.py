@@ -73,7 +73,7 @@ def content_type(media: Media) -> str | None:
     """What a file is: as said, else by the ending of its name or address; None where neither tells."""
     if media.content_type:
         return media.content_type
-    name = media.filename or urlsplit(media.url).path
+    name = media.filename or urlsplit(media.url or "").path
     return CONTENT_TYPES.get(PurePosixPath(name).suffix.lower())
 
 
@@ -191,7 +191,7 @@ def _text_problems(content: Content) -> Iterator[str]:
 
 def _media_problems(content: Content) -> Iterator[str]:
     of_media = content.type in FILE_TYPES | {MessageType.IMAGE, MessageType.STICKER}
-    if of_media and not content.media:
+    if of_media and not (content.media and all(file.url for file in content.media)):
         yield f"The {content.type} message names no public address of a file."
     if content.type in FILE_TYPES:
         for file in content.media:

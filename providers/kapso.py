@@ -21,11 +21,12 @@ from providers.base import PAIR_GAP, Call, Capabilities, Doubt, Event, Lookup, P
 from providers.http import Http, Reply, Request
 from providers.kapso_current import CurrentApi
 from providers.kapso_legacy import LegacyApi
+from providers.kapso_legacy_body import ADDITIONS as LEGACY_ADDITIONS
 from providers.kapso_legacy_body import TYPES as LEGACY_TYPES
 from providers.kapso_settings import KapsoAccount
 from providers.kapso_webhooks import events_in, is_signed
 from providers.meta_codes import kind_of_word
-from providers.meta_shape import TYPES
+from providers.meta_shape import ADDITIONS, TYPES
 from providers.settings import AccountSettings, SenderSettings
 
 
@@ -33,6 +34,7 @@ class Kapso(Plain):
     name: ClassVar = "kapso"
     capabilities: Capabilities = Capabilities(
         types=TYPES,
+        additions=ADDITIONS,
         polls=True,
         webhooks=True,
         asks_window=True,
@@ -48,7 +50,11 @@ class Kapso(Plain):
         if account.api == "legacy":
             self._api = LegacyApi(account.base_url, alone=len(account.senders) == 1)
             self.capabilities = replace(
-                self.capabilities, types=LEGACY_TYPES, echoes_reference=False, looks_up=True
+                self.capabilities,
+                types=LEGACY_TYPES,
+                additions=LEGACY_ADDITIONS,
+                echoes_reference=False,
+                looks_up=True,
             )
 
     def __repr__(self) -> str:

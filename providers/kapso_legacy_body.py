@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from campaigns.content import Contact, Content, Media, Menu, MessageType, Template
+from campaigns.content import Addition, Contact, Content, Media, Menu, MessageType, Template, TemplateHeader
 
 MEDIA: Final = frozenset({MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT})
 TYPES: Final = MEDIA | {
@@ -15,6 +15,7 @@ TYPES: Final = MEDIA | {
     MessageType.LIST,
     MessageType.TEMPLATE,
 }
+ADDITIONS: Final = frozenset(Addition) - {Addition.VOICE}
 CURRENT: Final = 'use api = "current" for it'
 
 
@@ -30,6 +31,8 @@ def unsendable_here(content: Content) -> str | None:
         return f"Kapso's legacy API has no link buttons; {CURRENT}."
     if content.buttons and content.type is not MessageType.TEXT:
         return f"Kapso's legacy API puts buttons below a text only, not below {content.type}; {CURRENT}."
+    if any(medium.voice for medium in content.media):
+        return f"Kapso's legacy API has no voice messages (audio.voice); {CURRENT}."
     return _unsendable_template(content.template)
 
 
@@ -71,14 +74,24 @@ def _unsendable_template(template: Template | None) -> str | None:
         )
     if template.buttons:
         return f"Kapso's legacy API fills no buttons of a template (template.buttons); {CURRENT}."
-    if template.header and template.header.location:
+    header = template.header or TemplateHeader()
+    if header.location:
         return f"Kapso's legacy API has no location in a template's header (template.header); {CURRENT}."
+    if header.name:
+        return f"Kapso's legacy API takes a header's text without a name (template.header.name); {CURRENT}."
+    if any(medium and medium.id for medium in (header.image, header.video, header.document)):
+        return f"Kapso's legacy API takes a header's medium by its address (template.header.id); {CURRENT}."
     return None
 
 
 def _media(content: Content) -> dict[str, Any]:
-    [medium] = content.media[:1] or (Media(""),)
-    return {"media_url": medium.url, "caption": content.text, "filename": medium.filename}
+    [medium] = content.media[:1] or (Media(),)
+    return {
+        "media_url": medium.url,
+        "media_id": medium.id,
+        "caption": content.text,
+        "filename": medium.filename,
+    }
 
 
 def _location(content: Content) -> dict[str, Any]:
@@ -103,7 +116,9 @@ def _reaction(content: Content) -> dict[str, Any]:
 def _buttons(content: Content) -> dict[str, Any]:
     return {
         "interactive_type": "button",
+        **_text_header(content.header),
         "body_text": content.text,
+        "footer_text": content.footer,
         "buttons": [
             {"id": button.payload or button.id or button.text, "title": button.text}
             for button in content.buttons
@@ -115,9 +130,9 @@ def _list(content: Content) -> dict[str, Any]:
     menu = content.menu or Menu("", ())
     return {
         "interactive_type": "list",
-        "header_type": "text" if menu.title else None,
-        "header_text": menu.title,
+        **_text_header(menu.title),
         "body_text": content.text,
+        "footer_text": content.footer,
         "list_button_text": menu.button,
         "sections": [
             given(
@@ -132,6 +147,10 @@ def _list(content: Content) -> dict[str, Any]:
             for section in menu.sections
         ],
     }
+
+
+def _text_header(text: str | None) -> dict[str, Any]:
+    return {"header_type": "text", "header_text": text} if text else {}
 
 
 def _template(template: Template | None) -> dict[str, Any]:

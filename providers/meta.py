@@ -20,7 +20,7 @@ from providers.base import PAIR_GAP, Call, Capabilities, Event, Plain, WebhookRe
 from providers.http import JSON_HEADERS, Http, Reply, Request, Url
 from providers.meta_answers import read_send
 from providers.meta_codes import kind_of_word
-from providers.meta_shape import TYPES, envelope, unsendable
+from providers.meta_shape import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta_webhooks import events_in
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
 
@@ -52,7 +52,7 @@ class MetaAccount(AccountSettings):
 class Meta(Plain):
     name: ClassVar = "meta"
     capabilities: ClassVar = Capabilities(
-        types=TYPES, webhooks=True, echoes_reference=True, pair_gap=PAIR_GAP
+        types=TYPES, additions=ADDITIONS, webhooks=True, echoes_reference=True, pair_gap=PAIR_GAP
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 

@@ -17,6 +17,8 @@ class Meaning(NamedTuple):
     kind: FailureKind
     note: str
     """What it is about, in a sentence: said where Meta's answer says nothing."""
+    wait: float | None = None
+    """Seconds after which it may be tried again at the soonest, where Meta's page says so."""
 
 
 CODES: Final[dict[int, Meaning]] = {
@@ -56,7 +58,7 @@ CODES: Final[dict[int, Meaning]] = {
     2: Meaning(K.THROTTLED, "The service is down for a moment."),
     131016: Meaning(K.THROTTLED, "The service is not available for a moment."),
     133004: Meaning(K.THROTTLED, "The server is not available for a moment."),
-    131057: Meaning(K.THROTTLED, "The account is in maintenance, such as an upgrade of its throughput."),
+    131057: Meaning(K.THROTTLED, "The account is in maintenance, such as an upgrade of its throughput.", 60),
     1: Meaning(K.UNKNOWN, "Meta does not know what went wrong."),
     131000: Meaning(K.UNKNOWN, "Meta does not know what went wrong."),
     # The person.
@@ -117,8 +119,11 @@ def note_of(code: int | None) -> str:
 
 def refusal(code: int | None, text: str, status: int, retry_after: float | None = None) -> Refused:
     """The refusal that an error answer is: by its code, else by its HTTP status."""
-    kind = kind_of(code) or _by_status(status)
-    return Refused(kind, str(code if code is not None else status), text or note_of(code), retry_after)
+    meaning = CODES.get(code) if code is not None else None
+    if meaning is None:
+        return Refused(_by_status(status), str(code if code is not None else status), text, retry_after)
+    wait = max(filter(None, (meaning.wait, retry_after)), default=None)
+    return Refused(meaning.kind, str(code), text or meaning.note, wait)
 
 
 def _by_status(status: int) -> FailureKind:

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from campaigns.content import Button, Contact, Content, Media, MessageType, Template
+from campaigns.content import Addition, Button, Contact, Content, Media, MessageType, Template
 from providers.base import Call
 
 LONGEST_REFERENCE: Final = 512
-TEXT, CAPTION, HEADER = 4096, 1024, 60
+TEXT, CAPTION, HEADER, FOOTER = 4096, 1024, 60, 60
 BODY, BUTTONS, BUTTON_TITLE, BUTTON_ID = 1024, 3, 20, 256
 MENU_BODY, MENU_BUTTON, SECTIONS, SECTION_TITLE = 4096, 20, 10, 24
 ROWS, ROW_TITLE, ROW_DESCRIPTION, ROW_ID = 10, 24, 72, 200
 CONTACTS, TEMPLATE_NAME = 257, 512
 
 TYPES: Final = frozenset(MessageType) - {MessageType.FILES}
+ADDITIONS: Final = frozenset(Addition)
 _MEDIA: Final = frozenset(
     {MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT, MessageType.STICKER}
 )
@@ -49,21 +50,19 @@ def message(content: Content) -> dict[str, Any]:
 
 def interactive(content: Content) -> dict[str, Any]:
     """Reply buttons, one link (`cta_url`), or a list."""
+    parts = _known(
+        header=_text_header(content) or _media_header(content),
+        body={"text": content.text},
+        footer={"text": content.footer} if content.footer else None,
+    )
     if content.type is MessageType.LIST:
-        return _menu(content)
-    header = _media_header(content)
+        return {"type": "list", **parts, "action": _menu(content)}
     links = [button for button in content.buttons if button.type == "link"]
-    parts = {"header": header} if header else {}
     if links:
         parameters = {"display_text": links[0].text, "url": links[0].url}
-        return {
-            "type": "cta_url",
-            **parts,
-            "body": {"text": content.text},
-            "action": {"name": "cta_url", "parameters": parameters},
-        }
+        return {"type": "cta_url", **parts, "action": {"name": "cta_url", "parameters": parameters}}
     buttons = [{"type": "reply", "reply": {"id": button_id(b), "title": b.text}} for b in content.buttons]
-    return {"type": "button", **parts, "body": {"text": content.text}, "action": {"buttons": buttons}}
+    return {"type": "button", **parts, "action": {"buttons": buttons}}
 
 
 def button_id(button: Button) -> str:
@@ -82,13 +81,12 @@ def _menu(content: Content) -> dict[str, Any]:
         )
         for section in menu.sections
     ]
-    header = {"header": {"type": "text", "text": menu.title}} if menu.title else {}
-    return {
-        "type": "list",
-        **header,
-        "body": {"text": content.text},
-        "action": {"button": menu.button, "sections": sections},
-    }
+    return {"button": menu.button, "sections": sections}
+
+
+def _text_header(content: Content) -> dict[str, Any] | None:
+    text = content.menu.title if content.menu else content.header
+    return {"type": "text", "text": text} if text else None
 
 
 def _media_header(content: Content) -> dict[str, Any] | None:
@@ -103,7 +101,7 @@ def _known(**fields: Any) -> dict[str, Any]:
 
 
 def _medium(media: Media, *, named: bool) -> dict[str, Any]:
-    return _known(link=media.url, filename=media.filename if named else None)
+    return _known(id=media.id, link=media.url, filename=media.filename if named else None)
 
 
 def _text(content: Content) -> dict[str, Any]:
@@ -112,7 +110,13 @@ def _text(content: Content) -> dict[str, Any]:
 
 def _media(content: Content) -> dict[str, Any]:
     medium = _medium(content.media[0], named=content.type is MessageType.DOCUMENT)
-    return {**medium, **_known(caption=content.text if content.type in _CAPTIONED else None)}
+    return {
+        **medium,
+        **_known(
+            caption=content.text if content.type in _CAPTIONED else None,
+            voice=content.media[0].voice or None,
+        ),
+    }
 
 
 def _location(content: Content) -> dict[str, Any]:
@@ -158,7 +162,7 @@ def _header(template: Template) -> Iterable[dict[str, Any]]:
     header = template.header
     if header is None:
         return
-    parameter: dict[str, Any] = {"type": "text", "text": header.text}
+    parameter = _known(type="text", parameter_name=header.name, text=header.text)
     for kind in ("image", "video", "document"):
         media = getattr(header, kind)
         if media is not None:
@@ -211,7 +215,7 @@ def _broken(content: Content) -> Iterator[str]:
         yield f"Meta has no {content.type} message."
     if len(content.media) > 1:
         yield "content.images: Meta sends one image in a message."
-    if content.media and not content.media[0].url:
+    if content.media and not (content.media[0].url or content.media[0].id):
         yield f"content.{content.type}: the address is missing."
     yield from _broken_text(content)
     yield from _broken_buttons(content)
@@ -224,6 +228,8 @@ def _broken(content: Content) -> Iterator[str]:
 
 def _broken_text(content: Content) -> Iterator[str]:
     text = content.text or ""
+    yield from _too_long("content.header", content.header or "", HEADER)
+    yield from _too_long("content.footer", content.footer or "", FOOTER)
     if content.type is MessageType.LIST:
         yield from _unfit("content.text", text, MENU_BODY)
     elif content.buttons:

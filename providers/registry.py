@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final, cast
 
-from campaigns.content import MessageType
+from campaigns.content import Addition, MessageType
 from campaigns.errors import UsageError
 from providers.base import Adapter
 from providers.settings import AccountSettings
@@ -37,6 +37,12 @@ def open_adapter(account: AccountSettings) -> Adapter:
     return make(account)
 
 
-def providers_that_send(kind: MessageType) -> list[str]:
-    """The adapters that can send this type, by name, for the error that a campaign's author reads."""
-    return [name for name in sorted(ADAPTERS) if kind in adapter_class(name).capabilities.types]
+def providers_that_send(kind: MessageType | Addition) -> list[str]:
+    """The adapters that can send this, by name, for the error that a campaign's author reads."""
+    return [name for name in sorted(ADAPTERS) if can_send(name, kind)]
+
+
+def can_send(name: str, kind: MessageType | Addition) -> bool:
+    """Whether the adapter of that name sends this type, or messages with this addition."""
+    can = adapter_class(name).capabilities
+    return kind in (can.additions if isinstance(kind, Addition) else can.types)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 import orjson
 from pydantic import Field
 
-from campaigns.content import Content, MessageType, Template
+from campaigns.content import Addition, Content, MessageType, Template
 from campaigns.costs import Money, plain
 from campaigns.errors import Unavailable, UsageError
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
@@ -80,7 +80,12 @@ class VoicebipAccount(AccountSettings):
 
 class Voicebip(Plain):
     name: ClassVar = "voicebip"
-    capabilities: ClassVar = Capabilities(types=TYPES, webhooks=True, pair_gap=PAIR_GAP)
+    capabilities: ClassVar = Capabilities(
+        types=TYPES,
+        additions=frozenset({Addition.HEADER, Addition.FOOTER}),
+        webhooks=True,
+        pair_gap=PAIR_GAP,
+    )
     account_settings: ClassVar[type[AccountSettings]] = VoicebipAccount
 
     def __init__(self, account: VoicebipAccount) -> None:
@@ -176,6 +181,8 @@ def _unsendable_media(content: Content) -> str | None:
         return f"Voicebip sends buttons with a text only; remove content.buttons or the {content.type}."
     if len(content.media) != 1:
         return f"Voicebip sends one {content.type} in a message."
+    if not content.media_url:
+        return f"Voicebip takes the {content.type} by its address; write its url."
     if content.media[0].filename:
         return "Voicebip sends no filename: the phone shows the end of the address. Remove the filename."
     if content.text and content.type not in CAPTIONED:

@@ -38,8 +38,7 @@ def _refuse_unsendable(renderer: Renderer, content: ContentSpec, adapter: Adapte
     if not renderer.names:
         return None
     text = content.text or ""
-    only_text = content.types and not (renderer.names - Renderer(ContentSpec(text=text or "-")).names)
-    spare = SURELY_SHORT - len(text) if only_text else 0
+    spare = (SURELY_SHORT - len(text)) // max(1, text.count("{{")) if _varies_only_in_text(content) else 0
 
     def refuse(vars: str) -> str | None:
         if len(vars) <= spare:
@@ -47,6 +46,11 @@ def _refuse_unsendable(renderer: Renderer, content: ContentSpec, adapter: Adapte
         return _problem(renderer, adapter, orjson.loads(vars))
 
     return refuse
+
+
+def _varies_only_in_text(content: ContentSpec) -> bool:
+    constant = content.model_copy(update={"text": "-" if content.text else None})
+    return not Renderer(constant, shares_defaults=True).names
 
 
 def refuse_unsendable_variants(contents: Mapping[str | None, ContentSpec], adapter: Adapter) -> Refuse | None:

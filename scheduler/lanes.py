@@ -76,6 +76,8 @@ class Lane:
     ask_after: float = 0.0
     """Until when, by the monotonic clock, no receipts are asked for: the last `unasked` passes failed."""
     unasked: int = 0
+    looked_up_to: int = 0
+    """The job in doubt that the last pass ended with: the next goes on from there."""
     look_after: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """Until when a message in doubt that was not seen need not be looked up: by job and attempt."""
     now: Now = utc_now

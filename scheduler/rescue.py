@@ -28,24 +28,24 @@ from storage.statuses import apply_reports
 logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500
+"""Messages looked at in one pass; the next goes on with those after them, and after the last with the first again."""
 MOST_FAILURES: Final = 3
-"""Lookups that fail before the rest waits for the next pass: one that always fails must not keep the others."""
+"""Lookups that fail before the rest waits for the next pass, which begins after them."""
 
 
 async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int:
-    """Look up every message of the lane that has been in doubt long enough for the provider to know; how many resolved.
+    """Look up messages of the lane that have been in doubt long enough for the provider to know; how many resolved.
 
     One after the other: two doubts about the same recipient must not both take the one message that is found.
     """
-    async with reading(engine) as connection:
-        waiting = await doubts(connection, lane.name, AT_ONCE)
-    settled = lane.now() - lane.account.settings.settle_after
     resolved = failures = 0
-    for doubt in waiting:
+    settled = lane.now() - lane.account.settings.settle_after
+    for doubt in await _next_doubts(engine, lane):
+        if stop.is_set() or failures == MOST_FAILURES:
+            return resolved
+        lane.looked_up_to = doubt.job_id
         if doubt.asked_from > settled or lane.now() < lane.look_after.get(_key(doubt), settled):
             continue
-        if stop.is_set() or failures == MOST_FAILURES:
-            break
         try:
             resolved += await _resolve(engine, lane, doubt)
         except DrumbeatError as error:
@@ -56,6 +56,12 @@ async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int
             )
             failures += 1
     return resolved
+
+
+async def _next_doubts(engine: Engine, lane: Lane) -> list[DoubtRow]:
+    async with reading(engine) as connection:
+        following = await doubts(connection, lane.name, AT_ONCE, after=lane.looked_up_to)
+        return following or await doubts(connection, lane.name, AT_ONCE)
 
 
 async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:

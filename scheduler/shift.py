@@ -18,14 +18,16 @@ from typing import Final
 from campaigns.errors import AccountError, DrumbeatError, Unavailable
 from campaigns.log_ids import log_ids
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge, retry_delay
+from providers.base import Balance
 from providers.http import Answer
 from scheduler.lanes import LEASE, Lane
 from scheduler.observing import CallEnded
 from scheduler.pacing import SLICE
 from scheduler.plans import Plans
 from scheduler.slicing import Ended, PlannedCall, Slice, open_slice, store_ended
-from storage.engine import Engine, writing
+from storage.engine import Connection, Engine, writing
 from storage.lanes import LaneLost, pause_lane, read_lanes, release_lane, take_lane
+from storage.notices import keep_balance
 from storage.outcomes import Outcome
 from storage.receipts import mark_orphans
 
@@ -74,6 +76,8 @@ class Shift:
         self.epoch = 0
         self.held_until = 0.0
         self.idle = 0.0
+        self.balance: Balance | None = None
+        """What is left on the account, as an answer to a call has told last."""
         self.paused = False
         self.halted = False
         self.backed_off = False
@@ -245,6 +249,8 @@ class Shift:
             return
         status, request_id = (reply.status, reply.request_id) if isinstance(reply, Answer) else (None, None)
         self._collect(planned, results, reply.latency_ms, status, request_id)
+        if isinstance(reply, Answer):
+            self.balance = self.lane.adapter.balance_in(reply) or self.balance
 
     def _blame_adapter(self, planned: PlannedCall, kind: FailureKind, error: Exception) -> None:
         """A fault of ours: before the call nothing left, after it nobody knows."""
@@ -335,6 +341,7 @@ class Shift:
             await self._store_patiently()
             async with writing(self.engine) as connection:
                 await release_lane(connection, self.lane.name, self.epoch)
+                await self._keep_balance(connection)
         except LaneLost:
             logger.warning(
                 "The lane was taken before the last outcomes were stored.",
@@ -365,6 +372,11 @@ class Shift:
                 )
                 await asyncio.sleep(pause)
         await self._store()
+
+    async def _keep_balance(self, connection: Connection) -> None:
+        if (told := self.balance) is not None:
+            account, now = self.lane.account.name, self.lane.now()
+            await keep_balance(connection, account, told.amount, told.remaining_messages, now)
 
 
 def _ids(planned: PlannedCall) -> dict[str, str | int]:

@@ -115,8 +115,8 @@ async def has_orphans(connection: AsyncConnection, lane: str) -> bool:
     return (await connection.execute(orphaned)).first() is not None
 
 
-async def doubts(connection: AsyncConnection, lane: str, limit: int) -> list[DoubtRow]:
-    """Jobs of the lane in doubt, with their last attempt, oldest first."""
+async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: int = 0) -> list[DoubtRow]:
+    """Jobs of the lane in doubt, with their last attempt, in the order of the jobs from `after` on."""
     past = attempts.alias()
     last = (attempts.c.job_id == jobs.c.id) & (attempts.c.number == jobs.c.attempts)
     unanswered = (
@@ -139,8 +139,8 @@ async def doubts(connection: AsyncConnection, lane: str, limit: int) -> list[Dou
         select(*columns)
         .join(attempts, last)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(jobs.c.lane == lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN)
-        .order_by(attempts.c.intent_at)
+        .where(jobs.c.lane == lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN, jobs.c.id > after)
+        .order_by(jobs.c.id)
         .limit(limit)
     )
     found = await connection.execute(doubtful)

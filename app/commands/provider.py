@@ -8,11 +8,13 @@ import click
 
 from app.commands.options import json_option, run_async
 from app.context import Context
-from campaigns.errors import AccountError
+from campaigns.errors import AccountError, UsageError
 
 if TYPE_CHECKING:
+    from app.balances import Left
     from app.probes import Probe
-    from providers.base import Balance
+    from providers.base import Capabilities
+    from storage.notices import NoticeRow
 
 
 @click.group()
@@ -31,7 +33,10 @@ def list_(context: Context, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    headings = ("adapter", "sends", ">batch", "receipts", "24 h window", "sessions", "your accounts")
+    headings = (
+        *("adapter", "sends", "also", ">batch", "receipts", "in doubt", "24 h window", "price", "sessions"),
+        "your accounts",
+    )
     print_table(
         None,
         headings,
@@ -39,9 +44,12 @@ def list_(context: Context, as_json: bool) -> None:
             (
                 row["adapter"],
                 ", ".join(row["types"]),
+                ", ".join(row["additions"]) or "-",
                 row["batch"],
-                "polled" if row["polls"] else "webhook",
-                row["windows"],
+                ", ".join(word for word in ("webhooks", "polls") if row[word]),
+                row["doubts"],
+                ("asked" if row["asks_window"] else "heard of") if row["windows"] else "none",
+                row["reports_cost"],
                 row["sessions"],
                 ", ".join(row["accounts"]) or "-",
             )
@@ -64,13 +72,26 @@ def _adapter(name: str, context: Context) -> dict[str, Any]:
     return {
         "adapter": name,
         "types": sorted(kind.value for kind in can.types),
+        "additions": sorted(addition.value for addition in can.additions),
         "batch": can.batch,
+        "webhooks": can.webhooks,
         "polls": can.polls,
+        "doubts": _doubts(can),
         "windows": can.windows,
+        "asks_window": can.asks_window,
         "sessions": can.sessions,
         "reports_cost": can.reports_cost,
         "accounts": [key for key, account in context.settings.accounts.items() if account.adapter == name],
     }
+
+
+def _doubts(can: Capabilities) -> str:
+    """How a message in doubt is settled."""
+    if can.idempotent:
+        return "sent again under its key"
+    if can.looks_up:
+        return "looked up"
+    return "named by a webhook" if can.echoes_reference else "by you"
 
 
 @provider.command()
@@ -103,31 +124,64 @@ async def _probe_all(context: Context, names: list[str]) -> list[Probe]:
 @click.argument("account", required=False)
 @json_option
 @click.pass_obj
-def balance(context: Context, account: str | None, as_json: bool) -> None:
-    """What is left on an account, where the provider has a call that tells it."""
+def balance(context: Context, account: str | None, as_json: bool) -> int:
+    """What is left on each account: asked, or as the answer to the last send has told it."""
     from app.output import print_json, print_table
     from app.probes import chosen_accounts
 
     names = chosen_accounts(context.settings, account)
-    found = [(name, run_async(_balance(context, name))) for name in names]
+    found = [run_async(_left_on(context, name)) for name in names]
+    if account is not None and found[0].amount is None and found[0].ok:
+        raise UsageError(found[0].said, hint=found[0].hint)
     if as_json:
-        print_json([_balance_json(name, left) for name, left in found])
+        print_json([_balance_json(left) for left in found])
+    else:
+        headings = ("account", ">balance", "currency", ">messages left", "told at", "what it said")
+        rows = [tuple("-" if cell is None else cell for cell in _balance_row(left)) for left in found]
+        print_table(None, headings, rows)
+    return 0 if all(left.ok for left in found) else AccountError.exit_code
+
+
+async def _left_on(context: Context, name: str) -> Left:
+    from app.balances import left_on
+
+    return await left_on(context.settings, name)
+
+
+def _balance_row(left: Left) -> tuple[Any, ...]:
+    amount, currency = (left.amount.amount, left.amount.currency) if left.amount else (None, None)
+    return left.account, amount, currency, left.remaining_messages, left.at, left.said
+
+
+def _balance_json(left: Left) -> dict[str, Any]:
+    names = ("account", "balance", "currency", "remaining_messages", "at", "said")
+    return dict(zip(names, _balance_row(left), strict=True))
+
+
+@provider.command()
+@click.argument("account", required=False)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
+)
+@json_option
+@click.pass_obj
+def notices(context: Context, account: str | None, limit: int, as_json: bool) -> None:
+    """What providers told about your templates, numbers and accounts, the newest first."""
+    from app.output import print_json, print_table
+    from app.probes import chosen_accounts
+
+    names = chosen_accounts(context.settings, account)
+    found = run_async(_notices(context, names, limit))
+    if as_json:
+        print_json(found)
         return
-    rows = [(name, left.amount.amount, left.amount.currency, left.remaining_messages) for name, left in found]
-    print_table(None, ("account", ">balance", "currency", ">messages left"), rows)
+    rows = [(row.at, row.account, row.kind, row.subject, row.text) for row in found]
+    print_table(None, ("at", "account", "what", "about", "what it said"), rows)
 
 
-async def _balance(context: Context, name: str) -> Balance:
-    from app.probes import connected
+async def _notices(context: Context, names: list[str], limit: int) -> list[NoticeRow]:
+    from storage.engine import reading
+    from storage.notices import newest_notices
 
-    async with connected(context.settings, name) as account:
-        return await account.adapter.balance(account.http)
-
-
-def _balance_json(name: str, left: Balance) -> dict[str, Any]:
-    return {
-        "account": name,
-        "balance": left.amount.amount,
-        "currency": left.amount.currency,
-        "remaining_messages": left.remaining_messages,
-    }
+    async with context.database() as engine, reading(engine) as connection:
+        return await newest_notices(connection, names, limit)

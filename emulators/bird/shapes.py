@@ -131,18 +131,15 @@ def _note(wrong: Wrong, path: str, problem: str) -> None:
 
 
 STRING = text()
-ROW_DESCRIPTION = table({"description": table({"label": text(most=72)})}, closed=False)
+ROW_DESCRIPTION = table({"description": table({"label": text(1, 72)}, "label")}, "description")
 ACTIONS = nullable(
     several(
         tagged(
             {
-                "link": table({"text": STRING, "url": uri}, "text", "url", closed=False),
-                "reply": table({"text": STRING, "metadata": ROW_DESCRIPTION}, "text", closed=False),
-                "postback": table(
-                    {"text": STRING, "payload": STRING, "metadata": ROW_DESCRIPTION}, "text", closed=False
-                ),
-            },
-            closed=False,
+                "link": table({"text": text(1), "url": uri}, "text", "url"),
+                "reply": table({"text": text(1), "metadata": ROW_DESCRIPTION}, "text"),
+                "postback": table({"text": text(1), "payload": text(1), "metadata": ROW_DESCRIPTION}, "text"),
+            }
         )
     )
 )
@@ -175,7 +172,9 @@ BODY = tagged(
         ),
         "location": table(
             {
-                "coordinates": table({"latitude": number(-90, 90), "longitude": number(-180, 180)}),
+                "coordinates": table(
+                    {"latitude": number(-90, 90), "longitude": number(-180, 180)}, "latitude", "longitude"
+                ),
                 "location": table({"address": STRING, "label": STRING}),
             },
             "coordinates",
@@ -197,9 +196,10 @@ BODY = tagged(
                     )
                 ),
                 "actions": ACTIONS,
-                "metadata": table({"button": table({"label": text(most=20)})}, closed=False),
+                "metadata": table({"button": table({"label": text(1, 20)}, "label")}, "button"),
             },
             "text",
+            "items",
         ),
     }
 )
@@ -228,7 +228,7 @@ MESSAGE = table(
         ),
         "reference": STRING,
         "template": nullable(TEMPLATE),
-        "meta": table({"extraInformation": table({}, closed=False)}),
+        "meta": table({"extraInformation": table({"useCase": STRING}, closed=False)}),
         "replyTo": table({"id": text(1), "type": choice("message")}, "id", "type"),
         "body": nullable(BODY),
         "capFrequency": flag,

@@ -13,7 +13,7 @@ from emulators.base import Refusal
 from emulators.cloud_api import NUMBER, Draft
 
 MEDIA = ("image", "video", "audio", "document")
-LONGEST_TEXT, LONGEST_CAPTION, LONGEST_TITLE, LONGEST_HEADER = 4096, 1024, 20, 60
+LONGEST_TEXT, LONGEST_CAPTION, LONGEST_TITLE, LONGEST_LINE = 4096, 1024, 20, 60
 MOST_BUTTONS, MOST_ROWS = 3, 10
 
 _MEDIA_FIELDS = {"media_url", "media_id", "caption", "filename"}
@@ -107,8 +107,8 @@ def _check_value(name: str, value: Any) -> None:
     elif name in LISTS:
         if not isinstance(value, list) or not value:
             raise invalid(f"Parameter {name} must be an array with something in it")
-        if name == "template_params" and not all(isinstance(each, str) for each in value):
-            raise invalid("Parameter template_params must hold strings")
+        if name == "template_params" and not all(isinstance(each, str) and each for each in value):
+            raise invalid("Parameter template_params must hold strings, none empty")
         if name == "contacts":
             _check_contacts(value)
     elif not isinstance(value, str) or not value.strip():
@@ -123,8 +123,11 @@ def _check_medium(message: Mapping[str, Any]) -> None:
 
 
 def _check_interactive(message: Mapping[str, Any]) -> None:
-    if len(message.get("header_text", "")) > LONGEST_HEADER:
-        raise Refusal(422, "header_text is too long")
+    if ("header_text" in message) != (message.get("header_type") == "text"):
+        raise invalid("Parameter header_text goes with header_type text")
+    for name in ("header_text", "footer_text"):
+        if len(message.get(name, "")) > LONGEST_LINE:
+            raise Refusal(422, f"{name} is too long")
     match message["interactive_type"]:
         case "button":
             _check_buttons(message.get("buttons", []))
@@ -150,6 +153,10 @@ def _check_sections(sections: list[Any]) -> None:
     for section in sections:
         if not isinstance(section, dict) or set(section) - {"title", "rows"} or not section.get("rows"):
             raise invalid("Each of sections has title and rows")
+        if "title" in section:
+            _check_strings({"title": section["title"]}, {"title"}, set(), "sections")
+        if not isinstance(section["rows"], list):
+            raise invalid("rows must be an array")
         rows += section["rows"]
     if not 1 <= len(rows) <= MOST_ROWS:
         raise Refusal(422, f"There must be 1 to {MOST_ROWS} rows")
@@ -163,16 +170,17 @@ def _check_contacts(contacts: list[Any]) -> None:
             raise invalid("Each of contacts must be an object")
         plain = {name: value for name, value in contact.items() if name not in ("phones", "emails")}
         _check_strings(plain, {"formatted_name"}, {"first_name", "last_name"}, "contacts")
-        for phone in contact.get("phones", []):
-            _check_strings(phone, {"phone"}, {"type"}, "phones")
-        for email in contact.get("emails", []):
-            _check_strings(email, {"email"}, {"type"}, "emails")
+        for part, field in (("phones", "phone"), ("emails", "email")):
+            if not isinstance(contact.get(part, []), list):
+                raise invalid(f"{part} must be an array")
+            for each in contact.get(part, []):
+                _check_strings(each, {field}, {"type"}, part)
 
 
 def _check_strings(value: Any, needed: set[str], allowed: set[str], where: str) -> None:
     if not isinstance(value, dict) or not needed <= set(value) <= needed | allowed:
         raise invalid(f"Each of {where} has {', '.join(sorted(needed | allowed))}")
-    if not all(isinstance(each, str) and each for each in value.values()):
+    if not all(isinstance(each, str) and each.strip() for each in value.values()):
         raise invalid(f"Each of {where} holds strings")
 
 

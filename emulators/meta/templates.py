@@ -119,15 +119,13 @@ def _parameters(components: Sequence[Mapping[str, Any]], kind: str) -> Iterator[
 def _check_header(template: Template, given: list[Mapping[str, Any]]) -> None:
     if len(given) != (template.header is not None):
         raise refused(132000, f"header: number of parameters ({len(given)}) does not match the template")
+    named = isinstance(template.parameters, tuple)
     for parameter in given:
         kind = str(parameter.get("type"))
         if kind.upper() != template.header or kind not in parameter:
             raise refused(132012, f"header: Format mismatch, expected {template.header}, received {kind}")
-        medium = parameter[kind]
-        if kind in ("image", "video", "document") and not (
-            isinstance(medium, dict) and {"link", "id"} & set(medium)
-        ):
-            raise refused(131008, f"header: {kind} needs one of id and link")
+        if kind == "text" and ("parameter_name" in parameter) != named:
+            raise refused(100, "header: Parameter name is missing or does not match the template")
 
 
 def _check_body(template: Template, given: list[Mapping[str, Any]]) -> None:

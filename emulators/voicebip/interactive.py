@@ -108,5 +108,5 @@ def _unknown(value: dict[str, Any], known: set[str], what: str) -> Iterator[str]
 
 
 def _length(value: Any, what: str, least: int, most: int) -> Iterator[str]:
-    if not isinstance(value, str) or not least <= len(value) <= most:
+    if not isinstance(value, str) or not least <= len(value.strip()) <= len(value) <= most:
         yield f"{what} must be a string of {least} to {most} characters"

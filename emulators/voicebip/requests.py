@@ -121,7 +121,7 @@ def _only(fields: Mapping[str, Any], known: tuple[str, ...]) -> None:
 
 def _text(fields: Mapping[str, Any], name: str, least: int, most: int) -> str:
     value = fields.get(name)
-    if not isinstance(value, str) or not least <= len(value) <= most:
+    if not isinstance(value, str) or not least <= len(value.strip()) <= len(value) <= most:
         raise _invalid(name, f"must be a string of {least} to {most} characters")
     return value
 

@@ -277,9 +277,34 @@ def test_every_report_has_every_format_and_no_escape_codes(run: Run, report: str
 def test_an_unknown_sender_and_account_are_not_found(run: Run, folder: Path) -> None:
     (folder / "spring.toml").write_text(CAMPAIGN.replace('["shop"]', '["shp"]'))
     done = run("campaign", "load", "spring.toml")
-    assert (done.code, "Its senders: shop." in done.err) == (7, True)
+    assert (done.code, "Did you mean shop?" in done.err) == (7, True)
+    assert "spring.toml, line 3: senders: ourvoice has no sender 'shp'." in done.err
+    (folder / "spring.toml").write_text(CAMPAIGN.replace('["shop"]', '["warehouse"]'))
+    assert "Its senders: shop." in run("campaign", "load", "spring.toml").err
     (folder / "spring.toml").write_text(CAMPAIGN.replace('"ourvoice"', '"ourvoise"'))
-    assert "Did you mean ourvoice?" in run("campaign", "check", "spring.toml").err
+    done = run("campaign", "check", "spring.toml")
+    assert "spring.toml, line 2: provider: There is no [providers.ourvoise]" in done.err
+    assert (done.code, "Did you mean ourvoice?" in done.err) == (7, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ('header = "a"\nbuttons = [{ type = "reply", text = "Yes" }]', "content.header"),
+        ('footer = "a"\nbuttons = [{ type = "reply", text = "Yes" }]', "content.footer"),
+        ('images = [{ id = "1" }]', "content.images[0].id"),
+    ],
+)
+def test_what_the_provider_has_not_names_those_that_have_it(
+    run: Run, folder: Path, content: str, key: str
+) -> None:
+    (folder / "spring.toml").write_text(
+        CAMPAIGN.replace("[content.defaults]", f"{content}\n[content.defaults]")
+    )
+    done = run("campaign", "load", "spring.toml")
+    assert done.code == 5
+    assert f"spring.toml, line 8: content: ourvoice cannot send {key}." in done.err
+    assert re.search(r"Providers that can: .*\bmeta\b", done.err)
 
 
 class TextOnly:

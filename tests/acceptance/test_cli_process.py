@@ -9,12 +9,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.emulation import emulator_running
+from emulators.settings import Settings
 from tests.support.project import CAMPAIGN, drumbeat, start, started, write_project
 
 SLOW = CAMPAIGN.replace("delay_between = 1", "delay_between = 60000")
@@ -122,6 +124,22 @@ def test_a_wrong_key_stops_the_run_with_the_reason(folder: Path) -> None:
     assert done.code == 6
     assert "Waiting: " in done.out
     assert "wrong" not in done.out + done.err
+
+
+def test_the_balance_is_what_the_last_send_told(folder: Path) -> None:
+    before = drumbeat(folder, "provider", "balance", "ourvoice")
+    assert (before.code, "send something, then look again" in before.err) == (2, True)
+    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    drumbeat(folder, "run", "--until-idle")
+    first = drumbeat(folder, "provider", "balance", "ourvoice", "--json").json[0]
+    (folder / "spring.toml").write_text(CAMPAIGN.replace('"spring"', '"again"'), encoding="utf-8")
+    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    drumbeat(folder, "run", "--until-idle")
+    second = drumbeat(folder, "provider", "balance", "--json").json[0]
+    assert Decimal(first["balance"]) - Decimal(second["balance"]) == 3 * Settings().price
+    assert first["remaining_messages"] - second["remaining_messages"] == 3
+    assert (first["currency"], first["at"] < second["at"]) == ("XOF", True)
+    assert drumbeat(folder, "provider", "notices", "--json").json == []
 
 
 def test_a_missing_secret_is_named(folder: Path) -> None:

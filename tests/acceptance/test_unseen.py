@@ -4,12 +4,15 @@ for ever at the same pace."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import update
 
 from campaigns.content import Content, MessageType, write_content
-from providers.base import Doubt, Lookup, Unseen
+from campaigns.errors import Unavailable
+from campaigns.states import JobState
+from providers.base import Absent, Doubt, Found, Lookup, Report, Unseen
 from providers.http import Http
 from providers.settings import SenderSettings
 from scheduler.lanes import Lane
@@ -17,7 +20,7 @@ from scheduler.pacing import Pacer
 from scheduler.rescue import resolve_doubts
 from storage.engine import Engine, writing
 from storage.tables import attempts, jobs
-from tests.support.campaigns import job_rows, later
+from tests.support.campaigns import job_rows, later, phone
 from tests.support.sent import sending
 from tests.web.signing import signing_account
 
@@ -45,3 +48,59 @@ async def test_what_is_never_seen_is_looked_for_ever_more_seldom(
     await account.http.aclose()
     assert asked == [32, 62, 122, 242, 482]  # the call was made at 2, and is settled 30 seconds later
     assert [job.state for job in await job_rows(sqlite_engine)] == ["in_doubt"]
+
+
+async def lane_in_doubt(
+    engine: Engine, count: int, monkeypatch: pytest.MonkeyPatch, answers: Callable[[str], Lookup]
+) -> tuple[Lane, list[str]]:
+    """A lane with `count` messages in doubt since long ago, and whom the provider was asked about, in that order."""
+    await sending(engine, count)
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(state="in_doubt"))
+        await connection.execute(update(attempts).values(content=write_content(HELLO)))
+    account, asked = signing_account(), []
+
+    async def look_up(http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        asked.append(doubt.to)
+        return answers(doubt.to)
+
+    monkeypatch.setattr(account.adapter, "look_up", look_up)
+    monkeypatch.setattr("scheduler.rescue.AT_ONCE", 4)
+    lane = Lane("hooked/shop", account, account.settings.senders[0], Pacer([]), now=lambda: later(600))
+    return lane, asked
+
+
+async def test_those_that_are_never_seen_do_not_keep_the_younger_ones(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the last two of eleven are found, and a pass looks at four."""
+    there = {phone(9): "m10", phone(10): "m11"}
+
+    def answer(to: str) -> Lookup:
+        return Found(Report(there[to], "sent", JobState.SENT)) if to in there else Unseen()
+
+    lane, asked = await lane_in_doubt(engine, 11, monkeypatch, answer)
+    resolved = [await resolve_doubts(engine, lane, asyncio.Event()) for _ in range(4)]
+    await lane.http.aclose()
+    assert resolved == [0, 0, 2, 0]
+    assert asked == [phone(number) for number in range(11)]
+    assert [job.state for job in await job_rows(engine)] == ["in_doubt"] * 9 + ["sent"] * 2
+
+
+async def test_lookups_that_always_fail_do_not_keep_the_others(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that failed have their turn again after the last."""
+    broken = {phone(number) for number in range(3)}
+
+    def answer(to: str) -> Lookup:
+        if to in broken:
+            raise Unavailable("The provider did not answer.")
+        return Absent()
+
+    lane, asked = await lane_in_doubt(engine, 6, monkeypatch, answer)
+    resolved = [await resolve_doubts(engine, lane, asyncio.Event()) for _ in range(3)]
+    await lane.http.aclose()
+    assert resolved == [0, 3, 0]
+    assert asked == [phone(number) for number in (0, 1, 2, 3, 4, 5, 0, 1, 2)]
+    assert [job.state for job in await job_rows(engine)] == ["in_doubt"] * 3 + ["pending"] * 3

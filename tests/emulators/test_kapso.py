@@ -108,6 +108,7 @@ GOOD = [
     {"message_type": "text", "content": "Hello"},
     {"message_type": "image", "media_url": "https://example.com/a.jpg", "caption": "Look"},
     {"message_type": "document", "media_url": "https://example.com/a.pdf", "filename": "a.pdf"},
+    {"message_type": "audio", "media_id": "1037543291543636"},
     {"message_type": "location", "latitude": 52.3, "longitude": 4.9, "location_name": "Shop"},
     {"message_type": "reaction", "reaction_emoji": "👍", "reacted_to_message_id": "wamid.1"},
     {"message_type": "contacts", "contacts": [{"formatted_name": "Ada", "phones": [{"phone": "1"}]}]},
@@ -120,7 +121,10 @@ GOOD = [
     {
         "message_type": "interactive",
         "interactive_type": "list",
+        "header_type": "text",
+        "header_text": "Spring",
         "body_text": "Choose",
+        "footer_text": "STOP ends it",
         "list_button_text": "Open",
         "sections": [{"title": "All", "rows": [{"id": "a", "title": "A"}]}],
     },
@@ -161,6 +165,11 @@ async def test_each_legacy_type_is_taken_and_shown(kapso: Kapso, message: dict[s
         {**GOOD[-2], "buttons": [{"title": "a"}]},
         {**GOOD[-1], "sections": [{"rows": [{"id": str(n), "title": "x"} for n in range(11)]}]},
         {**GOOD[-1], "sections": ["x"]},
+        {**GOOD[-1], "footer_text": "x" * 61},
+        {**GOOD[-1], "header_text": "x" * 61},
+        {**GOOD[-1], "header_type": "image"},
+        {**GOOD[-2], "header_text": "x"},
+        {**GOOD[0], "footer_text": "x"},
         {**TEMPLATE, "template_params": {"name": "Ann"}},
         {**TEMPLATE, "template_params": [1]},
         {**TEMPLATE, "header_type": "location"},
@@ -301,12 +310,24 @@ async def test_what_meta_does_not_allow_is_refused_with_its_code(
 
 REPLY = {"type": "reply", "reply": {"id": "y", "title": "Yes"}}
 ROW = {"id": "a", "title": "A"}
+BUTTON = {"type": "button", "body": {"text": "x"}, "action": {"buttons": [REPLY]}}
 
 
 @pytest.mark.parametrize(
     ("interactive", "taken"),
     [
-        ({"type": "button", "body": {"text": "x"}, "action": {"buttons": [REPLY]}}, True),
+        (BUTTON, True),
+        ({**BUTTON, "footer": {"text": "x" * 60}, "header": {"type": "text", "text": "x" * 60}}, True),
+        ({**BUTTON, "header": {"type": "image", "image": {"id": "1037543291543636"}}}, True),
+        ({**BUTTON, "footer": {"text": "x" * 61}}, False),
+        ({**BUTTON, "footer": {"text": " "}}, False),
+        ({**BUTTON, "footer": "x"}, False),
+        ({**BUTTON, "footer": {"text": "x", "type": "text"}}, False),
+        ({**BUTTON, "header": {"type": "text", "text": "x" * 61}}, False),
+        ({**BUTTON, "header": {"type": "text", "text": "x", "image": {}}}, False),
+        ({**BUTTON, "header": {"type": "audio", "audio": {"id": "1"}}}, False),
+        ({**BUTTON, "header": {"type": "image", "image": {"id": "a file"}}}, False),
+        ({**BUTTON, "header": {"type": "image", "image": {"id": "1", "caption": "x"}}}, False),
         ({"type": "button", "body": {"text": "x"}, "action": {"buttons": [REPLY, REPLY]}}, False),
         ({"type": "button", "body": {"text": "x"}, "action": {"buttons": []}}, False),
         (

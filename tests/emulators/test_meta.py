@@ -194,10 +194,46 @@ async def test_header_named_parameters_and_buttons_are_checked(http: httpx.Async
         (photo(kind="text"), (400, 132012)),
     ):
         assert code(await send_template(http, wrong)) == wanted
+    wrong_id = photo()
+    wrong_id["components"][0]["parameters"][0]["image"] = {"id": "a.png"}
+    assert code(await send_template(http, wrong_id)) == (400, 100)
     named = {"type": "text", "parameter_name": "order_id", "text": "7"}
     shipped = {"name": "order_shipped", "language": {"code": "en"}}
     good = {**shipped, "components": [{"type": "body", "parameters": [named]}]}
     assert (await send_template(http, good)).status_code == 200
+
+
+async def test_a_header_s_text_is_named_where_the_template_names(http: httpx.AsyncClient):
+    await control(http, "templates", name="hi", language="en", header="TEXT", parameters=[])
+    await control(http, "templates", name="hi", language="fr", header="TEXT")
+
+    def said(language: str, **name: str) -> dict[str, Any]:
+        parameter = {"type": "text", "text": "Ada", **name}
+        components = [{"type": "header", "parameters": [parameter]}]
+        return {"name": "hi", "language": {"code": language}, "components": components}
+
+    assert (await send_template(http, said("en", parameter_name="who"))).status_code == 200
+    assert (await send_template(http, said("fr"))).status_code == 200
+    assert code(await send_template(http, said("en"))) == (400, 100)
+    assert code(await send_template(http, said("fr", parameter_name="who"))) == (400, 100)
+
+
+async def test_an_upload_is_named_by_its_id(http: httpx.AsyncClient, open_window: None):
+    def audio(**medium: Any) -> dict[str, Any]:
+        return {"messaging_product": "whatsapp", "to": ADA, "type": "audio", "audio": medium}
+
+    good = audio(id="1013859600285441", voice=True)
+    assert (await http.post(MESSAGES, json=good)).status_code == 200
+    for wrong, names in (
+        (audio(id="1", link="https://example.com/a.ogg"), "needs one of id and link"),
+        (audio(id="a.ogg"), "is not a valid whatsapp business account media attachment ID"),
+        (audio(id=7), "audio['id']"),
+        (audio(id="1", voice="yes"), "audio['voice']"),
+        (audio(id="1", caption="x"), "Unexpected key caption"),
+    ):
+        answer = await http.post(MESSAGES, json=wrong)
+        assert code(answer) == (400, 100)
+        assert names in answer.json()["error"]["error_data"]["details"]
 
 
 async def test_free_form_needs_an_open_window(http: httpx.AsyncClient, clock: FakeClock):

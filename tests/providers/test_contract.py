@@ -180,7 +180,7 @@ def test_what_it_says_about_itself_holds(table: Table):
     assert can.types
     assert can.batch >= 1
     assert can.sessions == (adapter.sessions is not None)
-    assert all(table.name in providers_that_send(kind) for kind in can.types)
+    assert all(table.name in providers_that_send(kind) for kind in (*can.types, *can.additions))
     assert all(adapter.unsendable(content) for content in table.unsendable)
 
 

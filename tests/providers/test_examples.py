@@ -14,6 +14,7 @@ import pytest
 from campaigns.spec import CampaignSpec, load_spec
 from campaigns.templates import Renderer
 from providers.registry import ADAPTERS
+from tests.providers.cases import kapso
 from tests.providers.cases.answers import ANSWERS, Answered
 from tests.providers.cases.examples import DOCUMENTS
 from tests.providers.contract import Example, Table, http_for, table_of
@@ -67,6 +68,11 @@ def test_no_example_of_a_document_is_left_out(document: str) -> None:
     heard = {row.why for table in TABLES.values() for row in table.hears}
     webhooks = {("webhook", each.heading) for each in DOCUMENTS[document] if each.heading in heard}
     assert requests | answers | webhooks == listed
+
+
+def test_every_field_of_kapso_s_one_example_is_sent_by_some_type() -> None:
+    sent = {field for each in kapso.EXAMPLES for field in each.json}
+    assert sent == set(kapso.FIELDS.split())
 
 
 def test_each_example_is_tested_once() -> None:

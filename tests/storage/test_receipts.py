@@ -30,6 +30,7 @@ from storage.receipts import (
 from storage.statuses import apply_reports
 from storage.tables import attempts, events, jobs
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
+from tests.support.sent import sending
 
 LANE = "ourvoice/shop"
 S = JobState
@@ -203,6 +204,19 @@ async def test_a_found_message_is_adopted_once(engine: Engine) -> None:
         assert not await send_again(connection, doubt, later(9))
         assert await known_message_ids(connection, phone(0)) == {"m1"}
     assert (await job_rows(engine))[0].state == "accepted"
+
+
+async def test_doubts_come_in_pages_in_the_order_of_the_jobs(engine: Engine) -> None:
+    await sending(engine, 5, account="ourvoice")
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id != 2).values(state="in_doubt"))
+        # The first one was tried last.
+        await connection.execute(update(attempts).where(attempts.c.job_id == 1).values(intent_at=later(90)))
+    async with reading(engine) as connection:
+        first = await doubts(connection, LANE, 2)
+        rest = await doubts(connection, LANE, 3, after=first[-1].job_id)
+        assert [doubt.job_id for doubt in (*first, *rest)] == [1, 3, 4, 5]
+        assert await doubts(connection, LANE, 3, after=5) == []
 
 
 async def test_a_late_answer_about_an_earlier_attempt_resends_nothing(engine: Engine) -> None:

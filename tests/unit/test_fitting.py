@@ -71,6 +71,18 @@ def test_a_short_cell_is_looked_at_where_it_fills_more_than_the_text() -> None:
     assert check_row(row(label="Perhaps")) == "content.buttons: more than 5 characters."
 
 
+def test_a_short_cell_is_looked_at_where_it_fills_something_beside_the_text() -> None:
+    check_row = refuse(text="Hi {{ name }}", buttons=[{"type": "reply", "text": "{{ name }}"}])
+    assert check_row(row(name="Ada")) is None
+    assert "more than 5 characters" in check_row(row(name="Ada Lovelace"))
+
+
+def test_a_cell_that_the_text_repeats_is_counted_as_often() -> None:
+    check_row = refuse(text="{{ name }}, {{ name }}, {{ name }}")
+    assert check_row(row(name="a" * 300)) is None
+    assert check_row(row(name="a" * 400)) is not None
+
+
 async def test_the_row_is_rejected_with_line_and_reason(tmp_path: Path) -> None:
     csv = tmp_path / "people.csv"
     csv.write_text(f"phone,name\n+447700900001,Ada\n+447700900002,{'x' * 2000}\n+447700900003,Bob\n")

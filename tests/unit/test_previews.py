@@ -17,6 +17,7 @@ from campaigns.content import (
     Row,
     Section,
     Template,
+    TemplateHeader,
 )
 
 
@@ -36,6 +37,33 @@ def test_a_text_with_a_medium_and_buttons() -> None:
         "[ Yes ]",
         "[ Shop ]  https://x",
     ]
+
+
+def test_what_stands_around_a_text_and_a_file_at_the_provider() -> None:
+    yes = (Button("reply", "Yes"),)
+    content = Content(MessageType.TEXT, "Well?", buttons=yes, header="Spring", footer="STOP ends it")
+    assert preview_lines(content) == ["Spring", "Well?", "STOP ends it", "[ Yes ]"]
+    assert preview_lines(Content(MessageType.IMAGE, media=(Media(id="7"),))) == [
+        "(the file 7 at the provider)"
+    ]
+    menu = Menu("Choose", (Section((Row("a", "Tea"),)),), "Drinks")
+    assert preview_lines(Content(MessageType.LIST, "What?", menu=menu, footer="Iced too")) == [
+        "Drinks",
+        "What?",
+        "Iced too",
+        "[ Choose ]",
+        "  - Tea",
+    ]
+
+
+def test_a_template_s_header() -> None:
+    def lines(header: TemplateHeader) -> list[str]:
+        content = Content(MessageType.TEMPLATE, template=Template("sale", "en", header=header))
+        return preview_lines(content)[1:]
+
+    assert lines(TemplateHeader("Ada")) == ["  header: Ada"]
+    assert lines(TemplateHeader(image=Media("https://x/a.png"))) == ["  header: https://x/a.png"]
+    assert lines(TemplateHeader(location=Location(1, 2, "Shop"))) == ["  header: place: 1, 2  Shop"]
 
 
 def test_a_list() -> None:

@@ -145,6 +145,31 @@ def test_every_key_is_read(file: Path) -> None:
             4,
             "an audio message has no caption",
         ),
+        (HEAD + '[content]\nimages = [{ alt = "a" }]\n', 5, "images[0]: say where it is"),
+        (
+            HEAD + '[content]\ndocument = { url = "https://x/a", id = "1" }\n',
+            5,
+            "content.document: say where it is: either its url, or its id at the provider",
+        ),
+        (HEAD + '[content]\ntext = "a"\nfooter = "b"\n', 4, "a footer needs buttons or a list"),
+        (HEAD + '[content]\ntext = "a"\nheader = "b"\n', 4, "a header needs buttons"),
+        (
+            HEAD + '[content]\nimages = [{ id = "1" }]\nheader = "b"\n',
+            4,
+            "above buttons a medium is the header itself",
+        ),
+        (
+            HEAD + '[content]\ntext = "a"\nheader = "b"\n[content.list]\nbutton = "c"\n'
+            'sections = [{ rows = [{ id = "1", title = "d" }] }]\n',
+            4,
+            "write it as list.title",
+        ),
+        (HEAD + '[content]\nvideo = { id = "1", voice = true }\n', 5, "content.video.voice is not known"),
+        (
+            HEAD + '[content.template]\nname = "a"\nheader = { name = "b", image = { id = "1" } }\n',
+            6,
+            "only the variable of a header's text has a name",
+        ),
         (HEAD + '[content]\ntext = "a\n', 5, "is not valid TOML"),
         (
             HEAD + "[[content.images]]\nurl = 'https://x/a'\n[[content.images]]\nulr = 'b'\n",

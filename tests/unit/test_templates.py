@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.content import Content, Media, MessageType
+from campaigns.content import Addition, Content, Media, MessageType, TemplateHeader
 from campaigns.content_spec import ContentSpec
 from campaigns.errors import SpecError
 from campaigns.templates import _JINJA, Renderer, _Piece, fold
@@ -43,6 +43,44 @@ def test_a_text_is_the_caption_of_an_image() -> None:
     assert made.render({"name": "Ada"}) == Content(
         MessageType.IMAGE, "Look, Ada", (Media("https://x/a.png"),)
     )
+
+
+def test_uploads_headers_and_footers_hold_variables() -> None:
+    made = renderer(
+        text="Hi",
+        header="{{ a }}",
+        footer="{{ b }}",
+        buttons=[{"type": "reply", "text": "Yes"}],
+        template={"name": "t", "header": {"image": {"id": "{{ c }}"}}},
+    )
+    cells = {"a": "A", "b": "B", "c": "3"}
+    assert made.variables == cells.keys()
+    free = made.render(cells)
+    assert (free.header, free.footer) == ("A", "B")
+    template = made.render(cells, template=True).template
+    assert template is not None
+    assert template.header == TemplateHeader(image=Media(id="3"))
+
+
+def test_what_only_some_providers_take_is_known_by_its_key() -> None:
+    content = ContentSpec.model_validate(
+        {
+            "images": [{"url": "https://x/a"}, {"id": "1"}],
+            "text": "a",
+            "footer": "b",
+            "buttons": [{"type": "reply", "text": "Yes"}],
+            "template": {"name": "t", "header": {"image": {"id": "2"}}},
+        }
+    )
+    assert content.additions == {
+        Addition.FOOTER: "content.footer",
+        Addition.MEDIA_ID: "content.images[1].id",
+    }
+    voice = ContentSpec.model_validate({"audio": {"url": "https://x/a", "voice": True}})
+    assert voice.additions == {Addition.VOICE: "content.audio.voice"}
+    template = ContentSpec.model_validate({"template": {"name": "t", "header": {"video": {"id": "2"}}}})
+    assert template.additions == {Addition.MEDIA_ID: "content.template.header.video.id"}
+    assert ContentSpec(text="Hi").additions == {}
 
 
 def test_content_without_variables_is_one_object() -> None:
@@ -97,6 +135,19 @@ def test_a_template_that_cannot_work_is_refused_at_load(content: dict[str, objec
         ({"text": "Hi {{ a }}"}, {}, "content.text: 'a' is undefined"),
         ({"text": "{{ a }}"}, {"a": "  "}, "content.text is empty"),
         ({"images": [{"url": "{{ a }}"}]}, {"a": "file:///etc/passwd"}, "which is no web address"),
+        (
+            {"images": [{"url": "https://x/{{ b }}"}, {"url": "{{ a }}"}]},
+            {"a": "x.png", "b": "1"},
+            "content.images[1].url becomes 'x.png', which is no web address",
+        ),
+        ({"images": [{"url": "https://x/{{ a }}"}]}, {"a": "prix été.png"}, "which is no web address"),
+        ({"images": [{"url": "https://{{ a }}"}]}, {"a": "/a.png"}, "which is no web address"),
+        ({"images": [{"id": "{{ a }}"}]}, {"a": " "}, "content.images[0].id is empty"),
+        (
+            {"template": {"name": "t", "header": {"image": {"url": "{{ a }}"}}}},
+            {"a": "x.png"},
+            "content.template.header.image.url becomes 'x.png', which is no web address",
+        ),
         ({"text": "{{ 1 // (a | int) }}"}, {"a": "0"}, "content.text cannot be filled in"),
     ],
 )

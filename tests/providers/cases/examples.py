@@ -70,8 +70,7 @@ DOCUMENTS: Final[Mapping[str, Sequence[Listed]]] = {
         request(
             "Request",
             "one object with the fields of every message type, which nobody can send; each type sends its own."
-            ' "<string>" where an address must be and latitude 123 are other values here. Of its fields, media_id'
-            " (a file uploaded beforehand) and footer_text have no counterpart in a campaign file",
+            ' "<string>" where an address must be and latitude 123 are other values here',
         ),
         Listed("answer", "Response", "shown twice; every text in it is the placeholder <string>"),
     ),

@@ -68,6 +68,11 @@ SENDS = [
         {"message_type": "image", "media_url": "https://example.com/a.jpg", "caption": "Look"},
     ),
     _sends(
+        "an image uploaded beforehand",
+        Content(MessageType.IMAGE, "Look", (Media(id="1037543291543636"),)),
+        {"message_type": "image", "media_id": "1037543291543636", "caption": "Look"},
+    ),
+    _sends(
         "a video",
         Content(MessageType.VIDEO, None, (Media("https://example.com/a.mp4"),)),
         {"message_type": "video", "media_url": "https://example.com/a.mp4"},
@@ -115,11 +120,31 @@ SENDS = [
         },
     ),
     _sends(
-        "a list with a heading",
+        "a button between a header and a footer",
+        Content(
+            MessageType.TEXT,
+            "Well?",
+            buttons=(Button("reply", "Yes", id="yes"),),
+            header="Spring",
+            footer="STOP ends it",
+        ),
+        {
+            "message_type": "interactive",
+            "interactive_type": "button",
+            "header_type": "text",
+            "header_text": "Spring",
+            "body_text": "Well?",
+            "footer_text": "STOP ends it",
+            "buttons": [{"id": "yes", "title": "Yes"}],
+        },
+    ),
+    _sends(
+        "a list with a heading and a footer",
         Content(
             MessageType.LIST,
             "Choose",
             menu=Menu("View Options", (Section((Row("a", "A", "The first"), Row("b", "B")), "All"),), "Menu"),
+            footer="STOP ends it",
         ),
         {
             "message_type": "interactive",
@@ -127,6 +152,7 @@ SENDS = [
             "header_type": "text",
             "header_text": "Menu",
             "body_text": "Choose",
+            "footer_text": "STOP ends it",
             "list_button_text": "View Options",
             "sections": [
                 {
@@ -225,6 +251,11 @@ EXAMPLES = [
         },
     ),
     _example(
+        "media: media_id",
+        'images = [{ id = "<string>" }]\ntext = "<string>"',
+        {"message_type": "image", "media_id": "<string>", "caption": "<string>"},
+    ),
+    _example(
         "location",
         'location = { latitude = 12.3, longitude = 123, name = "<string>", address = "<string>" }',
         {
@@ -237,17 +268,21 @@ EXAMPLES = [
     ),
     _example(
         "interactive, button",
-        'text = "<string>"\nbuttons = [{ type = "reply", id = "<string>", text = "<string>" }]',
+        'header = "<string>"\ntext = "<string>"\nfooter = "<string>"\n'
+        'buttons = [{ type = "reply", id = "<string>", text = "<string>" }]',
         {
             "message_type": "interactive",
             "interactive_type": "button",
             "body_text": "<string>",
+            "header_type": "text",
+            "header_text": "<string>",
+            "footer_text": "<string>",
             "buttons": [{"id": "<string>", "title": "<string>"}],
         },
     ),
     _example(
         "interactive, list",
-        'text = "<string>"\n'
+        'text = "<string>"\nfooter = "<string>"\n'
         'list = { title = "<string>", button = "View Options", sections = [{ title = "<string>", '
         'rows = [{ id = "<string>", title = "<string>", description = "<string>" }] }] }',
         {
@@ -256,6 +291,7 @@ EXAMPLES = [
             "body_text": "<string>",
             "header_type": "text",
             "header_text": "<string>",
+            "footer_text": "<string>",
             "sections": [
                 {
                     "title": "<string>",
@@ -317,6 +353,14 @@ EXAMPLES = [
         },
     ),
 ]
+
+FIELDS = """
+    content message_type media_url media_id caption filename latitude longitude location_name location_address
+    interactive_type body_text header_text footer_text buttons sections list_button_text
+    template_name template_language template_params header_type header_params header_filename
+    reaction_emoji reacted_to_message_id contacts
+    """
+"""Of the page's request example, which shows those of every type at once."""
 
 SEED_ANSWER = {
     "data": {
@@ -789,6 +833,14 @@ HEARS = [
 
 TEXT = MessageType.TEXT
 UNSENDABLE = [
+    Content(MessageType.AUDIO, None, (Media("https://example.com/a.ogg", voice=True),)),
+    Content(MessageType.TEXT, "a", buttons=(Button("reply", "Yes"),), header="x" * 61),
+    Content(MessageType.TEXT, "a", buttons=(Button("reply", "Yes"),), footer="x" * 61),
+    Content(
+        MessageType.TEMPLATE,
+        template=Template("a", "en", header=TemplateHeader(image=Media(id="1037543291543636"))),
+    ),
+    Content(MessageType.TEMPLATE, template=Template("a", "en", header=TemplateHeader("Ada", "who"))),
     Content(TEXT, ""),
     Content(TEXT, "x" * 4097),
     Content(TEXT, "x", reply_to="wamid.1"),

@@ -31,6 +31,7 @@ T = MessageType
 URL = "https://graph.facebook.com/v24.0/106540352242922/messages"
 HEADERS = {"authorization": f"Bearer {SECRET}", "content-type": "application/json"}
 PICTURE = "https://www.example.com/a.png"
+UPLOADED = "1037543291543636"
 
 
 def sends(why: str, content: Content, message: dict[str, Any], **more: Any) -> Sends:
@@ -86,6 +87,21 @@ SENDS = [
         "image",
         Content(T.IMAGE, "Look", (Media(PICTURE),)),
         of("image", {"link": PICTURE, "caption": "Look"}),
+    ),
+    sends(
+        "an image uploaded beforehand",
+        Content(T.IMAGE, "Look", (Media(id=UPLOADED),)),
+        of("image", {"id": UPLOADED, "caption": "Look"}),
+    ),
+    sends(
+        "a document uploaded beforehand",
+        Content(T.DOCUMENT, None, (Media(id=UPLOADED, filename="a.pdf"),)),
+        of("document", {"id": UPLOADED, "filename": "a.pdf"}),
+    ),
+    sends(
+        "a voice message",
+        Content(T.AUDIO, None, (Media(id=UPLOADED, voice=True),)),
+        of("audio", {"id": UPLOADED, "voice": True}),
     ),
     sends("video", Content(T.VIDEO, None, (Media(PICTURE),)), of("video", {"link": PICTURE})),
     sends("audio", Content(T.AUDIO, None, (Media(PICTURE),)), of("audio", {"link": PICTURE})),
@@ -156,11 +172,47 @@ SENDS = [
         ),
     ),
     sends(
-        "one link",
-        Content(T.TEXT, "Shop", buttons=(Button("link", "Open", url="https://example.com"),)),
+        "buttons below an uploaded document, above a footer",
+        Content(
+            T.DOCUMENT,
+            "Choose",
+            (Media(id=UPLOADED, filename="a.pdf"),),
+            (Button("reply", "Yes"),),
+            footer="STOP ends it",
+        ),
+        pressed(
+            "button",
+            header={"type": "document", "document": {"id": UPLOADED, "filename": "a.pdf"}},
+            body={"text": "Choose"},
+            footer={"text": "STOP ends it"},
+            action={"buttons": [{"type": "reply", "reply": {"id": "Yes", "title": "Yes"}}]},
+        ),
+    ),
+    sends(
+        "buttons between a header and a footer",
+        Content(T.TEXT, "Choose", buttons=(Button("reply", "Yes"),), header="Spring", footer="STOP ends it"),
+        pressed(
+            "button",
+            header={"type": "text", "text": "Spring"},
+            body={"text": "Choose"},
+            footer={"text": "STOP ends it"},
+            action={"buttons": [{"type": "reply", "reply": {"id": "Yes", "title": "Yes"}}]},
+        ),
+    ),
+    sends(
+        "one link, with header and footer",
+        Content(
+            T.TEXT,
+            "Shop",
+            buttons=(Button("link", "Open", url="https://example.com"),),
+            header="Spring",
+            footer="STOP ends it",
+        ),
         pressed(
             "cta_url",
+            header={"type": "text", "text": "Spring"},
             body={"text": "Shop"},
+            footer={"text": "STOP ends it"},
             action={
                 "name": "cta_url",
                 "parameters": {"display_text": "Open", "url": "https://example.com"},
@@ -169,11 +221,12 @@ SENDS = [
     ),
     sends(
         "list",
-        Content(T.LIST, "Pick one", menu=MENU),
+        Content(T.LIST, "Pick one", menu=MENU, footer="STOP ends it"),
         pressed(
             "list",
             header={"type": "text", "text": "Title"},
             body={"text": "Pick one"},
+            footer={"text": "STOP ends it"},
             action={
                 "button": "Options",
                 "sections": [
@@ -214,6 +267,37 @@ SENDS = [
                         "index": "1",
                         "parameters": [{"type": "payload", "payload": "STOP"}],
                     },
+                ],
+            },
+        ),
+    ),
+    sends(
+        "template with an uploaded header",
+        Content(T.TEMPLATE, template=Template("hi", "en", header=TemplateHeader(video=Media(id=UPLOADED)))),
+        of(
+            "template",
+            {
+                "name": "hi",
+                "language": {"code": "en"},
+                "components": [
+                    {"type": "header", "parameters": [{"type": "video", "video": {"id": UPLOADED}}]}
+                ],
+            },
+        ),
+    ),
+    sends(
+        "template whose header's text is named",
+        Content(T.TEMPLATE, template=Template("hi", "en", header=TemplateHeader("Ada", "first_name"))),
+        of(
+            "template",
+            {
+                "name": "hi",
+                "language": {"code": "en"},
+                "components": [
+                    {
+                        "type": "header",
+                        "parameters": [{"type": "text", "parameter_name": "first_name", "text": "Ada"}],
+                    }
                 ],
             },
         ),
@@ -267,6 +351,10 @@ TABLE = Table(
         Content(T.LIST, "a", menu=Menu("b", (Section((Row("a", "r"),), "t" * 25),))),
         Content(T.LIST, "a", menu=Menu("b", (Section((Row("a", "r"),)),), "t" * 61)),
         Content(T.TEXT, ""),
+        Content(T.IMAGE, "neither address nor id", (Media(),)),
+        Content(T.TEXT, "a", buttons=(Button("reply", "a"),), header="h" * 61),
+        Content(T.TEXT, "a", buttons=(Button("reply", "a"),), footer="f" * 61),
+        Content(T.LIST, "a", menu=MENU, footer="f" * 61),
         Content(T.TEXT, "a" * 4097),
         Content(T.IMAGE, "a" * 1025, (Media(PICTURE),)),
         Content(T.IMAGE, None, (Media(PICTURE), Media(PICTURE))),
@@ -295,6 +383,35 @@ TABLE = Table(
             at="template",
             vars={"order": "ORDER-9182"},
             template=True,
-        )
+        ),
+        Example(
+            "Cloud API: Interactive reply buttons messages",
+            "Request syntax, with an image of an upload as header and a footer",
+            """
+            images = [{ id = "2762702990552401" }]
+            text = "Hi {{ name }}. Your gardening workshop is on April 9th."
+            footer = "Lucky Shrub: Your gateway to succulents!"
+            buttons = [{ type = "reply", id = "change-button", text = "Change" }]
+            """,
+            {
+                "type": "button",
+                "header": {"type": "image", "image": {"id": "2762702990552401"}},
+                "body": {"text": "Hi Pablo. Your gardening workshop is on April 9th."},
+                "footer": {"text": "Lucky Shrub: Your gateway to succulents!"},
+                "action": {
+                    "buttons": [{"type": "reply", "reply": {"id": "change-button", "title": "Change"}}]
+                },
+            },
+            at="interactive",
+            vars={"name": "Pablo"},
+        ),
+        Example(
+            "Cloud API: Audio messages",
+            "A voice message",
+            'audio = { id = "{{ recording }}", voice = true }',
+            {"id": "1013859600285441", "voice": True},
+            at="audio",
+            vars={"recording": "1013859600285441"},
+        ),
     ],
 )

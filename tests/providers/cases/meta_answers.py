@@ -31,6 +31,10 @@ DOCUMENTED = {
 }
 
 
+WAITS = {131057: 60.0}
+"""Seconds that Meta's page on error codes asks to wait."""
+
+
 def error(code: int) -> dict[str, Any]:
     return {
         "error": {
@@ -69,7 +73,7 @@ READS = [
             f"error {code}",
             400,
             error(code),
-            [Refused(kind, str(code), f"(#{code}) Something: What it was")],
+            [Refused(kind, str(code), f"(#{code}) Something: What it was", WAITS.get(code))],
             TO,
         )
         for kind, codes in DOCUMENTED.items()

@@ -125,7 +125,7 @@ SENDS = [
     _media(MessageType.IMAGE, "a.png", None),
     _media(MessageType.VIDEO, "a.mp4", "See how"),
     _media(MessageType.AUDIO, "a.ogg", None),
-    _media(MessageType.DOCUMENT, "prix été.pdf", "Prix d’été 🌞"),
+    _media(MessageType.DOCUMENT, "prix-été.pdf", "Prix d’été 🌞"),
 ]
 
 
@@ -343,6 +343,7 @@ TABLE = Table(
     unsendable=[
         Content(MessageType.TEXT, ""),
         Content(MessageType.IMAGE, "a caption and nothing else"),
+        Content(MessageType.IMAGE, "uploaded", (Media(id="1"),)),
         Content(MessageType.AUDIO, "a caption", (Media("https://example.com/a.ogg"),)),
     ],
     examples=EXAMPLES,

@@ -126,6 +126,26 @@ SENDS = [
         ),
     ),
     sends(
+        "a button between a header and a footer",
+        Content(
+            MessageType.TEXT,
+            "Are you coming?",
+            buttons=(Button("reply", "Yes", id="yes"),),
+            header="Party",
+            footer="Reply STOP to opt out",
+        ),
+        message(
+            "interactive",
+            interactive={
+                "type": "button",
+                "header": {"type": "text", "text": "Party"},
+                "body": {"text": "Are you coming?"},
+                "footer": {"text": "Reply STOP to opt out"},
+                "action": {"buttons": [{"type": "reply", "reply": {"id": "yes", "title": "Yes"}}]},
+            },
+        ),
+    ),
+    sends(
         "a list",
         Content(
             MessageType.LIST,
@@ -277,6 +297,8 @@ UNSENDABLE = [
         MessageType.IMAGE, "Look", (Media("https://example.com/a.png"),), (Button("reply", "Yes", id="1"),)
     ),
     Content(MessageType.IMAGE, "No image"),
+    Content(MessageType.IMAGE, "Uploaded", (Media(id="1"),)),
+    _text(buttons=(Button("reply", "Yes", id="1"),), footer="x" * 61),
     Content(
         MessageType.IMAGE, None, (Media("https://example.com/a.png"), Media("https://example.com/b.png"))
     ),
