@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, islice, repeat
+from itertools import count, islice
 from typing import Any, Final, TypeVar
 
+import orjson
 from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -151,9 +152,10 @@ async def add_recipients(connection: AsyncConnection, campaign_id: int, audience
 
 
 _SQLITE_ADD: Final = (
-    "INSERT INTO recipients (campaign_id, {names}) VALUES (?, {marks}) "
-    "ON CONFLICT (campaign_id, phone) DO NOTHING"
+    "INSERT INTO recipients (campaign_id, {names}) VALUES {rows} ON CONFLICT (campaign_id, phone) DO NOTHING"
 )
+_AT_ONCE: Final = 3_000
+"""Rows in one statement, in which SQLite's thread leaves the interpreter to the one that reads the file."""
 
 
 async def _add_on_sqlite(
@@ -162,13 +164,25 @@ async def _add_on_sqlite(
     """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
-    columns = audience.stored_columns()
-    add = _SQLITE_ADD.format(names=", ".join(columns), marks=", ".join("?" * len(columns)))
-    cursor = await raw.executemany(add, zip(repeat(campaign_id), *columns.values(), strict=False))
-    if cursor.rowcount == len(audience.phones):
+    names, columns, added = ", ".join(audience.columns()), audience.stored_columns().values(), 0
+    marks = f"({', '.join('?' * (1 + len(columns)))})"
+    for start in range(0, len(audience.phones), _AT_ONCE):
+        size = min(_AT_ONCE, len(audience.phones) - start)
+        add = _SQLITE_ADD.format(names=names, rows=", ".join([marks] * size))
+        parts = [[campaign_id] * size, *(column[start : start + size] for column in columns)]
+        added += (await raw.execute(add, _row_by_row(parts))).rowcount
+    if added == len(audience.phones):
         return None
-    added = await raw.execute_fetchall("SELECT phone FROM recipients WHERE id > ?", (newest,))
-    return {phone for (phone,) in added}
+    newer = select(func.json_group_array(recipients.c.phone)).where(recipients.c.id > newest)
+    return set(orjson.loads((await connection.execute(newer)).scalar_one()))
+
+
+def _row_by_row(columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """The first of each column, then the second of each, and so on."""
+    values: list[Any] = [None] * (len(columns) * len(columns[0]))
+    for at, column in enumerate(columns):
+        values[at :: len(columns)] = column
+    return values
 
 
 _STAGE: Final = (
