@@ -15,7 +15,6 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    CompoundSelect,
     FromClause,
     Table,
     and_,
@@ -115,14 +114,15 @@ async def old_campaigns(connection: AsyncConnection, before: datetime) -> list[i
 
 
 async def count_jobs(connection: AsyncConnection, run_ids: Sequence[int]) -> int:
-    """How many jobs of these runs are final."""
-    final = jobs.c.run_id.in_(run_ids) & jobs.c.state.in_(FINAL_STATES)
-    return await _count(connection, jobs, final)
+    """How many jobs of these runs can go."""
+    return await _count(connection, jobs, jobs.c.run_id.in_(run_ids) & _can_go())
 
 
 async def count_rows(connection: AsyncConnection, campaign_ids: Sequence[int]) -> tuple[int, int]:
-    """How many recipients and rejects these campaigns have."""
-    people = await _count(connection, recipients, recipients.c.campaign_id.in_(campaign_ids))
+    """How many recipients and rejects of these campaigns can go with their jobs."""
+    kept = select(jobs.c.id).where(jobs.c.recipient_id == recipients.c.id, ~_can_go())
+    mine = recipients.c.campaign_id.in_(campaign_ids) & ~kept.exists()
+    people = await _count(connection, recipients, mine)
     return people, await _count(connection, rejects, rejects.c.campaign_id.in_(campaign_ids))
 
 
@@ -144,8 +144,12 @@ async def purge_jobs(connection: AsyncConnection, run: OldRun, now: datetime, li
     if await _family(connection, run) != run.family:
         return 0
     earlier = select(jobs.c.id).where(jobs.c.run_id.in_([one for one in run.family if one < run.id]))
-    final = jobs.c.run_id == run.id, jobs.c.state.in_(FINAL_STATES), jobs.c.id.not_in(_newest())
-    chosen = select(jobs.c.id).where(*final, ~earlier.exists()).limit(limit).with_for_update()
+    chosen = (
+        select(jobs.c.id)
+        .where(jobs.c.run_id == run.id, _can_go(), ~earlier.exists())
+        .limit(limit)
+        .with_for_update()
+    )
     ids = list(await connection.scalars(chosen))
     if not ids:
         return 0
@@ -166,12 +170,15 @@ async def _family(connection: AsyncConnection, run: OldRun) -> tuple[int, ...]:
     return tuple(await connection.scalars(members))
 
 
-def _newest() -> CompoundSelect[Any]:
-    """SQLite gives the number of a last row that was deleted away again, and touches outlive their jobs: so the last
-    job stays until there is a newer one, and that of the last attempt, from which circuit breakers reckon."""
+def _can_go() -> ColumnElement[bool]:
+    """The job is final, and not the last one.
+
+    SQLite gives the number of a last row that was deleted away again, and touches outlive their jobs: so the last job
+    stays until there is a newer one, and so does that of the last attempt, from which circuit breakers reckon.
+    """
     last = select(func.max(attempts.c.id)).scalar_subquery()
-    newest = select(attempts.c.job_id).where(attempts.c.id == last)
-    return select(func.max(jobs.c.id)).union(newest)
+    tried = select(attempts.c.job_id).where(attempts.c.id == last)
+    return jobs.c.state.in_(FINAL_STATES) & jobs.c.id.not_in(select(func.max(jobs.c.id)).union(tried))
 
 
 _SUMS: Final = ("jobs", "cost_micros", "price_micros")
