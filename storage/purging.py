@@ -176,9 +176,11 @@ def _can_go() -> ColumnElement[bool]:
     SQLite gives the number of a last row that was deleted away again, and touches outlive their jobs: so the last job
     stays until there is a newer one, and so does that of the last attempt, from which circuit breakers reckon.
     """
-    last = select(func.max(attempts.c.id)).scalar_subquery()
-    tried = select(attempts.c.job_id).where(attempts.c.id == last)
-    return jobs.c.state.in_(FINAL_STATES) & jobs.c.id.not_in(select(func.max(jobs.c.id)).union(tried))
+    job, call = jobs.alias("newer_job"), attempts.alias("newer_call")
+    newer_job = select(job.c.id).where(job.c.id > jobs.c.id)
+    newer_call = select(call.c.id).where(call.c.id > attempts.c.id)
+    has_last = select(attempts.c.id).where(attempts.c.job_id == jobs.c.id, ~newer_call.exists())
+    return and_(jobs.c.state.in_(FINAL_STATES), newer_job.exists(), ~has_last.exists())
 
 
 _SUMS: Final = ("jobs", "cost_micros", "price_micros")
