@@ -139,11 +139,14 @@ async def _count(connection: AsyncConnection, table: Table, which: ColumnElement
 async def purge_jobs(connection: AsyncConnection, run: OldRun, now: datetime, limit: int) -> int:
     """Take out so many final jobs of the run with their attempts and events, counted in its totals; how many.
 
-    None while an earlier run of its occurrence has any: of a person's tries the newest counts, so it goes last.
+    Of a person's tries the newest counts, so it goes last: not before those of earlier runs of its occurrence.
     """
     if await _family(connection, run) != run.family:
         return 0
-    earlier = select(jobs.c.id).where(jobs.c.run_id.in_([one for one in run.family if one < run.id]))
+    older = jobs.alias("older")
+    earlier = select(older.c.id).where(
+        older.c.run_id.in_([one for one in run.family if one < run.id]), older.c.phone == jobs.c.phone
+    )
     chosen = (
         select(jobs.c.id)
         .where(jobs.c.run_id == run.id, _can_go(), ~earlier.exists())

@@ -167,7 +167,7 @@ async def test_the_details_go_and_the_numbers_stay(engine: Engine) -> None:
 
 
 async def test_stopped_after_every_step_it_goes_on_and_is_right_all_along(engine: Engine) -> None:
-    await past(engine, *ENDS)
+    await past(engine, *ENDS, *ENDS)
     before, now, steps = await numbers(engine), after(100), 0
 
     def stop(_done: int) -> None:
@@ -178,7 +178,7 @@ async def test_stopped_after_every_step_it_goes_on_and_is_right_all_along(engine
             await carry_out(engine, plan, now, stop)
         assert await numbers(engine) == before
         steps += 1
-    assert steps == 5 + 3 + 2
+    assert steps == 9 + 6 + 2
     assert await count(engine, jobs) == 1
 
 
@@ -325,6 +325,15 @@ async def test_of_a_persons_tries_the_newest_counts_at_every_step(engine: Engine
         assert await numbers(engine) == before
         steps += 1
     assert steps > 6
+
+
+async def test_a_second_try_does_not_go_before_the_first(engine: Engine) -> None:
+    await retried(engine, ENDS[0], ENDS[1], ENDS[1])
+    async with writing(engine) as connection:
+        await connection.execute(insert(attempts).values(job_id=1, run_id=1, **{**CALL, "number": 2}))
+    before = await numbers(engine)
+    assert (await purged(engine))["jobs"] == 7 - 2
+    assert await numbers(engine) == before
 
 
 async def test_a_first_try_that_ended_in_time_waits_for_the_second(engine: Engine) -> None:
