@@ -13,10 +13,11 @@ from itertools import count, islice
 from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import Text, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.intake.model import Own
+from storage.bulk import table_of
 from storage.engine import is_sqlite
 from storage.tables import campaigns, imports, recipients, rejects, to_millis
 
@@ -219,14 +220,14 @@ async def _add_on_postgresql(
 async def holders(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> dict[str, Holder]:
     """Number -> the recipient of this campaign who has it."""
     columns = (recipients.c.import_id, recipients.c.line, recipients.c.phone, recipients.c.vars)
-    found: dict[str, Holder] = {}
-    for batch in _batches(phones):
-        matching = select(*columns).where(
-            recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(batch)
-        )
-        for import_id, line, phone, variables in await connection.execute(matching):
-            found[phone] = Holder((import_id, line), phone, variables)
-    return found
+    given = table_of(connection, [{"phone": phone} for phone in phones], phone=Text())
+    matching = select(*columns).where(
+        recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(select(given.c.phone))
+    )
+    return {
+        phone: Holder((import_id, line), phone, variables)
+        for import_id, line, phone, variables in await connection.execute(matching)
+    }
 
 
 async def replace_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> None:
@@ -258,7 +259,10 @@ async def add_rejects(connection: AsyncConnection, campaign_id: int, rows: Seque
         for row in rows
     ]  # fmt: skip
     if values:
-        await connection.execute(insert(rejects), values)
+        names = [column.name for column in rejects.c if column.name != "id"]
+        given = table_of(connection, values, **{name: rejects.c[name].type for name in names})
+        columns = (given.c[name] for name in names)
+        await connection.execute(insert(rejects).from_select(names, select(*columns)))
 
 
 async def rejects_at(
