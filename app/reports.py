@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from storage import reports
 from storage.campaigns import Campaign, require
 from storage.engine import Connection
 from storage.reports import CostLine, Delivery
+from storage.totals import purged_since
 
 Row = Sequence[Any]
 
@@ -42,11 +44,12 @@ async def delivery_report(connection: Connection, name: str) -> Report:
     """What became of every row of the file."""
     campaign = await require(connection, name)
     found = await reports.delivery(connection, campaign)
+    purged_at = await purged_since(connection, campaign.id)
     return Report(
-        _delivery_json(campaign, found),
+        {**_delivery_json(campaign, found), "purged_at": purged_at},
         _delivery_tables(campaign, found),
         _delivery_csv(found),
-        _delivery_remarks(found),
+        [*_delivery_remarks(found), *_purged_remarks(purged_at)],
     )
 
 
@@ -117,6 +120,15 @@ def _delivery_remarks(found: Delivery) -> list[str]:
     return remarks
 
 
+def _purged_remarks(purged_at: datetime | None) -> list[str]:
+    return [f"{purged_note(purged_at)} The numbers stay."] if purged_at else []
+
+
+def purged_note(purged_at: datetime) -> str:
+    """Said wherever single messages are asked for."""
+    return f"Details were purged on {purged_at:%Y-%m-%d}."
+
+
 def _of(part: int, whole: int) -> str:
     return percent(part / whole if whole else None)
 
@@ -127,6 +139,7 @@ async def cost_report(connection: Connection, name: str) -> Report:
     countries = await reports.cost_by_country(connection, campaign.id)
     categories = await reports.cost_by_category(connection, campaign.id)
     totals = _totals(countries)
+    purged_at = await purged_since(connection, campaign.id)
     lines = [("country", line) for line in countries] + [("category", line) for line in categories]
     return Report(
         {
@@ -135,6 +148,7 @@ async def cost_report(connection: Connection, name: str) -> Report:
             **({"totals": totals} if len(totals) != 1 else {}),
             "by_country": [_cost_json("country", line) for line in countries],
             "by_category": [_cost_json("category", line) for line in categories],
+            "purged_at": purged_at,
         },
         [
             _cost_total_table(campaign, totals),
@@ -149,7 +163,7 @@ async def cost_report(connection: Connection, name: str) -> Report:
                 for kind, line in lines
             ],
         ),
-        _cost_remarks(totals),
+        [*_cost_remarks(totals), *_purged_remarks(purged_at)],
     )
 
 
@@ -234,6 +248,7 @@ async def failures_report(connection: Connection, name: str) -> Report:
     found = await reports.failures(connection, campaign.id)
     bad_rows = await reports.reject_groups(connection, campaign.id)
     delivery = await reports.delivery(connection, campaign)
+    purged_at = await purged_since(connection, campaign.id)
     jobs = [
         (f.state.value, f.code or f.reason, f.text or _means(f.reason), f.count, f.example) for f in found
     ]
@@ -250,9 +265,11 @@ async def failures_report(connection: Connection, name: str) -> Report:
                 {"code": r.code, "text": r.reason, "count": r.count, "first_line": r.first_line}
                 for r in bad_rows
             ],
+            "purged_at": purged_at,
         },
         [Table(f"Not reached by {campaign.name}", headings, [*jobs, *skipped, *rows])],
         Table(None, ("outcome", "code", "text", "count", "example"), [*jobs, *skipped, *rows]),
+        _purged_remarks(purged_at),
     )
 
 

@@ -37,6 +37,7 @@ from storage.timelines import (
     nearest_number,
     paused_since,
 )
+from storage.totals import purged_since
 
 LEAST: Final = 3
 """Characters of what is no number, to look for it among the rejected rows."""
@@ -103,6 +104,12 @@ async def tell_story(
     left_out = await find_rejects(connection, campaign.id, read.number)
     told = await find_jobs(connection, campaign.id, read.number)
     row = await find_row(connection, campaign.id, read.number)
+    purged_at = await purged_since(connection, campaign.id)
+    if purged_at is not None and not told and (row is None or campaign.purged_at is not None):
+        raise NotFound(
+            f"The details of {name} were purged on {purged_at:%Y-%m-%d}: nothing is known of {read.number} in it.",
+            hint=f"drumbeat contacts show {read.number}",
+        )
     only_tests = all(job.run_kind == "test" for job in told)
     if row is not None and only_tests:
         return await _waiting(case, row, told, left_out)

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from app.output import percent
 from app.reports import Report, Row, Table
+from campaigns.errors import InvalidInput
 from campaigns.proportions import p_value
 from campaigns.variants import Measure, Tally
 from scheduler.variants import Standing, standing
 from storage.engine import Connection
+from storage.totals import runs_purged_since
 
 SURE: Final = 0.05
 """A p-value below it is commonly taken for more than chance."""
@@ -53,6 +55,12 @@ def _rate(count: int, of: int) -> float | None:
 async def variants_report(connection: Connection, name: str) -> Report:
     """How each variant of the newest run fared, and whether the differences are more than chance."""
     found = await standing(connection, name)
+    purged_at = await runs_purged_since(connection, [found.experiment.run_id])
+    if purged_at is not None:
+        raise InvalidInput(
+            f"The messages of {name} were purged on {purged_at:%Y-%m-%d}; how its variants compared is gone.",
+            hint=f"drumbeat report delivery {name}",
+        )
     compared = list(_comparisons(found.tested))
     lines = [(variant, tally) for variant, tally in found.tested.items()]
     lines += [(OF_THE_REST, found.rest)] if found.rest.sent else []

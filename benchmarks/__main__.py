@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from benchmarks import intake, jobs, pacing, sending, webhooks
+from benchmarks import intake, jobs, pacing, sending, webhooks, workers
 
 BENCHES: Mapping[str, Callable[[], bool]] = {
     "intake": intake.report,
     "sending": sending.report,
     "pacing": pacing.report,
     "jobs": jobs.report,
+    "workers": workers.report,
     "memory": sending.report_memory,
     "webhooks": webhooks.report,
 }

@@ -33,7 +33,7 @@ from storage.tables import campaigns, metadata, recipients
 
 ROWS = 1_000_000
 TIMES = 3
-BAR = 0.35
+BAR = 0.5
 MEMORY_BAR_MB = 400
 BARE_CHUNK = 25_000
 _INSERT = (

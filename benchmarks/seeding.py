@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,14 +44,26 @@ def new_database() -> Iterator[str]:
         yield f"sqlite:///{Path(folder, 'bench.db')}"
 
 
-def meta_account(port: int, folder: Path, **values: Any) -> MetaAccount:
-    """An account at the stub, with one sender."""
+@contextmanager
+def new_server() -> Iterator[str]:
+    """The URL of an empty database of a PostgreSQL server that was started for it."""
+    from tests.support.databases import fresh_database, postgres_server
+
+    with postgres_server() as server, fresh_database(server) as url:
+        yield url
+
+
+def meta_account(port: int, folder: Path, *, names: Sequence[str] = (SENDER,), **values: Any) -> MetaAccount:
+    """An account at the stub, with these senders."""
     key = folder / "api_key"
     key.write_text("the key of the benchmarks")
-    sender = {"name": SENDER, "phone_number_id": "106540352242922", **values}
+    senders = [
+        {"name": name, "phone_number_id": f"10654035224292{number}", **values}
+        for number, name in enumerate(names, 2)
+    ]
     base_url = f"http://127.0.0.1:{port}/v24.0"
     return MetaAccount.model_validate(
-        {"adapter": "meta", "base_url": base_url, "api_key": f"file:{key}", "senders": [sender]}
+        {"adapter": "meta", "base_url": base_url, "api_key": f"file:{key}", "senders": senders}
     )
 
 

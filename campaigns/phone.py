@@ -16,7 +16,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
 
 from campaigns.intake.codes import RejectCode
-from campaigns.phone_plans import international_region, local_elsewhere, local_number
+from campaigns.phone_plans import international_region, local_elsewhere, local_number, usual_mobile
 
 BUCKETS: Final = 10_000
 
@@ -113,6 +113,8 @@ def quick(text: str, country: str | None = None) -> Phone | None:
 
 def quick_pair(text: str, country: str | None) -> tuple[str, str] | None:
     """`quick` as (number, region), for loops over millions."""
+    if text[:1] == "+" and (region := usual_mobile(text)):
+        return text, region
     return _quick_digits(text, country) or _quick_digits(text.translate(_SPACING), country)
 
 

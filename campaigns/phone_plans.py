@@ -105,7 +105,7 @@ class CallingCode:
         self._plans = plans if len(plans) > 1 else []
         self.first = self._first(plans[0]) if plans and plans[0].leading is None else None
 
-    def _first(self, plan: Plan) -> tuple[Callable[[str], object], str]:
+    def _first(self, plan: Plan) -> tuple[Callable[..., object], str]:
         """Matches the whole mobile numbers of the first region, which most numbers are of."""
         bodies = "|".join(pattern.pattern for pattern in plan.mobile_patterns())
         whole = re.compile(f"{self._start.pattern}(?:{bodies or _NEVER})", re.ASCII)
@@ -182,6 +182,12 @@ class _Local:
 
 
 _local: Final = lru_cache(maxsize=None)(_Local)
+
+
+def usual_mobile(text: str) -> str | None:
+    """The region of `+` and a whole mobile number of the first region with its calling code; None: look closer."""
+    code = _beginning(text[1:4])
+    return code.first[1] if code and code.first and code.first[0](text, 1) else None
 
 
 def international_region(digits: str) -> str | None:

@@ -21,6 +21,11 @@ async def clone(engine: Engine, name: str, new: str, *, now: Now = utc_now) -> i
     async with writing(engine) as connection:
         source = await require(connection, name)
         await lock_campaign(connection, source.id)
+        if source.purged_at is not None:
+            raise InvalidInput(
+                f"The list of {name} was purged on {source.purged_at:%Y-%m-%d}; there is nobody to copy.",
+                hint="Give the campaign file another name, and load it with its list.",
+            )
         spec = _renamed(source.spec, new)
         if await find(connection, new):
             raise InvalidInput(f"There is a campaign {new!r} already.", hint="Choose another name.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import orjson
 from campaigns.clock import Now, utc_now
 from campaigns.errors import IntakeError, NotFound, UsageError
 from campaigns.intake.codes import IntakeCode, RejectCode
-from campaigns.intake.model import Detected, IntakeOptions, Reject
+from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject
 from campaigns.intake.read import Intake, open_intake
 from campaigns.intake.rejects import RejectsFile
 from scheduler.fitting import Refuse, without_refused
@@ -187,13 +188,24 @@ class _Loading:
         )  # fmt: skip
 
     async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
-        for read in self._intake.chunks():
-            chunk = without_refused(read, self._refuse) if self._refuse else read
-            self._count(await keeper.store(chunk), file)
+        """Chunk by chunk; the next one is read while the database takes this one."""
+        chunks = self._chunks()
+        chunk = next(chunks, None)
+        while chunk is not None:
+            reading = asyncio.ensure_future(asyncio.to_thread(next, chunks, None))
+            try:
+                self._count(await keeper.store(chunk), file)
+            finally:
+                await asyncio.wait([reading])
             self._rows += chunk.rows
             if progress is not None:
                 progress(self._rows)
+            chunk = reading.result()
         self._count(await keeper.finish(), file)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        for read in self._intake.chunks():
+            yield without_refused(read, self._refuse) if self._refuse else read
 
     def _count(self, rejects: list[Reject], file: RejectsFile) -> None:
         file.write(rejects)

@@ -20,6 +20,7 @@ from storage.control import move_campaign
 from storage.engine import Connection, Engine, writing
 from storage.retries import GIVEN_UP, EndedGroup, Occurrence, add_retries, ended_groups, newest_occurrence
 from storage.side_runs import add_side_run, count_jobs_made
+from storage.totals import runs_purged_since
 
 K = FailureKind
 
@@ -142,6 +143,7 @@ async def retry_failed(
         campaign = await require(connection, name)
         await lock_campaign(connection, campaign.id)
         occurrence = await _occurrence(connection, campaign)
+        await _refuse_purged(connection, name, occurrence)
         spec = CampaignSpec.from_json(occurrence.spec)
         expires_at = _deadline(spec, moment)
         groups = await ended_groups(connection, occurrence, given_up=given_up)
@@ -180,6 +182,16 @@ async def _occurrence(connection: Connection, campaign: Campaign) -> Occurrence:
             hint=f"drumbeat campaign {then.format(campaign.name)}",
         )
     return occurrence
+
+
+async def _refuse_purged(connection: Connection, name: str, occurrence: Occurrence) -> None:
+    """Who has the message already is not known any more."""
+    purged_at = await runs_purged_since(connection, occurrence.run_ids)
+    if purged_at is not None:
+        raise InvalidInput(
+            f"The details of {name} were purged on {purged_at:%Y-%m-%d}; nothing of it is sent again.",
+            hint=f"drumbeat report failures {name}",
+        )
 
 
 def _deadline(spec: CampaignSpec, now: datetime) -> datetime | None:

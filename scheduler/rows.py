@@ -88,7 +88,9 @@ class RowKeeper:
 
     async def _places(self, chunk: Chunk) -> dict[int, Place]:
         """Line in this file -> old place, of rows that take the place of an earlier file's reject."""
-        claims = [*zip(chunk.lines, chunk.origins, strict=True), *((r.line, r.origin) for r in chunk.rejects)]
+        claims = [(reject.line, reject.origin) for reject in chunk.rejects]
+        if any(chunk.origins):
+            claims += zip(chunk.lines, chunk.origins, strict=True)
         wanted = {origin for _, origin in claims if origin is not None}
         if not wanted:
             return {}

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, islice, repeat
+from itertools import count, islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+import orjson
+from sqlalchemy import Text, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.intake.model import Own
+from storage.bulk import table_of
 from storage.engine import is_sqlite
 from storage.tables import campaigns, imports, recipients, rejects, to_millis
 
@@ -151,9 +153,10 @@ async def add_recipients(connection: AsyncConnection, campaign_id: int, audience
 
 
 _SQLITE_ADD: Final = (
-    "INSERT INTO recipients (campaign_id, {names}) VALUES (?, {marks}) "
-    "ON CONFLICT (campaign_id, phone) DO NOTHING"
+    "INSERT INTO recipients (campaign_id, {names}) VALUES {rows} ON CONFLICT (campaign_id, phone) DO NOTHING"
 )
+_AT_ONCE: Final = 3_000
+"""Rows in one statement, in which SQLite's thread leaves the interpreter to the one that reads the file."""
 
 
 async def _add_on_sqlite(
@@ -162,13 +165,25 @@ async def _add_on_sqlite(
     """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
-    columns = audience.stored_columns()
-    add = _SQLITE_ADD.format(names=", ".join(columns), marks=", ".join("?" * len(columns)))
-    cursor = await raw.executemany(add, zip(repeat(campaign_id), *columns.values(), strict=False))
-    if cursor.rowcount == len(audience.phones):
+    names, columns, added = ", ".join(audience.columns()), audience.stored_columns().values(), 0
+    marks = f"({', '.join('?' * (1 + len(columns)))})"
+    for start in range(0, len(audience.phones), _AT_ONCE):
+        size = min(_AT_ONCE, len(audience.phones) - start)
+        add = _SQLITE_ADD.format(names=names, rows=", ".join([marks] * size))
+        parts = [[campaign_id] * size, *(column[start : start + size] for column in columns)]
+        added += (await raw.execute(add, _row_by_row(parts))).rowcount
+    if added == len(audience.phones):
         return None
-    added = await raw.execute_fetchall("SELECT phone FROM recipients WHERE id > ?", (newest,))
-    return {phone for (phone,) in added}
+    newer = select(func.json_group_array(recipients.c.phone)).where(recipients.c.id > newest)
+    return set(orjson.loads((await connection.execute(newer)).scalar_one()))
+
+
+def _row_by_row(columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """The first of each column, then the second of each, and so on."""
+    values: list[Any] = [None] * (len(columns) * len(columns[0]))
+    for at, column in enumerate(columns):
+        values[at :: len(columns)] = column
+    return values
 
 
 _STAGE: Final = (
@@ -205,14 +220,14 @@ async def _add_on_postgresql(
 async def holders(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> dict[str, Holder]:
     """Number -> the recipient of this campaign who has it."""
     columns = (recipients.c.import_id, recipients.c.line, recipients.c.phone, recipients.c.vars)
-    found: dict[str, Holder] = {}
-    for batch in _batches(phones):
-        matching = select(*columns).where(
-            recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(batch)
-        )
-        for import_id, line, phone, variables in await connection.execute(matching):
-            found[phone] = Holder((import_id, line), phone, variables)
-    return found
+    given = table_of(connection, [{"phone": phone} for phone in phones], phone=Text())
+    matching = select(*columns).where(
+        recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(select(given.c.phone))
+    )
+    return {
+        phone: Holder((import_id, line), phone, variables)
+        for import_id, line, phone, variables in await connection.execute(matching)
+    }
 
 
 async def replace_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> None:
@@ -244,7 +259,10 @@ async def add_rejects(connection: AsyncConnection, campaign_id: int, rows: Seque
         for row in rows
     ]  # fmt: skip
     if values:
-        await connection.execute(insert(rejects), values)
+        names = [column.name for column in rejects.c if column.name != "id"]
+        given = table_of(connection, values, **{name: rejects.c[name].type for name in names})
+        columns = (given.c[name] for name in names)
+        await connection.execute(insert(rejects).from_select(names, select(*columns)))
 
 
 async def rejects_at(

@@ -8,13 +8,13 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import NotFound
 from campaigns.spec import CampaignSpec
 from campaigns.states import CampaignState
-from storage.tables import campaigns, imports, recipients, rejects, runs
+from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,9 @@ class Campaign:
     spec: CampaignSpec
     start_at: datetime | None
     created_at: datetime
+    purged_at: datetime | None = None
+    """When its list was purged, or began to be."""
+    purged_recipients: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,8 @@ async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
             campaigns.c.state,
             campaigns.c.reason,
             campaigns.c.category,
-            _count_of(recipients).label("recipients"),
-            _count_of(rejects).label("rejected"),
+            (_count_of(recipients) + campaigns.c.purged_recipients).label("recipients"),
+            (_count_of(rejects) + _purged_rejects()).label("rejected"),
             campaigns.c.start_at,
             campaigns.c.created_at,
         ).order_by(campaigns.c.created_at.desc(), campaigns.c.id.desc())
@@ -160,6 +163,11 @@ def _count_of(table: Any) -> Any:
     )
 
 
+def _purged_rejects() -> ColumnElement[int]:
+    gone = cast(func.coalesce(func.sum(purged_rejects.c.rows), 0), BigInteger)
+    return select(gone).where(purged_rejects.c.campaign_id == campaigns.c.id).scalar_subquery()
+
+
 def _campaign(row: RowMapping) -> Campaign:
     return Campaign(
         id=row["id"],
@@ -169,4 +177,6 @@ def _campaign(row: RowMapping) -> Campaign:
         spec=CampaignSpec.from_json(row["spec"]),
         start_at=row["start_at"],
         created_at=row["created_at"],
+        purged_at=row["purged_at"],
+        purged_recipients=row["purged_recipients"],
     )

@@ -6,12 +6,25 @@ so that rows = rejected + jobs, and jobs = the sum of states, at every moment.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import NO_CURRENCY, from_micros
@@ -19,6 +32,7 @@ from campaigns.states import AWAITING_RECEIPT, RANK, CampaignState, JobState
 from storage.campaigns import Campaign, was_launched
 from storage.retries import ALREADY_ARRIVED, tried_again
 from storage.tables import attempts, campaigns, jobs, recipients, rejects, runs
+from storage.totals import PurgedJobs, purged_ledger, purged_reject_groups, purged_states
 
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
 NEVER_LEFT: Final = (JobState.PENDING, JobState.SKIPPED, JobState.EXPIRED, JobState.CANCELLED)
@@ -93,7 +107,8 @@ class Failure:
     reason: str | None
     text: str | None
     count: int
-    example: str
+    example: str | None
+    """None: they are purged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +126,13 @@ async def delivery(connection: AsyncConnection, campaign: Campaign) -> Delivery:
     rejected = await connection.execute(
         select(func.count()).select_from(rejects).where(rejects.c.campaign_id == campaign.id)
     )
+    gone = await purged_states(connection, campaign.id)
+    gone_rows = await purged_reject_groups(connection, campaign.id)
     return Delivery(
-        rejected=rejected.scalar_one(),
-        states=await _states(connection, campaign),
-        skipped=await _reasons(connection, campaign.id, JobState.SKIPPED, jobs.c.reason),
-        failed=await _reasons(
-            connection, campaign.id, JobState.FAILED, func.coalesce(jobs.c.code, jobs.c.reason)
-        ),
+        rejected=rejected.scalar_one() + sum(group.count for group in gone_rows),
+        states=_states_with(await _states(connection, campaign), gone),
+        skipped=await _reasons(connection, campaign.id, gone, JobState.SKIPPED, "reason"),
+        failed=await _reasons(connection, campaign.id, gone, JobState.FAILED, "code"),
     )
 
 
@@ -126,74 +141,96 @@ async def _states(connection: AsyncConnection, campaign: Campaign) -> dict[JobSt
         waiting = await connection.execute(
             select(func.count()).select_from(recipients).where(recipients.c.campaign_id == campaign.id)
         )
-        return {_state_before_launch(campaign): waiting.scalar_one()}
+        return {_state_before_launch(campaign): waiting.scalar_one() + campaign.purged_recipients}
     counted = await connection.execute(
         select(jobs.c.state, func.count()).where(_of_campaign(campaign.id)).group_by(jobs.c.state)
     )
-    found = {JobState(state): number for state, number in counted}
-    return {state: found[state] for state in JobState if state in found}
+    return {JobState(state): number for state, number in counted}
+
+
+def _states_with(found: dict[JobState, int], gone: Sequence[PurgedJobs]) -> dict[JobState, int]:
+    together = Counter(found)
+    for group in gone:
+        together[group.state] += group.count
+    return {state: together[state] for state in JobState if state in together}
 
 
 async def _reasons(
-    connection: AsyncConnection, campaign_id: int, state: JobState, why: ColumnElement[Any]
+    connection: AsyncConnection, campaign_id: int, gone: Sequence[PurgedJobs], state: JobState, column: str
 ) -> dict[str, int]:
+    """How many ended in the state by their reason, or by the code if that is asked for and there is one."""
+    why = jobs.c.reason if column == "reason" else func.coalesce(jobs.c.code, jobs.c.reason)
     key = func.coalesce(why, "unknown")
     counted = await connection.execute(
-        select(key, func.count())
-        .where(_of_campaign(campaign_id), jobs.c.state == state)
-        .group_by(key)
-        .order_by(func.count().desc(), key)
+        select(key, func.count()).where(_of_campaign(campaign_id), jobs.c.state == state).group_by(key)
     )
-    return {str(reason): number for reason, number in counted}
+    together = Counter({str(reason): number for reason, number in counted})
+    for group in gone:
+        if group.state is state:
+            together[(group.code if column == "code" else None) or group.reason or "unknown"] += group.count
+    return dict(sorted(together.items(), key=lambda one: (-one[1], one[0])))
 
 
 async def cost_by_country(connection: AsyncConnection, campaign_id: int) -> list[CostLine]:
     """Per country of the number (None: it has none) and currency, the dearest first."""
-    return await _costs(connection, campaign_id, recipients.c.region)
+    return await _costs(connection, _ledger(campaign_id), "region")
 
 
 async def cost_by_category(connection: AsyncConnection, campaign_id: int) -> list[CostLine]:
     """Per category and currency."""
-    return await _costs(connection, campaign_id, campaigns.c.category)
+    return await _costs(connection, _ledger(campaign_id), "category")
 
 
-async def _costs(connection: AsyncConnection, campaign_id: int, group: ColumnElement[Any]) -> list[CostLine]:
+def _ledger(campaign_id: int) -> Subquery:
+    """The campaign's messages that the provider took, tests too: a row for each, and one for those purged alike."""
+    person = recipients.c.id == jobs.c.recipient_id
+    live = (
+        select(
+            campaigns.c.category,
+            recipients.c.region,
+            jobs.c.state,
+            literal(1, BigInteger).label("jobs"),
+            *(jobs.c[name] for name in ("cost_micros", "currency", "price_micros", "price_currency")),
+        )
+        .select_from(jobs.join(recipients, person).join(runs).join(campaigns))
+        .where(runs.c.campaign_id == campaign_id, jobs.c.provider_message_id.is_not(None))
+    )
+    taken = [state.value for state in RANK]
+    both = union_all(live, purged_ledger(campaign_id)).subquery()
+    return select(both).where(both.c.state.in_(taken)).subquery("ledger")
+
+
+async def _costs(connection: AsyncConnection, ledger: Subquery, group: str) -> list[CostLine]:
     """Tests cost money too and are counted."""
-    settled = jobs.c.cost_micros.is_not(None)
+    row = ledger.c
+    settled = row.cost_micros.is_not(None)
     charged_in = case(
-        (settled & (jobs.c.currency != NO_CURRENCY), jobs.c.currency),
-        (settled, func.coalesce(jobs.c.price_currency, jobs.c.currency)),
-        else_=jobs.c.price_currency,
+        (settled & (row.currency != NO_CURRENCY), row.currency),
+        (settled, func.coalesce(row.price_currency, row.currency)),
+        else_=row.price_currency,
     )
     # A message that failed without a named charge owes nothing.
-    owing = ~settled & (jobs.c.state != JobState.FAILED)
+    owing = ~settled & (row.state != JobState.FAILED)
     by_charge = await _summed(
         connection,
-        _left(campaign_id, group, charged_in),
-        func.count(),
-        func.sum(case((jobs.c.price_currency == charged_in, jobs.c.price_micros))),
-        func.coalesce(func.sum(jobs.c.cost_micros), 0),
-        func.coalesce(func.sum(case((owing, jobs.c.price_micros))), 0),
-        func.sum(case((owing & jobs.c.price_micros.is_(None), 1), else_=0)),
+        select(row[group], charged_in).group_by(row[group], charged_in),
+        func.sum(row.jobs),
+        func.sum(case((row.price_currency == charged_in, row.price_micros))),
+        func.coalesce(func.sum(row.cost_micros), 0),
+        func.coalesce(func.sum(case((owing, row.price_micros))), 0),
+        func.sum(case((owing & row.price_micros.is_(None), row.jobs), else_=0)),
     )
-    elsewhere = _left(campaign_id, group, jobs.c.price_currency).where(jobs.c.price_currency != charged_in)
-    for key, (estimated,) in (await _summed(connection, elsewhere, func.sum(jobs.c.price_micros))).items():
+    elsewhere = (
+        select(row[group], row.price_currency)
+        .where(row.price_currency != charged_in)
+        .group_by(row[group], row.price_currency)
+    )
+    for key, (estimated,) in (await _summed(connection, elsewhere, func.sum(row.price_micros))).items():
         count, before, *rest = by_charge.get(key, (0, None, 0, 0, 0))
         by_charge[key] = (count, (before or 0) + estimated, *rest)
     lines = [_cost_line(*key, *sums) for key, sums in by_charge.items()]
     return sorted(
         lines, key=lambda line: (-line.actual - line.unsettled, line.group or "", line.currency or "")
-    )
-
-
-def _left(campaign_id: int, group: ColumnElement[Any], currency: ColumnElement[Any]) -> Select[Any, Any]:
-    """Group and currency of the campaign's messages that the provider took."""
-    taken = jobs.c.state.in_([state.value for state in RANK])
-    return (
-        select(group, currency)
-        .select_from(jobs.join(recipients, recipients.c.id == jobs.c.recipient_id).join(runs).join(campaigns))
-        .where(runs.c.campaign_id == campaign_id, taken, jobs.c.provider_message_id.is_not(None))
-        .group_by(group, currency)
     )
 
 
@@ -216,7 +253,7 @@ def _cost_line(
     return CostLine(
         group,
         currency,
-        messages,
+        int(messages),
         None if estimated is None else from_micros(int(estimated)),
         from_micros(int(actual)),
         from_micros(int(unsettled)),
@@ -241,7 +278,19 @@ async def failures(connection: AsyncConnection, campaign_id: int) -> list[Failur
         .group_by(jobs.c.state, jobs.c.code, jobs.c.reason)
         .order_by(func.count().desc(), jobs.c.code)
     )
-    return [Failure(JobState(state), *rest) for state, *rest in counted]
+    found = [Failure(JobState(state), *rest) for state, *rest in counted]
+    gone = await purged_states(connection, campaign_id)
+    failed = (group for group in gone if group.state is JobState.FAILED)
+    return _failures_with(found, failed)
+
+
+def _failures_with(found: Sequence[Failure], gone: Iterable[PurgedJobs]) -> list[Failure]:
+    together = {(one.state, one.code, one.reason): one for one in found}
+    for group in gone:
+        key = group.state, group.code, group.reason
+        known = together.get(key, Failure(*key, None, 0, None))
+        together[key] = replace(known, count=known.count + group.count)
+    return sorted(together.values(), key=lambda one: (-one.count, one.code or ""))
 
 
 async def reject_groups(connection: AsyncConnection, campaign_id: int) -> list[RejectGroup]:
@@ -252,7 +301,12 @@ async def reject_groups(connection: AsyncConnection, campaign_id: int) -> list[R
         .group_by(rejects.c.code)
         .order_by(func.count().desc(), rejects.c.code)
     )
-    return [RejectGroup(*row) for row in counted]
+    together = {row.code: RejectGroup(*row) for row in counted}
+    for gone in await purged_reject_groups(connection, campaign_id):
+        known = together.get(gone.code, RejectGroup(gone.code, gone.reason, 0, gone.first_line))
+        line = min(known.first_line, gone.first_line)
+        together[gone.code] = replace(known, count=known.count + gone.count, first_line=line)
+    return sorted(together.values(), key=lambda one: (-one.count, one.code))
 
 
 async def stream_recipients(connection: AsyncConnection, campaign: Campaign) -> AsyncIterator[dict[str, Any]]:

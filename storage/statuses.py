@@ -22,6 +22,7 @@ from storage.history import add_events, event
 from storage.outcomes import FIRST_POLL
 from storage.receipts import OPEN
 from storage.tables import Id, events, jobs, runs, to_millis
+from storage.totals import purged_tokens
 from storage.touches import release_touches
 from storage.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
 
@@ -75,7 +76,8 @@ async def apply_webhook_reports(
     unknown = [report for report in reports if report.message_id not in named]
     named |= await _adopt(connection, account, unknown, now)
     moved = await _advance(connection, named, reports, SOURCE, now)
-    await keep_reports(connection, account, [r for r in unknown if r.message_id not in named], now)
+    unknown = [report for report in unknown if report.message_id not in named]
+    await keep_reports(connection, account, await _without_purged(connection, unknown), now)
     return moved
 
 
@@ -225,6 +227,13 @@ async def _adopt(
     for job_id, report in adopted.items():
         named.setdefault(report.message_id, []).append(Reached(job_id, JobState.ACCEPTED))
     return named
+
+
+async def _without_purged(connection: AsyncConnection, reports: Sequence[Reported]) -> list[Reported]:
+    """The reports without those that bear the name of a message whose details are purged: nobody waits for them."""
+    tokens = {report.reference.partition(".")[0] for report in reports if report.reference}
+    gone = await purged_tokens(connection, list(tokens))
+    return [report for report in reports if (report.reference or "").partition(".")[0] not in gone]
 
 
 def _waiting(ids: Select[int]) -> Select[int, str, str]:

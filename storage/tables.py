@@ -96,6 +96,10 @@ campaigns = Table(
     Column("approved_digest", Text, comment="of what was approved; any change to it voids the approval"),
     Column("approved_by", Text),
     Column("approved_at", Instant),
+    Column("purged_at", Instant, comment="when its recipients and rejects were first purged"),
+    Column(
+        "purged_recipients", BigInteger, nullable=False, server_default=text("0"), comment="how many are gone"
+    ),
     _one_of("state", CampaignState),
 )
 
@@ -189,6 +193,7 @@ runs = Table(
     Column("winner_reason", Text),
     Column("watched_from", Id, comment="the breaker looks at attempts after this one; null: at all"),
     Column("parent_id", Id, comment="the run whose failures a retry takes up"),
+    Column("purged_at", Instant, comment="when its jobs were first purged"),
     UniqueConstraint("campaign_id", "nominal_at"),
     _one_of("state", RunState),
 )
@@ -240,6 +245,8 @@ jobs = Table(
         "ix_jobs_window", "held_by", "lane", "phone", where="held_by = 'window' OR held_by = 'window_unknown'"
     ),
     Index("ix_jobs_run_state", "run_id", "state"),
+    # Only its foreign key asks for it: without it, each recipient that is purged would read all jobs.
+    Index("ix_jobs_recipient_id", "recipient_id"),
 )
 
 attempts = Table(
@@ -513,3 +520,33 @@ account_grants = Table(
     ),
 )
 """What lanes of one account share across processes: its time, given away slot by slot."""
+
+purged_jobs = Table(
+    "purged_jobs",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
+    Column("counts", Boolean, primary_key=True, comment="no test, and the newest of its person's tries"),
+    Column("state", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("taken", Boolean, primary_key=True, comment="whether the provider gave it an id"),
+    Column("settled", Boolean, primary_key=True, comment="whether its charge is known"),
+    Column("currency", Text, primary_key=True),
+    Column("priced", Boolean, primary_key=True, comment="whether its price was known"),
+    Column("price_currency", Text, primary_key=True),
+    Column("jobs", BigInteger, nullable=False),
+    Column("cost_micros", BigInteger, nullable=False),
+    Column("price_micros", BigInteger, nullable=False),
+)
+"""What the reports count of jobs that are purged; an empty text stands for null."""
+
+purged_rejects = Table(
+    "purged_rejects",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("first_line", BigInteger, nullable=False),
+)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from app.commands.options import json_option, run_async
+from app.commands.purge import purge
 from app.context import Context
 
 
@@ -40,6 +41,9 @@ def init(folder: Path, as_json: bool) -> None:
 @click.group()
 def db() -> None:
     """The database."""
+
+
+db.add_command(purge)
 
 
 @db.command()

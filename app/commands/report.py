@@ -145,9 +145,12 @@ def print_report(made: Report, format_: str = "table") -> None:
 
 
 async def _recipients(context: Context, name: str, format_: str, output: Path | None) -> None:
+    from app.output import tell
+    from app.reports import purged_note
     from storage.campaigns import require
     from storage.engine import reading
     from storage.reports import stream_recipients
+    from storage.totals import purged_since
 
     async with context.database() as engine, reading(engine) as connection:
         campaign = await require(connection, name)
@@ -156,6 +159,9 @@ async def _recipients(context: Context, name: str, format_: str, output: Path | 
             async for row in stream_recipients(connection, campaign):
                 writer.write(row)
             writer.close()
+        purged_at = await purged_since(connection, campaign.id)
+    if purged_at is not None:
+        tell(f"{purged_note(purged_at)} Whose they were is not listed.")
 
 
 class _RecipientWriter:

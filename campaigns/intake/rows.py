@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import replace
 from io import BytesIO
 from itertools import compress
@@ -212,11 +211,22 @@ class Checker:
 
     def _vars(self, cells: dict[int, list[str]], keep: list[bool], phones: list[str]) -> list[str]:
         """Each accepted row's variables as JSON; the number itself only where the content asks for it."""
-        names = list(self._variables)
-        columns: list[Iterable[str]] = [compress(cells[index], keep) for index in self._variables.values()]
+        columns = {name: list(compress(cells[index], keep)) for name, index in self._variables.items()}
         if self._with_phone:
-            names.append("phone")
-            columns.append(phones)
-        rows = zip(*columns, strict=True) if columns else iter([()] * len(phones))
-        dumps = orjson.dumps
-        return [dumps(dict(zip(names, row, strict=True))).decode() for row in rows]
+            columns["phone"] = phones
+        if not columns:
+            return ["{}"] * len(phones)
+        members = (f"{_json(name)}:".replace("%", "%%") + '"%s"' for name in columns)
+        row = f"{{{','.join(members)}}}"
+        return [row % values for values in zip(*map(_inside_quotes, columns.values()), strict=True)]
+
+
+def _inside_quotes(cells: list[str]) -> list[str]:
+    """The cells as JSON writes them, without the quotes around each; most are written as they are."""
+    if b"\\" not in orjson.dumps(cells):
+        return cells
+    return [_json(cell)[1:-1] for cell in cells]
+
+
+def _json(text: str) -> str:
+    return orjson.dumps(text).decode()

@@ -28,6 +28,7 @@ from storage.dispatch import (
 from storage.engine import Connection, Engine, is_sqlite, writing
 from storage.lanes import due_lanes, ensure_lanes
 from storage.outcomes import Outcome, store_outcomes
+from storage.purging import OldRun, purge_jobs, purge_recipients
 from storage.quotas import sends_by_day, tier_use
 from storage.receipts import doubts, due_receipts, has_orphans, known_message_ids
 from storage.touches import NewTouch, add_touches, delay_touches, recent_touches, release_touches
@@ -69,6 +70,7 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "ramp": lambda connection: sends_by_day(connection, LANE, 1),
     "breaker": lambda connection: newest_failures(connection, 1, 100),
     "budget": lambda connection: use_budget(connection),
+    "purge": lambda connection: purge(connection),
     "intents and outcomes": lambda connection: send(connection),
 }
 
@@ -85,6 +87,11 @@ async def use_budget(connection: Connection) -> None:
     await used_of(connection, {"1:run:1": "USD"})
     await reserve(connection, [Reservation(job, ("1:run:1",), price) for job in (1, 2)])
     await settle(connection, {1: price, 2: None})
+
+
+async def purge(connection: Connection) -> None:
+    await purge_jobs(connection, OldRun(1, "scheduled", (1,)), later(10), 100)
+    await purge_recipients(connection, 1, later(10), 100)
 
 
 async def send(connection: Connection) -> None:
