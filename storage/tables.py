@@ -91,6 +91,13 @@ campaigns = Table(
     Column("approved_digest", Text, comment="of what was approved; any change to it voids the approval"),
     Column("approved_by", Text),
     Column("approved_at", Instant),
+    Column(
+        "edition",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="which reading of its list is its audience; the earlier ones belong to earlier runs",
+    ),
     _one_of("state", CampaignState),
 )
 
@@ -119,7 +126,8 @@ imports = Table(
     ),
     Column("detected", Text, nullable=False, comment="JSON: encoding, delimiter, phone_column"),
     Column("created_at", Instant, nullable=False),
-    UniqueConstraint("campaign_id", "digest"),
+    Column("edition", Integer, nullable=False, server_default=text("0")),
+    UniqueConstraint("campaign_id", "edition", "digest"),
 )
 
 recipients = Table(
@@ -138,7 +146,8 @@ recipients = Table(
     Column("timezone", Text, comment="IANA name, from the row; null: from the number or the campaign"),
     Column("send_at", Instant, comment="from the row: not sent before it"),
     Column("consent_at", Instant, comment="from the row: when the person agreed to be written to"),
-    UniqueConstraint("campaign_id", "phone"),
+    Column("edition", Integer, nullable=False, server_default=text("0")),
+    UniqueConstraint("campaign_id", "edition", "phone"),
 )
 
 rejects = Table(
@@ -184,6 +193,13 @@ runs = Table(
     Column("winner_reason", Text),
     Column("watched_from", Id, comment="the breaker looks at attempts after this one; null: at all"),
     Column("parent_id", Id, comment="the run whose failures a retry takes up"),
+    Column(
+        "edition",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="the reading of the list that a scheduled run was made from",
+    ),
     UniqueConstraint("campaign_id", "nominal_at"),
     _one_of("state", RunState),
 )
@@ -474,8 +490,9 @@ missed_runs = Table(
     metadata,
     Column("campaign_id", Id, ForeignKey("campaigns.id"), primary_key=True),
     Column("nominal_at", Instant, primary_key=True),
-    Column("reason", Text, nullable=False, comment="late or overlap"),
+    Column("reason", Text, nullable=False, comment="late, overlap or list"),
     Column("at", Instant, nullable=False, comment="when it was found missed"),
+    Column("detail", Text, comment="what was wrong with its list"),
 )
 """Occurrences of a recurring campaign that were not launched, and why."""
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import CampaignState, JobState, RunState
 from storage.dispatch import DueJob
+from storage.editions import of_audience
 from storage.tables import attempts, campaigns, events, imports, jobs, lanes, recipients, rejects, runs
 
 SHOWN_REJECTS: Final = 5
@@ -166,7 +167,7 @@ async def find_row(connection: AsyncConnection, campaign_id: int, phone: str) ->
             imports.c.created_at,
         )
         .join(imports, imports.c.id == person.import_id)
-        .where(person.campaign_id == campaign_id, person.phone == phone)
+        .where(of_audience(campaign_id), person.phone == phone)
     )
     row = (await connection.execute(query)).first()
     if row is None:
@@ -220,7 +221,7 @@ async def nearest_number(
     connection: AsyncConnection, campaign_id: int, phone: str, slips: Collection[str]
 ) -> str | None:
     """A recipient whose number is one of `slips`, else one with the same digits behind another country code."""
-    mine = select(recipients.c.phone).where(recipients.c.campaign_id == campaign_id)
+    mine = select(recipients.c.phone).where(of_audience(campaign_id))
     close = mine.where(recipients.c.phone.in_(slips)).order_by(recipients.c.phone).limit(1)
     alike = mine.where(recipients.c.phone.endswith(phone[-TAIL:])).order_by(recipients.c.phone).limit(1)
     for query in (close, alike) if len(phone) > TAIL else ():
@@ -293,9 +294,7 @@ async def count_due(
 async def rows_before(connection: AsyncConnection, campaign_id: int, row: Row, lanes_count: int) -> int:
     """How many rows of the same lane a launch puts before this one."""
     same_lane = recipients.c.bucket % lanes_count == row.bucket % lanes_count
-    counted = select(func.count()).where(
-        recipients.c.campaign_id == campaign_id, same_lane, recipients.c.line < row.line
-    )
+    counted = select(func.count()).where(of_audience(campaign_id), same_lane, recipients.c.line < row.line)
     return (await connection.execute(counted)).scalar_one()
 
 
