@@ -19,7 +19,6 @@ from app.scheduling import TimeFlags
 from app.settings import Settings
 from campaigns.clock import Now, utc_now
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
-from campaigns.intake.model import IntakeOptions
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.states import CampaignState
@@ -75,7 +74,7 @@ async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded
     spec = _spec(path, flags, moment)
     refuse = check_provider(settings, spec) if settings.accounts else None
     csv = _csv_of(spec)
-    options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
+    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
     with reading_csv(csv) as progress:
         report = await check(
             csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
@@ -91,7 +90,7 @@ async def check_csv(path: Path, flags: Flags) -> Loaded:
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
     with reading_csv(path) as progress:
         limits = _limits(audience, path, flags)
-        options = _options(audience, frozenset(), flags.times.timezone)
+        options = audience.options(frozenset(), flags.times.timezone)
         return Loaded(None, await check(path, options, progress=progress, **limits))
 
 
@@ -105,12 +104,13 @@ async def load_campaign(
     moment = now()
     spec = _spec(path, flags, moment)
     refuse = check_provider(settings, spec)
-    options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
+    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
     csv = _csv_of(spec)
     campaign = await _open_campaign(engine, spec, moment)
     try:
         with reading_csv(csv) as progress:
             limits = _limits(spec.audience, csv, flags)
+            limits["replaces"] = spec.audience.refresh is not None
             report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
     except BaseException:
         async with writing(engine) as connection:
@@ -222,20 +222,6 @@ def _csv_of(spec: CampaignSpec) -> Path:
             "audience.csv is missing.", hint='Add csv = "people.csv" to [audience], or say --csv FILE.'
         )
     return spec.audience.csv
-
-
-def _options(audience: AudienceSpec, required: frozenset[str], timezone: str | None) -> IntakeOptions:
-    return IntakeOptions(
-        default_country=audience.default_country,
-        phone_column=audience.phone_column,
-        columns=audience.map,
-        delimiter=audience.delimiter,
-        encoding=audience.encoding,
-        duplicates=audience.duplicates,
-        landlines=audience.landlines,
-        required=required,
-        timezone=timezone,
-    )
 
 
 def _limits(audience: AudienceSpec, csv: Path, flags: Flags) -> dict[str, Any]:

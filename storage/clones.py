@@ -26,8 +26,8 @@ async def copy_audience(connection: AsyncConnection, source_id: int, target_id: 
     counts = []
     for table in (rejects, recipients):
         rows = table.join(both, imports.c.id == table.c.import_id)
-        own = {"campaign_id": fresh.c.campaign_id, "import_id": fresh.c.id}
-        own |= first if table is recipients else {}
+        edition = first if table is recipients else {}
+        own = {**edition, "campaign_id": fresh.c.campaign_id, "import_id": fresh.c.id}
         only = (mine, fresh.c.campaign_id == target_id)
         counts.append(await _copy(connection, table, rows, source_id, own, *only))
     return counts[-1]

@@ -153,7 +153,17 @@ async def find_jobs(connection: AsyncConnection, campaign_id: int, phone: str) -
 
 
 async def find_row(connection: AsyncConnection, campaign_id: int, phone: str) -> Row | None:
-    """The number's row in the campaign's audience."""
+    """The number's row in the campaign's audience as it is now."""
+    return await _row(connection, phone, of_audience(campaign_id), recipients.c.phone == phone)
+
+
+async def row_of_job(connection: AsyncConnection, job_id: int, phone: str) -> Row | None:
+    """The row that the job was made from; None where it was a test with another person's row."""
+    its = select(jobs.c.recipient_id).where(jobs.c.id == job_id).scalar_subquery()
+    return await _row(connection, phone, recipients.c.id == its, recipients.c.phone == phone)
+
+
+async def _row(connection: AsyncConnection, phone: str, *which: ColumnElement[bool]) -> Row | None:
     person = recipients.c
     query = (
         select(
@@ -167,7 +177,7 @@ async def find_row(connection: AsyncConnection, campaign_id: int, phone: str) ->
             imports.c.created_at,
         )
         .join(imports, imports.c.id == person.import_id)
-        .where(of_audience(campaign_id), person.phone == phone)
+        .where(*which)
     )
     row = (await connection.execute(query)).first()
     if row is None:

@@ -24,7 +24,9 @@ def upgrade() -> None:
                 f"uq_{table}_campaign_id_edition_{key}", ["campaign_id", "edition", key]
             )
     with op.batch_alter_table("missed_runs") as batch:
-        batch.add_column(sa.Column("detail", sa.Text(), nullable=True, comment="what was wrong with its list"))
+        batch.add_column(
+            sa.Column("detail", sa.Text(), nullable=True, comment="what was wrong with its list")
+        )
         batch.alter_column(
             "reason", existing_type=sa.Text(), existing_nullable=False, comment="late, overlap or list"
         )
@@ -46,4 +48,3 @@ def _refuse_loose_ends() -> None:
     """The tables were made anew while foreign keys were not looked at."""
     if op.get_bind().exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
         raise RuntimeError("A row would lose what it belongs to; nothing was changed.")
-
