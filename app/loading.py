@@ -56,6 +56,8 @@ class Loaded:
     start_at: datetime | None = None
     held: str | None = None
     """Why it does not start without an approval."""
+    each_run: Path | None = None
+    """The list, where every run reads it again."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -122,7 +124,8 @@ async def load_campaign(
         await control.schedule(engine, spec.name, start, now=now)
     async with reading(engine) as connection:
         stored = await require(connection, spec.name)
-    return Loaded(spec.name, report, stored.state, stored.start_at, held)
+    each_run = csv if spec.audience.refresh else None
+    return Loaded(spec.name, report, stored.state, stored.start_at, held, each_run)
 
 
 async def _held(engine: Engine, settings: Settings, campaign: Campaign, start_at: datetime) -> str | None:
@@ -251,7 +254,10 @@ def print_load(loaded: Loaded) -> None:
         ("rejected", report.rejected),
     ]
     if report.rejects_file:
-        facts.append(("rejected rows", f"{near(report.rejects_file)} (fix them there and load it again)"))
+        todo = "fix them in the list itself" if loaded.each_run else "fix them there and load it again"
+        facts.append(("rejected rows", f"{near(report.rejects_file)} ({todo})"))
+    if loaded.each_run:
+        facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.already_loaded:
         facts.append(("note", "this very file was loaded before; nothing was added"))
     if loaded.state is not None:

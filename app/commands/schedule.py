@@ -56,6 +56,8 @@ def _print_next(found: Outlook) -> None:
     campaign, schedule = found.campaign, found.campaign.spec.schedule
     if schedule.recipient_local_time:
         say("Each person gets it when this time of day comes where they live.\n")
+    if campaign.spec.audience.refresh:
+        say(f"Each run reads {campaign.spec.audience.csv} again, at its launch.\n")
     rows = [(_local(run, found), run) for run in found.runs]
     print_table(f"{campaign.name} ({campaign.state})", (f"in {schedule.zone.key}", "in UTC"), rows)
     if found.missed:

@@ -23,14 +23,14 @@ from scheduler.fitting import Refuse
 from scheduler.launch import launch, launch_due
 from scheduler.load import TooManyRejects, load
 from storage.campaigns import list_campaigns, list_imports, require
-from storage.control import move_runs
+from storage.dispatch import claim_due
 from storage.editions import current_edition
 from storage.engine import Engine, open_engine, reading, writing
 from storage.estimates import count_recipients
 from storage.occurrences import MissedRun, list_missed
 from storage.overview import newest_runs
 from storage.reports import Delivery, delivery, reject_groups, stream_recipients
-from storage.runs import complete_runs, due_campaigns
+from storage.runs import complete_runs, due_campaigns, open_runs
 from storage.samples import first_rows
 from storage.tables import imports, jobs, recipients, rejects, runs
 from tests.support.campaigns import job_rows, spec, store_campaign
@@ -50,8 +50,8 @@ class List:
     async def store(self, text: str = FIRST, **schedule: Any) -> None:
         """Load the campaign as the command does."""
         self.path.write_text(text)
-        daily = {"every": "1d", "starts_at": NINE} if not schedule else schedule
-        self.id = await store_campaign(self.engine, self.spec(daily), 0, start_at=NINE)
+        wanted = self.spec(schedule or {"every": "1d", "starts_at": NINE})
+        self.id = await store_campaign(self.engine, wanted, 0, start_at=NINE)
         await self.load()
 
     def spec(self, schedule: dict[str, Any]) -> CampaignSpec:
@@ -332,10 +332,14 @@ async def test_a_clone_has_the_newest_audience(daily: List) -> None:
         assert (await delivery(connection, again)).rows == 5
 
 
-async def test_a_run_that_still_sends_keeps_its_people(daily: List) -> None:
-    await daily.store(FIRST, every="1d", starts_at=NINE)
+async def test_what_waits_for_its_time_is_still_sent_as_it_was_then(daily: List) -> None:
+    await daily.store("phone,first_name,send_at\n+447700900002,Bob,2026-03-09T09:00Z\n")
     await daily.launch(0)
+    assert await daily.launch(1, "phone,first_name,send_at\n+447700900002,Robert,\n") == ["spring"]
     async with writing(daily.engine) as connection:
-        await move_runs(connection, "spring", ["running"], "paused", reason="a person")
-    await daily.launch(1, SECOND)
-    assert [row[1:] for row in await daily.sent_to()][:2] == [("1", "Ada"), ("2", "Bob")]
+        claimed = [
+            job
+            for run in await open_runs(connection)
+            for job in await claim_due(connection, run.id, "ourvoice/shop", NINE + 7 * DAY, 9)
+        ]
+    assert [json.loads(job.vars)["first_name"] for job in claimed] == ["Bob", "Robert"]
