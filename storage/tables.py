@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -400,6 +401,13 @@ touches = Table(
     Column("category", Text, nullable=False),
     Column("tags", Text, nullable=False, comment="JSON list"),
     Column("counts", Boolean, nullable=False, comment="whether it uses up frequency caps"),
+    Column(
+        "void",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the message failed; it may yet arrive",
+    ),
     Index("ix_touches_phone_at", "phone", "at"),
 )
 """Capacity taken by messages that left or may have: reserved with the intent, given back on a definite failure."""
@@ -445,6 +453,13 @@ reservations = Table(
     Column("paid_from", Text, nullable=False, comment="JSON list of the budgets' keys"),
     Column("micros", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
+    Column(
+        "void",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the message failed; it may yet arrive",
+    ),
 )
 """Money set aside for a message: made with its intent, gone once it is settled or has definitely failed."""
 

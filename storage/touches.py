@@ -68,7 +68,7 @@ async def recent_touches(
     found = (
         select(*columns)
         .outerjoin(jobs, jobs.c.id == touches.c.job_id)
-        .where(touches.c.phone.in_(phones), touches.c.at > since)
+        .where(touches.c.phone.in_(phones), touches.c.at > since, ~touches.c.void)
         .order_by(touches.c.at, touches.c.id)
     )
     rows: defaultdict[str, list[TouchRow]] = defaultdict(list)
@@ -89,7 +89,8 @@ async def add_touches(connection: AsyncConnection, lane: str, at: datetime, new:
     statement = insert(touches).from_select([*_NEW, "at", "lane"], reserved)
     await connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["job_id"], set_={"at": statement.excluded.at, "lane": statement.excluded.lane}
+            index_elements=["job_id"],
+            set_={"at": statement.excluded.at, "lane": statement.excluded.lane, "void": False},
         )
     )
 
@@ -113,6 +114,12 @@ async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, 
         await connection.execute(
             update(touches).where(touches.c.job_id == given.c.job_id).values(at=given.c.at)
         )
+
+
+async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> None:
+    """`void`: the messages have failed, their room is free. Not `void`: they have arrived after all, and it is not."""
+    if job_ids:
+        await connection.execute(update(touches).where(touches.c.job_id.in_(job_ids)).values(void=void))
 
 
 async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> None:

@@ -1,4 +1,5 @@
-"""A campaign's list may be read again for each run: an audience has editions, and a missed run tells more of why."""
+"""A campaign's list may be read again for each run: an audience has editions, and a missed run tells more of why. What a
+failed message had taken is remembered, in case it arrives after all."""
 
 from __future__ import annotations
 
@@ -23,6 +24,8 @@ def upgrade() -> None:
             batch.create_unique_constraint(
                 f"uq_{table}_campaign_id_edition_{key}", ["campaign_id", "edition", key]
             )
+    for table in ("touches", "reservations"):
+        op.add_column(table, _void())
     with op.batch_alter_table("missed_runs") as batch:
         batch.add_column(
             sa.Column("detail", sa.Text(), nullable=True, comment="what was wrong with its list")
@@ -42,6 +45,16 @@ _COMMENTS = {
 
 def _edition(comment: str | None = None) -> sa.Column[int]:
     return sa.Column("edition", sa.Integer(), nullable=False, server_default=sa.text("0"), comment=comment)
+
+
+def _void() -> sa.Column[bool]:
+    return sa.Column(
+        "void",
+        sa.Boolean(),
+        nullable=False,
+        server_default=sa.false(),
+        comment="the message failed; it may yet arrive",
+    )
 
 
 def _refuse_loose_ends() -> None:
