@@ -118,6 +118,8 @@ async def load_campaign(
         async with writing(engine) as connection:
             await discard_empty(connection, campaign.id)
         raise
+    async with writing(engine) as connection:  # only now: a list that cannot be loaded changes nothing
+        await replace_spec(connection, campaign.id, spec, moment)
     start = _start(spec.schedule, flags, moment)
     held = await _held(engine, settings, campaign, start) if start is not None else None
     if start is not None and not (held and flags.times.now):
@@ -143,7 +145,6 @@ async def _open_campaign(engine: Engine, spec: CampaignSpec, now: datetime) -> C
                 f"Campaign {spec.name} is {found.state.value}; what has started is not changed.",
                 hint=_instead(found),
             )
-        await replace_spec(connection, found.id, spec, now)
         return found
 
 

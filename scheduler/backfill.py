@@ -65,7 +65,7 @@ async def _missed(
     missed = await list_missed(connection, campaign.id, since, until)
     if not missed:
         raise NotFound(
-            f"{campaign.name} has missed no run from {since.isoformat()} to {until.isoformat()}.",
+            f"{campaign.name} has missed no run from {_to_the_second(since)} to {_to_the_second(until)}.",
             hint=f"drumbeat campaign next {campaign.name}",
         )
     return missed
@@ -83,6 +83,10 @@ def _refuse_ended(campaign: Campaign, now: datetime) -> None:
     end = campaign.spec.schedule.end_at
     if end is not None and end <= now:
         raise InvalidInput(
-            f"{campaign.name} ended at {end.isoformat()}: everything would expire at once.",
+            f"{campaign.name} ended at {_to_the_second(end)}: everything would expire at once.",
             hint=f"drumbeat campaign clone {campaign.name} NEW",
         )
+
+
+def _to_the_second(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
