@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -72,6 +73,14 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader_may_leave():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         sys.exit(
             _guarded(
@@ -96,9 +105,6 @@ def _guarded(run: Callable[[], Any]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        _forget_stdout()
-        return 0
     except DrumbeatError as error:
         return _say(_placed(error), error.hint, error.exit_code)
     except Exception as error:
@@ -130,11 +136,17 @@ def _say(message: str, hint: str, code: int) -> int:
     return code
 
 
-def _forget_stdout() -> None:
-    """Our reader is gone (`| head`): do not complain again when the interpreter flushes at exit."""
-    import os
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """A reader that is gone (`| head`) has seen enough; click by itself would end with 1. Nor is there a complaint when
+    the interpreter flushes at exit."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        import os
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from error
 
 
 @click.group(

@@ -21,7 +21,6 @@ from campaigns.clock import Now, utc_now
 from campaigns.content import Addition, MessageType
 from campaigns.content_spec import ContentSpec
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
-from campaigns.intake.model import IntakeOptions
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.states import CampaignState
@@ -61,6 +60,8 @@ class Loaded:
     start_at: datetime | None = None
     held: str | None = None
     """Why it does not start without an approval."""
+    each_run: Path | None = None
+    """The list, where every run reads it again."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -79,7 +80,7 @@ async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded
     spec = _spec(path, flags, moment)
     refuse = check_provider(settings, spec, path) if settings.accounts else None
     csv = _csv_of(spec)
-    options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
+    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
     with reading_csv(csv) as progress:
         report = await check(
             csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
@@ -95,7 +96,7 @@ async def check_csv(path: Path, flags: Flags) -> Loaded:
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
     with reading_csv(path) as progress:
         limits = _limits(audience, path, flags)
-        options = _options(audience, frozenset(), flags.times.timezone)
+        options = audience.options(frozenset(), flags.times.timezone)
         return Loaded(None, await check(path, options, progress=progress, **limits))
 
 
@@ -109,24 +110,28 @@ async def load_campaign(
     moment = now()
     spec = _spec(path, flags, moment)
     refuse = check_provider(settings, spec, path)
-    options = _options(spec.audience, needed_variables(spec.contents), spec.schedule.timezone)
+    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
     csv = _csv_of(spec)
     campaign = await _open_campaign(engine, spec, moment)
     try:
         with reading_csv(csv) as progress:
             limits = _limits(spec.audience, csv, flags)
+            limits["replaces"] = spec.audience.refresh is not None
             report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
     except BaseException:
         async with writing(engine) as connection:
             await discard_empty(connection, campaign.id)
         raise
+    async with writing(engine) as connection:  # only now: a list that cannot be loaded changes nothing
+        await replace_spec(connection, campaign.id, spec, moment)
     start = _start(spec.schedule, flags, moment)
     held = await _held(engine, settings, campaign, start) if start is not None else None
     if start is not None and not (held and flags.times.now):
         await control.schedule(engine, spec.name, start, now=now)
     async with reading(engine) as connection:
         stored = await require(connection, spec.name)
-    return Loaded(spec.name, report, stored.state, stored.start_at, held)
+    each_run = csv if spec.audience.refresh else None
+    return Loaded(spec.name, report, stored.state, stored.start_at, held, each_run)
 
 
 async def _held(engine: Engine, settings: Settings, campaign: Campaign, start_at: datetime) -> str | None:
@@ -144,7 +149,6 @@ async def _open_campaign(engine: Engine, spec: CampaignSpec, now: datetime) -> C
                 f"Campaign {spec.name} is {found.state.value}; what has started is not changed.",
                 hint=_instead(found),
             )
-        await replace_spec(connection, found.id, spec, now)
         return found
 
 
@@ -242,20 +246,6 @@ def _csv_of(spec: CampaignSpec) -> Path:
     return spec.audience.csv
 
 
-def _options(audience: AudienceSpec, required: frozenset[str], timezone: str | None) -> IntakeOptions:
-    return IntakeOptions(
-        default_country=audience.default_country,
-        phone_column=audience.phone_column,
-        columns=audience.map,
-        delimiter=audience.delimiter,
-        encoding=audience.encoding,
-        duplicates=audience.duplicates,
-        landlines=audience.landlines,
-        required=required,
-        timezone=timezone,
-    )
-
-
 def _limits(audience: AudienceSpec, csv: Path, flags: Flags) -> dict[str, Any]:
     return {
         "max_reject_percent": audience.max_reject_percent,
@@ -283,7 +273,10 @@ def print_load(loaded: Loaded) -> None:
         ("rejected", report.rejected),
     ]
     if report.rejects_file:
-        facts.append(("rejected rows", f"{near(report.rejects_file)} (fix them there and load it again)"))
+        todo = "fix them in the list itself" if loaded.each_run else "fix them there and load it again"
+        facts.append(("rejected rows", f"{near(report.rejects_file)} ({todo})"))
+    if loaded.each_run:
+        facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.already_loaded:
         facts.append(("note", "this very file was loaded before; nothing was added"))
     if loaded.state is not None:

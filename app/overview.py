@@ -80,9 +80,11 @@ class Overview:
         yield from self._approval()
         yield "sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"
         yield from (("variant", f"{each.name}, {each.share:g} % of the test") for each in spec.variants)
+        if spec.audience.refresh:
+            yield "list", f"{spec.audience.csv}, read again for each run"
         yield "category", spec.category
         yield from (("budget", _budget(use)) for use in self.budgets)
-        yield from (("missed", f"{run.nominal_at:%Y-%m-%d %H:%M:%S %Z}: {run.reason}") for run in self.missed)
+        yield from (("missed", f"{run.nominal_at:%Y-%m-%d %H:%M:%S %Z}: {run.why}") for run in self.missed)
         yield "rows", self.delivery.rows
         yield "rejected", self.delivery.rejected
         yield from ((state.value, count) for state, count in self.delivery.states.items())

@@ -69,8 +69,9 @@ def _delivery_json(campaign: Campaign, found: Delivery) -> dict[str, Any]:
 
 
 def _delivery_tables(campaign: Campaign, found: Delivery) -> list[Table]:
+    read = "rows read for its runs" if campaign.spec.audience.refresh else "rows of the file"
     rows: list[Row] = [
-        ("rows of the file", found.rows, ""),
+        (read, found.rows, ""),
         ("rejected", found.rejected, _of(found.rejected, found.rows)),
     ]
     rows += [

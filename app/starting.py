@@ -14,7 +14,7 @@ from campaigns.states import CampaignState
 from scheduler import control
 from scheduler.approval import refuse_unapproved
 from scheduler.calendar import first_start
-from storage.campaigns import replace_spec, require
+from storage.campaigns import Campaign, replace_spec, require
 from storage.engine import Engine, writing
 
 
@@ -28,10 +28,7 @@ async def start_campaign(
     moment = now()
     async with writing(engine) as connection:
         campaign = await require(connection, name)
-        if campaign.state is CampaignState.PAUSED:
-            raise InvalidInput(
-                f"{name} is paused: {campaign.reason}", hint=f"drumbeat campaign resume {name}"
-            )
+        _refuse_started(campaign)
         changes = times.changes(campaign.spec.schedule, moment)
         spec = campaign.spec.changed(schedule=changes) if changes else campaign.spec
         start = _start(spec.schedule, times, moment)
@@ -41,6 +38,24 @@ async def start_campaign(
             await refuse_unapproved(connection, campaign, guard_of(settings), start)
     await control.schedule(engine, name, start, now=now)
     return start
+
+
+def _refuse_started(campaign: Campaign) -> None:
+    name, state = campaign.name, campaign.state
+    again = f"drumbeat campaign clone {name} NEW --now"
+    match state:
+        case CampaignState.PAUSED:
+            said, hint = f"{name} is paused: {campaign.reason}", f"drumbeat campaign resume {name}"
+        case CampaignState.RUNNING:
+            said, hint = f"{name} has started already.", f"drumbeat campaign show {name}"
+        case CampaignState.COMPLETED:
+            said = f"{name} is completed: it is not sent a second time."
+            hint = f"{again} sends it again to all; drumbeat campaign retry-failed {name}, to those it did not reach"
+        case CampaignState.CANCELLED:
+            said, hint = f"{name} is cancelled.", again
+        case _:
+            return
+    raise InvalidInput(said, hint=hint)
 
 
 def _start(schedule: ScheduleSpec, times: TimeFlags, now: datetime) -> datetime:

@@ -36,6 +36,7 @@ from storage.timelines import (
     find_row,
     nearest_number,
     paused_since,
+    row_of_job,
 )
 from storage.totals import purged_since
 
@@ -114,7 +115,7 @@ async def tell_story(
     if row is not None and only_tests:
         return await _waiting(case, row, told, left_out)
     if told:
-        return await _launched(case, told, row, left_out)
+        return await _launched(case, told, await row_of_job(connection, told[-1].id, read.number), left_out)
     if left_out:
         return _rejected(read.number, left_out)
     raise await _unknown(case)

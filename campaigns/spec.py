@@ -1,14 +1,11 @@
-"""The campaign file: what to send, to whom, when and how fast. Each key is a field here, checked at load.
-
-Keys that a later version will obey are refused by name: a limit that is silently ignored is a broken promise.
-"""
+"""The campaign file: what to send, to whom, when and how fast. Each key is a field here, checked at load."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -21,6 +18,7 @@ from pydantic import (
 
 from campaigns.content_spec import ContentSpec, Part
 from campaigns.errors import SpecError
+from campaigns.intake.model import IntakeOptions
 from campaigns.pace import Rate
 from campaigns.rules_spec import (
     BreakerSpec,
@@ -33,7 +31,7 @@ from campaigns.rules_spec import (
     SomeTime,
 )
 from campaigns.schedule_spec import ScheduleSpec
-from campaigns.toml_files import TomlFile, explain, read_toml
+from campaigns.toml_files import explain, read_toml
 from campaigns.variants import Split
 from campaigns.variants_spec import (
     VariantSpec,
@@ -43,11 +41,6 @@ from campaigns.variants_spec import (
     split_of,
     with_whole_variants,
 )
-
-LATER: Final[Mapping[str, frozenset[str]]] = {
-    "audience": frozenset({"refresh"}),
-}
-"""Keys that this version knows of and does not obey yet, by table."""
 
 
 class AudienceSpec(Part):
@@ -72,6 +65,10 @@ class AudienceSpec(Part):
     max_reject_percent: float = Field(
         default=20, ge=0, le=100, description="more rejected rows than this and nothing is loaded"
     )
+    refresh: Literal["each_run"] | None = Field(
+        default=None,
+        description="each_run: every run reads the file again; default: it is read once, at load",
+    )
 
     @field_validator("csv")
     @classmethod
@@ -90,6 +87,20 @@ class AudienceSpec(Part):
     @classmethod
     def _named_tab(cls, value: Any) -> Any:
         return "\t" if value == "tab" else value
+
+    def options(self, required: frozenset[str], timezone: str | None) -> IntakeOptions:
+        """How its file is read. `required`: variables that no row may lack; `timezone`: of times without an offset."""
+        return IntakeOptions(
+            default_country=self.default_country,
+            phone_column=self.phone_column,
+            columns=self.map,
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            duplicates=self.duplicates,
+            landlines=self.landlines,
+            required=required,
+            timezone=timezone,
+        )
 
 
 class PaceSpec(Part):
@@ -230,21 +241,7 @@ def _said_plainly(loc: tuple[int | str, ...], detail: Any) -> str:
 def load_spec(path: Path) -> CampaignSpec:
     """The campaign in the file at `path`. Raises NotFound, and SpecError naming file, line and key."""
     file = read_toml(path)
-    _refuse_later_keys(file)
     try:
         return CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
     except ValidationError as error:
         raise explain(error, file, CampaignSpec) from error
-
-
-def _refuse_later_keys(file: TomlFile) -> None:
-    for table, later in LATER.items():
-        keys = file.data.get(table) if table else file.data
-        for key in keys if isinstance(keys, dict) else ():
-            if key in later:
-                loc = (table, key) if table else (key,)
-                raise file.error(
-                    loc,
-                    f"{'.'.join(loc)} is not supported by this version yet.",
-                    hint=f"Remove {key}, or wait for the version that obeys it.",
-                )

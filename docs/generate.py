@@ -41,7 +41,7 @@ from campaigns.content_spec import (
 from campaigns.costs import NO_CURRENCY
 from campaigns.pace import Rate, write_duration
 from campaigns.schedule_spec import ScheduleSpec
-from campaigns.spec import LATER, AudienceSpec, CampaignSpec, PaceSpec
+from campaigns.spec import AudienceSpec, CampaignSpec, PaceSpec
 from campaigns.variants_spec import VariantSpec, WinnerSpec
 from cli import cli
 from providers.registry import ADAPTERS, adapter_class
@@ -178,12 +178,6 @@ def _campaign_parts() -> Iterator[str]:
     yield _table("[pace]", PaceSpec)
     yield _table("[[variants]], each with a [variants.content] of the keys of [content]", VariantSpec)
     yield _table("[winner]", WinnerSpec)
-    yield "### Not supported by this version yet\n\nThese keys are refused, not ignored: " + _later() + ".\n"
-
-
-def _later() -> str:
-    keys = (f"{table}.{key}" if table else key for table, found in LATER.items() for key in sorted(found))
-    return ", ".join(f"`{key}`" for key in keys)
 
 
 def _table(title: str, model: type[BaseModel]) -> str:

@@ -79,6 +79,8 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.PHONE_COLUMN_AMBIGUOUS: "Say which with `--phone-column NAME`.",
     C.VARIABLE_MISSING: "Say `--map COLUMN=VARIABLE`, or give a value in `[content.defaults]`.",
     C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
+    C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
+    C.RETURNING_ROWS: "Mend the rows in the list itself: each run reads it again.",
     C.TOO_MANY_REJECTS: "Fix the rows in the rejects file, or allow more with `--max-reject-percent`.",
 }
 

@@ -9,6 +9,7 @@ from campaigns.errors import InvalidInput, NotFound
 from campaigns.states import CampaignState
 from scheduler.approval import NO_GUARD, Guard, refuse_unapproved
 from scheduler.launch import start_run
+from scheduler.refresh import Judge, no_judge, refresh
 from storage.audience import lock_campaign
 from storage.campaigns import Campaign, require
 from storage.engine import Connection, Engine, reading, writing
@@ -31,12 +32,13 @@ async def backfill(
     until: datetime,
     *,
     guard: Guard = NO_GUARD,
+    judge: Judge = no_judge,
     now: Now = utc_now,
 ) -> list[datetime]:
     """Launch every missed occurrence from `since` to `until` now, each as a run like any other; their nominal times.
 
     What expires, expires as if they started now. Raises NotFound where nothing was missed then, InvalidInput where the
-    campaign is paused or ended, Stopped where it lacks an approval.
+    campaign is paused or ended, or its list cannot be read again, Stopped where it lacks an approval.
     """
     moment = now()
     async with writing(engine) as connection:
@@ -45,10 +47,12 @@ async def backfill(
         campaign = await require(connection, name)
         _refuse_ended(campaign, moment)
         missed = [each.nominal_at for each in await _missed(connection, campaign, since, until)]
-        await refuse_unapproved(connection, campaign, guard)
         for nominal_at in missed:
             if not await was_launched_at(connection, campaign.id, nominal_at):
                 due = DueCampaign(campaign.id, name, campaign.spec.to_json(), nominal_at)
+                if trouble := await refresh(connection, due, campaign.spec, judge, moment):
+                    raise InvalidInput(trouble)
+                await refuse_unapproved(connection, campaign, guard)
                 await start_run(connection, due, campaign.spec, moment, lateness=None)
         await forget_missed(connection, campaign.id, missed)
         await move_on(connection, campaign.id, moment, launched=True, next_at=campaign.start_at)
@@ -61,7 +65,7 @@ async def _missed(
     missed = await list_missed(connection, campaign.id, since, until)
     if not missed:
         raise NotFound(
-            f"{campaign.name} has missed no run from {since.isoformat()} to {until.isoformat()}.",
+            f"{campaign.name} has missed no run from {_to_the_second(since)} to {_to_the_second(until)}.",
             hint=f"drumbeat campaign next {campaign.name}",
         )
     return missed
@@ -79,6 +83,10 @@ def _refuse_ended(campaign: Campaign, now: datetime) -> None:
     end = campaign.spec.schedule.end_at
     if end is not None and end <= now:
         raise InvalidInput(
-            f"{campaign.name} ended at {end.isoformat()}: everything would expire at once.",
+            f"{campaign.name} ended at {_to_the_second(end)}: everything would expire at once.",
             hint=f"drumbeat campaign clone {campaign.name} NEW",
         )
+
+
+def _to_the_second(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"

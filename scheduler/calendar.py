@@ -36,6 +36,8 @@ class Miss(StrEnum):
     """Nothing could launch it in time, or a newer one had come by then."""
     OVERLAP = "overlap"
     """The run before it was still sending."""
+    LIST = "list"
+    """Its list was to be read again and could not be; what was wrong is told beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from scheduler.lanes import Lane
 from scheduler.pacing import SHORTEST_GAP, rate_bucket
 from scheduler.plans import BudgetLine, Plan
 
+SECOND: Final = timedelta(seconds=1)
 DAY: Final = timedelta(days=1)
 MONTH: Final = timedelta(days=30)
 
@@ -65,6 +66,15 @@ def _rate_limit(name: str, rate: Rate, sends: int) -> Limit:
     bucket = rate_bucket(rate)
     pace = bucket.per_second if bucket else rate.per_second
     return Limit(name, str(rate), timedelta(seconds=max(0, sends - 1) / pace))
+
+
+def queue_length(free_at: Mapping[tuple[str, datetime], int], at: datetime, interval: timedelta) -> timedelta:
+    """From `at` to the last message of the slowest lane. `free_at`: how many may go from when on, by lane."""
+    last: dict[str, datetime] = {}
+    for (lane, free), count in sorted(free_at.items()):
+        begins = max(free, last[lane] + interval) if lane in last else max(free, at)
+        last[lane] = begins + interval * (count - 1)
+    return max(last.values(), default=at) - at
 
 
 def tier_limit(tier: int, reached: int, outside: int) -> Limit:

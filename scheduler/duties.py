@@ -21,6 +21,7 @@ from scheduler.inbox import process_quietly
 from scheduler.lanes import Lane
 from scheduler.launch import launch_due
 from scheduler.reconcile import reconcile_quietly
+from scheduler.refresh import judge_by
 from scheduler.rescue import resolve_doubts
 from scheduler.variants import name_winners
 from storage.engine import Engine, reading, writing
@@ -54,6 +55,7 @@ class Duties:
         self._stop = stop
         self._now = now
         self._guard = guard
+        self._judge = judge_by(lanes)
         self._holder = holder
         self._sole = sole
         self._breakers = Breakers(engine, now)
@@ -61,7 +63,7 @@ class Duties:
     async def sweep(self) -> None:
         """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is
         finished."""
-        await launch_due(self._engine, guard=self._guard, now=self._now)
+        await launch_due(self._engine, guard=self._guard, judge=self._judge, now=self._now)
         await self._breakers.check()
         await name_winners(self._engine, now=self._now)
         await self._shifts.rescue()

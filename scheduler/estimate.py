@@ -38,6 +38,7 @@ from scheduler.durations import (
 from scheduler.facts import Claim, Known, reach_of
 from scheduler.forecast import BudgetLeft, Estimate
 from scheduler.lanes import Account, Lane
+from scheduler.local_time import OwnTimes, own_times
 from scheduler.pacing import Pacer
 from scheduler.plans import Plan, plan_of, prices_at
 from storage.campaigns import Campaign
@@ -52,8 +53,9 @@ from storage.estimates import (
     pending_jobs,
 )
 from storage.quotas import sends_by_day, tier_use
-from storage.runs import RunRow, open_runs, run_spec
+from storage.runs import TOO_LATE, RunRow, open_runs, run_spec
 from storage.touches import recent_touches
+from storage.variants import Experiment, experiment_of
 from storage.windows import open_windows
 
 HOLDS: Final = 8
@@ -80,8 +82,12 @@ class _Part:
     """Expected messages, by lane."""
     outside: int = 0
     """Those of them that go outside an open window."""
-    sure_until: datetime = FAR
-    """A window that is open until then is open when the message's turn comes."""
+    spare: timedelta = SPARE
+    """A window that is open for so long is open when the message's turn comes."""
+    experiment: Experiment | None = None
+    """The test of its variants; None: nobody waits for a winner."""
+    own_times: OwnTimes | None = None
+    """None: everybody's time is the run's."""
 
 
 async def estimate(
@@ -106,7 +112,8 @@ async def estimate(
             f"{campaign.name} is {campaign.state}; nothing of it is left to send.",
             hint=f"drumbeat report cost {campaign.name}",
         )
-    result = Estimate(moment if opened else max(moment, campaign.start_at or moment))
+    opens_at = campaign.spec.schedule.opens_at(campaign.start_at or moment)
+    result = Estimate(moment if opened else max(moment, opens_at))
     for part in [await _open_part(connection, run) for run in opened] or [
         await _next_part(connection, campaign, result.at)
     ]:
@@ -132,11 +139,21 @@ async def _open_part(connection: Connection, run: RunRow) -> _Part:
     """What is pending of a run, as if it were not paused."""
     spec = CampaignSpec.from_json(await run_spec(connection, run.id))
     size = await count_pending(connection, run.id)
-    return _Part(replace(run, state=RunState.RUNNING), spec, size, pending_jobs(connection, run.id))
+    part = _Part(replace(run, state=RunState.RUNNING), spec, size, pending_jobs(connection, run.id))
+    if _waits_for_winner(spec):
+        part.experiment = await experiment_of(connection, run.id)
+    return part
+
+
+def _waits_for_winner(spec: CampaignSpec) -> bool:
+    return spec.split is not None and spec.split.has_rest
 
 
 async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -> _Part:
-    spec = campaign.spec
+    spec, schedule, nominal_at = campaign.spec, campaign.spec.schedule, campaign.start_at or at
+    local = schedule.recipient_local_time
+    own = await own_times(connection, campaign.id, schedule, nominal_at) if local else None
+    started_at = max(at, nominal_at, *(own.times.values() if own else ()))
     run = RunRow(
         id=0,
         campaign_id=campaign.id,
@@ -144,11 +161,14 @@ async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -
         category=spec.category.value,
         state=RunState.RUNNING,
         reason=None,
-        expires_at=spec.schedule.deadline(at),
+        expires_at=schedule.deadline(started_at),
         token="",
     )
     size = await count_recipients(connection, campaign.id)
-    return _Part(run, spec, size, future_jobs(connection, campaign.id, spec.lanes))
+    part = _Part(run, spec, size, future_jobs(connection, campaign.id, spec.lanes), own_times=own)
+    if _waits_for_winner(spec):
+        part.experiment = Experiment(0, at, None, None)
+    return part
 
 
 async def _foresee(connection: Connection, part: _Part, lanes: dict[str, Lane], result: Estimate) -> None:
@@ -158,7 +178,7 @@ async def _foresee(connection: Connection, part: _Part, lanes: dict[str, Lane], 
     share = -(-part.size // len(part.plans))
     even = [LaneLoad(lanes[name], plan, share, {}) for name, plan in part.plans.items()]
     longest = max((limit.takes for limit in pace_limits(even)), default=timedelta())
-    part.sure_until = result.at + longest + SPARE
+    part.spare = longest + SPARE
     async for page in part.pages:
         by_lane: defaultdict[str, list[Prospect]] = defaultdict(list)
         for prospect in page:
@@ -200,10 +220,14 @@ class _Foreseen:
 
 
 def _in_time(facts: Facts) -> _Foreseen:
-    """Decide, and where a rule says when to ask again, decide again as of then."""
+    """Decide, and where a rule says when to ask again, decide again as of then; by the end of its test the variants'
+    winner is named."""
     held_by: Rule | None = None
     for _ in range(HOLDS):
         decision = decide(facts)
+        if decision == Wait(None, Rule.VARIANT) and facts.test_ends_at is not None:
+            facts = replace(facts, awaits_winner=False)
+            continue
         if not isinstance(decision, Wait) or decision.until is None:
             return _Foreseen(decision, facts, held_by)
         held_by = held_by or decision.rule
@@ -213,16 +237,21 @@ def _in_time(facts: Facts) -> _Foreseen:
 
 def _count(part: _Part, known: Known, prospect: Prospect, result: Estimate) -> None:
     plan = part.plans[prospect.lane]
-    facts = _facts(part, known, prospect)
-    expected = _in_time(facts)
     result.recipients += 1
+    due_at = _due_at(part, prospect, known.now)
+    if due_at is None:
+        result.skips[TOO_LATE] += 1
+        return
+    facts = _facts(part, known, prospect, due_at)
+    expected = _in_time(facts)
     if facts.has_windows:
         result.windows[_window_of(facts)] += 1
     match expected.decision:
         case Send(form=form):
             part.sends[prospect.lane] += 1
             part.outside += not in_window(expected.facts)
-            result.add_send(form, expected.held_by, expected.facts.now)
+            own_time = "recipient_local_time" if part.own_times else "send_at"
+            result.add_send(form, prospect.lane, expected.facts.now, expected.held_by, own_time)
         case Skip(reason=reason):
             result.skips[reason] += 1
         case Wait(rule=rule):
@@ -231,13 +260,26 @@ def _count(part: _Part, known: Known, prospect: Prospect, result: Estimate) -> N
     _add_cost(plan, facts.region, possible, result)
 
 
-def _facts(part: _Part, known: Known, prospect: Prospect) -> Facts:
+def _due_at(part: _Part, prospect: Prospect, at: datetime) -> datetime | None:
+    """From when on the message may go, by its own time; None: that has passed too long ago."""
+    job, lateness = prospect.job, part.spec.schedule.lateness
+    due_at = at
+    if part.own_times is not None:
+        own = part.own_times.of(job.timezone, job.region, job.phone)
+        if lateness is not None and own < at - lateness:
+            return None
+        due_at = max(at, own)
+    return max(due_at, prospect.due_at or due_at)
+
+
+def _facts(part: _Part, known: Known, prospect: Prospect, due_at: datetime) -> Facts:
     """Without what the whole run uses up: it is reckoned with in the limits. Budgets hold only what has no price."""
     plan = part.plans[prospect.lane]
-    facts = known.facts(Claim(part.run, plan, (prospect.job,), ()), prospect.job)
+    facts = known.facts(Claim(part.run, plan, (prospect.job,), (), part.experiment), prospect.job)
     purses = (Purse("", Money(PLENTY, plan.budget.currency), None),) if plan.budget else ()
-    now = max(known.now, prospect.due_at or known.now)
-    return replace(facts, now=now, purses=purses, ramp_left=None, ramp_renews_at=None)
+    if part.experiment and part.experiment.reason is not None:
+        facts = replace(facts, test_ends_at=None)  # the test was no help: a person names the winner
+    return replace(facts, now=due_at, purses=purses, ramp_left=None, ramp_renews_at=None)
 
 
 def _window_of(facts: Facts) -> str:
@@ -253,7 +295,7 @@ def _otherwise(part: _Part, plan: Plan, expected: _Foreseen, facts: Facts, at: d
         return
     if facts.window_until is None:
         yield _priced(replace(facts, window_until=FAR), plan, at)
-    elif in_window(facts) and facts.window_until - MARGIN <= part.sure_until:
+    elif in_window(facts) and facts.window_until - MARGIN <= facts.now + part.spare:
         yield _priced(replace(facts, window_until=None), plan, at)
 
 
@@ -307,7 +349,7 @@ async def _add_limits(connection: Connection, part: _Part, lanes: dict[str, Lane
         found.append(tier_limit(account.settings.tier, use.reached, part.outside))
     found += await _budget_limits(connection, run, plan, result)
     result.limits += [limit for limit in found if limit is not None]
-    result.add_holds()
+    result.add_holds(longest / max(1, max(load.sends for load in loads) - 1))
 
 
 async def _budget_limits(

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from campaigns.costs import Money, from_micros
 from campaigns.rules import Form
-from scheduler.durations import Limit
+from scheduler.durations import SECOND, Limit, queue_length
 
 
 @dataclass(slots=True)
@@ -63,9 +63,12 @@ class Estimate:
     costs: dict[tuple[str | None, str, str | None], CostRange] = field(default_factory=dict)
     limits: list[Limit] = field(default_factory=list)
     budgets: list[BudgetLeft] = field(default_factory=list)
+    free_at: Counter[tuple[str, datetime]] = field(default_factory=Counter)
+    """How many messages may go from when on, by lane and to the second."""
     last_hold: datetime | None = None
     """Until when the longest hold of a message that goes in the end lasts."""
     last_held_by: str = ""
+    """What held it: `held_by_RULE`, or where its own time is later `recipient_local_time` or `send_at`."""
 
     @property
     def binding(self) -> Limit | None:
@@ -86,14 +89,15 @@ class Estimate:
         """Of the messages that go, those that go later than their turn."""
         return round(self.held.total() / self.sends, 4) if self.sends else 0.0
 
-    def add_send(self, form: Form, held_by: str | None, at: datetime) -> None:
-        """A message that goes, at `at` where a rule holds it until then."""
+    def add_send(self, form: Form, lane: str, at: datetime, held_by: str | None, own_time: str) -> None:
+        """A message that may go from `at` on: because a rule holds it until then, or its `own_time` has not come."""
         self.sends += 1
         self.forms[form] += 1
+        self.free_at[lane, at.replace(microsecond=0) + (SECOND if at.microsecond else timedelta())] += 1
         if held_by is not None:
             self.held[held_by] += 1
-            if self.last_hold is None or at > self.last_hold:
-                self.last_hold, self.last_held_by = at, held_by
+        if at > (self.last_hold or self.at):
+            self.last_hold, self.last_held_by = at, f"held_by_{held_by}" if held_by else own_time
 
     def add_cost(
         self,
@@ -115,11 +119,12 @@ class Estimate:
             line.low_micros += 0 if may_not_go else min(micros)
             line.high_micros += max(micros)
 
-    def add_holds(self) -> None:
-        """The longest hold of a message is a limit too."""
+    def add_holds(self, interval: timedelta) -> None:
+        """The longest hold of a message is a limit too, with those that go after it, one each `interval`."""
         if self.last_hold is not None:
             said = f"until {self.last_hold:%Y-%m-%d %H:%M} UTC"
-            self.limits.append(Limit(f"held_by_{self.last_held_by}", said, self.last_hold - self.at))
+            takes = max(self.last_hold - self.at, queue_length(self.free_at, self.at, interval))
+            self.limits.append(Limit(self.last_held_by, said, takes))
 
     def totals(self) -> list[CostRange]:
         """One range for each currency."""

@@ -9,13 +9,14 @@ from functools import partial
 from typing import Final
 
 from campaigns.clock import Now, utc_now
-from campaigns.errors import DrumbeatError, Stopped
+from campaigns.errors import DrumbeatError, InvalidInput
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from scheduler.approval import NO_GUARD, Guard, approval_problem
-from scheduler.calendar import Before, take_turn
+from scheduler.calendar import Before, Miss, occurrences, take_turn
 from scheduler.local_time import times_of_places
+from scheduler.refresh import Judge, no_judge, refresh
 from storage.campaigns import require
 from storage.control import move_campaign, move_runs
 from storage.engine import Connection, Engine, reading, writing
@@ -30,15 +31,23 @@ UNLAUNCHABLE: Final = (ValueError, OverflowError, DrumbeatError)
 """What is wrong with one campaign, and no other's business."""
 
 
-async def launch_due(engine: Engine, *, guard: Guard = NO_GUARD, now: Now = utc_now) -> list[str]:
+async def launch_due(
+    engine: Engine, *, guard: Guard = NO_GUARD, judge: Judge = no_judge, now: Now = utc_now
+) -> list[str]:
     """Launch every campaign a run of which has come; the names of those launched here."""
     async with reading(engine) as connection:
         due = await due_campaigns(connection, now())
-    return [campaign.name for campaign in due if await launch(engine, campaign, guard=guard, now=now)]
+    launcher = partial(launch, engine, guard=guard, judge=judge, now=now)
+    return [campaign.name for campaign in due if await launcher(campaign)]
 
 
 async def launch(
-    engine: Engine, campaign: DueCampaign, *, guard: Guard = NO_GUARD, now: Now = utc_now
+    engine: Engine,
+    campaign: DueCampaign,
+    *,
+    guard: Guard = NO_GUARD,
+    judge: Judge = no_judge,
+    now: Now = utc_now,
 ) -> bool:
     """Launch the campaign's run whose time has come; False where another launcher was first, where it was missed, or
     where it cannot be launched: the campaign is paused then."""
@@ -46,15 +55,16 @@ async def launch(
     try:
         async with writing(engine) as connection:
             due = await lock_due(connection, campaign.id)
-            return due is not None and await _take_turn(connection, due, guard, moment)
-    except Stopped as error:
-        await _pause(engine, campaign.name, str(error), moment)
+            return due is not None and await _take_turn(connection, due, guard, judge, moment)
     except UNLAUNCHABLE as error:
-        await _pause(engine, campaign.name, f"It could not be launched: {error}", moment)
+        async with writing(engine) as connection:
+            await _pause(connection, campaign.name, f"It could not be launched: {error}", moment)
     return False
 
 
-async def _take_turn(connection: Connection, campaign: DueCampaign, guard: Guard, now: datetime) -> bool:
+async def _take_turn(
+    connection: Connection, campaign: DueCampaign, guard: Guard, judge: Judge, now: datetime
+) -> bool:
     spec = CampaignSpec.from_json(campaign.spec)
     schedule = spec.schedule
     if schedule.opens_at(campaign.start_at) > now:
@@ -66,17 +76,32 @@ async def _take_turn(connection: Connection, campaign: DueCampaign, guard: Guard
     if run is not None and await was_launched_at(connection, campaign.id, run):
         run = None
     await record_missed(connection, campaign.id, turn.missed, now)
-    if run is not None:
-        await _require_approval(connection, campaign, guard)
-        await start_run(connection, replace(campaign, start_at=run), spec, now, lateness=schedule.lateness)
-    await move_on(connection, campaign.id, now, launched=run is not None, next_at=turn.next_at)
-    return run is not None
+    if run is None:
+        await move_on(connection, campaign.id, now, launched=False, next_at=turn.next_at)
+        return False
+    due = replace(campaign, start_at=run)
+    if trouble := await refresh(connection, due, spec, judge, now):
+        await _leave_out(connection, due, schedule, trouble, now)
+        return False
+    if problem := await approval_problem(connection, await require(connection, campaign.name), guard):
+        await _pause(connection, campaign.name, problem, now)
+        return False
+    await start_run(connection, due, spec, now, lateness=schedule.lateness)
+    await move_on(connection, campaign.id, now, launched=True, next_at=turn.next_at)
+    return True
 
 
-async def _require_approval(connection: Connection, campaign: DueCampaign, guard: Guard) -> None:
-    problem = await approval_problem(connection, await require(connection, campaign.name), guard)
-    if problem is not None:
-        raise Stopped(problem)
+async def _leave_out(
+    connection: Connection, campaign: DueCampaign, schedule: ScheduleSpec, trouble: str, now: datetime
+) -> None:
+    """The run whose list cannot be read is missed, and the next one comes in its time; a one-off waits for a person."""
+    if not schedule.recurs:
+        raise InvalidInput(trouble)
+    logger.error("%s: %s", campaign.name, trouble, extra={"action": "list_unreadable"})
+    missed = [(campaign.start_at, Miss.LIST)]
+    await record_missed(connection, campaign.id, missed, now, trouble)
+    next_at = next(occurrences(schedule, campaign.start_at), None)
+    await move_on(connection, campaign.id, now, launched=False, next_at=next_at)
 
 
 async def _before(connection: Connection, campaign_id: int, schedule: ScheduleSpec, now: datetime) -> Before:
@@ -115,10 +140,9 @@ async def start_run(
         await launch(expires_at=schedule.deadline(max([started_at, *times.values()])), local=local)
 
 
-async def _pause(engine: Engine, name: str, reason: str, now: datetime) -> None:
+async def _pause(connection: Connection, name: str, reason: str, now: datetime) -> None:
     """One campaign that cannot be launched must not keep the others waiting."""
     logger.error("%s: %s", name, reason, extra={"action": "launch_failed"})
     living = [CampaignState.SCHEDULED, CampaignState.RUNNING]
-    async with writing(engine) as connection:
-        await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
-        await move_campaign(connection, name, living, CampaignState.PAUSED, now, reason=reason)
+    await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
+    await move_campaign(connection, name, living, CampaignState.PAUSED, now, reason=reason)

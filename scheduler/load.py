@@ -27,6 +27,7 @@ from storage.audience import (
     open_import,
     reject_reasons,
 )
+from storage.editions import begin_edition
 from storage.engine import Connection, Engine, writing
 from storage.scratch import scratch_campaign
 
@@ -112,9 +113,11 @@ async def load(
     rejects_path: Path,
     refuse: Refuse | None = None,
     progress: Progress | None = None,
+    replaces: bool = False,
     now: Now = utc_now,
 ) -> LoadReport:
-    """Add the file's good rows to the campaign, all or none, and write the bad ones to `rejects_path`.
+    """Add the file's good rows to the campaign, all or none, and write the bad ones to `rejects_path`. `replaces`: they
+    take the place of all that was loaded before.
 
     Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad, NotFound
     without such a campaign. The same bytes again add nothing.
@@ -127,7 +130,39 @@ async def load(
         loading = _Loading(connection, campaign_id, name, path, intake, options, refuse)
         if earlier := await find_import(connection, campaign_id, intake.digest):
             return await loading.report_of(*earlier)
+        if replaces:
+            _refuse_returning(intake, path)
+            await begin_edition(connection, campaign_id)
         return await loading.run(rejects_path, max_reject_percent, progress, now)
+
+
+async def load_again(
+    connection: Connection,
+    campaign_id: int,
+    path: Path,
+    options: IntakeOptions,
+    *,
+    max_reject_percent: float,
+    rejects_path: Path | None,
+    refuse: Refuse | None = None,
+    now: Now = utc_now,
+) -> LoadReport:
+    """Make the file's good rows the campaign's audience, in the place of what it was. The caller holds the campaign's
+    lock, and takes everything back where this raises: IntakeError, OSError, ValueError."""
+    intake = await asyncio.to_thread(open_intake, path, options)
+    _refuse_returning(intake, path)
+    await begin_edition(connection, campaign_id)
+    loading = _Loading(connection, campaign_id, None, path, intake, options, refuse)
+    return await loading.run(rejects_path, max_reject_percent, None, now)
+
+
+def _refuse_returning(intake: Intake, path: Path) -> None:
+    if intake.returns:
+        raise IntakeError(
+            IntakeCode.RETURNING_ROWS,
+            f"{path.name} holds rejected rows, and each run reads the whole list again.",
+            hint="Mend the rows in the list itself.",
+        )
 
 
 class _Loading:
@@ -154,10 +189,11 @@ class _Loading:
         self._reasons: Counter[str] = Counter()
 
     async def run(
-        self, rejects_path: Path, max_reject_percent: float, progress: Progress | None, now: Now
+        self, rejects_path: Path | None, max_reject_percent: float, progress: Progress | None, now: Now
     ) -> LoadReport:
-        """Store every row, then the counts; the rejects file is kept whatever the verdict."""
-        refuse_overwriting(self._path, rejects_path)
+        """Store every row, then the counts; the rejects file is kept whatever the verdict. None: there is none."""
+        if rejects_path is not None:
+            refuse_overwriting(self._path, rejects_path)
         import_id = await open_import(
             self._connection, self._campaign, source=self._path.name, digest=self._intake.digest, now=now()
         )
@@ -171,6 +207,12 @@ class _Loading:
                     IntakeCode.HEADER_ONLY,
                     f"{self._path.name} has only blank rows below its header.",
                     hint="Add a row for each recipient.",
+                )
+            if await asyncio.to_thread(self._intake.changed):
+                raise IntakeError(
+                    IntakeCode.FILE_CHANGED,
+                    f"{self._path.name} changed while it was read.",
+                    hint="Write it under another name, and rename it once it is whole.",
                 )
             report = self._report(file.keep())
         if report.rejected * 100 > report.rows * max_reject_percent:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +11,27 @@ from campaigns.phone_zones import zones_of
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.zones import find_zone, instant_of, zones_of_region
 from storage.engine import Connection
-from storage.local_times import Place, audience_places, audience_regions
+from storage.local_times import PREFIX, Place, audience_places, audience_regions
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTimes:
+    """When a run's time of day comes for each of its audience."""
+
+    regions: tuple[str, ...]
+    """The countries that are one place each."""
+    times: Mapping[str, datetime]
+    """By place."""
+
+    def of(self, timezone: str | None, region: str | None, phone: str) -> datetime:
+        return self.times[timezone or (region if region in self.regions else None) or phone[:PREFIX]]
+
+
+async def own_times(
+    connection: Connection, campaign_id: int, schedule: ScheduleSpec, nominal_at: datetime
+) -> OwnTimes:
+    """Of a campaign's next run."""
+    return OwnTimes(*await times_of_places(connection, campaign_id, schedule, nominal_at))
 
 
 async def times_of_places(

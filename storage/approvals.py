@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, literal, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.editions import of_audience
 from storage.tables import campaigns, recipients
 
 PAGE: Final = 5_000
@@ -76,7 +77,7 @@ async def _audience(connection: AsyncConnection, campaign_id: int) -> AsyncItera
     row = cells[0]
     for cell in cells[1:]:
         row = row + literal(CELL_END) + cell
-    rows = select(row).where(recipients.c.campaign_id == campaign_id).order_by(recipients.c.phone)
+    rows = select(row).where(of_audience(campaign_id)).order_by(recipients.c.phone)
     streamed = await connection.stream_scalars(rows.execution_options(yield_per=PAGE))
     async for page in streamed.partitions():
         yield ROW_END.join((*page, ""))

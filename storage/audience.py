@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.intake.model import Own
 from storage.bulk import table_of
+from storage.editions import current_edition, edition_of, of_audience
 from storage.engine import is_sqlite
 from storage.tables import campaigns, imports, recipients, rejects, to_millis
 
@@ -103,10 +104,12 @@ async def lock_campaign(connection: AsyncConnection, campaign_id: int) -> str | 
 async def find_import(
     connection: AsyncConnection, campaign_id: int, digest: str
 ) -> tuple[int, ImportCounts] | None:
-    """The import of the same bytes into this campaign, where there was one."""
+    """The import of the same bytes into this campaign's audience, where there was one."""
     columns = [imports.c[name] for name in ImportCounts.__slots__]
     found = select(imports.c.id, *columns).where(
-        imports.c.campaign_id == campaign_id, imports.c.digest == digest
+        imports.c.campaign_id == campaign_id,
+        imports.c.edition == edition_of(campaign_id),
+        imports.c.digest == digest,
     )
     row = (await connection.execute(found)).first()
     return None if row is None else (int(row[0]), ImportCounts(*row[1:]))
@@ -117,7 +120,7 @@ async def open_import(
 ) -> int:
     """A new import without rows yet; its id."""
     new = insert(imports).values(
-        campaign_id=campaign_id, source=source, digest=digest, created_at=now,
+        campaign_id=campaign_id, edition=edition_of(campaign_id), source=source, digest=digest, created_at=now,
         rows=0, accepted=0, rejected=0, duplicates=0, settled=0, detected="{}",
     )  # fmt: skip
     return int((await connection.execute(new.returning(imports.c.id))).scalar_one())
@@ -140,7 +143,7 @@ async def add_recipients(connection: AsyncConnection, campaign_id: int, audience
     if not audience.phones:
         return []
     add = _add_on_sqlite if is_sqlite(connection) else _add_on_postgresql
-    added = await add(connection, campaign_id, audience)
+    added = await add(connection, (campaign_id, await current_edition(connection, campaign_id)), audience)
     if added is None:
         return []
     taken = []
@@ -153,24 +156,26 @@ async def add_recipients(connection: AsyncConnection, campaign_id: int, audience
 
 
 _SQLITE_ADD: Final = (
-    "INSERT INTO recipients (campaign_id, {names}) VALUES {rows} ON CONFLICT (campaign_id, phone) DO NOTHING"
+    "INSERT INTO recipients (campaign_id, edition, {names}) VALUES {rows} "
+    "ON CONFLICT (campaign_id, edition, phone) DO NOTHING"
 )
 _AT_ONCE: Final = 3_000
 """Rows in one statement, in which SQLite's thread leaves the interpreter to the one that reads the file."""
 
 
 async def _add_on_sqlite(
-    connection: AsyncConnection, campaign_id: int, audience: Audience
+    connection: AsyncConnection, whose: tuple[int, int], audience: Audience
 ) -> set[str] | None:
     """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
     names, columns, added = ", ".join(audience.columns()), audience.stored_columns().values(), 0
-    marks = f"({', '.join('?' * (1 + len(columns)))})"
+    marks = f"({', '.join('?' * (len(whose) + len(columns)))})"
     for start in range(0, len(audience.phones), _AT_ONCE):
         size = min(_AT_ONCE, len(audience.phones) - start)
         add = _SQLITE_ADD.format(names=names, rows=", ".join([marks] * size))
-        parts = [[campaign_id] * size, *(column[start : start + size] for column in columns)]
+        own = [[each] * size for each in whose]
+        parts = [*own, *(column[start : start + size] for column in columns)]
         added += (await raw.execute(add, _row_by_row(parts))).rowcount
     if added == len(audience.phones):
         return None
@@ -193,13 +198,13 @@ _STAGE: Final = (
 )
 _COPY: Final = "COPY staged (position, {names}) FROM STDIN"
 _POSTGRESQL_ADD: Final = (
-    "INSERT INTO recipients (campaign_id, {names}) SELECT %s, {names} FROM staged ORDER BY position "
-    "ON CONFLICT (campaign_id, phone) DO NOTHING RETURNING phone"
+    "INSERT INTO recipients (campaign_id, edition, {names}) SELECT %s, %s, {names} FROM staged "
+    "ORDER BY position ON CONFLICT (campaign_id, edition, phone) DO NOTHING RETURNING phone"
 )
 
 
 async def _add_on_postgresql(
-    connection: AsyncConnection, campaign_id: int, audience: Audience
+    connection: AsyncConnection, whose: tuple[int, int], audience: Audience
 ) -> set[str] | None:
     """The numbers that were added, or None where all were."""
     raw: Any = (await connection.get_raw_connection()).driver_connection
@@ -211,7 +216,7 @@ async def _add_on_postgresql(
         async with cursor.copy(_COPY.format(names=names)) as copy:
             for row in zip(count(), *columns.values(), strict=False):
                 await copy.write_row(row)
-        await cursor.execute(_POSTGRESQL_ADD.format(names=names), (campaign_id,))
+        await cursor.execute(_POSTGRESQL_ADD.format(names=names), whose)
         if cursor.rowcount == len(audience.phones):
             return None
         return {phone for (phone,) in await cursor.fetchall()}
@@ -221,9 +226,7 @@ async def holders(connection: AsyncConnection, campaign_id: int, phones: Iterabl
     """Number -> the recipient of this campaign who has it."""
     columns = (recipients.c.import_id, recipients.c.line, recipients.c.phone, recipients.c.vars)
     given = table_of(connection, [{"phone": phone} for phone in phones], phone=Text())
-    matching = select(*columns).where(
-        recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(select(given.c.phone))
-    )
+    matching = select(*columns).where(of_audience(campaign_id), recipients.c.phone.in_(select(given.c.phone)))
     return {
         phone: Holder((import_id, line), phone, variables)
         for import_id, line, phone, variables in await connection.execute(matching)
@@ -237,7 +240,7 @@ async def replace_recipients(connection: AsyncConnection, campaign_id: int, audi
         values = {**dict.fromkeys(Own._fields), **dict(zip(columns, row, strict=True))}
         await connection.execute(
             update(recipients)
-            .where(recipients.c.campaign_id == campaign_id, recipients.c.phone == values["phone"])
+            .where(of_audience(campaign_id), recipients.c.phone == values["phone"])
             .values(**values)
         )
 
@@ -245,7 +248,7 @@ async def replace_recipients(connection: AsyncConnection, campaign_id: int, audi
 async def remove_recipients(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> None:
     """Take out recipients that have no jobs yet."""
     for batch in _batches(phones):
-        matching = (recipients.c.campaign_id == campaign_id, recipients.c.phone.in_(batch))
+        matching = (of_audience(campaign_id), recipients.c.phone.in_(batch))
         await connection.execute(delete(recipients).where(*matching))
 
 

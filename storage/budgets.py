@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -73,23 +73,22 @@ async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> No
     await _change(connection, ((key, one.money.micros, 0) for one in new for key in one.keys))
 
 
-async def settle(connection: AsyncConnection, costs: Mapping[int, Money | None]) -> None:
-    """Turn the jobs' reservations into what they cost; None: nothing was sent, and nothing is owed.
+async def settle(
+    connection: AsyncConnection, costs: Mapping[int, Money | None], *, may_arrive: bool = False
+) -> None:
+    """Turn the jobs' reservations into what they cost; None: nothing was sent, and nothing is owed. `may_arrive`: what
+    that frees is remembered, to be taken again.
 
     A cost in another currency than the budget's, unless it is 0, is settled at what was reserved for it. A caller
     that holds other locks has taken those of the budgets together with them.
     """
     for job_ids in _portions(sorted(costs)):
-        held = select(reservations.c.paid_from).where(reservations.c.job_id.in_(job_ids))
-        keys = {key for text in (await connection.execute(held)).scalars() for key in orjson.loads(text)}
-        if not keys:
+        held = (reservations.c.job_id.in_(job_ids), ~reservations.c.void)
+        if not await _lock(connection, *held):
             continue
-        await lock_names(connection, [budget_lock(int(key.partition(":")[0])) for key in keys])
-        taken = (
-            await connection.execute(
-                delete(reservations).where(reservations.c.job_id.in_(job_ids)).returning(*reservations.c)
-            )
-        ).all()
+        taken = (await connection.execute(delete(reservations).where(*held).returning(*reservations.c))).all()
+        if may_arrive and (voided := [row for row in taken if costs[row.job_id] is None]):
+            await connection.execute(insert(reservations), [{**row._mapping, "void": True} for row in voided])
         await _change(
             connection,
             (
@@ -98,6 +97,26 @@ async def settle(connection: AsyncConnection, costs: Mapping[int, Money | None])
                 for key in orjson.loads(row.paid_from)
             ),
         )
+
+
+async def reserve_again(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
+    """Set aside again what was freed when these messages failed: they have arrived after all. It may be more than a
+    budget has left, and is owed none the less."""
+    freed = (reservations.c.job_id.in_(job_ids), reservations.c.void)
+    if not await _lock(connection, *freed):
+        return
+    back = await connection.execute(
+        update(reservations).where(*freed).values(void=False).returning(*reservations.c)
+    )
+    await _change(connection, ((key, row.micros, 0) for row in back for key in orjson.loads(row.paid_from)))
+
+
+async def _lock(connection: AsyncConnection, *which: ColumnElement[bool]) -> bool:
+    """Lock the budgets that these reservations are of; False where there are none."""
+    texts = (await connection.execute(select(reservations.c.paid_from).where(*which))).scalars()
+    keys = {key for text in texts for key in orjson.loads(text)}
+    await lock_names(connection, [budget_lock(int(key.partition(":")[0])) for key in keys])
+    return bool(keys)
 
 
 def _owed(cost: Money | None, reserved: int, currency: str) -> int:

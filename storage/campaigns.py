@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.errors import NotFound
 from campaigns.spec import CampaignSpec
 from campaigns.states import CampaignState
+from storage.editions import edition_of
 from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
 
 
@@ -122,8 +123,13 @@ async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
             campaigns.c.state,
             campaigns.c.reason,
             campaigns.c.category,
-            (_count_of(recipients) + campaigns.c.purged_recipients).label("recipients"),
-            (_count_of(rejects) + _purged_rejects()).label("rejected"),
+            (
+                _count_of(recipients, recipients.c.edition == campaigns.c.edition)
+                + campaigns.c.purged_recipients
+            ).label("recipients"),
+            (_count_of(rejects, rejects.c.import_id.in_(_newest_imports())) + _purged_rejects()).label(
+                "rejected"
+            ),
             campaigns.c.start_at,
             campaigns.c.created_at,
         ).order_by(campaigns.c.created_at.desc(), campaigns.c.id.desc())
@@ -132,7 +138,7 @@ async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
 
 
 async def list_imports(connection: AsyncConnection, campaign_id: int) -> Sequence[ImportLine]:
-    """The files that were loaded into a campaign, the oldest first."""
+    """The files that a campaign's audience came from, the oldest first."""
     rows = await connection.execute(
         select(
             imports.c.source,
@@ -142,7 +148,7 @@ async def list_imports(connection: AsyncConnection, campaign_id: int) -> Sequenc
             imports.c.duplicates,
             imports.c.created_at,
         )
-        .where(imports.c.campaign_id == campaign_id)
+        .where(imports.c.campaign_id == campaign_id, imports.c.edition == edition_of(campaign_id))
         .order_by(imports.c.id)
     )
     return [ImportLine(**row) for row in rows.mappings()]
@@ -157,10 +163,14 @@ async def was_launched(connection: AsyncConnection, campaign_id: int) -> bool:
     return found.first() is not None
 
 
-def _count_of(table: Any) -> Any:
-    return (
-        select(func.count()).select_from(table).where(table.c.campaign_id == campaigns.c.id).scalar_subquery()
-    )
+def _count_of(table: Any, *only: Any) -> Any:
+    mine = table.c.campaign_id == campaigns.c.id
+    return select(func.count()).select_from(table).where(mine, *only).scalar_subquery()
+
+
+def _newest_imports() -> Any:
+    newest = (imports.c.campaign_id == campaigns.c.id, imports.c.edition == campaigns.c.edition)
+    return select(imports.c.id).where(*newest).correlate(campaigns)
 
 
 def _purged_rejects() -> ColumnElement[int]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, FromClause, Table, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.editions import edition_of
 from storage.tables import imports, recipients, rejects
 
 OWN: Final = ("id", "campaign_id", "import_id")
@@ -16,16 +17,19 @@ OWN: Final = ("id", "campaign_id", "import_id")
 
 async def copy_audience(connection: AsyncConnection, source_id: int, target_id: int) -> int:
     """Copy into a campaign that has nothing yet; how many recipients there are."""
-    await _copy(connection, imports, imports, source_id, {"campaign_id": literal(target_id)})
+    first = {"edition": literal(0)}
+    mine = imports.c.edition == edition_of(source_id)
+    await _copy(connection, imports, imports, source_id, {**first, "campaign_id": literal(target_id)}, mine)
     # The same file has the same digest in both campaigns.
     fresh = imports.alias("fresh")
     both = imports.join(fresh, fresh.c.digest == imports.c.digest)
     counts = []
     for table in (rejects, recipients):
         rows = table.join(both, imports.c.id == table.c.import_id)
-        own = {"campaign_id": fresh.c.campaign_id, "import_id": fresh.c.id}
-        only = fresh.c.campaign_id == target_id
-        counts.append(await _copy(connection, table, rows, source_id, own, only))
+        edition = first if table is recipients else {}
+        own = {**edition, "campaign_id": fresh.c.campaign_id, "import_id": fresh.c.id}
+        only = (mine, fresh.c.campaign_id == target_id)
+        counts.append(await _copy(connection, table, rows, source_id, own, *only))
     return counts[-1]
 
 

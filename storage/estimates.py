@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.markets import LONGEST_PREFIX
 from campaigns.states import JobState
 from storage.dispatch import DueJob
+from storage.editions import of_audience
 from storage.tables import budgets, jobs, recipients
 
 PAGE: Final = 1_000
@@ -28,7 +29,7 @@ class Prospect:
 
 
 async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int:
-    counted = select(func.count()).where(recipients.c.campaign_id == campaign_id)
+    counted = select(func.count()).where(of_audience(campaign_id))
     return (await connection.execute(counted)).scalar_one()
 
 
@@ -40,12 +41,7 @@ async def count_pending(connection: AsyncConnection, run_id: int) -> int:
 async def count_by_prefix(connection: AsyncConnection, campaign_id: int) -> list[tuple[str, int]]:
     """How many recipients' numbers begin alike, as far as a market goes: the plus and four digits."""
     prefix = func.substr(recipients.c.phone, 1, 1 + LONGEST_PREFIX)
-    counted = (
-        select(prefix, func.count())
-        .where(recipients.c.campaign_id == campaign_id)
-        .group_by(prefix)
-        .order_by(prefix)
-    )
+    counted = select(prefix, func.count()).where(of_audience(campaign_id)).group_by(prefix).order_by(prefix)
     return [(start, number) for start, number in await connection.execute(counted)]
 
 
@@ -62,7 +58,7 @@ async def future_jobs(
         person.consent_at,
         person.bucket,
         person.send_at,
-    ).where(person.campaign_id == campaign_id)
+    ).where(of_audience(campaign_id))
     async for rows in _pages(connection, query, person.id):
         yield [Prospect(_job(row, 0, 0), lanes[row.bucket % len(lanes)], row.send_at) for row in rows]
 

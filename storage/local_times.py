@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, MetaData, Table, Text, case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.editions import of_audience
 from storage.tables import Instant, recipients
 
 PREFIX: Final = 8
@@ -57,9 +58,7 @@ def place_of(regions: Sequence[str]) -> ColumnElement[str]:
 
 async def audience_regions(connection: AsyncConnection, campaign_id: int) -> list[str]:
     """The countries of the numbers."""
-    found = select(recipients.c.region).where(
-        recipients.c.campaign_id == campaign_id, recipients.c.region.is_not(None)
-    )
+    found = select(recipients.c.region).where(of_audience(campaign_id), recipients.c.region.is_not(None))
     return list(await connection.scalars(found.distinct()))
 
 
@@ -70,7 +69,7 @@ async def audience_places(
     place, phone = place_of(regions), recipients.c.phone
     found = (
         select(place, func.max(recipients.c.timezone), func.min(phone), func.max(phone))
-        .where(recipients.c.campaign_id == campaign_id)
+        .where(of_audience(campaign_id))
         .group_by(place)
     )
     return [Place(name, zone, (low, high)) for name, zone, low, high in await connection.execute(found)]

@@ -18,7 +18,14 @@ SCHEDULED = runs.c.kind == "scheduled"
 class MissedRun:
     nominal_at: datetime
     reason: str
-    """late or overlap"""
+    """late, overlap or list"""
+    detail: str | None = None
+    """What was wrong with its list."""
+
+    @property
+    def why(self) -> str:
+        """The reason, and what is known beside it."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 async def count_runs(connection: AsyncConnection, campaign_id: int) -> int:
@@ -46,7 +53,11 @@ async def sending_ended_at(connection: AsyncConnection, campaign_id: int) -> dat
 
 
 async def record_missed(
-    connection: AsyncConnection, campaign_id: int, missed: Sequence[tuple[datetime, str]], now: datetime
+    connection: AsyncConnection,
+    campaign_id: int,
+    missed: Sequence[tuple[datetime, str]],
+    now: datetime,
+    detail: str | None = None,
 ) -> None:
     """Store occurrences that are not launched, each once, with why. The caller holds the campaign's lock."""
     if not missed:
@@ -54,7 +65,7 @@ async def record_missed(
     times = [nominal_at for nominal_at, _ in missed]
     await connection.execute(_without(campaign_id, times))
     rows = [
-        {"campaign_id": campaign_id, "nominal_at": nominal_at, "reason": reason, "at": now}
+        {"campaign_id": campaign_id, "nominal_at": nominal_at, "reason": reason, "at": now, "detail": detail}
         for nominal_at, reason in missed
     ]
     await connection.execute(insert(missed_runs), rows)
@@ -67,9 +78,8 @@ async def list_missed(
     until: datetime | None = None,
 ) -> list[MissedRun]:
     """The missed occurrences from `since` to `until`, both included, the oldest first."""
-    found = select(missed_runs.c.nominal_at, missed_runs.c.reason).where(
-        missed_runs.c.campaign_id == campaign_id
-    )
+    columns = [missed_runs.c[name] for name in MissedRun.__slots__]
+    found = select(*columns).where(missed_runs.c.campaign_id == campaign_id)
     if since is not None:
         found = found.where(missed_runs.c.nominal_at >= since)
     if until is not None:

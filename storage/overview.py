@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.costs import from_micros
 from campaigns.states import CampaignState, RunState
+from storage.editions import rejected_of_run
+from storage.occurrences import SCHEDULED
 from storage.tables import budgets, campaigns, lanes, runs
 
 
@@ -27,6 +29,8 @@ class RunLine:
     state: RunState
     reason: str | None
     jobs: int
+    rejected: int
+    """Rows of its list that were rejected; of side runs, none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,9 @@ class BudgetUse:
 
 async def newest_runs(connection: AsyncConnection, campaign_id: int, limit: int) -> list[RunLine]:
     """The campaign's runs of every kind, the newest first."""
-    columns = [runs.c[name] for name in RunLine.__slots__]
-    newest = select(*columns).where(runs.c.campaign_id == campaign_id).order_by(runs.c.id.desc())
+    columns = [runs.c[name] for name in RunLine.__slots__ if name != "rejected"]
+    rejected = case((SCHEDULED, rejected_of_run()), else_=0).label("rejected")
+    newest = select(*columns, rejected).where(runs.c.campaign_id == campaign_id).order_by(runs.c.id.desc())
     rows = await connection.execute(newest.limit(limit))
     return [RunLine(**{**row, "state": RunState(row["state"])}) for row in rows.mappings()]
 

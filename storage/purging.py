@@ -34,6 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINAL, CampaignState, JobState, RunState
+from storage.editions import edition_of
 from storage.engine import is_sqlite
 from storage.retries import ALREADY_ARRIVED
 from storage.tables import (
@@ -123,7 +124,14 @@ async def count_rows(connection: AsyncConnection, campaign_ids: Sequence[int]) -
     kept = select(jobs.c.id).where(jobs.c.recipient_id == recipients.c.id, ~_can_go())
     mine = recipients.c.campaign_id.in_(campaign_ids) & ~kept.exists()
     people = await _count(connection, recipients, mine)
-    return people, await _count(connection, rejects, rejects.c.campaign_id.in_(campaign_ids))
+    theirs = rejects.c.campaign_id.in_(campaign_ids) & _of_one_reading()
+    return people, await _count(connection, rejects, theirs)
+
+
+def _of_one_reading() -> ColumnElement[bool]:
+    """Restricts rejects to campaigns whose list was read once: where each run has its own reading, its report counts
+    its own rejects, and they stay."""
+    return rejects.c.campaign_id.in_(select(campaigns.c.id).where(campaigns.c.edition == 0))
 
 
 async def count_old(connection: AsyncConnection, name: str, before: datetime) -> int:
@@ -233,7 +241,7 @@ def _groups(run: OldRun) -> list[ColumnElement[Any]]:
 
 async def purge_rejects(connection: AsyncConnection, campaign_id: int, now: datetime, limit: int) -> int:
     """Take out so many rejects of the campaign, counted in its totals; how many."""
-    mine = select(rejects.c.id).where(rejects.c.campaign_id == campaign_id).limit(limit)
+    mine = select(rejects.c.id).where(rejects.c.campaign_id == campaign_id, _of_one_reading()).limit(limit)
     ids = list(await connection.scalars(mine.with_for_update()))
     if not ids:
         return 0
@@ -256,12 +264,13 @@ async def purge_rejects(connection: AsyncConnection, campaign_id: int, now: date
 async def purge_recipients(connection: AsyncConnection, campaign_id: int, now: datetime, limit: int) -> int:
     """Take out so many of the campaign's recipients who have no jobs any more; how many."""
     kept = select(jobs.c.id).where(jobs.c.recipient_id == recipients.c.id)
-    mine = select(recipients.c.id).where(recipients.c.campaign_id == campaign_id, ~kept.exists())
-    ids = list(await connection.scalars(mine.limit(limit)))
-    if ids:
-        await connection.execute(delete(recipients).where(recipients.c.id.in_(ids)))
-        await _mark(connection, campaign_id, len(ids), now)
-    return len(ids)
+    is_newest = recipients.c.edition == edition_of(campaign_id)
+    mine = select(recipients.c.id, is_newest).where(recipients.c.campaign_id == campaign_id, ~kept.exists())
+    chosen = (await connection.execute(mine.limit(limit))).all()
+    if chosen:
+        await connection.execute(delete(recipients).where(recipients.c.id.in_([row.id for row in chosen])))
+        await _mark(connection, campaign_id, sum(newest for _, newest in chosen), now)
+    return len(chosen)
 
 
 async def _mark(connection: AsyncConnection, campaign_id: int, gone: int, now: datetime) -> None:

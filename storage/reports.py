@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.costs import NO_CURRENCY, from_micros
 from campaigns.states import AWAITING_RECEIPT, RANK, CampaignState, JobState
 from storage.campaigns import Campaign, was_launched
+from storage.editions import counted_rejects, of_audience
 from storage.retries import ALREADY_ARRIVED, tried_again
 from storage.tables import attempts, campaigns, jobs, recipients, rejects, runs
 from storage.totals import PurgedJobs, purged_ledger, purged_reject_groups, purged_states
@@ -124,7 +125,7 @@ class RejectGroup:
 async def delivery(connection: AsyncConnection, campaign: Campaign) -> Delivery:
     """How many rows were rejected and how many jobs are in each state."""
     rejected = await connection.execute(
-        select(func.count()).select_from(rejects).where(rejects.c.campaign_id == campaign.id)
+        select(func.count()).select_from(rejects).where(counted_rejects(campaign.id))
     )
     gone = await purged_states(connection, campaign.id)
     gone_rows = await purged_reject_groups(connection, campaign.id)
@@ -139,7 +140,7 @@ async def delivery(connection: AsyncConnection, campaign: Campaign) -> Delivery:
 async def _states(connection: AsyncConnection, campaign: Campaign) -> dict[JobState, int]:
     if not await was_launched(connection, campaign.id):
         waiting = await connection.execute(
-            select(func.count()).select_from(recipients).where(recipients.c.campaign_id == campaign.id)
+            select(func.count()).select_from(recipients).where(of_audience(campaign.id))
         )
         return {_state_before_launch(campaign): waiting.scalar_one() + campaign.purged_recipients}
     counted = await connection.execute(
@@ -297,7 +298,7 @@ async def reject_groups(connection: AsyncConnection, campaign_id: int) -> list[R
     """Rejected rows grouped by code, the most frequent first."""
     counted = await connection.execute(
         select(rejects.c.code, func.min(rejects.c.reason), func.count(), func.min(rejects.c.line))
-        .where(rejects.c.campaign_id == campaign_id)
+        .where(counted_rejects(campaign_id))
         .group_by(rejects.c.code)
         .order_by(func.count().desc(), rejects.c.code)
     )
@@ -353,7 +354,7 @@ def _future_jobs_of(campaign: Campaign) -> Select[Any]:
             literal(0).label("attempts"),
             *(null().label(name) for name in (*missing, *times)),
         )
-        .where(recipients.c.campaign_id == campaign.id)
+        .where(of_audience(campaign.id))
         .order_by(recipients.c.line, recipients.c.id)
     )
 

@@ -30,6 +30,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
+from storage.editions import edition_of, of_audience
 from storage.local_times import LocalTimes, local_times, place_of
 from storage.tables import NOW, campaigns, events, jobs, recipients, runs
 
@@ -162,6 +163,7 @@ async def launch_run(
         jobs=0,
         launched_at=now,
         expires_at=expires_at,
+        edition=edition_of(campaign.id),
     )
     run_id = int((await connection.execute(run.returning(runs.c.id))).scalar_one())
     # Without the option psycopg does not tell how many rows an INSERT ... SELECT made.
@@ -192,7 +194,7 @@ def _expand(
             case((recipients.c.send_at > due_at, recipients.c.send_at), else_=due_at),
             moment,
         )
-        .where(recipients.c.campaign_id == campaign_id)
+        .where(of_audience(campaign_id))
         .order_by(recipients.c.line)
     )
     if local is not None:

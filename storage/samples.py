@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.editions import of_audience
 from storage.tables import recipients
 
 PAGE: Final = 2_000
@@ -56,7 +57,7 @@ async def all_rows(connection: AsyncConnection, campaign_id: int) -> AsyncIterat
 
 def _rows(campaign_id: int) -> Select[Any]:
     columns = (recipients.c.id, recipients.c.line, recipients.c.phone, recipients.c.vars)
-    return select(*columns).where(recipients.c.campaign_id == campaign_id)
+    return select(*columns).where(of_audience(campaign_id))
 
 
 async def _found(connection: AsyncConnection, query: Select[Any]) -> Sequence[Sample]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import migrations
 from campaigns.errors import UsageError
-from storage.engine import reading, writing
+from storage.engine import is_sqlite, reading
 
 
 def _config() -> Config:
@@ -28,16 +31,31 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-async def upgrade(engine: AsyncEngine) -> None:
-    """Bring the database to the newest revision, in one transaction."""
+async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
+    """Bring the database to the newest revision, or to an older one, in one transaction."""
 
     def run(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
-    async with writing(engine) as connection:
+    async with engine.connect() as connection, _without_foreign_keys(connection), connection.begin():
         await connection.run_sync(run)
+
+
+@asynccontextmanager
+async def _without_foreign_keys(connection: AsyncConnection) -> AsyncIterator[None]:
+    """A table of SQLite is changed by making it anew, and dropping the old one must take nothing else with it. The
+    switch has no effect inside a transaction."""
+    if not is_sqlite(connection):
+        yield
+        return
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    await raw.execute_fetchall("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        await raw.execute_fetchall("PRAGMA foreign_keys = ON")
 
 
 async def current(engine: AsyncEngine) -> str | None:

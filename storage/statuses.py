@@ -16,14 +16,14 @@ from sqlalchemy.types import TypeEngine
 
 from campaigns.costs import Money, from_micros
 from campaigns.states import JobState, advance
-from storage.budgets import settle
+from storage.budgets import reserve_again, settle
 from storage.bulk import fetch_rows, table_of
 from storage.history import add_events, event
 from storage.outcomes import FIRST_POLL
 from storage.receipts import OPEN
 from storage.tables import Id, events, jobs, runs, to_millis
 from storage.totals import purged_tokens
-from storage.touches import release_touches
+from storage.touches import void_touches
 from storage.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
 
 SOURCE: Final = "webhook"
@@ -47,6 +47,8 @@ class Reached:
     id: int
     state: JobState
     changes: dict[str, Any] = field(default_factory=dict)
+    had_failed: bool = False
+    """Whether its failure was stored before these reports."""
 
 
 Named = dict[str, list[Reached]]
@@ -112,7 +114,8 @@ async def _jobs_named(
     named: Named = {}
     for message_id, job_id, state, lane in await fetch_rows(connection, found):
         if on_lane(lane):
-            named.setdefault(message_id, []).append(Reached(job_id, JobState(state)))
+            failed = state == JobState.FAILED.value
+            named.setdefault(message_id, []).append(Reached(job_id, JobState(state), had_failed=failed))
     return named
 
 
@@ -137,15 +140,20 @@ async def _advance(
 
 
 async def _settle(connection: AsyncConnection, reached: Iterable[Reached]) -> None:
-    """What reservations come to: a failed message costs nothing and gives its room back, a named price is spent."""
+    """What reservations come to: a failed message costs nothing and gives its room back, one that arrives after that
+    takes both again, a named price is spent."""
     costs: dict[int, Money | None] = {}
+    reached = list(reached)
+    if back := [job.id for job in reached if job.had_failed and "state" in job.changes]:
+        await reserve_again(connection, back)
+        await void_touches(connection, back, void=False)
     for job in reached:
         if job.changes.get("state") == JobState.FAILED.value:
             costs[job.id] = None
         elif "cost_micros" in job.changes:
             costs[job.id] = Money(from_micros(job.changes["cost_micros"]), job.changes["currency"])
-    await settle(connection, costs)
-    await release_touches(connection, [job_id for job_id, cost in costs.items() if cost is None])
+    await settle(connection, costs, may_arrive=True)
+    await void_touches(connection, [job_id for job_id, cost in costs.items() if cost is None], void=True)
 
 
 def _note_facts(changes: dict[str, Any], report: Reported) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -100,6 +101,13 @@ campaigns = Table(
     Column(
         "purged_recipients", BigInteger, nullable=False, server_default=text("0"), comment="how many are gone"
     ),
+    Column(
+        "edition",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="which reading of its list is its audience; the earlier ones belong to earlier runs",
+    ),
     _one_of("state", CampaignState),
 )
 
@@ -128,7 +136,8 @@ imports = Table(
     ),
     Column("detected", Text, nullable=False, comment="JSON: encoding, delimiter, phone_column"),
     Column("created_at", Instant, nullable=False),
-    UniqueConstraint("campaign_id", "digest"),
+    Column("edition", Integer, nullable=False, server_default=text("0")),
+    UniqueConstraint("campaign_id", "edition", "digest"),
 )
 
 recipients = Table(
@@ -147,7 +156,8 @@ recipients = Table(
     Column("timezone", Text, comment="IANA name, from the row; null: from the number or the campaign"),
     Column("send_at", Instant, comment="from the row: not sent before it"),
     Column("consent_at", Instant, comment="from the row: when the person agreed to be written to"),
-    UniqueConstraint("campaign_id", "phone"),
+    Column("edition", Integer, nullable=False, server_default=text("0")),
+    UniqueConstraint("campaign_id", "edition", "phone"),
 )
 
 rejects = Table(
@@ -194,6 +204,13 @@ runs = Table(
     Column("watched_from", Id, comment="the breaker looks at attempts after this one; null: at all"),
     Column("parent_id", Id, comment="the run whose failures a retry takes up"),
     Column("purged_at", Instant, comment="when its jobs were first purged"),
+    Column(
+        "edition",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="the reading of the list that a scheduled run was made from",
+    ),
     UniqueConstraint("campaign_id", "nominal_at"),
     _one_of("state", RunState),
 )
@@ -402,6 +419,13 @@ touches = Table(
     Column("category", Text, nullable=False),
     Column("tags", Text, nullable=False, comment="JSON list"),
     Column("counts", Boolean, nullable=False, comment="whether it uses up frequency caps"),
+    Column(
+        "void",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the message failed; it may yet arrive",
+    ),
     Index("ix_touches_phone_at", "phone", "at"),
 )
 """Capacity taken by messages that left or may have: reserved with the intent, given back on a definite failure."""
@@ -447,6 +471,13 @@ reservations = Table(
     Column("paid_from", Text, nullable=False, comment="JSON list of the budgets' keys"),
     Column("micros", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
+    Column(
+        "void",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the message failed; it may yet arrive",
+    ),
 )
 """Money set aside for a message: made with its intent, gone once it is settled or has definitely failed."""
 
@@ -492,8 +523,9 @@ missed_runs = Table(
     metadata,
     Column("campaign_id", Id, ForeignKey("campaigns.id"), primary_key=True),
     Column("nominal_at", Instant, primary_key=True),
-    Column("reason", Text, nullable=False, comment="late or overlap"),
+    Column("reason", Text, nullable=False, comment="late, overlap or list"),
     Column("at", Instant, nullable=False, comment="when it was found missed"),
+    Column("detail", Text, comment="what was wrong with its list"),
 )
 """Occurrences of a recurring campaign that were not launched, and why."""
 

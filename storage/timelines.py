@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import CampaignState, JobState, RunState
 from storage.dispatch import DueJob
+from storage.editions import of_audience
 from storage.tables import attempts, campaigns, events, imports, jobs, lanes, recipients, rejects, runs
 
 SHOWN_REJECTS: Final = 5
@@ -152,7 +153,17 @@ async def find_jobs(connection: AsyncConnection, campaign_id: int, phone: str) -
 
 
 async def find_row(connection: AsyncConnection, campaign_id: int, phone: str) -> Row | None:
-    """The number's row in the campaign's audience."""
+    """The number's row in the campaign's audience as it is now."""
+    return await _row(connection, phone, of_audience(campaign_id), recipients.c.phone == phone)
+
+
+async def row_of_job(connection: AsyncConnection, job_id: int, phone: str) -> Row | None:
+    """The row that the job was made from; None where it was a test with another person's row."""
+    its = select(jobs.c.recipient_id).where(jobs.c.id == job_id).scalar_subquery()
+    return await _row(connection, phone, recipients.c.id == its, recipients.c.phone == phone)
+
+
+async def _row(connection: AsyncConnection, phone: str, *which: ColumnElement[bool]) -> Row | None:
     person = recipients.c
     query = (
         select(
@@ -166,7 +177,7 @@ async def find_row(connection: AsyncConnection, campaign_id: int, phone: str) ->
             imports.c.created_at,
         )
         .join(imports, imports.c.id == person.import_id)
-        .where(person.campaign_id == campaign_id, person.phone == phone)
+        .where(*which)
     )
     row = (await connection.execute(query)).first()
     if row is None:
@@ -220,7 +231,7 @@ async def nearest_number(
     connection: AsyncConnection, campaign_id: int, phone: str, slips: Collection[str]
 ) -> str | None:
     """A recipient whose number is one of `slips`, else one with the same digits behind another country code."""
-    mine = select(recipients.c.phone).where(recipients.c.campaign_id == campaign_id)
+    mine = select(recipients.c.phone).where(of_audience(campaign_id))
     close = mine.where(recipients.c.phone.in_(slips)).order_by(recipients.c.phone).limit(1)
     alike = mine.where(recipients.c.phone.endswith(phone[-TAIL:])).order_by(recipients.c.phone).limit(1)
     for query in (close, alike) if len(phone) > TAIL else ():
@@ -293,9 +304,7 @@ async def count_due(
 async def rows_before(connection: AsyncConnection, campaign_id: int, row: Row, lanes_count: int) -> int:
     """How many rows of the same lane a launch puts before this one."""
     same_lane = recipients.c.bucket % lanes_count == row.bucket % lanes_count
-    counted = select(func.count()).where(
-        recipients.c.campaign_id == campaign_id, same_lane, recipients.c.line < row.line
-    )
+    counted = select(func.count()).where(of_audience(campaign_id), same_lane, recipients.c.line < row.line)
     return (await connection.execute(counted)).scalar_one()
 
 

@@ -79,7 +79,9 @@ def _recent(sqlite: bool) -> Select[Any]:
     return (
         select(*columns)
         .outerjoin(jobs, jobs.c.id == touches.c.job_id)
-        .where(is_among(sqlite, touches.c.phone, "phones"), touches.c.at > bindparam("since"))
+        .where(
+            is_among(sqlite, touches.c.phone, "phones"), touches.c.at > bindparam("since"), ~touches.c.void
+        )
         .order_by(touches.c.at, touches.c.id)
     )
 
@@ -105,7 +107,8 @@ def _reserve(is_sqlite: bool) -> Insert:
     shared = bindparam("at", type_=touches.c.at.type), bindparam("lane", type_=Text())
     statement = insert(touches).from_select([*_NEW, "at", "lane"], select(*given.c, *shared).where(true()))
     return statement.on_conflict_do_update(
-        index_elements=["job_id"], set_={"at": statement.excluded.at, "lane": statement.excluded.lane}
+        index_elements=["job_id"],
+        set_={"at": statement.excluded.at, "lane": statement.excluded.lane, "void": False},
     )
 
 
@@ -144,6 +147,12 @@ async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, 
 @by_dialect
 def _release(sqlite: bool) -> Delete:
     return delete(touches).where(is_among(sqlite, touches.c.job_id, "job_ids"))
+
+
+async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> None:
+    """`void`: the messages have failed, their room is free. Not `void`: they have arrived after all, and it is not."""
+    if job_ids:
+        await connection.execute(update(touches).where(touches.c.job_id.in_(job_ids)).values(void=void))
 
 
 async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> None:

@@ -78,13 +78,15 @@ def _dearest_first(found: Estimate) -> list[CostRange]:
 
 
 def _cost_json(line: CostRange) -> dict[str, Any]:
+    """Without a currency no price is known, and none is told."""
+    priced = line.currency is not None
     return {
         "country": line.country,
         "category": line.category,
         "currency": line.currency,
         "messages": line.messages,
-        "low": line.low,
-        "high": line.high,
+        "low": line.low if priced else None,
+        "high": line.high if priced else None,
         "unpriced": line.unpriced,
     }
 

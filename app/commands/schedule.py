@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,10 +56,12 @@ def _print_next(found: Outlook) -> None:
     campaign, schedule = found.campaign, found.campaign.spec.schedule
     if schedule.recipient_local_time:
         say("Each person gets it when this time of day comes where they live.\n")
+    if campaign.spec.audience.refresh:
+        say(f"Each run reads {campaign.spec.audience.csv} again, at its launch.\n")
     rows = [(_local(run, found), run) for run in found.runs]
     print_table(f"{campaign.name} ({campaign.state})", (f"in {schedule.zone.key}", "in UTC"), rows)
     if found.missed:
-        missed = [(_local(each.nominal_at, found), each.nominal_at, each.reason) for each in found.missed]
+        missed = [(_local(each.nominal_at, found), each.nominal_at, each.why) for each in found.missed]
         print_table("Missed", (f"in {schedule.zone.key}", "in UTC", "reason"), missed)
         suggest(f"drumbeat campaign backfill {campaign.name} --since TIME")
     elif not found.runs:
@@ -115,7 +118,9 @@ async def _missed(
 
 async def _backfill(context: Context, name: str, since: datetime, until: datetime) -> list[datetime]:
     from app.approving import guard_of
+    from app.loading import check_provider
     from scheduler.backfill import backfill
 
+    guard, judge = guard_of(context.settings), partial(check_provider, context.settings)
     async with context.database() as engine:
-        return await backfill(engine, name, since, until, guard=guard_of(context.settings))
+        return await backfill(engine, name, since, until, guard=guard, judge=judge)

@@ -28,8 +28,9 @@ def show(context: Context, name: str, as_json: bool) -> None:
     print_facts(name, found.facts())
     say()
     if found.runs:
-        runs = [(r.id, r.kind, r.nominal_at, r.state, r.jobs, r.reason or "") for r in found.runs]
-        print_table("Runs", (">run", "kind", "at", "state", ">messages", "reason"), runs)
+        runs = [(r.id, r.kind, r.nominal_at, r.state, r.rejected, r.jobs, r.reason or "") for r in found.runs]
+        headings: tuple[str, ...] = (">run", "kind", "at", "state", ">rejected rows", ">messages", "reason")
+        print_table("Runs", headings, runs)
     headings = ("file", ">rows", ">accepted", ">rejected", ">of it duplicates", "loaded at")
     files = [(f.source, f.rows, f.accepted, f.rejected, f.duplicates, f.created_at) for f in found.files]
     print_table("Loaded files", headings, files)

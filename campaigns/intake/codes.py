@@ -40,6 +40,10 @@ class IntakeCode(StrEnum):
     """The content needs a variable that no column gives; --map or a default settles it."""
     COUNTRY_UNKNOWN = "country_unknown"
     """The default country is not a country code of ISO 3166, such as GB."""
+    FILE_CHANGED = "file_changed"
+    """The file was written to while it was read; nothing was loaded."""
+    RETURNING_ROWS = "returning_rows"
+    """A rejects file, for a list that is read again for each run: the rows are mended in the list itself."""
     TOO_MANY_REJECTS = "too_many_rejects"
     """More rows are bad than --max-reject-percent allows; nothing was loaded."""
 

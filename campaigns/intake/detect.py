@@ -51,6 +51,14 @@ class Bytes:
     digest: str
     """SHA-256 of the whole file, hexadecimal."""
 
+    def is_same(self) -> bool:
+        """Whether the file still has these bytes."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == self.digest
+        except OSError:
+            return False
+
     def utf8_blocks(self) -> Iterator[bytes]:
         """The text in UTF-8, without its byte order mark."""
         with self.path.open("rb") as file:

@@ -10,8 +10,8 @@ from pathlib import Path
 from campaigns.errors import IntakeError
 from campaigns.intake.codes import IntakeCode
 from campaigns.intake.detect import Bytes, inspect
-from campaigns.intake.header import Header, nearest, read_header
-from campaigns.intake.model import Chunk, Detected, IntakeOptions
+from campaigns.intake.header import Header, fold, nearest, read_header
+from campaigns.intake.model import REJECT_COLUMNS, Chunk, Detected, IntakeOptions
 from campaigns.intake.rows import Checker
 from campaigns.intake.scan import Rows, Scanner, Shape, whole_lines
 from campaigns.phone import is_country
@@ -33,6 +33,8 @@ class Intake:
             phone_column=header.columns[header.phone],
             header=header.columns,
         )
+        self.returns = any(fold(name) in REJECT_COLUMNS for name in header.columns)
+        """Whether it is a rejects file, whose rows come back."""
         self.columns = header.available
         """Variables that templates may use; the phone column is always `phone`."""
 
@@ -49,6 +51,10 @@ class Intake:
             for line, record in zip(rows.lines, rows.records, strict=True):
                 if line in lines:
                     yield line, record.decode()
+
+    def changed(self) -> bool:
+        """Whether the file is another than it was when it was opened."""
+        return not self._data.is_same()
 
     def _rows(self) -> Iterator[Rows]:
         header = self._header

@@ -17,9 +17,9 @@ from campaigns.intake.model import REJECT_COLUMNS, Detected, Reject
 
 
 class RejectsFile:
-    """Written beside its place and moved there whole by `keep`; without rows or `keep`, nothing is left."""
+    """Written beside its place and moved there whole by `keep`; without a place, rows or `keep`, nothing is left."""
 
-    def __init__(self, path: Path, detected: Detected) -> None:
+    def __init__(self, path: Path | None, detected: Detected) -> None:
         self.path = path
         self.rows = 0
         self._kept = False
@@ -32,7 +32,12 @@ class RejectsFile:
         # The byte order mark makes Excel read UTF-8.
         try:
             self._file = NamedTemporaryFile(  # noqa: SIM115
-                "w", encoding="utf-8-sig", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
+                "w",
+                encoding="utf-8-sig",
+                newline="",
+                dir=path and path.parent,
+                prefix=f".{path.name}." if path else None,
+                delete=False,
             )
         except OSError as error:
             raise UsageError(f"The rejects file {path} cannot be written: {error.strerror}.") from error
@@ -58,7 +63,7 @@ class RejectsFile:
 
     def keep(self) -> Path | None:
         """Put the file in its place; its path, or None where there is nothing to keep."""
-        if not self.rows:
+        if not self.rows or self.path is None:
             return None
         self._file.flush()
         os.fsync(self._file.fileno())

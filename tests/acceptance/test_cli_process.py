@@ -54,6 +54,16 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
     assert quickest("--help") < 0.15
 
 
+@pytest.mark.parametrize("command", [["campaign", "check", "spring.csv"], ["provider", "list"], ["--help"]])
+def test_a_reader_that_is_gone_is_no_error(folder: Path, command: list[str]) -> None:
+    """What `| head -1` comes to."""
+    with start(folder, *command) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert (process.wait(), process.stderr.read()) == (0, "")
+
+
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     heavy = "{'pandas', 'sqlalchemy', 'pydantic', 'rich', 'asyncio'}"
     code = f"import sys, cli; print({heavy} & set(sys.modules))"

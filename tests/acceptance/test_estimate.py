@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -138,7 +139,11 @@ def test_without_a_price_the_estimate_says_so(run: Run) -> None:
     run("campaign", "load", "spring.toml")
     told = json.loads(run("campaign", "estimate", "spring", "--json").out)
     assert (told["totals"], told["unpriced"]) == ([], 3)
-    assert "it is not counted as 0" in run("campaign", "estimate", "spring").out
+    [line] = told["by_country_and_category"]
+    assert (line["low"], line["high"], line["unpriced"]) == (None, None, 3)
+    shown = run("campaign", "estimate", "spring").out
+    assert "it is not counted as 0" in shown
+    assert re.search(r"\b0\.00\b", shown) is None
 
 
 def test_a_card_that_an_account_names_prices_its_campaigns(run: Run, folder: Path) -> None:

@@ -209,7 +209,7 @@ def test_show_tells_what_holds_it_and_resume_mends_it(run: Run, folder: Path) ->
     execute(folder, "UPDATE campaigns SET state = 'running'")
     execute(folder, "UPDATE lanes SET paused_reason = 'the session is down'")
     execute(folder, "INSERT INTO budgets VALUES ('1:run:1', 'USD', 1500000, 20000000)")
-    execute(folder, "INSERT INTO missed_runs VALUES (1, 0, 'late', 0)")
+    execute(folder, "INSERT INTO missed_runs (campaign_id, nominal_at, reason, at) VALUES (1, 0, 'late', 0)")
     shown = run("campaign", "show", "spring", "--json").json
     assert shown["paused_lanes"] == [
         {"lane": "ourvoice/shop", "reason": "the session is down", "until": None}
@@ -294,3 +294,18 @@ async def test_a_retry_reaches_those_that_were_missed_and_nobody_twice(world: Wo
     async with reading(world.engine) as connection:
         assert await connection.scalar(select(campaigns.c.state)) == "completed"
         assert set(await connection.scalars(select(runs.c.state))) == {"completed"}
+
+
+def test_starting_what_has_started_says_what_to_do_instead(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml")
+    tries = {
+        "completed": "retry-failed spring, to those it did not reach",
+        "running": "drumbeat campaign show spring",
+        "cancelled": "drumbeat campaign clone spring NEW --now",
+    }
+    before = run("campaign", "show", "spring", "--json").json["spec"]
+    for state, hint in tries.items():
+        execute(folder, f"UPDATE campaigns SET state = '{state}'")
+        done = run("campaign", "start", "spring", "--at", "2031-01-01T09:00+00:00")
+        assert (done.code, hint in done.err, "cannot be scheduled" in done.err) == (5, True, False)
+        assert run("campaign", "show", "spring", "--json").json["spec"] == before

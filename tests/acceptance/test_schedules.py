@@ -136,7 +136,7 @@ def test_missed_runs_are_shown_and_launched(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml")
     begin = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
     set_start(folder, begin)
-    asyncio.run(_launch(folder, begin + timedelta(days=3, hours=5)))
+    assert asyncio.run(_launch(folder, begin + timedelta(days=3, hours=5))) == []
     missed = run("campaign", "next", "spring", "--json").json["missed"]
     assert [(each["nominal_at"][:10], each["reason"]) for each in missed] == [
         (f"2026-03-0{day}", "late") for day in range(1, 5)
@@ -150,15 +150,20 @@ def test_missed_runs_are_shown_and_launched(run: Run, folder: Path) -> None:
     done = run("campaign", "backfill", "spring", *chosen, "--yes", "--json").json
     assert done["runs"] == ["2026-03-02T01:30:00+00:00", "2026-03-03T01:30:00+00:00"]
     assert run("report", "delivery", "spring", "--json").json["states"] == {"pending": 6}
-    assert run("campaign", "backfill", "spring", *chosen, "--yes").code == 7
+    again = run("campaign", "backfill", "spring", *chosen, "--yes")
+    assert again.code == 7
+    assert "missed no run from 2026-03-01 23:00:00 UTC to 2026-03-03 01:30:00 UTC." in again.err
+    open_ended = run("campaign", "backfill", "spring", "--since", "2030-01-01", "--yes").err
+    assert "." not in open_ended.partition("\n")[0].removesuffix(".")
     assert run("campaign", "backfill", "spring", "--since", "soon", "--yes").code == 2
     assert run("campaign", "backfill", "sprng", "--since", "2026-03-02", "--yes").code == 7
 
 
-async def _launch(folder: Path, now: datetime) -> None:
+async def _launch(folder: Path, now: datetime) -> list[str]:
     engine = open_engine(f"sqlite:///{folder / 'drumbeat.db'}")
-    assert await launch_due(engine, now=lambda: now) == []
+    launched = await launch_due(engine, now=lambda: now)
     await engine.dispose()
+    return launched
 
 
 def test_rows_that_say_their_own_wrong_are_rejects(run: Run, folder: Path) -> None:
@@ -193,3 +198,38 @@ async def _campaign(engine: Engine) -> tuple[str, datetime | None]:
     async with reading(engine) as connection:
         row = (await connection.execute(select(campaigns.c.state, campaigns.c.start_at))).one()
     return row.state, row.start_at
+
+
+AGAIN = 'csv = "spring.csv"\nrefresh = "each_run"'
+
+
+def test_a_list_that_each_run_reads_again(run: Run, folder: Path) -> None:
+    (folder / "spring.toml").write_text(CAMPAIGN.replace('csv = "spring.csv"', AGAIN) + DAILY)
+    loaded = run("campaign", "load", "spring.toml")
+    assert loaded.code == 3
+    assert "list           spring.csv, read again for each run" in loaded.out
+    assert "--csv rejects.csv" not in loaded.out
+    refused = run("campaign", "load", "spring.toml", "--csv", "rejects.csv")
+    assert (refused.code, "Mend the rows in the list itself." in refused.err) == (5, True)
+    begin = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
+    set_start(folder, begin)
+    assert asyncio.run(_launch(folder, begin)) == ["spring"]
+    (folder / "spring.csv").rename(folder / "away.csv")
+    with closing(sqlite3.connect(folder / "drumbeat.db")) as database, database:
+        database.execute("UPDATE jobs SET state = 'read'")
+    assert asyncio.run(_launch(folder, begin + timedelta(days=1))) == []
+    shown = run("campaign", "show", "spring")
+    assert "spring.csv cannot be opened: No such file or directory" in shown.out
+    assert "spring.csv, read again for each run" in shown.out
+    told = run("campaign", "show", "spring", "--json").json
+    assert [(each["rejected"], each["jobs"]) for each in told["runs"]] == [(2, 3)]
+    [missed] = run("campaign", "next", "spring", "--json").json["missed"]
+    assert (missed["reason"], "cannot be opened" in missed["detail"]) == ("list", True)
+    assert "Each run reads" in run("campaign", "next", "spring").out
+    since = ["--since", "2026-03-02", "--yes"]
+    assert run("campaign", "backfill", "spring", *since).code == 5
+    (folder / "away.csv").rename(folder / "spring.csv")
+    assert run("campaign", "backfill", "spring", *since).code == 0
+    found = run("report", "delivery", "spring", "--json").json
+    assert (found["rows"], found["rejected"], found["jobs"]) == (10, 4, 6)
+    assert "rows read for its runs" in run("report", "delivery", "spring").out

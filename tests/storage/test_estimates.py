@@ -26,9 +26,9 @@ from scheduler.worst_case import worst_case
 from storage.campaigns import require
 from storage.engine import Engine, reading, writing
 from storage.rates import store_card
-from storage.tables import budgets, jobs, optouts, recipients, touches, unique_recipients, windows
+from storage.tables import budgets, jobs, optouts, recipients, runs, touches, unique_recipients, windows
 from tests.support.accounts import TEMPLATE, account_at
-from tests.support.campaigns import account, phone, spec, store_campaign
+from tests.support.campaigns import account, phone, spec, store_campaign, store_people
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 RATES = {
@@ -328,3 +328,89 @@ async def test_pages_join_without_a_seam(
     paged = await found(engine, meta)
     assert (whole.recipients, paged.recipients) == (25, 25)
     assert costs(whole) == costs(paged)
+
+
+PEOPLE = ("+6421555001", "+819012345678", "+33639980000", "+447700900001", "+12025550123")
+"""In New Zealand, Japan, France, Britain, and one of the zones of the United States."""
+LOCAL = {"at": "2026-11-03T09:00", "timezone": "Europe/Paris", "recipient_local_time": True}
+NOMINAL = datetime(2026, 11, 3, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("late", [-30, -20, -12, -3, 0, 2, 9])
+@pytest.mark.parametrize("more", [{}, {"expires_after": "6h"}, {"catch_up": "always"}, {"catch_up": "9h"}])
+async def test_in_recipients_own_time_it_sees_whom_the_launch_reaches(
+    sqlite_engine: Engine, meta: AccountSettings, late: int, more: dict[str, str]
+) -> None:
+    wanted = given_spec(schedule={**LOCAL, **more}, content={"template": TEMPLATE})
+    at = NOMINAL + late * HOUR
+    await store_people(sqlite_engine, wanted, PEOPLE, rotate=0, start_at=NOMINAL)
+    result = await found(sqlite_engine, meta, at=at)
+    assert result.at == max(at, NOMINAL - 13 * HOUR)  # 9:00 comes first 14 hours before it comes in UTC
+    assert await launch_due(sqlite_engine, now=lambda: result.at) == ["spring"]
+    async with reading(sqlite_engine) as connection:
+        made = (await connection.execute(select(jobs.c.due_at, jobs.c.reason))).all()
+        ends_at = await connection.scalar(select(runs.c.expires_at))
+    due = [row.due_at for row in made if row.reason is None and (ends_at is None or row.due_at < ends_at)]
+    assert (result.recipients, result.sends) == (5, len(due))
+    assert result.skips["too_late"] == sum(row.reason == "too_late" for row in made)
+    if due and max(due) > result.at:
+        assert takes(result)["recipient_local_time"] == (max(due) - result.at).total_seconds()
+        assert result.last_hold == max(due)
+
+
+async def test_rows_with_a_time_of_their_own_make_it_longer(engine: Engine, meta: AccountSettings) -> None:
+    await given(engine, given_spec(pace={"delay_between": 60_000}), 4)
+    own = {phone(0): NOW + 10 * HOUR, phone(1): NOW + 10 * HOUR, phone(2): NOW - HOUR}
+    async with writing(engine) as connection:
+        for number, send_at in own.items():
+            await connection.execute(
+                update(recipients).where(recipients.c.phone == number).values(send_at=send_at)
+            )
+    result = await found(engine, meta)
+    assert takes(result)["send_at"] == 10 * 3600 + 60, "the two that come last are a gap apart"
+    assert (result.takes, result.binding and result.binding.name) == (
+        10 * HOUR + timedelta(minutes=1),
+        "send_at",
+    )
+    assert result.held_share == 0
+
+
+VARIANTS = [
+    {"name": "a", "share": 50, "content": {"template": TEMPLATE}},
+    {"name": "b", "share": 50, "content": {"template": {**TEMPLATE, "name": "other"}}},
+]
+
+
+async def test_who_waits_for_the_winner_goes_once_it_is_named(engine: Engine, meta: AccountSettings) -> None:
+    winner = {"by": "read", "after": "4h", "test_percent": 25}
+    wanted = given_spec(
+        content={"template": TEMPLATE}, variants=VARIANTS, winner=winner, pace={"delay_between": 1000}
+    )
+    await given(engine, wanted, 200, start_at=NOW + HOUR)
+    split = wanted.split
+    assert split is not None
+    rest = sum(not split.in_test(phone(number)) for number in range(200))
+    result = await found(engine, meta)
+    assert (result.sends, dict(result.held), dict(result.waits)) == (200, {"variant": rest}, {})
+    assert takes(result)["held_by_variant"] == 4 * 3600 + rest - 1
+    assert result.binding is not None
+    assert result.binding.name == "held_by_variant"
+    launched_at = NOW + 2 * HOUR
+    assert await launch_due(engine, now=lambda: launched_at) == ["spring"]
+    later = await found(engine, meta, at=NOW + 5 * HOUR)
+    assert takes(later)["held_by_variant"] == 3600 + rest - 1
+    async with writing(engine) as connection:
+        await connection.execute(update(runs).values(winner_reason="a and b are equal; a person decides"))
+    stuck = await found(engine, meta, at=NOW + 5 * HOUR)
+    assert (stuck.sends, dict(stuck.waits)) == (200 - rest, {"variant": rest})
+
+
+async def test_a_winner_that_a_person_names_is_waited_for(engine: Engine, meta: AccountSettings) -> None:
+    wanted = given_spec(
+        content={"template": TEMPLATE}, variants=VARIANTS, winner={"by": "hand", "test_percent": 25}
+    )
+    await given(engine, wanted, 50)
+    result = await found(engine, meta)
+    assert result.waits["variant"] + result.sends == 50
+    assert result.waits["variant"] > 0

@@ -1,4 +1,5 @@
-"""What providers say later about messages that were paid for: a failure gives money and room back, a price is spent."""
+"""What providers say later about messages that were paid for: a failure gives money and room back, an arrival after
+all takes them again, a price is spent."""
 
 from __future__ import annotations
 
@@ -6,17 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
 
 from campaigns.costs import Money
 from campaigns.states import JobState
 from providers.base import Report
 from storage.budgets import Reservation, reserve, used_of
-from storage.engine import Engine, reading, writing
+from storage.engine import Engine, writing
 from storage.statuses import apply_webhook_reports
-from storage.tables import touches
-from storage.touches import NewTouch, add_touches
-from tests.support.campaigns import later
+from storage.touches import NewTouch, add_touches, recent_touches
+from tests.support.campaigns import EPOCH, later
 from tests.support.sent import answered, sending
 
 KEY = "1:run:1"
@@ -30,6 +29,7 @@ def report(state: JobState, cost: Money | None = None, at: datetime | None = Non
     return Report("m1", state.value, state, at or later(9), cost=cost, code="131026")
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
     ("reports", "used", "touched"),
     [
@@ -38,9 +38,16 @@ def report(state: JobState, cost: Money | None = None, at: datetime | None = Non
         ([report(JobState.DELIVERED, usd("0.02"))], 20_000, 1),
         ([report(JobState.SENT, usd("0")), report(JobState.DELIVERED)], 0, 1),
         ([report(JobState.FAILED), report(JobState.FAILED)], 0, 0),
+        ([report(JobState.FAILED), report(JobState.SENT)], 0, 0),
+        ([report(JobState.FAILED), report(JobState.DELIVERED)], 50_000, 1),
+        ([report(JobState.FAILED), report(JobState.READ), report(JobState.FAILED)], 50_000, 1),
+        ([report(JobState.FAILED), report(JobState.DELIVERED, usd("0.02"))], 20_000, 1),
+        ([report(JobState.FAILED), report(JobState.READ), report(JobState.READ, usd("0.02"))], 20_000, 1),
     ],
 )
-async def test_what_a_report_comes_to(engine: Engine, reports: list[Report], used: int, touched: int) -> None:
+async def test_what_a_report_comes_to(
+    engine: Engine, reports: list[Report], used: int, touched: int, at_once: bool
+) -> None:
     await sending(engine, 1)
     await answered(engine, [1])
     async with writing(engine) as connection:
@@ -49,10 +56,10 @@ async def test_what_a_report_comes_to(engine: Engine, reports: list[Report], use
         await add_touches(
             connection, "hooked/shop", later(1), [NewTouch(1, "+44", 1, "marketing", (), counts=True)]
         )
-    for one in reports:
+    for some in [reports] if at_once else [[one] for one in reports]:
         async with writing(engine) as connection:
-            await apply_webhook_reports(connection, "hooked", [one], later(10))
+            await apply_webhook_reports(connection, "hooked", some, later(10))
     async with writing(engine) as connection:
         assert (await used_of(connection, {KEY: "USD"}))[KEY] == used
-    async with reading(engine) as connection:
-        assert await connection.scalar(select(func.count()).select_from(touches)) == touched
+        found = await recent_touches(connection, ["+44"], EPOCH)
+    assert [touch.at for touch in found.get("+44", [])] == [later(1)] * touched

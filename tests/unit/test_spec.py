@@ -11,7 +11,7 @@ from campaigns.content import MessageType
 from campaigns.errors import NotFound, SpecError
 from campaigns.pace import Rate
 from campaigns.rules_spec import Category
-from campaigns.spec import LATER, CampaignSpec, load_spec
+from campaigns.spec import CampaignSpec, load_spec
 
 HEAD = 'name = "spring-sale"\nprovider = "ourvoice"\nsenders = ["shop", "depot"]\n'
 BODY = '[content]\ntext = "Hi {{ first_name }}"\n'
@@ -183,22 +183,6 @@ def test_a_mistake_is_named_with_file_line_and_key(file: Path, text: str, line: 
     assert says in message
     assert message.startswith("spring.toml")
     assert f"line {line}" in message
-
-
-@pytest.mark.parametrize(
-    ("table", "key"), [(table, key) for table, keys in LATER.items() for key in sorted(keys)]
-)
-def test_a_key_of_a_later_version_is_refused_by_name(file: Path, table: str, key: str) -> None:
-    tables = {
-        "content": 'text = "Hi"\n',
-        table: f"{key} = 1\n" + ('text = "Hi"\n' if table == "content" else ""),
-    }
-    loose = tables.pop("", "")
-    text = HEAD + loose + "".join(f"[{name}]\n{lines}" for name, lines in tables.items())
-    error = refusal(file, text)
-    name = f"{table}.{key}" if table else key
-    assert f"{name} is not supported by this version yet." in str(error)
-    assert error.hint
 
 
 def test_all_mistakes_are_told_at_once(file: Path) -> None:

@@ -1,0 +1,195 @@
+"""What `estimate` says of each sample campaign is what the emulator then sees: how many, for how much, for how long.
+
+Days pass on a clock that leaps to what comes next. What would last for minutes is told smaller: of a long list every
+eighth person is taken, and the pace is 25 milliseconds. The estimate reckons with the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from app.loading import Flags, load_campaign
+from app.scheduling import TimeFlags
+from app.settings import load_settings
+from campaigns.costs import from_micros
+from campaigns.prices import RateCard
+from campaigns.rate_files import read_rates
+from campaigns.spec import load_spec
+from emulators.settings import Settings as EmulatorSettings
+from providers.settings import AccountSettings
+from scheduler.estimate import estimate
+from scheduler.forecast import Estimate
+from scheduler.runner import run
+from scheduler.variants import choose_winner
+from storage.campaigns import replace_spec, require
+from storage.engine import Engine, open_engine, reading, writing
+from storage.rates import store_card
+from storage.reports import cost_by_category
+from storage.schema import upgrade
+from storage.tables import attempts, jobs, recipients, runs
+from tests.acceptance.conftest import InMemory
+
+SAMPLES = Path(__file__).parents[2] / "sample_data"
+CAMPAIGNS = sorted(path.name for path in SAMPLES.glob("*.toml") if path.name != "drumbeat.toml")
+CARD = SAMPLES / "rates" / "meta-usd-2026-01-01.csv"
+SUNDAY = datetime(2026, 11, 1, 12, tzinfo=UTC)
+GAP = 25
+"""Milliseconds."""
+LONG = 100
+"""Recipients."""
+TO_BEGIN = 0.5
+"""Seconds that a runner may take from a moment that it has to wait for to its next message."""
+
+
+class Clock:
+    """Runs as the real one does, and leaps when told to."""
+
+    def __init__(self) -> None:
+        self._zero = SUNDAY - timedelta(seconds=time.monotonic())
+
+    def __call__(self) -> datetime:
+        return self._zero + timedelta(seconds=time.monotonic())
+
+    def leap(self, to: datetime) -> None:
+        self._zero += max(to - self(), timedelta())
+
+
+def _emulator() -> InMemory:
+    return InMemory(EmulatorSettings.parse({"sent_after": 0.01, "delivered_after": 0.02}))
+
+
+@dataclass
+class Sample:
+    """One sample campaign, loaded as the command does."""
+
+    name: str
+    engine: Engine
+    account: AccountSettings
+    clock: Clock
+    emulator: InMemory = field(default_factory=_emulator)
+    leaps: int = 0
+
+    async def estimate(self) -> Estimate:
+        async with reading(self.engine) as connection:
+            campaign = await require(connection, self.name)
+            return await estimate(connection, campaign, self.account, now=self.clock)
+
+    async def send(self) -> None:
+        """Run it until its first run has nothing left to send, whatever it has to wait for."""
+        await self._run()
+        while (ahead := await self._next()) is not None:
+            self.clock.leap(ahead)
+            self.leaps += 1
+            await self._run()
+        await self._run(timedelta(seconds=1))
+
+    async def _run(self, wait_receipts: timedelta = timedelta()) -> None:
+        accounts = {self.account.adapter: self.account}
+        asked = {"until_idle": True, "wait_receipts": wait_receipts, "now": self.clock}
+        await run(self.engine, accounts, transport=self.emulator, **asked)
+
+    async def _next(self) -> datetime | None:
+        """When the next message of the first run may go, or that run begins; None: nothing is left of it."""
+        async with reading(self.engine) as connection:
+            campaign = await require(connection, self.name)
+            if (run_id := await connection.scalar(select(func.min(runs.c.id)))) is None:
+                assert campaign.start_at is not None
+                return campaign.spec.schedule.opens_at(campaign.start_at)
+            pending = select(jobs.c.due_at, jobs.c.held_by).where(
+                jobs.c.run_id == run_id, jobs.c.state == "pending"
+            )
+            row = (await connection.execute(pending.order_by(jobs.c.due_at).limit(1))).first()
+            undecided = runs.c.winner_reason.is_not(None) & runs.c.winner.is_(None)
+            asks = await connection.scalar(select(runs.c.id).where(runs.c.id == run_id, undecided))
+        if row is None:
+            return None
+        if asks is not None:
+            await choose_winner(
+                self.engine, self.name, "plain", now=self.clock
+            )  # nobody answered: tie = "hand"
+            return self.clock()
+        due_at: datetime = row.due_at
+        return due_at
+
+    async def seconds(self, begin: datetime) -> float:
+        """From `begin`, or where nothing had to be waited for from the first message, to the last."""
+        if self.leaps:
+            async with reading(self.engine) as connection:
+                last = await connection.scalar(select(func.max(attempts.c.intent_at)))
+            assert last is not None
+            return (last - begin).total_seconds()
+        left = sorted(message["left_at"] for message in await self.emulator.ledger())
+        return float(left[-1] - left[0])
+
+    async def tried(self) -> int:
+        async with reading(self.engine) as connection:
+            return await connection.scalar(select(func.count(func.distinct(attempts.c.job_id)))) or 0
+
+    async def cost(self) -> tuple[int, int]:
+        """In micro-units: what was charged or will be, and what was not because the message failed."""
+        lost = select(func.coalesce(func.sum(jobs.c.price_micros), 0)).where(
+            jobs.c.state == "failed", func.coalesce(jobs.c.cost_micros, 0) == 0
+        )
+        async with reading(self.engine) as connection:
+            lines = await cost_by_category(connection, (await require(connection, self.name)).id)
+            not_charged = await connection.scalar(lost) or 0
+        return sum(round((line.actual + line.unsettled) * 1_000_000) for line in lines), int(not_charged)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
+    """With the sample rate card."""
+    for name in ("OURVOICE_API_KEY", "META_API_KEY"):
+        monkeypatch.setenv(name, "test-key")
+    engine = open_engine(f"sqlite:///{tmp_path / 'samples.db'}")
+    await upgrade(engine)
+    card = RateCard(0, "meta-usd", date(2026, 1, 1), "USD", "a test", read_rates(CARD, "USD"))
+    async with writing(engine) as connection:
+        await store_card(connection, card, SUNDAY)
+    yield engine
+    await engine.dispose()
+
+
+async def loaded(engine: Engine, file: str, folder: Path) -> Sample:
+    settings, clock, path = load_settings(SAMPLES / "drumbeat.toml"), Clock(), SAMPLES / file
+    spec = load_spec(path)
+    times = TimeFlags(now=not spec.schedule.recurs)
+    await load_campaign(engine, settings, path, Flags(times=times, rejects=folder / "rejects.csv"), now=clock)
+    async with writing(engine) as connection:
+        campaign = await require(connection, spec.name)
+        people = await connection.scalar(select(func.count()).select_from(recipients)) or 0
+        if people > LONG:
+            await connection.execute(delete(recipients).where(recipients.c.id % 8 != 0))
+        if spec.provider == "ourvoice":
+            scaled = campaign.spec.changed(pace={"delay_between": GAP})
+            await replace_spec(connection, campaign.id, scaled, clock())
+    account = settings.account(spec.provider)
+    path_of = account.base_url.partition("8899")[2]
+    reached = account.model_copy(update={"base_url": f"http://emulator{path_of}"})
+    return Sample(spec.name, engine, reached, clock)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("file", CAMPAIGNS)
+async def test_it_comes_to_what_was_estimated(engine: Engine, tmp_path: Path, file: str) -> None:
+    sample = await loaded(engine, file, tmp_path)
+    foreseen = await sample.estimate()
+    await sample.send()
+    assert await sample.tried() == foreseen.sends
+    assert foreseen.recipients == foreseen.sends + foreseen.skips.total()
+    (total,) = foreseen.totals()
+    charged, not_charged = await sample.cost()
+    assert total.low_micros <= charged + not_charged
+    assert charged <= total.high_micros
+    takes = foreseen.takes.total_seconds()
+    assert await sample.seconds(foreseen.at) == pytest.approx(
+        takes, rel=0.1, abs=TO_BEGIN * sample.leaps or 0.1
+    )
+    assert from_micros(total.high_micros) > 0
