@@ -35,6 +35,7 @@ from sqlalchemy.types import TypeEngine
 from campaigns.prices import Price
 from campaigns.states import JobState, RunState, sources
 from storage.bulk import as_rows, as_values, by_dialect, given_rows, is_among
+from storage.engine import execute_later
 from storage.history import EVENT, add_events, event
 from storage.tables import NOW, Id, attempts, events, jobs, optouts, recipients, runs, to_millis
 
@@ -260,8 +261,8 @@ async def commit_intents(
     marked = await connection.execute(_mark_sending(connection), given)
     if marked.rowcount != len(intents):
         raise RuntimeError(f"{len(intents) - marked.rowcount} jobs of lane {lane} changed under their owner")
-    await connection.execute(_add_attempts(connection), {**given, "lane": lane, "epoch": epoch})
-    await connection.execute(_tell_sending(connection), given)
+    await execute_later(connection, _add_attempts(connection), {**given, "lane": lane, "epoch": epoch})
+    await execute_later(connection, _tell_sending(connection), given)
 
 
 def _intent_row(intent: Intent) -> dict[str, Any]:

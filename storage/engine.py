@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy
 from aiosqlite import Connection as AioConnection
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import Executable, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from campaigns.errors import UsageError
@@ -118,6 +118,23 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with engine.connect() as connection:
         await connection.execution_options(writes=False)
         yield connection
+
+
+async def execute_later(
+    connection: AsyncConnection, statement: Executable, parameters: dict[str, Any]
+) -> None:
+    """Execute a write of which nobody asks how many rows it met: on SQLite together with what follows in the
+    transaction, at the latest its commit. That is also where it fails."""
+    opened = connection.sync_connection
+    steps = opened.connection.driver_connection if opened is not None else None
+    if not isinstance(steps, Steps):
+        await connection.execute(statement, parameters)
+        return
+    steps.defers = True
+    try:
+        await connection.execute(statement, parameters)
+    finally:
+        steps.defers = False
 
 
 def is_sqlite(connection: AsyncConnection | BlockingConnection) -> bool:

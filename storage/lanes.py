@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
 from storage.bulk import as_values, is_among
-from storage.engine import is_sqlite
+from storage.engine import execute_later, is_sqlite
 from storage.receipts import OPEN
 from storage.tables import NOW, jobs, lanes, runs
 
@@ -149,7 +149,7 @@ async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_un
 
 async def note_sends(connection: AsyncConnection, name: str, until: datetime) -> None:
     """Sends may go out up to `until`: whoever owns the lane next starts its limits from there."""
-    await connection.execute(_NOTE_SENDS, {"of_lane": name, "last_sent_at": until})
+    await execute_later(connection, _NOTE_SENDS, {"of_lane": name, "last_sent_at": until})
 
 
 async def release_lane(connection: AsyncConnection, name: str, epoch: int) -> None:

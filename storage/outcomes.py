@@ -27,6 +27,7 @@ from campaigns.outcomes import Accepted, Ack, Result
 from campaigns.states import RANK, JobState
 from storage.bulk import as_rows, by_dialect, given_rows
 from storage.dispatch import KEY, Intent
+from storage.engine import execute_later
 from storage.history import EVENT
 from storage.tables import NOW, Id, attempts, events, jobs, to_millis
 
@@ -111,14 +112,14 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
     if not outcomes:
         return
     given = {"rows": as_rows([_outcome_row(outcome) for outcome in outcomes]), "now": now}
-    await connection.execute(_end_attempts(connection), {"rows": given["rows"]})
+    await execute_later(connection, _end_attempts(connection), {"rows": given["rows"]})
     stored = await connection.execute(_move_jobs(connection), given)
     if stored.rowcount != len(outcomes):
         logger.warning(
             "Some outcomes came late: their jobs had moved on.",
             extra={"action": "outcome_late", "late": len(outcomes) - stored.rowcount},
         )
-    await connection.execute(_tell_outcomes(connection), given)
+    await execute_later(connection, _tell_outcomes(connection), given)
 
 
 def _outcome_row(outcome: Outcome) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""SQLite for asyncio, with one step of the connection's thread to a statement. The library takes four: make a cursor,
-execute, fetch, close; and an event loop that is busy sending comes back to each of them late."""
+"""SQLite for asyncio, with one step of the connection's thread to a statement, or to several where nobody asks what
+came of the first ones. The library takes four to a statement: make a cursor, execute, fetch, close; and an event loop
+that is busy sending comes back to each of them late."""
 
 from __future__ import annotations
 
@@ -21,13 +22,33 @@ class Steps(Connection):
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connect, iter_chunk_size=FIRST)
         self._thread.daemon = True
+        self.defers = False
+        """Whether what is executed now waits for the next step: nobody asks what came of it."""
+        self._deferred: list[tuple[str, Any]] = []
 
     def cursor(self) -> Any:
         return _Cursor(self)
 
     async def step(self, work: Callable[[], Any]) -> Any:
-        """Do it in the connection's thread."""
-        return await self._execute(work)  # type: ignore[no-untyped-call]
+        """Do it in the connection's thread, after what was deferred."""
+        return await self._execute(partial(self._catch_up, work))  # type: ignore[no-untyped-call]
+
+    def defer(self, sql: str, values: Any) -> None:
+        """Execute it with the next step, or never where that is a rollback."""
+        self._deferred.append((sql, values))
+
+    def _catch_up(self, work: Callable[[], Any]) -> Any:
+        deferred, self._deferred = self._deferred, []
+        for sql, values in deferred:
+            self._conn.execute(sql, values).close()
+        return work()
+
+    async def commit(self) -> None:
+        await self.step(self._conn.commit)
+
+    async def rollback(self) -> None:
+        self._deferred = []
+        await super().rollback()
 
 
 class _Cursor:
@@ -47,7 +68,10 @@ class _Cursor:
         return self
 
     async def execute(self, sql: str, values: Iterable[Any] = ()) -> None:
-        await self._step(self._execute, sql, values, many=False)
+        if self._connection.defers or sql.startswith("BEGIN"):
+            self._connection.defer(sql, values)
+        else:
+            await self._step(self._execute, sql, values, many=False)
 
     async def executemany(self, sql: str, rows: Iterable[Any]) -> None:
         await self._step(self._execute, sql, rows, many=True)

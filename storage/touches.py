@@ -30,6 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from campaigns.states import JobState
 from storage.bulk import as_rows, as_values, by_dialect, given_rows, is_among
+from storage.engine import execute_later
 from storage.tables import Id, jobs, to_millis, touches
 
 _NEW: Final[dict[str, TypeEngine[Any]]] = {
@@ -117,7 +118,7 @@ async def add_touches(connection: AsyncConnection, lane: str, at: datetime, new:
     if not new:
         return
     rows = as_rows([_row(touch) for touch in new])
-    await connection.execute(_reserve(connection), {"rows": rows, "at": at, "lane": lane})
+    await execute_later(connection, _reserve(connection), {"rows": rows, "at": at, "lane": lane})
 
 
 def _row(touch: NewTouch) -> dict[str, Any]:
@@ -141,7 +142,7 @@ async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, 
     """Calls that began later than planned: (job id, when)."""
     if times:
         rows = [{"job_id": job_id, "at": to_millis(at)} for job_id, at in times]
-        await connection.execute(_delay(connection), {"rows": as_rows(rows)})
+        await execute_later(connection, _delay(connection), {"rows": as_rows(rows)})
 
 
 @by_dialect
