@@ -1,14 +1,17 @@
-"""The command with short leases, so that a takeover takes seconds: `python -m tests.support.hasty worker …`.
+"""The command with short leases and shifts, so that a takeover takes seconds: `python -m tests.support.hasty worker …`.
 
-Everything else is the product's own; the constants are set before anything that derives from them is imported.
+`--planted NAME` before the command plants a fault of `tests.support.planted`. Everything else is the product's own;
+the constants are set before anything that derives from them is imported.
 """
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 LEASE = 3.0
 SILENCE = 2.5
+SHIFT = 5.0
 
 
 def hasten() -> None:
@@ -21,9 +24,22 @@ def hasten() -> None:
 
     scheduler.lanes.LEASE = timedelta(seconds=LEASE)
 
+    import scheduler.shift
+
+    scheduler.shift.SHIFT = timedelta(seconds=SHIFT)  # type: ignore[misc]
+
+
+def main() -> None:
+    hasten()
+    if sys.argv[1:2] == ["--planted"]:
+        from tests.support.planted import PLANTS
+
+        PLANTS[sys.argv.pop(2)]()
+        del sys.argv[1]
+    from cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
-    hasten()
-    from cli import main
-
     main()
