@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psycopg
 from sqlalchemy import func, select
@@ -58,15 +57,27 @@ CONTENT = {
 NAPS = (0.5, LEASE + 1, LEASE + SETTLE + 4, LEASE + SETTLE + 4)
 """Seconds for which a process is stopped: shorter than a lease; longer; and so long that another has meanwhile asked
 about its messages and sent again those that had not left."""
-HARMS = ("kill worker", "kill worker", "stop worker", "stop worker", "kill clock", "stop clock", "cut", "restart")
+HARMS = (
+    "kill worker",
+    "kill worker",
+    "stop worker",
+    "stop worker",
+    "kill clock",
+    "stop clock",
+    "cut",
+    "restart",
+)
 END = 120.0
 """Seconds that what is left may take once nobody is harmed any more."""
 
 
-def wreak(folder: Path, server: Server, *, people: int, seed: int, seconds: float, plant: str | None = None) -> Story:
-    """Run three campaigns under chaos for so long, then let them end in peace; `people` to each lane."""
+def wreak(
+    folder: Path, server: Server, *, work: float, seed: int, seconds: float, plant: str | None = None
+) -> Story:
+    """Run three campaigns under chaos for so long, then let them end in peace; `work`: seconds that a lane alone
+    would take for what it has to send."""
     with fresh_database(server.url) as url, running_emulator(**QUICK) as emulator:
-        size = asyncio.run(prepare(folder, url, emulator, people))
+        size = asyncio.run(prepare(folder, url, emulator, work))
         for fault in FAULTS:
             emulator.fault(**fault, seed=seed, method="POST", path="/messages")
         with crew_at_work(folder, plant) as crew:
@@ -78,7 +89,7 @@ def wreak(folder: Path, server: Server, *, people: int, seed: int, seconds: floa
 QUICK: dict[str, Any] = {"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}
 
 
-async def prepare(folder: Path, url: str, emulator: Emulator, people: int) -> int:
+async def prepare(folder: Path, url: str, emulator: Emulator, work: float) -> int:
     """Settings, tables and a campaign through each account; how many people there are."""
     (folder / "drumbeat.toml").write_text(_settings(url, emulator), encoding="utf-8")
     engine = open_engine(url)
@@ -86,7 +97,8 @@ async def prepare(folder: Path, url: str, emulator: Emulator, people: int) -> in
     await install(engine)
     size = 0
     for account, senders in _senders().items():
-        phones = [phone(number) for number in range(size, size + people * len(senders))]
+        wanted = int(work * sum(LIMITS[f"{account}/{sender}"] for sender in senders))
+        phones = [phone(number) for number in range(size, size + wanted)]
         content = CONTENT.get(account, {"text": "Hi {{ first_name }}"})
         campaign = spec(account, provider=account, senders=senders, content=content)
         await store_people(engine, campaign, phones, rotate=0, start_at=EPOCH)
@@ -124,16 +136,17 @@ def _settings(url: str, emulator: Emulator) -> str:
 @contextmanager
 def crew_at_work(folder: Path, plant: str | None = None) -> Iterator[list[Process]]:
     """Two clocks, then three workers."""
-    with (folder / "processes.log").open("wb") as log:
-        crew = [Process(CLOCK, folder, log, plant) for _ in range(2)]
-        crew += [Process(WORKER, folder, log, plant) for _ in range(3)]
-        try:
-            yield crew
-        finally:
-            end_all(crew)
+    crew = [Process(f"clock {n}", CLOCK, folder, plant) for n in range(2)]
+    crew += [Process(f"worker {n}", WORKER, folder, plant) for n in range(3)]
+    try:
+        yield crew
+    finally:
+        end_all(crew)
 
 
-def _harm(crew: Sequence[Process], server: Server, url: str, dice: random.Random, seconds: float) -> Counter[str]:
+def _harm(
+    crew: Sequence[Process], server: Server, url: str, dice: random.Random, seconds: float
+) -> Counter[str]:
     """Do harm at random moments for so long; what was done. Every round has each kind of it, workers above all."""
     harms: Counter[str] = Counter()
     deck: list[str] = []
@@ -180,19 +193,26 @@ def end_when_idle(crew: list[Process]) -> bool:
         process.go_on(at_once=True)
     for clock in crew[:2]:
         clock.end_well(130)
-    last = Process((*CLOCK, "--until-idle", "--wait-receipts", "4s"), crew[0].folder, crew[0].log, crew[0].plant)
-    crew.append(last)
-    try:
-        if last.running.wait(END) not in (0, 3):
-            return False
-    except subprocess.TimeoutExpired:
-        return False
+    ended = _end_with_one_clock(crew)
     for worker in crew[2:5]:
         worker.end_well(0)
-    return True
+    return ended
 
 
-async def read(url: str, harms: Counter[str], size: int, ledger: list[dict[str, Any]], *, ended: bool) -> Story:
+def _end_with_one_clock(crew: list[Process]) -> bool:
+    last = crew[0].another("last clock", (*CLOCK, "--until-idle", "--wait-receipts", "4s"))
+    crew.append(last)
+    give_up_at = time.monotonic() + END
+    while (code := last.running.poll()) is None and time.monotonic() < give_up_at:
+        time.sleep(0.1)
+        for worker in crew[2:5]:
+            worker.keep_alive()
+    return code in (0, 3)
+
+
+async def read(
+    url: str, harms: Counter[str], size: int, ledger: list[dict[str, Any]], *, ended: bool
+) -> Story:
     """The end of the story, from the database."""
     engine = open_engine(url)
     rows = await job_rows(engine)

@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from tests.support.project import environment
 
@@ -18,11 +17,11 @@ WORKER = ("worker", "--concurrency", "4")
 
 @dataclass
 class Process:
-    """One of them, started again whenever it has ended, as a service manager would."""
+    """One of them, started again whenever it has ended, as a service manager would. What it says is in NAME.log."""
 
+    name: str
     arguments: tuple[str, ...]
     folder: Path
-    log: IO[bytes]
     plant: str | None = None
     before: tuple[str, ...] = ()
     """What the command line begins with: `tests.support.elsewhere` moves a process to another host."""
@@ -34,15 +33,20 @@ class Process:
 
     def start(self) -> None:
         planted = ("--planted", self.plant) if self.plant else ()
-        self.running = subprocess.Popen(
-            [*self.before, sys.executable, "-m", "tests.support.hasty", *planted, *self.arguments],
-            cwd=self.folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-        )
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.running = subprocess.Popen(
+                [*self.before, sys.executable, "-m", "tests.support.hasty", *planted, *self.arguments],
+                cwd=self.folder,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         self.stopped_until = None
+
+    def another(self, name: str, arguments: tuple[str, ...]) -> Process:
+        """One more beside it."""
+        return Process(name, arguments, self.folder, self.plant)
 
     def keep_alive(self) -> None:
         """Start it again where it has given up."""
@@ -68,7 +72,7 @@ class Process:
         self.running.terminate()
         ended = self.running.wait(60)
         # the signal's own number: it had not begun
-        assert ended in (code, -signal.SIGTERM), f"{self.arguments} ended with {ended}"
+        assert ended in (code, -signal.SIGTERM), f"{self.name} ended with {ended}"
 
 
 def end_all(crew: list[Process]) -> None:

@@ -1,9 +1,10 @@
-"""Faults planted into the product's processes, each the loss of one thing that keeps a promise: a judge that lets such a
-run pass proves nothing."""
+"""Faults planted into the product's processes, each the loss of one thing that keeps a promise: a judge that lets such
+a run pass proves nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -60,10 +61,8 @@ def lock_dropped() -> None:
             queueing_lock=lane,
             priority=priority,
         )
-        try:
+        with suppress(queue.AlreadyEnqueued):
             await task.defer_async(lane=lane)
-        except queue.AlreadyEnqueued:
-            pass
 
     class Held(set[str]):
         def __contains__(self, lock: object) -> bool:
