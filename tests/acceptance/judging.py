@@ -12,7 +12,7 @@ from typing import Any
 from campaigns.states import JobState
 from tests.acceptance.killing import wrongs
 
-TOLERANCE = 0.2
+TOLERANCE = 0.3
 """Seconds that a request may be longer on its way than another: eight processes share two cores. Twice a limit, which
 is what two owners of a lane come to, is far above it."""
 

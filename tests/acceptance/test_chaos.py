@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.chaos import LIMITS, UNASKED, wreak
-from tests.acceptance.judging import most_in_a_second, verdict
+from tests.acceptance.judging import TOLERANCE, most_in_a_second, verdict
 from tests.support.databases import Server, own_server
 
 FOUND = {
@@ -20,6 +20,8 @@ FOUND = {
     "intents_after_the_call": {"twice"},
 }
 """What the judge has to say of each planted fault: one of these at least."""
+SEEDS = 3
+"""Within how many. Whoever sleeps must do so between an intent and its call, and for long."""
 
 
 @pytest.fixture
@@ -32,19 +34,19 @@ def server() -> Iterator[Server]:
 @pytest.mark.timeout(240)
 @pytest.mark.alone
 def test_chaos(tmp_path: Path, server: Server) -> None:
-    tell_and_judge(tmp_path, server, work=3, seed=secrets.randbelow(10**6), seconds=12)
+    tell_and_judge(tmp_path, server, work=4, seed=secrets.randbelow(10**6), rounds=1)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(20))
 def test_soak(tmp_path: Path, server: Server, seed: int) -> None:
-    tell_and_judge(tmp_path, server, work=18, seed=seed, seconds=40)
+    tell_and_judge(tmp_path, server, work=30, seed=seed, rounds=3)
 
 
-def tell_and_judge(folder: Path, server: Server, *, work: float, seed: int, seconds: float) -> None:
+def tell_and_judge(folder: Path, server: Server, *, work: float, seed: int, rounds: int) -> None:
     print(f"seed {seed}")
-    story = wreak(folder, server, work=work, seed=seed, seconds=seconds)
+    story = wreak(folder, server, work=work, seed=seed, rounds=rounds)
     print(f"harms {dict(story.harms)}, interrupted {story.interrupted}, states {dict(story.states)}")
     assert verdict(story, LIMITS, UNASKED) == []
     assert story.interrupted > 0  # otherwise nothing was shown
@@ -54,12 +56,19 @@ def tell_and_judge(folder: Path, server: Server, *, work: float, seed: int, seco
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("plant", FOUND)
 def test_a_planted_fault_is_found(tmp_path: Path, server: Server, plant: str) -> None:
-    story = wreak(tmp_path, server, work=18, seed=1, seconds=40, plant=plant)
-    wrong = verdict(story, LIMITS, UNASKED)
-    print(f"{plant}: {len(wrong)} wrongs, {wrong[:5]}")
-    assert FOUND[plant] & {fault.partition(":")[0] for fault in wrong}
+    for seed in range(SEEDS):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        story = wreak(folder, server, work=30, seed=seed, rounds=3, plant=plant)
+        wrong = verdict(story, LIMITS, UNASKED)
+        print(f"{plant}, seed {seed}: {len(wrong)} wrong, {wrong[:5]}")
+        if FOUND[plant] & {fault.partition(":")[0] for fault in wrong}:
+            return
+    pytest.fail(f"{plant} was not found")
 
 
 def test_the_judge_sees_a_burst() -> None:
-    assert most_in_a_second([n / 30 for n in range(100)], 0.0) == 30
-    assert most_in_a_second([*(n / 30 for n in range(100)), *(n / 30 + 1 for n in range(30))], 0.2) > 40
+    limit = LIMITS["lines/red"]
+    alone = [n / limit for n in range(100)]
+    assert most_in_a_second(alone, 0.01) == limit
+    assert most_in_a_second([*alone, *(moment + 1 / 40 for moment in alone[: 2 * limit])], TOLERANCE) > limit

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-
-from tests.support.project import environment
 
 CLOCK = ("run", "--engine", "procrastinate")
 WORKER = ("worker", "--concurrency", "4")
+_FORKS = get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.support.nursery"])
+
+
+def _live(arguments: tuple[str, ...], folder: Path, log: Path, plant: str | None) -> None:
+    from tests.support.nursery import command  # only there: it sets the constants of its own process
+
+    command(arguments, folder, log, plant)
 
 
 @dataclass
@@ -23,59 +30,62 @@ class Process:
     arguments: tuple[str, ...]
     folder: Path
     plant: str | None = None
-    before: tuple[str, ...] = ()
-    """What the command line begins with: `tests.support.elsewhere` moves a process to another host."""
     stopped_until: float | None = None
-    running: subprocess.Popen[bytes] = field(init=False)
+    running: ForkServerProcess = field(init=False)
 
     def __post_init__(self) -> None:
         self.start()
 
     def start(self) -> None:
-        planted = ("--planted", self.plant) if self.plant else ()
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.running = subprocess.Popen(
-                [*self.before, sys.executable, "-m", "tests.support.hasty", *planted, *self.arguments],
-                cwd=self.folder,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        log = self.folder / f"{self.name}.log"
+        self.running = _FORKS.Process(target=_live, args=(self.arguments, self.folder, log, self.plant))
+        self.running.start()
         self.stopped_until = None
 
     def another(self, name: str, arguments: tuple[str, ...]) -> Process:
         """One more beside it."""
         return Process(name, arguments, self.folder, self.plant)
 
+    @property
+    def pid(self) -> int:
+        assert self.running.pid is not None
+        return self.running.pid
+
+    @property
+    def code(self) -> int | None:
+        """What it ended with; None while it lives."""
+        return self.running.exitcode
+
     def keep_alive(self) -> None:
         """Start it again where it has given up."""
-        if self.running.poll() is not None:
+        if self.code is not None:
             self.start()
 
-    def kill(self) -> None:
+    def end(self) -> None:
         self.running.kill()
-        self.running.wait()
+        self.running.join()
+
+    def kill(self) -> None:
+        self.end()
         self.start()
 
     def stop_for(self, seconds: float) -> None:
-        self.running.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
         self.stopped_until = time.monotonic() + seconds
 
     def go_on(self, *, at_once: bool = False) -> None:
         if self.stopped_until is not None and (at_once or time.monotonic() >= self.stopped_until):
-            self.running.send_signal(signal.SIGCONT)
+            os.kill(self.pid, signal.SIGCONT)
             self.stopped_until = None
 
     def end_well(self, code: int) -> None:
         """Ask it to end, and see that it does."""
         self.running.terminate()
-        ended = self.running.wait(60)
+        self.running.join(60)
         # the signal's own number: it had not begun
-        assert ended in (code, -signal.SIGTERM), f"{self.name} ended with {ended}"
+        assert self.code in (code, -signal.SIGTERM), f"{self.name} ended with {self.code}"
 
 
 def end_all(crew: list[Process]) -> None:
     for process in crew:
-        process.running.kill()
-        process.running.wait()
+        process.end()

@@ -1,7 +1,6 @@
 """The command with short leases and shifts, so that a takeover takes seconds: `python -m tests.support.hasty worker …`.
 
-`--planted NAME` before the command plants a fault of `tests.support.planted`. Everything else is the product's own;
-the constants are set before anything that derives from them is imported.
+Everything else is the product's own. The constants are set before anything that derives from them is imported.
 """
 
 from __future__ import annotations
@@ -29,17 +28,13 @@ def hasten() -> None:
     scheduler.shift.SHIFT = timedelta(seconds=SHIFT)  # type: ignore[misc]
 
 
-def main() -> None:
-    hasten()
-    if sys.argv[1:2] == ["--planted"]:
-        from tests.support.planted import PLANTS
+def run(*arguments: str) -> None:
+    from cli import main
 
-        PLANTS[sys.argv.pop(2)]()
-        del sys.argv[1]
-    from cli import main as run
-
-    run()
+    sys.argv[1:] = arguments
+    main()
 
 
 if __name__ == "__main__":
-    main()
+    hasten()
+    run(*sys.argv[1:])

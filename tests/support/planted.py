@@ -54,6 +54,9 @@ def lock_dropped() -> None:
         return int((await connection.execute(taken.returning(lanes.c.epoch))).scalar_one())
 
     async def defer(shifts: Any, lane: str, priority: int) -> None:
+        doing = await shifts._jobs.list_jobs_async(status="doing")
+        if sum(str(job.lock).startswith(f"{lane} ") for job in doing) > 1:
+            return  # two owners are enough: more would only be in each other's way
         task = shifts._app.configure_task(
             queue.TASK,
             queue=queue.queue_of(lane),
