@@ -93,10 +93,10 @@ class Shift:
     async def _take(self) -> bool:
         asked_at, now = time.monotonic(), self.lane.now()
         async with writing(self.engine) as connection:
-            row = (await read_lanes(connection))[self.lane.name]
             epoch = await take_lane(connection, self.lane.name, self.holder, now, now + LEASE, sole=self.sole)
             if epoch is None:
                 return False
+            row = (await read_lanes(connection))[self.lane.name]  # not before: its owner may still have sent
             orphans = await mark_orphans(connection, self.lane.name, now)
         if orphans:
             logger.warning(

@@ -1,4 +1,4 @@
-"""The command with short leases and shifts, so that a takeover takes seconds: `python -m tests.support.hasty worker …`.
+"""The command with short leases, so that a takeover takes seconds: `python -m tests.support.hasty worker …`.
 
 Everything else is the product's own. The constants are set before anything that derives from them is imported.
 """
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 LEASE = 3.0
 SILENCE = 2.5
-SHIFT = 5.0
+IDLE_TRANSACTION = 2.0
 
 
 def hasten() -> None:
@@ -19,13 +19,13 @@ def hasten() -> None:
     storage.advisory.SILENCE = SILENCE  # type: ignore[misc]
     storage.advisory.TRUSTED = SILENCE - 1  # type: ignore[misc]
 
+    import storage.engine
+
+    storage.engine.IDLE_TRANSACTION = IDLE_TRANSACTION  # type: ignore[misc]
+
     import scheduler.lanes
 
     scheduler.lanes.LEASE = timedelta(seconds=LEASE)
-
-    import scheduler.shift
-
-    scheduler.shift.SHIFT = timedelta(seconds=SHIFT)  # type: ignore[misc]
 
 
 def run(*arguments: str) -> None:

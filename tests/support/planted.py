@@ -23,21 +23,16 @@ def _replace(home: ModuleType | type, name: str, other: Any) -> Any:
     return replaced
 
 
-def calls_unfenced() -> None:
-    """Whoever slept through its lease goes on with the calls that it had meant to make."""
-    from scheduler.shift import Shift
-
-    _replace(Shift, "_may_send", lambda _shift: True)
-
-
-def writes_unfenced() -> None:
-    """The epoch is not asked for: whoever slept through its lease goes on as the lane's owner."""
+def fence_skipped() -> None:
+    """Whoever slept through its lease goes on with the calls that it had meant to make, and as the lane's owner."""
     import scheduler.slicing
+    from scheduler.shift import Shift
 
     async def hold_lane(connection: Connection, name: str, epoch: int, lease_until: datetime) -> None:
         held = update(lanes).where(lanes.c.name == name)
         await connection.execute(held.values(lease_until=lease_until))
 
+    _replace(Shift, "_may_send", lambda _shift: True)
     _replace(scheduler.slicing, "hold_lane", hold_lane)
 
 
@@ -118,5 +113,5 @@ def intents_after_the_call() -> None:
 
 
 PLANTS: dict[str, Callable[[], None]] = {
-    plant.__name__: plant for plant in (calls_unfenced, writes_unfenced, lock_dropped, intents_after_the_call)
+    plant.__name__: plant for plant in (fence_skipped, lock_dropped, intents_after_the_call)
 }
