@@ -38,7 +38,9 @@ class Process:
 
     def start(self) -> None:
         log = self.folder / f"{self.name}.log"
-        self.running = _FORKS.Process(target=_live, args=(self.arguments, self.folder, log, self.plant))
+        self.running = _FORKS.Process(
+            target=_live, args=(self.arguments, self.folder, log, self.plant), daemon=True
+        )
         self.running.start()
         self.stopped_until = None
 
