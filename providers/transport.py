@@ -18,7 +18,7 @@ MAX_BODY: Final = 8 * 1024 * 1024
 KEEP_IDLE: Final = 3.0
 """Seconds an unused connection is kept: less than servers do, so that we seldom write to a closed one."""
 LONGEST_CONNECT: Final = 10.0
-_CONNECTIONS: Final = 256
+_CONNECTIONS: Final = 512
 _DNS_SECONDS: Final = 60
 _OURS_TO_SAY: Final = ("User-Agent", "Accept", "Content-Type")
 _UNPACKED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})

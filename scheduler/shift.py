@@ -201,11 +201,12 @@ class Shift:
         except Exception as error:
             self._blame_adapter(planned, FailureKind.CAMPAIGN, error)
             return
-        if not self._may_send():
-            self.halted = True
-            self.ended.withdrawn += planned.intents
-            return
-        reply = await self.lane.http.exchange(request)
+        async with self.lane.account.call():
+            if not self._may_send():
+                self.halted = True
+                self.ended.withdrawn += planned.intents
+                return
+            reply = await self.lane.http.exchange(request)
         try:
             results = self.lane.adapter.read(reply, call)
         except Exception as error:

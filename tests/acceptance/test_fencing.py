@@ -6,12 +6,15 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
+from itertools import pairwise
 
 import httpx
 import pytest
 from sqlalchemy import select, text
 
+from campaigns.errors import Locked
 from storage.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
 from storage.engine import Engine, open_engine, reading, writing
 from storage.tables import attempts
@@ -114,6 +117,38 @@ async def test_a_runner_whose_lock_was_cut_takes_it_again_and_nobody_gets_it_twi
     received = [message["to"] for message in await world.ledger()]
     assert cut
     assert (len(received), len(set(received))) == (60, 60)
+
+
+async def test_a_second_runner_that_gets_a_cut_lock_sends_nothing_twice(
+    world: World, database_url: str
+) -> None:
+    if not database_url.startswith("postgresql"):
+        pytest.skip("a file's lock cannot be lost")
+    await world.campaign(spec(pace={"delay_between": 20}), 60)
+    second: asyncio.Task[None] | None = None
+
+    async def run_once_it_is_free() -> None:
+        while True:
+            with suppress(Locked):
+                await world.run(wait_receipts=timedelta(0))
+                return
+            await asyncio.sleep(0.01)
+
+    async def cut_once(_request: httpx.Request) -> None:
+        nonlocal second
+        if second is None and len(await world.ledger()) >= 5:
+            second = asyncio.create_task(run_once_it_is_free())
+            await asyncio.sleep(0.2)  # it has met the lock
+            await _cut_holder(world.engine)
+
+    world.transport.before_send = cut_once
+    await world.run(wait_receipts=timedelta(0))
+    assert second is not None
+    await second
+    moments = sorted(message["left_at"] for message in await world.ledger())
+    received = [message["to"] for message in await world.ledger()]
+    assert (len(received), len(set(received))) == (60, 60)
+    assert all(after - before > 0.01 for before, after in pairwise(moments))  # 20 ms, less what is late
 
 
 async def _cut_holder(engine: Engine) -> None:
