@@ -18,7 +18,8 @@ from typing import Final
 from campaigns.errors import AccountError, DrumbeatError, Unavailable
 from campaigns.log_ids import log_ids
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge, retry_delay
-from providers.http import Answer
+from providers.http import Answer, NotSent
+from providers.transport import TOO_LATE
 from scheduler.lanes import LEASE, Lane
 from scheduler.observing import CallEnded
 from scheduler.pacing import SLICE
@@ -202,11 +203,12 @@ class Shift:
             self._blame_adapter(planned, FailureKind.CAMPAIGN, error)
             return
         async with self.lane.account.call():
-            if not self._may_send():
-                self.halted = True
-                self.ended.withdrawn += planned.intents
-                return
-            reply = await self.lane.http.exchange(request)
+            own = self._may_send()
+            reply = await self.lane.http.exchange(request, self._may_send) if own else NotSent(TOO_LATE)
+        if isinstance(reply, NotSent) and reply.code == TOO_LATE:
+            self.halted = True
+            self.ended.withdrawn += planned.intents
+            return
         try:
             results = self.lane.adapter.read(reply, call)
         except Exception as error:
