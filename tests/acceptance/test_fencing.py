@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select, text
 
 from campaigns.errors import Locked
+from providers.transport import TOO_LATE, NeverLeft
 from storage.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
 from storage.engine import Engine, open_engine, reading, writing
 from storage.tables import attempts
@@ -57,6 +58,25 @@ async def test_a_sleeper_starts_none_of_the_calls_whose_intents_it_committed(
     )  # the call under way; those that had not left were given back, and another shift made them
     received = [message["to"] for message in await world.ledger()]
     assert (len(received), len(set(received))) == (50, 50)
+
+
+async def test_a_call_found_too_late_at_its_connection_is_taken_back(world: World) -> None:
+    await world.campaign(spec(), 10)
+    late = False
+
+    async def late_once(_request: httpx.Request) -> None:
+        nonlocal late
+        if not late:
+            late = True
+            raise NeverLeft(TOO_LATE, "It was too late to send it.")
+
+    world.transport.before_send = late_once
+    await world.run()
+    async with reading(world.engine) as connection:
+        outcomes = Counter((await connection.scalars(select(attempts.c.outcome))).all())
+    assert outcomes == {"accepted": 10}  # no attempt is counted, and no back-off follows
+    received = [message["to"] for message in await world.ledger()]
+    assert (len(received), len(set(received))) == (10, 10)
 
 
 async def test_one_has_the_lock_and_who_ends_gives_it_up(server: Engine) -> None:
