@@ -7,38 +7,25 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
-from math import inf
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import func, select
 
 from scheduler.engines.procrastinate import install
 from storage.engine import Engine, open_engine, reading
 from storage.schema import upgrade
 from storage.tables import events
+from tests.acceptance.havoc import LIMITS, Havoc
 from tests.acceptance.judging import Story
 from tests.acceptance.killing import FAULTS
 from tests.support.campaigns import EPOCH, job_rows, phone, spec, store_people
 from tests.support.crew import CLOCK, WORKER, Process, end_all
 from tests.support.databases import Server, fresh_database
 from tests.support.emulator import Emulator, running_emulator
-from tests.support.hasty import LEASE
 
-LIMITS = {
-    "gateway": 8,
-    **{f"gateway/{sender}": 5 for sender in ("shop", "help")},
-    "lines/fast": 20,
-    "lines/slow": 8,
-    "voicebip/agent": 3,
-}
-"""Messages per second: the limit of an account that two lanes share, those of lanes without one, and that of a lane
-whose provider cannot be asked about a message. Low, so that it is they that bind and not the machine."""
-UNASKED = "voicebip"
 SETTLE = 2.5
 """Longer than a call may hang at the provider: it may be accepted that late."""
 ACCOUNT = """\
@@ -57,24 +44,7 @@ rate = "{rate}/s"
 CONTENT = {
     "voicebip": {"template": {"name": "spring_sale", "language": "en", "parameters": ["{{ first_name }}"]}}
 }
-NAPS = (inf, 0.5, inf, LEASE + 1)
-"""Seconds that a worker is stopped for; without end: until its lanes are others', and what it had under way has been
-asked about."""
 _SHORTER = {kind: {"seconds": SETTLE - 0.5} for kind in ("hang_before", "hang_after")}
-HARMS = (
-    "kill worker",
-    "kill worker",
-    "stop worker",
-    "stop worker",
-    "kill clock",
-    "stop clock",
-    "cut",
-    "restart",
-)
-TRIES = 30
-"""How often the worst moment to stop a worker is looked for."""
-PATIENCE = 8.0
-"""Seconds after which the next harm is done although next to nothing was sent since the last."""
 END = 120.0
 """Seconds that what is left may take once nobody is harmed any more."""
 
@@ -91,7 +61,7 @@ def wreak(
                 **fault | _SHORTER.get(fault["kind"], {}), seed=seed, method="POST", path="/messages"
             )
         with crew_at_work(folder, plant) as crew:
-            harms = _harm(crew, server, url, emulator, random.Random(seed), rounds)
+            harms = Havoc(crew, server, url, emulator, random.Random(seed)).wreak(rounds)
             ended = end_when_idle(crew)
         return asyncio.run(read(url, harms, size, emulator.ledger(), ended=ended))
 
@@ -152,119 +122,6 @@ def crew_at_work(folder: Path, plant: str | None = None) -> Iterator[list[Proces
         yield crew
     finally:
         end_all(crew)
-
-
-def _harm(
-    crew: Sequence[Process], server: Server, url: str, emulator: Emulator, dice: random.Random, rounds: int
-) -> Counter[str]:
-    """Do harm at random moments; what was done. Every round has each kind of it, workers above all."""
-    naps = cycle(NAPS)
-    harms = [kind for _ in range(rounds) for kind in dice.sample(HARMS, k=len(HARMS))]
-    for kind in harms:
-        _let_work(crew, url, emulator, dice)
-        victim = _busy_worker(crew, url, dice) if kind.endswith("worker") else dice.choice(crew[:2])
-        _do(kind, victim, server, url, emulator, dice, naps)
-    return Counter(harms)
-
-
-def _let_work(crew: Sequence[Process], url: str, emulator: Emulator, dice: random.Random) -> None:
-    """For some seconds and some messages: what has just begun again has nothing to lose yet."""
-    enough = _sent(emulator) + dice.randint(5, 30)
-    moment = time.monotonic()
-    while time.monotonic() < moment + dice.uniform(0.3, 1.5) or _sent(emulator) < enough:
-        if time.monotonic() > moment + PATIENCE:
-            return
-        time.sleep(0.2)
-        for process in crew:
-            process.keep_alive()
-            process.go_on()
-            if (
-                process.stopped_until == inf
-                and process.pid not in _holders(url).values()
-                and _all_settled(url)
-            ):
-                process.go_on(at_once=True)
-
-
-def _sent(emulator: Emulator) -> int:
-    return int(emulator.summary()["total"])
-
-
-def _busy_worker(crew: Sequence[Process], url: str, dice: random.Random) -> Process:
-    """One that is awake and holds a lane, the likelier the more it sends; where there is none, any."""
-    awake = {worker.pid: worker for worker in crew[2:] if worker.stopped_until is None}
-    at_work = {lane: awake[pid] for lane, pid in _holders(url).items() if pid in awake}
-    if not at_work:
-        return dice.choice(crew[2:])
-    [found] = dice.choices(list(at_work.values()), [LIMITS[lane] for lane in at_work])
-    return found
-
-
-def _holders(url: str) -> dict[str, int]:
-    """The process that the database takes for the owner, by lane."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        held = connection.execute("SELECT name, holder FROM lanes WHERE holder IS NOT NULL").fetchall()
-    return {name: int(holder.split(":")[-2]) for name, holder in held}
-
-
-def _all_settled(url: str) -> bool:
-    """Whether all that dead or sleeping workers left has been asked about."""
-    query = (
-        "SELECT 1 FROM jobs WHERE state = 'in_doubt' AND reason = 'interrupted' AND lane NOT LIKE %s LIMIT 1"
-    )
-    with psycopg.connect(url, autocommit=True) as connection:
-        return connection.execute(query, (f"{UNASKED}/%",)).fetchone() is None
-
-
-def _do(
-    kind: str,
-    victim: Process,
-    server: Server,
-    url: str,
-    emulator: Emulator,
-    dice: random.Random,
-    naps: Iterator[float],
-) -> None:
-    match kind.split():
-        case ["kill", _]:
-            victim.kill()
-        case ["stop", "worker"]:
-            _stop_before_a_call(victim, url, emulator, next(naps))
-        case ["stop", _]:
-            victim.stop_for(LEASE + 1)
-        case ["cut"]:
-            _cut_connections(url, dice)
-        case _:
-            server.restart(dice.choice(["fast", "immediate"]), dice.uniform(0, 2))
-
-
-def _stop_before_a_call(victim: Process, url: str, emulator: Emulator, seconds: float) -> None:
-    """Stop it at the worst of moments: an intent is committed and its call has not come to the provider."""
-    for _ in range(TRIES):
-        victim.stop_for(seconds)
-        time.sleep(0.05)  # what had left arrives
-        if any(not emulator.ledger(to) for to in _meant(victim, url)):
-            return
-        victim.go_on(at_once=True)
-        time.sleep(0.03)
-    victim.stop_for(seconds)
-
-
-def _meant(worker: Process, url: str) -> list[str]:
-    """Whom the worker is about to send to or has just sent to, as far as it can be asked about."""
-    query = "SELECT phone FROM jobs JOIN lanes ON lanes.name = jobs.lane WHERE state = 'sending' AND holder LIKE %s"
-    with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute(f"{query} AND lane NOT LIKE %s", (f"%:{worker.pid}:%", f"{UNASKED}/%"))
-        return [phone[1:] for (phone,) in found.fetchall()]
-
-
-def _cut_connections(url: str, dice: random.Random) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        own = connection.info.backend_pid
-        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
-        for (pid,) in connection.execute(query, (own,)).fetchall():
-            if dice.random() < 0.5:
-                connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
 
 
 def end_when_idle(crew: list[Process]) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.chaos import LIMITS, UNASKED, wreak
+from tests.acceptance.chaos import wreak
+from tests.acceptance.havoc import LIMITS, UNASKED
 from tests.acceptance.judging import TOLERANCE, most_in_a_second, verdict
 from tests.support.databases import Server, own_server
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.acceptance.chaos import LIMITS, QUICK, UNASKED, prepare, read
+from tests.acceptance.chaos import QUICK, prepare, read
+from tests.acceptance.havoc import LIMITS, UNASKED
 from tests.acceptance.judging import verdict
 from tests.support.crew import CLOCK, WORKER, Process, end_all
 from tests.support.databases import fresh_database
