@@ -39,7 +39,7 @@ bench: setup  ## Measure against bare limits, in ratios
 	$(BIN)/python -m benchmarks
 
 soak: setup  ## The long tests: kill and restart, again and again
-	$(BIN)/python -m pytest -m soak --timeout 3600
+	$(BIN)/python -m pytest -m soak --timeout 3600 -s
 
 docs: setup  ## Write the generated reference pages again
 	$(BIN)/python docs/generate.py

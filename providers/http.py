@@ -24,7 +24,7 @@ import httpx
 import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
-from providers.transport import LONGEST_CONNECT, AioTransport
+from providers.transport import LONGEST_CONNECT, MAY_GO, AioTransport
 
 Request = httpx.Request
 Url = httpx.URL
@@ -138,8 +138,12 @@ class Http:
     def __repr__(self) -> str:
         return f"Http({self._base_url!r})"
 
-    async def exchange(self, request: Request) -> Reply:
-        """Send once. Never raises for what happens on the way; being cancelled means Unknown."""
+    async def exchange(self, request: Request, may_go: Callable[[], bool] | None = None) -> Reply:
+        """Send once. Never raises for what happens on the way; being cancelled means Unknown.
+
+        `may_go` is asked at the last moment, before the first byte leaves; says it no, it is NotSent(TOO_LATE).
+        """
+        request.extensions[MAY_GO] = may_go
         for name, value in self._secrets.items():
             request.headers[name] = value
         began = time.perf_counter()

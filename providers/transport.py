@@ -7,7 +7,9 @@ for everything else.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
 
 import aiohttp
 import httpx
@@ -18,9 +20,13 @@ MAX_BODY: Final = 8 * 1024 * 1024
 KEEP_IDLE: Final = 3.0
 """Seconds an unused connection is kept: less than servers do, so that we seldom write to a closed one."""
 LONGEST_CONNECT: Final = 10.0
-_CONNECTIONS: Final = 256
+_CONNECTIONS: Final = 512
 _DNS_SECONDS: Final = 60
 _OURS_TO_SAY: Final = ("User-Agent", "Accept", "Content-Type")
+TOO_LATE: Final = "too_late"
+MAY_GO: Final = "may_go"
+"""A request's extension: asked when its connection is there, just before the first byte would leave."""
+_asked: ContextVar[Callable[[], bool] | None] = ContextVar(MAY_GO, default=None)
 _UNPACKED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
@@ -38,6 +44,21 @@ class MayHaveLeft(httpx.TransportError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class _TooLate(aiohttp.ClientError):
+    """Nobody may send it any more."""
+
+
+class _GatedRequest(aiohttp.ClientRequest):
+    """Its head is written together with its body, so nothing has left before `write_bytes`."""
+
+    async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
+        may_go = _asked.get()
+        if may_go is None or may_go():
+            await super().write_bytes(writer, conn, content_length)
+        elif conn.protocol is not None:
+            conn.protocol.set_exception(_TooLate("It was too late to send it."))
 
 
 class AioTransport(httpx.AsyncBaseTransport):
@@ -63,6 +84,7 @@ class AioTransport(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         session = self._session or self._open()
+        _asked.set(request.extensions.get(MAY_GO))
         async with session.request(
             request.method,
             URL(str(request.url), encoded=True),
@@ -80,6 +102,7 @@ class AioTransport(httpx.AsyncBaseTransport):
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
+            request_class=_GatedRequest,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
             skip_auto_headers=_OURS_TO_SAY,
@@ -101,6 +124,8 @@ async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
 def _honest(error: Exception) -> httpx.TransportError:
     """What aiohttp raised, in our words. Only its connector's own errors prove that nothing left."""
     match error:
+        case _TooLate():
+            return NeverLeft(TOO_LATE, str(error))
         case aiohttp.ClientConnectorDNSError():
             return NeverLeft("no_dns", f"The host name cannot be resolved: {error}")
         case aiohttp.ClientConnectorSSLError() | aiohttp.ClientConnectorCertificateError():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,9 +23,9 @@ LEASE = timedelta(seconds=30)
 """How long a lane stays its holder's without a word from it."""
 
 
-CALLS: Final = 240
-"""Calls under way at once at an account: fewer than there are connections, and no more than a crash may leave in
-doubt."""
+CALLS: Final = 480
+"""Calls under way at once from this process to an account: fewer than there are connections, and no more than a crash
+may leave in doubt. At 0.3 seconds each they come to more messages per second than a core sends."""
 TRUSTED: Final = 60.0
 """Seconds that a sender found well is trusted to stay so; every refusal of its own cuts it short."""
 
@@ -42,6 +43,9 @@ class Account:
     """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
     shared_rate: SharedRate | None = None
     """Its rate, where other processes use it too."""
+    under_way: int = 0
+    """Calls begun and not ended, by all its lanes in this process."""
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
 
     @property
     def pair_gap(self) -> timedelta:
@@ -51,12 +55,39 @@ class Account:
 
     @property
     def calls_per_lane(self) -> int:
-        return max(1, CALLS // max(1, len(self.settings.senders)))
+        """As many as are free now. So a lane alone has half of all, n busy ones an (n + 1)th each, and an (n + 1)th is
+        always left for one that comes: those that hang keep nobody waiting."""
+        return max(1, CALLS - self.under_way)
+
+    def call(self) -> Place:
+        """A place for one call, which may have to be waited for: even one call to a lane may be too many."""
+        return Place(self)
 
     @property
     def trusted_for(self) -> float:
         """Seconds until a sender is asked about again: that must not eat up an account that may seldom call."""
         return max(TRUSTED, 20 * len(self.settings.senders) / self.limit.per_second if self.limit else 0.0)
+
+
+class Place:
+    """One of an account's calls under way."""
+
+    __slots__ = ("_account",)
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    async def __aenter__(self) -> None:
+        self._account.under_way += 1
+        try:
+            await self._account.places.acquire()
+        except BaseException:
+            self._account.under_way -= 1
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._account.places.release()
+        self._account.under_way -= 1
 
 
 @dataclass(slots=True)

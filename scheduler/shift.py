@@ -19,7 +19,8 @@ from campaigns.errors import AccountError, DrumbeatError, Unavailable
 from campaigns.log_ids import log_ids
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge, retry_delay
 from providers.base import Balance
-from providers.http import Answer
+from providers.http import Answer, NotSent
+from providers.transport import TOO_LATE
 from scheduler.lanes import LEASE, Lane
 from scheduler.observing import CallEnded
 from scheduler.pacing import SLICE
@@ -101,10 +102,10 @@ class Shift:
     async def _take(self) -> bool:
         asked_at, now = time.monotonic(), self.lane.now()
         async with writing(self.engine) as connection:
-            row = (await read_lanes(connection))[self.lane.name]
             epoch = await take_lane(connection, self.lane.name, self.holder, now, now + LEASE, sole=self.sole)
             if epoch is None:
                 return False
+            row = (await read_lanes(connection))[self.lane.name]  # not before: its owner may still have sent
             orphans = await mark_orphans(connection, self.lane.name, now)
         if orphans:
             logger.warning(
@@ -237,11 +238,13 @@ class Shift:
         except Exception as error:
             self._blame_adapter(planned, FailureKind.CAMPAIGN, error)
             return
-        if not self._may_send():
+        async with self.lane.account.call():
+            own = self._may_send()
+            reply = await self.lane.http.exchange(request, self._may_send) if own else NotSent(TOO_LATE)
+        if isinstance(reply, NotSent) and reply.code == TOO_LATE:
             self.halted = True
             self.ended.withdrawn += planned.intents
             return
-        reply = await self.lane.http.exchange(request)
         try:
             results = self.lane.adapter.read(reply, call)
         except Exception as error:

@@ -23,6 +23,9 @@ BlockingEngine = sqlalchemy.Engine
 BlockingConnection = sqlalchemy.Connection
 
 BUSY_TIMEOUT_MS = 30_000
+IDLE_TRANSACTION: Final = 20.0
+"""Seconds of silence after which PostgreSQL ends a session that has a transaction open: whoever is stopped or cut off
+in the midst of one keeps nobody waiting for what it has locked. Less than a lane's lease."""
 # What is stored is personal: an error's text, which is logged, must not repeat it.
 _SQLITE: Final[dict[str, Any]] = {
     "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
@@ -39,18 +42,33 @@ def open_engine(url: str) -> AsyncEngine:
                 parsed.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
             )
         case "postgresql":
-            return create_async_engine(
-                parsed.set(drivername="postgresql+psycopg"),
-                pool_pre_ping=True,  # a connection that was cut while nobody used it costs nobody an error
-                pool_size=10,
-                max_overflow=10,
-                hide_parameters=True,
-            )
+            return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
         case other:
             raise UsageError(
                 f"database.url names {other!r}, which Drumbeat does not store in.",
                 hint="Use sqlite:///FILE or postgresql://USER@HOST/NAME.",
             )
+
+
+def _open_postgresql(url: sqlalchemy.URL) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_pre_ping=True,  # a connection that was cut while nobody used it costs nobody an error
+        pool_size=10,
+        max_overflow=10,
+        hide_parameters=True,
+    )
+    _prepare_postgresql(engine.sync_engine)
+    return engine
+
+
+def _prepare_postgresql(engine: BlockingEngine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION:g}s'")
+        cursor.close()
+        connection.commit()
 
 
 def _open_sqlite(url: str) -> AsyncEngine:
@@ -79,6 +97,7 @@ def open_blocking(engine: AsyncEngine) -> BlockingEngine:
             pool_size=1,
             hide_parameters=True,
         )
+        _prepare_postgresql(blocking)
     blocking.dialect.use_insertmanyvalues_wo_returning = True
     return blocking
 

@@ -157,11 +157,15 @@ async def release_lane(connection: AsyncConnection, name: str, epoch: int) -> No
     await connection.execute(statement.values(holder=None, lease_until=None))
 
 
-async def pause_lane(connection: AsyncConnection, name: str, reason: str, until: datetime | None) -> None:
-    """Nothing is sent on the lane until `until`, or with None until its sender is well again."""
-    await connection.execute(
-        update(lanes).where(lanes.c.name == name).values(paused_reason=reason, paused_until=until)
-    )
+async def pause_lane(
+    connection: AsyncConnection, name: str, reason: str, until: datetime | None, *, holder: str | None = None
+) -> None:
+    """Nothing is sent on the lane until `until`, or with None until its sender is well again. `holder`: who says so,
+    and is not heard where another has the lane meanwhile."""
+    paused = update(lanes).where(lanes.c.name == name)
+    if holder is not None:
+        paused = paused.where(or_(lanes.c.holder.is_(None), lanes.c.holder == holder))
+    await connection.execute(paused.values(paused_reason=reason, paused_until=until))
 
 
 async def resume_lane(connection: AsyncConnection, name: str) -> None:

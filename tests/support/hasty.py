@@ -1,14 +1,16 @@
 """The command with short leases, so that a takeover takes seconds: `python -m tests.support.hasty worker …`.
 
-Everything else is the product's own; the constants are set before anything that derives from them is imported.
+Everything else is the product's own. The constants are set before anything that derives from them is imported.
 """
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 LEASE = 3.0
 SILENCE = 2.5
+IDLE_TRANSACTION = 2.0
 
 
 def hasten() -> None:
@@ -17,13 +19,22 @@ def hasten() -> None:
     storage.advisory.SILENCE = SILENCE  # type: ignore[misc]
     storage.advisory.TRUSTED = SILENCE - 1  # type: ignore[misc]
 
+    import storage.engine
+
+    storage.engine.IDLE_TRANSACTION = IDLE_TRANSACTION  # type: ignore[misc]
+
     import scheduler.lanes
 
     scheduler.lanes.LEASE = timedelta(seconds=LEASE)
 
 
-if __name__ == "__main__":
-    hasten()
+def run(*arguments: str) -> None:
     from cli import main
 
+    sys.argv[1:] = arguments
     main()
+
+
+if __name__ == "__main__":
+    hasten()
+    run(*sys.argv[1:])

@@ -1,0 +1,99 @@
+"""Workers of one host and of another, with a network and a name of its own, share lanes and accounts: no limit breaks,
+nobody gets it twice, also where a lane goes from one host to the other and back."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.acceptance.chaos import QUICK, prepare, read
+from tests.acceptance.havoc import LIMITS, UNASKED
+from tests.acceptance.judging import verdict
+from tests.support.crew import CLOCK, WORKER, Process, end_all
+from tests.support.databases import fresh_database
+from tests.support.elsewhere import going_to, reachable, why_not
+from tests.support.emulator import running_emulator
+from tests.support.project import environment
+
+AWAY, HERE = "far-away", socket.gethostname()
+
+
+@pytest.mark.alone
+def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postgres: str) -> None:
+    if reason := why_not():
+        pytest.skip(f"this machine allows no other host: {reason}")
+    with (
+        fresh_database(postgres) as url,
+        running_emulator(**QUICK) as emulator,
+        reachable(emulator.port, tmp_path),
+    ):
+        size = asyncio.run(prepare(tmp_path, url, emulator, work=5))
+        hosts: defaultdict[str, set[str]] = defaultdict(set)
+
+        def has_held(*names: str) -> bool:
+            for lane, host in _hosts(url):
+                hosts[lane].add(host)
+            return any(seen >= set(names) for seen in hosts.values())
+
+        with _away(tmp_path, emulator.port) as away, _here(tmp_path) as crew:
+            _wait_until(lambda: has_held(AWAY))
+            crew += [Process(f"near {n}", WORKER, tmp_path) for n in range(2)]
+            _wait_until(lambda: has_held(HERE))
+            away.kill()
+            away.wait()
+            _wait_until(lambda: has_held(AWAY, HERE))
+            crew[0].running.join(60)
+        story = asyncio.run(read(url, Counter(), size, emulator.ledger(), ended=crew[0].code in (0, 3)))
+    print(f"{dict(hosts)}, interrupted {story.interrupted}, states {dict(story.states)}")
+    assert verdict(story, LIMITS, UNASKED) == []
+    assert story.interrupted > 0
+
+
+@contextmanager
+def _here(folder: Path) -> Iterator[list[Process]]:
+    """A clock, and whom the test adds."""
+    crew = [Process("clock", (*CLOCK, "--until-idle", "--wait-receipts", "1s"), folder)]
+    try:
+        yield crew
+    finally:
+        end_all(crew)
+
+
+@contextmanager
+def _away(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker on the other host."""
+    command = [*going_to(AWAY, port, folder), sys.executable, "-m", "tests.support.hasty", *WORKER]
+    with (
+        (folder / "away.log").open("wb") as log,
+        subprocess.Popen(
+            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _hosts(url: str) -> list[tuple[str, str]]:
+    """The host that has each lane."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        held = connection.execute("SELECT name, holder FROM lanes WHERE holder IS NOT NULL").fetchall()
+    return [(name, holder.removeprefix("worker ").partition(":")[0]) for name, holder in held]
+
+
+def _wait_until(holds: Callable[[], bool], seconds: float = 40.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come to that"
+        time.sleep(0.1)
