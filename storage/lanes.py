@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
 from storage.bulk import as_values, is_among
+from storage.dispatch import IS_PENDING
 from storage.engine import execute_later, is_sqlite
 from storage.receipts import OPEN
 from storage.tables import NOW, jobs, lanes, runs
@@ -121,7 +122,7 @@ def _waiting(sqlite: bool, sole: bool) -> tuple[Select[Any], Select[Any]]:
     due = select(jobs.c.id).where(
         jobs.c.run_id == runs.c.id,
         jobs.c.lane == lanes.c.name,
-        jobs.c.state == JobState.PENDING.value,
+        IS_PENDING,
         jobs.c.due_at <= NOW,
     )
     work = (

@@ -32,6 +32,7 @@ from campaigns.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.editions import edition_of, of_audience
 from storage.local_times import LocalTimes, local_times, place_of
+from storage.space import learn_growth
 from storage.tables import NOW, campaigns, events, jobs, recipients, runs
 
 WORLD: Final = timedelta(hours=26)
@@ -170,6 +171,7 @@ async def launch_run(
     expanded = _expand(campaign.id, run_id, lanes, now, local)
     made = await connection.execute(expanded, execution_options={"preserve_rowcount": True})
     await connection.execute(update(runs).where(runs.c.id == run_id).values(jobs=made.rowcount))
+    await learn_growth(connection, jobs, made.rowcount)
     if local is not None:
         await connection.execute(_tell_skipped(run_id, now))
     return run_id

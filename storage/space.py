@@ -1,11 +1,29 @@
-"""Frees the space of rows that were deleted."""
+"""What a database must be told about its tables: that the space of deleted rows is free, and how much has come."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from storage.engine import is_sqlite
+
+FEW: Final = 1_000
+"""Rows that may be read whole without being noticed."""
+NOTABLE: Final = 0.05
+"""What share of its rows a table must have gained for PostgreSQL to look at it anew."""
+
+
+async def learn_growth(connection: AsyncConnection, table: Table, added: int) -> None:
+    """Let PostgreSQL look at a table that has grown much in this transaction. It would by itself a minute later, and
+    until then look for a hundred due jobs as if there were none, reading every one. SQLite does not go by numbers."""
+    if is_sqlite(connection) or added < FEW:
+        return
+    known = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)")
+    rows = await connection.scalar(known, {"name": table.name})
+    if added > NOTABLE * (rows or 0):
+        await connection.execute(text(f"ANALYZE {table.name}"))
 
 
 async def free_space(engine: AsyncEngine) -> None:

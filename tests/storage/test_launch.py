@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import InvalidInput, NotFound, Stopped
@@ -462,3 +462,17 @@ async def test_the_database_keeps_one_row_for_a_missed_occurrence(engine: Engine
         await launch_at(engine, NINE + 2 * HOUR)
     async with reading(engine) as connection:
         assert len((await connection.execute(select(missed_runs))).all()) == 1
+
+
+async def test_postgresql_knows_of_the_jobs_that_a_launch_made(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it looks for a hundred due ones as if there were none, and reads them all."""
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite does not go by numbers")
+    monkeypatch.setattr("storage.space.FEW", 100)
+    await store_campaign(engine, spec(), 120)
+    await launch_due(engine)
+    async with reading(engine) as connection:
+        known = await connection.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'jobs'"))
+    assert known == 120
