@@ -204,8 +204,9 @@ def _plainly(detail: Any) -> str:
     return f"{flag}: {message[:1].lower()}{message[1:]}, not {detail['input']!r}."
 
 
-def check_provider(settings: Settings, spec: CampaignSpec, path: Path) -> Refuse | None:
-    """Raise NotFound or SpecError where the account, a sender or the content is not to be had.
+def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = None) -> Refuse | None:
+    """Raise NotFound or SpecError where the account, a sender or the content is not to be had; `path`: the file that
+    says so.
 
     Returns the check that each row's own message needs.
     """

@@ -69,11 +69,13 @@ def explain(error: ValidationError, file: TomlFile, model: type[BaseModel], with
 
 
 @contextmanager
-def placed(path: Path, key: str) -> Iterator[None]:
-    """What is wrong with the value of `key` is said with the file and the line."""
+def placed(path: Path | None, key: str) -> Iterator[None]:
+    """What is wrong with the value of `key` is said with the file and the line; with neither where there is no file."""
     try:
         yield
     except (NotFound, SpecError) as error:
+        if path is None:
+            raise
         said = f"{read_toml(path).place((key,))}: {key}: {error}"
         raise type(error)(said, hint=error.hint) from error
 

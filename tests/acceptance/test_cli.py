@@ -164,6 +164,7 @@ def test_load_then_everything_adds_up(run: Run) -> None:
         "failed": {},
         "delivery_rate": None,
         "read_rate": None,
+        "purged_at": None,
     }
     shown = run("campaign", "show", "spring", "--json").json
     assert (shown["state"], shown["rows"], shown["imports"][0]["source"]) == ("draft", 5, "spring.csv")

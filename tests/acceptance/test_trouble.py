@@ -61,6 +61,7 @@ async def test_a_message_given_back_to_a_cancelled_campaign_is_cancelled(world: 
     await world.campaign(spec(pace={"delay_between": 300}), 3)
 
     async def cancel_meanwhile(_request: httpx.Request) -> None:
+        world.transport.before_send = None
         await cancel(world.engine, "spring")
 
     world.transport.before_send = cancel_meanwhile
