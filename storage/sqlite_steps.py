@@ -31,20 +31,21 @@ class Steps(Connection):
 
     async def step(self, work: Callable[[], Any]) -> Any:
         """Do it in the connection's thread, after what was deferred."""
-        return await self._execute(partial(self._catch_up, work))  # type: ignore[no-untyped-call]
+        return await self._execute(work)
 
     def defer(self, sql: str, values: Any) -> None:
         """Execute it with the next step, or never where that is a rollback."""
         self._deferred.append((sql, values))
 
-    def _catch_up(self, work: Callable[[], Any]) -> Any:
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # Every way to the thread leads through here, that of whoever takes the driver's connection too.
+        return await super()._execute(self._catch_up, fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _catch_up(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         deferred, self._deferred = self._deferred, []
         for sql, values in deferred:
             self._conn.execute(sql, values).close()
-        return work()
-
-    async def commit(self) -> None:
-        await self.step(self._conn.commit)
+        return work(*args, **kwargs)
 
     async def rollback(self) -> None:
         self._deferred = []
