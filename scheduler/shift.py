@@ -27,7 +27,7 @@ from scheduler.pacing import SLICE
 from scheduler.plans import Plans
 from scheduler.slicing import Ended, PlannedCall, Slice, open_slice, store_ended
 from storage.engine import Connection, Engine, writing
-from storage.lanes import LaneLost, pause_lane, read_lanes, release_lane, take_lane
+from storage.lanes import LaneLost, note_last_call, pause_lane, read_lanes, release_lane, take_lane
 from storage.notices import keep_balance
 from storage.outcomes import Outcome
 from storage.receipts import mark_orphans
@@ -77,6 +77,8 @@ class Shift:
         self.epoch = 0
         self.held_until = 0.0
         self.idle = 0.0
+        self.called_at: datetime | None = None
+        """When the newest call began: on a machine that stalls, later than its slice said."""
         self.balance: Balance | None = None
         """What is left on the account, as an answer to a call has told last."""
         self.paused = False
@@ -239,7 +241,7 @@ class Shift:
             self._blame_adapter(planned, FailureKind.CAMPAIGN, error)
             return
         async with self.lane.account.call():
-            own = self._may_send()
+            own, self.called_at = self._may_send(), self.lane.now()
             reply = await self.lane.http.exchange(request, self._may_send) if own else NotSent(TOO_LATE)
         if isinstance(reply, NotSent) and reply.code == TOO_LATE:
             self.halted = True
@@ -343,6 +345,8 @@ class Shift:
         try:
             await self._store_patiently()
             async with writing(self.engine) as connection:
+                if self.called_at is not None:
+                    await note_last_call(connection, self.lane.name, self.epoch, self.called_at)
                 await release_lane(connection, self.lane.name, self.epoch)
                 await self._keep_balance(connection)
         except LaneLost:

@@ -153,6 +153,12 @@ async def note_sends(connection: AsyncConnection, name: str, until: datetime) ->
     await execute_later(connection, _NOTE_SENDS, {"of_lane": name, "last_sent_at": until})
 
 
+async def note_last_call(connection: AsyncConnection, name: str, epoch: int, at: datetime) -> None:
+    """As `note_sends`, by whoever still owns the lane, of a call that began later than was said before."""
+    later = update(lanes).where(lanes.c.name == name, lanes.c.epoch == epoch, lanes.c.last_sent_at < at)
+    await connection.execute(later.values(last_sent_at=at))
+
+
 async def release_lane(connection: AsyncConnection, name: str, epoch: int) -> None:
     statement = update(lanes).where(lanes.c.name == name, lanes.c.epoch == epoch)
     await connection.execute(statement.values(holder=None, lease_until=None))
