@@ -9,7 +9,17 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from storage.engine import Engine, open_engine, reading, writing
-from storage.lanes import LaneLost, ensure_lanes, hold_lane, pause_lane, read_lanes, resume_lane, take_lane
+from storage.lanes import (
+    LaneLost,
+    ensure_lanes,
+    hold_lane,
+    note_last_call,
+    note_sends,
+    pause_lane,
+    read_lanes,
+    resume_lane,
+    take_lane,
+)
 from storage.schema import upgrade
 from storage.tables import lanes
 from tests.support.campaigns import later
@@ -121,3 +131,12 @@ async def test_whoever_is_stopped_within_a_transaction_keeps_nobody_waiting(
                     assert await take(awake, "ourvoice/shop", "awake", 30) == 2
         await asleep.dispose()
         await awake.dispose()
+
+
+async def test_a_call_that_began_late_is_what_the_next_owner_reckons_from(engine: Engine, lane: str) -> None:
+    async with writing(engine) as connection:
+        await take_lane(connection, lane, "me", later(0), later(30), sole=False)
+        await note_sends(connection, lane, later(5))
+        for epoch, at in ((1, later(7)), (1, later(6)), (2, later(9))):
+            await note_last_call(connection, lane, epoch, at)
+        assert (await read_lanes(connection))[lane].last_sent_at == later(7)
