@@ -23,6 +23,8 @@ class FailureKind(StrEnum):
     """The provider took nothing because we are too fast: try again after its own delay."""
     UNKNOWN = "unknown"
     """It may have left: in doubt, never resent by itself."""
+    PASSING = "passing"
+    """The provider could not make this one message now (it could not fetch its medium): tried again a few times."""
     SPLIT = "split"
     """A batch was refused as a whole, for one of its recipients or its content; nothing left: send each alone."""
     PAIR = "pair"
@@ -85,6 +87,8 @@ ALONE: Final = "alone"
 """`held_by` of a job that must not share a call with others: its batch was refused as a whole."""
 MAX_ATTEMPTS: Final = 8
 """Calls made for a message that the provider was never seen to hold; after them it has failed."""
+PASSING_ATTEMPTS: Final = 3
+"""Calls made for a message that may go when tried again; after them it has failed."""
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=10)
 
@@ -96,7 +100,10 @@ def acknowledge(result: Result, attempt: int, now: datetime, jitter: random.Rand
     match result.kind:
         case FailureKind.UNKNOWN:
             return Ack(JobState.IN_DOUBT, reason="no_trusted_answer", code=result.code)
-        case FailureKind.RECIPIENT:
+        case FailureKind.PASSING if attempt < PASSING_ATTEMPTS:
+            again = now + retry_delay(attempt, result.retry_after, jitter)
+            return Ack(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
+        case FailureKind.RECIPIENT | FailureKind.PASSING:
             return Ack(JobState.FAILED, reason="refused", code=result.code)
         case FailureKind.OPTED_OUT:
             return Ack(JobState.FAILED, reason="opted_out", code=result.code)

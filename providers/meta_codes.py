@@ -79,7 +79,7 @@ CODES: Final[dict[int, Meaning]] = {
     131014: Meaning(K.RECIPIENT, "The medium's address leads nowhere."),
     131051: Meaning(K.RECIPIENT, "This type of message is not supported."),
     131052: Meaning(K.RECIPIENT, "A medium that a person sent could not be fetched."),
-    131053: Meaning(K.RECIPIENT, "The medium could not be fetched or used."),
+    131053: Meaning(K.PASSING, "The medium could not be fetched or used."),
     132005: Meaning(K.RECIPIENT, "The template is too long with this person's values."),
     132008: Meaning(K.RECIPIENT, "A value does not fit the template."),
     132012: Meaning(K.RECIPIENT, "A value has the wrong format for the template."),

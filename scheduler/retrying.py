@@ -47,7 +47,6 @@ TEMPORARY: Final = {
     "message expired": "The phone was off for too long; it may be on now.",
     "12001": "Bird says that a service it depends on had failed.",
     "131014": "The medium's address may lead somewhere now.",
-    "131053": "The medium may be there to be fetched now.",
 }
 """Codes and words of failures that pass or can be mended, beside those whose kind says so."""
 
@@ -55,6 +54,7 @@ BY_KIND: Final[dict[FailureKind, Verdict]] = {
     **dict.fromkeys(
         (K.NOT_SENT, K.THROTTLED, K.UNKNOWN, K.PAIR, K.SPLIT), Verdict(Again.NOW, "It was a passing trouble.")
     ),
+    K.PASSING: Verdict(Again.NOW, "What it needed, such as its medium, may be there now."),
     **dict.fromkeys((K.LANE, K.CAMPAIGN), Verdict(Again.NOW, "The sender or the account may be well again.")),
     K.LATER: Verdict(Again.LATER, "The provider spares the person for a day; it goes after that."),
     K.USE_TEMPLATE: Verdict(Again.AS_TEMPLATE, "The window was closed; it goes as the template."),

@@ -36,6 +36,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (FailureKind.USE_TEMPLATE, JobState.PENDING, AS_TEMPLATE),
         (FailureKind.PAIR, JobState.PENDING, "pair_limit"),
         (FailureKind.LATER, JobState.PENDING, "spared_by_provider"),
+        (FailureKind.PASSING, JobState.PENDING, "retry"),
         (FailureKind.SPLIT, JobState.PENDING, ALONE),
         (FailureKind.LANE, JobState.PENDING, "lane_paused"),
         (FailureKind.CAMPAIGN, JobState.PENDING, "campaign_paused"),
@@ -48,7 +49,19 @@ def test_each_kind_of_failure(kind: FailureKind, state: JobState, held_by: str |
 
 
 def test_every_kind_has_a_row_above() -> None:
-    assert len(FailureKind) == 11
+    assert len(FailureKind) == 12
+
+
+def test_what_may_pass_is_tried_three_times_and_later_each_time() -> None:
+    acks = [acknowledge(Refused(FailureKind.PASSING, "131053"), n, NOW, random.Random(1)) for n in (1, 2, 3)]
+    assert [(ack.state, ack.reason) for ack in acks] == [
+        (JobState.PENDING, None),
+        (JobState.PENDING, None),
+        (JobState.FAILED, "refused"),
+    ]
+    first, second, last = (ack.due_at for ack in acks)
+    assert first is not None and second is not None and last is None
+    assert NOW < first < second
 
 
 @given(st.sampled_from(sorted(FailureKind)), st.integers(1, 10_000))
