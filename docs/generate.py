@@ -40,6 +40,7 @@ from campaigns.content_spec import (
 )
 from campaigns.costs import NO_CURRENCY
 from campaigns.pace import Rate, write_duration
+from campaigns.rules_spec import BreakerSpec, BudgetSpec, CapSpec, ConsentSpec, HoldoutSpec, HoursSpec
 from campaigns.schedule_spec import ScheduleSpec
 from campaigns.spec import AudienceSpec, CampaignSpec, PaceSpec
 from campaigns.variants_spec import VariantSpec, WinnerSpec
@@ -178,6 +179,12 @@ def _campaign_parts() -> Iterator[str]:
     yield _table("[pace]", PaceSpec)
     yield _table("[[variants]], each with a [variants.content] of the keys of [content]", VariantSpec)
     yield _table("[winner]", WinnerSpec)
+    yield _table("[[caps]]", CapSpec)
+    yield _table("[hours]", HoursSpec)
+    yield _table("[budget]", BudgetSpec)
+    yield _table("[consent]", ConsentSpec)
+    yield _table("[holdout]", HoldoutSpec)
+    yield _table("[breaker]", BreakerSpec)
 
 
 def _table(title: str, model: type[BaseModel]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 T = TypeVar("T")
 
@@ -34,9 +36,10 @@ class Timeline(asyncio.SelectorEventLoop):
 
 
 def run_on_timeline(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on a fresh timeline."""
+    """Run to the end on a fresh timeline, whose clock is the system's meanwhile."""
     loop = Timeline()
     try:
-        return loop.run_until_complete(main)
+        with patch.object(time, "monotonic", loop.time):
+            return loop.run_until_complete(main)
     finally:
         loop.close()
