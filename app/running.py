@@ -25,12 +25,16 @@ from storage.engine import Engine
 T = TypeVar("T")
 INTERRUPTED: Final = 130
 PARTIAL: Final = 3
+RARELY: Final = (20_000, 20, 100)
+"""Objects made before Python looks for garbage, and how often it looks further: what a message leaves behind is seldom
+in a circle, so looking after every few messages finds nothing."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end on uvloop where there is one: it sends twice as fast."""
     gc.freeze()  # what is loaded by now stays, and need not be gone through for garbage again and again
+    gc.set_threshold(*RARELY)
     try:
         import uvloop
     except ImportError:

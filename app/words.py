@@ -28,7 +28,7 @@ ENDED: Final = {
 WAITS: Final = {
     "pacing": "Its turn has not come: the pace allows no more now.",
     "run_state": "The campaign is paused.",
-    "retry": "The last call did not leave, the provider was too busy or could not fetch the medium; it is made again at its time.",
+    "retry": "The last call did not leave, or the provider was too busy or could not fetch a medium; it is made again.",
     "alone": "The call that it shared with others was refused as a whole; it goes alone next.",
     "lane_paused": "The sender cannot send now; the reason stands beside it.",
     "campaign_paused": "The provider refused the account or the content; the campaign is paused.",

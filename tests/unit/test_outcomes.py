@@ -60,7 +60,9 @@ def test_what_may_pass_is_tried_three_times_and_later_each_time() -> None:
         (JobState.FAILED, "refused"),
     ]
     first, second, last = (ack.due_at for ack in acks)
-    assert first is not None and second is not None and last is None
+    assert first is not None
+    assert second is not None
+    assert last is None
     assert NOW < first < second
 
 
