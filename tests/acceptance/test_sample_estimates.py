@@ -32,7 +32,6 @@ from storage.campaigns import replace_spec, require
 from storage.engine import Engine, open_engine, reading, writing
 from storage.rates import store_card
 from storage.reports import cost_by_category
-from storage.schema import upgrade
 from storage.tables import attempts, jobs, recipients, runs
 from tests.acceptance.conftest import InMemory
 
@@ -144,12 +143,11 @@ class Sample:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
+async def engine(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
     """With the sample rate card."""
     for name in ("OURVOICE_API_KEY", "META_API_KEY"):
         monkeypatch.setenv(name, "test-key")
-    engine = open_engine(f"sqlite:///{tmp_path / 'samples.db'}")
-    await upgrade(engine)
+    engine = open_engine(sqlite_url)
     card = RateCard(0, "meta-usd", date(2026, 1, 1), "USD", "a test", read_rates(CARD, "USD"))
     async with writing(engine) as connection:
         await store_card(connection, card, SUNDAY)
