@@ -13,14 +13,14 @@ PERSONAL, EQUAL = "Hi {{ first_name }}", "Hello all"
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("faults", "content", "seed"), [(False, PERSONAL, 1), (True, PERSONAL, 2)])
-def test_a_run_of_1000_survives_being_killed_again_and_again(
+def test_a_run_of_2000_survives_being_killed_again_and_again(
     tmp_path: Path, faults: bool, content: str, seed: int
 ) -> None:
     url = f"sqlite:///{tmp_path / 'drumbeat.db'}"
     verdict = kill_again_and_again(
-        tmp_path, url, size=1000, seed=seed, faults=faults, content=content, kills=6
+        tmp_path, url, size=2000, seed=seed, faults=faults, content=content, kills=12
     )
-    judge(verdict, 1000)
+    judge(verdict, 2000)
     assert verdict.kills >= 3
     assert verdict.unknown > 0  # otherwise no kill hit a message under way, and nothing was shown
 
