@@ -38,8 +38,9 @@ check: setup  ## Lint, types, layer contracts and tests
 bench: setup  ## Measure against bare limits, in ratios
 	$(BIN)/python -m benchmarks
 
-soak: setup  ## The long tests: kill and restart, again and again
+soak: setup  ## The long tests: kill and restart, again and again; and far more examples of every rule
 	$(BIN)/python -m pytest -m soak --timeout 3600 -s
+	$(BIN)/python -m pytest -m "hypothesis and not soak" --hypothesis-profile soak --timeout 3600 -n 2
 
 docs: setup  ## Write the generated reference pages again
 	$(BIN)/python docs/generate.py

@@ -1,16 +1,21 @@
-"""Fixtures that every suite shares: both databases, migrated to the newest revision."""
+"""Fixtures that every suite shares: both databases, at the newest revision; and how hard hypothesis tries."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.engine import open_engine
-from storage.schema import upgrade
-from tests.support.databases import fresh_database, postgres_server
+from tests.support.databases import fresh_database, migrated_file, migrated_template, postgres_server
+
+settings.register_profile("suite", max_examples=100, deadline=None)
+settings.register_profile("soak", max_examples=2000, deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +24,40 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    return migrated_template(postgres)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated_file(tmp_path_factory.mktemp("template") / "drumbeat.db")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A migrated SQLite database."""
+    return f"sqlite:///{shutil.copyfile(sqlite_template, tmp_path / 'drumbeat.db')}"
+
+
+@pytest.fixture
+def postgres_url(postgres: str, postgres_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database."""
+    with fresh_database(postgres, postgres_template) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database, once on SQLite and once on PostgreSQL."""
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database, once on SQLite and once on PostgreSQL."""
+    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """One without tables, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'drumbeat.db'}"
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
     with fresh_database(request.getfixturevalue("postgres")) as url:
         yield url
@@ -33,15 +67,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on a migrated database, once on SQLite and once on PostgreSQL."""
     engine = open_engine(database_url)
-    await upgrade(engine)
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture
-async def sqlite_engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def sqlite_engine(sqlite_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on a migrated SQLite database, where the suite does not need both."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'drumbeat.db'}")
-    await upgrade(engine)
+    engine = open_engine(sqlite_url)
     yield engine
     await engine.dispose()

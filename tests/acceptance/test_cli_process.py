@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,16 +18,15 @@ import pytest
 
 from app.emulation import emulator_running
 from emulators.settings import Settings
-from tests.support.project import CAMPAIGN, drumbeat, start, started, write_project
+from tests.support.project import CAMPAIGN, drumbeat, invoke, start, started, write_project
 
 SLOW = CAMPAIGN.replace("delay_between = 1", "delay_between = 60000")
+TIMES = {"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}
 
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    with emulator_running(
-        "--settings", '{"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}'
-    ) as url:
+    with emulator_running("--settings", json.dumps(TIMES)) as url:
         yield url
 
 
@@ -41,17 +41,19 @@ def ledger(emulator: str) -> Any:
 
 
 def test_help_answers_at_once(tmp_path: Path) -> None:
-    """Measured against the interpreter's own start, so that a busy machine does not decide."""
+    """Measured in the processor's time, the interpreter's start included, so that a busy machine does not decide."""
 
-    def quickest(*arguments: str) -> float:
-        times = []
-        for _ in range(7):
-            began = time.perf_counter()
-            assert drumbeat(tmp_path, *arguments).code == 0
-            times.append(time.perf_counter() - began)
-        return min(times)
+    def took(*arguments: str) -> float:
+        before = os.times()
+        assert drumbeat(tmp_path, *arguments).code == 0
+        after = os.times()
+        own, system = (
+            after.children_user - before.children_user,
+            after.children_system - before.children_system,
+        )
+        return own + system
 
-    assert quickest("--help") < 0.15
+    assert min(took("--help") for _ in range(5)) < 0.15
 
 
 @pytest.mark.parametrize("command", [["campaign", "check", "spring.csv"], ["provider", "list"], ["--help"]])
@@ -91,16 +93,16 @@ def test_a_campaign_from_csv_to_report(folder: Path, emulator: str) -> None:
 def test_failures_make_a_run_partial(folder: Path) -> None:
     people = "phone,first_name\n+447700900010,Ada\n+447700900901,Nowhere\n"
     (folder / "spring.csv").write_text(people, encoding="utf-8")
-    assert drumbeat(folder, "campaign", "load", "spring.toml", "--now").code == 0
-    assert drumbeat(folder, "run", "--until-idle").code == 3
-    report = drumbeat(folder, "report", "failures", "spring", "--json").json
+    assert invoke(folder, "campaign", "load", "spring.toml", "--now").code == 0
+    assert invoke(folder, "run", "--until-idle").code == 3
+    report = invoke(folder, "report", "failures", "spring", "--json").json
     assert sum(group["count"] for group in report["failed"]) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_gracefully(folder: Path, number: int) -> None:
     (folder / "spring.toml").write_text(SLOW, encoding="utf-8")
-    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    invoke(folder, "campaign", "load", "spring.toml", "--now")
     with started(folder, "run") as process:
         assert process.stderr is not None
         assert "1/3" in next(line for line in process.stderr if "1/3" in line)
@@ -109,7 +111,7 @@ def test_a_signal_stops_gracefully(folder: Path, number: int) -> None:
     assert process.returncode == 130
     assert "Stopping" in err
     assert out.startswith("Stopped: ")
-    states = drumbeat(folder, "report", "delivery", "spring", "--json").json["states"]
+    states = invoke(folder, "report", "delivery", "spring", "--json").json["states"]
     assert states.pop("pending") == 2
     assert sum(states.values()) == 1
     assert not {"sending", "in_doubt"} & set(states)
@@ -117,7 +119,7 @@ def test_a_signal_stops_gracefully(folder: Path, number: int) -> None:
 
 def test_a_second_runner_is_refused(folder: Path) -> None:
     (folder / "spring.toml").write_text(SLOW, encoding="utf-8")
-    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    invoke(folder, "campaign", "load", "spring.toml", "--now")
     with started(folder, "run") as process:
         assert process.stderr is not None
         next(line for line in process.stderr if "1/3" in line)
@@ -128,9 +130,9 @@ def test_a_second_runner_is_refused(folder: Path) -> None:
 
 
 def test_a_wrong_key_stops_the_run_with_the_reason(folder: Path) -> None:
-    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
-    assert drumbeat(folder, "provider", "check", OURVOICE_API_KEY="wrong").code == 4
-    done = drumbeat(folder, "run", "--until-idle", OURVOICE_API_KEY="wrong")
+    invoke(folder, "campaign", "load", "spring.toml", "--now")
+    assert invoke(folder, "provider", "check", OURVOICE_API_KEY="wrong").code == 4
+    done = invoke(folder, "run", "--until-idle", OURVOICE_API_KEY="wrong")
     assert done.code == 6
     assert "Waiting: " in done.out
     assert "wrong" not in done.out + done.err
@@ -139,11 +141,11 @@ def test_a_wrong_key_stops_the_run_with_the_reason(folder: Path) -> None:
 def test_the_balance_is_what_the_last_send_told(folder: Path) -> None:
     before = drumbeat(folder, "provider", "balance", "ourvoice")
     assert (before.code, "send something, then look again" in before.err) == (2, True)
-    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    invoke(folder, "campaign", "load", "spring.toml", "--now")
     drumbeat(folder, "run", "--until-idle")
     first = drumbeat(folder, "provider", "balance", "ourvoice", "--json").json[0]
     (folder / "spring.toml").write_text(CAMPAIGN.replace('"spring"', '"again"'), encoding="utf-8")
-    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    invoke(folder, "campaign", "load", "spring.toml", "--now")
     drumbeat(folder, "run", "--until-idle")
     second = drumbeat(folder, "provider", "balance", "--json").json[0]
     assert Decimal(first["balance"]) - Decimal(second["balance"]) == 3 * Settings().price
@@ -159,33 +161,34 @@ def test_a_missing_secret_is_named(folder: Path) -> None:
 
 
 def test_a_session_lives_and_dies(folder: Path) -> None:
-    made = drumbeat(folder, "session", "create", "--json").json
+    made = invoke(folder, "session", "create", "--json").json
     assert made["status"] == "pending"
-    drawn = drumbeat(folder, "session", "qr", made["id"]).out
+    drawn = invoke(folder, "session", "qr", made["id"]).out
     assert {"█", "▀", "▄"} <= set(drawn)
     assert len({len(line) for line in drawn.splitlines()}) == 1
-    assert made["id"] in {each["id"] for each in drumbeat(folder, "session", "list", "--json").json}
+    assert made["id"] in {each["id"] for each in invoke(folder, "session", "list", "--json").json}
     ready = "a3f1b2c4-1234-4abc-9def-000011112222"
-    assert drumbeat(folder, "session", "disconnect", ready, "--json").json["status"] == "disconnected"
-    assert drumbeat(folder, "provider", "check").code == 4
-    assert drumbeat(folder, "session", "reconnect", ready).code == 0
-    assert drumbeat(folder, "session", "delete", made["id"], "--yes").code == 0
-    assert drumbeat(folder, "session", "show", made["id"]).code == 7
+    assert invoke(folder, "session", "disconnect", ready, "--json").json["status"] == "disconnected"
+    assert invoke(folder, "provider", "check").code == 4
+    assert invoke(folder, "session", "reconnect", ready).code == 0
+    assert invoke(folder, "session", "delete", made["id"], "--yes").code == 0
+    assert invoke(folder, "session", "show", made["id"]).code == 7
 
 
-def test_reconcile_asks_once(folder: Path) -> None:
-    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
-    assert drumbeat(folder, "run", "--until-idle", "--wait-receipts", "0s").code == 0
-    time.sleep(0.3)  # the emulator's own clock: by then every message is read or never will be
-    assert drumbeat(folder, "reconcile").code == 0
-    states = drumbeat(folder, "report", "delivery", "spring", "--json").json["states"]
+def test_reconcile_asks_once(folder: Path, emulator: str) -> None:
+    invoke(folder, "campaign", "load", "spring.toml", "--now")
+    assert invoke(folder, "run", "--until-idle", "--wait-receipts", "0s").code == 0
+    accepted = max(message["accepted_at"] for message in ledger(emulator)["messages"])
+    time.sleep(max(0.0, accepted + TIMES["read_after"] - time.time()))  # each is read now or never will be
+    assert invoke(folder, "reconcile").code == 0
+    states = invoke(folder, "report", "delivery", "spring", "--json").json["states"]
     assert set(states) <= {"delivered", "read"}
 
 
 def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
     people = "phone,first_name\n" + "".join(f"+4477009{number:05},A\n" for number in range(1000))
     (folder / "spring.csv").write_text(people, encoding="utf-8")
-    drumbeat(folder, "campaign", "load", "spring.toml", "--max-reject-percent", "100")
+    invoke(folder, "campaign", "load", "spring.toml", "--max-reject-percent", "100")
     with start(folder, "report", "recipients", "spring") as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,8 @@ from scheduler.engines.procrastinate import Queue, install, open_queue, serve
 from scheduler.lanes import Lane, close_lanes, open_lanes
 from storage.engine import Engine, open_engine, writing
 from storage.lanes import ensure_lanes
-from storage.schema import upgrade
 from tests.acceptance.conftest import SESSION, InMemory
 from tests.support.campaigns import account
-from tests.support.databases import fresh_database
 
 SENDERS = ("shop", "help", "news")
 
@@ -59,18 +57,13 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if kind.endswith("sqlite"):
-        yield f"sqlite:///{tmp_path / 'drumbeat.db'}"
-        return
-    with fresh_database(request.getfixturevalue("postgres")) as fresh:
-        yield fresh
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("sqlite_url" if kind.endswith("sqlite") else "postgres_url"))
 
 
 @pytest.fixture
 async def bench(kind: str, url: str, tmp_path: Path) -> AsyncIterator[Bench]:
     engine = open_engine(url)
-    await upgrade(engine)
     transport = InMemory(Settings.parse({}))
     senders = [{"name": name, "session_id": SESSION} for name in SENDERS]
     ourvoice = account("http://emulator/ourvoice", tmp_path / "key", SESSION, senders=senders)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -119,7 +119,6 @@ JSON = st.recursive(
 
 
 @EVERY
-@settings(max_examples=200, deadline=None)
 @given(status=st.sampled_from([200, 201, 202, 204, 400, 404, 422, 429, 500]), body=JSON)
 def test_no_answer_breaks_it_and_a_success_is_never_a_permanent_refusal(table: Table, status, body):
     adapter = table.adapter()
@@ -216,7 +215,6 @@ def test_a_webhook_that_was_touched_is_refused(table: Table, row: Hears):
 
 
 @EVERY
-@settings(max_examples=150)
 @given(
     body=st.binary(max_size=200)
     | st.recursive(

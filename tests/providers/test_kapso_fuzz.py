@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import Inbound, Notice, Report, WindowUntil
@@ -49,7 +49,6 @@ def _changed(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
     return value
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.data(), st.sampled_from(HEARS))
 def test_a_real_body_with_an_odd_field_is_read_as_far_as_it_goes(data: st.DataObject, row: Hears):
     body = json.loads(row.body)

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from campaigns.content import MessageType
@@ -30,10 +29,10 @@ from storage.engine import Engine, open_engine, writing
 from storage.inbox import Word, add_words
 from storage.lanes import ensure_lanes, take_lane
 from storage.outcomes import Outcome
-from storage.schema import upgrade
 from storage.windows import open_window
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import spec, store_people
+from tests.support.examples import share
 
 START: Final = datetime(2026, 3, 28, 6, tzinfo=UTC)
 """The day before the clocks of Europe go forward."""
@@ -173,29 +172,16 @@ class Simulation:
         return [one for one in self.sent if one not in self.refused]
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("interleavings") / "empty.db"
-
-    async def make() -> None:
-        engine = open_engine(f"sqlite:///{path}")
-        await upgrade(engine)
-        await engine.dispose()
-
-    asyncio.run(make())
-    return path
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@share(0.25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(  # who is written to again within a day counts from the newer message
     wanted=[{"category": "marketing", "priority": 0}] * 2,
     taken=[(lane, wait, "taken", None, PEOPLE[0]) for lane, wait in AGAIN_IN_A_DAY],
 )
 @given(wanted=st.lists(tables, min_size=2, max_size=4), taken=st.lists(steps, min_size=5, max_size=40))
 def test_no_interleaving_breaks_a_rule(
-    empty_database: Path, tmp_path: Path, wanted: list[dict[str, Any]], taken: list[Any]
+    sqlite_template: Path, tmp_path: Path, wanted: list[dict[str, Any]], taken: list[Any]
 ) -> None:
-    world = asyncio.run(simulate(empty_database, tmp_path, wanted, taken))
+    world = asyncio.run(simulate(sqlite_template, tmp_path, wanted, taken))
     check_caps(world)
     check_hours(world)
     check_money(world)
@@ -209,12 +195,12 @@ def test_no_interleaving_breaks_a_rule(
 
 
 async def simulate(
-    empty_database: Path, folder: Path, wanted: list[dict[str, Any]], taken: list[Any]
+    sqlite_template: Path, folder: Path, wanted: list[dict[str, Any]], taken: list[Any]
 ) -> Simulation:
     path = folder / "drumbeat.db"
     for old in folder.glob("drumbeat.db*"):
         old.unlink()
-    shutil.copy(empty_database, path)
+    shutil.copy(sqlite_template, path)
     specs = []
     for number, values in enumerate(wanted):
         provider, senders = SENDERS[number % 3]

@@ -20,10 +20,8 @@ from storage.lanes import (
     resume_lane,
     take_lane,
 )
-from storage.schema import upgrade
 from storage.tables import lanes
 from tests.support.campaigns import later
-from tests.support.databases import fresh_database
 
 
 @pytest.fixture
@@ -115,22 +113,20 @@ async def test_who_lost_the_lane_pauses_it_no_more(engine: Engine, lane: str) ->
 
 
 async def test_whoever_is_stopped_within_a_transaction_keeps_nobody_waiting(
-    postgres: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.engine.IDLE_TRANSACTION", 0.5)
-    with fresh_database(postgres) as url:
-        asleep, awake = open_engine(url), open_engine(url)
-        await upgrade(asleep)
+    asleep, awake = open_engine(postgres_url), open_engine(postgres_url)
+    async with writing(asleep) as connection:
+        await ensure_lanes(connection, ["ourvoice/shop"])
+    assert await take(asleep, "ourvoice/shop", "slept", 0) == 1
+    with pytest.raises(DBAPIError):  # noqa: PT012
         async with writing(asleep) as connection:
-            await ensure_lanes(connection, ["ourvoice/shop"])
-        assert await take(asleep, "ourvoice/shop", "slept", 0) == 1
-        with pytest.raises(DBAPIError):  # noqa: PT012
-            async with writing(asleep) as connection:
-                await hold_lane(connection, "ourvoice/shop", 1, later(60))  # and not a word more
-                async with asyncio.timeout(5):
-                    assert await take(awake, "ourvoice/shop", "awake", 30) == 2
-        await asleep.dispose()
-        await awake.dispose()
+            await hold_lane(connection, "ourvoice/shop", 1, later(60))  # and not a word more
+            async with asyncio.timeout(5):
+                assert await take(awake, "ourvoice/shop", "awake", 30) == 2
+    await asleep.dispose()
+    await awake.dispose()
 
 
 async def test_a_call_that_began_late_is_what_the_next_owner_reckons_from(engine: Engine, lane: str) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
@@ -25,6 +25,7 @@ from storage.retries import skip_arrived
 from storage.runs import complete_runs
 from storage.tables import campaigns, events, imports, jobs, recipients, runs
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
+from tests.support.examples import share
 
 S = JobState
 FAILED = {"state": "failed", "reason": "retries_exhausted"}
@@ -220,7 +221,7 @@ ENDS = st.one_of(st.sampled_from([FAILED, TEMPORARY]), ANY)
 PEOPLE = 4
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@share(0.25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ends=st.lists(ENDS, min_size=PEOPLE, max_size=PEOPLE),
     rounds=st.lists(

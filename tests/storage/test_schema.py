@@ -50,8 +50,8 @@ async def test_migrations_make_every_check(engine: AsyncEngine) -> None:
         assert await connection.run_sync(_checks) == declared
 
 
-async def test_a_database_that_is_behind_is_named(database_url: str) -> None:
-    engine = open_engine(database_url)
+async def test_a_database_that_is_behind_is_named(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
     assert await current(engine) is None
     with pytest.raises(UsageError, match="revision none"):
         await require_current(engine)
@@ -62,8 +62,8 @@ async def test_a_database_that_is_behind_is_named(database_url: str) -> None:
     await engine.dispose()
 
 
-async def test_a_failed_upgrade_leaves_nothing(database_url: str) -> None:
-    engine = open_engine(database_url)
+async def test_a_failed_upgrade_leaves_nothing(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
     async with writing(engine) as connection:
         await connection.execute(text("CREATE TABLE optouts (x INTEGER)"))
     with pytest.raises(Exception, match="optouts"):
@@ -74,9 +74,9 @@ async def test_a_failed_upgrade_leaves_nothing(database_url: str) -> None:
     await engine.dispose()
 
 
-async def test_what_is_stored_stays_when_tables_are_made_anew(database_url: str) -> None:
+async def test_what_is_stored_stays_when_tables_are_made_anew(empty_database_url: str) -> None:
     """Campaigns of an older version keep their audience, and it is still theirs alone."""
-    engine = open_engine(database_url)
+    engine = open_engine(empty_database_url)
     await upgrade(engine, "0003")
     async with writing(engine) as connection:
         for statement in STORED:

@@ -1,7 +1,9 @@
-"""A real PostgreSQL for the tests, started once for the session from a wheel; no system server is needed."""
+"""Databases for the tests: SQLite's files, and a real PostgreSQL, started once for the session from a wheel; no system
+server is needed. What is migrated is migrated once: each test has a copy."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -14,6 +16,12 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import psycopg
+
+from storage.engine import open_engine
+from storage.schema import upgrade
+
+HASTY = ("fsync", "full_page_writes")
+"""What a server does only to survive its machine: this one does not outlive the tests."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +66,45 @@ def own_server() -> Iterator[Server]:
 def postgres_server() -> Iterator[str]:
     """The URL of a fresh server's maintenance database; the server and its files are gone afterwards."""
     with own_server() as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            for name in HASTY:
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.url
 
 
 @contextmanager
-def fresh_database(server_url: str) -> Iterator[str]:
-    """The URL of a new, empty database on the server; dropped afterwards."""
+def fresh_database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database on the server, a copy of the template; dropped afterwards."""
     name = f"t_{uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
-        yield server_url.replace("/postgres?", f"/{name}?", 1)
+        yield _url_of(server_url, name)
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def migrated_template(server_url: str) -> str:
+    """The name of a new database on the server that has our tables and nobody connected to it."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE migrated")
+    asyncio.run(_migrate(_url_of(server_url, "migrated")))
+    return "migrated"
+
+
+def migrated_file(file: Path) -> Path:
+    """A new SQLite database in that file that has our tables and may be copied."""
+    asyncio.run(_migrate(f"sqlite:///{file}"))
+    return file
+
+
+async def _migrate(url: str) -> None:
+    engine = open_engine(url)
+    await upgrade(engine)
+    await engine.dispose()
+
+
+def _url_of(server_url: str, name: str) -> str:
+    return server_url.replace("/postgres?", f"/{name}?", 1)

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.schedule_spec import ScheduleSpec
@@ -53,7 +53,6 @@ FIELDS = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(FIELDS, st.sampled_from(ZONES), st.integers(0, 364), st.integers(0, 95))
 def test_any_cron_in_any_zone_from_any_moment(
     fields: tuple[list[str], str, str, str, str], zone: str, day: int, quarter: int
@@ -64,7 +63,6 @@ def test_any_cron_in_any_zone_from_any_moment(
     assert times(begin, end, cron=cron, timezone=zone) == expected(cron, zone, begin, end)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(ZONES), st.integers(0, 35_000))
 def test_the_rest_of_the_times_follows_from_any_of_them(zone: str, quarter: int) -> None:
     schedule = ScheduleSpec(cron="*/30 1-3 * * *", timezone=zone)
@@ -127,7 +125,6 @@ def test_whole_days_keep_the_time_of_day_and_hours_do_not() -> None:
     )
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 20_000).map(lambda minutes: timedelta(minutes=minutes)),
     st.sampled_from(ZONES),
@@ -264,7 +261,6 @@ def test_in_recipients_own_time_a_run_lives_from_the_first_zone_to_the_last() ->
     assert turn(13 * 60 + 1, **weekly).missed == ((NINE, LATE),)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-3000, 3000), st.booleans()), max_size=40),
     st.sampled_from(["skip", "queue"]),

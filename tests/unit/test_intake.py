@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.errors import IntakeError
@@ -322,7 +322,6 @@ CELLS = st.text(st.sampled_from("ab,;\"\n\r '=é\u200b7"), max_size=8)
 PHONES = st.sampled_from([A, B, C, "", "12", "x", "07911 123456", "447911123456", '5"'])
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(st.tuples(PHONES, CELLS, CELLS), min_size=1, max_size=12), style=st.sampled_from([0, 1, 2])
 )
@@ -353,7 +352,6 @@ def test_every_written_row_is_accepted_or_rejected_on_its_line(
         assert variables == {"one": one.strip(blank), "two": two.strip(blank)}
 
 
-@settings(max_examples=150, deadline=None)
 @given(body=st.binary(max_size=200))
 def test_any_bytes_end_in_rows_rejects_or_an_error_with_a_code(
     tmp_path_factory: pytest.TempPathFactory, body: bytes

@@ -8,11 +8,12 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.pace import Rate
 from scheduler.pacing import Pacer, gap_bucket, rate_bucket
+from tests.support.examples import share
 from tests.support.timeline import run_on_timeline
 
 SECOND = timedelta(seconds=1)
@@ -49,7 +50,7 @@ async def send(pacer: Pacer, run_id: int, count: int, stalls: dict[int, float] |
 stalls_of = st.dictionaries(st.integers(0, 200), st.floats(0, 10), max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@share(0.4)
 @given(per_second=st.integers(1, 1000), stalls=stalls_of)
 def test_a_rate_holds_over_every_second(per_second: int, stalls: dict[int, float]) -> None:
     async def main() -> list[float]:
@@ -58,7 +59,7 @@ def test_a_rate_holds_over_every_second(per_second: int, stalls: dict[int, float
     assert most_in_a_window(run_on_timeline(main()), 1.0) <= per_second
 
 
-@settings(max_examples=40, deadline=None)
+@share(0.4)
 @given(count=st.integers(1, 1000), per=st.sampled_from([60, 3600]), stalls=stalls_of)
 def test_a_rate_per_minute_or_hour_holds_over_every_such_window(
     count: int, per: int, stalls: dict[int, float]
@@ -69,7 +70,7 @@ def test_a_rate_per_minute_or_hour_holds_over_every_such_window(
     assert most_in_a_window(run_on_timeline(main()), per) <= count
 
 
-@settings(max_examples=60, deadline=None)
+@share(0.4)
 @given(gap=st.integers(1, 5000), stalls=stalls_of)
 def test_a_gap_holds_between_any_two_sends_and_a_stall_is_not_made_up_for(
     gap: int, stalls: dict[int, float]
@@ -82,7 +83,7 @@ def test_a_gap_holds_between_any_two_sends_and_a_stall_is_not_made_up_for(
     assert smallest_gap(run_on_timeline(main())) >= gap / 1000 - TOLERANCE
 
 
-@settings(max_examples=40, deadline=None)
+@share(0.4)
 @given(
     gap=st.integers(0, 300),
     lane=st.integers(1, 200),
@@ -102,7 +103,7 @@ def test_limits_are_composed_and_the_tightest_sets_the_pace(
     assert most_in_a_window(times, 1.0) <= min(lane, account, run)
 
 
-@settings(max_examples=40, deadline=None)
+@share(0.4)
 @given(account=st.integers(1, 100), first_gap=st.integers(0, 200), second_gap=st.integers(0, 200))
 def test_lanes_of_one_account_share_its_rate_and_keep_their_own_gaps(
     account: int, first_gap: int, second_gap: int

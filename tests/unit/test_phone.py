@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from campaigns.phone import Phone, PhoneFault, bucket, quick, read_by_library, read_phone
+from tests.support.examples import share
 
 GB, FR, US = Phone("+447911123456", "GG"), Phone("+33612345678", "FR"), Phone("+12025550123", "US")
 
@@ -219,7 +220,7 @@ REGIONS = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
 CODES = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
 
 
-@settings(max_examples=1500, deadline=None)
+@share(3)
 @given(code=CODES, rest=st.text("0123456789", min_size=3, max_size=13), region=st.none() | REGIONS)
 def test_the_quick_way_agrees_on_random_numbers(code: int, rest: str, region: str | None) -> None:
     agree(f"+{code}{rest}", region)
@@ -228,7 +229,6 @@ def test_the_quick_way_agrees_on_random_numbers(code: int, rest: str, region: st
     agree(f"0{rest}", region or "FR")
 
 
-@settings(max_examples=500, deadline=None)
 @given(region=REGIONS, tail=st.text("0123456789", min_size=4, max_size=4))
 def test_the_quick_way_agrees_near_real_mobiles(region: str, tail: str) -> None:
     example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
@@ -238,7 +238,6 @@ def test_the_quick_way_agrees_near_real_mobiles(region: str, tail: str) -> None:
         agree(number[1:-4] + tail, region)
 
 
-@settings(max_examples=500, deadline=None)
 @given(text=st.text(max_size=30), region=st.none() | REGIONS)
 def test_any_text_is_a_phone_or_a_fault(text: str, region: str | None) -> None:
     assert isinstance(read_phone(text, region), (Phone, PhoneFault))

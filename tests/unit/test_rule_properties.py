@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.costs import Money
@@ -29,6 +29,7 @@ from campaigns.rules.decision import (
     Touch,
 )
 from campaigns.states import RunState
+from tests.support.examples import share
 from tests.support.facts import DAY, HOUR, NOW, TICK, facts, usd, zones
 from tests.support.local_hours import all_allow, shown
 
@@ -110,7 +111,6 @@ def asked_of(message: Message, now: datetime, caps: tuple[Cap, ...], touches: li
     return Facts(now, RunState.RUNNING, policy, touches=recent)
 
 
-@settings(max_examples=300)
 @given(CAPS, MESSAGES, PLACES, BEGINNINGS)
 def test_nobody_ever_gets_more_than_a_cap_allows_nor_less(
     caps: tuple[Cap, ...], messages: list[Message], places: tuple[ZoneInfo, ...], begun: datetime
@@ -204,7 +204,7 @@ ALL_FACTS = st.builds(
 )
 
 
-@settings(max_examples=1000)
+@share(3)
 @given(ALL_FACTS)
 def test_what_goes_breaks_no_promise(known: Facts) -> None:
     decision = decide(known)
@@ -230,7 +230,7 @@ def test_what_goes_breaks_no_promise(known: Facts) -> None:
         assert (price.currency, price.amount <= purse.left.amount) == (purse.left.currency, True)
 
 
-@settings(max_examples=500)
+@share(2)
 @given(ALL_FACTS)
 def test_the_decision_depends_on_the_facts_only_and_changes_none(known: Facts) -> None:
     before = deepcopy(known)
@@ -240,7 +240,7 @@ def test_the_decision_depends_on_the_facts_only_and_changes_none(known: Facts) -
     assert known == before
 
 
-@settings(max_examples=500)
+@share(2)
 @given(ALL_FACTS)
 def test_a_wait_is_for_later_and_a_skip_says_why(known: Facts) -> None:
     decision = decide(known)
@@ -250,7 +250,6 @@ def test_a_wait_is_for_later_and_a_skip_says_why(known: Facts) -> None:
         assert decision.reason in SkipReason
 
 
-@settings(max_examples=300)
 @given(st.lists(PRICES, max_size=30), PURSES)
 def test_what_is_spent_is_never_above_any_budget(
     prices: list[Money | None], purses: tuple[Purse, ...]
@@ -265,7 +264,6 @@ def test_what_is_spent_is_never_above_any_budget(
     assert all(spent <= purse.left.amount for purse in purses)
 
 
-@settings(max_examples=200)
 @given(CAPS, MESSAGES, PLACES, st.lists(st.integers(0, 3), min_size=30, max_size=30))
 def test_waiting_never_consumes(
     caps: tuple[Cap, ...], messages: list[Message], places: tuple[ZoneInfo, ...], asked: list[int]

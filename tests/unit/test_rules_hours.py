@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.phone_zones import zones_of
@@ -159,7 +159,6 @@ def places_and_moments(draw: st.DrawFn) -> tuple[list[str], datetime]:
     return names, change + draw(near) * MINUTE + draw(st.integers(0, 59_999)) * TICK
 
 
-@settings(max_examples=200, deadline=None)
 @given(asked=HOURS, situation=places_and_moments())
 def test_it_goes_inside_local_hours_and_waits_for_the_first_of_them(
     asked: Hours, situation: tuple[list[str], datetime]
@@ -180,7 +179,6 @@ def test_it_goes_inside_local_hours_and_waits_for_the_first_of_them(
         assert first_allowed(quarter, asked, places, REACH, 15 * MINUTE) is None
 
 
-@settings(max_examples=150)
 @given(asked=HOURS, situation=places_and_moments())
 def test_what_has_waited_goes(asked: Hours, situation: tuple[list[str], datetime]) -> None:
     names, now = situation

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import drumbeat
+from tests.support.project import invoke
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 CAMPAIGNS = sorted(path.name for path in SAMPLES.glob("*.toml") if path.name != "drumbeat.toml")
@@ -18,7 +18,7 @@ SOME_REJECTED = 3
 def test_a_sample_passes_the_check(name: str, tmp_path: Path) -> None:
     settings = ("--config", str(SAMPLES / "drumbeat.toml"), "--database", f"sqlite:///{tmp_path / 'none.db'}")
     rejects = ("--rejects", str(tmp_path / "rejects.csv"))
-    done = drumbeat(
+    done = invoke(
         tmp_path, *settings, "campaign", "check", str(SAMPLES / name), *rejects, META_API_KEY="test-key"
     )
     assert (done.code, done.err) == (SOME_REJECTED if name in WITH_BAD_ROWS else 0, "")

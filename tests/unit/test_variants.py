@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.content import Content
@@ -27,6 +27,7 @@ from providers.base import Plain
 from scheduler.fitting import refuse_unsendable_variants
 from scheduler.testing import spec_for_test
 from tests.support.campaigns import spec
+from tests.support.examples import share
 from tests.support.facts import HOUR, NOW, facts
 
 PEOPLE = [f"+4477009{number:05d}" for number in range(20_000)]
@@ -59,7 +60,7 @@ def near(count: int, of: int, share: int) -> bool:
     return abs(count - of * p) <= 5 * (of * p * (1 - p)) ** 0.5 + 1
 
 
-@settings(max_examples=30, deadline=None)
+@share(0.3)
 @given(splits())
 def test_the_shares_are_met(split: Split) -> None:
     tested = [phone for phone in PEOPLE if split.in_test(phone)]

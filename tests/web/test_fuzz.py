@@ -11,21 +11,19 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from providers.registry import ADAPTERS, adapter_class
 from scheduler.lanes import Account, open_account
 from storage.engine import Engine
 from tests.providers.contract import SECRET, Hears, table_of
+from tests.support.examples import share
 from tests.web.conftest import Hooks, hooks_on
+from web.ingress import LARGEST_BODY
 
 HOOKED = sorted(name for name in ADAPTERS if adapter_class(name).capabilities.webhooks)
-QUICK = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+QUICK = share(0.15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -136,7 +134,11 @@ async def test_whatever_is_signed_is_stored_and_read_or_set_aside(
     before = len(await trusting.stored())
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        assert (await trusting.post(body, name, example.headers)).status_code == 200
+        answer = await trusting.post(body, name, example.headers)
+        if len(body) > LARGEST_BODY:
+            assert (answer.status_code, len(await trusting.stored())) == (413, before)
+            return
+        assert answer.status_code == 200
         assert await trusting.process() == 1
     rows = await trusting.stored()
     assert len(rows) == before + 1

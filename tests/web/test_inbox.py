@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.exc import OperationalError
@@ -23,6 +23,7 @@ from storage.engine import Engine, reading, writing
 from storage.statuses import apply_webhook_reports
 from storage.tables import events, jobs, notices, optouts, unmatched_reports, webhooks, windows
 from tests.support.campaigns import job_rows, later, phone
+from tests.support.examples import share
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks
 from tests.web.signing import body_of, events_of
@@ -192,7 +193,7 @@ ANSWER = "the send's own answer"
     ),
     data=st.data(),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@share(0.2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_order_and_repetition_ends_in_the_same_states(
     hooks: Hooks, told: list[tuple[int, str, bool]], data: st.DataObject
 ) -> None:
