@@ -25,7 +25,7 @@ demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and repo
 	$(BIN)/drumbeat demo
 
 test: setup  ## Run the tests
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal
 
 check: setup  ## Lint, types, layer contracts and tests

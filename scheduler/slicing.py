@@ -324,6 +324,8 @@ def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Aside | Send
 
 def _batches(sends: Sequence[Sending], largest: int) -> list[list[Sending]]:
     """Jobs of equal content together, at most `largest`; a job to be sent alone is alone."""
+    if largest == 1:
+        return [[one] for one in sends]
     groups: list[list[Sending]] = []
     filling: dict[Content, list[Sending]] = {}
     for one in sends:
