@@ -1,4 +1,4 @@
-"""Intake against its bare limit, in the same run: `python -m benchmarks.intake [ROWS] [URL]`.
+"""Intake against its bare limit, in the same run: `python -m benchmarks intake`.
 
 Full: detect, read, validate, normalise, dedupe, persist, in one transaction. Bare: pandas reads all columns
 as text and the same rows go into the same table in one transaction, unchecked. Each has its own process.
@@ -10,7 +10,6 @@ import asyncio
 import json
 import random
 import resource
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import count, islice, repeat
@@ -22,7 +21,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import insert
 
-from benchmarks.figures import show
+from benchmarks.figures import measured, show
+from benchmarks.seeding import DATABASES
 from campaigns.clock import utc_now
 from campaigns.intake.model import IntakeOptions
 from campaigns.states import CampaignState
@@ -45,8 +45,13 @@ _COPY = "COPY bare (campaign_id, import_id, line, phone, region, bucket, vars) F
 
 def report(rows: int = ROWS) -> bool:
     """Print every figure; whether each bar is met."""
-    runs = [run(rows) for _ in range(TIMES)]
-    print(f"intake of {rows:,} rows into SQLite: read, validate, normalise, dedupe, persist")
+    figures = [_show(kind, rows) for kind in DATABASES]
+    return all(figures)
+
+
+def _show(database: str, rows: int) -> bool:
+    runs = [run(database, rows) for _ in range(TIMES)]
+    print(f"intake of {rows:,} rows into {database}: read, validate, normalise, dedupe, persist")
     well = [
         show("against pandas read + bulk insert, unchecked", [one["ratio"] for one in runs], at_least=BAR),
         show("peak memory", [one["peak_mb"] for one in runs], "MB", below=MEMORY_BAR_MB, digits=0),
@@ -56,22 +61,16 @@ def report(rows: int = ROWS) -> bool:
     return all(well)
 
 
-def run(rows: int, url: str | None = None) -> dict[str, Any]:
-    """Seconds, rows per second and peak MB of both, and `ratio` = bare / full.
-
-    Without a URL each gets a new SQLite file.
-    """
+def run(database: str, rows: int) -> dict[str, Any]:
+    """Seconds and peak MB of both, each into a new database, and `ratio` = bare / full."""
     with TemporaryDirectory(prefix="drumbeat-bench-") as folder:
         path = Path(folder, "audience.csv")
         write_audience(path, rows)
-        bare, full = (
-            _measure(kind, path, url or f"sqlite:///{folder}/{kind}.db") for kind in ("bare", "full")
-        )
+        bare, full = (_measure(kind, path, database) for kind in ("bare", "full"))
     return {
-        "rows": rows,
         "bare": bare,
         "full": full,
-        "ratio": round(bare["seconds"] / full["seconds"], 3),
+        "ratio": bare["seconds"] / full["seconds"],
         "peak_mb": full["peak_mb"],
     }
 
@@ -117,22 +116,20 @@ def _wider(chance: random.Random, start: str, digits: int) -> str:
     return f"{start[:-1]}{chance.randrange(10 ** (digits + 1)):0{digits + 1}}"
 
 
-def _measure(kind: str, path: Path, url: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.intake", f"--{kind}", str(path), url]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
+def _measure(kind: str, path: Path, database: str) -> dict[str, float]:
+    with DATABASES[database]() as url:
+        return measured("intake", kind, str(path), url)
 
 
 async def _child(kind: str, path: Path, url: str) -> dict[str, float]:
     engine = open_engine(url)
     campaign_id = await _new_campaign(engine)
     began = perf_counter()
-    rows = await (_load_full if kind == "full" else _load_bare)(engine, campaign_id, path)
+    await (_load_full if kind == "full" else _load_bare)(engine, campaign_id, path)
     seconds = perf_counter() - began
     await engine.dispose()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": round(seconds, 3), "rows_per_second": round(rows / seconds), "peak_mb": round(peak)}
+    return {"seconds": seconds, "peak_mb": peak}
 
 
 async def _new_campaign(engine: Engine) -> int:
@@ -146,14 +143,11 @@ async def _new_campaign(engine: Engine) -> int:
         return int((await connection.execute(new.returning(campaigns.c.id))).scalar_one())
 
 
-async def _load_full(engine: Engine, campaign_id: int, path: Path) -> int:
-    report = await load(
-        engine, campaign_id, path, IntakeOptions(), rejects_path=path.with_suffix(".rejects.csv")
-    )
-    return report.rows
+async def _load_full(engine: Engine, campaign_id: int, path: Path) -> None:
+    await load(engine, campaign_id, path, IntakeOptions(), rejects_path=path.with_suffix(".rejects.csv"))
 
 
-async def _load_bare(engine: Engine, campaign_id: int, path: Path) -> int:
+async def _load_bare(engine: Engine, campaign_id: int, path: Path) -> None:
     rows = 0
     frames = pd.read_csv(path, dtype=object, keep_default_na=False, na_filter=False, chunksize=BARE_CHUNK)
     async with writing(engine) as connection:
@@ -166,7 +160,6 @@ async def _load_bare(engine: Engine, campaign_id: int, path: Path) -> int:
             await _insert_bare(connection, values)
             rows += len(frame)
         await close_import(connection, import_id, ImportCounts(rows, rows, 0, 0, 0, "{}"))
-    return rows
 
 
 async def _insert_bare(connection: Connection, values: Iterator[tuple[Any, ...]]) -> None:
@@ -176,7 +169,7 @@ async def _insert_bare(connection: Connection, values: Iterator[tuple[Any, ...]]
         return
     columns = ", ".join(column.name for column in recipients.columns if column.name != "id")
     async with raw.cursor() as cursor:
-        await cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS bare (LIKE recipients) ON COMMIT DROP")
+        await cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS bare (LIKE recipients INCLUDING DEFAULTS) ON COMMIT DROP")
         await cursor.execute("ALTER TABLE bare DROP COLUMN IF EXISTS id")
         await cursor.execute("TRUNCATE bare")
         async with cursor.copy(_COPY) as copy:
@@ -187,14 +180,5 @@ async def _insert_bare(connection: Connection, values: Iterator[tuple[Any, ...]]
         )
 
 
-def main(arguments: list[str]) -> None:
-    if arguments and arguments[0] in ("--bare", "--full"):
-        measured = asyncio.run(_child(arguments[0][2:], Path(arguments[1]), arguments[2]))
-    else:
-        rows = int(arguments[0]) if arguments else 200_000
-        measured = run(rows, arguments[1] if len(arguments) > 1 else None)
-    print(json.dumps(measured))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print(json.dumps(asyncio.run(_child(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))))

@@ -20,7 +20,7 @@ from app.running import run_loop
 from app.settings import Settings
 from app.stories import tell_story
 from benchmarks.figures import measured, show
-from benchmarks.seeding import ACCOUNT, LANE, campaign, meta_account, new_database, new_server, phone, store
+from benchmarks.seeding import ACCOUNT, DATABASES, LANE, campaign, meta_account, phone, store
 from campaigns.clock import utc_now
 from scheduler.launch import launch_due
 from storage.dispatch import Intent, claim_due, commit_intents
@@ -30,7 +30,6 @@ from storage.space import free_space
 MILLION: Final = 1_000_000
 SIZES: Final = (10_000, 100_000, MILLION)
 LARGE: Final = 5_000_000
-DATABASES: Final = {"SQLite": new_database, "PostgreSQL": new_server}
 SLICES: Final = 50
 SLICE: Final = 100
 ASKED: Final = 5

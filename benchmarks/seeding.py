@@ -46,11 +46,14 @@ def new_database() -> Iterator[str]:
 
 @contextmanager
 def new_server() -> Iterator[str]:
-    """The URL of an empty database of a PostgreSQL server that was started for it."""
-    from tests.support.databases import fresh_database, postgres_server
+    """The URL of an empty database of a PostgreSQL server that was started for it, as durable as it comes."""
+    from tests.support.databases import fresh_database, own_server
 
-    with postgres_server() as server, fresh_database(server) as url:
+    with own_server() as server, fresh_database(server.url) as url:
         yield url
+
+
+DATABASES: Final = {"SQLite": new_database, "PostgreSQL": new_server}
 
 
 def meta_account(port: int, folder: Path, *, names: Sequence[str] = (SENDER,), **values: Any) -> MetaAccount:

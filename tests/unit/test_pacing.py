@@ -157,7 +157,7 @@ def test_a_restart_while_sends_may_still_go_out_waits_for_them_too() -> None:
 @pytest.mark.parametrize(
     ("limits", "size"),
     [
-        ((None, None), 100),
+        ((None, None), 200),
         ((Rate(1000, SECOND), None), 98),
         ((Rate(80, SECOND), None), 7),
         ((Rate(5, SECOND), None), 1),
