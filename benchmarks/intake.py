@@ -169,7 +169,9 @@ async def _insert_bare(connection: Connection, values: Iterator[tuple[Any, ...]]
         return
     columns = ", ".join(column.name for column in recipients.columns if column.name != "id")
     async with raw.cursor() as cursor:
-        await cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS bare (LIKE recipients INCLUDING DEFAULTS) ON COMMIT DROP")
+        await cursor.execute(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS bare (LIKE recipients INCLUDING DEFAULTS) ON COMMIT DROP"
+        )
         await cursor.execute("ALTER TABLE bare DROP COLUMN IF EXISTS id")
         await cursor.execute("TRUNCATE bare")
         async with cursor.copy(_COPY) as copy:
