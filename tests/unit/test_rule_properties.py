@@ -134,6 +134,8 @@ def test_nobody_ever_gets_more_than_a_cap_allows_nor_less(
                 assert until is not None
                 assert decide(replace(known, now=until)) == Send()
                 assert not any(is_broken(cap, [*touches, replace(new, at=until)], places) for cap in caps)
+                sooner = [*touches, replace(new, at=until - TICK)]
+                assert any(in_scope(cap, new) and is_broken(cap, sooner, places) for cap in caps), "too late"
                 assert decide(replace(known, now=until - TICK)) == Wait(until, rule)
     assert not any(is_broken(cap, touches, places) for cap in caps)
 
