@@ -268,7 +268,8 @@ async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
         return _Hold(f"campaign_{campaign.state.value}", campaign.reason, stops=True)
     if problem := await _approval(case):
         return _Hold("approval", problem, stops=True)
-    return _Hold("campaign_scheduled", until=campaign.start_at)
+    launch_at = campaign.start_at and campaign.spec.schedule.opens_at(campaign.start_at)
+    return _Hold("campaign_scheduled", until=launch_at)
 
 
 async def _approval(case: _Case) -> str | None:
