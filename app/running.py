@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from app.approving import guard_of
-from app.output import say
+from app.output import cell, counted, say
 from app.progress import progress_display
 from app.settings import Settings
+from app.words import WAITS
 from campaigns.errors import Stopped
 from campaigns.states import JobState
 from scheduler import runner
@@ -132,20 +133,24 @@ def stopping(
 
 
 def summarise(summary: RunSummary) -> None:
-    """What was done, and why anything is left."""
+    """What was done, what is left, and why."""
     counts = ", ".join(
         f"{count:,} {state.replace('_', ' ')}" for state, count in summary.states.items() if count
     )
-    say(f"{'Stopped' if summary.interrupted else 'Done'}: {counts or 'nothing to send'}.")
+    ended = "Stopped" if summary.interrupted else "Not finished" if summary.left else "Done"
+    say(f"{ended}: {counts or 'nothing to send'}.")
     for reason in summary.stopped_by:
         say(f"Waiting: {reason}")
+    for left in summary.left:
+        until = f", the first until {cell(left.until)}" if left.until else ""
+        say(f"Waiting: {counted(left.messages, 'message')} held by {left.rule}{until}. {WAITS[left.rule]}")
 
 
 def exit_code(summary: RunSummary) -> int:
     """How a script should take it."""
     if summary.interrupted:
         return INTERRUPTED
-    if summary.stopped_by:
+    if summary.stopped_by or not all(left.goes_by_itself for left in summary.left):
         return Stopped.exit_code
     troubled = summary.states.get(JobState.FAILED, 0) + summary.states.get(JobState.IN_DOUBT, 0)
     return PARTIAL if troubled else 0

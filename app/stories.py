@@ -22,6 +22,7 @@ from campaigns.states import CampaignState, JobState, RunState
 from scheduler.approval import approval_problem
 from scheduler.estimate import planning_lanes
 from scheduler.lanes import Lane
+from scheduler.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING
 from scheduler.slicing import FOR_A_WORD
 from scheduler.whynot import Prospects, prospects_of_job, prospects_of_row
 from storage.campaigns import Campaign, require
@@ -42,7 +43,6 @@ from storage.totals import purged_since
 
 LEAST: Final = 3
 """Characters of what is no number, to look for it among the rejected rows."""
-PACING: Final = "pacing"
 PAUSED: Final = ("run_paused", "campaign_paused")
 
 
@@ -216,11 +216,11 @@ async def _holder(case: _Case, job: JobStory, prospects: Prospects | None) -> _H
         since = await paused_since(case.connection, case.campaign.id)
         return _Hold(f"run_{job.run_state.value}", job.run_reason, since, stops=True)
     if prospects is None:
-        return _Hold("no_sender", job.lane, stops=True)
+        return _Hold(NO_SENDER, job.lane, stops=True)
     if job.lane_reason and (job.lane_until is None or job.lane_until > case.now):
-        return _Hold("lane_paused", job.lane_reason, None, job.lane_until, stops=job.lane_until is None)
+        return _Hold(LANE_PAUSED, job.lane_reason, None, job.lane_until, stops=job.lane_until is None)
     if job.due_at > case.now and job.held_by not in FOR_A_WORD:
-        return _Hold(job.held_by or "own_time", None, job.held_since or job.launched_at, job.due_at)
+        return _Hold(job.held_by or OWN_TIME, None, job.held_since or job.launched_at, job.due_at)
     if isinstance(prospects.decision, Wait):
         rule = prospects.decision.rule
         since = job.held_since if job.held_by == rule else None
@@ -261,14 +261,15 @@ async def _waiting(
 async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
     campaign = case.campaign
     if not has_lane:
-        return _Hold("no_sender", case.spec.provider, stops=True)
+        return _Hold(NO_SENDER, case.spec.provider, stops=True)
     if campaign.state is CampaignState.DRAFT:
         return _Hold("campaign_draft", stops=True)
     if campaign.state is not CampaignState.SCHEDULED:
         return _Hold(f"campaign_{campaign.state.value}", campaign.reason, stops=True)
     if problem := await _approval(case):
         return _Hold("approval", problem, stops=True)
-    return _Hold("campaign_scheduled", until=campaign.start_at)
+    launch_at = campaign.start_at and campaign.spec.schedule.opens_at(campaign.start_at)
+    return _Hold("campaign_scheduled", until=launch_at)
 
 
 async def _approval(case: _Case) -> str | None:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
+from campaigns.rules.decision import Rule
 from campaigns.states import FINAL, LEFT, JobState
+
+PACING: Final = "pacing"
+OWN_TIME: Final = "own_time"
+LANE_PAUSED: Final = "lane_paused"
+NO_SENDER: Final = "no_sender"
+RETRY: Final = "retry"
+"""What holds a message beside the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,22 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """Messages that a runner left unsent for one reason."""
+
+    rule: str
+    """As `held_by` of a message names it."""
+    messages: int
+    until: datetime | None
+    """When the first of them is taken up again; None: when somebody has acted."""
+
+    @property
+    def goes_by_itself(self) -> bool:
+        """Whether only the calendar is waited for: no person, no provider, no money."""
+        return self.until is not None and self.rule not in (RETRY, LANE_PAUSED, Rule.BUDGET)
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """How a runner ended."""
 
@@ -37,3 +62,5 @@ class RunSummary:
     """Stopped by a signal."""
     stopped_by: tuple[str, ...] = ()
     """Why work was left: paused lanes and campaigns, with the reason."""
+    left: tuple[Left, ...] = ()
+    """What waits and for what, unless it was stopped by a signal."""

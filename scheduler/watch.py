@@ -10,15 +10,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.clock import Now
+from campaigns.rules.decision import Rule
 from campaigns.states import LEFT, JobState, RunState
 from scheduler.lanes import Lane
-from scheduler.progress import RunSummary, Snapshot
+from scheduler.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING, Left, RunSummary, Snapshot
 from scheduler.shift import wait_for_stop
 from scheduler.slicing import NEVER
 from storage.dispatch import has_due_work
 from storage.engine import Engine, reading
-from storage.lanes import read_lanes
-from storage.outlook import look_ahead
+from storage.lanes import LaneRow, read_lanes
+from storage.outlook import Pending, look_ahead, pending_by_rule
 from storage.overview import held_before_start
 from storage.runs import count_states, due_campaigns, open_runs
 
@@ -28,6 +29,9 @@ LOOK_SHARE: Final = 0.05
 OVER_SECONDS: Final = 5.0
 LONG_RETRY: Final = timedelta(minutes=1)
 """A retry further off than this waits for the provider to come back: `--until-idle` does not."""
+
+WINDOWS: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN)
+"""They end when the person writes or the provider answers; the time that is stored is the message's last."""
 
 
 class Watch:
@@ -116,15 +120,29 @@ class Watch:
 
     async def summary(self, *, interrupted: bool) -> RunSummary:
         snapshot = await self.look()
+        left = () if interrupted else await self._left()
+        return RunSummary(snapshot.states, interrupted, snapshot.notices, left)
+
+    async def _left(self) -> tuple[Left, ...]:
+        """What waits, by the rule that `why` would name."""
+        found: dict[str, Left] = {}
         async with reading(self._engine) as connection:
-            retry_at = (await look_ahead(connection, self._lanes.keys(), self._now())).retry_at
-        notices = snapshot.notices
-        if retry_at is not None and not notices and not interrupted:
-            notices = (_next_try(retry_at),)
-        return RunSummary(snapshot.states, interrupted, notices)
+            lanes = await read_lanes(connection)
+            for pending in await pending_by_rule(connection):
+                rule, until = self._hold(pending, lanes.get(pending.lane))
+                before = found.get(rule, Left(rule, 0, until))
+                sooner = min(filter(None, (before.until, until)), default=None)
+                found[rule] = Left(rule, before.messages + pending.messages, sooner)
+        return tuple(found[rule] for rule in sorted(found))
 
-
-def _next_try(at: datetime) -> str:
-    if at >= NEVER:
-        return "What is left waits for somebody's word; drumbeat why NAME PHONE says whose."
-    return f"The next message is tried again at {at:%Y-%m-%d %H:%M:%S} UTC."
+    def _hold(self, pending: Pending, lane: LaneRow | None) -> tuple[str, datetime | None]:
+        """The rule that holds these messages, and until when."""
+        now = self._now()
+        if pending.run_state is RunState.PAUSED:
+            return Rule.RUN_STATE, None
+        if pending.lane not in self._lanes:
+            return NO_SENDER, None
+        if lane is not None and lane.paused(now):
+            return LANE_PAUSED, lane.paused_until and max(lane.paused_until, pending.due_at)
+        rule = pending.held_by or (OWN_TIME if pending.due_at > now else PACING)
+        return rule, None if pending.due_at >= NEVER or rule in WINDOWS else pending.due_at

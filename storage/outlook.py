@@ -55,6 +55,30 @@ async def look_ahead(connection: AsyncConnection, served: Collection[str], now: 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Messages of one lane that wait for the same rule."""
+
+    lane: str
+    run_state: RunState
+    held_by: str | None
+    messages: int
+    due_at: datetime
+    """When the first of them is."""
+
+
+async def pending_by_rule(connection: AsyncConnection) -> list[Pending]:
+    """Everything that waits in runs that have not ended."""
+    of = (jobs.c.lane, runs.c.state, jobs.c.held_by)
+    waiting = (
+        select(*of, func.count(), func.min(jobs.c.due_at, type_=jobs.c.due_at.type))
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), jobs.c.state == JobState.PENDING)
+        .group_by(*of)
+    )
+    return [Pending(lane, RunState(state), *rest) for lane, state, *rest in await connection.execute(waiting)]
+
+
 async def _any_sending(connection: AsyncConnection, served: Collection[str]) -> bool:
     sending = (
         select(jobs.c.id)

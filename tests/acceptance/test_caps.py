@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from campaigns.rules.decision import Cap
 from campaigns.spec import CampaignSpec
 from emulators.settings import Settings
 from scheduler.runner import run
-from storage.engine import Engine
+from storage.engine import Engine, reading
+from storage.overview import budget_use
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
@@ -21,6 +22,7 @@ from tests.support.campaigns import job_rows, phone, spec, store_campaign
 CAP = {"max": 2, "per": "7d"}
 CROSSED = (("meta", ["one", "two"]), ("kapso", ["one"]), ("meta", ["two", "one"]))
 """Provider and senders of each campaign: a contact has another lane in each."""
+SUNDAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ODD = ("0901", "0902", "0903", "0908", "0970", "0971")
 """The emulators fail or refuse numbers that end so (the last two are the senders' own): their room is given back."""
 
@@ -75,6 +77,33 @@ async def test_who_need_not_obey_goes_and_who_does_not_count_leaves_room(
     transport = InMemory(Settings())
     await run(engine, accounts, until_idle=True, wait_receipts=timedelta(0), transport=transport)
     assert [row.state for row in await job_rows(engine)] == ["accepted", "accepted", "accepted", "skipped"]
+
+
+async def test_a_message_that_waits_takes_no_room_no_money_and_no_attempt(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Both may go to the same person once: the dearer claim waits for its hours, the other goes meanwhile."""
+    one = [{"max": 1, "per": "7d"}]
+    closed = {"allow": "09:00-10:00", "days": ["mon"]}
+    money = {"max": "1", "currency": "USD"}
+    await store_campaign(
+        engine,
+        capped(0, "meta", ["one"], caps=[], hours=closed, budget=money, priority=9),
+        5,
+        start_at=SUNDAY,
+    )
+    await store_campaign(engine, capped(1, "meta", ["one"], caps=one), 5, start_at=SUNDAY)
+    accounts = {"meta": account_at("meta", tmp_path / "key", price="0.05 USD")}
+    transport = InMemory(Settings())
+    options: Any = {"until_idle": True, "wait_receipts": timedelta(0), "transport": transport}
+    await run(engine, accounts, now=lambda: SUNDAY, **options)
+    rows = await job_rows(engine)
+    assert Counter((row.state, row.held_by, row.attempts) for row in rows) == {
+        ("pending", "hours", 0): 5,
+        ("accepted", None, 1): 5,
+    }
+    async with reading(engine) as connection:
+        assert not [use for use in await budget_use(connection, 1) if use.reserved or use.spent]
 
 
 async def test_a_house_cap_holds_for_every_campaign(engine: Engine, tmp_path: Path) -> None:

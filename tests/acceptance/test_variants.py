@@ -163,9 +163,7 @@ async def test_the_winner_is_named_by_hand(world: World) -> None:
     await world.run()
     assert await result(world.engine) == (None, None)
     summary = await world.run(now=after_the_test)
-    assert [notice.partition(";")[0] for notice in summary.stopped_by] == [
-        "What is left waits for somebody's word"
-    ]
+    assert [(left.rule, left.until) for left in summary.left] == [("variant", None)]
     assert await received(world) == own(BY_HAND)
     assert {row.due_at for row in await world.jobs() if row.state == "pending"} == {NEVER}
     with pytest.raises(NotFound, match="no variant 'c'"):

@@ -97,6 +97,13 @@ async def test_hours_hold_it_and_the_estimate_is_when_it_goes(desk: Desk) -> Non
     assert events(story) == ["launched", "waiting"]
 
 
+async def test_at_everybodys_own_time_it_is_held_until_the_launch_for_the_first_of_them(desk: Desk) -> None:
+    """At 09:00 in UTC+14, the first zone on earth."""
+    await desk.store(schedule={"recipient_local_time": True, "timezone": "UTC"}, start_at=MORNING)
+    before = await desk.why(2)
+    assert (before["held_by"], before["held_until"]) == ("campaign_scheduled", MORNING - timedelta(hours=14))
+
+
 async def test_before_anything_looked_at_it_the_same_is_told(desk: Desk) -> None:
     await desk.store(pace={"delay_between": 60_000}, **ALLOW)
     before = await desk.why(2)

@@ -177,6 +177,10 @@ class Simulation:
     wanted=[{"category": "marketing", "priority": 0}] * 2,
     taken=[(lane, wait, "taken", None, PEOPLE[0]) for lane, wait in AGAIN_IN_A_DAY],
 )
+@example(  # who has stopped marketing gets none, whichever lane comes first
+    wanted=[{"category": "marketing", "priority": 0}] * 3,
+    taken=[(lane, 0, "taken", "stops", PEOPLE[0]) for lane in LANES * 2],
+)
 @given(wanted=st.lists(tables, min_size=2, max_size=4), taken=st.lists(steps, min_size=5, max_size=40))
 def test_no_interleaving_breaks_a_rule(
     sqlite_template: Path, tmp_path: Path, wanted: list[dict[str, Any]], taken: list[Any]

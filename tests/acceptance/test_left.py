@@ -1,0 +1,77 @@
+"""What a runner says when it ends: what is left, what for and until when, and as what a script should take it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.running import exit_code, summarise
+from scheduler.control import pause
+from scheduler.progress import Left, RunSummary
+from storage.engine import writing
+from storage.lanes import ensure_lanes, pause_lane
+from tests.acceptance.conftest import World
+from tests.support.campaigns import spec
+
+NIGHT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+LANE = "ourvoice/shop"
+
+
+async def go(world: World) -> RunSummary:
+    return await world.run(now=lambda: NIGHT)
+
+
+async def test_what_waits_for_the_calendar_is_told_with_its_rule_and_time(world: World) -> None:
+    await world.campaign(spec(hours={"allow": "09:00-19:00"}), 3, start_at=NIGHT)
+    summary = await go(world)
+    assert summary == RunSummary({"pending": 3}, left=(Left("hours", 3, MORNING),))
+    assert exit_code(summary) == 0
+
+
+async def test_what_waits_for_a_sender_is_told_with_the_reason_and_the_end_of_its_pause(world: World) -> None:
+    await world.campaign(spec(), 3, start_at=NIGHT)
+    until = NIGHT + timedelta(minutes=4)
+    async with writing(world.engine) as connection:
+        await ensure_lanes(connection, [LANE])
+        await pause_lane(connection, LANE, "The provider cannot be reached: refused", until)
+    summary = await go(world)
+    assert summary.stopped_by == (f"{LANE} is paused: The provider cannot be reached: refused",)
+    assert summary.left == (Left("lane_paused", 3, until),)
+    assert exit_code(summary) == 6
+
+
+async def test_what_is_left_of_a_paused_campaign_waits_for_a_person(world: World) -> None:
+    await world.campaign(spec(hours={"allow": "09:00-19:00"}), 3, start_at=NIGHT)
+    await go(world)
+    await pause(world.engine, "spring", "stock is low")
+    summary = await go(world)
+    assert summary.left == (Left("run_state", 3, None),)
+    assert exit_code(summary) == 6
+
+
+@pytest.mark.parametrize(
+    ("left", "code"),
+    [
+        (Left("own_time", 1, MORNING), 0),
+        (Left("retry", 1, MORNING), 6),
+        (Left("budget", 1, MORNING), 6),
+        (Left("variant", 1, None), 6),
+    ],
+)
+def test_only_what_the_calendar_releases_is_no_reason_to_look(left: Left, code: int) -> None:
+    assert exit_code(RunSummary({"pending": 1}, left=(left,))) == code
+
+
+def test_done_is_said_only_where_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    summarise(RunSummary({"read": 2}))
+    summarise(RunSummary({"pending": 1_000, "read": 2}, left=(Left("hours", 1_000, MORNING),)))
+    summarise(RunSummary({"pending": 1}, interrupted=True))
+    assert capsys.readouterr().out.splitlines() == [
+        "Done: 2 read.",
+        "Not finished: 1,000 pending, 2 read.",
+        "Waiting: 1,000 messages held by hours, the first until 2026-03-02 09:00:00 UTC. "
+        "It is outside the allowed hours where the person lives.",
+        "Stopped: 1 pending.",
+    ]
