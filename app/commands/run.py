@@ -54,7 +54,7 @@ def run(
     """Send what is due, until it is stopped.
 
     Ctrl-C finishes what is under way and stops; a second one stops at once. Both are safe.
-    Exit code 3: some messages failed or are in doubt; 6: a guard or a person stopped the work.
+    Exit code 3: some messages failed or are in doubt; 6: a guard, a person or the provider stopped the work.
     """
     from app.output import print_json, suggest
     from app.running import exit_code, run_loop, summarise
