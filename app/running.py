@@ -31,8 +31,8 @@ RARELY: Final = (20_000, 20, 100)
 """Objects made before Python looks for garbage, and how often it looks further: what a message leaves behind is seldom
 in a circle, so looking after every few messages finds nothing."""
 TURN: Final = 0.02
-"""Seconds before a thread that waits for Python takes it from another: the database's threads get theirs whenever the loop
-has ended a step, and to break into one costs both."""
+"""Seconds before a thread that waits for Python takes it from another: the database's threads get theirs whenever the
+loop has ended a step, and to break into one costs both."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
