@@ -284,6 +284,27 @@ HEARS = [
         at=AT,
     ),
     hears(
+        "people like a template less",
+        "message_template_quality_update",
+        {
+            "previous_quality_score": "GREEN",
+            "new_quality_score": "YELLOW",
+            "message_template_id": 278077987957091,
+            "message_template_name": "welcome",
+            "message_template_language": "en-US",
+        },
+        [
+            Notice(
+                "message_template_quality_update",
+                "welcome",
+                "previous_quality_score: GREEN, new_quality_score: YELLOW, "
+                "message_template_id: 278077987957091, message_template_language: en-US",
+                AT,
+            )
+        ],
+        at=AT,
+    ),
+    hears(
         "a template will cost more",
         "template_category_update",
         {
