@@ -261,10 +261,13 @@ async def commit_intents(
     """Mark the jobs as being sent and write their attempts: must be committed before the calls are made."""
     if not intents:
         return
+
+    def check(marked: int) -> None:
+        if marked != len(intents):
+            raise RuntimeError(f"{len(intents) - marked} jobs of lane {lane} changed under their owner")
+
     given = {"rows": as_rows([_intent_row(intent) for intent in intents]), "now": now}
-    marked = await connection.execute(_mark_sending(connection), given)
-    if marked.rowcount != len(intents):
-        raise RuntimeError(f"{len(intents) - marked.rowcount} jobs of lane {lane} changed under their owner")
+    await execute_later(connection, _mark_sending(connection), given, check)
     await execute_later(connection, _add_attempts(connection), {**given, "lane": lane, "epoch": epoch})
     await execute_later(connection, _tell_sending(connection), given)
 

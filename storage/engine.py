@@ -15,7 +15,7 @@ from sqlalchemy import Executable, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from campaigns.errors import UsageError
-from storage.sqlite_steps import Steps
+from storage.sqlite_steps import Met, Steps, whatever
 
 Engine = AsyncEngine
 Connection = AsyncConnection
@@ -140,20 +140,20 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def execute_later(
-    connection: AsyncConnection, statement: Executable, parameters: dict[str, Any]
+    connection: AsyncConnection, statement: Executable, parameters: dict[str, Any], met: Met = whatever
 ) -> None:
-    """Execute a write of which nobody asks how many rows it met: on SQLite together with what follows in the
-    transaction, at the latest its commit. That is also where it fails."""
+    """Execute a write; `met` is told how many rows it met. On SQLite that is done together with what follows in the
+    transaction, at the latest its commit, which is also where it fails."""
     opened = connection.sync_connection
     steps = opened.connection.driver_connection if opened is not None else None
     if not isinstance(steps, Steps):
-        await connection.execute(statement, parameters)
+        met((await connection.execute(statement, parameters)).rowcount)
         return
-    steps.defers = True
+    steps.later = met
     try:
         await connection.execute(statement, parameters)
     finally:
-        steps.defers = False
+        steps.later = None
 
 
 def is_sqlite(connection: AsyncConnection | BlockingConnection) -> bool:

@@ -142,10 +142,14 @@ async def held_lanes(connection: AsyncConnection, now: datetime) -> set[str]:
 
 
 async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_until: datetime) -> None:
-    """Renew the lease; raises LaneLost where the epoch has moved on."""
+    """Renew the lease; raises LaneLost, at the latest when the transaction is committed, where the epoch has moved on."""
+
+    def check(met: int) -> None:
+        if met != 1:
+            raise LaneLost(name)
+
     given = {"of_lane": name, "of_epoch": epoch, "lease_until": lease_until}
-    if (await connection.execute(_HOLD, given)).rowcount != 1:
-        raise LaneLost(name)
+    await execute_later(connection, _HOLD, given, check)
 
 
 async def note_sends(connection: AsyncConnection, name: str, until: datetime) -> None:

@@ -111,14 +111,17 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
     """Store how calls ended: the attempts' ends, the jobs' next states, the events."""
     if not outcomes:
         return
+
+    def check(stored: int) -> None:
+        if stored != len(outcomes):
+            logger.warning(
+                "Some outcomes came late: their jobs had moved on.",
+                extra={"action": "outcome_late", "late": len(outcomes) - stored},
+            )
+
     given = {"rows": as_rows([_outcome_row(outcome) for outcome in outcomes]), "now": now}
     await execute_later(connection, _end_attempts(connection), {"rows": given["rows"]})
-    stored = await connection.execute(_move_jobs(connection), given)
-    if stored.rowcount != len(outcomes):
-        logger.warning(
-            "Some outcomes came late: their jobs had moved on.",
-            extra={"action": "outcome_late", "late": len(outcomes) - stored.rowcount},
-        )
+    await execute_later(connection, _move_jobs(connection), given, check)
     await execute_later(connection, _tell_outcomes(connection), given)
 
 

@@ -1,5 +1,5 @@
-"""SQLite for asyncio, with one step of the connection's thread to a statement, or to several where nobody asks what
-came of the first ones. The library takes four to a statement: make a cursor, execute, fetch, close; and an event loop
+"""SQLite for asyncio, with one step of the connection's thread to a statement, or to several where what came of the first
+ones can wait. The library takes four to a statement: make a cursor, execute, fetch, close; and an event loop
 that is busy sending comes back to each of them late."""
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from aiosqlite import Connection
 FIRST: Final = 1_000
 """Rows that come with their statement; for most that is all there are."""
 Row = tuple[Any, ...]
+Met = Callable[[int], None]
+"""Told how many rows a statement met. What it raises undoes the transaction."""
+
+
+def whatever(_rows: int) -> None:
+    """Any number of rows will do."""
 
 
 class Steps(Connection):
@@ -22,9 +28,10 @@ class Steps(Connection):
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connect, iter_chunk_size=FIRST)
         self._thread.daemon = True
-        self.defers = False
-        """Whether what is executed now waits for the next step: nobody asks what came of it."""
-        self._deferred: list[tuple[str, Any]] = []
+        self.later: Met | None = None
+        """Who is told how many rows it met; set: what is executed now waits for the next step."""
+        self._deferred: list[tuple[str, Any, Met]] = []
+        self._begun = False
 
     def cursor(self) -> Any:
         return _Cursor(self)
@@ -33,9 +40,14 @@ class Steps(Connection):
         """Do it in the connection's thread, after what was deferred."""
         return await self._execute(work)
 
-    def defer(self, sql: str, values: Any) -> None:
+    def begin(self, sql: str) -> None:
+        """Begin a transaction with the next step."""
+        self._begun = True
+        self.defer(sql, (), whatever)
+
+    def defer(self, sql: str, values: Any, met: Met) -> None:
         """Execute it with the next step, or never where that is a rollback."""
-        self._deferred.append((sql, values))
+        self._deferred.append((sql, values, met))
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         # Every way to the thread leads through here, that of whoever takes the driver's connection too.
@@ -43,13 +55,22 @@ class Steps(Connection):
 
     def _catch_up(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         deferred, self._deferred = self._deferred, []
-        for sql, values in deferred:
-            self._conn.execute(sql, values).close()
+        for sql, values, met in deferred:
+            cursor = self._conn.execute(sql, values)
+            cursor.close()
+            met(cursor.rowcount)
         return work(*args, **kwargs)
 
+    async def commit(self) -> None:
+        await super().commit()
+        self._begun = False
+
     async def rollback(self) -> None:
+        """SQLAlchemy asks for one whenever a connection is given back, most often after a commit."""
         self._deferred = []
-        await super().rollback()
+        if self._begun:
+            await super().rollback()
+            self._begun = False
 
 
 class _Cursor:
@@ -69,8 +90,10 @@ class _Cursor:
         return self
 
     async def execute(self, sql: str, values: Iterable[Any] = ()) -> None:
-        if self._connection.defers or sql.startswith("BEGIN"):
-            self._connection.defer(sql, values)
+        if sql.startswith("BEGIN"):
+            self._connection.begin(sql)
+        elif self._connection.later is not None:
+            self._connection.defer(sql, values, self._connection.later)
         else:
             await self._step(self._execute, sql, values, many=False)
 
