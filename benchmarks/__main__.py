@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from benchmarks import intake, jobs, pacing, sending, webhooks, workers
+from benchmarks import intake, jobs, pacing, purging, sending, webhooks, workers
 
 BENCHES: Mapping[str, Callable[[], bool]] = {
     "intake": intake.report,
@@ -21,10 +21,12 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "workers": workers.report,
     "memory": sending.report_memory,
     "webhooks": webhooks.report,
+    "purging": purging.report,
 }
 LARGE: Mapping[str, Callable[[], bool]] = {
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),
     "memory": partial(sending.report_memory, 1_000_000),
+    "purging": partial(purging.report, purging.LARGE),
 }
 
 

@@ -142,7 +142,7 @@ async def held_lanes(connection: AsyncConnection, now: datetime) -> set[str]:
 
 
 async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_until: datetime) -> None:
-    """Renew the lease; raises LaneLost, at the latest when the transaction is committed, where the epoch has moved on."""
+    """Renew the lease; raises LaneLost, at the latest from the commit, where the epoch has moved on."""
 
     def check(met: int) -> None:
         if met != 1:

@@ -187,11 +187,10 @@ def _can_go() -> ColumnElement[bool]:
     SQLite gives the number of a last row that was deleted away again, and touches outlive their jobs: so the last job
     stays until there is a newer one, and so does that of the last attempt, from which circuit breakers reckon.
     """
-    job, call = jobs.alias("newer_job"), attempts.alias("newer_call")
-    newer_job = select(job.c.id).where(job.c.id > jobs.c.id)
-    newer_call = select(call.c.id).where(call.c.id > attempts.c.id)
-    has_last = select(attempts.c.id).where(attempts.c.job_id == jobs.c.id, ~newer_call.exists())
-    return and_(jobs.c.state.in_(FINAL_STATES), newer_job.exists(), ~has_last.exists())
+    last_job = select(func.max(jobs.alias("any_job").c.id)).scalar_subquery()
+    call = attempts.alias("any_call")
+    called_last = select(call.c.job_id).order_by(call.c.id.desc()).limit(1).scalar_subquery()
+    return and_(jobs.c.state.in_(FINAL_STATES), jobs.c.id < last_job, jobs.c.id.is_distinct_from(called_last))
 
 
 _SUMS: Final = ("jobs", "cost_micros", "price_micros")

@@ -1,6 +1,6 @@
-"""SQLite for asyncio, with one step of the connection's thread to a statement, or to several where what came of the first
-ones can wait. The library takes four to a statement: make a cursor, execute, fetch, close; and an event loop
-that is busy sending comes back to each of them late."""
+"""SQLite for asyncio, with one step of the connection's thread to a statement, or to several where what the first ones
+met can wait. The library takes four to a statement: make a cursor, execute, fetch, close; and an event loop that is
+busy sending comes back to each of them late."""
 
 from __future__ import annotations
 
