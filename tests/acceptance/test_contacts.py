@@ -18,7 +18,7 @@ from campaigns.clock import utc_now
 from campaigns.intake.model import IntakeOptions
 from campaigns.stop_words import StopWord
 from cli import cli
-from storage.contacts import append_news
+from storage.contacts import NewWord, append_news
 from storage.engine import reading, writing
 from storage.tables import jobs
 from tests.acceptance.conftest import World
@@ -57,7 +57,7 @@ def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) 
     assert "nobody" in (folder / "rejects.csv").read_text("utf-8")
     again = run("contacts", "import", "out.csv", "--default-country", "GB")
     assert again.code == 3
-    assert "already out    4" in again.out
+    assert "already so            4" in again.out
     listed = run("contacts", "list", "--json").json
     assert [(one["phone"], one["scope"], one["source"], one["evidence"]) for one in listed] == [
         (f"+44770090001{n}", "marketing", "old shop", f"out.csv, line {n + 2}") for n in range(3)
@@ -158,8 +158,12 @@ async def test_nothing_is_sent_after_an_opt_out_is_stored(world: World, gap: int
         if len(calls) == 10:
             everybody = {phone(number): "STOP" for number in range(size)}
             said: Any = {"action": "out", "scope": "marketing", "source": "hand:ada", "at": utc_now()}
+            words = [
+                NewWord(number, evidence=text, dated=False, line=2, **said)
+                for number, text in everybody.items()
+            ]
             async with writing(world.engine) as connection:
-                await append_news(connection, everybody, **said)
+                await append_news(connection, words)
             async with reading(world.engine) as connection:
                 begun = select(jobs.c.phone).where(jobs.c.state.not_in(["pending", "skipped"]))
                 under_way.update(await connection.scalars(begun))
@@ -190,7 +194,8 @@ async def test_a_list_that_is_imported_while_a_campaign_is_sent_holds_from_then_
                 world.engine,
                 path,
                 IntakeOptions(),
-                StopWord("out", "all"),
+                "out",
+                "all",
                 "import:ada",
                 rejects=tmp_path / "bad.csv",
             )
