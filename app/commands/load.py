@@ -120,7 +120,8 @@ async def _load(context: Context, spec: Path, flags: Flags) -> Loaded:
 def _fix(loaded: Loaded, spec: Path) -> list[str]:
     from app.output import near
 
-    rejects = None if loaded.each_run else loaded.report.rejects_file
+    report = loaded.report
+    rejects = None if loaded.each_run or report.known == report.rejected else report.rejects_file
     return [f"drumbeat campaign load {spec} --csv {near(rejects)}   (once fixed)"] if rejects else []
 
 

@@ -167,9 +167,10 @@ async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
     async def break_down(connection: Connection, given_words: Sequence[NewWord]) -> list[Fate]:
         return await next(calls)(connection, given_words)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+    with monkeypatch.context() as patch:
         patch.setattr("app.contacts.append_news", break_down)
-        await import_words(engine, path, OPTIONS, "out", None, "import:me")
+        with pytest.raises(RuntimeError):
+            await import_words(engine, path, OPTIONS, "out", None, "import:me")
     before = len(await opted_out(engine))
     assert 0 < before < len(numbers)
     report = await import_words(engine, path, OPTIONS, "out", None, "import:me")
