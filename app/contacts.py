@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
@@ -76,9 +76,9 @@ class ImportReport:
         self.rows += chunk.rows
         self.reasons.update(reject.code.value for reject in chunk.rejects)
         self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]
-        told = list(zip(words.values(), fates, strict=True))
-        outdated = {word.line for word, fate in told if fate is Fate.OUTDATED}
-        news = {word.line: word.action for word, fate in told if fate is Fate.NEWS}
+        told = partial(zip, words.values(), fates, strict=True)
+        outdated = {word.line for word, fate in told() if fate is Fate.OUTDATED}
+        news = {word.line: word.action for word, fate in told() if fate is Fate.NEWS}
         self.outdated += len(outdated)
         self.opted.update(action for line, action in news.items() if line not in outdated)
 

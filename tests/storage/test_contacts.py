@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,39 @@ async def test_scopes_are_apart_and_coming_back_lifts_both(engine: Engine) -> No
     assert await opted_out(engine) == []
     async with reading(engine) as connection:
         assert [entry.evidence for entry in await log_of(connection, phone(1))] == ["a", "b", "c", "d"]
+
+
+async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothing(engine: Engine) -> None:
+    said = [(1, OUT), (2, StopWord("in", "marketing")), (3, OUT), (3, StopWord("in", "marketing"))]
+    orders = list(permutations(said))
+    for number, order in enumerate(orders):
+        for seconds, word in (*order, *order):
+            async with writing(engine) as connection:
+                await append_news(connection, words({phone(number): "crm"}, word, seconds, dated=True))
+    async with reading(engine) as connection:
+        held = [entry async for entry in stream_opted_out(connection, None)]
+        logs = [await log_of(connection, phone(number)) for number in range(len(orders))]
+    assert [(entry.phone, entry.at) for entry in sorted(held, key=lambda entry: entry.phone)] == [
+        (phone(n), later(3)) for n in range(len(orders))
+    ]
+    assert all(len(set(log)) == len(log) for log in logs)
+
+
+async def test_each_word_is_told_its_fate(engine: Engine) -> None:
+    async def fate(word: StopWord, seconds: float, dated: bool) -> Fate:
+        async with writing(engine) as connection:
+            return (await append_news(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[0]
+
+    back = StopWord("in", "marketing")
+    assert await fate(OUT, 5, True) is Fate.NEWS
+    assert await fate(OUT, 5, True) is Fate.KNOWN
+    assert await fate(OUT, 6, True) is Fate.AGAIN
+    assert await fate(OUT, 7, False) is Fate.KNOWN
+    assert await fate(back, 6, True) is Fate.OUTDATED
+    assert await fate(back, 5, False) is Fate.OUTDATED
+    assert await fate(back, 8, True) is Fate.NEWS
+    assert await fate(OUT, 7, True) is Fate.OUTDATED
+    assert await fate(OUT, 7, False) is Fate.NEWS  # heard of now, whatever another clock says
 
 
 async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
