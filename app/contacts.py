@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
 from app.loading import reading_csv, rejects_path
 from campaigns.clock import Now, utc_now
 from campaigns.errors import InvalidInput
-from campaigns.intake.model import Chunk, Detected, IntakeOptions
+from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, Said
 from campaigns.intake.read import open_intake
 from campaigns.intake.rejects import RejectsFile
 from campaigns.pace import write_duration
@@ -22,14 +24,16 @@ from campaigns.phone_zones import zones_of
 from campaigns.rules.decision import Calendar, Cap, Facts, Policy, Touch, Wait
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.states import RunState
-from campaigns.stop_words import StopWord
+from campaigns.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from scheduler.facts import CALENDAR_REACH
 from scheduler.load import refuse_overwriting
 from scheduler.telling import LONGEST_TEXT, clean
 from storage.contacts import (
+    Fate,
     GotMessage,
     KnownWindow,
     LogEntry,
+    NewWord,
     WroteMessage,
     append_entries,
     append_news,
@@ -41,40 +45,71 @@ from storage.contacts import (
 from storage.engine import Connection, Engine, writing
 from storage.touches import recent_touches
 
+SHOWN_REJECTS: Final = 5
+"""Rejected rows of a list that are shown at once."""
+_Words = dict[tuple[str, Scope], NewWord]
 LATELY: Final = 20
 """Messages each way that are shown of a person."""
 
 
 @dataclass
 class ImportReport:
-    """What became of a file's rows: rows = changed + unchanged + rejected."""
+    """What became of a file's rows: rows = changed + unchanged + outdated + rejected."""
 
-    word: StopWord
+    otherwise: Said
+    """What held for rows that do not say it."""
     detected: Detected
+    columns: Sequence[str] = ()
+    """The columns in which rows say more than their number, as the file spells them."""
     rows: int = 0
-    changed: int = 0
-    """Rows that were news of their person."""
+    opted: Counter[Action] = field(default_factory=Counter)
+    """Rows that were news of their person, by what they say."""
+    outdated: int = 0
+    """Rows of people who have said the other thing since, of one scope at least."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Reject code -> rows."""
+    first_rejects: list[Reject] = field(default_factory=list)
     rejects_file: Path | None = None
+
+    def count(self, chunk: Chunk, words: _Words, fates: Sequence[Fate]) -> None:
+        """Add a chunk and what became of its words."""
+        self.rows += chunk.rows
+        self.reasons.update(reject.code.value for reject in chunk.rejects)
+        self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]
+        told = partial(zip, words.values(), fates, strict=True)
+        outdated = {word.line for word, fate in told() if fate is Fate.OUTDATED}
+        news = {word.line: word.action for word, fate in told() if fate is Fate.NEWS}
+        self.outdated += len(outdated)
+        self.opted.update(action for line, action in news.items() if line not in outdated)
+
+    @property
+    def scope(self) -> Scope:
+        return self.otherwise.scope or usual_scope(self.otherwise.action)
 
     @property
     def rejected(self) -> int:
         return self.reasons.total()
 
     @property
+    def changed(self) -> int:
+        return self.opted.total()
+
+    @property
     def unchanged(self) -> int:
-        """Rows of people whose newest word was that already, earlier rows of the file included."""
-        return self.rows - self.rejected - self.changed
+        """Rows of people who had said that already, or say it or the other thing in another row."""
+        return self.rows - self.rejected - self.changed - self.outdated
 
     @property
     def json(self) -> dict[str, Any]:
         return {
-            "action": self.word.action,
-            "scope": self.word.scope,
+            "action": self.otherwise.action,
+            "scope": self.scope,
             "rows": self.rows,
             "changed": self.changed,
+            "opted_out": self.opted["out"],
+            "opted_in": self.opted["in"],
             "unchanged": self.unchanged,
+            "outdated": self.outdated,
             "rejected": self.rejected,
             "rejects_file": self.rejects_file,
             "detected": {
@@ -90,53 +125,61 @@ async def import_words(
     engine: Engine,
     path: Path,
     options: IntakeOptions,
-    word: StopWord,
+    action: Action,
+    scope: Scope | None,
     source: str,
     *,
     rejects: Path | None = None,
     now: Now = utc_now,
 ) -> ImportReport:
-    """Add the word to the log for everybody in the file who has not said it last; bad rows go to `rejects`.
+    """Add to the log what the file's rows say that is news of their people; bad rows go to `rejects`. A row says it in
+    the columns of `campaigns.intake.said`; action, scope and source are those of rows that do not.
 
     Some ten thousand rows are stored at a time and hold from then on: after an interruption the same file goes on where
     it stopped. Raises IntakeError where the file cannot be read, UsageError where `rejects` is that file.
     """
     place = rejects or rejects_path(path)
     refuse_overwriting(path, place)
+    otherwise = Said(action, scope, now(), source)
     with reading_csv(path) as progress:
-        intake = open_intake(path, options)
-        report = ImportReport(word, intake.detected)
+        intake = open_intake(path, replace(options, said=otherwise))
+        report = ImportReport(otherwise, intake.detected, intake.said)
         with RejectsFile(place, intake.detected) as file:
             for chunk in intake.chunks():
-                evidence = _evidence(chunk, path.name)
-                report.changed += await _append_news(engine, evidence, word, _storable(source), now())
+                words = _words(chunk, path.name, otherwise)
+                async with writing(engine) as connection:
+                    fates = await append_news(connection, list(words.values()))
+                report.count(chunk, words, fates)
                 file.write(chunk.rejects)
-                report.reasons.update(reject.code.value for reject in chunk.rejects)
-                report.rows += chunk.rows
                 if progress is not None:
                     progress(report.rows)
             report.rejects_file = file.keep()
     return report
 
 
-def _evidence(chunk: Chunk, name: str) -> dict[str, str]:
-    """Phone -> the row that names it, the first of several."""
-    told: dict[str, str] = {}
-    for phone, line in zip(chunk.phones, chunk.lines, strict=True):
-        told.setdefault(phone, _storable(f"{name}, line {line}"))
-    return told
+def _words(chunk: Chunk, name: str, otherwise: Said) -> _Words:
+    """Of each phone and scope the word that holds among the chunk's."""
+    words: _Words = {}
+    place = f"{_storable(name)}, line"
+    rows = zip(chunk.phones, chunk.lines, chunk.said or repeat(otherwise), strict=False)
+    for phone, line, (action, asked, at, said_by, proof, dated) in rows:
+        source = _source(said_by)
+        evidence = _storable(proof) if proof else f"{place} {line}"
+        for scope in _scopes(action, asked):
+            last = words.get((phone, scope))
+            if last is None or comes_after(at, action, last.at, last.action):
+                words[phone, scope] = NewWord(phone, action, scope, at, source, evidence, dated, line)
+    return words
 
 
-async def _append_news(
-    engine: Engine, evidence: Mapping[str, str], word: StopWord, source: str, at: datetime
-) -> int:
-    changed: set[str] = set()
-    async with writing(engine) as connection:
-        for scope in word.scopes:
-            changed |= await append_news(
-                connection, evidence, action=word.action, scope=scope, source=source, at=at
-            )
-    return len(changed)
+@lru_cache
+def _source(text: str) -> str:
+    return _storable(text)
+
+
+@lru_cache
+def _scopes(action: Action, scope: Scope | None) -> tuple[Scope, ...]:
+    return StopWord(action, scope or usual_scope(action)).scopes
 
 
 async def say_for(

@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Any, Final, TextIO
 
 from campaigns.costs import plain
+from campaigns.intake.defuse import defuse
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
@@ -29,7 +29,7 @@ def safe(value: Any) -> str:
             text = str(value.value)
         case _:
             text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return text if _NUMBER.fullmatch(text) else defuse(text)
 
 
 def write_csv(file: TextIO, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

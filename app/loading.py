@@ -260,6 +260,13 @@ def rejects_path(csv: Path) -> Path:
     return next(path.absolute() for path in names if path.resolve() != csv.resolve())
 
 
+def _todo(loaded: Loaded) -> str:
+    if loaded.report.known == loaded.report.rejected:
+        return ""
+    where = "in the list itself" if loaded.each_run else "there and load it again"
+    return f" (fix them {where})"
+
+
 def print_load(loaded: Loaded) -> None:
     """What was found and what came of it, for people."""
     report = loaded.report
@@ -274,12 +281,15 @@ def print_load(loaded: Loaded) -> None:
         ("rejected", report.rejected),
     ]
     if report.rejects_file:
-        todo = "fix them in the list itself" if loaded.each_run else "fix them there and load it again"
-        facts.append(("rejected rows", f"{near(report.rejects_file)} ({todo})"))
+        facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
+    facts += [("already in", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
     if loaded.each_run:
         facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
-    if report.already_loaded:
-        facts.append(("note", "this very file was loaded before; nothing was added"))
+    if report.loaded_before:
+        facts.append(("note", f"this very file is {report.loaded_before}; nothing was added"))
+    if report.replaced:
+        back = "to have them back, add an empty line to it and say --duplicates last"
+        facts.append(("replaced since", f"{report.replaced:,} of its rows, by a later list ({back})"))
     if loaded.state is not None:
         when = (
             f", starts at {loaded.start_at:%Y-%m-%d %H:%M:%S %Z}"

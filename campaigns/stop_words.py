@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -137,6 +138,16 @@ class StopWord:
     def scopes(self) -> tuple[Scope, ...]:
         """The scopes of the log that it changes: who comes back to all comes back to each."""
         return ("all", "marketing") if self.action == "in" and self.scope == "all" else (self.scope,)
+
+
+def usual_scope(action: Action) -> Scope:
+    """What a word without a scope is of."""
+    return "marketing" if action == "out" else "all"
+
+
+def comes_after(at: datetime, action: Action, last: datetime, last_action: Action) -> bool:
+    """Whether a word of that moment holds over the last one; of two at the same moment the opt-out holds."""
+    return at > last or (at == last and action == "out" and last_action == "in")
 
 
 def word_of(text: str) -> StopWord | None:

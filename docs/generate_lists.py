@@ -39,7 +39,13 @@ FIXES: Final[Mapping[RejectCode, str]] = {
     R.BAD_TIMEZONE: "Write a name such as `Europe/Paris`, or leave the cell blank.",
     R.BAD_SEND_AT: "Write it like `2026-12-01T09:00`; without an offset it needs a zone.",
     R.BAD_CONSENT_AT: "Write it like `2026-12-01`, or leave the cell blank.",
-    R.DUPLICATE: "Nothing, as a rule: the person is reached once. `--duplicates last` keeps the other row.",
+    R.BAD_ACTION: "Write `out` or `in`, or leave the cell blank. A column of other things: `--map action=other`.",
+    R.BAD_SCOPE: "Write `marketing` or `all`, or leave the cell blank. A column of other things: `--map scope=other`.",
+    R.BAD_AT: "Write it like `2026-06-05` or `2026-06-05T14:30+01:00`, or leave the cell blank.",
+    R.DUPLICATE: (
+        "Nothing, as a rule: the person is reached once. `--duplicates last` keeps the other row. "
+        "After a change to the list: [An edited list](../how-to/fix-a-list.md#an-edited-list)."
+    ),
     R.PHONE_MISSING: "Add the number, or remove the row.",
     R.PHONE_NOT_A_NUMBER: "Leave one number in the cell, with nothing else in it.",
     R.PHONE_SCIENTIFIC: "The digits are lost. Format the column as text in the spreadsheet and enter them again.",
@@ -81,7 +87,10 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
     C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
     C.RETURNING_ROWS: "Mend the rows in the list itself: each run reads it again.",
-    C.TOO_MANY_REJECTS: "Fix the rows in the rejects file, or allow more with `--max-reject-percent`.",
+    C.TOO_MANY_REJECTS: (
+        "Fix the rows in the rejects file, or allow more with `--max-reject-percent`. "
+        "If the campaign has these people already: [An edited list](../how-to/fix-a-list.md#an-edited-list)."
+    ),
 }
 
 

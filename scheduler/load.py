@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from scheduler.fitting import Refuse, without_refused
 from scheduler.rows import RowKeeper
 from storage.audience import (
     ImportCounts,
+    Source,
     close_import,
     find_import,
+    import_sources,
     lock_campaign,
     open_import,
     reject_reasons,
@@ -51,6 +53,17 @@ class LoadReport:
     """Reject code -> rows, most frequent first."""
     already_loaded: bool = False
     """The same bytes were loaded before: nothing was added, the figures are those of that time."""
+    loaded_before: Source | None = None
+    """That load."""
+    replaced: int = 0
+    """Rows of that load whose place a later list has taken."""
+    earlier: Mapping[Source, int] = field(default_factory=dict)
+    """Earlier file -> rows among the rejected whose people the campaign has from it."""
+
+    @property
+    def known(self) -> int:
+        """Rows among the rejected whose people the campaign has from earlier files."""
+        return sum(self.earlier.values())
 
     def as_json(self) -> dict[str, Any]:
         """The documented shape of `campaign check|load --json`."""
@@ -64,6 +77,10 @@ class LoadReport:
             "detected": _detected(self.detected),
             "reasons": self.reasons,
             "already_loaded": self.already_loaded,
+            "already_in": [
+                {"file": source.file, "loaded_at": source.loaded_at.isoformat(), "rows": rows}
+                for source, rows in self.earlier.items()
+            ],
         }
 
 
@@ -71,15 +88,37 @@ class TooManyRejects(IntakeError):
     """More rows are bad than is allowed: nothing was loaded but the rejects file is written; see `report`."""
 
     def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
-        share = 100 * report.rejected / report.rows
-        where = f" They are in {report.rejects_file}." if report.rejects_file else ""
-        super().__init__(
-            IntakeCode.TOO_MANY_REJECTS,
-            f"{report.rejected:,} of {report.rows:,} rows ({share:.1f} %) are bad; "
-            f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
-            hint="Fix them, or raise --max-reject-percent.",
-        )
+        bad = report.rejected - report.known
+        edited = report.known and bad * 100 <= report.rows * max_reject_percent
+        message, hint = _edited(report, bad) if edited else _too_bad(report, max_reject_percent)
+        super().__init__(IntakeCode.TOO_MANY_REJECTS, message, hint=hint)
         self.report = report
+
+
+def _too_bad(report: LoadReport, max_reject_percent: float) -> tuple[str, str]:
+    share = 100 * report.rejected / report.rows
+    where = f" They are in {report.rejects_file}." if report.rejects_file else ""
+    return (
+        f"{report.rejected:,} of {report.rows:,} rows ({share:.1f} %) are bad; "
+        f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
+        "Fix them, or raise --max-reject-percent.",
+    )
+
+
+def _edited(report: LoadReport, bad: int) -> tuple[str, str]:
+    """The list, or most of it, was loaded before in another edition: neither the rows are bad nor the limit low."""
+    files = " and ".join(f"{rows:,} from {source}" for source, rows in report.earlier.items())
+    others = f" {bad:,} others are bad." if bad else ""
+    new = report.accepted
+    adding = f", and add the new ones ({new:,})" if new else ""
+    only = f"To add the new ones ({new:,}) alone: --max-reject-percent 100. " if new else ""
+    return (
+        f"{report.known:,} of this list's {report.rows:,} rows are of people whom {report.campaign} has already: "
+        f"{files}.{others} Nothing was loaded now.",
+        f"To send them what this list says{adding}: --duplicates last. {only}"
+        "Whoever you took out of the list stays in the campaign either way; for a campaign without them, "
+        "give the campaign file another name.",
+    )
 
 
 async def check(
@@ -214,7 +253,7 @@ class _Loading:
                     f"{self._path.name} changed while it was read.",
                     hint="Write it under another name, and rename it once it is whole.",
                 )
-            report = self._report(file.keep())
+            report = self._report(file.keep(), keeper.earlier)
         if report.rejected * 100 > report.rows * max_reject_percent:
             raise TooManyRejects(report, max_reject_percent)
         await close_import(self._connection, import_id, self._counts(report, keeper.settled))
@@ -223,10 +262,12 @@ class _Loading:
     async def report_of(self, import_id: int, counts: ImportCounts) -> LoadReport:
         """What the earlier load of the same bytes did."""
         reasons = await reject_reasons(self._connection, import_id)
+        sources = await import_sources(self._connection, self._campaign)
         return LoadReport(
             campaign=self._name, rows=counts.rows, accepted=counts.accepted, rejected=counts.rejected,
             duplicates=counts.duplicates, rejects_file=None, detected=self._intake.detected, reasons=reasons,
-            already_loaded=True,
+            already_loaded=True, loaded_before=sources[import_id],
+            replaced=max(0, reasons.get(RejectCode.DUPLICATE, 0) - counts.duplicates),
         )  # fmt: skip
 
     async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
@@ -253,7 +294,7 @@ class _Loading:
         file.write(rejects)
         self._reasons.update(reject.code.value for reject in rejects)
 
-    def _report(self, rejects_file: Path | None) -> LoadReport:
+    def _report(self, rejects_file: Path | None, earlier: Mapping[Source, int]) -> LoadReport:
         rejected = self._reasons.total()
         return LoadReport(
             campaign=self._name,
@@ -264,6 +305,7 @@ class _Loading:
             rejects_file=rejects_file,
             detected=self._intake.detected,
             reasons=dict(self._reasons.most_common()),
+            earlier=earlier,
         )
 
     def _counts(self, report: LoadReport, settled: int) -> ImportCounts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import orjson
 
 from campaigns.intake.codes import RejectCode
@@ -12,6 +14,7 @@ from storage.audience import (
     Holder,
     Place,
     RejectedRow,
+    Source,
     add_recipients,
     add_rejects,
     holders,
@@ -35,7 +38,9 @@ class RowKeeper:
         self._import = import_id
         self._intake = intake
         self._policy = policy
-        self._sources: dict[int, str] = {}
+        self._sources: dict[int, Source] = {}
+        self._earlier: Counter[int] = Counter()
+        """Earlier import -> how many rows of this file are of people whom it brought."""
         self._returned: dict[Place, int] = {}
         """Old place -> line in this file, of the rows that came back through a rejects file."""
         self._late: dict[int, tuple[Place, str]] = {}
@@ -47,6 +52,14 @@ class RowKeeper:
     def settled(self) -> int:
         """How many rows took the place of an earlier file's reject."""
         return len(self._returned)
+
+    @property
+    def earlier(self) -> dict[Source, int]:
+        """Earlier file -> how many rows were left out because it brought their people."""
+        counted: Counter[Source] = Counter()
+        for id_, rows in sorted(self._earlier.items()):
+            counted[self._sources[id_]] += rows
+        return counted
 
     async def store(self, chunk: Chunk) -> list[Reject]:
         """Store one chunk; its rejects, the duplicates among them, in file order."""
@@ -111,11 +124,13 @@ class RowKeeper:
         if self._policy == "last":
             return await self._keep_last(chunk, audience, taken, held)
         if self._policy == "reject":
-            for holder in filter(self._is_ours, held.values()):
+            for holder in (holder for holder in held.values() if self._is_ours(holder.place)):
                 self._twins[holder.phone] = self._line_here(holder.place)
+        places = [held[chunk.phones[at]].place for at in taken]
+        self._earlier.update(place[0] for place in places if not self._is_ours(place))
         return [
-            self._duplicate(chunk, at, f"Same number as {self._where(held[chunk.phones[at]].place)}.")
-            for at in taken
+            self._duplicate(chunk, at, f"Same number as {self._where(place)}.")
+            for at, place in zip(taken, places, strict=True)
         ]
 
     async def _keep_last(
@@ -124,8 +139,10 @@ class RowKeeper:
         """The last row of each number takes the recipient over; all before it are duplicates."""
         last = {audience.phones[at]: at for at in taken}
         for phone, holder in held.items():
-            reason = f"Line {chunk.lines[last[phone]]} of {self._sources[self._import]} has the same number."
-            if self._is_ours(holder):
+            reason = (
+                f"Line {chunk.lines[last[phone]]} of {self._sources[self._import].file} has the same number."
+            )
+            if self._is_ours(holder.place):
                 self._late[self._line_here(holder.place)] = (holder.place, reason)
             else:
                 await add_rejects(self._connection, self._campaign, [_superseded(holder, reason)])
@@ -136,8 +153,8 @@ class RowKeeper:
             if last[audience.phones[at]] != at
         ]
 
-    def _is_ours(self, holder: Holder) -> bool:
-        return holder.place[0] == self._import or holder.place in self._returned
+    def _is_ours(self, place: Place) -> bool:
+        return place[0] == self._import or place in self._returned
 
     def _line_here(self, place: Place) -> int:
         return self._returned.get(place, place[1])

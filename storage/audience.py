@@ -82,6 +82,18 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A file that was loaded."""
+
+    file: str
+    """Its name."""
+    loaded_at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.file}, loaded {self.loaded_at:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class ImportCounts:
     """What a load did."""
 
@@ -132,10 +144,11 @@ async def close_import(connection: AsyncConnection, import_id: int, counts: Impo
     await connection.execute(update(imports).where(imports.c.id == import_id).values(**values))
 
 
-async def import_sources(connection: AsyncConnection, campaign_id: int) -> dict[int, str]:
-    """Import id -> the name of its file."""
-    found = select(imports.c.id, imports.c.source).where(imports.c.campaign_id == campaign_id)
-    return {int(id_): source for id_, source in await connection.execute(found)}
+async def import_sources(connection: AsyncConnection, campaign_id: int) -> dict[int, Source]:
+    """Import id -> its file."""
+    found = select(imports.c.id, imports.c.source, imports.c.created_at)
+    rows = await connection.execute(found.where(imports.c.campaign_id == campaign_id))
+    return {int(id_): Source(file, loaded_at) for id_, file, loaded_at in rows}
 
 
 async def add_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> list[int]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from enum import Enum, auto
+from typing import Final, NamedTuple
 
-from sqlalchemy import Text, insert, literal, select
+from sqlalchemy import BigInteger, Integer, Text, insert, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.stop_words import Action, Scope
-from storage.bulk import table_of
-from storage.tables import campaigns, inbound, jobs, optouts, touches, windows
+from campaigns.stop_words import Action, Scope, comes_after
+from storage.bulk import fetch_rows, table_of
+from storage.tables import campaigns, from_millis, inbound, jobs, optouts, to_millis, touches, windows
 
 PAGE: Final = 1_000
 
@@ -28,6 +29,34 @@ class LogEntry:
     source: str
     """Who or what said so, such as `webhook:shop`."""
     evidence: str | None
+
+
+class NewWord(NamedTuple):
+    """A word of a list: heard of now, and perhaps said before."""
+
+    phone: str
+    action: Action
+    scope: Scope
+    at: datetime
+    source: str
+    evidence: str | None
+    dated: bool
+    """Whether `at` is when it was said, and not when it was heard of."""
+    line: int
+    """Of the list."""
+
+
+class Fate(Enum):
+    """What became of a word."""
+
+    NEWS = auto()
+    """It is kept and holds; the person had said the other thing, or nothing."""
+    AGAIN = auto()
+    """It is kept: the person had said the same before."""
+    KNOWN = auto()
+    """It held already."""
+    OUTDATED = auto()
+    """The person has said the other thing since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +94,56 @@ async def append_entries(connection: AsyncConnection, entries: Sequence[LogEntry
         await connection.execute(insert(optouts), rows)
 
 
-async def append_news(
-    connection: AsyncConnection,
-    evidence: Mapping[str, str],
-    *,
-    action: Action,
-    scope: Scope,
-    source: str,
-    at: datetime,
-) -> set[str]:
-    """Add a word for each phone (phone -> evidence) whose newest on that scope is another, or who has none: those."""
-    if not evidence:
-        return set()
-    rows = [{"phone": phone, "evidence": why} for phone, why in evidence.items()]
-    given = table_of(connection, rows, phone=Text(), evidence=Text())
-    newest = (
-        select(optouts.c.action)
-        .where(optouts.c.phone == given.c.phone, optouts.c.scope == scope)
-        .order_by(optouts.c.id.desc())
+async def append_news(connection: AsyncConnection, words: Sequence[NewWord]) -> list[Fate]:
+    """Keep those of the words that are news, at most one given of each phone and scope; the fate of each, in order."""
+    if not words:
+        return []
+    newest = await _newest(connection, words)
+    fates = [_fate(word, newest.get(number)) for number, word in enumerate(words)]
+    kept = [
+        {
+            "phone": word.phone, "action": word.action, "scope": word.scope, "at": to_millis(word.at),
+            "source": word.source, "evidence": word.evidence,
+        }
+        for word, fate in zip(words, fates, strict=True)
+        if fate is Fate.NEWS or fate is Fate.AGAIN
+    ]  # fmt: skip
+    if kept:
+        given = table_of(connection, kept, **{name: optouts.c[name].type for name in LogEntry.__slots__})
+        columns = [given.c[name] for name in LogEntry.__slots__]
+        await connection.execute(insert(optouts).from_select(list(LogEntry.__slots__), select(*columns)))
+    return fates
+
+
+async def _newest(
+    connection: AsyncConnection, words: Sequence[NewWord]
+) -> dict[int, tuple[datetime, Action]]:
+    """Position in `words` -> the newest word of that phone and scope, where there is one."""
+    rows = [{"number": at, "phone": word.phone, "scope": word.scope} for at, word in enumerate(words)]
+    given = table_of(connection, rows, number=Integer(), phone=Text(), scope=Text())
+    log = optouts.alias("log")
+    last = (
+        select(log.c.id)
+        .where(log.c.phone == given.c.phone, log.c.scope == given.c.scope)
+        .order_by(log.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
-    said = {"scope": scope, "action": action, "source": source, "at": at}
-    fixed = [literal(value, optouts.c[name].type).label(name) for name, value in said.items()]
-    news = select(given.c.phone, given.c.evidence, *fixed).where(newest.is_distinct_from(action))
-    added = insert(optouts).from_select(["phone", "evidence", *said], news).returning(optouts.c.phone)
-    return set(await connection.scalars(added))
+    found = select(given.c.number, type_coerce(optouts.c.at, BigInteger).label("at"), optouts.c.action)
+    known = await fetch_rows(connection, found.select_from(given.join(optouts, optouts.c.id == last)))
+    return {number: (from_millis(at), action) for number, at, action in known}
+
+
+def _fate(word: NewWord, last: tuple[datetime, Action] | None) -> Fate:
+    """An undated opt-out always counts: it was heard of just now."""
+    if last is None:
+        return Fate.NEWS
+    known = word.action == last[1]
+    if (word.action == "out" and not word.dated) or comes_after(word.at, word.action, *last):
+        if not known:
+            return Fate.NEWS
+        return Fate.AGAIN if word.dated else Fate.KNOWN
+    return Fate.KNOWN if known else Fate.OUTDATED
 
 
 async def log_of(connection: AsyncConnection, phone: str) -> list[LogEntry]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from sqlalchemy import (
     bindparam,
@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.stop_words import Action, Scope, comes_after
 from storage.bulk import table_of
 from storage.engine import BlockingConnection, is_sqlite
 from storage.packing import pack, unpack
@@ -66,8 +67,8 @@ class Word:
     """What a person said about being written to."""
 
     phone: str
-    action: Literal["out", "in"]
-    scope: Literal["marketing", "all"]
+    action: Action
+    scope: Scope
     at: datetime
     evidence: str
 
@@ -207,7 +208,7 @@ async def add_words(connection: AsyncConnection, source: str, words: Sequence[Wo
     rows = []
     for word in words:
         last = known.get((word.phone, word.scope))
-        if last is not None and not _is_newer(word, *last):
+        if last is not None and not comes_after(word.at, word.action, *last):
             continue
         known[word.phone, word.scope] = (word.at, word.action)
         rows.append(
@@ -227,16 +228,12 @@ async def add_words(connection: AsyncConnection, source: str, words: Sequence[Wo
 
 async def _last_words(
     connection: AsyncConnection, phones: Collection[str]
-) -> dict[tuple[str, str], tuple[datetime, str]]:
+) -> dict[tuple[str, str], tuple[datetime, Action]]:
     said = select(optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action).where(
         optouts.c.phone.in_(phones)
     )
     rows = await connection.execute(said.order_by(optouts.c.id))
     return {(phone, scope): (at, action) for phone, scope, at, action in rows}
-
-
-def _is_newer(word: Word, at: datetime, action: str) -> bool:
-    return word.at > at or (word.at == at and word.action == "out" and action == "in")
 
 
 async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> list[News]:

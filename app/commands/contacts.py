@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from app.commands.options import Command, existing_file, json_option, run_async
+from app.commands.options import Command, existing_file, json_option, map_option, mapping, run_async
 from app.context import Context
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def contacts() -> None:
 @_source_option
 @_country_option
 @click.option("--phone-column", metavar="NAME", help="The column of the phone numbers.")
+@map_option
 @click.option("--delimiter", help="One of , ; | or tab; default: detected.")
 @click.option("--encoding", help="Such as utf-8 or cp1252; default: detected.")
 @click.option("--rejects", type=existing_file, help="Where bad rows go; default: rejects.csv.")
@@ -54,19 +55,21 @@ def import_(
     scope: Scope | None,
     source: str | None,
     rejects: Path | None,
+    map_: tuple[str, ...],
     as_json: bool,
     **reading: Any,
 ) -> int:
     """Opt out everybody in a CSV, whose numbers are read as a campaign's are.
 
-    The same file again adds nothing. Exit code 3: some rows were rejected, the others hold.
+    What a row says in a column action (out or in), scope, at, source or evidence goes before the options. The same file
+    again adds nothing. Exit code 3: some rows were rejected, the others hold.
     """
     from app.output import print_json, suggest
     from campaigns.intake.model import IntakeOptions
 
-    options = IntakeOptions(landlines="accept", **reading)
-    word = _word("out" if out else "in", scope)
-    report = run_async(_import(context, path, options, word, source or _user("import"), rejects))
+    options = IntakeOptions(landlines="accept", columns=mapping(map_), **reading)
+    action: Action = "out" if out else "in"
+    report = run_async(_import(context, path, options, action, scope, source or _user("import"), rejects))
     if as_json:
         print_json(report.json)
     else:
@@ -76,30 +79,36 @@ def import_(
 
 
 async def _import(
-    context: Context, path: Path, options: IntakeOptions, word: StopWord, source: str, rejects: Path | None
+    context: Context,
+    path: Path,
+    options: IntakeOptions,
+    action: Action,
+    scope: Scope | None,
+    source: str,
+    rejects: Path | None,
 ) -> ImportReport:
     from app.contacts import import_words
 
     async with context.database(create=True) as engine:
-        return await import_words(engine, path, options, word, source, rejects=rejects)
+        return await import_words(engine, path, options, action, scope, source, rejects=rejects)
 
 
 def _print_import(path: Path, report: ImportReport) -> None:
     from app.output import near, print_facts, print_table, say
 
     detected = report.detected
-    done, already = (
-        ("opted out", "already out") if report.word.action == "out" else ("opted in", "already in")
-    )
     facts: list[tuple[str, Any]] = [
         (
             "read as",
             f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
         ),
-        ("scope", report.word.scope),
+        ("by their cells", ", ".join(report.columns) or "nothing but the number"),
+        ("otherwise", f"{report.otherwise.action}, scope {report.scope}, source {report.otherwise.source}"),
         ("rows", report.rows),
-        (done, report.changed),
-        (already, report.unchanged),
+        ("opted out", report.opted["out"]),
+        ("opted in", report.opted["in"]),
+        ("already so", report.unchanged),
+        ("said otherwise since", report.outdated),
         ("rejected", report.rejected),
     ]
     if report.rejects_file:
@@ -108,6 +117,8 @@ def _print_import(path: Path, report: ImportReport) -> None:
     say()
     if report.reasons:
         print_table("Why rows were rejected", ("code", ">rows"), report.reasons.most_common())
+        first = [(one.line, one.column, one.reason) for one in report.first_rejects]
+        print_table(f"The first of them in {path.name}", (">line", "column", "what is wrong"), first)
 
 
 def _person_options(command: Command) -> Command:
@@ -141,9 +152,9 @@ def optin(context: Context, /, scope: Scope | None, **said: Any) -> None:
 
 
 def _word(action: Action, scope: Scope | None) -> StopWord:
-    from campaigns.stop_words import StopWord
+    from campaigns.stop_words import StopWord, usual_scope
 
-    return StopWord(action, scope or ("marketing" if action == "out" else "all"))
+    return StopWord(action, scope or usual_scope(action))
 
 
 def _say_for(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.options import Command, existing_file, json_option, run_async
+from app.commands.options import Command, existing_file, json_option, map_option, mapping, run_async
 from app.context import Context
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ def _intake_options(command: Command) -> Command:
             "--default-country", metavar="CC", help="Country of numbers written without +, such as BJ."
         ),
         click.option("--phone-column", metavar="NAME", help="The column of the phone numbers."),
-        click.option(
-            "--map", "map_", multiple=True, metavar="COLUMN=NAME", help="Use a column under another name."
-        ),
+        map_option,
         click.option("--delimiter", help="One of , ; | or tab; default: detected."),
         click.option("--encoding", help="Such as utf-8 or cp1252; default: detected."),
         click.option(
@@ -122,7 +120,8 @@ async def _load(context: Context, spec: Path, flags: Flags) -> Loaded:
 def _fix(loaded: Loaded, spec: Path) -> list[str]:
     from app.output import near
 
-    rejects = None if loaded.each_run else loaded.report.rejects_file
+    report = loaded.report
+    rejects = None if loaded.each_run or report.known == report.rejected else report.rejects_file
     return [f"drumbeat campaign load {spec} --csv {near(rejects)}   (once fixed)"] if rejects else []
 
 
@@ -138,19 +137,12 @@ def _flags(given: dict[str, Any]) -> Flags:
     if "csv" in audience:
         audience["csv"] = audience["csv"].absolute()
     if given["map_"]:
-        audience["map"] = dict(_pair(text) for text in given["map_"])
+        audience["map"] = mapping(given["map_"])
     times = {key: given[key] for key in _TIMES if given.get(key)}
     for one, other in (("now", "at"), ("now", "cron"), ("at", "cron"), ("every", "cron")):
         if {one, other} <= times.keys():
             raise click.UsageError(f"Say either --{one} or --{other}.")
     return Flags(audience, TimeFlags(**times), given["rejects"])
-
-
-def _pair(text: str) -> tuple[str, str]:
-    column, separator, name = text.rpartition("=")
-    if not separator or not column or not name:
-        raise click.UsageError(f"--map {text!r}: write it as COLUMN=NAME.")
-    return column, name
 
 
 def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,9 @@ metrics_host = click.option(
     help="With --metrics-port, the address to listen on.",
 )
 existing_file = click.Path(path_type=Path)
+map_option = click.option(
+    "--map", "map_", multiple=True, metavar="COLUMN=NAME", help="Use a column under another name."
+)
 
 
 class DurationType(click.ParamType[timedelta]):
@@ -42,6 +45,18 @@ class DurationType(click.ParamType[timedelta]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(f"{value!r}: {error}", param, ctx)
+
+
+def mapping(given: Iterable[str]) -> dict[str, str]:
+    """What `--map` said: column -> name. Raises UsageError."""
+    return dict(_pair(text) for text in given)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, separator, name = text.rpartition("=")
+    if not separator or not column or not name:
+        raise click.UsageError(f"--map {text!r}: write it as COLUMN=NAME.")
+    return column, name
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

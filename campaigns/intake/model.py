@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from campaigns.intake.codes import RejectCode
+from campaigns.stop_words import Action, Scope
 
 Duplicates = Literal["first", "last", "reject"]
 Landlines = Literal["reject", "accept"]
@@ -19,6 +20,20 @@ KNOWN_COLUMNS: Final = frozenset(
 
 REJECT_COLUMNS: Final = ("drumbeat_line", "drumbeat_column", "drumbeat_code", "drumbeat_reason")
 """What a rejects file has beside the original columns; never variables."""
+
+
+class Said(NamedTuple):
+    """What a row of a list of opt-outs says about writing to its person."""
+
+    action: Action
+    scope: Scope | None
+    """None, in what holds for rows without one: the usual of the action."""
+    at: datetime
+    """When it was said; without a word on that, when the list was read."""
+    source: str
+    evidence: str | None = None
+    dated: bool = False
+    """Whether the row says when."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,8 @@ class IntakeOptions:
     """Variables that must have a column and must not be blank."""
     timezone: str | None = None
     """Of a row's times without an offset, where the row names no zone."""
+    said: Said | None = None
+    """Of a list of opt-outs: what holds for a row whose cells do not say it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,8 @@ class Chunk:
     rejects: list[Reject]
     own: list[Own] | None = None
     """None: the file has no such columns."""
+    said: list[Said] | None = None
+    """Of a list of opt-outs; None: the file has no such columns."""
 
     @property
     def rows(self) -> int:

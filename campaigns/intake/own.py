@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from campaigns.intake.codes import RejectCode
@@ -12,8 +12,14 @@ from campaigns.intake.header import Header
 from campaigns.intake.model import Own
 from campaigns.zones import find_zone, instant_of
 
-Fault = tuple[int, RejectCode, str]
-"""Column, code, reason."""
+
+class Fault(NamedTuple):
+    """What is wrong with a row's own words."""
+
+    column: int
+    code: RejectCode
+    reason: str
+
 
 CODES: Final = {
     "timezone": RejectCode.BAD_TIMEZONE,
@@ -43,7 +49,7 @@ class OwnColumns:
             name = "consent_at"
             consent_at = _consent_at(self._cell(cells, at, name), zone or self._zone)
         except ValueError as error:
-            return self._columns[name] or 0, CODES[name], f"{str(error)[:200]}."
+            return Fault(self._columns[name] or 0, CODES[name], f"{str(error)[:200]}.")
         return Own(zone.key if zone else None, send_at, consent_at)
 
     def _cell(self, cells: dict[int, list[str]], at: int, name: str) -> str:
@@ -58,7 +64,7 @@ def _zone(cell: str) -> ZoneInfo | None:
 
 @lru_cache(maxsize=4096)
 def _send_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
-    written = _time(cell, "2026-12-01T09:00")
+    written = written_time(cell, "2026-12-01T09:00")
     if written is None:
         return None
     if len(cell) <= len("2026-12-01"):
@@ -67,17 +73,18 @@ def _send_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
         raise ValueError(
             f"{cell!r} is in no time zone; add an offset such as +01:00, a column timezone, or schedule.timezone"
         )
-    return _instant(written, zone)
+    return instant(written, zone)
 
 
 @lru_cache(maxsize=4096)
 def _consent_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
     """A day alone counts from its beginning, and a time in no zone as UTC: consent is a matter of days."""
-    written = _time(cell, "2026-12-01 or 2026-12-01T09:00")
-    return None if written is None else _instant(written, zone)
+    written = written_time(cell, "2026-12-01 or 2026-12-01T09:00")
+    return None if written is None else instant(written, zone)
 
 
-def _time(cell: str, example: str) -> datetime | None:
+def written_time(cell: str, example: str) -> datetime | None:
+    """The time in the cell, or None where it is blank. Raises ValueError, with an example of how to write it."""
     if not cell:
         return None
     try:
@@ -86,7 +93,8 @@ def _time(cell: str, example: str) -> datetime | None:
         raise ValueError(f"{cell[:40]!r} is not a time; write it like {example}") from error
 
 
-def _instant(written: datetime, zone: ZoneInfo | None) -> datetime:
+def instant(written: datetime, zone: ZoneInfo | None) -> datetime:
+    """The time in UTC; one without an offset is the zone's, or without a zone UTC. Raises ValueError."""
     try:
         if written.tzinfo is not None:
             return written.astimezone(UTC)

@@ -13,6 +13,7 @@ from campaigns.intake.detect import Bytes, inspect
 from campaigns.intake.header import Header, fold, nearest, read_header
 from campaigns.intake.model import REJECT_COLUMNS, Chunk, Detected, IntakeOptions
 from campaigns.intake.rows import Checker
+from campaigns.intake.said import COLUMNS as SAID
 from campaigns.intake.scan import Rows, Scanner, Shape, whole_lines
 from campaigns.phone import is_country
 
@@ -35,6 +36,8 @@ class Intake:
         )
         self.returns = any(fold(name) in REJECT_COLUMNS for name in header.columns)
         """Whether it is a rejects file, whose rows come back."""
+        self.said = tuple(header.columns[header.variables[name]] for name in SAID if name in header.variables)
+        """The columns of a list of opt-outs in which its rows say more than their number, as the file spells them."""
         self.columns = header.available
         """Variables that templates may use; the phone column is always `phone`."""
 

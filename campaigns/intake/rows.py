@@ -6,7 +6,7 @@ import zlib
 from dataclasses import replace
 from io import BytesIO
 from itertools import compress
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import orjson
 import pandas as pd
@@ -14,8 +14,9 @@ import pandas as pd
 from campaigns.intake.codes import RejectCode
 from campaigns.intake.defuse import undo
 from campaigns.intake.header import Header
-from campaigns.intake.model import Chunk, IntakeOptions, Own, Reject
-from campaigns.intake.own import OwnColumns
+from campaigns.intake.model import Chunk, IntakeOptions, Own, Reject, Said
+from campaigns.intake.own import Fault, OwnColumns
+from campaigns.intake.said import SaidColumns
 from campaigns.intake.scan import Rows
 from campaigns.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
 
@@ -27,10 +28,17 @@ _SPACE: Final = (
 
 _INVISIBLE: Final = tuple(character.encode() for character in "\u200b\u200c\u200d\u2060\ufeff")
 
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 _Found = list[tuple[str, str | None] | None]
 """Per row: number and region; None where the row is not accepted."""
 _Faults = dict[int, tuple[str, RejectCode, str]]
 """Position -> column, code, reason."""
+
+
+class _Columns(Protocol[T_co]):
+    def read(self, cells: dict[int, list[str]], at: int) -> T_co | Fault:
+        """What the row at that position says, or what is wrong with it."""
 
 
 class Checker:
@@ -44,7 +52,8 @@ class Checker:
         self._required = [self._variables[name] for name in sorted(options.required & self._variables.keys())]
         self._with_phone = "phone" in options.required - self._variables.keys()
         self._country = self._variables.get("country_code")
-        self._own = OwnColumns(header, options.timezone)
+        self._own = OwnColumns(header, options.timezone) if options.said is None else None
+        self._said = SaidColumns(header, options.said) if options.said is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
         wanted = {header.phone, *self._variables.values()} | (
             {self._origin} if self._origin is not None else set()
@@ -57,9 +66,10 @@ class Checker:
         origins = self._origins(cells, len(rows.records))
         found, faults = self._judge(cells)
         self._require(cells, found, faults)
-        own = self._own_words(cells, found, faults) if self._own else None
+        own = self._words(self._own, cells, found, faults) if self._own else None
+        said = self._words(self._said, cells, found, faults) if self._said else None
         rejects = self._rejects(rows, cells, faults, origins)
-        return self._pack(rows, cells, found, origins, rejects, own)
+        return self._pack(rows, cells, found, origins, rejects, own, said)
 
     def _read(self, rows: Rows) -> dict[int, list[str]]:
         """Column -> its cells as text, without space around them."""
@@ -143,18 +153,19 @@ class Checker:
                     )
                     found[at] = None
 
-    def _own_words(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> list[Own]:
-        """What each accepted row says of its recipient; a row that says it wrong is accepted no more."""
-        words = []
+    def _words(
+        self, columns: _Columns[T], cells: dict[int, list[str]], found: _Found, faults: _Faults
+    ) -> list[T]:
+        """What each accepted row says of its person; a row that says it wrong is accepted no more."""
+        words: list[T] = []
         for at, pair in enumerate(found):
             if pair is None:
                 continue
-            read = self._own.read(cells, at)
-            if isinstance(read, Own):
+            read = columns.read(cells, at)
+            if not isinstance(read, Fault):
                 words.append(read)
                 continue
-            column, code, reason = read
-            faults[at] = (self._header.columns[column], code, reason)
+            faults[at] = (self._header.columns[read.column], read.code, read.reason)
             found[at] = None
         return words
 
@@ -193,6 +204,7 @@ class Checker:
         origins: list[int | None],
         rejects: list[Reject],
         own: list[Own] | None,
+        said: list[Said] | None,
     ) -> Chunk:
         keep = [pair is not None for pair in found]
         pairs = [pair for pair in found if pair is not None]
@@ -207,6 +219,7 @@ class Checker:
             origins=list(compress(origins, keep)),
             rejects=rejects,
             own=own,
+            said=said,
         )
 
     def _vars(self, cells: dict[int, list[str]], keep: list[bool], phones: list[str]) -> list[str]:

@@ -183,6 +183,27 @@ def test_loading_again_adds_nothing_and_can_set_the_time(run: Run) -> None:
     assert run("report", "delivery", "spring", "--json").json["rows"] == 5
 
 
+def test_an_edited_list_is_refused_with_what_happened_and_what_to_do(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml")
+    people = folder / "spring.csv"
+    people.write_text(
+        people.read_text("utf-8").replace("Ada", "Adah") + "+447700900020,New\n", encoding="utf-8"
+    )
+    refused = run("campaign", "load", "spring.toml", "--max-reject-percent", "40")
+    assert refused.code == 5
+    assert (
+        "4 of this list's 6 rows are of people whom spring has already: 4 from spring.csv, loaded 20"
+        in refused.err
+    )
+    assert "1 others are bad" in refused.err
+    assert "(fix them" in refused.out
+    loaded = run(
+        "campaign", "load", "spring.toml", "--duplicates", "last", "--max-reject-percent", "40", "--json"
+    )
+    assert (loaded.json["accepted"], loaded.json["already_in"]) == (4, [])
+    assert "Hi Adah" in run("campaign", "preview", "spring").out
+
+
 def test_fixed_rejects_are_loaded_from_their_file(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml")
     rejects = folder / "rejects.csv"

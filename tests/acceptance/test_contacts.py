@@ -18,7 +18,7 @@ from campaigns.clock import utc_now
 from campaigns.intake.model import IntakeOptions
 from campaigns.stop_words import StopWord
 from cli import cli
-from storage.contacts import append_news
+from storage.contacts import NewWord, append_news
 from storage.engine import reading, writing
 from storage.tables import jobs
 from tests.acceptance.conftest import World
@@ -57,7 +57,7 @@ def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) 
     assert "nobody" in (folder / "rejects.csv").read_text("utf-8")
     again = run("contacts", "import", "out.csv", "--default-country", "GB")
     assert again.code == 3
-    assert "already out    4" in again.out
+    assert "already so            4" in again.out
     listed = run("contacts", "list", "--json").json
     assert [(one["phone"], one["scope"], one["source"], one["evidence"]) for one in listed] == [
         (f"+44770090001{n}", "marketing", "old shop", f"out.csv, line {n + 2}") for n in range(3)
@@ -120,7 +120,87 @@ def test_the_list_is_safe_to_open_and_to_import_again(run: Run, folder: Path) ->
     only = run("contacts", "list", "--scope", "all").out.splitlines()
     assert [line.split()[:2] for line in only] == [["phone", "scope"], ["+447700900011", "all"]]
     (folder / "back.csv").write_text(text, encoding="utf-8")
-    assert run("contacts", "import", "back.csv", "--json").json["changed"] == 1
+    assert run("contacts", "import", "back.csv", "--json").json["changed"] == 0
+
+
+def test_what_is_exported_is_imported_elsewhere_with_nothing_lost(run: Run, folder: Path) -> None:
+    told = (
+        "=cmd()",
+        "'=cmd()",
+        "-5",
+        "'-5",
+        'she said "STOP, now";\ntwice',
+        "Réf. 12 \N{WAVING HAND SIGN}",
+    )
+    for number, evidence in enumerate(told):
+        scope, source = ("all", "marketing")[number % 2], f"@desk {number}"
+        who = ("contacts", "optout", f"+44770090001{number}", "--scope", scope)
+        assert run(*who, "--source", source, "--evidence", evidence).code == 0
+    (folder / "back.csv").write_bytes(run("contacts", "list", "--csv").out.encode())
+    elsewhere = ("--database", f"sqlite:///{folder / 'other.db'}")
+    for changed in (len(told), 0):
+        done = run(*elsewhere, "contacts", "import", "back.csv", "--json")
+        assert (done.code, done.json["changed"]) == (0, changed)
+    assert run(*elsewhere, "contacts", "list", "--json").json == run("contacts", "list", "--json").json
+
+
+OF_ANOTHER_TOOL = """\
+Téléphone;Scope;Unsubscribed On;Reason
+07700 900010;ALL;2026-03-01;complained
+07700 900011;;2026-03-02T10:00:00+01:00;
+07700 900012;sms;2026-03-01;x
+07700 900013;;01/03/2026;x
+07700 900014;;2199-01-01;x
+07700 900010;marketing;;
+"""
+
+
+def test_a_list_of_another_tool_is_read_with_its_columns(run: Run, folder: Path) -> None:
+    (folder / "out.csv").write_text(OF_ANOTHER_TOOL, encoding="utf-8-sig")
+    how = (
+        "--default-country",
+        "GB",
+        "--map",
+        "unsubscribed_on=at",
+        "--map",
+        "reason=evidence",
+        "--source",
+        "crm",
+    )
+    done = run("contacts", "import", "out.csv", *how)
+    assert done.code == 3
+    assert "by their cells        Scope, Unsubscribed On, Reason" in done.out
+    assert [line.split(maxsplit=3) for line in done.out.splitlines() if "900" not in line][-4:-1] == [
+        ["4", "Scope", "'sms'", "is neither marketing nor all."],
+        ["5", "Unsubscribed", "On", "'01/03/2026' is not a time; write it like 2026-06-05 or 2026-06-05T14:30+01:00."],
+        ["6", "Unsubscribed", "On", "'2199-01-01' is still to come."],
+    ]  # fmt: skip
+    assert "07700 900012;sms;2026-03-01;x;4;Scope;bad_scope;" in (folder / "rejects.csv").read_text("utf-8")
+    listed = run("contacts", "list", "--json").json
+    assert [
+        (one["phone"], one["scope"], one["at"][:16], one["source"], one["evidence"]) for one in listed[:2]
+    ] == [
+        ("+447700900010", "all", "2026-03-01T23:59", "crm", "complained"),
+        ("+447700900011", "marketing", "2026-03-02T09:00", "crm", "out.csv, line 3"),
+    ]
+    assert [(one["phone"], one["scope"], one["evidence"]) for one in listed[2:]] == [
+        ("+447700900010", "marketing", "out.csv, line 7")
+    ]
+    assert listed[2]["at"][:4] != "2026-03"
+
+
+def test_an_older_word_of_a_list_does_not_lift_what_was_said_since(run: Run, folder: Path) -> None:
+    assert run("contacts", "optout", "+447700900010").code == 0
+    (folder / "in.csv").write_text(
+        "phone,action,at\n+447700900010,,2026-03-01\n+447700900011,out,\n", "utf-8"
+    )
+    done = run("contacts", "import", "in.csv", "--in", "--json").json
+    counts = {key: done[key] for key in ("opted_in", "opted_out", "unchanged", "outdated", "rejected")}
+    assert counts == {"opted_in": 0, "opted_out": 1, "unchanged": 0, "outdated": 1, "rejected": 0}
+    assert [one["phone"] for one in run("contacts", "list", "--json").json] == [
+        "+447700900010",
+        "+447700900011",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +212,8 @@ def test_the_list_is_safe_to_open_and_to_import_again(run: Run, folder: Path) ->
         (["show", "12"], 5, "is no phone number"),
         (["optout", "+447700900010", "--scope", "some"], 2, "'marketing', 'all'"),
         (["import", "nowhere.csv"], 5, "nowhere.csv"),
+        (["import", "spring.csv", "--map", "when=at"], 5, "--map names the column 'when'"),
+        (["import", "spring.csv", "--map", "when"], 2, "COLUMN=NAME"),
         (["import", "spring.csv", "--phone-column", "tel"], 5, "spring.csv, line 1, column tel"),
         (["import", "spring.csv", "--rejects", "spring.csv"], 2, "overwrite"),
         (["list", "--json", "--csv"], 2, "either"),
@@ -158,8 +240,12 @@ async def test_nothing_is_sent_after_an_opt_out_is_stored(world: World, gap: int
         if len(calls) == 10:
             everybody = {phone(number): "STOP" for number in range(size)}
             said: Any = {"action": "out", "scope": "marketing", "source": "hand:ada", "at": utc_now()}
+            words = [
+                NewWord(number, evidence=text, dated=False, line=2, **said)
+                for number, text in everybody.items()
+            ]
             async with writing(world.engine) as connection:
-                await append_news(connection, everybody, **said)
+                await append_news(connection, words)
             async with reading(world.engine) as connection:
                 begun = select(jobs.c.phone).where(jobs.c.state.not_in(["pending", "skipped"]))
                 under_way.update(await connection.scalars(begun))
@@ -190,7 +276,8 @@ async def test_a_list_that_is_imported_while_a_campaign_is_sent_holds_from_then_
                 world.engine,
                 path,
                 IntakeOptions(),
-                StopWord("out", "all"),
+                "out",
+                "all",
                 "import:ada",
                 rejects=tmp_path / "bad.csv",
             )

@@ -103,7 +103,7 @@ async def test_rows_are_stored_with_all_that_is_known_of_them(desk: Desk) -> Non
         "campaign": "spring", "rows": 3, "accepted": 2, "rejected": 1, "duplicates": 0,
         "rejects_file": str(desk.folder / "a.rejects"),
         "detected": {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone"},
-        "reasons": {"phone_not_a_number": 1}, "already_loaded": False,
+        "reasons": {"phone_not_a_number": 1}, "already_loaded": False, "already_in": [],
     }  # fmt: skip
     stored = recipients.c
     assert await desk.rows(stored.line, stored.phone, stored.region, stored.bucket, stored.vars) == [
@@ -178,8 +178,9 @@ async def test_duplicates_of_an_earlier_file(desk: Desk) -> None:
     report = await desk.load("b.csv", f"phone,name\n{A},two\n{C},y\n")
     assert (report.accepted, report.duplicates) == (1, 1)
     assert [row["drumbeat_reason"] for row in read(report.rejects_file)] == [
-        "Same number as line 2 of a.csv."
+        "Same number as line 2 of a.csv, loaded 2026-11-20 12:00 UTC."
     ]
+    assert [(source.file, rows) for source, rows in report.earlier.items()] == [("a.csv", 1)]
     kept = await desk.load("c.csv", f"phone,name\n{A},three\n{D},z\n", duplicates="reject")
     assert kept.duplicates == 1
     assert await desk.audience() == {A: (2, "one"), B: (3, "x"), C: (3, "y"), D: (3, "z")}
@@ -229,6 +230,53 @@ async def test_too_many_rejects_load_nothing_but_write_the_file(desk: Desk) -> N
     assert len(read(caught.value.report.rejects_file)) == 2
     assert await desk.rows(imports.c.id) == []
     assert await desk.audience() == {}
+
+
+async def test_an_edited_list_is_told_from_a_bad_one_and_its_advice_is_true(desk: Desk) -> None:
+    await desk.load("a.csv", f"phone,name\n{A},one\n{B},x\n")
+    edited = f"phone,name\n{A},ONE\n{B},x\n{C},new\n"
+    with pytest.raises(TooManyRejects) as caught:
+        await desk.load("a.csv", edited, most=20)
+    report, said = caught.value.report, f"{caught.value} {caught.value.hint}"
+    assert [(source.file, source.loaded_at, rows) for source, rows in report.earlier.items()] == [
+        ("a.csv", NOW, 2)
+    ]
+    assert (
+        "2 of this list's 3 rows are of people whom spring has already: 2 from a.csv, loaded 2026-11-20 12:00"
+        in said
+    )
+    assert "add the new ones (1): --duplicates last" in said
+    assert "the new ones (1) alone: --max-reject-percent 100" in said
+    assert await desk.audience() == {A: (2, "one"), B: (3, "x")}
+    with pytest.raises(TooManyRejects, match=r"2 of 3 rows \(66\.7 %\) are bad"):
+        await desk.load("b.csv", f"phone,name\n{A},ONE\nbad,x\n{C},new\n", most=20)
+    await desk.load("a.csv", edited, most=20, duplicates="last")
+    assert await desk.audience() == {A: (2, "ONE"), B: (3, "x"), C: (4, "new")}
+
+
+async def test_of_an_edited_list_the_new_ones_alone_can_be_loaded(desk: Desk) -> None:
+    await desk.load("a.csv", f"phone,name\n{A},one\n")
+    report = await desk.load("b.csv", f"phone,name\n{A},ONE\n{A},ONE\n{C},new\n", most=100)
+    assert (report.accepted, report.known) == (1, 2)
+    assert await desk.audience() == {A: (2, "one"), C: (4, "new")}
+
+
+async def test_a_file_that_returns_after_a_later_one_says_what_that_one_replaced(desk: Desk) -> None:
+    first = f"phone,name\n{A},one\n{B},x\n"
+    await desk.load("a.csv", first)
+    await desk.load("b.csv", f"phone,name\n{A},two\n", duplicates="last")
+    path = desk.folder / "a.csv"
+    again = await load(
+        desk.engine,
+        desk.campaign,
+        path,
+        IntakeOptions(duplicates="last"),
+        rejects_path=path.with_suffix(".bad"),
+    )
+    assert again.loaded_before is not None
+    assert (again.loaded_before.file, again.replaced, again.already_loaded) == ("a.csv", 1, True)
+    await desk.load("a.csv", first + "\n", duplicates="last")  # as the note says
+    assert (await desk.audience())[A] == (2, "one")
 
 
 async def test_as_many_rejects_as_allowed_are_loaded(desk: Desk) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,9 +18,9 @@ from campaigns.errors import IntakeError, UsageError
 from campaigns.intake.model import IntakeOptions
 from campaigns.rules.decision import Calendar, Cap
 from campaigns.stop_words import Scope, StopWord
-from storage.contacts import LogEntry, append_news, log_of, stream_opted_out
+from storage.contacts import Fate, LogEntry, NewWord, append_news, log_of, stream_opted_out
 from storage.dispatch import optout_scopes
-from storage.engine import Engine, reading, writing
+from storage.engine import Connection, Engine, reading, writing
 from storage.inbox import Word, add_words
 from storage.tables import inbound, jobs, optouts, runs, touches
 from storage.windows import Opening, extend_windows
@@ -35,16 +37,20 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
 
 
-async def news(
-    engine: Engine, evidence: Mapping[str, str], word: StopWord = OUT, seconds: float = 1
-) -> set[str]:
-    changed: set[str] = set()
+def words(told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1, **more: Any) -> list[NewWord]:
+    said = {"at": later(seconds), "source": "import:me", "dated": False, "line": 2, **more}
+    return [
+        NewWord(phone=number, action=word.action, scope=scope, evidence=evidence, **said)
+        for number, evidence in told.items()
+        for scope in word.scopes
+    ]
+
+
+async def news(engine: Engine, told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1) -> set[str]:
+    given_words = words(told, word, seconds)
     async with writing(engine) as connection:
-        for scope in word.scopes:
-            changed |= await append_news(
-                connection, evidence, action=word.action, scope=scope, source="import:me", at=later(seconds)
-            )
-    return changed
+        fates = await append_news(connection, given_words)
+    return {one.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.NEWS}
 
 
 async def opted_out(engine: Engine, scope: Scope | None = None) -> list[tuple[str, str]]:
@@ -68,15 +74,48 @@ async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> N
 
 async def test_scopes_are_apart_and_coming_back_lifts_both(engine: Engine) -> None:
     await news(engine, {phone(1): "a"})
-    await news(engine, {phone(1): "b"}, StopWord("out", "all"))
+    await news(engine, {phone(1): "b"}, StopWord("out", "all"), 2)
     assert await opted_out(engine) == [(phone(1), "marketing"), (phone(1), "all")]
     assert await opted_out(engine, "all") == [(phone(1), "all")]
-    assert await news(engine, {phone(1): "c"}, StopWord("in", "marketing")) == {phone(1)}
+    assert await news(engine, {phone(1): "c"}, StopWord("in", "marketing"), 3) == {phone(1)}
     assert await opted_out(engine) == [(phone(1), "all")]
-    assert await news(engine, {phone(1): "d"}, IN) == {phone(1)}
+    assert await news(engine, {phone(1): "d"}, IN, 4) == {phone(1)}
     assert await opted_out(engine) == []
     async with reading(engine) as connection:
         assert [entry.evidence for entry in await log_of(connection, phone(1))] == ["a", "b", "c", "d"]
+
+
+async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothing(engine: Engine) -> None:
+    said = [(1, OUT), (2, StopWord("in", "marketing")), (3, OUT), (3, StopWord("in", "marketing"))]
+    orders = list(permutations(said))
+    for number, order in enumerate(orders):
+        for seconds, word in (*order, *order):
+            async with writing(engine) as connection:
+                await append_news(connection, words({phone(number): "crm"}, word, seconds, dated=True))
+    async with reading(engine) as connection:
+        held = [entry async for entry in stream_opted_out(connection, None)]
+        logs = [await log_of(connection, phone(number)) for number in range(len(orders))]
+    assert [(entry.phone, entry.at) for entry in sorted(held, key=lambda entry: entry.phone)] == [
+        (phone(n), later(3)) for n in range(len(orders))
+    ]
+    assert all(len(set(log)) == len(log) for log in logs)
+
+
+async def test_each_word_is_told_its_fate(engine: Engine) -> None:
+    async def fate(word: StopWord, seconds: float, dated: bool) -> Fate:
+        async with writing(engine) as connection:
+            return (await append_news(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[0]
+
+    back = StopWord("in", "marketing")
+    assert await fate(OUT, 5, True) is Fate.NEWS
+    assert await fate(OUT, 5, True) is Fate.KNOWN
+    assert await fate(OUT, 6, True) is Fate.AGAIN
+    assert await fate(OUT, 7, False) is Fate.KNOWN
+    assert await fate(back, 6, True) is Fate.OUTDATED
+    assert await fate(back, 5, False) is Fate.OUTDATED
+    assert await fate(back, 8, True) is Fate.NEWS
+    assert await fate(OUT, 7, True) is Fate.OUTDATED
+    assert await fate(OUT, 7, False) is Fate.NEWS  # heard of now, whatever another clock says
 
 
 async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
@@ -126,7 +165,7 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
     rejects = tmp_path / "bad.csv"
     for changed in (3, 0):
         report = await import_words(
-            engine, path, OPTIONS, OUT, "import:me", rejects=rejects, now=lambda: later(1)
+            engine, path, OPTIONS, "out", None, "import:me", rejects=rejects, now=lambda: later(1)
         )
         assert (report.rows, report.changed, report.unchanged, report.rejected) == (
             5,
@@ -147,32 +186,38 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
 async def test_a_number_far_below_in_the_file_is_still_told_once(engine: Engine, tmp_path: Path) -> None:
     numbers = [phone(number) for number in range(1000)] + [phone(1000 + number) for number in range(9999)]
     path = write(tmp_path, "\n".join(["phone", *numbers, *numbers, *numbers]))
-    report = await import_words(engine, path, OPTIONS, OUT, "import:me")
+    report = await import_words(engine, path, OPTIONS, "out", None, "import:me")
     assert (report.changed, report.unchanged) == (len(numbers), 2 * len(numbers))
     assert report.rejects_file is None
 
 
 async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
-    engine: Engine, tmp_path: Path
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = [phone(1000 + number) for number in range(9000)]
     path = write(tmp_path, "\n".join(["phone,note", *(f"{number},{'x' * 400}" for number in numbers)]))
-    moments = [later(1)]
-    with pytest.raises(IndexError):
-        await import_words(engine, path, OPTIONS, OUT, "import:me", now=moments.pop)
+    calls = iter([append_news])
+
+    async def break_down(connection: Connection, given_words: Sequence[NewWord]) -> list[Fate]:
+        return await next(calls)(connection, given_words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.contacts.append_news", break_down)
+        with pytest.raises(RuntimeError):
+            await import_words(engine, path, OPTIONS, "out", None, "import:me")
     before = len(await opted_out(engine))
     assert 0 < before < len(numbers)
-    report = await import_words(engine, path, OPTIONS, OUT, "import:me")
+    report = await import_words(engine, path, OPTIONS, "out", None, "import:me")
     assert (report.changed, report.unchanged) == (len(numbers) - before, before)
 
 
 async def test_a_file_that_cannot_be_read_changes_nothing(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path, "name\nAda\n")
     with pytest.raises(IntakeError) as caught:
-        await import_words(engine, path, OPTIONS, OUT, "import:me")
+        await import_words(engine, path, OPTIONS, "out", None, "import:me")
     assert caught.value.file == "people.csv"
     with pytest.raises(UsageError):
-        await import_words(engine, path, OPTIONS, OUT, "import:me", rejects=path)
+        await import_words(engine, path, OPTIONS, "out", None, "import:me", rejects=path)
     assert await opted_out(engine) == []
 
 
