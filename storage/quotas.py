@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Insert,
+    Select,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.engine import is_sqlite
+from storage.bulk import as_values, by_dialect, is_among
+from storage.engine import execute_later, is_sqlite
 from storage.tables import daily_sends, tier_counts, unique_recipients
 
 TIER_WINDOW: Final = timedelta(hours=24)
@@ -26,34 +39,90 @@ class TierUse:
     """Those of the asked phones that are among them."""
 
 
+_person: Final = unique_recipients.c
+_count: Final = tier_counts.c
+_ACCOUNT: Final = bindparam("of_account", type_=Text())
+_SINCE: Final = bindparam("from_then", type_=_person.at.type)
+
+
+def _reached_after(since: ColumnElement[datetime]) -> Select[int]:
+    return select(func.count()).where(_person.account == _ACCOUNT, _person.at > since)
+
+
+_OLDEST: Final = (
+    select(func.min(_person.at, type_=_person.at.type))
+    .where(_person.account == _ACCOUNT, _person.at > _SINCE)
+    .scalar_subquery()
+)
+_SLID: Final = (
+    _count.reached
+    - _reached_after(_count.since).where(_person.at <= _SINCE).scalar_subquery()
+    + _reached_after(_SINCE).where(_person.at <= _count.since).scalar_subquery()
+)
+"""The count of those reached after a moment: only who is between the count's own and that one is read. Clocks differ,
+and it may be the earlier."""
+_IS_USEFUL: Final = and_(
+    _count.account == _ACCOUNT, _count.since > bindparam("long_ago", type_=_count.since.type)
+)
+"""Of a count that is older than whom it counted, they may be purged: it is made anew."""
+_SLIDE: Final = update(tier_counts).where(_IS_USEFUL).values(reached=_SLID, since=_SINCE)
+_READ: Final = select(_SLID, _OLDEST).where(_IS_USEFUL)
+_READ_ALL: Final = select(_reached_after(_SINCE).scalar_subquery(), _OLDEST)
+
+
+def _these(sqlite: bool) -> ColumnElement[bool]:
+    # By their phones alone, never by `at`: a planner that believes few to be recent would read them all.
+    return and_(_person.account == _ACCOUNT, is_among(sqlite, _person.phone, "phones"))
+
+
+@by_dialect
+def _among(sqlite: bool) -> Select[str, datetime]:
+    return select(_person.phone, _person.at).where(_these(sqlite))
+
+
+@by_dialect
+def _grow(sqlite: bool) -> Update:
+    already = select(func.count().filter(_person.at > _count.since)).where(_these(sqlite)).scalar_subquery()
+    more = bindparam("more", type_=BigInteger())
+    return (
+        update(tier_counts).where(_count.account == _ACCOUNT).values(reached=_count.reached + more - already)
+    )
+
+
+@by_dialect
+def _reach(is_sqlite: bool) -> Insert:
+    insert = (sqlite.insert if is_sqlite else postgresql.insert)(unique_recipients)
+    return insert.on_conflict_do_update(index_elements=["account", "phone"], set_={"at": insert.excluded.at})
+
+
 async def tier_use(
     connection: AsyncConnection, account: str, phones: Sequence[str], now: datetime
 ) -> TierUse:
     """How much of the account's tier is used. Who decides by it holds the account's lock, and has slid its count."""
-    since = now - TIER_WINDOW
-    at = unique_recipients.c.at
-    reached = await connection.scalar(select(_slid(account, since)).where(*_useful(account, since)))
-    if reached is None:
-        reached = await connection.scalar(_people(account, at > since))
-    oldest = select(func.min(at, type_=at.type)).where(unique_recipients.c.account == account, at > since)
-    oldest_at = await connection.scalar(oldest)
-    # By their phones alone, never by `at`: a planner that believes few to be recent would read them all.
-    among = select(unique_recipients.c.phone, at).where(*_these(account, phones))
-    already = [phone for phone, last in await connection.execute(among) if last > since]
-    return TierUse(reached or 0, oldest_at, frozenset(already))
+    asked = _asked(account, now)
+    read = (await connection.execute(_READ, asked)).first()
+    reached, oldest_at = read or (await connection.execute(_READ_ALL, asked)).one()
+    among = {"of_account": account, "phones": as_values(connection, phones)}
+    rows = await connection.execute(_among(connection), among)
+    already = frozenset(phone for phone, at in rows if at > now - TIER_WINDOW)
+    return TierUse(reached, oldest_at, already)
 
 
 async def slide_count(connection: AsyncConnection, account: str, now: datetime) -> None:
     """Bring the count of the account's people to the 24 hours before `now`. The caller holds the account's lock."""
-    since = now - TIER_WINDOW
-    slid = update(tier_counts).where(*_useful(account, since))
-    found = await connection.execute(slid.values(reached=_slid(account, since), since=since))
-    if found.rowcount:
+    asked = _asked(account, now)
+    if (await connection.execute(_SLIDE, asked)).rowcount:
         return
+    reached, _ = (await connection.execute(_READ_ALL, asked)).one()
+    count = {"since": now - TIER_WINDOW, "reached": reached}
     insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    count = {"since": since, "reached": _people(account, unique_recipients.c.at > since).scalar_subquery()}
     statement = insert(tier_counts).values(account=account, **count)
     await connection.execute(statement.on_conflict_do_update(index_elements=["account"], set_=count))
+
+
+def _asked(account: str, now: datetime) -> dict[str, Any]:
+    since = now - TIER_WINDOW
+    return {"of_account": account, "from_then": since, "long_ago": since - TIER_WINDOW}
 
 
 async def note_reached(
@@ -63,40 +132,11 @@ async def note_reached(
     account's count in this same transaction."""
     if not phones:
         return
-    counted = func.count().filter(unique_recipients.c.at > tier_counts.c.since)
-    already = select(counted).where(*_these(account, phones)).scalar_subquery()
-    grown = update(tier_counts).where(tier_counts.c.account == account)
-    await connection.execute(grown.values(reached=tier_counts.c.reached + len(set(phones)) - already))
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    statement = insert(unique_recipients)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["account", "phone"], set_={"at": statement.excluded.at}
-        ),
-        [{"account": account, "phone": phone, "at": at} for phone in sorted(phones)],
-    )
-
-
-def _useful(account: str, since: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Of a count that is older than whom it counted, they may be purged: it is made anew."""
-    return tier_counts.c.account == account, tier_counts.c.since > since - TIER_WINDOW
-
-
-def _slid(account: str, since: datetime) -> ColumnElement[int]:
-    """The count of those reached after `since`: only who is between its old moment and this one is read. Clocks
-    differ, and this one may be the earlier."""
-    at, counted = unique_recipients.c.at, tier_counts.c.since
-    gone = _people(account, at > counted, at <= since).scalar_subquery()
-    back = _people(account, at > since, at <= counted).scalar_subquery()
-    return tier_counts.c.reached - gone + back
-
-
-def _people(account: str, *which: ColumnElement[bool]) -> Select[int]:
-    return select(func.count()).where(unique_recipients.c.account == account, *which)
-
-
-def _these(account: str, phones: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
-    return unique_recipients.c.account == account, unique_recipients.c.phone.in_(phones)
+    people = as_values(connection, phones)
+    grown = {"of_account": account, "phones": people, "more": len(set(phones))}
+    await execute_later(connection, _grow(connection), grown)
+    rows = [{"account": account, "phone": phone, "at": at} for phone in sorted(phones)]
+    await connection.execute(_reach(connection), rows)
 
 
 async def sends_by_day(connection: AsyncConnection, lane: str, campaign_id: int) -> dict[str, int]:
