@@ -33,7 +33,7 @@ from storage.inbox import (
     set_aside,
     take_webhooks,
 )
-from storage.statuses import apply_unmatched, apply_webhook_reports
+from storage.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
 from storage.unmatched import matched_late
 from storage.windows import extend_windows, wake_waiting
 
@@ -177,9 +177,11 @@ async def _apply(
     async with writing(engine) as connection:
         taken = await take_webhooks(connection, [one.webhook.id for one in heard], now)
         mine = [one for one in heard if one.webhook.id in taken]
+        unsettled: list[Reached] = []
         for account, told in _by_account(mine).items():
-            await _apply_told(connection, accounts[account], told, now)
+            await _apply_told(connection, accounts[account], told, now, unsettled)
         await set_aside(connection, {one.webhook.id: one.problem for one in mine if one.problem is not None})
+        await settle_reached(connection, unsettled)
 
 
 def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:
@@ -189,8 +191,10 @@ def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:
     return accounts
 
 
-async def _apply_told(connection: Connection, account: Account, told: Told, now: datetime) -> None:
-    await apply_webhook_reports(connection, account.name, told.reports, now)
+async def _apply_told(
+    connection: Connection, account: Account, told: Told, now: datetime, unsettled: list[Reached]
+) -> None:
+    await apply_webhook_reports(connection, account.name, told.reports, now, unsettled)
     await heed_failures(connection, account, told.reports, now)
     await keep_inbound(connection, account.name, told.inbound)
     await extend_windows(connection, told.openings, now)

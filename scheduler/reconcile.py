@@ -17,7 +17,7 @@ from scheduler.heeding import heed_failures
 from scheduler.lanes import Lane, close_lanes, open_lanes
 from storage.engine import Engine, reading, writing
 from storage.receipts import Awaited, due_receipts, plan_next_polls
-from storage.statuses import apply_reports
+from storage.statuses import Reached, apply_reports, settle_reached
 
 logger = logging.getLogger(__name__)
 _jitter = random.Random()  # noqa: S311
@@ -59,8 +59,10 @@ async def _ask(engine: Engine, lane: Lane, due: list[Awaited], stop: asyncio.Eve
     async for reports in lane.adapter.poll(lane.http, lane.sender, ids, since, until):
         async with writing(engine) as connection:
             now = lane.now()
-            moved += await apply_reports(connection, lane.name, reports, "poll", now)
+            unsettled: list[Reached] = []
+            moved += await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
             await heed_failures(connection, lane.account, reports, now)
+            await settle_reached(connection, unsettled)
         if stop is not None and stop.is_set():
             return moved
     async with writing(engine) as connection:

@@ -38,6 +38,7 @@ from storage.engine import Connection, Engine, writing
 from storage.inbox import Word, add_words
 from storage.lanes import hold_lane, note_sends, pause_lane
 from storage.outcomes import Outcome, store_outcomes
+from storage.quotas import slide_count
 from storage.runs import RunRow, open_runs, pause_run
 from storage.statuses import apply_unmatched
 from storage.variants import running_experiment
@@ -159,6 +160,8 @@ async def _settle(
 ) -> None:
     """Lock what other lanes decide about too, and bring it up to date with what the calls came to."""
     await lock_shared(connection, lane, claims, ended.intents)
+    if lane.account.settings.tier is not None:
+        await slide_count(connection, lane.account.name, now)
     await settle_outcomes(connection, ended.outcomes, ended.withdrawn)
     await _apply_early_reports(connection, lane, ended, now)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -82,10 +82,10 @@ async def settle(
     A cost in another currency than the budget's, unless it is 0, is settled at what was reserved for it. A caller
     that holds other locks has taken those of the budgets together with them.
     """
+    if not await lock_budgets(connection, costs):
+        return
     for job_ids in _portions(sorted(costs)):
         held = (reservations.c.job_id.in_(job_ids), ~reservations.c.void)
-        if not await _lock(connection, *held):
-            continue
         taken = (await connection.execute(delete(reservations).where(*held).returning(*reservations.c))).all()
         if may_arrive and (voided := [row for row in taken if costs[row.job_id] is None]):
             await connection.execute(insert(reservations), [{**row._mapping, "void": True} for row in voided])
@@ -102,19 +102,22 @@ async def settle(
 async def reserve_again(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
     """Set aside again what was freed when these messages failed: they have arrived after all. It may be more than a
     budget has left, and is owed none the less."""
-    freed = (reservations.c.job_id.in_(job_ids), reservations.c.void)
-    if not await _lock(connection, *freed):
+    if not await lock_budgets(connection, job_ids):
         return
+    freed = (reservations.c.job_id.in_(job_ids), reservations.c.void)
     back = await connection.execute(
         update(reservations).where(*freed).values(void=False).returning(*reservations.c)
     )
     await _change(connection, ((key, row.micros, 0) for row in back for key in orjson.loads(row.paid_from)))
 
 
-async def _lock(connection: AsyncConnection, *which: ColumnElement[bool]) -> bool:
-    """Lock the budgets that these reservations are of; False where there are none."""
-    texts = (await connection.execute(select(reservations.c.paid_from).where(*which))).scalars()
-    keys = {key for text in texts for key in orjson.loads(text)}
+async def lock_budgets(connection: AsyncConnection, job_ids: Collection[int]) -> bool:
+    """Lock the budgets that these jobs are paid from; False where there are none. Who takes several steps locks all
+    of theirs before the first: else two may wait for each other."""
+    keys: set[str] = set()
+    for some in _portions(sorted(job_ids)):
+        texts = select(reservations.c.paid_from).where(reservations.c.job_id.in_(some)).distinct()
+        keys |= {key for text in await connection.scalars(texts) for key in orjson.loads(text)}
     await lock_names(connection, [budget_lock(int(key.partition(":")[0])) for key in keys])
     return bool(keys)
 

@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from campaigns.costs import Money, from_micros
 from campaigns.states import JobState, advance
-from storage.budgets import reserve_again, settle
+from storage.budgets import lock_budgets, reserve_again, settle
 from storage.bulk import fetch_rows, table_of
 from storage.history import add_events, event
 from storage.outcomes import FIRST_POLL
@@ -56,18 +56,28 @@ Named = dict[str, list[Reached]]
 
 
 async def apply_reports(
-    connection: AsyncConnection, lane: str, reports: Sequence[Reported], source: str, now: datetime
+    connection: AsyncConnection,
+    lane: str,
+    reports: Sequence[Reported],
+    source: str,
+    now: datetime,
+    unsettled: list[Reached] | None = None,
 ) -> int:
     """Move each reported job of the lane as far as its report's rank allows; how many moves were made.
 
-    A repeated or weaker report moves nothing; times and prices are taken from whichever report names them.
+    A repeated or weaker report moves nothing; times and prices are taken from whichever report names them. A caller
+    that has more to do gives `unsettled`, and calls `settle_reached` with it at its end.
     """
     named = await _jobs_named(connection, reports, lambda of: of == lane)
-    return await _advance(connection, named, reports, source, now)
+    return await _advance(connection, named, reports, source, now, unsettled)
 
 
 async def apply_webhook_reports(
-    connection: AsyncConnection, account: str, reports: Sequence[Reported], now: datetime
+    connection: AsyncConnection,
+    account: str,
+    reports: Sequence[Reported],
+    now: datetime,
+    unsettled: list[Reached] | None = None,
 ) -> int:
     """As `apply_reports`, for all lanes of the account.
 
@@ -77,7 +87,7 @@ async def apply_webhook_reports(
     named = await _jobs_named(connection, reports, lambda lane: is_of(account, lane))
     unknown = [report for report in reports if report.message_id not in named]
     named |= await _adopt(connection, account, unknown, now)
-    moved = await _advance(connection, named, reports, SOURCE, now)
+    moved = await _advance(connection, named, reports, SOURCE, now, unsettled)
     unknown = [report for report in unknown if report.message_id not in named]
     await keep_reports(connection, account, await _without_purged(connection, unknown), now)
     return moved
@@ -120,7 +130,12 @@ async def _jobs_named(
 
 
 async def _advance(
-    connection: AsyncConnection, named: Named, reports: Iterable[Reported], source: str, now: datetime
+    connection: AsyncConnection,
+    named: Named,
+    reports: Iterable[Reported],
+    source: str,
+    now: datetime,
+    unsettled: list[Reached] | None = None,
 ) -> int:
     histories: list[dict[str, Any]] = []
     odd: list[dict[str, Any]] = []
@@ -132,28 +147,37 @@ async def _advance(
                 continue
             _enter(job, report.state, report)
             histories.append(event(job.id, report.at or now, source, report.state.value, _said(report)))
-    await _write(connection, (job for named_so in named.values() for job in named_so), now)
+    reached = [job for named_so in named.values() for job in named_so]
+    await _write(connection, reached, now)
     await add_events(connection, histories, now)
     await _add_once(connection, odd, now)
-    await _settle(connection, [job for named_so in named.values() for job in named_so])
+    if unsettled is None:
+        await settle_reached(connection, reached)
+    else:
+        unsettled += reached
     return len(histories)
 
 
-async def _settle(connection: AsyncConnection, reached: Iterable[Reached]) -> None:
+async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached]) -> None:
     """What reservations come to: a failed message costs nothing and gives its room back, one that arrives after that
-    takes both again, a named price is spent."""
+    takes both again, a named price is spent.
+
+    The last step of a transaction: who holds budgets waits for nothing else, since slices wait for budgets while they
+    hold their lane, runs, jobs and touches.
+    """
     costs: dict[int, Money | None] = {}
-    reached = list(reached)
-    if back := [job.id for job in reached if job.had_failed and "state" in job.changes]:
-        await reserve_again(connection, back)
-        await void_touches(connection, back, void=False)
     for job in reached:
         if job.changes.get("state") == JobState.FAILED.value:
             costs[job.id] = None
         elif "cost_micros" in job.changes:
             costs[job.id] = Money(from_micros(job.changes["cost_micros"]), job.changes["currency"])
-    await settle(connection, costs, may_arrive=True)
+    back = [job.id for job in reached if job.had_failed and "state" in job.changes]
+    await void_touches(connection, back, void=False)
     await void_touches(connection, [job_id for job_id, cost in costs.items() if cost is None], void=True)
+    if back:
+        await lock_budgets(connection, {*back, *costs})
+        await reserve_again(connection, back)
+    await settle(connection, costs, may_arrive=True)
 
 
 def _note_facts(changes: dict[str, Any], report: Reported) -> None:

@@ -440,6 +440,15 @@ unique_recipients = Table(
 )
 """Whom an account has reached outside a window: its tier limits how many in any 24 hours."""
 
+tier_counts = Table(
+    "tier_counts",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("reached", BigInteger, nullable=False, comment="people reached outside a window after `since`"),
+)
+"""How many an account has reached, so that they are not counted at every slice."""
+
 daily_sends = Table(
     "daily_sends",
     metadata,

@@ -31,12 +31,8 @@ from storage.dispatch import (
 from storage.engine import Connection, Engine, is_sqlite, open_engine, writing
 from storage.lanes import due_lanes, ensure_lanes
 from storage.outcomes import Outcome, store_outcomes
-from storage.purging import (
-    OldRun,
-    purge_jobs,
-    purge_recipients,
-)
-from storage.quotas import sends_by_day, tier_use
+from storage.purging import OldRun, purge_jobs, purge_recipients
+from storage.quotas import note_reached, sends_by_day, slide_count, tier_use
 from storage.receipts import doubts, due_receipts, has_orphans, known_message_ids
 from storage.tables import attempts, campaigns, jobs, runs
 from storage.touches import NewTouch, add_touches, delay_touches, recent_touches, release_touches
@@ -76,7 +72,7 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "windows": lambda connection: open_windows(connection, LANE, PEOPLE),
     "windows asked about": lambda connection: any_unknown_window(connection, [LANE]),
     "wake": lambda connection: wake_waiting(connection, [(LANE, each) for each in PEOPLE], later(9)),
-    "tier": lambda connection: tier_use(connection, "ourvoice", PEOPLE, later(9)),
+    "tier": lambda connection: use_tier(connection),
     "ramp": lambda connection: sends_by_day(connection, LANE, 1),
     "breaker": lambda connection: newest_failures(connection, 1, 100),
     "budget": lambda connection: use_budget(connection),
@@ -97,6 +93,13 @@ async def use_budget(connection: Connection) -> None:
     await used_of(connection, {"1:run:1": "USD"})
     await reserve(connection, [Reservation(job, ("1:run:1",), price) for job in (1, 2)])
     await settle(connection, {1: price, 2: None})
+
+
+async def use_tier(connection: Connection) -> None:
+    await slide_count(connection, "ourvoice", later(8))
+    await slide_count(connection, "ourvoice", later(9))
+    await tier_use(connection, "ourvoice", PEOPLE, later(9))
+    await note_reached(connection, "ourvoice", PEOPLE, later(9))
 
 
 async def purge(connection: Connection) -> None:

@@ -11,7 +11,7 @@ import pytest
 from campaigns.costs import Money
 from storage.budgets import Reservation, budget_lock, reserve, settle, used_of
 from storage.engine import Engine, lock_names, reading, writing
-from storage.quotas import note_daily_sends, note_reached, sends_by_day, tier_use
+from storage.quotas import note_daily_sends, note_reached, sends_by_day, slide_count, tier_use
 from storage.touches import NewTouch, add_touches, delay_touches, recent_touches, release_touches
 from tests.support.campaigns import EPOCH, later
 
@@ -111,6 +111,8 @@ async def test_two_who_write_to_one_person_take_turns(engine: Engine) -> None:
 async def test_a_tier_counts_each_person_once_in_24_hours(engine: Engine) -> None:
     day = timedelta(hours=24)
     async with writing(engine) as connection:
+        for account in ("meta", "kapso"):
+            await slide_count(connection, account, later(0))
         await note_reached(connection, "meta", ["+1", "+2"], later(0))
         await note_reached(connection, "meta", ["+2"], later(60))
         await note_reached(connection, "kapso", ["+3"], later(60))
