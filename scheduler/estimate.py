@@ -41,12 +41,12 @@ from scheduler.lanes import Account, Lane
 from scheduler.local_time import OwnTimes, own_times
 from scheduler.pacing import Pacer
 from scheduler.plans import Plan, plan_of, prices_at
+from storage.budgets import used_of
 from storage.campaigns import Campaign
 from storage.dispatch import optout_scopes
 from storage.engine import Connection
 from storage.estimates import (
     Prospect,
-    budget_use,
     count_pending,
     count_recipients,
     future_jobs,
@@ -201,7 +201,7 @@ async def _read(
         await optout_scopes(connection, phones),
         await open_windows(connection, lane.name, phones) if lane.adapter.capabilities.windows else {},
         await recent_touches(connection, phones, at - reach) if reach else {},
-        used={},
+        used=Counter(),
         tier=None,
         sent_by_day={},
     )
@@ -356,7 +356,7 @@ async def _budget_limits(
     connection: Connection, run: RunRow, plan: Plan, result: Estimate
 ) -> list[Limit | None]:
     lines = plan.budget_lines(run, result.at)
-    used = await budget_use(connection, [line.key for line in lines])
+    used = await used_of(connection, [line.key for line in lines])
     found = []
     for line in lines:
         cost = sum(total.high_micros for total in result.totals() if total.currency == line.limit.currency)

@@ -73,7 +73,7 @@ class Known:
     opted_out: dict[str, frozenset[str]]
     windows: dict[str, Window]
     touches: dict[str, list[TouchRow]]
-    used: dict[str, int]
+    used: Counter[str]
     """Micro-units of each budget that are reserved or spent."""
     tier: TierUse | None
     sent_by_day: dict[int, dict[str, int]]
@@ -155,7 +155,7 @@ class Known:
         return any(touch.under_way for touch in self.touches.get(job.phone, ()))
 
     def _purse(self, line: BudgetLine) -> Purse:
-        left = line.limit.micros - self.used.get(line.key, 0)
+        left = line.limit.micros - self.used[line.key]
         return Purse(line.key, Money(from_micros(left), line.limit.currency), line.renews_at)
 
     def _tier(self, phone: str) -> tuple[int | None, datetime | None]:
@@ -214,7 +214,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
         await optout_scopes(connection, phones),
         await open_windows(connection, lane.name, phones) if capabilities.windows else {},
         await recent_touches(connection, phones, now - reach) if reach else {},
-        await used_of(connection, {key: line.limit.currency for key, line in lines.items()}),
+        Counter(await used_of(connection, lines)),
         await tier_use(connection, lane.account.name, phones, now) if tiered else None,
         {
             claim.run.campaign_id: await sends_by_day(connection, lane.name, claim.run.campaign_id)

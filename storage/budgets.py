@@ -33,31 +33,20 @@ def budget_lock(campaign_id: int) -> str:
     return f"budget:{campaign_id}"
 
 
-async def used_of(connection: AsyncConnection, keys: Mapping[str, str]) -> dict[str, int]:
-    """What is reserved and spent of each budget, in micro-units. The caller holds their locks.
-
-    `keys` gives each budget's currency; one that is new begins at 0.
-    """
+async def used_of(connection: AsyncConnection, keys: Collection[str]) -> dict[str, int]:
+    """What is reserved and spent of each budget, in micro-units; one of which nothing was ever used is left out. Who
+    decides by it holds their locks."""
     if not keys:
         return {}
-    upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    await connection.execute(
-        upsert(budgets).on_conflict_do_nothing(),
-        [
-            {"key": key, "currency": keys[key], "reserved_micros": 0, "spent_micros": 0}
-            for key in sorted(keys)
-        ],
-    )
-    found = select(budgets.c.key, budgets.c.reserved_micros + budgets.c.spent_micros).where(
-        budgets.c.key.in_(list(keys))
-    )
-    return dict((await connection.execute(found)).all())
+    used = select(budgets.c.key, budgets.c.reserved_micros + budgets.c.spent_micros)
+    return dict((await connection.execute(used.where(budgets.c.key.in_(keys)))).all())
 
 
 async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> None:
     """Set money aside; the caller has seen that there is enough, in this same transaction."""
     if not new:
         return
+    await _open(connection, {key: one.money.currency for one in new for key in one.keys})
     await connection.execute(
         insert(reservations),
         [
@@ -71,6 +60,16 @@ async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> No
         ],
     )
     await _change(connection, ((key, one.money.micros, 0) for one in new for key in one.keys))
+
+
+async def _open(connection: AsyncConnection, currencies: Mapping[str, str]) -> None:
+    """A row for each budget that is new, with its currency."""
+    upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    new = [
+        {"key": key, "currency": currency, "reserved_micros": 0, "spent_micros": 0}
+        for key, currency in sorted(currencies.items())
+    ]
+    await connection.execute(upsert(budgets).on_conflict_do_nothing(), new)
 
 
 async def settle(

@@ -14,7 +14,7 @@ from campaigns.markets import LONGEST_PREFIX
 from campaigns.states import JobState
 from storage.dispatch import DueJob
 from storage.editions import of_audience
-from storage.tables import budgets, jobs, recipients
+from storage.tables import jobs, recipients
 
 PAGE: Final = 1_000
 
@@ -102,10 +102,3 @@ def _job(
     return DueJob(
         id, run_id, row.phone, attempts, held_by, "{}", row.region, row.timezone, row.consent_at, variant
     )
-
-
-async def budget_use(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, int]:
-    """Micro-units that are reserved or spent of each budget; one that is not there yet is left out."""
-    used = select(budgets.c.key, budgets.c.reserved_micros + budgets.c.spent_micros)
-    found = await connection.execute(used.where(budgets.c.key.in_(keys)))
-    return dict(found.all())

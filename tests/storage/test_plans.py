@@ -90,7 +90,7 @@ async def keep_touches(connection: Connection) -> None:
 
 async def use_budget(connection: Connection) -> None:
     price = Money(Decimal("0.05"), "USD")
-    await used_of(connection, {"1:run:1": "USD"})
+    await used_of(connection, ["1:run:1"])
     await reserve(connection, [Reservation(job, ("1:run:1",), price) for job in (1, 2)])
     await settle(connection, {1: price, 2: None})
 

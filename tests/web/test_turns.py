@@ -22,7 +22,7 @@ from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on
 
 LANE = "hooked/shop"
-BUDGETS = {"1:run:1": "USD", "2:run:2": "USD"}
+BUDGETS = ["1:run:1", "2:run:2"]
 PRICE = Money(Decimal("0.05"), "USD")
 
 
@@ -40,7 +40,6 @@ async def sent(hooks: Hooks) -> None:
     await answered(hooks.engine, [1, 2])
     async with writing(hooks.engine) as connection:
         await ensure_lanes(connection, [LANE])
-        await used_of(connection, BUDGETS)
         await reserve(connection, [Reservation(1, ("2:run:2",), PRICE), Reservation(2, ("1:run:1",), PRICE)])
         touches = [NewTouch(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
         await add_touches(connection, LANE, later(1), touches)
