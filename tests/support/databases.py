@@ -55,6 +55,8 @@ OTHERS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+GOING = 2.0
+"""Seconds that the server may need to notice that a connection was closed."""
 
 
 Row = tuple[Any, ...]
@@ -154,7 +156,7 @@ class Pool:
         while self.free:
             url, shape = self.free.pop()
             with psycopg.connect(url, autocommit=True) as connection:
-                if connection.execute(OTHERS).fetchone() == (0,) and _shape(connection) == shape:
+                if _is_quiet(connection) and _shape(connection) == shape:
                     connection.execute(EMPTY)
                     return url, shape
             _drop(self.server_url, url)
@@ -164,6 +166,16 @@ class Pool:
         url = _create(self.server_url, self.template)
         with psycopg.connect(url, autocommit=True) as connection:
             return url, _shape(connection)
+
+
+def _is_quiet(connection: psycopg.Connection[Row]) -> bool:
+    """Whether nobody else is connected, or only somebody who is about to go."""
+    deadline = time.monotonic() + GOING
+    while connection.execute(OTHERS).fetchone() != (0,):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def _shape(connection: psycopg.Connection[Row]) -> Row:
