@@ -66,9 +66,11 @@ def test_ids_begin_again_where_no_row_is_left(pool: Pool) -> None:
         "CREATE INDEX more ON notices (text)",
         "CREATE FUNCTION more() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
         "DROP TABLE notices",
+        "ANALYZE",
+        "ANALYZE notices",
     ],
 )
-def test_one_whose_schema_was_changed_is_not_used_again(pool: Pool, change: str) -> None:
+def test_one_that_was_changed_otherwise_is_not_used_again(pool: Pool, change: str) -> None:
     with pool.database() as url:
         ask(url, change)
     with pool.database() as other:

@@ -31,9 +31,12 @@ SELECT (SELECT sum(hashtextextended(t::text, 0)) FROM (
        (SELECT sum(hashtextextended(t::text, 0)) FROM (
             SELECT attrelid, attname, atttypid, attnotnull, atthasdef FROM pg_attribute WHERE attrelid >= 16384) t),
        (SELECT sum(oid::bigint) FROM pg_constraint WHERE oid >= 16384),
-       (SELECT sum(oid::bigint) FROM pg_proc WHERE oid >= 16384)
+       (SELECT sum(oid::bigint) FROM pg_proc WHERE oid >= 16384),
+       (SELECT count(*) FROM pg_statistic WHERE starelid >= 16384),
+       (SELECT count(*) FROM pg_class WHERE oid >= 16384 AND relkind = 'r' AND reltuples >= 0)
 """
-"""What a database is made of: the same as long as nobody changes its schema."""
+"""What a database is made of: the same as long as nobody changes its schema, or counts for the planner what is in
+it."""
 EMPTY = """
 DO $$
 DECLARE each regclass; filled regclass[]; is_filled boolean;
