@@ -11,7 +11,7 @@ from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.engine import open_engine
-from tests.support.databases import fresh_database, migrated_file, migrated_template, postgres_server
+from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
 
 settings.register_profile("suite", max_examples=100, deadline=None)
 settings.register_profile("soak", max_examples=2000, deadline=None)
@@ -25,8 +25,8 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: str) -> str:
-    return migrated_template(postgres)
+def postgres_pool(postgres: str) -> Pool:
+    return Pool(postgres, migrated_template(postgres))
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +41,9 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres: str, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_pool: Pool) -> Iterator[str]:
     """A migrated PostgreSQL database."""
-    with fresh_database(postgres, postgres_template) as url:
+    with postgres_pool.database() as url:
         yield url
 
 

@@ -139,23 +139,23 @@ def test_a_wrong_key_stops_the_run_with_the_reason(folder: Path) -> None:
 
 
 def test_the_balance_is_what_the_last_send_told(folder: Path) -> None:
-    before = drumbeat(folder, "provider", "balance", "ourvoice")
+    before = invoke(folder, "provider", "balance", "ourvoice")
     assert (before.code, "send something, then look again" in before.err) == (2, True)
     invoke(folder, "campaign", "load", "spring.toml", "--now")
-    drumbeat(folder, "run", "--until-idle")
-    first = drumbeat(folder, "provider", "balance", "ourvoice", "--json").json[0]
+    invoke(folder, "run", "--until-idle")
+    first = invoke(folder, "provider", "balance", "ourvoice", "--json").json[0]
     (folder / "spring.toml").write_text(CAMPAIGN.replace('"spring"', '"again"'), encoding="utf-8")
     invoke(folder, "campaign", "load", "spring.toml", "--now")
-    drumbeat(folder, "run", "--until-idle")
-    second = drumbeat(folder, "provider", "balance", "--json").json[0]
+    invoke(folder, "run", "--until-idle")
+    second = invoke(folder, "provider", "balance", "--json").json[0]
     assert Decimal(first["balance"]) - Decimal(second["balance"]) == 3 * Settings().price
     assert first["remaining_messages"] - second["remaining_messages"] == 3
     assert (first["currency"], first["at"] < second["at"]) == ("XOF", True)
-    assert drumbeat(folder, "provider", "notices", "--json").json == []
+    assert invoke(folder, "provider", "notices", "--json").json == []
 
 
 def test_a_missing_secret_is_named(folder: Path) -> None:
-    drumbeat(folder, "campaign", "load", "spring.toml", "--now")
+    invoke(folder, "campaign", "load", "spring.toml", "--now")
     done = drumbeat(folder, "run", "--until-idle", OURVOICE_API_KEY="")
     assert (done.code, "env:OURVOICE_API_KEY" in done.err) == (2, True)
 

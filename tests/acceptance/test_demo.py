@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.samples import sample
-from tests.support.project import drumbeat, start
+from tests.support.project import drumbeat, invoke, start
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,11 @@ def test_it_shows_every_step_and_what_to_try_next(shown: tuple[Path, str]) -> No
 
 def test_its_numbers_add_up_to_the_rows_of_the_file(shown: tuple[Path, str]) -> None:
     folder, _ = shown
-    report = drumbeat(folder, "report", "delivery", "spring-sale", "--json").json
+    report = invoke(folder, "report", "delivery", "spring-sale", "--json").json
     assert report["rows"] == 1000 == report["rejected"] + report["jobs"]
     assert report["jobs"] == sum(report["states"].values())
     assert set(report["states"]) <= {"delivered", "read", "failed", "sent"}
-    cost = drumbeat(folder, "report", "cost", "spring-sale", "--json").json
+    cost = invoke(folder, "report", "cost", "spring-sale", "--json").json
     assert cost["currency"] == "XOF"
     assert sum(line["messages"] for line in cost["by_country"]) <= report["jobs"]
 
@@ -45,7 +45,7 @@ def test_what_it_suggests_works(shown: tuple[Path, str]) -> None:
     lines = [line.split() for line in out.splitlines() if line.startswith("  ") and " spring-sale" in line]
     assert len(lines) == 3
     for line in lines:
-        assert drumbeat(folder, *line[1:]).code == 0
+        assert invoke(folder, *line[1:]).code == 0
 
 
 def test_its_folder_is_used_again_and_no_other(shown: tuple[Path, str], tmp_path: Path) -> None:

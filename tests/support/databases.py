@@ -1,5 +1,6 @@
 """Databases for the tests: SQLite's files, and a real PostgreSQL, started once for the session from a wheel; no system
-server is needed. What is migrated is migrated once: each test has a copy."""
+server is needed. What is migrated is migrated once: each test has a copy, on PostgreSQL one that is emptied and used
+again, which costs a tenth of a new one."""
 
 from __future__ import annotations
 
@@ -11,18 +12,57 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from storage.engine import open_engine
 from storage.schema import upgrade
 
-HASTY = ("fsync", "full_page_writes")
-"""What a server does only to survive its machine: this one does not outlive the tests."""
+HASTY = ("fsync", "full_page_writes", "autovacuum")
+"""What a server does only to survive its machine, or for tables that live on: these do not outlive the tests."""
+SHAPE = """
+SELECT (SELECT sum(hashtextextended(t::text, 0)) FROM (
+            SELECT oid, relname, relchecks, relhastriggers FROM pg_class WHERE oid >= 16384) t),
+       (SELECT sum(hashtextextended(t::text, 0)) FROM (
+            SELECT attrelid, attname, atttypid, attnotnull, atthasdef FROM pg_attribute WHERE attrelid >= 16384) t),
+       (SELECT sum(oid::bigint) FROM pg_constraint WHERE oid >= 16384),
+       (SELECT sum(oid::bigint) FROM pg_proc WHERE oid >= 16384),
+       (SELECT count(*) FROM pg_statistic WHERE starelid >= 16384),
+       (SELECT count(*) FROM pg_class WHERE oid >= 16384 AND relkind = 'r' AND reltuples >= 0)
+"""
+"""What a database is made of: the same as long as nobody changes its schema, or counts for the planner what is in
+it."""
+EMPTY = """
+DO $$
+DECLARE each regclass; filled regclass[]; is_filled boolean;
+BEGIN
+    FOR each IN SELECT oid FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', each) INTO is_filled;
+        IF is_filled THEN filled := filled || each; END IF;
+    END LOOP;
+    IF filled IS NOT NULL THEN
+        EXECUTE format('TRUNCATE %s CASCADE', array_to_string(filled, ', '));
+    END IF;
+    PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+        FROM pg_sequences WHERE last_value IS NOT NULL;
+END $$
+"""
+OTHERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+GOING = 2.0
+"""Seconds that the server may need to notice that a connection was closed."""
+
+
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -79,14 +119,72 @@ def postgres_server() -> Iterator[str]:
 @contextmanager
 def fresh_database(server_url: str, template: str = "template1") -> Iterator[str]:
     """The URL of a new database on the server, a copy of the template; dropped afterwards."""
+    url = _create(server_url, template)
+    try:
+        yield url
+    finally:
+        _drop(server_url, url)
+
+
+def _create(server_url: str, template: str) -> str:
     name = f"t_{uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    try:
-        yield _url_of(server_url, name)
-    finally:
-        with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    return _url_of(server_url, name)
+
+
+def _drop(server_url: str, url: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{conninfo_to_dict(url)["dbname"]}" WITH (FORCE)')
+
+
+@dataclass
+class Pool:
+    """Databases like the template, of which each is one test's at a time."""
+
+    server_url: str
+    template: str
+    free: list[tuple[str, Row]] = field(default_factory=list)
+    """URL and shape of those that a test has done with."""
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of one as good as new."""
+        url, shape = self._again() or self._anew()
+        yield url
+        self.free.append((url, shape))
+
+    def _again(self) -> tuple[str, Row] | None:
+        """One of the free, emptied. Who is still at work in it, or has changed its schema, has spoilt it."""
+        while self.free:
+            url, shape = self.free.pop()
+            with psycopg.connect(url, autocommit=True) as connection:
+                if _is_quiet(connection) and _shape(connection) == shape:
+                    connection.execute(EMPTY)
+                    return url, shape
+            _drop(self.server_url, url)
+        return None
+
+    def _anew(self) -> tuple[str, Row]:
+        url = _create(self.server_url, self.template)
+        with psycopg.connect(url, autocommit=True) as connection:
+            return url, _shape(connection)
+
+
+def _is_quiet(connection: psycopg.Connection[Row]) -> bool:
+    """Whether nobody else is connected, or only somebody who is about to go."""
+    deadline = time.monotonic() + GOING
+    while connection.execute(OTHERS).fetchone() != (0,):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def _shape(connection: psycopg.Connection[Row]) -> Row:
+    found = connection.execute(SHAPE).fetchone()
+    assert found is not None
+    return found
 
 
 def migrated_template(server_url: str) -> str:
