@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ settle_after = "4s"
 name = "shop"
 session_id = "{session_id}"
 """
+AT_START = 0.25
+"""How many of the kills may come before anything is sent."""
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "429", "probability": 0.002, "retry_after": 1},
     {"kind": "500", "probability": 0.01},
@@ -76,7 +79,11 @@ def kill_again_and_again(
         done = 0
         while done < kills:
             process = start(folder, "run", "--until-idle", "--wait-receipts", "2s")
-            done += _killed(process, dice.uniform(0.4, 2.0))
+            if dice.random() > AT_START:
+                _wait_for_send(process, emulator)
+                done += _killed(process, dice.uniform(0, 0.2))
+            else:
+                done += _killed(process, dice.uniform(0.2, 1.0))
             if process.returncode != -9:
                 break
         _finish(folder)
@@ -92,6 +99,13 @@ async def _prepare(folder: Path, url: str, emulator: Emulator, size: int, conten
     await upgrade(engine)
     await store_campaign(engine, spec(content={"text": content}), size)
     await engine.dispose()
+
+
+def _wait_for_send(process: subprocess.Popen[str], emulator: Emulator) -> None:
+    """Until the process sends, or has ended."""
+    before = emulator.summary()["total"]
+    while process.poll() is None and emulator.summary()["total"] == before:
+        time.sleep(0.01)
 
 
 def _killed(process: subprocess.Popen[str], after: float) -> bool:
