@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -75,26 +74,3 @@ async def test_what_a_write_met_may_undo_the_transaction(engine: Engine) -> None
     with pytest.raises(ZeroDivisionError, match="1"):
         await add_but_refuse(engine)
     assert await names(engine) == 0
-
-
-async def test_who_is_cut_off_within_a_step_leaves_no_transaction_open(sqlite_engine: Engine) -> None:
-    long = text(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT max(i) FROM n"
-    )
-    begun = asyncio.Event()
-
-    async def work() -> None:
-        async with writing(sqlite_engine) as connection:
-            await execute_later(connection, ADD, {"name": "a"})
-            begun.set()
-            await connection.execute(long)
-
-    task = asyncio.create_task(work())
-    await begun.wait()
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    async with asyncio.timeout(5), writing(sqlite_engine) as connection:
-        await execute_later(connection, ADD, {"name": "b"})
-    assert await names(sqlite_engine) == 1
