@@ -31,6 +31,8 @@ class Presence:
         self._engine = engine
         self._now = now
         self._row = WorkerRow(name, kind, host, pid, places, False, since, since)
+        self._turn = asyncio.Lock()
+        """Held while it is said: what was true before must not be written over what is true now."""
 
     @property
     def name(self) -> str:
@@ -39,10 +41,16 @@ class Presence:
 
     async def tell(self, *, leads: bool | None = None) -> None:
         """Say it now. What the database does not take is said again soon."""
-        self._row = replace(self._row, seen_at=self._now(), leads=self._row.leads if leads is None else leads)
+        if leads is not None:
+            self._row = replace(self._row, leads=leads)
+        async with self._turn:
+            await self._tell()
+
+    async def _tell(self) -> None:
         try:
             if isinstance(self._now, SharedClock):
                 await self._now.set(self._engine)
+            self._row = replace(self._row, seen_at=self._now())
             async with writing(self._engine) as connection:
                 await report_worker(connection, self._row)
         except Exception as error:
