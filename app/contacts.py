@@ -28,21 +28,9 @@ from campaigns.stop_words import Action, Scope, StopWord, comes_after, usual_sco
 from scheduler.facts import CALENDAR_REACH
 from scheduler.load import refuse_overwriting
 from scheduler.telling import LONGEST_TEXT, clean
-from storage.contacts import (
-    Fate,
-    GotMessage,
-    KnownWindow,
-    LogEntry,
-    NewWord,
-    WroteMessage,
-    append_entries,
-    append_news,
-    log_of,
-    messages_from,
-    messages_to,
-    windows_of,
-)
+from storage.contacts import GotMessage, KnownWindow, WroteMessage, messages_from, messages_to, windows_of
 from storage.engine import Connection, Engine, writing
+from storage.optouts import Fate, LogEntry, NewWord, add_by_hand, append_news, log_of
 from storage.touches import recent_touches
 
 SHOWN_REJECTS: Final = 5
@@ -188,7 +176,7 @@ async def say_for(
     """Add one person's word to the log, even where they have said it before; what now keeps them out."""
     told = _storable(evidence) if evidence else None
     entries = [LogEntry(phone, word.action, scope, at, _storable(source), told) for scope in word.scopes]
-    await append_entries(connection, entries)
+    await add_by_hand(connection, entries)
     return standing(await log_of(connection, phone))
 
 

@@ -19,8 +19,9 @@ from campaigns.templates import Renderer
 from providers.registry import adapter_class
 from providers.settings import AccountSettings
 from scheduler.telling import WINDOW
-from storage.contacts import LogEntry, WroteMessage, log_of, messages_from
+from storage.contacts import WroteMessage, messages_from
 from storage.engine import Connection
+from storage.optouts import LogEntry, log_of
 from storage.timelines import AttemptStory, JobStory, Moment, attempts_of, events_of
 from storage.windows import Window, open_windows
 

@@ -43,7 +43,6 @@ from scheduler.pacing import Pacer
 from scheduler.plans import Plan, plan_of, prices_at
 from storage.budgets import used_of
 from storage.campaigns import Campaign
-from storage.dispatch import optout_scopes
 from storage.engine import Connection
 from storage.estimates import (
     Prospect,
@@ -52,6 +51,7 @@ from storage.estimates import (
     future_jobs,
     pending_jobs,
 )
+from storage.optouts import optout_scopes
 from storage.quotas import sends_by_day, tier_use
 from storage.runs import TOO_LATE, RunRow, open_runs, run_spec
 from storage.touches import recent_touches

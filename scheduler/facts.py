@@ -22,8 +22,9 @@ from scheduler.lanes import Lane
 from scheduler.pacing import IN_LINE
 from scheduler.plans import BudgetLine, Plan
 from storage.budgets import budget_lock, used_of
-from storage.dispatch import DueJob, Intent, optout_scopes
+from storage.dispatch import DueJob, Intent
 from storage.engine import Connection, lock_names
+from storage.optouts import optout_scopes
 from storage.quotas import TIER_WINDOW, TierUse, sends_by_day, tier_use
 from storage.runs import RunRow
 from storage.touches import TouchRow, recent_touches

@@ -15,8 +15,9 @@ from scheduler.lanes import Account
 from storage.control import resume_run
 from storage.engine import Connection
 from storage.failures import newly_failed
-from storage.inbox import News, Word, add_words
+from storage.inbox import News
 from storage.lanes import pause_lane
+from storage.optouts import Word, add_words
 from storage.runs import open_runs, pause_run, run_spec
 
 TEMPLATE_STOPPED: Final = "template_stopped"

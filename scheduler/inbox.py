@@ -24,15 +24,8 @@ from scheduler.plans import prices_at
 from scheduler.telling import Listener, Told, clean
 from storage.engine import Connection, Engine, reading, writing
 from storage.inbound import keep_inbound
-from storage.inbox import (
-    StoredWebhook,
-    add_notices,
-    add_words,
-    is_outage,
-    new_webhooks,
-    set_aside,
-    take_webhooks,
-)
+from storage.inbox import StoredWebhook, add_notices, is_outage, new_webhooks, set_aside, take_webhooks
+from storage.optouts import add_words
 from storage.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
 from storage.unmatched import matched_late
 from storage.windows import extend_windows, wake_waiting

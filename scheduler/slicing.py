@@ -35,8 +35,8 @@ from storage.dispatch import (
     withdraw_intents,
 )
 from storage.engine import Connection, Engine, writing
-from storage.inbox import Word, add_words
 from storage.lanes import hold_lane, note_sends, pause_lane
+from storage.optouts import Word, add_words
 from storage.outcomes import Outcome, store_outcomes
 from storage.quotas import slide_count
 from storage.runs import RunRow, open_runs, pause_run

@@ -13,7 +13,8 @@ from campaigns.stop_words import word_of
 from providers.base import Event, Inbound, Notice, Preference, Report, WindowUntil
 from scheduler.lanes import Account
 from storage.inbound import InboundMessage
-from storage.inbox import News, Word
+from storage.inbox import News
+from storage.optouts import Word
 from storage.windows import INBOUND, PROVIDER, Opening
 
 WINDOW: Final = timedelta(hours=24)

@@ -3,7 +3,6 @@ intents. Every change of state is guarded by the state it comes from."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,10 +34,10 @@ from sqlalchemy.types import TypeEngine
 
 from campaigns.prices import Price
 from campaigns.states import JobState, RunState, sources
-from storage.bulk import as_rows, as_values, by_dialect, given_rows, is_among
+from storage.bulk import as_rows, by_dialect, given_rows
 from storage.engine import execute_later
 from storage.history import EVENT, add_events, event
-from storage.tables import NOW, Id, attempts, events, jobs, optouts, recipients, runs, to_millis
+from storage.tables import NOW, Id, attempts, events, jobs, recipients, runs, to_millis
 
 IS_PENDING: Final = text("jobs.state = 'pending'")
 """Said in the very words of the index `ix_jobs_due`: to a prepared statement a parameter may be any state, and it would
@@ -150,25 +149,6 @@ async def next_due(connection: AsyncConnection, lane: str, run_ids: Sequence[int
     )
     times = [(await connection.execute(soonest, {"run_id": run_id})).scalar() for run_id in run_ids]
     return min((time for time in times if time is not None), default=None)
-
-
-@by_dialect
-def _said_of(sqlite: bool) -> Select[Any]:
-    said = select(optouts.c.phone, optouts.c.scope, optouts.c.action)
-    return said.where(is_among(sqlite, optouts.c.phone, "phones")).order_by(optouts.c.id)
-
-
-async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The scopes that each phone is opted out of now: the newest word on a scope holds."""
-    newest: dict[tuple[str, str], str] = {}
-    asked = {"phones": as_values(connection, phones)}
-    for phone, scope, action in await connection.execute(_said_of(connection), asked):
-        newest[phone, scope] = action
-    scopes: defaultdict[str, set[str]] = defaultdict(set)
-    for (phone, scope), action in newest.items():
-        if action == "out":
-            scopes[phone].add(scope)
-    return {phone: frozenset(found) for phone, found in scopes.items()}
 
 
 @by_dialect

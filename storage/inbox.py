@@ -1,5 +1,5 @@
 """What arrives by webhook: kept as it came before it is answered, taken up in order, and set aside where nothing can be
-made of it; and what it tells that is not about a job: opt-outs and notices."""
+made of it; and what it tells that is not about a job or a person: notices."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.stop_words import Action, Scope, comes_after
 from storage.bulk import table_of
 from storage.engine import BlockingConnection, is_sqlite
 from storage.packing import pack, unpack
-from storage.tables import Id, notices, optouts, webhook_refusals, webhooks
+from storage.tables import Id, notices, webhook_refusals, webhooks
 
 _LIMIT_EXCEEDED: Final = "54"
 """PostgreSQL's class of errors for a value that is too large."""
@@ -60,17 +59,6 @@ class StoredWebhook:
     url: str
     headers: str
     body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What a person said about being written to."""
-
-    phone: str
-    action: Action
-    scope: Scope
-    at: datetime
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,43 +185,6 @@ def is_outage(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     return isinstance(error, OSError | PoolTimeout)
-
-
-async def add_words(connection: AsyncConnection, source: str, words: Sequence[Word]) -> int:
-    """Append opt-outs and opt-ins; how many were news. One that is older than what is known of the person and scope,
-    as a repeated webhook's is, adds nothing; of two at the same moment the opt-out holds."""
-    if not words:
-        return 0
-    known = await _last_words(connection, {word.phone for word in words})
-    rows = []
-    for word in words:
-        last = known.get((word.phone, word.scope))
-        if last is not None and not comes_after(word.at, word.action, *last):
-            continue
-        known[word.phone, word.scope] = (word.at, word.action)
-        rows.append(
-            {
-                "phone": word.phone,
-                "scope": word.scope,
-                "action": word.action,
-                "source": source,
-                "evidence": word.evidence,
-                "at": word.at,
-            }
-        )
-    if rows:
-        await connection.execute(insert(optouts), rows)
-    return len(rows)
-
-
-async def _last_words(
-    connection: AsyncConnection, phones: Collection[str]
-) -> dict[tuple[str, str], tuple[datetime, Action]]:
-    said = select(optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action).where(
-        optouts.c.phone.in_(phones)
-    )
-    rows = await connection.execute(said.order_by(optouts.c.id))
-    return {(phone, scope): (at, action) for phone, scope, at, action in rows}
 
 
 async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> list[News]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.contacts import ImportReport, Person
     from campaigns.intake.model import IntakeOptions
     from campaigns.stop_words import Action, Scope, StopWord
-    from storage.contacts import LogEntry
+    from storage.optouts import LogEntry
 
 PARTIAL = 3
 
@@ -265,8 +265,8 @@ def list_(context: Context, scope: Scope | None, as_json: bool, as_csv: bool) ->
 
 
 async def _list(context: Context, scope: Scope | None, format_: str) -> None:
-    from storage.contacts import stream_opted_out
     from storage.engine import reading
+    from storage.optouts import stream_opted_out
 
     async with context.database() as engine, reading(engine) as connection:
         printer = _Printer(sys.stdout, format_)

@@ -18,8 +18,8 @@ from campaigns.clock import utc_now
 from campaigns.intake.model import IntakeOptions
 from campaigns.stop_words import StopWord
 from cli import cli
-from storage.contacts import NewWord, append_news
 from storage.engine import reading, writing
+from storage.optouts import NewWord, append_news
 from storage.tables import jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import phone, spec

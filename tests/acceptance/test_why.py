@@ -25,8 +25,8 @@ from scheduler.control import cancel, pause
 from scheduler.launch import launch_due
 from scheduler.runner import run
 from storage.engine import Engine, reading, writing
-from storage.inbox import Word, add_words
 from storage.lanes import pause_lane
+from storage.optouts import Word, add_words
 from storage.tables import inbound, jobs
 from storage.windows import open_window
 from tests.acceptance.conftest import InMemory

@@ -26,8 +26,8 @@ from scheduler.launch import launch_due
 from scheduler.plans import Plans
 from scheduler.slicing import Ended, PlannedCall, open_slice, store_ended
 from storage.engine import Engine, open_engine, writing
-from storage.inbox import Word, add_words
 from storage.lanes import ensure_lanes, take_lane
+from storage.optouts import Word, add_words
 from storage.outcomes import Outcome
 from storage.windows import open_window
 from tests.support.accounts import TEMPLATE, account_at

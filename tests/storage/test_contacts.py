@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from app.contacts import import_words, look_up, room_under, say_for, standing
 from campaigns.errors import IntakeError, UsageError
 from campaigns.intake.model import IntakeOptions
 from campaigns.rules.decision import Calendar, Cap
-from campaigns.stop_words import Scope, StopWord
-from storage.contacts import Fate, LogEntry, NewWord, append_news, log_of, stream_opted_out
-from storage.dispatch import optout_scopes
+from campaigns.stop_words import StopWord
 from storage.engine import Connection, Engine, reading, writing
-from storage.inbox import Word, add_words
-from storage.tables import inbound, jobs, optouts, runs, touches
+from storage.optouts import (
+    Fate,
+    NewWord,
+    append_news,
+    log_of,
+)
+from storage.tables import inbound, jobs, runs, touches
 from storage.windows import Opening, extend_windows
 from tests.support.campaigns import EPOCH, later, phone, spec, store_campaign
 from tests.support.facts import DAY, HOUR, NOW, TICK, touched
+from tests.support.optouts import opted_out
 
 OUT, IN = StopWord("out", "marketing"), StopWord("in", "all")
 OPTIONS = IntakeOptions(default_country="GB", landlines="accept")
@@ -35,120 +37,6 @@ OPTIONS = IntakeOptions(default_country="GB", landlines="accept")
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """rejects.csv goes where the command runs."""
     monkeypatch.chdir(tmp_path)
-
-
-def words(told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1, **more: Any) -> list[NewWord]:
-    said = {"at": later(seconds), "source": "import:me", "dated": False, "line": 2, **more}
-    return [
-        NewWord(phone=number, action=word.action, scope=scope, evidence=evidence, **said)
-        for number, evidence in told.items()
-        for scope in word.scopes
-    ]
-
-
-async def news(engine: Engine, told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1) -> set[str]:
-    given_words = words(told, word, seconds)
-    async with writing(engine) as connection:
-        fates = await append_news(connection, given_words)
-    return {one.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.NEWS}
-
-
-async def opted_out(engine: Engine, scope: Scope | None = None) -> list[tuple[str, str]]:
-    async with reading(engine) as connection:
-        return [(entry.phone, entry.scope) async for entry in stream_opted_out(connection, scope)]
-
-
-async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> None:
-    told = {phone(1): "list.csv, line 2", phone(2): "list.csv, line 3"}
-    assert await news(engine, told) == {phone(1), phone(2)}
-    assert await news(engine, {**told, phone(3): "x"}, seconds=2) == {phone(3)}
-    assert await news(engine, {}) == set()
-    async with reading(engine) as connection:
-        assert await log_of(connection, phone(1)) == [
-            LogEntry(phone(1), "out", "marketing", later(1), "import:me", "list.csv, line 2")
-        ]
-        assert await optout_scopes(connection, [phone(n) for n in range(5)]) == {
-            phone(n): {"marketing"} for n in (1, 2, 3)
-        }
-
-
-async def test_scopes_are_apart_and_coming_back_lifts_both(engine: Engine) -> None:
-    await news(engine, {phone(1): "a"})
-    await news(engine, {phone(1): "b"}, StopWord("out", "all"), 2)
-    assert await opted_out(engine) == [(phone(1), "marketing"), (phone(1), "all")]
-    assert await opted_out(engine, "all") == [(phone(1), "all")]
-    assert await news(engine, {phone(1): "c"}, StopWord("in", "marketing"), 3) == {phone(1)}
-    assert await opted_out(engine) == [(phone(1), "all")]
-    assert await news(engine, {phone(1): "d"}, IN, 4) == {phone(1)}
-    assert await opted_out(engine) == []
-    async with reading(engine) as connection:
-        assert [entry.evidence for entry in await log_of(connection, phone(1))] == ["a", "b", "c", "d"]
-
-
-async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothing(engine: Engine) -> None:
-    said = [(1, OUT), (2, StopWord("in", "marketing")), (3, OUT), (3, StopWord("in", "marketing"))]
-    orders = list(permutations(said))
-    for number, order in enumerate(orders):
-        for seconds, word in (*order, *order):
-            async with writing(engine) as connection:
-                await append_news(connection, words({phone(number): "crm"}, word, seconds, dated=True))
-    async with reading(engine) as connection:
-        held = [entry async for entry in stream_opted_out(connection, None)]
-        logs = [await log_of(connection, phone(number)) for number in range(len(orders))]
-    assert [(entry.phone, entry.at) for entry in sorted(held, key=lambda entry: entry.phone)] == [
-        (phone(n), later(3)) for n in range(len(orders))
-    ]
-    assert all(len(set(log)) == len(log) for log in logs)
-
-
-async def test_each_word_is_told_its_fate(engine: Engine) -> None:
-    async def fate(word: StopWord, seconds: float, dated: bool) -> Fate:
-        async with writing(engine) as connection:
-            return (await append_news(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[0]
-
-    back = StopWord("in", "marketing")
-    assert await fate(OUT, 5, True) is Fate.NEWS
-    assert await fate(OUT, 5, True) is Fate.KNOWN
-    assert await fate(OUT, 6, True) is Fate.AGAIN
-    assert await fate(OUT, 7, False) is Fate.KNOWN
-    assert await fate(back, 6, True) is Fate.OUTDATED
-    assert await fate(back, 5, False) is Fate.OUTDATED
-    assert await fate(back, 8, True) is Fate.NEWS
-    assert await fate(OUT, 7, True) is Fate.OUTDATED
-    assert await fate(OUT, 7, False) is Fate.NEWS  # heard of now, whatever another clock says
-
-
-async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
-    for seconds in (1, 2):
-        async with writing(engine) as connection:
-            out = await say_for(connection, phone(1), OUT, "hand:ada", f"call {seconds}", later(seconds))
-        assert [entry.at for entry in out] == [later(seconds)]
-    async with writing(engine) as connection:
-        assert (
-            await add_words(
-                connection, "webhook:shop", [Word(phone(1), "in", "marketing", later(1.5), "START")]
-            )
-            == 0
-        )  # it was said before what is known
-        assert await say_for(connection, phone(1), IN, "hand:ada", None, later(3)) == []
-        assert len(await log_of(connection, phone(1))) == 4
-
-
-async def test_nothing_of_the_log_is_ever_changed_or_deleted(engine: Engine) -> None:
-    seen: list[tuple[object, ...]] = []
-    for seconds, word in enumerate((OUT, IN, OUT, StopWord("out", "all"), IN)):
-        await news(engine, {phone(1): "x", phone(2): "y"}, word, seconds)
-        async with reading(engine) as connection:
-            rows = [tuple(row) for row in await connection.execute(select(optouts).order_by(optouts.c.id))]
-        assert rows[: len(seen)] == seen
-        assert len(rows) > len(seen)
-        seen = rows
-
-
-async def test_a_list_of_many_is_streamed_whole(engine: Engine) -> None:
-    told = {phone(number): "list" for number in range(2500)}
-    assert len(await news(engine, told)) == 2500
-    assert await opted_out(engine) == [(number, "marketing") for number in told]
 
 
 def write(folder: Path, text: str) -> Path:

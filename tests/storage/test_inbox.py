@@ -7,17 +7,14 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
-from storage.dispatch import optout_scopes
 from storage.engine import Engine, reading, writing
 from storage.inbox import (
     Arrival,
     News,
-    Word,
     add_notices,
-    add_words,
     count_refusals,
     is_outage,
     keep_webhooks,
@@ -26,8 +23,8 @@ from storage.inbox import (
     take_webhooks,
 )
 from storage.packing import pack, unpack
-from storage.tables import notices, optouts, webhook_refusals, webhooks
-from tests.support.campaigns import later, phone
+from storage.tables import notices, webhook_refusals, webhooks
+from tests.support.campaigns import later
 
 
 def arrival(body: bytes, account: str = "hooked") -> Arrival:
@@ -112,48 +109,6 @@ async def test_refusals_add_up(engine: Engine) -> None:
     async with reading(engine) as connection:
         rows = (await connection.execute(select(webhook_refusals).order_by(webhook_refusals.c.account))).all()
     assert [tuple(row) for row in rows] == [("hooked", 42, later(2)), ("other", 1, later(2))]
-
-
-def word(number: int, action: str, seconds: float) -> Word:
-    return Word(phone(number), "out" if action == "out" else "in", "marketing", later(seconds), "STOP")
-
-
-@pytest.mark.parametrize(
-    ("words", "stays_out"),
-    [
-        ([("out", 1)], True),
-        ([("out", 1), ("in", 2)], False),
-        ([("out", 1), ("in", 2), ("out", 1)], False),
-        ([("in", 2), ("out", 1)], False),
-        ([("in", 1), ("out", 2), ("in", 1)], True),
-        ([("in", 2), ("out", 2)], True),
-        ([("out", 2), ("in", 2)], True),
-    ],
-)
-async def test_the_newest_word_holds_however_it_is_repeated(
-    engine: Engine, words: list[tuple[str, float]], stays_out: bool
-) -> None:
-    for number, one_by_one in ((1, True), (2, False)):
-        said = [word(number, action, seconds) for action, seconds in words]
-        for portion in [[one] for one in said] if one_by_one else [said]:
-            async with writing(engine) as connection:
-                await add_words(connection, "webhook:hooked", portion)
-                await add_words(connection, "webhook:hooked", portion)
-    async with reading(engine) as connection:
-        scopes = await optout_scopes(connection, [phone(1), phone(2)])
-        rows = (await connection.execute(select(optouts))).all()
-    expected = {phone(1), phone(2)} if stays_out else set()
-    assert {person for person, found in scopes.items() if "marketing" in found} == expected
-    assert {(row.source, row.evidence) for row in rows} == {("webhook:hooked", "STOP")}
-
-
-async def test_a_repeated_opt_in_does_not_undo_a_later_opt_out_by_hand(engine: Engine) -> None:
-    async with writing(engine) as connection:
-        await add_words(connection, "webhook:hooked", [word(1, "in", 1)])
-        row = {"phone": phone(1), "scope": "marketing", "action": "out", "source": "user", "at": later(5)}
-        await connection.execute(insert(optouts), [row])
-        assert await add_words(connection, "webhook:hooked", [word(1, "in", 1)]) == 0
-        assert await optout_scopes(connection, [phone(1)]) == {phone(1): {"marketing"}}
 
 
 async def test_a_notice_is_kept_once(engine: Engine) -> None:

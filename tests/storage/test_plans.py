@@ -25,11 +25,11 @@ from storage.dispatch import (
     commit_intents,
     has_due_work,
     next_due,
-    optout_scopes,
     withdraw_intents,
 )
 from storage.engine import Connection, Engine, is_sqlite, open_engine, writing
 from storage.lanes import due_lanes, ensure_lanes
+from storage.optouts import optout_scopes
 from storage.outcomes import Outcome, store_outcomes
 from storage.purging import OldRun, purge_jobs, purge_recipients
 from storage.quotas import note_reached, sends_by_day, slide_count, tier_use
