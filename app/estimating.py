@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.progress import row_counter
 from app.settings import Settings
 from campaigns.clock import Now, utc_now
 from campaigns.costs import Money
@@ -18,7 +19,10 @@ async def estimate_campaign(
 ) -> Estimate:
     """What is expected of the campaign. Raises NotFound where the settings lack its account or sender."""
     account = settings.account(campaign.spec.provider)
-    return await estimate(connection, campaign, account, house_caps=settings.caps, now=now)
+    with row_counter() as progress:
+        return await estimate(
+            connection, campaign, account, house_caps=settings.caps, now=now, progress=progress
+        )
 
 
 def worst_case_of(settings: Settings) -> WorstCase:

@@ -111,7 +111,7 @@ class _Bar:
 
 @contextmanager
 def row_counter() -> Iterator[Callable[[int], None] | None]:
-    """Counts the rows of a load on one line of a terminal, and takes the line away; None elsewhere."""
+    """Counts the rows that were gone through on one line of a terminal, and takes the line away; None elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -8,7 +8,7 @@ known of it, or it may close before the message's turn.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -97,9 +97,11 @@ async def estimate(
     *,
     house_caps: tuple[Cap, ...] = (),
     now: Now = utc_now,
+    progress: Callable[[int], None] | None = None,
 ) -> Estimate:
     """What is expected of a campaign whose provider is `account`, of its next run or of what is left of the open one.
 
+    `progress` is told how many recipients were gone through.
     Raises InvalidInput where the campaign is over, NotFound where the account lacks one of its senders.
     """
     moment = now()
@@ -117,7 +119,7 @@ async def estimate(
     for part in [await _open_part(connection, run) for run in opened] or [
         await _next_part(connection, campaign, result.at)
     ]:
-        await _foresee(connection, part, lanes, result)
+        await _foresee(connection, part, lanes, result, progress)
     return result
 
 
@@ -171,7 +173,13 @@ async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -
     return part
 
 
-async def _foresee(connection: Connection, part: _Part, lanes: dict[str, Lane], result: Estimate) -> None:
+async def _foresee(
+    connection: Connection,
+    part: _Part,
+    lanes: dict[str, Lane],
+    result: Estimate,
+    progress: Callable[[int], None] | None,
+) -> None:
     for name in part.spec.lanes:
         prices = await prices_at(connection, lanes[name].account.settings)
         part.plans[name] = plan_of(part.spec, lanes[name], prices)
@@ -187,6 +195,8 @@ async def _foresee(connection: Connection, part: _Part, lanes: dict[str, Lane], 
             known = await _read(connection, lanes[name], part.plans[name], prospects, result.at)
             for prospect in prospects:
                 _count(part, known, prospect, result)
+        if progress is not None:
+            progress(result.recipients)
     await _add_limits(connection, part, lanes, result)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import Column, Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.markets import LONGEST_PREFIX
@@ -51,7 +51,6 @@ async def future_jobs(
     """The jobs that a launch would make, in pages; their ids are 0. A contact's lane follows from its bucket."""
     person = recipients.c
     query = select(
-        person.id,
         person.phone,
         person.region,
         person.timezone,
@@ -59,7 +58,7 @@ async def future_jobs(
         person.bucket,
         person.send_at,
     ).where(of_audience(campaign_id))
-    async for rows in _pages(connection, query, person.id):
+    async for rows in _pages(connection, query, person.phone):
         yield [Prospect(_job(row, 0, 0), lanes[row.bucket % len(lanes)], row.send_at) for row in rows]
 
 
@@ -74,7 +73,7 @@ async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterato
         .join(recipients, person.id == jobs.c.recipient_id)
         .where(jobs.c.run_id == run_id, jobs.c.state == JobState.PENDING)
     )  # fmt: skip
-    async for rows in _pages(connection, query, jobs.c.id):
+    async for rows in _pages(connection, query, jobs.c.phone):
         yield [
             Prospect(_job(row, row.id, run_id, row.attempts, row.held_by, row.variant), row.lane, row.due_at)
             for row in rows
@@ -82,11 +81,12 @@ async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterato
 
 
 async def _pages(
-    connection: AsyncConnection, query: Select[Any], place: ColumnElement[int]
+    connection: AsyncConnection, query: Select[Any], phone: Column[str]
 ) -> AsyncIterator[Sequence[Row[Any]]]:
-    last = 0
-    while rows := (await connection.execute(query.where(place > last).order_by(place).limit(PAGE))).all():
-        last = rows[-1].id
+    """By phone: the indexes of an audience and of a run have it next, so each page is read and nothing before it."""
+    last = ""
+    while rows := (await connection.execute(query.where(phone > last).order_by(phone).limit(PAGE))).all():
+        last = rows[-1].phone
         yield rows
 
 

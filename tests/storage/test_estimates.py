@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -56,10 +57,15 @@ async def given(engine: Engine, wanted: CampaignSpec, size: int, **options: Any)
 
 
 async def found(
-    engine: Engine, settings: AccountSettings, name: str = "spring", at: datetime = NOW
+    engine: Engine,
+    settings: AccountSettings,
+    name: str = "spring",
+    at: datetime = NOW,
+    progress: Callable[[int], None] | None = None,
 ) -> Estimate:
     async with reading(engine) as connection:
-        return await estimate(connection, await require(connection, name), settings, now=lambda: at)
+        campaign = await require(connection, name)
+        return await estimate(connection, campaign, settings, now=lambda: at, progress=progress)
 
 
 async def open_until(engine: Engine, number: int, until: datetime) -> None:
@@ -325,8 +331,10 @@ async def test_pages_join_without_a_seam(
     await given(engine, given_spec(senders=["one", "two"]), 25)
     whole = await found(engine, meta)
     monkeypatch.setattr("storage.estimates.PAGE", 7)
-    paged = await found(engine, meta)
+    seen: list[int] = []
+    paged = await found(engine, meta, progress=seen.append)
     assert (whole.recipients, paged.recipients) == (25, 25)
+    assert seen == [7, 14, 21, 25]
     assert costs(whole) == costs(paged)
 
 

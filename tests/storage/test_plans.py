@@ -27,7 +27,8 @@ from storage.dispatch import (
     next_due,
     withdraw_intents,
 )
-from storage.engine import Connection, Engine, is_sqlite, open_engine, writing
+from storage.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
+from storage.estimates import future_jobs, pending_jobs
 from storage.lanes import due_lanes, ensure_lanes
 from storage.optouts import optout_scopes
 from storage.outcomes import Outcome, store_outcomes
@@ -153,9 +154,7 @@ async def whole_reads(connection: Connection, statement: str, parameters: Any) -
         steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         scanned = [step[-1].split() for step in steps]
         return [words[1] for words in scanned if words[0] == "SCAN" and words[1] in BIG]
-    # These tables are tiny, and reading them whole would be right: what counts is that there is another way.
-    for way in ("seqscan", "hashjoin", "mergejoin"):
-        await connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+    await avoid_whole_reads(connection)
     explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
     plan = list(nodes(explained.scalar_one()[0]["Plan"]))
     newest = [node["Plans"][0] for node in plan if node["Node Type"] == "Limit" and node["Plan Rows"] == 1]
@@ -165,6 +164,12 @@ async def whole_reads(connection: Connection, statement: str, parameters: Any) -
         if node.get("Relation Name") in BIG and "Scan" in node["Node Type"] and not is_keyed(node)
         if node not in newest or "Index" not in node["Node Type"]  # the one end of an index
     ]
+
+
+async def avoid_whole_reads(connection: Connection) -> None:
+    """These tables are tiny, and reading them whole would be right: what counts is that there is another way."""
+    for way in ("seqscan", "hashjoin", "mergejoin"):
+        await connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
 
 
 async def test_a_purge_reads_no_table_for_each_row_of_another(postgres_url: str) -> None:
@@ -181,6 +186,30 @@ async def test_a_purge_reads_no_table_for_each_row_of_another(postgres_url: str)
         for statement, parameters in asked + batch:
             assert await rows_handled(connection, statement, parameters) <= 12 * size, statement
     await engine.dispose()
+
+
+async def test_a_page_of_an_estimate_is_read_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To sort all that is left of an audience for each of its pages would take minutes of a million."""
+    monkeypatch.setattr("storage.estimates.PAGE", 20)
+    size = 1_500
+    await store_campaign(engine, spec(), size)
+    await launch_due(engine)
+    async with writing(engine) as connection:
+        await connection.exec_driver_sql("ANALYZE")
+    with statements(engine) as asked:
+        async with reading(engine) as connection:
+            future = [page async for page in future_jobs(connection, 1, [LANE])]
+            pending = [page async for page in pending_jobs(connection, 1)]
+    assert sum(map(len, future)) == sum(map(len, pending)) == size
+    assert len(asked) == 2 * (size / 20 + 1)
+    async with reading(engine) as connection:
+        for statement, parameters in asked:
+            if is_sqlite(connection):
+                steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                assert not [step[-1] for step in steps if "TEMP B-TREE" in step[-1]], statement
+            else:
+                await avoid_whole_reads(connection)
+                assert await rows_handled(connection, statement, parameters) <= 6 * 20, statement
 
 
 async def long_over(engine: Engine, size: int) -> None:
