@@ -153,20 +153,20 @@ async def test_a_campaign_that_may_seldom_send_does_not_hold_up_another(world: W
 
 
 async def test_a_very_low_account_rate_still_sends(
-    world: World, lane: Lane, monkeypatch: pytest.MonkeyPatch
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking whether the sender is well takes a turn of the account's rate: it must not take every one."""
     monkeypatch.setattr(shifts, "SHIFT", timedelta(seconds=0.5))
-    world.account = world.account.model_copy(update={"rate": Rate(1, timedelta(seconds=1.5))})
-    await world.campaign(spec(), 3)
-    await asyncio.wait_for(world.run(), 30)
-    assert once_each(await world.ledger(), 3)
+    sqlite_world.account = sqlite_world.account.model_copy(update={"rate": Rate(1, timedelta(seconds=1.5))})
+    await sqlite_world.campaign(spec(), 3)
+    await asyncio.wait_for(sqlite_world.run(), 30)
+    assert once_each(await sqlite_world.ledger(), 3)
 
 
-async def test_pause_and_resume_do_not_shorten_the_gap(world: World) -> None:
+async def test_pause_and_resume_do_not_shorten_the_gap(sqlite_world: World) -> None:
     """While another campaign keeps the lane's shift alive."""
-    await world.campaign(spec("slow", pace={"delay_between": 3000}, content={"text": "slow"}), 2)
-    await world.campaign(spec("other", pace={"delay_between": 40}, content={"text": "other"}), 80)
+    await sqlite_world.campaign(spec("slow", pace={"delay_between": 3000}, content={"text": "slow"}), 2)
+    await sqlite_world.campaign(spec("other", pace={"delay_between": 40}, content={"text": "other"}), 80)
     times: list[float] = []
 
     async def watch(request: httpx.Request) -> None:
@@ -177,13 +177,13 @@ async def test_pause_and_resume_do_not_shorten_the_gap(world: World) -> None:
 
     async def pause_and_resume() -> None:
         await asyncio.sleep(0.3)
-        await pause(world.engine, "slow")
+        await pause(sqlite_world.engine, "slow")
         await asyncio.sleep(0.5)
-        await resume(world.engine, "slow")
+        await resume(sqlite_world.engine, "slow")
 
     changes: list[Any] = []
-    world.transport.before_send = watch
-    await world.run()
+    sqlite_world.transport.before_send = watch
+    await sqlite_world.run()
     assert len(times) == 2
     assert times[1] - times[0] >= 3.0 - 0.02
 
@@ -240,10 +240,10 @@ async def test_a_message_held_back_by_its_lane_costs_no_attempt(world: World) ->
     assert min(waited) >= timedelta(seconds=1)  # the others were due at once: it is the lane that rested
 
 
-async def test_a_stop_does_not_wait_for_all_receipts(world: World) -> None:
+async def test_a_stop_does_not_wait_for_all_receipts(sqlite_world: World) -> None:
     """Every receipt asked for one by one at one request a second would take the account five minutes."""
-    await launched(world, 300)
-    async with writing(world.engine) as connection:
+    await launched(sqlite_world, 300)
+    async with writing(sqlite_world.engine) as connection:
         await ensure_lanes(connection, ["ourvoice/shop"])
         for number in range(1, 301):
             await connection.execute(
@@ -253,10 +253,10 @@ async def test_a_stop_does_not_wait_for_all_receipts(world: World) -> None:
                     state="accepted", provider_message_id=f"m{number}", accepted_at=later(0), poll_at=later(0)
                 )
             )
-    world.account = world.account.model_copy(update={"rate": Rate.parse("2/s")})
+    sqlite_world.account = sqlite_world.account.model_copy(update={"rate": Rate.parse("2/s")})
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(1.0, stop.set)
-    await asyncio.wait_for(world.run(until_idle=False, stop=stop), 25)
+    await asyncio.wait_for(sqlite_world.run(until_idle=False, stop=stop), 25)
 
 
 async def test_an_adapter_that_breaks_leaves_no_message_as_being_sent(
