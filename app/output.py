@@ -131,14 +131,16 @@ def _rich_table(title: str | None, headings: Sequence[str], rows: Sequence[Seque
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_edge=False)
+    console, table = Console(), Table(box=SIMPLE_HEAD, show_edge=False)
     for heading in headings:
         table.add_column(
             heading.removeprefix(RIGHT), justify="right" if heading.startswith(RIGHT) else "left"
         )
     for row in rows:
         table.add_row(*(escape(text) for text in row), style=_tone(row))
-    Console().print(table)
+    if title:
+        console.print(title, style="bold", markup=False, highlight=False)
+    console.print(table)
 
 
 def _tone(row: Sequence[str]) -> str | None:

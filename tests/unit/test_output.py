@@ -89,3 +89,11 @@ def test_a_share_is_a_percentage(share: float | None, text: str) -> None:
 def test_progress_is_told_in_a_line(eta: float | None, left: str) -> None:
     snapshot = Snapshot(NOW, 1000, {"pending": 880, "sent": 100, "delivered": 20, "failed": 0}, 80.0, eta)
     assert describe(snapshot) == f"120/1,000 (12%)  80.0/s{left}  880 pending, 100 sent, 20 delivered"
+
+
+def test_a_title_is_one_line_however_narrow_the_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.output.on_terminal", lambda: True)
+    print_table("How long each limit [of the run] would make it", ["limit"], [["tier"]])
+    assert capsys.readouterr().out.startswith("How long each limit [of the run] would make it\n")
