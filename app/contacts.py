@@ -66,7 +66,7 @@ class ImportReport:
         self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]
         told = partial(zip, words.values(), fates, strict=True)
         outdated = {word.line for word, fate in told() if fate is Fate.OUTDATED}
-        news = {word.line: word.action for word, fate in told() if fate is Fate.NEWS}
+        news = {word.line: word.entry.action for word, fate in told() if fate is Fate.NEWS}
         self.outdated += len(outdated)
         self.opted.update(action for line, action in news.items() if line not in outdated)
 
@@ -155,8 +155,9 @@ def _words(chunk: Chunk, name: str, otherwise: Said) -> _Words:
         evidence = _storable(proof) if proof else f"{place} {line}"
         for scope in _scopes(action, asked):
             last = words.get((phone, scope))
-            if last is None or comes_after(at, action, last.at, last.action):
-                words[phone, scope] = NewWord(phone, action, scope, at, source, evidence, dated, line)
+            if last is None or comes_after(at, action, last.entry.at, last.entry.action):
+                entry = LogEntry(phone, action, scope, at, source, evidence)
+                words[phone, scope] = NewWord(entry, dated, line)
     return words
 
 

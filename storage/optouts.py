@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
@@ -41,14 +41,9 @@ _ENTRY: Final = tuple(optouts.c[name] for name in LogEntry.__slots__)
 class NewWord(NamedTuple):
     """A word of a list: heard of now, and perhaps said before."""
 
-    phone: str
-    action: Action
-    scope: Scope
-    at: datetime
-    source: str
-    evidence: str | None
+    entry: LogEntry
     dated: bool
-    """Whether `at` is when it was said, and not when it was heard of."""
+    """Whether it has the moment at which it was said, and not that at which it was heard of."""
     line: int
     """Of the list."""
 
@@ -86,40 +81,43 @@ async def add_by_hand(connection: AsyncConnection, entries: Sequence[LogEntry]) 
     """Add what was said just now, of one phone each scope once: it holds, even where the log says it already."""
     if entries:
         newest = await _newest(connection, entries)
-        rows = [_row(entry, newest.get(number)) for number, entry in enumerate(entries)]
+        rows = [_row(_holding(entry, newest.get(number))) for number, entry in enumerate(entries)]
         await connection.execute(insert(optouts), rows)
 
 
-def _row(word: LogEntry | NewWord, last: _Last | None) -> dict[str, Any]:
-    """To store a word that holds over the last one, though another clock may have run ahead."""
-    at = word.at
-    if last is not None and not comes_after(at, word.action, *last):
-        at = last[0] + timedelta(milliseconds=1)
-    return {name: getattr(word, name) for name in LogEntry.__slots__} | {"at": at}
+def _holding(entry: LogEntry, last: _Last | None) -> LogEntry:
+    """The entry as one that holds over the last one, though another clock may have run ahead."""
+    if last is None or comes_after(entry.at, entry.action, *last):
+        return entry
+    return replace(entry, at=last[0] + timedelta(milliseconds=1))
+
+
+def _row(entry: LogEntry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in LogEntry.__slots__}
 
 
 async def append_news(connection: AsyncConnection, words: Sequence[NewWord]) -> list[Fate]:
     """Keep those of the words that are news, at most one given of each phone and scope; the fate of each, in order."""
     if not words:
         return []
-    newest = await _newest(connection, words)
+    newest = await _newest(connection, [word.entry for word in words])
     fates = [_fate(word, newest.get(number)) for number, word in enumerate(words)]
     kept = [
-        _row(word, newest.get(number))
+        _holding(word.entry, newest.get(number))
         for number, (word, fate) in enumerate(zip(words, fates, strict=True))
         if fate is Fate.NEWS or fate is Fate.AGAIN
     ]
     if kept:
-        rows = [row | {"at": to_millis(row["at"])} for row in kept]
+        rows = [{**_row(entry), "at": to_millis(entry.at)} for entry in kept]
         given = table_of(connection, rows, **{name: optouts.c[name].type for name in LogEntry.__slots__})
         columns = [given.c[name] for name in LogEntry.__slots__]
         await connection.execute(insert(optouts).from_select(list(LogEntry.__slots__), select(*columns)))
     return fates
 
 
-async def _newest(connection: AsyncConnection, words: Sequence[LogEntry | NewWord]) -> dict[int, _Last]:
-    """Position in `words` -> the word that holds of that phone and scope, where there is one."""
-    rows = [{"number": at, "phone": word.phone, "scope": word.scope} for at, word in enumerate(words)]
+async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> dict[int, _Last]:
+    """Position in `entries` -> the word that holds of that phone and scope, where there is one."""
+    rows = [{"number": at, "phone": entry.phone, "scope": entry.scope} for at, entry in enumerate(entries)]
     given = table_of(connection, rows, number=Integer(), phone=Text(), scope=Text())
     log = optouts.alias("log")
     last = (
@@ -138,8 +136,9 @@ def _fate(word: NewWord, last: _Last | None) -> Fate:
     """An undated opt-out always counts: it was heard of just now."""
     if last is None:
         return Fate.NEWS
-    known = word.action == last[1]
-    if (word.action == "out" and not word.dated) or comes_after(word.at, word.action, *last):
+    entry = word.entry
+    known = entry.action == last[1]
+    if (entry.action == "out" and not word.dated) or comes_after(entry.at, entry.action, *last):
         if not known:
             return Fate.NEWS
         return Fate.AGAIN if word.dated else Fate.KNOWN
@@ -158,16 +157,8 @@ async def add_words(connection: AsyncConnection, source: str, words: Sequence[Wo
         if last is not None and not comes_after(word.at, word.action, *last):
             continue
         known[word.phone, word.scope] = (word.at, word.action)
-        rows.append(
-            {
-                "phone": word.phone,
-                "scope": word.scope,
-                "action": word.action,
-                "source": source,
-                "evidence": word.evidence,
-                "at": word.at,
-            }
-        )
+        entry = LogEntry(word.phone, word.action, word.scope, word.at, source, word.evidence)
+        rows.append(_row(entry))
     if rows:
         await connection.execute(insert(optouts), rows)
     return len(rows)

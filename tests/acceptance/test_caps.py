@@ -122,12 +122,12 @@ async def test_a_house_cap_holds_for_every_campaign(engine: Engine, tmp_path: Pa
     assert len(await transport.ledger()) == 3
 
 
-async def test_a_paced_campaign_never_exceeds_its_pair_gap(sqlite_engine: Engine, tmp_path: Path) -> None:
+async def test_a_paced_campaign_never_exceeds_its_pair_gap(engine: Engine, tmp_path: Path) -> None:
     for number in range(2):
-        await store_campaign(sqlite_engine, capped(number, "kapso", ["one"], caps=[]), 2)
+        await store_campaign(engine, capped(number, "kapso", ["one"], caps=[]), 2)
     transport = InMemory(Settings())
     await run(
-        sqlite_engine,
+        engine,
         {"kapso": account_at("kapso", tmp_path / "key", rate="50/s")},
         until_idle=True,
         wait_receipts=timedelta(0),

@@ -19,7 +19,7 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.stop_words import StopWord
 from cli import cli
 from storage.engine import reading, writing
-from storage.optouts import NewWord, append_news
+from storage.optouts import LogEntry, NewWord, append_news
 from storage.tables import jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import phone, spec
@@ -238,12 +238,11 @@ async def test_nothing_is_sent_after_an_opt_out_is_stored(world: World, gap: int
     async def opt_out_at_the_tenth(_request: httpx.Request) -> None:
         calls.append(1)
         if len(calls) == 10:
-            everybody = {phone(number): "STOP" for number in range(size)}
-            said: Any = {"action": "out", "scope": "marketing", "source": "hand:ada", "at": utc_now()}
-            words = [
-                NewWord(number, evidence=text, dated=False, line=2, **said)
-                for number, text in everybody.items()
+            said = [
+                LogEntry(phone(number), "out", "marketing", utc_now(), "hand:ada", "STOP")
+                for number in range(size)
             ]
+            words = [NewWord(entry, dated=False, line=2) for entry in said]
             async with writing(world.engine) as connection:
                 await append_news(connection, words)
             async with reading(world.engine) as connection:

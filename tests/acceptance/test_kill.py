@@ -18,7 +18,7 @@ def test_a_run_of_2000_survives_being_killed_again_and_again(
 ) -> None:
     url = f"sqlite:///{tmp_path / 'drumbeat.db'}"
     verdict = kill_again_and_again(
-        tmp_path, url, size=2000, seed=seed, faults=faults, content=content, kills=4
+        tmp_path, url, size=2000, seed=seed, faults=faults, content=content, kills=6
     )
     judge(verdict, 2000)
     assert verdict.kills >= 3

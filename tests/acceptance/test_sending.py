@@ -206,15 +206,15 @@ async def test_a_slice_opened_ahead_is_taken_back_when_the_campaign_pauses(world
     assert len(await world.ledger()) == 60
 
 
-async def test_a_throttled_lane_rests_as_long_as_it_was_asked(sqlite_world: World) -> None:
-    await sqlite_world.tell(
+async def test_a_throttled_lane_rests_as_long_as_it_was_asked(world: World) -> None:
+    await world.tell(
         "POST",
         "/_faults",
         {"kind": "429", "times": 1, "retry_after": 3, "method": "POST", "path": "/messages"},
     )
-    await sqlite_world.campaign(spec(), 5)
-    await sqlite_world.run()
-    async with reading(sqlite_world.engine) as connection:
+    await world.campaign(spec(), 5)
+    await world.run()
+    async with reading(world.engine) as connection:
         refused = (await connection.execute(select(attempts).where(attempts.c.outcome == "throttled"))).one()
         first_taken = await connection.scalar(
             select(func.min(attempts.c.intent_at, type_=attempts.c.intent_at.type)).where(
@@ -222,7 +222,7 @@ async def test_a_throttled_lane_rests_as_long_as_it_was_asked(sqlite_world: Worl
             )
         )
     assert first_taken - refused.ended_at >= timedelta(seconds=3)
-    assert Counter(Counter(m["to"] for m in await sqlite_world.ledger()).values()) == {1: 5}
+    assert Counter(Counter(m["to"] for m in await world.ledger()).values()) == {1: 5}
 
 
 async def test_a_server_error_is_looked_up_and_never_sent_twice(world: World) -> None:

@@ -109,15 +109,15 @@ async def test_a_fifth_tries_both_and_the_rest_gets_the_winner(world: World) -> 
     )
 
 
-async def test_the_test_ends_while_the_runner_runs(sqlite_world: World) -> None:
+async def test_the_test_ends_while_the_runner_runs(world: World) -> None:
     wanted = on_trial(by="delivered", after="6s")
-    await sqlite_world.campaign(wanted, SIZE)
-    await sqlite_world.run()
-    winner, reason = await result(sqlite_world.engine)
+    await world.campaign(wanted, SIZE)
+    await world.run()
+    winner, reason = await result(world.engine)
     assert winner == "a"
     assert reason
     assert reason.startswith("a and b are equal (delivered: a ")
-    assert await received(sqlite_world) == everybody(wanted, "a")
+    assert await received(world) == everybody(wanted, "a")
 
 
 async def test_a_killed_engine_changes_nobodys_variant(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import permutations
-from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
@@ -31,10 +30,11 @@ OUT, IN = StopWord("out", "marketing"), StopWord("in", "all")
 BACK = StopWord("in", "marketing")
 
 
-def words(told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1, **more: Any) -> list[NewWord]:
-    said = {"at": later(seconds), "source": "import:me", "dated": False, "line": 2, **more}
+def words(
+    told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1, *, dated: bool = False
+) -> list[NewWord]:
     return [
-        NewWord(phone=number, action=word.action, scope=scope, evidence=evidence, **said)
+        NewWord(LogEntry(number, word.action, scope, later(seconds), "import:me", evidence), dated, line=2)
         for number, evidence in told.items()
         for scope in word.scopes
     ]
@@ -44,7 +44,7 @@ async def news(engine: Engine, told: Mapping[str, str], word: StopWord = OUT, se
     given_words = words(told, word, seconds)
     async with writing(engine) as connection:
         fates = await append_news(connection, given_words)
-    return {one.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.NEWS}
+    return {one.entry.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.NEWS}
 
 
 async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> None:
@@ -162,7 +162,7 @@ async def test_words_stored_at_once_hold_by_when_they_were_said(postgres_url: st
 async def test_what_is_said_by_hand_holds_whatever_other_clocks_say(engine: Engine, action: Action) -> None:
     other: Action = "in" if action == "out" else "out"
     async with writing(engine) as connection:
-        await add_words(connection, "webhook:hooked", [word(1, other, 60), word(2, other, 60)])
+        await add_words(connection, "webhook:hooked", [word(1, other, 60)])
         standing = await say_for(
             connection, phone(1), StopWord(action, "marketing"), "hand:ada", None, later(1)
         )
