@@ -14,34 +14,34 @@ from typing import Any, Final, Literal
 
 import click
 
-from app.context import Context
+from app.wiring.context import Context
 from campaigns.errors import DrumbeatError
 
 COMMANDS: Final = {
-    "demo": ("app.commands.demo:demo", "The whole thing, in half a minute, with nobody's real number."),
-    "init": ("app.commands.project:init", "Write a drumbeat.toml and a sample campaign to start from."),
-    "doctor": ("app.commands.doctor:doctor", "Check settings, secrets, database and providers."),
-    "campaign": ("app.commands.campaign:campaign", "Check, load and steer campaigns."),
-    "run": ("app.commands.run:run", "Send what is due, until it is stopped."),
-    "worker": ("app.commands.worker:worker", "Send on this machine what a clock gives out."),
-    "workers": ("app.commands.worker:workers", "Who works on this database, and on what."),
-    "serve": ("app.commands.serve:serve", "Take the providers' webhooks, until it is stopped."),
-    "reconcile": ("app.commands.run:reconcile", "Ask the providers once what became of the messages."),
-    "report": ("app.commands.report:report", "Who got it, who did not and why, and what it cost."),
-    "why": ("app.commands.why:why", "Everything that happened to one recipient, and what holds it."),
+    "demo": ("terminal.commands.demo:demo", "The whole thing, in half a minute, with nobody's real number."),
+    "init": ("terminal.commands.project:init", "Write a drumbeat.toml and a sample campaign to start from."),
+    "doctor": ("terminal.commands.doctor:doctor", "Check settings, secrets, database and providers."),
+    "campaign": ("terminal.commands.campaign:campaign", "Check, load and steer campaigns."),
+    "run": ("terminal.commands.run:run", "Send what is due, until it is stopped."),
+    "worker": ("terminal.commands.worker:worker", "Send on this machine what a clock gives out."),
+    "workers": ("terminal.commands.worker:workers", "Who works on this database, and on what."),
+    "serve": ("terminal.commands.serve:serve", "Take the providers' webhooks, until it is stopped."),
+    "reconcile": ("terminal.commands.run:reconcile", "Ask the providers once what became of the messages."),
+    "report": ("terminal.commands.report:report", "Who got it, who did not and why, and what it cost."),
+    "why": ("terminal.commands.why:why", "Everything that happened to one recipient, and what holds it."),
     "contacts": (
-        "app.commands.contacts:contacts",
+        "terminal.commands.contacts:contacts",
         "Who wants no more messages, and all that is known of a person.",
     ),
-    "rates": ("app.commands.rates:rates", "What messages cost, as dated cards with their sources."),
-    "session": ("app.commands.session:session", "Connect phones to a session gateway by QR code."),
-    "provider": ("app.commands.provider:provider", "The providers there are, and whether yours answer."),
-    "db": ("app.commands.project:db", "The database."),
+    "rates": ("terminal.commands.rates:rates", "What messages cost, as dated cards with their sources."),
+    "session": ("terminal.commands.session:session", "Connect phones to a session gateway by QR code."),
+    "provider": ("terminal.commands.provider:provider", "The providers there are, and whether yours answer."),
+    "db": ("terminal.commands.project:db", "The database."),
     "emulator": (
-        "app.commands.emulator:emulator",
+        "terminal.commands.emulator:emulator",
         "Serve a strict imitation of the providers on this machine.",
     ),
-    "completion": ("app.commands.completion:completion", "Print the shell completion script."),
+    "completion": ("terminal.commands.completion:completion", "Print the shell completion script."),
 }
 """Name -> where the command is, and its line in the help."""
 

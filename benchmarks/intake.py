@@ -23,12 +23,12 @@ from sqlalchemy import insert
 
 from benchmarks.figures import measured, show
 from benchmarks.seeding import DATABASES
-from campaigns.clock import utc_now
 from campaigns.intake.model import IntakeOptions
 from campaigns.states import CampaignState
-from scheduler.load import load
-from storage.audience import ImportCounts, close_import, open_import
-from storage.engine import Connection, Engine, is_sqlite, open_engine, writing
+from campaigns.time.clock import utc_now
+from scheduler.audience.load import load
+from storage.audience.audience import ImportCounts, close_import, open_import
+from storage.database.engine import Connection, Engine, is_sqlite, open_engine, writing
 from storage.tables import campaigns, metadata, recipients
 
 ROWS = 1_000_000

@@ -15,17 +15,17 @@ from typing import Final
 
 from sqlalchemy import text
 
-from app.reports import delivery_report
-from app.running import run_loop
-from app.settings import Settings
-from app.stories import tell_story
+from app.views.recipient_timeline import tell_story
+from app.views.reports import delivery_report
+from app.wiring.settings import Settings
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, DATABASES, LANE, campaign, meta_account, phone, store
-from campaigns.clock import utc_now
-from scheduler.launch import launch_due
-from storage.dispatch import Intent, claim_due, commit_intents
-from storage.engine import Engine, open_engine, reading, writing
-from storage.space import free_space
+from campaigns.time.clock import utc_now
+from scheduler.clock.launch import launch_due
+from storage.database.engine import Engine, open_engine, reading, writing
+from storage.database.vacuum import free_space
+from storage.sending.intents import Intent, claim_due, commit_intents
+from terminal.running import run_loop
 
 MILLION: Final = 1_000_000
 SIZES: Final = (10_000, 100_000, MILLION)

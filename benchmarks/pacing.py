@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from app.running import run_loop
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_database, store
 from benchmarks.stub import stub_server
-from scheduler.runner import run
-from storage.engine import open_engine
+from scheduler.clock.runner import run
+from storage.database.engine import open_engine
+from terminal.running import run_loop
 
 RATES: Final = (1, 20, 80, 1_000)
 """Messages a second: a phone on a gateway; what Meta gives to begin with; its standard; its most."""

@@ -17,9 +17,9 @@ from typing import Final
 
 import orjson
 
-from app.running import run_loop
 from benchmarks.seeding import ACCOUNT, BEGUN, SENDER
-from providers.meta import MetaAccount
+from providers.meta.adapter import MetaAccount
+from terminal.running import run_loop
 
 CONNECTIONS: Final = 64
 SECRET: Final = "the secret of the benchmarks"

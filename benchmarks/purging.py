@@ -21,18 +21,18 @@ from typing import Final
 
 from sqlalchemy import TextClause, text
 
-from app.running import run_loop
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, DATABASES, campaign, meta_account, store
 from benchmarks.stub import stub_server
-from campaigns.clock import utc_now
+from campaigns.time.clock import utc_now
 from providers.settings import AccountSettings
-from scheduler.launch import launch_due
-from scheduler.purge import carry_out, plan_purge
-from scheduler.runner import run
-from storage.engine import Engine, open_engine, reading, writing
-from storage.space import free_space
+from scheduler.actions.purge import carry_out, plan_purge
+from scheduler.clock.launch import launch_due
+from scheduler.clock.runner import run
+from storage.database.engine import Engine, open_engine, reading, writing
+from storage.database.vacuum import free_space
 from storage.tables import to_millis
+from terminal.running import run_loop
 
 OLD: Final = 100_000
 LARGE: Final = 1_000_000

@@ -17,17 +17,17 @@ from typing import Any, Final
 
 from sqlalchemy import Text, func, insert, literal, select, update
 
-from app.running import run_loop
 from benchmarks.posting import SENT_AT, body, hooked_accounts, message_id
 from benchmarks.seeding import BEGUN, LANE, campaign, new_database, store
-from campaigns.clock import utc_now
 from campaigns.states import JobState, RunState
-from scheduler.inbox import process_inbox
-from scheduler.lanes import Account, open_account
-from storage.bulk import table_of
-from storage.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
-from storage.inbox import Arrival, keep_webhooks
+from campaigns.time.clock import utc_now
+from scheduler.receipts.inbox import process_inbox
+from scheduler.sending.lanes import Account, open_account
+from storage.database.bulk import table_of
+from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
+from storage.receipts.inbox import Arrival, keep_webhooks
 from storage.tables import Id, campaigns, events, jobs, recipients, runs
+from terminal.running import run_loop
 
 ROUNDS: Final = 3
 AT_ONCE: Final = 20_000

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import insert, text
 
-from campaigns.spec import CampaignSpec
+from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
-from providers.meta import MetaAccount
-from storage.engine import Engine, writing
-from storage.schema import upgrade
+from providers.meta.adapter import MetaAccount
+from storage.database.engine import Engine, writing
+from storage.database.schema import upgrade
 from storage.tables import campaigns, imports
 
 ACCOUNT: Final = "meta"

@@ -25,17 +25,17 @@ import httpx
 import psutil
 from sqlalchemy import func, select
 
-from app.running import run_loop
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_database, phone, store
 from benchmarks.stub import stub_server
-from campaigns.templates import Renderer
+from campaigns.message.templates import Renderer
 from providers.base import Call
-from providers.http import JSON_HEADERS, Answer, Request
-from scheduler.lanes import Account, open_account
-from scheduler.runner import run
-from storage.engine import Engine, open_engine, reading
+from providers.http.client import JSON_HEADERS, Answer, Request
+from scheduler.clock.runner import run
+from scheduler.sending.lanes import Account, open_account
+from storage.database.engine import Engine, open_engine, reading
 from storage.tables import attempts, events
+from terminal.running import run_loop
 
 SIZE: Final = 10_000
 TIMES: Final = 5

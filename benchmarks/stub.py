@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from typing import cast
 
-from app.running import run_loop
+from terminal.running import run_loop
 
 _SENT = b'{"messaging_product":"whatsapp","messages":[{"id":"wamid.%020d"}]}'
 _NUMBER = b'{"status":"CONNECTED","id":"106540352242922"}'

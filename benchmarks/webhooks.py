@@ -21,18 +21,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.running import run_loop
-from app.serving import serving
-from app.settings import Settings
+from app.wiring.settings import Settings
 from benchmarks import reconciliation
 from benchmarks.posting import Posted, Poster, hooked_accounts
 from benchmarks.reconciliation import child, store_accepted
 from benchmarks.seeding import ACCOUNT, new_database
-from scheduler.lanes import open_account
-from storage.engine import open_engine, reading
-from storage.schema import upgrade
+from scheduler.sending.lanes import open_account
+from storage.database.engine import open_engine, reading
+from storage.database.schema import upgrade
 from storage.tables import webhooks
-from web.ingress import create_app
+from terminal.running import run_loop
+from web.server import serving
+from web.webhooks.ingress import create_app
 
 INGRESS_BARS: Final = {1: 0.3, 100: 0.5}
 """By the statuses in one POST."""

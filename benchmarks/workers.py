@@ -23,18 +23,18 @@ from typing import Final
 import psutil
 from sqlalchemy import func, select, text
 
-from app.running import run_loop
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_server, store
 from benchmarks.stub import stub_server
-from campaigns.clock import utc_now
-from providers.meta import MetaAccount
+from campaigns.time.clock import utc_now
+from providers.meta.adapter import MetaAccount
+from scheduler.clock.runner import run
 from scheduler.engines.procrastinate import Queue, install, open_queue, serve
-from scheduler.runner import run
-from scheduler.working import work
-from storage.engine import Engine, open_engine, reading
-from storage.lanes import DueLane
+from scheduler.engines.worker import work
+from storage.database.engine import Engine, open_engine, reading
+from storage.sending.lanes import DueLane
 from storage.tables import attempts
+from terminal.running import run_loop
 
 SIZE: Final = 10_000
 TIMES: Final = 3

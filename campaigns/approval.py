@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from campaigns.costs import Money, plain
+from campaigns.money.costs import Money, plain
 
 
 @dataclass(frozen=True, slots=True)

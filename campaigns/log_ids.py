@@ -1,6 +1,6 @@
 """Which lane, run and job a log line is about: said once by whoever works on them, true of every line written beneath.
 
-Tasks started meanwhile inherit it. `app.logs` puts it into the lines.
+Tasks started meanwhile inherit it. `app.wiring.logs` puts it into the lines.
 """
 
 from __future__ import annotations

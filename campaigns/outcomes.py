@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
-from campaigns.costs import Money
+from campaigns.money.costs import Money
 from campaigns.states import JobState
 
 

@@ -19,8 +19,8 @@ from generate_lists import codes_page, reasons_page, states_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app.settings import ApprovalSettings, DatabaseSettings
-from campaigns.content_spec import (
+from app.wiring.settings import ApprovalSettings, DatabaseSettings
+from campaigns.message.content_spec import (
     AudioSpec,
     ButtonSpec,
     ContactSpec,
@@ -38,12 +38,12 @@ from campaigns.content_spec import (
     TemplateHeaderSpec,
     TemplateSpec,
 )
-from campaigns.costs import NO_CURRENCY
-from campaigns.pace import Rate, write_duration
-from campaigns.rules_spec import BreakerSpec, BudgetSpec, CapSpec, ConsentSpec, HoldoutSpec, HoursSpec
-from campaigns.schedule_spec import ScheduleSpec
-from campaigns.spec import AudienceSpec, CampaignSpec, PaceSpec
-from campaigns.variants_spec import VariantSpec, WinnerSpec
+from campaigns.money.costs import NO_CURRENCY
+from campaigns.spec.campaign_spec import AudienceSpec, CampaignSpec, PaceSpec
+from campaigns.spec.rules_spec import BreakerSpec, BudgetSpec, CapSpec, ConsentSpec, HoldoutSpec, HoursSpec
+from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.spec.variants_spec import VariantSpec, WinnerSpec
+from campaigns.time.pace import Rate, write_duration
 from cli import cli
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings, Secret, SenderSettings

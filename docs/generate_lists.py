@@ -10,9 +10,9 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from app.words import ENDED, WAITS
-from campaigns.intake.codes import IntakeCode, RejectCode
+from app.views.messages import ENDED, WAITS
 from campaigns.outcomes import FailureKind
+from campaigns.reject_codes import IntakeCode, RejectCode
 from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import AWAITING_RECEIPT, FINAL, RANK, TRANSITIONS, CampaignState, JobState
 
@@ -145,7 +145,7 @@ def reasons_page() -> str:
     """Why messages end or wait, and what a failed call means."""
     lacking = {*SkipReason} - {*ENDED} | {*Rule} - {*WAITS}
     if lacking:
-        raise LookupError(f"app/words.py says nothing about {', '.join(sorted(lacking))}")
+        raise LookupError(f"app/views/messages.py says nothing about {', '.join(sorted(lacking))}")
     return "\n".join(
         [
             "# Reasons\n",

@@ -13,15 +13,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
-from campaigns.content import Addition, Content, MessageType
-from campaigns.costs import Money
 from campaigns.errors import Unavailable, UsageError
+from campaigns.message.content import Addition, Content, MessageType
+from campaigns.money.costs import Money
 from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.settings import AccountSettings, SenderSettings
 
 if TYPE_CHECKING:
-    from providers.http import Answer, Http, Reply, Request
+    from providers.http.client import Answer, Http, Reply, Request
 
 
 PAIR_GAP: Final = timedelta(seconds=6)

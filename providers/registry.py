@@ -6,18 +6,18 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final, cast
 
-from campaigns.content import Addition, MessageType
 from campaigns.errors import UsageError
+from campaigns.message.content import Addition, MessageType
 from providers.base import Adapter
 from providers.settings import AccountSettings
 
 ADAPTERS: Final = {
-    "bird": "providers.bird:Bird",
-    "kapso": "providers.kapso:Kapso",
-    "messaging_api": "providers.messaging_api:MessagingApi",
-    "meta": "providers.meta:Meta",
-    "ourvoice": "providers.ourvoice:OurVoice",
-    "voicebip": "providers.voicebip:Voicebip",
+    "bird": "providers.bird.adapter:Bird",
+    "kapso": "providers.kapso.adapter:Kapso",
+    "messaging_api": "providers.messaging_api.adapter:MessagingApi",
+    "meta": "providers.meta.adapter:Meta",
+    "ourvoice": "providers.ourvoice.adapter:OurVoice",
+    "voicebip": "providers.voicebip.adapter:Voicebip",
 }
 
 

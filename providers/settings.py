@@ -21,11 +21,11 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.costs import Money
 from campaigns.errors import UsageError
-from campaigns.pace import Duration, Rate
-from campaigns.phone import calling_code, is_country
-from campaigns.prices import CARD_NAME
+from campaigns.money.costs import Money
+from campaigns.money.prices import CARD_NAME
+from campaigns.phones.phone import calling_code, is_country
+from campaigns.time.pace import Duration, Rate
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.engine import open_engine
+from storage.database.engine import open_engine
 from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
 
 settings.register_profile("suite", max_examples=100, deadline=None)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from campaigns.intake.codes import RejectCode
+from campaigns.reject_codes import RejectCode
 
 _MAX_QUOTED: Final = 1 << 22
 """Bytes in which a quote must be closed."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from campaigns.errors import IntakeError
-from campaigns.intake.codes import IntakeCode
+from campaigns.reject_codes import IntakeCode
 
 BLOCK: Final = 1 << 20
 _SAMPLE: Final = 1 << 16

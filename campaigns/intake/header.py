@@ -11,8 +11,8 @@ from typing import Final
 
 from campaigns.errors import IntakeError
 from campaigns.intake.cells import Cutter
-from campaigns.intake.codes import IntakeCode
 from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
+from campaigns.reject_codes import IntakeCode
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 _SPELLED: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}

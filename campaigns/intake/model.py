@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from campaigns.intake.codes import RejectCode
-from campaigns.stop_words import Action, Scope
+from campaigns.phones.stop_words import Action, Scope
+from campaigns.reject_codes import RejectCode
 
 Duplicates = Literal["first", "last", "reject"]
 Landlines = Literal["reject", "accept"]

@@ -8,14 +8,14 @@ from itertools import chain
 from pathlib import Path
 
 from campaigns.errors import IntakeError
-from campaigns.intake.codes import IntakeCode
 from campaigns.intake.detect import Bytes, inspect
 from campaigns.intake.header import Header, fold, nearest, read_header
 from campaigns.intake.model import REJECT_COLUMNS, Chunk, Detected, IntakeOptions
+from campaigns.intake.preference_columns import COLUMNS as SAID
 from campaigns.intake.rows import Checker
-from campaigns.intake.said import COLUMNS as SAID
 from campaigns.intake.scan import Rows, Scanner, Shape, whole_lines
-from campaigns.phone import is_country
+from campaigns.phones.phone import is_country
+from campaigns.reject_codes import IntakeCode
 
 
 class Intake:

@@ -11,14 +11,14 @@ from typing import Final, Protocol, TypeVar
 import orjson
 import pandas as pd
 
-from campaigns.intake.codes import RejectCode
 from campaigns.intake.defuse import undo
 from campaigns.intake.header import Header
 from campaigns.intake.model import Chunk, IntakeOptions, Own, Reject, Said
-from campaigns.intake.own import Fault, OwnColumns
-from campaigns.intake.said import SaidColumns
+from campaigns.intake.preference_columns import SaidColumns
+from campaigns.intake.recipient_columns import Fault, OwnColumns
 from campaigns.intake.scan import Rows
-from campaigns.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
+from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
+from campaigns.reject_codes import RejectCode
 
 _SPACE: Final = (
     " \t\n\r\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"

@@ -12,8 +12,8 @@ from typing import Final
 
 from campaigns.errors import IntakeError
 from campaigns.intake.cells import Cutter, Record, tidy
-from campaigns.intake.codes import IntakeCode, RejectCode
 from campaigns.intake.model import Reject
+from campaigns.reject_codes import IntakeCode, RejectCode
 
 MAX_CELL: Final = 32_767
 """Characters; the most that a spreadsheet's cell holds."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from campaigns.costs import Money
+from campaigns.money.costs import Money
 from campaigns.states import JobState, RunState
 
 

@@ -25,7 +25,7 @@ from campaigns.rules.decision import (
     Touch,
     Wait,
 )
-from campaigns.zones import instant_of
+from campaigns.time.zones import instant_of
 
 
 def frequency_cap(facts: Facts) -> Decision:

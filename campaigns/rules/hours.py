@@ -17,7 +17,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from campaigns.rules.decision import SEND, Decision, Facts, Hours, Rule, Wait
-from campaigns.zones import after_repeat, instant_of
+from campaigns.time.zones import after_repeat, instant_of
 
 REACH: Final = timedelta(days=15)
 """Two weeks, so that a span of one weekday that a change of the clocks swallows is found in the next."""

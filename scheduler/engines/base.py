@@ -1,12 +1,12 @@
 """What a clock needs of an engine, whole. An engine decides in which process a lane's shift is worked, nothing else:
-what is due is the database's to say, and whoever works a shift does so by `scheduler.shift`."""
+what is due is the database's to say, and whoever works a shift does so by `scheduler.sending.shift`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from storage.lanes import DueLane
+from storage.sending.lanes import DueLane
 
 
 class Shifts(Protocol):

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from scheduler.engines.hand import Hand
-from scheduler.lanes import Lane
-from storage.lanes import DueLane
+from scheduler.engines.lane_executor import Hand
+from scheduler.sending.lanes import Lane
+from storage.sending.lanes import DueLane
 
 
 class Embedded:

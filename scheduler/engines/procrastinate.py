@@ -22,13 +22,13 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.schema import SchemaManager
 
-from campaigns.clock import Now
 from campaigns.errors import UsageError
-from scheduler.lanes import LEASE
-from scheduler.shared_clock import require_server
-from scheduler.shift import wait_for_stop
-from storage.engine import Engine, reading, server_address
-from storage.lanes import DueLane, held_lanes
+from campaigns.time.clock import Now
+from scheduler.engines.shared_clock import require_server
+from scheduler.sending.lanes import LEASE
+from scheduler.sending.shift import wait_for_stop
+from storage.database.engine import Engine, reading, server_address
+from storage.sending.lanes import DueLane, held_lanes
 
 logger = logging.getLogger(__name__)
 

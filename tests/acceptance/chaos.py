@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from scheduler.engines.procrastinate import install
-from storage.engine import Engine, open_engine, reading
-from storage.schema import upgrade
+from storage.database.engine import Engine, open_engine, reading
+from storage.database.schema import upgrade
 from storage.tables import events
 from tests.acceptance.havoc import LIMITS, Havoc
 from tests.acceptance.judging import Story

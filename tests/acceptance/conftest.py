@@ -12,26 +12,26 @@ from typing import Any
 import httpx
 import pytest
 
-import storage.outcomes
-from campaigns.spec import CampaignSpec
+import storage.sending.outcomes
+from campaigns.spec.campaign_spec import CampaignSpec
 from emulators.app import create_app
 from emulators.settings import Settings
-from providers.ourvoice import OurVoiceAccount
-from scheduler.progress import RunSummary
-from scheduler.runner import run
-from storage.engine import Engine
+from providers.ourvoice.adapter import OurVoiceAccount
+from scheduler.clock.progress import RunSummary
+from scheduler.clock.runner import run
+from storage.database.engine import Engine
 from tests.support.campaigns import account, job_rows, store_campaign
 
 HASTE = 5
 AGAIN_AND_AGAIN = (
-    "scheduler.runner.SWEEP",
-    "scheduler.runner.RECEIPTS",
-    "scheduler.runner.DOUBTS",
-    "scheduler.runner.WINDOWS",
-    "scheduler.runner.INBOX",
-    "scheduler.watch.LOOK",
-    "storage.receipts.FIRST_POLL",
-    "storage.statuses.FIRST_POLL",
+    "scheduler.clock.runner.SWEEP",
+    "scheduler.clock.runner.RECEIPTS",
+    "scheduler.clock.runner.DOUBTS",
+    "scheduler.clock.runner.WINDOWS",
+    "scheduler.clock.runner.INBOX",
+    "scheduler.clock.watch.LOOK",
+    "storage.receipts.receipts.FIRST_POLL",
+    "storage.receipts.statuses.FIRST_POLL",
 )
 """Seconds, or a timedelta, until the next time."""
 SESSION = "a3f1b2c4-1234-4abc-9def-000011112222"
@@ -100,7 +100,9 @@ def hasty_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         for place in AGAIN_AND_AGAIN:
             module, _, name = place.rpartition(".")
             monkeypatch.setattr(place, getattr(import_module(module), name) / HASTE)
-        monkeypatch.setattr("storage.outcomes._FIRST_POLL_MS", storage.outcomes._FIRST_POLL_MS // HASTE)
+        monkeypatch.setattr(
+            "storage.sending.outcomes._FIRST_POLL_MS", storage.sending.outcomes._FIRST_POLL_MS // HASTE
+        )
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import select
 
 from campaigns.states import FINAL, LEFT, JobState
-from storage.engine import open_engine, reading
-from storage.schema import upgrade
+from storage.database.engine import open_engine, reading
+from storage.database.schema import upgrade
 from storage.tables import attempts
 from tests.support.campaigns import job_rows, spec, store_campaign
 from tests.support.emulator import Emulator, running_emulator

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from campaigns.costs import Money
-from campaigns.spec import CampaignSpec
+from campaigns.money.costs import Money
+from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
 from emulators.settings import Settings
-from scheduler.control import resume
-from scheduler.progress import RunSummary
-from scheduler.runner import run
-from storage.engine import Engine, reading
+from scheduler.actions.control import resume
+from scheduler.clock.progress import RunSummary
+from scheduler.clock.runner import run
+from storage.database.engine import Engine, reading
 from storage.tables import budgets, campaigns
 from tests.acceptance.conftest import InMemory, World
 from tests.support.accounts import TEMPLATE, account_at

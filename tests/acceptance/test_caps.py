@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from campaigns.rules.decision import Cap
-from campaigns.spec import CampaignSpec
+from campaigns.spec.campaign_spec import CampaignSpec
 from emulators.settings import Settings
-from scheduler.runner import run
-from storage.engine import Engine, reading
-from storage.overview import budget_use
+from scheduler.clock.runner import run
+from storage.database.engine import Engine, reading
+from storage.views.overview import budget_use
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign

@@ -15,7 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from campaigns.content import MessageType
+from campaigns.message.content import MessageType
 from cli import COMMANDS, cli
 from providers import registry
 from providers.base import Capabilities
@@ -410,7 +410,7 @@ def test_a_variable_that_is_wrong_is_named(run: Run, monkeypatch: pytest.MonkeyP
 def test_a_database_that_cannot_be_written_is_told(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.engine.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("storage.database.engine.BUSY_TIMEOUT_MS", 50)
     run("campaign", "load", "spring.toml", "--now")
     with closing(sqlite3.connect(folder / "drumbeat.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.emulation import emulator_running
+from app.wiring.emulation import emulator_running
 from emulators.settings import Settings
 from tests.support.project import CAMPAIGN, drumbeat, invoke, start, started, write_project
 

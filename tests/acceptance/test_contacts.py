@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from app.contacts import import_words, say_for
-from campaigns.clock import utc_now
+from app.actions.contacts import import_words, say_for
 from campaigns.intake.model import IntakeOptions
-from campaigns.stop_words import StopWord
+from campaigns.phones.stop_words import StopWord
+from campaigns.time.clock import utc_now
 from cli import cli
-from storage.engine import reading, writing
-from storage.optouts import LogEntry, NewWord, append_news
+from storage.database.engine import reading, writing
+from storage.sending.optouts import LogEntry, NewWord, append_news
 from storage.tables import jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import phone, spec

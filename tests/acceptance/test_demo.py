@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.samples import sample
+from app.demo.samples import sample
 from tests.support.project import drumbeat, invoke, start
 
 

@@ -13,18 +13,19 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.reports import cost_report
-from campaigns.costs import Money
+from app.views.reports import cost_report
+from campaigns.money.costs import Money
 from cli import cli
-from scheduler.estimate import estimate
-from scheduler.forecast import Estimate
-from storage.campaigns import require
-from storage.engine import reading
+from scheduler.forecast.estimate import estimate
+from scheduler.forecast.forecast import Estimate
+from storage.audience.campaigns import require
+from storage.database.engine import reading
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
+from tests.support.paths import ROOT
 from tests.support.project import Done, write_project
 
-CARD = Path(__file__).parents[2] / "sample_data" / "rates" / "meta-usd-2026-01-01.csv"
+CARD = ROOT / "sample_data" / "rates" / "meta-usd-2026-01-01.csv"
 FROM = ("--from", "2026-01-01", "--currency", "USD", "--source", "a transcription")
 Run = Callable[..., Done]
 

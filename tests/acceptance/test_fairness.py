@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns.pace import Rate
+from campaigns.time.pace import Rate
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
 

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import select, text
 
 from campaigns.errors import Locked
-from providers.transport import TOO_LATE, NeverLeft
-from storage.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
-from storage.engine import Engine, open_engine, reading, writing
+from providers.http.transport import TOO_LATE, NeverLeft
+from storage.database.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
+from storage.database.engine import Engine, open_engine, reading, writing
 from storage.tables import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
@@ -36,7 +36,7 @@ async def server(postgres: str) -> AsyncIterator[Engine]:
 async def test_a_sleeper_starts_none_of_the_calls_whose_intents_it_committed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scheduler.shift.TRUSTED_LEASE", NAP)
+    monkeypatch.setattr("scheduler.sending.shift.TRUSTED_LEASE", NAP)
     await world.campaign(
         spec(), 50
     )  # unpaced: one slice has them all, and all their calls are set off at once

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.running import exit_code, summarise
-from scheduler.control import pause
-from scheduler.progress import Left, RunSummary
-from storage.engine import writing
-from storage.lanes import ensure_lanes, pause_lane
+from scheduler.actions.control import pause
+from scheduler.clock.progress import Left, RunSummary
+from storage.database.engine import writing
+from storage.sending.lanes import ensure_lanes, pause_lane
+from terminal.running import exit_code, summarise
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
 

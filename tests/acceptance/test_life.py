@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from sqlalchemy import select, update
 
 from cli import cli
-from scheduler.launch import launch_due
-from scheduler.retrying import retry_failed
-from scheduler.testing import start_test
-from storage.engine import reading, writing
+from scheduler.actions.retrying import retry_failed
+from scheduler.actions.testing import start_test
+from scheduler.clock.launch import launch_due
+from storage.database.engine import reading, writing
 from storage.tables import campaigns, jobs, runs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, phone, spec

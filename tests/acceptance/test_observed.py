@@ -18,17 +18,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func, select
 from starlette.applications import Starlette
 
-from app.emulation import emulator_running
-from app.logs import Format, set_up_logs
-from providers.ourvoice import OurVoice
-from storage.engine import reading
+from app.wiring.emulation import emulator_running
+from app.wiring.logs import Format, set_up_logs
+from providers.ourvoice.adapter import OurVoice
+from storage.database.engine import reading
 from storage.tables import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, phone, spec, store_people
 from tests.support.databases import fresh_database
 from tests.support.project import CAMPAIGN, drumbeat, started, write_project
-from web.metrics import Limits, Metrics
-from web.watching import watching_routes
+from web.monitoring.metrics import Limits, Metrics
+from web.monitoring.watching import watching_routes
 
 KEY = "test-key"
 REFUSED = 908

@@ -19,13 +19,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from campaigns.outcomes import LONGEST_RETRY
-from campaigns.pace import Rate
-from campaigns.spec import CampaignSpec
-from scheduler.progress import RunSummary
-from scheduler.runner import run
-from storage.engine import Engine, reading
-from storage.lanes import read_lanes
-from storage.occurrences import list_missed
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.time.pace import Rate
+from scheduler.clock.progress import RunSummary
+from scheduler.clock.runner import run
+from storage.database.engine import Engine, reading
+from storage.runs.occurrences import list_missed
+from storage.sending.lanes import read_lanes
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
 

@@ -11,10 +11,10 @@ from statistics import median
 
 import pytest
 
-from app.running import run_loop
-from scheduler.pacing import Pacer
-from scheduler.runner import run
-from storage.engine import Engine
+from scheduler.clock.runner import run
+from scheduler.sending.pacing import Pacer
+from storage.database.engine import Engine
+from terminal.running import run_loop
 from tests.support.campaigns import account, spec, store_campaign
 from tests.support.emulator import Emulator, running_emulator
 

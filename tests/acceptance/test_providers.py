@@ -12,8 +12,8 @@ import pytest
 
 from emulators.settings import Settings
 from providers.registry import adapter_class
-from scheduler.runner import run
-from storage.engine import Engine
+from scheduler.clock.runner import run
+from storage.database.engine import Engine
 from tests.acceptance.conftest import InMemory
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
 

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import update
 
-from campaigns.clock import utc_now
 from campaigns.states import CampaignState
+from campaigns.time.clock import utc_now
 from cli import cli
-from storage.engine import open_engine, writing
+from storage.database.engine import open_engine, writing
 from storage.tables import campaigns, from_millis
 from tests.support.project import Done, write_project
 

@@ -17,29 +17,30 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, func, select
 
-from app.loading import Flags, load_campaign
-from app.running import run_loop
-from app.scheduling import TimeFlags
-from app.settings import load_settings
-from campaigns.costs import from_micros
-from campaigns.prices import RateCard
-from campaigns.rate_files import read_rates
-from campaigns.spec import load_spec
+from app.actions.loading import Flags, load_campaign
+from app.actions.scheduling import TimeFlags
+from app.wiring.settings import load_settings
+from campaigns.money.costs import from_micros
+from campaigns.money.prices import RateCard
+from campaigns.money.rate_files import read_rates
+from campaigns.spec.campaign_spec import load_spec
 from emulators.settings import Settings as EmulatorSettings
 from providers.settings import AccountSettings
-from scheduler.estimate import estimate
-from scheduler.forecast import Estimate
-from scheduler.runner import SWEEP, run
-from scheduler.variants import choose_winner
-from storage.campaigns import replace_spec, require
-from storage.engine import Engine, open_engine, reading, writing
-from storage.rates import store_card
-from storage.reports import cost_by_category
-from storage.schema import upgrade
+from scheduler.clock.runner import SWEEP, run
+from scheduler.clock.variants import choose_winner
+from scheduler.forecast.estimate import estimate
+from scheduler.forecast.forecast import Estimate
+from storage.audience.campaigns import replace_spec, require
+from storage.audience.rates import store_card
+from storage.database.engine import Engine, open_engine, reading, writing
+from storage.database.schema import upgrade
 from storage.tables import attempts, jobs, recipients, runs
+from storage.views.reports import cost_by_category
+from terminal.running import run_loop
 from tests.acceptance.conftest import InMemory
+from tests.support.paths import ROOT
 
-SAMPLES = Path(__file__).parents[2] / "sample_data"
+SAMPLES = ROOT / "sample_data"
 CAMPAIGNS = sorted(path.name for path in SAMPLES.glob("*.toml") if path.name != "drumbeat.toml")
 CARD = SAMPLES / "rates" / "meta-usd-2026-01-01.csv"
 SUNDAY = datetime(2026, 11, 1, 12, tzinfo=UTC)

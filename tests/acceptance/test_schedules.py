@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from sqlalchemy import select, update
 
 from cli import cli
-from scheduler.launch import launch_due
-from storage.engine import Engine, open_engine, reading, writing
+from scheduler.clock.launch import launch_due
+from storage.database.engine import Engine, open_engine, reading, writing
 from storage.tables import campaigns
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec

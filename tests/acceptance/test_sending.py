@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from campaigns.errors import Locked
-from campaigns.pace import Rate
-from campaigns.spec import CampaignSpec
-from scheduler.control import pause, resume
-from storage.engine import open_engine, reading, writing
-from storage.lanes import take_lane
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.time.pace import Rate
+from scheduler.actions.control import pause, resume
+from storage.database.engine import open_engine, reading, writing
+from storage.sending.lanes import take_lane
 from storage.tables import attempts, campaigns, events, jobs, lanes, optouts, runs
 from tests.acceptance.conftest import SESSION, World
 from tests.support.campaigns import EPOCH, later, phone, spec

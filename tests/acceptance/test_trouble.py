@@ -14,14 +14,14 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from campaigns.outcomes import FailureKind, Refused
-from campaigns.pace import Rate
-from scheduler import shift as shifts
-from scheduler.control import cancel, pause, resume, schedule
-from scheduler.lanes import Lane, close_lanes, open_lanes
-from scheduler.launch import launch_due
-from scheduler.shift import Shift
-from storage.engine import reading, writing
-from storage.lanes import ensure_lanes, pause_lane
+from campaigns.time.pace import Rate
+from scheduler.actions.control import cancel, pause, resume, schedule
+from scheduler.clock.launch import launch_due
+from scheduler.sending import shift as shifts
+from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from scheduler.sending.shift import Shift
+from storage.database.engine import reading, writing
+from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.tables import attempts, campaigns, jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, spec

@@ -9,16 +9,16 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import update
 
-from campaigns.content import Content, MessageType, write_content
 from campaigns.errors import Unavailable
+from campaigns.message.content import Content, MessageType, write_content
 from campaigns.states import JobState
 from providers.base import Absent, Doubt, Found, Lookup, Report, Unseen
-from providers.http import Http
+from providers.http.client import Http
 from providers.settings import SenderSettings
-from scheduler.lanes import Lane
-from scheduler.pacing import Pacer
-from scheduler.rescue import resolve_doubts
-from storage.engine import Engine, writing
+from scheduler.receipts.in_doubt import resolve_doubts
+from scheduler.sending.lanes import Lane
+from scheduler.sending.pacing import Pacer
+from storage.database.engine import Engine, writing
 from storage.tables import attempts, jobs
 from tests.support.campaigns import job_rows, later, phone
 from tests.support.sent import sending
@@ -65,7 +65,7 @@ async def lane_in_doubt(
         return answers(doubt.to)
 
     monkeypatch.setattr(account.adapter, "look_up", look_up)
-    monkeypatch.setattr("scheduler.rescue.AT_ONCE", 4)
+    monkeypatch.setattr("scheduler.receipts.in_doubt.AT_ONCE", 4)
     lane = Lane("hooked/shop", account, account.settings.senders[0], Pacer([]), now=lambda: later(600))
     return lane, asked
 

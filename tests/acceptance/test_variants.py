@@ -13,21 +13,21 @@ import httpx
 import pytest
 from sqlalchemy import insert, select, update
 
-from app.variants import variants_report
+from app.views.variants import variants_report
 from campaigns.errors import InvalidInput, NotFound
-from campaigns.spec import CampaignSpec
+from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState
 from emulators.settings import Settings
-from scheduler.control import cancel
-from scheduler.retrying import retry_failed
-from scheduler.runner import run
-from scheduler.slicing import NEVER
-from scheduler.testing import start_test
-from scheduler.variants import choose_winner, name_winners, standing
-from storage.dispatch import Aside, put_aside
-from storage.engine import Engine, reading, writing
+from scheduler.actions.control import cancel
+from scheduler.actions.retrying import retry_failed
+from scheduler.actions.testing import start_test
+from scheduler.clock.runner import run
+from scheduler.clock.variants import choose_winner, name_winners, standing
+from scheduler.sending.slicing import NEVER
+from storage.database.engine import Engine, reading, writing
+from storage.runs.variants import running_experiment, store_winner
+from storage.sending.intents import Aside, put_aside
 from storage.tables import inbound, jobs, optouts, runs
-from storage.variants import running_experiment, store_winner
 from tests.acceptance.conftest import InMemory, World
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign

@@ -11,10 +11,10 @@ from sqlite3 import connect
 import pytest
 from click.testing import CliRunner
 
-from campaigns.spec import load_spec
+from campaigns.spec.campaign_spec import load_spec
 from cli import cli
-from scheduler.launch import launch_due
-from storage.engine import open_engine
+from scheduler.clock.launch import launch_due
+from storage.database.engine import open_engine
 from tests.support.project import CAMPAIGN, Done, write_project
 
 Run = Callable[..., Done]

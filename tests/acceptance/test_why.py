@@ -12,23 +12,23 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select, update
 
-from app.output import to_json
-from app.settings import Settings
-from app.stories import tell_story
-from campaigns.costs import Money
+from app.views.recipient_timeline import tell_story
+from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
+from campaigns.money.costs import Money
 from campaigns.rules.decision import Cap
 from cli import cli
 from emulators.settings import Settings as EmulatorSettings
 from providers.settings import AccountSettings
-from scheduler.control import cancel, pause
-from scheduler.launch import launch_due
-from scheduler.runner import run
-from storage.engine import Engine, reading, writing
-from storage.lanes import pause_lane
-from storage.optouts import Word, add_words
+from scheduler.actions.control import cancel, pause
+from scheduler.clock.launch import launch_due
+from scheduler.clock.runner import run
+from storage.database.engine import Engine, reading, writing
+from storage.sending.lanes import pause_lane
+from storage.sending.optouts import Word, add_words
+from storage.sending.windows import open_window
 from storage.tables import inbound, jobs
-from storage.windows import open_window
+from terminal.output import to_json
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import phone, spec, store_campaign

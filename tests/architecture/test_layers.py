@@ -9,19 +9,27 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 PACKAGES = ("campaigns", "providers", "storage", "scheduler", "web", "app", "emulators")
 HOMES = {
-    "aiolimiter": {"scheduler/pacing.py"},
-    "apscheduler": {"scheduler/runner.py", "scheduler/calendar.py"},
-    "aiohttp": {"providers/transport.py", "emulators/webhooks.py"},  # the emulators share nothing of ours
-    "alembic": {"storage/schema.py"},
-    "jinja2": {"campaigns/templates.py"},
-    "lz4": {"storage/packing.py"},
-    "phonenumbers": {"campaigns/phone.py", "campaigns/phone_plans.py", "campaigns/phone_zones.py"},
+    "aiolimiter": {"scheduler/sending/pacing.py"},
+    "apscheduler": {"scheduler/clock/runner.py", "scheduler/clock/calendar.py"},
+    "aiohttp": {
+        "providers/http/transport.py",
+        "emulators/webhooks.py",
+    },  # the emulators share nothing of ours
+    "alembic": {"storage/database/schema.py"},
+    "jinja2": {"campaigns/message/templates.py"},
+    "lz4": {"storage/database/compression.py"},
+    "phonenumbers": {
+        "campaigns/phones/phone.py",
+        "campaigns/phones/phone_plans.py",
+        "campaigns/phones/phone_zones.py",
+    },
     "procrastinate": {"scheduler/engines/procrastinate.py"},
-    "prometheus_client": {"web/metrics.py"},
-    "filelock": {"scheduler/locks.py"},
+    "prometheus_client": {"web/monitoring/metrics.py"},
+    "filelock": {"scheduler/clock/locks.py"},
 }
 
 

@@ -12,15 +12,15 @@ import httpx
 import orjson
 import pytest
 
-from campaigns.content import Template, TemplateHeader
+from campaigns.message.content import Template, TemplateHeader
 from emulators.app import create_app
 from providers.base import Adapter, Call
-from providers.http import Http
+from providers.http.client import Http
 from providers.registry import adapter_class, open_adapter
 from providers.settings import AccountSettings
 from tests.emulators.conftest import FakeClock
 from tests.providers.contract import Sends, table_of
-from tests.providers.test_kapso_current import SENDS as CURRENT
+from tests.providers.kapso.test_kapso_current import SENDS as CURRENT
 from tests.support.mixed import ACCOUNTS, ENVIRONMENT, LEGACY, Account
 
 ADA = "+447700900123"

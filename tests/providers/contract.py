@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 
-from campaigns.content import Content
+from campaigns.message.content import Content
 from campaigns.outcomes import Result
 from campaigns.states import JobState
 from providers.base import Adapter, Call, Event, WebhookRequest
-from providers.http import Answer, Http
+from providers.http.client import Answer, Http
 from providers.registry import adapter_class
 from providers.settings import AccountSettings
 

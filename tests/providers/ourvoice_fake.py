@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from providers.http import Http
+from providers.http.client import Http
 from tests.providers.cases.ourvoice import TABLE, message
 from tests.providers.contract import http_for
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from campaigns.spec import CampaignSpec, load_spec
-from campaigns.templates import Renderer
+from campaigns.message.templates import Renderer
+from campaigns.spec.campaign_spec import CampaignSpec, load_spec
 from providers.registry import ADAPTERS
 from tests.providers.cases import kapso
 from tests.providers.cases.answers import ANSWERS, Answered

@@ -18,20 +18,20 @@ from click.testing import CliRunner
 from sqlalchemy import func, select
 
 import emulators.app
-from app.settings import load_settings
+from app.wiring.settings import load_settings
 from cli import cli
 from emulators import settings as emulator_settings
 from providers import registry
-from scheduler.runner import run
-from storage.engine import open_engine, reading
+from scheduler.clock.runner import run
+from storage.database.engine import open_engine, reading
 from storage.tables import attempts
 from tests.acceptance.conftest import InMemory
 from tests.providers import test_contract as contract
 from tests.providers import test_examples
 from tests.providers.pigeon import adapter, cases, emulator
 from tests.support.campaigns import phone
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = """
 [providers.post]
 adapter = "pigeon"

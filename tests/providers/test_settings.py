@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from campaigns.content import MessageType
 from campaigns.errors import UsageError
-from providers.ourvoice import OurVoiceAccount
+from campaigns.message.content import MessageType
+from providers.ourvoice.adapter import OurVoiceAccount
 from providers.registry import adapter_class, providers_that_send
 from providers.settings import Secret
 

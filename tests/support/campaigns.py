@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 from sqlalchemy import insert, select
 
-from campaigns.spec import CampaignSpec
+from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
-from providers.ourvoice import OurVoiceAccount
-from storage.engine import Engine, reading, writing
+from providers.ourvoice.adapter import OurVoiceAccount
+from storage.database.engine import Engine, reading, writing
 from storage.tables import campaigns, imports, jobs, recipients
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -20,8 +20,8 @@ from uuid import uuid4
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from storage.engine import open_engine
-from storage.schema import upgrade
+from storage.database.engine import open_engine
+from storage.database.schema import upgrade
 
 HASTY = ("fsync", "full_page_writes", "autovacuum")
 """What a server does only to survive its machine, or for tables that live on: these do not outlive the tests."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from campaigns.costs import Money
+from campaigns.money.costs import Money
 from campaigns.rules import Facts, Policy
 from campaigns.rules.decision import Touch
 from campaigns.states import RunState

@@ -14,18 +14,18 @@ IDLE_TRANSACTION = 2.0
 
 
 def hasten() -> None:
-    import storage.advisory
+    import storage.database.advisory
 
-    storage.advisory.SILENCE = SILENCE  # type: ignore[misc]
-    storage.advisory.TRUSTED = SILENCE - 1  # type: ignore[misc]
+    storage.database.advisory.SILENCE = SILENCE  # type: ignore[misc]
+    storage.database.advisory.TRUSTED = SILENCE - 1  # type: ignore[misc]
 
-    import storage.engine
+    import storage.database.engine
 
-    storage.engine.IDLE_TRANSACTION = IDLE_TRANSACTION  # type: ignore[misc]
+    storage.database.engine.IDLE_TRANSACTION = IDLE_TRANSACTION  # type: ignore[misc]
 
-    import scheduler.lanes
+    import scheduler.sending.lanes
 
-    scheduler.lanes.LEASE = timedelta(seconds=LEASE)
+    scheduler.sending.lanes.LEASE = timedelta(seconds=LEASE)
 
 
 def run(*arguments: str) -> None:

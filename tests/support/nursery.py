@@ -12,9 +12,15 @@ from tests.support import hasty
 from tests.support.project import environment
 
 hasty.hasten()
-for module in ("app.commands.run", "app.commands.worker", "app.running", "app.settings", "app.databases"):
+for module in (
+    "terminal.commands.run",
+    "terminal.commands.worker",
+    "terminal.running",
+    "app.wiring.settings",
+    "app.wiring.databases",
+):
     import_module(module)
-for module in ("scheduler.runner", "scheduler.working", "scheduler.engines.procrastinate"):
+for module in ("scheduler.clock.runner", "scheduler.engines.worker", "scheduler.engines.procrastinate"):
     import_module(module)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from campaigns.stop_words import Scope
-from storage.engine import Engine, reading
-from storage.optouts import stream_opted_out
+from campaigns.phones.stop_words import Scope
+from storage.database.engine import Engine, reading
+from storage.sending.optouts import stream_opted_out
 
 
 async def opted_out(engine: Engine, scope: Scope | None = None) -> list[tuple[str, str]]:

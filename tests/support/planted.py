@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import true, update
 
-from storage.engine import Connection
+from storage.database.engine import Connection
 from storage.tables import lanes
 
 
@@ -25,22 +25,22 @@ def _replace(home: ModuleType | type, name: str, other: Any) -> Any:
 
 def fence_skipped() -> None:
     """Whoever slept through its lease goes on with the calls that it had meant to make, and as the lane's owner."""
-    import scheduler.slicing
-    from scheduler.shift import Shift
+    import scheduler.sending.slicing
+    from scheduler.sending.shift import Shift
 
     async def hold_lane(connection: Connection, name: str, epoch: int, lease_until: datetime) -> None:
         held = update(lanes).where(lanes.c.name == name)
         await connection.execute(held.values(lease_until=lease_until))
 
     _replace(Shift, "_may_send", lambda _shift: True)
-    _replace(scheduler.slicing, "hold_lane", hold_lane)
+    _replace(scheduler.sending.slicing, "hold_lane", hold_lane)
 
 
 def lock_dropped() -> None:
     """A lane is anybody's at any time: no lease, no new epoch, and no lock on its task in the queue."""
     import scheduler.engines.procrastinate as queue
-    import scheduler.shift
-    import storage.lanes
+    import scheduler.sending.shift
+    import storage.sending.lanes
 
     async def take_lane(
         connection: Connection, name: str, holder: str, now: datetime, lease_until: datetime, *, sole: bool
@@ -69,15 +69,15 @@ def lock_dropped() -> None:
     async def held_lanes(connection: Connection, now: datetime) -> set[str]:
         return Held(await asked(connection, now))
 
-    _replace(storage.lanes, "_free", lambda *_, **__: true())
-    _replace(scheduler.shift, "take_lane", take_lane)
+    _replace(storage.sending.lanes, "_free", lambda *_, **__: true())
+    _replace(scheduler.sending.shift, "take_lane", take_lane)
     _replace(queue.Queue, "_defer", defer)
     asked = _replace(queue, "held_lanes", held_lanes)
 
 
 def intents_after_the_call() -> None:
     """An intent is committed together with its outcome, and what is under way is known to its process alone."""
-    import scheduler.slicing
+    import scheduler.sending.slicing
 
     kept: dict[int, tuple[str, int, Any, datetime]] = {}
 
@@ -106,10 +106,10 @@ def intents_after_the_call() -> None:
         for intent in intents:
             kept.pop(intent.job.id, None)
 
-    claim = _replace(scheduler.slicing, "claim_due", claim_due)
-    commit = _replace(scheduler.slicing, "commit_intents", commit_intents)
-    store = _replace(scheduler.slicing, "store_outcomes", store_outcomes)
-    _replace(scheduler.slicing, "withdraw_intents", withdraw_intents)
+    claim = _replace(scheduler.sending.slicing, "claim_due", claim_due)
+    commit = _replace(scheduler.sending.slicing, "commit_intents", commit_intents)
+    store = _replace(scheduler.sending.slicing, "store_outcomes", store_outcomes)
+    _replace(scheduler.sending.slicing, "withdraw_intents", withdraw_intents)
 
 
 PLANTS: dict[str, Callable[[], None]] = {

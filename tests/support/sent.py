@@ -8,11 +8,11 @@ from sqlalchemy import insert, select, update
 
 from campaigns.outcomes import Accepted, Ack, Result
 from campaigns.states import JobState
-from scheduler.launch import launch_due
-from storage.dispatch import DueJob, Intent
-from storage.engine import Engine, reading, writing
-from storage.outcomes import Outcome, store_outcomes
-from storage.statuses import apply_unmatched
+from scheduler.clock.launch import launch_due
+from storage.database.engine import Engine, reading, writing
+from storage.receipts.statuses import apply_unmatched
+from storage.sending.intents import DueJob, Intent
+from storage.sending.outcomes import Outcome, store_outcomes
 from storage.tables import attempts, jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
 

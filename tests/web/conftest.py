@@ -13,14 +13,14 @@ import pytest
 from sqlalchemy import event, func, select
 from starlette.applications import Starlette
 
-from scheduler.inbox import process_inbox
-from scheduler.lanes import Account
-from storage.engine import BlockingConnection, BlockingEngine, Engine, reading
-from storage.packing import unpack
+from scheduler.receipts.inbox import process_inbox
+from scheduler.sending.lanes import Account
+from storage.database.compression import unpack
+from storage.database.engine import BlockingConnection, BlockingEngine, Engine, reading
 from storage.tables import webhook_refusals, webhooks
 from tests.support.campaigns import later
 from tests.web.signing import SIGNATURE, body_of, sign, signing_account
-from web.ingress import create_app
+from web.webhooks.ingress import create_app
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from campaigns.content import Content
+from campaigns.message.content import Content
 from campaigns.outcomes import Accepted, FailureKind, Result
 from campaigns.states import JobState
 from providers.base import (
@@ -28,9 +28,9 @@ from providers.base import (
     WebhookRequest,
     WindowUntil,
 )
-from providers.http import Http, Reply, Request
+from providers.http.client import Http, Reply, Request
 from providers.settings import AccountSettings, SenderSettings
-from scheduler.lanes import Account
+from scheduler.sending.lanes import Account
 from tests.support.campaigns import later
 
 SECRET = b"a secret of the tests"

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from campaigns.content import Content, MessageType
-from campaigns.costs import Money
+from campaigns.message.content import Content, MessageType
+from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted
 from campaigns.states import JobState
 from providers.base import Session
-from providers.http import Http
-from providers.messaging_api_inbox import Conversation, list_conversations, messages_of
+from providers.http.client import Http
+from providers.messaging_api.conversations import Conversation, list_conversations, messages_of
 from tests.providers.cases.bird import ACCEPTED as BIRD_MESSAGE
 from tests.providers.cases.bird_webhooks import INBOUND, TO
 from tests.providers.cases.kapso import SEED_ANSWER

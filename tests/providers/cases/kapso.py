@@ -12,7 +12,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from campaigns.content import (
+from campaigns.message.content import (
     Button,
     Contact,
     ContactEmail,
@@ -33,7 +33,7 @@ from campaigns.content import (
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.base import Billed, Inbound, Notice, Report, WindowUntil
-from providers.meta_pricing import NOTHING
+from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
 
 ONE = "+12025550123"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from campaigns.content import (
+from campaigns.message.content import (
     Button,
     Content,
     Media,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from campaigns.content import (
+from campaigns.message.content import (
     Button,
     Contact,
     ContactEmail,

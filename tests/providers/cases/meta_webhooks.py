@@ -10,7 +10,7 @@ from typing import Any
 
 from campaigns.states import JobState
 from providers.base import Billed, Effect, Inbound, Notice, Preference, Report
-from providers.meta_pricing import NOTHING
+from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET, Hears
 
 WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"

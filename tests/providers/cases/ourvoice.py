@@ -8,8 +8,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from campaigns.content import Content, Media, MessageType
-from campaigns.costs import Money
+from campaigns.message.content import Content, Media, MessageType
+from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from tests.providers.contract import SECRET, Example, Reads, Sends, Table

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import orjson
 from pydantic import Field
 
-from campaigns.content import Content, MessageType
+from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.base import (
@@ -26,8 +26,8 @@ from providers.base import (
     Report,
     WebhookRequest,
 )
-from providers.failures import REFUSALS, general_refusal, unanswered
-from providers.http import JSON_HEADERS, Answer, Http, Reply, Request
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
+from providers.http.failures import REFUSALS, general_refusal, unanswered
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
 from providers.values import moment, table, tables, word
 

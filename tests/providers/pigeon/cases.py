@@ -7,7 +7,7 @@ import hmac
 import json
 from datetime import UTC, datetime
 
-from campaigns.content import Content, MessageType
+from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.base import Report

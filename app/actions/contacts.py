@@ -1,0 +1,305 @@
+"""People across campaigns: opt-outs by hand and in bulk, and all that is known of one person."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Final
+
+from app.actions.loading import reading_csv, rejects_path
+from campaigns.errors import InvalidInput
+from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, Said
+from campaigns.intake.read import open_intake
+from campaigns.intake.rejects import RejectsFile
+from campaigns.phones.phone import PhoneFault, is_country, read_phone
+from campaigns.phones.phone_zones import zones_of
+from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
+from campaigns.rules.decision import Calendar, Cap, Facts, Policy, Touch, Wait
+from campaigns.rules.frequency_cap import frequency_cap
+from campaigns.states import RunState
+from campaigns.time.clock import Now, utc_now
+from campaigns.time.pace import write_duration
+from scheduler.audience.load import refuse_overwriting
+from scheduler.receipts.webhook_events import LONGEST_TEXT, clean
+from scheduler.sending.facts import CALENDAR_REACH
+from storage.audience.contacts import (
+    GotMessage,
+    KnownWindow,
+    WroteMessage,
+    messages_from,
+    messages_to,
+    windows_of,
+)
+from storage.database.engine import Connection, Engine, writing
+from storage.sending.contact_history import recent_touches
+from storage.sending.optouts import Fate, LogEntry, NewWord, add_by_hand, append_news, log_of
+
+SHOWN_REJECTS: Final = 5
+"""Rejected rows of a list that are shown at once."""
+_Words = dict[tuple[str, Scope], NewWord]
+LATELY: Final = 20
+"""Messages each way that are shown of a person."""
+
+
+@dataclass
+class ImportReport:
+    """What became of a file's rows: rows = changed + unchanged + outdated + rejected."""
+
+    otherwise: Said
+    """What held for rows that do not say it."""
+    detected: Detected
+    columns: Sequence[str] = ()
+    """The columns in which rows say more than their number, as the file spells them."""
+    rows: int = 0
+    opted: Counter[Action] = field(default_factory=Counter)
+    """Rows that were news of their person, by what they say."""
+    outdated: int = 0
+    """Rows of people who have said the other thing since, of one scope at least."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Reject code -> rows."""
+    first_rejects: list[Reject] = field(default_factory=list)
+    rejects_file: Path | None = None
+
+    def count(self, chunk: Chunk, words: _Words, fates: Sequence[Fate]) -> None:
+        """Add a chunk and what became of its words."""
+        self.rows += chunk.rows
+        self.reasons.update(reject.code.value for reject in chunk.rejects)
+        self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]
+        told = partial(zip, words.values(), fates, strict=True)
+        outdated = {word.line for word, fate in told() if fate is Fate.OUTDATED}
+        news = {word.line: word.entry.action for word, fate in told() if fate is Fate.NEWS}
+        self.outdated += len(outdated)
+        self.opted.update(action for line, action in news.items() if line not in outdated)
+
+    @property
+    def scope(self) -> Scope:
+        return self.otherwise.scope or usual_scope(self.otherwise.action)
+
+    @property
+    def rejected(self) -> int:
+        return self.reasons.total()
+
+    @property
+    def changed(self) -> int:
+        return self.opted.total()
+
+    @property
+    def unchanged(self) -> int:
+        """Rows of people who had said that already, or say it or the other thing in another row."""
+        return self.rows - self.rejected - self.changed - self.outdated
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {
+            "action": self.otherwise.action,
+            "scope": self.scope,
+            "rows": self.rows,
+            "changed": self.changed,
+            "opted_out": self.opted["out"],
+            "opted_in": self.opted["in"],
+            "unchanged": self.unchanged,
+            "outdated": self.outdated,
+            "rejected": self.rejected,
+            "rejects_file": self.rejects_file,
+            "detected": {
+                "encoding": self.detected.encoding,
+                "delimiter": self.detected.delimiter,
+                "phone_column": self.detected.phone_column,
+            },
+            "reasons": dict(self.reasons.most_common()),
+        }
+
+
+async def import_words(
+    engine: Engine,
+    path: Path,
+    options: IntakeOptions,
+    action: Action,
+    scope: Scope | None,
+    source: str,
+    *,
+    rejects: Path | None = None,
+    now: Now = utc_now,
+) -> ImportReport:
+    """Add to the log what the file's rows say that is news of their people; bad rows go to `rejects`. A row says it in
+    the columns of `campaigns.intake.preference_columns`; action, scope and source are those of rows that do not.
+
+    Some ten thousand rows are stored at a time and hold from then on: after an interruption the same file goes on where
+    it stopped. Raises IntakeError where the file cannot be read, UsageError where `rejects` is that file.
+    """
+    place = rejects or rejects_path(path)
+    refuse_overwriting(path, place)
+    otherwise = Said(action, scope, now(), source)
+    with reading_csv(path) as progress:
+        intake = open_intake(path, replace(options, said=otherwise))
+        report = ImportReport(otherwise, intake.detected, intake.said)
+        with RejectsFile(place, intake.detected) as file:
+            for chunk in intake.chunks():
+                words = _words(chunk, path.name, otherwise)
+                async with writing(engine) as connection:
+                    fates = await append_news(connection, list(words.values()))
+                report.count(chunk, words, fates)
+                file.write(chunk.rejects)
+                if progress is not None:
+                    progress(report.rows)
+            report.rejects_file = file.keep()
+    return report
+
+
+def _words(chunk: Chunk, name: str, otherwise: Said) -> _Words:
+    """Of each phone and scope the word that holds among the chunk's."""
+    words: _Words = {}
+    place = f"{_storable(name)}, line"
+    rows = zip(chunk.phones, chunk.lines, chunk.said or repeat(otherwise), strict=False)
+    for phone, line, (action, asked, at, said_by, proof, dated) in rows:
+        source = _source(said_by)
+        evidence = _storable(proof) if proof else f"{place} {line}"
+        for scope in _scopes(action, asked):
+            last = words.get((phone, scope))
+            if last is None or comes_after(at, action, last.entry.at, last.entry.action):
+                entry = LogEntry(phone, action, scope, at, source, evidence)
+                words[phone, scope] = NewWord(entry, dated, line)
+    return words
+
+
+@lru_cache
+def _source(text: str) -> str:
+    return _storable(text)
+
+
+@lru_cache
+def _scopes(action: Action, scope: Scope | None) -> tuple[Scope, ...]:
+    return StopWord(action, scope or usual_scope(action)).scopes
+
+
+async def say_for(
+    connection: Connection, phone: str, word: StopWord, source: str, evidence: str | None, at: datetime
+) -> Sequence[LogEntry]:
+    """Add one person's word to the log, even where they have said it before; what now keeps them out."""
+    told = _storable(evidence) if evidence else None
+    entries = [LogEntry(phone, word.action, scope, at, _storable(source), told) for scope in word.scopes]
+    await add_by_hand(connection, entries)
+    return standing(await log_of(connection, phone))
+
+
+def standing(log: Sequence[LogEntry]) -> list[LogEntry]:
+    """The words of one person's log that keep them out: of each scope the newest, where it is an opt-out."""
+    newest = {entry.scope: entry for entry in log}
+    return [entry for entry in newest.values() if entry.action == "out"]
+
+
+def number_of(text: str, default_country: str | None) -> str:
+    """The phone in E.164. Raises InvalidInput where it is no number."""
+    country = default_country.upper() if default_country else None
+    if country is not None and not is_country(country):
+        raise InvalidInput(
+            f"{default_country!r} is not a country.",
+            hint="Use the two letters of ISO 3166, for example --default-country GB.",
+        )
+    found = read_phone(text, country, landlines=True)
+    if isinstance(found, PhoneFault):
+        raise InvalidInput(f"{text!r} is no phone number: {found.reason}", hint="Write it like +22901970000.")
+    return found.number
+
+
+def _storable(text: str) -> str:
+    return clean(text, LONGEST_TEXT)
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """What strangers wrote, fit for a terminal: control characters and newlines are spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many more messages a cap of drumbeat.toml lets a person have now."""
+
+    cap: Cap
+    left: int
+    frees_at: datetime | None
+    """When there is room again; None: there is now."""
+
+    @property
+    def words(self) -> str:
+        """`2 per 7d of the category marketing`"""
+        per = self.cap.per.value if isinstance(self.cap.per, Calendar) else write_duration(self.cap.per)
+        kinds = (("category", self.cap.category), ("tag", self.cap.tag), ("account", self.cap.channel))
+        only = [f"of the {kind} {name}" for kind, name in kinds if name is not None]
+        return " ".join([f"{self.cap.most:,} per {per}", *only])
+
+
+@dataclass(frozen=True)
+class Person:
+    """All that is known of a person."""
+
+    phone: str
+    at: datetime
+    log: Sequence[LogEntry]
+    windows: Sequence[KnownWindow]
+    got: Sequence[GotMessage]
+    wrote: Sequence[WroteMessage]
+    rooms: Sequence[Room]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        rooms = [{"cap": room.words, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
+        return {
+            "phone": self.phone,
+            "opted_out": [entry.scope for entry in standing(self.log)],
+            "log": self.log,
+            "windows": [_window_json(window, self.at) for window in self.windows],
+            "caps": rooms,
+            "messages": self.got,
+            "inbound": self.wrote,
+        }
+
+
+def _window_json(window: KnownWindow, now: datetime) -> dict[str, Any]:
+    known = {"lane": window.lane, "open_until": window.open_until, "known_by": window.known_by}
+    return {**known, "open": window.open_until > now}
+
+
+async def look_up(connection: Connection, phone: str, caps: Sequence[Cap], now: datetime) -> Person:
+    """What is known of the phone; `caps` are those of drumbeat.toml."""
+    reach = max((_reach(cap) for cap in caps), default=timedelta())
+    touched = (await recent_touches(connection, [phone], now - reach)).get(phone, [])
+    counted = tuple(
+        Touch(touch.at, touch.category, touch.tags, touch.lane.partition("/")[0])
+        for touch in touched
+        if touch.counts
+    )
+    return Person(
+        phone,
+        now,
+        await log_of(connection, phone),
+        await windows_of(connection, phone),
+        await messages_to(connection, phone, LATELY),
+        await messages_from(connection, phone, LATELY),
+        [room_under(cap, phone, counted, now) for cap in caps],
+    )
+
+
+def _reach(cap: Cap) -> timedelta:
+    return CALENDAR_REACH if isinstance(cap.per, Calendar) else cap.per
+
+
+def room_under(cap: Cap, phone: str, touches: Sequence[Touch], now: datetime) -> Room:
+    """The room that is left, by the rule itself: as many messages count as the smallest cap that would be full."""
+    tags = frozenset({cap.tag} if cap.tag else ())
+
+    def full_until(most: int) -> datetime | None:
+        waiting = replace(cap, most=most, waits=True)
+        policy = Policy(cap.category or "", tags, cap.channel or "", caps=(waiting,))
+        known = Facts(now, RunState.RUNNING, policy, zones=zones_of(phone), touches=tuple(touches))
+        decision = frequency_cap(known)
+        return decision.until if isinstance(decision, Wait) else None
+
+    used = bisect_left(range(1, len(touches) + 1), True, key=lambda most: full_until(most) is None)
+    return Room(cap, max(0, cap.most - used), full_until(cap.most))

@@ -1,0 +1,314 @@
+"""From a campaign file, a CSV and flags to a loaded campaign: what `campaign check` and `load` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from app.actions.approving import guard_of
+from app.actions.scheduling import TimeFlags
+from app.wiring.settings import Settings
+from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
+from campaigns.message.content import Addition, MessageType
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.templates import about_variant, needed_variables
+from campaigns.spec.campaign_spec import AudienceSpec, CampaignSpec, load_spec
+from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.spec.toml_files import nearest, placed
+from campaigns.states import CampaignState
+from campaigns.time.clock import Now, utc_now
+from providers.registry import can_send, open_adapter, providers_that_send
+from providers.settings import AccountSettings
+from scheduler.actions import control
+from scheduler.actions.approval import approval_problem
+from scheduler.audience.load import LoadReport, check, load
+from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
+from scheduler.clock.calendar import first_start
+from storage.audience.campaigns import (
+    Campaign,
+    create,
+    discard_empty,
+    find,
+    replace_spec,
+    require,
+    was_launched,
+)
+from storage.database.engine import Connection, Engine, reading, writing
+from terminal.output import near, print_facts, print_table, say
+from terminal.progress import row_counter
+
+OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line says beside the file; None is not said."""
+
+    audience: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of [audience] to replace."""
+    times: TimeFlags = field(default_factory=TimeFlags)
+    rejects: Path | None = None
+    """Where bad rows go; default: rejects.csv where the command runs."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a check or a load did."""
+
+    campaign: str | None
+    report: LoadReport
+    state: CampaignState | None = None
+    start_at: datetime | None = None
+    held: str | None = None
+    """Why it does not start without an approval."""
+    each_run: Path | None = None
+    """The list, where every run reads it again."""
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {
+            **self.report.as_json(),
+            "campaign": self.campaign,
+            "state": self.state,
+            "start_at": self.start_at,
+            "held": self.held,
+        }
+
+
+async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded:
+    """Everything that a load does, on a campaign file, without storing anything but the rejects."""
+    moment = utc_now()
+    spec = _spec(path, flags, moment)
+    refuse = check_provider(settings, spec, path) if settings.accounts else None
+    csv = _csv_of(spec)
+    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
+    with reading_csv(csv) as progress:
+        report = await check(
+            csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
+        )
+    return Loaded(spec.name, report, start_at=first_start(spec.schedule, moment))
+
+
+async def check_csv(path: Path, flags: Flags) -> Loaded:
+    """The same for a CSV alone: any column may be a variable."""
+    try:
+        audience = AudienceSpec.model_validate(flags.audience)
+    except ValidationError as error:
+        raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
+    with reading_csv(path) as progress:
+        limits = _limits(audience, path, flags)
+        options = audience.options(frozenset(), flags.times.timezone)
+        return Loaded(None, await check(path, options, progress=progress, **limits))
+
+
+async def load_campaign(
+    engine: Engine, settings: Settings, path: Path, flags: Flags, *, now: Now = utc_now
+) -> Loaded:
+    """Store the campaign and its audience, and schedule it where a time is known.
+
+    Loading the same file again adds nothing twice. Raises InvalidInput where the campaign has been launched.
+    """
+    moment = now()
+    spec = _spec(path, flags, moment)
+    refuse = check_provider(settings, spec, path)
+    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
+    csv = _csv_of(spec)
+    campaign = await _open_campaign(engine, spec, moment)
+    try:
+        with reading_csv(csv) as progress:
+            limits = _limits(spec.audience, csv, flags)
+            limits["replaces"] = spec.audience.refresh is not None
+            report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
+    except BaseException:
+        async with writing(engine) as connection:
+            await discard_empty(connection, campaign.id)
+        raise
+    async with writing(engine) as connection:  # only now: a list that cannot be loaded changes nothing
+        await replace_spec(connection, campaign.id, spec, moment)
+    start = _start(spec.schedule, flags, moment)
+    held = await _held(engine, settings, campaign, start) if start is not None else None
+    if start is not None and not (held and flags.times.now):
+        await control.schedule(engine, spec.name, start, now=now)
+    async with reading(engine) as connection:
+        stored = await require(connection, spec.name)
+    each_run = csv if spec.audience.refresh else None
+    return Loaded(spec.name, report, stored.state, stored.start_at, held, each_run)
+
+
+async def _held(engine: Engine, settings: Settings, campaign: Campaign, start_at: datetime) -> str | None:
+    async with reading(engine) as connection:
+        return await approval_problem(connection, campaign, guard_of(settings), start_at)
+
+
+async def _open_campaign(engine: Engine, spec: CampaignSpec, now: datetime) -> Campaign:
+    async with writing(engine) as connection:
+        found = await find(connection, spec.name)
+        if found is None:
+            return await create(connection, spec, now)
+        if not await _is_open(connection, found):
+            raise InvalidInput(
+                f"Campaign {spec.name} is {found.state.value}; what has started is not changed.",
+                hint=_instead(found),
+            )
+        return found
+
+
+async def _is_open(connection: Connection, campaign: Campaign) -> bool:
+    """Whether its file and its list may still change: it has not been launched yet."""
+    if campaign.state is CampaignState.PAUSED:
+        return not await was_launched(connection, campaign.id)
+    return campaign.state in OPEN
+
+
+def _instead(campaign: Campaign) -> str:
+    """How to send something else."""
+    another = "Give the campaign file another name. It is a campaign of its own then."
+    match campaign.state:
+        case CampaignState.RUNNING:
+            return f"{another} To stop this one first: drumbeat campaign pause {campaign.name}"
+        case CampaignState.PAUSED:
+            return f"{another} To end this one first: drumbeat campaign cancel {campaign.name}"
+        case _:
+            return f"{another} To send the same again: drumbeat campaign clone {campaign.name} NEW --now"
+
+
+def _spec(path: Path, flags: Flags, now: datetime) -> CampaignSpec:
+    spec = load_spec(path)
+    schedule = flags.times.changes(spec.schedule, now)
+    if flags.audience or schedule:
+        spec = spec.changed(audience=flags.audience, schedule=schedule)
+    if (spec.schedule.cron or spec.schedule.first_at) and _start(spec.schedule, flags, now) is None:
+        raise SpecError("schedule.ends_at leaves no run.", hint="Give it a later time.")
+    return spec
+
+
+def _start(schedule: ScheduleSpec, flags: Flags, now: datetime) -> datetime | None:
+    """When its first run is."""
+    return now if flags.times.now and not schedule.recurs else first_start(schedule, now)
+
+
+@contextmanager
+def reading_csv(csv: Path) -> Iterator[Callable[[int], None] | None]:
+    """Shows how many rows were read; an error about the CSV names the file."""
+    try:
+        with row_counter() as progress:
+            yield progress
+    except IntakeError as error:
+        error.file = csv.name
+        raise
+
+
+def _plainly(detail: Any) -> str:
+    """One problem with a flag in a sentence: `--delimiter: input should be ',' or ';', not '#'.`"""
+    message = str(detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"])
+    flag = "--" + "-".join(map(str, detail["loc"])).replace("_", "-")
+    return f"{flag}: {message[:1].lower()}{message[1:]}, not {detail['input']!r}."
+
+
+def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = None) -> Refuse | None:
+    """Raise NotFound or SpecError where the account, a sender or the content is not to be had; `path`: the file that
+    says so.
+
+    Returns the check that each row's own message needs.
+    """
+    with placed(path, "provider"):
+        account = settings.account(spec.provider)
+    with placed(path, "senders"):
+        _refuse_strangers(spec, account)
+    for variant, content in spec.contents.items():
+        with placed(path, "content"), about_variant(variant):
+            _refuse_impossible(account.adapter, content)
+    return refuse_unsendable_variants(spec.contents, open_adapter(account))
+
+
+def _refuse_strangers(spec: CampaignSpec, account: AccountSettings) -> None:
+    names = [sender.name for sender in account.senders]
+    for sender in spec.senders:
+        if sender not in names:
+            guess = nearest(sender, names)
+            raise NotFound(
+                f"{spec.provider} has no sender {sender!r}.",
+                hint=f"Did you mean {guess}?" if guess else f"Its senders: {', '.join(names) or 'none'}.",
+            )
+
+
+def _refuse_impossible(adapter: str, content: ContentSpec) -> None:
+    types: Iterator[tuple[MessageType | Addition, str]] = ((kind, str(kind)) for kind in content.types)
+    for kind, said in (*types, *content.additions.items()):
+        if not can_send(adapter, kind):
+            able = ", ".join(providers_that_send(kind)) or "none yet"
+            raise SpecError(f"{adapter} cannot send {said}.", hint=f"Providers that can: {able}.")
+
+
+def _csv_of(spec: CampaignSpec) -> Path:
+    if spec.audience.csv is None:
+        raise SpecError(
+            "audience.csv is missing.", hint='Add csv = "people.csv" to [audience], or say --csv FILE.'
+        )
+    return spec.audience.csv
+
+
+def _limits(audience: AudienceSpec, csv: Path, flags: Flags) -> dict[str, Any]:
+    return {
+        "max_reject_percent": audience.max_reject_percent,
+        "rejects_path": flags.rejects or rejects_path(csv),
+    }
+
+
+def rejects_path(csv: Path) -> Path:
+    """rejects.csv where the command runs; another name where that is the file being loaded again."""
+    names = chain([Path("rejects.csv")], (Path(f"rejects-{number}.csv") for number in count(2)))
+    return next(path.absolute() for path in names if path.resolve() != csv.resolve())
+
+
+def _todo(loaded: Loaded) -> str:
+    if loaded.report.known == loaded.report.rejected:
+        return ""
+    where = "in the list itself" if loaded.each_run else "there and load it again"
+    return f" (fix them {where})"
+
+
+def print_load(loaded: Loaded) -> None:
+    """What was found and what came of it, for people."""
+    report = loaded.report
+    detected = report.detected
+    facts: list[tuple[str, Any]] = [
+        (
+            "read as",
+            f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
+        ),
+        ("rows", report.rows),
+        ("accepted", report.accepted),
+        ("rejected", report.rejected),
+    ]
+    if report.rejects_file:
+        facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
+    facts += [("already in", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
+    if loaded.each_run:
+        facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
+    if report.loaded_before:
+        facts.append(("note", f"this very file is {report.loaded_before}; nothing was added"))
+    if report.replaced:
+        back = "to have them back, add an empty line to it and say --duplicates last"
+        facts.append(("replaced since", f"{report.replaced:,} of its rows, by a later list ({back})"))
+    if loaded.state is not None:
+        when = (
+            f", starts at {loaded.start_at:%Y-%m-%d %H:%M:%S %Z}"
+            if loaded.start_at
+            else ", no time given yet"
+        )
+        facts.append(("state", loaded.state.value + when))
+    if loaded.held:
+        facts.append(("approval", loaded.held))
+    print_facts(loaded.campaign or "The CSV", facts)
+    say()
+    if report.reasons:
+        rows = sorted(report.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+        print_table("Why rows were rejected", ("code", ">rows"), rows)

@@ -1,0 +1,122 @@
+"""Which recipients a preview shows: the first, a line's, some by lot, the longest, or those that lack the most."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+
+import orjson
+
+from app.views.previews import preview_lines
+from campaigns.errors import SpecError
+from campaigns.message.content import Content
+from campaigns.message.templates import Renderer, renderers_of
+from scheduler.actions.testing import no_such_line
+from storage.audience.campaigns import Campaign
+from storage.audience.samples import Sample, all_rows, first_rows, random_rows, rows_on_line
+from storage.database.engine import Connection
+from terminal.progress import row_counter
+
+
+class Choice(Enum):
+    """How the recipients are chosen; the value is the option's name."""
+
+    FIRST = "first"
+    LINE = "line"
+    RANDOM = "random"
+    LONGEST = "longest"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One recipient's message, in one or both of its forms."""
+
+    line: int
+    phone: str
+    variant: str | None
+    """Which of the campaign's variants it is; None: it has none."""
+    forms: tuple[Content, ...]
+    blank: tuple[str, ...]
+    """The variables for which the row has nothing: a default stands in."""
+
+    @property
+    def length(self) -> int:
+        """Characters of the longest form, as it is read."""
+        return max(map(_length, self.forms), default=0)
+
+
+async def choose(
+    connection: Connection, campaign: Campaign, choice: Choice, number: int, seed: int
+) -> list[Preview]:
+    """`number` recipients, or those of line `number`, each with every variant. Raises NotFound where nobody stands on
+    that line."""
+    renderers = renderers_of(campaign.spec.contents)
+    match choice:
+        case Choice.FIRST:
+            rows = await first_rows(connection, campaign.id, number)
+        case Choice.LINE:
+            rows = await rows_on_line(connection, campaign.id, number)
+            if not rows:
+                raise no_such_line(campaign.name, number)
+        case Choice.RANDOM:
+            rows = await random_rows(connection, campaign.id, number, seed)
+        case Choice.LONGEST:
+            longest = partial(_of_any, renderers, _longest)
+            rows = await _most(connection, campaign.id, number, longest)
+        case Choice.MISSING:
+            blanks = partial(_of_any, renderers, lambda renderer, vars: len(_blank(renderer, vars)))
+            rows = await _most(connection, campaign.id, number, blanks)
+    return [_preview(variant, renderer, row) for row in rows for variant, renderer in renderers.items()]
+
+
+def _of_any(
+    renderers: Mapping[str | None, Renderer],
+    measure: Callable[[Renderer, Mapping[str, str]], int],
+    vars: Mapping[str, str],
+) -> int:
+    return max(measure(renderer, vars) for renderer in renderers.values())
+
+
+async def _most(
+    connection: Connection, campaign_id: int, number: int, measure: Callable[[Mapping[str, str]], int]
+) -> Sequence[Sample]:
+    """The rows that measure most, the most first and of equals the earlier; every row is looked at."""
+    best: list[tuple[int, int, Sample]] = []
+    seen = 0
+    with row_counter() as progress:
+        async for page in all_rows(connection, campaign_id):
+            measured = [(measure(orjson.loads(row.vars)), -row.id, row) for row in page]
+            best = heapq.nlargest(number, [*best, *(each for each in measured if each[0])])
+            seen += len(page)
+            if progress is not None:
+                progress(seen)
+    return [row for _, _, row in best]
+
+
+def _preview(variant: str | None, renderer: Renderer, row: Sample) -> Preview:
+    vars = orjson.loads(row.vars)
+    forms = tuple(renderer.render(vars, template=template) for template in _forms(renderer))
+    return Preview(row.line, row.phone, variant, forms, _blank(renderer, vars))
+
+
+def _forms(renderer: Renderer) -> tuple[bool, ...]:
+    return (False, True) if renderer.has_free_form and renderer.has_template else (False,)
+
+
+def _blank(renderer: Renderer, vars: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in renderer.names if not vars.get(name)))
+
+
+def _longest(renderer: Renderer, vars: Mapping[str, str]) -> int:
+    try:
+        return max(_length(renderer.render(vars, template=template)) for template in _forms(renderer))
+    except SpecError:
+        return 0
+
+
+def _length(content: Content) -> int:
+    return sum(map(len, preview_lines(content)))

@@ -1,0 +1,123 @@
+"""What `campaign show` tells: where a campaign stands, what holds it, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from app.actions.approving import guard_of
+from app.wiring.settings import Settings
+from campaigns.money.costs import plain
+from campaigns.states import CampaignState
+from scheduler.actions.approval import approval_problem
+from storage.audience.approvals import Approval, approval_of
+from storage.audience.campaigns import Campaign, ImportLine, list_imports, require
+from storage.database.engine import Connection
+from storage.runs.occurrences import MissedRun, list_missed
+from storage.views.overview import BudgetUse, LanePause, RunLine, budget_use, newest_runs, paused_lanes
+from storage.views.reports import Delivery, delivery
+
+NEWEST: Final = 10
+NOT_STARTED: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.PAUSED)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One campaign, all of it read in one snapshot."""
+
+    campaign: Campaign
+    files: list[ImportLine]
+    delivery: Delivery
+    runs: list[RunLine]
+    lanes: list[LanePause]
+    budgets: list[BudgetUse]
+    missed: list[MissedRun]
+    approval: Approval | None
+    approval_needed: str | None
+    """Why it does not start without an approval that holds; None: none is needed, or it has one."""
+
+    @property
+    def next_run(self) -> datetime | None:
+        """When its next run starts, as far as a time is known."""
+        over = (CampaignState.COMPLETED, CampaignState.CANCELLED)
+        return None if self.campaign.state in over else self.campaign.start_at
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found = self.campaign
+        return {
+            "campaign": found.name,
+            "state": found.state,
+            "reason": found.reason,
+            "start_at": found.start_at,
+            "next_run": self.next_run,
+            "created_at": found.created_at,
+            "approval": {
+                "needed": self.approval_needed,
+                "by": self.approval.by if self.approval else None,
+                "at": self.approval.at if self.approval else None,
+            },
+            "paused_lanes": self.lanes,
+            "budgets": self.budgets,
+            "missed_runs": self.missed,
+            "runs": self.runs,
+            "spec": found.spec.model_dump(mode="json", exclude_none=True),
+            "imports": self.files,
+            "rows": self.delivery.rows,
+            "rejected": self.delivery.rejected,
+            "jobs": self.delivery.jobs,
+            "states": self.delivery.states,
+        }
+
+    def facts(self) -> Iterator[tuple[str, Any]]:
+        """Names and values, as a person reads them."""
+        found, spec = self.campaign, self.campaign.spec
+        yield "state", found.state.value + (f" ({found.reason})" if found.reason else "")
+        yield from (("paused sender", _lane(pause)) for pause in self.lanes)
+        yield "next run", self.next_run or "no time given"
+        yield from self._approval()
+        yield "sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"
+        yield from (("variant", f"{each.name}, {each.share:g} % of the test") for each in spec.variants)
+        if spec.audience.refresh:
+            yield "list", f"{spec.audience.csv}, read again for each run"
+        yield "category", spec.category
+        yield from (("budget", _budget(use)) for use in self.budgets)
+        yield from (("missed", f"{run.nominal_at:%Y-%m-%d %H:%M:%S %Z}: {run.why}") for run in self.missed)
+        yield "rows", self.delivery.rows
+        yield "rejected", self.delivery.rejected
+        yield from ((state.value, count) for state, count in self.delivery.states.items())
+
+    def _approval(self) -> Iterator[tuple[str, str]]:
+        if self.approval_needed:
+            yield "approval", self.approval_needed
+        elif self.approval:
+            yield "approval", f"by {self.approval.by}, {self.approval.at:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _lane(pause: LanePause) -> str:
+    until = f"until {pause.until:%Y-%m-%d %H:%M:%S %Z}" if pause.until else "until it is well or resumed"
+    return f"{pause.lane}, {until}: {pause.reason}"
+
+
+def _budget(use: BudgetUse) -> str:
+    return f"{use.budget}: {plain(use.spent)} {use.currency} spent, {plain(use.reserved)} reserved"
+
+
+async def look_at(connection: Connection, settings: Settings, name: str, now: datetime) -> Overview:
+    """Raises NotFound."""
+    campaign = await require(connection, name)
+    guard = guard_of(settings)
+    waits = campaign.state in NOT_STARTED
+    return Overview(
+        campaign,
+        list(await list_imports(connection, campaign.id)),
+        await delivery(connection, campaign),
+        await newest_runs(connection, campaign.id, NEWEST),
+        await paused_lanes(connection, campaign.spec.lanes, now),
+        await budget_use(connection, campaign.id),
+        (await list_missed(connection, campaign.id))[-NEWEST:],
+        await approval_of(connection, campaign.id),
+        await approval_problem(connection, campaign, guard) if waits else None,
+    )

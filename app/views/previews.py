@@ -1,0 +1,76 @@
+"""A message as a person reads it before it is sent: a line for each of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from campaigns.message.content import Button, Content, Location, Media, Menu, Template, TemplateHeader
+
+
+def preview_lines(content: Content) -> list[str]:
+    """What would arrive, from top to bottom."""
+    return [line for part in _parts(content) for line in part.split("\n")]
+
+
+def _parts(content: Content) -> Iterator[str]:
+    if content.reply_to:
+        yield f"(in answer to {content.reply_to})"
+    yield from map(_file, content.media)
+    if heading := content.menu.title if content.menu else content.header:
+        yield heading
+    if content.text:
+        yield content.text
+    if content.location:
+        yield _place(content.location)
+    for contact in content.contacts:
+        yield f"contact: {contact.formatted_name}, {', '.join(phone.phone for phone in contact.phones)}"
+    if content.reaction:
+        yield f"{content.reaction.emoji}  on {content.reaction.message_id}"
+    if content.footer:
+        yield content.footer
+    if content.menu:
+        yield from _menu(content.menu)
+    if content.template:
+        yield from _template(content.template)
+    yield from map(_button, content.buttons)
+
+
+def _place(location: Location) -> str:
+    words = ", ".join(filter(None, (location.name, location.address)))
+    return f"place: {location.latitude}, {location.longitude}  {words}".rstrip()
+
+
+def _menu(menu: Menu) -> Iterator[str]:
+    yield f"[ {menu.button} ]"
+    for section in menu.sections:
+        if section.title:
+            yield f"  {section.title}"
+        for row in section.rows:
+            yield f"  - {row.title}" + (f": {row.description}" if row.description else "")
+
+
+def _template(template: Template) -> Iterator[str]:
+    yield f"template {template.name} ({template.language})"
+    if template.header:
+        yield from (f"  header: {line}" for line in _header(template.header))
+    for number, parameter in enumerate(template.parameters, start=1):
+        yield f"  {parameter.name or number}: {parameter.text}"
+    for button in template.buttons:
+        yield f"  button {button.index}: {button.parameter}"
+
+
+def _header(header: TemplateHeader) -> Iterator[str]:
+    if header.text:
+        yield header.text
+    yield from (_file(medium) for medium in (header.image, header.video, header.document) if medium)
+    if header.location:
+        yield _place(header.location)
+
+
+def _file(medium: Media) -> str:
+    place = medium.url or f"(the file {medium.id} at the provider)"
+    return f"{place}  {medium.filename or ''}".rstrip()
+
+
+def _button(button: Button) -> str:
+    return f"[ {button.text} ]" + (f"  {button.url}" if button.url else "")

@@ -1,0 +1,104 @@
+"""What the doctor looks at. Each check gives findings and raises nothing."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from app.wiring.context import Context
+from app.wiring.databases import opened
+from app.wiring.probes import Probe, probe
+from app.wiring.settings import Settings
+from campaigns.errors import DrumbeatError
+
+LIBRARIES = ("sqlalchemy", "httpx", "aiohttp", "pandas", "phonenumbers", "apscheduler")
+EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
+"""A clock that shows less is wrong: Drumbeat is younger."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    ok: bool
+    said: str
+    fix: str = ""
+
+
+async def check_up(context: Context) -> list[Finding]:
+    """Every finding, from the machine to the providers; settings that cannot be read end it."""
+    findings = [_python(), _libraries(), _clock(), _zones()]
+    try:
+        settings = context.settings
+    except DrumbeatError as error:
+        return [*findings, Finding("settings", False, str(error), error.hint)]
+    findings.append(_settings(settings))
+    findings += _secrets(settings)
+    findings.append(await _database(settings))
+    for name in settings.accounts:
+        findings += [_answered(answer) for answer in await probe(settings, name)]
+    return findings
+
+
+def _answered(answer: Probe) -> Finding:
+    who = f"{answer.account}/{answer.sender}" if answer.sender else answer.account
+    return Finding(f"provider {who}", answer.ok, answer.said, answer.hint)
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding("python", ok, platform.python_version(), "Install Python 3.11 or newer.")
+
+
+def _libraries() -> Finding:
+    return Finding("libraries", True, ", ".join(f"{name} {version(name)}" for name in LIBRARIES))
+
+
+def _clock() -> Finding:
+    now = datetime.now(UTC)
+    return Finding(
+        "clock", now > EARLIEST, now.strftime("%Y-%m-%d %H:%M:%S UTC"), "Set the machine's clock (NTP)."
+    )
+
+
+def _zones() -> Finding:
+    try:
+        ZoneInfo("Africa/Porto-Novo")
+    except ZoneInfoNotFoundError:
+        return Finding("time zones", False, "no time zone data", "pip install tzdata")
+    return Finding("time zones", True, "known")
+
+
+def _settings(settings: Settings) -> Finding:
+    if settings.path is None:
+        return Finding("settings", False, "no drumbeat.toml here or above", "drumbeat init")
+    if not settings.accounts:
+        return Finding("settings", False, f"{settings.path} has no provider", "Add [providers.NAME] to it.")
+    return Finding("settings", True, str(settings.path))
+
+
+def _secrets(settings: Settings) -> list[Finding]:
+    findings = []
+    for name, account in settings.accounts.items():
+        try:
+            account.api_key.reveal()
+        except DrumbeatError as error:
+            findings.append(Finding(f"secret of {name}", False, str(error), error.hint))
+        else:
+            findings.append(Finding(f"secret of {name}", True, f"{account.api_key.place} is set"))
+    return findings
+
+
+async def _database(settings: Settings) -> Finding:
+    file = settings.sqlite_file
+    place = str(file or "PostgreSQL")
+    if file is not None and file.parent.is_dir() and not file.exists():
+        return Finding("database", True, f"{place} is not there yet; the first load makes it")
+    try:
+        async with opened(settings, create=False):
+            return Finding("database", True, f"{place} answers and is at the newest revision")
+    except DrumbeatError as error:
+        return Finding("database", False, str(error), error.hint.replace("campaign load SPEC", "db upgrade"))

@@ -1,0 +1,42 @@
+"""Opens the database that the settings name, ready for use or with a clear word about what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.wiring.settings import Settings
+from campaigns.errors import NotFound
+from storage.database.engine import Engine, open_engine
+from storage.database.health import ping, plainly
+from storage.database.schema import require_current, upgrade
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, create: bool) -> AsyncIterator[Engine]:
+    """An engine on a database at the newest revision. Raises NotFound, UsageError, Unavailable."""
+    missing = _missing_file(settings)
+    if missing and not create:
+        raise NotFound(
+            f"There is no database at {settings.sqlite_file} yet.", hint="drumbeat campaign load SPEC"
+        )
+    engine = open_engine(settings.database_url)
+    try:
+        with plainly():
+            if missing:
+                await upgrade(engine)
+            else:
+                await ping(engine)
+                await require_current(engine)
+            yield engine
+    finally:
+        await engine.dispose()
+
+
+def _missing_file(settings: Settings) -> bool:
+    file = settings.sqlite_file
+    if file is None or (file.is_file() and file.stat().st_size):
+        return False
+    if not file.parent.is_dir():
+        raise NotFound(f"There is no folder {file.parent} for the database.", hint=f"mkdir -p {file.parent}")
+    return True

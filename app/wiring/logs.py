@@ -1,0 +1,93 @@
+"""Logging: a sentence for people, or a JSON object for machines, on stderr, one to a line.
+
+Either has the stable `action` and the ids of what it is about. Neither shows a phone number whole, whoever wrote it:
+a number may stand in a provider's answer or in a library's error as well.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from campaigns.log_ids import current_ids
+
+Format = Literal["text", "json"]
+
+OURS: Final = ("app", "campaigns", "providers", "scheduler", "storage", "web")
+_OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_NUMBER: Final = re.compile(
+    r"\+[ ().-]*\d(?:[ ().-]*\d){6,}"  # begins with a plus, however it is grouped
+    r"|\d{8,}"  # or nothing but digits, as some providers write it
+    r"|(?<!\d)\d{2,4}(?: \d{2,4}){3,}(?!\d)"  # or in groups, as people do
+)
+_PASSWORD: Final = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
+_SHOWN: Final = 2
+"""Last digits of a number that are shown, to tell one from another."""
+
+
+def masked(text: str) -> str:
+    """The text with every phone number cut down to its last digits, and without the password of an address."""
+    return _PASSWORD.sub(r"\1:***@", _NUMBER.sub(_cut_down, text))
+
+
+def _cut_down(number: re.Match[str]) -> str:
+    return f"***{number[0][-_SHOWN:]}"
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    """The `action` and the ids, those of the work it was written in included."""
+    own = {key: value for key, value in record.__dict__.items() if key not in _OWN}
+    return {**current_ids(), **own}
+
+
+class _Sentence(logging.Formatter):
+    """`12:00:01 WARNING The lane is paused. lane=ourvoice/shop action=lane_paused`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = " ".join(f"{key}={value}" for key, value in _extras(record).items())
+        return masked(f"{super().format(record)} {extras}".rstrip())
+
+
+class _Json(logging.Formatter):
+    """`{"at": "…Z", "level": "warning", "logger": "scheduler.sending.shift", "message": "…", "lane": "ourvoice/shop", …}`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extras(record),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps({key: _plain(value) for key, value in line.items()}, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """Whole numbers are ids and counts, never phones; everything else is shown as masked text."""
+    return value if value is None or isinstance(value, bool | int | float) else masked(str(value))
+
+
+def set_up_logs(*, verbose: bool, format: Format = "text") -> None:
+    """Warnings and errors of everything; as JSON what Drumbeat does as well, and with `verbose` every refusal."""
+    handler = logging.StreamHandler(sys.stderr)
+    as_text = _Sentence("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    handler.setFormatter(_Json() if format == "json" else as_text)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    # The clock says so whenever a duty is still at work as its next turn comes: that is how it is meant to be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    usual = logging.INFO if format == "json" else logging.WARNING
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else usual)
+
+
+def log_as_json() -> bool:
+    """Whether stderr holds JSON lines, among which nothing else may stand."""
+    return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)

@@ -1,0 +1,55 @@
+"""Asking an account's provider something harmless: is it there, does it know us, can each sender send?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.wiring.settings import Settings
+from campaigns.errors import DrumbeatError, UsageError
+from scheduler.sending.lanes import Account, open_account
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One answer. `sender` is None where the account as a whole was asked."""
+
+    account: str
+    sender: str | None
+    ok: bool
+    said: str
+    hint: str = ""
+
+
+@asynccontextmanager
+async def connected(settings: Settings, name: str) -> AsyncIterator[Account]:
+    """The account with an open connection. Raises NotFound, and UsageError where its secret is missing."""
+    account = open_account(name, settings.account(name))
+    try:
+        yield account
+    finally:
+        await account.http.aclose()
+
+
+def chosen_accounts(settings: Settings, name: str | None) -> list[str]:
+    """The account of that name, or all. Raises NotFound, and UsageError where there is none at all."""
+    if name is not None:
+        settings.account(name)
+        return [name]
+    if not settings.accounts:
+        raise UsageError("No provider is set up.", hint="drumbeat init writes a drumbeat.toml to start from.")
+    return list(settings.accounts)
+
+
+async def probe(settings: Settings, name: str) -> list[Probe]:
+    """The account's answer, then each sender's. Never raises for what the provider says."""
+    try:
+        async with connected(settings, name) as account:
+            found = [Probe(name, None, True, await account.adapter.check(account.http))]
+            for sender in account.settings.senders:
+                problem = await account.adapter.sender_problem(account.http, sender)
+                found.append(Probe(name, sender.name, problem is None, problem or "can send"))
+            return found
+    except DrumbeatError as error:
+        return [Probe(name, None, False, str(error), error.hint)]

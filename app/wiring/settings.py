@@ -1,0 +1,254 @@
+"""The settings: `drumbeat.toml`, overridden by `DRUMBEAT_…` variables, overridden by flags; parsed once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from campaigns.approval import ApprovalLimits
+from campaigns.errors import NotFound, SpecError
+from campaigns.money.costs import Money
+from campaigns.rules.decision import Cap
+from campaigns.spec.rules_spec import Amount, CapSpec, CurrencyCode
+from campaigns.spec.toml_files import TomlFile, explain, nearest, read_toml
+from providers.registry import ADAPTERS, adapter_class
+from providers.settings import AccountSettings
+
+FILE_NAME: Final = "drumbeat.toml"
+DEFAULT_URL: Final = "sqlite:///drumbeat.db"
+
+
+class DatabaseSettings(BaseModel):
+    """Where everything is stored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(
+        default=DEFAULT_URL,
+        description="sqlite:///FILE, relative to drumbeat.toml, or postgresql://USER@HOST/NAME",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if not re.match(r"(sqlite|postgresql)(\+\w+)?://", value):
+            raise ValueError("a database is written as sqlite:///FILE or postgresql://USER@HOST/NAME")
+        return value
+
+
+class ServerSettings(BaseModel):
+    """How the outside reaches us."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    public_url: str | None = Field(
+        default=None,
+        description="the address that providers were given, such as https://hooks.example.com; some sign it",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise ValueError('a public_url is written as "https://host" or "https://host/path"')
+        return value
+
+
+class ApprovalSettings(BaseModel):
+    """Above what a campaign is launched only once somebody has approved it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipients: int | None = Field(
+        default=None, ge=0, description="a campaign to more recipients needs `drumbeat campaign approve`"
+    )
+    amount: Amount | None = Field(
+        default=None,
+        description='so does one that may cost more, such as "500.00", or whose cost is not known',
+    )
+    currency: CurrencyCode | None = Field(
+        default=None, description="the amount's; three letters, such as USD"
+    )
+
+    @model_validator(mode="after")
+    def _whole_amount(self) -> Self:
+        if (self.amount is None) != (self.currency is None):
+            raise ValueError('amount and currency go together: amount = "500.00", currency = "USD"')
+        return self
+
+    @property
+    def limits(self) -> ApprovalLimits:
+        amount = Money(self.amount, self.currency) if self.amount and self.currency else None
+        return ApprovalLimits(self.recipients, amount)
+
+
+class _Written(BaseSettings):
+    """The three sources laid over each other: flags, environment, file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        env_prefix="DRUMBEAT_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    caps: list[CapSpec] = Field(default_factory=list)
+    approval: ApprovalSettings = Field(default_factory=ApprovalSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        flags = _Given(settings_cls, init_settings().get("flags", {}))
+        file = _Given(settings_cls, init_settings().get("file", {}))
+        return flags, env_settings, file
+
+
+class _Given(PydanticBaseSettingsSource):
+    """A source that is a mapping already."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._values = dict(values)
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._values
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is set, checked."""
+
+    database_url: str
+    accounts: Mapping[str, AccountSettings] = field(default_factory=dict)
+    path: Path | None = None
+    """The drumbeat.toml that was found."""
+    public_url: str | None = None
+    """The address under which providers know us."""
+    caps: tuple[Cap, ...] = ()
+    """The house's: every campaign that obeys caps obeys them."""
+    approval: ApprovalLimits = field(default_factory=ApprovalLimits)
+    """Above what a campaign needs approval."""
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file, where it is SQLite in a file."""
+        kind, _, place = self.database_url.partition(":///")
+        if not kind.startswith("sqlite") or place in ("", ":memory:"):
+            return None
+        return Path(place.partition("?")[0])
+
+    def account(self, name: str) -> AccountSettings:
+        """The account of that name. Raises NotFound, naming the nearest one."""
+        if name in self.accounts:
+            return self.accounts[name]
+        guess = nearest(name, list(self.accounts))
+        where = self.path.name if self.path else FILE_NAME
+        raise NotFound(
+            f"There is no [providers.{name}] in {where}.",
+            hint=f"Did you mean {guess}?"
+            if guess
+            else f"Add [providers.{name}] to {where}; drumbeat init writes an example.",
+        )
+
+
+def find_config(start: Path) -> Path | None:
+    """The nearest drumbeat.toml in `start` or a folder above it."""
+    places = (folder / FILE_NAME for folder in (start, *start.parents))
+    return next((path for path in places if path.is_file()), None)
+
+
+def load_settings(
+    config: Path | None = None, database: str | None = None, folder: Path | None = None
+) -> Settings:
+    """The settings of a command run in `folder`. Raises NotFound, SpecError naming file, line and key."""
+    folder = folder or Path.cwd()
+    path = config or find_config(folder)
+    file = read_toml(path) if path else TomlFile(folder / FILE_NAME, "", {})
+    written = _lay_over(file, {"database": {"url": database}} if database else {}, folder)
+    accounts = {name: _account(name, values, file) for name, values in written.providers.items()}
+    caps = tuple(cap.cap for cap in written.caps)
+    return Settings(
+        _resolved(written.database.url, folder),
+        accounts,
+        path,
+        written.server.public_url,
+        caps,
+        written.approval.limits,
+    )
+
+
+def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Written:
+    data = dict(file.data)
+    base = file.path.parent
+    table = data.get("database", {})
+    if isinstance(table, dict):
+        # A path in the file is beside the file; one from a flag or a variable is where the command runs.
+        url = table.get("url", DEFAULT_URL)
+        data["database"] = {**table, "url": _resolved(url, base) if isinstance(url, str) else url}
+    try:
+        return _Written(flags=flags, file=data)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise _told_elsewhere(error, flags) or explain(error, file, _Written) from error
+
+
+def _told_elsewhere(
+    error: ValidationError, flags: Mapping[str, Any], within: tuple[str, ...] = ()
+) -> SpecError | None:
+    """The problem with a key that a flag or a variable sets, naming that and not the file."""
+    detail = error.errors()[0]
+    keys = tuple(map(str, (*within, *detail["loc"])))
+    variable = f"DRUMBEAT_{'__'.join(keys)}".upper()
+    place = "--database" if flags and keys == ("database", "url") else variable
+    if place == variable and variable not in {name.upper() for name in os.environ}:
+        return None
+    said = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"]
+    return SpecError(f"{place}: {said}.")
+
+
+def _resolved(url: str, folder: Path) -> str:
+    kind, separator, place = url.partition(":///")
+    if not kind.startswith("sqlite") or place in ("", ":memory:"):
+        return url
+    return f"{kind}{separator}{(folder / place).absolute()}"
+
+
+def _account(name: str, values: Mapping[str, Any], file: TomlFile) -> AccountSettings:
+    within = ("providers", name)
+    adapter = values.get("adapter")
+    if not isinstance(adapter, str):
+        raise file.error(within, f'providers.{name}.adapter is missing; write adapter = "ourvoice".')
+    if adapter not in ADAPTERS:
+        guess = nearest(adapter, list(ADAPTERS))
+        hint = f"Did you mean {guess}?" if guess else f"Known: {', '.join(sorted(ADAPTERS))}."
+        raise file.error((*within, "adapter"), f"there is no adapter {adapter!r}.", hint=hint)
+    model = adapter_class(adapter).account_settings
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _told_elsewhere(error, {}, within) or explain(error, file, model, within) from error

@@ -1,0 +1,290 @@
+"""[content] of the campaign file: one kind of message, a template for closed windows, or both. Every string may hold
+{{ variables }}; what one provider cannot send is said by its adapter, at load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
+
+from campaigns.message.content import Addition, MessageType
+
+
+class Part(BaseModel):
+    """A table of the campaign file: closed and unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _web_address(value: Any) -> Any:
+    if isinstance(value, str) and not value.lstrip().startswith(("http://", "https://", "{")):
+        raise ValueError("an address starts with https://")
+    return value
+
+
+Url = Annotated[str, BeforeValidator(_web_address)]
+Number = float | str
+"""A number, or a text with a variable that becomes one."""
+
+
+class FileSpec(Part):
+    """Where a medium is: at an address, or already at the provider."""
+
+    url: Url | None = Field(default=None, description="a public address; may hold variables")
+    id: str | None = Field(
+        default=None, description="in place of url: the provider's id of a file uploaded to it beforehand"
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if (self.url is None) == (self.id is None):
+            raise ValueError("say where it is: either its url, or its id at the provider")
+        return self
+
+
+class ImageSpec(FileSpec):
+    alt: str | None = Field(default=None, description="what the image shows, where the provider takes it")
+
+
+class MediaSpec(FileSpec):
+    caption: str | None = Field(default=None, description="the text below it; content.text says the same")
+    filename: str | None = Field(default=None, description="the name that a document has on the phone")
+    content_type: str | None = Field(default=None, description="such as application/pdf")
+
+
+class AudioSpec(MediaSpec):
+    voice: StrictBool = Field(default=False, description="show it as a voice message")
+
+
+class ButtonSpec(Part):
+    type: Literal["reply", "postback", "link"] = Field(description="what pressing it does")
+    text: str = Field(description="what the button says")
+    id: str | None = Field(default=None, description="reply: what comes back")
+    payload: str | None = Field(default=None, description="postback: what comes back")
+    url: Url | None = Field(default=None, description="link: where it leads")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        wanted = {"postback": "payload", "link": "url"}.get(self.type)
+        for name in ("id", "payload", "url"):
+            belongs = name == wanted or (name == "id" and self.type == "reply")
+            if getattr(self, name) is not None and not belongs:
+                raise ValueError(f"a {self.type} button has no {name}")
+        if self.type == "link" and self.url is None:
+            raise ValueError("a link button needs its url")
+        return self
+
+
+class LocationSpec(Part):
+    latitude: Number = Field(description="degrees north")
+    longitude: Number = Field(description="degrees east")
+    name: str | None = Field(default=None, description="what is there")
+    address: str | None = Field(default=None, description="its address")
+
+
+class ReactionSpec(Part):
+    message_id: str = Field(description="the provider's id of the message")
+    emoji: str = Field(description="one emoji")
+
+
+class PhoneSpec(Part):
+    phone: str = Field(description="the number")
+    type: str | None = Field(default=None, description="such as WORK")
+
+
+class EmailSpec(Part):
+    email: str = Field(description="the address")
+    type: str | None = Field(default=None, description="such as WORK")
+
+
+class ContactSpec(Part):
+    formatted_name: str = Field(description="the name as shown")
+    first_name: str | None = Field(default=None, description="the given name")
+    last_name: str | None = Field(default=None, description="the family name")
+    phones: list[PhoneSpec] = Field(default_factory=list, description="[{ phone, type }]")
+    emails: list[EmailSpec] = Field(default_factory=list, description="[{ email, type }]")
+
+
+class RowSpec(Part):
+    id: str = Field(description="what comes back when it is chosen")
+    title: str = Field(description="what it says")
+    description: str | None = Field(default=None, description="a line below it")
+
+
+class SectionSpec(Part):
+    title: str | None = Field(default=None, description="the heading; needed where there are several")
+    rows: list[RowSpec] = Field(min_length=1, description="[{ id, title, description }]")
+
+
+class ListSpec(Part):
+    title: str | None = Field(default=None, description="the heading above the text")
+    button: str = Field(description="what opens the list")
+    sections: list[SectionSpec] = Field(min_length=1, description="[{ title, rows }]")
+    alt: str | None = Field(default=None, description="what the list is, where the provider takes it")
+
+
+class TemplateHeaderSpec(Part):
+    text: str | None = Field(default=None, description="the header's one variable")
+    name: str | None = Field(default=None, description="its name, where the template's variables are named")
+    image: MediaSpec | None = Field(default=None, description="{ url }")
+    video: MediaSpec | None = Field(default=None, description="{ url }")
+    document: MediaSpec | None = Field(default=None, description="{ url, filename }")
+    location: LocationSpec | None = Field(default=None, description="{ latitude, longitude, name, address }")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        kinds = type(self).model_fields.keys() - {"name"}
+        if sum(getattr(self, name) is not None for name in kinds) != 1:
+            raise ValueError("a header is one of text, image, video, document, location")
+        if self.name is not None and self.text is None:
+            raise ValueError("only the variable of a header's text has a name")
+        return self
+
+
+class TemplateButtonSpec(Part):
+    index: StrictInt = Field(ge=0, le=9, description="its place among the template's buttons, from 0")
+    type: Literal["url", "quick_reply"] = Field(description="what kind of button it is")
+    parameter: str = Field(description="the end of the address, or what comes back")
+
+
+class TemplateSpec(Part):
+    """An approved template, for people whose 24-hour window is closed."""
+
+    name: str = Field(description="the approved name; `key` says the same where the provider has keys")
+    language: str = Field(default="en", description="the approved language, such as en or pt_BR")
+    parameters: list[str] | dict[str, str] = Field(
+        default_factory=list, description="by place, or a table of named ones"
+    )
+    header: TemplateHeaderSpec | None = Field(default=None, description="what its header shows")
+    buttons: list[TemplateButtonSpec] = Field(
+        default_factory=list, description="[{ index, type, parameter }]"
+    )
+    project_id: str | None = Field(default=None, description="Bird")
+    version: str | None = Field(default=None, description="Bird")
+    customer_name: str | None = Field(
+        default=None, description="messaging_api: the name of a contact that the template creates"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _key_is_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "key" in data and "name" not in data:
+            return {**{key: value for key, value in data.items() if key != "key"}, "name": data["key"]}
+        return data
+
+
+_MEDIA: Final = ("video", "audio", "document", "sticker")
+_ALONE: Final = ("location", "contacts", "reaction")
+_KINDS: Final = ("images", "files", *_MEDIA, "list", *_ALONE)
+_UNCAPTIONED: Final = ("audio", "sticker")
+
+
+class ContentSpec(Part):
+    """What to send: a text, one other kind with a text beside it, a template, or one of them and a template."""
+
+    text: str | None = Field(default=None, description="the message, or the caption of a medium")
+    preview_url: StrictBool = Field(default=False, description="show a preview of the first link")
+    reply_to: str | None = Field(default=None, description="the provider's id of the message answered")
+    buttons: tuple[ButtonSpec, ...] = Field(default=(), description="reply, postback and link buttons")
+    header: str | None = Field(default=None, description="a line above the text of a message with buttons")
+    footer: str | None = Field(default=None, description="a line below a message with buttons or a list")
+    images: tuple[ImageSpec, ...] = Field(default=(), description="[{ url, alt }]")
+    files: tuple[MediaSpec, ...] = Field(default=(), description="several files in one message")
+    video: MediaSpec | None = Field(default=None, description="{ url, caption, filename, content_type }")
+    audio: AudioSpec | None = Field(default=None, description="{ url, content_type, voice }")
+    document: MediaSpec | None = Field(default=None, description="{ url, caption, filename, content_type }")
+    sticker: MediaSpec | None = Field(default=None, description="{ url }")
+    location: LocationSpec | None = Field(default=None, description="{ latitude, longitude, name, address }")
+    contacts: tuple[ContactSpec, ...] = Field(default=(), description="contact cards")
+    reaction: ReactionSpec | None = Field(default=None, description="{ message_id, emoji }")
+    list: ListSpec | None = Field(default=None, description="rows to choose from; text is the message")
+    template: TemplateSpec | None = Field(default=None, description="an approved template")
+    prefer: Literal["free", "cheapest"] = Field(
+        default="free",
+        description="which goes while the window is open, where there is a template too: the free form, or "
+        "whichever costs less",
+    )
+    closed_window: Literal["skip", "wait"] = Field(
+        default="skip",
+        description="without a template: skip a person whose window is closed, or wait until they write",
+    )
+    defaults: dict[str, str] = Field(
+        default_factory=dict, description="what a variable is where its cell is blank"
+    )
+
+    @property
+    def free_form(self) -> MessageType | None:
+        """What is sent while the window is open; None: nothing but the template."""
+        names = {"images": MessageType.IMAGE, "files": MessageType.FILES}
+        for kind in _KINDS:
+            if getattr(self, kind):
+                return names.get(kind) or MessageType(kind)
+        return MessageType.TEXT if self.text is not None else None
+
+    @property
+    def types(self) -> tuple[MessageType, ...]:
+        """All that the campaign may send: its free form, its template, or both."""
+        template = MessageType.TEMPLATE if self.template else None
+        return tuple(type_ for type_ in (self.free_form, template) if type_ is not None)
+
+    @property
+    def additions(self) -> dict[Addition, str]:
+        """What it has that only some providers take, and the first key that says so."""
+        found = {Addition(name): f"content.{name}" for name in ("header", "footer") if getattr(self, name)}
+        if uploaded := next((key for key, part in self._parts if part.id), None):
+            found[Addition.MEDIA_ID] = f"content.{uploaded}.id"
+        if self.audio is not None and self.audio.voice:
+            found[Addition.VOICE] = "content.audio.voice"
+        return found
+
+    @property
+    def _parts(self) -> Iterator[tuple[str, FileSpec]]:
+        """Every medium, that of the template's header too, and its key."""
+        for name in ("images", "files"):
+            yield from ((f"{name}[{place}]", part) for place, part in enumerate(getattr(self, name)))
+        yield from ((name, part) for name in _MEDIA if (part := getattr(self, name)))
+        for name, part in (self.template and self.template.header) or ():
+            if isinstance(part, FileSpec):
+                yield f"template.header.{name}", part
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [kind for kind in _KINDS if getattr(self, kind)]
+        if len(given) > 1:
+            raise ValueError(f"a message is of one kind, and here are {' and '.join(given)}")
+        blank = not (self.text or "").strip()
+        if not given and blank and self.template is None:
+            raise ValueError('there is nothing to send; add text = "…", an image, another kind or a template')
+        if given == ["list"] and blank:
+            raise ValueError("a list needs its text")
+        if given and given[0] in _ALONE and (self.text is not None or self.buttons):
+            raise ValueError(f"{given[0]} goes without text and buttons")
+        if self.buttons and blank and not given:
+            raise ValueError("buttons need a text, an image or a file")
+        return self
+
+    @model_validator(mode="after")
+    def _header_and_footer(self) -> Self:
+        if self.header is not None and self.list is not None:
+            raise ValueError("the header of a list is its title; write it as list.title")
+        if self.header is not None and self.free_form is not MessageType.TEXT:
+            raise ValueError("a header stands above a text; above buttons a medium is the header itself")
+        if self.header is not None and not self.buttons:
+            raise ValueError("a header needs buttons")
+        if self.footer is not None and not self.buttons and self.list is None:
+            raise ValueError("a footer needs buttons or a list")
+        return self
+
+    @model_validator(mode="after")
+    def _one_caption(self) -> Self:
+        media = [part for kind in _MEDIA if (part := getattr(self, kind)) is not None]
+        if any(part.caption for part in (*media, *self.files)) and self.text:
+            raise ValueError("the caption is said twice; keep either text or caption")
+        if sum(bool(part.caption) for part in self.files) > 1:
+            raise ValueError("files share one text; say it as text")
+        for kind in _UNCAPTIONED:
+            part = getattr(self, kind)
+            if part is not None and (part.caption or self.text):
+                raise ValueError(f"{'an' if kind == 'audio' else 'a'} {kind} message has no caption")
+        return self

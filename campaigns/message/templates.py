@@ -1,0 +1,267 @@
+"""Texts with {{ variables }}: which ones they need, and the message of one recipient. The home of Jinja2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import TypeAdapter, ValidationError
+
+from campaigns.errors import SpecError
+from campaigns.message.content import Content, Media, MessageType
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.content_tree import Source, free_form_tree, template_tree
+
+_ADDRESS: Final = re.compile(r"https?://[^\s/]\S*")
+_CONTENT: Final = TypeAdapter(Content)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    # No escaping: the output is a chat message, where &amp; would be read as such.
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
+    )
+    environment.globals.clear()
+    return environment
+
+
+_JINJA: Final = _environment()
+
+
+def fold(name: str) -> str:
+    """`First Name`, `first-name` and `first_name` are one variable."""
+    return re.sub(r"[\s_-]+", "_", name.lower()).strip("_")
+
+
+class _Piece:
+    """One string of the content: constant, or a compiled template."""
+
+    def __init__(self, key: str, source: str) -> None:
+        self.key = key
+        self.source = source
+        self.names = _names(key, source)
+        self._folded = {name: fold(name) for name in self.names}
+        self._template: Template | None = _compile(key, source) if "{" in source else None
+        self._needs = frozenset(self._folded.values())
+        self._parts = _plain_parts(source)
+
+    def render(self, context: Mapping[str, str]) -> str:
+        if self._template is None:
+            return self.source
+        if self._parts is not None and context.keys() >= self._needs:
+            return "".join([text if name is None else context[name] for name, text in self._parts])
+        try:
+            return self._template.render(
+                {name: context[folded] for name, folded in self._folded.items() if folded in context}
+            )
+        except UndefinedError as error:
+            raise SpecError(
+                f"{self.key}: {_sentence(error)}", hint="Map the variable to a column or give it a default."
+            ) from error
+        except Exception as error:
+            raise SpecError(f"{self.key} cannot be filled in: {_sentence(error)}") from error
+
+
+def _plain_parts(source: str) -> list[tuple[str | None, str]] | None:
+    """Text and variables in turn, (folded name or None, text), where the source is nothing else: most are, and to put
+    them together takes a tenth of what a template takes."""
+    parts: list[tuple[str | None, str]] = []
+    for node in _JINJA.parse(source).body:
+        for piece in node.nodes if isinstance(node, nodes.Output) else [node]:
+            match piece:
+                case nodes.TemplateData(data=text):
+                    parts.append((None, text))
+                case nodes.Name(name=name):
+                    parts.append((fold(name), ""))
+                case _:
+                    return None
+    return parts
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).rstrip('.')}."
+
+
+def _names(key: str, source: str) -> frozenset[str]:
+    try:
+        return frozenset(meta.find_undeclared_variables(_JINJA.parse(source)))
+    except TemplateSyntaxError as error:
+        raise SpecError(
+            f"{key}, line {error.lineno} of the text: {_sentence(error)}",
+            hint="A variable is written as {{ first_name }}.",
+        ) from error
+
+
+def _compile(key: str, source: str) -> Template:
+    try:
+        return _JINJA.from_string(source)
+    except TemplateError as error:
+        raise SpecError(f"{key}: {_sentence(error)}") from error
+
+
+class Renderer:
+    """Makes the message of each recipient. Raises SpecError, naming the key, where a template cannot work.
+
+    `shares_defaults`: a default that this content has no use for may serve another variant.
+    """
+
+    def __init__(self, content: ContentSpec, *, shares_defaults: bool = False) -> None:
+        self._defaults = {fold(name): text for name, text in content.defaults.items()}
+        self._free = _Form(free_form_tree(content)) if content.free_form else None
+        self._template = _Form(template_tree(content)) if content.template else None
+        forms = [form for form in (self._free, self._template) if form is not None]
+        self._names = frozenset(name for form in forms for name in form.names)
+        if not shares_defaults:
+            _refuse_unused(self._defaults, self._names)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names, folded, that each recipient must have: all but those with a default."""
+        return self._names - self._defaults.keys()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names, folded, that the content uses."""
+        return self._names
+
+    @property
+    def has_free_form(self) -> bool:
+        return self._free is not None
+
+    @property
+    def has_template(self) -> bool:
+        return self._template is not None
+
+    def render(self, vars: Mapping[str, str], *, template: bool = False) -> Content:
+        """The message for `vars` (folded names); where there are no variables, the same object each time.
+
+        `template`: the template instead of the free form; a campaign that has but one of them gives that one.
+        """
+        form = (self._template or self._free) if template else (self._free or self._template)
+        assert form is not None  # noqa: S101
+        if form.constant is not None:
+            return form.constant
+        return form.fill({**self._defaults, **{name: text for name, text in vars.items() if text}})
+
+
+def _refuse_unused(defaults: Iterable[str], names: frozenset[str]) -> None:
+    unused = sorted(set(defaults) - names)
+    if unused:
+        raise SpecError(f"content.defaults.{unused[0]}: no text uses {{{{ {unused[0]} }}}}.")
+
+
+def renderers_of(contents: Mapping[str | None, ContentSpec]) -> dict[str | None, Renderer]:
+    """A renderer for each variant. Raises SpecError, naming the variant, where a template cannot work."""
+    made: dict[str | None, Renderer] = {}
+    for name, content in contents.items():
+        with about_variant(name):
+            made[name] = Renderer(content, shares_defaults=True)
+    return made
+
+
+def needed_variables(contents: Mapping[str | None, ContentSpec]) -> frozenset[str]:
+    """The names, folded, that each recipient must have, whichever variant it gets.
+
+    Raises SpecError, also where none of the variants has a use for a default.
+    """
+    renderers = renderers_of(contents).values()
+    defaults = (fold(name) for content in contents.values() for name in content.defaults)
+    _refuse_unused(defaults, frozenset(name for renderer in renderers for name in renderer.names))
+    return frozenset(name for renderer in renderers for name in renderer.variables)
+
+
+@contextmanager
+def about_variant(name: str | None) -> Iterator[None]:
+    """What is wrong with a variant's content is said with the variant's name."""
+    try:
+        yield
+    except SpecError as error:
+        if name is None:
+            raise
+        raise SpecError(f"Variant {name}: {error}", hint=error.hint) from error
+
+
+class _Form:
+    """One form of the message: its strings compiled, the rest as it stands."""
+
+    def __init__(self, tree: Mapping[str, Any]) -> None:
+        self._tree = _compiled(tree)
+        self._pieces = list(_pieces_in(self._tree))
+        self.names = frozenset(fold(name) for piece in self._pieces for name in piece.names)
+        self._try_out()
+        self.constant = None if self.names else self.fill({})
+
+    def fill(self, context: Mapping[str, str]) -> Content:
+        try:
+            content = _CONTENT.validate_python(_filled(self._tree, context))
+        except ValidationError as error:
+            detail = error.errors()[0]
+            place = ".".join(str(step) for step in detail["loc"])
+            raise SpecError(f"content.{place} becomes {detail['input']!r}, which cannot be sent.") from error
+        self._check(content)
+        return content
+
+    def _check(self, content: Content) -> None:
+        if content.type in (MessageType.TEXT, MessageType.LIST) and not (content.text or "").strip():
+            raise SpecError("content.text is empty once its variables are filled in.")
+        for file, pieces in self._files(content):
+            if file.id is not None and not file.id.strip():
+                raise SpecError(f"{pieces['id'].key} is empty once its variables are filled in.")
+            if file.url is not None and not _ADDRESS.fullmatch(file.url):
+                raise SpecError(f"{pieces['url'].key} becomes {file.url!r}, which is no web address.")
+
+    def _files(self, content: Content) -> Iterator[tuple[Media, Mapping[str, _Piece]]]:
+        """Every medium, that of a template's header too, with the strings that it was made of."""
+        yield from zip(content.media, self._tree.get("media", ()), strict=True)
+        header = content.template.header if content.template else None
+        for kind in ("image", "video", "document"):
+            if file := getattr(header, kind, None):
+                yield file, self._tree["template"]["header"][kind]
+
+    def _try_out(self) -> None:
+        """What no value can repair, such as {{ name.first }}, is an error at load, not at each recipient."""
+        sample: dict[str, Any] = dict.fromkeys(self.names, "1")
+        for piece in self._pieces:
+            try:
+                piece.render(sample)
+            except SpecError as error:
+                if isinstance(error.__cause__, (UndefinedError, SecurityError, TypeError)):
+                    raise
+
+
+def _compiled(node: Any) -> Any:
+    match node:
+        case Source(key, text):
+            return _Piece(key, text)
+        case dict():
+            return {name: _compiled(each) for name, each in node.items()}
+        case list():
+            return [_compiled(each) for each in node]
+    return node
+
+
+def _pieces_in(node: Any) -> Iterator[_Piece]:
+    match node:
+        case _Piece():
+            yield node
+        case dict():
+            for each in node.values():
+                yield from _pieces_in(each)
+        case list():
+            for each in node:
+                yield from _pieces_in(each)
+
+
+def _filled(node: Any, context: Mapping[str, str]) -> Any:
+    if isinstance(node, _Piece):
+        return node.render(context)
+    if isinstance(node, dict):
+        return {name: _filled(each, context) for name, each in node.items()}
+    if isinstance(node, list):
+        return [_filled(each, context) for each in node]
+    return node

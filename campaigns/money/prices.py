@@ -1,0 +1,137 @@
+"""What a message is expected to cost: the account's rate cards, or its flat price. Unknown is None, never 0.
+
+The newest card whose date has come holds, from midnight UTC. A template is charged at the campaign's category, a
+free-form message as `service`. What Meta charges inside the 24-hour window is not in the columns of its card; it is
+dated data here (`IN_WINDOW`), and whichever is newer holds: a card's own row, or the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from campaigns.money.costs import Money, from_micros
+from campaigns.money.markets import LONGEST_PREFIX, markets_of
+
+CARD_NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
+SERVICE: Final = "service"
+AUTHENTICATION: Final = "authentication"
+INTERNATIONAL: Final = "authentication_international"
+ANY: Final = "any"
+OPEN: Final = "open"
+CLOSED: Final = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class InWindow:
+    """How a category is charged inside an open window since a date, where a card does not say."""
+
+    since: date
+    category: str
+    charged_as: str | None
+    """The category whose rate applies; None: free."""
+    source: str
+
+
+_PAGE: Final = "Meta, Pricing on the WhatsApp Business Platform, 2025-12-10"
+_RESELLERS: Final = "reported alike by several resellers in 2026; Meta's own page was not seen"
+IN_WINDOW: Final = (
+    InWindow(date(2024, 11, 1), SERVICE, None, _PAGE),
+    InWindow(date(2025, 7, 1), "utility", None, _PAGE),
+    InWindow(date(2026, 10, 1), SERVICE, "utility", _RESELLERS),
+    InWindow(date(2026, 10, 1), "utility", "utility", _RESELLERS),
+)
+"""In the order of their dates."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateCard:
+    id: int
+    name: str
+    effective_from: date
+    currency: str
+    source: str
+    rates: Mapping[tuple[str, str, str], int]
+    """(market, category, window) -> micro-units for one message; window is open, closed or any."""
+
+    def micros(self, markets: Iterable[str], category: str, *, window_open: bool, on: date) -> int | None:
+        """The charge of one message on a day; None: the card does not know."""
+        market = next((name for name in markets if name in self._markets), None)
+        if market is None:
+            return None
+        rule = _in_window(category, on) if window_open else None
+        if rule is not None and rule.since > self.effective_from:
+            return self._by_rule(market, rule)
+        own = self._row(market, category, OPEN if window_open else CLOSED)
+        return self._by_rule(market, rule) if own is None and rule is not None else own
+
+    @property
+    def _markets(self) -> frozenset[str]:
+        return frozenset(market for market, _, _ in self.rates)
+
+    def _by_rule(self, market: str, rule: InWindow) -> int | None:
+        return 0 if rule.charged_as is None else self._row(market, rule.charged_as, CLOSED)
+
+    def _row(self, market: str, category: str, window: str) -> int | None:
+        own = self.rates.get((market, category, window))
+        return self.rates.get((market, category, ANY)) if own is None else own
+
+
+def _in_window(category: str, on: date) -> InWindow | None:
+    held = [rule for rule in IN_WINDOW if rule.category == category and rule.since <= on]
+    return held[-1] if held else None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    money: Money
+    card_id: int | None
+    """The rate card that says so; None: the account's flat price."""
+
+
+class Prices:
+    """What an account charges. Answers are kept by the number's first digits for a day: a send asks twice."""
+
+    def __init__(
+        self, cards: Iterable[RateCard], flat: Money | None = None, home_code: str | None = None
+    ) -> None:
+        """`cards` in the order of import: of two for the same day the later holds. `home_code` is the calling code,
+        with its plus, of a business to which authentication-international rates apply; None: they do not."""
+        self._cards = sorted(cards, key=lambda card: card.effective_from)
+        self._flat = Price(flat, None) if flat is not None else None
+        self._home_code = home_code
+        self._day = date.min
+        self._known: dict[tuple[str, str, bool], Price | None] = {}
+
+    @property
+    def by_card(self) -> bool:
+        """Whether rate cards say it, by which a free-form message is a service message."""
+        return bool(self._cards)
+
+    def price(
+        self, phone: str, category: str, *, template: bool, window_open: bool, at: datetime
+    ) -> Price | None:
+        """What one message to `phone` is expected to cost at `at`; None: unpriced, never 0."""
+        if not self._cards:
+            return self._flat
+        day = at.astimezone(UTC).date()
+        if day != self._day:
+            self._day, self._known = day, {}
+        key = phone[: 1 + LONGEST_PREFIX], category if template else SERVICE, window_open
+        if key not in self._known:
+            self._known[key] = self._look_up(phone, key[1], window_open, day)
+        return self._known[key]
+
+    def _look_up(self, phone: str, category: str, window_open: bool, day: date) -> Price | None:
+        card = next((card for card in reversed(self._cards) if card.effective_from <= day), None)
+        if card is None:
+            return None
+        markets = markets_of(phone)
+        micros = None
+        if category == AUTHENTICATION and self._home_code and not phone.startswith(self._home_code):
+            micros = card.micros(markets, INTERNATIONAL, window_open=window_open, on=day)
+        if micros is None:
+            micros = card.micros(markets, category, window_open=window_open, on=day)
+        return None if micros is None else Price(Money(from_micros(micros), card.currency), card.id)

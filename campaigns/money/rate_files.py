@@ -1,0 +1,150 @@
+"""Reads a rate card from a CSV: a market to a row, a category to a column. Meta's own files are read as they are.
+
+A column is a category, with `_open` or `_closed` behind it where it holds only inside or outside the 24-hour window.
+`utility` alone is what is charged outside: what holds inside is a dated rule of `campaigns.money.prices`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from campaigns.errors import InvalidInput, NotFound
+from campaigns.money.costs import to_micros
+from campaigns.money.markets import known_market, nearest_market
+from campaigns.money.prices import ANY, AUTHENTICATION, CLOSED, INTERNATIONAL, OPEN, SERVICE
+
+Rates = Mapping[tuple[str, str, str], int]
+"""(market, category, window) -> micro-units."""
+
+MARKET: Final = "market"
+CURRENCY: Final = "currency"
+CATEGORIES: Final = ("marketing", "utility", AUTHENTICATION, INTERNATIONAL, SERVICE)
+NOT_MESSAGES: Final = frozenset({"meta_business_agent"})
+"""Columns of Meta's file that are no price of a message."""
+COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
+    **{category: (category, CLOSED if category == "utility" else ANY) for category in CATEGORIES},
+    **{
+        f"{category}_{window}": (category, window)
+        for category in CATEGORIES
+        for window in (OPEN, CLOSED)
+        if (category, window) != ("utility", CLOSED)
+    },
+}
+NO_RATE: Final = frozenset({"", "-", "–", "n/a", "na"})
+_AMOUNT: Final = re.compile(r"[$€£]?\s*(\d+(?:\.\d{1,6})?)")
+_HEADER_WITHIN: Final = 20
+"""Rows: Meta puts remarks above its header."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    cells: Sequence[str]
+
+
+def read_rates(path: Path, currency: str) -> Rates:
+    """The card in the file. Raises NotFound, and InvalidInput naming line and column."""
+    rows = _rows(path)
+    header = next((row for row in rows[:_HEADER_WITHIN] if MARKET in map(_plain, row.cells)), None)
+    if header is None:
+        raise InvalidInput(
+            f"{path.name} has no column market.",
+            hint="The first row names the columns: market, marketing, utility, …",
+        )
+    columns = _columns(path, header)
+    rates: dict[tuple[str, str, str], int] = {}
+    lines: dict[str, int] = {}
+    for row in rows[rows.index(header) + 1 :]:
+        market = _market(path, row, columns, lines)
+        rates |= _rates_of(path, row, columns, market, currency)
+        lines[market] = row.line
+    if not rates:
+        raise InvalidInput(f"{path.name} has no market below its header.")
+    return rates
+
+
+def _rows(path: Path) -> list[_Row]:
+    """The rows that are not blank."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            return [
+                _Row(reader.line_num, [cell.strip() for cell in cells])
+                for cells in reader
+                if any(cell.strip() for cell in cells)
+            ]
+    except OSError as error:
+        raise NotFound(
+            f"{path} cannot be opened: {error.strerror}.", hint="Check the file's name."
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(
+            f"{path.name} is no CSV in UTF-8: {error}.", hint="Save it as CSV UTF-8."
+        ) from error
+
+
+def _columns(path: Path, header: _Row) -> list[str]:
+    columns = [_plain(cell) for cell in header.cells]
+    known = {MARKET, CURRENCY, *COLUMNS, *NOT_MESSAGES}
+    for written, column in zip(header.cells, columns, strict=True):
+        if column not in known:
+            near = get_close_matches(column, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known are {MARKET}, {', '.join(CATEGORIES)}."
+            raise _fault(path, header.line, written or "(no name)", "there is no such column.", hint)
+        if columns.count(column) > 1:
+            raise _fault(path, header.line, written, "it is there twice.")
+    return columns
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z]+", "_", name.casefold()).strip("_")
+
+
+def _market(path: Path, row: _Row, columns: Sequence[str], lines: Mapping[str, int]) -> str:
+    if len(row.cells) != len(columns):
+        raise InvalidInput(
+            f"{path.name}, line {row.line}: it has {len(row.cells)} cells, the header {len(columns)}."
+        )
+    written = row.cells[columns.index(MARKET)]
+    market = known_market(written)
+    if market is None:
+        near = nearest_market(written)
+        hint = f"Did you mean {near!r}?" if near else "Write it as Meta's rate card does."
+        raise _fault(path, row.line, MARKET, f"there is no market {written!r}.", hint)
+    if market in lines:
+        raise _fault(path, row.line, MARKET, f"{market} is on line {lines[market]} already.")
+    return market
+
+
+def _rates_of(path: Path, row: _Row, columns: Sequence[str], market: str, currency: str) -> Rates:
+    rates = dict(_amounts(path, row, columns, market, currency))
+    if not rates:
+        raise InvalidInput(f"{path.name}, line {row.line}: {market} has no rate.", hint="Remove the row.")
+    return rates
+
+
+def _amounts(
+    path: Path, row: _Row, columns: Sequence[str], market: str, currency: str
+) -> Iterator[tuple[tuple[str, str, str], int]]:
+    for column, cell in zip(columns, row.cells, strict=True):
+        if column == CURRENCY and re.fullmatch(r"[A-Z]{3}", cell) and cell != currency:
+            raise _fault(path, row.line, CURRENCY, f"it says {cell}, and the card is to be in {currency}.")
+        if column not in COLUMNS or cell.casefold() in NO_RATE:
+            continue
+        match = _AMOUNT.fullmatch(cell)
+        if match is None:
+            hint = "Write it like 0.0225, with a point and at most six places; leave it empty where there is none."
+            raise _fault(path, row.line, column, f"{cell!r} is no amount.", hint)
+        category, window = COLUMNS[column]
+        yield (market, category, window), to_micros(Decimal(match[1]))
+
+
+def _fault(path: Path, line: int, column: str, what: str, hint: str = "") -> InvalidInput:
+    return InvalidInput(f"{path.name}, line {line}, column {column}: {what}", hint=hint)

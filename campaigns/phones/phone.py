@@ -1,0 +1,277 @@
+"""From what people write in a phone cell to E.164, with the country and whether a message can reach it.
+
+`read_phone` is the whole truth, by the library; `quick` answers common cases without it, proven to agree.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
+
+from campaigns.phones.phone_plans import international_region, local_elsewhere, local_number, usual_mobile
+from campaigns.reject_codes import RejectCode
+
+BUCKETS: Final = 10_000
+
+_REHEARSAL: Final = (
+    (re.compile(r"\+447700900\d{3}"), "GB"),
+    (re.compile(r"\+3363998\d{4}"), "FR"),
+    (re.compile(r"\+3532091\d{5}"), "IE"),
+)
+"""Numbers that the regulators keep free for fiction (Ofcom 07700 900000-900999, Arcep 06 39 98 xx xx, ComReg
+020 91x xxxx). They belong to nobody, so the library calls them invalid; rehearsals and samples need them."""
+
+_REACHABLE: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+_LENIENT: Final = frozenset({PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP})
+_KINDS: Final[dict[int, tuple[RejectCode, str]]] = {
+    PhoneNumberType.FIXED_LINE: (RejectCode.PHONE_LANDLINE, "This is a landline."),
+    PhoneNumberType.VOIP: (RejectCode.PHONE_VOIP, "This is an internet telephone's number."),
+    PhoneNumberType.PREMIUM_RATE: (RejectCode.PHONE_PREMIUM_RATE, "This is a premium-rate number."),
+    PhoneNumberType.TOLL_FREE: (RejectCode.PHONE_TOLL_FREE, "This is a toll-free number."),
+    PhoneNumberType.SHARED_COST: (RejectCode.PHONE_SHARED_COST, "This is a shared-cost number."),
+    PhoneNumberType.PERSONAL_NUMBER: (
+        RejectCode.PHONE_PERSONAL,
+        "This is a call-forwarding personal number.",
+    ),
+    PhoneNumberType.PAGER: (RejectCode.PHONE_PAGER, "This is a pager's number."),
+    PhoneNumberType.UAN: (RejectCode.PHONE_COMPANY, "This is a company's access number."),
+    PhoneNumberType.VOICEMAIL: (RejectCode.PHONE_VOICEMAIL, "This is a voicemail box's number."),
+}
+_LENGTHS: Final[dict[int, tuple[RejectCode, str]]] = {
+    ValidationResult.TOO_SHORT: (RejectCode.PHONE_TOO_SHORT, "The number has too few digits for {where}."),
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: (
+        RejectCode.PHONE_TOO_SHORT, "The number lacks its area code in {where}.",
+    ),
+    ValidationResult.TOO_LONG: (RejectCode.PHONE_TOO_LONG, "The number has too many digits for {where}."),
+    ValidationResult.INVALID_LENGTH: (
+        RejectCode.PHONE_INVALID, "No number of {where} has this many digits.",
+    ),
+}  # fmt: skip
+
+_SPACING: Final = str.maketrans("", "", " -()")
+_EXTENSION: Final = re.compile(r"(?i).*\d[\s,]*(?:x|#|;ext=|ext\.?|extension)[\s.:]*\d{1,7}")
+_SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+")
+_DECIMAL: Final = re.compile(r"(\+?\d{6,})[.,]0{1,2}")
+_FORMULA: Final = re.compile(r"=\s*\"([^\"]*)\"")
+_SCHEME: Final = re.compile(r"(?i)(?:tel|whatsapp|wa):")
+_WRITTEN: Final = re.compile(r"\+?[\d\s().\-/]*")
+_BETWEEN: Final = re.compile(r"[/;,+\n]|\bor\b")
+_NOT_DIGIT: Final = re.compile(r"\D")
+_APOSTROPHES: Final = "'’‘`\""
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A number that a message can be sent to."""
+
+    number: str
+    """E.164 with its plus."""
+    region: str | None
+    """ISO 3166 country, None for numbers of no country (satellite)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneFault:
+    """Why a cell gives no number."""
+
+    code: RejectCode
+    reason: str
+
+
+def bucket(phone: str) -> int:
+    """0-9999, the same for a number everywhere and for good: spreads over lanes, draws holdouts."""
+    return zlib.crc32(phone.encode()) % BUCKETS
+
+
+def is_country(code: str) -> bool:
+    """Whether `code` is an ISO 3166 country (upper case) with numbers of its own."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def calling_code(country: str) -> str:
+    """The calling code of an ISO 3166 country, with its plus."""
+    return f"+{phonenumbers.country_code_for_region(country)}"
+
+
+def read_phone(text: str, country: str | None = None, *, landlines: bool = False) -> Phone | PhoneFault:
+    """E.164 from a cell; `country` is where numbers without a country code belong. A `+` always wins."""
+    return quick(text, country) or read_by_library(text, country, landlines)
+
+
+def quick(text: str, country: str | None = None) -> Phone | None:
+    """The number where it can be proven without the library; None says nothing about the cell."""
+    found = quick_pair(text, country)
+    return None if found is None else Phone(*found)
+
+
+def quick_pair(text: str, country: str | None) -> tuple[str, str] | None:
+    """`quick` as (number, region), for loops over millions."""
+    if text[:1] == "+" and (region := usual_mobile(text)):
+        return text, region
+    return _quick_digits(text, country) or _quick_digits(text.translate(_SPACING), country)
+
+
+def _quick_digits(text: str, country: str | None) -> tuple[str, str] | None:
+    explicit = text[:1] == "+"
+    digits = text[1:] if explicit else text
+    if not explicit and digits[:2] == "00":
+        explicit, digits = True, digits[2:]
+    if not explicit and country is not None:
+        return local_number(digits, country) if digits.isascii() and digits.isdigit() else None
+    region = international_region(digits)
+    if region is None or (not explicit and local_elsewhere(digits)):
+        return None
+    return f"+{digits}", region
+
+
+def read_by_library(text: str, country: str | None = None, landlines: bool = False) -> Phone | PhoneFault:
+    """`read_phone` without the quick way."""
+    written = _repair(_clean(text))
+    if fault := _unreadable(written):
+        return fault
+    compact = re.sub(r"[^\d+]", "", written)
+    if compact.startswith(("00", "+00")):
+        compact = "+" + compact.lstrip("+")[2:]
+    if compact.startswith("+"):
+        return _judge(compact, None, landlines)
+    if country is not None:
+        return _read_local(compact, country, landlines)
+    return _read_bare(compact, landlines)
+
+
+def _clean(text: str) -> str:
+    """ASCII digits, hyphens and spaces; no invisible characters."""
+    if text.isascii():
+        return text.strip()
+    return "".join(map(_plain, unicodedata.normalize("NFKC", text))).strip()
+
+
+@lru_cache(maxsize=1024)
+def _plain(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    match unicodedata.category(character):
+        case "Cf":
+            return ""
+        case "Cc" | "Zs" | "Zl" | "Zp":
+            return " "
+        case "Pd":
+            return "-"
+        case _:
+            return "-" if character == "−" else character
+
+
+def _repair(text: str) -> str:
+    """Undo what spreadsheets do to numbers, where nothing is lost by it."""
+    if found := _FORMULA.fullmatch(text):
+        text = found[1]
+    text = _SCHEME.sub("", text.strip(_APOSTROPHES + " "), count=1)
+    if found := _DECIMAL.fullmatch(text):
+        return found[1]
+    return text.strip()
+
+
+def _unreadable(text: str) -> PhoneFault | None:
+    if not text:
+        return PhoneFault(RejectCode.PHONE_MISSING, "There is no phone number.")
+    if _SCIENTIFIC.fullmatch(text):
+        reason = "A spreadsheet rounded the number; format the column as text and enter it again."
+        return PhoneFault(RejectCode.PHONE_SCIENTIFIC, reason)
+    if sum(len(_NOT_DIGIT.sub("", part)) >= 7 for part in _BETWEEN.split(text)) > 1:
+        return PhoneFault(RejectCode.PHONE_NOT_A_NUMBER, "There is more than one number in the cell.")
+    if _WRITTEN.fullmatch(text) and any(character.isdigit() for character in text):
+        return None
+    if _EXTENSION.fullmatch(text):
+        return PhoneFault(RejectCode.PHONE_EXTENSION, "A message cannot be sent to an extension.")
+    return PhoneFault(RejectCode.PHONE_NOT_A_NUMBER, "This is not a phone number.")
+
+
+def _read_local(digits: str, country: str, landlines: bool) -> Phone | PhoneFault:
+    """Digits without a plus, in a known country: they are that country's or nobody's.
+
+    A plus is never added on a guess: one digit too many makes 07723 456 7890 a valid number of Kazakhstan.
+    """
+    local = _judge(digits, country, landlines)
+    if isinstance(local, Phone) or local.code in _VALID_CODES or digits.startswith("0"):
+        return local
+    if isinstance(_judge(f"+{digits}", None, landlines), Phone):
+        reason = f"This is no number of {country}. If +{digits} is meant, write it with its plus."
+        return PhoneFault(RejectCode.PHONE_PLUS_MISSING, reason)
+    return local
+
+
+def _read_bare(digits: str, landlines: bool) -> Phone | PhoneFault:
+    """Digits without a plus and without a country: international if no country reads them otherwise."""
+    if len(digits) < 7:
+        return PhoneFault(RejectCode.PHONE_TOO_SHORT, "The number has too few digits.")
+    if len(digits) > 15:
+        return PhoneFault(RejectCode.PHONE_TOO_LONG, "The number has too many digits.")
+    judged = (
+        PhoneFault(RejectCode.PHONE_INVALID, "")
+        if digits[0] == "0"
+        else _judge(f"+{digits}", None, landlines)
+    )
+    if isinstance(judged, PhoneFault):
+        if judged.code in _VALID_CODES:
+            return judged
+        reason = "The number has no country code; write it with + or give --default-country."
+        return PhoneFault(RejectCode.PHONE_NO_COUNTRY, reason)
+    if elsewhere := local_elsewhere(digits):
+        reason = f"This may be {judged.number} or a number of {elsewhere}; write it with its plus."
+        return PhoneFault(RejectCode.PHONE_AMBIGUOUS, reason)
+    return judged
+
+
+def _judge(compact: str, country: str | None, landlines: bool) -> Phone | PhoneFault:
+    """The library's verdict on `+digits`, or on digits as written in `country`."""
+    try:
+        parsed = phonenumbers.parse(compact, country)
+    except NumberParseException as error:
+        return _unparsed(error, compact)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    for pattern, region in _REHEARSAL:
+        if pattern.fullmatch(number):
+            return Phone(number, region)
+    if not phonenumbers.is_valid_number(parsed):
+        return _invalid(parsed)
+    return _reachable(parsed, number, landlines)
+
+
+def _reachable(parsed: PhoneNumber, number: str, landlines: bool) -> Phone | PhoneFault:
+    kind = phonenumbers.number_type(parsed)
+    if kind in _REACHABLE or (landlines and kind in _LENIENT):
+        region = phonenumbers.region_code_for_number(parsed)
+        return Phone(number, None if region == "001" else region)
+    return PhoneFault(*_KINDS[kind])
+
+
+def _invalid(parsed: PhoneNumber) -> PhoneFault:
+    where = f"+{parsed.country_code}"
+    verdict = phonenumbers.is_possible_number_with_reason(parsed)
+    if verdict in _LENGTHS:
+        code, reason = _LENGTHS[verdict]
+        return PhoneFault(code, reason.format(where=where))
+    return PhoneFault(RejectCode.PHONE_INVALID, f"No number of {where} begins like this.")
+
+
+def _unparsed(error: NumberParseException, compact: str) -> PhoneFault:
+    match error.error_type:
+        case NumberParseException.INVALID_COUNTRY_CODE:
+            return PhoneFault(RejectCode.PHONE_UNKNOWN_COUNTRY, "No country has this calling code.")
+        case NumberParseException.TOO_LONG:
+            return PhoneFault(RejectCode.PHONE_TOO_LONG, "The number has too many digits.")
+        case NumberParseException.NOT_A_NUMBER if len(compact.lstrip("+")) > 3:
+            return PhoneFault(RejectCode.PHONE_NOT_A_NUMBER, "This is not a phone number.")
+        case _:
+            return PhoneFault(RejectCode.PHONE_TOO_SHORT, "The number has too few digits.")
+
+
+_VALID_CODES: Final = frozenset(code for code, _ in _KINDS.values())
+"""Faults of numbers that exist: no other reading is looked for."""

@@ -1,0 +1,247 @@
+"""The campaign file: what to send, to whom, when and how fast. Each key is a field here, checked at load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from campaigns.errors import SpecError
+from campaigns.intake.model import IntakeOptions
+from campaigns.message.content_spec import ContentSpec, Part
+from campaigns.spec.rules_spec import (
+    BreakerSpec,
+    BudgetSpec,
+    CapSpec,
+    Category,
+    ConsentSpec,
+    HoldoutSpec,
+    HoursSpec,
+    SomeTime,
+)
+from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.spec.toml_files import explain, read_toml
+from campaigns.spec.variants_spec import (
+    VariantSpec,
+    WinnerSpec,
+    refuse_uneven,
+    refuse_unfit,
+    split_of,
+    with_whole_variants,
+)
+from campaigns.time.pace import Rate
+from campaigns.variants import Split
+
+
+class AudienceSpec(Part):
+    """Who gets it: a CSV and how to read it."""
+
+    csv: Path | None = Field(default=None, description="the CSV file, relative to the campaign file")
+    default_country: str | None = Field(
+        default=None, description="country of numbers written without +, such as BJ"
+    )
+    phone_column: str | None = Field(
+        default=None, description="the column of the phone numbers; default: found by its name"
+    )
+    map: dict[str, str] = Field(default_factory=dict, description="columns under another name: column = name")
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="default: detected")
+    encoding: str | None = Field(default=None, description="default: detected")
+    duplicates: Literal["first", "last", "reject"] = Field(
+        default="first", description="of several rows with the same number, which one counts"
+    )
+    landlines: Literal["reject", "accept"] = Field(
+        default="reject", description="whether numbers that can only be landlines are accepted"
+    )
+    max_reject_percent: float = Field(
+        default=20, ge=0, le=100, description="more rejected rows than this and nothing is loaded"
+    )
+    refresh: Literal["each_run"] | None = Field(
+        default=None,
+        description="each_run: every run reads the file again; default: it is read once, at load",
+    )
+
+    @field_validator("csv")
+    @classmethod
+    def _beside_the_file(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        folder = (info.context or {}).get("folder")
+        return Path(folder, value).absolute() if value and folder else value
+
+    @field_validator("default_country")
+    @classmethod
+    def _country_code(cls, value: str | None) -> str | None:
+        if value is not None and not (len(value) == 2 and value.isascii() and value.isalpha()):
+            raise ValueError('a country is written as its two letters, such as "BJ" or "FR"')
+        return value.upper() if value else None
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _named_tab(cls, value: Any) -> Any:
+        return "\t" if value == "tab" else value
+
+    def options(self, required: frozenset[str], timezone: str | None) -> IntakeOptions:
+        """How its file is read. `required`: variables that no row may lack; `timezone`: of times without an offset."""
+        return IntakeOptions(
+            default_country=self.default_country,
+            phone_column=self.phone_column,
+            columns=self.map,
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            duplicates=self.duplicates,
+            landlines=self.landlines,
+            required=required,
+            timezone=timezone,
+        )
+
+
+class PaceSpec(Part):
+    """How fast it may go; the lane's and the account's limits hold as well."""
+
+    delay_between: Annotated[StrictInt, Field(ge=0, le=3_600_000)] | None = Field(
+        default=None,
+        description="least milliseconds between two sends on a lane; default: the provider's own",
+    )
+    rate: Rate | None = Field(
+        default=None, description="most messages of the campaign on a lane, such as 2/s"
+    )
+    jitter: SomeTime | None = Field(
+        default=None, description="each gap is made longer by a random time up to this, such as 2s"
+    )
+    ramp: list[Annotated[StrictInt, Field(ge=1)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="most messages on a lane on the first day, the second, …; after the last there is no limit",
+    )
+    contact_gap: SomeTime | None = Field(
+        default=None, description="least time since any campaign last wrote to the person, such as 6h"
+    )
+
+    @property
+    def gap(self) -> timedelta | None:
+        return timedelta(milliseconds=self.delay_between) if self.delay_between is not None else None
+
+
+class CampaignSpec(Part):
+    """A campaign file, as validated."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=80,
+        description="unique; lower-case letters, digits, - and _",
+    )
+    provider: str = Field(
+        min_length=1, description="an account of drumbeat.toml: the NAME of [providers.NAME]"
+    )
+    senders: list[str] = Field(
+        min_length=1, description="the account's senders; recipients are spread over them"
+    )
+    category: Category = Field(default=Category.MARKETING, description="what it is for")
+    priority: StrictInt = Field(
+        default=0, ge=-1000, le=1000, description="higher goes first where campaigns share a lane"
+    )
+    audience: AudienceSpec = Field(default_factory=AudienceSpec)
+    content: ContentSpec = Field(description="what to send; with variants: what they have in common")
+    schedule: ScheduleSpec = Field(default_factory=ScheduleSpec)
+    pace: PaceSpec = Field(default_factory=PaceSpec)
+    tags: list[str] = Field(default_factory=list, description="names that caps can count by")
+    caps: list[CapSpec] = Field(
+        default_factory=list, description="how often a person may be written to, across campaigns"
+    )
+    obeys_caps: StrictBool = Field(
+        default=True, description="whether caps hold it back; false for what must always arrive"
+    )
+    counts_toward_caps: StrictBool = Field(
+        default=True, description="whether its messages use up the caps of others"
+    )
+    hours: HoursSpec | None = Field(default=None, description="when messages may arrive")
+    budget: BudgetSpec | None = Field(default=None, description="what it may cost")
+    consent: ConsentSpec | None = Field(default=None, description="whether people must have agreed")
+    holdout: HoldoutSpec | None = Field(default=None, description="a group that gets nothing")
+    breaker: BreakerSpec = Field(default_factory=BreakerSpec, description="when failures pause it")
+    variants: list[VariantSpec] = Field(
+        default_factory=list, description="several messages to try out against each other"
+    )
+    winner: WinnerSpec | None = Field(default=None, description="which variant the rest gets")
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The names of its lanes: account/sender."""
+        return tuple(f"{self.provider}/{sender}" for sender in self.senders)
+
+    @property
+    def contents(self) -> Mapping[str | None, ContentSpec]:
+        """What is sent, by variant; without variants there is one content, of the name None."""
+        return {variant.name: variant.content for variant in self.variants} or {None: self.content}
+
+    @property
+    def split(self) -> Split | None:
+        """How its people are dealt out to its variants; None: it has none."""
+        return split_of(self.name, self.variants, self.winner)
+
+    @property
+    def test_lasts(self) -> timedelta | None:
+        """How long after a launch the winner is named; None: a person names it, or nobody waits for one."""
+        waits = self.winner is not None and self.winner.test_percent < 100
+        return self.winner.after if self.winner and waits else None
+
+    @field_validator("senders")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("a sender is named twice")
+        return value
+
+    @field_validator("variants")
+    @classmethod
+    def _whole_test(cls, value: list[VariantSpec]) -> list[VariantSpec]:
+        refuse_uneven(value)
+        return value
+
+    @field_validator("winner")
+    @classmethod
+    def _in_time(cls, value: WinnerSpec | None, info: ValidationInfo) -> WinnerSpec | None:
+        if value is not None and {"variants", "schedule"} <= info.data.keys():
+            refuse_unfit(value, info.data["variants"], info.data["schedule"])
+        return value
+
+    def to_json(self) -> str:
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> CampaignSpec:
+        return cls.model_validate_json(text)
+
+    def changed(self, **tables: Mapping[str, Any]) -> CampaignSpec:
+        """A copy with keys of some tables replaced, validated again: what flags do. Raises SpecError."""
+        data = self.model_dump()
+        for table, keys in tables.items():
+            data[table] = {**data[table], **keys}
+        try:
+            return CampaignSpec.model_validate(data)
+        except ValidationError as error:
+            raise SpecError(
+                "\n".join(_said_plainly(detail["loc"], detail) for detail in error.errors())
+            ) from error
+
+
+def _said_plainly(loc: tuple[int | str, ...], detail: Any) -> str:
+    message = detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"]
+    return f"{'.'.join(map(str, loc))}: {message}."
+
+
+def load_spec(path: Path) -> CampaignSpec:
+    """The campaign in the file at `path`. Raises NotFound, and SpecError naming file, line and key."""
+    file = read_toml(path)
+    try:
+        return CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
+    except ValidationError as error:
+        raise explain(error, file, CampaignSpec) from error

@@ -1,0 +1,257 @@
+"""The tables of the campaign file that say under which rules its messages may be sent."""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    StrictInt,
+    field_validator,
+    model_validator,
+)
+
+from campaigns.message.content_spec import Part
+from campaigns.money.costs import Money, from_micros, plain, to_micros
+from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
+from campaigns.time.pace import Duration, parse_duration, write_duration
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LONGEST_CAP: Final = timedelta(days=366)
+SHORTEST: Final = timedelta(milliseconds=1)
+DAY: Final = 1440
+"""Minutes."""
+MOST_MONEY: Final = Decimal(1_000_000_000)
+
+
+class Category(StrEnum):
+    """What the message is for: it decides prices and rules."""
+
+    MARKETING = "marketing"
+    UTILITY = "utility"
+    AUTHENTICATION = "authentication"
+    SERVICE = "service"
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value < SHORTEST:
+        raise ValueError("it must be longer than nothing")
+    return value
+
+
+SomeTime = Annotated[Duration, AfterValidator(_positive)]
+
+
+def _per(value: Any) -> timedelta | Calendar:
+    if value in tuple(Calendar):
+        return Calendar(value)
+    try:
+        per = parse_duration(value)
+    except ValueError as error:
+        raise ValueError('it is a stretch such as "7d" or "12h", or a calendar "day" or "week"') from error
+    if not SHORTEST <= per <= LONGEST_CAP:
+        raise ValueError("it must be longer than nothing and no longer than 366d")
+    return per
+
+
+def _write_per(value: timedelta | Calendar) -> str:
+    return value.value if isinstance(value, Calendar) else write_duration(value)
+
+
+Per = Annotated[timedelta | Calendar, BeforeValidator(_per), PlainSerializer(_write_per)]
+
+
+class CapSpec(Part):
+    """One limit on how often a person is written to, across campaigns."""
+
+    max: StrictInt = Field(ge=1, description="most messages to a person in the time")
+    per: Per = Field(
+        description='a rolling stretch such as "7d", or the calendar "day" or "week" of their zone'
+    )
+    on_cap: Literal["skip", "wait"] = Field(default="skip", description="what happens to a message above it")
+    category: Category | None = Field(
+        default=None, description="only messages of this category; default: all"
+    )
+    tag: str | None = Field(
+        default=None, description="only messages of campaigns with this tag; default: all"
+    )
+    channel: str | None = Field(default=None, description="only messages of this account; default: all")
+
+    @property
+    def cap(self) -> Cap:
+        category = self.category.value if self.category else None
+        return Cap(self.max, self.per, self.on_cap == "wait", category, self.tag, self.channel)
+
+
+Span = tuple[time, time]
+
+
+def _spans(value: Any) -> tuple[Span, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not texts:
+        raise ValueError('hours are written as "09:00-19:00", or as a list of such')
+    return tuple(_span(text) for text in texts)
+
+
+def _span(value: Any) -> Span:
+    match = (
+        re.fullmatch(r"\s*(\d{1,2}:\d\d)\s*-\s*(\d{1,2}:\d\d)\s*", value) if isinstance(value, str) else None
+    )
+    if match is None:
+        raise ValueError(f'{value!r} are no hours; write them like "09:00-19:00"')
+    start, end = _clock(match[1]), _clock("00:00" if match[2] == "24:00" else match[2])
+    if start == end and match[2] != "24:00":
+        raise ValueError(
+            f"{value!r} begins and ends at the same time; leave [hours] out to allow the whole day"
+        )
+    return start, end
+
+
+def _clock(text: str) -> time:
+    hour, _, minute = text.partition(":")
+    try:
+        return time(int(hour), int(minute))
+    except ValueError as error:
+        raise ValueError(f"{text} is no time of day") from error
+
+
+def _write_spans(spans: tuple[Span, ...]) -> list[str]:
+    return [f"{start:%H:%M}-{f'{end:%H:%M}' if end != time() else '24:00'}" for start, end in spans]
+
+
+Spans = Annotated[tuple[Span, ...], BeforeValidator(_spans), PlainSerializer(_write_spans)]
+
+
+class HoursSpec(Part):
+    """When messages may arrive, by the recipient's clock."""
+
+    allow: Spans | None = Field(default=None, description='such as "09:00-19:00", or a list of such')
+    quiet: Spans | None = Field(default=None, description='the opposite, such as "21:00-08:00"')
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = Field(
+        default=None, min_length=1, description='on which days, such as ["mon", "tue"]; default: all'
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.allow is None) == (self.quiet is None):
+            raise ValueError('say either allow or quiet; allow = "00:00-24:00" is the whole day')
+        if self.quiet is not None and not _complement(self.quiet):
+            raise ValueError("quiet leaves no time to send")
+        return self
+
+    @property
+    def hours(self) -> Hours:
+        allow = self.allow if self.allow is not None else _complement(self.quiet or ())
+        days = frozenset(DAYS.index(day) for day in self.days) if self.days else frozenset(range(7))
+        return Hours(allow, days)
+
+
+def _complement(quiet: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The times of day that `quiet` leaves, each within one day."""
+    free, at = [], 0
+    for start, end in [*sorted(part for span in quiet for part in _parts(span)), (DAY, DAY)]:
+        if start > at:
+            free.append((_time_of(at), _time_of(start)))
+        at = max(at, end)
+    return tuple(free)
+
+
+def _parts(span: Span) -> list[tuple[int, int]]:
+    """The span as minutes of the day, cut at midnight."""
+    start, end = (clock.hour * 60 + clock.minute for clock in span)
+    return [(start, end)] if start < end else [(start, DAY), (0, end)]
+
+
+def _time_of(minute: int) -> time:
+    return time(minute // 60 % 24, minute % 60)
+
+
+def _amount(value: Any) -> Decimal:
+    if not isinstance(value, str | Decimal):
+        raise ValueError('an amount is written in quotes, such as "50.00"')
+    try:
+        amount = Decimal(value)
+    except InvalidOperation as error:
+        raise ValueError(f'{value!r} is no amount; write it like "50.00"') from error
+    if not amount.is_finite() or not 0 < amount <= MOST_MONEY:
+        raise ValueError("an amount must be more than 0 and at most 1000000000")
+    if amount != from_micros(to_micros(amount)):
+        raise ValueError("an amount has at most six decimal places")
+    return amount
+
+
+Amount = Annotated[Decimal, BeforeValidator(_amount), PlainSerializer(plain)]
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f"{value!r} is no currency; write its three letters, such as USD")
+    return value
+
+
+CurrencyCode = Annotated[str, AfterValidator(_currency)]
+
+
+class BudgetSpec(Part):
+    """What the campaign may cost."""
+
+    currency: CurrencyCode = Field(description="three letters, such as USD")
+    max: Amount | None = Field(default=None, description="for each run; reaching it pauses the run")
+    per_day: Amount | None = Field(
+        default=None, description="for each day; what is above it waits for the next"
+    )
+    per_month: Amount | None = Field(default=None, description="for each month; what is above it waits")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.max is None and self.per_day is None and self.per_month is None:
+            raise ValueError("say max, per_day or per_month")
+        return self
+
+    def money(self, amount: Decimal) -> Money:
+        return Money(amount, self.currency)
+
+
+class ConsentSpec(Part):
+    """Marketing only to people whose row says that they agreed: the column consent_at."""
+
+    required: StrictBool = Field(default=True, description="whether a row without consent_at gets nothing")
+    max_age: SomeTime | None = Field(default=None, description="older consent counts no more, such as 365d")
+
+    @property
+    def consent(self) -> Consent | None:
+        return Consent(self.max_age) if self.required else None
+
+
+class HoldoutSpec(Part):
+    """A group that gets nothing, to measure the campaign against."""
+
+    percent: float = Field(gt=0, lt=100, description="share of the recipients, to a hundredth of a percent")
+    salt: str | None = Field(
+        default=None, description="campaigns with the same salt hold back the same people; default: the name"
+    )
+
+    @field_validator("percent")
+    @classmethod
+    def _in_hundredths(cls, value: float) -> float:
+        if value != round(value, 2):
+            raise ValueError("a share has at most two decimal places, such as 2.5 or 0.01")
+        return value
+
+    def holdout(self, campaign: str) -> Holdout:
+        return Holdout(self.percent, self.salt or campaign)
+
+
+class BreakerSpec(Part):
+    """When so many of a run's newest messages fail, it is paused."""
+
+    percent: float = Field(default=25, gt=0, le=100, description="more failures than this pause the run")
+    of_last: StrictInt = Field(default=100, ge=10, le=10_000, description="of how many messages")

@@ -1,0 +1,301 @@
+"""Bird: WhatsApp through its Channels API.
+
+From its page on sending WhatsApp messages and those it leads to (statuses, failure codes, webhook signatures);
+what was taken from elsewhere, or is our reading, is listed in docs/reference/providers.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+import orjson
+from pydantic import Field, StrictBool
+
+from campaigns.errors import NotFound, Unavailable, UsageError
+from campaigns.message.content import Content, MessageType
+from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.states import JobState
+from providers.base import (
+    PAIR_GAP,
+    Absent,
+    Call,
+    Capabilities,
+    Doubt,
+    Event,
+    Found,
+    Inbound,
+    Lookup,
+    Plain,
+    Report,
+    WebhookRequest,
+)
+from providers.bird.body import TYPES, problem, written
+from providers.bird.messages import (
+    Contact,
+    Message,
+    list_messages,
+    parse_message,
+    show_message,
+)
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
+from providers.http.failures import REFUSALS as COMMON_REFUSALS
+from providers.http.failures import general_refusal, unanswered
+from providers.meta.codes import kind_of_word
+from providers.settings import AccountSettings, SecretPlace, SenderSettings
+from providers.values import WINDOW, moment, table, word
+
+STATUSES: Final = {
+    "accepted": JobState.ACCEPTED,
+    "processing": JobState.ACCEPTED,
+    "scheduled": JobState.ACCEPTED,
+    "sent": JobState.SENT,
+    "delivered": JobState.DELIVERED,
+    "read": JobState.READ,
+    "sending_failed": JobState.FAILED,
+    "delivery_failed": JobState.FAILED,
+    "rejected": JobState.FAILED,
+    "skipped": JobState.FAILED,
+}
+"""`deleted` is known and changes nothing: a message is deleted after whatever became of it."""
+
+INTERACTIONS: Final = {"read": JobState.READ, "opened": JobState.READ}
+"""What a person did with a message: no status at Bird, an event of its own."""
+
+REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.RECIPIENT}
+
+UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_PORTION: Final = 20
+"""How many reports are handed on together."""
+
+
+class BirdSender(SenderSettings):
+    channel_id: str = Field(pattern=UUID)
+
+
+class BirdAccount(AccountSettings):
+    base_url: str = "https://api.bird.com"
+    workspace_id: str = Field(pattern=UUID)
+    webhook_secret: SecretPlace | None = None
+    """The `signingKey` that the webhook subscription was made with."""
+    cap_frequency: StrictBool = False
+    """Whether Bird's own frequency capping applies to marketing messages, beside ours."""
+    senders: Sequence[BirdSender] = Field(default_factory=list)
+
+
+class Bird(Plain):
+    name: ClassVar = "bird"
+    capabilities: ClassVar = Capabilities(
+        types=TYPES,
+        polls=True,
+        webhooks=True,
+        asks_window=True,
+        pair_gap=PAIR_GAP,
+        echoes_reference=True,
+        looks_up=True,
+    )
+    account_settings: ClassVar[type[AccountSettings]] = BirdAccount
+
+    def __init__(self, account: BirdAccount) -> None:
+        self._account = account
+        self._urls = {
+            sender.channel_id: Url(account.base_url + self._messages(sender)) for sender in account.senders
+        }
+
+    def __repr__(self) -> str:
+        return f"Bird({self._account.base_url!r})"
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f"AccessKey {self._account.api_key.reveal()}"}
+
+    def unsendable(self, content: Content) -> str | None:
+        return problem(content)
+
+    def build(self, call: Call) -> Request:
+        receiver = [{"identifierKey": "phonenumber", "identifierValue": number} for number in call.to]
+        body: dict[str, Any] = {
+            "receiver": {"contacts": receiver},
+            "meta": {"extraInformation": {"useCase": call.category}},
+        }
+        if call.references:
+            body["reference"] = call.references[0]
+        if self._account.cap_frequency and call.category == "marketing":
+            body["capFrequency"] = True
+        content = orjson.dumps(body | written(call.content))
+        return Request("POST", self._urls[_channel(call.sender)], headers=JSON_HEADERS, content=content)
+
+    def read(self, reply: Reply, call: Call) -> list[Result]:
+        """A 2xx with a message's id means taken; a failure told at once comes again, with its reason, later."""
+        if not isinstance(reply, Answer):
+            return [unanswered(reply)]
+        message = parse_message(reply.json()) if reply.ok else None
+        if message is None:
+            return [_refusal(reply)]
+        state = STATUSES.get(message.status, JobState.ACCEPTED)
+        return [Accepted(message.id, JobState.ACCEPTED if state is JobState.FAILED else state)]
+
+    async def poll(
+        self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        """One call for each message: Bird's list cannot be narrowed to some ids or a time."""
+        path = self._messages(sender)
+        for start in range(0, len(ids), _PORTION):
+            reports = []
+            for message_id in ids[start : start + _PORTION]:
+                try:
+                    reports.append(_report(await show_message(http, path, message_id)))
+                except NotFound:
+                    continue
+            yield reports
+
+    async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        """By our reference in the list of the person's messages; of several, the newest of the same form."""
+        if doubt.reference is None:
+            raise Unavailable("A message without our reference cannot be told from others in Bird's list.")
+        found: list[Message] = []
+        async with aclosing(list_messages(http, self._messages(sender), doubt.to)) as pages:
+            async for page in pages:
+                found += [message for message in page if _is_the_one(message, doubt)]
+        if not found:
+            return Absent()
+        earliest = datetime.min.replace(tzinfo=UTC)
+        return Found(_report(max(found, key=lambda message: message.created_at or earliest)))
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        try:
+            await http.get(self._messages(sender), [("limit", "1")])
+        except NotFound as error:
+            return f"Bird knows no channel of this id for {sender.name}: {error}"
+        return None
+
+    async def check(self, http: Http) -> str:
+        if not self._account.senders:
+            raise UsageError("The account has no senders.", hint="Add a channel_id as a sender.")
+        problems = [await self.sender_problem(http, sender) for sender in self._account.senders]
+        known = problems.count(None)
+        return f"Bird knows the key; {known} of {len(problems)} channels answer."
+
+    def failure_kind(self, code: str) -> FailureKind | None:
+        return kind_of_word(code)
+
+    async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
+        """Bird tells it by the contact's id, which each message with the person names. No message: closed."""
+        contact = await self._contact(http, sender, phone)
+        if contact is None:
+            return None
+        path = f"/workspaces/{self._account.workspace_id}/channels/{_channel(sender)}/contacts/{contact}"
+        try:
+            answer = await http.get(path, [("contactIdentifierValue", phone)])
+        except NotFound:
+            return None
+        body = answer.json()
+        if not isinstance(body, dict) or "serviceWindowExpireAt" not in body:
+            raise Unavailable("Bird's answer does not tell the window.")
+        if body.get("isPermanentSession") is True and answer.at is not None:
+            return answer.at + WINDOW
+        return moment(body["serviceWindowExpireAt"])
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """By `messagebird-signature`. Bird repeats a webhook for a day with its first timestamp, so age is no sign."""
+        secret = self._account.webhook_secret
+        stated = request.headers.get("messagebird-signature", "")
+        if secret is None or not stated:
+            return False
+        timestamp = request.headers.get("messagebird-request-timestamp", "")
+        signed = f"{timestamp}\n{request.url}\n".encode() + hashlib.sha256(request.body).digest()
+        digest = hmac.new(secret.reveal().encode(), signed, hashlib.sha256).digest()
+        return hmac.compare_digest(base64.b64encode(digest), stated.encode())
+
+    def parse_webhook(self, request: WebhookRequest) -> list[Event]:
+        try:
+            envelope = table(orjson.loads(request.body))
+        except orjson.JSONDecodeError:
+            return []
+        payload = table(envelope.get("payload"))
+        match envelope.get("event"):
+            case "whatsapp.outbound":
+                message = parse_message(payload)
+                return [] if message is None else [_report(message)]
+            case "whatsapp.inbound":
+                return _inbound(payload, request.received_at)
+            case "whatsapp.interaction":
+                return _interaction(payload)
+        return []
+
+    def _messages(self, sender: SenderSettings) -> str:
+        return f"/workspaces/{self._account.workspace_id}/channels/{_channel(sender)}/messages"
+
+    async def _contact(self, http: Http, sender: SenderSettings, phone: str) -> str | None:
+        async with aclosing(list_messages(http, self._messages(sender), phone)) as pages:
+            async for page in pages:
+                for message in page:
+                    if message.contact.id and message.contact == Contact(message.contact.id, phone):
+                        return message.contact.id
+        return None
+
+
+def _channel(sender: SenderSettings) -> str:
+    if not isinstance(sender, BirdSender):
+        raise UsageError(f"The sender {sender.name} has no channel_id.")
+    return sender.channel_id
+
+
+def _refusal(answer: Answer) -> Refused:
+    general = general_refusal(answer)
+    if general is not None:
+        return general
+    if answer.ok:
+        return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer names no message.")
+    body = table(answer.json())
+    kind = REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
+    return Refused(kind, word(body.get("code")) or str(answer.status), _words(answer, body))
+
+
+def _words(answer: Answer, body: dict[str, Any]) -> str:
+    """Bird's sentence and, of a validation error, what it says of each field."""
+    details = [
+        f"{name}: {found[0] if isinstance(found, list) and found else found}"
+        for name, found in table(body.get("details")).items()
+    ]
+    return "; ".join([answer.text, *details])[:500]
+
+
+def _report(message: Message) -> Report:
+    return Report(
+        message_id=message.id,
+        status=message.status,
+        state=STATUSES.get(message.status),
+        at=message.at,
+        reason=message.reason,
+        code=message.code,
+        reference=message.reference,
+    )
+
+
+def _is_the_one(message: Message, doubt: Doubt) -> bool:
+    """A job's free form and its template bear the same reference: the form tells them apart."""
+    return (
+        message.reference == doubt.reference
+        and message.id not in doubt.known_ids
+        and message.is_template is (doubt.content.type is MessageType.TEMPLATE)
+    )
+
+
+def _inbound(payload: dict[str, Any], received_at: datetime) -> list[Event]:
+    message = parse_message(payload)
+    if message is None or message.contact.phone is None:
+        return []
+    at = message.created_at or received_at
+    return [Inbound(message.contact.phone, at, message.channel_id, message.id, message.text)]
+
+
+def _interaction(payload: dict[str, Any]) -> list[Event]:
+    message_id, kind = word(payload.get("messageId")), word(payload.get("type"))
+    if message_id is None or kind is None:
+        return []
+    return [Report(message_id, kind, INTERACTIONS.get(kind), moment(payload.get("createdAt")))]

@@ -1,0 +1,129 @@
+"""Bird's message object, as it comes in answers, lists and webhooks, and the list of a channel's messages.
+
+Read leniently: a field of another type than documented is as good as missing. The list's parameters (`limit`,
+`phonenumber`, `pageToken`) and its `results` and `nextPageToken` come from operators' code, not from the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from campaigns.errors import Unavailable
+from providers.http.client import Answer, Http
+from providers.values import moment, phone, table, word, word_or_number
+
+PAGE: Final = 50
+MOST_PAGES: Final = 40
+"""A person's messages on a channel fill few pages; a list longer than this was not filtered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    id: str | None
+    phone: str | None
+    """E.164 with the plus, where the contact is named by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message in either direction. `contact` is the person it went to or came from."""
+
+    id: str
+    channel_id: str | None
+    status: str
+    reference: str | None
+    reason: str | None
+    code: str | None
+    """Of a failure: the platform's own code, else Bird's."""
+    contact: Contact
+    is_template: bool
+    text: str | None
+    at: datetime | None
+    """When its status was last changed."""
+    created_at: datetime | None
+
+
+def parse_message(value: Any) -> Message | None:
+    """The message in a JSON value, or None where there is none with an id."""
+    fields = table(value)
+    message_id = word(fields.get("id"))
+    if message_id is None:
+        return None
+    return Message(
+        id=message_id,
+        channel_id=word(fields.get("channelId")),
+        status=word(fields.get("status")) or "",
+        reference=word(fields.get("reference")),
+        reason=_reason(fields),
+        code=_code(table(fields.get("failure"))),
+        contact=_contact(fields),
+        is_template=bool(table(fields.get("template"))),
+        text=_text(table(fields.get("body"))),
+        at=moment(fields.get("lastStatusAt"), fields.get("updatedAt")),
+        created_at=moment(fields.get("createdAt")),
+    )
+
+
+async def show_message(http: Http, path: str, message_id: str) -> Message:
+    """Raises NotFound, Unavailable, AccountError."""
+    message = parse_message((await http.get(f"{path}/{quote(message_id, safe='')}")).json())
+    if message is None:
+        raise Unavailable("Bird answered with something that is not a message.")
+    return message
+
+
+async def list_messages(http: Http, path: str, phone: str) -> AsyncGenerator[list[Message]]:
+    """A channel's messages with one person, a page at a time, to the end. Raises Unavailable, AccountError."""
+    token: str | None = None
+    for _ in range(MOST_PAGES):
+        more = [("pageToken", token)] if token else []
+        answer = await http.get(path, [("limit", str(PAGE)), ("phonenumber", phone), *more])
+        page, following = _page(answer)
+        yield page
+        if following is None:
+            return
+        if following == token:
+            raise Unavailable("Bird repeated a page of its list, so its end cannot be seen.")
+        token = following
+    raise Unavailable("Bird's list of one person's messages is too long to be read to its end.")
+
+
+def _page(answer: Answer) -> tuple[list[Message], str | None]:
+    body = answer.json()
+    results = table(body).get("results")
+    if not isinstance(results, list):
+        raise Unavailable("Bird answered with something that is not a list of messages.")
+    found = [message for item in results if (message := parse_message(item)) is not None]
+    return found, word(table(body).get("nextPageToken"))
+
+
+def _reason(fields: dict[str, Any]) -> str | None:
+    described = word(table(fields.get("failure")).get("description"))
+    return word(fields.get("reason")) or described or word(fields.get("details"))
+
+
+def _code(failure: dict[str, Any]) -> str | None:
+    """WhatsApp's own code where the failure is WhatsApp's, else Bird's."""
+    source = table(failure.get("source"))
+    theirs, birds = word_or_number(source.get("code")), word_or_number(failure.get("code"))
+    from_whatsapp = (word(source.get("name")) or "").startswith("whatsapp")
+    return (theirs if from_whatsapp else None) or birds or theirs
+
+
+def _contact(fields: dict[str, Any]) -> Contact:
+    """An outgoing message has a list of contacts as its receiver, an incoming one a contact as its sender."""
+    several = table(fields.get("receiver")).get("contacts")
+    first = table(several[0]) if isinstance(several, list) and several else {}
+    person = table(table(fields.get("sender")).get("contact")) or first
+    named = (person.get("identifierValue"), person.get("platformAddress"))
+    return Contact(word(person.get("id")), phone(*named))
+
+
+def _text(body: dict[str, Any]) -> str | None:
+    """A text message's text, another kind's caption."""
+    kind = body.get("type")
+    return word(table(body.get(kind)).get("text")) if isinstance(kind, str) else None

@@ -1,0 +1,292 @@
+"""The one HTTP home: one exchange with a provider, and the truth about it.
+
+    exchange(request) -> Answer      the provider answered, whatever it said
+                       | NotSent     proven: nothing left this machine
+                       | Unknown     everything else; the provider may have acted on it
+
+Nothing here repeats a request that has an effect. httpx's types are the seam; in tests, `transport` is an
+`httpx.MockTransport`. A transport may raise `httpx.ConnectError` or `httpx.ConnectTimeout` only where nothing
+left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
+from providers.http.transport import LONGEST_CONNECT, MAY_GO, AioTransport
+
+Request = httpx.Request
+Url = httpx.URL
+"""Parsed once and kept where a request is built often: parsing costs as much as building the rest."""
+Response = httpx.Response
+Transport = httpx.AsyncBaseTransport
+Headers = Mapping[str, str]
+Params = Sequence[tuple[str, str]]
+
+JSON_HEADERS: Final = {
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "User-Agent": "drumbeat",
+}
+_REQUEST_IDS: Final = ("x-request-id", "request-id", "messagebird-request-id", "x-fb-trace-id")
+_LONGEST_WAIT: Final = 86_400.0
+_READS: Final = 3
+"""How often a GET is asked while the provider says 429. It has no effect, so this repeats no message."""
+_PATIENCE: Final = 60.0
+"""The longest stated wait, in seconds, that a GET sits out."""
+_LONGEST_TEXT: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider said. The body and the headers stay out of `repr`."""
+
+    status: int
+    headers: Headers = field(default_factory=httpx.Headers, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    latency_ms: int = 0
+    request_id: str | None = None
+    at: datetime | None = None
+    """When it arrived."""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The parsed body, or None where it is not JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that `Retry-After` asks for, at most a day; None where it is missing or makes no sense."""
+        value = self.headers.get("retry-after")
+        if value is None:
+            return None
+        seconds = _seconds(value)
+        if seconds is None:
+            seconds = _seconds_until(value, self.headers.get("date"), self.at)
+        return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT)
+
+    @property
+    def text(self) -> str:
+        """The provider's own words about a refusal, one line."""
+        words = _message(self.json()) or self.body[:_LONGEST_TEXT].decode("utf-8", "replace")
+        return " ".join(words.split())[:_LONGEST_TEXT]
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Proven not to have left."""
+
+    code: str
+    text: str = ""
+    latency_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have left, and no answer can be trusted."""
+
+    code: str
+    text: str = ""
+    latency_ms: int = 0
+
+
+Reply = Answer | NotSent | Unknown
+
+
+class Http:
+    """One account's way to its provider.
+
+    `credentials` gives the headers that carry the secret. They are read here at once (a missing secret is an
+    error before anything is under way) and again after a 401 or 403, so that a renewed key needs no restart.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Callable[[], Headers] = dict,
+        *,
+        timeout: float = 30.0,
+        transport: Transport | None = None,
+        before_request: Callable[[], Awaitable[None]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._credentials = credentials
+        self._secrets = dict(credentials())
+        self._timeout = timeout
+        self._transport = transport or AioTransport(min(LONGEST_CONNECT, timeout / 2))
+        self._before_request = before_request
+        self._sleep = sleep
+
+    def __repr__(self) -> str:
+        return f"Http({self._base_url!r})"
+
+    async def exchange(self, request: Request, may_go: Callable[[], bool] | None = None) -> Reply:
+        """Send once. Never raises for what happens on the way; being cancelled means Unknown.
+
+        `may_go` is asked at the last moment, before the first byte leaves; says it no, it is NotSent(TOO_LATE).
+        """
+        request.extensions[MAY_GO] = may_go
+        for name, value in self._secrets.items():
+            request.headers[name] = value
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._transport.handle_async_request(request)
+                body = await response.aread()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            return NotSent(_code(error, "no_connection"), self._scrub(str(error)), _since(began))
+        except TimeoutError:
+            return Unknown("late", f"No answer within {self._timeout:g} s.", _since(began))
+        except Exception as error:
+            return Unknown(_code(error, "broken"), self._scrub(str(error)), _since(began))
+        return self._answer(response, body, _since(began))
+
+    async def get(self, path: str, params: Params = ()) -> Answer:
+        """A 2xx answer. Waits out a short 429. Raises Unavailable, AccountError, NotFound."""
+        for asked in range(1, _READS + 1):
+            reply = await self._admit(self.request("GET", path, params))
+            pause = _pause(reply)
+            if pause is None or asked == _READS:
+                break
+            await self._sleep(pause)
+        return _good(reply)
+
+    async def call(self, method: str, path: str, body: object = None) -> Answer:
+        """A 2xx answer to one administrative call. Raises Unavailable, AccountError, NotFound."""
+        return _good(await self._admit(self.request(method, path, body=body)))
+
+    def request(self, method: str, path: str, params: Params = (), body: object = None) -> Request:
+        """A JSON request below the account's base URL, without its secret."""
+        content = None if body is None else orjson.dumps(body)
+        url = self._base_url + path
+        return Request(method, url, params=list(params) or None, headers=JSON_HEADERS, content=content)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def _admit(self, request: Request) -> Reply:
+        if self._before_request is not None:
+            await self._before_request()
+        return await self.exchange(request)
+
+    def _answer(self, response: Response, body: bytes, latency_ms: int) -> Answer:
+        if response.status_code in (401, 403):
+            self._read_credentials_again()
+        headers = response.headers
+        return Answer(
+            status=response.status_code,
+            headers=headers,
+            body=body if response.is_success else self._scrub(body.decode("utf-8", "replace")).encode(),
+            latency_ms=latency_ms,
+            request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
+            at=datetime.now(UTC),
+        )
+
+    def _read_credentials_again(self) -> None:
+        try:
+            self._secrets = dict(self._credentials())
+        except DrumbeatError:
+            return  # the refusal itself is what the user must see; the old key goes on being refused
+
+    def _scrub(self, text: str) -> str:
+        """`text` without our secrets, should the other side have echoed them."""
+        for value in self._secrets.values():
+            for part in {value, value.rpartition(" ")[2]}:
+                text = text.replace(part, "[secret]") if part else text
+        return text
+
+
+def _good(reply: Reply) -> Answer:
+    """The answer if it is a 2xx, else the error that a poller or a command shows."""
+    match reply:
+        case Answer(ok=True):
+            return reply
+        case Answer(status=401 | 403):
+            raise AccountError(
+                f"The provider refused the account ({reply.status}): {reply.text}",
+                hint="Check the account's api_key and its rights.",
+            )
+        case Answer(status=404):
+            raise NotFound(f"The provider knows nothing of that id (404): {reply.text}")
+        case Answer():
+            raise Unavailable(f"The provider answered {reply.status}: {reply.text}")
+        case NotSent():
+            raise Unavailable(
+                f"The provider cannot be reached: {reply.text}", hint="Check base_url and the network."
+            )
+        case Unknown():
+            raise Unavailable(f"The provider gave no answer that can be trusted: {reply.text}")
+
+
+def _pause(reply: Reply) -> float | None:
+    """How long to wait before asking again, where that is worth it."""
+    if not isinstance(reply, Answer) or reply.status != 429:
+        return None
+    pause = reply.retry_after or 1.0
+    return pause if pause <= _PATIENCE else None
+
+
+def _code(error: Exception, default: str) -> str:
+    return str(getattr(error, "code", default))
+
+
+def _since(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return None if math.isnan(seconds) else seconds
+
+
+def _seconds_until(value: str, stated_now: str | None, at: datetime | None) -> float | None:
+    """Seconds to an HTTP date, by the provider's own clock where it states it."""
+    moment = _http_date(value)
+    now = _http_date(stated_now or "") or at
+    return None if moment is None or now is None else (moment - now).total_seconds()
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _message(data: Any) -> str:
+    """The sentence in an error body: `message`, `error` (a string or an object), and `errors` by field."""
+    if not isinstance(data, dict):
+        return ""
+    error = data.get("error")
+    said = data.get("message") or (error.get("message") if isinstance(error, dict) else error)
+    fields = data.get("errors")
+    details = (
+        [f"{name}: {_first(found)}" for name, found in fields.items()] if isinstance(fields, dict) else []
+    )
+    return "; ".join([str(said)] * bool(said) + details)
+
+
+def _first(found: Any) -> str:
+    return str(found[0] if isinstance(found, list) and found else found)

@@ -1,0 +1,106 @@
+"""Kapso: a platform before Meta's Cloud API, with a key of its own, two APIs, webhooks and lists.
+
+`api = "current"` is Meta's own shape (providers/kapso/current.py), `api = "legacy"` the older one, in which a
+message goes into a conversation (providers/kapso/legacy.py). Sources and readings: docs/reference/providers.md.
+
+A message in doubt is never proven absent: Kapso's lists can show that Meta took a message, but as Kapso stands
+between, not that Meta did not. Through the current API the webhook with our reference settles what did leave;
+through the legacy one, which takes no reference, the messages of the person's conversation do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import ClassVar
+
+from campaigns.message.content import Content
+from campaigns.outcomes import FailureKind, Refused, Result
+from providers.base import PAIR_GAP, Call, Capabilities, Doubt, Event, Lookup, Plain, Report, WebhookRequest
+from providers.http.client import Http, Reply, Request
+from providers.kapso.current import CurrentApi
+from providers.kapso.legacy import LegacyApi
+from providers.kapso.legacy_body import ADDITIONS as LEGACY_ADDITIONS
+from providers.kapso.legacy_body import TYPES as LEGACY_TYPES
+from providers.kapso.settings import KapsoAccount
+from providers.kapso.webhooks import events_in, is_signed
+from providers.meta.codes import kind_of_word
+from providers.meta.message_body import ADDITIONS, TYPES
+from providers.settings import AccountSettings, SenderSettings
+
+
+class Kapso(Plain):
+    name: ClassVar = "kapso"
+    capabilities: Capabilities = Capabilities(
+        types=TYPES,
+        additions=ADDITIONS,
+        polls=True,
+        webhooks=True,
+        asks_window=True,
+        pair_gap=PAIR_GAP,
+        echoes_reference=True,
+    )
+    """Of the current API."""
+    account_settings: ClassVar[type[AccountSettings]] = KapsoAccount
+
+    def __init__(self, account: KapsoAccount) -> None:
+        self._account = account
+        self._api: LegacyApi | CurrentApi = CurrentApi(account.base_url)
+        if account.api == "legacy":
+            self._api = LegacyApi(account.base_url, alone=len(account.senders) == 1)
+            self.capabilities = replace(
+                self.capabilities,
+                types=LEGACY_TYPES,
+                additions=LEGACY_ADDITIONS,
+                echoes_reference=False,
+                looks_up=True,
+            )
+
+    def __repr__(self) -> str:
+        return f"Kapso({self._account.base_url!r})"
+
+    def credentials(self) -> dict[str, str]:
+        return {"X-API-Key": self._account.api_key.reveal()}
+
+    def unsendable(self, content: Content) -> str | None:
+        return self._api.unsendable(content)
+
+    async def prepare(self, http: Http, call: Call) -> Call | Refused:
+        return await self._api.prepare(http, call)
+
+    def build(self, call: Call) -> Request:
+        return self._api.build(call)
+
+    def read(self, reply: Reply, call: Call) -> list[Result]:
+        return self._api.read(reply, call)
+
+    async def poll(
+        self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        async for portion in self._api.poll(http, sender, ids, since):
+            yield portion
+
+    async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        if isinstance(self._api, CurrentApi):
+            return await super().look_up(http, sender, doubt)
+        return await self._api.look_up(http, sender, doubt)
+
+    def failure_kind(self, code: str) -> FailureKind | None:
+        return kind_of_word(code)
+
+    async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
+        return await self._api.window(http, sender, phone)
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        return await self._api.sender_problem(http, sender)
+
+    async def check(self, http: Http) -> str:
+        return await self._api.check(http, self._account.senders)
+
+    def verify(self, request: WebhookRequest) -> bool:
+        secret = self._account.webhook_secret
+        return secret is not None and is_signed(request, secret.reveal())
+
+    def parse_webhook(self, request: WebhookRequest) -> list[Event]:
+        return events_in(request)

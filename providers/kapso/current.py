@@ -1,0 +1,105 @@
+"""Kapso's current API: Meta's Cloud API behind Kapso's address and key, and lists of its own.
+
+`https://api.kapso.ai/meta/whatsapp/v24.0`: bodies, answers and errors are Meta's, unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+
+import orjson
+
+from campaigns.errors import NotFound, UsageError
+from campaigns.message.content import Content
+from campaigns.outcomes import FailureKind, Refused, Result
+from providers.base import Call, Report
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
+from providers.kapso.answers import REFUSALS, refusal_in
+from providers.kapso.settings import sender_id
+from providers.kapso.webhooks import report_of
+from providers.meta.answers import read_send
+from providers.meta.message_body import envelope, unsendable
+from providers.settings import SenderSettings
+from providers.values import WINDOW, moment, phone, table, tables, word
+
+FIELDS: Final = "kapso(direction,status,processing_status,statuses)"
+_AT_ONCE: Final = 20
+"""How many reports asked by id are handed on together."""
+
+
+class CurrentApi:
+    """The calls of the current API."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    def unsendable(self, content: Content) -> str | None:
+        return unsendable(content)
+
+    async def prepare(self, http: Http, call: Call) -> Call | Refused:
+        return call
+
+    def build(self, call: Call) -> Request:
+        url = f"{self._base_url}/{_number(call.sender)}/messages"
+        return Request("POST", url, headers=JSON_HEADERS, content=orjson.dumps(envelope(call)))
+
+    def read(self, reply: Reply, call: Call) -> list[Result]:
+        if not isinstance(reply, Answer) or reply.ok:
+            return [read_send(reply)]
+        return [
+            refusal_in(reply)
+            or Refused(REFUSALS.get(reply.status, FailureKind.CAMPAIGN), str(reply.status), reply.text)
+        ]
+
+    async def poll(
+        self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime
+    ) -> AsyncIterator[list[Report]]:
+        for start in range(0, len(ids), _AT_ONCE):
+            reports = [await self._report(http, sender, each) for each in ids[start : start + _AT_ONCE]]
+            yield [report for report in reports if report]
+
+    async def window(self, http: Http, sender: SenderSettings, number: str) -> datetime | None:
+        """A day after `last_inbound_at` of the person's conversations with this sender."""
+        query = [("phone_number", number), ("limit", "100"), ("fields", "kapso(last_inbound_at)")]
+        answer = await http.get(f"/{_number(sender)}/conversations", query)
+        inbound = [
+            at
+            for each in tables(table(answer.json()).get("data"))
+            if phone(each.get("phone_number")) == number
+            and (at := moment(table(each.get("kapso")).get("last_inbound_at")))
+        ]
+        return max(inbound) + WINDOW if inbound else None
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        try:
+            await http.get(f"/{_number(sender)}")
+        except NotFound:
+            return f"Kapso knows no phone number of this id for {sender.name}: see phone_number_id."
+        return None
+
+    async def check(self, http: Http, senders: Sequence[SenderSettings]) -> str:
+        if not senders:
+            raise UsageError(
+                "This account has no sender to ask Kapso for.",
+                hint="Add one with its phone_number_id, then check again.",
+            )
+        answer = await http.get(f"/{_number(senders[0])}")
+        shown = word(table(answer.json()).get("display_phone_number")) or _number(senders[0])
+        return f"Kapso knows the key; {senders[0].name} is {shown}."
+
+    async def _report(self, http: Http, sender: SenderSettings, message_id: str) -> Report | None:
+        """None for a message that Kapso does not know, or whose status it does not tell."""
+        path = f"/{_number(sender)}/messages/{quote(message_id, safe='')}"
+        try:
+            message = table((await http.get(path, [("fields", FIELDS)])).json())
+        except NotFound:
+            return None
+        status = word(table(message.get("kapso")).get("status"))
+        return report_of(message_id, status, message) if status else None
+
+
+def _number(sender: SenderSettings) -> str:
+    return sender_id(sender, "current")

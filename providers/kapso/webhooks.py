@@ -1,0 +1,152 @@
+"""Kapso's webhooks, of payload version 2 and, where its fields are named otherwise, 1.
+
+    {"message": {"id": "wamid.…", "timestamp": "1730092888",
+                 "kapso": {"direction": "outbound", "status": "delivered", "statuses": [<Meta's own>, …]}},
+     "conversation": {"phone_number": "+1…", "kapso": {"last_inbound_at": "2026-10-28T14:25:01Z"}},
+     "phone_number_id": "123456789012345"}
+
+A batch is `{"type": …, "batch": true, "data": [<such objects>]}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from campaigns.states import JobState
+from providers.base import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
+from providers.meta.answers import error_code, error_text
+from providers.meta.pricing import billed, charge_of
+from providers.values import WINDOW, moment, phone, table, tables, word
+
+STATUSES: Final = {
+    "pending": JobState.ACCEPTED,
+    "sent": JobState.SENT,
+    "delivered": JobState.DELIVERED,
+    "read": JobState.READ,
+    "played": JobState.READ,
+    "failed": JobState.FAILED,
+}
+SIGNATURE: Final = "x-webhook-signature"
+EVENT: Final = "x-webhook-event"
+MESSAGE_EVENT: Final = "whatsapp.message."
+SENDER_EVENTS: Final = ("whatsapp.phone_number.", "whatsapp.config.")
+_STAGES: Final = (JobState.SENT, JobState.DELIVERED, JobState.READ)
+
+
+def is_signed(request: WebhookRequest, secret: str) -> bool:
+    """Whether the signature is the hex HMAC-SHA256 of the raw body with the webhook's secret."""
+    expected = hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), request.headers.get(SIGNATURE, "").lower().encode())
+
+
+def events_in(request: WebhookRequest) -> list[Event]:
+    """What the webhook tells, in its order."""
+    try:
+        body = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        return []
+    name = word(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
+    return [event for payload in _payloads(body) for event in _events(name, payload)]
+
+
+def state_of(status: str) -> JobState | None:
+    """None for a word that is not documented."""
+    return STATUSES.get(status.lower())
+
+
+def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Report:
+    """A message's newest status; Meta's own statuses, if they came along, tell times, failure, reference."""
+    history = tables(table(message.get("kapso")).get("statuses"))
+    state = state_of(status)
+    newest: Mapping[str, Any] = next((each for each in reversed(history) if each.get("status") == status), {})
+    error = next(iter(tables(newest.get("errors"))), {})
+    code = error_code(error)
+    pricing = next((table(each["pricing"]) for each in reversed(history) if "pricing" in each), {})
+    return Report(
+        message_id,
+        status,
+        state,
+        at=moment(newest.get("timestamp"), message.get("timestamp"), message.get("updated_at")),
+        reason=error_text(error) or None,
+        cost=charge_of(pricing),
+        times=_times(history),
+        code=None if code is None else str(code),
+        reference=word(*(each.get("biz_opaque_callback_data") for each in (message, *history))),
+        billed=billed(pricing, phone(message.get("to"), *(each.get("recipient_id") for each in history))),
+    )
+
+
+def _payloads(body: Any) -> list[dict[str, Any]]:
+    """The payloads of a batch, of an envelope with one, or the body itself."""
+    inner = table(body).get("data")
+    if isinstance(inner, list):
+        return tables(inner)
+    return tables(body) if isinstance(body, list) else [table(inner) or table(body)]
+
+
+def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
+    message, conversation = table(payload.get("message")), table(payload.get("conversation"))
+    kapso = table(message.get("kapso"))
+    number = _sender_in(payload, conversation)
+    person = phone(conversation.get("phone_number"), kapso.get("phone_number"), message.get("phone_number"))
+    direction = word(kapso.get("direction"), message.get("direction"))
+    if direction == "inbound" or name == MESSAGE_EVENT + "received":
+        yield from _inbound(message, person, number)
+        return
+    message_id = word(message.get("whatsapp_message_id"), message.get("id"))
+    status = word(kapso.get("status"), message.get("status"), _status_in(name))
+    if message_id and status:
+        yield report_of(message_id, status, message)
+    last_inbound = moment(table(conversation.get("kapso")).get("last_inbound_at"))
+    if person and last_inbound:
+        yield WindowUntil(person, last_inbound + WINDOW, number)
+    if name.startswith(SENDER_EVENTS):
+        yield Notice(name, number or "", name.rpartition(".")[2])
+
+
+def _inbound(message: dict[str, Any], person: str | None, number: str | None) -> Iterator[Event]:
+    """Nothing where the person is known by a user id only: whose window it is cannot be told."""
+    person = person or phone(message.get("from"))
+    at = moment(message.get("timestamp"), message.get("created_at"))
+    if person and at:
+        yield Inbound(
+            person,
+            at,
+            number,
+            word(message.get("whatsapp_message_id"), message.get("id")),
+            word(
+                table(message.get("text")).get("body"),
+                table(message.get("kapso")).get("content"),
+                message.get("content"),
+            ),
+        )
+
+
+def _sender_in(payload: dict[str, Any], conversation: dict[str, Any]) -> str | None:
+    config = table(payload.get("whatsapp_config"))
+    return word(
+        payload.get("phone_number_id"),
+        conversation.get("phone_number_id"),
+        config.get("phone_number_id"),
+        conversation.get("whatsapp_config_id"),
+        config.get("id"),
+    )
+
+
+def _status_in(name: str) -> str | None:
+    return name.removeprefix(MESSAGE_EVENT) if name.startswith(MESSAGE_EVENT) else None
+
+
+def _times(history: list[dict[str, Any]]) -> tuple[tuple[JobState, Any], ...]:
+    """When each stage was first reached."""
+    found: dict[JobState, Any] = {}
+    for each in history:
+        state, at = state_of(str(each.get("status"))), moment(each.get("timestamp"))
+        if state in _STAGES and at is not None:
+            found.setdefault(state, at)
+    return tuple(found.items())

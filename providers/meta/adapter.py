@@ -1,0 +1,130 @@
+"""Meta's WhatsApp Cloud API: every kind of message, statuses and inbound messages by webhook, no polling.
+
+From Meta's Cloud API reference (messages, webhooks, error codes) as of November 2025. There is no idempotency key and
+no list of what was sent: a message in doubt is settled by the webhook that echoes `biz_opaque_callback_data`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+import orjson
+from pydantic import Field
+
+from campaigns.message.content import Content
+from campaigns.outcomes import FailureKind, Result
+from providers.base import PAIR_GAP, Call, Capabilities, Event, Plain, WebhookRequest
+from providers.http.client import JSON_HEADERS, Http, Reply, Request, Url
+from providers.meta.answers import read_send
+from providers.meta.codes import kind_of_word
+from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
+from providers.meta.webhooks import events_in
+from providers.settings import AccountSettings, SecretPlace, SenderSettings
+
+SIGNATURE: Final = "x-hub-signature-256"
+SILENT: Final = {
+    "BANNED": "is banned",
+    "DELETED": "was deleted",
+    "DISCONNECTED": "is disconnected",
+    "MIGRATED": "has moved to another account",
+    "PENDING": "is not registered yet",
+    "UNVERIFIED": "is not verified",
+}
+"""`status` of a number that cannot send. Meta names more, of numbers that send less or under watch: those may try."""
+
+
+class MetaSender(SenderSettings):
+    phone_number_id: str = Field(pattern=r"^\d+$")
+
+
+class MetaAccount(AccountSettings):
+    base_url: str = "https://graph.facebook.com/v24.0"
+    app_secret: SecretPlace | None = None
+    """Signs the webhooks; without it none is believed."""
+    verify_token: SecretPlace | None = None
+    """What Meta must say when it proves the webhook's address."""
+    senders: Sequence[MetaSender] = Field(default_factory=list)
+
+
+class Meta(Plain):
+    name: ClassVar = "meta"
+    capabilities: ClassVar = Capabilities(
+        types=TYPES, additions=ADDITIONS, webhooks=True, echoes_reference=True, pair_gap=PAIR_GAP
+    )
+    account_settings: ClassVar[type[AccountSettings]] = MetaAccount
+
+    def __init__(self, account: MetaAccount) -> None:
+        self._account = account
+        self._urls = {
+            sender.phone_number_id: Url(f"{account.base_url}/{sender.phone_number_id}/messages")
+            for sender in account.senders
+        }
+
+    def __repr__(self) -> str:
+        return f"Meta({self._account.base_url!r})"
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._account.api_key.reveal()}"}
+
+    def unsendable(self, content: Content) -> str | None:
+        return unsendable(content)
+
+    def build(self, call: Call) -> Request:
+        url = self._urls[_number(call.sender)]
+        return Request("POST", url, headers=JSON_HEADERS, content=orjson.dumps(envelope(call)))
+
+    def read(self, reply: Reply, call: Call) -> list[Result]:
+        return [read_send(reply)]
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        """A number sends while its `status` is CONNECTED, by Meta's page on business phone numbers."""
+        answer = await http.get(f"/{_number(sender)}", [("fields", "status")])
+        data = answer.json()
+        status = data.get("status") if isinstance(data, dict) else None
+        said = SILENT.get(status) if isinstance(status, str) else None
+        return f"The number {sender.number or _number(sender)} {said}." if said else None
+
+    async def check(self, http: Http) -> str:
+        """Asks for the first sender's own number: a read that sends nothing."""
+        if not self._account.senders:
+            return "There is no sender to ask for."
+        sender = self._account.senders[0]
+        answer = await http.get(f"/{sender.phone_number_id}", [("fields", "display_phone_number")])
+        data = answer.json()
+        number = data.get("display_phone_number") if isinstance(data, dict) else None
+        return f"{sender.name} is {number or sender.phone_number_id}."
+
+    def failure_kind(self, code: str) -> FailureKind | None:
+        return kind_of_word(code)
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""
+        if self._account.app_secret is None:
+            return False
+        secret = self._account.app_secret.reveal().encode()
+        wanted = "sha256=" + hmac.new(secret, request.body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(wanted.encode(), request.headers.get(SIGNATURE, "").encode())
+
+    def handshake(self, query: Mapping[str, str]) -> str | None:
+        if self._account.verify_token is None or query.get("hub.mode") != "subscribe":
+            return None
+        token = self._account.verify_token.reveal().encode()
+        if not hmac.compare_digest(token, query.get("hub.verify_token", "").encode()):
+            return None
+        return query.get("hub.challenge")
+
+    def parse_webhook(self, request: WebhookRequest) -> list[Event]:
+        try:
+            data = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            return []
+        return events_in(data, request.received_at)
+
+
+def _number(sender: SenderSettings) -> str:
+    if not isinstance(sender, MetaSender):
+        raise TypeError(f"{sender.name} is no sender of Meta's")
+    return sender.phone_number_id

@@ -1,0 +1,33 @@
+"""What Meta's `pricing` object says about a message: whether it is billed, and never how much.
+
+{"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
+
+`type` decides where it is told (`free_customer_service` and `free_entry_point` cost nothing); `billable`, which Meta is
+going to drop, is asked only where it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from campaigns.money.costs import NO_CURRENCY, Money
+from providers.base import Billed
+
+NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
+
+
+def charge_of(pricing: Mapping[str, Any]) -> Money | None:
+    """Nothing for a message that is not billed; None for one that is, and where nothing is said."""
+    kind = pricing.get("type")
+    is_free = kind.startswith("free_") if isinstance(kind, str) else pricing.get("billable") is False
+    return NOTHING if is_free else None
+
+
+def billed(pricing: Mapping[str, Any], phone: str | None) -> Billed | None:
+    """What a billed message to `phone` is charged as; `marketing_lite` has marketing's rates."""
+    category = pricing.get("category")
+    if charge_of(pricing) is not None or not isinstance(category, str) or phone is None:
+        return None
+    return Billed(category.replace("-", "_").removesuffix("_lite"), phone)

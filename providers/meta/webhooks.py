@@ -1,0 +1,186 @@
+"""What Meta's webhooks tell. One body may hold up to 1,000 updates; whatever is not understood is left out.
+
+{"object": "whatsapp_business_account", "entry": [{"id", "changes": [{"field": "messages", "value": {
+  "metadata": {"phone_number_id"}, "contacts": […], "messages": […], "statuses": [{"id", "status", "timestamp",
+  "recipient_id", "biz_opaque_callback_data", "pricing", "errors"}]}}]}]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from campaigns.states import JobState
+from providers.base import Effect, Event, Inbound, Notice, Preference, Report
+from providers.meta.answers import error_code, error_text
+from providers.meta.codes import note_of
+from providers.meta.pricing import billed, charge_of
+from providers.values import moment, phone, table, tables, word
+
+STATUSES: Final = {
+    "accepted": JobState.ACCEPTED,
+    "held_for_quality_assessment": JobState.HELD,
+    "sent": JobState.SENT,
+    "delivered": JobState.DELIVERED,
+    "read": JobState.READ,
+    "played": JobState.READ,
+    "failed": JobState.FAILED,
+}
+SUBJECTS: Final = {
+    "account_alerts": "entity_id",
+    "account_review_update": "decision",
+    "account_update": "event",
+    "business_capability_update": "max_daily_conversations_per_business",
+    "message_template_components_update": "message_template_name",
+    "message_template_quality_update": "message_template_name",
+    "message_template_status_update": "message_template_name",
+    "phone_number_name_update": "display_phone_number",
+    "phone_number_quality_update": "display_phone_number",
+    "template_category_update": "message_template_name",
+}
+"""The updates about our templates, numbers and account, and what each is about."""
+_TEMPLATE: Final = "message_template_status_update"
+EFFECTS: Final[dict[tuple[str, str], Effect]] = {
+    **{
+        (_TEMPLATE, event): Effect.TEMPLATE_STOPPED
+        for event in ("PAUSED", "DISABLED", "REJECTED", "PENDING_DELETION", "FLAGGED")
+    },
+    **{(_TEMPLATE, event): Effect.TEMPLATE_BACK for event in ("APPROVED", "REINSTATED")},
+    **{
+        ("account_update", event): Effect.ACCOUNT_STOPPED
+        for event in ("DISABLED_UPDATE", "ACCOUNT_RESTRICTION", "ACCOUNT_DELETED")
+    },
+}
+"""The events that mean something for sending."""
+WORDS: Final = (
+    ("text", "body"),
+    ("button", "text"),
+    ("interactive", "button_reply", "title"),
+    ("interactive", "list_reply", "title"),
+    ("image", "caption"),
+    ("video", "caption"),
+    ("document", "caption"),
+    ("reaction", "emoji"),
+)
+"""Where a person's words are, by the kind of message."""
+LONGEST_NOTICE: Final = 500
+
+
+def events_in(data: Any, received_at: datetime) -> list[Event]:
+    """Every update of a body, in its order."""
+    return [
+        event
+        for entry in tables(table(data).get("entry"))
+        for change in tables(entry.get("changes"))
+        for event in _events(change, moment(entry.get("time")) or received_at)
+    ]
+
+
+def _events(change: dict[str, Any], at: datetime) -> Iterator[Event]:
+    field, value = change.get("field"), change.get("value")
+    if not isinstance(field, str) or not isinstance(value, dict):
+        return
+    if field == "messages":
+        yield from _statuses(value)
+        yield from _inbound(value, at)
+        yield from _complaints(value, at)
+    elif field == "user_preferences":
+        yield from _preferences(value, at)
+    elif field in SUBJECTS:
+        subject = SUBJECTS[field]
+        effect = EFFECTS.get((field, word(value.get("event")) or ""))
+        yield Notice(field, str(value.get(subject) or ""), _told(value, subject), at, effect)
+
+
+def _statuses(value: dict[str, Any]) -> Iterator[Report]:
+    for status in tables(value.get("statuses")):
+        message_id, said = word(status.get("id")), word(status.get("status"))
+        if message_id is None or said is None:
+            continue
+        code, reason = _failure(status)
+        pricing = table(status.get("pricing"))
+        yield Report(
+            message_id,
+            said,
+            STATUSES.get(said),
+            moment(status.get("timestamp")),
+            reason=reason,
+            cost=charge_of(pricing),
+            code=code,
+            reference=word(status.get("biz_opaque_callback_data")),
+            billed=billed(pricing, phone(status.get("recipient_id"))),
+        )
+
+
+def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The code of what went wrong, and what it is about."""
+    errors = tables(status.get("errors"))
+    if not errors:
+        return None, None
+    code = error_code(errors[0])
+    return None if code is None else str(code), error_text(errors[0]) or note_of(code) or None
+
+
+def _inbound(value: dict[str, Any], at: datetime) -> Iterator[Inbound]:
+    for message in tables(value.get("messages")):
+        person = phone(message.get("from"))
+        # Without a number (a person known by user id alone) there is no window of ours; a system message is Meta's.
+        if person is None or message.get("type") == "system":
+            continue
+        yield Inbound(
+            person,
+            moment(message.get("timestamp")) or at,
+            _number(value),
+            word(message.get("id")),
+            _words(message),
+        )
+
+
+def _number(value: dict[str, Any]) -> str | None:
+    """The id of our number that an update is about."""
+    return word(table(value.get("metadata")).get("phone_number_id"))
+
+
+def _words(message: dict[str, Any]) -> str | None:
+    """What the person wrote or pressed."""
+    for path in WORDS:
+        part: Any = message
+        for key in path:
+            part = part.get(key) if isinstance(part, dict) else None
+        if isinstance(part, str):
+            return part
+    return None
+
+
+def _complaints(value: dict[str, Any], at: datetime) -> Iterator[Notice]:
+    """What is wrong with the account or the app, without a message that it is about."""
+    for error in tables(value.get("errors")):
+        text = error_text(error) or note_of(error_code(error))
+        yield Notice("errors", _number(value) or "", f"{error_code(error)}: {text}", at)
+
+
+def _preferences(value: dict[str, Any], at: datetime) -> Iterator[Preference]:
+    for preference in tables(value.get("user_preferences")):
+        person, said = phone(preference.get("wa_id")), preference.get("value")
+        if person is None or said not in ("stop", "resume"):
+            continue
+        yield Preference(
+            person,
+            "out" if said == "stop" else "in",
+            "marketing",
+            moment(preference.get("timestamp")) or at,
+            f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {said}",
+        )
+
+
+def _told(value: dict[str, Any], subject: str) -> str:
+    """All that an update says beside its subject, in one line."""
+    said = ((name, _plain(part)) for name, part in value.items() if name not in (subject, "metadata"))
+    return ", ".join(f"{name}: {text}" for name, text in said)[:LONGEST_NOTICE]
+
+
+def _plain(part: Any) -> str:
+    return part if isinstance(part, str) else orjson.dumps(part).decode()

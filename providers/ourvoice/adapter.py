@@ -1,0 +1,368 @@
+"""Our Voice: a gateway of QR-linked WhatsApp sessions. Text and media, batches, receipts by polling.
+
+From its public API document (WhatsApp page and error page), and by inference where that is silent: see
+docs/reference/providers.md. There are no templates, no 24-hour window and no webhooks for WhatsApp.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+import orjson
+from pydantic import Field
+
+from campaigns.errors import NotFound, UsageError
+from campaigns.message.content import Content, MessageType
+from campaigns.money.costs import NO_CURRENCY, Money
+from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.states import JobState
+from providers.base import (
+    Absent,
+    Balance,
+    Call,
+    Capabilities,
+    Doubt,
+    Found,
+    Lookup,
+    Plain,
+    Report,
+)
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
+from providers.http.failures import REFUSALS as COMMON_REFUSALS
+from providers.http.failures import general_refusal, unanswered
+from providers.ourvoice.api import (
+    MESSAGES,
+    CannotPage,
+    Message,
+    MessageFilter,
+    Sessions,
+    digits,
+    list_messages,
+    messages_in,
+    parse_amount,
+    show_message,
+)
+from providers.settings import AccountSettings, SenderSettings
+
+STATUSES: Final = {
+    "scheduled": JobState.ACCEPTED,
+    "queued": JobState.ACCEPTED,
+    "sent": JobState.SENT,
+    "delivered": JobState.DELIVERED,
+    "read": JobState.READ,
+    "failed": JobState.FAILED,
+}
+
+TYPES: Final = frozenset(
+    {MessageType.TEXT, MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT}
+)
+
+WORDS: Final = (
+    (re.compile(r"balance|insufficient|credit|funds|payment", re.I), FailureKind.CAMPAIGN),
+    (re.compile(r"session|not connected|disconnected", re.I), FailureKind.LANE),
+)
+"""What a refusal is about, by its text: only HTTP statuses are documented. The first match holds."""
+
+REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE}
+
+SESSION_ADVICE: Final = {
+    "pending": "scan its QR code with `drumbeat session qr`",
+    "disconnected": "connect it again with `drumbeat session reconnect`",
+    "banned": "WhatsApp has banned the number; use another one",
+    "failed": "connect it again with `drumbeat session reconnect`, or create a new one",
+}
+
+BATCH: Final = 100
+"""Our choice: the document states no greatest size of `to_number`."""
+CLOCK_SLACK: Final = timedelta(minutes=2)
+"""How far Our Voice's clock may be from ours when a list is asked for a stretch of time."""
+LOOK_BACK: Final = timedelta(minutes=15)
+_BY_ID: Final = 20
+"""How many reports asked by id are handed on together."""
+_SUBSCRIBER: Final = 8
+"""How many digits at a number's end are taken as the subscriber's."""
+
+
+class OurVoiceSender(SenderSettings):
+    session_id: str = Field(min_length=1)
+
+
+class OurVoiceAccount(AccountSettings):
+    base_url: str = "https://api.getourvoice.com"
+    senders: Sequence[OurVoiceSender] = Field(default_factory=list)
+    currency: str = Field(NO_CURRENCY, pattern=r"^[A-Z]{3}$")
+    """What the account is billed in; Our Voice's answers do not say."""
+
+
+class OurVoice(Plain):
+    name: ClassVar = "ourvoice"
+    capabilities: ClassVar = Capabilities(
+        types=TYPES,
+        batch=BATCH,
+        polls=True,
+        looks_up=True,
+        sessions=True,
+        reports_cost=True,
+        windows=False,
+        delay_between=timedelta(milliseconds=500),
+    )
+    account_settings: ClassVar[type[AccountSettings]] = OurVoiceAccount
+
+    def __init__(self, account: OurVoiceAccount) -> None:
+        self._account = account
+        self._messages_url = Url(account.base_url + MESSAGES)
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions()
+
+    def __repr__(self) -> str:
+        return f"OurVoice({self._account.base_url!r})"
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._account.api_key.reveal()}"}
+
+    def unsendable(self, content: Content) -> str | None:
+        if content.buttons or content.reply_to or content.preview_url or len(content.media) > 1:
+            return "Our Voice sends a text or one medium: no buttons, replies, previews or further media."
+        if content.type is MessageType.TEXT:
+            return None if content.text else "A text message needs a text."
+        if not content.media_url:
+            return f"The {content.type} needs a public URL."
+        if content.type is MessageType.AUDIO and content.text:
+            return (
+                "Our Voice sends no caption with audio; remove the text, or send it as a message of its own."
+            )
+        return None
+
+    def build(self, call: Call) -> Request:
+        body: dict[str, object] = {
+            "whatsapp_session_id": _session_id(call.sender),
+            "to_number": [digits(number) for number in call.to],
+            "type": call.content.type.value,
+        }
+        if call.content.media_url is not None:
+            body["media_url"] = call.content.media_url
+        if call.content.text is not None:
+            body["content"] = call.content.text
+        if len(call.to) > 1:
+            body["delay_between"] = round(call.gap / timedelta(milliseconds=1))
+        return Request("POST", self._messages_url, headers=JSON_HEADERS, content=orjson.dumps(body))
+
+    def read(self, reply: Reply, call: Call) -> list[Result]:
+        """A message listed in the answer was taken, whatever the status; else the refusal is for all."""
+        if not isinstance(reply, Answer):
+            return [unanswered(reply)] * len(call.to)
+        taken = [message for message in messages_in(reply.json()) or () if message.to_number]
+        if taken:
+            return self._match(taken, call, reply.status)
+        return [_refusal(reply, alone=len(call.to) == 1)] * len(call.to)
+
+    def balance_in(self, answer: Answer) -> Balance | None:
+        body = answer.json()
+        data = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(data, dict):
+            return None
+        amount = parse_amount(data.get("new_balance"))
+        if amount is None:
+            return None
+        left = data.get("remaining_messages")
+        return Balance(Money(amount, self._account.currency), left if isinstance(left, int) else None)
+
+    async def poll(
+        self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        """By list while that costs fewer calls than by id; what the list did not show, by id."""
+        missing = dict.fromkeys(ids)
+        async for page in self._listed(http, sender, missing, since, until):
+            yield page
+        async for portion in self._one_by_one(http, list(missing)):
+            yield portion
+
+    async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
+        """Our Voice keeps no reference of ours: sender, recipient, time and exact content must do."""
+        earliest = doubt.intent_at - LOOK_BACK
+        wanted = MessageFilter(
+            to_numbers=[doubt.to],
+            direction="outgoing",
+            session_id=_session_id(sender),
+            time_from=earliest,
+        )
+        found: list[Message] = []
+        async for page in list_messages(http, wanted):
+            found += [message for message in page if _is_the_one(message, doubt, earliest)]
+        if not found:
+            return Absent()
+        return Found(
+            self._report(min(found, key=lambda message: (message.created_at or earliest, message.id)))
+        )
+
+    async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
+        try:
+            session = await self.sessions.show(http, _session_id(sender))
+        except NotFound:
+            return f"Our Voice knows no session of this id for {sender.name}; see `drumbeat session list`."
+        if session.status == "connected":
+            return None
+        reason = f" ({session.reason})" if session.reason else ""
+        advice = SESSION_ADVICE.get(session.status, "see `drumbeat session show`")
+        return f"The session of {sender.name} is {session.status}{reason}: {advice}."
+
+    async def check(self, http: Http) -> str:
+        sessions = await self.sessions.list_all(http)
+        connected = sum(session.status == "connected" for session in sessions)
+        return f"Our Voice knows the key; {connected} of {len(sessions)} sessions are connected."
+
+    async def balance(self, http: Http) -> Balance:
+        raise UsageError(
+            "Our Voice has no call that tells the balance.",
+            hint="It is in the answer to every send: send something, then look again.",
+        )
+
+    def _match(self, taken: list[Message], call: Call, status: int) -> list[Result]:
+        """Each recipient's own message, whatever the order: by its number, else by the number's end."""
+        missing = Refused(FailureKind.UNKNOWN, str(status), "The answer does not mention this recipient.")
+        numbers = [digits(number) for number in call.to]
+        results: list[Result] = [missing] * len(numbers)
+        left = {message.id: message for message in taken}
+        for ending in (_whole, _subscriber):
+            if left and missing in results:
+                by_number = _by_number(left.values(), ending)
+                for place, number in enumerate(numbers):
+                    if results[place] is missing and by_number[ending(number)]:
+                        message = by_number[ending(number)].pop(0)
+                        results[place] = self._accepted(left.pop(message.id))
+        return results
+
+    def _accepted(self, message: Message) -> Accepted:
+        """A `failed` told at once is left to the poll, which brings the reason with it."""
+        state = STATUSES.get(message.status.lower(), JobState.ACCEPTED)
+        return Accepted(
+            message.id, JobState.ACCEPTED if state is JobState.FAILED else state, self._cost(message)
+        )
+
+    async def _listed(
+        self, http: Http, sender: SenderSettings, missing: dict[str, None], since: datetime, until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        """Pages of the list; takes out of `missing` what they show."""
+        wanted = MessageFilter(
+            direction="outgoing",
+            session_id=_session_id(sender),
+            time_from=since - CLOCK_SLACK,
+            time_to=until + CLOCK_SLACK,
+        )
+        asked = 0
+        async with aclosing(list_messages(http, wanted)) as pages:
+            while asked < len(missing):
+                try:
+                    page = await anext(pages, None)
+                except CannotPage:
+                    return
+                if page is None:
+                    return
+                asked += 1
+                ours = [message for message in page if message.id in missing]
+                for message in ours:
+                    del missing[message.id]
+                if ours:
+                    yield [self._report(message) for message in ours]
+
+    async def _one_by_one(self, http: Http, ids: list[str]) -> AsyncIterator[list[Report]]:
+        for start in range(0, len(ids), _BY_ID):
+            reports = []
+            for message_id in ids[start : start + _BY_ID]:
+                try:
+                    reports.append(self._report(await show_message(http, message_id)))
+                except NotFound:
+                    continue
+            yield reports
+
+    def _report(self, message: Message) -> Report:
+        times = {
+            JobState.SENT: message.sent_at,
+            JobState.DELIVERED: message.delivered_at,
+            JobState.READ: message.read_at,
+        }
+        state = STATUSES.get(message.status.lower())
+        return Report(
+            message_id=message.id,
+            status=message.status,
+            state=state,
+            at=(times.get(state) if state else None) or message.updated_at,
+            reason=message.reason,
+            cost=self._cost(message),
+            times=tuple((stage, moment) for stage, moment in times.items() if moment is not None),
+        )
+
+    def _cost(self, message: Message) -> Money | None:
+        return None if message.cost is None else Money(message.cost, self._account.currency)
+
+
+def _refusal(answer: Answer, *, alone: bool) -> Refused:
+    """Why nothing was listed as taken. A batch refused for one of its recipients is split by the engine."""
+    general = general_refusal(answer)
+    if general is not None:
+        return general
+    about = next((kind for words, kind in WORDS if words.search(answer.text)), None)
+    if answer.ok:
+        return _refused_with_2xx(answer, about)
+    kind = about or REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
+    if kind is FailureKind.RECIPIENT and not alone:
+        kind = FailureKind.SPLIT
+    return Refused(kind, str(answer.status), answer.text)
+
+
+def _refused_with_2xx(answer: Answer, about: FailureKind | None) -> Refused:
+    """Success without a message is doubt, unless the body says `"success": false` and why."""
+    body = answer.json()
+    said_no = isinstance(body, dict) and body.get("success") is False
+    if said_no and about is not None:
+        return Refused(about, str(answer.status), answer.text)
+    return Refused(
+        FailureKind.UNKNOWN, str(answer.status), answer.text if said_no else "The answer lists no message."
+    )
+
+
+def _is_the_one(message: Message, doubt: Doubt, earliest: datetime) -> bool:
+    """Every filter is checked again here: one that Our Voice ignores must not make us adopt a stranger."""
+    return (
+        message.id not in doubt.known_ids
+        and message.direction in ("outgoing", None)
+        and _subscriber(message.to_number) == _subscriber(digits(doubt.to))
+        and (message.created_at is None or message.created_at >= earliest)
+        and message.type in (doubt.content.type.value, None)
+        and _same_text(message.content, doubt.content.text)
+        and (message.media_url or None) == (doubt.content.media_url or None)
+    )
+
+
+def _whole(number: str) -> str:
+    return number
+
+
+def _subscriber(number: str) -> str:
+    """The part that stays when a provider rewrites a number's beginning (a new area prefix, a lost zero)."""
+    return number[-_SUBSCRIBER:]
+
+
+def _by_number(messages: Iterable[Message], ending: Callable[[str], str]) -> defaultdict[str, list[Message]]:
+    found: defaultdict[str, list[Message]] = defaultdict(list)
+    for message in messages:
+        found[ending(message.to_number)].append(message)
+    return found
+
+
+def _same_text(theirs: str | None, ours: str | None) -> bool:
+    """White space aside: a gateway may trim, and a message wrongly thought absent would be sent twice."""
+    return (theirs or "").split() == (ours or "").split()
+
+
+def _session_id(sender: SenderSettings) -> str:
+    if not isinstance(sender, OurVoiceSender):
+        raise UsageError(f"The sender {sender.name} has no session_id.")
+    return sender.session_id

@@ -1,0 +1,97 @@
+"""The approval that a large or dear campaign needs before it is launched: of exactly what it is, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from campaigns.approval import ApprovalLimits
+from campaigns.errors import InvalidInput, Stopped
+from campaigns.money.costs import Money
+from campaigns.states import CampaignState, RunState
+from campaigns.time.clock import Now, utc_now
+from storage.audience.approvals import Approval, approval_of, digest_campaign, store_approval
+from storage.audience.campaigns import Campaign, require
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.runs.control import move_campaign, move_runs
+from storage.views.estimates import count_recipients
+
+NEEDED: Final = "It needs approval"
+"""How the reason of a campaign begins that waits for it: approving takes it on."""
+OVER: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
+
+WorstCase = Callable[[Connection, Campaign], Awaitable[Money | None]]
+"""The most that the campaign may cost, or None where a price is not known."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is asked before a launch."""
+
+    limits: ApprovalLimits
+    worst_case: WorstCase | None = None
+
+
+NO_GUARD: Final = Guard(ApprovalLimits())
+
+
+async def approve(engine: Engine, name: str, by: str, *, now: Now = utc_now) -> tuple[Approval, bool]:
+    """Approve the campaign as it is stored; whether it had waited for that, and now goes on at its time."""
+    async with reading(engine) as connection:
+        campaign = await require(connection, name)
+        if campaign.state in OVER:
+            raise InvalidInput(
+                f"{name} is {campaign.state}; there is nothing to approve any more.",
+                hint=f"drumbeat campaign clone {name} NEW",
+            )
+        approval = Approval(await digest_campaign(connection, campaign.id), by, now())
+    async with writing(engine) as connection:
+        await store_approval(connection, campaign.id, approval)
+        campaign = await require(connection, name)
+        waited = campaign.state is CampaignState.PAUSED and (campaign.reason or "").startswith(NEEDED)
+        if waited:
+            running = await move_runs(connection, name, [RunState.PAUSED], RunState.RUNNING)
+            target = CampaignState.RUNNING if running else CampaignState.SCHEDULED
+            await move_campaign(connection, name, [CampaignState.PAUSED], target, approval.at)
+    return approval, waited
+
+
+async def approval_need(connection: Connection, campaign: Campaign, guard: Guard) -> str | None:
+    """Why the campaign is not launched without an approval, or None."""
+    if guard == NO_GUARD:
+        return None
+    recipients = await count_recipients(connection, campaign.id)
+    asked = guard.worst_case if guard.limits.amount else None
+    worst_case = await asked(connection, campaign) if asked else None
+    return guard.limits.reason(recipients, worst_case)
+
+
+async def approval_problem(
+    connection: Connection, campaign: Campaign, guard: Guard, start_at: datetime | None = None
+) -> str | None:
+    """Why the campaign may not be launched, a sentence, or None.
+
+    `start_at`: when it is about to start; None: as stored. Who launches holds the campaign's lock: no load may change
+    it in between.
+    """
+    need = await approval_need(connection, campaign, guard)
+    if need is None:
+        return None
+    approval = await approval_of(connection, campaign.id)
+    if approval is None:
+        return f"{NEEDED}: {need}."
+    if await digest_campaign(connection, campaign.id, start_at) != approval.digest:
+        return f"{NEEDED} again, because it was changed after {approval.by} approved it: {need}."
+    return None
+
+
+async def refuse_unapproved(
+    connection: Connection, campaign: Campaign, guard: Guard, start_at: datetime | None = None
+) -> None:
+    """Raise Stopped where the campaign may not be launched for want of approval."""
+    if problem := await approval_problem(connection, campaign, guard, start_at):
+        raise Stopped(
+            f"{campaign.name} does not start. {problem}", hint=f"drumbeat campaign approve {campaign.name}"
+        )

@@ -1,0 +1,44 @@
+"""`campaign clone`: the same message to the same people again, under a name of its own."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from campaigns.errors import InvalidInput
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.time.clock import Now, utc_now
+from storage.audience.audience import lock_campaign
+from storage.audience.campaigns import create, find, require
+from storage.audience.clones import copy_audience
+from storage.database.engine import Engine, writing
+
+
+async def clone(engine: Engine, name: str, new: str, *, now: Now = utc_now) -> int:
+    """A draft `new` that is like `name`, without its time; how many recipients it has.
+
+    Raises NotFound, and InvalidInput where the new name is taken or cannot be one.
+    """
+    async with writing(engine) as connection:
+        source = await require(connection, name)
+        await lock_campaign(connection, source.id)
+        if source.purged_at is not None:
+            raise InvalidInput(
+                f"The list of {name} was purged on {source.purged_at:%Y-%m-%d}; there is nobody to copy.",
+                hint="Give the campaign file another name, and load it with its list.",
+            )
+        spec = _renamed(source.spec, new)
+        if await find(connection, new):
+            raise InvalidInput(f"There is a campaign {new!r} already.", hint="Choose another name.")
+        made = await create(connection, spec, now())
+        return await copy_audience(connection, source.id, made.id)
+
+
+def _renamed(spec: CampaignSpec, new: str) -> CampaignSpec:
+    try:
+        renamed = CampaignSpec.model_validate({**spec.model_dump(), "name": new})
+    except ValidationError as error:
+        raise InvalidInput(
+            f"{new!r} cannot be a campaign's name.",
+            hint="Use up to 80 lower-case letters, digits, - and _, beginning with a letter or a digit.",
+        ) from error
+    return renamed.changed(schedule={"at": None})

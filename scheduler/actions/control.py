@@ -1,0 +1,153 @@
+"""What people do to a campaign: schedule, pause, resume, cancel, and resolve what stays in doubt.
+
+Runs before their campaign, as the engine does it: two who lock both in the same order never lock each other out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from campaigns.errors import InvalidInput
+from campaigns.states import CampaignState, JobState, RunState
+from campaigns.time.clock import Now, utc_now
+from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
+from storage.audience.campaigns import Campaign, require, was_launched
+from storage.database.engine import Connection, Engine, writing
+from storage.runs.breaker import forget_failures
+from storage.runs.control import end_jobs, move_campaign, move_runs
+from storage.sending.lanes import resume_lane
+from storage.views.overview import paused_lanes
+
+C = CampaignState
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What goes on again."""
+
+    campaign: bool
+    lanes: tuple[str, ...]
+
+
+async def schedule(engine: Engine, name: str, at: datetime, *, now: Now = utc_now) -> None:
+    """Start the campaign at `at`, or as soon as a runner runs where that is past.
+
+    One that was paused before its start keeps its pause: to resume it is a decision of its own.
+    """
+    async with writing(engine) as connection:
+        campaign = await require(connection, name)
+        if campaign.state is C.PAUSED and not await was_launched(connection, campaign.id):
+            paused = [C.PAUSED]
+            await move_campaign(
+                connection, name, paused, C.PAUSED, now(), reason=campaign.reason, start_at=at
+            )
+            return
+        await _move(connection, name, [C.DRAFT, C.SCHEDULED], C.SCHEDULED, now(), "be scheduled", start_at=at)
+
+
+async def pause(engine: Engine, name: str, reason: str = "paused by a person", *, now: Now = utc_now) -> None:
+    """Send nothing more from the next slice on."""
+    async with writing(engine) as connection:
+        await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
+        await _move(connection, name, [C.SCHEDULED, C.RUNNING], C.PAUSED, now(), "be paused", reason=reason)
+
+
+async def resume(engine: Engine, name: str, guard: Guard = NO_GUARD, *, now: Now = utc_now) -> Resumed:
+    """Go on where it was paused: the campaign, and those of its lanes that wait until they are told to.
+
+    Raises Stopped where it has not been launched yet and needs approval.
+    """
+    moment = now()
+    async with writing(engine) as connection:
+        campaign = await require(connection, name)
+        lanes = await _resume_lanes(connection, campaign, moment)
+        if campaign.state is C.RUNNING and lanes:
+            return Resumed(False, lanes)
+        launched = await move_runs(connection, name, [RunState.PAUSED], RunState.RUNNING)
+        await forget_failures(connection, name)
+        if campaign.state is C.PAUSED and not launched:
+            await refuse_unapproved(connection, campaign, guard)
+        target = C.RUNNING if launched else C.SCHEDULED
+        await _move(connection, name, [C.PAUSED], target, moment, "be resumed")
+    return Resumed(True, lanes)
+
+
+async def _resume_lanes(connection: Connection, campaign: Campaign, now: datetime) -> tuple[str, ...]:
+    """Resume the campaign's lanes whose pause has no end of its own; which they are."""
+    paused = await paused_lanes(connection, campaign.spec.lanes, now)
+    waiting = tuple(pause.lane for pause in paused if pause.until is None)
+    for lane in waiting:
+        await resume_lane(connection, lane)
+    timed = [pause for pause in paused if pause.until is not None]
+    if campaign.state is C.RUNNING and timed and not waiting:
+        raise InvalidInput(
+            f"{campaign.name} is running; {timed[0].lane} goes on by itself "
+            f"at {timed[0].until:%Y-%m-%d %H:%M:%S} UTC: {timed[0].reason}",
+        )
+    return waiting
+
+
+async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:
+    """End the campaign; messages not yet sent are cancelled. How many were."""
+    living = [C.DRAFT, C.SCHEDULED, C.RUNNING, C.PAUSED]
+    moment = now()
+    async with writing(engine) as connection:
+        await move_runs(
+            connection,
+            name,
+            [RunState.RUNNING, RunState.PAUSED],
+            RunState.CANCELLED,
+            ended_at=moment,
+            with_tests=True,
+        )
+        await _move(
+            connection, name, living, C.CANCELLED, moment, "be cancelled", reason="cancelled by a person"
+        )
+        return await end_jobs(
+            connection,
+            name,
+            JobState.PENDING,
+            JobState.CANCELLED,
+            moment,
+            reason="run_cancelled",
+            detail="the campaign was cancelled",
+        )
+
+
+async def resolve(
+    engine: Engine, name: str, action: Literal["resend", "give-up"], *, now: Now = utc_now
+) -> int:
+    """Decide for all messages in doubt: `resend` risks a second copy, `give-up` a missing one. How many there were."""
+    target = JobState.PENDING if action == "resend" else JobState.CANCELLED
+    async with writing(engine) as connection:
+        await require(connection, name)
+        return await end_jobs(
+            connection,
+            name,
+            JobState.IN_DOUBT,
+            target,
+            now(),
+            reason=None if action == "resend" else "given_up",
+            detail=f"resolved by a person: {action}",
+        )
+
+
+async def _move(
+    connection: Connection,
+    name: str,
+    sources: Sequence[CampaignState],
+    target: CampaignState,
+    now: datetime,
+    what: str,
+    *,
+    reason: str | None = None,
+    start_at: datetime | None = None,
+) -> None:
+    found = await require(connection, name)
+    if not await move_campaign(connection, name, sources, target, now, reason=reason, start_at=start_at):
+        raise InvalidInput(
+            f"Campaign {name} is {found.state} and cannot {what}.", hint=f"drumbeat campaign show {name}"
+        )

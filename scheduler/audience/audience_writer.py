@@ -1,0 +1,197 @@
+"""Puts rows into the audience: who keeps a number, and which old place a returning row takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import orjson
+
+from campaigns.intake.model import Chunk, Duplicates, Reject
+from campaigns.intake.read import Intake
+from campaigns.reject_codes import RejectCode
+from storage.audience.audience import (
+    Audience,
+    Holder,
+    Place,
+    RejectedRow,
+    Source,
+    add_recipients,
+    add_rejects,
+    holders,
+    import_sources,
+    rejects_at,
+    remove_recipients,
+    remove_rejects,
+    replace_recipients,
+)
+from storage.database.engine import Connection
+
+
+class RowKeeper:
+    """Stores the chunks of one file into one campaign; every row ends as a recipient or as a reject."""
+
+    def __init__(
+        self, connection: Connection, campaign_id: int, import_id: int, intake: Intake, policy: Duplicates
+    ) -> None:
+        self._connection = connection
+        self._campaign = campaign_id
+        self._import = import_id
+        self._intake = intake
+        self._policy = policy
+        self._sources: dict[int, Source] = {}
+        self._earlier: Counter[int] = Counter()
+        """Earlier import -> how many rows of this file are of people whom it brought."""
+        self._returned: dict[Place, int] = {}
+        """Old place -> line in this file, of the rows that came back through a rejects file."""
+        self._late: dict[int, tuple[Place, str]] = {}
+        """Line in this file -> place and reason, of accepted rows that a later row made duplicates."""
+        self._twins: dict[str, int] = {}
+        """Number -> line in this file of the row to take out in the end, where no copy may stay."""
+
+    @property
+    def settled(self) -> int:
+        """How many rows took the place of an earlier file's reject."""
+        return len(self._returned)
+
+    @property
+    def earlier(self) -> dict[Source, int]:
+        """Earlier file -> how many rows were left out because it brought their people."""
+        counted: Counter[Source] = Counter()
+        for id_, rows in sorted(self._earlier.items()):
+            counted[self._sources[id_]] += rows
+        return counted
+
+    async def store(self, chunk: Chunk) -> list[Reject]:
+        """Store one chunk; its rejects, the duplicates among them, in file order."""
+        places = await self._places(chunk)
+        audience = self._audience(chunk, places)
+        taken = await add_recipients(self._connection, self._campaign, audience)
+        duplicates = await self._duplicates(chunk, audience, taken) if taken else []
+        found = sorted([*chunk.rejects, *duplicates], key=lambda reject: reject.line)
+        await add_rejects(
+            self._connection, self._campaign, [self._stored(reject, places) for reject in found]
+        )
+        return found
+
+    async def finish(self) -> list[Reject]:
+        """Take out what later rows made duplicates; their rejects."""
+        now_at = {line: place for place, line in self._returned.items()}
+        for line in self._twins.values():
+            place = now_at.get(line, (self._import, line))
+            self._late[line] = (
+                place,
+                "Other rows have the same number; with --duplicates reject none is kept.",
+            )
+        await remove_recipients(self._connection, self._campaign, self._twins)
+        late = (
+            [self._late_reject(line, raw) for line, raw in self._intake.records(set(self._late))]
+            if self._late
+            else []
+        )
+        places = {line: place for line, (place, _) in self._late.items()}
+        await add_rejects(self._connection, self._campaign, [self._stored(reject, places) for reject in late])
+        return late
+
+    def _audience(self, chunk: Chunk, places: dict[int, Place]) -> Audience:
+        imports, lines = [self._import] * len(chunk.lines), chunk.lines
+        if places:
+            at = [places.get(line, (self._import, line)) for line in chunk.lines]
+            imports, lines = [place[0] for place in at], [place[1] for place in at]
+        return Audience(imports, lines, chunk.phones, chunk.regions, chunk.buckets, chunk.vars, chunk.own)
+
+    async def _places(self, chunk: Chunk) -> dict[int, Place]:
+        """Line in this file -> old place, of rows that take the place of an earlier file's reject."""
+        claims = [(reject.line, reject.origin) for reject in chunk.rejects]
+        if any(chunk.origins):
+            claims += zip(chunk.lines, chunk.origins, strict=True)
+        wanted = {origin for _, origin in claims if origin is not None}
+        if not wanted:
+            return {}
+        found = await rejects_at(self._connection, self._campaign, wanted)
+        places: dict[int, Place] = {}
+        for line, origin in sorted(claims, key=lambda claim: claim[0]):
+            free = [place for place in found.get(origin or 0, ()) if place not in self._returned]
+            if free:
+                places[line] = free[0]
+                self._returned[free[0]] = line
+        await remove_rejects(self._connection, self._campaign, places.values())
+        return places
+
+    async def _duplicates(self, chunk: Chunk, audience: Audience, taken: list[int]) -> list[Reject]:
+        held = await holders(self._connection, self._campaign, {audience.phones[at] for at in taken})
+        if not self._sources:
+            self._sources = await import_sources(self._connection, self._campaign)
+        if self._policy == "last":
+            return await self._keep_last(chunk, audience, taken, held)
+        if self._policy == "reject":
+            for holder in (holder for holder in held.values() if self._is_ours(holder.place)):
+                self._twins[holder.phone] = self._line_here(holder.place)
+        places = [held[chunk.phones[at]].place for at in taken]
+        self._earlier.update(place[0] for place in places if not self._is_ours(place))
+        return [
+            self._duplicate(chunk, at, f"Same number as {self._where(place)}.")
+            for at, place in zip(taken, places, strict=True)
+        ]
+
+    async def _keep_last(
+        self, chunk: Chunk, audience: Audience, taken: list[int], held: dict[str, Holder]
+    ) -> list[Reject]:
+        """The last row of each number takes the recipient over; all before it are duplicates."""
+        last = {audience.phones[at]: at for at in taken}
+        for phone, holder in held.items():
+            reason = (
+                f"Line {chunk.lines[last[phone]]} of {self._sources[self._import].file} has the same number."
+            )
+            if self._is_ours(holder.place):
+                self._late[self._line_here(holder.place)] = (holder.place, reason)
+            else:
+                await add_rejects(self._connection, self._campaign, [_superseded(holder, reason)])
+        await replace_recipients(self._connection, self._campaign, _pick(audience, sorted(last.values())))
+        return [
+            self._duplicate(chunk, at, f"Line {chunk.lines[last[audience.phones[at]]]} has the same number.")
+            for at in taken
+            if last[audience.phones[at]] != at
+        ]
+
+    def _is_ours(self, place: Place) -> bool:
+        return place[0] == self._import or place in self._returned
+
+    def _line_here(self, place: Place) -> int:
+        return self._returned.get(place, place[1])
+
+    def _where(self, place: Place) -> str:
+        if place[0] == self._import:
+            return f"line {place[1]}"
+        return f"line {place[1]} of {self._sources[place[0]]}"
+
+    def _duplicate(self, chunk: Chunk, at: int, reason: str) -> Reject:
+        column = self._intake.detected.phone_column
+        raw = chunk.raws[at].decode()
+        return Reject(chunk.lines[at], column, RejectCode.DUPLICATE, reason, raw, chunk.origins[at])
+
+    def _late_reject(self, line: int, raw: str) -> Reject:
+        place, reason = self._late[line]
+        origin = place[1] if place[0] != self._import else None
+        return Reject(line, self._intake.detected.phone_column, RejectCode.DUPLICATE, reason, raw, origin)
+
+    def _stored(self, reject: Reject, places: dict[int, Place]) -> RejectedRow:
+        place = places.get(reject.line, (self._import, reject.line))
+        return RejectedRow(place, reject.column, reject.code, reject.reason, reject.raw)
+
+
+def _superseded(holder: Holder, reason: str) -> RejectedRow:
+    """The reject of an earlier file's row, put together from what is stored of it."""
+    raw = ",".join([holder.phone, *map(str, orjson.loads(holder.vars).values())])
+    return RejectedRow(holder.place, None, RejectCode.DUPLICATE, reason, raw)
+
+
+def _pick(audience: Audience, positions: list[int]) -> Audience:
+    return Audience(
+        [audience.imports[at] for at in positions],
+        [audience.lines[at] for at in positions],
+        [audience.phones[at] for at in positions],
+        [audience.regions[at] for at in positions],
+        [audience.buckets[at] for at in positions],
+        [audience.vars[at] for at in positions],
+        [audience.own[at] for at in positions] if audience.own is not None else None,
+    )

@@ -1,0 +1,330 @@
+"""Loads a CSV into a campaign in one transaction, or checks it the same way in a throwaway database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from campaigns.errors import IntakeError, NotFound, UsageError
+from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject
+from campaigns.intake.read import Intake, open_intake
+from campaigns.intake.rejects import RejectsFile
+from campaigns.reject_codes import IntakeCode, RejectCode
+from campaigns.time.clock import Now, utc_now
+from scheduler.audience.audience_writer import RowKeeper
+from scheduler.audience.sendability import Refuse, without_refused
+from storage.audience.audience import (
+    ImportCounts,
+    Source,
+    close_import,
+    find_import,
+    import_sources,
+    lock_campaign,
+    open_import,
+    reject_reasons,
+)
+from storage.database.engine import Connection, Engine, writing
+from storage.database.scratch import scratch_campaign
+from storage.runs.editions import begin_edition
+
+Progress = Callable[[int], None]
+"""Called with the number of rows done so far."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of a file's rows: rows = accepted + rejected, and duplicates are among the rejected."""
+
+    campaign: str | None
+    """None for a check."""
+    rows: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    rejects_file: Path | None
+    detected: Detected
+    reasons: dict[str, int]
+    """Reject code -> rows, most frequent first."""
+    already_loaded: bool = False
+    """The same bytes were loaded before: nothing was added, the figures are those of that time."""
+    loaded_before: Source | None = None
+    """That load."""
+    replaced: int = 0
+    """Rows of that load whose place a later list has taken."""
+    earlier: Mapping[Source, int] = field(default_factory=dict)
+    """Earlier file -> rows among the rejected whose people the campaign has from it."""
+
+    @property
+    def known(self) -> int:
+        """Rows among the rejected whose people the campaign has from earlier files."""
+        return sum(self.earlier.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape of `campaign check|load --json`."""
+        return {
+            "campaign": self.campaign,
+            "rows": self.rows,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "duplicates": self.duplicates,
+            "rejects_file": str(self.rejects_file) if self.rejects_file else None,
+            "detected": _detected(self.detected),
+            "reasons": self.reasons,
+            "already_loaded": self.already_loaded,
+            "already_in": [
+                {"file": source.file, "loaded_at": source.loaded_at.isoformat(), "rows": rows}
+                for source, rows in self.earlier.items()
+            ],
+        }
+
+
+class TooManyRejects(IntakeError):
+    """More rows are bad than is allowed: nothing was loaded but the rejects file is written; see `report`."""
+
+    def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
+        bad = report.rejected - report.known
+        edited = report.known and bad * 100 <= report.rows * max_reject_percent
+        message, hint = _edited(report, bad) if edited else _too_bad(report, max_reject_percent)
+        super().__init__(IntakeCode.TOO_MANY_REJECTS, message, hint=hint)
+        self.report = report
+
+
+def _too_bad(report: LoadReport, max_reject_percent: float) -> tuple[str, str]:
+    share = 100 * report.rejected / report.rows
+    where = f" They are in {report.rejects_file}." if report.rejects_file else ""
+    return (
+        f"{report.rejected:,} of {report.rows:,} rows ({share:.1f} %) are bad; "
+        f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
+        "Fix them, or raise --max-reject-percent.",
+    )
+
+
+def _edited(report: LoadReport, bad: int) -> tuple[str, str]:
+    """The list, or most of it, was loaded before in another edition: neither the rows are bad nor the limit low."""
+    files = " and ".join(f"{rows:,} from {source}" for source, rows in report.earlier.items())
+    others = f" {bad:,} others are bad." if bad else ""
+    new = report.accepted
+    adding = f", and add the new ones ({new:,})" if new else ""
+    only = f"To add the new ones ({new:,}) alone: --max-reject-percent 100. " if new else ""
+    return (
+        f"{report.known:,} of this list's {report.rows:,} rows are of people whom {report.campaign} has already: "
+        f"{files}.{others} Nothing was loaded now.",
+        f"To send them what this list says{adding}: --duplicates last. {only}"
+        "Whoever you took out of the list stays in the campaign either way; for a campaign without them, "
+        "give the campaign file another name.",
+    )
+
+
+async def check(
+    path: Path,
+    options: IntakeOptions,
+    *,
+    max_reject_percent: float = 20,
+    rejects_path: Path,
+    refuse: Refuse | None = None,
+    progress: Progress | None = None,
+    now: Now = utc_now,
+) -> LoadReport:
+    """What `load` would do into an empty campaign; writes nothing but the rejects file.
+
+    `refuse` says of a row's variables why its message cannot be sent. Raises IntakeError where the file cannot be
+    loaded, TooManyRejects where too much of it is bad.
+    """
+    intake = open_intake(path, options)
+    async with scratch_campaign(now()) as (engine, campaign_id), writing(engine) as connection:
+        loading = _Loading(connection, campaign_id, None, path, intake, options, refuse)
+        return await loading.run(rejects_path, max_reject_percent, progress, now)
+
+
+async def load(
+    engine: Engine,
+    campaign_id: int,
+    path: Path,
+    options: IntakeOptions,
+    *,
+    max_reject_percent: float = 20,
+    rejects_path: Path,
+    refuse: Refuse | None = None,
+    progress: Progress | None = None,
+    replaces: bool = False,
+    now: Now = utc_now,
+) -> LoadReport:
+    """Add the file's good rows to the campaign, all or none, and write the bad ones to `rejects_path`. `replaces`: they
+    take the place of all that was loaded before.
+
+    Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad, NotFound
+    without such a campaign. The same bytes again add nothing.
+    """
+    intake = open_intake(path, options)
+    async with writing(engine) as connection:
+        name = await lock_campaign(connection, campaign_id)
+        if name is None:
+            raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
+        loading = _Loading(connection, campaign_id, name, path, intake, options, refuse)
+        if earlier := await find_import(connection, campaign_id, intake.digest):
+            return await loading.report_of(*earlier)
+        if replaces:
+            _refuse_returning(intake, path)
+            await begin_edition(connection, campaign_id)
+        return await loading.run(rejects_path, max_reject_percent, progress, now)
+
+
+async def load_again(
+    connection: Connection,
+    campaign_id: int,
+    path: Path,
+    options: IntakeOptions,
+    *,
+    max_reject_percent: float,
+    rejects_path: Path | None,
+    refuse: Refuse | None = None,
+    now: Now = utc_now,
+) -> LoadReport:
+    """Make the file's good rows the campaign's audience, in the place of what it was. The caller holds the campaign's
+    lock, and takes everything back where this raises: IntakeError, OSError, ValueError."""
+    intake = await asyncio.to_thread(open_intake, path, options)
+    _refuse_returning(intake, path)
+    await begin_edition(connection, campaign_id)
+    loading = _Loading(connection, campaign_id, None, path, intake, options, refuse)
+    return await loading.run(rejects_path, max_reject_percent, None, now)
+
+
+def _refuse_returning(intake: Intake, path: Path) -> None:
+    if intake.returns:
+        raise IntakeError(
+            IntakeCode.RETURNING_ROWS,
+            f"{path.name} holds rejected rows, and each run reads the whole list again.",
+            hint="Mend the rows in the list itself.",
+        )
+
+
+class _Loading:
+    """One file going into one campaign, inside the caller's transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        campaign_id: int,
+        name: str | None,
+        path: Path,
+        intake: Intake,
+        options: IntakeOptions,
+        refuse: Refuse | None,
+    ) -> None:
+        self._connection = connection
+        self._campaign = campaign_id
+        self._name = name
+        self._path = path
+        self._intake = intake
+        self._options = options
+        self._refuse = refuse
+        self._rows = 0
+        self._reasons: Counter[str] = Counter()
+
+    async def run(
+        self, rejects_path: Path | None, max_reject_percent: float, progress: Progress | None, now: Now
+    ) -> LoadReport:
+        """Store every row, then the counts; the rejects file is kept whatever the verdict. None: there is none."""
+        if rejects_path is not None:
+            refuse_overwriting(self._path, rejects_path)
+        import_id = await open_import(
+            self._connection, self._campaign, source=self._path.name, digest=self._intake.digest, now=now()
+        )
+        keeper = RowKeeper(
+            self._connection, self._campaign, import_id, self._intake, self._options.duplicates
+        )
+        with RejectsFile(rejects_path, self._intake.detected) as file:
+            await self._store(keeper, file, progress)
+            if not self._rows:
+                raise IntakeError(
+                    IntakeCode.HEADER_ONLY,
+                    f"{self._path.name} has only blank rows below its header.",
+                    hint="Add a row for each recipient.",
+                )
+            if await asyncio.to_thread(self._intake.changed):
+                raise IntakeError(
+                    IntakeCode.FILE_CHANGED,
+                    f"{self._path.name} changed while it was read.",
+                    hint="Write it under another name, and rename it once it is whole.",
+                )
+            report = self._report(file.keep(), keeper.earlier)
+        if report.rejected * 100 > report.rows * max_reject_percent:
+            raise TooManyRejects(report, max_reject_percent)
+        await close_import(self._connection, import_id, self._counts(report, keeper.settled))
+        return report
+
+    async def report_of(self, import_id: int, counts: ImportCounts) -> LoadReport:
+        """What the earlier load of the same bytes did."""
+        reasons = await reject_reasons(self._connection, import_id)
+        sources = await import_sources(self._connection, self._campaign)
+        return LoadReport(
+            campaign=self._name, rows=counts.rows, accepted=counts.accepted, rejected=counts.rejected,
+            duplicates=counts.duplicates, rejects_file=None, detected=self._intake.detected, reasons=reasons,
+            already_loaded=True, loaded_before=sources[import_id],
+            replaced=max(0, reasons.get(RejectCode.DUPLICATE, 0) - counts.duplicates),
+        )  # fmt: skip
+
+    async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
+        """Chunk by chunk; the next one is read while the database takes this one."""
+        chunks = self._chunks()
+        chunk = next(chunks, None)
+        while chunk is not None:
+            reading = asyncio.ensure_future(asyncio.to_thread(next, chunks, None))
+            try:
+                self._count(await keeper.store(chunk), file)
+            finally:
+                await asyncio.wait([reading])
+            self._rows += chunk.rows
+            if progress is not None:
+                progress(self._rows)
+            chunk = reading.result()
+        self._count(await keeper.finish(), file)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        for read in self._intake.chunks():
+            yield without_refused(read, self._refuse) if self._refuse else read
+
+    def _count(self, rejects: list[Reject], file: RejectsFile) -> None:
+        file.write(rejects)
+        self._reasons.update(reject.code.value for reject in rejects)
+
+    def _report(self, rejects_file: Path | None, earlier: Mapping[Source, int]) -> LoadReport:
+        rejected = self._reasons.total()
+        return LoadReport(
+            campaign=self._name,
+            rows=self._rows,
+            accepted=self._rows - rejected,
+            rejected=rejected,
+            duplicates=self._reasons[RejectCode.DUPLICATE],
+            rejects_file=rejects_file,
+            detected=self._intake.detected,
+            reasons=dict(self._reasons.most_common()),
+            earlier=earlier,
+        )
+
+    def _counts(self, report: LoadReport, settled: int) -> ImportCounts:
+        detected = orjson.dumps(_detected(report.detected)).decode()
+        return ImportCounts(
+            report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
+        )
+
+
+def _detected(detected: Detected) -> dict[str, str]:
+    return {
+        "encoding": detected.encoding,
+        "delimiter": detected.delimiter,
+        "phone_column": detected.phone_column,
+    }
+
+
+def refuse_overwriting(source: Path, rejects_path: Path) -> None:
+    if source.resolve() == rejects_path.resolve():
+        raise UsageError(
+            "The rejects file would overwrite the file that is read.", hint="Give it another name."
+        )

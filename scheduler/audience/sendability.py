@@ -1,0 +1,121 @@
+"""At load: what a row makes of the message must fit the provider's limits, or the row is rejected with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+import orjson
+
+from campaigns.errors import SpecError
+from campaigns.intake.model import Chunk, Reject
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.templates import Renderer, about_variant, renderers_of
+from campaigns.reject_codes import RejectCode
+from providers.base import Adapter
+
+Refuse = Callable[[str], str | None]
+"""From a row's variables, a JSON object, to why its message cannot be sent, or None."""
+
+TRIED_WITH: Final = "1"
+SURELY_SHORT: Final = 900
+"""Characters: no provider's limit of a message's text is lower (captions and menus: 1,024)."""
+
+
+def refuse_unsendable(content: ContentSpec, adapter: Adapter) -> Refuse | None:
+    """The check that each row needs, or None where no row can make a difference.
+
+    Raises SpecError where the message cannot be sent whatever the row holds.
+    """
+    return _refuse_unsendable(Renderer(content), content, adapter)
+
+
+def _refuse_unsendable(renderer: Renderer, content: ContentSpec, adapter: Adapter) -> Refuse | None:
+    sample = dict.fromkeys(renderer.names, TRIED_WITH)
+    _check(renderer, adapter, sample)
+    if not renderer.names:
+        return None
+    text = content.text or ""
+    spare = (SURELY_SHORT - len(text)) // max(1, text.count("{{")) if _varies_only_in_text(content) else 0
+
+    def refuse(vars: str) -> str | None:
+        if len(vars) <= spare:
+            return None
+        return _problem(renderer, adapter, orjson.loads(vars))
+
+    return refuse
+
+
+def _varies_only_in_text(content: ContentSpec) -> bool:
+    constant = content.model_copy(update={"text": "-" if content.text else None})
+    return not Renderer(constant, shares_defaults=True).names
+
+
+def refuse_unsendable_variants(contents: Mapping[str | None, ContentSpec], adapter: Adapter) -> Refuse | None:
+    """As `refuse_unsendable`, for every variant: a row must do for whichever it gets."""
+    checks: list[tuple[str | None, Refuse]] = []
+    for name, renderer in renderers_of(contents).items():
+        with about_variant(name):
+            check = _refuse_unsendable(renderer, contents[name], adapter)
+        checks += [(name, check)] if check else []
+
+    def refuse(vars: str) -> str | None:
+        for name, check in checks:
+            if (problem := check(vars)) is not None:
+                return problem if name is None else f"variant {name}: {problem}"
+        return None
+
+    return refuse if checks else None
+
+
+def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
+    """The chunk with its refused rows among the rejects."""
+    refused = {at: reason for at, vars in enumerate(chunk.vars) if (reason := refuse(vars)) is not None}
+    if not refused:
+        return chunk
+    kept = [at for at in range(len(chunk.lines)) if at not in refused]
+    rejects = [
+        Reject(
+            chunk.lines[at], None, RejectCode.NOT_SENDABLE, reason, chunk.raws[at].decode(), chunk.origins[at]
+        )
+        for at, reason in refused.items()
+    ]
+    columns = ["lines", "phones", "regions", "buckets", "vars", "raws", "origins"]
+    columns += ["own"] if chunk.own is not None else []
+    return replace(
+        chunk,
+        **{name: [getattr(chunk, name)[at] for at in kept] for name in columns},
+        rejects=sorted([*chunk.rejects, *rejects], key=lambda reject: reject.line),
+    )
+
+
+def _check(renderer: Renderer, adapter: Adapter, sample: dict[str, str]) -> None:
+    """What no row can repair; a text that the sample does not fill in well says nothing."""
+    for template in _forms(renderer):
+        with suppress(SpecError):
+            content = renderer.render(sample, template=template)
+            if (problem := adapter.unsendable(content)) is not None:
+                break
+    else:
+        return
+    raise SpecError(problem, hint="Change [content], or send it through another provider.")
+
+
+def _problem(renderer: Renderer, adapter: Adapter, vars: dict[str, str]) -> str | None:
+    for template in _forms(renderer):
+        try:
+            problem = adapter.unsendable(renderer.render(vars, template=template))
+        except SpecError as error:
+            problem = str(error)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _forms(renderer: Renderer) -> list[bool]:
+    """Which forms there are, as `render` is told: False for the free form, True for the template."""
+    return [
+        template for template in (False, True) if (renderer.has_free_form, renderer.has_template)[template]
+    ]

@@ -1,0 +1,148 @@
+"""Launch what is due: freeze the campaign into a run and expand its jobs, once however many launchers try."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from campaigns.errors import DrumbeatError, InvalidInput
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.states import CampaignState, RunState
+from campaigns.time.clock import Now, utc_now
+from scheduler.actions.approval import NO_GUARD, Guard, approval_problem
+from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
+from scheduler.clock.local_time import times_of_places
+from scheduler.clock.refresh import Judge, no_judge, refresh
+from storage.audience.campaigns import require
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.runs.control import move_campaign, move_runs
+from storage.runs.local_times import LocalTimes, stored_times
+from storage.runs.occurrences import count_runs, record_missed, sending_ended_at, was_launched_at
+from storage.runs.runs import DueCampaign, due_campaigns, is_sending, launch_run, lock_due, move_on
+from storage.sending.lanes import ensure_lanes
+
+logger = logging.getLogger(__name__)
+
+UNLAUNCHABLE: Final = (ValueError, OverflowError, DrumbeatError)
+"""What is wrong with one campaign, and no other's business."""
+
+
+async def launch_due(
+    engine: Engine, *, guard: Guard = NO_GUARD, judge: Judge = no_judge, now: Now = utc_now
+) -> list[str]:
+    """Launch every campaign a run of which has come; the names of those launched here."""
+    async with reading(engine) as connection:
+        due = await due_campaigns(connection, now())
+    launcher = partial(launch, engine, guard=guard, judge=judge, now=now)
+    return [campaign.name for campaign in due if await launcher(campaign)]
+
+
+async def launch(
+    engine: Engine,
+    campaign: DueCampaign,
+    *,
+    guard: Guard = NO_GUARD,
+    judge: Judge = no_judge,
+    now: Now = utc_now,
+) -> bool:
+    """Launch the campaign's run whose time has come; False where another launcher was first, where it was missed, or
+    where it cannot be launched: the campaign is paused then."""
+    moment = now()
+    try:
+        async with writing(engine) as connection:
+            due = await lock_due(connection, campaign.id)
+            return due is not None and await _take_turn(connection, due, guard, judge, moment)
+    except UNLAUNCHABLE as error:
+        async with writing(engine) as connection:
+            await _pause(connection, campaign.name, f"It could not be launched: {error}", moment)
+    return False
+
+
+async def _take_turn(
+    connection: Connection, campaign: DueCampaign, guard: Guard, judge: Judge, now: datetime
+) -> bool:
+    spec = CampaignSpec.from_json(campaign.spec)
+    schedule = spec.schedule
+    if schedule.opens_at(campaign.start_at) > now:
+        return False
+    turn = take_turn(schedule, campaign.start_at, now, await _before(connection, campaign.id, schedule, now))
+    if turn.run is None and turn.next_at == campaign.start_at:
+        return False
+    run = turn.run
+    if run is not None and await was_launched_at(connection, campaign.id, run):
+        run = None
+    await record_missed(connection, campaign.id, turn.missed, now)
+    if run is None:
+        await move_on(connection, campaign.id, now, launched=False, next_at=turn.next_at)
+        return False
+    due = replace(campaign, start_at=run)
+    if trouble := await refresh(connection, due, spec, judge, now):
+        await _leave_out(connection, due, schedule, trouble, now)
+        return False
+    if problem := await approval_problem(connection, await require(connection, campaign.name), guard):
+        await _pause(connection, campaign.name, problem, now)
+        return False
+    await start_run(connection, due, spec, now, lateness=schedule.lateness)
+    await move_on(connection, campaign.id, now, launched=True, next_at=turn.next_at)
+    return True
+
+
+async def _leave_out(
+    connection: Connection, campaign: DueCampaign, schedule: ScheduleSpec, trouble: str, now: datetime
+) -> None:
+    """The run whose list cannot be read is missed, and the next one comes in its time; a one-off waits for a person."""
+    if not schedule.recurs:
+        raise InvalidInput(trouble)
+    logger.error("%s: %s", campaign.name, trouble, extra={"action": "list_unreadable"})
+    missed = [(campaign.start_at, Miss.LIST)]
+    await record_missed(connection, campaign.id, missed, now, trouble)
+    next_at = next(occurrences(schedule, campaign.start_at), None)
+    await move_on(connection, campaign.id, now, launched=False, next_at=next_at)
+
+
+async def _before(connection: Connection, campaign_id: int, schedule: ScheduleSpec, now: datetime) -> Before:
+    if not schedule.recurs:
+        return Before()
+    queues = schedule.overlap == "queue"
+    return Before(
+        runs=await count_runs(connection, campaign_id),
+        sending=await is_sending(connection, campaign_id, now),
+        ended_at=await sending_ended_at(connection, campaign_id) if queues else None,
+    )
+
+
+async def start_run(
+    connection: Connection,
+    campaign: DueCampaign,
+    spec: CampaignSpec,
+    now: datetime,
+    *,
+    lateness: timedelta | None,
+) -> None:
+    """Freeze the campaign into its run of `start_at`. The caller holds the campaign's lock.
+
+    In recipients' own time, whose time was longer than `lateness` ago is skipped; None: it is sent however late.
+    """
+    await ensure_lanes(connection, spec.lanes)
+    schedule, nominal_at = spec.schedule, campaign.start_at
+    launch = partial(launch_run, connection, campaign, lanes=spec.lanes, priority=spec.priority, now=now)
+    started_at = max(now, nominal_at)
+    if not schedule.recipient_local_time:
+        await launch(expires_at=schedule.deadline(started_at))
+        return
+    regions, times = await times_of_places(connection, campaign.id, schedule, nominal_at)
+    local = LocalTimes(regions, now - lateness if lateness is not None else None)
+    async with stored_times(connection, times):
+        await launch(expires_at=schedule.deadline(max([started_at, *times.values()])), local=local)
+
+
+async def _pause(connection: Connection, name: str, reason: str, now: datetime) -> None:
+    """One campaign that cannot be launched must not keep the others waiting."""
+    logger.error("%s: %s", name, reason, extra={"action": "launch_failed"})
+    living = [CampaignState.SCHEDULED, CampaignState.RUNNING]
+    await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
+    await move_campaign(connection, name, living, CampaignState.PAUSED, now, reason=reason)

@@ -1,0 +1,151 @@
+"""Name the winner of the variants when their test ends, or when a person says so; and how the test stands."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from campaigns.errors import InvalidInput, NotFound
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.time.clock import Now, utc_now
+from campaigns.variants import Split, Tally, name_winner
+from storage.audience.campaigns import require
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.runs.retries import Occurrence, newest_occurrence
+from storage.runs.variants import (
+    Experiment,
+    Undecided,
+    count_waiting,
+    experiment_of,
+    store_winner,
+    stream_variants,
+    tallies,
+    undecided,
+)
+
+logger = logging.getLogger(__name__)
+
+BY_HAND: Final = "chosen by a person"
+
+
+async def name_winners(engine: Engine, *, now: Now = utc_now) -> None:
+    """End every test whose time is over. Of two who do so at once, the first one's word holds."""
+    moment = now()
+    async with reading(engine) as connection:
+        tests = await undecided(connection)
+    for test in tests:
+        spec = CampaignSpec.from_json(test.spec)
+        lasts = spec.test_lasts
+        if lasts is not None and test.launched_at + lasts <= moment:
+            await _end(engine, test, spec, moment)
+
+
+async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, now: datetime) -> None:
+    asked = spec.winner
+    assert asked is not None  # noqa: S101
+    async with reading(engine) as connection:
+        found = await tallies(connection, test.campaign_id, test.run_id)
+    every = {variant.name: found.get(variant.name, Tally()) for variant in spec.variants}
+    verdict = name_winner(every, asked.measure, minimum=asked.minimum, tie=asked.tie)
+    async with writing(engine) as connection:
+        stored = await store_winner(
+            connection, test.campaign_id, test.run_id, verdict.winner, verdict.reason, now
+        )
+    if stored:
+        extra = {"action": "winner_named", "winner": verdict.winner}
+        logger.info("%s: %s", spec.name, verdict.reason, extra=extra)
+
+
+async def choose_winner(engine: Engine, name: str, variant: str, *, now: Now = utc_now) -> None:
+    """A person names the winner of the newest run's test, before its time or after.
+
+    Raises NotFound without such a campaign or variant, InvalidInput where there is nothing to choose any more.
+    """
+    async with writing(engine) as connection:
+        campaign = await require(connection, name)
+        occurrence, spec, _ = await _tested(connection, campaign.id, name)
+        _refuse_needless(spec, variant)
+        stored = await store_winner(
+            connection, campaign.id, occurrence.run_id, variant, BY_HAND, now(), by_hand=True
+        )
+        if not stored:
+            known = await experiment_of(connection, occurrence.run_id)
+            raise InvalidInput(
+                f"The winner of {name} is {known.winner} already: {known.reason}.",
+                hint=f"drumbeat report variants {name}",
+            )
+
+
+def _refuse_needless(spec: CampaignSpec, variant: str) -> None:
+    names = [known.name for known in spec.variants]
+    if variant not in names:
+        raise NotFound(f"{spec.name} has no variant {variant!r}.", hint=f"Its variants: {', '.join(names)}.")
+    if not spec.split or not spec.split.has_rest:
+        raise InvalidInput(
+            f"Everybody is in the test of {spec.name}: nobody waits for a winner.",
+            hint=f"drumbeat report variants {spec.name}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the test of a campaign's newest run stands."""
+
+    spec: CampaignSpec
+    experiment: Experiment
+    tested: dict[str, Tally]
+    """Of every variant, in the campaign file's order: the messages of the test."""
+    rest: Tally
+    """The messages of those who got the winner without having been in the test."""
+    waiting: int
+    """Messages that wait for the winner."""
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the winner is named; None: nobody names one, or a person does."""
+        lasts = self.spec.test_lasts
+        return self.experiment.launched_at + lasts if lasts is not None else None
+
+
+async def standing(connection: Connection, name: str) -> Standing:
+    """How the test of the campaign's newest run stands. Raises NotFound, InvalidInput where there is none."""
+    campaign = await require(connection, name)
+    occurrence, spec, split = await _tested(connection, campaign.id, name)
+    experiment = await experiment_of(connection, occurrence.run_id)
+    counts: defaultdict[tuple[str | None, str], int] = defaultdict(int)
+    async for page in stream_variants(connection, campaign.id, occurrence.run_id):
+        for one in page:
+            group = one.variant if split.in_test(one.phone) else None
+            for measure in ("delivered", "read", "replied"):
+                counts[group, measure] += getattr(one, measure)
+            counts[group, "sent"] += 1
+    return Standing(
+        spec,
+        experiment,
+        {variant.name: _tally(counts, variant.name) for variant in spec.variants},
+        _tally(counts, None),
+        await count_waiting(connection, occurrence.run_id),
+    )
+
+
+def _tally(counts: Mapping[tuple[str | None, str], int], group: str | None) -> Tally:
+    return Tally(**{name: counts[group, name] for name in ("sent", "delivered", "read", "replied")})
+
+
+async def _tested(
+    connection: Connection, campaign_id: int, name: str
+) -> tuple[Occurrence, CampaignSpec, Split]:
+    occurrence = await newest_occurrence(connection, campaign_id)
+    if occurrence is None:
+        raise InvalidInput(
+            f"{name} has not been sent yet; there is nothing to compare.",
+            hint=f"drumbeat campaign show {name}",
+        )
+    spec = CampaignSpec.from_json(occurrence.spec)
+    if spec.split is None:
+        raise InvalidInput(f"{name} has no variants.", hint="Add [[variants]] to a campaign file.")
+    return occurrence, spec, spec.split

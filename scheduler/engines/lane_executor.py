@@ -1,0 +1,92 @@
+"""Works shifts in this process, at most one to a lane, and lets no error of one reach the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Final
+
+from campaigns.log_ids import log_ids
+from campaigns.outcomes import retry_delay
+from scheduler.sending.lanes import Lane
+from scheduler.sending.shift import Shift
+from storage.database.engine import Engine, writing
+from storage.sending.lanes import pause_lane
+
+logger = logging.getLogger(__name__)
+
+BUSY: Final = 1.0
+"""Seconds after which a lane that is at work here already is worth a try again."""
+
+
+def always() -> bool:
+    return True
+
+
+def never() -> bool:
+    return False
+
+
+class Hand:
+    """One process's part in the work. `holder` names it in `lanes`.
+
+    `held`: whether it may still send at all. `sole`: whether no embedded runner but this one can be alive.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        holder: str,
+        stop: asyncio.Event,
+        *,
+        held: Callable[[], bool] = always,
+        sole: Callable[[], bool] = never,
+    ) -> None:
+        self.holder = holder
+        self.sole = sole
+        self._engine = engine
+        self._stop = stop
+        self._held = held
+        self._at_work: set[str] = set()
+        self._jitter = random.Random()  # noqa: S311
+
+    async def work(self, lane: Lane) -> float:
+        """One shift of the lane; seconds until it is worth starting again."""
+        if lane.name in self._at_work:  # its lease is ours, so the database would let us in
+            return BUSY
+        self._at_work.add(lane.name)
+        try:
+            with log_ids(lane=lane.name):
+                return await self._shift(lane).run()
+        except Exception as error:
+            logger.exception("A shift broke off.", extra={"action": "shift_failed", "lane": lane.name})
+            return await self._excuse(lane, error)
+        finally:
+            self._at_work.discard(lane.name)
+
+    def _shift(self, lane: Lane) -> Shift:
+        return Shift(
+            self._engine,
+            lane,
+            self.holder,
+            self._stop,
+            sole=self.sole(),
+            held=self._held,
+            jitter=self._jitter,
+        )
+
+    async def _excuse(self, lane: Lane, error: Exception) -> float:
+        """Pause the lane with the reason, each time for longer; seconds to rest."""
+        lane.failures += 1
+        rest = retry_delay(lane.failures, None, self._jitter)
+        try:
+            async with writing(self._engine) as connection:
+                reason = f"sending met an error ({type(error).__name__}); the log says where"
+                await pause_lane(connection, lane.name, reason, lane.now() + rest, holder=self.holder)
+        except Exception:
+            logger.exception(
+                "A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name}
+            )
+        return rest.total_seconds()

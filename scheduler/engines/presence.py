@@ -1,0 +1,80 @@
+"""Says again and again that this process is alive, for `drumbeat workers`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+from uuid import uuid4
+
+from campaigns.time.clock import Now
+from scheduler.engines.shared_clock import SharedClock
+from storage.database.engine import Engine, writing
+from storage.sending.workers import WorkerRow, report_worker, retire_worker
+
+logger = logging.getLogger(__name__)
+
+BEAT: Final = 5.0
+
+
+class Presence:
+    """This process, as others see it. `kind` is runner, clock or worker."""
+
+    def __init__(self, engine: Engine, kind: str, now: Now, places: int | None = None) -> None:
+        host, pid, since = socket.gethostname(), os.getpid(), now()
+        name = f"{kind} {host}:{pid}:{uuid4().hex[:8]}"
+        self._engine = engine
+        self._now = now
+        self._row = WorkerRow(name, kind, host, pid, places, False, since, since)
+        self._turn = asyncio.Lock()
+        """Held while it is said: what was true before must not be written over what is true now."""
+
+    @property
+    def name(self) -> str:
+        """Names it as the holder of lanes."""
+        return self._row.name
+
+    async def tell(self, *, leads: bool | None = None) -> None:
+        """Say it now. What the database does not take is said again soon."""
+        if leads is not None:
+            self._row = replace(self._row, leads=leads)
+        async with self._turn:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        try:
+            if isinstance(self._now, SharedClock):
+                await self._now.set(self._engine)
+            self._row = replace(self._row, seen_at=self._now())
+            async with writing(self._engine) as connection:
+                await report_worker(connection, self._row)
+        except Exception as error:
+            logger.warning("The database does not answer: %s", error, extra={"action": "not_told"})
+
+    @asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Alive for as long as the context lasts."""
+        telling = asyncio.create_task(self._keep_telling(), name="presence")
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.wait({telling})
+            await self._retire()
+
+    async def _keep_telling(self) -> None:
+        while True:
+            await self.tell()
+            await asyncio.sleep(BEAT)
+
+    async def _retire(self) -> None:
+        try:
+            async with writing(self._engine) as connection:
+                await retire_worker(connection, self.name)
+        except Exception as error:
+            logger.warning("The database does not answer: %s", error, extra={"action": "not_told"})

@@ -1,0 +1,271 @@
+"""What holds one message, and when it would be sent: the rules asked as a shift asks them, with the facts of now and of
+each later moment that a rule names, but without a lock and without a write."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from campaigns.money.prices import Price
+from campaigns.phones.phone_zones import zones_of
+from campaigns.rules import Decision, Facts, Form, Send, Wait, decide
+from campaigns.rules.decision import Rule
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.states import RunState
+from campaigns.time.zones import find_zone, instant_of
+from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
+from scheduler.sending.facts import Claim, gather
+from scheduler.sending.lanes import Lane
+from scheduler.sending.plans import Plan, plan_of, prices_at
+from scheduler.sending.slicing import FOR_A_WORD
+from storage.audience.campaigns import Campaign
+from storage.database.engine import Connection
+from storage.runs.runs import RunRow, open_runs, run_spec
+from storage.runs.variants import Experiment, experiment_of
+from storage.views.timelines import JobStory, Row, count_due, due_job, rows_before, stream_ahead
+
+HOLDS: Final = 8
+"""How often a message may be held until a time before no time is named for it."""
+FOR_ALL: Final = (Rule.HOURS, Rule.BUDGET, Rule.TIER, Rule.RAMP, Rule.VARIANT)
+"""Rules that mostly hold those before it as well: their turns come after the wait."""
+OF_LANE: Final = ("sender_rate", "account_rate")
+"""The limits that all campaigns on a lane share."""
+
+
+class Assumption(StrEnum):
+    """What an estimated send time takes for granted."""
+
+    RUNNER = "runner"
+    PACE = "pace"
+    SHARED_RATE = "shared_rate"
+    NO_NEWS = "no_news"
+    BACK_OFF = "back_off"
+    WINNER = "winner"
+    ROOM_FOR_ALL = "room_for_all"
+
+
+@dataclass(frozen=True, slots=True)
+class Prospects:
+    """What would become of a message, were its run not paused."""
+
+    facts: Facts
+    """Of now, or of when its run would start."""
+    decision: Decision
+    """What the rules say of them."""
+    end: Decision
+    """What they say once every wait that has a time is over."""
+    end_facts: Facts
+    end_at: datetime
+    price: Price | None
+    """Of what would be sent."""
+    ahead: int
+    """Messages that go before it."""
+    pace: Limit | None
+    """What limits those; None: nothing does."""
+    assumes: tuple[Assumption, ...]
+
+    @property
+    def send_at(self) -> datetime | None:
+        """The estimated time, to the second; None: it waits for somebody to act, or is not sent at all."""
+        return self.end_at.replace(microsecond=0) if isinstance(self.end, Send) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Where a message stands in its lane's queue."""
+
+    at: datetime
+    ahead: int
+
+
+Queue = Callable[[datetime, Sequence[Wait]], Awaitable[_Turn]]
+"""From when the rules let the message go, and their waits until then, to its turn."""
+
+
+async def prospects_of_job(connection: Connection, lane: Lane, job: JobStory, now: datetime) -> Prospects:
+    """Of a pending job on its lane."""
+    opened = await open_runs(connection)
+    [own] = [run for run in opened if run.id == job.run_id]
+    others = [other for other in opened if other.state is RunState.RUNNING and other.id != own.id]
+    sooner = [other.id for other in others if other.priority > own.priority]
+    peers = [other.id for other in others if other.priority == own.priority]
+    run = replace(own, state=RunState.RUNNING)
+    spec = CampaignSpec.from_json(await run_spec(connection, run.id))
+    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
+    rest = plan.split is not None and plan.split.has_rest
+    experiment = await experiment_of(connection, run.id) if rest else None
+    claim = Claim(run, plan, (await due_job(connection, job.id),), (), experiment)
+    due_at = now if job.held_by in FOR_A_WORD else job.due_at
+    begins = max(filter(None, (now, job.lane_until)))
+
+    async def queue(free: datetime, held: Sequence[Wait]) -> _Turn:
+        stands = replace(job, due_at=free if held else due_at)
+        first = free if _all_held(job, held) else begins
+        intervals = _intervals(lane, plan)
+        turn, own_ahead = await _turn(connection, stands, sooner, intervals, first)
+        between = await _between(connection, stands, peers, own_ahead)
+        return _Turn(turn.at + between * intervals.shared, turn.ahead + between)
+
+    message = _Message(connection, lane, claim)
+    if begins > now:
+        message.assumes.append(Assumption.BACK_OFF)
+    return await message.foresee(now, max(due_at, begins), queue)
+
+
+async def prospects_of_row(
+    connection: Connection, lane: Lane, campaign: Campaign, row: Row, now: datetime
+) -> Prospects:
+    """Of a recipient's message in the campaign's next run; of a draft's, were it started now."""
+    spec, nominal_at = campaign.spec, max(campaign.start_at or now, now)
+    schedule = spec.schedule
+    starts_at = max(now, schedule.opens_at(nominal_at))
+    local = schedule.recipient_local_time
+    due_at = max(filter(None, (starts_at, row.send_at, _local_time(schedule, row, nominal_at))))
+    run = RunRow(
+        id=0,
+        campaign_id=campaign.id,
+        name=campaign.name,
+        category=spec.category.value,
+        state=RunState.RUNNING,
+        reason=None,
+        expires_at=schedule.deadline(schedule.closes_at(nominal_at)),
+        token="",
+    )
+    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
+    rest = plan.split is not None and plan.split.has_rest
+    experiment = Experiment(0, starts_at, None, None) if rest else None
+
+    async def queue(free: datetime, held: Sequence[Wait]) -> _Turn:
+        ahead = await rows_before(connection, campaign.id, row, len(spec.lanes))
+        begins = free if held and held[-1].rule in FOR_ALL else due_at if local else starts_at
+        intervals = _intervals(lane, plan)
+        return _Turn(max(free, begins + ahead * max(intervals.own, intervals.shared)), ahead)
+
+    message = _Message(connection, lane, Claim(run, plan, (row.job,), (), experiment))
+    return await message.foresee(starts_at, due_at, queue)
+
+
+def _local_time(schedule: ScheduleSpec, row: Row, nominal_at: datetime) -> datetime | None:
+    """When the run's time of day comes where the person lives."""
+    if not schedule.recipient_local_time:
+        return None
+    zones = (find_zone(row.job.timezone),) if row.job.timezone else zones_of(row.job.phone)
+    wall = schedule.wall_time(nominal_at)
+    return max(instant_of(wall, zone) for zone in zones or (schedule.zone,))
+
+
+class _Message:
+    """One message, to be asked about at any time."""
+
+    def __init__(self, connection: Connection, lane: Lane, claim: Claim) -> None:
+        self.connection = connection
+        self.lane = lane
+        self.claim = claim
+        self.test_over = False
+        self.assumes = [Assumption.RUNNER, Assumption.NO_NEWS]
+
+    async def foresee(self, now: datetime, due_at: datetime, queue: Queue) -> Prospects:
+        facts, _ = await self._ask(now)
+        held: list[Wait] = []
+        end_at = await self._free_at(due_at, held)
+        end_facts, price = await self._ask(end_at)
+        turn = _Turn(end_at, 0)
+        if isinstance(decide(end_facts), Send):
+            turn = await queue(end_at, held)
+            end_at = await self._free_at(max(turn.at, end_at), held)
+            end_facts, price = await self._ask(end_at)
+        limits = pace_limits([LaneLoad(self.lane, self.claim.plan, 2, {})])
+        return Prospects(
+            facts,
+            decide(facts),
+            decide(end_facts),
+            end_facts,
+            end_at,
+            price,
+            turn.ahead,
+            max(limits, key=lambda limit: limit.takes, default=None),
+            self._assumes(turn, held),
+        )
+
+    async def _free_at(self, at: datetime, held: list[Wait]) -> datetime:
+        """The first moment from `at` on that no rule puts off; the waits until then are added to `held`."""
+        for _ in range(HOLDS):
+            decision = decide((await self._ask(at))[0])
+            if decision == Wait(None, Rule.VARIANT) and self.claim.test_ends_at == at:
+                self.test_over = True
+                self.assumes.append(Assumption.WINNER)
+            elif not isinstance(decision, Wait) or decision.until is None or decision.until <= at:
+                return at
+            else:
+                held.append(decision)
+                at = decision.until
+        return at
+
+    async def _ask(self, at: datetime) -> tuple[Facts, Price | None]:
+        """The facts as they would be then, were nothing sent meanwhile, and the price of what would go."""
+        [job] = self.claim.jobs
+        claim = replace(self.claim, lines=self.claim.plan.budget_lines(self.claim.run, at))
+        known = await gather(self.connection, self.lane, [claim], at)
+        facts = known.facts(claim, job)
+        if self.test_over:
+            facts = replace(facts, awaits_winner=False)
+        decision = decide(facts)
+        return facts, known.price(claim.plan, job, decision.form if isinstance(decision, Send) else Form.FREE)
+
+    def _assumes(self, turn: _Turn, held: Sequence[Wait]) -> tuple[Assumption, ...]:
+        account = self.lane.account.settings
+        if turn.ahead:
+            self.assumes.append(Assumption.PACE)
+        if account.rate is not None and len(account.senders) > 1:
+            self.assumes.append(Assumption.SHARED_RATE)
+        if any(wait.rule in (Rule.TIER, Rule.BUDGET, Rule.RAMP) for wait in held):
+            self.assumes.append(Assumption.ROOM_FOR_ALL)
+        return tuple(self.assumes)
+
+
+def _all_held(job: JobStory, held: Sequence[Wait]) -> bool:
+    """Whether those before it wait as long: then their turns come only after that."""
+    return (held[-1].rule if held else job.held_by) in FOR_ALL
+
+
+@dataclass(frozen=True, slots=True)
+class _Intervals:
+    """The time from one message to the next."""
+
+    own: timedelta
+    """By the campaign's limits."""
+    shared: timedelta
+    """By those of the lane and its account."""
+
+
+async def _turn(
+    connection: Connection, job: JobStory, sooner: Sequence[int], intervals: _Intervals, begins: datetime
+) -> tuple[_Turn, int]:
+    """When those that fall due before it have gone, none of them before `begins`: its own run's at that run's pace,
+    and all of them at the lane's. And how many are its own run's."""
+    own_free = lane_free = begins
+    count = own_count = 0
+    async for ahead in stream_ahead(connection, job, sooner):
+        lane_free = max(lane_free, ahead.due_at) + ahead.count * intervals.shared
+        count += ahead.count
+        if ahead.own:
+            own_free = max(own_free, ahead.due_at) + ahead.count * intervals.own
+            own_count += ahead.count
+    return _Turn(max(own_free, lane_free), count), own_count
+
+
+async def _between(connection: Connection, job: JobStory, peers: Sequence[int], own_ahead: int) -> int:
+    """How many messages of runs of equal priority come in between: they take turns with its own run's."""
+    waiting = await count_due(connection, job.lane, peers, job.due_at)
+    return sum(min(count, own_ahead) for count in waiting)
+
+
+def _intervals(lane: Lane, plan: Plan) -> _Intervals:
+    limits = pace_limits([LaneLoad(lane, plan, 2, {})])
+    of_lane = [limit.takes for limit in limits if limit.name in OF_LANE]
+    of_campaign = [limit.takes for limit in limits if limit.name not in OF_LANE]
+    return _Intervals(max(of_campaign, default=timedelta()), max(of_lane, default=timedelta()))

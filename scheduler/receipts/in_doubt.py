@@ -1,0 +1,114 @@
+"""Resolve what is in doubt by asking the provider: found, the job takes the message's id; certainly absent, it may be
+sent again. What the provider cannot tell stays in doubt until a person decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from campaigns.errors import DrumbeatError
+from campaigns.message.content import read_content
+from campaigns.outcomes import MAX_ATTEMPTS, Accepted, Refused
+from providers.base import Absent, Call, Doubt, Found, Unseen
+from scheduler.sending.lanes import Lane
+from scheduler.sending.pacing import NO_RUN
+from storage.database.engine import Engine, reading, writing
+from storage.receipts.receipts import (
+    DoubtRow,
+    adopt_message,
+    doubts,
+    give_up,
+    is_claimed,
+    known_message_ids,
+    send_again,
+)
+from storage.receipts.statuses import apply_reports
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 500
+"""Messages looked at in one pass; the next goes on with those after them, and after the last with the first again."""
+MOST_FAILURES: Final = 3
+"""Lookups that fail before the rest waits for the next pass, which begins after them."""
+
+
+async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int:
+    """Look up messages of the lane that have been in doubt long enough for the provider to know; how many resolved.
+
+    One after the other: two doubts about the same recipient must not both take the one message that is found.
+    """
+    resolved = failures = 0
+    settled = lane.now() - lane.account.settings.settle_after
+    for doubt in await _next_doubts(engine, lane):
+        if stop.is_set() or failures == MOST_FAILURES:
+            return resolved
+        lane.looked_up_to = doubt.job_id
+        if doubt.asked_from > settled or lane.now() < lane.look_after.get(_key(doubt), settled):
+            continue
+        try:
+            resolved += await _resolve(engine, lane, doubt)
+        except DrumbeatError as error:
+            logger.warning(
+                "A message in doubt could not be looked up: %s",
+                error,
+                extra={"action": "lookup_failed", "lane": lane.name, "job": doubt.job_id},
+            )
+            failures += 1
+    return resolved
+
+
+async def _next_doubts(engine: Engine, lane: Lane) -> list[DoubtRow]:
+    async with reading(engine) as connection:
+        following = await doubts(connection, lane.name, AT_ONCE, after=lane.looked_up_to)
+        return following or await doubts(connection, lane.name, AT_ONCE)
+
+
+async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
+    if lane.adapter.capabilities.idempotent:
+        return await _ask_by_sending(engine, lane, doubt)
+    async with reading(engine) as connection:
+        known = await known_message_ids(connection, doubt.phone)
+    content = read_content(doubt.content)
+    question = Doubt(doubt.phone, content, doubt.intent_at, known, doubt.reference)
+    answer = await lane.adapter.look_up(lane.http, lane.sender, question)
+    now = lane.now()
+    if isinstance(answer, Unseen):
+        # The longer it is not seen, the more seldom it is looked for.
+        lane.look_after[_key(doubt)] = now + (now - doubt.asked_from)
+        return False
+    async with writing(engine) as connection:
+        match answer:
+            case Found(report=report) if await is_claimed(connection, doubt, lane.name, report.message_id):
+                return False
+            case Found(report=report):
+                adopted = await adopt_message(connection, doubt, report.message_id, now)
+                await apply_reports(connection, lane.name, [report], "lookup", now)
+                return adopted
+            case Absent() if doubt.unanswered >= MAX_ATTEMPTS:
+                return await give_up(connection, doubt, now)
+            case Absent():
+                return await send_again(connection, doubt, now)
+
+
+def _key(doubt: DoubtRow) -> tuple[int, int]:
+    return doubt.job_id, doubt.attempts
+
+
+async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
+    """The very same message under the very same key: where the provider has it, this only tells its id.
+
+    Any other answer than an acceptance leaves the doubt: it does not say what became of the first call.
+    """
+    call = Call(lane.sender, (doubt.phone,), read_content(doubt.content), references=(doubt.reference,))
+    prepared = await lane.adapter.prepare(lane.http, call)
+    if isinstance(prepared, Refused):
+        return False
+    await lane.pacer.turn(NO_RUN)
+    [result] = lane.adapter.read(await lane.http.exchange(lane.adapter.build(prepared)), prepared)
+    if not isinstance(result, Accepted):
+        return False
+    async with writing(engine) as connection:
+        if await is_claimed(connection, doubt, lane.name, result.message_id):
+            return False
+        return await adopt_message(connection, doubt, result.message_id, lane.now())

@@ -1,0 +1,213 @@
+"""Take up the webhooks that have arrived, in their order: read them through their account's adapter and bring jobs,
+windows, opt-outs and notices up to date.
+
+One transaction to a batch applies what the webhooks tell and closes them: a crash loses nothing and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from campaigns.time.clock import Now, utc_now
+from providers.base import WebhookRequest
+from scheduler.receipts.provider_signals import heed_failures, heed_news
+from scheduler.receipts.webhook_events import Listener, Told, clean
+from scheduler.sending.lanes import Account
+from scheduler.sending.plans import prices_at
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.receipts.inbound import keep_inbound
+from storage.receipts.inbox import (
+    StoredWebhook,
+    add_notices,
+    is_outage,
+    new_webhooks,
+    set_aside,
+    take_webhooks,
+)
+from storage.receipts.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
+from storage.receipts.unmatched import matched_late
+from storage.sending.optouts import add_words
+from storage.sending.windows import extend_windows, wake_waiting
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 4_000
+"""Webhooks in one transaction."""
+BYTES_AT_ONCE: Final = 2 * 1024 * 1024
+"""Their bodies' size, so that neither the memory nor the time of a batch depends on what is sent to us."""
+LOOK: Final = 1.0
+"""Seconds after which the database is looked at though nothing arrived here."""
+LONGEST_PROBLEM: Final = 500
+BREATH: Final = 16 * 1024
+"""Bytes read before whoever else waits for the event loop has a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A webhook and what it tells, or why nothing could be made of it."""
+
+    webhook: StoredWebhook
+    told: Told
+    problem: str | None = None
+
+
+async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now: Now = utc_now) -> int:
+    """Take up every new webhook of the accounts, oldest first; how many there were.
+
+    Raises the database's errors; what is not taken up then stays for the next time.
+    """
+    listeners = await _listeners(engine, accounts)
+    done = 0
+    heard = await _next_heard(engine, listeners, after=0)
+    while heard:
+        ahead = asyncio.create_task(_next_heard(engine, listeners, after=heard[-1].webhook.id))
+        try:
+            await _take_up(engine, accounts, heard, now())
+        finally:
+            following = await ahead
+        done += len(heard)
+        heard = following
+    await _match_late(engine, accounts, now())
+    return done
+
+
+async def _listeners(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, Listener]:
+    async with reading(engine) as connection:
+        return {
+            name: Listener(account, await prices_at(connection, account.settings))
+            for name, account in accounts.items()
+        }
+
+
+async def keep_taking_up(
+    engine: Engine,
+    accounts: Mapping[str, Account],
+    arrived: asyncio.Event,
+    stop: asyncio.Event,
+    *,
+    now: Now = utc_now,
+) -> None:
+    """Take up webhooks whenever `arrived` is set, and once more when `stop` is. What another process stored is seen
+    within a second."""
+    stopping = False
+    while not stopping:
+        stopping = stop.is_set()
+        arrived.clear()
+        await process_quietly(engine, accounts, now=now)
+        if not stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(arrived.wait(), LOOK)
+
+
+async def process_quietly(engine: Engine, accounts: Mapping[str, Account], *, now: Now = utc_now) -> int:
+    """As `process_inbox`, for the clock: what cannot be taken up now is taken up later."""
+    try:
+        return await process_inbox(engine, accounts, now=now)
+    except Exception:
+        logger.exception("Webhooks could not be taken up.", extra={"action": "inbox_failed"})
+        return 0
+
+
+async def _next_heard(engine: Engine, listeners: Mapping[str, Listener], *, after: int) -> list[Heard]:
+    """The next new webhooks, read; the others have their turns on the event loop meanwhile."""
+    async with reading(engine) as connection:
+        batch = await new_webhooks(connection, list(listeners), AT_ONCE, BYTES_AT_ONCE, after=after)
+    heard = []
+    since_breath = 0
+    for webhook in batch:
+        heard.append(_listen(listeners[webhook.account], webhook))
+        since_breath += len(webhook.body)
+        if since_breath > BREATH:
+            since_breath = 0
+            await asyncio.sleep(0)
+    return heard
+
+
+def _listen(listener: Listener, webhook: StoredWebhook) -> Heard:
+    try:
+        request = WebhookRequest(
+            webhook.url, orjson.loads(webhook.headers), webhook.body, webhook.received_at
+        )
+        events = listener.account.adapter.parse_webhook(request)
+        return Heard(webhook, listener.told(events, webhook.received_at))
+    except Exception as error:
+        # Whatever it is, it concerns this webhook alone: the others must go on.
+        return _troubled(webhook, error)
+
+
+def _troubled(webhook: StoredWebhook, error: Exception) -> Heard:
+    logger.error(
+        "A webhook could not be read; it is set aside with its body.",
+        exc_info=error,
+        extra={"action": "webhook_set_aside", "webhook": webhook.id, "account": webhook.account},
+    )
+    return Heard(webhook, Told(), clean(f"{type(error).__name__}: {error}", LONGEST_PROBLEM))
+
+
+async def _take_up(
+    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[Heard], now: datetime
+) -> None:
+    """Apply a batch; where the database refuses something in it, its halves, until only that one is set aside."""
+    try:
+        await _apply(engine, accounts, heard, now)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        if len(heard) > 1:
+            middle = len(heard) // 2
+            await _take_up(engine, accounts, heard[:middle], now)
+            await _take_up(engine, accounts, heard[middle:], now)
+        elif heard[0].problem is None:
+            await _apply(engine, accounts, [_troubled(heard[0].webhook, error)], now)
+        else:
+            raise
+
+
+async def _apply(
+    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[Heard], now: datetime
+) -> None:
+    async with writing(engine) as connection:
+        taken = await take_webhooks(connection, [one.webhook.id for one in heard], now)
+        mine = [one for one in heard if one.webhook.id in taken]
+        unsettled: list[Reached] = []
+        for account, told in _by_account(mine).items():
+            await _apply_told(connection, accounts[account], told, now, unsettled)
+        await set_aside(connection, {one.webhook.id: one.problem for one in mine if one.problem is not None})
+        await settle_reached(connection, unsettled)
+
+
+def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:
+    accounts: dict[str, Told] = {}
+    for one in heard:
+        accounts.setdefault(one.webhook.account, Told()).add(one.told)
+    return accounts
+
+
+async def _apply_told(
+    connection: Connection, account: Account, told: Told, now: datetime, unsettled: list[Reached]
+) -> None:
+    await apply_webhook_reports(connection, account.name, told.reports, now, unsettled)
+    await heed_failures(connection, account, told.reports, now)
+    await keep_inbound(connection, account.name, told.inbound)
+    await extend_windows(connection, told.openings, now)
+    await wake_waiting(connection, [(opening.lane, opening.phone) for opening in told.openings], now)
+    await add_words(connection, f"webhook:{account.name}", told.words)
+    await heed_news(connection, account, await add_notices(connection, account.name, told.news), now)
+
+
+async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:
+    """Apply what was kept about messages that have become known since."""
+    async with reading(engine) as connection:
+        late = await matched_late(connection)
+    for account, message_ids in late.items():
+        if account in accounts:
+            async with writing(engine) as connection:
+                await apply_unmatched(connection, account, message_ids, now)

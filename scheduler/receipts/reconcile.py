@@ -1,0 +1,100 @@
+"""Ask the providers what became of the messages they took, and move the jobs as far as the answers' rank allows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from campaigns.errors import DrumbeatError
+from campaigns.outcomes import retry_delay
+from providers.settings import AccountSettings
+from scheduler.receipts.provider_signals import heed_failures
+from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from storage.database.engine import Engine, reading, writing
+from storage.receipts.receipts import Awaited, due_receipts, plan_next_polls
+from storage.receipts.statuses import Reached, apply_reports, settle_reached
+
+logger = logging.getLogger(__name__)
+_jitter = random.Random()  # noqa: S311
+
+AT_ONCE: Final = 500
+"""Messages asked about in one go."""
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far a provider's clock may be from ours."""
+
+
+async def reconcile(
+    engine: Engine, lane: Lane, *, everything: bool = False, stop: asyncio.Event | None = None
+) -> int:
+    """Ask about every message of the lane whose time to be asked has come; how many jobs moved.
+
+    `everything`: also those that were to be asked later. A `stop` ends it after the answer under way.
+    Raises Unavailable, AccountError.
+    """
+    asked_up_to = 0
+    moved = 0
+    now = lane.now()
+    horizon = now + timedelta(days=365) if everything else now
+    while True:
+        async with reading(engine) as connection:
+            due = await due_receipts(connection, lane.name, horizon, AT_ONCE, after=asked_up_to)
+        if not due:
+            return moved
+        asked_up_to = due[-1].job_id
+        moved += await _ask(engine, lane, due, stop)
+        if stop is not None and stop.is_set():
+            return moved
+
+
+async def _ask(engine: Engine, lane: Lane, due: list[Awaited], stop: asyncio.Event | None) -> int:
+    since = min(awaited.accepted_at for awaited in due) - CLOCK_SKEW
+    until = max(awaited.accepted_at for awaited in due) + CLOCK_SKEW
+    ids = [awaited.message_id for awaited in due]
+    moved = 0
+    async for reports in lane.adapter.poll(lane.http, lane.sender, ids, since, until):
+        async with writing(engine) as connection:
+            now = lane.now()
+            unsettled: list[Reached] = []
+            moved += await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
+            await heed_failures(connection, lane.account, reports, now)
+            await settle_reached(connection, unsettled)
+        if stop is not None and stop.is_set():
+            return moved
+    async with writing(engine) as connection:
+        await plan_next_polls(connection, due, lane.now())
+    return moved
+
+
+async def reconcile_quietly(engine: Engine, lane: Lane, stop: asyncio.Event) -> int:
+    """As `reconcile`, for the clock: a provider that does not answer is asked again later, and ever more seldom."""
+    if time.monotonic() < lane.ask_after:
+        return 0
+    try:
+        moved = await reconcile(engine, lane, stop=stop)
+        lane.unasked = 0
+        return moved
+    except DrumbeatError as error:
+        lane.unasked += 1
+        lane.ask_after = time.monotonic() + retry_delay(lane.unasked, None, _jitter).total_seconds()
+        logger.warning(
+            "Receipts could not be fetched: %s", error, extra={"action": "poll_failed", "lane": lane.name}
+        )
+        return 0
+
+
+async def poll_once(
+    engine: Engine, accounts: Mapping[str, AccountSettings], provider: str | None = None
+) -> int:
+    """One polling pass now over every lane, or those of one account; how many jobs moved."""
+    chosen = {name: settings for name, settings in accounts.items() if provider in (None, name)}
+    lanes = open_lanes(chosen)
+    try:
+        polled = [lane for lane in lanes.values() if lane.adapter.capabilities.polls]
+        return sum([await reconcile(engine, lane, everything=True) for lane in polled])
+    finally:
+        await close_lanes(lanes)

@@ -1,0 +1,232 @@
+"""What a slice's transaction knows about the jobs it has claimed: read in one query to a kind of fact, and kept up with
+what the slice itself takes, so that its later decisions see its earlier ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from campaigns.money.costs import Money, from_micros
+from campaigns.money.prices import Price
+from campaigns.outcomes import AS_TEMPLATE
+from campaigns.phones.phone_zones import zones_of
+from campaigns.rules import Facts, Form
+from campaigns.rules.decision import Calendar, Purse, Touch
+from campaigns.rules.forms import MARGIN
+from campaigns.time.zones import find_zone
+from scheduler.sending.lanes import Lane
+from scheduler.sending.pacing import IN_LINE
+from scheduler.sending.plans import BudgetLine, Plan
+from storage.database.engine import Connection, lock_names
+from storage.runs.runs import RunRow
+from storage.runs.variants import Experiment
+from storage.sending.budgets import budget_lock, used_of
+from storage.sending.contact_history import TouchRow, recent_touches
+from storage.sending.intents import DueJob, Intent
+from storage.sending.optouts import optout_scopes
+from storage.sending.tier_and_ramp import TIER_WINDOW, TierUse, sends_by_day, tier_use
+from storage.sending.windows import Window, open_windows
+
+FRESH: Final = timedelta(minutes=15)
+"""How long a provider's word that a window is closed is trusted: the person may write at any time."""
+CALENDAR_REACH: Final = timedelta(days=8)
+"""A calendar week in any zone lies within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The jobs of one run that the slice has taken."""
+
+    run: RunRow
+    plan: Plan
+    jobs: tuple[DueJob, ...]
+    lines: tuple[BudgetLine, ...]
+    """The budgets its messages are paid from."""
+    experiment: Experiment | None = None
+    """How the test of its variants stands; None: nobody waits for a winner."""
+
+    def variant_of(self, job: DueJob) -> str | None:
+        """Which variant the job gets; None: it awaits the winner, or there are no variants."""
+        split = self.plan.split
+        if split is None or job.variant is not None:
+            return job.variant
+        if self.experiment is None or split.in_test(job.phone):
+            return split.own(job.phone)
+        return self.experiment.winner
+
+    @property
+    def test_ends_at(self) -> datetime | None:
+        """When the winner is named; None: when a person says so."""
+        lasts = self.plan.test_lasts
+        return self.experiment.launched_at + lasts if self.experiment and lasts else None
+
+
+@dataclass(slots=True)
+class Known:
+    """All that was read, and what has been taken since."""
+
+    lane: Lane
+    now: datetime
+    opted_out: dict[str, frozenset[str]]
+    windows: dict[str, Window]
+    touches: dict[str, list[TouchRow]]
+    used: Counter[str]
+    """Micro-units of each budget that are reserved or spent."""
+    tier: TierUse | None
+    sent_by_day: dict[int, dict[str, int]]
+    """Of each campaign with a ramp: day -> messages sent on this lane."""
+    begun_by: datetime = field(init=False)
+    """By when the slice's calls should have begun."""
+    newly_reached: set[str] = field(default_factory=set)
+    ramped: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.begun_by = self.now + timedelta(seconds=IN_LINE)
+
+    def facts(self, claim: Claim, job: DueJob) -> Facts:
+        """What the rules are asked about one job."""
+        plan, run, variant = claim.plan, claim.run, claim.variant_of(job)
+        # A job that is tried again must not be held back by its own first try.
+        touches = [touch for touch in self.touches.get(job.phone, ()) if touch.job_id != job.id]
+        window = self.windows.get(job.phone)
+        free, template = self.price(plan, job, Form.FREE), self.price(plan, job, Form.TEMPLATE)
+        tier_left, tier_frees_at = self._tier(job.phone)
+        ramp_left, ramp_renews_at = self._ramp(claim)
+        return Facts(
+            self.now,
+            run.state,
+            plan.policies[variant],
+            phone=job.phone,
+            region=job.region,
+            zones=self._zones(plan, job),
+            expires_at=run.expires_at,
+            opted_out=self.opted_out.get(job.phone, frozenset()),
+            consent_at=job.consent_at,
+            touches=tuple([_counted(touch) for touch in touches if touch.counts]),
+            last_touch_at=touches[-1].at if touches else None,
+            pair_touch_at=max([t.at for t in touches if t.lane == self.lane.name], default=None),
+            has_windows=self.lane.adapter.capabilities.windows,
+            window_until=window.until if window else None,
+            may_ask_window=self._may_ask(window),
+            refused_as_free=job.held_by == AS_TEMPLATE,
+            free_price=free.money if free else None,
+            template_price=template.money if template else None,
+            purses=tuple([self._purse(line) for line in claim.lines]),
+            tier_left=tier_left,
+            tier_frees_at=tier_frees_at,
+            ramp_left=ramp_left,
+            ramp_renews_at=ramp_renews_at,
+            awaits_winner=plan.split is not None and variant is None,
+            test_ends_at=claim.test_ends_at,
+        )
+
+    def price(self, plan: Plan, job: DueJob, form: Form) -> Price | None:
+        """What the job costs now in that form; None: not known."""
+        template, is_open = form is Form.TEMPLATE, self._in_window(job)
+        return plan.price(job.phone, plan.category, template=template, window_open=is_open, at=self.now)
+
+    def _may_ask(self, window: Window | None) -> bool:
+        if not self.lane.adapter.capabilities.asks_window:
+            return False
+        return window is None or max(window.until, window.known_at + FRESH) <= self.now
+
+    def _in_window(self, job: DueJob) -> bool:
+        window = self.windows.get(job.phone)
+        return window is not None and self.now < window.until - MARGIN and job.held_by != AS_TEMPLATE
+
+    def take(self, claim: Claim, job: DueJob, price: Price | None) -> None:
+        """The job is to be sent: what it uses up is gone for the rest of the slice."""
+        for line in claim.lines:
+            self.used[line.key] += price.money.micros if price else 0
+        if self.tier is not None and self.is_outside(job) and job.phone not in self.tier.already:
+            self.newly_reached.add(job.phone)
+        if claim.plan.ramp:
+            self.ramped[claim.run.campaign_id] += 1
+
+    def is_outside(self, job: DueJob) -> bool:
+        """Whether a message to the person now is one outside a window, as those are that a tier counts."""
+        return not self._in_window(job)
+
+    def may_come_back(self, job: DueJob) -> bool:
+        """Whether a message to the person is under way, whose room is free again should it be refused."""
+        return any(touch.under_way for touch in self.touches.get(job.phone, ()))
+
+    def _purse(self, line: BudgetLine) -> Purse:
+        left = line.limit.micros - self.used[line.key]
+        return Purse(line.key, Money(from_micros(left), line.limit.currency), line.renews_at)
+
+    def _tier(self, phone: str) -> tuple[int | None, datetime | None]:
+        most = self.lane.account.settings.tier
+        if most is None or self.tier is None or phone in self.tier.already:
+            return None, None
+        oldest = self.tier.oldest_at or self.now
+        return max(0, most - self.tier.reached - len(self.newly_reached)), oldest + TIER_WINDOW
+
+    def _ramp(self, claim: Claim) -> tuple[int | None, datetime | None]:
+        campaign = claim.run.campaign_id
+        left = claim.plan.ramp_left(self.sent_by_day.get(campaign, {}), self.now)
+        if left is None:
+            return None, None
+        return max(0, left - self.ramped[campaign]), claim.plan.next_day(self.now)
+
+    def _zones(self, plan: Plan, job: DueJob) -> tuple[ZoneInfo, ...]:
+        if not plan.needs_zones:
+            return ()
+        if job.timezone:
+            return (find_zone(job.timezone),)
+        return zones_of(job.phone) or (plan.zone,)
+
+
+def _counted(touch: TouchRow) -> Touch:
+    return Touch(touch.at, touch.category, touch.tags, touch.lane.partition("/")[0])
+
+
+async def lock_shared(
+    connection: Connection, lane: Lane, claims: Sequence[Claim], ended: Sequence[Intent]
+) -> None:
+    """Lock, in one order for all, what other lanes decide about too: whom caps protect, budgets, the account's tier."""
+    names = [
+        job.phone
+        for claim in claims
+        if claim.plan.policy.caps or claim.plan.policy.min_gap
+        for job in claim.jobs
+    ]
+    names += [budget_lock(claim.run.campaign_id) for claim in claims if claim.lines]
+    names += [budget_lock(intent.campaign_id) for intent in ended if intent.price]
+    if lane.account.settings.tier is not None:
+        names.append(f"tier:{lane.account.name}")
+    await lock_names(connection, names)
+
+
+async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], now: datetime) -> Known:
+    """Read what the rules ask about the claimed jobs, from what `lock_shared` has locked."""
+    phones = [job.phone for claim in claims for job in claim.jobs]
+    reach = max((reach_of(claim.plan) for claim in claims), default=timedelta())
+    tiered = lane.account.settings.tier is not None
+    lines = {line.key: line for claim in claims for line in claim.lines}
+    capabilities = lane.adapter.capabilities
+    return Known(
+        lane,
+        now,
+        await optout_scopes(connection, phones),
+        await open_windows(connection, lane.name, phones) if capabilities.windows else {},
+        await recent_touches(connection, phones, now - reach) if reach else {},
+        Counter(await used_of(connection, lines)),
+        await tier_use(connection, lane.account.name, phones, now) if tiered else None,
+        {
+            claim.run.campaign_id: await sends_by_day(connection, lane.name, claim.run.campaign_id)
+            for claim in claims
+            if claim.plan.ramp
+        },
+    )
+
+
+def reach_of(plan: Plan) -> timedelta:
+    """How far back the campaign's rules look."""
+    policy = plan.policy
+    caps = [CALENDAR_REACH if isinstance(cap.per, Calendar) else cap.per for cap in policy.caps]
+    return max([policy.min_gap, policy.pair_gap, *caps])

@@ -1,0 +1,184 @@
+"""The lanes of the configured accounts, ready to send: settings, adapter, connection and limits together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from campaigns.rules.decision import Cap
+from campaigns.time.clock import Now, utc_now
+from providers.base import Adapter
+from providers.http.client import Http, Transport
+from providers.registry import open_adapter
+from providers.settings import AccountSettings, SenderSettings
+from scheduler.sending.instrumentation import Observe, ignore
+from scheduler.sending.pacing import Bucket, Pacer, Slots, rate_bucket
+from scheduler.sending.shared_rate import SharedRate
+from storage.database.engine import Engine
+
+LEASE = timedelta(seconds=30)
+"""How long a lane stays its holder's without a word from it."""
+
+
+CALLS: Final = 480
+"""Calls under way at once from this process to an account: fewer than there are connections, and no more than a crash
+may leave in doubt. At 0.3 seconds each they come to more messages per second than a core sends."""
+TRUSTED: Final = 60.0
+"""Seconds that a sender found well is trusted to stay so; every refusal of its own cuts it short."""
+
+
+@dataclass(slots=True)
+class Account:
+    """One provider account: what its lanes share."""
+
+    name: str
+    settings: AccountSettings
+    adapter: Adapter
+    http: Http
+    limit: Bucket | None
+    house_caps: tuple[Cap, ...] = ()
+    """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
+    shared_rate: SharedRate | None = None
+    """Its rate, where other processes use it too."""
+    under_way: int = 0
+    """Calls begun and not ended, by all its lanes in this process."""
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+
+    @property
+    def pair_gap(self) -> timedelta:
+        """The least time between two messages from one sender to one person."""
+        asked = self.settings.pair_gap
+        return self.adapter.capabilities.pair_gap if asked is None else asked
+
+    @property
+    def calls_per_lane(self) -> int:
+        """As many as are free now. So a lane alone has half of all, n busy ones an (n + 1)th each, and an (n + 1)th is
+        always left for one that comes: those that hang keep nobody waiting."""
+        return max(1, CALLS - self.under_way)
+
+    def call(self) -> Place:
+        """A place for one call, which may have to be waited for: even one call to a lane may be too many."""
+        return Place(self)
+
+    @property
+    def trusted_for(self) -> float:
+        """Seconds until a sender is asked about again: that must not eat up an account that may seldom call."""
+        return max(TRUSTED, 20 * len(self.settings.senders) / self.limit.per_second if self.limit else 0.0)
+
+
+class Place:
+    """One of an account's calls under way."""
+
+    __slots__ = ("_account",)
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    async def __aenter__(self) -> None:
+        self._account.under_way += 1
+        try:
+            await self._account.places.acquire()
+        except BaseException:
+            self._account.under_way -= 1
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._account.places.release()
+        self._account.under_way -= 1
+
+
+@dataclass(slots=True)
+class Lane:
+    """One sender identity at one account."""
+
+    name: str
+    account: Account
+    sender: SenderSettings
+    pacer: Pacer
+    failures: int = 0
+    """Calls in a row that did not reach the provider or were throttled: the back-off doubles with each."""
+    unanswered: int = 0
+    """Calls in a row that left without an answer to be trusted."""
+    well_until: float = 0.0
+    """Until when, by the monotonic clock, its sender need not be asked about."""
+    ask_after: float = 0.0
+    """Until when, by the monotonic clock, no receipts are asked for: the last `unasked` passes failed."""
+    unasked: int = 0
+    looked_up_to: int = 0
+    """The job in doubt that the last pass ended with: the next goes on from there."""
+    look_after: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    """Until when a message in doubt that was not seen need not be looked up: by job and attempt."""
+    now: Now = utc_now
+    observe: Observe = ignore
+
+    @property
+    def adapter(self) -> Adapter:
+        return self.account.adapter
+
+    @property
+    def http(self) -> Http:
+        return self.account.http
+
+    def prime(self, last_sent_at: datetime | None) -> float:
+        """Start the lane's limits where the last send left them; how many seconds ago that was."""
+        idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
+        idle = max(
+            idle, -self.pacer.reach.total_seconds()
+        )  # further ahead no send can be: the clock was put back
+        self.pacer.prime(idle)
+        return idle
+
+
+def open_lanes(
+    accounts: Mapping[str, AccountSettings],
+    *,
+    house_caps: tuple[Cap, ...] = (),
+    transport: Transport | None = None,
+    now: Now = utc_now,
+    observe: Observe = ignore,
+    shared_on: Engine | None = None,
+) -> dict[str, Lane]:
+    """Every sender of every account by its lane name, `account/sender`. Raises UsageError where a secret is missing.
+
+    `shared_on`: the database by which other processes that use these accounts share their rates.
+    """
+    lanes: dict[str, Lane] = {}
+    for name, settings in accounts.items():
+        shared = SharedRate(shared_on, name, settings.rate, now) if shared_on and settings.rate else None
+        account = open_account(name, settings, transport=transport, shared_rate=shared)
+        account.house_caps = house_caps
+        for sender in settings.senders:
+            own = rate_bucket(sender.rate)
+            slots = Slots(settings.rate) if shared and settings.rate else None
+            pacer = Pacer([None if shared else account.limit, own], slots=slots)
+            lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now, observe=observe)
+            lanes[lane.name] = lane
+    return lanes
+
+
+def open_account(
+    name: str,
+    settings: AccountSettings,
+    *,
+    transport: Transport | None = None,
+    shared_rate: SharedRate | None = None,
+) -> Account:
+    """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
+    adapter = open_adapter(settings)
+    limit = rate_bucket(settings.rate)
+    http = Http(
+        settings.base_url,
+        adapter.credentials,
+        timeout=settings.timeout.total_seconds(),
+        transport=transport,
+        before_request=shared_rate.wait if shared_rate else limit.wait if limit else None,
+    )
+    return Account(name, settings, adapter, http, limit, shared_rate=shared_rate)
+
+
+async def close_lanes(lanes: Mapping[str, Lane]) -> None:
+    for http in {id(lane.http): lane.http for lane in lanes.values()}.values():
+        await http.aclose()

@@ -1,0 +1,236 @@
+"""How fast a lane may go: every limit composed, the tightest wins, and a stall is never followed by a burst.
+
+The aiolimiter home. A `Bucket` is one limit; a `Pacer` asks all buckets of a send together, and takes from all of them
+only when each has room, so that no token is drawn early and spent late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Final, Protocol, TypeVar
+
+from aiolimiter import AsyncLimiter
+
+from campaigns.time.pace import Rate
+from storage.sending.rate_slots import AHEAD, LATE, slot_spacing
+
+SLICE: Final = 0.1
+"""Seconds worth of sends that one slice commits ahead."""
+IN_LINE: Final = 1.5 * SLICE
+"""Seconds after its slice is opened by which a call should have begun: half of the slice before may be in front."""
+LARGEST_SLICE: Final = 200
+"""Messages; more than 100 only on a lane that may send more than 1,000 a second, which no number of WhatsApp's may."""
+SHORTEST_GAP: Final = timedelta(milliseconds=1)
+TICK: Final = 1e-6
+"""Seconds; a shorter sleep may not move the clock at all."""
+_STRICT_UP_TO: Final = 50
+"""Sends per second up to which a rate is strict spacing. Above it the bucket holds one token more per 50/s, which makes
+up for late timers, and leaks slower by as much, so that no window of a second ever holds more than the rate."""
+
+
+class Bucket(AsyncLimiter):
+    """One limit: `per_second` on average and never more than `tokens` at once."""
+
+    def __init__(self, tokens: int, per_second: float) -> None:
+        super().__init__(tokens, tokens / per_second)
+
+    @property
+    def per_second(self) -> float:
+        """The pace that it settles at."""
+        return self._rate_per_sec
+
+    def _leak(self) -> None:
+        """As the library does, but by the system's clock: that of uvloop stands still for a whole millisecond."""
+        now = time.monotonic()
+        self._level = max(self._level - (now - self._last_check) * self._rate_per_sec, 0.0)
+        self._last_check = now
+
+    def ready_in(self) -> float:
+        """Seconds until it has room for one more."""
+        if self.has_capacity():
+            return 0.0
+        return (self._level + 1 - self.max_rate) / self._rate_per_sec
+
+    async def wait(self) -> None:
+        """Wait for room and take it: for a request that only this limit holds back."""
+        await self.acquire()
+
+    def prime(self, idle: float) -> None:
+        """Begin as if it had been filled to the brim `idle` seconds ago: nothing is forgotten over a restart."""
+        self.has_capacity()
+        self._level = max(self._level, self.max_rate - idle * self._rate_per_sec, 0.0)
+
+
+class Gap(Bucket):
+    """The limit that `delay_between` is: never two sends closer than `gap`, and up to `jitter` longer at random."""
+
+    def __init__(self, gap: timedelta, jitter: timedelta, dice: random.Random) -> None:
+        super().__init__(1, 1 / (gap or SHORTEST_GAP).total_seconds())
+        self._jitter = jitter.total_seconds()
+        self._dice = dice
+
+    async def acquire(self, amount: float = 1) -> None:
+        await super().acquire(amount)
+        self._level += self._dice.uniform(0, self._jitter) * self._rate_per_sec
+
+
+def gap_bucket(gap: timedelta, jitter: timedelta, dice: random.Random) -> Gap | None:
+    """None where there is neither a gap nor jitter."""
+    return Gap(gap, jitter, dice) if gap or jitter else None
+
+
+def rate_bucket(rate: Rate | None) -> Bucket | None:
+    """At most `rate` in every window of its length (of a second, where it is faster than one a second)."""
+    if rate is None:
+        return None
+    spare = int(rate.per_second / _STRICT_UP_TO)
+    return Bucket(1 + spare, rate.per_second - spare)
+
+
+NO_RUN: Final = 0
+"""Asks for a turn that only the lane's and the account's limits hold back."""
+
+
+class Slots:
+    """A lane's part of a rate that several processes share: moments given to it, each good for LATE and then lost."""
+
+    def __init__(self, rate: Rate) -> None:
+        self.per_second = 1 / slot_spacing(rate).total_seconds()
+        self._moments: deque[float] = deque()
+        self._again = 0.0
+
+    def give(self, moments: Iterable[float], again: float) -> None:
+        """The slots of the next slice, by the monotonic clock; `again`: when to ask where there is none."""
+        self._moments.extend(moments)
+        self._again = again
+
+    @property
+    def left(self) -> int:
+        """How many there still are."""
+        late = time.monotonic() - LATE.total_seconds()
+        while self._moments and self._moments[0] < late:
+            self._moments.popleft()
+        return len(self._moments)
+
+    def ready_in(self) -> float:
+        moment = self._moments[0] if self.left else self._again
+        return max(0.0, moment - time.monotonic())
+
+    def take(self) -> None:
+        self._moments.popleft()
+
+    def prime(self, idle: float) -> None:
+        """What was granted before belongs to an earlier shift."""
+        self._moments.clear()
+
+
+class Ranked(Protocol):
+    """A run, as far as turns go."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def priority(self) -> int: ...
+
+
+R = TypeVar("R", bound=Ranked)
+
+
+class Pacer:
+    """The limits of one lane: its own and its account's for every send, and those of the run that sends."""
+
+    def __init__(
+        self,
+        shared: Iterable[Bucket | None],
+        dice: random.Random | None = None,
+        slots: Slots | None = None,
+    ) -> None:
+        self.slots = slots
+        self._dice = dice or random.Random()  # noqa: S311
+        self._shared = [bucket for bucket in shared if bucket is not None]
+        self._runs: dict[int, list[Bucket]] = {}
+        self._turns: dict[int, int] = {}
+        """Which turn of the lane was the run's last: the least recent goes first."""
+        self._turn = 0
+
+    def prime(self, idle: float) -> None:
+        """Start the lane's limits where the last send, `idle` seconds ago, left them."""
+        for bucket in self._shared:
+            bucket.prime(idle)
+        if self.slots is not None:
+            self.slots.prime(idle)
+
+    def admit(
+        self, run_id: int, gap: timedelta, rate: Rate | None, idle: float, jitter: timedelta = timedelta()
+    ) -> None:
+        """Make a run's own limits known; `idle` is how long ago the lane last sent, in seconds."""
+        if run_id not in self._runs:
+            own = [
+                bucket
+                for bucket in (gap_bucket(gap, jitter, self._dice), rate_bucket(rate))
+                if bucket is not None
+            ]
+            for bucket in own:
+                bucket.prime(idle)
+            self._runs[run_id] = own
+
+    def forget(self, keep: Iterable[int]) -> None:
+        """Drop the limits of runs that have ended."""
+        self._runs = {run_id: self._runs[run_id] for run_id in keep if run_id in self._runs}
+        self._turns = {run_id: turn for run_id, turn in self._turns.items() if run_id in self._runs}
+
+    def in_turn(self, runs: Sequence[R]) -> list[R]:
+        """Higher priority first, and among equals whoever has waited longest for a turn: none starves another."""
+        return sorted(runs, key=lambda run: (-run.priority, self._turns.get(run.id, 0)))
+
+    def note_turn(self, run_id: int) -> None:
+        """The run has had its turn in a slice."""
+        self._turn += 1
+        self._turns[run_id] = self._turn
+
+    def ready_in(self, run_id: int) -> float:
+        """Seconds until the run may send its next message."""
+        waits = [bucket.ready_in() for bucket in self._buckets(run_id)]
+        return max([*waits, self.slots.ready_in()] if self.slots else waits, default=0.0)
+
+    def slice_size(self, run_id: int | None = None) -> int:
+        """How many messages a slice may hold, of one run or of all: about 100 ms worth, at least one."""
+        buckets = self._shared if run_id is None else self._buckets(run_id)
+        paces = [bucket.per_second for bucket in buckets]
+        paces += [self.slots.per_second] if self.slots else []
+        return max(1, min(LARGEST_SLICE, math.floor(min(paces) * SLICE))) if paces else LARGEST_SLICE
+
+    @property
+    def reach(self) -> timedelta:
+        """How long after its beginning a slice's last call may begin."""
+        return timedelta(seconds=IN_LINE) + (AHEAD + LATE if self.slots else timedelta())
+
+    def spacing(self, run_id: int) -> timedelta:
+        """The time between two sends of the run that its limits come to."""
+        paces = [bucket.per_second for bucket in self._buckets(run_id)]
+        return timedelta(seconds=1 / min(paces)) if paces else timedelta()
+
+    async def turn(self, run_id: int) -> bool:
+        """Wait until every limit has room for one more message of the run, then take from all at once.
+
+        False where the account's slots are used up or were missed: the message has to wait for another slice.
+        """
+        buckets = self._buckets(run_id)
+        while (wait := self.ready_in(run_id)) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(max(wait, TICK))
+        if self.slots is not None and not self.slots.left:
+            return False
+        for bucket in buckets:
+            await bucket.acquire()  # has room: does not suspend, so nobody comes between
+        if self.slots is not None:
+            self.slots.take()
+        return True
+
+    def _buckets(self, run_id: int) -> list[Bucket]:
+        return [*self._shared, *self._runs.get(run_id, ())]

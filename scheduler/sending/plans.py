@@ -1,0 +1,187 @@
+"""What a run sends, how fast and under which rules, as frozen at its launch: read once for each run, then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.templates import Renderer, renderers_of
+from campaigns.money.costs import Money
+from campaigns.money.prices import Price, Prices
+from campaigns.rules import Form, Policy
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.spec.rules_spec import BudgetSpec
+from campaigns.time.pace import Rate
+from campaigns.time.zones import find_zone, instant_of
+from campaigns.variants import Split
+from providers.settings import AccountSettings
+from scheduler.sending.lanes import Lane
+from storage.audience.rates import load_cards
+from storage.database.engine import Connection
+from storage.runs.runs import RunRow, run_spec
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """One limit on what the run may cost."""
+
+    key: str
+    limit: Money
+    renews_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    renderers: Mapping[str | None, Renderer]
+    """By variant; a campaign without variants has one, of the name None."""
+    policies: Mapping[str | None, Policy]
+    """The same of its policies, which differ in what its forms are; None: of what any variant may be."""
+    gap: timedelta
+    """The least time between two sends of the campaign on a lane."""
+    rate: Rate | None
+    jitter: timedelta
+    zone: ZoneInfo
+    """The campaign's: its days begin there, and people of whom no zone is known live there."""
+    needs_zones: bool
+    counts: bool
+    """Whether its messages use up the caps of others."""
+    budget: BudgetSpec | None
+    ramp: tuple[int, ...]
+    prices: Prices
+    split: Split | None = None
+    """How its people are dealt out to its variants; None: it has none."""
+    test_lasts: timedelta | None = None
+    """How long after the launch the winner is named; None: when a person says so."""
+
+    @property
+    def policy(self) -> Policy:
+        """What all its messages have in common."""
+        return self.policies[None]
+
+    @property
+    def category(self) -> str:
+        return self.policy.category
+
+    def price(
+        self, phone: str, category: str, *, template: bool, window_open: bool, at: datetime
+    ) -> Price | None:
+        return self.prices.price(phone, category, template=template, window_open=window_open, at=at)
+
+    def today(self, now: datetime) -> str:
+        """The campaign's day, YYYY-MM-DD."""
+        return now.astimezone(self.zone).date().isoformat()
+
+    def next_day(self, now: datetime) -> datetime:
+        """When the campaign's next day begins."""
+        tomorrow = now.astimezone(self.zone).date() + timedelta(days=1)
+        return instant_of(datetime.combine(tomorrow, time()), self.zone)
+
+    def next_month(self, now: datetime) -> datetime:
+        """When the campaign's next month begins."""
+        later = now.astimezone(self.zone).date().replace(day=28) + timedelta(days=4)
+        return instant_of(datetime.combine(later.replace(day=1), time()), self.zone)
+
+    def budget_lines(self, run: RunRow, now: datetime) -> tuple[BudgetLine, ...]:
+        """The budgets that a message sent now is paid from."""
+        if self.budget is None:
+            return ()
+        day, spec = self.today(now), self.budget
+        lines = (
+            (spec.max, f"{run.campaign_id}:run:{run.parent_id or run.id}", None),
+            (spec.per_day, f"{run.campaign_id}:day:{day}", self.next_day(now)),
+            (spec.per_month, f"{run.campaign_id}:month:{day[:7]}", self.next_month(now)),
+        )
+        return tuple(
+            BudgetLine(key, Money(limit, spec.currency), renews_at)
+            for limit, key, renews_at in lines
+            if limit is not None
+        )
+
+    def ramp_left(self, sent_by_day: Mapping[str, int], now: datetime) -> int | None:
+        """How many more may go on the lane today; None: any number. Days without a send are no steps of the ramp."""
+        if not self.ramp:
+            return None
+        today = self.today(now)
+        step = len(sent_by_day.keys() - {today})
+        return self.ramp[step] - sent_by_day.get(today, 0) if step < len(self.ramp) else None
+
+
+class Plans:
+    """The plans of the runs that one lane has met."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._known: dict[int, Plan] = {}
+
+    async def of(self, connection: Connection, run_id: int) -> Plan:
+        if run_id not in self._known:
+            spec = CampaignSpec.from_json(await run_spec(connection, run_id))
+            self._known[run_id] = plan_of(
+                spec, self._lane, await prices_at(connection, self._lane.account.settings)
+            )
+        return self._known[run_id]
+
+    def keep(self, run_ids: Iterable[int]) -> None:
+        """Forget the runs that are not among `run_ids`."""
+        self._known = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
+
+
+async def prices_at(connection: Connection, settings: AccountSettings) -> Prices:
+    """What the account charges, as far as it is known."""
+    cards = await load_cards(connection, settings.rates) if settings.rates else []
+    return Prices(cards, settings.price, settings.home_code)
+
+
+def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
+    gap, renderers = spec.pace.gap, renderers_of(spec.contents)
+    policies = _policies(spec, renderers, lane)
+    policy = policies[None]
+    zone = spec.schedule.timezone
+    return Plan(
+        renderers=renderers,
+        policies=policies,
+        gap=lane.adapter.capabilities.delay_between if gap is None else gap,
+        rate=spec.pace.rate,
+        jitter=spec.pace.jitter or timedelta(),
+        zone=find_zone(zone) if zone else ZoneInfo("UTC"),
+        needs_zones=policy.hours is not None
+        or any(not isinstance(cap.per, timedelta) for cap in policy.caps),
+        counts=spec.counts_toward_caps,
+        budget=spec.budget,
+        ramp=tuple(spec.pace.ramp or ()),
+        prices=prices,
+        split=spec.split,
+        test_lasts=spec.test_lasts,
+    )
+
+
+def _policies(
+    spec: CampaignSpec, renderers: Mapping[str | None, Renderer], lane: Lane
+) -> dict[str | None, Policy]:
+    of_variants = {
+        name: _policy(spec, renderers[name], content, lane) for name, content in spec.contents.items()
+    }
+    forms = frozenset(form for policy in of_variants.values() for form in policy.forms)
+    return {None: replace(next(iter(of_variants.values())), forms=forms), **of_variants}
+
+
+def _policy(spec: CampaignSpec, renderer: Renderer, content: ContentSpec, lane: Lane) -> Policy:
+    given = ((Form.FREE, renderer.has_free_form), (Form.TEMPLATE, renderer.has_template))
+    own = tuple(cap.cap for cap in spec.caps)
+    return Policy(
+        category=spec.category.value,
+        tags=frozenset(spec.tags),
+        account=spec.provider,
+        forms=frozenset(form for form, is_given in given if is_given),
+        prefers_cheapest=content.prefer == "cheapest",
+        waits_for_window=content.closed_window == "wait",
+        consent=spec.consent.consent if spec.consent else None,
+        holdout=spec.holdout.holdout(spec.name) if spec.holdout else None,
+        caps=(*own, *lane.account.house_caps) if spec.obeys_caps else (),
+        min_gap=spec.pace.contact_gap or timedelta(),
+        hours=spec.hours.hours if spec.hours else None,
+        pair_gap=lane.account.pair_gap,
+    )

@@ -1,0 +1,314 @@
+"""The audience of a campaign: imports, recipients, rejects; all that writes or reads them in bulk.
+
+A row is known by (import, line) for good: coming back through a rejects file it takes its old place, so that
+recipients + rejects of an import are always its rows, less those that it settled for earlier imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count, islice
+from typing import Any, Final, TypeVar
+
+import orjson
+from sqlalchemy import Text, delete, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.intake.model import Own
+from storage.database.bulk import table_of
+from storage.database.engine import is_sqlite
+from storage.runs.editions import current_edition, edition_of, of_audience
+from storage.tables import campaigns, imports, recipients, rejects, to_millis
+
+_BATCH: Final = 500
+"""Values in one IN list: both databases plan it well."""
+
+_T = TypeVar("_T")
+Place = tuple[int, int]
+"""(import id, line): where a row belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Recipients to add, as columns of equal length."""
+
+    imports: Sequence[int]
+    lines: Sequence[int]
+    phones: Sequence[str]
+    regions: Sequence[str | None]
+    buckets: Sequence[int]
+    vars: Sequence[str]
+    own: Sequence[Own] | None = None
+    """None: their rows say nothing of the kind."""
+
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Column -> values, without the own words where there are none."""
+        basic: dict[str, Sequence[Any]] = {
+            "import_id": self.imports, "line": self.lines, "phone": self.phones, "region": self.regions,
+            "bucket": self.buckets, "vars": self.vars,
+        }  # fmt: skip
+        if self.own is None:
+            return basic
+        return {**basic, **{name: [getattr(own, name) for own in self.own] for name in Own._fields}}
+
+    def stored_columns(self) -> dict[str, Sequence[Any]]:
+        """The same as a driver takes them."""
+        columns = self.columns()
+        for name in columns.keys() & {"send_at", "consent_at"}:
+            columns[name] = [None if moment is None else to_millis(moment) for moment in columns[name]]
+        return columns
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A reject in its place."""
+
+    place: Place
+    column: str | None
+    code: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The recipient who has a number already."""
+
+    place: Place
+    phone: str
+    vars: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that was loaded."""
+
+    file: str
+    """Its name."""
+    loaded_at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.file}, loaded {self.loaded_at:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """What a load did."""
+
+    rows: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    settled: int
+    """Rows of this file that were rejects of an earlier one."""
+    detected: str
+    """JSON."""
+
+
+async def lock_campaign(connection: AsyncConnection, campaign_id: int) -> str | None:
+    """The campaign's name, with its row locked: two loads into one campaign take turns."""
+    found = select(campaigns.c.name).where(campaigns.c.id == campaign_id).with_for_update()
+    return (await connection.execute(found)).scalar()
+
+
+async def find_import(
+    connection: AsyncConnection, campaign_id: int, digest: str
+) -> tuple[int, ImportCounts] | None:
+    """The import of the same bytes into this campaign's audience, where there was one."""
+    columns = [imports.c[name] for name in ImportCounts.__slots__]
+    found = select(imports.c.id, *columns).where(
+        imports.c.campaign_id == campaign_id,
+        imports.c.edition == edition_of(campaign_id),
+        imports.c.digest == digest,
+    )
+    row = (await connection.execute(found)).first()
+    return None if row is None else (int(row[0]), ImportCounts(*row[1:]))
+
+
+async def open_import(
+    connection: AsyncConnection, campaign_id: int, *, source: str, digest: str, now: datetime
+) -> int:
+    """A new import without rows yet; its id."""
+    new = insert(imports).values(
+        campaign_id=campaign_id, edition=edition_of(campaign_id), source=source, digest=digest, created_at=now,
+        rows=0, accepted=0, rejected=0, duplicates=0, settled=0, detected="{}",
+    )  # fmt: skip
+    return int((await connection.execute(new.returning(imports.c.id))).scalar_one())
+
+
+async def close_import(connection: AsyncConnection, import_id: int, counts: ImportCounts) -> None:
+    """Store what the load did."""
+    values = {name: getattr(counts, name) for name in ImportCounts.__slots__}
+    await connection.execute(update(imports).where(imports.c.id == import_id).values(**values))
+
+
+async def import_sources(connection: AsyncConnection, campaign_id: int) -> dict[int, Source]:
+    """Import id -> its file."""
+    found = select(imports.c.id, imports.c.source, imports.c.created_at)
+    rows = await connection.execute(found.where(imports.c.campaign_id == campaign_id))
+    return {int(id_): Source(file, loaded_at) for id_, file, loaded_at in rows}
+
+
+async def add_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> list[int]:
+    """Add them in order, a number that the campaign has already left out; the positions of those left out."""
+    if not audience.phones:
+        return []
+    add = _add_on_sqlite if is_sqlite(connection) else _add_on_postgresql
+    added = await add(connection, (campaign_id, await current_edition(connection, campaign_id)), audience)
+    if added is None:
+        return []
+    taken = []
+    for position, phone in enumerate(audience.phones):
+        if phone in added:
+            added.remove(phone)
+        else:
+            taken.append(position)
+    return taken
+
+
+_SQLITE_ADD: Final = (
+    "INSERT INTO recipients (campaign_id, edition, {names}) VALUES {rows} "
+    "ON CONFLICT (campaign_id, edition, phone) DO NOTHING"
+)
+_AT_ONCE: Final = 3_000
+"""Rows in one statement, in which SQLite's thread leaves the interpreter to the one that reads the file."""
+
+
+async def _add_on_sqlite(
+    connection: AsyncConnection, whose: tuple[int, int], audience: Audience
+) -> set[str] | None:
+    """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
+    newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    names, columns, added = ", ".join(audience.columns()), audience.stored_columns().values(), 0
+    marks = f"({', '.join('?' * (len(whose) + len(columns)))})"
+    for start in range(0, len(audience.phones), _AT_ONCE):
+        size = min(_AT_ONCE, len(audience.phones) - start)
+        add = _SQLITE_ADD.format(names=names, rows=", ".join([marks] * size))
+        own = [[each] * size for each in whose]
+        parts = [*own, *(column[start : start + size] for column in columns)]
+        added += (await raw.execute(add, _row_by_row(parts))).rowcount
+    if added == len(audience.phones):
+        return None
+    newer = select(func.json_group_array(recipients.c.phone)).where(recipients.c.id > newest)
+    return set(orjson.loads((await connection.execute(newer)).scalar_one()))
+
+
+def _row_by_row(columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """The first of each column, then the second of each, and so on."""
+    values: list[Any] = [None] * (len(columns) * len(columns[0]))
+    for at, column in enumerate(columns):
+        values[at :: len(columns)] = column
+    return values
+
+
+_STAGE: Final = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS staged (position integer, import_id bigint, line bigint, "
+    "phone text, region text, bucket integer, vars text, timezone text, send_at bigint, consent_at bigint) "
+    "ON COMMIT DROP"
+)
+_COPY: Final = "COPY staged (position, {names}) FROM STDIN"
+_POSTGRESQL_ADD: Final = (
+    "INSERT INTO recipients (campaign_id, edition, {names}) SELECT %s, %s, {names} FROM staged "
+    "ORDER BY position ON CONFLICT (campaign_id, edition, phone) DO NOTHING RETURNING phone"
+)
+
+
+async def _add_on_postgresql(
+    connection: AsyncConnection, whose: tuple[int, int], audience: Audience
+) -> set[str] | None:
+    """The numbers that were added, or None where all were."""
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    columns = audience.stored_columns()
+    names = ", ".join(columns)
+    async with raw.cursor() as cursor:
+        await cursor.execute(_STAGE)
+        await cursor.execute("TRUNCATE staged")
+        async with cursor.copy(_COPY.format(names=names)) as copy:
+            for row in zip(count(), *columns.values(), strict=False):
+                await copy.write_row(row)
+        await cursor.execute(_POSTGRESQL_ADD.format(names=names), whose)
+        if cursor.rowcount == len(audience.phones):
+            return None
+        return {phone for (phone,) in await cursor.fetchall()}
+
+
+async def holders(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> dict[str, Holder]:
+    """Number -> the recipient of this campaign who has it."""
+    columns = (recipients.c.import_id, recipients.c.line, recipients.c.phone, recipients.c.vars)
+    given = table_of(connection, [{"phone": phone} for phone in phones], phone=Text())
+    matching = select(*columns).where(of_audience(campaign_id), recipients.c.phone.in_(select(given.c.phone)))
+    return {
+        phone: Holder((import_id, line), phone, variables)
+        for import_id, line, phone, variables in await connection.execute(matching)
+    }
+
+
+async def replace_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> None:
+    """Give the recipients with these numbers the newer rows; their jobs, if any, stay theirs."""
+    columns = audience.columns()
+    for row in zip(*columns.values(), strict=True):
+        values = {**dict.fromkeys(Own._fields), **dict(zip(columns, row, strict=True))}
+        await connection.execute(
+            update(recipients)
+            .where(of_audience(campaign_id), recipients.c.phone == values["phone"])
+            .values(**values)
+        )
+
+
+async def remove_recipients(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> None:
+    """Take out recipients that have no jobs yet."""
+    for batch in _batches(phones):
+        matching = (of_audience(campaign_id), recipients.c.phone.in_(batch))
+        await connection.execute(delete(recipients).where(*matching))
+
+
+async def add_rejects(connection: AsyncConnection, campaign_id: int, rows: Sequence[RejectedRow]) -> None:
+    """Store rejects; a NUL is stored as its picture, which PostgreSQL can hold."""
+    values = [
+        {
+            "campaign_id": campaign_id, "import_id": row.place[0], "line": row.place[1], "column": row.column,
+            "code": row.code, "reason": row.reason, "raw": row.raw.replace("\0", "\N{SYMBOL FOR NULL}"),
+        }
+        for row in rows
+    ]  # fmt: skip
+    if values:
+        names = [column.name for column in rejects.c if column.name != "id"]
+        given = table_of(connection, values, **{name: rejects.c[name].type for name in names})
+        columns = (given.c[name] for name in names)
+        await connection.execute(insert(rejects).from_select(names, select(*columns)))
+
+
+async def rejects_at(
+    connection: AsyncConnection, campaign_id: int, lines: Iterable[int]
+) -> dict[int, list[Place]]:
+    """Line -> places of the campaign's rejects of that line, that of the newest import first."""
+    found: dict[int, list[Place]] = {}
+    for batch in _batches(lines):
+        matching = select(rejects.c.import_id, rejects.c.line).where(
+            rejects.c.campaign_id == campaign_id, rejects.c.line.in_(batch)
+        )
+        for import_id, line in await connection.execute(matching.order_by(rejects.c.import_id.desc())):
+            found.setdefault(line, []).append((import_id, line))
+    return found
+
+
+async def remove_rejects(connection: AsyncConnection, campaign_id: int, places: Iterable[Place]) -> None:
+    """Take out the rejects in these places: their rows are judged anew."""
+    for batch in _batches(places):
+        at = tuple_(rejects.c.import_id, rejects.c.line).in_(batch)
+        await connection.execute(delete(rejects).where(rejects.c.campaign_id == campaign_id, at))
+
+
+async def reject_reasons(connection: AsyncConnection, import_id: int) -> dict[str, int]:
+    """Code -> how many rejects of this import."""
+    counted = select(rejects.c.code, func.count()).where(rejects.c.import_id == import_id)
+    return {code: int(count) for code, count in await connection.execute(counted.group_by(rejects.c.code))}
+
+
+def _batches(values: Iterable[_T]) -> Iterator[list[_T]]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

@@ -1,0 +1,192 @@
+"""Campaigns: created by a load, found by name, moved by guarded updates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.errors import NotFound
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.states import CampaignState
+from storage.runs.editions import edition_of
+from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A row of `campaigns`."""
+
+    id: int
+    name: str
+    state: CampaignState
+    reason: str | None
+    spec: CampaignSpec
+    start_at: datetime | None
+    created_at: datetime
+    purged_at: datetime | None = None
+    """When its list was purged, or began to be."""
+    purged_recipients: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignLine:
+    """A campaign as `campaign list` shows it."""
+
+    name: str
+    state: CampaignState
+    reason: str | None
+    category: str
+    recipients: int
+    rejected: int
+    start_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImportLine:
+    """One file that was loaded into a campaign."""
+
+    source: str
+    rows: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    created_at: datetime
+
+
+async def create(connection: AsyncConnection, spec: CampaignSpec, now: datetime) -> Campaign:
+    """A new campaign in state draft. The caller has made sure that its name is free."""
+    row = await connection.execute(
+        insert(campaigns)
+        .values(
+            name=spec.name,
+            state=CampaignState.DRAFT,
+            spec=spec.to_json(),
+            category=spec.category,
+            created_at=now,
+            updated_at=now,
+        )
+        .returning(campaigns)
+    )
+    return _campaign(row.mappings().one())
+
+
+async def find(connection: AsyncConnection, name: str) -> Campaign | None:
+    """The campaign of that name."""
+    row = await connection.execute(select(campaigns).where(campaigns.c.name == name))
+    found = row.mappings().one_or_none()
+    return _campaign(found) if found else None
+
+
+async def require(connection: AsyncConnection, name: str) -> Campaign:
+    """The campaign of that name. Raises NotFound, naming the nearest one there is."""
+    if found := await find(connection, name):
+        return found
+    names = (await connection.execute(select(campaigns.c.name))).scalars().all()
+    guess = get_close_matches(name, names, n=1)
+    hint = f"Did you mean {guess[0]}?" if guess else "drumbeat campaign list"
+    raise NotFound(f"There is no campaign {name!r}.", hint=hint)
+
+
+async def replace_spec(
+    connection: AsyncConnection, campaign_id: int, spec: CampaignSpec, now: datetime
+) -> None:
+    """Store an edited campaign file."""
+    await connection.execute(
+        update(campaigns)
+        .where(campaigns.c.id == campaign_id)
+        .values(spec=spec.to_json(), category=spec.category, updated_at=now)
+    )
+
+
+async def discard_empty(connection: AsyncConnection, campaign_id: int) -> None:
+    """Take out a draft into which nothing was ever loaded."""
+    files = select(imports.c.id).where(imports.c.campaign_id == campaign_id)
+    await connection.execute(
+        delete(campaigns).where(
+            campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.DRAFT, ~files.exists()
+        )
+    )
+
+
+async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
+    """Every campaign, the newest first."""
+    rows = await connection.execute(
+        select(
+            campaigns.c.name,
+            campaigns.c.state,
+            campaigns.c.reason,
+            campaigns.c.category,
+            (
+                _count_of(recipients, recipients.c.edition == campaigns.c.edition)
+                + campaigns.c.purged_recipients
+            ).label("recipients"),
+            (_count_of(rejects, rejects.c.import_id.in_(_newest_imports())) + _purged_rejects()).label(
+                "rejected"
+            ),
+            campaigns.c.start_at,
+            campaigns.c.created_at,
+        ).order_by(campaigns.c.created_at.desc(), campaigns.c.id.desc())
+    )
+    return [CampaignLine(**{**row, "state": CampaignState(row["state"])}) for row in rows.mappings()]
+
+
+async def list_imports(connection: AsyncConnection, campaign_id: int) -> Sequence[ImportLine]:
+    """The files that a campaign's audience came from, the oldest first."""
+    rows = await connection.execute(
+        select(
+            imports.c.source,
+            imports.c.rows,
+            imports.c.accepted,
+            imports.c.rejected,
+            imports.c.duplicates,
+            imports.c.created_at,
+        )
+        .where(imports.c.campaign_id == campaign_id, imports.c.edition == edition_of(campaign_id))
+        .order_by(imports.c.id)
+    )
+    return [ImportLine(**row) for row in rows.mappings()]
+
+
+async def was_launched(connection: AsyncConnection, campaign_id: int) -> bool:
+    """Whether the campaign was ever launched; tests do not count."""
+    real = runs.c.kind != "test"
+    found = await connection.execute(
+        select(runs.c.id).where(runs.c.campaign_id == campaign_id, real).limit(1)
+    )
+    return found.first() is not None
+
+
+def _count_of(table: Any, *only: Any) -> Any:
+    mine = table.c.campaign_id == campaigns.c.id
+    return select(func.count()).select_from(table).where(mine, *only).scalar_subquery()
+
+
+def _newest_imports() -> Any:
+    newest = (imports.c.campaign_id == campaigns.c.id, imports.c.edition == campaigns.c.edition)
+    return select(imports.c.id).where(*newest).correlate(campaigns)
+
+
+def _purged_rejects() -> ColumnElement[int]:
+    gone = cast(func.coalesce(func.sum(purged_rejects.c.rows), 0), BigInteger)
+    return select(gone).where(purged_rejects.c.campaign_id == campaigns.c.id).scalar_subquery()
+
+
+def _campaign(row: RowMapping) -> Campaign:
+    return Campaign(
+        id=row["id"],
+        name=row["name"],
+        state=CampaignState(row["state"]),
+        reason=row["reason"],
+        spec=CampaignSpec.from_json(row["spec"]),
+        start_at=row["start_at"],
+        created_at=row["created_at"],
+        purged_at=row["purged_at"],
+        purged_recipients=row["purged_recipients"],
+    )

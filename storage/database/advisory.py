@@ -1,0 +1,94 @@
+"""PostgreSQL's advisory lock as a lease that the server itself ends: it goes with the session that holds it, and a
+session that says nothing for a while is closed. So a holder that hangs, sleeps or is cut off loses it in seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from storage.database.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+RUNNER_LOCK: Final = 0x6472756D
+"""Any number that nothing else on the server takes for an advisory lock."""
+SILENCE: Final = 5.0
+"""Seconds after which the server closes the session of a holder that it does not hear from."""
+TRUSTED: Final = SILENCE - 1.0
+"""Seconds after its last word that a holder takes itself for one: it stops before the server gives the lock away."""
+WORD: Final = 0.5
+"""Seconds between two words to the server."""
+
+
+class Hold:
+    """The lock, while it is ours."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+        self._until = self.since + TRUSTED
+        self._gone = asyncio.Event()
+
+    @property
+    def held(self) -> bool:
+        """Whether it is certain that nobody else has it."""
+        return not self._gone.is_set() and time.monotonic() < self._until
+
+    @property
+    def settled(self) -> bool:
+        """Whether whoever had it before us has noticed by now."""
+        return time.monotonic() >= self.since + SILENCE
+
+    async def lost(self) -> None:
+        """Return once it is no longer held."""
+        while self.held:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._gone.wait(), self._until - time.monotonic())
+
+    async def keep(self, connection: AsyncConnection) -> None:
+        """Speak to the server again and again, until that fails."""
+        try:
+            while True:
+                spoke_at = time.monotonic()
+                await connection.execute(text("SELECT 1"))
+                self._until = spoke_at + TRUSTED
+                await asyncio.sleep(WORD)
+        except DBAPIError as error:
+            logger.warning(
+                "The connection that held the runner's lock is gone: %s",
+                error.orig,
+                extra={"action": "runner_lock_lost"},
+            )
+        finally:
+            self._gone.set()
+
+
+@asynccontextmanager
+async def advisory_lock(engine: Engine) -> AsyncIterator[Hold | None]:
+    """The lock of the one runner, or of the clock that leads, on a connection of its own; None where it is taken."""
+    own = create_async_engine(engine.url, poolclass=NullPool, hide_parameters=True)
+    async with own.connect() as connection:
+        try:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(text(f"SET idle_session_timeout = '{SILENCE:g}s'"))
+            took = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": RUNNER_LOCK})
+            if not took:
+                yield None
+                return
+            hold = Hold()
+            keeping = asyncio.create_task(hold.keep(connection), name="runner lock")
+            try:
+                yield hold
+            finally:
+                keeping.cancel()
+                await asyncio.wait({keeping})
+        finally:
+            await connection.invalidate()  # closes it, dead or alive, and with it the lock

@@ -1,0 +1,102 @@
+"""Many rows to and from the database as one value, JSON: a statement takes only so many values, binding each by itself
+costs more than the row, and with SQLite the thread that fetches a row waits for the interpreter at each of them.
+
+What runs for every slice is a statement made once (`by_dialect`): making one anew, for the database to find that it
+knows it, costs more than running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from storage.database.engine import BlockingConnection, is_sqlite
+
+T = TypeVar("T")
+AnyConnection = AsyncConnection | BlockingConnection
+
+
+def by_dialect(make: Callable[[bool], T]) -> Callable[[AnyConnection], T]:
+    """The statement for a connection's kind of database, made once for each. `make` is told whether it is SQLite."""
+    made = cache(make)
+    return lambda connection: made(is_sqlite(connection))
+
+
+def table_of(
+    connection: AnyConnection, rows: Sequence[Mapping[str, Any]], **columns: TypeEngine[Any]
+) -> FromClause:
+    """The rows as a table named `given` with these columns; what a row leaves out is null.
+
+    The values are JSON's: a moment is given as its milliseconds.
+    """
+    return _opened(bindparam("rows", as_rows(rows), Text, unique=True), is_sqlite(connection), columns)
+
+
+def given_rows(sqlite: bool, **columns: TypeEngine[Any]) -> FromClause:
+    """As `table_of`, for a statement that is made once: the rows come as its parameter `rows`, from `as_rows`."""
+    return _opened(bindparam("rows", type_=Text), sqlite, columns)
+
+
+def as_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as the parameter `rows`."""
+    return orjson.dumps(rows).decode()
+
+
+def _opened(written: BindParameter[str], sqlite: bool, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
+    if sqlite:
+        row = func.json_each(written).table_valued(column("value", Text))
+        parts = (
+            func.json_extract(row.c.value, literal_column(f"'$.{name}'"), type_=type_).label(name)
+            for name, type_ in columns.items()
+        )
+        return select(*parts).select_from(row).subquery("given")
+    opened = func.json_to_recordset(cast(written, JSON))
+    named = (column(name, type_) for name, type_ in columns.items())
+    return opened.table_valued(*named, name="given").render_derived(with_types=True)
+
+
+def is_among(sqlite: bool, asked: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether the column is one of the values that the statement's `parameter` brings, from `as_values`."""
+    if not sqlite:
+        return asked == any_(bindparam(parameter, type_=ARRAY(asked.type)))
+    each = func.json_each(bindparam(parameter, type_=Text)).table_valued(column("value", asked.type))
+    return asked.in_(select(each.c.value))
+
+
+def as_values(connection: AnyConnection, values: Iterable[Any]) -> Any:
+    """Values as the parameter that `is_among` looks into."""
+    return orjson.dumps(list(values)).decode() if is_sqlite(connection) else list(values)
+
+
+async def fetch_rows(connection: AsyncConnection, wanted: Select[Any]) -> list[list[Any]]:
+    """The query's rows, in no order. Their columns must be of types that JSON has."""
+    rows = wanted.subquery("wanted")
+    gathered = (
+        func.json_group_array(func.json_array(*rows.c))
+        if is_sqlite(connection)
+        else func.json_agg(func.json_build_array(*rows.c))
+    )
+    text = await connection.scalar(select(cast(gathered, Text)))
+    found: list[list[Any]] = orjson.loads(text or "[]")
+    return found

@@ -1,0 +1,185 @@
+"""Opens SQLite or PostgreSQL: the same async Core API over both, with the durability that the promises rest on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy
+from aiosqlite import Connection as AioConnection
+from sqlalchemy import Executable, create_engine, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from campaigns.errors import UsageError
+from storage.database.batched_sqlite import Met, Steps, whatever
+
+Engine = AsyncEngine
+Connection = AsyncConnection
+BlockingEngine = sqlalchemy.Engine
+BlockingConnection = sqlalchemy.Connection
+
+BUSY_TIMEOUT_MS = 30_000
+IDLE_TRANSACTION: Final = 20.0
+"""Seconds of silence after which PostgreSQL ends a session that has a transaction open: whoever is stopped or cut off
+in the midst of one keeps nobody waiting for what it has locked. Less than a lane's lease."""
+# What is stored is personal: an error's text, which is logged, must not repeat it.
+_SQLITE: Final[dict[str, Any]] = {
+    "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
+    "hide_parameters": True,
+}
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """An engine for `sqlite:///FILE` or `postgresql://…`; the async driver is chosen here."""
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(
+                parsed.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
+            )
+        case "postgresql":
+            return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
+        case other:
+            raise UsageError(
+                f"database.url names {other!r}, which Drumbeat does not store in.",
+                hint="Use sqlite:///FILE or postgresql://USER@HOST/NAME.",
+            )
+
+
+def _open_postgresql(url: sqlalchemy.URL) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_pre_ping=True,  # a connection that was cut while nobody used it costs nobody an error
+        pool_size=10,
+        max_overflow=10,
+        hide_parameters=True,
+    )
+    _prepare_postgresql(engine.sync_engine)
+    return engine
+
+
+def _prepare_postgresql(engine: BlockingEngine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION:g}s'")
+        cursor.close()
+        connection.commit()
+
+
+def _open_sqlite(url: str) -> AsyncEngine:
+    connect = partial(sqlite3.connect, make_url(url).database or ":memory:", **_SQLITE["connect_args"])
+
+    async def open_steps() -> AioConnection:
+        return await Steps(connect)
+
+    engine = create_async_engine(url, async_creator=open_steps, hide_parameters=True)
+    _prepare_sqlite(engine.sync_engine)
+    _open_transactions(engine.sync_engine)
+    return engine
+
+
+def open_blocking(engine: AsyncEngine) -> BlockingEngine:
+    """An engine on the same database for a thread of its own, where each statement is a transaction by itself, and many
+    rows are one statement: after every statement and every row the thread would wait until it may run Python again."""
+    if engine.dialect.name == "sqlite":
+        blocking = create_engine(engine.url.set(drivername="sqlite"), **_SQLITE)
+        _prepare_sqlite(blocking)
+    else:
+        blocking = create_engine(
+            engine.url,
+            isolation_level="AUTOCOMMIT",
+            pool_pre_ping=True,
+            pool_size=1,
+            hide_parameters=True,
+        )
+        _prepare_postgresql(blocking)
+    blocking.dialect.use_insertmanyvalues_wo_returning = True
+    return blocking
+
+
+def _prepare_sqlite(engine: BlockingEngine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # Transactions are opened below, if at all; the driver must not open its own, deferred, ones.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # NORMAL can lose the last commits when the power fails, and a lost intent is a message sent twice.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+
+def _open_transactions(engine: BlockingEngine) -> None:
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Any) -> None:
+        # A reader that becomes a writer midway meets SQLITE_BUSY at once; taking the lock first waits its turn.
+        mode = "IMMEDIATE" if connection.get_execution_options().get("writes", True) else "DEFERRED"
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction that writes; commits at the end, rolls back on an error."""
+    async with engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One snapshot to read from; never blocks a writer."""
+    async with engine.connect() as connection:
+        await connection.execution_options(writes=False)
+        yield connection
+
+
+async def execute_later(
+    connection: AsyncConnection, statement: Executable, parameters: dict[str, Any], met: Met = whatever
+) -> None:
+    """Execute a write; `met` is told how many rows it met. On SQLite that is done together with what follows in the
+    transaction, at the latest its commit, which is also where it fails."""
+    opened = connection.sync_connection
+    steps = opened.connection.driver_connection if opened is not None else None
+    if not isinstance(steps, Steps):
+        met((await connection.execute(statement, parameters)).rowcount)
+        return
+    steps.later = met
+    try:
+        await connection.execute(statement, parameters)
+    finally:
+        steps.later = None
+
+
+def is_sqlite(connection: AsyncConnection | BlockingConnection) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+def database_file(engine: AsyncEngine) -> Path | None:
+    """The file of a SQLite database, or None for a server."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    return Path(engine.url.database)
+
+
+async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
+    """Nobody else who locks one of these names goes on until this transaction ends. Lock all at once: one order for
+    all means that none waits in a circle. SQLite has one writer anyway."""
+    if names and not is_sqlite(connection):
+        await connection.execute(
+            text(
+                "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) "
+                "FROM (SELECT unnest(CAST(:names AS text[])) AS name ORDER BY 1) AS sorted"
+            ),
+            {"names": sorted(set(names))},
+        )
+
+
+def server_address(engine: AsyncEngine) -> str:
+    """Where a PostgreSQL is, as its own clients want it told; holds the password, if there is one."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,0 +1,45 @@
+"""Whether the database answers, in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from campaigns.errors import Unavailable
+from storage.database.engine import reading
+
+_A_READ: Final = {"sqlite": "SELECT count(*) FROM sqlite_master", "postgresql": "SELECT 1"}
+"""SELECT 1 succeeds on a SQLite file that is no database at all."""
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Turn a database that is locked, full, read-only or gone into Unavailable, in the driver's own words."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(
+            f"The database cannot be used: {_first_line(error)}.",
+            hint="See whether another program holds it, and whether its folder can be written to.",
+        ) from error
+
+
+async def ping(engine: AsyncEngine) -> None:
+    """Raise Unavailable, with the driver's own words, where the database cannot be read."""
+    try:
+        async with reading(engine) as connection:
+            await connection.execute(text(_A_READ[engine.dialect.name]))
+    except (SQLAlchemyError, OSError) as error:
+        raise Unavailable(
+            f"The database cannot be read: {_first_line(error)}", hint="drumbeat doctor"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]

@@ -1,0 +1,32 @@
+"""What people wrote to us: kept once, however often a provider repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database.engine import is_sqlite
+from storage.tables import inbound
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    lane: str | None
+    """None: the sender it came to is not known."""
+    phone: str
+    at: datetime
+    message_id: str | None
+    text: str | None
+
+
+async def keep_inbound(connection: AsyncConnection, account: str, messages: Sequence[InboundMessage]) -> None:
+    """Store what came to the account."""
+    if messages:
+        insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(inbound)
+        await connection.execute(
+            insert.on_conflict_do_nothing(), [{"account": account, **asdict(one)} for one in messages]
+        )

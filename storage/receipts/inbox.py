@@ -1,0 +1,205 @@
+"""What arrives by webhook: kept as it came before it is answered, taken up in order, and set aside where nothing can be
+made of it; and what it tells that is not about a job or a person: notices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database.bulk import table_of
+from storage.database.compression import pack, unpack
+from storage.database.engine import BlockingConnection, is_sqlite
+from storage.tables import Id, notices, webhook_refusals, webhooks
+
+_LIMIT_EXCEEDED: Final = "54"
+"""PostgreSQL's class of errors for a value that is too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A verified webhook, as it came."""
+
+    account: str
+    received_at: datetime
+    url: str
+    headers: str
+    """JSON object, names in lower case, secrets left out."""
+    body: bytes
+    size: int | None = None
+    """Of the body, where it is packed."""
+
+    @classmethod
+    def packed(cls, account: str, received_at: datetime, url: str, headers: str, body: bytes) -> Arrival:
+        """With its body packed, where that makes it shorter."""
+        shorter = pack(body)
+        if shorter is None:
+            return cls(account, received_at, url, headers, body)
+        return cls(account, received_at, url, headers, shorter, len(body))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWebhook:
+    id: int
+    account: str
+    received_at: datetime
+    url: str
+    headers: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something about our templates, numbers or account."""
+
+    kind: str
+    subject: str
+    text: str
+    at: datetime
+    effect: str | None = field(default=None, compare=False)
+    """What it means for sending; it is acted upon and not stored."""
+
+
+def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -> None:
+    """Store webhooks in the order of their arrival. They are safe once the transaction is committed."""
+    rows = [
+        {
+            "account": a.account,
+            "received_at": a.received_at,
+            "url": a.url,
+            "headers": a.headers,
+            "body": a.body,
+            "size": a.size,
+        }
+        for a in arrivals
+    ]
+    if rows:
+        connection.execute(insert(webhooks), rows)
+
+
+def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], now: datetime) -> None:
+    """Add to each account's number of webhooks refused for a wrong or missing signature."""
+    if not refused:
+        return
+    add = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(webhook_refusals)
+    connection.execute(
+        add.on_conflict_do_update(
+            index_elements=[webhook_refusals.c.account],
+            set_={
+                "count": webhook_refusals.c.count + add.excluded["count"],
+                "last_at": add.excluded.last_at,
+            },
+        ),
+        [{"account": account, "count": count, "last_at": now} for account, count in sorted(refused.items())],
+    )
+
+
+async def new_webhooks(
+    connection: AsyncConnection, accounts: Collection[str], most: int, most_bytes: int, *, after: int
+) -> list[StoredWebhook]:
+    """The accounts' oldest webhooks beyond the id `after` not taken up yet: at most `most`, and no more than
+    `most_bytes` unless one is larger by itself."""
+    waiting = (
+        select(webhooks.c.id, func.coalesce(webhooks.c.size, func.length(webhooks.c.body)))
+        .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), webhooks.c.id > after)
+        .order_by(webhooks.c.id)
+        .limit(most)
+    )
+    chosen: list[int] = []
+    held = 0
+    for webhook_id, size in await connection.execute(waiting):
+        held += size
+        if chosen and held > most_bytes:
+            break
+        chosen.append(webhook_id)
+    if not chosen:
+        return []
+    columns = (
+        webhooks.c.id,
+        webhooks.c.account,
+        webhooks.c.received_at,
+        webhooks.c.url,
+        webhooks.c.headers,
+        webhooks.c.body,
+        webhooks.c.size,
+    )
+    given = table_of(connection, [{"id": webhook_id} for webhook_id in chosen], id=Id)
+    found = select(*columns).where(webhooks.c.id.in_(select(given.c.id))).order_by(webhooks.c.id)
+    return [_as_it_arrived(*row) for row in await connection.execute(found)]
+
+
+def _as_it_arrived(
+    webhook_id: int,
+    account: str,
+    received_at: datetime,
+    url: str,
+    headers: str,
+    body: bytes,
+    size: int | None,
+) -> StoredWebhook:
+    whole = body if size is None else unpack(body)
+    return StoredWebhook(webhook_id, account, received_at, url, headers, whole)
+
+
+async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: datetime) -> frozenset[int]:
+    """Mark the webhooks as dealt with; those that were still new. Another process may have taken the others up."""
+    given = table_of(connection, [{"id": webhook_id} for webhook_id in ids], id=Id)
+    still_new = (
+        select(webhooks.c.id)
+        .where(webhooks.c.id.in_(select(given.c.id)), webhooks.c.processed_at.is_(None))
+        .order_by(webhooks.c.id)
+        .with_for_update()
+    )
+    taken = update(webhooks).where(webhooks.c.id.in_(still_new)).values(processed_at=now)
+    return frozenset((await connection.execute(taken.returning(webhooks.c.id))).scalars())
+
+
+async def set_aside(connection: AsyncConnection, problems: Mapping[int, str]) -> None:
+    """Say what is wrong with webhooks that nothing can be made of."""
+    if problems:
+        await connection.execute(
+            update(webhooks)
+            .where(webhooks.c.id == bindparam("of_id"))
+            .values(problem=bindparam("to_problem")),
+            [{"of_id": webhook_id, "to_problem": problem} for webhook_id, problem in problems.items()],
+        )
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database is gone, full or busy, so that trying again later helps; not that it refused a value."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return not str(getattr(error.orig, "sqlstate", "")).startswith(_LIMIT_EXCEEDED)
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, OSError | PoolTimeout)
+
+
+async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> list[News]:
+    """Keep notices of the account; one that is kept already, word for word, is not kept twice. Those that are new."""
+    if not news:
+        return []
+    kept = select(notices.c.kind, notices.c.subject, notices.c.text, notices.c.at).where(
+        notices.c.account == account, notices.c.at.in_({item.at for item in news})
+    )
+    known = {News(*row) for row in await connection.execute(kept)}
+    fresh = [item for item in dict.fromkeys(news) if item not in known]
+    if fresh:
+        rows = [
+            {"account": account, "kind": n.kind, "subject": n.subject, "text": n.text, "at": n.at}
+            for n in fresh
+        ]
+        await connection.execute(insert(notices), rows)
+    return fresh

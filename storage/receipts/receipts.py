@@ -1,0 +1,218 @@
+"""Which receipts are asked for and when, and how messages in doubt are resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import bindparam, case, func, insert, literal, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import JobState, sources
+from storage.sending.history import add_events, event
+from storage.sending.outcomes import FIRST_POLL
+from storage.tables import attempts, events, jobs, runs
+
+OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
+"""Said in the very words of the index `ix_jobs_open`: SQLite does not see that a parameter is among them, and would
+read the whole table."""
+
+LONGEST_POLL: Final = timedelta(hours=1)
+LAST_POLL: Final = timedelta(days=30)
+"""`sent` may still become `delivered` this long after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    job_id: int
+    message_id: str
+    accepted_at: datetime
+    polls: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRow:
+    job_id: int
+    phone: str
+    attempts: int
+    unanswered: int
+    """How many of them ended without an answer to be trusted."""
+    intent_at: datetime
+    asked_from: datetime
+    """When the call ended, or was found to have no stored end: the provider is given its time from here."""
+    content: str
+    reference: str = ""
+    """Our name for the message."""
+
+
+async def due_receipts(
+    connection: AsyncConnection, lane: str, now: datetime, limit: int, *, after: int
+) -> list[Awaited]:
+    """Messages of the lane whose receipt is to be asked for by `now`, in the order of their jobs from `after` on."""
+    columns = (jobs.c.id, jobs.c.provider_message_id, jobs.c.accepted_at, jobs.c.polls)
+    due = select(*columns).where(
+        jobs.c.lane == lane,
+        jobs.c.poll_at <= now,
+        jobs.c.provider_message_id.is_not(None),
+        jobs.c.id > after,
+    )
+    return [Awaited(*row) for row in await connection.execute(due.order_by(jobs.c.id).limit(limit))]
+
+
+async def plan_next_polls(connection: AsyncConnection, asked: Sequence[Awaited], now: datetime) -> None:
+    """Ask again later, each time twice as late, until the message is read, has failed or is a month old."""
+    if not asked:
+        return
+    over = or_(jobs.c.state == JobState.READ.value, jobs.c.state == JobState.FAILED.value)
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.id == bindparam("of_job"))
+        .values(
+            poll_at=case((over, None), else_=bindparam("to_poll", type_=jobs.c.poll_at.type)),
+            polls=jobs.c.polls + 1,
+        ),
+        [{"of_job": a.job_id, "to_poll": _next_poll(a, now)} for a in asked],
+    )
+
+
+def _next_poll(asked: Awaited, now: datetime) -> datetime | None:
+    if now - asked.accepted_at > LAST_POLL:
+        return None
+    return now + min(FIRST_POLL * float(2 ** min(asked.polls, 20)), LONGEST_POLL)
+
+
+async def mark_orphans(connection: AsyncConnection, lane: str, now: datetime) -> int:
+    """Put every job that a dead shift left in `sending` in doubt; how many. Only the lane's new owner may."""
+    if not await has_orphans(connection, lane):
+        return 0
+    # Set-based: a list of all the ids may be longer than a statement can take.
+    sending = select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN)
+    await connection.execute(
+        update(attempts)
+        .where(attempts.c.job_id.in_(sending), attempts.c.ended_at.is_(None))
+        .values(ended_at=now, outcome="unknown", detail="The sender stopped before an answer was stored.")
+    )
+    moment = literal(now, events.c.at.type)
+    history = sending.add_columns(moment, moment, literal("rescue"), literal(JobState.IN_DOUBT.value))
+    await connection.execute(
+        insert(events).from_select(["job_id", "at", "stored_at", "source", "event"], history)
+    )
+    orphaned = await connection.execute(
+        update(jobs)
+        .where(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN)
+        .values(state=JobState.IN_DOUBT.value, reason="interrupted", updated_at=now)
+    )
+    return orphaned.rowcount
+
+
+async def has_orphans(connection: AsyncConnection, lane: str) -> bool:
+    """Whether a job of the lane is marked as being sent: by a shift under way, or by one that died."""
+    orphaned = (
+        select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN).limit(1)
+    )
+    return (await connection.execute(orphaned)).first() is not None
+
+
+async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: int = 0) -> list[DoubtRow]:
+    """Jobs of the lane in doubt, with their last attempt, in the order of the jobs from `after` on."""
+    past = attempts.alias()
+    last = (attempts.c.job_id == jobs.c.id) & (attempts.c.number == jobs.c.attempts)
+    unanswered = (
+        select(func.count())
+        .where(past.c.job_id == jobs.c.id, past.c.outcome == "unknown")
+        .correlate(jobs)
+        .scalar_subquery()
+    )
+    columns = (
+        jobs.c.id,
+        jobs.c.phone,
+        jobs.c.attempts,
+        unanswered,
+        attempts.c.intent_at,
+        func.coalesce(attempts.c.ended_at, attempts.c.intent_at, type_=attempts.c.intent_at.type),
+        attempts.c.content,
+        runs.c.token,
+    )
+    doubtful = (
+        select(*columns)
+        .join(attempts, last)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(jobs.c.lane == lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN, jobs.c.id > after)
+        .order_by(jobs.c.id)
+        .limit(limit)
+    )
+    found = await connection.execute(doubtful)
+    return [DoubtRow(*row[:-1], reference=f"{row.token}.{row.id}") for row in found]
+
+
+async def known_message_ids(connection: AsyncConnection, phone: str) -> frozenset[str]:
+    """The provider's ids of every message to the phone that belongs to a job."""
+    named = select(jobs.c.provider_message_id).where(
+        jobs.c.phone == phone, jobs.c.provider_message_id.is_not(None)
+    )
+    return frozenset((await connection.execute(named)).scalars())
+
+
+async def is_claimed(connection: AsyncConnection, doubt: DoubtRow, lane: str, message_id: str) -> bool:
+    """Whether the message belongs to another job, or may: one to the same phone is being sent just now."""
+    taken = select(jobs.c.id).where(jobs.c.phone == doubt.phone, jobs.c.provider_message_id == message_id)
+    if (await connection.execute(taken.limit(1))).first() is not None:
+        return True
+    other = select(jobs.c.id).where(
+        jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, jobs.c.phone == doubt.phone, OPEN
+    )
+    return (await connection.execute(other.limit(1))).first() is not None
+
+
+async def adopt_message(connection: AsyncConnection, doubt: DoubtRow, message_id: str, now: datetime) -> bool:
+    """The provider has the message: the job is `accepted` under its id. False where the job has moved on."""
+    return await _leave_doubt(
+        connection,
+        doubt,
+        JobState.ACCEPTED,
+        f"found at the provider as {message_id}",
+        now,
+        provider_message_id=message_id,
+        accepted_at=doubt.intent_at,
+        poll_at=now,
+    )
+
+
+async def send_again(connection: AsyncConnection, doubt: DoubtRow, now: datetime) -> bool:
+    """The provider does not have the message: the job is `pending` again. False where the job has moved on."""
+    return await _leave_doubt(
+        connection, doubt, JobState.PENDING, "not at the provider", now, due_at=now, held_by="retry"
+    )
+
+
+async def give_up(connection: AsyncConnection, doubt: DoubtRow, now: datetime) -> bool:
+    """The provider never kept it, as often as it was tried: the job has failed. False where it has moved on."""
+    return await _leave_doubt(
+        connection, doubt, JobState.FAILED, "not at the provider after the last attempt", now
+    )
+
+
+async def _leave_doubt(
+    connection: AsyncConnection, doubt: DoubtRow, state: JobState, detail: str, now: datetime, **values: Any
+) -> bool:
+    # The attempt's number guards against a doubt of an earlier attempt being answered late.
+    moved = await connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.id == doubt.job_id,
+            jobs.c.attempts == doubt.attempts,
+            jobs.c.state == JobState.IN_DOUBT.value,
+            jobs.c.state.in_([s.value for s in sources(state)]),
+        )
+        .values(
+            state=state.value,
+            reason="retries_exhausted" if state is JobState.FAILED else None,
+            updated_at=now,
+            **values,
+        )
+    )
+    if moved.rowcount:
+        await add_events(connection, [event(doubt.job_id, now, "lookup", state.value, detail)], now)
+    return bool(moved.rowcount)

@@ -1,0 +1,307 @@
+"""What providers report about messages, applied by rank: the strongest word is the state, in whatever order words come.
+
+A batch is dealt with as a whole: one query finds its jobs, one UPDATE moves them, one INSERT tells their histories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Select, Text, bindparam, case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from campaigns.money.costs import Money, from_micros
+from campaigns.states import JobState, advance
+from storage.database.bulk import fetch_rows, table_of
+from storage.receipts.receipts import OPEN
+from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
+from storage.retention.purged_totals import purged_tokens
+from storage.sending.budgets import lock_budgets, reserve_again, settle
+from storage.sending.contact_history import void_touches
+from storage.sending.history import add_events, event
+from storage.sending.outcomes import FIRST_POLL
+from storage.tables import Id, events, jobs, runs, to_millis
+
+SOURCE: Final = "webhook"
+_TIMES: Final = {
+    JobState.SENT: "sent_at",
+    JobState.DELIVERED: "delivered_at",
+    JobState.READ: "read_at",
+}
+_FACTS: Final[dict[str, TypeEngine[Any]]] = {
+    **dict.fromkeys(_TIMES.values(), BigInteger()),
+    "cost_micros": BigInteger(),
+    "currency": Text(),
+}
+_MOVE: Final[dict[str, TypeEngine[Any]]] = dict.fromkeys(("state", "reason", "code"), Text())
+
+
+@dataclass(slots=True)
+class Reached:
+    """A job that reports are about: its state after those read so far, and its columns to be written."""
+
+    id: int
+    state: JobState
+    changes: dict[str, Any] = field(default_factory=dict)
+    had_failed: bool = False
+    """Whether its failure was stored before these reports."""
+
+
+Named = dict[str, list[Reached]]
+"""The provider's message id -> the jobs of that message."""
+
+
+async def apply_reports(
+    connection: AsyncConnection,
+    lane: str,
+    reports: Sequence[Reported],
+    source: str,
+    now: datetime,
+    unsettled: list[Reached] | None = None,
+) -> int:
+    """Move each reported job of the lane as far as its report's rank allows; how many moves were made.
+
+    A repeated or weaker report moves nothing; times and prices are taken from whichever report names them. A caller
+    that has more to do gives `unsettled`, and calls `settle_reached` with it at its end.
+    """
+    named = await _jobs_named(connection, reports, lambda of: of == lane)
+    return await _advance(connection, named, reports, source, now, unsettled)
+
+
+async def apply_webhook_reports(
+    connection: AsyncConnection,
+    account: str,
+    reports: Sequence[Reported],
+    now: datetime,
+    unsettled: list[Reached] | None = None,
+) -> int:
+    """As `apply_reports`, for all lanes of the account.
+
+    A job whose call is under way or in doubt adopts the message that bears its name. A report of a message that is
+    not known is kept.
+    """
+    named = await _jobs_named(connection, reports, lambda lane: is_of(account, lane))
+    unknown = [report for report in reports if report.message_id not in named]
+    named |= await _adopt(connection, account, unknown, now)
+    moved = await _advance(connection, named, reports, SOURCE, now, unsettled)
+    unknown = [report for report in unknown if report.message_id not in named]
+    await keep_reports(connection, account, await _without_purged(connection, unknown), now)
+    return moved
+
+
+async def apply_unmatched(
+    connection: AsyncConnection, account: str, message_ids: Sequence[str], now: datetime
+) -> int:
+    """Apply what was kept about messages that have become known; how many moves were made."""
+    kept = await kept_reports(connection, account, message_ids)
+    named = await _jobs_named(connection, kept.values(), lambda lane: is_of(account, lane))
+    moved = await _advance(connection, named, kept.values(), SOURCE, now)
+    await forget_reports(connection, [key for key, report in kept.items() if report.message_id in named])
+    return moved
+
+
+async def _jobs_named(
+    connection: AsyncConnection, reports: Iterable[Reported], on_lane: Callable[[str], bool]
+) -> Named:
+    """The jobs that the reports' message ids stand for, on the lanes asked for, locked in one order."""
+    message_ids = dict.fromkeys(report.message_id for report in reports)
+    if not message_ids:
+        return {}
+    given = table_of(connection, [{"message_id": one} for one in message_ids], message_id=Text())
+    found = (
+        select(jobs.c.provider_message_id, jobs.c.id, jobs.c.state, jobs.c.lane)
+        .where(
+            jobs.c.provider_message_id.in_(select(given.c.message_id)),
+            jobs.c.provider_message_id.is_not(None),
+        )
+        .order_by(jobs.c.id)
+        .with_for_update()
+    )
+    named: Named = {}
+    for message_id, job_id, state, lane in await fetch_rows(connection, found):
+        if on_lane(lane):
+            failed = state == JobState.FAILED.value
+            named.setdefault(message_id, []).append(Reached(job_id, JobState(state), had_failed=failed))
+    return named
+
+
+async def _advance(
+    connection: AsyncConnection,
+    named: Named,
+    reports: Iterable[Reported],
+    source: str,
+    now: datetime,
+    unsettled: list[Reached] | None = None,
+) -> int:
+    histories: list[dict[str, Any]] = []
+    odd: list[dict[str, Any]] = []
+    for report in reports:
+        for job in named.get(report.message_id, ()):
+            _note_facts(job.changes, report)
+            if report.state is None or advance(job.state, report.state) is job.state:
+                odd += _oddities(job, report, source, now)
+                continue
+            _enter(job, report.state, report)
+            histories.append(event(job.id, report.at or now, source, report.state.value, _said(report)))
+    reached = [job for named_so in named.values() for job in named_so]
+    await _write(connection, reached, now)
+    await add_events(connection, histories, now)
+    await _add_once(connection, odd, now)
+    if unsettled is None:
+        await settle_reached(connection, reached)
+    else:
+        unsettled += reached
+    return len(histories)
+
+
+async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached]) -> None:
+    """What reservations come to: a failed message costs nothing and gives its room back, one that arrives after that
+    takes both again, a named price is spent.
+
+    The last step of a transaction: who holds budgets waits for nothing else, since slices wait for budgets while they
+    hold their lane, runs, jobs and touches.
+    """
+    costs: dict[int, Money | None] = {}
+    for job in reached:
+        if job.changes.get("state") == JobState.FAILED.value:
+            costs[job.id] = None
+        elif "cost_micros" in job.changes:
+            costs[job.id] = Money(from_micros(job.changes["cost_micros"]), job.changes["currency"])
+    back = [job.id for job in reached if job.had_failed and "state" in job.changes]
+    await void_touches(connection, back, void=False)
+    await void_touches(connection, [job_id for job_id, cost in costs.items() if cost is None], void=True)
+    if back:
+        await lock_budgets(connection, {*back, *costs})
+        await reserve_again(connection, back)
+    await settle(connection, costs, may_arrive=True)
+
+
+def _note_facts(changes: dict[str, Any], report: Reported) -> None:
+    """Add the times and the price that the report names."""
+    if report.at is not None and report.state in _TIMES:
+        changes[_TIMES[report.state]] = to_millis(report.at)
+    for state, at in report.times:
+        if state in _TIMES:
+            changes[_TIMES[state]] = to_millis(at)
+    if report.cost is not None:
+        changes["cost_micros"], changes["currency"] = report.cost.micros, report.cost.currency
+
+
+def _enter(job: Reached, state: JobState, report: Reported) -> None:
+    job.state = state
+    failed = state is JobState.FAILED
+    job.changes["state"] = state.value
+    job.changes["reason"] = "provider_failed" if failed else None
+    job.changes["code"] = (report.code or report.reason or report.status) if failed else None
+
+
+def _said(report: Reported) -> str | None:
+    """The provider's code and text."""
+    if report.code is None and report.reason is None:
+        return None
+    return " ".join(filter(None, (report.code, report.reason)))[:1000] or None
+
+
+def _oddities(job: Reached, report: Reported, source: str, now: datetime) -> list[dict[str, Any]]:
+    """The event of a report that is kept though it changes nothing: a word we do not know, a failure after arrival."""
+    if report.state is None:
+        return [event(job.id, report.at or now, source, f"unknown:{report.status}"[:100], _said(report))]
+    if report.state is JobState.FAILED and job.state is not JobState.FAILED:
+        return [event(job.id, report.at or now, source, "late:failed", _said(report))]
+    return []
+
+
+async def _write(connection: AsyncConnection, reached: Iterable[Reached], now: datetime) -> None:
+    rows = [{"id": job.id, **job.changes} for job in reached if job.changes]
+    if not rows:
+        return
+    given = table_of(connection, rows, id=Id, **_MOVE, **_FACTS)
+    moved = given.c.state.is_not(None)
+    changes: dict[str, Any] = {name: case((moved, given.c[name]), else_=jobs.c[name]) for name in _MOVE}
+    changes |= {name: func.coalesce(given.c[name], jobs.c[name]) for name in _FACTS}
+    await connection.execute(update(jobs).where(jobs.c.id == given.c.id).values(**changes, updated_at=now))
+
+
+async def _add_once(connection: AsyncConnection, odd: list[dict[str, Any]], now: datetime) -> None:
+    """Append the events that their jobs' histories do not hold yet: providers repeat themselves."""
+    if not odd:
+        return
+    fresh = {(row["job_id"], row["event"]): row for row in reversed(odd)}
+    given = table_of(connection, [{"job_id": row["job_id"]} for row in odd], job_id=Id)
+    held = select(events.c.job_id, events.c.event).where(events.c.job_id.in_(select(given.c.job_id)))
+    for job_id, name in await connection.execute(held):
+        fresh.pop((job_id, name), None)
+    await add_events(connection, fresh.values(), now)
+
+
+async def _adopt(
+    connection: AsyncConnection, account: str, reports: Sequence[Reported], now: datetime
+) -> Named:
+    """Give the jobs that the reports name the ids of their messages; those jobs, now `accepted`."""
+    told: dict[int, Reported] = {}
+    for report in reports:
+        job_id = _job_of(report.reference)
+        if job_id is not None:
+            told.setdefault(job_id, report)
+    if not told:
+        return {}
+    given = table_of(connection, [{"id": job_id} for job_id in told], id=Id)
+    adopted: dict[int, Reported] = {}
+    for job_id, lane, token in await connection.execute(_waiting(select(given.c.id))):
+        if is_of(account, lane) and told[job_id].reference == f"{token}.{job_id}":
+            adopted[job_id] = told[job_id]
+    await _write_adopted(connection, adopted, now)
+    named: Named = {}
+    for job_id, report in adopted.items():
+        named.setdefault(report.message_id, []).append(Reached(job_id, JobState.ACCEPTED))
+    return named
+
+
+async def _without_purged(connection: AsyncConnection, reports: Sequence[Reported]) -> list[Reported]:
+    """The reports without those that bear the name of a message whose details are purged: nobody waits for them."""
+    tokens = {report.reference.partition(".")[0] for report in reports if report.reference}
+    gone = await purged_tokens(connection, list(tokens))
+    return [report for report in reports if (report.reference or "").partition(".")[0] not in gone]
+
+
+def _waiting(ids: Select[int]) -> Select[int, str, str]:
+    # A row that a shift holds is about to get its own answer, and what is kept is applied with it.
+    return (
+        select(jobs.c.id, jobs.c.lane, runs.c.token)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(jobs.c.id.in_(ids), OPEN, jobs.c.provider_message_id.is_(None))
+        .order_by(jobs.c.id)
+        .with_for_update(of=jobs, skip_locked=True)
+    )
+
+
+def _job_of(reference: str | None) -> int | None:
+    """The job that TOKEN.JOB names, or None where it is no name of ours."""
+    _, _, number = (reference or "").rpartition(".")
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= 18 else None
+
+
+async def _write_adopted(connection: AsyncConnection, adopted: dict[int, Reported], now: datetime) -> None:
+    if not adopted:
+        return
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.id == bindparam("of_job"), OPEN)
+        .values(
+            state=JobState.ACCEPTED.value,
+            reason=None,
+            code=None,
+            provider_message_id=bindparam("to_message"),
+            accepted_at=now,
+            poll_at=now + FIRST_POLL,
+            updated_at=now,
+        ),
+        [{"of_job": job_id, "to_message": report.message_id} for job_id, report in adopted.items()],
+    )
+    detail = "known by the name that we gave the message"
+    told = [event(job_id, now, SOURCE, JobState.ACCEPTED.value, detail) for job_id in adopted]
+    await add_events(connection, told, now)

@@ -1,0 +1,197 @@
+"""The test of a run's variants: whether its winner is chosen, how each variant's messages fared, and who waits for it.
+A retry belongs to the test of the run that it retries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.rules.decision import Rule
+from campaigns.states import JobState, RunState
+from campaigns.variants import Tally
+from storage.database.engine import is_sqlite, lock_names
+from storage.runs.retries import tried_again
+from storage.tables import inbound, jobs, optouts, runs
+
+PAGE: Final = 1000
+ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
+_FAMILY: Final = func.coalesce(runs.c.parent_id, runs.c.id)
+"""The run whose test a run belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Where the test of a run's variants stands."""
+
+    run_id: int
+    launched_at: datetime
+    winner: str | None
+    reason: str | None
+    """Why it is the winner, or why a person has to choose it; None: it is not decided yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A test that goes on, of a run that is not over."""
+
+    run_id: int
+    campaign_id: int
+    launched_at: datetime
+    spec: str
+    """The campaign file as it was frozen at the launch, JSON."""
+
+
+async def running_experiment(connection: AsyncConnection, campaign_id: int, run_id: int) -> Experiment:
+    """The test that the run belongs to. No winner is stored until this transaction ends: a job that it puts aside to
+    wait for one is not passed over. To be read before any job is locked."""
+    if not is_sqlite(connection):
+        shared = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
+        await connection.execute(shared, {"name": _lock_of(campaign_id)})
+    return await experiment_of(connection, run_id)
+
+
+async def experiment_of(connection: AsyncConnection, run_id: int) -> Experiment:
+    """The test that the run belongs to."""
+    own = select(_FAMILY).where(runs.c.id == run_id).scalar_subquery()
+    root = runs.alias("root")
+    columns = (root.c.id, root.c.launched_at, root.c.winner, root.c.winner_reason)
+    return Experiment(*(await connection.execute(select(*columns).where(root.c.id == own))).one())
+
+
+@cache
+def _undecided() -> Select[Any]:
+    opened = select(_FAMILY).where(
+        runs.c.state.in_([RunState.RUNNING.value, RunState.PAUSED.value]), runs.c.kind != "test"
+    )
+    root = runs.alias("root")
+    return select(root.c.id, root.c.campaign_id, root.c.launched_at, root.c.spec).where(
+        root.c.id.in_(opened),
+        root.c.winner.is_(None),
+        root.c.winner_reason.is_(None),
+        root.c.spec.contains('"winner":{', autoescape=True),
+    )
+
+
+async def undecided(connection: AsyncConnection) -> list[Undecided]:
+    """The tests of open runs, a winner of which is to be named."""
+    return [Undecided(*row) for row in await connection.execute(_undecided())]
+
+
+async def store_winner(
+    connection: AsyncConnection,
+    campaign_id: int,
+    run_id: int,
+    winner: str | None,
+    reason: str,
+    now: datetime,
+    *,
+    by_hand: bool = False,
+) -> bool:
+    """End the run's test, and wake who waited where there is a winner; False where that was done before.
+
+    `winner` None: a person is to choose, who then does so with `by_hand`.
+    """
+    await lock_names(connection, [_lock_of(campaign_id)])
+    still_open = [runs.c.id == run_id, runs.c.winner.is_(None)]
+    still_open += [] if by_hand else [runs.c.winner_reason.is_(None)]
+    stored = await connection.execute(
+        update(runs).where(*still_open).values(winner=winner, winner_reason=reason)
+    )
+    if stored.rowcount and winner is not None:
+        await _wake(connection, run_id, now)
+    return bool(stored.rowcount)
+
+
+def _lock_of(campaign_id: int) -> str:
+    return f"winner:{campaign_id}"
+
+
+async def _wake(connection: AsyncConnection, run_id: int, now: datetime) -> None:
+    await connection.execute(
+        update(jobs)
+        .where(*_waiting(run_id))
+        .values(due_at=now, held_by=None, held_since=None, updated_at=now)
+    )
+
+
+async def count_waiting(connection: AsyncConnection, run_id: int) -> int:
+    """How many messages of the test's run, and of its retries, wait for the winner."""
+    counted = select(func.count()).select_from(jobs).where(*_waiting(run_id))
+    return int((await connection.execute(counted)).scalar_one())
+
+
+def _waiting(run_id: int) -> tuple[Any, ...]:
+    return (
+        jobs.c.run_id.in_(_with_retries(run_id)),
+        jobs.c.state == JobState.PENDING.value,
+        jobs.c.held_by == Rule.VARIANT.value,
+    )
+
+
+def _with_retries(run_id: int) -> Select[tuple[int]]:
+    return select(runs.c.id).where(or_(runs.c.id == run_id, runs.c.parent_id == run_id))
+
+
+async def tallies(connection: AsyncConnection, campaign_id: int, run_id: int) -> dict[str, Tally]:
+    """How each variant's messages of a run and its retries fared, counted in the database: before there is a winner,
+    all of them are in the test."""
+    sent = _messages(campaign_id, run_id).subquery()
+    sums = (func.sum(sent.c[name]) for name in ("delivered", "read", "replied"))
+    counted = await connection.execute(select(sent.c.variant, func.count(), *sums).group_by(sent.c.variant))
+    return {variant: Tally(*map(int, counts)) for variant, *counts in counted}
+
+
+@dataclass(frozen=True, slots=True)
+class SentVariant:
+    """One message that the provider took."""
+
+    phone: str
+    variant: str
+    delivered: int
+    """1 or 0, as the two below."""
+    read: int
+    replied: int
+
+
+async def stream_variants(
+    connection: AsyncConnection, campaign_id: int, run_id: int
+) -> AsyncIterator[Sequence[SentVariant]]:
+    """The messages of a run and its retries, a page in memory at a time."""
+    streamed = await connection.stream(_messages(campaign_id, run_id).execution_options(yield_per=PAGE))
+    async for page in streamed.partitions():
+        yield [SentVariant(*row) for row in page]
+
+
+def _messages(campaign_id: int, run_id: int) -> Select[Any]:
+    return select(
+        jobs.c.phone,
+        jobs.c.variant,
+        case((jobs.c.state.in_(ARRIVED), 1), else_=0).label("delivered"),
+        case((jobs.c.state == JobState.READ.value, 1), else_=0).label("read"),
+        case((_is_answered(), 1), else_=0).label("replied"),
+    ).where(
+        jobs.c.run_id.in_(_with_retries(run_id)),
+        jobs.c.variant.is_not(None),
+        jobs.c.accepted_at.is_not(None),
+        jobs.c.id.not_in(tried_again(campaign_id)),
+    )
+
+
+def _is_answered() -> ColumnElement[bool]:
+    """The person has written to the account since; the word that opted them out does not count."""
+    opted_out = exists().where(
+        optouts.c.phone == inbound.c.phone, optouts.c.action == "out", optouts.c.at == inbound.c.at
+    )
+    account = inbound.c.account.concat("/")
+    return exists().where(
+        inbound.c.phone == jobs.c.phone,
+        inbound.c.at > func.coalesce(jobs.c.sent_at, jobs.c.accepted_at),
+        func.substr(jobs.c.lane, 1, func.length(account)) == account,
+        ~opted_out,
+    )

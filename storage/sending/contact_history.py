@@ -1,0 +1,162 @@
+"""Who was written to and when, across campaigns: reserved with the intent, given back on a definite failure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Delete,
+    Insert,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    delete,
+    func,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from campaigns.states import JobState
+from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
+from storage.database.engine import execute_later
+from storage.tables import Id, jobs, to_millis, touches
+
+_NEW: Final[dict[str, TypeEngine[Any]]] = {
+    "job_id": Id,
+    "phone": Text(),
+    "campaign_id": Id,
+    "category": Text(),
+    "tags": Text(),
+    "counts": Boolean(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TouchRow:
+    job_id: int
+    at: datetime
+    lane: str
+    category: str
+    tags: frozenset[str]
+    counts: bool
+    under_way: bool
+    """Whether its call has not ended yet: it may come back, and its room with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTouch:
+    job_id: int
+    phone: str
+    campaign_id: int
+    category: str
+    tags: tuple[str, ...]
+    counts: bool
+
+
+@by_dialect
+def _recent(sqlite: bool) -> Select[Any]:
+    columns = (
+        touches.c.phone,
+        touches.c.job_id,
+        touches.c.at,
+        touches.c.lane,
+        touches.c.category,
+        touches.c.tags,
+        touches.c.counts,
+        func.coalesce(jobs.c.state == JobState.SENDING.value, False),
+    )
+    return (
+        select(*columns)
+        .outerjoin(jobs, jobs.c.id == touches.c.job_id)
+        .where(
+            is_among(sqlite, touches.c.phone, "phones"), touches.c.at > bindparam("since"), ~touches.c.void
+        )
+        .order_by(touches.c.at, touches.c.id)
+    )
+
+
+async def recent_touches(
+    connection: AsyncConnection, phones: Sequence[str], since: datetime
+) -> dict[str, list[TouchRow]]:
+    """Each phone's touches after `since`, the oldest first."""
+    asked = {"phones": as_values(connection, phones), "since": since}
+    found = await connection.execute(_recent(connection), asked)
+    rows: defaultdict[str, list[TouchRow]] = defaultdict(list)
+    for phone, job_id, at, lane, category, tags, counts, under_way in found:
+        rows[phone].append(
+            TouchRow(job_id, at, lane, category, frozenset(orjson.loads(tags)), counts, under_way)
+        )
+    return dict(rows)
+
+
+@by_dialect
+def _reserve(is_sqlite: bool) -> Insert:
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    given = given_rows(is_sqlite, **_NEW)
+    shared = bindparam("at", type_=touches.c.at.type), bindparam("lane", type_=Text())
+    statement = insert(touches).from_select([*_NEW, "at", "lane"], select(*given.c, *shared).where(true()))
+    return statement.on_conflict_do_update(
+        index_elements=["job_id"],
+        set_={"at": statement.excluded.at, "lane": statement.excluded.lane, "void": False},
+    )
+
+
+async def add_touches(connection: AsyncConnection, lane: str, at: datetime, new: Sequence[NewTouch]) -> None:
+    """Reserve; a job that is tried again keeps its one touch, at the newer time."""
+    if not new:
+        return
+    rows = as_rows([_row(touch) for touch in new])
+    await execute_later(connection, _reserve(connection), {"rows": rows, "at": at, "lane": lane})
+
+
+def _row(touch: NewTouch) -> dict[str, Any]:
+    return {
+        "job_id": touch.job_id,
+        "phone": touch.phone,
+        "campaign_id": touch.campaign_id,
+        "category": touch.category,
+        "tags": orjson.dumps(touch.tags).decode(),
+        "counts": touch.counts,
+    }
+
+
+@by_dialect
+def _delay(sqlite: bool) -> Update:
+    given = given_rows(sqlite, job_id=Id, at=BigInteger())
+    return update(touches).where(touches.c.job_id == given.c.job_id).values(at=given.c.at)
+
+
+async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, datetime]]) -> None:
+    """Calls that began later than planned: (job id, when)."""
+    if times:
+        rows = [{"job_id": job_id, "at": to_millis(at)} for job_id, at in times]
+        await execute_later(connection, _delay(connection), {"rows": as_rows(rows)})
+
+
+@by_dialect
+def _release(sqlite: bool) -> Delete:
+    return delete(touches).where(is_among(sqlite, touches.c.job_id, "job_ids"))
+
+
+async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> None:
+    """`void`: the messages have failed, their room is free. Not `void`: they have arrived after all, and it is not."""
+    if job_ids:
+        await connection.execute(update(touches).where(touches.c.job_id.in_(job_ids)).values(void=void))
+
+
+async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
+    """Nothing was sent, for certain: what was reserved is free again."""
+    if job_ids:
+        await connection.execute(_release(connection), {"job_ids": as_values(connection, job_ids)})

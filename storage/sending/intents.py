@@ -1,0 +1,332 @@
+"""The queries of one slice, all run in its one transaction: take what is due, put waits and skips aside, commit the
+intents. Every change of state is guarded by the state it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Delete,
+    Insert,
+    Integer,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from campaigns.money.prices import Price
+from campaigns.states import JobState, RunState, sources
+from storage.database.bulk import as_rows, by_dialect, given_rows
+from storage.database.engine import execute_later
+from storage.sending.history import EVENT, add_events, event
+from storage.tables import NOW, Id, attempts, events, jobs, recipients, runs, to_millis
+
+IS_PENDING: Final = text("jobs.state = 'pending'")
+"""Said in the very words of the index `ix_jobs_due`: to a prepared statement a parameter may be any state, and it would
+read every job of the run."""
+KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
+_ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {**KEY, "run_id": Id, "call": Text(), "content": Text()}
+_MARKED: Final[dict[str, TypeEngine[Any]]] = {
+    "form": Text(),
+    "variant": Text(),
+    "price_micros": BigInteger(),
+    "price_currency": Text(),
+    "card_id": Id,
+}
+_ASIDE: Final[dict[str, TypeEngine[Any]]] = {
+    "job_id": Id,
+    "state": Text(),
+    "reason": Text(),
+    "due_at": BigInteger(),
+    "held_by": Text(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    id: int
+    run_id: int
+    phone: str
+    attempts: int
+    held_by: str | None
+    vars: str
+    """JSON object of the row's columns."""
+    region: str | None
+    timezone: str | None
+    consent_at: datetime | None
+    variant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A job about to be sent."""
+
+    job: DueJob
+    call: str
+    form: str
+    content: str
+    """The message as JSON, to look for it should it be in doubt."""
+    campaign_id: int
+    price: Price | None
+    """What it is expected to cost; None: unpriced."""
+    touch_at: datetime
+    """By when its call should have begun: what caps count from."""
+    variant: str | None = None
+    """Which of the campaign's variants it is; the job keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A job that a rule holds back or ends."""
+
+    job_id: int
+    state: JobState
+    reason: str | None = None
+    due_at: datetime | None = None
+    held_by: str | None = None
+    detail: str | None = None
+
+
+@by_dialect
+def _due(sqlite: bool) -> Select[Any]:
+    columns = (
+        jobs.c.id,
+        jobs.c.run_id,
+        jobs.c.phone,
+        jobs.c.attempts,
+        jobs.c.held_by,
+        recipients.c.vars,
+        recipients.c.region,
+        recipients.c.timezone,
+        recipients.c.consent_at,
+        jobs.c.variant,
+    )
+    return (
+        select(*columns)
+        .join(recipients, recipients.c.id == jobs.c.recipient_id)
+        .where(
+            jobs.c.run_id == bindparam("run_id"),
+            jobs.c.lane == bindparam("lane"),
+            IS_PENDING,
+            jobs.c.due_at <= NOW,
+        )
+        .order_by(jobs.c.due_at, jobs.c.id)
+        .limit(bindparam("most", type_=Integer()))
+        .with_for_update(of=jobs)
+    )
+
+
+async def claim_due(
+    connection: AsyncConnection, run_id: int, lane: str, now: datetime, limit: int
+) -> list[DueJob]:
+    """The run's next jobs on the lane whose time has come, locked: a cancel or an expiry waits for the intents."""
+    asked = {"run_id": run_id, "lane": lane, "now": now, "most": limit}
+    return [DueJob(*row) for row in await connection.execute(_due(connection), asked)]
+
+
+async def next_due(connection: AsyncConnection, lane: str, run_ids: Sequence[int]) -> datetime | None:
+    """When the next pending job of the runs on the lane is due; a job that already is gives its own time."""
+    soonest = select(func.min(jobs.c.due_at)).where(
+        jobs.c.run_id == bindparam("run_id"), jobs.c.lane == lane, IS_PENDING
+    )
+    times = [(await connection.execute(soonest, {"run_id": run_id})).scalar() for run_id in run_ids]
+    return min((time for time in times if time is not None), default=None)
+
+
+@by_dialect
+def _put_aside(sqlite: bool) -> Update:
+    given = given_rows(sqlite, **_ASIDE)
+    return (
+        update(jobs)
+        .where(jobs.c.id == given.c.job_id, jobs.c.state == JobState.PENDING.value)
+        .values(
+            state=given.c.state,
+            reason=given.c.reason,
+            due_at=func.coalesce(given.c.due_at, jobs.c.due_at),
+            held_by=given.c.held_by,
+            held_since=_held_since(given.c.held_by),
+            updated_at=NOW,
+        )
+    )
+
+
+def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
+    """Since when the rule holds the job: as long as it is the same rule, since it first did."""
+    return case(
+        (rule.is_(None), None),
+        (jobs.c.held_by == rule, func.coalesce(jobs.c.held_since, NOW)),
+        else_=NOW,
+    )
+
+
+async def put_aside(connection: AsyncConnection, asides: Sequence[Aside], now: datetime) -> None:
+    """Write what the rules decided against sending: waits stay pending, skips end."""
+    if not asides:
+        return
+    rows = as_rows([_aside_row(aside) for aside in asides])
+    await connection.execute(_put_aside(connection), {"rows": rows, "now": now})
+    ended = [aside for aside in asides if aside.state is not JobState.PENDING]
+    told = [event(a.job_id, now, "shift", a.state.value, a.detail or a.reason) for a in ended]
+    await add_events(connection, told, now)
+
+
+def _aside_row(aside: Aside) -> dict[str, Any]:
+    return {
+        "job_id": aside.job_id,
+        "state": aside.state.value,
+        "reason": aside.reason,
+        "due_at": to_millis(aside.due_at) if aside.due_at else None,
+        "held_by": aside.held_by,
+    }
+
+
+@by_dialect
+def _mark_sending(sqlite: bool) -> Update:
+    given = given_rows(sqlite, job_id=Id, **_MARKED)
+    return (
+        update(jobs)
+        .where(jobs.c.id == given.c.job_id, jobs.c.state.in_([s.value for s in sources(JobState.SENDING)]))
+        .values(
+            **{name: given.c[name] for name in _MARKED},
+            state=JobState.SENDING.value,
+            attempts=jobs.c.attempts + 1,
+            held_by=None,
+            held_since=None,
+            reason=None,
+            code=None,
+            updated_at=NOW,
+        )
+    )
+
+
+@by_dialect
+def _add_attempts(sqlite: bool) -> Insert:
+    given = given_rows(sqlite, **_ATTEMPT)
+    shared = {
+        "lane": bindparam("lane", type_=Text()),
+        "epoch": bindparam("epoch", type_=BigInteger()),
+        "intent_at": NOW,
+    }
+    return insert(attempts).from_select([*_ATTEMPT, *shared], select(*given.c, *shared.values()))
+
+
+@by_dialect
+def _tell_sending(sqlite: bool) -> Insert:
+    given = given_rows(sqlite, job_id=Id)
+    told = select(given.c.job_id, NOW, literal("shift"), literal(JobState.SENDING.value), null(), NOW)
+    return insert(events).from_select([*EVENT, "stored_at"], told)
+
+
+async def commit_intents(
+    connection: AsyncConnection, lane: str, epoch: int, intents: Sequence[Intent], now: datetime
+) -> None:
+    """Mark the jobs as being sent and write their attempts: must be committed before the calls are made."""
+    if not intents:
+        return
+
+    def check(marked: int) -> None:
+        if marked != len(intents):
+            raise RuntimeError(f"{len(intents) - marked} jobs of lane {lane} changed under their owner")
+
+    given = {"rows": as_rows([_intent_row(intent) for intent in intents]), "now": now}
+    await execute_later(connection, _mark_sending(connection), given, check)
+    await execute_later(connection, _add_attempts(connection), {**given, "lane": lane, "epoch": epoch})
+    await execute_later(connection, _tell_sending(connection), given)
+
+
+def _intent_row(intent: Intent) -> dict[str, Any]:
+    price = intent.price
+    return {
+        "job_id": intent.job.id,
+        "number": intent.job.attempts + 1,
+        "run_id": intent.job.run_id,
+        "call": intent.call,
+        "content": intent.content,
+        "form": intent.form,
+        "variant": intent.variant,
+        "price_micros": price.money.micros if price else None,
+        "price_currency": price.money.currency if price else None,
+        "card_id": price.card_id if price else None,
+    }
+
+
+@by_dialect
+def _take_back_attempts(sqlite: bool) -> Delete:
+    given = given_rows(sqlite, **KEY)
+    theirs: Select[Any] = select(literal_column("1")).where(
+        attempts.c.job_id == given.c.job_id, attempts.c.number == given.c.number
+    )
+    return delete(attempts).where(attempts.c.ended_at.is_(None), theirs.exists())
+
+
+@by_dialect
+def _take_back_jobs(sqlite: bool) -> Update:
+    given = given_rows(sqlite, **KEY, held_by=Text())
+    return (
+        update(jobs)
+        .where(
+            jobs.c.id == given.c.job_id,
+            jobs.c.attempts == given.c.number,
+            jobs.c.state == JobState.SENDING.value,
+        )
+        .values(
+            state=JobState.PENDING.value,
+            attempts=jobs.c.attempts - 1,
+            held_by=given.c.held_by,
+            updated_at=NOW,
+        )
+    )
+
+
+async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent], now: datetime) -> None:
+    """Take back intents whose calls were never made: the jobs are pending as before, and no attempt is counted."""
+    if not intents:
+        return
+    rows = [{"job_id": i.job.id, "number": i.job.attempts + 1, "held_by": i.job.held_by} for i in intents]
+    given = {"rows": as_rows(rows)}
+    await connection.execute(_take_back_attempts(connection), given)
+    await connection.execute(_take_back_jobs(connection), {**given, "now": now})
+    detail = "the lane stopped before its turn"
+    await add_events(connection, [event(i.job.id, now, "shift", "pending", detail) for i in intents], now)
+
+
+async def any_sending(connection: AsyncConnection, run_id: int) -> bool:
+    """Whether a call of the run is under way."""
+    sending = (
+        select(jobs.c.id).where(jobs.c.run_id == run_id, jobs.c.state == JobState.SENDING.value).limit(1)
+    )
+    return (await connection.execute(sending)).first() is not None
+
+
+async def has_due_work(connection: AsyncConnection, lane: str, now: datetime) -> bool:
+    """Whether a running run has a job on the lane whose time has come."""
+    due = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.run_id == runs.c.id,
+            jobs.c.lane == lane,
+            IS_PENDING,
+            jobs.c.due_at <= now,
+        )
+        .exists()
+    )
+    found = select(runs.c.id).where(runs.c.state == RunState.RUNNING.value, due).limit(1)
+    return (await connection.execute(found)).first() is not None

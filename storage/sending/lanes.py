@@ -1,0 +1,185 @@
+"""Who owns a lane, and whether it may send. The epoch fences: every write of a shift names the epoch it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import JobState, RunState
+from storage.database.bulk import as_values, is_among
+from storage.database.engine import execute_later, is_sqlite
+from storage.receipts.receipts import OPEN
+from storage.sending.intents import IS_PENDING
+from storage.tables import NOW, jobs, lanes, runs
+
+RUNNER: Final = "runner "
+"""How the name of every embedded runner begins, and no other holder's."""
+
+_OF_LANE: Final = lanes.c.name == bindparam("of_lane")
+_HOLD: Final = (
+    update(lanes)
+    .where(_OF_LANE, lanes.c.epoch == bindparam("of_epoch"))
+    .values(lease_until=bindparam("lease_until"))
+)
+_NOTE_SENDS: Final = update(lanes).where(_OF_LANE).values(last_sent_at=bindparam("last_sent_at"))
+
+
+class LaneLost(Exception):
+    """Another holder took the lane; nothing of this transaction may stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    name: str
+    epoch: int
+    paused_reason: str | None
+    paused_until: datetime | None
+    last_sent_at: datetime | None
+
+    def paused(self, now: datetime) -> bool:
+        return self.paused_reason is not None and (self.paused_until is None or self.paused_until > now)
+
+
+async def ensure_lanes(connection: AsyncConnection, names: Iterable[str]) -> None:
+    """Make a row for each lane that has none."""
+    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    rows = [{"name": name, "epoch": 0} for name in names]
+    if rows:
+        await connection.execute(insert(lanes).on_conflict_do_nothing(), rows)
+
+
+async def read_lanes(connection: AsyncConnection) -> dict[str, LaneRow]:
+    columns = (
+        lanes.c.name,
+        lanes.c.epoch,
+        lanes.c.paused_reason,
+        lanes.c.paused_until,
+        lanes.c.last_sent_at,
+    )
+    found = (await connection.execute(select(*columns))).all()
+    return {row.name: LaneRow(*row) for row in found}
+
+
+async def take_lane(
+    connection: AsyncConnection, name: str, holder: str, now: datetime, lease_until: datetime, *, sole: bool
+) -> int | None:
+    """Own the lane until `lease_until`; its new epoch, or None while another holder's lease runs.
+
+    `sole`: the caller has proof that no embedded runner but itself is alive (it holds the runner's lock), so the lease
+    of a dead one need not run out; a worker's must.
+    """
+    statement = update(lanes).where(lanes.c.name == name, _free(sole))
+    statement = statement.values(holder=holder, lease_until=lease_until, epoch=lanes.c.epoch + 1)
+    asked = {"of_holder": holder, "now": now}
+    row = (await connection.execute(statement.returning(lanes.c.epoch), asked)).first()
+    return None if row is None else int(row.epoch)
+
+
+def _free(sole: bool) -> ColumnElement[bool]:
+    """Whether `of_holder` may take the lane `now`."""
+    dead = [lanes.c.holder.startswith(RUNNER)] if sole else []
+    mine = lanes.c.holder == bindparam("of_holder")
+    return or_(lanes.c.holder.is_(None), mine, lanes.c.lease_until <= NOW, *dead)
+
+
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    """A lane that waits for a shift."""
+
+    name: str
+    run_id: int | None
+    """The run that goes first of those that have something due; None: only what a dead shift left."""
+    priority: int
+    """That run's."""
+
+
+async def due_lanes(
+    connection: AsyncConnection, names: Collection[str], holder: str, now: datetime, *, sole: bool
+) -> list[DueLane]:
+    """Those of the lanes that `holder`, or a worker for it, may take and that have something to do."""
+    asked = {"names": as_values(connection, names), "of_holder": holder, "now": now}
+    orphaned, work = _waiting(is_sqlite(connection), sole)
+    found = {name: DueLane(name, None, 0) for name in await connection.scalars(orphaned, asked)}
+    found |= {
+        row.name: DueLane(*row) for row in await connection.execute(work, asked)
+    }  # the last one is the first to go
+    return list(found.values())
+
+
+@cache
+def _waiting(sqlite: bool, sole: bool) -> tuple[Select[Any], Select[Any]]:
+    """The lanes on which a dead shift left something, and those with something due: with its runs, the first to go
+    last."""
+    free = (is_among(sqlite, lanes.c.name, "names"), _free(sole))
+    running = or_(lanes.c.paused_reason.is_(None), lanes.c.paused_until <= NOW)
+    due = select(jobs.c.id).where(
+        jobs.c.run_id == runs.c.id,
+        jobs.c.lane == lanes.c.name,
+        IS_PENDING,
+        jobs.c.due_at <= NOW,
+    )
+    work = (
+        select(lanes.c.name, runs.c.id, runs.c.priority)
+        .join_from(lanes, runs, due.correlate(lanes, runs).exists())
+        .where(*free, running, runs.c.state == RunState.RUNNING.value)
+        .order_by(lanes.c.name, runs.c.priority, runs.c.nominal_at.desc(), runs.c.id.desc())
+    )
+    left = select(jobs.c.id).where(jobs.c.lane == lanes.c.name, jobs.c.state == JobState.SENDING.value, OPEN)
+    return select(lanes.c.name).where(*free, left.exists()), work
+
+
+async def held_lanes(connection: AsyncConnection, now: datetime) -> set[str]:
+    """The lanes whose holder's lease runs."""
+    held = select(lanes.c.name).where(lanes.c.holder.is_not(None), lanes.c.lease_until > now)
+    return set(await connection.scalars(held))
+
+
+async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_until: datetime) -> None:
+    """Renew the lease; raises LaneLost, at the latest from the commit, where the epoch has moved on."""
+
+    def check(met: int) -> None:
+        if met != 1:
+            raise LaneLost(name)
+
+    given = {"of_lane": name, "of_epoch": epoch, "lease_until": lease_until}
+    await execute_later(connection, _HOLD, given, check)
+
+
+async def note_sends(connection: AsyncConnection, name: str, until: datetime) -> None:
+    """Sends may go out up to `until`: whoever owns the lane next starts its limits from there."""
+    await execute_later(connection, _NOTE_SENDS, {"of_lane": name, "last_sent_at": until})
+
+
+async def note_last_call(connection: AsyncConnection, name: str, epoch: int, at: datetime) -> None:
+    """As `note_sends`, by whoever still owns the lane, of a call that began later than was said before."""
+    later = update(lanes).where(lanes.c.name == name, lanes.c.epoch == epoch, lanes.c.last_sent_at < at)
+    await connection.execute(later.values(last_sent_at=at))
+
+
+async def release_lane(connection: AsyncConnection, name: str, epoch: int) -> None:
+    statement = update(lanes).where(lanes.c.name == name, lanes.c.epoch == epoch)
+    await connection.execute(statement.values(holder=None, lease_until=None))
+
+
+async def pause_lane(
+    connection: AsyncConnection, name: str, reason: str, until: datetime | None, *, holder: str | None = None
+) -> None:
+    """Nothing is sent on the lane until `until`, or with None until its sender is well again. `holder`: who says so,
+    and is not heard where another has the lane meanwhile."""
+    paused = update(lanes).where(lanes.c.name == name)
+    if holder is not None:
+        paused = paused.where(or_(lanes.c.holder.is_(None), lanes.c.holder == holder))
+    await connection.execute(paused.values(paused_reason=reason, paused_until=until))
+
+
+async def resume_lane(connection: AsyncConnection, name: str) -> None:
+    """The sender is well again. A pause that has its own end is left alone."""
+    unwell = update(lanes).where(lanes.c.name == name, lanes.c.paused_until.is_(None))
+    await connection.execute(unwell.values(paused_reason=None))

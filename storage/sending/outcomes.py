@@ -1,0 +1,163 @@
+"""How calls ended, stored with the next slice: the attempts' ends, the jobs' next states, their histories."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Insert,
+    Integer,
+    Text,
+    Update,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from campaigns.outcomes import Accepted, Ack, Result
+from campaigns.states import RANK, JobState
+from storage.database.bulk import as_rows, by_dialect, given_rows
+from storage.database.engine import execute_later
+from storage.sending.history import EVENT
+from storage.sending.intents import KEY, Intent
+from storage.tables import NOW, Id, attempts, events, jobs, to_millis
+
+logger = logging.getLogger(__name__)
+
+FIRST_POLL = timedelta(seconds=1)
+_FIRST_POLL_MS: Final = FIRST_POLL // timedelta(milliseconds=1)
+LONGEST_DETAIL: Final = 1_000
+"""Characters of a provider's own words that are kept."""
+_ENDED: Final[dict[str, TypeEngine[Any]]] = {
+    "ended_at": BigInteger(),
+    "outcome": Text(),
+    "http_status": Integer(),
+    "code": Text(),
+    "detail": Text(),
+    "request_id": Text(),
+    "latency_ms": Integer(),
+}
+_MOVED: Final[dict[str, TypeEngine[Any]]] = {
+    "state": Text(),
+    "reason": Text(),
+    "due_at": BigInteger(),
+    "held_by": Text(),
+    "held_since": BigInteger(),
+    "provider_message_id": Text(),
+    "cost_micros": BigInteger(),
+    "currency": Text(),
+    "accepted_at": BigInteger(),
+    "poll_at": BigInteger(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one job's part of a call ended."""
+
+    intent: Intent
+    result: Result
+    ack: Ack
+    ended_at: datetime
+    http_status: int | None
+    request_id: str | None
+    latency_ms: int | None
+
+
+@by_dialect
+def _end_attempts(sqlite: bool) -> Update:
+    given = given_rows(sqlite, **KEY, **_ENDED)
+    return (
+        update(attempts)
+        .where(attempts.c.job_id == given.c.job_id, attempts.c.number == given.c.number)
+        .values({name: given.c[name] for name in _ENDED})
+    )
+
+
+@by_dialect
+def _move_jobs(sqlite: bool) -> Update:
+    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_MOVED)
+    return (
+        update(jobs)
+        .where(jobs.c.id == given.c.job_id, jobs.c.state == JobState.SENDING.value)
+        .values(
+            {name: given.c[name] for name in _MOVED}
+            | {
+                "code": given.c.job_code,
+                "due_at": func.coalesce(given.c.due_at, jobs.c.due_at),
+                "updated_at": NOW,
+            }
+        )
+    )
+
+
+@by_dialect
+def _tell_outcomes(sqlite: bool) -> Insert:
+    given = given_rows(sqlite, job_id=Id, ended_at=BigInteger(), state=Text(), said=Text())
+    told = select(given.c.job_id, given.c.ended_at, literal("shift"), given.c.state, given.c.said, NOW)
+    return insert(events).from_select([*EVENT, "stored_at"], told)
+
+
+async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Store how calls ended: the attempts' ends, the jobs' next states, the events."""
+    if not outcomes:
+        return
+
+    def check(stored: int) -> None:
+        if stored != len(outcomes):
+            logger.warning(
+                "Some outcomes came late: their jobs had moved on.",
+                extra={"action": "outcome_late", "late": len(outcomes) - stored},
+            )
+
+    given = {"rows": as_rows([_outcome_row(outcome) for outcome in outcomes]), "now": now}
+    await execute_later(connection, _end_attempts(connection), {"rows": given["rows"]})
+    await execute_later(connection, _move_jobs(connection), given, check)
+    await execute_later(connection, _tell_outcomes(connection), given)
+
+
+def _outcome_row(outcome: Outcome) -> dict[str, Any]:
+    """What of it an attempt, a job and an event keep; what is left out is null."""
+    ended_at = to_millis(outcome.ended_at)
+    row = {
+        "job_id": outcome.intent.job.id,
+        "number": outcome.intent.job.attempts + 1,
+        "ended_at": ended_at,
+        "http_status": outcome.http_status,
+        "request_id": outcome.request_id,
+        "latency_ms": outcome.latency_ms,
+        "state": outcome.ack.state.value,
+    }
+    result = outcome.result
+    if isinstance(result, Accepted):
+        row["outcome"] = "accepted"
+        row["provider_message_id"] = result.message_id
+        row["accepted_at"] = ended_at
+        row["poll_at"] = ended_at + _FIRST_POLL_MS if outcome.ack.state in RANK else None
+        if result.cost is not None:
+            row["cost_micros"], row["currency"] = result.cost.micros, result.cost.currency
+        return row
+    row["outcome"] = result.kind.value
+    row["code"] = result.code
+    row["detail"] = result.text[:LONGEST_DETAIL]
+    row["said"] = f"{result.code} {result.text}".strip()[:LONGEST_DETAIL]
+    return row | _held_row(outcome.ack, ended_at)
+
+
+def _held_row(ack: Ack, ended_at: int) -> dict[str, Any]:
+    return {
+        "reason": ack.reason,
+        "job_code": ack.code,
+        "due_at": to_millis(ack.due_at) if ack.due_at else None,
+        "held_by": ack.held_by,
+        "held_since": ended_at if ack.held_by else None,
+    }

@@ -1,0 +1,162 @@
+"""How many people an account has reached (its tier) and how many messages a campaign has sent today (its ramp)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Insert,
+    Select,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database.bulk import as_values, by_dialect, is_among
+from storage.database.engine import execute_later, is_sqlite
+from storage.tables import daily_sends, tier_counts, unique_recipients
+
+TIER_WINDOW: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class TierUse:
+    reached: int
+    """People reached outside a window in the last 24 hours."""
+    oldest_at: datetime | None
+    already: frozenset[str]
+    """Those of the asked phones that are among them."""
+
+
+_person: Final = unique_recipients.c
+_count: Final = tier_counts.c
+_ACCOUNT: Final = bindparam("of_account", type_=Text())
+_SINCE: Final = bindparam("from_then", type_=_person.at.type)
+
+
+def _reached_after(since: ColumnElement[datetime]) -> Select[int]:
+    return select(func.count()).where(_person.account == _ACCOUNT, _person.at > since)
+
+
+_OLDEST: Final = (
+    select(func.min(_person.at, type_=_person.at.type))
+    .where(_person.account == _ACCOUNT, _person.at > _SINCE)
+    .scalar_subquery()
+)
+_SLID: Final = (
+    _count.reached
+    - _reached_after(_count.since).where(_person.at <= _SINCE).scalar_subquery()
+    + _reached_after(_SINCE).where(_person.at <= _count.since).scalar_subquery()
+)
+"""The count of those reached after a moment: only who is between the count's own and that one is read. Clocks differ,
+and it may be the earlier."""
+_IS_USEFUL: Final = and_(
+    _count.account == _ACCOUNT, _count.since > bindparam("long_ago", type_=_count.since.type)
+)
+"""Of a count that is older than whom it counted, they may be purged: it is made anew."""
+_SLIDE: Final = update(tier_counts).where(_IS_USEFUL).values(reached=_SLID, since=_SINCE)
+_READ: Final = select(_SLID, _OLDEST).where(_IS_USEFUL)
+_READ_ALL: Final = select(_reached_after(_SINCE).scalar_subquery(), _OLDEST)
+
+
+def _these(sqlite: bool) -> ColumnElement[bool]:
+    # By their phones alone, never by `at`: a planner that believes few to be recent would read them all.
+    return and_(_person.account == _ACCOUNT, is_among(sqlite, _person.phone, "phones"))
+
+
+@by_dialect
+def _among(sqlite: bool) -> Select[str, datetime]:
+    return select(_person.phone, _person.at).where(_these(sqlite))
+
+
+@by_dialect
+def _grow(sqlite: bool) -> Update:
+    already = select(func.count().filter(_person.at > _count.since)).where(_these(sqlite)).scalar_subquery()
+    more = bindparam("more", type_=BigInteger())
+    return (
+        update(tier_counts).where(_count.account == _ACCOUNT).values(reached=_count.reached + more - already)
+    )
+
+
+@by_dialect
+def _reach(is_sqlite: bool) -> Insert:
+    insert = (sqlite.insert if is_sqlite else postgresql.insert)(unique_recipients)
+    return insert.on_conflict_do_update(index_elements=["account", "phone"], set_={"at": insert.excluded.at})
+
+
+async def tier_use(
+    connection: AsyncConnection, account: str, phones: Sequence[str], now: datetime
+) -> TierUse:
+    """How much of the account's tier is used. Who decides by it holds the account's lock, and has slid its count."""
+    asked = _asked(account, now)
+    read = (await connection.execute(_READ, asked)).first()
+    reached, oldest_at = read or (await connection.execute(_READ_ALL, asked)).one()
+    among = {"of_account": account, "phones": as_values(connection, phones)}
+    rows = await connection.execute(_among(connection), among)
+    already = frozenset(phone for phone, at in rows if at > now - TIER_WINDOW)
+    return TierUse(reached, oldest_at, already)
+
+
+async def slide_count(connection: AsyncConnection, account: str, now: datetime) -> None:
+    """Bring the count of the account's people to the 24 hours before `now`. The caller holds the account's lock."""
+    asked = _asked(account, now)
+    if (await connection.execute(_SLIDE, asked)).rowcount:
+        return
+    reached, _ = (await connection.execute(_READ_ALL, asked)).one()
+    count = {"since": now - TIER_WINDOW, "reached": reached}
+    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    statement = insert(tier_counts).values(account=account, **count)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["account"], set_=count))
+
+
+def _asked(account: str, now: datetime) -> dict[str, Any]:
+    since = now - TIER_WINDOW
+    return {"of_account": account, "from_then": since, "long_ago": since - TIER_WINDOW}
+
+
+async def note_reached(
+    connection: AsyncConnection, account: str, phones: Sequence[str], at: datetime
+) -> None:
+    """These people are reached outside a window now; who was before counts from now on. The caller has slid the
+    account's count in this same transaction."""
+    if not phones:
+        return
+    people = as_values(connection, phones)
+    grown = {"of_account": account, "phones": people, "more": len(set(phones))}
+    await execute_later(connection, _grow(connection), grown)
+    rows = [{"account": account, "phone": phone, "at": at} for phone in sorted(phones)]
+    await connection.execute(_reach(connection), rows)
+
+
+async def sends_by_day(connection: AsyncConnection, lane: str, campaign_id: int) -> dict[str, int]:
+    """How many the campaign has sent on the lane on each day, YYYY-MM-DD -> count, the first day first."""
+    found = (
+        select(daily_sends.c.day, daily_sends.c.sent)
+        .where(daily_sends.c.lane == lane, daily_sends.c.campaign_id == campaign_id)
+        .order_by(daily_sends.c.day)
+    )
+    return dict((await connection.execute(found)).all())
+
+
+async def note_daily_sends(
+    connection: AsyncConnection, lane: str, campaign_id: int, day: str, more: int
+) -> None:
+    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    statement = insert(daily_sends).values(lane=lane, campaign_id=campaign_id, day=day, sent=more)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["lane", "campaign_id", "day"],
+            set_={"sent": daily_sends.c.sent + statement.excluded.sent},
+        )
+    )

@@ -1,0 +1,138 @@
+"""The processes that work on one database, and what they have before them: for people to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import JobState, RunState
+from storage.database.engine import is_sqlite
+from storage.tables import attempts, jobs, lanes, runs, workers
+
+SILENT: Final = timedelta(seconds=15)
+"""A process not heard of for as long is dead, stopped or cut off."""
+FORGOTTEN: Final = timedelta(days=1)
+MOST: Final = 10_000
+"""A lane's backlog is counted up to here."""
+RATE_OVER: Final = timedelta(seconds=10)
+_NEWEST: Final = 20_000
+"""Attempts looked at for the lanes' rates."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    name: str
+    kind: str
+    host: str
+    pid: int
+    places: int | None
+    leads: bool
+    since: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """A lane as `drumbeat workers` shows it."""
+
+    name: str
+    holder: str | None
+    lease_until: datetime | None
+    paused: str | None
+    backlog: int
+    """Messages that are due, at most MOST."""
+    lag_seconds: float | None
+    """For how long the one that waits longest has been due."""
+    per_second: float
+    """Calls begun, over the last few seconds."""
+
+
+async def server_time(connection: AsyncConnection) -> datetime:
+    """What the PostgreSQL server takes the time to be: what all machines can agree on."""
+    seconds = await connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())"))
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+async def report_worker(connection: AsyncConnection, row: WorkerRow) -> None:
+    """Say that the process is alive; what has long been silent is forgotten."""
+    values = {column: getattr(row, column) for column in WorkerRow.__slots__}
+    insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(workers).values(values)
+    told = insert.on_conflict_do_update(
+        index_elements=[workers.c.name], set_={"seen_at": row.seen_at, "leads": row.leads}
+    )
+    await connection.execute(told)
+    await connection.execute(delete(workers).where(workers.c.seen_at < row.seen_at - FORGOTTEN))
+
+
+async def retire_worker(connection: AsyncConnection, name: str) -> None:
+    """The process has ended in good order."""
+    await connection.execute(delete(workers).where(workers.c.name == name))
+
+
+async def list_workers(connection: AsyncConnection) -> list[WorkerRow]:
+    """Clocks and runners first, then workers; the oldest first."""
+    found = select(workers).order_by(workers.c.kind, workers.c.since)
+    return [WorkerRow(*row) for row in await connection.execute(found)]
+
+
+async def view_lanes(connection: AsyncConnection, now: datetime) -> list[LaneView]:
+    """Every lane, by name."""
+    rates = await call_rates(connection, now)
+    found = await connection.execute(select(lanes).order_by(lanes.c.name))
+    views = []
+    for row in found.all():
+        backlog, oldest = await _backlog(connection, row.name, now)
+        paused = row.paused_reason if row.paused_until is None or row.paused_until > now else None
+        held = row.holder is not None and row.lease_until is not None and row.lease_until > now
+        views.append(
+            LaneView(
+                row.name,
+                row.holder if held else None,
+                row.lease_until if held else None,
+                paused,
+                backlog,
+                (now - oldest).total_seconds() if oldest else None,
+                rates.get(row.name, 0.0),
+            )
+        )
+    return views
+
+
+async def _backlog(connection: AsyncConnection, lane: str, now: datetime) -> tuple[int, datetime | None]:
+    due = (
+        select(jobs.c.due_at)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(
+            runs.c.state == RunState.RUNNING.value,
+            jobs.c.lane == lane,
+            jobs.c.state == JobState.PENDING.value,
+            jobs.c.due_at <= now,
+        )
+        .limit(MOST)  # each run's come in the order of its index, so the oldest is among them
+        .subquery()
+    )
+    counted = select(func.count(), func.min(due.c.due_at, type_=jobs.c.due_at.type))
+    count, oldest = (await connection.execute(counted)).one()
+    return count, oldest
+
+
+async def call_rates(connection: AsyncConnection, now: datetime) -> dict[str, float]:
+    """Calls begun per second over the last RATE_OVER, by lane; of very many over the newest attempts' time."""
+    newest = select(attempts.c.lane, attempts.c.intent_at).order_by(attempts.c.id.desc()).limit(_NEWEST)
+    recent = newest.subquery()
+    oldest = func.min(recent.c.intent_at, type_=recent.c.intent_at.type)
+    counted = (
+        select(recent.c.lane, func.count(), oldest)
+        .where(recent.c.intent_at > now - RATE_OVER)
+        .group_by(recent.c.lane)
+    )
+    found = (await connection.execute(counted)).all()
+    seconds = RATE_OVER.total_seconds()
+    if sum(count for _, count, _ in found) == _NEWEST:
+        seconds = max(0.1, (now - min(since for _, _, since in found)).total_seconds())
+    return {lane: count / seconds for lane, count, _ in found}

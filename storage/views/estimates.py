@@ -1,0 +1,104 @@
+"""Who is still to be written to, a page at a time: what an estimate is made from. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Column, Row, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.money.markets import LONGEST_PREFIX
+from campaigns.states import JobState
+from storage.runs.editions import of_audience
+from storage.sending.intents import DueJob
+from storage.tables import jobs, recipients
+
+PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A message that is still to be decided about, on its lane, and not before `due_at`."""
+
+    job: DueJob
+    lane: str
+    due_at: datetime | None
+
+
+async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int:
+    counted = select(func.count()).where(of_audience(campaign_id))
+    return (await connection.execute(counted)).scalar_one()
+
+
+async def count_pending(connection: AsyncConnection, run_id: int) -> int:
+    counted = select(func.count()).where(jobs.c.run_id == run_id, jobs.c.state == JobState.PENDING)
+    return (await connection.execute(counted)).scalar_one()
+
+
+async def count_by_prefix(connection: AsyncConnection, campaign_id: int) -> list[tuple[str, int]]:
+    """How many recipients' numbers begin alike, as far as a market goes: the plus and four digits."""
+    prefix = func.substr(recipients.c.phone, 1, 1 + LONGEST_PREFIX)
+    counted = select(prefix, func.count()).where(of_audience(campaign_id)).group_by(prefix).order_by(prefix)
+    return [(start, number) for start, number in await connection.execute(counted)]
+
+
+async def future_jobs(
+    connection: AsyncConnection, campaign_id: int, lanes: Sequence[str]
+) -> AsyncIterator[list[Prospect]]:
+    """The jobs that a launch would make, in pages; their ids are 0. A contact's lane follows from its bucket."""
+    person = recipients.c
+    query = select(
+        person.phone,
+        person.region,
+        person.timezone,
+        person.consent_at,
+        person.bucket,
+        person.send_at,
+    ).where(of_audience(campaign_id))
+    async for rows in _pages(connection, query, person.phone):
+        yield [Prospect(_job(row, 0, 0), lanes[row.bucket % len(lanes)], row.send_at) for row in rows]
+
+
+async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterator[list[Prospect]]:
+    """The jobs of a run that were neither sent nor ended, in pages."""
+    person = recipients.c
+    query = (
+        select(
+            jobs.c.id, jobs.c.phone, jobs.c.attempts, jobs.c.held_by, jobs.c.variant, jobs.c.lane, jobs.c.due_at,
+            person.region, person.timezone, person.consent_at,
+        )
+        .join(recipients, person.id == jobs.c.recipient_id)
+        .where(jobs.c.run_id == run_id, jobs.c.state == JobState.PENDING)
+    )  # fmt: skip
+    async for rows in _pages(connection, query, jobs.c.phone):
+        yield [
+            Prospect(_job(row, row.id, run_id, row.attempts, row.held_by, row.variant), row.lane, row.due_at)
+            for row in rows
+        ]
+
+
+async def _pages(
+    connection: AsyncConnection, query: Select[Any], phone: Column[str]
+) -> AsyncIterator[Sequence[Row[Any]]]:
+    """By phone: the indexes of an audience and of a run have it next, so each page is read and nothing before it."""
+    last = ""
+    while rows := (await connection.execute(query.where(phone > last).order_by(phone).limit(PAGE))).all():
+        last = rows[-1].phone
+        yield rows
+
+
+def _job(
+    row: Row[Any],
+    id: int,
+    run_id: int,
+    attempts: int = 0,
+    held_by: str | None = None,
+    variant: str | None = None,
+) -> DueJob:
+    """Without the cells: no rule asks about them."""
+    return DueJob(
+        id, run_id, row.phone, attempts, held_by, "{}", row.region, row.timezone, row.consent_at, variant
+    )

@@ -1,0 +1,97 @@
+"""What is still to be done: whether a runner may end, and what it would wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import AWAITING_RECEIPT, JobState, RunState
+from storage.receipts.receipts import OPEN
+from storage.sending.lanes import read_lanes
+from storage.sending.windows import any_unknown_window
+from storage.tables import jobs, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    sendable: bool
+    """A job is being sent, or is due on a lane that is not waiting for a person or the provider's gateway."""
+    retry_at: datetime | None
+    """When the next job that waits for nothing but time is due, or its lane's back-off ends."""
+    doubtful: int
+    awaiting: int
+
+
+async def look_ahead(connection: AsyncConnection, served: Collection[str], now: datetime) -> Outlook:
+    """What the running runs still have to do on the lanes `served`; others wait for their settings."""
+    lanes = await read_lanes(connection)
+    waiting = (
+        select(jobs.c.lane, func.min(jobs.c.due_at, type_=jobs.c.due_at.type))
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(runs.c.state == RunState.RUNNING, jobs.c.state == JobState.PENDING)
+        .group_by(jobs.c.lane)
+    )
+    moments: list[datetime] = []
+    for name, due_at in await connection.execute(waiting):
+        lane = lanes.get(name)
+        if (
+            lane is None
+            or name not in served
+            or (lane.paused_reason is not None and lane.paused_until is None)
+        ):
+            continue
+        moments.append(max(due_at, lane.paused_until) if lane.paused_until else due_at)
+    return Outlook(
+        sendable=any(moment <= now for moment in moments)
+        or await _any_sending(connection, served)
+        or await any_unknown_window(connection, served),
+        retry_at=min(moments, default=None),
+        doubtful=await _count(connection, JobState.IN_DOUBT),
+        awaiting=await _count(connection, *AWAITING_RECEIPT),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Messages of one lane that wait for the same rule."""
+
+    lane: str
+    run_state: RunState
+    held_by: str | None
+    messages: int
+    due_at: datetime
+    """When the first of them is."""
+
+
+async def pending_by_rule(connection: AsyncConnection) -> list[Pending]:
+    """Everything that waits in runs that have not ended."""
+    of = (jobs.c.lane, runs.c.state, jobs.c.held_by)
+    waiting = (
+        select(*of, func.count(), func.min(jobs.c.due_at, type_=jobs.c.due_at.type))
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), jobs.c.state == JobState.PENDING)
+        .group_by(*of)
+    )
+    return [Pending(lane, RunState(state), *rest) for lane, state, *rest in await connection.execute(waiting)]
+
+
+async def _any_sending(connection: AsyncConnection, served: Collection[str]) -> bool:
+    sending = (
+        select(jobs.c.id)
+        .where(jobs.c.lane.in_(served), jobs.c.state == JobState.SENDING.value, OPEN)
+        .limit(1)
+    )
+    return (await connection.execute(sending)).first() is not None
+
+
+async def _count(connection: AsyncConnection, *states: JobState) -> int:
+    counted = (
+        select(func.count())
+        .select_from(jobs.join(runs, runs.c.id == jobs.c.run_id))
+        .where(runs.c.state == RunState.RUNNING, jobs.c.state.in_(states))
+    )
+    return int((await connection.execute(counted)).scalar_one())

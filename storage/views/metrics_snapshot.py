@@ -1,0 +1,150 @@
+"""Where everything stands at one moment, for monitoring: a few set-based queries, none of them per lane or campaign."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, case, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import JobState, RunState
+from storage.receipts.receipts import OPEN
+from storage.sending.workers import call_rates
+from storage.tables import jobs, lanes, runs, webhook_refusals, webhooks, workers
+
+DUE: Final = "due"
+"""Instead of a rule: nothing holds the message but its lane's turn."""
+LATER: Final = "later"
+"""Instead of a rule: its own time has not come."""
+MOST_WEBHOOKS: Final = 10_000
+"""Webhooks not taken up that are counted; the oldest are among them."""
+_PENDING: Final = (
+    jobs.c.state == literal(JobState.PENDING.value, literal_execute=True),
+    jobs.c.run_id.in_(select(runs.c.id).where(runs.c.state == RunState.RUNNING.value)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    at: datetime
+    backlog: Mapping[tuple[str, str], int]
+    """Messages that wait in running campaigns, by lane and by the rule that holds them, DUE or LATER."""
+    lag: Mapping[str, float]
+    """Seconds for which a lane's longest waiting due message has been due."""
+    in_doubt: Mapping[str, int]
+    paused: Mapping[str, bool]
+    """Every lane, and whether it is paused."""
+    rates: Mapping[str, float]
+    """Calls begun per second on each lane, as `storage.sending.workers.call_rates` counts them."""
+    webhooks: Mapping[str, int]
+    """Not taken up yet, by account; at most MOST_WEBHOOKS in all."""
+    webhook_lag: Mapping[str, float]
+    """Seconds for which an account's oldest of them has waited."""
+    refusals: Mapping[str, int]
+    """Webhooks ever refused for a wrong or missing signature, by account."""
+    runs: Mapping[str, int]
+    """Runs that have not ended, by state."""
+    processes: Mapping[str, int]
+    """Processes heard of lately, by kind."""
+    leaders: int
+    """Those of them that lead: 1 where all is well."""
+
+
+async def read_standing(connection: AsyncConnection, now: datetime, heard_since: datetime) -> Standing:
+    """`heard_since`: a process silent since before it is not counted."""
+    due, held = await _due(connection, now), await _held(connection, now)
+    backlog = Counter({(row.lane, row.rule): row.waiting for row in held})
+    oldest: dict[str, datetime] = {}
+    for row in due:
+        backlog[row.lane, DUE] += row.waiting
+        oldest[row.lane] = min(row.oldest, oldest.get(row.lane, row.oldest))
+    told = await _webhooks(connection)
+    alive = await _alive(connection, heard_since)
+    refused = await connection.execute(select(webhook_refusals.c.account, webhook_refusals.c["count"]))
+    return Standing(
+        at=now,
+        backlog=backlog,
+        lag={lane: _seconds(since, now) for lane, since in oldest.items()},
+        in_doubt=await _in_doubt(connection),
+        paused=await _paused(connection, now),
+        rates=await call_rates(connection, now),
+        webhooks={row.account: row.waiting for row in told},
+        webhook_lag={row.account: _seconds(row.oldest, now) for row in told},
+        refusals=_dict(refused),
+        runs=await _runs(connection),
+        processes={row.kind: row.alive for row in alive},
+        leaders=sum(row.leading for row in alive),
+    )
+
+
+def _dict(rows: Iterable[Any]) -> dict[str, int]:
+    return {row[0]: row[1] for row in rows}
+
+
+def _seconds(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())
+
+
+async def _due(connection: AsyncConnection, now: datetime) -> Sequence[Row[Any]]:
+    """Counted within the index `ix_jobs_due`: of a large campaign nearly all that waits is due."""
+    oldest = func.min(jobs.c.due_at, type_=jobs.c.due_at.type)
+    due = select(jobs.c.run_id, jobs.c.lane, func.count().label("waiting"), oldest.label("oldest"))
+    return (
+        await connection.execute(
+            due.where(*_PENDING, jobs.c.due_at <= now).group_by(jobs.c.run_id, jobs.c.lane)
+        )
+    ).all()
+
+
+async def _held(connection: AsyncConnection, now: datetime) -> Sequence[Row[Any]]:
+    rule = func.coalesce(jobs.c.held_by, literal(LATER)).label("rule")
+    held = select(jobs.c.lane, rule, func.count().label("waiting")).where(*_PENDING, jobs.c.due_at > now)
+    return (await connection.execute(held.group_by(jobs.c.lane, "rule"))).all()
+
+
+async def _in_doubt(connection: AsyncConnection) -> dict[str, int]:
+    counted = select(jobs.c.lane, func.count()).where(OPEN, jobs.c.state == JobState.IN_DOUBT.value)
+    return _dict(await connection.execute(counted.group_by(jobs.c.lane)))
+
+
+async def _paused(connection: AsyncConnection, now: datetime) -> dict[str, bool]:
+    found = await connection.execute(select(lanes.c.name, lanes.c.paused_reason, lanes.c.paused_until))
+    return {name: reason is not None and (until is None or until > now) for name, reason, until in found}
+
+
+async def _webhooks(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    new = (
+        select(webhooks.c.account, webhooks.c.received_at)
+        .where(webhooks.c.processed_at.is_(None))
+        .order_by(webhooks.c.id)
+        .limit(MOST_WEBHOOKS)
+        .subquery()
+    )
+    oldest = func.min(new.c.received_at, type_=new.c.received_at.type)
+    counted = select(new.c.account, func.count().label("waiting"), oldest.label("oldest"))
+    return (await connection.execute(counted.group_by(new.c.account))).all()
+
+
+async def _runs(connection: AsyncConnection) -> dict[str, int]:
+    open_states = [RunState.RUNNING.value, RunState.PAUSED.value]
+    counted = select(runs.c.state, func.count()).where(runs.c.state.in_(open_states)).group_by(runs.c.state)
+    found = _dict(await connection.execute(counted))
+    return {state: found.get(state, 0) for state in open_states}
+
+
+async def _alive(connection: AsyncConnection, heard_since: datetime) -> Sequence[Row[Any]]:
+    leading = func.sum(case((workers.c.leads, 1), else_=0)).label("leading")
+    heard = select(workers.c.kind, func.count().label("alive"), leading).where(
+        workers.c.seen_at >= heard_since
+    )
+    return (await connection.execute(heard.group_by(workers.c.kind))).all()
+
+
+async def anyone_leads(connection: AsyncConnection, heard_since: datetime) -> bool:
+    """Whether a runner or a clock that leads was heard of since then."""
+    leading = select(workers.c.name).where(workers.c.leads, workers.c.seen_at >= heard_since).limit(1)
+    return (await connection.execute(leading)).first() is not None

@@ -1,0 +1,94 @@
+"""A campaign at a glance: its runs, its paused lanes and its budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.money.costs import from_micros
+from campaigns.states import CampaignState, RunState
+from storage.runs.editions import rejected_of_run
+from storage.runs.occurrences import SCHEDULED
+from storage.tables import budgets, campaigns, lanes, runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run of the campaign."""
+
+    id: int
+    kind: str
+    """scheduled, retry or test."""
+    parent_id: int | None
+    nominal_at: datetime
+    state: RunState
+    reason: str | None
+    jobs: int
+    rejected: int
+    """Rows of its list that were rejected; of side runs, none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanePause:
+    """A lane that sends nothing for now."""
+
+    lane: str
+    reason: str
+    until: datetime | None
+    """None: until its sender is well, or a person resumes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """What is used of one budget."""
+
+    budget: str
+    """`run 12`, `day 2026-12-01` or `month 2026-12`."""
+    currency: str
+    reserved: Decimal
+    spent: Decimal
+
+
+async def newest_runs(connection: AsyncConnection, campaign_id: int, limit: int) -> list[RunLine]:
+    """The campaign's runs of every kind, the newest first."""
+    columns = [runs.c[name] for name in RunLine.__slots__ if name != "rejected"]
+    rejected = case((SCHEDULED, rejected_of_run()), else_=0).label("rejected")
+    newest = select(*columns, rejected).where(runs.c.campaign_id == campaign_id).order_by(runs.c.id.desc())
+    rows = await connection.execute(newest.limit(limit))
+    return [RunLine(**{**row, "state": RunState(row["state"])}) for row in rows.mappings()]
+
+
+async def paused_lanes(connection: AsyncConnection, names: Sequence[str], now: datetime) -> list[LanePause]:
+    """Those of the lanes that are paused."""
+    columns = (lanes.c.name, lanes.c.paused_reason, lanes.c.paused_until)
+    lasting = or_(lanes.c.paused_until.is_(None), lanes.c.paused_until > now)
+    paused = select(*columns).where(lanes.c.name.in_(names), lanes.c.paused_reason.is_not(None), lasting)
+    return [LanePause(*row) for row in await connection.execute(paused.order_by(lanes.c.name))]
+
+
+async def budget_use(connection: AsyncConnection, campaign_id: int, limit: int = 3) -> list[BudgetUse]:
+    """The newest budgets of each kind that were drawn on. Their keys are CAMPAIGN:KIND:WHICH."""
+    found = []
+    for kind in ("run", "day", "month"):
+        mine = f"{campaign_id}:{kind}:"
+        drawn = select(budgets).where(budgets.c.key.startswith(mine, autoescape=True))
+        newest = drawn.order_by(func.length(budgets.c.key).desc(), budgets.c.key.desc()).limit(limit)
+        for row in await connection.execute(newest):
+            which = row.key.removeprefix(mine)
+            reserved, spent = from_micros(row.reserved_micros), from_micros(row.spent_micros)
+            found.append(BudgetUse(f"{kind} {which}", row.currency, reserved, spent))
+    return found
+
+
+async def held_before_start(connection: AsyncConnection, now: datetime) -> list[tuple[str, str | None]]:
+    """(name, reason) of campaigns whose time has come and that are paused without ever having been launched."""
+    launched = select(runs.c.id).where(runs.c.campaign_id == campaigns.c.id, runs.c.kind == "scheduled")
+    held = select(campaigns.c.name, campaigns.c.reason).where(
+        campaigns.c.state == CampaignState.PAUSED, campaigns.c.start_at <= now, ~launched.exists()
+    )
+    return [(row.name, row.reason) for row in await connection.execute(held.order_by(campaigns.c.name))]

@@ -1,0 +1,52 @@
+"""`drumbeat campaign approve`: somebody has looked at it, and it may go as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, name_argument, run_async
+
+if TYPE_CHECKING:
+    from storage.audience.approvals import Approval
+
+
+@click.command()
+@name_argument
+@click.option("--by", metavar="WHO", help="Who approves it; default: the user of this computer.")
+@json_option
+@click.pass_obj
+def approve(context: Context, name: str, by: str | None, as_json: bool) -> None:
+    """Approve the campaign as it is now: message, recipients, rules, schedule and budget.
+
+    Any change to one of them voids it. [approval] in drumbeat.toml says which campaigns need it.
+    """
+    from terminal.output import print_json, say, suggest
+
+    approval, goes_on = run_async(_approve(context, name, by or _user()))
+    if as_json:
+        told = {"by": approval.by, "at": approval.at, "digest": approval.digest, "goes_on": goes_on}
+        print_json({"campaign": name, "done": "approved", **told})
+        return
+    say(f"{name} is approved by {approval.by}, as it is now: {approval.digest[:12]}.")
+    if goes_on:
+        say("It had waited for that; it goes on at its time.")
+    suggest(f"drumbeat campaign show {name}", "drumbeat run --until-idle")
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise click.UsageError("This computer's user has no name. Say --by WHO.") from error
+
+
+async def _approve(context: Context, name: str, by: str) -> tuple[Approval, bool]:
+    from scheduler.actions.approval import approve
+
+    async with context.database() as engine:
+        return await approve(engine, name, by)

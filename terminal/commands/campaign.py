@@ -1,0 +1,190 @@
+"""`drumbeat campaign`: what is there, what it would send, and steering it while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.approve import approve
+from terminal.commands.clone import clone, start
+from terminal.commands.estimate import estimate
+from terminal.commands.load import check, load
+from terminal.commands.options import confirm, json_option, name_argument, run_async, yes_option
+from terminal.commands.preview import preview
+from terminal.commands.retry import retry_failed
+from terminal.commands.schedule import backfill, next_
+from terminal.commands.show import show
+from terminal.commands.test import test
+from terminal.commands.winner import winner
+
+if TYPE_CHECKING:
+    from scheduler.actions.control import Resumed
+
+
+@click.group()
+def campaign() -> None:
+    """Check, load and steer campaigns."""
+
+
+campaign.add_command(check)
+campaign.add_command(load)
+campaign.add_command(show)
+campaign.add_command(preview)
+campaign.add_command(estimate)
+campaign.add_command(test)
+campaign.add_command(approve)
+campaign.add_command(start)
+campaign.add_command(winner)
+campaign.add_command(next_)
+campaign.add_command(backfill)
+campaign.add_command(retry_failed)
+campaign.add_command(clone)
+
+
+@campaign.command("list")
+@json_option
+@click.pass_obj
+def list_(context: Context, as_json: bool) -> None:
+    """Every campaign, the newest first."""
+    from terminal.output import print_json, print_table, suggest
+
+    lines = run_async(_list(context))
+    if as_json:
+        print_json(lines)
+        return
+    rows = [
+        (
+            line.name,
+            line.state,
+            line.category,
+            line.recipients,
+            line.rejected,
+            line.start_at,
+            line.reason or "",
+        )
+        for line in lines
+    ]
+    print_table(None, ("name", "state", "category", ">recipients", ">rejected", "starts at", "reason"), rows)
+    suggest("drumbeat campaign show NAME" if lines else "drumbeat campaign load SPEC --now")
+
+
+async def _list(context: Context) -> list[Any]:
+    from storage.audience.campaigns import list_campaigns
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        return await list_campaigns(connection)
+
+
+@campaign.command()
+@name_argument
+@click.option("--reason", default="paused by a person", help="Shown until it is resumed.")
+@json_option
+@click.pass_obj
+def pause(context: Context, name: str, reason: str, as_json: bool) -> None:
+    """Send nothing more; the messages under way are finished."""
+    run_async(_pause(context, name, reason))
+    _done(as_json, name, "paused", f"{name} is paused: {reason}.", f"drumbeat campaign resume {name}")
+
+
+async def _pause(context: Context, name: str, reason: str) -> None:
+    from scheduler.actions import control
+
+    async with context.database() as engine:
+        await control.pause(engine, name, reason)
+
+
+@campaign.command()
+@name_argument
+@json_option
+@click.pass_obj
+def resume(context: Context, name: str, as_json: bool) -> None:
+    """Go on where it was paused: the campaign, and its senders that wait for a person.
+
+    Exit code 6: it has not started yet, and needs approval.
+    """
+    resumed = run_async(_resume(context, name))
+    going = [*([name] if resumed.campaign else []), *resumed.lanes]
+    said = f"{' and '.join(going)} {'goes' if len(going) == 1 else 'go'} on."
+    _done(as_json, name, "resumed", said, "drumbeat run --until-idle", lanes=resumed.lanes)
+
+
+async def _resume(context: Context, name: str) -> Resumed:
+    from app.actions.approving import guard_of
+    from scheduler.actions import control
+
+    async with context.database() as engine:
+        return await control.resume(engine, name, guard_of(context.settings))
+
+
+@campaign.command()
+@name_argument
+@yes_option
+@json_option
+@click.pass_obj
+def cancel(context: Context, name: str, yes: bool, as_json: bool) -> None:
+    """End it; messages not sent yet never will be. There is no way back."""
+    from terminal.output import counted
+
+    confirm(f"Cancel {name} for good?", yes)
+    count = run_async(_cancel(context, name))
+    said = f"{name} is cancelled; {counted(count, 'message')} will not be sent."
+    _done(as_json, name, "cancelled", said, f"drumbeat report delivery {name}", cancelled=count)
+
+
+async def _cancel(context: Context, name: str) -> int:
+    from scheduler.actions import control
+
+    async with context.database() as engine:
+        return await control.cancel(engine, name)
+
+
+@campaign.command()
+@name_argument
+@click.option(
+    "--in-doubt",
+    "action",
+    type=click.Choice(["resend", "give-up"]),
+    required=True,
+    help="resend risks a second copy; give-up risks that none arrived.",
+)
+@yes_option
+@json_option
+@click.pass_obj
+def resolve(
+    context: Context, name: str, action: Literal["resend", "give-up"], yes: bool, as_json: bool
+) -> None:
+    """Decide about messages that may have left, where the provider cannot tell."""
+    from terminal.output import counted
+
+    if action == "resend":
+        confirm(f"Send the messages of {name} that are in doubt again? Some people may get two.", yes)
+    count = run_async(_resolve(context, name, action))
+    verb = "to be sent again" if action == "resend" else "given up"
+    _done(
+        as_json,
+        name,
+        action,
+        f"{counted(count, 'message')} {verb}.",
+        f"drumbeat report delivery {name}",
+        resolved=count,
+    )
+
+
+async def _resolve(context: Context, name: str, action: Literal["resend", "give-up"]) -> int:
+    from scheduler.actions import control
+
+    async with context.database() as engine:
+        return await control.resolve(engine, name, action)
+
+
+def _done(as_json: bool, name: str, what: str, sentence: str, then: str, **more: Any) -> None:
+    from terminal.output import print_json, say, suggest
+
+    if as_json:
+        print_json({"campaign": name, "done": what, **more})
+        return
+    say(sentence)
+    suggest(then)

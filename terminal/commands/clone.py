@@ -1,0 +1,101 @@
+"""`drumbeat campaign clone` and `start`: the same again under another name, and the start of a draft."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import Command, json_option, name_argument, run_async
+
+if TYPE_CHECKING:
+    from app.actions.scheduling import TimeFlags
+
+
+def _when(command: Command) -> Command:
+    options = (
+        click.option("--now", is_flag=True, help="Start as soon as a runner runs."),
+        click.option("--at", metavar="TIME", help="Start then, such as 2026-12-01T09:00."),
+        click.option("--timezone", metavar="ZONE", help="The zone of --at, such as Africa/Porto-Novo."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _times(now: bool, at: str | None, timezone: str | None) -> TimeFlags:
+    from app.actions.scheduling import TimeFlags
+
+    if now and at:
+        raise click.UsageError("Say either --now or --at.")
+    return TimeFlags(now, at, timezone=timezone)
+
+
+@click.command()
+@name_argument
+@click.argument("new", metavar="NEW")
+@_when
+@json_option
+@click.pass_obj
+def clone(
+    context: Context, name: str, new: str, now: bool, at: str | None, timezone: str | None, as_json: bool
+) -> None:
+    """The same message to the same people again, as the campaign NEW: a draft, unless a time is given.
+
+    The one time of a schedule is left out, cron and every stay. Exit code 6: it is there, and needs approval to start.
+    """
+    from terminal.output import counted, print_json, say, suggest
+
+    recipients, start_at = run_async(_clone(context, name, new, _times(now, at, timezone)))
+    if as_json:
+        told = {"of": name, "recipients": recipients, "start_at": start_at}
+        print_json({"campaign": new, "done": "cloned", **told})
+        return
+    when = f"starts at {start_at:%Y-%m-%d %H:%M:%S %Z}" if start_at else "is a draft"
+    say(f"{new} has {counted(recipients, 'recipient')} and {when}.")
+    suggest(
+        f"drumbeat campaign preview {new}",
+        "drumbeat run --until-idle" if start_at else f"drumbeat campaign start {new}",
+    )
+
+
+async def _clone(context: Context, name: str, new: str, times: TimeFlags) -> tuple[int, datetime | None]:
+    from app.actions.starting import start_campaign
+    from scheduler.actions.cloning import clone
+
+    async with context.database() as engine:
+        recipients = await clone(engine, name, new)
+        if not times.now and times.at is None:
+            return recipients, None
+        return recipients, await start_campaign(engine, context.settings, new, times)
+
+
+@click.command()
+@name_argument
+@_when
+@json_option
+@click.pass_obj
+def start(
+    context: Context, name: str, now: bool, at: str | None, timezone: str | None, as_json: bool
+) -> None:
+    """Start a draft: at the time that is given, else by its own schedule, else now.
+
+    Exit code 6: it needs approval.
+    """
+    from terminal.output import print_json, say, suggest
+
+    start_at = run_async(_start(context, name, _times(now, at, timezone)))
+    if as_json:
+        print_json({"campaign": name, "done": "started", "start_at": start_at})
+        return
+    say(f"{name} starts at {start_at:%Y-%m-%d %H:%M:%S %Z}.")
+    suggest("drumbeat run --until-idle")
+
+
+async def _start(context: Context, name: str, times: TimeFlags) -> datetime:
+    from app.actions.starting import start_campaign
+
+    async with context.database() as engine:
+        return await start_campaign(engine, context.settings, name, times)

@@ -1,0 +1,323 @@
+"""`drumbeat contacts`: who wants no more messages, since when and how we know it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import Command, existing_file, json_option, map_option, mapping, run_async
+
+if TYPE_CHECKING:
+    from app.actions.contacts import ImportReport, Person
+    from campaigns.intake.model import IntakeOptions
+    from campaigns.phones.stop_words import Action, Scope, StopWord
+    from storage.sending.optouts import LogEntry
+
+PARTIAL = 3
+
+_SCOPES = click.Choice(["marketing", "all"])
+_country_option = click.option(
+    "--default-country", metavar="CC", help="Country of numbers written without +, such as BJ."
+)
+_source_option = click.option(
+    "--source", metavar="TEXT", help="Who says so; default: the user of this computer."
+)
+
+
+@click.group()
+def contacts() -> None:
+    """Who wants no more messages, and all that is known of a person."""
+
+
+@contacts.command("import")
+@click.argument("path", metavar="FILE", type=existing_file)
+@click.option("--out/--in", "out", default=True, help="Opt them out (the default), or in again.")
+@click.option("--scope", type=_SCOPES, help="Of what; default: --out of marketing, --in to all.")
+@_source_option
+@_country_option
+@click.option("--phone-column", metavar="NAME", help="The column of the phone numbers.")
+@map_option
+@click.option("--delimiter", help="One of , ; | or tab; default: detected.")
+@click.option("--encoding", help="Such as utf-8 or cp1252; default: detected.")
+@click.option("--rejects", type=existing_file, help="Where bad rows go; default: rejects.csv.")
+@json_option
+@click.pass_obj
+def import_(
+    context: Context,
+    /,
+    path: Path,
+    out: bool,
+    scope: Scope | None,
+    source: str | None,
+    rejects: Path | None,
+    map_: tuple[str, ...],
+    as_json: bool,
+    **reading: Any,
+) -> int:
+    """Opt out everybody in a CSV, whose numbers are read as a campaign's are.
+
+    What a row says in a column action (out or in), scope, at, source or evidence goes before the options. The same file
+    again adds nothing. Exit code 3: some rows were rejected, the others hold.
+    """
+    from campaigns.intake.model import IntakeOptions
+    from terminal.output import print_json, suggest
+
+    options = IntakeOptions(landlines="accept", columns=mapping(map_), **reading)
+    action: Action = "out" if out else "in"
+    report = run_async(_import(context, path, options, action, scope, source or _user("import"), rejects))
+    if as_json:
+        print_json(report.json)
+    else:
+        _print_import(path, report)
+        suggest("drumbeat contacts list")
+    return PARTIAL if report.rejected else 0
+
+
+async def _import(
+    context: Context,
+    path: Path,
+    options: IntakeOptions,
+    action: Action,
+    scope: Scope | None,
+    source: str,
+    rejects: Path | None,
+) -> ImportReport:
+    from app.actions.contacts import import_words
+
+    async with context.database(create=True) as engine:
+        return await import_words(engine, path, options, action, scope, source, rejects=rejects)
+
+
+def _print_import(path: Path, report: ImportReport) -> None:
+    from terminal.output import near, print_facts, print_table, say
+
+    detected = report.detected
+    facts: list[tuple[str, Any]] = [
+        (
+            "read as",
+            f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
+        ),
+        ("by their cells", ", ".join(report.columns) or "nothing but the number"),
+        ("otherwise", f"{report.otherwise.action}, scope {report.scope}, source {report.otherwise.source}"),
+        ("rows", report.rows),
+        ("opted out", report.opted["out"]),
+        ("opted in", report.opted["in"]),
+        ("already so", report.unchanged),
+        ("said otherwise since", report.outdated),
+        ("rejected", report.rejected),
+    ]
+    if report.rejects_file:
+        facts.append(("rejected rows", f"{near(report.rejects_file)} (fix them there and import it)"))
+    print_facts(path.name, facts)
+    say()
+    if report.reasons:
+        print_table("Why rows were rejected", ("code", ">rows"), report.reasons.most_common())
+        first = [(one.line, one.column, one.reason) for one in report.first_rejects]
+        print_table(f"The first of them in {path.name}", (">line", "column", "what is wrong"), first)
+
+
+def _person_options(command: Command) -> Command:
+    options = (
+        click.argument("phone", metavar="PHONE"),
+        click.option("--scope", type=_SCOPES, help="Of what; default: out of marketing, in to all."),
+        click.option("--evidence", metavar="TEXT", help="How it is known, such as a ticket's number."),
+        _source_option,
+        _country_option,
+        json_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@contacts.command()
+@_person_options
+@click.pass_obj
+def optout(context: Context, /, scope: Scope | None, **said: Any) -> None:
+    """Send a person no more marketing, or nothing at all; from the next messages on."""
+    _say_for(context, _word("out", scope), **said)
+
+
+@contacts.command()
+@_person_options
+@click.pass_obj
+def optin(context: Context, /, scope: Scope | None, **said: Any) -> None:
+    """Write to a person again who has asked for it."""
+    _say_for(context, _word("in", scope), **said)
+
+
+def _word(action: Action, scope: Scope | None) -> StopWord:
+    from campaigns.phones.stop_words import StopWord, usual_scope
+
+    return StopWord(action, scope or usual_scope(action))
+
+
+def _say_for(
+    context: Context,
+    word: StopWord,
+    phone: str,
+    evidence: str | None,
+    source: str | None,
+    default_country: str | None,
+    as_json: bool,
+) -> None:
+    from app.actions.contacts import number_of
+    from terminal.output import print_json, say, suggest
+
+    number = number_of(phone, default_country)
+    out = [
+        entry.scope for entry in run_async(_append(context, number, word, source or _user("hand"), evidence))
+    ]
+    if as_json:
+        print_json({"phone": number, "action": word.action, "scope": word.scope, "opted_out": out})
+        return
+    say(f"{number} is opted out of {' and of '.join(out)}." if out else f"{number} is not opted out.")
+    suggest(f"drumbeat contacts show {number}")
+
+
+async def _append(
+    context: Context, phone: str, word: StopWord, source: str, evidence: str | None
+) -> Sequence[LogEntry]:
+    from app.actions.contacts import say_for
+    from campaigns.time.clock import utc_now
+    from storage.database.engine import writing
+
+    async with context.database(create=True) as engine, writing(engine) as connection:
+        return await say_for(connection, phone, word, source, evidence, utc_now())
+
+
+def _user(how: str) -> str:
+    """`hand:ada`: how it was said, and by which user of this computer."""
+    import getpass
+
+    try:
+        return f"{how}:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return how
+
+
+@contacts.command()
+@click.argument("phone", metavar="PHONE")
+@_country_option
+@json_option
+@click.pass_obj
+def show(context: Context, phone: str, default_country: str | None, as_json: bool) -> None:
+    """One person: opt-outs and how they are known, windows, room under the caps, and messages both ways."""
+    from app.actions.contacts import number_of
+    from terminal.output import print_json, suggest
+
+    person = run_async(_look_up(context, number_of(phone, default_country)))
+    if as_json:
+        print_json(person.json)
+        return
+    _print_person(person)
+    suggest(f"drumbeat why NAME {person.phone}", f"drumbeat contacts optout {person.phone}")
+
+
+async def _look_up(context: Context, phone: str) -> Person:
+    from app.actions.contacts import look_up
+    from campaigns.time.clock import utc_now
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        return await look_up(connection, phone, context.settings.caps, utc_now())
+
+
+def _print_person(person: Person) -> None:
+    from app.actions.contacts import one_line, standing
+    from terminal.output import print_facts, print_table, say
+
+    out = standing(person.log)
+    words = [f"{entry.scope} since {entry.at:%Y-%m-%d %H:%M:%S %Z}" for entry in out]
+    print_facts(person.phone, [("opted out of", ", ".join(words) or "nothing")])
+    say()
+    log = [(e.at, e.action, e.scope, one_line(e.source), one_line(e.evidence or "")) for e in person.log]
+    print_table("What was said about being written to", ("at", "action", "scope", "source", "evidence"), log)
+    windows = [
+        (w.lane, w.open_until, "open" if w.open_until > person.at else "closed", w.known_by)
+        for w in person.windows
+    ]
+    print_table("24-hour windows", ("lane", "until", "now", "known by"), windows)
+    if person.rooms:
+        rooms = [(room.words, room.left, room.frees_at) for room in person.rooms]
+        print_table("Room under the caps of drumbeat.toml", ("cap", ">left", "room again at"), rooms)
+    got = [(m.at, m.campaign, m.lane, m.category, m.state) for m in person.got]
+    print_table("Messages to them", ("at", "campaign", "lane", "category", "state"), got)
+    wrote = [(m.at, m.lane or m.account, one_line(m.text or "")) for m in person.wrote]
+    print_table("Messages from them", ("at", "to", "text"), wrote)
+
+
+@contacts.command("list")
+@click.option("--scope", type=_SCOPES, help="Only those who are opted out of it.")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, safe to open in a spreadsheet.")
+@click.pass_obj
+def list_(context: Context, scope: Scope | None, as_json: bool, as_csv: bool) -> None:
+    """Everybody who is opted out now, one line each, the longest out first."""
+    if as_json and as_csv:
+        raise click.UsageError("Say either --json or --csv.")
+    run_async(_list(context, scope, "json" if as_json else "csv" if as_csv else "table"))
+
+
+async def _list(context: Context, scope: Scope | None, format_: str) -> None:
+    from storage.database.engine import reading
+    from storage.sending.optouts import stream_opted_out
+
+    async with context.database() as engine, reading(engine) as connection:
+        printer = _Printer(sys.stdout, format_)
+        async for entry in stream_opted_out(connection, scope):
+            printer.write(entry)
+        printer.close()
+
+
+_COLUMNS = {"phone": 16, "scope": 9, "at": 23, "source": 24, "evidence": 0}
+"""What is printed of an opt-out, and how wide."""
+
+
+class _Printer:
+    """Prints opt-outs as they come: a million of them take no more memory than ten."""
+
+    def __init__(self, file: TextIO, format_: str) -> None:
+        self._file, self._format, self._count = file, format_, 0
+        if format_ == "csv":
+            self._csv(_COLUMNS)
+        elif format_ == "table":
+            self._line(_COLUMNS)
+
+    def write(self, entry: LogEntry) -> None:
+        from app.actions.contacts import one_line
+        from terminal.output import cell, to_json
+
+        values = {name: getattr(entry, name) for name in _COLUMNS}
+        match self._format:
+            case "json":
+                self._file.write(("[\n" if not self._count else ",\n") + to_json(values))
+            case "csv":
+                self._csv(values.values())
+            case _:
+                self._line(one_line(cell(value)) for value in values.values())
+        self._count += 1
+
+    def close(self) -> None:
+        from terminal.output import NOTHING
+
+        if self._format == "json":
+            self._file.write("\n]\n" if self._count else "[]\n")
+        elif self._format == "table" and not self._count:
+            self._file.write(f"{NOTHING}\n")
+
+    def _csv(self, cells: Iterable[Any]) -> None:
+        import csv
+
+        from app.views.exports import safe
+
+        csv.writer(self._file, lineterminator="\n").writerow([safe(value) for value in cells])
+
+    def _line(self, cells: Iterable[str]) -> None:
+        texts = (text.ljust(width) for text, width in zip(cells, _COLUMNS.values(), strict=True))
+        self._file.write("  ".join(texts).rstrip() + "\n")

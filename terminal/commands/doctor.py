@@ -1,0 +1,32 @@
+"""`drumbeat doctor`: what is wrong with the setup, and what to do about it."""
+
+from __future__ import annotations
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, run_async
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(context: Context, as_json: bool) -> int:
+    """Check settings, secrets, database and providers.
+
+    One line each, with what to do. Exit code 4 where something is wrong.
+    """
+    from app.wiring.checkup import check_up
+    from campaigns.errors import AccountError
+    from terminal.output import print_json, say, suggest
+
+    findings = run_async(check_up(context))
+    if as_json:
+        print_json(findings)
+    else:
+        for finding in findings:
+            say(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.said}")
+            if finding.fix and not finding.ok:
+                say(f"      Try: {finding.fix}")
+        suggest("drumbeat campaign check SPEC")
+    return 0 if all(finding.ok for finding in findings) else AccountError.exit_code

@@ -1,0 +1,61 @@
+"""`drumbeat emulator`: a strict imitation of the providers on this machine, to try things on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+T = TypeVar("T")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8899, show_default=True, help="0 takes a free one.")
+@click.option("--settings", default="{}", help="Options as a JSON object, such as '{\"read_percent\": 50}'.")
+@click.option(
+    "--faults", default="[]", help='Faults as a JSON list, such as \'[{"kind": "429", "times": 3}]\'.'
+)
+@click.option(
+    "--port-file", type=click.Path(path_type=Path), help="Write the bound port here once it answers."
+)
+def emulator(host: str, port: int, settings: str, faults: str, port_file: Path | None) -> None:
+    """Serve a strict imitation of the providers on this machine.
+
+    Ctrl-C ends it. The key is test-key. GET /_ledger tells what each recipient received.
+    """
+    from campaigns.errors import UsageError
+    from emulators.serve import run
+    from emulators.settings import Settings
+    from terminal.output import tell
+
+    def ready(bound: int) -> None:
+        if port_file is not None:
+            port_file.write_text(str(bound))
+        tell(f"Serving on http://{host}:{bound} (key: test-key). What arrived: http://{host}:{bound}/_ledger")
+
+    try:
+        options = _json_of("--settings", settings, dict)
+        chosen = Settings.parse(
+            {**options, "faults": [*options.get("faults", []), *_json_of("--faults", faults, list)]}
+        )
+        run(host, port, chosen, ready=ready)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from error
+    except OSError as error:
+        raise UsageError(
+            f"Port {port} of {host} cannot be had: {error.strerror}.", hint="--port 0"
+        ) from error
+
+
+def _json_of(option: str, text: str, kind: type[T]) -> T:
+    import json
+
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{option} is not JSON: {error}") from error
+    if not isinstance(value, kind):
+        raise ValueError(f"{option} must be a JSON {'object' if kind is dict else 'list'}")
+    return value

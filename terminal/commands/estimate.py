@@ -1,0 +1,160 @@
+"""`drumbeat campaign estimate`: whom it would reach, in which form, for how much and how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, name_argument, run_async
+
+if TYPE_CHECKING:
+    from scheduler.forecast.forecast import CostRange, Estimate
+
+
+@click.command()
+@name_argument
+@json_option
+@click.pass_obj
+def estimate(context: Context, name: str, as_json: bool) -> None:
+    """Whom it would reach now, in which form, for how much, and how long it would take. Sends nothing.
+
+    Of a campaign that is under way, what is left of it.
+    """
+    from terminal.output import print_json, suggest
+
+    found = run_async(_estimate(context, name))
+    if as_json:
+        print_json(_json(name, found))
+        return
+    _print(name, found)
+    suggest(f"drumbeat campaign show {name}")
+
+
+async def _estimate(context: Context, name: str) -> Estimate:
+    from app.actions.estimating import estimate_campaign
+    from storage.audience.campaigns import require
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        return await estimate_campaign(connection, await require(connection, name), context.settings)
+
+
+def _json(name: str, found: Estimate) -> dict[str, Any]:
+    totals = [{"currency": total.currency, "low": total.low, "high": total.high} for total in found.totals()]
+    return {
+        "campaign": name,
+        "at": found.at,
+        "recipients": found.recipients,
+        "sends": found.sends,
+        "skips": found.skips,
+        "waits": found.waits,
+        "held_back": {"rules": found.held, "share": found.held_share},
+        "forms": found.forms,
+        "windows": found.windows,
+        **(totals[0] if len(totals) == 1 else {"totals": totals}),
+        "unpriced": found.unpriced,
+        "by_country_and_category": [_cost_json(line) for line in _dearest_first(found)],
+        "budgets": [
+            {"budget": b.kind, "left": b.left.amount, "currency": b.left.currency, "enough": b.enough}
+            for b in found.budgets
+        ],
+        "duration_seconds": round(found.takes.total_seconds(), 3),
+        "ends_at": found.ends_at,
+        "bound_by": found.binding.name if found.binding else None,
+        "limits": [
+            {"limit": limit.name, "said": limit.said, "seconds": round(limit.takes.total_seconds(), 3)}
+            for limit in found.limits
+        ],
+    }
+
+
+def _dearest_first(found: Estimate) -> list[CostRange]:
+    return sorted(
+        found.costs.values(),
+        key=lambda line: (-line.high, line.country or "", line.category, line.currency or ""),
+    )
+
+
+def _cost_json(line: CostRange) -> dict[str, Any]:
+    """Without a currency no price is known, and none is told."""
+    priced = line.currency is not None
+    return {
+        "country": line.country,
+        "category": line.category,
+        "currency": line.currency,
+        "messages": line.messages,
+        "low": line.low if priced else None,
+        "high": line.high if priced else None,
+        "unpriced": line.unpriced,
+    }
+
+
+def _print(name: str, found: Estimate) -> None:
+    from terminal.output import print_facts, print_table, say
+
+    print_facts(f"{name}, from {found.at:%Y-%m-%d %H:%M} UTC on", _facts(found))
+    say()
+    _print_outcomes(found)
+    headings = ("country", "category", "currency", ">messages", ">low", ">high", ">unpriced")
+    rows = [tuple(_cost_json(line).values()) for line in _dearest_first(found)]
+    print_table("Cost", headings, rows)
+    limits = sorted(found.limits, key=lambda limit: limit.takes, reverse=True)
+    print_table(
+        "How long each limit alone would make it",
+        ("limit", "said", ">takes"),
+        [(limit.name, limit.said, _span(limit.takes.total_seconds())) for limit in limits],
+    )
+    for remark in _remarks(found):
+        say(remark)
+
+
+def _facts(found: Estimate) -> list[tuple[str, Any]]:
+    from campaigns.money.costs import plain
+    from terminal.output import percent
+
+    facts: list[tuple[str, Any]] = [("recipients", found.recipients), ("messages", found.sends)]
+    facts += [(f"of them as {form}", count) for form, count in found.forms.items()]
+    if found.held_share:
+        facts.append(("held back for a while", percent(found.held_share)))
+    facts += [(f"window {state} now", count) for state, count in found.windows.items()]
+    for total in found.totals():
+        facts.append(("cost", f"{plain(total.low)} to {plain(total.high)} {total.currency}"))
+    if found.unpriced:
+        facts.append(("without a price", found.unpriced))
+    bound = f", bound by {found.binding.name}" if found.binding else ""
+    return [*facts, ("takes", _span(found.takes.total_seconds()) + bound), ("ends at", found.ends_at)]
+
+
+def _print_outcomes(found: Estimate) -> None:
+    from app.views.messages import ENDED, WAITS
+    from terminal.output import print_table
+
+    rows = [("skipped", reason, ENDED.get(reason), count) for reason, count in found.skips.most_common()]
+    rows += [("waits", rule, WAITS.get(rule), count) for rule, count in found.waits.most_common()]
+    rows += [("held, then sent", rule, WAITS.get(rule), count) for rule, count in found.held.most_common()]
+    if rows:
+        print_table("Who gets nothing, or later", ("outcome", "reason", "what it means", ">count"), rows)
+
+
+def _remarks(found: Estimate) -> list[str]:
+    remarks = []
+    if found.unpriced:
+        remarks.append("Unpriced: no rate card or price is known; it is not counted as 0.")
+    for budget in found.budgets:
+        if not budget.enough:
+            left = f"{budget.left.amount:f} {budget.left.currency}"
+            remarks.append(f"The budget for the {budget.kind} has {left} left: that may not be enough.")
+    return remarks
+
+
+def _span(seconds: float) -> str:
+    """`2 d 3 h`, `4 min 10 s`, `0.5 s`: the two largest units."""
+    units = (("d", 86_400), ("h", 3_600), ("min", 60))
+    for place, (name, size) in enumerate(units):
+        if seconds >= size:
+            whole, rest = divmod(round(seconds), size)
+            smaller, unit = units[place + 1] if place + 1 < len(units) else ("s", 1)
+            return f"{whole} {name} {rest // unit} {smaller}"
+    return f"{seconds:.3g} s"

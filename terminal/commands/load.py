@@ -1,0 +1,169 @@
+"""`drumbeat campaign check` and `drumbeat campaign load`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import Command, existing_file, json_option, map_option, mapping, run_async
+
+if TYPE_CHECKING:
+    from app.actions.loading import Flags, Loaded
+
+PARTIAL = 3
+_TIMES = ("now", "at", "cron", "every", "timezone")
+_AUDIENCE = (
+    "csv",
+    "default_country",
+    "phone_column",
+    "delimiter",
+    "encoding",
+    "duplicates",
+    "landlines",
+    "max_reject_percent",
+)
+
+
+def _intake_options(command: Command) -> Command:
+    options = (
+        click.option(
+            "--default-country", metavar="CC", help="Country of numbers written without +, such as BJ."
+        ),
+        click.option("--phone-column", metavar="NAME", help="The column of the phone numbers."),
+        map_option,
+        click.option("--delimiter", help="One of , ; | or tab; default: detected."),
+        click.option("--encoding", help="Such as utf-8 or cp1252; default: detected."),
+        click.option(
+            "--duplicates",
+            type=click.Choice(["first", "last", "reject"]),
+            help="Which row of a number stays.",
+        ),
+        click.option("--landlines", type=click.Choice(["reject", "accept"]), help="Numbers of landlines."),
+        click.option(
+            "--max-reject-percent", type=click.FloatRange(0, 100), help="More bad rows block it; default 20."
+        ),
+        click.option("--rejects", type=existing_file, help="Where bad rows go; default: rejects.csv."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("path", metavar="SPEC|CSV", type=existing_file)
+@click.option("--csv", type=existing_file, help="Another CSV than the file names.")
+@_intake_options
+@json_option
+@click.pass_obj
+def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
+    """Look at a campaign file, or a CSV alone, as a load would. Writes nothing but the rejected rows.
+
+    Exit code 3: some rows were rejected; 5: it could not be loaded.
+    """
+    from terminal.output import suggest
+
+    loaded = _done(_check(context, path, _flags(flags)), as_json)
+    if not as_json and loaded.campaign:
+        suggest(f"drumbeat campaign load {path} --now")
+    return PARTIAL if loaded.report.rejected else 0
+
+
+async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
+    from app.actions.loading import check_campaign, check_csv
+
+    if path.suffix.lower() == ".toml":
+        return await check_campaign(context.settings, path, flags)
+    return await check_csv(path, flags)
+
+
+@click.command()
+@click.argument("spec", metavar="SPEC", type=existing_file)
+@click.option("--csv", type=existing_file, help="Another CSV than the file names.")
+@click.option("--now", is_flag=True, help="Start as soon as a runner runs.")
+@click.option("--at", metavar="TIME", help="Start then, such as 2026-12-01T09:00.")
+@click.option("--cron", metavar="CRON", help='Again and again: minute hour day month weekday, "0 9 * * mon".')
+@click.option("--every", metavar="TIME", help="Again and again from --at or --now on, such as 1d.")
+@click.option("--timezone", metavar="ZONE", help="The zone of these times, such as Africa/Porto-Novo.")
+@_intake_options
+@json_option
+@click.pass_obj
+def load(context: Context, /, spec: Path, as_json: bool, **flags: Any) -> int:
+    """Store a campaign and its recipients. Loading the same file again adds nothing twice.
+
+    Exit code 3: loaded, and some rows were rejected; 5: nothing was done; 6: loaded, and it needs approval to start.
+    """
+    from campaigns.errors import Stopped
+    from terminal.output import suggest
+
+    loaded = _done(_load(context, spec, _flags(flags)), as_json)
+    if loaded.held and flags["now"]:
+        raise Stopped(
+            f"{loaded.campaign} is loaded, and does not start. {loaded.held}",
+            hint=f"drumbeat campaign approve {loaded.campaign}, then drumbeat campaign start {loaded.campaign}",
+        )
+    if not as_json:
+        suggest(*_fix(loaded, spec), f"drumbeat campaign preview {loaded.campaign}", _start(loaded, spec))
+    return PARTIAL if loaded.report.rejected else 0
+
+
+async def _load(context: Context, spec: Path, flags: Flags) -> Loaded:
+    from app.actions.loading import load_campaign
+
+    async with context.database(create=True) as engine:
+        return await load_campaign(engine, context.settings, spec, flags)
+
+
+def _fix(loaded: Loaded, spec: Path) -> list[str]:
+    from terminal.output import near
+
+    report = loaded.report
+    rejects = None if loaded.each_run or report.known == report.rejected else report.rejects_file
+    return [f"drumbeat campaign load {spec} --csv {near(rejects)}   (once fixed)"] if rejects else []
+
+
+def _start(loaded: Loaded, spec: Path) -> str:
+    return "drumbeat run --until-idle" if loaded.start_at else f"drumbeat campaign load {spec} --now"
+
+
+def _flags(given: dict[str, Any]) -> Flags:
+    from app.actions.loading import Flags
+    from app.actions.scheduling import TimeFlags
+
+    audience = {key: given[key] for key in _AUDIENCE if given.get(key) is not None}
+    if "csv" in audience:
+        audience["csv"] = audience["csv"].absolute()
+    if given["map_"]:
+        audience["map"] = mapping(given["map_"])
+    times = {key: given[key] for key in _TIMES if given.get(key)}
+    for one, other in (("now", "at"), ("now", "cron"), ("at", "cron"), ("every", "cron")):
+        if {one, other} <= times.keys():
+            raise click.UsageError(f"Say either --{one} or --{other}.")
+    return Flags(audience, TimeFlags(**times), given["rejects"])
+
+
+def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:
+    """Do it and show what came of it, also where too many rows were bad for anything to come of it."""
+    from app.actions.loading import Loaded
+    from scheduler.audience.load import TooManyRejects
+
+    try:
+        loaded = run_async(work)
+    except TooManyRejects as error:
+        _show(Loaded(error.report.campaign, error.report), as_json)
+        raise
+    _show(loaded, as_json)
+    return loaded
+
+
+def _show(loaded: Loaded, as_json: bool) -> None:
+    from app.actions.loading import print_load
+    from terminal.output import print_json
+
+    if as_json:
+        print_json(loaded.json)
+    else:
+        print_load(loaded)

@@ -1,0 +1,75 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+T = TypeVar("T")
+Command = Callable[..., Any]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+name_argument = click.argument("name", metavar="NAME")
+metrics_port = click.option(
+    "--metrics-port",
+    type=int,
+    help="Let a monitor in: /metrics, /health/live, /health/ready; 0 takes a free one.",
+)
+metrics_host = click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="With --metrics-port, the address to listen on.",
+)
+existing_file = click.Path(path_type=Path)
+map_option = click.option(
+    "--map", "map_", multiple=True, metavar="COLUMN=NAME", help="Use a column under another name."
+)
+
+
+class DurationType(click.ParamType[timedelta]):
+    """`500ms`, `10s`, `5m`"""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        from campaigns.time.pace import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
+def mapping(given: Iterable[str]) -> dict[str, str]:
+    """What `--map` said: column -> name. Raises UsageError."""
+    return dict(_pair(text) for text in given)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, separator, name = text.rpartition("=")
+    if not separator or not column or not name:
+        raise click.UsageError(f"--map {text!r}: write it as COLUMN=NAME.")
+    return column, name
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run one command's coroutine to its end."""
+    return asyncio.run(work)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask on a terminal; elsewhere `--yes` must have been given. Raises Abort or UsageError."""
+    import sys
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Say --yes.")
+    click.confirm(question, abort=True)

@@ -1,0 +1,103 @@
+"""`drumbeat campaign preview`: messages as they would arrive, from real rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, name_argument, run_async
+
+if TYPE_CHECKING:
+    from app.actions.sampling import Preview
+
+FEW = 3
+some = click.IntRange(1, 1000)
+
+
+@click.command()
+@name_argument
+@click.option("--first", "-n", metavar="N", type=some, help=f"The first N recipients; default: {FEW}.")
+@click.option(
+    "--line", metavar="N", type=click.IntRange(min=1), help="The recipient from line N of the file."
+)
+@click.option("--random", metavar="N", type=some, help="N recipients by lot.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="With --random: another one draws others."
+)
+@click.option("--longest", metavar="N", type=some, help="The N longest messages.")
+@click.option("--missing", metavar="N", type=some, help="The N recipients with the most blank cells.")
+@json_option
+@click.pass_obj
+def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: int | None) -> None:
+    """Messages of real recipients, as they would arrive.
+
+    A campaign with a text and a template shows both, and one with variants all of them: which one goes is decided when
+    it is sent.
+    """
+    from terminal.output import print_json, suggest
+
+    given = {option: number for option, number in chosen.items() if number is not None}
+    if len(given) > 1:
+        raise click.UsageError(f"Say only one of {', '.join(f'--{option}' for option in given)}.")
+    option, number = next(iter(given.items()), ("first", FEW))
+    previews = run_async(_preview(context, name, option, number, seed))
+    if as_json:
+        messages = [message for each in previews for message in _messages(each)]
+        print_json({"campaign": name, "messages": messages})
+        return
+    for each in previews:
+        _print(each)
+    if not previews:
+        _say_none(option)
+    suggest(f"drumbeat campaign test {name} --to PHONE", f"drumbeat campaign start {name}")
+
+
+def _print(preview: Preview) -> None:
+    from app.views.previews import preview_lines
+    from terminal.output import say
+
+    blank = f"  blank: {', '.join(preview.blank)}" if preview.blank else ""
+    variant = f", variant {preview.variant}" if preview.variant else ""
+    for content in preview.forms:
+        say(f"line {preview.line}  {preview.phone}  ({content.type}{variant}){blank}")
+        for text in preview_lines(content):
+            say(f"  {text}")
+        say()
+
+
+def _say_none(option: str) -> None:
+    from terminal.output import say
+
+    say(
+        "No row has a blank cell among those that the message uses."
+        if option == "missing"
+        else "No recipients."
+    )
+
+
+def _messages(preview: Preview) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    about: dict[str, Any] = {
+        "line": preview.line,
+        "phone": preview.phone,
+        "length": preview.length,
+        "blank": preview.blank,
+        **({"variant": preview.variant} if preview.variant else {}),
+    }
+    return [
+        {**about, **{key: value for key, value in asdict(content).items() if value}}
+        for content in preview.forms
+    ]
+
+
+async def _preview(context: Context, name: str, option: str, number: int, seed: int) -> list[Preview]:
+    from app.actions.sampling import Choice, choose
+    from storage.audience.campaigns import require
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        campaign = await require(connection, name)
+        return await choose(connection, campaign, Choice(option), number, seed)

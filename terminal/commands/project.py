@@ -1,0 +1,84 @@
+"""`drumbeat init` and `drumbeat db`: a project's files and its database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, run_async
+from terminal.commands.purge import purge
+
+
+@click.command()
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Default: here."
+)
+@json_option
+def init(folder: Path, as_json: bool) -> None:
+    """Write a drumbeat.toml and a sample campaign to start from.
+
+    Both are commented; nothing is overwritten.
+    """
+    from app.demo.starter import write_starter
+    from terminal.output import print_json, say, suggest
+
+    written = write_starter(folder)
+    if as_json:
+        print_json({"written": written})
+        return
+    for path in written:
+        say(f"Wrote {path}")
+    suggest(
+        "export OURVOICE_API_KEY=…",
+        "drumbeat session create",
+        "drumbeat doctor",
+        "drumbeat campaign check hello.toml",
+    )
+
+
+@click.group()
+def db() -> None:
+    """The database."""
+
+
+db.add_command(purge)
+
+
+@db.command()
+@json_option
+@click.pass_obj
+def upgrade(context: Context, as_json: bool) -> None:
+    """Bring the database to the newest revision; a SQLite file that is not there yet is made."""
+    from terminal.output import print_json, say, suggest
+
+    before, after = run_async(_upgrade(context))
+    if as_json:
+        print_json({"before": before, "after": after})
+        return
+    say(
+        f"The database is at revision {after}."
+        if before == after
+        else f"Upgraded from {before or 'empty'} to {after}."
+    )
+    suggest("drumbeat doctor")
+
+
+async def _upgrade(context: Context) -> tuple[str | None, str | None]:
+    from storage.database.engine import open_engine
+    from storage.database.health import ping
+    from storage.database.schema import current, upgrade
+
+    engine = open_engine(context.settings.database_url)
+    try:
+        await ping(engine)
+        before = await current(engine)
+        await upgrade(engine)
+        if engine.dialect.name == "postgresql":
+            from scheduler.engines.procrastinate import install
+
+            await install(engine)
+        return before, await current(engine)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,187 @@
+"""`drumbeat provider`: which there are, and whether yours answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.wiring.context import Context
+from campaigns.errors import AccountError, UsageError
+from terminal.commands.options import json_option, run_async
+
+if TYPE_CHECKING:
+    from app.views.balances import Left
+    from app.wiring.probes import Probe
+    from providers.base import Capabilities
+    from storage.receipts.notices import NoticeRow
+
+
+@click.group()
+def provider() -> None:
+    """The providers there are, and whether yours answer."""
+
+
+@provider.command("list")
+@json_option
+@click.pass_obj
+def list_(context: Context, as_json: bool) -> None:
+    """Every adapter, what it can send, and your accounts that use it."""
+    from terminal.output import print_json, print_table, suggest
+
+    rows = [_adapter(name, context) for name in _adapters()]
+    if as_json:
+        print_json(rows)
+        return
+    headings = (
+        *("adapter", "sends", "also", ">batch", "receipts", "in doubt", "24 h window", "price", "sessions"),
+        "your accounts",
+    )
+    print_table(
+        None,
+        headings,
+        [
+            (
+                row["adapter"],
+                ", ".join(row["types"]),
+                ", ".join(row["additions"]) or "-",
+                row["batch"],
+                ", ".join(word for word in ("webhooks", "polls") if row[word]),
+                row["doubts"],
+                ("asked" if row["asks_window"] else "heard of") if row["windows"] else "none",
+                row["reports_cost"],
+                row["sessions"],
+                ", ".join(row["accounts"]) or "-",
+            )
+            for row in rows
+        ],
+    )
+    suggest("drumbeat provider check")
+
+
+def _adapters() -> list[str]:
+    from providers.registry import ADAPTERS
+
+    return sorted(ADAPTERS)
+
+
+def _adapter(name: str, context: Context) -> dict[str, Any]:
+    from providers.registry import adapter_class
+
+    can = adapter_class(name).capabilities
+    return {
+        "adapter": name,
+        "types": sorted(kind.value for kind in can.types),
+        "additions": sorted(addition.value for addition in can.additions),
+        "batch": can.batch,
+        "webhooks": can.webhooks,
+        "polls": can.polls,
+        "doubts": _doubts(can),
+        "windows": can.windows,
+        "asks_window": can.asks_window,
+        "sessions": can.sessions,
+        "reports_cost": can.reports_cost,
+        "accounts": [key for key, account in context.settings.accounts.items() if account.adapter == name],
+    }
+
+
+def _doubts(can: Capabilities) -> str:
+    """How a message in doubt is settled."""
+    if can.idempotent:
+        return "sent again under its key"
+    if can.looks_up:
+        return "looked up"
+    return "named by a webhook" if can.echoes_reference else "by you"
+
+
+@provider.command()
+@click.argument("account", required=False)
+@json_option
+@click.pass_obj
+def check(context: Context, account: str | None, as_json: bool) -> int:
+    """Ask each account's provider something harmless. Exit code 4 where one refuses or does not answer."""
+    from app.wiring.probes import chosen_accounts
+    from terminal.output import print_json, print_table, suggest
+
+    names = chosen_accounts(context.settings, account)
+    results = run_async(_probe_all(context, names))
+    if as_json:
+        print_json(results)
+    else:
+        rows = [(r.account, r.sender or "", "ok" if r.ok else "FAIL", r.said) for r in results]
+        print_table(None, ("account", "sender", "", "what it said"), rows)
+        suggest("drumbeat doctor")
+    return 0 if all(result.ok for result in results) else AccountError.exit_code
+
+
+async def _probe_all(context: Context, names: list[str]) -> list[Probe]:
+    from app.wiring.probes import probe
+
+    return [result for name in names for result in await probe(context.settings, name)]
+
+
+@provider.command()
+@click.argument("account", required=False)
+@json_option
+@click.pass_obj
+def balance(context: Context, account: str | None, as_json: bool) -> int:
+    """What is left on each account: asked, or as the answer to the last send has told it."""
+    from app.wiring.probes import chosen_accounts
+    from terminal.output import print_json, print_table
+
+    names = chosen_accounts(context.settings, account)
+    found = [run_async(_left_on(context, name)) for name in names]
+    if account is not None and found[0].amount is None and found[0].ok:
+        raise UsageError(found[0].said, hint=found[0].hint)
+    if as_json:
+        print_json([_balance_json(left) for left in found])
+    else:
+        headings = ("account", ">balance", "currency", ">messages left", "told at", "what it said")
+        rows = [tuple("-" if cell is None else cell for cell in _balance_row(left)) for left in found]
+        print_table(None, headings, rows)
+    return 0 if all(left.ok for left in found) else AccountError.exit_code
+
+
+async def _left_on(context: Context, name: str) -> Left:
+    from app.views.balances import left_on
+
+    return await left_on(context.settings, name)
+
+
+def _balance_row(left: Left) -> tuple[Any, ...]:
+    amount, currency = (left.amount.amount, left.amount.currency) if left.amount else (None, None)
+    return left.account, amount, currency, left.remaining_messages, left.at, left.said
+
+
+def _balance_json(left: Left) -> dict[str, Any]:
+    names = ("account", "balance", "currency", "remaining_messages", "at", "said")
+    return dict(zip(names, _balance_row(left), strict=True))
+
+
+@provider.command()
+@click.argument("account", required=False)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
+)
+@json_option
+@click.pass_obj
+def notices(context: Context, account: str | None, limit: int, as_json: bool) -> None:
+    """What providers told about your templates, numbers and accounts, the newest first."""
+    from app.wiring.probes import chosen_accounts
+    from terminal.output import print_json, print_table
+
+    names = chosen_accounts(context.settings, account)
+    found = run_async(_notices(context, names, limit))
+    if as_json:
+        print_json(found)
+        return
+    rows = [(row.at, row.account, row.kind, row.subject, row.text) for row in found]
+    print_table(None, ("at", "account", "what", "about", "what it said"), rows)
+
+
+async def _notices(context: Context, names: list[str], limit: int) -> list[NoticeRow]:
+    from storage.database.engine import reading
+    from storage.receipts.notices import newest_notices
+
+    async with context.database() as engine, reading(engine) as connection:
+        return await newest_notices(connection, names, limit)

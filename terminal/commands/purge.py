@@ -1,0 +1,103 @@
+"""`drumbeat db purge`: take out the details of what is long over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import DurationType, confirm, json_option, run_async, yes_option
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.actions.purge import Plan
+    from storage.database.engine import Engine
+
+_NAMES: Final = {
+    "jobs": "messages, with their calls and events",
+    "recipients": "recipients of campaigns that are over",
+    "rejects": "rejected rows of campaigns that are over",
+    "touches": "notes of whom was written to, older than any cap looks",
+    "tier": "notes of whom an account has reached",
+    "unmatched": "reports of unknown messages",
+    "webhooks": "webhooks as they arrived",
+}
+
+
+@click.command()
+@click.option(
+    "--older-than",
+    type=DurationType(),
+    required=True,
+    metavar="AGE",
+    help="What was over that long ago, such as 90d; at least 30d.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@click.option("--vacuum", is_flag=True, help="Then free the space; with SQLite everybody waits meanwhile.")
+@yes_option
+@json_option
+@click.pass_obj
+def purge(
+    context: Context, older_than: timedelta, dry_run: bool, vacuum: bool, yes: bool, as_json: bool
+) -> None:
+    """Take out the details of campaigns and runs that were over long ago.
+
+    The reports' numbers stay, and so do opt-outs, budgets, and what a cap may look at. A runner may be at work
+    meanwhile. A purge that is stopped goes on with the next one.
+    """
+    run_async(_purge(context, older_than, dry_run=dry_run, vacuum=vacuum, yes=yes, as_json=as_json))
+
+
+async def _purge(
+    context: Context, older_than: timedelta, *, dry_run: bool, vacuum: bool, yes: bool, as_json: bool
+) -> None:
+    from campaigns.time.clock import utc_now
+    from scheduler.actions.purge import plan_purge
+    from storage.database.vacuum import free_space
+    from terminal.output import say
+
+    now = utc_now()
+    async with context.database() as engine:
+        plan = await plan_purge(engine, now, older_than)
+        if not as_json:
+            _print_plan(plan)
+        gone = {} if dry_run else await _carry_out(engine, plan, now, yes)
+        if vacuum and not dry_run:
+            await free_space(engine)
+    if as_json:
+        _print_json(plan, gone)
+    elif gone:
+        say(f"Purged {', '.join(f'{count:,} {name}' for name, count in gone.items() if count) or 'nothing'}.")
+
+
+async def _carry_out(engine: Engine, plan: Plan, now: datetime, yes: bool) -> dict[str, int]:
+    from scheduler.actions.purge import carry_out
+    from terminal.progress import row_counter
+
+    if not any(plan.rows.values()):
+        return {}
+    confirm("Purge it? It does not come back.", yes)
+    with row_counter() as progress:
+        return await carry_out(engine, plan, now, progress)
+
+
+def _print_plan(plan: Plan) -> None:
+    from terminal.output import print_facts, say
+
+    title = f"Over before {plan.before:%Y-%m-%d %H:%M:%S %Z}"
+    facts = [(_NAMES[name], count) for name, count in plan.rows.items() if count]
+    if facts:
+        print_facts(title, facts)
+    else:
+        say(f"{title}: nothing that could be purged.")
+
+
+def _print_json(plan: Plan, gone: Mapping[str, int]) -> None:
+    from terminal.output import print_json
+
+    found = {"before": plan.before, "runs": len(plan.runs), "campaigns": len(plan.campaigns)}
+    print_json({**found, "found": plan.rows, "purged": gone or None})

@@ -1,0 +1,189 @@
+"""`drumbeat rates`: what messages cost, as dated cards with their sources."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import existing_file, json_option, run_async
+
+if TYPE_CHECKING:
+    from campaigns.money.prices import RateCard
+    from storage.audience.rates import CardLine
+
+
+@click.group()
+def rates() -> None:
+    """What messages cost, as dated cards with their sources."""
+
+
+def _card_name(_context: click.Context, _param: click.Parameter, value: str) -> str:
+    from campaigns.money.prices import CARD_NAME
+
+    if not re.fullmatch(CARD_NAME, value):
+        raise click.BadParameter("lower-case letters, digits, - and _, such as meta-usd")
+    return value
+
+
+def _currency(_context: click.Context, _param: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise click.BadParameter("three letters, such as USD")
+    return value
+
+
+def _source(_context: click.Context, _param: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("say where the figures come from")
+    return value.strip()
+
+
+@rates.command("import")
+@click.argument("path", metavar="FILE", type=existing_file)
+@click.option("--name", required=True, callback=_card_name, help="What an account's `rates` calls it.")
+@click.option(
+    "--from",
+    "effective_from",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Since when it holds, such as 2026-01-01.",
+)
+@click.option("--currency", required=True, callback=_currency, help="What it is written in, such as USD.")
+@click.option("--source", required=True, callback=_source, help="Where the figures come from.")
+@json_option
+@click.pass_obj
+def import_(
+    context: Context,
+    path: Path,
+    name: str,
+    effective_from: datetime,
+    currency: str,
+    source: str,
+    as_json: bool,
+) -> None:
+    """Store a rate card, in place of the one with its name, date and currency.
+
+    The columns are market, marketing, utility, authentication, authentication_international and service, or
+    those of Meta's own file.
+    """
+    from campaigns.money.prices import RateCard
+    from campaigns.money.rate_files import read_rates
+    from terminal.output import counted, print_json, say, suggest
+
+    card = RateCard(0, name, effective_from.date(), currency, source, read_rates(path, currency))
+    replaced = run_async(_import(context, card))
+    markets = len({market for market, _, _ in card.rates})
+    if as_json:
+        print_json({**_head(card), "markets": markets, "replaced": replaced})
+        return
+    done = "replaced" if replaced else "stored"
+    say(f"{name} from {card.effective_from} in {currency} is {done}: {counted(markets, 'market')}.")
+    say(f'An account charges by it with: rates = "{name}"')
+    suggest(f"drumbeat rates show {name}")
+
+
+async def _import(context: Context, card: RateCard) -> bool:
+    from storage.audience.rates import store_card
+    from storage.database.engine import writing
+
+    async with context.database(create=True) as engine, writing(engine) as connection:
+        return await store_card(connection, card, datetime.now(UTC))
+
+
+@rates.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@json_option
+@click.pass_obj
+def show(context: Context, name: str | None, as_json: bool) -> None:
+    """The cards there are; with a name, what each of its cards says."""
+    from terminal.output import print_json, print_table, suggest
+
+    if name is None:
+        lines = run_async(_lines(context))
+        if as_json:
+            print_json([_line_json(line) for line in lines])
+            return
+        headings = ("name", "from", "currency", ">markets", "source", "imported at")
+        rows = [(c.name, c.effective_from, c.currency, c.markets, c.source, c.imported_at) for c in lines]
+        print_table(None, headings, rows)
+        suggest("drumbeat rates show NAME" if lines else "drumbeat rates import FILE --name NAME …")
+        return
+    cards = run_async(_cards(context, name))
+    if as_json:
+        print_json({"name": name, "cards": [_card_json(card) for card in cards]})
+        return
+    for card in cards:
+        _print_card(card)
+
+
+async def _lines(context: Context) -> list[CardLine]:
+    from storage.audience.rates import list_cards
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        return await list_cards(connection)
+
+
+async def _cards(context: Context, name: str) -> list[RateCard]:
+    from difflib import get_close_matches
+
+    from campaigns.errors import NotFound
+    from storage.audience.rates import list_cards, load_cards
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        if cards := await load_cards(connection, name):
+            return cards
+        names = {line.name for line in await list_cards(connection)}
+    near = get_close_matches(name, names, n=1)
+    raise NotFound(
+        f"There is no rate card {name!r}.",
+        hint=f"Did you mean {near[0]}?" if near else f"drumbeat rates import FILE --name {name} …",
+    )
+
+
+def _head(card: RateCard | CardLine) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "effective_from": card.effective_from.isoformat(),
+        "currency": card.currency,
+        "source": card.source,
+    }
+
+
+def _line_json(line: CardLine) -> dict[str, Any]:
+    return {**_head(line), "markets": line.markets, "imported_at": line.imported_at}
+
+
+def _card_json(card: RateCard) -> dict[str, Any]:
+    told = [
+        {"market": market, "category": category, "window": window, "rate": _amount(micros)}
+        for (market, category, window), micros in sorted(card.rates.items())
+    ]
+    return {**_head(card), "rates": told}
+
+
+def _print_card(card: RateCard) -> None:
+    from campaigns.money.rate_files import COLUMNS
+    from terminal.output import print_table
+
+    given = {(category, window) for _, category, window in card.rates}
+    columns = {name: key for name, key in COLUMNS.items() if key in given}
+    rows = [
+        [market, *(_amount(card.rates.get((market, *key))) for key in columns.values())]
+        for market in sorted({market for market, _, _ in card.rates})
+    ]
+    title = f"{card.name} from {card.effective_from}, in {card.currency}; source: {card.source}"
+    print_table(title, ("market", *(f">{name}" for name in columns)), rows)
+
+
+def _amount(micros: int | None) -> Decimal | None:
+    from campaigns.money.costs import from_micros
+
+    return None if micros is None else from_micros(micros)

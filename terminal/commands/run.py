@@ -1,0 +1,120 @@
+"""`drumbeat run` and `drumbeat reconcile`: send what is due, and ask what became of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import DurationType, json_option, metrics_host, metrics_port, run_async
+
+if TYPE_CHECKING:
+    from scheduler.clock.progress import RunSummary
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="End when nothing is left to do now.")
+@click.option(
+    "--wait-receipts",
+    type=DurationType(),
+    default="10s",
+    show_default=True,
+    help="With --until-idle, how long receipts are waited for.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["embedded", "procrastinate"]),
+    default="embedded",
+    show_default=True,
+    help="embedded: send here. procrastinate: only keep the clock; drumbeat worker sends, on any machine.",
+)
+@click.option("--serve", is_flag=True, help="Take webhooks too, in this process.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="With --serve, the address to listen on."
+)
+@click.option("--port", default=8080, show_default=True, help="With --serve; 0 takes a free one.")
+@metrics_port
+@metrics_host
+@json_option
+@click.pass_obj
+def run(
+    context: Context,
+    until_idle: bool,
+    wait_receipts: timedelta,
+    engine: str,
+    serve: bool,
+    host: str,
+    port: int,
+    metrics_port: int | None,
+    metrics_host: str,
+    as_json: bool,
+) -> int:
+    """Send what is due, until it is stopped.
+
+    Ctrl-C finishes what is under way and stops; a second one stops at once. Both are safe.
+    Exit code 3: some messages failed or are in doubt; 6: a guard, a person or the provider stopped the work.
+    """
+    from terminal.output import print_json, suggest
+    from terminal.running import exit_code, run_loop, summarise
+
+    serve_on = (host, port) if serve else None
+    watch_on = None if metrics_port is None else (metrics_host, metrics_port)
+    summary = run_loop(
+        _run(context, until_idle, wait_receipts, serve_on, watch_on, engine == "procrastinate")
+    )
+    if as_json:
+        print_json(summary)
+    else:
+        summarise(summary)
+        again = ["drumbeat run --until-idle"] if summary.interrupted else []
+        suggest(*again, "drumbeat report delivery NAME", "drumbeat report failures NAME")
+    return exit_code(summary)
+
+
+async def _run(
+    context: Context,
+    until_idle: bool,
+    wait_receipts: timedelta,
+    serve_on: tuple[str, int] | None,
+    watch_on: tuple[str, int] | None,
+    distributed: bool,
+) -> RunSummary:
+    from terminal.running import drive
+
+    async with context.database(create=True) as engine:
+        return await drive(
+            engine,
+            context.settings,
+            until_idle=until_idle,
+            wait_receipts=wait_receipts,
+            serve_on=serve_on,
+            watch_on=watch_on,
+            distributed=distributed,
+        )
+
+
+@click.command()
+@click.option("--provider", metavar="ACCOUNT", help="Only this account.")
+@json_option
+@click.pass_obj
+def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
+    """Ask the providers once what became of the messages."""
+    from app.wiring.probes import chosen_accounts
+    from terminal.output import counted, print_json, say, suggest
+
+    chosen_accounts(context.settings, provider)
+    moved = run_async(_reconcile(context, provider))
+    if as_json:
+        print_json({"provider": provider, "updated": moved})
+        return
+    say(f"{counted(moved, 'message')} moved on.")
+    suggest("drumbeat report delivery NAME")
+
+
+async def _reconcile(context: Context, provider: str | None) -> int:
+    from scheduler.receipts.reconcile import poll_once
+
+    async with context.database() as engine:
+        return await poll_once(engine, context.settings.accounts, provider)

@@ -1,0 +1,126 @@
+"""`drumbeat campaign next` and `backfill`: the runs to come, and those that were missed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import confirm, json_option, name_argument, run_async, yes_option
+
+if TYPE_CHECKING:
+    from app.actions.scheduling import Outlook
+
+
+@click.command("next")
+@name_argument
+@click.option("--number", "-n", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
+@json_option
+@click.pass_obj
+def next_(context: Context, name: str, number: int, as_json: bool) -> None:
+    """When a campaign's next runs are, in its own zone and in UTC, and which it missed."""
+    from terminal.output import print_json
+
+    found = run_async(_next(context, name, number))
+    if as_json:
+        print_json(_next_json(found))
+    else:
+        _print_next(found)
+
+
+async def _next(context: Context, name: str, number: int) -> Outlook:
+    from app.actions.scheduling import outlook
+
+    async with context.database() as engine:
+        return await outlook(engine, name, number)
+
+
+def _next_json(found: Outlook) -> dict[str, Any]:
+    campaign, schedule = found.campaign, found.campaign.spec.schedule
+    return {
+        "campaign": campaign.name,
+        "state": campaign.state,
+        "timezone": schedule.zone.key,
+        "recipient_local_time": schedule.recipient_local_time,
+        "runs": [{"at": run, "local": run.astimezone(schedule.zone)} for run in found.runs],
+        "missed": found.missed,
+    }
+
+
+def _print_next(found: Outlook) -> None:
+    from terminal.output import print_table, say, suggest
+
+    campaign, schedule = found.campaign, found.campaign.spec.schedule
+    if schedule.recipient_local_time:
+        say("Each person gets it when this time of day comes where they live.\n")
+    if campaign.spec.audience.refresh:
+        say(f"Each run reads {campaign.spec.audience.csv} again, at its launch.\n")
+    rows = [(_local(run, found), run) for run in found.runs]
+    print_table(f"{campaign.name} ({campaign.state})", (f"in {schedule.zone.key}", "in UTC"), rows)
+    if found.missed:
+        missed = [(_local(each.nominal_at, found), each.nominal_at, each.why) for each in found.missed]
+        print_table("Missed", (f"in {schedule.zone.key}", "in UTC", "reason"), missed)
+        suggest(f"drumbeat campaign backfill {campaign.name} --since TIME")
+    elif not found.runs:
+        suggest(f"drumbeat campaign show {campaign.name}")
+
+
+def _local(moment: datetime, found: Outlook) -> str:
+    """`Mon 2026-12-07 09:00:00+01:00`"""
+    local = moment.astimezone(found.campaign.spec.schedule.zone)
+    return f"{local:%a} {local.isoformat(sep=' ', timespec='seconds')}"
+
+
+@click.command()
+@name_argument
+@click.option("--since", required=True, metavar="TIME", help="The first to launch, such as 2026-12-01T09:00.")
+@click.option("--until", metavar="TIME", help="The last; default: all up to now.")
+@yes_option
+@json_option
+@click.pass_obj
+def backfill(context: Context, name: str, since: str, until: str | None, yes: bool, as_json: bool) -> None:
+    """Launch runs now that were missed, because nothing ran or the run before was still sending.
+
+    Times without an offset are in the campaign's zone. `campaign next` lists what was missed.
+    """
+    from terminal.output import counted, print_json, say, suggest
+
+    begin, end, number = run_async(_missed(context, name, since, until))
+    confirm(f"Launch {counted(number, 'missed run')} of {name} now? Everybody gets a message from each.", yes)
+    runs = run_async(_backfill(context, name, begin, end))
+    if as_json:
+        print_json({"campaign": name, "done": "backfilled", "runs": runs})
+        return
+    say(f"{counted(len(runs), 'missed run')} of {name} launched.")
+    suggest("drumbeat run --until-idle")
+
+
+async def _missed(
+    context: Context, name: str, since: str, until: str | None
+) -> tuple[datetime, datetime, int]:
+    """From when to when, and how many were missed."""
+    from app.actions.scheduling import instant_of_text
+    from campaigns.time.clock import utc_now
+    from scheduler.clock.backfill import missed_between
+    from storage.audience.campaigns import require
+    from storage.database.engine import reading
+
+    async with context.database() as engine:
+        async with reading(engine) as connection:
+            zone = (await require(connection, name)).spec.schedule.timezone
+        begin = instant_of_text(since, zone)
+        end = instant_of_text(until, zone) if until else utc_now()
+        return begin, end, len(await missed_between(engine, name, begin, end))
+
+
+async def _backfill(context: Context, name: str, since: datetime, until: datetime) -> list[datetime]:
+    from app.actions.approving import guard_of
+    from app.actions.loading import check_provider
+    from scheduler.clock.backfill import backfill
+
+    guard, judge = guard_of(context.settings), partial(check_provider, context.settings)
+    async with context.database() as engine:
+        return await backfill(engine, name, since, until, guard=guard, judge=judge)

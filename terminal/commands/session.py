@@ -1,0 +1,199 @@
+"""`drumbeat session`: connect phones to a session gateway (Our Voice) by QR code, and look after them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import Command, confirm, json_option, run_async, yes_option
+
+if TYPE_CHECKING:
+    from providers.base import Session, Sessions
+    from providers.http.client import Http
+
+    Act = Callable[[Sessions, Http], Awaitable[Any]]
+
+
+@click.group()
+def session() -> None:
+    """Connect phones to a session gateway by QR code."""
+
+
+def _account_option(command: Command) -> Command:
+    option = click.option(
+        "--provider", "account", metavar="ACCOUNT", help="Needed where several have sessions."
+    )
+    return option(command)
+
+
+_id_argument = click.argument("session_id", metavar="ID")
+
+
+@session.command("list")
+@_account_option
+@json_option
+@click.pass_obj
+def list_(context: Context, account: str | None, as_json: bool) -> None:
+    """Every session of the account."""
+    from terminal.output import print_json, print_table, suggest
+
+    found: list[Session] = _act(context, account, lambda sessions, http: sessions.list_all(http))
+    if as_json:
+        print_json([_session_json(each) for each in found])
+        return
+    rows = [(s.id, s.status, s.phone_number, s.display_name, s.last_seen_at, s.reason or "") for s in found]
+    print_table(None, ("id", "status", "number", "name", "last seen", "reason"), rows)
+    suggest("drumbeat session create" if not found else "drumbeat session show ID")
+
+
+@session.command()
+@_account_option
+@json_option
+@click.pass_obj
+def create(context: Context, account: str | None, as_json: bool) -> None:
+    """A new session, with the QR code that its phone must scan."""
+    from terminal.output import print_json, say, suggest
+
+    made: Session = _act(context, account, lambda sessions, http: sessions.create(http))
+    code = made.qr_code or _act(context, account, lambda sessions, http: sessions.qr_code(http, made.id))
+    if as_json:
+        print_json({**_session_json(made), "qr_code": code})
+        return
+    say(
+        f"Session {made.id} is {made.status}. Scan this in WhatsApp: Settings, Linked devices, Link a device."
+    )
+    _draw(code)
+    suggest(
+        f"drumbeat session show {made.id}", f'then session_id = "{made.id}" for a sender in drumbeat.toml'
+    )
+
+
+@session.command()
+@_id_argument
+@_account_option
+@json_option
+@click.pass_obj
+def show(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
+    """One session."""
+    found = _act(context, account, lambda sessions, http: sessions.show(http, session_id))
+    _print(found, as_json)
+
+
+@session.command()
+@_id_argument
+@_account_option
+@json_option
+@click.pass_obj
+def qr(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
+    """Draw the QR code of a pending session in the terminal."""
+    from terminal.output import print_json
+
+    code = _act(context, account, lambda sessions, http: sessions.qr_code(http, session_id))
+    if as_json:
+        print_json({"id": session_id, "qr_code": code})
+    else:
+        _draw(code)
+
+
+@session.command()
+@_id_argument
+@_account_option
+@json_option
+@click.pass_obj
+def disconnect(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
+    """Disconnect a session; it is not deleted, and its lane waits."""
+    found = _act(context, account, lambda sessions, http: sessions.disconnect(http, session_id))
+    _print(found, as_json)
+
+
+@session.command()
+@_id_argument
+@_account_option
+@json_option
+@click.pass_obj
+def reconnect(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
+    """Connect a disconnected session again."""
+    found = _act(context, account, lambda sessions, http: sessions.reconnect(http, session_id))
+    _print(found, as_json)
+
+
+@session.command()
+@_id_argument
+@_account_option
+@yes_option
+@json_option
+@click.pass_obj
+def delete(context: Context, session_id: str, account: str | None, yes: bool, as_json: bool) -> None:
+    """Delete a session for good."""
+    from terminal.output import print_json, say
+
+    confirm(f"Delete session {session_id} for good?", yes)
+    _act(context, account, lambda sessions, http: sessions.delete(http, session_id))
+    if as_json:
+        print_json({"id": session_id, "deleted": True})
+    else:
+        say(f"Session {session_id} is deleted.")
+
+
+def _act(context: Context, account: str | None, act: Act) -> Any:
+    return run_async(_acted(context, account, act))
+
+
+async def _acted(context: Context, name: str | None, act: Act) -> Any:
+    from app.wiring.probes import connected
+    from campaigns.errors import NotFound
+
+    async with connected(context.settings, _chosen(context, name)) as account:
+        sessions = account.adapter.sessions
+        if sessions is None:
+            raise click.UsageError(f"{account.name} ({account.settings.adapter}) has no sessions.")
+        try:
+            return await act(sessions, account.http)
+        except NotFound as error:
+            raise NotFound(str(error), hint=error.hint or "drumbeat session list") from error
+
+
+def _chosen(context: Context, name: str | None) -> str:
+    from providers.registry import adapter_class
+
+    if name is not None:
+        return name
+    accounts = context.settings.accounts
+    able = [key for key, account in accounts.items() if adapter_class(account.adapter).capabilities.sessions]
+    if len(able) == 1:
+        return able[0]
+    if not able:
+        raise click.UsageError("No account in drumbeat.toml has sessions. drumbeat init writes an example.")
+    raise click.UsageError(f"Several accounts have sessions: say --provider {' or '.join(able)}.")
+
+
+def _session_json(found: Session) -> dict[str, Any]:
+    """Without the QR code: whoever scans it holds the session."""
+    return {
+        "id": found.id,
+        "status": found.status,
+        "phone_number": found.phone_number,
+        "display_name": found.display_name,
+        "reason": found.reason,
+        "last_seen_at": found.last_seen_at,
+    }
+
+
+def _print(found: Session, as_json: bool) -> None:
+    from terminal.output import print_facts, print_json, suggest
+
+    if as_json:
+        print_json(_session_json(found))
+        return
+    print_facts(None, [(key.replace("_", " "), value) for key, value in _session_json(found).items()])
+    suggest(f"drumbeat session qr {found.id}" if found.status == "pending" else "drumbeat provider check")
+
+
+def _draw(code: str) -> None:
+    from terminal.output import say
+    from terminal.qr import draw
+
+    say(draw(code))

@@ -1,0 +1,64 @@
+"""`drumbeat campaign show`: where one campaign stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, name_argument, run_async
+
+if TYPE_CHECKING:
+    from app.views.overview import Overview
+
+
+@click.command()
+@name_argument
+@json_option
+@click.pass_obj
+def show(context: Context, name: str, as_json: bool) -> None:
+    """One campaign: its state, what holds it, its runs and files, and where its messages stand."""
+    from terminal.output import print_facts, print_json, print_table, say, suggest
+
+    found = run_async(_look(context, name))
+    if as_json:
+        print_json(found.json)
+        return
+    print_facts(name, found.facts())
+    say()
+    if found.runs:
+        runs = [(r.id, r.kind, r.nominal_at, r.state, r.rejected, r.jobs, r.reason or "") for r in found.runs]
+        headings: tuple[str, ...] = (">run", "kind", "at", "state", ">rejected rows", ">messages", "reason")
+        print_table("Runs", headings, runs)
+    headings = ("file", ">rows", ">accepted", ">rejected", ">of it duplicates", "loaded at")
+    files = [(f.source, f.rows, f.accepted, f.rejected, f.duplicates, f.created_at) for f in found.files]
+    print_table("Loaded files", headings, files)
+    suggest(*_next_commands(found))
+
+
+async def _look(context: Context, name: str) -> Overview:
+    from app.views.overview import look_at
+    from campaigns.time.clock import utc_now
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        return await look_at(connection, context.settings, name, utc_now())
+
+
+def _next_commands(found: Overview) -> list[str]:
+    from campaigns.states import CampaignState
+
+    name = found.campaign.name
+    approve = [f"drumbeat campaign approve {name}"] if found.approval_needed else []
+    match found.campaign.state:
+        case CampaignState.DRAFT:
+            return [f"drumbeat campaign preview {name}", *approve, f"drumbeat campaign start {name}"]
+        case CampaignState.SCHEDULED:
+            return approve or ["drumbeat run --until-idle"]
+        case CampaignState.PAUSED:
+            return approve or [f"drumbeat campaign resume {name}"]
+        case _ if any(pause.until is None for pause in found.lanes):
+            return [f"drumbeat campaign resume {name}"]
+        case _:
+            return [f"drumbeat report delivery {name}"]

@@ -1,0 +1,114 @@
+"""`drumbeat why`: one recipient's story, and what holds the message now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, name_argument, run_async
+
+if TYPE_CHECKING:
+    from app.views.recipient_timeline import Story
+
+
+@click.command()
+@name_argument
+@click.argument("phone")
+@json_option
+@click.pass_obj
+def why(context: Context, name: str, phone: str, as_json: bool) -> None:
+    """Everything that happened to one recipient, and what holds it.
+
+    Of a message that waits, also since when, when it would be sent, and what that takes for granted.
+    """
+    from terminal.output import print_json
+
+    story = run_async(_story(context, name, phone))
+    if as_json:
+        print_json(story.json)
+    else:
+        _print_story(name, story.json)
+
+
+_SOURCES: Final = {
+    "shift": "by the runner",
+    "poll": "told by the provider",
+    "lookup": "looked up",
+    "webhook": "told by the provider",
+    "clock": "by the runner",
+    "launch": "at the launch",
+    "user": "by a person",
+}
+_FACTS: Final = (
+    ("state", "state"),
+    ("reason", "reason"),
+    ("code", "code"),
+    ("held by", "held_by"),
+    ("which means", "meaning"),
+    ("held since", "held_since"),
+    ("held until", "held_until"),
+    ("estimated send", "estimated_send_at"),
+    ("expires", "expires_at"),
+    ("lane", "lane"),
+    ("run", "run"),
+    ("next run", "next_run"),
+    ("variant", "variant"),
+    ("form", "form"),
+    ("expected cost", "price"),
+    ("cost", "cost"),
+)
+"""What is shown, in this order, and its key."""
+
+
+def _said(detail: str) -> str:
+    """An event's source in words; what stands behind it stays."""
+    source, separator, rest = detail.partition(": ")
+    return f"{_SOURCES.get(source, source)}{separator}{rest}"
+
+
+async def _story(context: Context, name: str, phone: str) -> Story:
+    from app.views.recipient_timeline import tell_story
+    from storage.database.engine import reading
+
+    async with context.database() as engine, reading(engine) as connection:
+        return await tell_story(connection, context.settings, name, phone)
+
+
+def _print_story(name: str, story: dict[str, Any]) -> None:
+    from terminal.output import print_facts, print_table, say, suggest
+
+    facts = [(label, story[key]) for label, key in _FACTS if story.get(key) is not None]
+    print_facts(f"{story['phone']} in {name}", [*facts, *_forecast(story), *_rows(story)])
+    say()
+    several = story.get("runs", 1) > 1
+    headings = ("at", *(("run",) if several else ()), "event", "detail")
+    rows = [
+        (moment.at, *((moment.run,) if several else ()), moment.event, _said(moment.detail or ""))
+        for moment in story["timeline"]
+    ]
+    print_table(None, headings, rows)
+    suggest(f"drumbeat report recipients {name}", f"drumbeat contacts show {story['phone']}")
+
+
+def _forecast(story: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What is expected of a message that waits, and what that takes for granted."""
+    expected = story.get("expected")
+    if expected is not None:
+        word = expected.get("form") or expected.get("reason") or expected.get("rule")
+        yield "expected", f"{expected['decision']}, {word}: {expected['because']}"
+    if story.get("ahead"):
+        yield "before it", story["ahead"]
+        yield "pace", story["pace"]
+    for number, assumption in enumerate(story.get("assumes", ())):
+        yield "" if number else "assumes", assumption
+
+
+def _rows(story: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    if story.get("line") is not None:
+        yield "row", f"line {story['line']} of {story['source']}"
+    if story["state"] != "rejected":
+        for row in story["rejected_rows"]:
+            yield "row left out", f"line {row.line} of {row.source}, {row.code}: {row.reason}"

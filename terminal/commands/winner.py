@@ -1,0 +1,53 @@
+"""`drumbeat campaign winner`: how the test of the variants stands, and choosing by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from app.wiring.context import Context
+from terminal.commands.options import json_option, name_argument, run_async
+
+if TYPE_CHECKING:
+    from scheduler.clock.variants import Standing
+
+
+@click.command()
+@name_argument
+@click.argument("variant", metavar="[VARIANT]", required=False)
+@json_option
+@click.pass_obj
+def winner(context: Context, name: str, variant: str | None, as_json: bool) -> None:
+    """How the test of the newest run's variants stands; with VARIANT: that one is the winner.
+
+    Those who are not in the test get it then. A winner that is named is not changed.
+    """
+    from app.views.variants import standing_facts, standing_json, standing_table
+    from terminal.output import print_facts, print_json, print_table, say, suggest
+
+    found = run_async(_winner(context, name, variant))
+    if as_json:
+        print_json(standing_json(name, found))
+        return
+    if variant is not None:
+        say(f"{variant} is the winner of {name}; those who waited get it.")
+        suggest("drumbeat run --until-idle", f"drumbeat report variants {name}")
+        return
+    print_facts(name, standing_facts(found))
+    table = standing_table(found)
+    say()
+    print_table(table.title, table.headings, table.rows)
+    choose = [f"drumbeat campaign winner {name} VARIANT"] if found.waiting else []
+    suggest(*choose, f"drumbeat report variants {name}")
+
+
+async def _winner(context: Context, name: str, variant: str | None) -> Standing:
+    from scheduler.clock.variants import choose_winner, standing
+    from storage.database.engine import reading
+
+    async with context.database() as engine:
+        if variant is not None:
+            await choose_winner(engine, name, variant)
+        async with reading(engine) as connection:
+            return await standing(connection, name)

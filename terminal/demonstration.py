@@ -1,0 +1,126 @@
+"""The demonstration: a folder with settings and a campaign, an emulated provider, a run, and the reports."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from app.actions.loading import Flags, load_campaign, print_load
+from app.actions.scheduling import TimeFlags
+from app.demo.samples import sample
+from app.views.reports import cost_report, delivery_report, failures_report
+from app.wiring.databases import opened
+from app.wiring.emulation import emulator_running
+from app.wiring.settings import load_settings
+from campaigns.errors import UsageError
+from storage.audience.campaigns import require
+from storage.audience.samples import first_rows
+from storage.database.engine import reading
+from terminal.commands.report import print_report
+from terminal.output import say
+from terminal.running import drive, run_loop, summarise
+
+CAMPAIGN: Final = "spring-sale"
+FILES: Final = ("spring_sale.toml", "spring_sale.csv")
+MARK: Final = "# Made by `drumbeat demo`; the emulator that it names has ended with it."
+SETTINGS: Final = """\
+{mark}
+
+[database]
+url = "sqlite:///drumbeat.db"
+
+[providers.ourvoice]
+adapter = "ourvoice"
+base_url = "{address}/ourvoice"
+api_key = "file:{key_file}"
+currency = "XOF"
+rate = "200/s"
+
+[[providers.ourvoice.senders]]
+name = "shop"
+session_id = "a3f1b2c4-1234-4abc-9def-000011112222"
+number = "+22997000000"
+"""
+KEY: Final = "test-key"
+"""The emulator's; it opens nothing else."""
+
+
+def show_everything(folder: Path) -> None:
+    """Load, run and report. Raises UsageError where the folder holds something else."""
+    _make_room(folder)
+    say(f"1. An emulated Our Voice starts on this machine; the files go to {folder}/.")
+    with emulator_running() as address:
+        _write_files(folder, address)
+        phone = run_loop(_run(folder))
+    _say_what_next(folder, phone)
+
+
+def _make_room(folder: Path) -> None:
+    """An empty folder: a new one, or that of an earlier demo without its files."""
+    settings = folder / "drumbeat.toml"
+    if folder.exists() and any(folder.iterdir()) and not _is_ours(settings):
+        raise UsageError(
+            f"{folder} holds something else; nothing was touched.", hint="drumbeat demo --dir new-folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for pattern in ("drumbeat.db*", "*rejects*.csv", "api_key", *FILES, settings.name):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _is_ours(settings: Path) -> bool:
+    return settings.is_file() and settings.read_text(encoding="utf-8").startswith(MARK)
+
+
+def _write_files(folder: Path, address: str) -> None:
+    key_file = (folder / "api_key").absolute()
+    key_file.write_text(KEY, encoding="utf-8")
+    text = SETTINGS.format(mark=MARK, address=address, key_file=key_file.as_posix())
+    (folder / "drumbeat.toml").write_text(text, encoding="utf-8")
+    for name in FILES:
+        shutil.copyfile(sample(name), folder / name)
+
+
+async def _run(folder: Path) -> str:
+    """Load, send, report; the number of one recipient."""
+    settings = load_settings(folder / "drumbeat.toml")
+    async with opened(settings, create=True) as engine:
+        say("2. The CSV is checked, row by row, and loaded.")
+        print_load(
+            await load_campaign(
+                engine,
+                settings,
+                folder / FILES[0],
+                Flags(times=TimeFlags(now=True), rejects=folder / "rejects.csv"),
+            )
+        )
+        say("3. The messages go out, and their receipts come back.")
+        summary = await drive(engine, settings, until_idle=True, wait_receipts=timedelta(seconds=10))
+        summarise(summary)
+        if summary.interrupted:
+            raise KeyboardInterrupt
+        say("4. The reports.")
+        say()
+        async with reading(engine) as connection:
+            for build in (delivery_report, cost_report, failures_report):
+                print_report(await build(connection, CAMPAIGN))
+            campaign = await require(connection, CAMPAIGN)
+            return (await first_rows(connection, campaign.id, 1))[0].phone
+
+
+def _say_what_next(folder: Path, phone: str) -> None:
+    command = _command()
+    say("That was all of it. Look around:")
+    say(f"  cd {folder}")
+    say(f"  {command} campaign show {CAMPAIGN}")
+    say(f"  {command} why {CAMPAIGN} {phone}")
+    say(f"  {command} report recipients {CAMPAIGN} --output recipients.csv")
+    say(f"And for your own campaign: {command} init --dir my-campaigns")
+
+
+def _command() -> str:
+    """How to call us again from another folder."""
+    return "drumbeat" if shutil.which("drumbeat") else str(Path(sys.argv[0]).absolute())

@@ -1,0 +1,161 @@
+"""One run of the runner as a person sees it: signals, progress, a summary and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from app.actions.approving import guard_of
+from app.views.messages import WAITS
+from app.wiring.settings import Settings
+from campaigns.errors import Stopped
+from campaigns.states import JobState
+from scheduler.clock import runner
+from scheduler.clock.progress import RunSummary
+from scheduler.sending.instrumentation import Observe, ignore
+from storage.database.engine import Engine
+from terminal.output import cell, counted, say
+from terminal.progress import progress_display
+
+T = TypeVar("T")
+INTERRUPTED: Final = 130
+PARTIAL: Final = 3
+RARELY: Final = (20_000, 20, 100)
+"""Objects made before Python looks for garbage, and how often it looks further: what a message leaves behind is seldom
+in a circle, so looking after every few messages finds nothing."""
+TURN: Final = 0.02
+"""Seconds before a thread that waits for Python takes it from another: the database's threads get theirs whenever the
+loop has ended a step, and to break into one costs both."""
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on uvloop where there is one: it sends twice as fast."""
+    gc.freeze()  # what is loaded by now stays, and need not be gone through for garbage again and again
+    gc.set_threshold(*RARELY)
+    sys.setswitchinterval(TURN)
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop_runner:
+        return loop_runner.run(work)
+
+
+async def drive(
+    engine: Engine,
+    settings: Settings,
+    *,
+    until_idle: bool,
+    wait_receipts: timedelta,
+    serve_on: tuple[str, int] | None = None,
+    watch_on: tuple[str, int] | None = None,
+    distributed: bool = False,
+) -> RunSummary:
+    """Run, show progress, and stop gracefully at the first signal. Raises Locked, UsageError.
+
+    `serve_on` and `watch_on`: see `doors`. `distributed`: only keep the clock.
+    """
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        progress = stack.enter_context(progress_display())
+
+        def leave() -> None:
+            progress.note("Stopping: what is under way is finished first. Ctrl-C again stops at once.")
+
+        stack.enter_context(stopping(stop, leave, progress.close))
+        observe = await stack.enter_async_context(doors(engine, settings, serve_on, watch_on, progress.note))
+        return await runner.run(
+            engine,
+            settings.accounts,
+            distributed=distributed,
+            until_idle=until_idle,
+            wait_receipts=wait_receipts,
+            house_caps=settings.caps,
+            guard=guard_of(settings),
+            stop=stop,
+            progress=progress.show,
+            observe=observe,
+        )
+
+
+@asynccontextmanager
+async def doors(
+    engine: Engine,
+    settings: Settings,
+    serve_on: tuple[str, int] | None,
+    watch_on: tuple[str, int] | None,
+    note: Callable[[str], None],
+) -> AsyncIterator[Observe]:
+    """Take webhooks on one host and port, and let monitors in on another, where they are given; who watches the calls.
+
+    Raises UsageError where a port cannot be had.
+    """
+    if serve_on is None and watch_on is None:
+        yield ignore
+        return
+    from web.server import open_metrics, serving, watched
+
+    metrics = open_metrics(engine, settings)
+    async with AsyncExitStack() as stack:
+        if serve_on is not None:
+            address = await stack.enter_async_context(serving(engine, settings, *serve_on, metrics))
+            note(f"Webhooks arrive at {address}/webhooks/ACCOUNT.")
+        if watch_on is not None:
+            address = await stack.enter_async_context(watched(engine, metrics, *watch_on))
+            note(f"Metrics are at {address}/metrics.")
+        yield metrics.call_ended
+
+
+@contextmanager
+def stopping(
+    stop: asyncio.Event, on_first: Callable[[], None], on_second: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """The first signal asks for a stop; the second is one, and the next start looks up what was in flight."""
+    loop = asyncio.get_running_loop()
+
+    def handle() -> None:
+        if stop.is_set():
+            on_second()
+            os._exit(INTERRUPTED)
+        stop.set()
+        on_first()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def summarise(summary: RunSummary) -> None:
+    """What was done, what is left, and why."""
+    counts = ", ".join(
+        f"{count:,} {state.replace('_', ' ')}" for state, count in summary.states.items() if count
+    )
+    ended = "Stopped" if summary.interrupted else "Not finished" if summary.left else "Done"
+    say(f"{ended}: {counts or 'nothing to send'}.")
+    for reason in summary.stopped_by:
+        say(f"Waiting: {reason}")
+    for left in summary.left:
+        until = f", the first until {cell(left.until)}" if left.until else ""
+        say(f"Waiting: {counted(left.messages, 'message')} held by {left.rule}{until}. {WAITS[left.rule]}")
+
+
+def exit_code(summary: RunSummary) -> int:
+    """How a script should take it."""
+    if summary.interrupted:
+        return INTERRUPTED
+    if summary.stopped_by or not all(left.goes_by_itself for left in summary.left):
+        return Stopped.exit_code
+    troubled = summary.states.get(JobState.FAILED, 0) + summary.states.get(JobState.IN_DOUBT, 0)
+    return PARTIAL if troubled else 0

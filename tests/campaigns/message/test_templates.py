@@ -1,0 +1,178 @@
+"""Texts with variables: what they need, what they become, and what is refused at load."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.errors import SpecError
+from campaigns.message.content import Addition, Content, Media, MessageType, TemplateHeader
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.templates import _JINJA, Renderer, _Piece, fold
+
+
+def renderer(**content: object) -> Renderer:
+    return Renderer(ContentSpec.model_validate(content))
+
+
+@pytest.mark.parametrize(
+    ("written", "folded"),
+    [("First Name", "first_name"), ("first-name", "first_name"), ("FIRST__NAME", "first_name"), ("_x ", "x")],
+)
+def test_a_name_is_folded(written: str, folded: str) -> None:
+    assert fold(written) == folded
+
+
+def test_the_variables_of_every_string_are_found() -> None:
+    made = renderer(
+        document={
+            "url": "https://x/{{ id }}.pdf",
+            "caption": "For {{ First_Name }}",
+            "filename": "{{ id }}.pdf",
+        }
+    )
+    assert made.variables == {"id", "first_name"}
+    assert made.render({"id": "7", "first_name": "Ada"}) == Content(
+        MessageType.DOCUMENT, "For Ada", (Media("https://x/7.pdf", filename="7.pdf"),)
+    )
+
+
+def test_a_text_is_the_caption_of_an_image() -> None:
+    made = renderer(text="Look, {{ name }}", images=[{"url": "https://x/a.png"}])
+    assert made.render({"name": "Ada"}) == Content(
+        MessageType.IMAGE, "Look, Ada", (Media("https://x/a.png"),)
+    )
+
+
+def test_uploads_headers_and_footers_hold_variables() -> None:
+    made = renderer(
+        text="Hi",
+        header="{{ a }}",
+        footer="{{ b }}",
+        buttons=[{"type": "reply", "text": "Yes"}],
+        template={"name": "t", "header": {"image": {"id": "{{ c }}"}}},
+    )
+    cells = {"a": "A", "b": "B", "c": "3"}
+    assert made.variables == cells.keys()
+    free = made.render(cells)
+    assert (free.header, free.footer) == ("A", "B")
+    template = made.render(cells, template=True).template
+    assert template is not None
+    assert template.header == TemplateHeader(image=Media(id="3"))
+
+
+def test_what_only_some_providers_take_is_known_by_its_key() -> None:
+    content = ContentSpec.model_validate(
+        {
+            "images": [{"url": "https://x/a"}, {"id": "1"}],
+            "text": "a",
+            "footer": "b",
+            "buttons": [{"type": "reply", "text": "Yes"}],
+            "template": {"name": "t", "header": {"image": {"id": "2"}}},
+        }
+    )
+    assert content.additions == {
+        Addition.FOOTER: "content.footer",
+        Addition.MEDIA_ID: "content.images[1].id",
+    }
+    voice = ContentSpec.model_validate({"audio": {"url": "https://x/a", "voice": True}})
+    assert voice.additions == {Addition.VOICE: "content.audio.voice"}
+    template = ContentSpec.model_validate({"template": {"name": "t", "header": {"video": {"id": "2"}}}})
+    assert template.additions == {Addition.MEDIA_ID: "content.template.header.video.id"}
+    assert ContentSpec(text="Hi").additions == {}
+
+
+def test_content_without_variables_is_one_object() -> None:
+    made = renderer(text="The same for all, with {braces}.")
+    assert made.variables == frozenset()
+    assert made.render({"a": "1"}) is made.render({"a": "2"})
+
+
+def test_a_default_makes_a_variable_optional_and_fills_a_blank_cell() -> None:
+    made = renderer(text="Hi {{ first_name }}", defaults={"First Name": "there"})
+    assert made.variables == frozenset()
+    assert made.render({}).text == "Hi there"
+    assert made.render({"first_name": ""}).text == "Hi there"
+    assert made.render({"first_name": "Ada"}).text == "Hi Ada"
+
+
+def test_what_a_cell_holds_is_never_run_or_escaped() -> None:
+    assert renderer(text="{{ a }}").render({"a": "{{ 7 * 7 }} <b>&"}).text == "{{ 7 * 7 }} <b>&"
+
+
+def test_conditions_and_filters_work() -> None:
+    made = renderer(text="{% if vip == 'yes' %}Dear {{ name | upper }}{% else %}Hi {{ name }}{% endif %}")
+    assert made.variables == {"vip", "name"}
+    assert made.render({"vip": "yes", "name": "Ada"}).text == "Dear ADA"
+    assert made.render({"vip": "no", "name": "Ada"}).text == "Hi Ada"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"text": "Hi {{ a"}, "content.text, line 1 of the text"),
+        ({"text": "one\ntwo {% if %}"}, "content.text, line 2 of the text"),
+        ({"text": "{{ a | nope }}"}, "No filter named 'nope'"),
+        ({"text": "{{ a.first }}"}, "content.text"),
+        ({"text": "{{ a.__class__ }}"}, "unsafe"),
+        ({"text": "{{ range(9) }}"}, "content.text"),
+        ({"text": "{# nothing #}"}, "content.text is empty"),
+        ({"text": "a", "images": [{"url": "{{ u"}]}, "content.images[0].url"),
+        ({"text": "a", "defaults": {"b": "c"}}, "content.defaults.b: no text uses {{ b }}"),
+    ],
+)
+def test_a_template_that_cannot_work_is_refused_at_load(content: dict[str, object], says: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        renderer(**content)
+    assert says in str(caught.value)
+    assert ".." not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "vars", "says"),
+    [
+        ({"text": "Hi {{ a }}"}, {}, "content.text: 'a' is undefined"),
+        ({"text": "{{ a }}"}, {"a": "  "}, "content.text is empty"),
+        ({"images": [{"url": "{{ a }}"}]}, {"a": "file:///etc/passwd"}, "which is no web address"),
+        (
+            {"images": [{"url": "https://x/{{ b }}"}, {"url": "{{ a }}"}]},
+            {"a": "x.png", "b": "1"},
+            "content.images[1].url becomes 'x.png', which is no web address",
+        ),
+        ({"images": [{"url": "https://x/{{ a }}"}]}, {"a": "prix été.png"}, "which is no web address"),
+        ({"images": [{"url": "https://{{ a }}"}]}, {"a": "/a.png"}, "which is no web address"),
+        ({"images": [{"id": "{{ a }}"}]}, {"a": " "}, "content.images[0].id is empty"),
+        (
+            {"template": {"name": "t", "header": {"image": {"url": "{{ a }}"}}}},
+            {"a": "x.png"},
+            "content.template.header.image.url becomes 'x.png', which is no web address",
+        ),
+        ({"text": "{{ 1 // (a | int) }}"}, {"a": "0"}, "content.text cannot be filled in"),
+    ],
+)
+def test_a_recipient_that_cannot_be_filled_in_is_an_error(
+    content: dict[str, object], vars: dict[str, str], says: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        renderer(**content).render(vars)
+    assert says in str(caught.value)
+
+
+@given(
+    parts=st.lists(
+        st.one_of(
+            st.text(st.characters(exclude_characters="{}#%\r", exclude_categories=["Cs"])),
+            st.sampled_from(["{{ a }}", "{{b}}", "{{- a -}}", "{{ A_b }}", "{# no #}", "{{ a | upper }}"]),
+        ),
+        min_size=1,
+    ),
+    values=st.fixed_dictionaries(
+        {"a": st.text(min_size=1), "b": st.text(min_size=1), "a_b": st.just("{{ a }}")}
+    ),
+)
+def test_a_text_is_put_together_as_its_template_says(parts: list[str], values: dict[str, str]) -> None:
+    source = "".join(parts)
+    piece = _Piece("content.text", source)
+    by_jinja = _JINJA.from_string(source).render({**values, "A_b": values["a_b"]})
+    assert piece.render(values) == by_jinja

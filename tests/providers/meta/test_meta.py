@@ -1,0 +1,190 @@
+"""Cloud API beyond the contract: the published signature vector, the proof of a webhook's address, and large bodies."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from campaigns.errors import AccountError, Unavailable
+from campaigns.message.content import Button, Content, Media, MessageType
+from campaigns.outcomes import FailureKind
+from campaigns.states import JobState
+from providers.base import Call, Inbound, Notice, Report, WebhookRequest
+from providers.meta.adapter import Meta, MetaAccount
+from providers.meta.codes import CODES, kind_of, note_of
+from providers.meta.message_body import envelope
+from tests.providers.cases.meta_answers import DOCUMENTED
+from tests.providers.contract import Table, http_for, table_of
+
+PUBLISHED_SECRET = "It's a Secret to Everybody"
+PUBLISHED = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def meta(monkeypatch: pytest.MonkeyPatch) -> Meta:
+    monkeypatch.setenv("META_SECRET", PUBLISHED_SECRET)
+    keys = dict.fromkeys(("api_key", "app_secret", "verify_token"), "env:META_SECRET")
+    return Meta(MetaAccount.model_validate({"adapter": "meta", **keys}))
+
+
+@pytest.fixture
+def table() -> Table:
+    return table_of("meta")
+
+
+def test_the_published_vector(meta: Meta) -> None:
+    request = WebhookRequest("https://x/", {"x-hub-signature-256": PUBLISHED}, b"Hello, World!", NOON)
+    assert meta.verify(request)
+
+
+def test_without_an_app_secret_no_webhook_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("META_SECRET", PUBLISHED_SECRET)
+    bare = Meta(MetaAccount.model_validate({"adapter": "meta", "api_key": "env:META_SECRET"}))
+    request = WebhookRequest("https://x/", {"x-hub-signature-256": PUBLISHED}, b"Hello, World!", NOON)
+    assert not bare.verify(request)
+    assert bare.handshake({"hub.mode": "subscribe", "hub.verify_token": "", "hub.challenge": "1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        (
+            {"hub.mode": "subscribe", "hub.verify_token": PUBLISHED_SECRET, "hub.challenge": "1158201444"},
+            "1158201444",
+        ),
+        ({"hub.mode": "subscribe", "hub.verify_token": "guess", "hub.challenge": "1"}, None),
+        ({"hub.mode": "subscribe", "hub.verify_token": "é", "hub.challenge": "1"}, None),
+        ({"hub.mode": "other", "hub.verify_token": PUBLISHED_SECRET, "hub.challenge": "1"}, None),
+        ({}, None),
+    ],
+)
+def test_the_webhook_address_is_proved_by_the_token(
+    meta: Meta, query: dict[str, str], answer: str | None
+) -> None:
+    assert meta.handshake(query) == answer
+
+
+# Codes
+
+
+def test_every_code_has_a_kind_that_the_documents_give_it_and_a_note() -> None:
+    told = {code: kind for kind, codes in DOCUMENTED.items() for code in codes}
+    permissions = set(range(200, 300))
+    assert set(CODES) == set(told) | permissions
+    assert {code: kind_of(code) for code in told} == told
+    assert {kind_of(code) for code in permissions} == {FailureKind.CAMPAIGN}
+    assert all(note_of(code).endswith(".") for code in CODES)
+
+
+def test_an_unknown_code_has_neither() -> None:
+    assert (kind_of(999_999), note_of(999_999), kind_of(None), note_of(None)) == (None, "", None, "")
+
+
+# Webhooks
+
+
+def body(*entries: Any) -> bytes:
+    return orjson.dumps({"object": "whatsapp_business_account", "entry": list(entries)})
+
+
+def entry(**value: Any) -> dict[str, Any]:
+    return {"id": "1", "changes": [{"field": "messages", "value": value}]}
+
+
+def heard(table: Table, raw: bytes) -> list[Any]:
+    return table.adapter().parse_webhook(WebhookRequest("https://x/", {}, raw, NOON))
+
+
+def test_a_thousand_updates_in_one_body_keep_their_order(table: Table) -> None:
+    stamp = int(NOON.timestamp())
+    statuses = [{"id": f"wamid.{n}", "status": "sent", "timestamp": str(stamp + n)} for n in range(500)]
+    wrote = [{"from": f"4477009{n:05}", "id": f"in.{n}", "timestamp": str(stamp + n)} for n in range(500)]
+    events = heard(table, body(entry(statuses=statuses), *(entry(messages=[one]) for one in wrote)))
+    assert [event.message_id for event in events] == [each["id"] for each in statuses + wrote]
+    assert [type(event) for event in events] == [Report] * 500 + [Inbound] * 500
+    assert events[499].at == NOON + timedelta(seconds=499)
+
+
+def test_one_odd_update_does_not_cost_the_others(table: Table) -> None:
+    good = {"id": "wamid.1", "status": "read", "timestamp": str(int(NOON.timestamp()))}
+    odd: list[Any] = [None, 7, {"id": 5, "status": "read"}, {"id": "x"}, {"id": "x", "status": []}, "text"]
+    strange = {"id": "wamid.2", "status": "failed", "timestamp": {}, "errors": [{"code": True}, 3]}
+    events = heard(table, body(7, {"changes": 3}, entry(statuses=[*odd, good, strange, good])))
+    assert events == [
+        Report("wamid.1", "read", JobState.READ, NOON),
+        Report("wamid.2", "failed", JobState.FAILED),
+        Report("wamid.1", "read", JobState.READ, NOON),
+    ]
+
+
+def test_a_notice_is_no_longer_than_it_need_be(table: Table) -> None:
+    value = {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "A" * 5000}}
+    [notice] = heard(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
+    assert isinstance(notice, Notice)
+    assert (notice.at, len(notice.text)) == (NOON, 500)
+
+
+# Sending
+
+
+def test_our_reference_is_never_longer_than_meta_takes(table: Table) -> None:
+    call = table.call(("+16505551234",), Content(MessageType.TEXT, "Hi"), references=("r" * 600,))
+    assert isinstance(call, Call)
+    assert envelope(call)["biz_opaque_callback_data"] == "r" * 512
+
+
+def test_a_link_below_a_document_keeps_its_name(table: Table) -> None:
+    content = Content(
+        MessageType.DOCUMENT,
+        "Read",
+        (Media("https://example.com/a.pdf", filename="a.pdf"),),
+        (Button("link", "Shop", url="https://example.com"),),
+    )
+    assert table.adapter().unsendable(content) is None
+    built = json.loads(table.adapter().build(table.call(("+16505551234",), content)).content)
+    header = {"type": "document", "document": {"link": "https://example.com/a.pdf", "filename": "a.pdf"}}
+    assert built["interactive"]["header"] == header
+
+
+# The number
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"status": "CONNECTED", "id": "1"}, None),
+        ({"status": "FLAGGED", "id": "1"}, None),
+        ({"status": "A_NEW_ONE"}, None),
+        ({"status": 7}, None),
+        ([], None),
+        ({"status": "BANNED"}, "The number 106540352242922 is banned."),
+        ({"status": "PENDING"}, "The number 106540352242922 is not registered yet."),
+    ],
+)
+async def test_a_number_that_cannot_send_is_known_by_its_status(
+    table: Table, answer: Any, problem: str | None
+) -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json=answer)
+
+    settings, adapter = table.settings(), table.adapter()
+    http = http_for(adapter, settings, handler)
+    assert await adapter.sender_problem(http, settings.senders[0]) == problem
+    assert asked == ["https://graph.facebook.com/v24.0/106540352242922?fields=status"]
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, AccountError), (503, Unavailable)])
+async def test_who_cannot_be_asked_has_no_verdict(table: Table, status: int, error: type[Exception]) -> None:
+    settings, adapter = table.settings(), table.adapter()
+    http = http_for(adapter, settings, lambda _: httpx.Response(status, json={}))
+    with pytest.raises(error):
+        await adapter.sender_problem(http, settings.senders[0])

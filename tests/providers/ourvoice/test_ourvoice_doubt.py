@@ -1,0 +1,107 @@
+"""Looking for a message in doubt in Our Voice's list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from campaigns.errors import Unavailable
+from campaigns.message.content import Content, Media, MessageType
+from campaigns.states import JobState
+from providers.base import Absent, Doubt, Found
+from tests.providers.cases.ourvoice import HELLO, MESSAGE, SESSION, message
+from tests.providers.ourvoice_fake import (
+    ADAPTER,
+    SENDER,
+    Provider,
+    at_most,
+    many,
+    page_ignored,
+)
+
+INTENT = datetime(2024, 1, 15, 10, 44, 59, tzinfo=UTC)
+DOUBT = Doubt("+22996000001", HELLO, INTENT)
+
+
+async def test_a_doubt_is_looked_up_by_sender_recipient_and_time():
+    provider = Provider()
+    assert await ADAPTER.look_up(provider.http(), SENDER, DOUBT) == Absent()
+    assert dict(provider.asked[0].url.params.multi_items()) == {
+        "filter[to_number][]": "22996000001",
+        "filter[direction]": "outgoing",
+        "session_id": SESSION,
+        "time_from": "2024-01-15T10:29:59.000000Z",
+        "limit": "100",
+        "page": "1",
+    }
+
+
+async def test_a_message_found_brings_its_status_with_it():
+    lookup = await ADAPTER.look_up(Provider([message(status="delivered")]).http(), SENDER, DOUBT)
+    assert isinstance(lookup, Found)
+    assert (lookup.report.message_id, lookup.report.state) == (MESSAGE["id"], JobState.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"content": "Hello from Our Voice!\r\n"},
+        {"content": "Hello from  Our Voice! "},
+        {"to_number": "2290196000001"},
+        {"to_number": ["+22996000001"]},
+        {"direction": None},
+        {"created_at": None},
+    ],
+)
+async def test_a_message_that_the_provider_tells_a_little_differently_is_still_ours(changes):
+    assert isinstance(await ADAPTER.look_up(Provider([message(**changes)]).http(), SENDER, DOUBT), Found)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"content": "Hello from Our Voice?"},
+        {"content": None},
+        {"type": "image", "media_url": "https://example.com/a.png"},
+        {"media_url": "https://example.com/a.png"},
+        {"to_number": "22996000009"},
+        {"direction": "incoming"},
+        {"created_at": "2024-01-15T10:20:00Z"},
+    ],
+)
+async def test_a_message_that_is_not_ours_is_not_adopted_even_if_filters_are_ignored(changes):
+    assert await ADAPTER.look_up(Provider([message(**changes)]).http(), SENDER, DOUBT) == Absent()
+
+
+async def test_media_are_the_same_by_address_and_caption():
+    content = Content(MessageType.IMAGE, "Look", (Media("https://example.com/a.png"),))
+    doubt = Doubt("+22996000001", content, INTENT)
+    told = message(type="image", content="Look", media_url="https://example.com/a.png")
+    assert isinstance(await ADAPTER.look_up(Provider([told]).http(), SENDER, doubt), Found)
+    assert (
+        await ADAPTER.look_up(Provider([told | {"media_url": "https://x"}]).http(), SENDER, doubt) == Absent()
+    )
+
+
+async def test_messages_of_other_jobs_are_skipped_and_the_oldest_of_the_rest_is_ours():
+    told = [
+        message(id="later", created_at="2024-01-15T10:50:00Z"),
+        message(id="ours", created_at="2024-01-15T10:45:00Z"),
+        message(id="known", created_at="2024-01-15T10:44:00Z"),
+    ]
+    doubt = Doubt("+22996000001", HELLO, INTENT, frozenset({"known"}))
+    lookup = await ADAPTER.look_up(Provider(told).http(), SENDER, doubt)
+    assert isinstance(lookup, Found)
+    assert lookup.report.message_id == "ours"
+
+
+async def test_absent_is_said_only_of_a_list_seen_to_its_end():
+    strangers = many(150, content="Something else")
+    provider = Provider([*strangers, message()])
+    assert isinstance(await ADAPTER.look_up(provider.http(), SENDER, DOUBT), Found)
+    provider.page = page_ignored
+    with pytest.raises(Unavailable):
+        await ADAPTER.look_up(provider.http(), SENDER, DOUBT)
+    provider.page = at_most(10)
+    assert isinstance(await ADAPTER.look_up(provider.http(), SENDER, DOUBT), Found)

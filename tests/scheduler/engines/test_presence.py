@@ -1,0 +1,40 @@
+"""What a process says of itself: the newest word stands, however slow the database takes an older one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import scheduler.engines.presence
+from campaigns.time.clock import utc_now
+from scheduler.engines.presence import Presence
+from storage.database.engine import Connection, Engine, reading
+from storage.sending.workers import WorkerRow, list_workers, report_worker
+
+
+@pytest.mark.parametrize("leads", [True, False])
+async def test_an_older_word_is_not_written_over_a_newer_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, leads: bool
+) -> None:
+    presence = Presence(engine, "runner", utc_now)
+    await presence.tell(leads=not leads)
+    under_way = asyncio.Event()
+
+    async def slow_at_first(connection: Connection, row: WorkerRow) -> None:
+        if not under_way.is_set():
+            under_way.set()
+            await asyncio.wait({newer}, timeout=0.3)
+        await report_worker(connection, row)
+
+    monkeypatch.setattr(scheduler.engines.presence, "report_worker", slow_at_first)
+    older = asyncio.create_task(presence.tell())
+    newer = asyncio.create_task(_after(under_way, presence, leads))
+    await asyncio.gather(older, newer)
+    async with reading(engine) as connection:
+        assert [row.leads for row in await list_workers(connection)] == [leads]
+
+
+async def _after(under_way: asyncio.Event, presence: Presence, leads: bool) -> None:
+    await under_way.wait()
+    await presence.tell(leads=leads)

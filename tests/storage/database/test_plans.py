@@ -1,0 +1,250 @@
+"""What a runner asks several times a second must find its rows by an index, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, update
+
+from campaigns.money.costs import Money
+from campaigns.outcomes import Accepted, acknowledge
+from scheduler.actions.purge import plan_purge
+from scheduler.clock.launch import launch_due
+from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
+from storage.receipts.receipts import doubts, due_receipts, has_orphans, known_message_ids
+from storage.retention.purge import OldRun, purge_jobs, purge_recipients
+from storage.runs.breaker import newest_failures
+from storage.sending.budgets import Reservation, reserve, settle, used_of
+from storage.sending.contact_history import (
+    NewTouch,
+    add_touches,
+    delay_touches,
+    recent_touches,
+    release_touches,
+)
+from storage.sending.intents import (
+    Intent,
+    any_sending,
+    claim_due,
+    commit_intents,
+    has_due_work,
+    next_due,
+    withdraw_intents,
+)
+from storage.sending.lanes import due_lanes, ensure_lanes
+from storage.sending.optouts import optout_scopes
+from storage.sending.outcomes import Outcome, store_outcomes
+from storage.sending.tier_and_ramp import note_reached, sends_by_day, slide_count, tier_use
+from storage.sending.windows import any_unknown_window, open_windows, wake_waiting
+from storage.tables import attempts, campaigns, jobs, runs
+from storage.views.estimates import future_jobs, pending_jobs
+from tests.support.campaigns import later, phone, spec, store_campaign
+
+LANE = "ourvoice/shop"
+AGE = 100 * 86_400.0
+"""Seconds after which what is over may be purged."""
+BIG = {
+    "attempts",
+    "events",
+    "jobs",
+    "optouts",
+    "recipients",
+    "reservations",
+    "touches",
+    "unique_recipients",
+    "unmatched_reports",
+    "windows",
+}
+"""Tables that grow with what is sent."""
+PEOPLE = [phone(1), phone(2)]
+ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
+    "claim_due": lambda connection: claim_due(connection, 1, LANE, later(9), 100),
+    "next_due": lambda connection: next_due(connection, LANE, [1]),
+    "has_due_work": lambda connection: has_due_work(connection, LANE, later(9)),
+    "due_lanes": lambda connection: due_lanes(connection, [LANE], "me", later(9), sole=False),
+    "any_sending": lambda connection: any_sending(connection, 1),
+    "has_orphans": lambda connection: has_orphans(connection, LANE),
+    "doubts": lambda connection: doubts(connection, LANE, 500),
+    "due_receipts": lambda connection: due_receipts(connection, LANE, later(9), 500, after=0),
+    "known_message_ids": lambda connection: known_message_ids(connection, phone(1)),
+    "optouts": lambda connection: optout_scopes(connection, PEOPLE),
+    "touches": lambda connection: recent_touches(connection, PEOPLE, later(0)),
+    "touches kept": lambda connection: keep_touches(connection),
+    "windows": lambda connection: open_windows(connection, LANE, PEOPLE),
+    "windows asked about": lambda connection: any_unknown_window(connection, [LANE]),
+    "wake": lambda connection: wake_waiting(connection, [(LANE, each) for each in PEOPLE], later(9)),
+    "tier": lambda connection: use_tier(connection),
+    "ramp": lambda connection: sends_by_day(connection, LANE, 1),
+    "breaker": lambda connection: newest_failures(connection, 1, 100),
+    "budget": lambda connection: use_budget(connection),
+    "purge": lambda connection: purge(connection),
+    "intents and outcomes": lambda connection: send(connection),
+}
+
+
+async def keep_touches(connection: Connection) -> None:
+    new = [NewTouch(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
+    await add_touches(connection, LANE, later(9), new)
+    await delay_touches(connection, [(1, later(10))])
+    await release_touches(connection, [1, 2])
+
+
+async def use_budget(connection: Connection) -> None:
+    price = Money(Decimal("0.05"), "USD")
+    await used_of(connection, ["1:run:1"])
+    await reserve(connection, [Reservation(job, ("1:run:1",), price) for job in (1, 2)])
+    await settle(connection, {1: price, 2: None})
+
+
+async def use_tier(connection: Connection) -> None:
+    await slide_count(connection, "ourvoice", later(8))
+    await slide_count(connection, "ourvoice", later(9))
+    await tier_use(connection, "ourvoice", PEOPLE, later(9))
+    await note_reached(connection, "ourvoice", PEOPLE, later(9))
+
+
+async def purge(connection: Connection) -> None:
+    await purge_jobs(connection, OldRun(1, "scheduled", (1,)), later(10), 100)
+    await purge_recipients(connection, 1, later(10), 100)
+
+
+async def send(connection: Connection) -> None:
+    due = await claim_due(connection, 1, LANE, later(9), 3)
+    intents = [Intent(job, "call", "text", "{}", 1, None, later(9)) for job in due]
+    await commit_intents(connection, LANE, 1, intents, later(9))
+    await withdraw_intents(connection, intents[:1], later(10))
+    taken = Accepted("message")
+    ack = acknowledge(taken, 1, later(10), Random(1))
+    outcomes = [Outcome(intent, taken, ack, later(10), 200, None, 5) for intent in intents[1:]]
+    await store_outcomes(connection, outcomes, later(10))
+
+
+@pytest.mark.parametrize("name", ASKED)
+async def test_no_hot_query_reads_a_whole_table(engine: Engine, name: str) -> None:
+    await store_campaign(engine, spec(), 50)
+    await launch_due(engine)
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, [LANE])
+    with statements(engine) as asked:
+        async with writing(engine) as connection:
+            await ASKED[name](connection)
+    assert asked
+    async with writing(engine) as connection:
+        for statement, parameters in asked:
+            assert not await whole_reads(connection, statement, parameters), statement
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
+    """What is asked of the database meanwhile, each with its parameters."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
+            asked.append((statement, parameters[0] if many else parameters))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+async def whole_reads(connection: Connection, statement: str, parameters: Any) -> list[str]:
+    """The big tables that the statement reads from one end to the other."""
+    if is_sqlite(connection):
+        steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        scanned = [step[-1].split() for step in steps]
+        return [words[1] for words in scanned if words[0] == "SCAN" and words[1] in BIG]
+    await avoid_whole_reads(connection)
+    explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+    plan = list(nodes(explained.scalar_one()[0]["Plan"]))
+    newest = [node["Plans"][0] for node in plan if node["Node Type"] == "Limit" and node["Plan Rows"] == 1]
+    return [
+        node["Relation Name"]
+        for node in plan
+        if node.get("Relation Name") in BIG and "Scan" in node["Node Type"] and not is_keyed(node)
+        if node not in newest or "Index" not in node["Node Type"]  # the one end of an index
+    ]
+
+
+async def avoid_whole_reads(connection: Connection) -> None:
+    """These tables are tiny, and reading them whole would be right: what counts is that there is another way."""
+    for way in ("seqscan", "hashjoin", "mergejoin"):
+        await connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+
+
+async def test_a_purge_reads_no_table_for_each_row_of_another(postgres_url: str) -> None:
+    """What it asks first reads whole tables, each a few times. PostgreSQL may choose how; SQLite does as it is told."""
+    engine, size = open_engine(postgres_url), 1_500
+    await long_over(engine, size)
+    with statements(engine) as asked:
+        plan = await plan_purge(engine, later(AGE), timedelta(days=90))
+    assert (plan.rows["jobs"], plan.rows["recipients"]) == (size - 1, size - 1)
+    with statements(engine) as batch:
+        async with writing(engine) as connection:
+            assert await purge_jobs(connection, plan.runs[0], later(AGE), 100) == 100
+    async with writing(engine) as connection:
+        for statement, parameters in asked + batch:
+            assert await rows_handled(connection, statement, parameters) <= 12 * size, statement
+    await engine.dispose()
+
+
+async def test_a_page_of_an_estimate_is_read_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To sort all that is left of an audience for each of its pages would take minutes of a million."""
+    monkeypatch.setattr("storage.views.estimates.PAGE", 20)
+    size = 1_500
+    await store_campaign(engine, spec(), size)
+    await launch_due(engine)
+    async with writing(engine) as connection:
+        await connection.exec_driver_sql("ANALYZE")
+    with statements(engine) as asked:
+        async with reading(engine) as connection:
+            future = [page async for page in future_jobs(connection, 1, [LANE])]
+            pending = [page async for page in pending_jobs(connection, 1)]
+    assert sum(map(len, future)) == sum(map(len, pending)) == size
+    assert len(asked) == 2 * (size / 20 + 1)
+    async with reading(engine) as connection:
+        for statement, parameters in asked:
+            if is_sqlite(connection):
+                steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                assert not [step[-1] for step in steps if "TEMP B-TREE" in step[-1]], statement
+            else:
+                await avoid_whole_reads(connection)
+                assert await rows_handled(connection, statement, parameters) <= 6 * 20, statement
+
+
+async def long_over(engine: Engine, size: int) -> None:
+    """A campaign whose messages were all read; the last job is that of the last call."""
+    await store_campaign(engine, spec(), size)
+    await launch_due(engine)
+    call = {"number": 1, "call": "c", "lane": LANE, "epoch": 1, "intent_at": later(1)}
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(state="read", held_by=None, updated_at=later(1)))
+        await connection.execute(insert(attempts), [{"job_id": job, **call} for job in range(1, size + 1)])
+        await connection.execute(update(runs).values(state="completed", ended_at=later(2)))
+        await connection.execute(update(campaigns).values(state="completed", updated_at=later(2)))
+        await connection.exec_driver_sql("ANALYZE")
+
+
+async def rows_handled(connection: Connection, statement: str, parameters: Any) -> int:
+    """How many rows the steps of the statement took in hand, in all."""
+    explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+    counted = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
+    plan = explained.scalar_one()[0]["Plan"]
+    return int(sum(node.get(name, 0) * node["Actual Loops"] for node in nodes(plan) for name in counted))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+def is_keyed(node: dict[str, Any]) -> bool:
+    """Whether it goes to its rows by an index: a bitmap's index is a node below it."""
+    return "Index Cond" in node or node["Node Type"] == "Bitmap Heap Scan"

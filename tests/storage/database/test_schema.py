@@ -1,0 +1,117 @@
+"""The migrations lead to exactly the tables of `storage.tables`, on both databases."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Connection, insert, inspect, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import migrations
+from campaigns.errors import UsageError
+from storage.database.engine import open_engine, reading, writing
+from storage.database.schema import current, newest, require_current, upgrade
+from storage.tables import imports, jobs, metadata, recipients, runs
+
+
+def _checks(connection: Connection) -> set[tuple[str, str | None]]:
+    inspector = inspect(connection)
+    return {
+        (table, check["name"])
+        for table in metadata.tables
+        for check in inspector.get_check_constraints(table)
+    }
+
+
+async def test_migrations_equal_metadata(engine: AsyncEngine) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": False}
+        )
+        return list(compare_metadata(context, metadata))
+
+    async with reading(engine) as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrations_make_every_check(engine: AsyncEngine) -> None:
+    declared = {
+        (table.name, constraint.name)
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
+    async with reading(engine) as connection:
+        assert await connection.run_sync(_checks) == declared
+
+
+async def test_a_database_that_is_behind_is_named(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    assert await current(engine) is None
+    with pytest.raises(UsageError, match="revision none"):
+        await require_current(engine)
+    await upgrade(engine)
+    await require_current(engine)
+    await upgrade(engine)
+    assert await current(engine) == newest()
+    await engine.dispose()
+
+
+async def test_a_failed_upgrade_leaves_nothing(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    async with writing(engine) as connection:
+        await connection.execute(text("CREATE TABLE optouts (x INTEGER)"))
+    with pytest.raises(Exception, match="optouts"):
+        await upgrade(engine)
+    async with reading(engine) as connection:
+        tables = await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
+    assert tables == {"optouts"}
+    await engine.dispose()
+
+
+async def test_what_is_stored_stays_when_tables_are_made_anew(empty_database_url: str) -> None:
+    """Campaigns of an older version keep their audience, and it is still theirs alone."""
+    engine = open_engine(empty_database_url)
+    await upgrade(engine, "0003")
+    async with writing(engine) as connection:
+        for statement in STORED:
+            await connection.execute(text(statement))
+    await upgrade(engine)
+    async with writing(engine) as connection:
+        found = select(jobs.c.phone, recipients.c.vars, imports.c.source, runs.c.edition)
+        rows = await connection.execute(found.select_from(jobs.join(recipients).join(imports).join(runs)))
+        assert rows.all() == [("+1", "{}", "a.csv", 0)]
+    with pytest.raises(IntegrityError):
+        async with writing(engine) as connection:
+            await connection.execute(insert(recipients).values(campaign_id=1, import_id=9, line=3, **PERSON))
+    async with writing(engine) as connection:
+        again = insert(recipients).values(campaign_id=1, import_id=1, edition=1, line=3, **PERSON)
+        await connection.execute(again)
+    await engine.dispose()
+
+
+PERSON = {"phone": "+1", "bucket": 1, "vars": "{}"}
+STORED = (
+    "INSERT INTO campaigns (id, name, state, spec, category, created_at, updated_at) "
+    "VALUES (1, 'spring', 'running', '{}', 'utility', 0, 0)",
+    "INSERT INTO imports (id, campaign_id, source, digest, rows, accepted, rejected, duplicates, detected, "
+    "created_at) VALUES (1, 1, 'a.csv', 'x', 1, 1, 0, 0, '{}', 0)",
+    "INSERT INTO recipients (id, campaign_id, import_id, line, phone, bucket, vars) VALUES (1, 1, 1, 2, '+1', 1, '{}')",
+    "INSERT INTO runs (id, campaign_id, nominal_at, state, priority, spec, token, jobs, launched_at) "
+    "VALUES (1, 1, 0, 'running', 0, '{}', 't', 1, 0)",
+    "INSERT INTO jobs (run_id, recipient_id, phone, lane, state, due_at, updated_at) "
+    "VALUES (1, 1, '+1', 'a/b', 'pending', 0, 0)",
+)
+
+
+def test_revisions_are_numbered_in_line() -> None:
+    folder = Path(migrations.__file__).parent / "versions"
+    numbers = sorted(
+        int(path.name[:4]) for path in folder.glob("[0-9]*.py") if re.match(r"\d{4}_\w+\.py", path.name)
+    )
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -1,0 +1,91 @@
+"""A slice's writes are guarded by the state they come from: who comes late, or meets a change, writes nothing."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from campaigns.outcomes import Accepted, Result, acknowledge
+from scheduler.clock.launch import launch_due
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.sending.intents import (
+    Intent,
+    claim_due,
+    commit_intents,
+    withdraw_intents,
+)
+from storage.sending.outcomes import Outcome, store_outcomes
+from storage.tables import attempts, jobs
+from tests.support.campaigns import job_rows, later, spec, store_campaign
+
+LANE = "ourvoice/shop"
+
+
+async def claimed(engine: Engine, count: int) -> list[Intent]:
+    """Intents for `count` jobs that are due, none committed yet."""
+    await store_campaign(engine, spec(), count)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        due = await claim_due(connection, 1, LANE, later(2), count)
+    return [Intent(job, "call", "text", "{}", 1, None, later(3)) for job in due]
+
+
+async def commit(connection: Connection, intents: list[Intent]) -> None:
+    await commit_intents(connection, LANE, 1, intents, later(3))
+
+
+def ended(intent: Intent, result: Result) -> Outcome:
+    ack = acknowledge(result, intent.job.attempts + 1, later(4), random.Random(1))
+    return Outcome(intent, result, ack, later(4), 200, None, 5)
+
+
+async def test_a_job_that_changed_meanwhile_is_not_sent(engine: Engine) -> None:
+    intents = await claimed(engine, 3)
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id == 2).values(state="cancelled"))
+    with pytest.raises(RuntimeError, match="changed under their owner"):
+        async with writing(engine) as connection:
+            await commit(connection, intents)
+    assert [row.state for row in await job_rows(engine)] == ["pending", "cancelled", "pending"]
+
+
+async def test_a_late_answer_moves_no_job_that_has_moved_on(engine: Engine) -> None:
+    (intent,) = await claimed(engine, 1)
+    async with writing(engine) as connection:
+        await commit(connection, [intent])
+        await connection.execute(update(jobs).values(state="in_doubt", reason="interrupted"))
+        await store_outcomes(connection, [ended(intent, Accepted("m1"))], later(5))
+    (row,) = await job_rows(engine)
+    assert (row.state, row.provider_message_id) == ("in_doubt", None)
+
+
+async def test_an_intent_that_is_withdrawn_costs_no_attempt_and_may_be_made_again(engine: Engine) -> None:
+    intents = await claimed(engine, 2)
+    async with writing(engine) as connection:
+        await commit(connection, intents)
+        await withdraw_intents(connection, intents[:1], later(4))
+        await withdraw_intents(connection, intents[:1], later(4))
+    first, second = await job_rows(engine)
+    assert (first.state, first.attempts, first.due_at) == ("pending", 0, later(1))
+    assert (second.state, second.attempts) == ("sending", 1)
+    async with writing(engine) as connection:
+        await commit(connection, intents[:1])
+        assert await connection.scalar(select(func.count()).select_from(attempts)) == 2
+
+
+async def test_an_intent_whose_call_has_ended_is_not_withdrawn(engine: Engine) -> None:
+    (intent,) = await claimed(engine, 1)
+    async with writing(engine) as connection:
+        await commit(connection, [intent])
+        await store_outcomes(connection, [ended(intent, Accepted("m1"))], later(5))
+        await withdraw_intents(connection, [intent], later(6))
+    (row,) = await job_rows(engine)
+    assert (row.state, row.attempts) == ("accepted", 1)
+
+
+async def test_sqlite_keeps_what_it_has_committed_when_the_power_fails(sqlite_engine: Engine) -> None:
+    full = 2
+    async with reading(sqlite_engine) as connection:
+        assert await connection.scalar(text("PRAGMA synchronous")) == full

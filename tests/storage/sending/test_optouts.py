@@ -1,0 +1,219 @@
+"""The log of opt-outs only grows, and the newest word holds: by when it was said, in whatever order it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+
+import pytest
+from sqlalchemy import insert, select
+
+from app.actions.contacts import say_for
+from campaigns.phones.stop_words import Action, StopWord
+from storage.database.engine import Engine, open_engine, reading, writing
+from storage.sending.optouts import (
+    Fate,
+    LogEntry,
+    NewWord,
+    Word,
+    add_words,
+    append_news,
+    log_of,
+    optout_scopes,
+    stream_opted_out,
+)
+from storage.tables import optouts
+from tests.support.campaigns import later, phone
+from tests.support.optouts import opted_out
+
+OUT, IN = StopWord("out", "marketing"), StopWord("in", "all")
+BACK = StopWord("in", "marketing")
+
+
+def words(
+    told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1, *, dated: bool = False
+) -> list[NewWord]:
+    return [
+        NewWord(LogEntry(number, word.action, scope, later(seconds), "import:me", evidence), dated, line=2)
+        for number, evidence in told.items()
+        for scope in word.scopes
+    ]
+
+
+async def news(engine: Engine, told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1) -> set[str]:
+    given_words = words(told, word, seconds)
+    async with writing(engine) as connection:
+        fates = await append_news(connection, given_words)
+    return {one.entry.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.NEWS}
+
+
+async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> None:
+    told = {phone(1): "list.csv, line 2", phone(2): "list.csv, line 3"}
+    assert await news(engine, told) == {phone(1), phone(2)}
+    assert await news(engine, {**told, phone(3): "x"}, seconds=2) == {phone(3)}
+    assert await news(engine, {}) == set()
+    async with reading(engine) as connection:
+        assert await log_of(connection, phone(1)) == [
+            LogEntry(phone(1), "out", "marketing", later(1), "import:me", "list.csv, line 2")
+        ]
+        assert await optout_scopes(connection, [phone(n) for n in range(5)]) == {
+            phone(n): {"marketing"} for n in (1, 2, 3)
+        }
+
+
+async def test_scopes_are_apart_and_coming_back_lifts_both(engine: Engine) -> None:
+    await news(engine, {phone(1): "a"})
+    await news(engine, {phone(1): "b"}, StopWord("out", "all"), 2)
+    assert await opted_out(engine) == [(phone(1), "marketing"), (phone(1), "all")]
+    assert await opted_out(engine, "all") == [(phone(1), "all")]
+    assert await news(engine, {phone(1): "c"}, StopWord("in", "marketing"), 3) == {phone(1)}
+    assert await opted_out(engine) == [(phone(1), "all")]
+    assert await news(engine, {phone(1): "d"}, IN, 4) == {phone(1)}
+    assert await opted_out(engine) == []
+    async with reading(engine) as connection:
+        assert [entry.evidence for entry in await log_of(connection, phone(1))] == ["a", "b", "c", "d"]
+
+
+async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothing(engine: Engine) -> None:
+    said = [(1, OUT), (2, StopWord("in", "marketing")), (3, OUT), (3, StopWord("in", "marketing"))]
+    orders = list(permutations(said))
+    for number, order in enumerate(orders):
+        for seconds, word in (*order, *order):
+            async with writing(engine) as connection:
+                await append_news(connection, words({phone(number): "crm"}, word, seconds, dated=True))
+    async with reading(engine) as connection:
+        held = [entry async for entry in stream_opted_out(connection, None)]
+        logs = [await log_of(connection, phone(number)) for number in range(len(orders))]
+    assert [(entry.phone, entry.at) for entry in sorted(held, key=lambda entry: entry.phone)] == [
+        (phone(n), later(3)) for n in range(len(orders))
+    ]
+    assert all(len(set(log)) == len(log) for log in logs)
+
+
+async def test_each_word_is_told_its_fate(engine: Engine) -> None:
+    async def fate(word: StopWord, seconds: float, dated: bool) -> Fate:
+        async with writing(engine) as connection:
+            return (await append_news(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[0]
+
+    back = StopWord("in", "marketing")
+    assert await fate(OUT, 5, True) is Fate.NEWS
+    assert await fate(OUT, 5, True) is Fate.KNOWN
+    assert await fate(OUT, 6, True) is Fate.AGAIN
+    assert await fate(OUT, 7, False) is Fate.KNOWN
+    assert await fate(back, 6, True) is Fate.OUTDATED
+    assert await fate(back, 5, False) is Fate.OUTDATED
+    assert await fate(back, 8, True) is Fate.NEWS
+    assert await fate(OUT, 7, True) is Fate.OUTDATED
+    assert await fate(OUT, 7, False) is Fate.NEWS  # heard of now, whatever another clock says
+
+
+async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
+    for seconds in (1, 2):
+        async with writing(engine) as connection:
+            out = await say_for(connection, phone(1), OUT, "hand:ada", f"call {seconds}", later(seconds))
+        assert [entry.at for entry in out] == [later(seconds)]
+    async with writing(engine) as connection:
+        assert (
+            await add_words(
+                connection, "webhook:shop", [Word(phone(1), "in", "marketing", later(1.5), "START")]
+            )
+            == 0
+        )  # it was said before what is known
+        assert await say_for(connection, phone(1), IN, "hand:ada", None, later(3)) == []
+        assert len(await log_of(connection, phone(1))) == 4
+
+
+async def test_nothing_of_the_log_is_ever_changed_or_deleted(engine: Engine) -> None:
+    seen: list[tuple[object, ...]] = []
+    for seconds, word in enumerate((OUT, IN, OUT, StopWord("out", "all"), IN)):
+        await news(engine, {phone(1): "x", phone(2): "y"}, word, seconds)
+        async with reading(engine) as connection:
+            rows = [tuple(row) for row in await connection.execute(select(optouts).order_by(optouts.c.id))]
+        assert rows[: len(seen)] == seen
+        assert len(rows) > len(seen)
+        seen = rows
+
+
+async def test_a_list_of_many_is_streamed_whole(engine: Engine) -> None:
+    told = {phone(number): "list" for number in range(2500)}
+    assert len(await news(engine, told)) == 2500
+    assert await opted_out(engine) == [(number, "marketing") for number in told]
+
+
+@pytest.mark.parametrize("stop_first", [True, False])
+async def test_words_stored_at_once_hold_by_when_they_were_said(postgres_url: str, stop_first: bool) -> None:
+    """A list says that somebody came back, of before their STOP; neither of the two that store it sees the other."""
+    engine = open_engine(postgres_url)
+    async with writing(engine) as importing, writing(engine) as telling:
+        if stop_first:
+            await add_words(telling, "webhook:hooked", [word(1, "out", 5)])
+        await append_news(importing, words({phone(1): "crm"}, BACK, 3, dated=True))
+        if not stop_first:
+            await add_words(telling, "webhook:hooked", [word(1, "out", 5)])
+    async with reading(engine) as connection:
+        assert await optout_scopes(connection, [phone(1)]) == {phone(1): {"marketing"}}
+        assert [entry.action for entry in await log_of(connection, phone(1))] == ["in", "out"]
+    assert await opted_out(engine) == [(phone(1), "marketing")]
+    assert await news(engine, {phone(1): "crm"}, BACK, 4) == set()
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("action", ["out", "in"])
+async def test_what_is_said_by_hand_holds_whatever_other_clocks_say(engine: Engine, action: Action) -> None:
+    other: Action = "in" if action == "out" else "out"
+    async with writing(engine) as connection:
+        await add_words(connection, "webhook:hooked", [word(1, other, 60)])
+        standing = await say_for(
+            connection, phone(1), StopWord(action, "marketing"), "hand:ada", None, later(1)
+        )
+    assert [entry.action for entry in standing] == (["out"] if action == "out" else [])
+    assert (phone(1) in dict(await opted_out(engine))) == (action == "out")
+
+
+async def test_a_list_of_people_who_are_out_holds_whatever_other_clocks_say(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await add_words(connection, "webhook:hooked", [word(1, "in", 60)])
+    assert await news(engine, {phone(1): "list"}, OUT, 1) == {phone(1)}
+    assert await opted_out(engine) == [(phone(1), "marketing")]
+
+
+def word(number: int, action: str, seconds: float) -> Word:
+    return Word(phone(number), "out" if action == "out" else "in", "marketing", later(seconds), "STOP")
+
+
+@pytest.mark.parametrize(
+    ("words", "stays_out"),
+    [
+        ([("out", 1)], True),
+        ([("out", 1), ("in", 2)], False),
+        ([("out", 1), ("in", 2), ("out", 1)], False),
+        ([("in", 2), ("out", 1)], False),
+        ([("in", 1), ("out", 2), ("in", 1)], True),
+        ([("in", 2), ("out", 2)], True),
+        ([("out", 2), ("in", 2)], True),
+    ],
+)
+async def test_the_newest_word_holds_however_it_is_repeated(
+    engine: Engine, words: list[tuple[str, float]], stays_out: bool
+) -> None:
+    for number, one_by_one in ((1, True), (2, False)):
+        said = [word(number, action, seconds) for action, seconds in words]
+        for portion in [[one] for one in said] if one_by_one else [said]:
+            async with writing(engine) as connection:
+                await add_words(connection, "webhook:hooked", portion)
+                await add_words(connection, "webhook:hooked", portion)
+    async with reading(engine) as connection:
+        scopes = await optout_scopes(connection, [phone(1), phone(2)])
+        rows = (await connection.execute(select(optouts))).all()
+    expected = {phone(1), phone(2)} if stays_out else set()
+    assert {person for person, found in scopes.items() if "marketing" in found} == expected
+    assert {(row.source, row.evidence) for row in rows} == {("webhook:hooked", "STOP")}
+
+
+async def test_a_repeated_opt_in_does_not_undo_a_later_opt_out_by_hand(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await add_words(connection, "webhook:hooked", [word(1, "in", 1)])
+        row = {"phone": phone(1), "scope": "marketing", "action": "out", "source": "user", "at": later(5)}
+        await connection.execute(insert(optouts), [row])
+        assert await add_words(connection, "webhook:hooked", [word(1, "in", 1)]) == 0
+        assert await optout_scopes(connection, [phone(1)]) == {phone(1): {"marketing"}}

@@ -1,0 +1,73 @@
+"""What the processes of one account are granted together never exceeds its rate, in any window."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.time.pace import Rate
+from storage.database.engine import Engine, open_engine, writing
+from storage.sending.rate_slots import AHEAD, LATE, Granted, grant, slot_spacing
+from tests.support.campaigns import later
+
+RATE = Rate.parse("20/s")
+
+
+async def ask(engine: Engine, wanted: int, at: float, rate: Rate = RATE) -> Granted:
+    async with writing(engine) as connection:
+        return await grant(connection, "ourvoice", rate, wanted, later(at))
+
+
+async def test_slots_follow_each_other_whoever_asks(engine: Engine) -> None:
+    one, other = await ask(engine, 2, 0), await ask(engine, 2, 0)
+    slots = [*one.slots, *other.slots]
+    assert slots[0] == later(0)
+    assert {after - before for before, after in pairwise(slots)} == {slot_spacing(RATE)}
+
+
+async def test_nothing_is_given_far_ahead_and_it_is_told_when_to_ask_again(engine: Engine) -> None:
+    assert (await ask(engine, 100, 0)).slots[-1] <= later(0) + AHEAD
+    none = await ask(engine, 1, 0)
+    assert none.count == 0
+    again = (none.first - later(0)).total_seconds()
+    assert (await ask(engine, 1, again)).count == 1
+
+
+async def test_what_was_not_asked_for_is_not_caught_up_with(engine: Engine) -> None:
+    await ask(engine, 1, 0)
+    after_a_stall = await ask(engine, 100, 60)
+    assert after_a_stall.first == later(60)
+    assert after_a_stall.count <= AHEAD / slot_spacing(RATE) + 1
+
+
+@pytest.mark.parametrize("written", ["20/s", "1000/s", "100/min", "7/s"])
+async def test_all_that_many_processes_send_keeps_to_the_rate_in_every_window(
+    engine: Engine, database_url: str, written: str
+) -> None:
+    rate, dice = Rate.parse(written), random.Random(3)
+    engines = [open_engine(database_url) for _ in range(3)]
+    began: list[datetime] = []
+
+    async def worker(own: Engine) -> None:
+        for tenth in range(15):
+            granted = await ask(own, 100, tenth / 10, rate)
+            began.extend(slot + LATE * dice.random() for slot in granted.slots)
+
+    await asyncio.gather(*(worker(own) for own in engines))
+    for own in engines:
+        await own.dispose()
+    for start in began:
+        assert sum(start <= moment < start + rate.per for moment in began) <= rate.count
+
+
+@given(st.integers(1, 5000), st.sampled_from(["s", "min", "h"]))
+def test_late_ones_included_no_window_holds_more_than_the_rate(count: int, unit: str) -> None:
+    rate = Rate.parse(f"{count}/{unit}")
+    assert -(-(rate.per + LATE) // slot_spacing(rate)) <= count
+    assert slot_spacing(rate) <= rate.per / count * 1.11

@@ -1,0 +1,156 @@
+"""What webhooks tell that concerns more than one message: failures that stop a run or a number, stopped templates,
+people who want no more, and people who write and so wake what waited for them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from campaigns.money.costs import Money
+from campaigns.money.prices import Prices
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.states import CampaignState, JobState, RunState
+from providers.base import Billed, Report
+from scheduler.clock.launch import launch_due
+from scheduler.receipts.webhook_events import Listener
+from storage.database.engine import reading, writing
+from storage.runs.control import move_campaign, move_runs
+from storage.tables import campaigns, inbound, jobs, lanes, optouts, runs
+from tests.support.accounts import TEMPLATE
+from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
+from tests.support.sent import answered, sending
+from tests.web.conftest import Hooks
+from tests.web.signing import signing_account
+
+LANE = "hooked/shop"
+
+
+async def column(hooks: Hooks, wanted: Any) -> list[Any]:
+    async with reading(hooks.engine) as connection:
+        return list(await connection.scalars(select(wanted).order_by(wanted.table.c.id)))
+
+
+async def fail(hooks: Hooks, code: str) -> None:
+    await sending(hooks.engine, 2)
+    await answered(hooks.engine, [1, 2])
+    await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": code, "reason": "It says why."})
+    await hooks.process()
+
+
+async def test_a_failure_that_concerns_the_account_pauses_the_campaign(hooks: Hooks) -> None:
+    await fail(hooks, "gone")
+    assert await column(hooks, runs.c.state) == [RunState.PAUSED]
+    assert await column(hooks, campaigns.c.reason) == ["gone: It says why."]
+
+
+async def test_told_again_after_a_person_resumed_it_pauses_nothing(hooks: Hooks) -> None:
+    await fail(hooks, "gone")
+    async with writing(hooks.engine) as connection:
+        await move_runs(connection, "spring", [RunState.PAUSED], RunState.RUNNING)
+        paused = [CampaignState.PAUSED]
+        await move_campaign(connection, "spring", paused, CampaignState.RUNNING, later(2_000))
+    await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": "gone", "reason": "It says why."})
+    await hooks.process(3_000)
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING]
+
+
+async def test_a_failure_that_concerns_the_number_pauses_its_lane(hooks: Hooks) -> None:
+    async with writing(hooks.engine) as connection:
+        await connection.execute(lanes.insert().values(name=LANE))
+    await fail(hooks, "banned")
+    async with reading(hooks.engine) as connection:
+        reason = await connection.scalar(select(lanes.c.paused_reason).where(lanes.c.name == LANE))
+    assert reason == "banned: It says why."
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING]
+
+
+async def test_who_has_left_at_the_provider_is_opted_out(hooks: Hooks) -> None:
+    await fail(hooks, "left")
+    async with reading(hooks.engine) as connection:
+        kept = (await connection.execute(select(optouts.c.phone, optouts.c.scope, optouts.c.action))).all()
+    assert kept == [(phone(0), "marketing", "out")]
+
+
+async def test_an_unknown_code_stops_nothing(hooks: Hooks) -> None:
+    await fail(hooks, "131026")
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING]
+    assert await column(hooks, optouts.c.id) == []
+
+
+def templated() -> CampaignSpec:
+    return spec("with-template", provider="hooked", content={"template": TEMPLATE})
+
+
+async def test_a_stopped_template_pauses_what_sends_it_until_it_is_back(hooks: Hooks) -> None:
+    await store_campaign(hooks.engine, templated(), 2)
+    await store_campaign(hooks.engine, spec("other", provider="hooked"), 2)
+    await launch_due(hooks.engine, now=lambda: later(1))
+    news = {"notice": "event: PAUSED", "subject": TEMPLATE["name"], "at": 5, "effect": "template_stopped"}
+    await hooks.tell(news)
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.PAUSED, RunState.RUNNING]
+    await hooks.tell({**news, "notice": "event: APPROVED", "at": 6, "effect": "template_back"})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING, RunState.RUNNING]
+    assert await column(hooks, campaigns.c.state) == [CampaignState.RUNNING, CampaignState.RUNNING]
+    await hooks.tell(news)  # an old webhook, repeated
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING, RunState.RUNNING]
+
+
+async def test_what_a_person_paused_stays_so_when_the_template_is_back(hooks: Hooks) -> None:
+    await store_campaign(hooks.engine, templated(), 2)
+    await launch_due(hooks.engine, now=lambda: later(1))
+    async with writing(hooks.engine) as connection:
+        await move_runs(connection, "with-template", [RunState.RUNNING], RunState.PAUSED, reason="by hand")
+    await hooks.tell({"notice": "back", "subject": TEMPLATE["name"], "effect": "template_back"})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.PAUSED]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("STOP", [("marketing", "out")]),
+        ("Stop!", [("marketing", "out")]),
+        ("please stop by at noon", []),
+        ("start", [("all", "in"), ("marketing", "in")]),
+    ],
+)
+async def test_a_word_about_being_written_to_is_kept_with_its_evidence(
+    hooks: Hooks, text: str, words: list[tuple[str, str]]
+) -> None:
+    for _ in range(2):
+        await hooks.tell({"from": phone(1), "at": 5, "id": "in1", "text": text})
+        await hooks.process()
+    async with reading(hooks.engine) as connection:
+        kept = select(optouts.c.scope, optouts.c.action).order_by(optouts.c.scope)
+        assert (await connection.execute(kept)).all() == words
+        assert (await connection.execute(select(inbound.c.phone, inbound.c.text))).all() == [(phone(1), text)]
+
+
+@pytest.mark.parametrize("held_by", ["window", "window_unknown"])
+async def test_who_writes_wakes_what_waited_for_it(hooks: Hooks, held_by: str) -> None:
+    await store_campaign(hooks.engine, spec(provider="hooked"), 2)
+    await launch_due(hooks.engine, now=lambda: later(1))
+    async with writing(hooks.engine) as connection:
+        await connection.execute(update(jobs).values(held_by=held_by, due_at=later(9_999_999)))
+    await hooks.tell({"from": phone(1), "at": 5, "id": "in1"})
+    await hooks.process(1_000)
+    assert [row.due_at for row in await job_rows(hooks.engine)] == [later(9_999_999), later(1_000)]
+
+
+def test_a_billed_message_costs_what_its_category_costs_now() -> None:
+    """Meta names what it charges for and not how much; what it does not bill costs nothing."""
+    listener = Listener(signing_account(), Prices([], Money(Decimal("0.05"), "USD")))
+    free = Money(Decimal(0), "XXX")
+    reports = [
+        Report("m1", "sent", JobState.SENT, later(5), billed=Billed("marketing", phone(1))),
+        Report("m2", "sent", JobState.SENT, later(5), cost=free, billed=Billed("service", phone(1))),
+        Report("m3", "sent", JobState.SENT, later(5)),
+    ]
+    costs = [report.cost for report in listener.told(reports, later(6)).reports]
+    assert costs == [Money(Decimal("0.05"), "USD"), free, None]

@@ -1,0 +1,104 @@
+"""On PostgreSQL, a slice and what providers tell lock the same rows, and never wait for each other in a circle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text, update
+
+from campaigns.money.costs import Money
+from scheduler.sending.lanes import Account
+from storage.database.engine import Connection, Engine, lock_names, open_engine, reading, writing
+from storage.runs.runs import pause_run
+from storage.sending.budgets import Reservation, budget_lock, reserve, used_of
+from storage.sending.contact_history import NewTouch, add_touches, release_touches
+from storage.sending.lanes import ensure_lanes
+from storage.tables import lanes
+from tests.support.campaigns import later, phone
+from tests.support.sent import answered, sending
+from tests.web.conftest import Hooks, hooks_on
+
+LANE = "hooked/shop"
+BUDGETS = ["1:run:1", "2:run:2"]
+PRICE = Money(Decimal("0.05"), "USD")
+
+
+@pytest.fixture
+async def hooks(postgres_url: str, accounts: dict[str, Account]) -> AsyncIterator[Hooks]:
+    engine = open_engine(postgres_url)
+    async with hooks_on(engine, accounts) as made:
+        yield made
+    await engine.dispose()
+
+
+async def sent(hooks: Hooks) -> None:
+    """Two messages that providers will tell of, the first paid from a later campaign's budget than the second."""
+    await sending(hooks.engine, 2)
+    await answered(hooks.engine, [1, 2])
+    async with writing(hooks.engine) as connection:
+        await ensure_lanes(connection, [LANE])
+        await reserve(connection, [Reservation(1, ("2:run:2",), PRICE), Reservation(2, ("1:run:1",), PRICE)])
+        touches = [NewTouch(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
+        await add_touches(connection, LANE, later(1), touches)
+
+
+async def until_it_waits(engine: Engine) -> None:
+    """Until somebody waits for a lock of this database."""
+    waiting = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE NOT granted AND datname = current_database()"
+    )
+    async with asyncio.timeout(20):
+        while True:
+            async with reading(engine) as connection:
+                if await connection.scalar(waiting):
+                    return
+
+
+async def hold_a_lane(connection: Connection) -> None:
+    await connection.execute(update(lanes).values(epoch=lanes.c.epoch))
+
+
+async def hold_a_run(connection: Connection) -> None:
+    await pause_run(connection, 1, "refused", later(10))
+
+
+async def hold_a_touch(connection: Connection) -> None:
+    await release_touches(connection, [1])
+
+
+@pytest.mark.parametrize(
+    ("code", "hold"), [("banned", hold_a_lane), ("gone", hold_a_run), ("other", hold_a_touch)]
+)
+async def test_a_slice_that_has_its_rows_gets_its_budgets(
+    hooks: Hooks, code: str, hold: Callable[[Connection], Awaitable[None]]
+) -> None:
+    await sent(hooks)
+    await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": code})
+    async with writing(hooks.engine) as connection:
+        await hold(connection)
+        told = asyncio.create_task(hooks.process())
+        await until_it_waits(hooks.engine)
+        await lock_names(connection, [budget_lock(2)])
+    await told
+    async with writing(hooks.engine) as connection:
+        assert await used_of(connection, BUDGETS) == {"1:run:1": 50_000, "2:run:2": 0}
+
+
+async def test_budgets_are_locked_all_at_once(hooks: Hooks) -> None:
+    """One message arrives though it had failed, another fails: a slice has got as far as the first budget of both."""
+    await sent(hooks)
+    await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": "other"})
+    await hooks.process()
+    await hooks.tell({"id": "m1", "status": "delivered", "at": 6}, {"id": "m2", "status": "failed", "at": 6})
+    async with writing(hooks.engine) as connection:
+        await lock_names(connection, [budget_lock(1)])
+        told = asyncio.create_task(hooks.process())
+        await until_it_waits(hooks.engine)
+        await lock_names(connection, [budget_lock(2)])
+    await told
+    async with writing(hooks.engine) as connection:
+        assert await used_of(connection, BUDGETS) == {"1:run:1": 0, "2:run:2": 50_000}

@@ -1,0 +1,161 @@
+"""What Prometheus is told: the prometheus-client home.
+
+What this process does is counted as it happens (`Metrics.call_ended` is the scheduler's `Observe`); what the database
+knows is read when asked for, and kept for a few seconds. Labels are bounded by the settings and by closed lists: lanes,
+accounts, outcomes, rules, states. No campaign, no phone and no provider's own code is ever one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from campaigns.outcomes import Accepted
+from campaigns.time.clock import utc_now
+from scheduler.sending.instrumentation import CallEnded
+from storage.database.engine import Engine, is_sqlite, reading
+from storage.sending.workers import SILENT, server_time
+from storage.views.metrics_snapshot import Standing, read_standing
+from web.monitoring.cached import Kept
+
+logger = logging.getLogger(__name__)
+
+KEPT: Final = 5.0
+"""Seconds for which what the database knows is not asked again."""
+PATIENCE: Final = 10.0
+"""Seconds for the database to answer in; a scraper gives up after about as many."""
+BUCKETS: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Messages per second that the settings allow; what has no limit is not in it."""
+
+    lanes: Mapping[str, float]
+    accounts: Mapping[str, float]
+
+
+class Metrics:
+    """The measures of one process, and of the database that it works on."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
+        self._standing = Kept(self._read_standing, KEPT, PATIENCE)
+        self._registry = CollectorRegistry()
+        self._told = _Told(limits)
+        self._messages = Counter(
+            "drumbeat_messages",
+            "Messages that this process called a provider for, by what came of it.",
+            ["lane", "outcome"],
+            registry=self._registry,
+        )
+        self._calls = Histogram(
+            "drumbeat_call_seconds",
+            "How long this process's calls to a provider took.",
+            ["account"],
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        for collector in (self._told, ProcessCollector(registry=None), PlatformCollector(registry=None)):
+            self._registry.register(collector)
+
+    def call_ended(self, call: CallEnded) -> None:
+        """Count it."""
+        for result in call.results:
+            outcome = "accepted" if isinstance(result, Accepted) else result.kind.value
+            self._messages.labels(call.lane, outcome).inc()
+        if call.latency_ms is not None:
+            self._calls.labels(call.account).observe(call.latency_ms / 1000)
+
+    async def text(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type, as the scraper's `Accept` asks. Where the database is slow, what it last
+        said is repeated; where it fails, that is left out and `drumbeat_database_up` is 0."""
+        try:
+            self._told.standing = await self._standing.get()
+        except TimeoutError:
+            logger.warning("It takes long to see what waits.", extra={"action": "measured_late"})
+        except Exception as error:
+            logger.warning("The database does not answer: %s", error, extra={"action": "not_measured"})
+            self._told.standing = None
+        encode, content_type = choose_encoder(accept)
+        return await asyncio.to_thread(encode, self._registry), content_type
+
+    async def _read_standing(self) -> Standing:
+        async with reading(self._engine) as connection:
+            now = utc_now() if is_sqlite(connection) else await server_time(connection)
+            return await read_standing(connection, now, now - SILENT)
+
+
+class _Told(Collector):
+    """Makes gauges of the last `standing`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.standing: Standing | None = None
+        self._limits = limits
+
+    def describe(self) -> Iterable[Metric]:
+        """None beforehand: the names are this file's alone."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        standing, limits = self.standing, self._limits
+        yield _one("database_up", "Whether the database has told what waits.", standing is not None)
+        yield _by("lane_limit", "Messages per second that a lane may send.", "lane", limits.lanes)
+        yield _by(
+            "account_limit", "Requests per second that an account may make.", "account", limits.accounts
+        )
+        if standing is not None:
+            yield _one("standing_timestamp_seconds", "When the database told it.", standing.at.timestamp())
+            yield from _of_lanes(standing)
+            yield from _of_webhooks(standing)
+            yield from _of_the_whole(standing)
+
+
+def _of_lanes(standing: Standing) -> Iterator[Metric]:
+    yield _by("lane_rate", "Messages per second begun on a lane lately.", "lane", standing.rates)
+    yield _by("lane_paused", "Whether a lane is paused.", "lane", standing.paused)
+    yield _by("lane_lag_seconds", "How long the longest due message has waited.", "lane", standing.lag)
+    yield _by("in_doubt", "Messages that may or may not have left.", "lane", standing.in_doubt)
+    backlog = GaugeMetricFamily(
+        "drumbeat_backlog", "Messages that wait, by what holds them.", labels=["lane", "rule"]
+    )
+    for labels, count in standing.backlog.items():
+        backlog.add_metric(labels, count)
+    yield backlog
+
+
+def _of_webhooks(standing: Standing) -> Iterator[Metric]:
+    yield _by("webhooks_waiting", "Webhooks not taken up yet.", "account", standing.webhooks)
+    yield _by("webhook_lag_seconds", "How long the oldest has waited.", "account", standing.webhook_lag)
+    refusals = CounterMetricFamily(
+        "drumbeat_webhook_refusals", "Webhooks refused for their signature.", labels=["account"]
+    )
+    for account, count in standing.refusals.items():
+        refusals.add_metric([account], count)
+    yield refusals
+
+
+def _of_the_whole(standing: Standing) -> Iterator[Metric]:
+    yield _by("runs", "Runs that have not ended.", "state", standing.runs)
+    yield _by("processes", "Processes heard of lately.", "kind", standing.processes)
+    yield _one("leaders", "Those of them that keep the clock: 1 where all is well.", standing.leaders)
+
+
+def _one(name: str, said: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"drumbeat_{name}", said, value=float(value))
+
+
+def _by(name: str, said: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"drumbeat_{name}", said, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], float(value))
+    return family

@@ -1,0 +1,171 @@
+"""The web server of one process: webhooks in, and what they tell taken up as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from app.wiring.settings import Settings
+from campaigns.errors import Unavailable, UsageError
+from campaigns.time.pace import Rate
+from providers.registry import adapter_class
+from providers.settings import AccountSettings
+from scheduler.receipts.inbox import keep_taking_up
+from scheduler.sending.lanes import Account, open_account
+from storage.database.engine import Engine
+from web.monitoring.metrics import Limits, Metrics
+from web.monitoring.watching import watching_routes
+from web.webhooks.ingress import create_app
+
+BACKLOG: Final = 2048
+MOST_AT_ONCE: Final = 1_000
+"""Requests under way; one more is answered with 503."""
+LAST_ANSWERS: Final = 15
+"""Seconds that requests under way have to end when the server stops."""
+KEEP_ALIVE: Final = 60
+START_PATIENCE: Final = 30.0
+
+
+@asynccontextmanager
+async def serving(
+    engine: Engine, settings: Settings, host: str, port: int, metrics: Metrics | None = None
+) -> AsyncIterator[str]:
+    """Serve for as long as the context lasts; its address, such as http://127.0.0.1:8080. Port 0 takes a free one.
+
+    On leaving, requests under way are answered and what they brought is taken up. Raises UsageError where the port
+    cannot be had.
+    """
+    arrived = asyncio.Event()
+    with _listening(host, port) as listener:
+        async with _accounts(settings.accounts) as accounts:
+            app = create_app(engine, accounts, public_url=settings.public_url, stored=arrived.set)
+            measured = metrics or open_metrics(engine, settings)
+            app.router.routes += watching_routes(engine, measured, needs_runner=False)
+            async with _taking_up(engine, accounts, arrived), _server(app, listener):
+                yield _address(listener)
+
+
+@asynccontextmanager
+async def watched(engine: Engine, metrics: Metrics, host: str, port: int) -> AsyncIterator[str]:
+    """Serve what a monitor asks of a runner, clock or worker for as long as the context lasts; the address.
+
+    Raises UsageError where the port cannot be had.
+    """
+    with _listening(host, port, "--metrics-port") as listener:
+        app = Starlette(routes=watching_routes(engine, metrics, needs_runner=True))
+        async with _server(app, listener):
+            yield _address(listener)
+
+
+def open_metrics(engine: Engine, settings: Settings) -> Metrics:
+    """Measures for the lanes and accounts of the settings."""
+    lanes, accounts = {}, {}
+    for name, account in settings.accounts.items():
+        if account.rate is not None:
+            accounts[name] = account.rate.per_second
+        for sender in account.senders:
+            limit = _tightest(sender.rate, account.rate)
+            if limit is not None:
+                lanes[f"{name}/{sender.name}"] = limit
+    return Metrics(engine, Limits(lanes, accounts))
+
+
+def _tightest(*rates: Rate | None) -> float | None:
+    return min((rate.per_second for rate in rates if rate is not None), default=None)
+
+
+@contextmanager
+def _listening(host: str, port: int, option: str = "--port") -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"Port {port} of {host} cannot be had: {error.strerror}.", hint=f"{option} 0"
+        ) from error
+    with listener:
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def _accounts(settings: Mapping[str, AccountSettings]) -> AsyncIterator[dict[str, Account]]:
+    """The accounts whose providers send webhooks."""
+    accounts = {
+        name: open_account(name, account)
+        for name, account in settings.items()
+        if adapter_class(account.adapter).capabilities.webhooks
+    }
+    try:
+        yield accounts
+    finally:
+        for account in accounts.values():
+            await account.http.aclose()
+
+
+@asynccontextmanager
+async def _taking_up(
+    engine: Engine, accounts: Mapping[str, Account], arrived: asyncio.Event
+) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(keep_taking_up(engine, accounts, arrived, stop), name="inbox")
+    try:
+        yield
+    finally:
+        stop.set()
+        arrived.set()
+        await task
+
+
+@asynccontextmanager
+async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_AT_ONCE,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=LAST_ANSWERS,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="web server")
+    try:
+        async with asyncio.timeout(START_PATIENCE):
+            await server.tried.wait()
+        if not server.started:
+            raise Unavailable("The web server did not start; the log says why.")
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells when it has started, or could not, and leaves the signals to whoever runs it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.tried = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            self.tried.set()
+
+    def capture_signals(self) -> Any:
+        return nullcontext()

@@ -1,0 +1,248 @@
+"""The webhook ingress: a webhook is answered with 200 only when it is verified and safe in the database.
+
+    POST /webhooks/ACCOUNT    200 stored; 401 not the provider's own; 413 too large; 503 come again
+    GET  /webhooks/ACCOUNT    the handshake by which a provider proves the address
+    GET  /healthz             200 while the database answers
+
+What a webhook means is worked out later, from what is stored: see `scheduler.receipts.inbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Final
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from campaigns.errors import DrumbeatError, Unavailable
+from campaigns.time.clock import Now, utc_now
+from providers.base import WebhookRequest
+from scheduler.sending.lanes import Account
+from storage.database.engine import Engine
+from storage.database.health import ping
+from storage.receipts.inbox import Arrival
+from web.webhooks.recorder import Busy, NotStored, Recorder
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY: Final = 4 * 1024 * 1024
+MOST_IN_HAND: Final = 128 * 1024 * 1024
+"""Bytes of bodies being read or waiting for their commit, of all requests together."""
+READ_WITHIN: Final = 20.0
+"""Seconds for a body to arrive in."""
+COME_AGAIN: Final = "5"
+_KEPT_HEADERS: Final = re.compile(
+    r"^content-type$|signature|timestamp|event|webhook|request-id|idempotency|batch"
+)
+_SECRET_HEADERS: Final = re.compile(r"auth|cookie|secret|token|passw|api-?key")
+
+
+_STORED: Final = Response(status_code=200)
+
+
+class TooLarge(Exception):
+    """The body is larger than is read."""
+
+
+class Left(Exception):
+    """The caller left before the body was whole."""
+
+
+def create_app(
+    engine: Engine,
+    accounts: Mapping[str, Account],
+    *,
+    now: Now = utc_now,
+    public_url: str | None = None,
+    stored: Callable[[], None] | None = None,
+    largest_body: int = LARGEST_BODY,
+) -> Starlette:
+    """The ingress as an ASGI app; its lifespan must be run.
+
+    `public_url`: the address under which providers know us, which some of them sign; else it is taken from each
+    request. `stored` is called after each commit of webhooks.
+    """
+    recorder = Recorder(engine, now, stored)
+    ingress = Ingress(recorder, accounts, now, public_url, largest_body)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with recorder:
+            yield
+
+    async def health(_: Request) -> Response:
+        try:
+            await ping(engine)
+        except Unavailable:
+            return JSONResponse({"status": "the database does not answer"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    routes = [
+        Route("/webhooks/{account}", ingress, methods=["POST"]),
+        Route("/webhooks/{account}", ingress.shake_hands, methods=["GET"]),
+        Route("/healthz", health),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+class Ingress:
+    """The two routes of an account's webhooks."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        accounts: Mapping[str, Account],
+        now: Now,
+        public_url: str | None,
+        largest_body: int,
+    ) -> None:
+        self._recorder = recorder
+        self._accounts = {
+            name: account for name, account in accounts.items() if account.adapter.capabilities.webhooks
+        }
+        self._now = now
+        self._public_url = public_url.rstrip("/") if public_url else None
+        self._largest_body = largest_body
+        self._in_hand = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read, verify, store, answer. As the server calls it: a request's object would be a tenth of the time."""
+        account = self._accounts.get(scope["path_params"]["account"])
+        answer = _unknown() if account is None else await self._answer(account, scope, receive)
+        await answer(scope, receive, send)
+
+    async def _answer(self, account: Account, scope: Scope, receive: Receive) -> Response:
+        headers = _headers(scope)
+        held: list[bytes] = []
+        try:
+            await self._read(headers, receive, held)
+            return await self._take(account, scope, headers, b"".join(held))
+        except TooLarge:
+            return PlainTextResponse(f"At most {self._largest_body} bytes.", 413, {"Connection": "close"})
+        except Left:
+            return PlainTextResponse("The body did not arrive whole.", 400)
+        except TimeoutError:
+            return _come_again("It takes too long.")
+        except (Busy, NotStored):
+            return _come_again("Too busy.")
+        except Exception:
+            logger.exception(
+                "A webhook was not taken.", extra={"action": "webhook_not_taken", "account": account.name}
+            )
+            return _come_again("It cannot be taken now.")
+        finally:
+            self._in_hand -= sum(map(len, held))
+
+    async def _read(self, headers: Mapping[str, str], receive: Receive, held: list[bytes]) -> None:
+        """Fill `held` with the body. Raises TooLarge at the bound, Busy, TimeoutError, Left."""
+        size = 0
+        if _declared_length(headers) > self._largest_body:
+            raise TooLarge
+        async with asyncio.timeout(READ_WITHIN):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Left
+                chunk = message.get("body", b"")
+                more = message.get("more_body", False)
+                size += len(chunk)
+                if size > self._largest_body:
+                    raise TooLarge
+                if self._in_hand + len(chunk) > MOST_IN_HAND:
+                    raise Busy
+                self._in_hand += len(chunk)
+                held.append(chunk)
+
+    async def _take(
+        self, account: Account, scope: Scope, headers: Mapping[str, str], body: bytes
+    ) -> Response:
+        webhook = WebhookRequest(self._url(scope, headers), headers, body, self._now())
+        if not _is_genuine(account, webhook):
+            self._recorder.refuse(account.name)
+            return PlainTextResponse("The signature is missing or wrong.", 401)
+        kept = orjson.dumps(_kept(headers)).decode()
+        address, _, _ = webhook.url.partition("?")  # a query may hold a secret
+        arrival = Arrival.packed(account.name, webhook.received_at, address, kept, body)
+        await self._recorder.record(arrival)
+        return _STORED
+
+    def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        """The address that the provider called, as it knows it."""
+        called: bytes = scope.get("raw_path") or scope["path"].encode()
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        return (self._public_url or _origin(scope, headers)) + (called + query).decode("latin-1")
+
+    async def shake_hands(self, request: Request) -> Response:
+        """Answer the provider's proof of the address, in its own words."""
+        account = self._accounts.get(request.path_params["account"])
+        if account is None:
+            return _unknown()
+        try:
+            answer = account.adapter.handshake(dict(request.query_params))
+        except DrumbeatError:
+            logger.exception(
+                "A handshake failed.", extra={"action": "handshake_failed", "account": account.name}
+            )
+            return _come_again("It cannot be answered now.")
+        if answer is None:
+            return PlainTextResponse("This is not the handshake that was agreed.", 403)
+        return PlainTextResponse(answer, headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _is_genuine(account: Account, webhook: WebhookRequest) -> bool:
+    """Whether the provider signed it. Raises DrumbeatError where our secret is missing."""
+    try:
+        return account.adapter.verify(webhook)
+    except DrumbeatError:
+        raise
+    except Exception:
+        # Only something that no provider sends breaks the check, so it is refused; a true one is sent again.
+        logger.exception(
+            "A signature could not be checked.", extra={"action": "verify_failed", "account": account.name}
+        )
+        return False
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those that say what the webhook is and that it is genuine; none that may hold a secret."""
+    return {name: value for name, value in headers.items() if _is_kept(name)}
+
+
+@lru_cache(maxsize=256)
+def _is_kept(name: str) -> bool:
+    return bool(_KEPT_HEADERS.search(name)) and not _SECRET_HEADERS.search(name)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """By their names in lower case, which is how they come."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _origin(scope: Scope, headers: Mapping[str, str]) -> str:
+    """Such as http://host:8080, as the request names it."""
+    host = headers.get("host") or "{}:{}".format(*scope["server"])
+    return f"{scope['scheme']}://{host}"
+
+
+def _declared_length(headers: Mapping[str, str]) -> int:
+    declared = headers.get("content-length", "")
+    return int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 20 else 0
+
+
+def _unknown() -> Response:
+    return PlainTextResponse("No webhooks are taken here.", 404)
+
+
+def _come_again(why: str) -> Response:
+    return PlainTextResponse(why, 503, {"Retry-After": COME_AGAIN})

@@ -1,0 +1,170 @@
+"""Makes verified webhooks durable, many in one commit: whoever waits for one goes on once it is safe.
+
+A thread of its own writes. While a commit is under way the next webhooks gather, so the busier it is, the more of them
+share one; and the thread goes on with them by itself, without a turn of the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from campaigns.time.clock import Now
+from storage.database.engine import Engine, open_blocking
+from storage.receipts.inbox import Arrival, count_refusals, keep_webhooks
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 2_000
+"""Webhooks that may wait for their commit; one more is asked to come again."""
+MOST_AT_ONCE: Final = 500
+BYTES_AT_ONCE: Final = 8 * 1024 * 1024
+ANSWER_WITHIN: Final = 8.0
+"""Seconds for the commit. Providers give up after ten, and then send the webhook again."""
+GATHER: Final = 0.003
+"""Seconds from one commit's beginning to the next one's: when much arrives, more of it shares one."""
+LOOK: Final = 1.0
+"""Seconds after which it is looked again who has waited too long."""
+COUNT_EVERY: Final = 1.0
+"""Seconds in which refusals gather before they are counted: a flood of them costs next to nothing."""
+
+
+class Busy(Exception):
+    """Too many webhooks wait already, or the recorder is closing."""
+
+
+class NotStored(Exception):
+    """The database did not take the webhook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A webhook, and since when and how its commit is waited for."""
+
+    arrival: Arrival
+    since: float
+    committed: asyncio.Future[None]
+
+
+class Recorder:
+    """An async context: on leaving it, what waits is still written."""
+
+    def __init__(self, engine: Engine, now: Now, stored: Callable[[], None] | None = None) -> None:
+        self._engine = open_blocking(engine)
+        self._now = now
+        self._stored = stored
+        """Called after each commit of webhooks."""
+        self._waiting: deque[Waiting] = deque()
+        self._writing: list[Waiting] = []
+        self._refused: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._wake = threading.Event()
+        self._open = False
+        self._writer = threading.Thread(target=self._write, name="webhook recorder")
+
+    async def __aenter__(self) -> Recorder:
+        self._loop = asyncio.get_running_loop()
+        self._open = True
+        self._writer.start()
+        self._watch = asyncio.create_task(self._give_up_in_time(), name="webhook patience")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._open = False
+        self._wake.set()
+        await asyncio.to_thread(self._writer.join)
+        self._watch.cancel()
+        self._engine.dispose()
+
+    async def record(self, arrival: Arrival) -> None:
+        """Returns once the webhook is committed. Raises Busy, NotStored, TimeoutError."""
+        if not self._open or len(self._waiting) >= MOST_WAITING:
+            raise Busy
+        waiting = Waiting(arrival, self._loop.time(), self._loop.create_future())
+        self._waiting.append(waiting)
+        self._wake.set()
+        await waiting.committed
+
+    def refuse(self, account: str) -> None:
+        """Count a webhook that was refused."""
+        with self._counting:
+            self._refused[account] += 1
+
+    async def _give_up_in_time(self) -> None:
+        """Nobody waits too long; what is not stored yet still will be."""
+        while True:
+            await asyncio.sleep(LOOK)
+            latest = self._loop.time() - ANSWER_WITHIN
+            late = [one for one in (*self._writing, *self._waiting) if one.since < latest]
+            _answer(late, TimeoutError())
+
+    def _write(self) -> None:
+        """The thread."""
+        while self._open or self._waiting:
+            if not self._waiting:
+                self._wake.wait(COUNT_EVERY)
+            self._wake.clear()
+            begun = time.monotonic()
+            self._keep()
+            self._count()
+            self._rest(until=begun + GATHER)
+        self._count()
+
+    def _rest(self, until: float) -> None:
+        if self._open:
+            time.sleep(max(0.0, until - time.monotonic()))
+
+    def _keep(self) -> None:
+        batch = self._writing = self._next_batch()
+        if not batch:
+            return
+        try:
+            with self._engine.begin() as connection:
+                keep_webhooks(connection, [one.arrival for one in batch])
+        except Exception as error:
+            logger.exception("Webhooks could not be stored.", extra={"action": "webhooks_not_stored"})
+            self._loop.call_soon_threadsafe(_answer, batch, NotStored(str(error)))
+        else:
+            self._loop.call_soon_threadsafe(self._tell, batch)
+
+    def _count(self) -> None:
+        with self._counting:
+            refused, self._refused = self._refused, Counter()
+        if not refused:
+            return
+        try:
+            with self._engine.begin() as connection:
+                count_refusals(connection, refused, self._now())
+        except Exception:
+            with self._counting:
+                self._refused += refused
+            logger.exception("Refusals could not be counted.", extra={"action": "refusals_not_counted"})
+
+    def _tell(self, batch: Sequence[Waiting]) -> None:
+        _answer(batch, None)
+        if self._stored is not None:
+            self._stored()
+
+    def _next_batch(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < MOST_AT_ONCE and size < BYTES_AT_ONCE:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1].arrival.body)
+        return batch
+
+
+def _answer(batch: Sequence[Waiting], error: Exception | None) -> None:
+    for one in batch:
+        if one.committed.done():  # whoever waited has given up
+            continue
+        if error is None:
+            one.committed.set_result(None)
+        else:
+            one.committed.set_exception(error)
