@@ -1,0 +1,1 @@
+"""The use cases, whoever calls them, and the wiring. Nothing here prints or knows a terminal."""

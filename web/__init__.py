@@ -1,0 +1,1 @@
+"""What programs and monitors see over HTTP. Calls use cases, imports no terminal."""

@@ -1,0 +1,1 @@
+"""Samples and the files to start from."""

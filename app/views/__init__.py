@@ -1,0 +1,1 @@
+"""Use cases that show something: reports, timelines, overviews, as values."""

@@ -1,0 +1,1 @@
+"""Settings, open databases, logs, accounts: what use cases are given."""

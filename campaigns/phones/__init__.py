@@ -1,0 +1,1 @@
+"""Phone numbers: reading, countries, time zones; and the words by which people opt out."""

@@ -1,0 +1,1 @@
+"""The clock, time zones, cron expressions, durations and rates, as values."""

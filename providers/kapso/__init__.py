@@ -1,0 +1,1 @@
+"""Kapso: the current API in Meta's shape and the legacy one of conversations."""

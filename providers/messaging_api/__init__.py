@@ -1,0 +1,1 @@
+"""The messaging API of conversations and templates by key."""

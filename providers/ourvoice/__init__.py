@@ -1,0 +1,1 @@
+"""Our Voice, a session gateway: messages, look-up, sessions by QR code."""

@@ -1,0 +1,1 @@
+"""Voicebip's agents API."""

@@ -1,0 +1,1 @@
+"""A list on its way into the database, and whether its messages can be sent."""

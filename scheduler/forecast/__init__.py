@@ -1,0 +1,1 @@
+"""What is expected: estimates, durations, the worst case, when one message will go."""

@@ -1,0 +1,1 @@
+"""Engines, transactions, bulk writes and locks on both databases. No table of ours."""

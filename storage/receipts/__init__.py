@@ -1,0 +1,1 @@
+"""Webhooks as they arrived, and what providers report: statuses, inbound messages, notices."""

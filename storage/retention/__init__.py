@@ -1,0 +1,1 @@
+"""What is deleted when it is long over, and the totals that stay in its place."""

@@ -1,0 +1,1 @@
+"""Runs: launched, paused, retried, ended; occurrences and variants. Not the sending itself."""

@@ -1,0 +1,1 @@
+"""What reports, timelines, overviews and metrics read. Nothing here writes."""
