@@ -109,10 +109,6 @@ def near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
-
-
 def print_table(title: str | None, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table; headings that start with `>` are columns of numbers, set to the right."""
     texts = [[cell(value) for value in row] for row in rows]

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from app.actions.approving import guard_of
+from app.wiring.approval_guard import guard_of
 from app.views.messages import WAITS
 from app.wiring.settings import Settings
 from campaigns.errors import Stopped

@@ -1,25 +1,15 @@
-"""What commands ask of a campaign's calendar: its next runs, flags that replace its times, times as people write
-them."""
+"""Times as people give them: flags that replace a schedule's, and a moment in a campaign's zone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from campaigns.errors import UsageError
 from campaigns.spec.schedule_spec import ScheduleSpec
-from campaigns.states import CampaignState
-from scheduler.clock.calendar import occurrences
-from storage.audience.campaigns import Campaign, require
-from storage.database.engine import Engine, reading
-from storage.runs.occurrences import MissedRun, count_runs, list_missed
-
-ENDED = (CampaignState.COMPLETED, CampaignState.CANCELLED)
-
 
 @dataclass(frozen=True)
 class TimeFlags:
@@ -71,31 +61,3 @@ def instant_of_text(text: str, timezone: str | None) -> datetime:
     if moment is None:
         raise UsageError("A time is missing.")
     return moment
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """A campaign's runs to come, and those that it missed last."""
-
-    campaign: Campaign
-    runs: list[datetime]
-    """Nominal times."""
-    missed: list[MissedRun]
-
-
-async def outlook(engine: Engine, name: str, number: int) -> Outlook:
-    """At most `number` of each. Raises NotFound."""
-    async with reading(engine) as connection:
-        campaign = await require(connection, name)
-        made = await count_runs(connection, campaign.id)
-        missed = await list_missed(connection, campaign.id)
-    return Outlook(campaign, _next_runs(campaign, made, number), missed[-number:])
-
-
-def _next_runs(campaign: Campaign, made: int, number: int) -> list[datetime]:
-    schedule, start_at = campaign.spec.schedule, campaign.start_at
-    if start_at is None or campaign.state in ENDED:
-        return []
-    left = number if schedule.max_runs is None else min(number, schedule.max_runs - made)
-    later = occurrences(schedule, start_at) if schedule.recurs else iter(())
-    return list(islice(chain([start_at], later), max(0, left)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.actions.approving import guard_of
+from app.wiring.approval_guard import guard_of
 from app.actions.scheduling import TimeFlags
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, SpecError

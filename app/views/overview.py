@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from app.actions.approving import guard_of
+from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.money.costs import plain
 from campaigns.states import CampaignState
@@ -105,7 +105,7 @@ def _budget(use: BudgetUse) -> str:
     return f"{use.budget}: {plain(use.spent)} {use.currency} spent, {plain(use.reserved)} reserved"
 
 
-async def look_at(connection: Connection, settings: Settings, name: str, now: datetime) -> Overview:
+async def campaign_overview(connection: Connection, settings: Settings, name: str, now: datetime) -> Overview:
     """Raises NotFound."""
     campaign = await require(connection, name)
     guard = guard_of(settings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from app.actions.approving import guard_of
+from app.wiring.approval_guard import guard_of
 from app.views.messages import ASSUMES, ENDED, WAITS
 from app.views.timeline_events import amount, form_of, teller_of
 from app.wiring.settings import Settings

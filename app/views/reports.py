@@ -17,7 +17,7 @@ from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
 from storage.views import reports
 from storage.views.reports import CostLine, Delivery
-from terminal.output import percent
+from app.views.figures import percent
 
 Row = Sequence[Any]
 

@@ -14,7 +14,7 @@ from campaigns.variants import Measure, Tally
 from scheduler.clock.variants import Standing, standing
 from storage.database.engine import Connection
 from storage.retention.purged_totals import runs_purged_since
-from terminal.output import percent
+from app.views.figures import percent
 
 SURE: Final = 0.05
 """A p-value below it is commonly taken for more than chance."""

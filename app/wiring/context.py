@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from app.wiring.logs import Format
     from app.wiring.settings import Settings
-    from storage.database.engine import Engine
+    from storage.database.engine import Connection, Engine
 
 
 class Context:
@@ -44,3 +44,11 @@ class Context:
 
         async with opened(self.settings, create=create) as engine:
             yield engine
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A connection for reading, on which everything is seen as at one moment. Raises as `database` does."""
+        from storage.database.engine import reading
+
+        async with self.database() as engine, reading(engine) as connection:
+            yield connection

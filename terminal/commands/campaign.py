@@ -112,7 +112,7 @@ def resume(context: Context, name: str, as_json: bool) -> None:
 
 
 async def _resume(context: Context, name: str) -> Resumed:
-    from app.actions.approving import guard_of
+    from app.wiring.approval_guard import guard_of
     from scheduler.actions import control
 
     async with context.database() as engine:

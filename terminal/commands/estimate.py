@@ -33,12 +33,12 @@ def estimate(context: Context, name: str, as_json: bool) -> None:
 
 
 async def _estimate(context: Context, name: str) -> Estimate:
-    from app.actions.estimating import estimate_campaign
-    from storage.audience.campaigns import require
-    from storage.database.engine import reading
+    from app.views.estimates import estimate_campaign
+    from terminal.progress import row_counter
 
-    async with context.database() as engine, reading(engine) as connection:
-        return await estimate_campaign(connection, await require(connection, name), context.settings)
+    async with context.snapshot() as connection:
+        with row_counter() as progress:
+            return await estimate_campaign(connection, name, context.settings, progress=progress)
 
 
 def _json(name: str, found: Estimate) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _print(name: str, found: Estimate) -> None:
 
 def _facts(found: Estimate) -> list[tuple[str, Any]]:
     from campaigns.money.costs import plain
-    from terminal.output import percent
+    from app.views.figures import percent
 
     facts: list[tuple[str, Any]] = [("recipients", found.recipients), ("messages", found.sends)]
     facts += [(f"of them as {form}", count) for form, count in found.forms.items()]

@@ -10,7 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async
 
 if TYPE_CHECKING:
-    from app.actions.sampling import Preview
+    from app.views.sampling import Preview
 
 FEW = 3
 some = click.IntRange(1, 1000)
@@ -94,10 +94,9 @@ def _messages(preview: Preview) -> list[dict[str, Any]]:
 
 
 async def _preview(context: Context, name: str, option: str, number: int, seed: int) -> list[Preview]:
-    from app.actions.sampling import Choice, choose
-    from storage.audience.campaigns import require
-    from storage.database.engine import reading
+    from app.views.sampling import Choice, preview_messages
+    from terminal.progress import row_counter
 
-    async with context.database() as engine, reading(engine) as connection:
-        campaign = await require(connection, name)
-        return await choose(connection, campaign, Choice(option), number, seed)
+    async with context.snapshot() as connection:
+        with row_counter() as progress:
+            return await preview_messages(connection, name, Choice(option), number, seed, progress)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,8 @@ from app.wiring.context import Context
 from terminal.commands.options import confirm, json_option, name_argument, run_async, yes_option
 
 if TYPE_CHECKING:
-    from app.actions.scheduling import Outlook
+    from app.actions.backfilling import MissedRuns
+    from app.views.upcoming_runs import UpcomingRuns
 
 
 @click.command("next")
@@ -31,14 +31,14 @@ def next_(context: Context, name: str, number: int, as_json: bool) -> None:
         _print_next(found)
 
 
-async def _next(context: Context, name: str, number: int) -> Outlook:
-    from app.actions.scheduling import outlook
+async def _next(context: Context, name: str, number: int) -> UpcomingRuns:
+    from app.views.upcoming_runs import upcoming_runs
 
-    async with context.database() as engine:
-        return await outlook(engine, name, number)
+    async with context.snapshot() as connection:
+        return await upcoming_runs(connection, name, number)
 
 
-def _next_json(found: Outlook) -> dict[str, Any]:
+def _next_json(found: UpcomingRuns) -> dict[str, Any]:
     campaign, schedule = found.campaign, found.campaign.spec.schedule
     return {
         "campaign": campaign.name,
@@ -50,7 +50,7 @@ def _next_json(found: Outlook) -> dict[str, Any]:
     }
 
 
-def _print_next(found: Outlook) -> None:
+def _print_next(found: UpcomingRuns) -> None:
     from terminal.output import print_table, say, suggest
 
     campaign, schedule = found.campaign, found.campaign.spec.schedule
@@ -68,7 +68,7 @@ def _print_next(found: Outlook) -> None:
         suggest(f"drumbeat campaign show {campaign.name}")
 
 
-def _local(moment: datetime, found: Outlook) -> str:
+def _local(moment: datetime, found: UpcomingRuns) -> str:
     """`Mon 2026-12-07 09:00:00+01:00`"""
     local = moment.astimezone(found.campaign.spec.schedule.zone)
     return f"{local:%a} {local.isoformat(sep=' ', timespec='seconds')}"
@@ -88,9 +88,10 @@ def backfill(context: Context, name: str, since: str, until: str | None, yes: bo
     """
     from terminal.output import counted, print_json, say, suggest
 
-    begin, end, number = run_async(_missed(context, name, since, until))
-    confirm(f"Launch {counted(number, 'missed run')} of {name} now? Everybody gets a message from each.", yes)
-    runs = run_async(_backfill(context, name, begin, end))
+    missed = run_async(_missed(context, name, since, until))
+    count = counted(missed.count, "missed run")
+    confirm(f"Launch {count} of {name} now? Everybody gets a message from each.", yes)
+    runs = run_async(_backfill(context, name, missed))
     if as_json:
         print_json({"campaign": name, "done": "backfilled", "runs": runs})
         return
@@ -98,29 +99,15 @@ def backfill(context: Context, name: str, since: str, until: str | None, yes: bo
     suggest("drumbeat run --until-idle")
 
 
-async def _missed(
-    context: Context, name: str, since: str, until: str | None
-) -> tuple[datetime, datetime, int]:
-    """From when to when, and how many were missed."""
-    from app.actions.scheduling import instant_of_text
-    from campaigns.time.clock import utc_now
-    from scheduler.clock.backfill import missed_between
-    from storage.audience.campaigns import require
-    from storage.database.engine import reading
+async def _missed(context: Context, name: str, since: str, until: str | None) -> MissedRuns:
+    from app.actions.backfilling import missed_runs
 
     async with context.database() as engine:
-        async with reading(engine) as connection:
-            zone = (await require(connection, name)).spec.schedule.timezone
-        begin = instant_of_text(since, zone)
-        end = instant_of_text(until, zone) if until else utc_now()
-        return begin, end, len(await missed_between(engine, name, begin, end))
+        return await missed_runs(engine, name, since, until)
 
 
-async def _backfill(context: Context, name: str, since: datetime, until: datetime) -> list[datetime]:
-    from app.actions.approving import guard_of
-    from app.actions.loading import check_provider
-    from scheduler.clock.backfill import backfill
+async def _backfill(context: Context, name: str, missed: MissedRuns) -> list[datetime]:
+    from app.actions.backfilling import backfill_runs
 
-    guard, judge = guard_of(context.settings), partial(check_provider, context.settings)
     async with context.database() as engine:
-        return await backfill(engine, name, since, until, guard=guard, judge=judge)
+        return await backfill_runs(engine, context.settings, name, missed)

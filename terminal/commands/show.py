@@ -38,12 +38,11 @@ def show(context: Context, name: str, as_json: bool) -> None:
 
 
 async def _look(context: Context, name: str) -> Overview:
-    from app.views.overview import look_at
+    from app.views.overview import campaign_overview
     from campaigns.time.clock import utc_now
-    from storage.database.engine import reading
 
-    async with context.database() as engine, reading(engine) as connection:
-        return await look_at(connection, context.settings, name, utc_now())
+    async with context.snapshot() as connection:
+        return await campaign_overview(connection, context.settings, name, utc_now())
 
 
 def _next_commands(found: Overview) -> list[str]:

@@ -71,9 +71,8 @@ def _said(detail: str) -> str:
 
 async def _story(context: Context, name: str, phone: str) -> Story:
     from app.views.recipient_timeline import tell_story
-    from storage.database.engine import reading
 
-    async with context.database() as engine, reading(engine) as connection:
+    async with context.snapshot() as connection:
         return await tell_story(connection, context.settings, name, phone)
 
 

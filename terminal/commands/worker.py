@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, metrics_host, metrics_port, run_async
 
 if TYPE_CHECKING:
-    from app.views.process_status import Crew
+    from app.views.process_status import ProcessStatus
 
 
 @click.command()
@@ -66,18 +67,60 @@ def workers(context: Context, as_json: bool) -> None:
 
     Clocks, runners, workers, and the lanes that they hold.
     """
-    from app.views.process_status import show_crew
     from terminal.output import print_json
 
-    crew = run_async(_crew(context))
+    status = run_async(_status(context))
     if as_json:
-        print_json(crew)
+        print_json(status)
     else:
-        show_crew(crew)
+        _print_status(status)
 
 
-async def _crew(context: Context) -> Crew:
-    from app.views.process_status import read_crew
+async def _status(context: Context) -> ProcessStatus:
+    from app.views.process_status import process_status
 
     async with context.database() as engine:
-        return await read_crew(engine)
+        return await process_status(engine)
+
+
+def _print_status(status: ProcessStatus) -> None:
+    from app.views.process_status import activity, counts_all
+    from terminal.output import print_table, suggest
+
+    names = {row.name: f"{row.kind} {row.host}:{row.pid}" for row in status.workers}
+    print_table(
+        "Processes",
+        ["process", "does", ">lanes", ">at most", "since", "last heard"],
+        [
+            (
+                names[row.name],
+                activity(row, status.at),
+                sum(lane.holder == row.name for lane in status.lanes),
+                row.places,
+                row.since,
+                f"{_ago(row.seen_at, status.at):.0f} s ago",
+            )
+            for row in status.workers
+        ],
+    )
+    print_table(
+        "Lanes",
+        ["lane", "held by", ">due", ">lag", ">per second", "paused"],
+        [
+            (
+                lane.name,
+                names.get(lane.holder, lane.holder) if lane.holder else None,
+                f"{lane.backlog:,}{'' if counts_all(lane) else '+'}",
+                None if lane.lag_seconds is None else f"{lane.lag_seconds:.0f} s",
+                f"{lane.per_second:.1f}",
+                lane.paused,
+            )
+            for lane in status.lanes
+        ],
+    )
+    if not status.workers:
+        suggest("drumbeat run", "drumbeat worker")
+
+
+def _ago(moment: datetime, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds())

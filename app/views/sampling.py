@@ -15,10 +15,9 @@ from campaigns.errors import SpecError
 from campaigns.message.content import Content
 from campaigns.message.templates import Renderer, renderers_of
 from scheduler.actions.testing import no_such_line
-from storage.audience.campaigns import Campaign
+from storage.audience.campaigns import require
 from storage.audience.samples import Sample, all_rows, first_rows, random_rows, rows_on_line
 from storage.database.engine import Connection
-from terminal.progress import row_counter
 
 
 class Choice(Enum):
@@ -49,11 +48,17 @@ class Preview:
         return max(map(_length, self.forms), default=0)
 
 
-async def choose(
-    connection: Connection, campaign: Campaign, choice: Choice, number: int, seed: int
+async def preview_messages(
+    connection: Connection,
+    name: str,
+    choice: Choice,
+    number: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Preview]:
     """`number` recipients, or those of line `number`, each with every variant. Raises NotFound where nobody stands on
-    that line."""
+    that line, and where there is no such campaign."""
+    campaign = await require(connection, name)
     renderers = renderers_of(campaign.spec.contents)
     match choice:
         case Choice.FIRST:
@@ -66,10 +71,10 @@ async def choose(
             rows = await random_rows(connection, campaign.id, number, seed)
         case Choice.LONGEST:
             longest = partial(_of_any, renderers, _longest)
-            rows = await _most(connection, campaign.id, number, longest)
+            rows = await _most(connection, campaign.id, number, longest, progress)
         case Choice.MISSING:
             blanks = partial(_of_any, renderers, lambda renderer, vars: len(_blank(renderer, vars)))
-            rows = await _most(connection, campaign.id, number, blanks)
+            rows = await _most(connection, campaign.id, number, blanks, progress)
     return [_preview(variant, renderer, row) for row in rows for variant, renderer in renderers.items()]
 
 
@@ -82,18 +87,21 @@ def _of_any(
 
 
 async def _most(
-    connection: Connection, campaign_id: int, number: int, measure: Callable[[Mapping[str, str]], int]
+    connection: Connection,
+    campaign_id: int,
+    number: int,
+    measure: Callable[[Mapping[str, str]], int],
+    progress: Callable[[int], None] | None,
 ) -> Sequence[Sample]:
     """The rows that measure most, the most first and of equals the earlier; every row is looked at."""
     best: list[tuple[int, int, Sample]] = []
     seen = 0
-    with row_counter() as progress:
-        async for page in all_rows(connection, campaign_id):
-            measured = [(measure(orjson.loads(row.vars)), -row.id, row) for row in page]
-            best = heapq.nlargest(number, [*best, *(each for each in measured if each[0])])
-            seen += len(page)
-            if progress is not None:
-                progress(seen)
+    async for page in all_rows(connection, campaign_id):
+        measured = [(measure(orjson.loads(row.vars)), -row.id, row) for row in page]
+        best = heapq.nlargest(number, [*best, *(each for each in measured if each[0])])
+        seen += len(page)
+        if progress is not None:
+            progress(seen)
     return [row for _, _, row in best]
 
 

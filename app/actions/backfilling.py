@@ -1,0 +1,49 @@
+"""Launch runs that were missed, on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from app.actions.loading import check_provider
+from app.actions.scheduling import instant_of_text
+from app.wiring.approval_guard import guard_of
+from app.wiring.settings import Settings
+from campaigns.time.clock import Now, utc_now
+from scheduler.clock.backfill import backfill, missed_between
+from storage.audience.campaigns import require
+from storage.database.engine import Engine, reading
+
+
+@dataclass(frozen=True)
+class MissedRuns:
+    """How many runs a campaign missed between two moments, both included."""
+
+    since: datetime
+    until: datetime
+    count: int
+
+
+async def missed_runs(
+    engine: Engine, name: str, since: str, until: str | None, *, now: Now = utc_now
+) -> MissedRuns:
+    """`since` and `until` as a person writes them, in the campaign's zone; without `until`: up to now.
+
+    Raises NotFound where nothing was missed then, UsageError where one is no time.
+    """
+    async with reading(engine) as connection:
+        zone = (await require(connection, name)).spec.schedule.timezone
+    begin = instant_of_text(since, zone)
+    end = instant_of_text(until, zone) if until else now()
+    return MissedRuns(begin, end, len(await missed_between(engine, name, begin, end)))
+
+
+async def backfill_runs(
+    engine: Engine, settings: Settings, name: str, missed: MissedRuns, *, now: Now = utc_now
+) -> list[datetime]:
+    """Launch them now, each as a run like any other; their nominal times."""
+    judge = partial(check_provider, settings)
+    return await backfill(
+        engine, name, missed.since, missed.until, guard=guard_of(settings), judge=judge, now=now
+    )

@@ -1,0 +1,43 @@
+"""When a campaign's next runs are, and which it missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice
+from typing import Final
+
+from campaigns.states import CampaignState
+from scheduler.clock.calendar import occurrences
+from storage.audience.campaigns import Campaign, require
+from storage.database.engine import Connection
+from storage.runs.occurrences import MissedRun, count_runs, list_missed
+
+ENDED: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class UpcomingRuns:
+    """A campaign's runs to come, and those that it missed last."""
+
+    campaign: Campaign
+    runs: list[datetime]
+    """Nominal times."""
+    missed: list[MissedRun]
+
+
+async def upcoming_runs(connection: Connection, name: str, number: int) -> UpcomingRuns:
+    """At most `number` of each. Raises NotFound."""
+    campaign = await require(connection, name)
+    made = await count_runs(connection, campaign.id)
+    missed = await list_missed(connection, campaign.id)
+    return UpcomingRuns(campaign, _next_runs(campaign, made, number), missed[-number:])
+
+
+def _next_runs(campaign: Campaign, made: int, number: int) -> list[datetime]:
+    schedule, start_at = campaign.spec.schedule, campaign.start_at
+    if start_at is None or campaign.state in ENDED:
+        return []
+    left = number if schedule.max_runs is None else min(number, schedule.max_runs - made)
+    later = occurrences(schedule, start_at) if schedule.recurs else iter(())
+    return list(islice(chain([start_at], later), max(0, left)))

@@ -1,0 +1,29 @@
+"""What the settings ask before a launch: which campaigns need an approval."""
+
+from __future__ import annotations
+
+from app.wiring.settings import Settings
+from campaigns.money.costs import Money
+from campaigns.time.clock import utc_now
+from scheduler.actions.approval import Guard, WorstCase
+from scheduler.forecast.estimate import planning_lanes
+from scheduler.forecast.worst_case import worst_case
+from storage.audience.campaigns import Campaign
+from storage.database.engine import Connection
+
+
+def guard_of(settings: Settings) -> Guard:
+    """`[approval]` of drumbeat.toml."""
+    return Guard(settings.approval, _worst_case_of(settings) if settings.approval.amount else None)
+
+
+def _worst_case_of(settings: Settings) -> WorstCase:
+    """What an approval asks: the most that a campaign may cost."""
+
+    async def of_campaign(connection: Connection, campaign: Campaign) -> Money | None:
+        spec = campaign.spec
+        lanes = planning_lanes(spec, settings.account(spec.provider), settings.caps)
+        at = max(utc_now(), campaign.start_at or utc_now())
+        return await worst_case(connection, campaign, lanes[spec.lanes[0]], at)
+
+    return of_campaign
