@@ -29,7 +29,7 @@ from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_database, phone, store
 from benchmarks.stub import stub_server
 from campaigns.message.templates import Renderer
-from providers.base import Call
+from providers.adapter import Call
 from providers.http.client import JSON_HEADERS, Answer, Request
 from scheduler.clock.runner import run
 from scheduler.sending.lanes import Account, open_account

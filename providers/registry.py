@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from campaigns.errors import UsageError
 from campaigns.message.content import Addition, MessageType
-from providers.base import Adapter
+from providers.adapter import Adapter
 from providers.settings import AccountSettings
 
 ADAPTERS: Final = {

@@ -12,12 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from app.wiring.approval_guard import guard_of
+from app.actions.running import run_campaigns
 from app.views.messages import WAITS
 from app.wiring.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.states import JobState
-from scheduler.clock import runner
 from scheduler.clock.progress import RunSummary
 from scheduler.sending.instrumentation import Observe, ignore
 from storage.database.engine import Engine
@@ -72,14 +71,12 @@ async def drive(
 
         stack.enter_context(stopping(stop, leave, progress.close))
         observe = await stack.enter_async_context(doors(engine, settings, serve_on, watch_on, progress.note))
-        return await runner.run(
+        return await run_campaigns(
             engine,
-            settings.accounts,
+            settings,
             distributed=distributed,
             until_idle=until_idle,
             wait_receipts=wait_receipts,
-            house_caps=settings.caps,
-            guard=guard_of(settings),
             stop=stop,
             progress=progress.show,
             observe=observe,

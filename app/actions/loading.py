@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.wiring.approval_guard import guard_of
 from app.actions.scheduling import TimeFlags
+from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.message.content import Addition, MessageType

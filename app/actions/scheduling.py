@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from campaigns.errors import UsageError
 from campaigns.spec.schedule_spec import ScheduleSpec
 
+
 @dataclass(frozen=True)
 class TimeFlags:
     """What the command line says of the time; None is not said."""

@@ -1,11 +1,11 @@
-"""Starting what is stored already: a draft, or a clone."""
+"""Start what is stored already: a draft, or a clone."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from app.wiring.approval_guard import guard_of
 from app.actions.scheduling import TimeFlags
+from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, SpecError
 from campaigns.spec.schedule_spec import ScheduleSpec
@@ -13,6 +13,7 @@ from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions import control
 from scheduler.actions.approval import refuse_unapproved
+from scheduler.actions.cloning import clone
 from scheduler.clock.calendar import first_start
 from storage.audience.campaigns import Campaign, replace_spec, require
 from storage.database.engine import Engine, writing
@@ -38,6 +39,20 @@ async def start_campaign(
             await refuse_unapproved(connection, campaign, guard_of(settings), start)
     await control.schedule(engine, name, start, now=now)
     return start
+
+
+async def clone_campaign(
+    engine: Engine, settings: Settings, name: str, new: str, times: TimeFlags
+) -> tuple[int, datetime | None]:
+    """The same message to the same people under a name of its own: how many they are, and when it starts; None: it is
+    a draft, because no time was given.
+
+    Raises NotFound, InvalidInput where the new name is taken, and as `start_campaign` does.
+    """
+    recipients = await clone(engine, name, new)
+    if not times.now and times.at is None:
+        return recipients, None
+    return recipients, await start_campaign(engine, settings, new, times)
 
 
 def _refuse_started(campaign: Campaign) -> None:

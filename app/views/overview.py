@@ -12,8 +12,9 @@ from app.wiring.settings import Settings
 from campaigns.money.costs import plain
 from campaigns.states import CampaignState
 from scheduler.actions.approval import approval_problem
+from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
-from storage.audience.campaigns import Campaign, ImportLine, list_imports, require
+from storage.audience.campaigns import Campaign, CampaignLine, ImportLine, list_imports, require
 from storage.database.engine import Connection
 from storage.runs.occurrences import MissedRun, list_missed
 from storage.views.overview import BudgetUse, LanePause, RunLine, budget_use, newest_runs, paused_lanes
@@ -103,6 +104,11 @@ def _lane(pause: LanePause) -> str:
 
 def _budget(use: BudgetUse) -> str:
     return f"{use.budget}: {plain(use.spent)} {use.currency} spent, {plain(use.reserved)} reserved"
+
+
+async def list_campaigns(connection: Connection) -> list[CampaignLine]:
+    """Every campaign, the newest first."""
+    return await campaigns.list_campaigns(connection)
 
 
 async def campaign_overview(connection: Connection, settings: Settings, name: str, now: datetime) -> Overview:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from app.wiring.approval_guard import guard_of
 from app.views.messages import ASSUMES, ENDED, WAITS
 from app.views.timeline_events import amount, form_of, teller_of
+from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from campaigns.phones.phone import PhoneFault, read_phone

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from app.views.figures import percent
 from app.views.messages import ENDED
 from campaigns.money.costs import NO_CURRENCY
 from campaigns.states import JobState
@@ -17,7 +18,6 @@ from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
 from storage.views import reports
 from storage.views.reports import CostLine, Delivery
-from app.views.figures import percent
 
 Row = Sequence[Any]
 

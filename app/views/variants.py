@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from app.views.figures import percent
 from app.views.reports import Report, Row, Table
 from campaigns.errors import InvalidInput
 from campaigns.proportions import p_value
 from campaigns.variants import Measure, Tally
-from scheduler.clock.variants import Standing, standing
+from scheduler.clock import variants
+from scheduler.clock.variants import Standing
 from storage.database.engine import Connection
 from storage.retention.purged_totals import runs_purged_since
-from app.views.figures import percent
 
 SURE: Final = 0.05
 """A p-value below it is commonly taken for more than chance."""
@@ -52,9 +53,14 @@ def _rate(count: int, of: int) -> float | None:
     return round(count / of, 4) if of else None
 
 
+async def experiment_status(connection: Connection, name: str) -> Standing:
+    """How the test of the newest run's variants stands. Raises NotFound, InvalidInput where there is none."""
+    return await variants.standing(connection, name)
+
+
 async def variants_report(connection: Connection, name: str) -> Report:
     """How each variant of the newest run fared, and whether the differences are more than chance."""
-    found = await standing(connection, name)
+    found = await experiment_status(connection, name)
     purged_at = await runs_purged_since(connection, [found.experiment.run_id])
     if purged_at is not None:
         raise InvalidInput(

@@ -9,7 +9,7 @@ from app.wiring.settings import Settings
 from campaigns.errors import NotFound
 from storage.database.engine import Engine, open_engine
 from storage.database.health import ping, plainly
-from storage.database.schema import require_current, upgrade
+from storage.database.schema import current, require_current, upgrade
 
 
 @asynccontextmanager
@@ -29,6 +29,22 @@ async def opened(settings: Settings, *, create: bool) -> AsyncIterator[Engine]:
                 await ping(engine)
                 await require_current(engine)
             yield engine
+    finally:
+        await engine.dispose()
+
+
+async def upgrade_database(settings: Settings) -> tuple[str | None, str | None]:
+    """Bring it to the newest revision, and make a SQLite file that is not there; the revisions before and after."""
+    engine = open_engine(settings.database_url)
+    try:
+        await ping(engine)
+        before = await current(engine)
+        await upgrade(engine)
+        if engine.dialect.name == "postgresql":
+            from scheduler.engines.procrastinate import install  # not loaded where it is not used
+
+            await install(engine)
+        return before, await current(engine)
     finally:
         await engine.dispose()
 

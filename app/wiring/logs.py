@@ -53,7 +53,7 @@ class _Sentence(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """`{"at": "…Z", "level": "warning", "logger": "scheduler.sending.shift", "message": "…", "lane": "ourvoice/shop", …}`"""
+    """`{"at": "…Z", "level": "warning", "logger": "scheduler.sending.shift", "message": "…", "lane": "…", …}`"""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

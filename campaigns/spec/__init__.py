@@ -1,1 +1,1 @@
-"""The campaign file: its keys, their checks and their errors. What a list or a message is lives in the rooms beside it."""
+"""The campaign file: its keys, their checks and their errors. Messages and lists live in the rooms beside it."""

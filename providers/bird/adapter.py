@@ -21,20 +21,7 @@ from campaigns.errors import NotFound, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import (
-    PAIR_GAP,
-    Absent,
-    Call,
-    Capabilities,
-    Doubt,
-    Event,
-    Found,
-    Inbound,
-    Lookup,
-    Plain,
-    Report,
-    WebhookRequest,
-)
+from providers.adapter import Absent, AdapterDefaults, Call, Doubt, Found, Lookup
 from providers.bird.body import TYPES, problem, written
 from providers.bird.messages import (
     Contact,
@@ -43,6 +30,8 @@ from providers.bird.messages import (
     parse_message,
     show_message,
 )
+from providers.capabilities import PAIR_GAP, Capabilities
+from providers.events import Event, Inbound, Report, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
@@ -88,7 +77,7 @@ class BirdAccount(AccountSettings):
     senders: Sequence[BirdSender] = Field(default_factory=list)
 
 
-class Bird(Plain):
+class Bird(AdapterDefaults):
     name: ClassVar = "bird"
     capabilities: ClassVar = Capabilities(
         types=TYPES,

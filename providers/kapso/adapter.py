@@ -17,7 +17,9 @@ from typing import ClassVar
 
 from campaigns.message.content import Content
 from campaigns.outcomes import FailureKind, Refused, Result
-from providers.base import PAIR_GAP, Call, Capabilities, Doubt, Event, Lookup, Plain, Report, WebhookRequest
+from providers.adapter import AdapterDefaults, Call, Doubt, Lookup
+from providers.capabilities import PAIR_GAP, Capabilities
+from providers.events import Event, Report, WebhookRequest
 from providers.http.client import Http, Reply, Request
 from providers.kapso.current import CurrentApi
 from providers.kapso.legacy import LegacyApi
@@ -30,7 +32,7 @@ from providers.meta.message_body import ADDITIONS, TYPES
 from providers.settings import AccountSettings, SenderSettings
 
 
-class Kapso(Plain):
+class Kapso(AdapterDefaults):
     name: ClassVar = "kapso"
     capabilities: Capabilities = Capabilities(
         types=TYPES,

@@ -15,7 +15,8 @@ import orjson
 from campaigns.errors import NotFound, UsageError
 from campaigns.message.content import Content
 from campaigns.outcomes import FailureKind, Refused, Result
-from providers.base import Call, Report
+from providers.adapter import Call
+from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
 from providers.kapso.answers import REFUSALS, refusal_in
 from providers.kapso.settings import sender_id

@@ -20,7 +20,8 @@ from campaigns.errors import AccountError, NotFound, Unavailable
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Call, Doubt, Found, Lookup, Report, Unseen
+from providers.adapter import Call, Doubt, Found, Lookup, Unseen
+from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Params, Reply, Request
 from providers.http.failures import unanswered
 from providers.kapso.answers import REFUSALS, refusal_in

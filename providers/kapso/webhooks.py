@@ -18,7 +18,7 @@ from typing import Any, Final
 import orjson
 
 from campaigns.states import JobState
-from providers.base import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
+from providers.events import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
 from providers.meta.answers import error_code, error_text
 from providers.meta.pricing import billed, charge_of
 from providers.values import WINDOW, moment, phone, table, tables, word

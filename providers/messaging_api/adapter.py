@@ -20,7 +20,9 @@ from campaigns.errors import AccountError, NotFound, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType, Template
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import PAIR_GAP, Call, Capabilities, Plain, Report
+from providers.adapter import AdapterDefaults, Call
+from providers.capabilities import PAIR_GAP, Capabilities
+from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
 from providers.http.failures import REFUSALS, general_refusal, unanswered
 from providers.messaging_api.conversations import (
@@ -70,7 +72,7 @@ class MessagingApiAccount(AccountSettings):
     senders: Sequence[MessagingApiSender] = Field(default_factory=list)
 
 
-class MessagingApi(Plain):
+class MessagingApi(AdapterDefaults):
     name: ClassVar = "messaging_api"
     capabilities: ClassVar = Capabilities(
         types=frozenset({MessageType.TEXT, MessageType.TEMPLATE}),

@@ -16,7 +16,9 @@ from pydantic import Field
 
 from campaigns.message.content import Content
 from campaigns.outcomes import FailureKind, Result
-from providers.base import PAIR_GAP, Call, Capabilities, Event, Plain, WebhookRequest
+from providers.adapter import AdapterDefaults, Call
+from providers.capabilities import PAIR_GAP, Capabilities
+from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Http, Reply, Request, Url
 from providers.meta.answers import read_send
 from providers.meta.codes import kind_of_word
@@ -49,7 +51,7 @@ class MetaAccount(AccountSettings):
     senders: Sequence[MetaSender] = Field(default_factory=list)
 
 
-class Meta(Plain):
+class Meta(AdapterDefaults):
     name: ClassVar = "meta"
     capabilities: ClassVar = Capabilities(
         types=TYPES, additions=ADDITIONS, webhooks=True, echoes_reference=True, pair_gap=PAIR_GAP

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from campaigns.message.content import Addition, Button, Contact, Content, Media, MessageType, Template
-from providers.base import Call
+from providers.adapter import Call
 
 LONGEST_REFERENCE: Final = 512
 TEXT, CAPTION, HEADER, FOOTER = 4096, 1024, 60, 60

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from campaigns.money.costs import NO_CURRENCY, Money
-from providers.base import Billed
+from providers.events import Billed
 
 NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
 

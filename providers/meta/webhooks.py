@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from campaigns.states import JobState
-from providers.base import Effect, Event, Inbound, Notice, Preference, Report
+from providers.events import Effect, Event, Inbound, Notice, Preference, Report
 from providers.meta.answers import error_code, error_text
 from providers.meta.codes import note_of
 from providers.meta.pricing import billed, charge_of

@@ -21,17 +21,9 @@ from campaigns.message.content import Content, MessageType
 from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import (
-    Absent,
-    Balance,
-    Call,
-    Capabilities,
-    Doubt,
-    Found,
-    Lookup,
-    Plain,
-    Report,
-)
+from providers.adapter import Absent, AdapterDefaults, Balance, Call, Doubt, Found, Lookup
+from providers.capabilities import Capabilities
+from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
@@ -99,7 +91,7 @@ class OurVoiceAccount(AccountSettings):
     """What the account is billed in; Our Voice's answers do not say."""
 
 
-class OurVoice(Plain):
+class OurVoice(AdapterDefaults):
     name: ClassVar = "ourvoice"
     capabilities: ClassVar = Capabilities(
         types=TYPES,

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from campaigns.errors import Unavailable
-from providers.base import Session
+from providers.adapter import Session
 from providers.http.client import Answer, Http
 from providers.values import moment, word_or_number
 

@@ -20,7 +20,9 @@ from campaigns.message.content import Addition, Content, MessageType, Template
 from campaigns.money.costs import Money, plain
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import PAIR_GAP, Balance, Call, Capabilities, Event, Plain, WebhookRequest
+from providers.adapter import AdapterDefaults, Balance, Call
+from providers.capabilities import PAIR_GAP, Capabilities
+from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
@@ -78,7 +80,7 @@ class VoicebipAccount(AccountSettings):
     """Signs what Voicebip posts; without it no webhook is believed."""
 
 
-class Voicebip(Plain):
+class Voicebip(AdapterDefaults):
     name: ClassVar = "voicebip"
     capabilities: ClassVar = Capabilities(
         types=TYPES,

@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from campaigns.states import JobState
-from providers.base import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
+from providers.events import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
 from providers.values import moment, phone, table, word_or_number
 
 STATUSES: Final = {

@@ -14,7 +14,7 @@ from campaigns.intake.model import Chunk, Reject
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.templates import Renderer, about_variant, renderers_of
 from campaigns.reject_codes import RejectCode
-from providers.base import Adapter
+from providers.adapter import Adapter
 
 Refuse = Callable[[str], str | None]
 """From a row's variables, a JSON object, to why its message cannot be sent, or None."""

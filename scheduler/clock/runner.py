@@ -1,5 +1,5 @@
-"""The APScheduler home: the clock that does the duties of `scheduler.clock.duties` at their time, for as long as it holds the
-runner's lock.
+"""The APScheduler home: the clock that does the duties of `scheduler.clock.duties` at their time, for as long as it
+holds the runner's lock.
 
 Its jobs live in memory and are rebuilt from our tables, and every duty is a sweep over due rows, so nothing depends on
 a timer having fired: a timer that is late or lost is made up for by the next sweep.

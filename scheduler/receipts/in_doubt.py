@@ -10,7 +10,7 @@ from typing import Final
 from campaigns.errors import DrumbeatError
 from campaigns.message.content import read_content
 from campaigns.outcomes import MAX_ATTEMPTS, Accepted, Refused
-from providers.base import Absent, Call, Doubt, Found, Unseen
+from providers.adapter import Absent, Call, Doubt, Found, Unseen
 from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import NO_RUN
 from storage.database.engine import Engine, reading, writing

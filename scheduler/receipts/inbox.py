@@ -17,7 +17,7 @@ from typing import Final
 import orjson
 
 from campaigns.time.clock import Now, utc_now
-from providers.base import WebhookRequest
+from providers.events import WebhookRequest
 from scheduler.receipts.provider_signals import heed_failures, heed_news
 from scheduler.receipts.webhook_events import Listener, Told, clean
 from scheduler.sending.lanes import Account

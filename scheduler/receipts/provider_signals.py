@@ -10,7 +10,7 @@ from typing import Final
 from campaigns.outcomes import FailureKind
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState, RunState
-from providers.base import Effect, Report
+from providers.events import Effect, Report
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection
 from storage.receipts.failures import newly_failed

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from campaigns.money.prices import SERVICE, Prices
 from campaigns.phones.stop_words import word_of
-from providers.base import Event, Inbound, Notice, Preference, Report, WindowUntil
+from providers.events import Event, Inbound, Notice, Preference, Report, WindowUntil
 from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import News

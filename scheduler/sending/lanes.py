@@ -10,7 +10,7 @@ from typing import Final
 
 from campaigns.rules.decision import Cap
 from campaigns.time.clock import Now, utc_now
-from providers.base import Adapter
+from providers.adapter import Adapter
 from providers.http.client import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
@@ -59,9 +59,9 @@ class Account:
         always left for one that comes: those that hang keep nobody waiting."""
         return max(1, CALLS - self.under_way)
 
-    def call(self) -> Place:
+    def call(self) -> CallSlot:
         """A place for one call, which may have to be waited for: even one call to a lane may be too many."""
-        return Place(self)
+        return CallSlot(self)
 
     @property
     def trusted_for(self) -> float:
@@ -69,7 +69,7 @@ class Account:
         return max(TRUSTED, 20 * len(self.settings.senders) / self.limit.per_second if self.limit else 0.0)
 
 
-class Place:
+class CallSlot:
     """One of an account's calls under way."""
 
     __slots__ = ("_account",)

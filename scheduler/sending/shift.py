@@ -18,7 +18,7 @@ from typing import Final
 from campaigns.errors import AccountError, DrumbeatError, Unavailable
 from campaigns.log_ids import log_ids
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge, retry_delay
-from providers.base import Balance
+from providers.adapter import Balance
 from providers.http.client import Answer, NotSent
 from providers.http.transport import TOO_LATE
 from scheduler.sending.instrumentation import CallEnded

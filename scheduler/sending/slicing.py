@@ -17,7 +17,7 @@ from campaigns.outcomes import ALONE, Accepted, FailureKind, Refused
 from campaigns.rules import Form, Send, Skip, Wait, decide
 from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import JobState, RunState
-from providers.base import Call
+from providers.adapter import Call
 from scheduler.sending.facts import FRESH, Claim, Known, gather, lock_shared
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.pacing import SLICE

@@ -23,7 +23,7 @@ TRIED_AGAIN: Final = 2_000
 
 
 class Reported(Protocol):
-    """What a provider said about one message: see `providers.base.Report`."""
+    """What a provider said about one message: see `providers.events.Report`."""
 
     @property
     def message_id(self) -> str: ...
@@ -47,7 +47,7 @@ class Reported(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeptReport:
-    """A report as it was kept; see `providers.base.Report`."""
+    """A report as it was kept; see `providers.events.Report`."""
 
     message_id: str
     status: str

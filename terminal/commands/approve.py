@@ -46,7 +46,7 @@ def _user() -> str:
 
 
 async def _approve(context: Context, name: str, by: str) -> tuple[Approval, bool]:
-    from scheduler.actions.approval import approve
+    from app.actions.steering import approve_campaign
 
     async with context.database() as engine:
-        return await approve(engine, name, by)
+        return await approve_campaign(engine, name, by)

@@ -71,10 +71,9 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 async def _list(context: Context) -> list[Any]:
-    from storage.audience.campaigns import list_campaigns
-    from storage.database.engine import reading
+    from app.views.overview import list_campaigns
 
-    async with context.database() as engine, reading(engine) as connection:
+    async with context.snapshot() as connection:
         return await list_campaigns(connection)
 
 
@@ -90,10 +89,10 @@ def pause(context: Context, name: str, reason: str, as_json: bool) -> None:
 
 
 async def _pause(context: Context, name: str, reason: str) -> None:
-    from scheduler.actions import control
+    from app.actions.steering import pause_campaign
 
     async with context.database() as engine:
-        await control.pause(engine, name, reason)
+        await pause_campaign(engine, name, reason)
 
 
 @campaign.command()
@@ -112,11 +111,10 @@ def resume(context: Context, name: str, as_json: bool) -> None:
 
 
 async def _resume(context: Context, name: str) -> Resumed:
-    from app.wiring.approval_guard import guard_of
-    from scheduler.actions import control
+    from app.actions.steering import resume_campaign
 
     async with context.database() as engine:
-        return await control.resume(engine, name, guard_of(context.settings))
+        return await resume_campaign(engine, context.settings, name)
 
 
 @campaign.command()
@@ -135,10 +133,10 @@ def cancel(context: Context, name: str, yes: bool, as_json: bool) -> None:
 
 
 async def _cancel(context: Context, name: str) -> int:
-    from scheduler.actions import control
+    from app.actions.steering import cancel_campaign
 
     async with context.database() as engine:
-        return await control.cancel(engine, name)
+        return await cancel_campaign(engine, name)
 
 
 @campaign.command()
@@ -174,10 +172,10 @@ def resolve(
 
 
 async def _resolve(context: Context, name: str, action: Literal["resend", "give-up"]) -> int:
-    from scheduler.actions import control
+    from app.actions.steering import resolve_doubts
 
     async with context.database() as engine:
-        return await control.resolve(engine, name, action)
+        return await resolve_doubts(engine, name, action)
 
 
 def _done(as_json: bool, name: str, what: str, sentence: str, then: str, **more: Any) -> None:

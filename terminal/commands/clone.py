@@ -62,14 +62,10 @@ def clone(
 
 
 async def _clone(context: Context, name: str, new: str, times: TimeFlags) -> tuple[int, datetime | None]:
-    from app.actions.starting import start_campaign
-    from scheduler.actions.cloning import clone
+    from app.actions.starting import clone_campaign
 
     async with context.database() as engine:
-        recipients = await clone(engine, name, new)
-        if not times.now and times.at is None:
-            return recipients, None
-        return recipients, await start_campaign(engine, context.settings, new, times)
+        return await clone_campaign(engine, context.settings, name, new, times)
 
 
 @click.command()

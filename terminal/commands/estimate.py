@@ -111,8 +111,8 @@ def _print(name: str, found: Estimate) -> None:
 
 
 def _facts(found: Estimate) -> list[tuple[str, Any]]:
-    from campaigns.money.costs import plain
     from app.views.figures import percent
+    from campaigns.money.costs import plain
 
     facts: list[tuple[str, Any]] = [("recipients", found.recipients), ("messages", found.sends)]
     facts += [(f"of them as {form}", count) for form, count in found.forms.items()]

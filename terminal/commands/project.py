@@ -66,19 +66,6 @@ def upgrade(context: Context, as_json: bool) -> None:
 
 
 async def _upgrade(context: Context) -> tuple[str | None, str | None]:
-    from storage.database.engine import open_engine
-    from storage.database.health import ping
-    from storage.database.schema import current, upgrade
+    from app.wiring.databases import upgrade_database
 
-    engine = open_engine(context.settings.database_url)
-    try:
-        await ping(engine)
-        before = await current(engine)
-        await upgrade(engine)
-        if engine.dialect.name == "postgresql":
-            from scheduler.engines.procrastinate import install
-
-            await install(engine)
-        return before, await current(engine)
-    finally:
-        await engine.dispose()
+    return await upgrade_database(context.settings)

@@ -13,7 +13,6 @@ from terminal.commands.options import json_option, run_async
 if TYPE_CHECKING:
     from app.views.balances import Left
     from app.wiring.probes import Probe
-    from providers.base import Capabilities
     from storage.receipts.notices import NoticeRow
 
 
@@ -27,9 +26,10 @@ def provider() -> None:
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """Every adapter, what it can send, and your accounts that use it."""
+    from app.views.providers import list_adapters
     from terminal.output import print_json, print_table, suggest
 
-    rows = [_adapter(name, context) for name in _adapters()]
+    rows = list_adapters(context.settings)
     if as_json:
         print_json(rows)
         return
@@ -42,56 +42,21 @@ def list_(context: Context, as_json: bool) -> None:
         headings,
         [
             (
-                row["adapter"],
-                ", ".join(row["types"]),
-                ", ".join(row["additions"]) or "-",
-                row["batch"],
-                ", ".join(word for word in ("webhooks", "polls") if row[word]),
-                row["doubts"],
-                ("asked" if row["asks_window"] else "heard of") if row["windows"] else "none",
-                row["reports_cost"],
-                row["sessions"],
-                ", ".join(row["accounts"]) or "-",
+                row.adapter,
+                ", ".join(row.types),
+                ", ".join(row.additions) or "-",
+                row.batch,
+                ", ".join(name for name, has in (("webhooks", row.webhooks), ("polls", row.polls)) if has),
+                row.doubts,
+                ("asked" if row.asks_window else "heard of") if row.windows else "none",
+                row.reports_cost,
+                row.sessions,
+                ", ".join(row.accounts) or "-",
             )
             for row in rows
         ],
     )
     suggest("drumbeat provider check")
-
-
-def _adapters() -> list[str]:
-    from providers.registry import ADAPTERS
-
-    return sorted(ADAPTERS)
-
-
-def _adapter(name: str, context: Context) -> dict[str, Any]:
-    from providers.registry import adapter_class
-
-    can = adapter_class(name).capabilities
-    return {
-        "adapter": name,
-        "types": sorted(kind.value for kind in can.types),
-        "additions": sorted(addition.value for addition in can.additions),
-        "batch": can.batch,
-        "webhooks": can.webhooks,
-        "polls": can.polls,
-        "doubts": _doubts(can),
-        "windows": can.windows,
-        "asks_window": can.asks_window,
-        "sessions": can.sessions,
-        "reports_cost": can.reports_cost,
-        "accounts": [key for key, account in context.settings.accounts.items() if account.adapter == name],
-    }
-
-
-def _doubts(can: Capabilities) -> str:
-    """How a message in doubt is settled."""
-    if can.idempotent:
-        return "sent again under its key"
-    if can.looks_up:
-        return "looked up"
-    return "named by a webhook" if can.echoes_reference else "by you"
 
 
 @provider.command()
@@ -180,8 +145,7 @@ def notices(context: Context, account: str | None, limit: int, as_json: bool) ->
 
 
 async def _notices(context: Context, names: list[str], limit: int) -> list[NoticeRow]:
-    from storage.database.engine import reading
-    from storage.receipts.notices import newest_notices
+    from app.views.providers import newest_notices
 
-    async with context.database() as engine, reading(engine) as connection:
+    async with context.snapshot() as connection:
         return await newest_notices(connection, names, limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,11 +89,10 @@ def import_(
 
 
 async def _import(context: Context, card: RateCard) -> bool:
-    from storage.audience.rates import store_card
-    from storage.database.engine import writing
+    from app.actions.rates import import_card
 
-    async with context.database(create=True) as engine, writing(engine) as connection:
-        return await store_card(connection, card, datetime.now(UTC))
+    async with context.database(create=True) as engine:
+        return await import_card(engine, card)
 
 
 @rates.command()
@@ -123,29 +122,17 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
 
 
 async def _lines(context: Context) -> list[CardLine]:
-    from storage.audience.rates import list_cards
-    from storage.database.engine import reading
+    from app.views.rates import list_cards
 
-    async with context.database() as engine, reading(engine) as connection:
+    async with context.snapshot() as connection:
         return await list_cards(connection)
 
 
 async def _cards(context: Context, name: str) -> list[RateCard]:
-    from difflib import get_close_matches
+    from app.views.rates import cards_named
 
-    from campaigns.errors import NotFound
-    from storage.audience.rates import list_cards, load_cards
-    from storage.database.engine import reading
-
-    async with context.database() as engine, reading(engine) as connection:
-        if cards := await load_cards(connection, name):
-            return cards
-        names = {line.name for line in await list_cards(connection)}
-    near = get_close_matches(name, names, n=1)
-    raise NotFound(
-        f"There is no rate card {name!r}.",
-        hint=f"Did you mean {near[0]}?" if near else f"drumbeat rates import FILE --name {name} …",
-    )
+    async with context.snapshot() as connection:
+        return await cards_named(connection, name)
 
 
 def _head(card: RateCard | CardLine) -> dict[str, Any]:

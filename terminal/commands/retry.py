@@ -47,7 +47,7 @@ def retry_failed(
 
 
 async def _retry(context: Context, name: str, expired: bool, given_up: bool) -> Retry:
-    from scheduler.actions.retrying import retry_failed
+    from app.actions.steering import retry_failed
 
     async with context.database() as engine:
         return await retry_failed(engine, name, expired=expired, given_up=given_up)

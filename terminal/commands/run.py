@@ -101,10 +101,8 @@ async def _run(
 @click.pass_obj
 def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
     """Ask the providers once what became of the messages."""
-    from app.wiring.probes import chosen_accounts
     from terminal.output import counted, print_json, say, suggest
 
-    chosen_accounts(context.settings, provider)
     moved = run_async(_reconcile(context, provider))
     if as_json:
         print_json({"provider": provider, "updated": moved})
@@ -114,7 +112,7 @@ def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
 
 
 async def _reconcile(context: Context, provider: str | None) -> int:
-    from scheduler.receipts.reconcile import poll_once
+    from app.actions.reconciling import reconcile_now
 
     async with context.database() as engine:
-        return await poll_once(engine, context.settings.accounts, provider)
+        return await reconcile_now(engine, context.settings, provider)

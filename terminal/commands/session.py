@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import Command, confirm, json_option, run_async, yes_option
 
 if TYPE_CHECKING:
-    from providers.base import Session, Sessions
-    from providers.http.client import Http
-
-    Act = Callable[[Sessions, Http], Awaitable[Any]]
+    from providers.adapter import Session
 
 
 @click.group()
@@ -38,9 +34,10 @@ _id_argument = click.argument("session_id", metavar="ID")
 @click.pass_obj
 def list_(context: Context, account: str | None, as_json: bool) -> None:
     """Every session of the account."""
+    from app.actions.sessions import list_sessions
     from terminal.output import print_json, print_table, suggest
 
-    found: list[Session] = _act(context, account, lambda sessions, http: sessions.list_all(http))
+    found = run_async(list_sessions(context.settings, account))
     if as_json:
         print_json([_session_json(each) for each in found])
         return
@@ -55,10 +52,10 @@ def list_(context: Context, account: str | None, as_json: bool) -> None:
 @click.pass_obj
 def create(context: Context, account: str | None, as_json: bool) -> None:
     """A new session, with the QR code that its phone must scan."""
+    from app.actions.sessions import create_session
     from terminal.output import print_json, say, suggest
 
-    made: Session = _act(context, account, lambda sessions, http: sessions.create(http))
-    code = made.qr_code or _act(context, account, lambda sessions, http: sessions.qr_code(http, made.id))
+    made, code = run_async(create_session(context.settings, account))
     if as_json:
         print_json({**_session_json(made), "qr_code": code})
         return
@@ -78,8 +75,9 @@ def create(context: Context, account: str | None, as_json: bool) -> None:
 @click.pass_obj
 def show(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
     """One session."""
-    found = _act(context, account, lambda sessions, http: sessions.show(http, session_id))
-    _print(found, as_json)
+    from app.actions.sessions import show_session
+
+    _print(run_async(show_session(context.settings, account, session_id)), as_json)
 
 
 @session.command()
@@ -89,9 +87,10 @@ def show(context: Context, session_id: str, account: str | None, as_json: bool) 
 @click.pass_obj
 def qr(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
     """Draw the QR code of a pending session in the terminal."""
+    from app.actions.sessions import session_qr_code
     from terminal.output import print_json
 
-    code = _act(context, account, lambda sessions, http: sessions.qr_code(http, session_id))
+    code = run_async(session_qr_code(context.settings, account, session_id))
     if as_json:
         print_json({"id": session_id, "qr_code": code})
     else:
@@ -105,8 +104,9 @@ def qr(context: Context, session_id: str, account: str | None, as_json: bool) ->
 @click.pass_obj
 def disconnect(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
     """Disconnect a session; it is not deleted, and its lane waits."""
-    found = _act(context, account, lambda sessions, http: sessions.disconnect(http, session_id))
-    _print(found, as_json)
+    from app.actions.sessions import disconnect_session
+
+    _print(run_async(disconnect_session(context.settings, account, session_id)), as_json)
 
 
 @session.command()
@@ -116,8 +116,9 @@ def disconnect(context: Context, session_id: str, account: str | None, as_json: 
 @click.pass_obj
 def reconnect(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
     """Connect a disconnected session again."""
-    found = _act(context, account, lambda sessions, http: sessions.reconnect(http, session_id))
-    _print(found, as_json)
+    from app.actions.sessions import reconnect_session
+
+    _print(run_async(reconnect_session(context.settings, account, session_id)), as_json)
 
 
 @session.command()
@@ -128,46 +129,15 @@ def reconnect(context: Context, session_id: str, account: str | None, as_json: b
 @click.pass_obj
 def delete(context: Context, session_id: str, account: str | None, yes: bool, as_json: bool) -> None:
     """Delete a session for good."""
+    from app.actions.sessions import delete_session
     from terminal.output import print_json, say
 
     confirm(f"Delete session {session_id} for good?", yes)
-    _act(context, account, lambda sessions, http: sessions.delete(http, session_id))
+    run_async(delete_session(context.settings, account, session_id))
     if as_json:
         print_json({"id": session_id, "deleted": True})
     else:
         say(f"Session {session_id} is deleted.")
-
-
-def _act(context: Context, account: str | None, act: Act) -> Any:
-    return run_async(_acted(context, account, act))
-
-
-async def _acted(context: Context, name: str | None, act: Act) -> Any:
-    from app.wiring.probes import connected
-    from campaigns.errors import NotFound
-
-    async with connected(context.settings, _chosen(context, name)) as account:
-        sessions = account.adapter.sessions
-        if sessions is None:
-            raise click.UsageError(f"{account.name} ({account.settings.adapter}) has no sessions.")
-        try:
-            return await act(sessions, account.http)
-        except NotFound as error:
-            raise NotFound(str(error), hint=error.hint or "drumbeat session list") from error
-
-
-def _chosen(context: Context, name: str | None) -> str:
-    from providers.registry import adapter_class
-
-    if name is not None:
-        return name
-    accounts = context.settings.accounts
-    able = [key for key, account in accounts.items() if adapter_class(account.adapter).capabilities.sessions]
-    if len(able) == 1:
-        return able[0]
-    if not able:
-        raise click.UsageError("No account in drumbeat.toml has sessions. drumbeat init writes an example.")
-    raise click.UsageError(f"Several accounts have sessions: say --provider {' or '.join(able)}.")
 
 
 def _session_json(found: Session) -> dict[str, Any]:

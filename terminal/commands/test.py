@@ -50,10 +50,10 @@ def test(
 async def _start(
     context: Context, name: str, numbers: tuple[str, ...], line: int | None, variant: str | None
 ) -> Trial:
-    from scheduler.actions.testing import start_test
+    from app.actions.steering import send_test
 
     async with context.database() as engine:
-        return await start_test(engine, name, numbers, line, variant=variant)
+        return await send_test(engine, name, numbers, line, variant)
 
 
 def _json(trial: Trial) -> dict[str, object]:

@@ -43,11 +43,11 @@ def winner(context: Context, name: str, variant: str | None, as_json: bool) -> N
 
 
 async def _winner(context: Context, name: str, variant: str | None) -> Standing:
-    from scheduler.clock.variants import choose_winner, standing
-    from storage.database.engine import reading
+    from app.actions.steering import choose_winner
+    from app.views.variants import experiment_status
 
-    async with context.database() as engine:
-        if variant is not None:
+    if variant is not None:
+        async with context.database() as engine:
             await choose_winner(engine, name, variant)
-        async with reading(engine) as connection:
-            return await standing(connection, name)
+    async with context.snapshot() as connection:
+        return await experiment_status(connection, name)

@@ -39,7 +39,7 @@ def worker(context: Context, concurrency: int, metrics_port: int | None, metrics
 
 
 async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | None) -> None:
-    from scheduler.engines.worker import work
+    from app.actions.running import work_for_clocks
     from terminal.output import tell
     from terminal.running import doors, stopping
 
@@ -49,14 +49,7 @@ async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | 
         with stopping(stop, lambda: tell("Stopping: what is under way is finished first.")):
             tell(f"Working, at most {concurrency} senders at once.")
             async with doors(engine, settings, None, watch_on, tell) as observe:
-                await work(
-                    engine,
-                    settings.accounts,
-                    concurrency=concurrency,
-                    stop=stop,
-                    house_caps=settings.caps,
-                    observe=observe,
-                )
+                await work_for_clocks(engine, settings, concurrency=concurrency, stop=stop, observe=observe)
 
 
 @click.command()

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from campaigns.message.content import MessageType
 from cli import COMMANDS, cli
 from providers import registry
-from providers.base import Capabilities
+from providers.capabilities import Capabilities
 from providers.settings import AccountSettings
 from tests.support.databases import fresh_database
 from tests.support.project import CAMPAIGN, Done, write_project

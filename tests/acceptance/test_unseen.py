@@ -12,7 +12,8 @@ from sqlalchemy import update
 from campaigns.errors import Unavailable
 from campaigns.message.content import Content, MessageType, write_content
 from campaigns.states import JobState
-from providers.base import Absent, Doubt, Found, Lookup, Report, Unseen
+from providers.adapter import Absent, Doubt, Found, Lookup, Unseen
+from providers.events import Report
 from providers.http.client import Http
 from providers.settings import SenderSettings
 from scheduler.receipts.in_doubt import resolve_doubts

@@ -23,7 +23,7 @@ from campaigns.rules.holdout import is_held_out
 from campaigns.rules.variant import variant
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
 from campaigns.variants import WHOLE, Measure, Split, Tally, name_winner
-from providers.base import Plain
+from providers.adapter import AdapterDefaults
 from scheduler.actions.testing import spec_for_test
 from scheduler.audience.sendability import refuse_unsendable_variants
 from tests.support.campaigns import spec
@@ -34,7 +34,7 @@ PEOPLE = [f"+4477009{number:05d}" for number in range(20_000)]
 HALVES = (("a", 5000), ("b", 5000))
 
 
-class Short(Plain):
+class Short(AdapterDefaults):
     """A provider whose texts have at most 1,000 characters."""
 
     def unsendable(self, content: Content) -> str | None:

@@ -14,7 +14,7 @@ import pytest
 
 from campaigns.message.content import Template, TemplateHeader
 from emulators.app import create_app
-from providers.base import Adapter, Call
+from providers.adapter import Adapter, Call
 from providers.http.client import Http
 from providers.registry import adapter_class, open_adapter
 from providers.settings import AccountSettings

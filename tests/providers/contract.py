@@ -16,7 +16,8 @@ import httpx
 from campaigns.message.content import Content
 from campaigns.outcomes import Result
 from campaigns.states import JobState
-from providers.base import Adapter, Call, Event, WebhookRequest
+from providers.adapter import Adapter, Call
+from providers.events import Event, WebhookRequest
 from providers.http.client import Answer, Http
 from providers.registry import adapter_class
 from providers.settings import AccountSettings

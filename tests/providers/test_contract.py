@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from campaigns.errors import AccountError, Unavailable
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused
-from providers.base import WebhookRequest
+from providers.events import WebhookRequest
 from providers.http.client import Answer, NotSent, Unknown
 from providers.registry import ADAPTERS, adapter_class, providers_that_send
 from tests.providers.contract import SECRET, Hears, Reads, Sends, Table, answer, http_for, table_of

@@ -16,18 +16,9 @@ import orjson
 from campaigns.message.content import Content
 from campaigns.outcomes import Accepted, FailureKind, Result
 from campaigns.states import JobState
-from providers.base import (
-    Call,
-    Capabilities,
-    Event,
-    Inbound,
-    Notice,
-    Plain,
-    Preference,
-    Report,
-    WebhookRequest,
-    WindowUntil,
-)
+from providers.adapter import AdapterDefaults, Call
+from providers.capabilities import Capabilities
+from providers.events import Event, Inbound, Notice, Preference, Report, WebhookRequest, WindowUntil
 from providers.http.client import Http, Reply, Request
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.lanes import Account
@@ -39,7 +30,7 @@ KINDS = {"gone": FailureKind.CAMPAIGN, "banned": FailureKind.LANE, "left": Failu
 STATES = {name: JobState(name) for name in ("accepted", "held", "sent", "delivered", "read", "failed")}
 
 
-class Signing(Plain):
+class Signing(AdapterDefaults):
     name: ClassVar[str] = "signing"
     capabilities: ClassVar[Capabilities] = Capabilities(
         types=frozenset(), webhooks=True, echoes_reference=True

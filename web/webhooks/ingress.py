@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from campaigns.errors import DrumbeatError, Unavailable
 from campaigns.time.clock import Now, utc_now
-from providers.base import WebhookRequest
+from providers.events import WebhookRequest
 from scheduler.sending.lanes import Account
 from storage.database.engine import Engine
 from storage.database.health import ping

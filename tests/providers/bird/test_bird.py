@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from campaigns.errors import AccountError, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType, Template
 from campaigns.states import JobState
-from providers.base import Absent, Doubt, Found, Lookup, Report, WebhookRequest
+from providers.adapter import Absent, Doubt, Found, Lookup
 from providers.bird.adapter import Bird, BirdAccount
+from providers.events import Report, WebhookRequest
 from providers.http.client import Http
 from tests.providers.cases.bird import TABLE, WORKSPACE
 from tests.providers.cases.bird_webhooks import CHANNEL, INBOUND, OUTBOUND, TO

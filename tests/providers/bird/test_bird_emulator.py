@@ -27,8 +27,9 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState, settle
-from providers.base import Absent, Call, Doubt, Found, Inbound, Report, WebhookRequest
+from providers.adapter import Absent, Call, Doubt, Found
 from providers.bird.adapter import Bird, BirdAccount
+from providers.events import Inbound, Report, WebhookRequest
 from providers.http.client import Http
 from tests.support.emulator import Emulator, running_emulator
 

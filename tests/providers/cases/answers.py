@@ -12,7 +12,7 @@ from campaigns.message.content import Content, MessageType
 from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted
 from campaigns.states import JobState
-from providers.base import Session
+from providers.adapter import Session
 from providers.http.client import Http
 from providers.messaging_api.conversations import Conversation, list_conversations, messages_of
 from tests.providers.cases.bird import ACCEPTED as BIRD_MESSAGE

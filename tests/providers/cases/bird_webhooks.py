@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.base import Event, Inbound, Report
+from providers.events import Event, Inbound, Report
 from tests.providers.contract import SECRET, Hears
 
 CHANNEL = "0a5c7a3e-2222-4c7e-9d4b-5d2f1c000002"

@@ -32,7 +32,7 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.base import Billed, Inbound, Notice, Report, WindowUntil
+from providers.events import Billed, Inbound, Notice, Report, WindowUntil
 from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
 

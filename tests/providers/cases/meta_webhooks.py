@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.base import Billed, Effect, Inbound, Notice, Preference, Report
+from providers.events import Billed, Effect, Inbound, Notice, Preference, Report
 from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET, Hears
 

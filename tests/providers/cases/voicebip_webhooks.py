@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.base import Event, Inbound, Preference, Report, WindowUntil
+from providers.events import Event, Inbound, Preference, Report, WindowUntil
 from tests.providers.contract import SECRET, Hears
 
 FROM, TO = "+447700900100", "+447700900123"

@@ -14,7 +14,8 @@ from campaigns.errors import AccountError, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType, Template
 from campaigns.outcomes import FailureKind, Refused
 from campaigns.states import JobState
-from providers.base import Call, Doubt, Found, Lookup, Unseen, WebhookRequest
+from providers.adapter import Call, Doubt, Found, Lookup, Unseen
+from providers.events import WebhookRequest
 from providers.http.client import Http
 from providers.kapso.adapter import Kapso
 from providers.kapso.settings import KapsoAccount

@@ -28,7 +28,8 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Call, Doubt, Found, Inbound, Report, Unseen, WebhookRequest, WindowUntil
+from providers.adapter import Call, Doubt, Found, Unseen
+from providers.events import Inbound, Report, WebhookRequest, WindowUntil
 from providers.http.client import Http
 from providers.kapso.adapter import Kapso
 from providers.kapso.settings import KapsoAccount

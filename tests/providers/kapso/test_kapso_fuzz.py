@@ -10,7 +10,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.base import Inbound, Notice, Report, WindowUntil
+from providers.events import Inbound, Notice, Report, WindowUntil
 from tests.providers.cases.kapso import HEARS, TABLE
 from tests.providers.contract import Hears
 

@@ -13,7 +13,8 @@ from campaigns.errors import Unavailable
 from campaigns.message.content import Content, MessageType, Template
 from campaigns.outcomes import FailureKind, Refused
 from campaigns.states import JobState
-from providers.base import Call, Report
+from providers.adapter import Call
+from providers.events import Report
 from providers.http.client import Http
 from tests.providers.cases.answers import LISTED
 from tests.providers.cases.messaging_api import MESSAGE, TABLE, TO

@@ -12,7 +12,7 @@ from campaigns.errors import AccountError
 from campaigns.message.content import Content, MessageType, Parameter, Template
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Call
+from providers.adapter import Call
 from providers.http.client import Http
 from providers.messaging_api.adapter import MessagingApi, MessagingApiAccount
 from tests.support.emulator import Emulator, running_emulator

@@ -14,7 +14,8 @@ from campaigns.errors import AccountError, Unavailable
 from campaigns.message.content import Button, Content, Media, MessageType
 from campaigns.outcomes import FailureKind
 from campaigns.states import JobState
-from providers.base import Call, Inbound, Notice, Report, WebhookRequest
+from providers.adapter import Call
+from providers.events import Inbound, Notice, Report, WebhookRequest
 from providers.meta.adapter import Meta, MetaAccount
 from providers.meta.codes import CODES, kind_of, note_of
 from providers.meta.message_body import envelope

@@ -31,7 +31,8 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState, settle
-from providers.base import Call, Event, Inbound, Notice, Preference, Report, WebhookRequest
+from providers.adapter import Call
+from providers.events import Event, Inbound, Notice, Preference, Report, WebhookRequest
 from providers.http.client import Http
 from providers.meta.adapter import Meta, MetaAccount
 from tests.support.emulator import Emulator, running_emulator

@@ -9,7 +9,7 @@ import pytest
 from campaigns.errors import Unavailable
 from campaigns.message.content import Content, Media, MessageType
 from campaigns.states import JobState
-from providers.base import Absent, Doubt, Found
+from providers.adapter import Absent, Doubt, Found
 from tests.providers.cases.ourvoice import HELLO, MESSAGE, SESSION, message
 from tests.providers.ourvoice_fake import (
     ADAPTER,

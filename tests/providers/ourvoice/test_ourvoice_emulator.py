@@ -13,7 +13,7 @@ from campaigns.message.content import Content, Media, MessageType
 from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import Absent, Call, Doubt, Found
+from providers.adapter import Absent, Call, Doubt, Found
 from providers.http.client import Answer, Http, Reply
 from providers.ourvoice.adapter import OurVoice, OurVoiceAccount
 from providers.ourvoice.api import MessageFilter, list_messages, list_session_messages, show_message

@@ -12,7 +12,7 @@ import pytest
 from campaigns.errors import Unavailable
 from campaigns.money.costs import Money
 from campaigns.states import JobState
-from providers.base import Report
+from providers.events import Report
 from tests.providers.cases.ourvoice import SESSION, TABLE, message
 from tests.providers.ourvoice_fake import (
     ADAPTER,

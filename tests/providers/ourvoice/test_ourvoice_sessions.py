@@ -12,7 +12,7 @@ import pytest
 
 from campaigns.errors import AccountError, NotFound, Unavailable, UsageError
 from campaigns.money.costs import Money
-from providers.base import Balance
+from providers.adapter import Balance
 from providers.http.client import Http
 from providers.ourvoice.api import (
     Sessions,

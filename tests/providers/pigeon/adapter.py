@@ -14,18 +14,9 @@ from pydantic import Field
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.base import (
-    Absent,
-    Call,
-    Capabilities,
-    Doubt,
-    Event,
-    Found,
-    Lookup,
-    Plain,
-    Report,
-    WebhookRequest,
-)
+from providers.adapter import Absent, AdapterDefaults, Call, Doubt, Found, Lookup
+from providers.capabilities import Capabilities
+from providers.events import Event, Report, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
 from providers.http.failures import REFUSALS, general_refusal, unanswered
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
@@ -49,7 +40,7 @@ class PigeonAccount(AccountSettings):
     senders: Sequence[PigeonSender] = Field(default_factory=list)
 
 
-class Pigeon(Plain):
+class Pigeon(AdapterDefaults):
     name: ClassVar = "pigeon"
     capabilities: ClassVar = Capabilities(
         types=frozenset({MessageType.TEXT}),

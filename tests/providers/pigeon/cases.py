@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.base import Report
+from providers.events import Report
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
 
 TO = "+447700900123"

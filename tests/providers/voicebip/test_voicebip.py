@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from campaigns.errors import Unavailable, UsageError
 from campaigns.message.content import Content, MessageType, Template
 from campaigns.outcomes import FailureKind, Refused
-from providers.base import WebhookRequest
+from providers.events import WebhookRequest
 from providers.http.client import Http
 from providers.voicebip.adapter import Voicebip, VoicebipAccount
 from tests.providers.cases.voicebip import AGENT, TABLE, error

@@ -25,7 +25,8 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState, settle
-from providers.base import Call, Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
+from providers.adapter import Call
+from providers.events import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
 from providers.http.client import Http
 from providers.voicebip.adapter import Voicebip, VoicebipAccount
 from tests.providers.rawserver import Connection, raw_server

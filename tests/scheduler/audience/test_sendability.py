@@ -12,12 +12,12 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.message.content import Content
 from campaigns.message.content_spec import ContentSpec
 from campaigns.reject_codes import RejectCode
-from providers.base import Plain
+from providers.adapter import AdapterDefaults
 from scheduler.audience.load import check
 from scheduler.audience.sendability import refuse_unsendable
 
 
-class Short(Plain):
+class Short(AdapterDefaults):
     """A provider whose texts have at most 1,000 characters, its buttons 5, and which has no stickers."""
 
     def unsendable(self, content: Content) -> str | None:

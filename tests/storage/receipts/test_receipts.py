@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 
 from campaigns.money.costs import Money
 from campaigns.states import RANK, JobState, settle
-from providers.base import Report
+from providers.events import Report
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.receipts import (

@@ -13,7 +13,7 @@ from app.views.reports import cost_report, delivery_report, failures_report
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound, UsageError
 from campaigns.states import JobState
-from providers.base import Report
+from providers.events import Report
 from scheduler.actions import purge
 from scheduler.actions.cloning import clone
 from scheduler.actions.control import cancel

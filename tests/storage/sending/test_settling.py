@@ -10,7 +10,7 @@ import pytest
 
 from campaigns.money.costs import Money
 from campaigns.states import JobState
-from providers.base import Report
+from providers.events import Report
 from storage.database.engine import Engine, writing
 from storage.receipts.statuses import apply_webhook_reports
 from storage.sending.budgets import Reservation, reserve, used_of

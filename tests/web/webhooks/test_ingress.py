@@ -16,7 +16,7 @@ from sqlalchemy import event, text
 import web.webhooks.ingress
 import web.webhooks.recorder
 from campaigns.errors import UsageError
-from providers.base import WebhookRequest
+from providers.events import WebhookRequest
 from scheduler.sending.lanes import Account
 from storage.database.engine import BlockingEngine, Engine, is_sqlite, writing
 from storage.tables import unmatched_reports, webhooks

@@ -13,7 +13,7 @@ from campaigns.money.costs import Money
 from campaigns.money.prices import Prices
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState, RunState
-from providers.base import Billed, Report
+from providers.events import Billed, Report
 from scheduler.clock.launch import launch_due
 from scheduler.receipts.webhook_events import Listener
 from storage.database.engine import reading, writing

@@ -10,51 +10,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from campaigns.errors import Unavailable, UsageError
-from campaigns.message.content import Addition, Content, MessageType
+from campaigns.message.content import Content
 from campaigns.money.costs import Money
 from campaigns.outcomes import FailureKind, Refused, Result
-from campaigns.states import JobState
 from providers.settings import AccountSettings, SenderSettings
 
 if TYPE_CHECKING:
     from providers.http.client import Answer, Http, Reply, Request
 
 
-PAIR_GAP: Final = timedelta(seconds=6)
-"""Meta's pair limit: one message to a person in 6 seconds from one number (10 a minute, 600 an hour); a provider in
-front of Meta has it too. Source: Cloud API throughput documentation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a provider can do, as `drumbeat provider list` shows it."""
-
-    types: frozenset[MessageType]
-    additions: frozenset[Addition] = frozenset()
-    batch: int = 1
-    """The most recipients in one call; 1: no batches."""
-    polls: bool = False
-    webhooks: bool = False
-    asks_window: bool = False
-    """Whether the provider can be asked until when a person's window is open."""
-    echoes_reference: bool = False
-    """Whether what it reports names our own reference: a message in doubt is then known by its webhook."""
-    looks_up: bool = False
-    """Whether an in-doubt message can be found at the provider."""
-    idempotent: bool = False
-    """Whether the provider knows a message again by our reference, so that one in doubt may be sent once more."""
-    sessions: bool = False
-    reports_cost: bool = False
-    windows: bool = True
-    """Whether the 24-hour window rule applies."""
-    delay_between: timedelta = timedelta()
-    """The provider's own default gap between two sends."""
-    pair_gap: timedelta = timedelta()
-    """The provider's least time between two messages from one sender to one person."""
+from providers.capabilities import Capabilities
+from providers.events import Event, Report, WebhookRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,104 +41,6 @@ class Call:
     category: str = "marketing"
     conversations: tuple[str, ...] = ()
     """The provider's conversation with each recipient, where it sends into those; see `prepare`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """The category that a message is charged as, and the person it went to, E.164 with the plus."""
-
-    category: str
-    phone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a provider says later about a message it took. `state` is None where we do not know its word."""
-
-    message_id: str
-    status: str
-    state: JobState | None
-    at: datetime | None = None
-    reason: str | None = None
-    cost: Money | None = None
-    times: tuple[tuple[JobState, datetime], ...] = ()
-    """When each earlier stage was reached, where the provider tells."""
-    code: str | None = None
-    """The provider's own code of a failure."""
-    reference: str | None = None
-    """The name that we gave the message, where the provider echoes it."""
-    billed: Billed | None = None
-    """What it is charged as, where the provider names that and no amount."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """A person wrote or called: their window is open for 24 hours from `at`."""
-
-    phone: str
-    """E.164 with the plus."""
-    at: datetime
-    number: str | None = None
-    """Our number or the provider's id of our sender that it came to, where told."""
-    message_id: str | None = None
-    text: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WindowUntil:
-    """The provider says until when a person's window is open."""
-
-    phone: str
-    until: datetime
-    number: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """A person stopped or resumed messages at the provider."""
-
-    phone: str
-    action: Literal["out", "in"]
-    scope: Literal["marketing", "all"]
-    at: datetime
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something about our templates, numbers or account, in the provider's words; kept and shown."""
-
-    kind: str
-    subject: str
-    text: str
-    at: datetime | None = None
-    effect: Effect | None = None
-    """What it means for sending; None: nothing."""
-
-
-class Effect(StrEnum):
-    """What a notice means for sending."""
-
-    TEMPLATE_STOPPED = "template_stopped"
-    """The template that is the subject may not be sent."""
-    TEMPLATE_BACK = "template_back"
-    """It may be sent again."""
-    ACCOUNT_STOPPED = "account_stopped"
-    """None of the account's numbers may send."""
-
-
-Event = Report | Inbound | WindowUntil | Preference | Notice
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookRequest:
-    """A webhook as it arrived: signatures are over exactly these bytes."""
-
-    url: str
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +183,7 @@ class Adapter(Protocol):
         """What a verified webhook tells; what is not understood is left out (the raw body is kept)."""
 
 
-class Plain:
+class AdapterDefaults:
     """What an adapter inherits for all that its provider does not have."""
 
     @property

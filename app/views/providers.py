@@ -1,0 +1,68 @@
+"""The adapters there are, what each can do, and the accounts that use it; and what providers reported about accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.wiring.settings import Settings
+from providers.capabilities import Capabilities
+from providers.registry import ADAPTERS, adapter_class
+from storage.database.engine import Connection
+from storage.receipts import notices
+from storage.receipts.notices import NoticeRow
+
+
+@dataclass(frozen=True)
+class AdapterView:
+    """One adapter, as `drumbeat provider list` shows it."""
+
+    adapter: str
+    types: list[str]
+    additions: list[str]
+    batch: int
+    webhooks: bool
+    polls: bool
+    doubts: str
+    """How a message in doubt is settled."""
+    windows: bool
+    asks_window: bool
+    sessions: bool
+    reports_cost: bool
+    accounts: list[str]
+
+
+def list_adapters(settings: Settings) -> list[AdapterView]:
+    """Every adapter, by name."""
+    return [_adapter(name, settings) for name in sorted(ADAPTERS)]
+
+
+def _adapter(name: str, settings: Settings) -> AdapterView:
+    can = adapter_class(name).capabilities
+    return AdapterView(
+        name,
+        sorted(kind.value for kind in can.types),
+        sorted(addition.value for addition in can.additions),
+        can.batch,
+        can.webhooks,
+        can.polls,
+        _doubts(can),
+        can.windows,
+        can.asks_window,
+        can.sessions,
+        can.reports_cost,
+        [key for key, account in settings.accounts.items() if account.adapter == name],
+    )
+
+
+def _doubts(can: Capabilities) -> str:
+    if can.idempotent:
+        return "sent again under its key"
+    if can.looks_up:
+        return "looked up"
+    return "named by a webhook" if can.echoes_reference else "by you"
+
+
+async def newest_notices(connection: Connection, accounts: Sequence[str], limit: int) -> list[NoticeRow]:
+    """What providers reported about templates, numbers and accounts, the newest first."""
+    return await notices.newest_notices(connection, accounts, limit)
