@@ -5,7 +5,6 @@ This table is said once: the SQL CHECK, the guarded UPDATEs, the docs' diagram a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -84,13 +83,6 @@ def sources(target: JobState) -> frozenset[JobState]:
 def advance(current: JobState, reported: JobState) -> JobState:
     """The state after a provider's report: `reported` where the table allows it, else unchanged."""
     return reported if reported in TRANSITIONS[current] else current
-
-
-def settle(current: JobState, reports: Iterable[JobState]) -> JobState:
-    """The state after a series of reports."""
-    for report in reports:
-        current = advance(current, report)
-    return current
 
 
 class CampaignState(StrEnum):

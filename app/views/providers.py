@@ -1,4 +1,4 @@
-"""The adapters there are, what each can do, and the accounts that use it; and what providers reported about accounts."""
+"""The adapters there are, what each can do and the accounts that use it; and what providers reported about accounts."""
 
 from __future__ import annotations
 

@@ -13,11 +13,6 @@ from campaigns.reject_codes import RejectCode
 Duplicates = Literal["first", "last", "reject"]
 Landlines = Literal["reject", "accept"]
 
-KNOWN_COLUMNS: Final = frozenset(
-    {"phone", "timezone", "send_at", "language", "media_url", "consent_at", "consent_source", "country_code"}
-)
-"""Columns with a meaning of their own when present; all others are only variables."""
-
 REJECT_COLUMNS: Final = ("drumbeat_line", "drumbeat_column", "drumbeat_code", "drumbeat_reason")
 """What a rejects file has beside the original columns; never variables."""
 

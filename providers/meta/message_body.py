@@ -273,16 +273,19 @@ def _broken_menu(content: Content) -> Iterator[str]:
         yield f"content.list: at most {ROWS} rows in all."
     if len({row.id for row in rows}) < len(rows):
         yield "content.list: the ids of rows must differ."
-    yield from _too_long("content.list.title", menu.title or "", HEADER)
-    yield from _unfit("content.list.button", menu.button, MENU_BUTTON)
-    for section in menu.sections:
-        if not section.title and len(menu.sections) > 1:
-            yield "content.list.sections: several sections need titles."
-        yield from _too_long("content.list.sections.title", section.title or "", SECTION_TITLE)
-    for row in rows:
-        yield from _unfit("content.list.rows.title", row.title, ROW_TITLE)
-        yield from _unfit("content.list.rows.id", row.id, ROW_ID)
-        yield from _too_long("content.list.rows.description", row.description or "", ROW_DESCRIPTION)
+    if len(menu.sections) > 1 and not all(section.title for section in menu.sections):
+        yield "content.list.sections: several sections need titles."
+    for field, most, needed, texts in (
+        ("title", HEADER, False, [menu.title]),
+        ("button", MENU_BUTTON, True, [menu.button]),
+        ("sections.title", SECTION_TITLE, False, [section.title for section in menu.sections]),
+        ("rows.title", ROW_TITLE, True, [row.title for row in rows]),
+        ("rows.id", ROW_ID, True, [row.id for row in rows]),
+        ("rows.description", ROW_DESCRIPTION, False, [row.description for row in rows]),
+    ):
+        check = _unfit if needed else _too_long
+        for text in texts:
+            yield from check(f"content.list.{field}", text or "", most)
 
 
 def _broken_card(content: Content) -> Iterator[str]:

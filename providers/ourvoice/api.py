@@ -92,13 +92,6 @@ def list_messages(http: Http, wanted: MessageFilter, limit: int = PAGE) -> Async
     return _pages(http, MESSAGES, wanted, limit)
 
 
-def list_session_messages(
-    http: Http, session_id: str, wanted: MessageFilter, limit: int = PAGE
-) -> AsyncGenerator[list[Message]]:
-    """The same for one session, by its uuid or its session_id string; an unknown session raises NotFound."""
-    return _pages(http, f"{MESSAGES}/{_segment(session_id)}/session", wanted, limit)
-
-
 async def show_message(http: Http, message_id: str) -> Message:
     """Raises NotFound, Unavailable, AccountError."""
     answer = await http.get(f"{MESSAGES}/{_segment(message_id)}")

@@ -142,15 +142,6 @@ async def claim_due(
     return [DueJob(*row) for row in await connection.execute(_due(connection), asked)]
 
 
-async def next_due(connection: AsyncConnection, lane: str, run_ids: Sequence[int]) -> datetime | None:
-    """When the next pending job of the runs on the lane is due; a job that already is gives its own time."""
-    soonest = select(func.min(jobs.c.due_at)).where(
-        jobs.c.run_id == bindparam("run_id"), jobs.c.lane == lane, IS_PENDING
-    )
-    times = [(await connection.execute(soonest, {"run_id": run_id})).scalar() for run_id in run_ids]
-    return min((time for time in times if time is not None), default=None)
-
-
 @by_dialect
 def _put_aside(sqlite: bool) -> Update:
     given = given_rows(sqlite, **_ASIDE)

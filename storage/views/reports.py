@@ -203,6 +203,19 @@ def _ledger(campaign_id: int) -> Subquery:
 
 async def _costs(connection: AsyncConnection, ledger: Subquery, group: str) -> list[CostLine]:
     """Tests cost money too and are counted."""
+    charge = _charges(ledger, group).c
+    sums = (charge.messages, charge.estimated, charge.actual, charge.unsettled, charge.unpriced)
+    found = await connection.execute(
+        select(charge.group, charge.currency, *map(func.sum, sums)).group_by(charge.group, charge.currency)
+    )
+    lines = [_cost_line(*row) for row in found]
+    return sorted(
+        lines, key=lambda line: (-line.actual - line.unsettled, line.group or "", line.currency or "")
+    )
+
+
+def _charges(ledger: Subquery, group: str) -> Subquery:
+    """What each row of the ledger adds to its currency; a second row where its price is in another one."""
     row = ledger.c
     settled = row.cost_micros.is_not(None)
     charged_in = case(
@@ -212,34 +225,20 @@ async def _costs(connection: AsyncConnection, ledger: Subquery, group: str) -> l
     )
     # A message that failed without a named charge owes nothing.
     owing = ~settled & (row.state != JobState.FAILED)
-    by_charge = await _summed(
-        connection,
-        select(row[group], charged_in).group_by(row[group], charged_in),
-        func.sum(row.jobs),
-        func.sum(case((row.price_currency == charged_in, row.price_micros))),
-        func.coalesce(func.sum(row.cost_micros), 0),
-        func.coalesce(func.sum(case((owing, row.price_micros))), 0),
-        func.sum(case((owing & row.price_micros.is_(None), row.jobs), else_=0)),
+    nothing = literal(0, BigInteger)
+    charged = select(
+        row[group].label("group"),
+        charged_in.label("currency"),
+        row.jobs.label("messages"),
+        case((row.price_currency == charged_in, row.price_micros)).label("estimated"),
+        func.coalesce(row.cost_micros, nothing).label("actual"),
+        case((owing, func.coalesce(row.price_micros, nothing)), else_=nothing).label("unsettled"),
+        case((owing & row.price_micros.is_(None), row.jobs), else_=nothing).label("unpriced"),
     )
-    elsewhere = (
-        select(row[group], row.price_currency)
-        .where(row.price_currency != charged_in)
-        .group_by(row[group], row.price_currency)
-    )
-    for key, (estimated,) in (await _summed(connection, elsewhere, func.sum(row.price_micros))).items():
-        count, before, *rest = by_charge.get(key, (0, None, 0, 0, 0))
-        by_charge[key] = (count, (before or 0) + estimated, *rest)
-    lines = [_cost_line(*key, *sums) for key, sums in by_charge.items()]
-    return sorted(
-        lines, key=lambda line: (-line.actual - line.unsettled, line.group or "", line.currency or "")
-    )
-
-
-async def _summed(
-    connection: AsyncConnection, query: Select[Any, Any], *sums: ColumnElement[Any]
-) -> dict[tuple[str | None, str | None], tuple[Any, ...]]:
-    found = await connection.execute(query.add_columns(*sums))
-    return {(group, currency): tuple(numbers) for group, currency, *numbers in found}
+    priced_elsewhere = select(
+        row[group], row.price_currency, nothing, row.price_micros, nothing, nothing, nothing
+    ).where(row.price_currency != charged_in)
+    return union_all(charged, priced_elsewhere).subquery("charges")
 
 
 def _cost_line(

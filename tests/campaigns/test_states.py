@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +16,16 @@ from campaigns.states import (
     TRANSITIONS,
     JobState,
     advance,
-    settle,
     sources,
 )
+
+
+def settle(current: JobState, reports: Iterable[JobState]) -> JobState:
+    """The state after a series of reports."""
+    for report in reports:
+        current = advance(current, report)
+    return current
+
 
 reports = st.lists(st.sampled_from(sorted(RANK)), max_size=12)
 

@@ -14,7 +14,6 @@ from providers.ourvoice.api import (
     CannotPage,
     MessageFilter,
     list_messages,
-    list_session_messages,
     messages_in,
     show_message,
 )
@@ -61,15 +60,6 @@ async def test_every_filter_of_the_list_is_sent_as_documented():
             ("page", "1"),
         ]
     )
-
-
-async def test_a_session_s_own_list_has_the_session_in_its_path():
-    provider = Provider(many(3))
-    pages = list_session_messages(provider.http(), "session_a/b", MessageFilter(status="read"))
-    assert [len(page) async for page in pages] == [3]
-    [request] = provider.asked
-    assert request.url.raw_path.startswith(b"/v1/whatsapp/messages/session_a%2Fb/session?")
-    assert request.url.params["filter[status]"] == "read"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,6 @@ from storage.sending.intents import (
     claim_due,
     commit_intents,
     has_due_work,
-    next_due,
     withdraw_intents,
 )
 from storage.sending.lanes import due_lanes, ensure_lanes
@@ -65,7 +64,6 @@ BIG = {
 PEOPLE = [phone(1), phone(2)]
 ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "claim_due": lambda connection: claim_due(connection, 1, LANE, later(9), 100),
-    "next_due": lambda connection: next_due(connection, LANE, [1]),
     "has_due_work": lambda connection: has_due_work(connection, LANE, later(9)),
     "due_lanes": lambda connection: due_lanes(connection, [LANE], "me", later(9), sole=False),
     "any_sending": lambda connection: any_sending(connection, 1),
