@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from app.actions.loading import Flags, load_campaign, print_load
+from app.actions.loading import Flags, load_campaign
 from app.actions.scheduling import TimeFlags
 from app.demo.samples import sample
 from app.views.reports import cost_report, delivery_report, failures_report
@@ -20,6 +20,7 @@ from storage.audience.campaigns import require
 from storage.audience.samples import first_rows
 from storage.database.engine import reading
 from terminal.commands.report import print_report
+from terminal.load_report import print_load
 from terminal.output import say
 from terminal.running import drive, run_loop, summarise
 

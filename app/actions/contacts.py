@@ -12,7 +12,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
-from app.actions.loading import reading_csv, rejects_path
+from app.actions.loading import Progress, named_in_errors, rejects_path
 from campaigns.errors import InvalidInput
 from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, Said
 from campaigns.intake.read import open_intake
@@ -125,6 +125,7 @@ async def import_words(
     source: str,
     *,
     rejects: Path | None = None,
+    progress: Progress | None = None,
     now: Now = utc_now,
 ) -> ImportReport:
     """Add to the log what the file's rows say that is news of their people; bad rows go to `rejects`. A row says it in
@@ -136,7 +137,7 @@ async def import_words(
     place = rejects or rejects_path(path)
     refuse_overwriting(path, place)
     otherwise = Said(action, scope, now(), source)
-    with reading_csv(path) as progress:
+    with named_in_errors(path):
         intake = open_intake(path, replace(options, said=otherwise))
         report = ImportReport(otherwise, intake.detected, intake.said)
         with RejectsFile(place, intake.detected) as file:

@@ -29,6 +29,7 @@ from providers.settings import AccountSettings
 from scheduler.actions import control
 from scheduler.actions.approval import approval_problem
 from scheduler.audience.load import LoadReport, check, load
+from scheduler.audience.load import TooManyRejects as TooManyRejects  # whoever loads may show its report
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from scheduler.clock.calendar import first_start
 from storage.audience.campaigns import (
@@ -41,9 +42,9 @@ from storage.audience.campaigns import (
     was_launched,
 )
 from storage.database.engine import Connection, Engine, reading, writing
-from terminal.output import near, print_facts, print_table, say
-from terminal.progress import row_counter
 
+Progress = Callable[[int], None]
+"""Receives how many rows were gone through."""
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
 
 
@@ -82,34 +83,42 @@ class Loaded:
         }
 
 
-async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded:
+async def check_campaign(
+    settings: Settings, path: Path, flags: Flags, *, progress: Progress | None = None
+) -> Loaded:
     """Everything that a load does, on a campaign file, without storing anything but the rejects."""
     moment = utc_now()
     spec = _spec(path, flags, moment)
     refuse = check_provider(settings, spec, path) if settings.accounts else None
     csv = _csv_of(spec)
     options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
-    with reading_csv(csv) as progress:
+    with named_in_errors(csv):
         report = await check(
             csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
         )
     return Loaded(spec.name, report, start_at=first_start(spec.schedule, moment))
 
 
-async def check_csv(path: Path, flags: Flags) -> Loaded:
+async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = None) -> Loaded:
     """The same for a CSV alone: any column may be a variable."""
     try:
         audience = AudienceSpec.model_validate(flags.audience)
     except ValidationError as error:
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
-    with reading_csv(path) as progress:
+    with named_in_errors(path):
         limits = _limits(audience, path, flags)
         options = audience.options(frozenset(), flags.times.timezone)
         return Loaded(None, await check(path, options, progress=progress, **limits))
 
 
 async def load_campaign(
-    engine: Engine, settings: Settings, path: Path, flags: Flags, *, now: Now = utc_now
+    engine: Engine,
+    settings: Settings,
+    path: Path,
+    flags: Flags,
+    *,
+    progress: Progress | None = None,
+    now: Now = utc_now,
 ) -> Loaded:
     """Store the campaign and its audience, and schedule it where a time is known.
 
@@ -122,7 +131,7 @@ async def load_campaign(
     csv = _csv_of(spec)
     campaign = await _open_campaign(engine, spec, moment)
     try:
-        with reading_csv(csv) as progress:
+        with named_in_errors(csv):
             limits = _limits(spec.audience, csv, flags)
             limits["replaces"] = spec.audience.refresh is not None
             report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
@@ -195,11 +204,10 @@ def _start(schedule: ScheduleSpec, flags: Flags, now: datetime) -> datetime | No
 
 
 @contextmanager
-def reading_csv(csv: Path) -> Iterator[Callable[[int], None] | None]:
-    """Shows how many rows were read; an error about the CSV names the file."""
+def named_in_errors(csv: Path) -> Iterator[None]:
+    """An error about the list names its file."""
     try:
-        with row_counter() as progress:
-            yield progress
+        yield
     except IntakeError as error:
         error.file = csv.name
         raise
@@ -266,49 +274,3 @@ def rejects_path(csv: Path) -> Path:
     """rejects.csv where the command runs; another name where that is the file being loaded again."""
     names = chain([Path("rejects.csv")], (Path(f"rejects-{number}.csv") for number in count(2)))
     return next(path.absolute() for path in names if path.resolve() != csv.resolve())
-
-
-def _todo(loaded: Loaded) -> str:
-    if loaded.report.known == loaded.report.rejected:
-        return ""
-    where = "in the list itself" if loaded.each_run else "there and load it again"
-    return f" (fix them {where})"
-
-
-def print_load(loaded: Loaded) -> None:
-    """What was found and what came of it, for people."""
-    report = loaded.report
-    detected = report.detected
-    facts: list[tuple[str, Any]] = [
-        (
-            "read as",
-            f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
-        ),
-        ("rows", report.rows),
-        ("accepted", report.accepted),
-        ("rejected", report.rejected),
-    ]
-    if report.rejects_file:
-        facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
-    facts += [("already in", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
-    if loaded.each_run:
-        facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
-    if report.loaded_before:
-        facts.append(("note", f"this very file is {report.loaded_before}; nothing was added"))
-    if report.replaced:
-        back = "to have them back, add an empty line to it and say --duplicates last"
-        facts.append(("replaced since", f"{report.replaced:,} of its rows, by a later list ({back})"))
-    if loaded.state is not None:
-        when = (
-            f", starts at {loaded.start_at:%Y-%m-%d %H:%M:%S %Z}"
-            if loaded.start_at
-            else ", no time given yet"
-        )
-        facts.append(("state", loaded.state.value + when))
-    if loaded.held:
-        facts.append(("approval", loaded.held))
-    print_facts(loaded.campaign or "The CSV", facts)
-    say()
-    if report.reasons:
-        rows = sorted(report.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
-        print_table("Why rows were rejected", ("code", ">rows"), rows)

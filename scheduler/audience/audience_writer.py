@@ -11,8 +11,8 @@ from campaigns.intake.read import Intake
 from campaigns.reject_codes import RejectCode
 from storage.audience.audience import (
     Audience,
-    CallSlot,
     Holder,
+    Place,
     RejectedRow,
     Source,
     add_recipients,
@@ -41,9 +41,9 @@ class RowKeeper:
         self._sources: dict[int, Source] = {}
         self._earlier: Counter[int] = Counter()
         """Earlier import -> how many rows of this file are of people whom it brought."""
-        self._returned: dict[CallSlot, int] = {}
+        self._returned: dict[Place, int] = {}
         """Old place -> line in this file, of the rows that came back through a rejects file."""
-        self._late: dict[int, tuple[CallSlot, str]] = {}
+        self._late: dict[int, tuple[Place, str]] = {}
         """Line in this file -> place and reason, of accepted rows that a later row made duplicates."""
         self._twins: dict[str, int] = {}
         """Number -> line in this file of the row to take out in the end, where no copy may stay."""
@@ -92,14 +92,14 @@ class RowKeeper:
         await add_rejects(self._connection, self._campaign, [self._stored(reject, places) for reject in late])
         return late
 
-    def _audience(self, chunk: Chunk, places: dict[int, CallSlot]) -> Audience:
+    def _audience(self, chunk: Chunk, places: dict[int, Place]) -> Audience:
         imports, lines = [self._import] * len(chunk.lines), chunk.lines
         if places:
             at = [places.get(line, (self._import, line)) for line in chunk.lines]
             imports, lines = [place[0] for place in at], [place[1] for place in at]
         return Audience(imports, lines, chunk.phones, chunk.regions, chunk.buckets, chunk.vars, chunk.own)
 
-    async def _places(self, chunk: Chunk) -> dict[int, CallSlot]:
+    async def _places(self, chunk: Chunk) -> dict[int, Place]:
         """Line in this file -> old place, of rows that take the place of an earlier file's reject."""
         claims = [(reject.line, reject.origin) for reject in chunk.rejects]
         if any(chunk.origins):
@@ -108,7 +108,7 @@ class RowKeeper:
         if not wanted:
             return {}
         found = await rejects_at(self._connection, self._campaign, wanted)
-        places: dict[int, CallSlot] = {}
+        places: dict[int, Place] = {}
         for line, origin in sorted(claims, key=lambda claim: claim[0]):
             free = [place for place in found.get(origin or 0, ()) if place not in self._returned]
             if free:
@@ -153,13 +153,13 @@ class RowKeeper:
             if last[audience.phones[at]] != at
         ]
 
-    def _is_ours(self, place: CallSlot) -> bool:
+    def _is_ours(self, place: Place) -> bool:
         return place[0] == self._import or place in self._returned
 
-    def _line_here(self, place: CallSlot) -> int:
+    def _line_here(self, place: Place) -> int:
         return self._returned.get(place, place[1])
 
-    def _where(self, place: CallSlot) -> str:
+    def _where(self, place: Place) -> str:
         if place[0] == self._import:
             return f"line {place[1]}"
         return f"line {place[1]} of {self._sources[place[0]]}"
@@ -174,7 +174,7 @@ class RowKeeper:
         origin = place[1] if place[0] != self._import else None
         return Reject(line, self._intake.detected.phone_column, RejectCode.DUPLICATE, reason, raw, origin)
 
-    def _stored(self, reject: Reject, places: dict[int, CallSlot]) -> RejectedRow:
+    def _stored(self, reject: Reject, places: dict[int, Place]) -> RejectedRow:
         place = places.get(reject.line, (self._import, reject.line))
         return RejectedRow(place, reject.column, reject.code, reject.reason, reject.raw)
 

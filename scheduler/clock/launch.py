@@ -14,8 +14,8 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, approval_problem
+from scheduler.audience.local_time import times_of_places
 from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
-from scheduler.clock.local_time import times_of_places
 from scheduler.clock.refresh import Judge, no_judge, refresh
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing

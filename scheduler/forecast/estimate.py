@@ -26,7 +26,7 @@ from campaigns.time.clock import Now, utc_now
 from providers.http.client import Http
 from providers.registry import open_adapter
 from providers.settings import AccountSettings
-from scheduler.clock.local_time import OwnTimes, own_times
+from scheduler.audience.local_time import OwnTimes, own_times
 from scheduler.forecast.durations import (
     LaneLoad,
     Limit,

@@ -26,7 +26,7 @@ _BATCH: Final = 500
 """Values in one IN list: both databases plan it well."""
 
 _T = TypeVar("_T")
-CallSlot = tuple[int, int]
+Place = tuple[int, int]
 """(import id, line): where a row belongs."""
 
 
@@ -65,7 +65,7 @@ class Audience:
 class RejectedRow:
     """A reject in its place."""
 
-    place: CallSlot
+    place: Place
     column: str | None
     code: str
     reason: str
@@ -76,7 +76,7 @@ class RejectedRow:
 class Holder:
     """The recipient who has a number already."""
 
-    place: CallSlot
+    place: Place
     phone: str
     vars: str
 
@@ -283,9 +283,9 @@ async def add_rejects(connection: AsyncConnection, campaign_id: int, rows: Seque
 
 async def rejects_at(
     connection: AsyncConnection, campaign_id: int, lines: Iterable[int]
-) -> dict[int, list[CallSlot]]:
+) -> dict[int, list[Place]]:
     """Line -> places of the campaign's rejects of that line, that of the newest import first."""
-    found: dict[int, list[CallSlot]] = {}
+    found: dict[int, list[Place]] = {}
     for batch in _batches(lines):
         matching = select(rejects.c.import_id, rejects.c.line).where(
             rejects.c.campaign_id == campaign_id, rejects.c.line.in_(batch)
@@ -295,7 +295,7 @@ async def rejects_at(
     return found
 
 
-async def remove_rejects(connection: AsyncConnection, campaign_id: int, places: Iterable[CallSlot]) -> None:
+async def remove_rejects(connection: AsyncConnection, campaign_id: int, places: Iterable[Place]) -> None:
     """Take out the rejects in these places: their rows are judged anew."""
     for batch in _batches(places):
         at = tuple_(rejects.c.import_id, rejects.c.line).in_(batch)

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, case, func, insert, literal, or_, select, text, update
+from sqlalchemy import bindparam, case, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, sources
 from storage.sending.history import add_events, event
+from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
 from storage.tables import attempts, events, jobs, runs
-
-OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
-"""Said in the very words of the index `ix_jobs_open`: SQLite does not see that a parameter is among them, and would
-read the whole table."""
 
 LONGEST_POLL: Final = timedelta(hours=1)
 LAST_POLL: Final = timedelta(days=30)

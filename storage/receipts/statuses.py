@@ -17,12 +17,12 @@ from sqlalchemy.types import TypeEngine
 from campaigns.money.costs import Money, from_micros
 from campaigns.states import JobState, advance
 from storage.database.bulk import fetch_rows, table_of
-from storage.receipts.receipts import OPEN
 from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
 from storage.retention.purged_totals import purged_tokens
 from storage.sending.budgets import lock_budgets, reserve_again, settle
 from storage.sending.contact_history import void_touches
 from storage.sending.history import add_events, event
+from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
 from storage.tables import Id, events, jobs, runs, to_millis
 

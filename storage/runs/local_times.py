@@ -27,7 +27,7 @@ local_times: Final = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class CallSlot:
+class Place:
     """Recipients who share their clock."""
 
     name: str
@@ -64,7 +64,7 @@ async def audience_regions(connection: AsyncConnection, campaign_id: int) -> lis
 
 async def audience_places(
     connection: AsyncConnection, campaign_id: int, regions: Sequence[str]
-) -> list[CallSlot]:
+) -> list[Place]:
     """Every place where somebody is."""
     place, phone = place_of(regions), recipients.c.phone
     found = (
@@ -72,7 +72,7 @@ async def audience_places(
         .where(of_audience(campaign_id))
         .group_by(place)
     )
-    return [CallSlot(name, zone, (low, high)) for name, zone, low, high in await connection.execute(found)]
+    return [Place(name, zone, (low, high)) for name, zone, low, high in await connection.execute(found)]
 
 
 @asynccontextmanager

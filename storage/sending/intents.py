@@ -40,8 +40,11 @@ from storage.sending.history import EVENT, add_events, event
 from storage.tables import NOW, Id, attempts, events, jobs, recipients, runs, to_millis
 
 IS_PENDING: Final = text("jobs.state = 'pending'")
-"""Said in the very words of the index `ix_jobs_due`: to a prepared statement a parameter may be any state, and it would
-read every job of the run."""
+"""Must repeat the predicate of the partial index `ix_jobs_due` verbatim: with a parameter for the state, a prepared
+statement would read every job of the run."""
+OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
+"""Must repeat the predicate of the partial index `ix_jobs_open` verbatim: SQLite does not see that a parameter is among
+them, and would read the whole table."""
 KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
 _ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {**KEY, "run_id": Id, "call": Text(), "content": Text()}
 _MARKED: Final[dict[str, TypeEngine[Any]]] = {

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, is_among
 from storage.database.engine import execute_later, is_sqlite
-from storage.receipts.receipts import OPEN
-from storage.sending.intents import IS_PENDING
+from storage.sending.intents import IS_PENDING, OPEN
 from storage.tables import NOW, jobs, lanes, runs
 
 RUNNER: Final = "runner "

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
-from storage.receipts.receipts import OPEN
+from storage.sending.intents import OPEN
 from storage.sending.lanes import read_lanes
 from storage.sending.windows import any_unknown_window
 from storage.tables import jobs, runs

@@ -12,7 +12,7 @@ from sqlalchemy import Row, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
-from storage.receipts.receipts import OPEN
+from storage.sending.intents import OPEN
 from storage.sending.workers import call_rates
 from storage.tables import jobs, lanes, runs, webhook_refusals, webhooks, workers
 

@@ -74,10 +74,12 @@ def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
 
 async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
     from app.actions.loading import check_campaign, check_csv
+    from terminal.progress import row_counter
 
-    if path.suffix.lower() == ".toml":
-        return await check_campaign(context.settings, path, flags)
-    return await check_csv(path, flags)
+    with row_counter() as progress:
+        if path.suffix.lower() == ".toml":
+            return await check_campaign(context.settings, path, flags, progress=progress)
+        return await check_csv(path, flags, progress=progress)
 
 
 @click.command()
@@ -112,9 +114,11 @@ def load(context: Context, /, spec: Path, as_json: bool, **flags: Any) -> int:
 
 async def _load(context: Context, spec: Path, flags: Flags) -> Loaded:
     from app.actions.loading import load_campaign
+    from terminal.progress import row_counter
 
     async with context.database(create=True) as engine:
-        return await load_campaign(engine, context.settings, spec, flags)
+        with row_counter() as progress:
+            return await load_campaign(engine, context.settings, spec, flags, progress=progress)
 
 
 def _fix(loaded: Loaded, spec: Path) -> list[str]:
@@ -147,8 +151,7 @@ def _flags(given: dict[str, Any]) -> Flags:
 
 def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:
     """Do it and show what came of it, also where too many rows were bad for anything to come of it."""
-    from app.actions.loading import Loaded
-    from scheduler.audience.load import TooManyRejects
+    from app.actions.loading import Loaded, TooManyRejects
 
     try:
         loaded = run_async(work)
@@ -160,7 +163,7 @@ def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:
 
 
 def _show(loaded: Loaded, as_json: bool) -> None:
-    from app.actions.loading import print_load
+    from terminal.load_report import print_load
     from terminal.output import print_json
 
     if as_json:

@@ -11,7 +11,7 @@ from campaigns.phones.phone_zones import zones_of
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.time.zones import find_zone, instant_of, zones_of_region
 from storage.database.engine import Connection
-from storage.runs.local_times import PREFIX, CallSlot, audience_places, audience_regions
+from storage.runs.local_times import PREFIX, Place, audience_places, audience_regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ async def times_of_places(
     }
 
 
-def _zones(place: CallSlot) -> set[ZoneInfo]:
+def _zones(place: Place) -> set[ZoneInfo]:
     if place.timezone is not None:
         return {find_zone(place.timezone)}
     return {zone for phone in place.phones for zone in zones_of(phone)}

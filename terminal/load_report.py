@@ -1,0 +1,54 @@
+"""What came of a check or a load, for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.actions.loading import Loaded
+from terminal.output import near, print_facts, print_table, say
+
+
+def _todo(loaded: Loaded) -> str:
+    if loaded.report.known == loaded.report.rejected:
+        return ""
+    where = "in the list itself" if loaded.each_run else "there and load it again"
+    return f" (fix them {where})"
+
+
+def print_load(loaded: Loaded) -> None:
+    """What was found and what came of it, for people."""
+    report = loaded.report
+    detected = report.detected
+    facts: list[tuple[str, Any]] = [
+        (
+            "read as",
+            f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
+        ),
+        ("rows", report.rows),
+        ("accepted", report.accepted),
+        ("rejected", report.rejected),
+    ]
+    if report.rejects_file:
+        facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
+    facts += [("already in", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
+    if loaded.each_run:
+        facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
+    if report.loaded_before:
+        facts.append(("note", f"this very file is {report.loaded_before}; nothing was added"))
+    if report.replaced:
+        back = "to have them back, add an empty line to it and say --duplicates last"
+        facts.append(("replaced since", f"{report.replaced:,} of its rows, by a later list ({back})"))
+    if loaded.state is not None:
+        when = (
+            f", starts at {loaded.start_at:%Y-%m-%d %H:%M:%S %Z}"
+            if loaded.start_at
+            else ", no time given yet"
+        )
+        facts.append(("state", loaded.state.value + when))
+    if loaded.held:
+        facts.append(("approval", loaded.held))
+    print_facts(loaded.campaign or "The CSV", facts)
+    say()
+    if report.reasons:
+        rows = sorted(report.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+        print_table("Why rows were rejected", ("code", ">rows"), rows)
