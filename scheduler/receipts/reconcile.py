@@ -87,12 +87,9 @@ async def reconcile_quietly(engine: Engine, lane: Lane, stop: asyncio.Event) -> 
         return 0
 
 
-async def poll_once(
-    engine: Engine, accounts: Mapping[str, AccountSettings], provider: str | None = None
-) -> int:
-    """One polling pass now over every lane, or those of one account; how many jobs moved."""
-    chosen = {name: settings for name, settings in accounts.items() if provider in (None, name)}
-    lanes = open_lanes(chosen)
+async def poll_once(engine: Engine, accounts: Mapping[str, AccountSettings]) -> int:
+    """One polling pass now over every lane of these accounts; how many jobs moved."""
+    lanes = open_lanes(accounts)
     try:
         polled = [lane for lane in lanes.values() if lane.adapter.capabilities.polls]
         return sum([await reconcile(engine, lane, everything=True) for lane in polled])

@@ -113,6 +113,8 @@ def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
 
 async def _reconcile(context: Context, provider: str | None) -> int:
     from app.actions.reconciling import reconcile_now
+    from app.wiring.probes import chosen_accounts
 
+    accounts = chosen_accounts(context.settings, provider)
     async with context.database() as engine:
-        return await reconcile_now(engine, context.settings, provider)
+        return await reconcile_now(engine, context.settings, accounts)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PACKAGES = ("campaigns", "providers", "storage", "scheduler", "web", "app", "emulators")
+PACKAGES = ("campaigns", "providers", "storage", "scheduler", "app", "web", "terminal", "emulators")
 HOMES = {
     "aiolimiter": {"scheduler/sending/pacing.py"},
     "apscheduler": {"scheduler/clock/runner.py", "scheduler/clock/calendar.py"},

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from app.views.exports import safe, write_csv
+from app.views.figures import percent
 from campaigns.states import JobState
 from scheduler.clock.progress import Snapshot
-from terminal.output import cell, counted, percent, print_table, to_json
+from terminal.output import cell, counted, print_table, to_json
 from terminal.progress import describe
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
