@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,14 +16,7 @@ from campaigns.states import (
     advance,
     sources,
 )
-
-
-def settle(current: JobState, reports: Iterable[JobState]) -> JobState:
-    """The state after a series of reports."""
-    for report in reports:
-        current = advance(current, report)
-    return current
-
+from tests.support.states import settle
 
 reports = st.lists(st.sampled_from(sorted(RANK)), max_size=12)
 

@@ -26,12 +26,13 @@ from campaigns.message.content import (
     Template,
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
-from campaigns.states import JobState, settle
+from campaigns.states import JobState
 from providers.adapter import Absent, Call, Doubt, Found
 from providers.bird.adapter import Bird, BirdAccount
 from providers.events import Inbound, Report, WebhookRequest
 from providers.http.client import Http
 from tests.support.emulator import Emulator, running_emulator
+from tests.support.states import settle
 
 WORKSPACE = "0a5c7a3e-1111-4c7e-9d4b-5d2f1c000001"
 CHANNEL = "0a5c7a3e-2222-4c7e-9d4b-5d2f1c000002"

@@ -30,12 +30,13 @@ from campaigns.message.content import (
     TemplateHeader,
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
-from campaigns.states import JobState, settle
+from campaigns.states import JobState
 from providers.adapter import Call
 from providers.events import Event, Inbound, Notice, Preference, Report, WebhookRequest
 from providers.http.client import Http
 from providers.meta.adapter import Meta, MetaAccount
 from tests.support.emulator import Emulator, running_emulator
+from tests.support.states import settle
 
 T = MessageType
 NUMBER = "106540352242922"
