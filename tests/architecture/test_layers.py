@@ -27,8 +27,11 @@ HOMES = {
         "campaigns/phones/phone_plans.py",
         "campaigns/phones/phone_zones.py",
     },
+    "pandas": {"campaigns/intake/rows.py"},
     "procrastinate": {"scheduler/engines/procrastinate.py"},
     "prometheus_client": {"web/monitoring/metrics.py"},
+    "pydantic_settings": {"app/wiring/settings.py"},
+    "uvicorn": {"web/server.py", "emulators/serve.py"},
     "filelock": {"scheduler/clock/locks.py"},
 }
 

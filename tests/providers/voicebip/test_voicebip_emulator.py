@@ -24,13 +24,14 @@ from campaigns.message.content import (
     Template,
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
-from campaigns.states import JobState, settle
+from campaigns.states import JobState
 from providers.adapter import Call
 from providers.events import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
 from providers.http.client import Http
 from providers.voicebip.adapter import Voicebip, VoicebipAccount
 from tests.providers.rawserver import Connection, raw_server
 from tests.support.emulator import Emulator, running_emulator
+from tests.support.states import settle
 
 AGENT, FROM = "agt_PAEZ_njcfm2kycpjs", "+447700900100"
 ADA, BOB = "+447700900123", "+447700900124"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from campaigns.money.costs import Money
-from campaigns.states import RANK, JobState, settle
+from campaigns.states import RANK, JobState
 from providers.events import Report
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading, writing
@@ -31,6 +31,7 @@ from storage.receipts.statuses import apply_reports
 from storage.tables import attempts, events, jobs
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
 from tests.support.sent import sending
+from tests.support.states import settle
 
 LANE = "ourvoice/shop"
 S = JobState

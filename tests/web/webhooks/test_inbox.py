@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from campaigns.states import RANK, JobState, settle
+from campaigns.states import RANK, JobState
 from scheduler.receipts.inbox import keep_taking_up, process_inbox, process_quietly
 from scheduler.sending.lanes import Account
 from storage.database.engine import Engine, reading, writing
@@ -25,6 +25,7 @@ from tests.support.campaigns import job_rows, later, phone
 from tests.support.examples import share
 from tests.support.paths import ROOT
 from tests.support.sent import answered, sending
+from tests.support.states import settle
 from tests.web.conftest import Hooks
 from tests.web.signing import body_of, events_of
 
