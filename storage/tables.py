@@ -24,6 +24,7 @@ from sqlalchemy import (
     bindparam,
     false,
     text,
+    true,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -261,6 +262,15 @@ jobs = Table(
     _partial_index(
         "ix_jobs_window", "held_by", "lane", "phone", where="held_by = 'window' OR held_by = 'window_unknown'"
     ),
+    _partial_index("ix_jobs_held_person", "phone", where="held_by = 'frequency_cap' OR held_by = 'min_gap'"),
+    _partial_index(
+        "ix_jobs_held_room",
+        "held_by",
+        "lane",
+        "run_id",
+        "due_at",
+        where="held_by = 'budget' OR held_by = 'tier' OR held_by = 'ramp'",
+    ),
     Index("ix_jobs_run_state", "run_id", "state"),
     # Only its foreign key asks for it: without it, each recipient that is purged would read all jobs.
     Index("ix_jobs_recipient_id", "recipient_id"),
@@ -426,9 +436,18 @@ touches = Table(
         server_default=false(),
         comment="the message failed; it may yet arrive",
     ),
+    Column(
+        "outside",
+        Boolean,
+        nullable=False,
+        server_default=true(),
+        comment="sent outside the person's window: the account's tier counts the person",
+    ),
+    Column("ramp_day", Text, comment="the day of the campaign's ramp that counts it; null: it has no ramp"),
     Index("ix_touches_phone_at", "phone", "at"),
 )
-"""Capacity taken by messages that left or may have: reserved with the intent, given back on a definite failure."""
+"""Capacity taken by messages that left or may have: reserved with the intent, given back on a definite failure. It
+names all that the message takes beside money, so that all of it can be given back."""
 
 unique_recipients = Table(
     "unique_recipients",
@@ -487,8 +506,20 @@ reservations = Table(
         server_default=false(),
         comment="the message failed; it may yet arrive",
     ),
+    Column("spent_micros", BigInteger, comment="what the provider has named last; null: nothing yet"),
 )
-"""Money set aside for a message: made with its intent, gone once it is settled or has definitely failed."""
+"""Money set aside for a message: made with its intent, settled on the provider's word, which may change, and gone once
+nothing was sent for certain."""
+
+learnt_prices = Table(
+    "learnt_prices",
+    metadata,
+    Column("campaign_id", Id, primary_key=True, autoincrement=False),
+    Column("currency", Text, primary_key=True),
+    Column("expected_micros", BigInteger, primary_key=True, autoincrement=False),
+    Column("cost_micros", BigInteger, nullable=False, comment="the most that such a message has cost"),
+)
+"""What messages of a campaign with a budget cost where that is more than was expected."""
 
 rate_cards = Table(
     "rate_cards",

@@ -17,7 +17,8 @@ from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
 from storage.audience.campaigns import Campaign, require, was_launched
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.breaker import forget_failures
-from storage.runs.control import end_jobs, move_campaign, move_runs
+from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at
+from storage.sending.freed_room import give_back
 from storage.sending.lanes import resume_lane
 from storage.views.overview import paused_lanes
 
@@ -122,17 +123,20 @@ async def resolve(
 ) -> int:
     """Decide for all messages in doubt: `resend` risks a second copy, `give-up` a missing one. How many there were."""
     target = JobState.PENDING if action == "resend" else JobState.CANCELLED
+    moment = now()
     async with writing(engine) as connection:
         await require(connection, name)
-        return await end_jobs(
+        count = await end_jobs(
             connection,
             name,
             JobState.IN_DOUBT,
             target,
-            now(),
+            moment,
             reason=None if action == "resend" else "given_up",
             detail=f"resolved by a person: {action}",
         )
+        await give_back(connection, await moved_at(connection, name, target, moment), moment)
+        return count
 
 
 async def _move(

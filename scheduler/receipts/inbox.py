@@ -181,7 +181,7 @@ async def _apply(
         for account, told in _by_account(mine).items():
             await _apply_told(connection, accounts[account], told, now, unsettled)
         await set_aside(connection, {one.webhook.id: one.problem for one in mine if one.problem is not None})
-        await settle_reached(connection, unsettled)
+        await settle_reached(connection, unsettled, now)
 
 
 def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:

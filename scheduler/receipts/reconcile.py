@@ -62,7 +62,7 @@ async def _ask(engine: Engine, lane: Lane, due: list[Awaited], stop: asyncio.Eve
             unsettled: list[Reached] = []
             moved += await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
             await heed_failures(connection, lane.account, reports, now)
-            await settle_reached(connection, unsettled)
+            await settle_reached(connection, unsettled, now)
         if stop is not None and stop.is_set():
             return moved
     async with writing(engine) as connection:

@@ -24,8 +24,9 @@ from scheduler.sending.plans import BudgetLine, Plan
 from storage.database.engine import Connection, lock_names
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
-from storage.sending.budgets import budget_lock, used_of
+from storage.sending.budgets import LearntPrices, budget_lock, learnt_prices, used_of
 from storage.sending.contact_history import TouchRow, recent_touches
+from storage.sending.freed_room import ramp_lock, tier_lock
 from storage.sending.intents import DueJob, Intent
 from storage.sending.optouts import optout_scopes
 from storage.sending.tier_and_ramp import TIER_WINDOW, TierUse, sends_by_day, tier_use
@@ -79,6 +80,8 @@ class Known:
     tier: TierUse | None
     sent_by_day: dict[int, dict[str, int]]
     """Of each campaign with a ramp: day -> messages sent on this lane."""
+    learnt: LearntPrices = field(default_factory=dict)
+    """What messages of the claims with a budget have cost where that was more than expected."""
     begun_by: datetime = field(init=False)
     """By when the slice's calls should have begun."""
     newly_reached: set[str] = field(default_factory=set)
@@ -93,7 +96,6 @@ class Known:
         # A job that is tried again must not be held back by its own first try.
         touches = [touch for touch in self.touches.get(job.phone, ()) if touch.job_id != job.id]
         window = self.windows.get(job.phone)
-        free, template = self.price(plan, job, Form.FREE), self.price(plan, job, Form.TEMPLATE)
         tier_left, tier_frees_at = self._tier(job.phone)
         ramp_left, ramp_renews_at = self._ramp(claim)
         return Facts(
@@ -113,8 +115,8 @@ class Known:
             window_until=window.until if window else None,
             may_ask_window=self._may_ask(window),
             refused_as_free=job.held_by == AS_TEMPLATE,
-            free_price=free.money if free else None,
-            template_price=template.money if template else None,
+            free_price=self.most(claim, self.price(plan, job, Form.FREE)),
+            template_price=self.most(claim, self.price(plan, job, Form.TEMPLATE)),
             purses=tuple([self._purse(line) for line in claim.lines]),
             tier_left=tier_left,
             tier_frees_at=tier_frees_at,
@@ -129,6 +131,15 @@ class Known:
         template, is_open = form is Form.TEMPLATE, self._in_window(job)
         return plan.price(job.phone, plan.category, template=template, window_open=is_open, at=self.now)
 
+    def most(self, claim: Claim, price: Price | None) -> Money | None:
+        """What a message of that price may cost: more, where others of the campaign have cost more. None: not known."""
+        if price is None:
+            return None
+        key = (claim.run.campaign_id, price.money.currency, price.money.micros)
+        return (
+            Money(from_micros(self.learnt[key]), price.money.currency) if key in self.learnt else price.money
+        )
+
     def _may_ask(self, window: Window | None) -> bool:
         if not self.lane.adapter.capabilities.asks_window:
             return False
@@ -138,10 +149,10 @@ class Known:
         window = self.windows.get(job.phone)
         return window is not None and self.now < window.until - MARGIN and job.held_by != AS_TEMPLATE
 
-    def take(self, claim: Claim, job: DueJob, price: Price | None) -> None:
+    def take(self, claim: Claim, job: DueJob, most: Money | None) -> None:
         """The job is to be sent: what it uses up is gone for the rest of the slice."""
         for line in claim.lines:
-            self.used[line.key] += price.money.micros if price else 0
+            self.used[line.key] += most.micros if most else 0
         if self.tier is not None and self.is_outside(job) and job.phone not in self.tier.already:
             self.newly_reached.add(job.phone)
         if claim.plan.ramp:
@@ -188,7 +199,8 @@ def _counted(touch: TouchRow) -> Touch:
 async def lock_shared(
     connection: Connection, lane: Lane, claims: Sequence[Claim], ended: Sequence[Intent]
 ) -> None:
-    """Lock, in one order for all, what other lanes decide about too: whom caps protect, budgets, the account's tier."""
+    """Lock, in one order for all, what other lanes decide about too: whom caps protect, budgets, the account's tier;
+    and the lane's ramps."""
     names = [
         job.phone
         for claim in claims
@@ -198,7 +210,9 @@ async def lock_shared(
     names += [budget_lock(claim.run.campaign_id) for claim in claims if claim.lines]
     names += [budget_lock(intent.campaign_id) for intent in ended if intent.price]
     if lane.account.settings.tier is not None:
-        names.append(f"tier:{lane.account.name}")
+        names.append(tier_lock(lane.account.name))
+    if any(claim.plan.ramp for claim in claims):
+        names.append(ramp_lock(lane.name))
     await lock_names(connection, names)
 
 
@@ -222,6 +236,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
             for claim in claims
             if claim.plan.ramp
         },
+        await learnt_prices(connection, {claim.run.campaign_id for claim in claims if claim.lines}),
     )
 
 

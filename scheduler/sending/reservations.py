@@ -15,7 +15,8 @@ from campaigns.states import LEFT
 from scheduler.sending.facts import Claim, Known
 from storage.database.engine import Connection
 from storage.sending.budgets import Reservation, reserve, settle
-from storage.sending.contact_history import NewTouch, add_touches, delay_touches, release_touches
+from storage.sending.contact_history import NewTouch, add_touches, delay_touches
+from storage.sending.freed_room import Freed, free_room, unsent
 from storage.sending.intents import DueJob, Intent
 from storage.sending.outcomes import Outcome
 from storage.sending.tier_and_ramp import note_daily_sends, note_reached
@@ -28,6 +29,8 @@ class Sending:
     job: DueJob
     content: Content
     price: Price | None
+    most: Money | None
+    """What it may cost: its price, or more where such messages have cost more. None: not known."""
 
 
 async def reserve_sends(connection: Connection, claim: Claim, known: Known, sends: Sequence[Sending]) -> None:
@@ -35,18 +38,12 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
     if not sends:
         return
     run, plan, lane = claim.run, claim.plan, known.lane
-    tags = tuple(sorted(plan.policy.tags))
-    counts = plan.counts and not run.is_test
-    touches = [
-        NewTouch(one.job.id, one.job.phone, run.campaign_id, plan.category, tags, counts) for one in sends
-    ]
-    await add_touches(connection, lane.name, known.begun_by, touches)
+    await add_touches(connection, lane.name, known.begun_by, _touches(claim, known, sends))
     keys = tuple(line.key for line in claim.lines)
     if keys:
+        # An earlier version left their money reserved until they were tried again.
         await settle(connection, {one.job.id: None for one in sends if one.job.attempts})
-        await reserve(
-            connection, [Reservation(one.job.id, keys, one.price.money) for one in sends if one.price]
-        )
+        await reserve(connection, [Reservation(one.job.id, keys, one.most) for one in sends if one.most])
     if known.tier is not None:
         outside = [one.job.phone for one in sends if known.is_outside(one.job)]
         await note_reached(connection, lane.account.name, outside, known.begun_by)
@@ -54,10 +51,28 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
 
 
-async def give_back(connection: Connection, outcomes: Sequence[Outcome], withdrawn: Sequence[Intent]) -> None:
-    """Free the room of what was not sent, and move the touches of calls that began late."""
-    free = [outcome.intent.job.id for outcome in outcomes if outcome.ack.state not in LEFT]
-    await release_touches(connection, [*free, *(intent.job.id for intent in withdrawn)])
+def _touches(claim: Claim, known: Known, sends: Sequence[Sending]) -> list[NewTouch]:
+    run, plan = claim.run, claim.plan
+    tags = tuple(sorted(plan.policy.tags))
+    counts = plan.counts and not run.is_test
+    ramp_day = plan.today(known.now) if plan.ramp else None
+    return [
+        NewTouch(
+            one.job.id,
+            one.job.phone,
+            run.campaign_id,
+            plan.category,
+            tags,
+            counts,
+            known.is_outside(one.job),
+            ramp_day,
+        )
+        for one in sends
+    ]
+
+
+async def note_begun(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Move the touches of calls that began late."""
     begun = (
         (o.intent, o.ended_at - timedelta(milliseconds=o.latency_ms or 0))
         for o in outcomes
@@ -67,13 +82,17 @@ async def give_back(connection: Connection, outcomes: Sequence[Outcome], withdra
 
 
 async def settle_outcomes(
-    connection: Connection, outcomes: Sequence[Outcome], withdrawn: Sequence[Intent] = ()
-) -> None:
-    """Money: what the provider has named is spent, what was not sent is free again; the rest stays reserved."""
-    costs: dict[int, Money | None] = {intent.job.id: None for intent in withdrawn}
+    connection: Connection, account: str, outcomes: Sequence[Outcome], withdrawn: Sequence[Intent]
+) -> Freed:
+    """What was not sent gives back all that it had reserved, and what the provider has named is spent; the rest stays
+    reserved. Where there is room again."""
+    ended = [outcome.intent.job.id for outcome in outcomes if outcome.ack.state not in LEFT]
+    free = await unsent(connection, ended + [intent.job.id for intent in withdrawn])
+    freed = await free_room(connection, free)
+    costs: dict[int, Money | None] = dict.fromkeys(free)
     for outcome in outcomes:
-        if outcome.ack.state not in LEFT:
-            costs[outcome.intent.job.id] = None
-        elif isinstance(outcome.result, Accepted) and outcome.result.cost is not None:
+        if isinstance(outcome.result, Accepted) and outcome.result.cost is not None:
             costs[outcome.intent.job.id] = outcome.result.cost
-    await settle(connection, costs)
+    if costs:
+        freed.budgets |= {(account, campaign) for campaign in await settle(connection, costs)}
+    return freed

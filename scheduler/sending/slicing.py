@@ -22,12 +22,13 @@ from scheduler.sending.facts import FRESH, Claim, Known, gather, lock_shared
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
-from scheduler.sending.reservations import Sending, give_back, reserve_sends, settle_outcomes
+from scheduler.sending.reservations import Sending, note_begun, reserve_sends, settle_outcomes
 from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Connection, Engine, writing
-from storage.receipts.statuses import apply_unmatched
+from storage.receipts.statuses import Reached, apply_unmatched, settle_locked
 from storage.runs.runs import RunRow, open_runs, pause_run
 from storage.runs.variants import running_experiment
+from storage.sending.freed_room import Freed, wake
 from storage.sending.intents import (
     Aside,
     DueJob,
@@ -44,6 +45,7 @@ from storage.sending.outcomes import Outcome, store_outcomes
 from storage.sending.tier_and_ramp import slide_count
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+OF_PERSON: Final = (Rule.FREQUENCY_CAP, Rule.MIN_GAP)
 FOR_A_WORD: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
 SETTLING: Final = timedelta(seconds=0.5)
 """After it a full budget or cap is looked at again: the calls under way have mostly ended, and a refused message gives
@@ -121,11 +123,12 @@ async def open_slice(
         opened = await open_runs(connection)
         running = [run for run in opened if run.state is RunState.RUNNING]
         claims, blocked = await _claim(connection, lane, plans, running, now, idle)
-        await _settle(connection, lane, claims, ended, now)
+        freed = await _settle(connection, lane, claims, ended, now)
         known = await gather(connection, lane, claims, now)
-        calls = [call for claim in claims for call in await _prepare(connection, epoch, claim, known)]
+        calls = [call for claim in claims for call in await _prepare(connection, epoch, claim, known, freed)]
         if calls:
             await note_sends(connection, lane.name, now + lane.pacer.reach)
+        await wake(connection, freed, now)
     return Slice(
         calls,
         sum(len(claim.jobs) for claim in claims),
@@ -140,7 +143,7 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
     async with writing(engine) as connection:
         now = lane.now()
         await _store(connection, lane, epoch, ended, now)
-        await _settle(connection, lane, (), ended, now)
+        await wake(connection, await _settle(connection, lane, (), ended, now), now)
 
 
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
@@ -148,7 +151,7 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
     await store_outcomes(connection, ended.outcomes, now)
     await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
     await withdraw_intents(connection, ended.withdrawn, now)
-    await give_back(connection, ended.outcomes, ended.withdrawn)
+    await note_begun(connection, ended.outcomes)
     if ended.lane_pause is not None:
         await pause_lane(connection, lane.name, *ended.lane_pause)
     for run_id, reason in ended.run_pauses.items():
@@ -157,20 +160,28 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
 
 async def _settle(
     connection: Connection, lane: Lane, claims: Sequence[Claim], ended: Ended, now: datetime
-) -> None:
-    """Lock what other lanes decide about too, and bring it up to date with what the calls came to."""
+) -> Freed:
+    """Lock what other lanes decide about too, and bring it up to date with what the calls came to; where that leaves
+    room."""
     await lock_shared(connection, lane, claims, ended.intents)
     if lane.account.settings.tier is not None:
         await slide_count(connection, lane.account.name, now)
-    await settle_outcomes(connection, ended.outcomes, ended.withdrawn)
-    await _apply_early_reports(connection, lane, ended, now)
+    freed = await settle_outcomes(connection, lane.account.name, ended.outcomes, ended.withdrawn)
+    await _apply_early_reports(connection, lane, ended, now, freed)
+    return freed
 
 
-async def _apply_early_reports(connection: Connection, lane: Lane, ended: Ended, now: datetime) -> None:
+async def _apply_early_reports(
+    connection: Connection, lane: Lane, ended: Ended, now: datetime, freed: Freed
+) -> None:
     """Webhooks about a message may come before the answer that names it: they are kept until here."""
     if lane.adapter.capabilities.webhooks:
         taken = [o.result.message_id for o in ended.outcomes if isinstance(o.result, Accepted)]
-        await apply_unmatched(connection, lane.account.name, taken, now)
+        unsettled: list[Reached] = []
+        await apply_unmatched(connection, lane.account.name, taken, now, unsettled)
+        more = await settle_locked(connection, unsettled)
+        freed.people |= more.people
+        freed.budgets |= more.budgets
 
 
 def _opt_outs(outcomes: Sequence[Outcome]) -> list[Word]:
@@ -233,8 +244,11 @@ async def _within_rate(
     return kept
 
 
-async def _prepare(connection: Connection, epoch: int, claim: Claim, known: Known) -> list[PlannedCall]:
-    """Decide about each claimed job; put aside what waits or ends, and commit the intents of what goes."""
+async def _prepare(
+    connection: Connection, epoch: int, claim: Claim, known: Known, freed: Freed
+) -> list[PlannedCall]:
+    """Decide about each claimed job; put aside what waits or ends, and commit the intents of what goes. Where jobs that
+    waited for room find it, there may be `freed` room for others."""
     asides: list[Aside] = []
     sends: list[Sending] = []
     for job in claim.jobs:
@@ -242,7 +256,7 @@ async def _prepare(connection: Connection, epoch: int, claim: Claim, known: Know
         if isinstance(decided, Aside):
             asides.append(decided)
         else:
-            known.take(claim, job, decided.price)
+            known.take(claim, job, decided.most)
             sends.append(decided)
     capabilities = known.lane.adapter.capabilities
     largest = 1 if claim.plan.jitter else capabilities.batch
@@ -253,12 +267,24 @@ async def _prepare(connection: Connection, epoch: int, claim: Claim, known: Know
     ]
     if any(map(_is_broke, asides)):
         asides = await _stop_or_wait(connection, claim, known, asides, sends)
+    _note_room(claim, known.lane, asides, freed)
     await put_aside(connection, asides, known.now)
     await commit_intents(
         connection, known.lane.name, epoch, [intent for call in calls for intent in call.intents], known.now
     )
     await reserve_sends(connection, claim, known, sends)
     return calls
+
+
+def _note_room(claim: Claim, lane: Lane, asides: Sequence[Aside], freed: Freed) -> None:
+    """Of the rules that held jobs of the claim, those that hold none of them now have room for more."""
+    held = {job.held_by for job in claim.jobs} - {aside.held_by for aside in asides}
+    if Rule.BUDGET in held:
+        freed.budgets.add((lane.account.name, claim.run.campaign_id))
+    if Rule.RAMP in held:
+        freed.ramps.add((lane.name, claim.run.campaign_id))
+    if Rule.TIER in held:
+        freed.tiers.add(lane.account.name)
 
 
 def _is_broke(aside: Aside) -> bool:
@@ -294,7 +320,8 @@ def _any_priced(claim: Claim, known: Known, asides: Sequence[Aside]) -> bool:
 def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
     match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
-            return Aside(job.id, JobState.PENDING, due_at=_wake_at(until, rule, claim, known), held_by=rule)
+            due_at = _wake_at(until, rule, claim, known, job)
+            return Aside(job.id, JobState.PENDING, due_at=due_at, held_by=rule)
         case Skip(reason=SkipReason.FREQUENCY_CAP) if known.may_come_back(job):
             later = known.now + SETTLING
             return Aside(job.id, JobState.PENDING, due_at=later, held_by=Rule.FREQUENCY_CAP)
@@ -306,9 +333,12 @@ def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
             assert_never(other)
 
 
-def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known) -> datetime | None:
+def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known, job: DueJob) -> datetime | None:
     """A word that is waited for, the recipient's, the provider's or the winner's, may come at any time: it wakes the
-    job. A provider that can be asked about windows is asked again."""
+    job. A provider that can be asked about windows is asked again, and so is a rule about a person to whom a message is
+    under way: should it be refused, there is room."""
+    if until is not None and rule in OF_PERSON and known.may_come_back(job):
+        return min(until, known.now + SETTLING)
     if until is not None or rule not in FOR_A_WORD:
         return until
     end = claim.run.expires_at or NEVER
@@ -322,7 +352,8 @@ def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Aside | Send
         content = renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
         return Aside(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
-    return Sending(job, content, known.price(claim.plan, job, form))
+    price = known.price(claim.plan, job, form)
+    return Sending(job, content, price, known.most(claim, price))
 
 
 def _batches(sends: Sequence[Sending], largest: int) -> list[list[Sending]]:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, case, func, insert, literal, or_, select, upda
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, sources
+from storage.sending.freed_room import give_back
 from storage.sending.history import add_events, event
 from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
@@ -212,4 +213,5 @@ async def _leave_doubt(
     )
     if moved.rowcount:
         await add_events(connection, [event(doubt.job_id, now, "lookup", state.value, detail)], now)
+        await give_back(connection, [doubt.job_id], now)
     return bool(moved.rowcount)

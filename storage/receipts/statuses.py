@@ -6,7 +6,7 @@ A batch is dealt with as a whole: one query finds its jobs, one UPDATE moves the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,10 +17,12 @@ from sqlalchemy.types import TypeEngine
 from campaigns.money.costs import Money, from_micros
 from campaigns.states import JobState, advance
 from storage.database.bulk import fetch_rows, table_of
+from storage.database.engine import lock_names
 from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
 from storage.retention.purged_totals import purged_tokens
-from storage.sending.budgets import lock_budgets, reserve_again, settle
+from storage.sending.budgets import budget_locks, reserve_again, settle
 from storage.sending.contact_history import void_touches
+from storage.sending.freed_room import Freed, account_of, wake
 from storage.sending.history import add_events, event
 from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
@@ -45,6 +47,7 @@ class Reached:
     """A job that reports are about: its state after those read so far, and its columns to be written."""
 
     id: int
+    lane: str
     state: JobState
     changes: dict[str, Any] = field(default_factory=dict)
     had_failed: bool = False
@@ -94,12 +97,16 @@ async def apply_webhook_reports(
 
 
 async def apply_unmatched(
-    connection: AsyncConnection, account: str, message_ids: Sequence[str], now: datetime
+    connection: AsyncConnection,
+    account: str,
+    message_ids: Sequence[str],
+    now: datetime,
+    unsettled: list[Reached] | None = None,
 ) -> int:
     """Apply what was kept about messages that have become known; how many moves were made."""
     kept = await kept_reports(connection, account, message_ids)
     named = await _jobs_named(connection, kept.values(), lambda lane: is_of(account, lane))
-    moved = await _advance(connection, named, kept.values(), SOURCE, now)
+    moved = await _advance(connection, named, kept.values(), SOURCE, now, unsettled)
     await forget_reports(connection, [key for key, report in kept.items() if report.message_id in named])
     return moved
 
@@ -125,7 +132,7 @@ async def _jobs_named(
     for message_id, job_id, state, lane in await fetch_rows(connection, found):
         if on_lane(lane):
             failed = state == JobState.FAILED.value
-            named.setdefault(message_id, []).append(Reached(job_id, JobState(state), had_failed=failed))
+            named.setdefault(message_id, []).append(Reached(job_id, lane, JobState(state), had_failed=failed))
     return named
 
 
@@ -152,32 +159,61 @@ async def _advance(
     await add_events(connection, histories, now)
     await _add_once(connection, odd, now)
     if unsettled is None:
-        await settle_reached(connection, reached)
+        await settle_reached(connection, reached, now)
     else:
         unsettled += reached
     return len(histories)
 
 
-async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached]) -> None:
-    """What reservations come to: a failed message costs nothing and gives its room back, one that arrives after that
-    takes both again, a named price is spent.
+async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached], now: datetime) -> None:
+    """What reservations come to: a failed message gives its room back and costs nothing but what the provider names,
+    one that arrives after that takes both again, a named price is spent. Who waits for what that frees is woken.
 
     The last step of a transaction: who holds budgets waits for nothing else, since slices wait for budgets while they
     hold their lane, runs, jobs and touches.
     """
+    people = await _change_touches(connection, reached)
+    paid = await budget_locks(connection, {*_back(reached), *_costs(reached)})
+    await lock_names(connection, [*people, *paid])
+    freed = await _change_budgets(connection, reached) if paid else Freed()
+    await wake(connection, replace(freed, people=people), now)
+
+
+async def settle_locked(connection: AsyncConnection, reached: Sequence[Reached]) -> Freed:
+    """As `settle_reached`, for who holds the budgets' locks and wakes whoever waits."""
+    people = await _change_touches(connection, reached)
+    return replace(await _change_budgets(connection, reached), people=people)
+
+
+async def _change_touches(connection: AsyncConnection, reached: Sequence[Reached]) -> set[str]:
+    """Those to whom a message may go in place of one that has failed."""
+    await void_touches(connection, _back(reached), void=False)
+    failed = [job.id for job in reached if job.changes.get("state") == JobState.FAILED.value]
+    return await void_touches(connection, failed, void=True)
+
+
+async def _change_budgets(connection: AsyncConnection, reached: Sequence[Reached]) -> Freed:
+    if back := _back(reached):
+        await reserve_again(connection, back)
+    campaigns = await settle(connection, _costs(reached), may_arrive=True)
+    accounts = {account_of(job.lane) for job in reached}
+    return Freed(budgets={(account, campaign) for account in accounts for campaign in campaigns})
+
+
+def _costs(reached: Sequence[Reached]) -> dict[int, Money | None]:
+    """What the messages cost, as far as the reports say; None: they have failed, and no price is named."""
     costs: dict[int, Money | None] = {}
     for job in reached:
-        if job.changes.get("state") == JobState.FAILED.value:
-            costs[job.id] = None
-        elif "cost_micros" in job.changes:
+        if "cost_micros" in job.changes:
             costs[job.id] = Money(from_micros(job.changes["cost_micros"]), job.changes["currency"])
-    back = [job.id for job in reached if job.had_failed and "state" in job.changes]
-    await void_touches(connection, back, void=False)
-    await void_touches(connection, [job_id for job_id, cost in costs.items() if cost is None], void=True)
-    if back:
-        await lock_budgets(connection, {*back, *costs})
-        await reserve_again(connection, back)
-    await settle(connection, costs, may_arrive=True)
+        elif job.changes.get("state") == JobState.FAILED.value:
+            costs[job.id] = None
+    return costs
+
+
+def _back(reached: Sequence[Reached]) -> list[int]:
+    """Messages that have arrived though they had failed."""
+    return [job.id for job in reached if job.had_failed and "state" in job.changes]
 
 
 def _note_facts(changes: dict[str, Any], report: Reported) -> None:
@@ -251,13 +287,14 @@ async def _adopt(
         return {}
     given = table_of(connection, [{"id": job_id} for job_id in told], id=Id)
     adopted: dict[int, Reported] = {}
+    lanes: dict[int, str] = {}
     for job_id, lane, token in await connection.execute(_waiting(select(given.c.id))):
         if is_of(account, lane) and told[job_id].reference == f"{token}.{job_id}":
-            adopted[job_id] = told[job_id]
+            adopted[job_id], lanes[job_id] = told[job_id], lane
     await _write_adopted(connection, adopted, now)
     named: Named = {}
     for job_id, report in adopted.items():
-        named.setdefault(report.message_id, []).append(Reached(job_id, JobState.ACCEPTED))
+        named.setdefault(report.message_id, []).append(Reached(job_id, lanes[job_id], JobState.ACCEPTED))
     return named
 
 

@@ -80,6 +80,13 @@ def _jobs_of(name: str) -> Select[tuple[int]]:
     )
 
 
+async def moved_at(connection: AsyncConnection, name: str, state: JobState, now: datetime) -> list[int]:
+    """The campaign's jobs that came into the state just now."""
+    return list(
+        await connection.scalars(_jobs_of(name).where(jobs.c.state == state, jobs.c.updated_at == now))
+    )
+
+
 async def end_jobs(
     connection: AsyncConnection,
     name: str,

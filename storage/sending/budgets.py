@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Boolean, Row, Update, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import Money
-from storage.database.engine import is_sqlite, lock_names
-from storage.tables import budgets, reservations
+from storage.database.bulk import as_rows, by_dialect, given_rows
+from storage.database.engine import is_sqlite
+from storage.tables import Id, budgets, jobs, reservations, runs
+from storage.tables import learnt_prices as learnt
 
-LARGEST_PORTION = 500
+LARGEST_PORTION: Final = 500
 """Ids to a statement."""
+LearntPrices = dict[tuple[int, str, int], int]
+"""(campaign, currency, micro-units expected) -> micro-units that such a message has cost at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,51 +79,139 @@ async def _open(connection: AsyncConnection, currencies: Mapping[str, str]) -> N
 
 async def settle(
     connection: AsyncConnection, costs: Mapping[int, Money | None], *, may_arrive: bool = False
-) -> None:
-    """Turn the jobs' reservations into what they cost; None: nothing was sent, and nothing is owed. `may_arrive`: what
-    that frees is remembered, to be taken again.
+) -> set[int]:
+    """Turn the jobs' reservations into what they cost; None: nothing was sent, and nothing is owed. The campaigns whose
+    budgets have more left than before. The caller holds the locks of all these budgets.
 
-    A cost in another currency than the budget's, unless it is 0, is settled at what was reserved for it. A caller
-    that holds other locks has taken those of the budgets together with them.
+    `may_arrive`: None is a message that the provider took and that failed; it costs what the provider has named, or
+    nothing, and its reservation is remembered, to be taken again. A cost in another currency than the budget's, unless
+    it is 0, is settled at what was reserved for it. A later cost replaces an earlier one.
     """
-    if not await lock_budgets(connection, costs):
-        return
+    sums = _Sums()
     for job_ids in _portions(sorted(costs)):
-        held = (reservations.c.job_id.in_(job_ids), ~reservations.c.void)
-        taken = (await connection.execute(delete(reservations).where(*held).returning(*reservations.c))).all()
-        if may_arrive and (voided := [row for row in taken if costs[row.job_id] is None]):
-            await connection.execute(insert(reservations), [{**row._mapping, "void": True} for row in voided])
-        await _change(
-            connection,
-            (
-                (key, -row.micros, _owed(costs[row.job_id], row.micros, row.currency))
-                for row in taken
-                for key in orjson.loads(row.paid_from)
-            ),
-        )
+        changed, gone, dearer = [], [], {}
+        for row in await connection.execute(
+            select(*reservations.c).where(reservations.c.job_id.in_(job_ids))
+        ):
+            cost = costs[row.job_id]
+            spent = row.spent_micros if cost is None else _owed(cost, row.micros, row.currency)
+            if cost is None and not may_arrive:
+                gone.append(row.job_id)
+                sums.add(row, _charge(row), (0, 0))
+                continue
+            void = row.void or cost is None
+            if (void, spent) == (row.void, row.spent_micros):
+                continue
+            changed.append({"job_id": row.job_id, "void": void, "spent_micros": spent})
+            sums.add(row, _charge(row), _charge_of(row.micros, void, spent))
+            if spent is not None and spent > row.micros:
+                dearer[row.job_id] = spent
+        if changed:
+            await connection.execute(_settle(connection), {"rows": as_rows(changed)})
+        if gone:
+            await connection.execute(delete(reservations).where(reservations.c.job_id.in_(gone)))
+        await _learn(connection, dearer)
+    await _change(connection, sums.changes)
+    return sums.freed
 
 
 async def reserve_again(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
     """Set aside again what was freed when these messages failed: they have arrived after all. It may be more than a
-    budget has left, and is owed none the less."""
-    if not await lock_budgets(connection, job_ids):
-        return
-    freed = (reservations.c.job_id.in_(job_ids), reservations.c.void)
+    budget has left, and is owed none the less. The caller holds the budgets' locks."""
+    freed = (reservations.c.job_id.in_(job_ids), reservations.c.void, reservations.c.spent_micros.is_(None))
     back = await connection.execute(
         update(reservations).where(*freed).values(void=False).returning(*reservations.c)
     )
-    await _change(connection, ((key, row.micros, 0) for row in back for key in orjson.loads(row.paid_from)))
+    await _change(connection, [(key, row.micros, 0) for row in back for key in orjson.loads(row.paid_from)])
 
 
-async def lock_budgets(connection: AsyncConnection, job_ids: Collection[int]) -> bool:
-    """Lock the budgets that these jobs are paid from; False where there are none. Who takes several steps locks all
-    of theirs before the first: else two may wait for each other."""
+async def budget_locks(connection: AsyncConnection, job_ids: Collection[int]) -> set[str]:
+    """The names of the locks of the budgets that these jobs are paid from. Who takes several steps locks all of theirs
+    before the first: else two may wait for each other."""
     keys: set[str] = set()
     for some in _portions(sorted(job_ids)):
         texts = select(reservations.c.paid_from).where(reservations.c.job_id.in_(some)).distinct()
         keys |= {key for text in await connection.scalars(texts) for key in orjson.loads(text)}
-    await lock_names(connection, [budget_lock(int(key.partition(":")[0])) for key in keys])
-    return bool(keys)
+    return {budget_lock(campaign_of(key)) for key in keys}
+
+
+def campaign_of(key: str) -> int:
+    """Whose budget it is."""
+    return int(key.partition(":")[0])
+
+
+async def learnt_prices(connection: AsyncConnection, campaign_ids: Collection[int]) -> LearntPrices:
+    """What messages of these campaigns have cost at most where that was more than expected."""
+    if not campaign_ids:
+        return {}
+    found = select(*learnt.c).where(learnt.c.campaign_id.in_(campaign_ids))
+    return {(row[0], row[1], row[2]): row[3] for row in await connection.execute(found)}
+
+
+async def _learn(connection: AsyncConnection, dearer: Mapping[int, int]) -> None:
+    """These jobs cost more than was reserved: from now on as much is reserved for those that should cost the same."""
+    if not dearer:
+        return
+    priced = (
+        select(jobs.c.id, runs.c.campaign_id, jobs.c.price_currency, jobs.c.price_micros)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(jobs.c.id.in_(dearer), jobs.c.price_micros.is_not(None))
+    )
+    most: defaultdict[tuple[int, str, int], int] = defaultdict(int)
+    for job_id, *key in await connection.execute(priced):
+        most[key[0], key[1], key[2]] = max(most[key[0], key[1], key[2]], dearer[job_id])
+    if most:
+        insert_one = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(learnt)
+        cost = insert_one.excluded.cost_micros
+        names = [column.name for column in learnt.c]
+        await connection.execute(
+            insert_one.on_conflict_do_update(
+                index_elements=list(learnt.primary_key),
+                set_={"cost_micros": cost},
+                where=cost > learnt.c.cost_micros,
+            ),
+            [dict(zip(names, (*key, cost), strict=True)) for key, cost in sorted(most.items())],
+        )
+
+
+@by_dialect
+def _settle(sqlite: bool) -> Update:
+    given = given_rows(sqlite, job_id=Id, void=Boolean(), spent_micros=BigInteger())
+    return (
+        update(reservations)
+        .where(reservations.c.job_id == given.c.job_id)
+        .values(void=given.c.void, spent_micros=given.c.spent_micros)
+    )
+
+
+def _charge(row: Row[Any]) -> tuple[int, int]:
+    return _charge_of(row.micros, row.void, row.spent_micros)
+
+
+def _charge_of(micros: int, void: bool, spent: int | None) -> tuple[int, int]:
+    """How much of its budgets a message has reserved, and how much it has spent."""
+    if spent is not None:
+        return 0, spent
+    return (0 if void else micros), 0
+
+
+class _Sums:
+    """What settling several messages changes in their budgets."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, int, int]] = []
+        self._used: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, row: Row[Any], before: tuple[int, int], after: tuple[int, int]) -> None:
+        reserved, spent = after[0] - before[0], after[1] - before[1]
+        for key in orjson.loads(row.paid_from):
+            self.changes.append((key, reserved, spent))
+            self._used[key] += reserved + spent
+
+    @property
+    def freed(self) -> set[int]:
+        """The campaigns of the budgets of which less is used than before."""
+        return {campaign_of(key) for key, used in self._used.items() if used < 0}
 
 
 def _owed(cost: Money | None, reserved: int, currency: str) -> int:

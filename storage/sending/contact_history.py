@@ -12,7 +12,6 @@ import orjson
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Delete,
     Insert,
     Select,
     Text,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.types import TypeEngine
 
 from campaigns.states import JobState
@@ -40,6 +40,8 @@ _NEW: Final[dict[str, TypeEngine[Any]]] = {
     "category": Text(),
     "tags": Text(),
     "counts": Boolean(),
+    "outside": Boolean(),
+    "ramp_day": Text(),
 }
 
 
@@ -63,6 +65,21 @@ class NewTouch:
     category: str
     tags: tuple[str, ...]
     counts: bool
+    outside: bool = True
+    """Whether it goes outside the person's window: then the account's tier counts the person."""
+    ramp_day: str | None = None
+    """The day, YYYY-MM-DD, whose ramp counts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a message had taken beside money."""
+
+    phone: str
+    campaign_id: int
+    lane: str
+    outside: bool
+    ramp_day: str | None
 
 
 @by_dialect
@@ -107,10 +124,8 @@ def _reserve(is_sqlite: bool) -> Insert:
     given = given_rows(is_sqlite, **_NEW)
     shared = bindparam("at", type_=touches.c.at.type), bindparam("lane", type_=Text())
     statement = insert(touches).from_select([*_NEW, "at", "lane"], select(*given.c, *shared).where(true()))
-    return statement.on_conflict_do_update(
-        index_elements=["job_id"],
-        set_={"at": statement.excluded.at, "lane": statement.excluded.lane, "void": False},
-    )
+    newer = {name: statement.excluded[name] for name in ("at", "lane", "outside", "ramp_day")}
+    return statement.on_conflict_do_update(index_elements=["job_id"], set_={**newer, "void": False})
 
 
 async def add_touches(connection: AsyncConnection, lane: str, at: datetime, new: Sequence[NewTouch]) -> None:
@@ -129,6 +144,8 @@ def _row(touch: NewTouch) -> dict[str, Any]:
         "category": touch.category,
         "tags": orjson.dumps(touch.tags).decode(),
         "counts": touch.counts,
+        "outside": touch.outside,
+        "ramp_day": touch.ramp_day,
     }
 
 
@@ -145,18 +162,37 @@ async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, 
         await execute_later(connection, _delay(connection), {"rows": as_rows(rows)})
 
 
+_TAKEN: Final = tuple(touches.c[name] for name in Taken.__slots__)
+
+
 @by_dialect
-def _release(sqlite: bool) -> Delete:
-    return delete(touches).where(is_among(sqlite, touches.c.job_id, "job_ids"))
+def _release(sqlite: bool) -> ReturningDelete[Any]:
+    return delete(touches).where(is_among(sqlite, touches.c.job_id, "job_ids")).returning(*_TAKEN)
 
 
-async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> None:
-    """`void`: the messages have failed, their room is free. Not `void`: they have arrived after all, and it is not."""
-    if job_ids:
-        await connection.execute(update(touches).where(touches.c.job_id.in_(job_ids)).values(void=void))
+@by_dialect
+def _held(sqlite: bool) -> Select[Any]:
+    return select(*_TAKEN).where(is_among(sqlite, touches.c.job_id, "job_ids"))
 
 
-async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
-    """Nothing was sent, for certain: what was reserved is free again."""
-    if job_ids:
-        await connection.execute(_release(connection), {"job_ids": as_values(connection, job_ids)})
+async def taken_by(connection: AsyncConnection, job_ids: Sequence[int]) -> list[Taken]:
+    """What these messages have taken."""
+    asked = {"job_ids": as_values(connection, job_ids)}
+    return [Taken(*row) for row in await connection.execute(_held(connection), asked)]
+
+
+async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> list[Taken]:
+    """Nothing was sent, for certain: what was reserved is free again. What that was."""
+    if not job_ids:
+        return []
+    asked = {"job_ids": as_values(connection, job_ids)}
+    return [Taken(*row) for row in await connection.execute(_release(connection), asked)]
+
+
+async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> set[str]:
+    """`void`: the messages have failed, their room is free. Not `void`: they have arrived after all, and it is not.
+    Whose messages they are."""
+    if not job_ids:
+        return set()
+    changed = update(touches).where(touches.c.job_id.in_(job_ids)).values(void=void)
+    return set(await connection.scalars(changed.returning(touches.c.phone)))

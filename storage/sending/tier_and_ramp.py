@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    delete,
     func,
     select,
     update,
@@ -25,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import execute_later, is_sqlite
-from storage.tables import daily_sends, tier_counts, unique_recipients
+from storage.tables import daily_sends, tier_counts, touches, unique_recipients
 
 TIER_WINDOW: Final = timedelta(hours=24)
 
@@ -139,11 +140,45 @@ async def note_reached(
     await connection.execute(_reach(connection), rows)
 
 
+async def forget_reached(connection: AsyncConnection, account: str, phones: Sequence[str]) -> None:
+    """Messages to these people were not sent after all, and have given up their touches: a person counts from the
+    newest message that is left, or not at all. The caller holds the account's lock."""
+    among = {"of_account": account, "phones": as_values(connection, phones)}
+    counted: dict[str, datetime] = dict((await connection.execute(_among(connection), among)).all())
+    if not counted:
+        return
+    left = dict((await connection.execute(_left(connection), among)).all())
+    since = await connection.scalar(select(_count.since).where(_count.account == account))
+    earlier = {phone: min(counted[phone], at) for phone, at in left.items() if phone in counted}
+    mine = (_person.account == account, _person.phone == bindparam("of_phone"))
+    if gone := [{"of_phone": phone} for phone in sorted(counted.keys() - earlier.keys())]:
+        await connection.execute(delete(unique_recipients).where(*mine), gone)
+    if moved := [{"of_phone": phone, "to": at} for phone, at in sorted(earlier.items())]:
+        moment = bindparam("to", type_=_person.at.type)
+        await connection.execute(update(unique_recipients).where(*mine).values(at=moment), moved)
+    if since is not None:
+        fewer = sum(at > since >= earlier.get(phone, since) for phone, at in counted.items())
+        shrunk = update(tier_counts).where(_count.account == account).values(reached=_count.reached - fewer)
+        await connection.execute(shrunk)
+
+
+@by_dialect
+def _left(sqlite: bool) -> Select[Any]:
+    """When each person was last sent something else outside their window."""
+    at = func.max(touches.c.at, type_=touches.c.at.type)
+    of_account = func.substr(touches.c.lane, 1, func.length(_ACCOUNT) + 1) == _ACCOUNT.concat("/")
+    return (
+        select(touches.c.phone, at)
+        .where(is_among(sqlite, touches.c.phone, "phones"), touches.c.outside, of_account)
+        .group_by(touches.c.phone)
+    )
+
+
 async def sends_by_day(connection: AsyncConnection, lane: str, campaign_id: int) -> dict[str, int]:
     """How many the campaign has sent on the lane on each day, YYYY-MM-DD -> count, the first day first."""
     found = (
         select(daily_sends.c.day, daily_sends.c.sent)
-        .where(daily_sends.c.lane == lane, daily_sends.c.campaign_id == campaign_id)
+        .where(daily_sends.c.lane == lane, daily_sends.c.campaign_id == campaign_id, daily_sends.c.sent > 0)
         .order_by(daily_sends.c.day)
     )
     return dict((await connection.execute(found)).all())
@@ -159,4 +194,24 @@ async def note_daily_sends(
             index_elements=["lane", "campaign_id", "day"],
             set_={"sent": daily_sends.c.sent + statement.excluded.sent},
         )
+    )
+
+
+async def take_back_daily_sends(
+    connection: AsyncConnection, fewer: Mapping[tuple[str, int, str], int]
+) -> None:
+    """So many messages of each (lane, campaign, day) were not sent after all."""
+    if not fewer:
+        return
+    mine = (
+        daily_sends.c.lane == bindparam("of_lane"),
+        daily_sends.c.campaign_id == bindparam("of_campaign"),
+        daily_sends.c.day == bindparam("of_day"),
+    )
+    await connection.execute(
+        update(daily_sends).where(*mine).values(sent=daily_sends.c.sent - bindparam("fewer")),
+        [
+            {"of_lane": lane, "of_campaign": campaign_id, "of_day": day, "fewer": count}
+            for (lane, campaign_id, day), count in sorted(fewer.items())
+        ],
     )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
@@ -76,6 +77,39 @@ async def test_a_days_budget_holds_the_rest_until_tomorrow(engine: Engine, tmp_p
     held = {row.due_at for row in rows if row.held_by}
     assert len(held) == 1
     assert (held.pop().hour, len(await transport.ledger())) == (0, 3)
+
+
+async def test_money_of_refused_messages_goes_to_others_on_the_same_day(
+    engine: Engine, tmp_path: Path
+) -> None:
+    await store_campaign(engine, priced(budget={"per_day": "0.75", "currency": "USD"}), 40)
+    transport = InMemory(Settings())
+    await transport.tell("POST", "/meta/_control/refuse", {"code": 131026, "times": 15})
+    await go(engine, tmp_path, transport)
+    assert len(await transport.ledger()) == 15
+    assert Counter(row.state for row in await job_rows(engine)) == {
+        "failed": 15,
+        "accepted": 15,
+        "pending": 10,
+    }
+
+
+async def test_a_day_of_the_ramp_is_not_used_up_by_a_call_that_does_not_leave(
+    engine: Engine, tmp_path: Path
+) -> None:
+    await store_campaign(engine, priced(pace={"delay_between": 0, "ramp": [5, 10]}), 20)
+    transport = InMemory(Settings())
+    refusals = 1
+
+    async def refuse_once(request: httpx.Request) -> None:
+        nonlocal refusals
+        if request.url.path.endswith("/messages") and refusals:
+            refusals -= 1
+            raise httpx.ConnectError("refused", request=request)
+
+    transport.before_send = refuse_once
+    await go(engine, tmp_path, transport)
+    assert (refusals, len(await transport.ledger())) == (0, 10)
 
 
 async def test_without_a_price_nothing_is_sent_on_a_budget(engine: Engine, tmp_path: Path) -> None:

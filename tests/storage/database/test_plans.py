@@ -20,7 +20,7 @@ from storage.database.engine import Connection, Engine, is_sqlite, open_engine, 
 from storage.receipts.receipts import doubts, due_receipts, has_orphans, known_message_ids
 from storage.retention.purge import OldRun, purge_jobs, purge_recipients
 from storage.runs.breaker import newest_failures
-from storage.sending.budgets import Reservation, reserve, settle, used_of
+from storage.sending.budgets import Reservation, learnt_prices, reserve, reserve_again, settle, used_of
 from storage.sending.contact_history import (
     NewTouch,
     add_touches,
@@ -28,6 +28,7 @@ from storage.sending.contact_history import (
     recent_touches,
     release_touches,
 )
+from storage.sending.freed_room import Freed, give_back, wake
 from storage.sending.intents import (
     Intent,
     any_sending,
@@ -62,6 +63,7 @@ BIG = {
 }
 """Tables that grow with what is sent."""
 PEOPLE = [phone(1), phone(2)]
+ROOM = Freed(set(PEOPLE), {("ourvoice", 1)}, {"ourvoice"}, {(LANE, 1)})
 ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "claim_due": lambda connection: claim_due(connection, 1, LANE, later(9), 100),
     "has_due_work": lambda connection: has_due_work(connection, LANE, later(9)),
@@ -79,6 +81,8 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "wake": lambda connection: wake_waiting(connection, [(LANE, each) for each in PEOPLE], later(9)),
     "tier": lambda connection: use_tier(connection),
     "ramp": lambda connection: sends_by_day(connection, LANE, 1),
+    "room given back": lambda connection: give_room_back(connection),
+    "room for many": lambda connection: wake(connection, ROOM, later(9)),
     "breaker": lambda connection: newest_failures(connection, 1, 100),
     "budget": lambda connection: use_budget(connection),
     "purge": lambda connection: purge(connection),
@@ -93,11 +97,22 @@ async def keep_touches(connection: Connection) -> None:
     await release_touches(connection, [1, 2])
 
 
+async def give_room_back(connection: Connection) -> None:
+    new = [NewTouch(job, phone(job), 1, "marketing", (), True, ramp_day="2026-01-01") for job in (1, 2)]
+    await add_touches(connection, LANE, later(9), new)
+    await note_reached(connection, "ourvoice", PEOPLE, later(9))
+    await use_budget(connection)
+    await give_back(connection, [1, 2], later(10))
+
+
 async def use_budget(connection: Connection) -> None:
     price = Money(Decimal("0.05"), "USD")
     await used_of(connection, ["1:run:1"])
     await reserve(connection, [Reservation(job, ("1:run:1",), price) for job in (1, 2)])
-    await settle(connection, {1: price, 2: None})
+    await learnt_prices(connection, {1})
+    await settle(connection, {1: Money(Decimal("0.07"), "USD"), 2: None}, may_arrive=True)
+    await reserve_again(connection, [2])
+    await settle(connection, {2: None})
 
 
 async def use_tier(connection: Connection) -> None:

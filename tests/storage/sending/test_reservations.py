@@ -7,9 +7,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from campaigns.money.costs import Money
-from storage.database.engine import Engine, lock_names, reading, writing
+from storage.database.engine import Engine, lock_names, open_engine, reading, writing
+from storage.database.schema import upgrade
 from storage.sending.budgets import Reservation, budget_lock, reserve, settle, used_of
 from storage.sending.contact_history import (
     NewTouch,
@@ -18,7 +20,16 @@ from storage.sending.contact_history import (
     recent_touches,
     release_touches,
 )
-from storage.sending.tier_and_ramp import note_daily_sends, note_reached, sends_by_day, slide_count, tier_use
+from storage.sending.tier_and_ramp import (
+    forget_reached,
+    note_daily_sends,
+    note_reached,
+    sends_by_day,
+    slide_count,
+    take_back_daily_sends,
+    tier_use,
+)
+from storage.tables import to_millis
 from tests.support.campaigns import EPOCH, later
 
 PHONE = "+22997000001"
@@ -138,10 +149,60 @@ async def test_a_tier_counts_each_person_once_in_24_hours(engine: Engine) -> Non
         assert (await tier_use(connection, "meta", [], later(60) + day)).oldest_at is None
 
 
+async def test_who_is_not_written_to_after_all_counts_from_what_is_left(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await slide_count(connection, "meta", later(0))
+        for job, (lane, at, outside) in enumerate(
+            [("meta/one", 10, True), ("meta/two", 20, True), ("metal/one", 30, True), ("meta/one", 40, False)]
+        ):
+            new = NewTouch(job, PHONE, 7, "marketing", (), counts=True, outside=outside)
+            await add_touches(connection, lane, later(at), [new])
+        await note_reached(connection, "meta", [PHONE, "+1"], later(20))
+        for job, reached in ((1, 2), (0, 1)):
+            await release_touches(connection, [job])
+            await forget_reached(connection, "meta", [PHONE])
+            found = await tier_use(connection, "meta", [PHONE], later(50))
+            assert (found.reached, found.already) == (reached, {PHONE} if reached == 2 else set())
+        await forget_reached(connection, "meta", [PHONE, "+9"])
+        assert (await tier_use(connection, "meta", [], later(50))).reached == 1
+
+
+async def test_what_an_older_version_reserved_can_be_given_back(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    await upgrade(engine, "0007")
+    async with writing(engine) as connection:
+        for statement in OLDER:
+            await connection.execute(text(statement))
+    await upgrade(engine)
+    async with writing(engine) as connection:
+        await slide_count(connection, "meta", later(0))
+        [taken] = await release_touches(connection, [1])
+        assert (taken.outside, taken.ramp_day) == (True, None)
+        await forget_reached(connection, "meta", [taken.phone])
+        assert (await tier_use(connection, "meta", [], later(1))).reached == 0
+        assert await settle(connection, {1: usd("0.02")}) == {7}
+        assert await used_of(connection, [KEY]) == {KEY: 20_000}
+    await engine.dispose()
+
+
+OLDER = (
+    f"INSERT INTO touches (job_id, phone, at, campaign_id, lane, category, tags, counts) "
+    f"VALUES (1, '{PHONE}', {to_millis(EPOCH)}, 7, 'meta/one', 'marketing', '[]', true)",
+    f"INSERT INTO unique_recipients (account, phone, at) VALUES ('meta', '{PHONE}', {to_millis(EPOCH)})",
+    f"INSERT INTO reservations (job_id, paid_from, micros, currency) VALUES (1, '[\"{KEY}\"]', 50000, 'USD')",
+    f"INSERT INTO budgets (key, currency, reserved_micros, spent_micros) VALUES ('{KEY}', 'USD', 50000, 0)",
+)
+
+
 async def test_a_ramp_counts_by_day(engine: Engine) -> None:
     async with writing(engine) as connection:
         for day, more in (("2026-03-02", 4), ("2026-03-01", 2), ("2026-03-02", 1)):
             await note_daily_sends(connection, "meta/one", 7, day, more)
         await note_daily_sends(connection, "meta/two", 7, "2026-03-02", 9)
         found = await sends_by_day(connection, "meta/one", 7)
-    assert list(found.items()) == [("2026-03-01", 2), ("2026-03-02", 5)]
+        assert list(found.items()) == [("2026-03-01", 2), ("2026-03-02", 5)]
+        await take_back_daily_sends(
+            connection, {("meta/one", 7, "2026-03-01"): 2, ("meta/one", 7, "2026-03-02"): 1}
+        )
+        found = await sends_by_day(connection, "meta/one", 7)
+        assert found == {"2026-03-02": 4}, "a day on which nothing was sent is no step"

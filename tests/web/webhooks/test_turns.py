@@ -10,14 +10,17 @@ import pytest
 from sqlalchemy import text, update
 
 from campaigns.money.costs import Money
+from campaigns.states import JobState
+from scheduler.clock.launch import launch_due
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection, Engine, lock_names, open_engine, reading, writing
 from storage.runs.runs import pause_run
 from storage.sending.budgets import Reservation, budget_lock, reserve, used_of
 from storage.sending.contact_history import NewTouch, add_touches, release_touches
+from storage.sending.intents import Aside, claim_due, put_aside
 from storage.sending.lanes import ensure_lanes
-from storage.tables import lanes
-from tests.support.campaigns import later, phone
+from storage.tables import jobs, lanes
+from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on
 
@@ -86,6 +89,31 @@ async def test_a_slice_that_has_its_rows_gets_its_budgets(
     await told
     async with writing(hooks.engine) as connection:
         assert await used_of(connection, BUDGETS) == {"1:run:1": 50_000, "2:run:2": 0}
+
+
+@pytest.mark.parametrize(("rule", "lock"), [("frequency_cap", phone(0)), ("budget", budget_lock(2))])
+async def test_who_begins_to_wait_while_room_is_freed_is_woken(hooks: Hooks, rule: str, lock: str) -> None:
+    """A slice has seen the room taken, and has not stored yet that somebody waits for it."""
+    await sending(hooks.engine, 1)
+    await answered(hooks.engine, [1])
+    await store_campaign(hooks.engine, spec("second"), 1)
+    await launch_due(hooks.engine, now=lambda: later(1))
+    async with writing(hooks.engine) as connection:
+        await ensure_lanes(connection, [LANE])
+        await connection.execute(update(jobs).where(jobs.c.id == 2).values(lane=LANE))
+        await reserve(connection, [Reservation(1, ("2:day:2026-01-01",), PRICE)])
+        taken = NewTouch(1, phone(0), 1, "marketing", (), counts=True)
+        await add_touches(connection, LANE, later(1), [taken])
+    await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": "other"})
+    async with writing(hooks.engine) as connection:
+        [job] = await claim_due(connection, 2, LANE, later(6), 9)
+        await lock_names(connection, [lock])
+        told = asyncio.create_task(hooks.process())
+        await until_it_waits(hooks.engine)
+        aside = Aside(job.id, JobState.PENDING, due_at=later(600_000), held_by=rule)
+        await put_aside(connection, [aside], later(6))
+    await told
+    assert (await job_rows(hooks.engine))[1].due_at == later(1_000)
 
 
 async def test_budgets_are_locked_all_at_once(hooks: Hooks) -> None:

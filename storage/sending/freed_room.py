@@ -1,0 +1,184 @@
+"""Room that a message had taken and that is free again: under caps, in budgets, in the account's tier, in the ramp; and
+those who wait for such room are decided about anew.
+
+A wait for room may be long, until the end of a day or of a cap's stretch. So whoever frees room wakes, in the same
+transaction, who waits for it: all that wait for a person's caps, and of the others so many at a time; those wake more
+where they find room.
+Both who decides by room and who frees it hold its lock: nobody begins to wait for room that has just been freed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Integer, Select, Text, Update, bindparam, literal_column, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.rules.decision import Rule
+from campaigns.states import LEFT, RunState
+from storage.database.bulk import as_values, by_dialect, is_among
+from storage.database.engine import lock_names
+from storage.sending.budgets import budget_locks, settle
+from storage.sending.contact_history import release_touches, taken_by
+from storage.sending.tier_and_ramp import forget_reached, take_back_daily_sends
+from storage.tables import NOW, jobs, lanes, runs
+
+AT_ONCE: Final = 100
+"""Messages of a lane that are woken together: about a slice."""
+_OF_PERSON: Final = text("(jobs.held_by = 'frequency_cap' OR jobs.held_by = 'min_gap')")
+"""Written as in the index `ix_jobs_held_person`, so that the planner sees that it holds them."""
+
+
+@dataclass(slots=True)
+class Freed:
+    """Where there is room again."""
+
+    people: set[str] = field(default_factory=set)
+    """Phones: under caps, and for a gap between messages."""
+    budgets: set[tuple[str, int]] = field(default_factory=set)
+    """(account, campaign)."""
+    tiers: set[str] = field(default_factory=set)
+    """Accounts."""
+    ramps: set[tuple[str, int]] = field(default_factory=set)
+    """(lane, campaign)."""
+
+
+def tier_lock(account: str) -> str:
+    """The name under which an account's tier is locked."""
+    return f"tier:{account}"
+
+
+def ramp_lock(lane: str) -> str:
+    """The name under which a lane's ramps are locked."""
+    return f"ramp:{lane}"
+
+
+async def unsent(connection: AsyncConnection, job_ids: Sequence[int]) -> list[int]:
+    """Those of the jobs of which the provider has nothing, as their states say now."""
+    if not job_ids:
+        return []
+    asked = {"job_ids": as_values(connection, job_ids)}
+    return list(await connection.scalars(_unsent(connection), asked))
+
+
+@by_dialect
+def _unsent(sqlite: bool) -> Select[Any]:
+    left = [state.value for state in LEFT]
+    return select(jobs.c.id).where(is_among(sqlite, jobs.c.id, "job_ids"), jobs.c.state.not_in(left))
+
+
+async def free_room(connection: AsyncConnection, job_ids: Sequence[int]) -> Freed:
+    """Give back what unsent messages had taken beside money. The caller holds the locks of tiers and ramps."""
+    freed = Freed()
+    sends: Counter[tuple[str, int, str]] = Counter()
+    outside: dict[str, list[str]] = {}
+    for taken in await release_touches(connection, job_ids):
+        freed.people.add(taken.phone)
+        if taken.ramp_day is not None:
+            freed.ramps.add((taken.lane, taken.campaign_id))
+            sends[taken.lane, taken.campaign_id, taken.ramp_day] += 1
+        if taken.outside:
+            outside.setdefault(account_of(taken.lane), []).append(taken.phone)
+    await take_back_daily_sends(connection, sends)
+    for account, phones in sorted(outside.items()):
+        freed.tiers.add(account)
+        await forget_reached(connection, account, phones)
+    return freed
+
+
+async def give_back(connection: AsyncConnection, job_ids: Sequence[int], now: datetime) -> None:
+    """All that these messages had reserved is free, and who waits for it is woken: their doubts have ended, and the
+    provider has none of them. The last step of a transaction that has moved their jobs."""
+    free = await unsent(connection, job_ids)
+    if not free:
+        return
+    taken = await taken_by(connection, free)
+    names = await budget_locks(connection, free)
+    names |= {
+        name for one in taken for name in (one.phone, tier_lock(account_of(one.lane)), ramp_lock(one.lane))
+    }
+    await lock_names(connection, list(names))
+    freed = await free_room(connection, free)
+    campaigns = await settle(connection, dict.fromkeys(free))
+    freed.budgets |= {
+        (account_of(one.lane), one.campaign_id) for one in taken if one.campaign_id in campaigns
+    }
+    await wake(connection, freed, now)
+
+
+def account_of(lane: str) -> str:
+    """The account that the lane belongs to."""
+    return lane.partition("/")[0]
+
+
+async def wake(connection: AsyncConnection, freed: Freed, now: datetime) -> None:
+    """Who waits for the room that is free again is due now. Who is being decided about just now sees that room."""
+    if freed.people:
+        people = {"phones": as_values(connection, freed.people), "now": now}
+        await connection.execute(_wake_people(connection), people)
+    of_account = await _lanes_of(connection, {account for account, _ in freed.budgets} | freed.tiers)
+    await _wake(
+        connection,
+        Rule.BUDGET,
+        ((lane, campaign) for account, campaign in freed.budgets for lane in of_account[account]),
+        now,
+    )
+    await _wake(connection, Rule.RAMP, freed.ramps, now)
+    tiered = ((lane, None) for account in freed.tiers for lane in of_account[account])
+    await _wake(connection, Rule.TIER, tiered, now)
+
+
+async def _lanes_of(connection: AsyncConnection, accounts: Collection[str]) -> dict[str, list[str]]:
+    of_account: dict[str, list[str]] = {account: [] for account in accounts}
+    if accounts:
+        for lane in await connection.scalars(select(lanes.c.name)):
+            if (account := account_of(lane)) in of_account:
+                of_account[account].append(lane)
+    return of_account
+
+
+async def _wake(
+    connection: AsyncConnection, rule: Rule, scopes: Iterable[tuple[str, int | None]], now: datetime
+) -> None:
+    rows = [{"of_lane": lane, "of_campaign": campaign, "now": now} for lane, campaign in sorted(scopes)]
+    if rows:
+        await connection.execute(_wake_some(rule), rows)
+
+
+@by_dialect
+def _wake_people(sqlite: bool) -> Update:
+    waiting = (
+        select(jobs.c.id)
+        .where(_OF_PERSON, is_among(sqlite, jobs.c.phone, "phones"), jobs.c.due_at > NOW)
+        .with_for_update(skip_locked=True)
+    )
+    return update(jobs).where(jobs.c.id.in_(waiting)).values(due_at=NOW, updated_at=NOW)
+
+
+@cache
+def _wake_some(rule: Rule) -> Update:
+    of_rule = select(runs.c.id).where(runs.c.state == RunState.RUNNING.value)
+    if rule is not Rule.TIER:
+        # A paused run's messages are due when it is resumed; and they crowd out nobody else's.
+        mine = runs.c.campaign_id == bindparam("of_campaign", type_=Integer())
+        of_rule = select(runs.c.id).where(
+            mine, or_(runs.c.state == RunState.RUNNING.value, runs.c.state == RunState.PAUSED.value)
+        )
+    waiting = (
+        select(jobs.c.id)
+        .where(
+            # Written out, so that the planner sees that the partial index holds them.
+            jobs.c.held_by == literal_column(f"'{rule}'", Text()),
+            jobs.c.lane == bindparam("of_lane", type_=Text()),
+            jobs.c.run_id.in_(of_rule),
+            jobs.c.due_at > NOW,
+        )
+        .limit(literal_column(str(AT_ONCE)))
+        .with_for_update(skip_locked=True)
+    )
+    return update(jobs).where(jobs.c.id.in_(waiting)).values(due_at=NOW, updated_at=NOW)
