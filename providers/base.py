@@ -145,6 +145,8 @@ class Notice:
     at: datetime | None = None
     effect: Effect | None = None
     """What it means for sending; None: nothing."""
+    language: str | None = None
+    """Of the template that it is about; None: all of its languages."""
 
 
 class Effect(StrEnum):
@@ -156,6 +158,12 @@ class Effect(StrEnum):
     """It may be sent again."""
     ACCOUNT_STOPPED = "account_stopped"
     """None of the account's numbers may send."""
+    ACCOUNT_BACK = "account_back"
+    """They may send again."""
+    TEMPLATES_RESTRICTED = "templates_restricted"
+    """The account may send no templates for a while."""
+    FREE_FORM_RESTRICTED = "free_form_restricted"
+    """The account may send nothing but templates for a while."""
 
 
 Event = Report | Inbound | WindowUntil | Preference | Notice
@@ -192,7 +200,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The provider's own list, asked late enough, does not hold the message."""
+    """The provider's own list, asked late enough and seen to its end, holds nothing that can be the message: no message
+    of that time to that person that is not known to be another."""
 
 
 @dataclass(frozen=True, slots=True)
