@@ -36,7 +36,10 @@ class FailureKind(StrEnum):
     OPTED_OUT = "opted_out"
     """The person has told the provider to be left alone: final, and kept as an opt-out."""
     RECIPIENT = "recipient"
-    """Final for this recipient (not on WhatsApp, blocked, wrong parameter)."""
+    """Final for this recipient (not on WhatsApp, blocked)."""
+    MESSAGE = "message"
+    """The message is refused as it is written (a wrong or missing parameter, a template of another form): the row's
+    fault where the like of it was taken, else the campaign's."""
     LANE = "lane"
     """The sender cannot send (session down, number banned): the lane pauses, the job waits."""
     CAMPAIGN = "campaign"
@@ -83,6 +86,8 @@ PAIR_BASE: Final = 4.0
 SPARED: Final = timedelta(hours=24)
 AS_TEMPLATE: Final = "use_template"
 """`held_by` of a job whose free form was refused because the window is closed: the template goes next."""
+MESSAGE_REFUSED: Final = "message_refused"
+"""Reason of a job whose message was refused as it is written; `held_by` of one that waits since none was taken yet."""
 ALONE: Final = "alone"
 """`held_by` of a job that must not share a call with others: its batch was refused as a whole."""
 MAX_ATTEMPTS: Final = 8
@@ -93,8 +98,11 @@ FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=10)
 
 
-def acknowledge(result: Result, attempt: int, now: datetime, jitter: random.Random) -> Ack:
-    """The job's next state after attempt number `attempt` (1 for the first) ended with `result`."""
+def acknowledge(
+    result: Result, attempt: int, now: datetime, jitter: random.Random, *, proven: bool = True
+) -> Ack:
+    """The job's next state after attempt number `attempt` (1 for the first) ended with `result`. `proven`: whether the
+    provider has taken a message of the run that is made like this one."""
     if isinstance(result, Accepted):
         return Ack(result.state)
     match result.kind:
@@ -103,6 +111,11 @@ def acknowledge(result: Result, attempt: int, now: datetime, jitter: random.Rand
         case FailureKind.PASSING if attempt < PASSING_ATTEMPTS:
             again = now + retry_delay(attempt, result.retry_after, jitter)
             return Ack(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
+        case FailureKind.MESSAGE | FailureKind.PASSING if not proven:
+            again = now + retry_delay(attempt, result.retry_after, jitter)
+            return Ack(JobState.PENDING, code=result.code, due_at=again, held_by=MESSAGE_REFUSED)
+        case FailureKind.MESSAGE:
+            return Ack(JobState.FAILED, reason=MESSAGE_REFUSED, code=result.code)
         case FailureKind.RECIPIENT | FailureKind.PASSING:
             return Ack(JobState.FAILED, reason="refused", code=result.code)
         case FailureKind.OPTED_OUT:

@@ -63,7 +63,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The provider's own list, asked late enough, does not hold the message."""
+    """The provider's own list, asked late enough and seen to its end, holds nothing that can be the message: no message
+    of that time to that person that is not known to be another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class Notice:
     at: datetime | None = None
     effect: Effect | None = None
     """What it means for sending; None: nothing."""
+    language: str | None = None
+    """Of the template that it is about; None: all of its languages."""
 
 
 class Effect(StrEnum):
@@ -97,6 +99,12 @@ class Effect(StrEnum):
     """It may be sent again."""
     ACCOUNT_STOPPED = "account_stopped"
     """None of the account's numbers may send."""
+    ACCOUNT_BACK = "account_back"
+    """They may send again."""
+    TEMPLATES_RESTRICTED = "templates_restricted"
+    """The account may send no templates for a while."""
+    FREE_FORM_RESTRICTED = "free_form_restricted"
+    """The account may send nothing but templates for a while."""
 
 
 Event = Report | Inbound | WindowUntil | Preference | Notice

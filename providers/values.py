@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -36,6 +37,15 @@ def word(*candidates: Any) -> str | None:
 def word_or_number(*candidates: Any) -> str | None:
     """The same; a whole number counts as its digits, because codes and ids are written both ways."""
     return word(*(str(each) if type(each) is int else each for each in candidates))
+
+
+def same_text(theirs: str | None, ours: str | None) -> bool:
+    """White space and the way that accents are composed aside: providers change both."""
+    return _plain(theirs) == _plain(ours)
+
+
+def _plain(text: str | None) -> list[str]:
+    return unicodedata.normalize("NFC", text or "").split()
 
 
 def phone(*candidates: Any) -> str | None:

@@ -335,6 +335,20 @@ lanes = Table(
         comment="null with a reason: until a person resumes it or its session is back",
     ),
     Column("last_sent_at", Instant),
+    Column(
+        "refusals",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="how often in a row the sender was refused; any: the next message goes alone",
+    ),
+    Column(
+        "pause_stays",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the pause ends by a person or the provider's own notice, not by a check of the sender",
+    ),
 )
 
 optouts = Table(

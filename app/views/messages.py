@@ -6,6 +6,7 @@ from typing import Final
 
 ENDED: Final = {
     "refused": "The provider refused this recipient; its code and text say why.",
+    "message_refused": "The provider refused the message as it is written; its code and text say why.",
     "provider_failed": "The provider took the message and said later that it failed; the code is its reason.",
     "retries_exhausted": "The provider never held the message, after as many calls as are made.",
     "not_rendered": "The message could not be made from the recipient's cells.",
@@ -32,6 +33,7 @@ WAITS: Final = {
     "alone": "The call that it shared with others was refused as a whole; it goes alone next.",
     "lane_paused": "The sender cannot send now; the reason stands beside it.",
     "campaign_paused": "The provider refused the account or the content; the campaign is paused.",
+    "message_refused": "The message was refused as it is written, as are all so far; the campaign pauses after a few.",
     "pair_limit": "This person got too many messages in a short while; nobody else waits.",
     "spared_by_provider": "The provider spares this person for now: a day at least.",
     "variant": "The person is not in the test of the variants; it goes once the winner is named.",

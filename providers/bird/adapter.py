@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -21,7 +21,7 @@ from campaigns.errors import NotFound, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.adapter import Absent, AdapterDefaults, Call, Doubt, Found, Lookup
+from providers.adapter import Absent, AdapterDefaults, Call, Doubt, Found, Lookup, Unseen
 from providers.bird.body import TYPES, problem, written
 from providers.bird.messages import (
     Contact,
@@ -59,6 +59,8 @@ INTERACTIONS: Final = {"read": JobState.READ, "opened": JobState.READ}
 REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.RECIPIENT}
 
 UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+CLOCK_SLACK: Final = timedelta(minutes=2)
+"""How far Bird's clock may be from ours."""
 _PORTION: Final = 20
 """How many reports are handed on together."""
 
@@ -146,12 +148,13 @@ class Bird(AdapterDefaults):
         """By our reference in the list of the person's messages; of several, the newest of the same form."""
         if doubt.reference is None:
             raise Unavailable("A message without our reference cannot be told from others in Bird's list.")
-        found: list[Message] = []
+        candidates: list[Message] = []
         async with aclosing(list_messages(http, self._messages(sender), doubt.to)) as pages:
             async for page in pages:
-                found += [message for message in page if _is_the_one(message, doubt)]
+                candidates += [message for message in page if _may_be_the_one(message, doubt)]
+        found = [message for message in candidates if _is_the_one(message, doubt)]
         if not found:
-            return Absent()
+            return Unseen() if candidates else Absent()
         earliest = datetime.min.replace(tzinfo=UTC)
         return Found(_report(max(found, key=lambda message: message.created_at or earliest)))
 
@@ -266,13 +269,19 @@ def _report(message: Message) -> Report:
     )
 
 
+def _may_be_the_one(message: Message, doubt: Doubt) -> bool:
+    """It belongs to no other job: it bears our reference, or went out at that time and shows none."""
+    if message.incoming or message.id in doubt.known_ids or message.contact.phone not in (doubt.to, None):
+        return False
+    if message.reference is not None:
+        return message.reference == doubt.reference
+    return message.created_at is None or message.created_at >= doubt.intent_at - CLOCK_SLACK
+
+
 def _is_the_one(message: Message, doubt: Doubt) -> bool:
     """A job's free form and its template bear the same reference: the form tells them apart."""
-    return (
-        message.reference == doubt.reference
-        and message.id not in doubt.known_ids
-        and message.is_template is (doubt.content.type is MessageType.TEMPLATE)
-    )
+    is_template = doubt.content.type is MessageType.TEMPLATE
+    return message.id != "" and message.reference == doubt.reference and message.is_template is is_template
 
 
 def _inbound(payload: dict[str, Any], received_at: datetime) -> list[Event]:

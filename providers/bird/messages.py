@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from campaigns.errors import Unavailable
 from providers.http.client import Answer, Http
-from providers.values import moment, phone, table, word, word_or_number
+from providers.values import moment, phone, table, tables, word, word_or_number
 
 PAGE: Final = 50
 MOST_PAGES: Final = 40
@@ -40,6 +40,7 @@ class Message:
     code: str | None
     """Of a failure: the platform's own code, else Bird's."""
     contact: Contact
+    incoming: bool
     is_template: bool
     text: str | None
     at: datetime | None
@@ -49,18 +50,20 @@ class Message:
 
 def parse_message(value: Any) -> Message | None:
     """The message in a JSON value, or None where there is none with an id."""
-    fields = table(value)
-    message_id = word(fields.get("id"))
-    if message_id is None:
-        return None
+    message = _message(table(value))
+    return message if message.id else None
+
+
+def _message(fields: dict[str, Any]) -> Message:
     return Message(
-        id=message_id,
+        id=word(fields.get("id")) or "",
         channel_id=word(fields.get("channelId")),
         status=word(fields.get("status")) or "",
         reference=word(fields.get("reference")),
         reason=_reason(fields),
         code=_code(table(fields.get("failure"))),
         contact=_contact(fields),
+        incoming=fields.get("direction") == "incoming" or bool(table(fields.get("sender")).get("contact")),
         is_template=bool(table(fields.get("template"))),
         text=_text(table(fields.get("body"))),
         at=moment(fields.get("lastStatusAt"), fields.get("updatedAt")),
@@ -77,7 +80,8 @@ async def show_message(http: Http, path: str, message_id: str) -> Message:
 
 
 async def list_messages(http: Http, path: str, phone: str) -> AsyncGenerator[list[Message]]:
-    """A channel's messages with one person, a page at a time, to the end. Raises Unavailable, AccountError."""
+    """A channel's messages with one person, a page at a time, to the end; one that the list shows without an id has "".
+    Raises Unavailable, AccountError."""
     token: str | None = None
     for _ in range(MOST_PAGES):
         more = [("pageToken", token)] if token else []
@@ -97,8 +101,7 @@ def _page(answer: Answer) -> tuple[list[Message], str | None]:
     results = table(body).get("results")
     if not isinstance(results, list):
         raise Unavailable("Bird answered with something that is not a list of messages.")
-    found = [message for item in results if (message := parse_message(item)) is not None]
-    return found, word(table(body).get("nextPageToken"))
+    return [_message(item) for item in tables(results)], word(table(body).get("nextPageToken"))
 
 
 def _reason(fields: dict[str, Any]) -> str | None:

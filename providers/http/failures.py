@@ -9,10 +9,10 @@ from campaigns.outcomes import FailureKind, Refused
 from providers.http.client import Answer, NotSent, Unknown
 
 REFUSALS: Final[Mapping[int, FailureKind]] = {
-    400: FailureKind.RECIPIENT,
+    400: FailureKind.MESSAGE,
     402: FailureKind.CAMPAIGN,
-    413: FailureKind.RECIPIENT,
-    422: FailureKind.RECIPIENT,
+    413: FailureKind.MESSAGE,
+    422: FailureKind.MESSAGE,
 }
 """By status where neither code nor text tells; an adapter adds what others mean to its provider. Any other 4xx is a
 request that can never work: the campaign."""

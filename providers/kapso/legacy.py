@@ -30,7 +30,7 @@ from providers.kapso.settings import sender_id
 from providers.kapso.webhooks import report_of, state_of
 from providers.meta.message_body import unsendable
 from providers.settings import SenderSettings
-from providers.values import WINDOW, moment, phone, table, tables, word
+from providers.values import WINDOW, moment, phone, same_text, table, tables, word
 
 MESSAGES: Final = "/whatsapp_messages"
 CONVERSATIONS: Final = "/whatsapp_conversations"
@@ -219,9 +219,8 @@ def _is_the_one(message: dict[str, Any], doubt: Doubt) -> bool:
 
 
 def _same(theirs: Any, ours: Any) -> bool:
-    """White space aside: a provider may trim it."""
     both_text = isinstance(theirs, str) and isinstance(ours, str)
-    return theirs.split() == ours.split() if both_text else bool(theirs == ours)
+    return same_text(theirs, ours) if both_text else bool(theirs == ours)
 
 
 def _accepted(message_id: str, status: str | None) -> Accepted:

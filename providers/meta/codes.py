@@ -72,17 +72,18 @@ CODES: Final[dict[int, Meaning]] = {
     131050: Meaning(K.OPTED_OUT, "This person has stopped your marketing."),
     131047: Meaning(K.USE_TEMPLATE, "More than 24 hours have passed since the person wrote."),
     # The message.
-    100: Meaning(K.RECIPIENT, "A parameter is wrong or not known."),
-    131008: Meaning(K.RECIPIENT, "A parameter is missing."),
-    131009: Meaning(K.RECIPIENT, "The value of a parameter is wrong."),
-    135000: Meaning(K.RECIPIENT, "A parameter of the message is wrong."),
-    131014: Meaning(K.RECIPIENT, "The medium's address leads nowhere."),
-    131051: Meaning(K.RECIPIENT, "This type of message is not supported."),
+    100: Meaning(K.MESSAGE, "A parameter is wrong or not known."),
+    131008: Meaning(K.MESSAGE, "A parameter is missing."),
+    131009: Meaning(K.MESSAGE, "The value of a parameter is wrong."),
+    135000: Meaning(K.MESSAGE, "A parameter of the message is wrong."),
+    131014: Meaning(K.MESSAGE, "The medium's address leads nowhere."),
+    131051: Meaning(K.MESSAGE, "This type of message is not supported."),
     131052: Meaning(K.RECIPIENT, "A medium that a person sent could not be fetched."),
     131053: Meaning(K.PASSING, "The medium could not be fetched or used."),
-    132005: Meaning(K.RECIPIENT, "The template is too long with this person's values."),
-    132008: Meaning(K.RECIPIENT, "A value does not fit the template."),
-    132012: Meaning(K.RECIPIENT, "A value has the wrong format for the template."),
+    132005: Meaning(K.MESSAGE, "The template is too long with this person's values."),
+    132008: Meaning(K.MESSAGE, "A value does not fit the template."),
+    132012: Meaning(K.MESSAGE, "A value has the wrong format for the template."),
+    132018: Meaning(K.MESSAGE, "A value breaks the rules for template parameters."),
     # The template itself.
     132000: Meaning(K.CAMPAIGN, "The template has another number of parameters."),
     132001: Meaning(K.CAMPAIGN, "The template does not exist in this language, or is not approved."),
@@ -131,4 +132,4 @@ def _by_status(status: int) -> FailureKind:
         return K.THROTTLED
     if status in (401, 403):
         return K.CAMPAIGN
-    return K.RECIPIENT if 400 <= status < 500 else K.UNKNOWN
+    return K.MESSAGE if 400 <= status < 500 else K.UNKNOWN

@@ -43,18 +43,27 @@ SUBJECTS: Final = {
 }
 """The updates about our templates, numbers and account, and what each is about."""
 _TEMPLATE: Final = "message_template_status_update"
+_ACCOUNT: Final = "account_update"
 EFFECTS: Final[dict[tuple[str, str], Effect]] = {
     **{
         (_TEMPLATE, event): Effect.TEMPLATE_STOPPED
-        for event in ("PAUSED", "DISABLED", "REJECTED", "PENDING_DELETION", "FLAGGED")
+        for event in (
+            *("PAUSED", "DISABLED", "REJECTED", "PENDING_DELETION", "DELETED", "ARCHIVED", "LOCKED"),
+        )
     },
-    **{(_TEMPLATE, event): Effect.TEMPLATE_BACK for event in ("APPROVED", "REINSTATED")},
-    **{
-        ("account_update", event): Effect.ACCOUNT_STOPPED
-        for event in ("DISABLED_UPDATE", "ACCOUNT_RESTRICTION", "ACCOUNT_DELETED")
-    },
+    **{(_TEMPLATE, event): Effect.TEMPLATE_BACK for event in ("APPROVED", "REINSTATED", "UNARCHIVED")},
+    (_ACCOUNT, "ACCOUNT_DELETED"): Effect.ACCOUNT_STOPPED,
+    (_ACCOUNT, "ACCOUNT_OFFBOARDED"): Effect.ACCOUNT_STOPPED,
+    (_ACCOUNT, "ACCOUNT_RECONNECTED"): Effect.ACCOUNT_BACK,
 }
-"""The events that mean something for sending."""
+"""The events that mean something for sending. FLAGGED means that a template may be disabled soon: it still goes."""
+BANS: Final = {"DISABLE": Effect.ACCOUNT_STOPPED, "REINSTATE": Effect.ACCOUNT_BACK}
+"""What `waba_ban_state` of a DISABLED_UPDATE means. SCHEDULE_FOR_DISABLE is a warning."""
+RESTRICTIONS: Final = {
+    "RESTRICTED_BIZ_INITIATED_MESSAGING": Effect.TEMPLATES_RESTRICTED,
+    "RESTRICTED_CUSTOMER_INITIATED_MESSAGING": Effect.FREE_FORM_RESTRICTED,
+}
+"""What a type of an ACCOUNT_RESTRICTION means. Those of calls, new numbers or new templates stop no message."""
 WORDS: Final = (
     ("text", "body"),
     ("button", "text"),
@@ -91,8 +100,22 @@ def _events(change: dict[str, Any], at: datetime) -> Iterator[Event]:
         yield from _preferences(value, at)
     elif field in SUBJECTS:
         subject = SUBJECTS[field]
-        effect = EFFECTS.get((field, word(value.get("event")) or ""))
-        yield Notice(field, str(value.get(subject) or ""), _told(value, subject), at, effect)
+        language = word(value.get("message_template_language")) if field == _TEMPLATE else None
+        about = str(value.get(subject) or "")
+        yield Notice(field, about, _told(value, subject), at, _effect(field, value), language)
+
+
+def _effect(field: str, value: dict[str, Any]) -> Effect | None:
+    event = word(value.get("event")) or ""
+    if field == _ACCOUNT and event == "DISABLED_UPDATE":
+        state = word(table(value.get("ban_info")).get("waba_ban_state"))
+        return Effect.ACCOUNT_STOPPED if state is None else BANS.get(state)
+    if field == _ACCOUNT and event == "ACCOUNT_RESTRICTION":
+        told = tables(value.get("restriction_info"))
+        types = {RESTRICTIONS.get(word(each.get("restriction_type")) or "") for each in told}
+        found = [effect for effect in types if effect is not None]
+        return Effect.ACCOUNT_STOPPED if len(found) == 2 or not told else next(iter(found), None)
+    return EFFECTS.get((field, event))
 
 
 def _statuses(value: dict[str, Any]) -> Iterator[Report]:
@@ -178,8 +201,16 @@ def _preferences(value: dict[str, Any], at: datetime) -> Iterator[Preference]:
 
 def _told(value: dict[str, Any], subject: str) -> str:
     """All that an update says beside its subject, in one line."""
-    said = ((name, _plain(part)) for name, part in value.items() if name not in (subject, "metadata"))
+    told = {name: part for name, part in value.items() if name not in (subject, "metadata")}
+    if "restriction_info" in told:
+        told["restriction_info"] = "; ".join(map(_restriction, tables(told["restriction_info"])))
+    said = ((name, _plain(part)) for name, part in told.items())
     return ", ".join(f"{name}: {text}" for name, text in said)[:LONGEST_NOTICE]
+
+
+def _restriction(told: dict[str, Any]) -> str:
+    until = moment(told.get("expiration"))
+    return f"{told.get('restriction_type')}" + (f" until {until:%Y-%m-%d %H:%M} UTC" if until else "")
 
 
 def _plain(part: Any) -> str:

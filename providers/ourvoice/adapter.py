@@ -21,7 +21,7 @@ from campaigns.message.content import Content, MessageType
 from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from providers.adapter import Absent, AdapterDefaults, Balance, Call, Doubt, Found, Lookup
+from providers.adapter import Absent, AdapterDefaults, Balance, Call, Doubt, Found, Lookup, Unseen
 from providers.capabilities import Capabilities
 from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
@@ -40,6 +40,7 @@ from providers.ourvoice.api import (
     show_message,
 )
 from providers.settings import AccountSettings, SenderSettings
+from providers.values import same_text
 
 STATUSES: Final = {
     "scheduled": JobState.ACCEPTED,
@@ -177,7 +178,8 @@ class OurVoice(AdapterDefaults):
             yield portion
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
-        """Our Voice keeps no reference of ours: sender, recipient, time and exact content must do."""
+        """Our Voice keeps no reference of ours: sender, recipient, time and content must do. A message that it shows
+        with another content may be ours cut short, or with its content left out."""
         earliest = doubt.intent_at - LOOK_BACK
         wanted = MessageFilter(
             to_numbers=[doubt.to],
@@ -185,11 +187,12 @@ class OurVoice(AdapterDefaults):
             session_id=_session_id(sender),
             time_from=earliest,
         )
-        found: list[Message] = []
+        candidates: list[Message] = []
         async for page in list_messages(http, wanted):
-            found += [message for message in page if _is_the_one(message, doubt, earliest)]
+            candidates += [message for message in page if _may_be_the_one(message, doubt, earliest)]
+        found = [message for message in candidates if message.id and _shows(message, doubt.content)]
         if not found:
-            return Absent()
+            return Unseen() if candidates else Absent()
         return Found(
             self._report(min(found, key=lambda message: (message.created_at or earliest, message.id)))
         )
@@ -304,7 +307,7 @@ def _refusal(answer: Answer, *, alone: bool) -> Refused:
     if answer.ok:
         return _refused_with_2xx(answer, about)
     kind = about or REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
-    if kind is FailureKind.RECIPIENT and not alone:
+    if kind is FailureKind.MESSAGE and not alone:
         kind = FailureKind.SPLIT
     return Refused(kind, str(answer.status), answer.text)
 
@@ -320,16 +323,22 @@ def _refused_with_2xx(answer: Answer, about: FailureKind | None) -> Refused:
     )
 
 
-def _is_the_one(message: Message, doubt: Doubt, earliest: datetime) -> bool:
+def _may_be_the_one(message: Message, doubt: Doubt, earliest: datetime) -> bool:
     """Every filter is checked again here: one that Our Voice ignores must not make us adopt a stranger."""
     return (
         message.id not in doubt.known_ids
         and message.direction in ("outgoing", None)
-        and _subscriber(message.to_number) == _subscriber(digits(doubt.to))
+        and _subscriber(message.to_number) in (_subscriber(digits(doubt.to)), "")
         and (message.created_at is None or message.created_at >= earliest)
-        and message.type in (doubt.content.type.value, None)
-        and _same_text(message.content, doubt.content.text)
-        and (message.media_url or None) == (doubt.content.media_url or None)
+    )
+
+
+def _shows(message: Message, content: Content) -> bool:
+    return (
+        message.to_number != ""
+        and message.type in (content.type.value, None)
+        and same_text(message.content, content.text)
+        and (message.media_url or None) == (content.media_url or None)
     )
 
 
@@ -347,11 +356,6 @@ def _by_number(messages: Iterable[Message], ending: Callable[[str], str]) -> def
     for message in messages:
         found[ending(message.to_number)].append(message)
     return found
-
-
-def _same_text(theirs: str | None, ours: str | None) -> bool:
-    """White space aside: a gateway may trim, and a message wrongly thought absent would be sent twice."""
-    return (theirs or "").split() == (ours or "").split()
 
 
 def _session_id(sender: SenderSettings) -> str:

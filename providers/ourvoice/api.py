@@ -88,7 +88,9 @@ class MessageFilter:
 
 
 def list_messages(http: Http, wanted: MessageFilter, limit: int = PAGE) -> AsyncGenerator[list[Message]]:
-    """The account's messages, a page at a time, none twice. Raises Unavailable, AccountError, CannotPage."""
+    """The account's messages, a page at a time, none twice; one that the list shows without an id has "".
+
+    Raises Unavailable, AccountError, CannotPage."""
     return _pages(http, MESSAGES, wanted, limit)
 
 
@@ -138,8 +140,14 @@ class Sessions:
 
 def messages_in(body: Any) -> list[Message] | None:
     """The messages in an answer's body, those without an id left out; None where it holds no such thing."""
+    found = _listed_in(body)
+    return None if found is None else [message for message in found if message.id]
+
+
+def _listed_in(body: Any) -> list[Message] | None:
+    """The same with those that have no id: a list that holds them does not prove that a message is absent."""
     found = items_in(body, "messages", "message")
-    return None if found is None else [parse_message(item) for item in found if item.get("id")]
+    return None if found is None else [parse_message(item) for item in found]
 
 
 def items_in(body: Any, plural: str, singular: str) -> list[dict[str, Any]] | None:
@@ -155,7 +163,7 @@ def items_in(body: Any, plural: str, singular: str) -> list[dict[str, Any]] | No
 def parse_message(item: dict[str, Any]) -> Message:
     to = item.get("to_number")
     return Message(
-        id=str(item["id"]),
+        id=str(item.get("id") or ""),
         session_id=word_or_number(item.get("whatsapp_session_id")),
         campaign_id=word_or_number(item.get("campaign_id")),
         otp_id=word_or_number(item.get("otp_id")),
@@ -209,7 +217,7 @@ async def _pages(http: Http, path: str, wanted: MessageFilter, limit: int) -> As
     page = 1
     while True:
         paging = [("limit", str(limit)), ("page", str(page))]
-        found = messages_in((await http.get(path, wanted.params() + paging)).json())
+        found = _listed_in((await http.get(path, wanted.params() + paging)).json())
         if found is None:
             raise Unavailable("Our Voice answered with something that is not a list of messages.")
         fresh = [message for message in found if message.id not in seen]

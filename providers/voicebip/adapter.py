@@ -129,7 +129,7 @@ class Voicebip(AdapterDefaults):
             return [_accepted(reply)] * len(call.to)
         refused = _refusal(reply)
         if refused.kind is FailureKind.USE_TEMPLATE and call.content.type is MessageType.TEMPLATE:
-            refused = replace(refused, kind=FailureKind.RECIPIENT)
+            refused = replace(refused, kind=FailureKind.MESSAGE)
         return [refused] * len(call.to)
 
     async def check(self, http: Http) -> str:

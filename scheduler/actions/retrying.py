@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from campaigns.errors import InvalidInput
-from campaigns.outcomes import AS_TEMPLATE, SPARED, FailureKind
+from campaigns.outcomes import AS_TEMPLATE, MESSAGE_REFUSED, SPARED, FailureKind
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
 from campaigns.time.clock import Now, utc_now
@@ -67,11 +67,13 @@ BY_KIND: Final[dict[FailureKind, Verdict]] = {
     K.USE_TEMPLATE: Verdict(Again.AS_TEMPLATE, "The window was closed; it goes as the template."),
     K.OPTED_OUT: Verdict(None, "The person wants no more messages."),
     K.RECIPIENT: Verdict(None, "It would fail again."),
+    K.MESSAGE: Verdict(Again.NOW, "What the provider refused in the message may be mended by now."),
 }
 
 FAILURES: Final[dict[str | None, Verdict]] = {
     "retries_exhausted": Verdict(Again.NOW, "The provider never held the message."),
     "opted_out": BY_KIND[K.OPTED_OUT],
+    MESSAGE_REFUSED: BY_KIND[K.MESSAGE],
     "not_rendered": Verdict(None, "The row's cells make no message: mend the row and load it anew."),
 }
 """By the reason of a failure, where no code of the provider's decides."""

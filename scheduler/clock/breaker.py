@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -11,6 +12,8 @@ from campaigns.time.clock import Now
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.breaker import newest_failures
 from storage.runs.runs import RunRow, open_runs, pause_run, run_spec
+
+logger = logging.getLogger(__name__)
 
 
 class Breakers:
@@ -35,7 +38,7 @@ class Breakers:
         tripped = []
         for run in running:
             if run.id not in self._known:
-                self._known[run.id] = CampaignSpec.from_json(await run_spec(connection, run.id)).breaker
+                self._known[run.id] = _breaker_of(run, await run_spec(connection, run.id))
             breaker = self._known[run.id]
             failures = await newest_failures(connection, run.id, breaker.of_last)
             if failures.count * 100 > breaker.percent * breaker.of_last:
@@ -45,3 +48,13 @@ class Breakers:
                 )
                 tripped.append((run.id, reason))
         return tripped
+
+
+def _breaker_of(run: RunRow, spec: str) -> BreakerSpec:
+    """The run's own; the usual one where its file cannot be read, which must not switch off the others' breakers."""
+    try:
+        return CampaignSpec.from_json(spec).breaker
+    except Exception:
+        ids = {"action": "breaker_unread", "run": run.id}
+        logger.exception("The breaker of %s cannot be read; the usual one holds.", run.name, extra=ids)
+        return BreakerSpec()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from campaigns.errors import AccountError, DrumbeatError
 from campaigns.time.clock import Now
@@ -25,11 +25,22 @@ from scheduler.receipts.reconcile import reconcile_quietly
 from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Engine, reading, writing
+from storage.receipts.inbox import is_outage
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import cancel_jobs, complete_runs, expire_jobs
-from storage.sending.lanes import due_lanes, pause_lane, read_lanes, resume_lane
+from storage.sending.lanes import due_lanes, read_lanes, sender_ails, sender_recovered
 
 logger = logging.getLogger(__name__)
+
+
+async def alone(duty: str, name: str, work: Awaitable[object]) -> None:
+    """Do one part of a duty: what breaks it is logged and keeps no other part from being done."""
+    try:
+        await work
+    except Exception as error:
+        ids = {"action": "duty_failed", "duty": duty, "of": name}
+        trace = None if is_outage(error) else error
+        logger.error("A duty broke off for %s: %s", name, error, exc_info=trace, extra=ids)
 
 
 class Duties:
@@ -63,11 +74,12 @@ class Duties:
     async def sweep(self) -> None:
         """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is
         finished."""
-        await launch_due(self._engine, guard=self._guard, judge=self._judge, now=self._now)
-        await self._breakers.check()
-        await name_winners(self._engine, now=self._now)
-        await self._shifts.rescue()
-        await self._wake_lanes()
+        launching = launch_due(self._engine, guard=self._guard, judge=self._judge, now=self._now)
+        await alone("launch", "all campaigns", launching)
+        await alone("breaker", "all runs", self._breakers.check())
+        await alone("winners", "all runs", name_winners(self._engine, now=self._now))
+        await alone("rescue", "all lanes", self._shifts.rescue())
+        await alone("wake", "all lanes", self._wake_lanes())
         await self.finish_runs()
 
     async def _wake_lanes(self) -> None:
@@ -89,7 +101,10 @@ class Duties:
     async def fetch_receipts(self) -> None:
         """Ask every provider that is asked about the messages it took."""
         polled = [lane for lane in self._lanes.values() if lane.adapter.capabilities.polls]
-        await asyncio.gather(*(reconcile_quietly(self._engine, lane, self._stop) for lane in polled))
+        asking = (
+            alone("receipts", lane.name, reconcile_quietly(self._engine, lane, self._stop)) for lane in polled
+        )
+        await asyncio.gather(*asking)
 
     async def take_up_webhooks(self) -> None:
         """Take up what webhooks have brought, whichever process stored them."""
@@ -105,12 +120,13 @@ class Duties:
         """Look up what is in doubt where the provider can be asked."""
         for lane in self._lanes.values():
             if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
-                await resolve_doubts(self._engine, lane, self._stop)
+                await alone("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
 
     async def ask_windows(self) -> None:
         """Ask the providers that can tell about windows that messages wait for."""
         asked = [lane for lane in self._lanes.values() if lane.adapter.capabilities.asks_window]
-        await asyncio.gather(*(ask_windows(self._engine, lane, self._stop) for lane in asked))
+        asking = (alone("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
+        await asyncio.gather(*asking)
 
     async def check_senders(self) -> None:
         """Resume the lanes whose sender is well again."""
@@ -119,7 +135,7 @@ class Duties:
         for name, lane in self._lanes.items():
             row = rows[name]
             if row.paused_reason is not None and row.paused_until is None:
-                await self._check_sender(lane, row.paused_reason)
+                await alone("senders", name, self._check_sender(lane, row.paused_reason))
         self.senders_checked = True
 
     async def _check_sender(self, lane: Lane, shown: str) -> None:
@@ -133,6 +149,6 @@ class Duties:
             return
         async with writing(self._engine) as connection:
             if problem is None:
-                await resume_lane(connection, lane.name)
+                await sender_recovered(connection, lane.name)
             else:
-                await pause_lane(connection, lane.name, problem, None)
+                await sender_ails(connection, lane.name, problem)

@@ -19,6 +19,7 @@ from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
 from scheduler.clock.refresh import Judge, no_judge, refresh
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
+from storage.receipts.inbox import is_outage
 from storage.runs.control import move_campaign, move_runs
 from storage.runs.local_times import LocalTimes, stored_times
 from storage.runs.occurrences import count_runs, record_missed, sending_ended_at, was_launched_at
@@ -27,7 +28,7 @@ from storage.sending.lanes import ensure_lanes
 
 logger = logging.getLogger(__name__)
 
-UNLAUNCHABLE: Final = (ValueError, OverflowError, DrumbeatError)
+UNLAUNCHABLE: Final = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, DrumbeatError)
 """What is wrong with one campaign, and no other's business."""
 
 
@@ -37,8 +38,17 @@ async def launch_due(
     """Launch every campaign a run of which has come; the names of those launched here."""
     async with reading(engine) as connection:
         due = await due_campaigns(connection, now())
-    launcher = partial(launch, engine, guard=guard, judge=judge, now=now)
-    return [campaign.name for campaign in due if await launcher(campaign)]
+    launched = []
+    for campaign in due:
+        try:
+            if await launch(engine, campaign, guard=guard, judge=judge, now=now):
+                launched.append(campaign.name)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            ids = {"action": "launch_failed", "campaign": campaign.name}
+            logger.exception("%s could not be launched; it is tried again.", campaign.name, extra=ids)
+    return launched
 
 
 async def launch(

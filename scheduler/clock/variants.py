@@ -15,6 +15,7 @@ from campaigns.time.clock import Now, utc_now
 from campaigns.variants import Split, Tally, name_winner
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
+from storage.receipts.inbox import is_outage
 from storage.runs.retries import Occurrence, newest_occurrence
 from storage.runs.variants import (
     Experiment,
@@ -38,10 +39,16 @@ async def name_winners(engine: Engine, *, now: Now = utc_now) -> None:
     async with reading(engine) as connection:
         tests = await undecided(connection)
     for test in tests:
-        spec = CampaignSpec.from_json(test.spec)
-        lasts = spec.test_lasts
-        if lasts is not None and test.launched_at + lasts <= moment:
-            await _end(engine, test, spec, moment)
+        try:
+            spec = CampaignSpec.from_json(test.spec)
+            lasts = spec.test_lasts
+            if lasts is not None and test.launched_at + lasts <= moment:
+                await _end(engine, test, spec, moment)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            ids = {"action": "winner_failed", "run": test.run_id}
+            logger.exception("The winner of run %d cannot be named.", test.run_id, extra=ids)
 
 
 async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, now: datetime) -> None:

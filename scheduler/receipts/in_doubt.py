@@ -14,6 +14,7 @@ from providers.adapter import Absent, Call, Doubt, Found, Unseen
 from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import NO_RUN
 from storage.database.engine import Engine, reading, writing
+from storage.receipts.inbox import is_outage
 from storage.receipts.receipts import (
     DoubtRow,
     adopt_message,
@@ -55,7 +56,20 @@ async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int
                 extra={"action": "lookup_failed", "lane": lane.name, "job": doubt.job_id},
             )
             failures += 1
+        except Exception as error:
+            if is_outage(error):
+                raise
+            _log_fault(lane, doubt, error)
+            failures += 1
     return resolved
+
+
+def _log_fault(lane: Lane, doubt: DoubtRow, error: Exception) -> None:
+    """A fault of ours concerns this message alone, and is as well met again later."""
+    now = lane.now()
+    lane.look_after[_key(doubt)] = now + (now - doubt.asked_from)
+    ids = {"action": "lookup_failed", "lane": lane.name, "job": doubt.job_id}
+    logger.error("The adapter failed over a message in doubt.", exc_info=error, extra=ids)
 
 
 async def _next_doubts(engine: Engine, lane: Lane) -> list[DoubtRow]:

@@ -16,6 +16,7 @@ from typing import Final
 
 import orjson
 
+from campaigns.errors import DrumbeatError
 from campaigns.time.clock import Now, utc_now
 from providers.events import WebhookRequest
 from scheduler.receipts.provider_signals import heed_failures, heed_news
@@ -80,11 +81,16 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
 
 
 async def _listeners(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, Listener]:
+    """Those of the accounts that can be listened to; what is told of another waits until it can."""
+    listeners = {}
     async with reading(engine) as connection:
-        return {
-            name: Listener(account, await prices_at(connection, account.settings))
-            for name, account in accounts.items()
-        }
+        for name, account in accounts.items():
+            try:
+                listeners[name] = Listener(account, await prices_at(connection, account.settings))
+            except DrumbeatError as error:
+                ids = {"action": "inbox_failed", "account": name}
+                logger.error("Webhooks of %s cannot be taken up: %s", name, error, extra=ids)
+    return listeners
 
 
 async def keep_taking_up(
@@ -208,6 +214,13 @@ async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: date
     async with reading(engine) as connection:
         late = await matched_late(connection)
     for account, message_ids in late.items():
-        if account in accounts:
+        if account not in accounts:
+            continue
+        try:
             async with writing(engine) as connection:
                 await apply_unmatched(connection, account, message_ids, now)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            ids = {"action": "inbox_failed", "account": account}
+            logger.exception("Reports of %s kept for later cannot be applied.", account, extra=ids)

@@ -3,10 +3,11 @@ number or the campaign; a template that was stopped or is back; an account that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from campaigns.message.content_spec import ContentSpec
 from campaigns.outcomes import FailureKind
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState, RunState
@@ -17,10 +18,12 @@ from storage.receipts.failures import newly_failed
 from storage.receipts.inbox import News
 from storage.runs.control import resume_run
 from storage.runs.runs import open_runs, pause_run, run_spec
-from storage.sending.lanes import pause_lane
+from storage.sending.lanes import pause_lane, resume_lane
 from storage.sending.optouts import Word, add_words
 
 TEMPLATE_STOPPED: Final = "template_stopped"
+ACCOUNT_STOPPED: Final = "account_stopped"
+ACCOUNT_RESTRICTED: Final = "account_restricted"
 
 
 async def heed_failures(
@@ -42,43 +45,93 @@ async def heed_failures(
             case FailureKind.CAMPAIGN:
                 await pause_run(connection, failure.run_id, said, now)
             case FailureKind.LANE:
-                await pause_lane(connection, failure.lane, said, None)
+                await pause_lane(connection, failure.lane, said, None, stays=True)
             case _:
                 pass
 
 
 async def heed_news(connection: Connection, account: Account, news: Sequence[News], now: datetime) -> None:
     """Pause what may not be sent now, and go on with what may again."""
-    for item in news:
+    for item in sorted(news, key=lambda item: item.at):
         match item.effect:
             case Effect.TEMPLATE_STOPPED:
-                await _pause_template(connection, account, item, now)
+                await _pause_runs(connection, account, f"{_template(item)}({item.text})", _sends(item), now)
             case Effect.TEMPLATE_BACK:
-                await _resume_template(connection, account, item.subject, now)
+                await _resume_runs(connection, account, _template(item), _sends(item), now)
             case Effect.ACCOUNT_STOPPED:
-                for sender in account.settings.senders:
-                    lane = f"{account.name}/{sender.name}"
-                    await pause_lane(connection, lane, f"{item.kind}: {item.subject}", None)
+                reason = f"{ACCOUNT_STOPPED}: {item.subject} ({item.text})"
+                for lane in _lanes(account):
+                    await pause_lane(connection, lane, reason, None, stays=True)
+            case Effect.ACCOUNT_BACK:
+                for lane in _lanes(account):
+                    await resume_lane(connection, lane, f"{ACCOUNT_STOPPED}: ")
+            case Effect.TEMPLATES_RESTRICTED:
+                reason = f"{ACCOUNT_RESTRICTED}: no templates ({item.text})"
+                await _pause_runs(connection, account, reason, _sends_templates, now)
+            case Effect.FREE_FORM_RESTRICTED:
+                reason = f"{ACCOUNT_RESTRICTED}: templates only ({item.text})"
+                await _pause_runs(connection, account, reason, _sends_free_form, now)
 
 
-async def _pause_template(connection: Connection, account: Account, item: News, now: datetime) -> None:
-    reason = f"{TEMPLATE_STOPPED}: {item.subject} ({item.text})"
-    for run_id in await _runs_with(connection, account, item.subject, RunState.RUNNING):
+def _lanes(account: Account) -> list[str]:
+    return [f"{account.name}/{sender.name}" for sender in account.settings.senders]
+
+
+def _template(item: News) -> str:
+    """How the reason of a pause begins that the template's event makes or ends."""
+    return f"{TEMPLATE_STOPPED}: {item.subject} " + (
+        f"{_same_language(item.language)} " if item.language else ""
+    )
+
+
+def _sends(item: News) -> Callable[[ContentSpec], bool]:
+    """Whether a message is made from the event's template, in its language."""
+    language = _same_language(item.language)
+
+    def sends(content: ContentSpec) -> bool:
+        template = content.template
+        if template is None or template.name != item.subject:
+            return False
+        return item.language is None or _same_language(template.language) == language
+
+    return sends
+
+
+def _same_language(language: str | None) -> str:
+    """`en-US` is `en_US`."""
+    return (language or "").replace("-", "_").casefold()
+
+
+def _sends_templates(content: ContentSpec) -> bool:
+    return content.template is not None
+
+
+def _sends_free_form(content: ContentSpec) -> bool:
+    return content.free_form is not None
+
+
+async def _pause_runs(
+    connection: Connection, account: Account, reason: str, sends: Callable[[ContentSpec], bool], now: datetime
+) -> None:
+    for run_id in await _runs_that_send(connection, account, sends, RunState.RUNNING):
         await pause_run(connection, run_id, reason, now)
 
 
-async def _resume_template(connection: Connection, account: Account, template: str, now: datetime) -> None:
-    for run_id in await _runs_with(connection, account, template, RunState.PAUSED):
-        await resume_run(connection, run_id, f"{TEMPLATE_STOPPED}: {template} ", now)
+async def _resume_runs(
+    connection: Connection, account: Account, reason: str, sends: Callable[[ContentSpec], bool], now: datetime
+) -> None:
+    for run_id in await _runs_that_send(connection, account, sends, RunState.PAUSED):
+        await resume_run(connection, run_id, reason, now)
 
 
-async def _runs_with(connection: Connection, account: Account, template: str, state: RunState) -> list[int]:
-    """The runs in that state that send the template through the account."""
+async def _runs_that_send(
+    connection: Connection, account: Account, sends: Callable[[ContentSpec], bool], state: RunState
+) -> list[int]:
+    """The account's runs in that state of which a message is one that `sends` names."""
     found = []
     for run in await open_runs(connection):
         if run.state is state:
             spec = CampaignSpec.from_json(await run_spec(connection, run.id))
-            names = {content.template.name for content in spec.contents.values() if content.template}
-            if spec.provider == account.name and template in names:
+            if spec.provider == account.name and any(map(sends, spec.contents.values())):
                 found.append(run.id)
     return found

@@ -16,6 +16,7 @@ from providers.settings import AccountSettings
 from scheduler.receipts.provider_signals import heed_failures
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, reading, writing
+from storage.receipts.inbox import is_outage
 from storage.receipts.receipts import Awaited, due_receipts, plan_next_polls
 from storage.receipts.statuses import Reached, apply_reports, settle_reached
 
@@ -78,12 +79,16 @@ async def reconcile_quietly(engine: Engine, lane: Lane, stop: asyncio.Event) -> 
         moved = await reconcile(engine, lane, stop=stop)
         lane.unasked = 0
         return moved
-    except DrumbeatError as error:
+    except Exception as error:
+        if is_outage(error):
+            raise
         lane.unasked += 1
         lane.ask_after = time.monotonic() + retry_delay(lane.unasked, None, _jitter).total_seconds()
-        logger.warning(
-            "Receipts could not be fetched: %s", error, extra={"action": "poll_failed", "lane": lane.name}
-        )
+        ids = {"action": "poll_failed", "lane": lane.name}
+        if isinstance(error, DrumbeatError):
+            logger.warning("Receipts could not be fetched: %s", error, extra=ids)
+        else:
+            logger.error("The adapter failed over receipts.", exc_info=error, extra=ids)
         return 0
 
 

@@ -134,6 +134,7 @@ def _news(event: Notice, received_at: datetime) -> News:
         clean(event.text, LONGEST_TEXT),
         at,
         event.effect,
+        event.language and clean(event.language, LONGEST_NAME),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,6 +23,8 @@ LEASE = timedelta(seconds=30)
 """How long a lane stays its holder's without a word from it."""
 
 
+UNANSWERED: Final = 5
+"""Calls in a row without an answer that can be trusted, after which the lane rests: each leaves a message in doubt."""
 CALLS: Final = 480
 """Calls under way at once from this process to an account: fewer than there are connections, and no more than a crash
 may leave in doubt. At 0.3 seconds each they come to more messages per second than a core sends."""
@@ -102,15 +104,24 @@ class Lane:
     """Calls in a row that did not reach the provider or were throttled: the back-off doubles with each."""
     unanswered: int = 0
     """Calls in a row that left without an answer to be trusted."""
+    refusals: int = 0
+    """Shifts in a row in which the sender was refused and no message taken, as `lanes.refusals` keeps it."""
     well_until: float = 0.0
     """Until when, by the monotonic clock, its sender need not be asked about."""
     ask_after: float = 0.0
     """Until when, by the monotonic clock, no receipts are asked for: the last `unasked` passes failed."""
     unasked: int = 0
+    ask_windows_after: float = 0.0
+    """Until when, by the monotonic clock, no windows are asked for: the last `untold` passes failed."""
+    untold: int = 0
     looked_up_to: int = 0
     """The job in doubt that the last pass ended with: the next goes on from there."""
     look_after: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """Until when a message in doubt that was not seen need not be looked up: by job and attempt."""
+    proven: dict[int, set[tuple[str, str | None]]] = field(default_factory=dict)
+    """Of each run, the forms and variants of messages that the provider is known to take."""
+    on_trial: set[int] = field(default_factory=set)
+    """Runs of which nothing more goes until a call under way has been answered."""
     now: Now = utc_now
     observe: Observe = ignore
 
@@ -121,6 +132,16 @@ class Lane:
     @property
     def http(self) -> Http:
         return self.account.http
+
+    @property
+    def probes(self) -> bool:
+        """Whether one message alone must show that the lane sends again, before others follow it."""
+        return self.refusals > 0 or self.unanswered >= UNANSWERED
+
+    def forget_runs(self, opened: Collection[int]) -> None:
+        """Drop what is known of runs that have ended."""
+        self.pacer.forget(opened)
+        self.proven = {run_id: kinds for run_id, kinds in self.proven.items() if run_id in opened}
 
     def prime(self, last_sent_at: datetime | None) -> float:
         """Start the lane's limits where the last send left them; how many seconds ago that was."""

@@ -207,6 +207,14 @@ class Pacer:
         return max(1, min(LARGEST_SLICE, math.floor(min(paces) * SLICE))) if paces else LARGEST_SLICE
 
     @property
+    def pace(self) -> float:
+        """Messages a second that it lets go at most, whichever runs they are of; infinite where nothing limits them."""
+        paces = [bucket.per_second for bucket in self._shared]
+        paces += [self.slots.per_second] if self.slots else []
+        own = [min([bucket.per_second for bucket in run], default=math.inf) for run in self._runs.values()]
+        return min([*paces, max(own, default=math.inf)])
+
+    @property
     def reach(self) -> timedelta:
         """How long after its beginning a slice's last call may begin."""
         return timedelta(seconds=IN_LINE) + (AHEAD + LATE if self.slots else timedelta())

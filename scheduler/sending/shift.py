@@ -21,15 +21,24 @@ from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowled
 from providers.adapter import Balance
 from providers.http.client import Answer, NotSent
 from providers.http.transport import TOO_LATE
+from scheduler.sending.first_refusals import note_result
 from scheduler.sending.instrumentation import CallEnded
-from scheduler.sending.lanes import LEASE, Lane
+from scheduler.sending.lanes import LEASE, UNANSWERED, Lane
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
 from scheduler.sending.slicing import Ended, PlannedCall, Slice, open_slice, store_ended
 from storage.database.engine import Connection, Engine, writing
 from storage.receipts.notices import keep_balance
 from storage.receipts.receipts import mark_orphans
-from storage.sending.lanes import LaneLost, note_last_call, pause_lane, read_lanes, release_lane, take_lane
+from storage.sending.lanes import (
+    LaneLost,
+    Pause,
+    note_last_call,
+    pause_lane,
+    read_lanes,
+    release_lane,
+    take_lane,
+)
 from storage.sending.outcomes import Outcome
 
 logger = logging.getLogger(__name__)
@@ -40,8 +49,10 @@ TRUSTED_LEASE: Final = 0.9 * LEASE.total_seconds()
 leave."""
 LONGEST_REST: Final = 1.0
 """Seconds; after them a shift looks again what may be sent: another campaign may have begun meanwhile."""
-UNANSWERED: Final = 5
-"""Calls in a row without an answer that can be trusted, after which the lane rests: each leaves a message in doubt."""
+PROBE_AGAIN: Final = timedelta(minutes=5)
+"""How long a sender rests that was refused a second time."""
+MOST_REFUSALS: Final = 3
+"""Refusals of the sender in a row after which only a person ends the pause."""
 FAST: Final = 5
 """Messages to a slice from which on the next slice is opened while this one is sent."""
 HAND_OVER_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
@@ -84,6 +95,7 @@ class Shift:
         self.paused = False
         self.halted = False
         self.backed_off = False
+        self.refused = False
 
     async def run(self) -> float:
         """Drain the lane; seconds until it is worth starting again (0: as soon as something is due)."""
@@ -116,6 +128,8 @@ class Shift:
             )
         self.epoch = epoch
         self.paused = row.paused(now)
+        self.lane.refusals = row.refusals
+        self.lane.on_trial.clear()
         self.held_until = asked_at + TRUSTED_LEASE
         self.idle = self.lane.prime(row.last_sent_at)
         return True
@@ -148,7 +162,9 @@ class Shift:
                     self.opening = asyncio.create_task(self._open_ahead())
             if self.opening is not None:
                 continue
-            if piece.met:
+            if self.lane.probes and self.in_flight:
+                await asyncio.wait(self.in_flight)
+            elif piece.met:
                 await self._rest(self._ready_in(piece.runs))
             elif piece.blocked:
                 await self._rest(self._ready_in(piece.blocked))
@@ -165,7 +181,7 @@ class Shift:
         opening, self.opening = self.opening, None
         piece = await (opening or self._open())
         self.plans.keep(piece.opened)
-        self.lane.pacer.forget(piece.opened)
+        self.lane.forget_runs(piece.opened)
         return piece
 
     def _opens_next_after(self, piece: Slice) -> int | None:
@@ -173,7 +189,7 @@ class Shift:
         stand still for the transaction; else, None, when all have been set off."""
         runs = {call.run_id for call in piece.calls}
         sizes = [self.lane.pacer.slice_size(run_id) for run_id in runs]
-        fast = min(sizes, default=0) >= FAST and self.lane.pacer.slots is None
+        fast = min(sizes, default=0) >= FAST and self.lane.pacer.slots is None and not self.lane.probes
         return (len(piece.calls) + 1) // 2 if fast else None
 
     async def _open_ahead(self) -> Slice:
@@ -276,8 +292,10 @@ class Shift:
         request_id: str | None,
     ) -> None:
         now = self.lane.now()
+        self.lane.on_trial.discard(planned.run_id)
         for intent, result in zip(planned.intents, results, strict=True):
-            ack = acknowledge(result, intent.job.attempts + 1, now, self.jitter)
+            proven = note_result(self.lane, planned.run_id, intent, result)
+            ack = acknowledge(result, intent.job.attempts + 1, now, self.jitter, proven=proven)
             self.ended.outcomes.append(Outcome(intent, result, ack, now, status, request_id, latency_ms))
             if isinstance(result, Refused):
                 ids = {"action": "message_refused", "job": intent.job.id, "kind": result.kind.value}
@@ -291,6 +309,7 @@ class Shift:
         match result:
             case Accepted():
                 self.lane.failures = self.lane.unanswered = 0
+                self._take_refusals_back()
             case Refused(kind=FailureKind.UNKNOWN):
                 self.lane.unanswered += 1
                 if self.lane.unanswered >= UNANSWERED:
@@ -298,7 +317,7 @@ class Shift:
             case Refused(kind=FailureKind.NOT_SENT | FailureKind.THROTTLED):
                 self._halt(_said(result), self.lane.now() + self._back_off(result.retry_after))
             case Refused(kind=FailureKind.LANE):
-                self._halt(_said(result), None)
+                self._refuse_sender(_said(result))
             case Refused(kind=FailureKind.CAMPAIGN):
                 self.halted = True
                 self.ended.run_pauses.setdefault(run_id, _said(result))
@@ -306,12 +325,29 @@ class Shift:
             case _:
                 pass
 
-    def _halt(self, reason: str, until: datetime | None) -> None:
+    def _refuse_sender(self, reason: str) -> None:
+        """The sender cannot send, all calls of a shift that meet it are one refusal. At first its own state shows when
+        it can again; a sender that is refused though it seems well is tried once more later, then left to a person."""
+        if not self.refused:
+            self.refused = True
+            self.lane.refusals += 1
+            self.ended.refusals = self.lane.refusals
+        if self.lane.refusals >= MOST_REFUSALS:
+            advice = "mend the sender, then go on with `drumbeat campaign resume`"
+            self._halt(f"{reason} ({self.lane.refusals} times in a row: {advice})", None, stays=True)
+        else:
+            self._halt(reason, None if self.lane.refusals == 1 else self.lane.now() + PROBE_AGAIN)
+
+    def _take_refusals_back(self) -> None:
+        if self.lane.refusals and not self.refused:
+            self.lane.refusals = self.ended.refusals = 0
+
+    def _halt(self, reason: str, until: datetime | None, *, stays: bool = False) -> None:
         if not self.halted:
             logger.info("The lane is paused: %s", reason, extra={"action": "lane_paused"})
         self.halted = True
         self.lane.well_until = 0.0
-        self.ended.pause_lane(reason, until)
+        self.ended.pause_lane(Pause(reason, until, stays))
 
     def _back_off(self, asked: float | None) -> timedelta:
         """How long the lane rests. All calls of a shift that meet the same outage are one failure."""

@@ -19,6 +19,7 @@ from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import JobState, RunState
 from providers.adapter import Call
 from scheduler.sending.facts import FRESH, Claim, Known, gather, lock_shared
+from scheduler.sending.first_refusals import FEW, Trial
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
@@ -39,7 +40,7 @@ from storage.sending.intents import (
     put_aside,
     withdraw_intents,
 )
-from storage.sending.lanes import hold_lane, note_sends, pause_lane
+from storage.sending.lanes import Pause, hold_lane, note_refusals, note_sends, pause_lane
 from storage.sending.optouts import Word, add_words
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.sending.tier_and_ramp import slide_count
@@ -70,7 +71,9 @@ class Ended:
     outcomes: list[Outcome] = field(default_factory=list)
     withdrawn: list[Intent] = field(default_factory=list)
     """Intents whose calls were never made: the lane stopped before their turn."""
-    lane_pause: tuple[str, datetime | None] | None = None
+    lane_pause: Pause | None = None
+    refusals: int | None = None
+    """How often in a row the sender was refused, where that has changed."""
     run_pauses: dict[int, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -81,11 +84,9 @@ class Ended:
         """Those that have come to something."""
         return [*(outcome.intent for outcome in self.outcomes), *self.withdrawn]
 
-    def pause_lane(self, reason: str, until: datetime | None) -> None:
-        """Of several waits the longest holds; whether the sender is well is asked again after it."""
-        held = self.lane_pause
-        if held is None or (until is not None and (held[1] is None or until > held[1])):
-            self.lane_pause = (reason, until)
+    def pause_lane(self, pause: Pause) -> None:
+        if pause.outlasts(self.lane_pause):
+            self.lane_pause = pause
 
     def joined(self, later: Ended) -> Ended:
         """This and what ended later, together."""
@@ -93,10 +94,11 @@ class Ended:
             self.outcomes + later.outcomes,
             self.withdrawn + later.withdrawn,
             self.lane_pause,
+            self.refusals if later.refusals is None else later.refusals,
             {**later.run_pauses, **self.run_pauses},
         )
         if later.lane_pause is not None:
-            whole.pause_lane(*later.lane_pause)
+            whole.pause_lane(later.lane_pause)
         return whole
 
 
@@ -152,8 +154,11 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
     await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
     await withdraw_intents(connection, ended.withdrawn, now)
     await note_begun(connection, ended.outcomes)
+    if ended.refusals is not None:
+        await note_refusals(connection, lane.name, ended.refusals)
     if ended.lane_pause is not None:
-        await pause_lane(connection, lane.name, *ended.lane_pause)
+        reason, until, stays = ended.lane_pause
+        await pause_lane(connection, lane.name, reason, until, stays=stays)
     for run_id, reason in ended.run_pauses.items():
         await pause_run(connection, run_id, reason, now)
 
@@ -206,15 +211,19 @@ async def _claim(
     claims: list[Claim] = []
     blocked: list[int] = []
     taken: set[str] = set()
+    most = 1 if lane.probes else lane.pacer.slice_size()
     for run in lane.pacer.in_turn(running):
         plan = await plans.of(connection, run.id)
         lane.pacer.admit(run.id, plan.gap, plan.rate, idle, plan.jitter)
+        if run.id in lane.on_trial:
+            continue
         if lane.pacer.ready_in(run.id) > SLICE:
             blocked.append(run.id)
             continue
         waits = plan.split is not None and plan.split.has_rest
         experiment = await running_experiment(connection, run.campaign_id, run.id) if waits else None
-        limit = min(lane.pacer.slice_size(run.id), lane.pacer.slice_size() - len(taken))
+        limit = min(lane.pacer.slice_size(run.id), most - len(taken))
+        limit = limit if run.id in lane.proven else min(limit, FEW)
         due = await claim_due(connection, run.id, lane.name, now, limit) if limit > 0 else []
         fresh = tuple(job for job in due if job.phone not in taken)
         taken.update(job.phone for job in fresh)
@@ -251,11 +260,12 @@ async def _prepare(
     waited for room find it, there may be `freed` room for others."""
     asides: list[Aside] = []
     sends: list[Sending] = []
+    trial = Trial(connection, known.lane, claim.run, known.now)
     for job in claim.jobs:
         decided = _decide(claim, job, known)
         if isinstance(decided, Aside):
             asides.append(decided)
-        else:
+        elif await trial.admits(decided.content.type.value, claim.variant_of(job)):
             known.take(claim, job, decided.most)
             sends.append(decided)
     capabilities = known.lane.adapter.capabilities

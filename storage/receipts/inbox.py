@@ -71,6 +71,8 @@ class News:
     at: datetime
     effect: str | None = field(default=None, compare=False)
     """What it means for sending; it is acted upon and not stored."""
+    language: str | None = field(default=None, compare=False)
+    """Of the template that it is about; None: all of its languages."""
 
 
 def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -> None:

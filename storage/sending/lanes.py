@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +34,23 @@ class LaneLost(Exception):
     """Another holder took the lane; nothing of this transaction may stay."""
 
 
+class Pause(NamedTuple):
+    """Why a lane sends nothing, and until when."""
+
+    reason: str
+    until: datetime | None
+    """None: until its sender is found well, or a person resumes it."""
+    stays: bool = False
+    """Without an end, and the sender's own state does not show what is wrong: only a person ends it, or the provider's
+    notice that it is over."""
+
+    def outlasts(self, other: Pause | None) -> bool:
+        """Of several pauses the longest holds; whether the sender is well is asked again after one with an end."""
+        if other is None or other.stays or self.stays:
+            return other is None or not other.stays
+        return self.until is not None and (other.until is None or self.until > other.until)
+
+
 @dataclass(frozen=True, slots=True)
 class LaneRow:
     name: str
@@ -41,6 +58,8 @@ class LaneRow:
     paused_reason: str | None
     paused_until: datetime | None
     last_sent_at: datetime | None
+    refusals: int = 0
+    pause_stays: bool = False
 
     def paused(self, now: datetime) -> bool:
         return self.paused_reason is not None and (self.paused_until is None or self.paused_until > now)
@@ -61,6 +80,8 @@ async def read_lanes(connection: AsyncConnection) -> dict[str, LaneRow]:
         lanes.c.paused_reason,
         lanes.c.paused_until,
         lanes.c.last_sent_at,
+        lanes.c.refusals,
+        lanes.c.pause_stays,
     )
     found = (await connection.execute(select(*columns))).all()
     return {row.name: LaneRow(*row) for row in found}
@@ -168,17 +189,46 @@ async def release_lane(connection: AsyncConnection, name: str, epoch: int) -> No
 
 
 async def pause_lane(
-    connection: AsyncConnection, name: str, reason: str, until: datetime | None, *, holder: str | None = None
+    connection: AsyncConnection,
+    name: str,
+    reason: str,
+    until: datetime | None,
+    *,
+    stays: bool = False,
+    holder: str | None = None,
 ) -> None:
-    """Nothing is sent on the lane until `until`, or with None until its sender is well again. `holder`: who says so,
-    and is not heard where another has the lane meanwhile."""
+    """Nothing is sent on the lane until `until`, or with None until its sender is well again; see `Pause.stays`.
+
+    A pause that stays is replaced by no other. `holder`: who says so, and is not heard where another has the lane
+    meanwhile."""
     paused = update(lanes).where(lanes.c.name == name)
+    if not stays:
+        paused = paused.where(~lanes.c.pause_stays)
     if holder is not None:
         paused = paused.where(or_(lanes.c.holder.is_(None), lanes.c.holder == holder))
-    await connection.execute(paused.values(paused_reason=reason, paused_until=until))
+    await connection.execute(paused.values(paused_reason=reason, paused_until=until, pause_stays=stays))
 
 
-async def resume_lane(connection: AsyncConnection, name: str) -> None:
-    """The sender is well again. A pause that has its own end is left alone."""
-    unwell = update(lanes).where(lanes.c.name == name, lanes.c.paused_until.is_(None))
+async def note_refusals(connection: AsyncConnection, name: str, refusals: int) -> None:
+    """How often in a row the lane's sender was refused by now."""
+    await connection.execute(update(lanes).where(lanes.c.name == name).values(refusals=refusals))
+
+
+async def sender_ails(connection: AsyncConnection, name: str, problem: str) -> None:
+    """The sender's own state shows what is wrong, so its being well again ends the lane's pause."""
+    ailing = {"paused_reason": problem, "paused_until": None, "pause_stays": False}
+    await connection.execute(update(lanes).where(lanes.c.name == name).values(**ailing))
+
+
+async def sender_recovered(connection: AsyncConnection, name: str) -> None:
+    """The sender is well again. A pause that has its own end is left alone, and one that stays."""
+    unwell = update(lanes).where(lanes.c.name == name, lanes.c.paused_until.is_(None), ~lanes.c.pause_stays)
     await connection.execute(unwell.values(paused_reason=None))
+
+
+async def resume_lane(connection: AsyncConnection, name: str, reason: str = "") -> None:
+    """A person says so, or the provider, of a pause whose reason begins so. One that has its own end is left alone."""
+    endless = update(lanes).where(lanes.c.name == name, lanes.c.paused_until.is_(None))
+    if reason:
+        endless = endless.where(lanes.c.paused_reason.startswith(reason, autoescape=True))
+    await connection.execute(endless.values(paused_reason=None, pause_stays=False))

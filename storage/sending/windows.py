@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.states import JobState
+from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import is_sqlite
-from storage.tables import jobs, windows
+from storage.tables import jobs, runs, windows
 
 INBOUND: Final = "inbound"
 """The person wrote or called."""
 PROVIDER: Final = "provider"
 """The provider said so."""
+UNKNOWN: Final = "window_unknown"
+"""`held_by` of a message that waits until the provider has been asked."""
 UNANSWERED: Final = "unanswered"
 """The provider was asked and did not tell: closed, for all we know."""
 
@@ -97,18 +99,39 @@ async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening
     )
 
 
-async def unknown_windows(connection: AsyncConnection, lane: str, most: int) -> list[str]:
-    """People for whom a message waits until the provider has told whether their window is open."""
-    held = _held(lane, "window_unknown").with_only_columns(jobs.c.phone).distinct().limit(most)
-    return list((await connection.execute(held)).scalars())
+async def unknown_windows(
+    connection: AsyncConnection, lane: str, known_since: datetime, now: datetime, most: int
+) -> list[str]:
+    """The next people for whom a message of a running run waits until the provider has told whether their window is
+    open, and of whom nothing is known that is fresh: not since `known_since`."""
+    held = _held(lane, UNKNOWN).where(_is_running(), ~_is_known(known_since, now))
+    people = held.with_only_columns(jobs.c.phone).group_by(jobs.c.phone).order_by(func.min(jobs.c.id))
+    return list((await connection.execute(people.limit(most))).scalars())
+
+
+async def count_answered(
+    connection: AsyncConnection, lane: str, known_since: datetime, now: datetime
+) -> tuple[int, int]:
+    """How many messages of running runs are held for an answer that has come, and how many of them nothing has woken:
+    they were put aside while it came."""
+    held = _held(lane, UNKNOWN).where(_is_running(), _is_known(known_since, now))
+    asleep = func.count().filter(jobs.c.due_at > now)
+    count, sleeping = (await connection.execute(held.with_only_columns(func.count(), asleep))).one()
+    return count, sleeping
 
 
 async def any_unknown_window(connection: AsyncConnection, lanes: Iterable[str]) -> bool:
-    """Whether a message on one of the lanes waits for the provider's word about a window."""
+    """Whether a message of a running run on one of the lanes waits for the provider's word about a window."""
     for lane in lanes:
-        if (await connection.execute(_held(lane, "window_unknown").limit(1))).first() is not None:
+        held = _held(lane, UNKNOWN).where(_is_running()).limit(1)
+        if (await connection.execute(held)).first() is not None:
             return True
     return False
+
+
+async def wake_answered(connection: AsyncConnection, lane: str, known_since: datetime, now: datetime) -> None:
+    """What is held for an answer that has come is decided again now."""
+    await _wake(connection, _held(lane, UNKNOWN).where(jobs.c.due_at > now, _is_known(known_since, now)), now)
 
 
 async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, str]], now: datetime) -> None:
@@ -117,20 +140,35 @@ async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, 
     for lane, phone in people:
         phones.setdefault(lane, set()).add(phone)
     for lane, theirs in sorted(phones.items()):
-        for held_by in ("window", "window_unknown"):
-            waiting = (
-                _held(lane, held_by).where(jobs.c.phone.in_(theirs)).order_by(jobs.c.id).with_for_update()
-            )
-            ids = list((await connection.execute(waiting)).scalars())
-            if ids:
-                await connection.execute(
-                    update(jobs)
-                    .where(jobs.c.id.in_(ids), jobs.c.state == JobState.PENDING.value)
-                    .values(due_at=now, updated_at=now)
-                )
+        for held_by in ("window", UNKNOWN):
+            await _wake(connection, _held(lane, held_by).where(jobs.c.phone.in_(theirs)), now)
+
+
+async def _wake(connection: AsyncConnection, waiting: Select[int], now: datetime) -> None:
+    ids = list((await connection.execute(waiting.order_by(jobs.c.id).with_for_update())).scalars())
+    if ids:
+        await connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(ids), jobs.c.state == JobState.PENDING.value)
+            .values(due_at=now, updated_at=now)
+        )
 
 
 def _held(lane: str, held_by: str) -> Select[int]:
     # Written out, so that the planner sees that the partial index holds them.
     rule: ColumnElement[str] = literal_column(f"'{held_by}'")
     return select(jobs.c.id).where(jobs.c.held_by == rule, jobs.c.lane == lane)
+
+
+def _is_running() -> ColumnElement[bool]:
+    return select(runs.c.id).where(runs.c.id == jobs.c.run_id, runs.c.state == RunState.RUNNING).exists()
+
+
+def _is_known(since: datetime, now: datetime) -> ColumnElement[bool]:
+    """Whether the person's window is open, or was lately found closed."""
+    told = select(windows.c.phone).where(
+        windows.c.phone == jobs.c.phone,
+        windows.c.lane == jobs.c.lane,
+        or_(windows.c.open_until > now, windows.c.updated_at > since),
+    )
+    return told.exists()

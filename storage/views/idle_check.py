@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.sending.intents import OPEN
-from storage.sending.lanes import read_lanes
+from storage.sending.lanes import LaneRow, read_lanes
 from storage.sending.windows import any_unknown_window
 from storage.tables import jobs, runs
 
@@ -48,11 +48,15 @@ async def look_ahead(connection: AsyncConnection, served: Collection[str], now: 
     return Outlook(
         sendable=any(moment <= now for moment in moments)
         or await _any_sending(connection, served)
-        or await any_unknown_window(connection, served),
+        or await any_unknown_window(connection, _at_work(lanes, served, now)),
         retry_at=min(moments, default=None),
         doubtful=await _count(connection, JobState.IN_DOUBT),
         awaiting=await _count(connection, *AWAITING_RECEIPT),
     )
+
+
+def _at_work(lanes: Mapping[str, LaneRow], served: Collection[str], now: datetime) -> list[str]:
+    return [name for name in served if name in lanes and not lanes[name].paused(now)]
 
 
 @dataclass(frozen=True, slots=True)

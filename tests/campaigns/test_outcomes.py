@@ -14,6 +14,7 @@ from campaigns.outcomes import (
     AS_TEMPLATE,
     FIRST_RETRY,
     LONGEST_RETRY,
+    PASSING_ATTEMPTS,
     Accepted,
     FailureKind,
     Refused,
@@ -32,6 +33,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (FailureKind.THROTTLED, JobState.PENDING, "retry"),
         (FailureKind.UNKNOWN, JobState.IN_DOUBT, None),
         (FailureKind.RECIPIENT, JobState.FAILED, None),
+        (FailureKind.MESSAGE, JobState.FAILED, None),
         (FailureKind.OPTED_OUT, JobState.FAILED, None),
         (FailureKind.USE_TEMPLATE, JobState.PENDING, AS_TEMPLATE),
         (FailureKind.PAIR, JobState.PENDING, "pair_limit"),
@@ -49,7 +51,16 @@ def test_each_kind_of_failure(kind: FailureKind, state: JobState, held_by: str |
 
 
 def test_every_kind_has_a_row_above() -> None:
-    assert len(FailureKind) == 12
+    assert len(FailureKind) == 13
+
+
+@pytest.mark.parametrize("attempt", [1, PASSING_ATTEMPTS, 50])
+@pytest.mark.parametrize("kind", [FailureKind.MESSAGE, FailureKind.PASSING])
+def test_nobody_is_failed_for_a_message_whose_like_was_never_taken(kind: FailureKind, attempt: int) -> None:
+    ack = acknowledge(Refused(kind, "132012"), attempt, NOW, random.Random(1), proven=False)
+    assert ack.state is JobState.PENDING
+    assert ack.due_at is not None
+    assert ack.due_at > NOW
 
 
 def test_what_may_pass_is_tried_three_times_and_later_each_time() -> None:

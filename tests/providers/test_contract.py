@@ -130,7 +130,12 @@ def test_no_answer_breaks_it_and_a_success_is_never_a_permanent_refusal(table: T
     for result in results:
         assert isinstance(result, Accepted | Refused)
         if isinstance(result, Refused) and 200 <= status < 300:
-            assert result.kind not in (FailureKind.RECIPIENT, FailureKind.SPLIT, FailureKind.NOT_SENT)
+            assert result.kind not in (
+                FailureKind.RECIPIENT,
+                FailureKind.MESSAGE,
+                FailureKind.SPLIT,
+                FailureKind.NOT_SENT,
+            )
 
 
 @EVERY

@@ -88,9 +88,8 @@ def _event(said: Mapping[str, Any]) -> Event:
             said["stop"] if "stop" in said else said["start"], action, "marketing", at, "the word STOP"
         )
     if "notice" in said:
-        return Notice(
-            "template_status", said.get("subject", "spring"), said["notice"], at, said.get("effect")
-        )
+        subject, effect, language = said.get("subject", "spring"), said.get("effect"), said.get("language")
+        return Notice("template_status", subject, said["notice"], at, effect, language)
     return Report(
         said["id"],
         said["status"],

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from campaigns.errors import AccountError, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType, Template
 from campaigns.states import JobState
-from providers.adapter import Absent, Doubt, Found, Lookup
+from providers.adapter import Absent, Doubt, Found, Lookup, Unseen
 from providers.bird.adapter import Bird, BirdAccount
 from providers.events import Report, WebhookRequest
 from providers.http.client import Http
@@ -145,7 +145,26 @@ async def test_the_same_job_s_other_form_and_another_job_s_message_are_not_it():
     found = await looked_up(provider, content=form)
     assert isinstance(found, Found)
     assert found.report.message_id == "t"
-    assert await looked_up(provider, known_ids=frozenset({"old", "new"})) == Absent()
+    assert await looked_up(provider, known_ids=frozenset({"old", "new"})) == Unseen()
+
+
+@pytest.mark.parametrize(
+    ("changes", "lookup"),
+    [
+        ({"reference": None}, Unseen()),
+        ({"reference": None, "createdAt": None}, Unseen()),
+        ({"id": None}, Unseen()),
+        ({"body": None, "template": {"projectId": "p"}}, Unseen()),
+        ({"reference": None, "createdAt": "2024-04-24T11:00:00Z"}, Absent()),
+        ({"reference": None, "direction": "incoming"}, Absent()),
+        ({"reference": "run.8"}, Absent()),
+    ],
+)
+async def test_a_message_that_may_be_ours_is_never_absent(changes: dict[str, Any], lookup: Lookup):
+    assert (
+        await looked_up(Provider(message("m-1", **{"createdAt": "2024-04-24T12:00:30Z", **changes})))
+        == lookup
+    )
 
 
 async def test_the_window_is_asked_by_the_contact_that_the_messages_name():

@@ -216,7 +216,7 @@ async def test_refusals_mean_what_they_say(emulator: Emulator, account: Account)
     assert (throttled.kind, throttled.retry_after) == (FailureKind.THROTTLED, 3.0)
     refused = await account.send("+447700900908")
     assert isinstance(refused, Refused)
-    assert (refused.kind, refused.code) == (FailureKind.RECIPIENT, "InvalidPayload")
+    assert (refused.kind, refused.code) == (FailureKind.MESSAGE, "InvalidPayload")
     assert "receiver.contacts.0.identifierValue" in refused.text
     lost = account.sender.model_copy(update={"channel_id": WORKSPACE})
     assert "knows no channel" in (await account.adapter.sender_problem(account.http, lost) or "")

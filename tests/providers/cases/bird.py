@@ -225,7 +225,7 @@ READS = [
     Reads("an answer without an id", 202, ACCEPTED | {"id": None}, NO_MESSAGE, (TO,)),
     Reads("not JSON", 202, b"<html>", NO_MESSAGE, (TO,)),
     Reads("a list", 202, [ACCEPTED], NO_MESSAGE, (TO,)),
-    refused(400, "InvalidRequest", "The request did not pass validation", FailureKind.RECIPIENT),
+    refused(400, "InvalidRequest", "The request did not pass validation", FailureKind.MESSAGE),
     refused(402, "InsufficientBalance", "Not enough balance.", FailureKind.CAMPAIGN),
     refused(404, "NotFound", "The requested resource does not exist: channel not found", FailureKind.LANE),
     refused(
@@ -245,14 +245,14 @@ READS = [
         },
         [
             Refused(
-                FailureKind.RECIPIENT,
+                FailureKind.MESSAGE,
                 "InvalidPayload",
                 "One or more fields are invalid.; receiver.contacts.0: is not a phone number; body: odd",
             )
         ],
         (TO,),
     ),
-    Reads("an error that is no JSON", 422, b"no", [Refused(FailureKind.RECIPIENT, "422", "no")], (TO,)),
+    Reads("an error that is no JSON", 422, b"no", [Refused(FailureKind.MESSAGE, "422", "no")], (TO,)),
     Reads(
         "429: not processed, by the document",
         429,

@@ -426,7 +426,7 @@ READS = [
         "the introduction's 400",
         400,
         {"error": "Invalid parameters", "message": "Parameter X is required"},
-        FailureKind.RECIPIENT,
+        FailureKind.MESSAGE,
         "400",
         "Parameter X is required",
     ),
@@ -492,7 +492,7 @@ READS += [
         (131056, FailureKind.PAIR),
         (130429, FailureKind.THROTTLED),
         (132001, FailureKind.CAMPAIGN),
-        (999_999, FailureKind.RECIPIENT),
+        (999_999, FailureKind.MESSAGE),
     )
 ]
 READS += [

@@ -177,6 +177,7 @@ HEARS = [
                 "event: PAUSED, message_template_language: en_US",
                 RECEIVED,
                 Effect.TEMPLATE_STOPPED,
+                "en_US",
             )
         ],
     ),

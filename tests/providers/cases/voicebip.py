@@ -233,7 +233,7 @@ READS = [
     refused(402, "WORKSPACE_BLOCKED", FailureKind.CAMPAIGN),
     refused(402, "INSUFFICIENT_BALANCE", FailureKind.CAMPAIGN),
     refused(402, "A_NEW_CODE", FailureKind.CAMPAIGN),
-    refused(400, "INVALID_ARGUMENT", FailureKind.RECIPIENT, "to_number is not E.164."),
+    refused(400, "INVALID_ARGUMENT", FailureKind.MESSAGE, "to_number is not E.164."),
     refused(400, "INVALID_ARGUMENT", FailureKind.LANE, "from_number is not active."),
     refused(400, "INVALID_ARGUMENT", FailureKind.CAMPAIGN, "The template has 2 parameters."),
     refused(404, "NOT_FOUND", FailureKind.LANE, "No such agent."),
@@ -245,16 +245,16 @@ READS = [
     refused(422, "UNPROCESSABLE", FailureKind.OPTED_OUT, "The recipient has opted out."),
     refused(422, "CONVERSATION_WINDOW_EXPIRED", FailureKind.USE_TEMPLATE),
     refused(400, "INVALID_ARGUMENT", FailureKind.USE_TEMPLATE, "Outside the 24-hour window; use a template."),
-    refused(422, "A_NEW_CODE", FailureKind.RECIPIENT),
+    refused(422, "A_NEW_CODE", FailureKind.MESSAGE),
     refused(405, "A_NEW_CODE", FailureKind.CAMPAIGN),
     refused(500, "INTERNAL", FailureKind.UNKNOWN),
     refused(503, "UNAVAILABLE", FailureKind.UNKNOWN),
-    reads("a refusal that is not JSON", 422, b"no", Refused(FailureKind.RECIPIENT, "422", "no")),
+    reads("a refusal that is not JSON", 422, b"no", Refused(FailureKind.MESSAGE, "422", "no")),
     reads(
         "a code of the wrong type",
         422,
         {"error_code": 7, "message": "No."},
-        Refused(FailureKind.RECIPIENT, "422", "No."),
+        Refused(FailureKind.MESSAGE, "422", "No."),
     ),
 ]
 

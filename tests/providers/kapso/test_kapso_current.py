@@ -254,7 +254,7 @@ READS = [
     _meta_error(190, 401, K.CAMPAIGN),
     _meta_error(132001, 404, K.CAMPAIGN),
     _meta_error(33, 400, K.LANE),
-    _meta_error(999_999, 400, K.RECIPIENT),
+    _meta_error(999_999, 400, K.MESSAGE),
     Reads(
         "an unknown code with a 5xx is doubt",
         500,
@@ -281,7 +281,7 @@ READS = [
         "Kapso's own 400",
         400,
         {"error": "Phone number is required"},
-        [Refused(K.RECIPIENT, "400", "Phone number is required")],
+        [Refused(K.MESSAGE, "400", "Phone number is required")],
         (ONE,),
     ),
 ]

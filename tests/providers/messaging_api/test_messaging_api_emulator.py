@@ -146,7 +146,7 @@ async def test_refusals_mean_what_they_say(account: Account):
     missing = Content(MessageType.TEMPLATE, template=Template("missing_one", "en"))
     for to, content, kind in (
         (ADA, missing, FailureKind.CAMPAIGN),
-        ("+447700900908", SHIPPED, FailureKind.RECIPIENT),
+        ("+447700900908", SHIPPED, FailureKind.MESSAGE),
     ):
         result = await account.send(to, content)
         assert isinstance(result, Refused)

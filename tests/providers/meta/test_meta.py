@@ -15,7 +15,7 @@ from campaigns.message.content import Button, Content, Media, MessageType
 from campaigns.outcomes import FailureKind
 from campaigns.states import JobState
 from providers.adapter import Call
-from providers.events import Inbound, Notice, Report, WebhookRequest
+from providers.events import Effect, Inbound, Notice, Report, WebhookRequest
 from providers.meta.adapter import Meta, MetaAccount
 from providers.meta.codes import CODES, kind_of, note_of
 from providers.meta.message_body import envelope
@@ -129,6 +129,69 @@ def test_a_notice_is_no_longer_than_it_need_be(table: Table) -> None:
     [notice] = heard(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
     assert isinstance(notice, Notice)
     assert (notice.at, len(notice.text)) == (NOON, 500)
+
+
+def effect_of(table: Table, field: str, value: dict[str, Any]) -> Any:
+    [notice] = heard(table, body({"id": "1", "changes": [{"field": field, "value": value}]}))
+    return notice.effect
+
+
+@pytest.mark.parametrize(
+    ("event", "effect"),
+    [
+        *(
+            (event, Effect.TEMPLATE_STOPPED)
+            for event in ("REJECTED", "PAUSED", "DISABLED", "ARCHIVED", "DELETED", "LOCKED")
+        ),
+        *((event, Effect.TEMPLATE_BACK) for event in ("APPROVED", "UNARCHIVED", "REINSTATED")),
+        *((event, None) for event in ("FLAGGED", "IN_APPEAL", "PENDING", "a new one")),
+    ],
+)
+def test_what_an_event_of_a_template_means(table: Table, event: str, effect: Effect | None) -> None:
+    value = {"event": event, "message_template_name": "order", "message_template_language": "en-US"}
+    assert effect_of(table, "message_template_status_update", value) is effect
+
+
+@pytest.mark.parametrize(
+    ("value", "effect"),
+    [
+        ({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}, Effect.ACCOUNT_STOPPED),
+        ({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE"}}, None),
+        ({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}, Effect.ACCOUNT_BACK),
+        ({"event": "DISABLED_UPDATE"}, Effect.ACCOUNT_STOPPED),
+        ({"event": "ACCOUNT_OFFBOARDED"}, Effect.ACCOUNT_STOPPED),
+        ({"event": "ACCOUNT_RECONNECTED"}, Effect.ACCOUNT_BACK),
+        ({"event": "PARTNER_REMOVED"}, None),
+        ({"event": "ACCOUNT_RESTRICTION"}, Effect.ACCOUNT_STOPPED),
+    ],
+)
+def test_what_an_event_of_the_account_means(
+    table: Table, value: dict[str, Any], effect: Effect | None
+) -> None:
+    assert effect_of(table, "account_update", value) is effect
+
+
+@pytest.mark.parametrize(
+    ("types", "effect"),
+    [
+        (["RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN"], None),
+        (["RESTRICTED_ADD_PHONE_NUMBER_ACTION"], None),
+        (["RESTRICTED_BIZ_INITIATED_MESSAGING"], Effect.TEMPLATES_RESTRICTED),
+        (["RESTRICTED_CUSTOMER_INITIATED_MESSAGING", "a new one"], Effect.FREE_FORM_RESTRICTED),
+        (
+            ["RESTRICTED_CUSTOMER_INITIATED_MESSAGING", "RESTRICTED_BIZ_INITIATED_MESSAGING"],
+            Effect.ACCOUNT_STOPPED,
+        ),
+    ],
+)
+def test_a_restriction_stops_only_what_it_is_about_and_says_until_when(
+    table: Table, types: list[str], effect: Effect | None
+) -> None:
+    told = [{"restriction_type": each, "expiration": 1641330498} for each in types]
+    value = {"event": "ACCOUNT_RESTRICTION", "restriction_info": told}
+    [notice] = heard(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
+    assert notice.effect is effect
+    assert f"{types[0]} until 2022-01-04 21:08 UTC" in notice.text
 
 
 # Sending

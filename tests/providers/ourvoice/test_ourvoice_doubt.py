@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from campaigns.errors import Unavailable
 from campaigns.message.content import Content, Media, MessageType
 from campaigns.states import JobState
-from providers.adapter import Absent, Doubt, Found
+from providers.adapter import Absent, Doubt, Found, Unseen
 from tests.providers.cases.ourvoice import HELLO, MESSAGE, SESSION, message
 from tests.providers.ourvoice_fake import (
     ADAPTER,
@@ -58,13 +60,42 @@ async def test_a_message_that_the_provider_tells_a_little_differently_is_still_o
     assert isinstance(await ADAPTER.look_up(Provider([message(**changes)]).http(), SENDER, DOUBT), Found)
 
 
+async def test_accents_may_be_composed_in_another_way():
+    doubt = Doubt("+22996000001", Content(MessageType.TEXT, "Ça va, José ?"), INTENT)
+    told = message(content=unicodedata.normalize("NFD", "Ça va, José ?"))
+    assert isinstance(await ADAPTER.look_up(Provider([told]).http(), SENDER, doubt), Found)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"content": "Hello from Our V…"},
         {"content": "Hello from Our Voice?"},
         {"content": None},
         {"type": "image", "media_url": "https://example.com/a.png"},
         {"media_url": "https://example.com/a.png"},
+        {"id": None},
+        {"to_number": None},
+    ],
+)
+async def test_a_message_to_the_person_in_another_form_may_be_ours_and_is_not_sent_again(changes):
+    """Nor is it adopted: it could as well be somebody else's."""
+    assert await ADAPTER.look_up(Provider([message(**changes)]).http(), SENDER, DOUBT) == Unseen()
+    known = replace(DOUBT, known_ids=frozenset({MESSAGE["id"]}))
+    claimed = Absent() if "id" not in changes else Unseen()
+    assert await ADAPTER.look_up(Provider([message(**changes)]).http(), SENDER, known) == claimed
+
+
+async def test_a_page_is_counted_whole_though_a_message_of_it_has_no_id():
+    provider = Provider(
+        [message(id=None, to_number="22996000009"), *many(150, to_number="22996000009"), message()]
+    )
+    assert isinstance(await ADAPTER.look_up(provider.http(), SENDER, DOUBT), Found)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
         {"to_number": "22996000009"},
         {"direction": "incoming"},
         {"created_at": "2024-01-15T10:20:00Z"},
@@ -79,9 +110,8 @@ async def test_media_are_the_same_by_address_and_caption():
     doubt = Doubt("+22996000001", content, INTENT)
     told = message(type="image", content="Look", media_url="https://example.com/a.png")
     assert isinstance(await ADAPTER.look_up(Provider([told]).http(), SENDER, doubt), Found)
-    assert (
-        await ADAPTER.look_up(Provider([told | {"media_url": "https://x"}]).http(), SENDER, doubt) == Absent()
-    )
+    other = Provider([told | {"media_url": "https://x"}])
+    assert await ADAPTER.look_up(other.http(), SENDER, doubt) == Unseen()
 
 
 async def test_messages_of_other_jobs_are_skipped_and_the_oldest_of_the_rest_is_ours():

@@ -170,7 +170,7 @@ async def test_a_throttled_send_is_told_when_to_come_back(emulator: Emulator, ac
 async def test_refusals_mean_what_they_say(emulator: Emulator, account: Account):
     _, [unfit] = await account.send("+0")
     assert isinstance(unfit, Refused)
-    assert unfit.kind is FailureKind.RECIPIENT
+    assert unfit.kind is FailureKind.MESSAGE
     _, batch = await account.send(NUMBERS[0], "+0")
     assert [result.kind for result in batch if isinstance(result, Refused)] == [FailureKind.SPLIT] * 2
     emulator.put_balance(0)

@@ -46,7 +46,7 @@ TABLE = Table(
             "not a person",
             422,
             {"message": "Nobody lives there."},
-            [Refused(FailureKind.RECIPIENT, "422", "Nobody lives there.")],
+            [Refused(FailureKind.MESSAGE, "422", "Nobody lives there.")],
             (TO,),
         ),
     ],

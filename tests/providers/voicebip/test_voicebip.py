@@ -108,7 +108,7 @@ def test_a_closed_window_cannot_be_what_stops_a_template():
     body = httpx.Response(422, json=error("CONVERSATION_WINDOW_EXPIRED")).content
     [result] = ADAPTER.read(answer(422, body), TABLE.call((TO,), template))
     assert isinstance(result, Refused)
-    assert (result.kind, result.code) == (FailureKind.RECIPIENT, "CONVERSATION_WINDOW_EXPIRED")
+    assert (result.kind, result.code) == (FailureKind.MESSAGE, "CONVERSATION_WINDOW_EXPIRED")
 
 
 NOT_A_MOMENT = ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59", "2026-04-09"]

@@ -167,7 +167,7 @@ async def test_refusals_mean_what_they_say(account: Account):
     for to, content, kind in (
         (ADA, HELLO, FailureKind.USE_TEMPLATE),
         (ADA, missing, FailureKind.CAMPAIGN),
-        ("+447700900908", ORDER, FailureKind.RECIPIENT),
+        ("+447700900908", ORDER, FailureKind.MESSAGE),
     ):
         result = await account.send(to, content)
         assert isinstance(result, Refused)

@@ -33,6 +33,12 @@ CASES = [
     (S.FAILED, "provider_failed", None, None),
     (S.FAILED, "refused", "131026", None),
     (S.FAILED, "refused", "1013", None),
+    *(
+        (S.FAILED, "provider_failed", code, Again.NOW)
+        for code in ("131008", "131009", "132005", "132012", "132018")
+    ),
+    (S.FAILED, "message_refused", "422", Again.NOW),
+    (S.FAILED, "message_refused", "INVALID_ARGUMENT", Again.NOW),
     (S.FAILED, "opted_out", "131050", None),
     (S.FAILED, "not_rendered", None, None),
     (S.FAILED, "a reason of tomorrow", None, None),

@@ -22,7 +22,7 @@ from campaigns.errors import DrumbeatError
 from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge
 from campaigns.states import LEFT, JobState
-from providers.base import Report
+from providers.events import Report
 from scheduler.actions.control import cancel, pause, resolve, resume
 from scheduler.clock.launch import launch_due
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.sending.lanes import (
     LaneLost,
+    Pause,
     ensure_lanes,
     hold_lane,
     note_last_call,
@@ -18,6 +19,8 @@ from storage.sending.lanes import (
     pause_lane,
     read_lanes,
     resume_lane,
+    sender_ails,
+    sender_recovered,
     take_lane,
 )
 from storage.tables import lanes
@@ -136,3 +139,29 @@ async def test_a_call_that_began_late_is_what_the_next_owner_reckons_from(engine
         for epoch, at in ((1, later(7)), (1, later(6)), (2, later(9))):
             await note_last_call(connection, lane, epoch, at)
         assert (await read_lanes(connection))[lane].last_sent_at == later(7)
+
+
+async def test_a_pause_that_stays_is_ended_by_a_person_alone(engine: Engine, lane: str) -> None:
+    async with writing(engine) as connection:
+        await pause_lane(connection, lane, "refused again and again", None, stays=True)
+        await pause_lane(connection, lane, "too fast", later(10))
+        await sender_recovered(connection, lane)
+        assert (await read_lanes(connection))[lane].paused_reason == "refused again and again"
+        await resume_lane(connection, lane)
+        assert not (await read_lanes(connection))[lane].paused(later(0))
+
+
+async def test_a_sender_that_is_seen_to_ail_is_seen_to_recover(engine: Engine, lane: str) -> None:
+    async with writing(engine) as connection:
+        await pause_lane(connection, lane, "refused again and again", None, stays=True)
+        await sender_ails(connection, lane, "the session is down")
+        await sender_recovered(connection, lane)
+        assert not (await read_lanes(connection))[lane].paused(later(0))
+
+
+def test_of_several_pauses_the_longest_holds() -> None:
+    stays, unwell = Pause("refused", None, stays=True), Pause("down", None)
+    short, long = Pause("busy", later(1)), Pause("busy", later(2))
+    assert [stays.outlasts(other) for other in (None, unwell, short)] == [True] * 3
+    assert [other.outlasts(stays) for other in (unwell, short)] == [False] * 2
+    assert [short.outlasts(unwell), long.outlasts(short), short.outlasts(long)] == [True, True, False]

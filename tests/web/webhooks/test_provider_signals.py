@@ -18,6 +18,7 @@ from scheduler.clock.launch import launch_due
 from scheduler.receipts.webhook_events import Listener
 from storage.database.engine import reading, writing
 from storage.runs.control import move_campaign, move_runs
+from storage.sending.lanes import pause_lane, sender_recovered
 from storage.tables import campaigns, inbound, jobs, lanes, optouts, runs
 from tests.support.accounts import TEMPLATE
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
@@ -109,6 +110,85 @@ async def test_what_a_person_paused_stays_so_when_the_template_is_back(hooks: Ho
     await hooks.tell({"notice": "back", "subject": TEMPLATE["name"], "effect": "template_back"})
     await hooks.process()
     assert await column(hooks, runs.c.state) == [RunState.PAUSED]
+
+
+@pytest.mark.parametrize(("language", "stops"), [("en", True), ("EN", True), ("en-US", False), (None, True)])
+async def test_a_template_is_stopped_in_the_language_that_is_told(
+    hooks: Hooks, language: str | None, stops: bool
+) -> None:
+    await store_campaign(hooks.engine, templated(), 2)
+    await launch_due(hooks.engine, now=lambda: later(1))
+    news = {"notice": "event: PAUSED", "subject": TEMPLATE["name"], "at": 5, "language": language}
+    await hooks.tell({**news, "effect": "template_stopped"})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.PAUSED if stops else RunState.RUNNING]
+    await hooks.tell(
+        {**news, "language": "fr", "notice": "event: APPROVED", "at": 6, "effect": "template_back"}
+    )
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.PAUSED if stops else RunState.RUNNING]
+    await hooks.tell({**news, "notice": "event: APPROVED", "at": 7, "effect": "template_back"})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING]
+
+
+async def test_one_language_with_a_hyphen_is_the_one_with_an_underscore(hooks: Hooks) -> None:
+    american = spec("american", provider="hooked", content={"template": {**TEMPLATE, "language": "en_US"}})
+    await store_campaign(hooks.engine, american, 2)
+    await launch_due(hooks.engine, now=lambda: later(1))
+    news = {"notice": "event: PAUSED", "subject": TEMPLATE["name"], "at": 5, "language": "en-US"}
+    await hooks.tell({**news, "effect": "template_stopped"})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.PAUSED]
+
+
+async def lane_reasons(hooks: Hooks) -> list[str | None]:
+    async with reading(hooks.engine) as connection:
+        return list(await connection.scalars(select(lanes.c.paused_reason)))
+
+
+async def test_a_reinstated_account_goes_on_and_what_else_was_paused_stays_so(hooks: Hooks) -> None:
+    async with writing(hooks.engine) as connection:
+        await connection.execute(lanes.insert().values(name=LANE))
+    news = {"subject": "DISABLED_UPDATE", "notice": "ban_info: DISABLE", "at": 5, "effect": "account_stopped"}
+    await hooks.tell(news)
+    await hooks.process()
+    [reason] = await lane_reasons(hooks)
+    assert reason is not None
+    assert "DISABLED_UPDATE (ban_info: DISABLE)" in reason
+    async with writing(hooks.engine) as connection:
+        await sender_recovered(connection, LANE)  # its number looks well to the provider
+    assert await lane_reasons(hooks) == [reason]
+    back = {**news, "notice": "ban_info: REINSTATE", "at": 6, "effect": "account_back"}
+    await hooks.tell(back)
+    await hooks.process()
+    assert await lane_reasons(hooks) == [None]
+    async with writing(hooks.engine) as connection:
+        await pause_lane(connection, LANE, "refused again and again", None, stays=True)
+    await hooks.tell({**back, "at": 7})
+    await hooks.process()
+    assert await lane_reasons(hooks) == ["refused again and again"]
+
+
+@pytest.mark.parametrize(
+    ("effect", "states"),
+    [
+        ("templates_restricted", [RunState.PAUSED, RunState.RUNNING]),
+        ("free_form_restricted", [RunState.RUNNING, RunState.PAUSED]),
+    ],
+)
+async def test_a_restriction_pauses_the_runs_that_it_is_about(
+    hooks: Hooks, effect: str, states: list[RunState]
+) -> None:
+    await store_campaign(hooks.engine, templated(), 2)
+    await store_campaign(hooks.engine, spec("text", provider="hooked"), 2)
+    await launch_due(hooks.engine, now=lambda: later(1))
+    await hooks.tell({"notice": "until 2026-01-02", "subject": "ACCOUNT_RESTRICTION", "effect": effect})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == states
+    assert [
+        reason for reason in await column(hooks, runs.c.reason) if reason and "until 2026-01-02" in reason
+    ]
 
 
 @pytest.mark.parametrize(

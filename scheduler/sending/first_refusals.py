@@ -1,0 +1,69 @@
+"""The first few messages of a run that are made alike: until the provider has taken one, no more than a few are under
+way or refused. Where all of those are refused the fault is the campaign's, and the run is paused: nobody is failed for
+it, and everybody is reached once it is mended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Final
+
+from campaigns.outcomes import Accepted, Result
+from scheduler.sending.lanes import Lane
+from storage.database.engine import Connection
+from storage.runs.breaker import FirstResults, first_results, newest_refusal
+from storage.runs.runs import RunRow, pause_run
+from storage.sending.intents import Intent
+
+FEW: Final = 5
+
+
+class Trial:
+    """What one slice may send of a run. Messages of one form and variant are made alike."""
+
+    def __init__(self, connection: Connection, lane: Lane, run: RunRow, now: datetime) -> None:
+        self._connection = connection
+        self._lane = lane
+        self._run = run
+        self._now = now
+        self._firsts: FirstResults | None = None
+        self._admitted: Counter[tuple[str, str | None]] = Counter()
+        self._stopped = False
+
+    async def admits(self, form: str, variant: str | None) -> bool:
+        """Whether one more message of that form and variant may go now; one that may not stays as it is."""
+        kind = (form, variant)
+        proven = self._lane.proven.get(self._run.id, ())
+        if kind in proven:
+            return True
+        if self._firsts is None:
+            self._firsts = await first_results(self._connection, self._run.id)
+        first, most = self._firsts.of(kind), min(FEW, self._firsts.jobs)
+        if first.accepted or self._run.is_test:
+            self._lane.proven.setdefault(self._run.id, set()).add(kind)
+            return True
+        if first.refused + first.under_way + self._admitted[kind] < most:
+            self._admitted[kind] += 1
+            return True
+        self._lane.on_trial.add(self._run.id)
+        if not first.under_way and not self._admitted[kind]:
+            await self._stop(first.refused)
+        return False
+
+    async def _stop(self, refused: int) -> None:
+        if not self._stopped:
+            self._stopped = True
+            said = await newest_refusal(self._connection, self._run.id)
+            reason = (
+                f"{said} (all of the first {refused} messages were refused: mend the template, the content or the "
+                "list, then go on with `drumbeat campaign resume`)"
+            )
+            await pause_run(self._connection, self._run.id, reason, self._now)
+
+
+def note_result(lane: Lane, run_id: int, intent: Intent, result: Result) -> bool:
+    """Whether by now the provider is known to take messages of the run that are made like this one."""
+    kind = (intent.form, intent.variant)
+    if isinstance(result, Accepted):
+        lane.proven.setdefault(run_id, set()).add(kind)
+    return kind in lane.proven.get(run_id, ())
