@@ -80,6 +80,7 @@ async def drive(
             wait_receipts=wait_receipts,
             house_caps=settings.caps,
             guard=guard_of(settings),
+            retention=settings.retention,
             stop=stop,
             progress=progress.show,
             observe=observe,
