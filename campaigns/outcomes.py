@@ -79,17 +79,21 @@ class Ack:
     code: str | None = None
     due_at: datetime | None = None
     held_by: str | None = None
+    goes_alone: bool = False
+    """Its batch was refused as a whole: it must not share a call with others any more."""
+    free_refused: bool = False
+    """Its free form was refused because the window is closed."""
 
 
 PAIR_BASE: Final = 4.0
 """Seconds; a pair limit waits 4, 16, 64, … for that person only."""
 SPARED: Final = timedelta(hours=24)
 AS_TEMPLATE: Final = "use_template"
-"""`held_by` of a job whose free form was refused because the window is closed: the template goes next."""
+"""What `held_by` shows of a job whose free form was refused because the window is closed: the template goes next."""
 MESSAGE_REFUSED: Final = "message_refused"
 """Reason of a job whose message was refused as it is written; `held_by` of one that waits since none was taken yet."""
 ALONE: Final = "alone"
-"""`held_by` of a job that must not share a call with others: its batch was refused as a whole."""
+"""What `held_by` shows of a job whose batch was refused as a whole: it goes by itself next."""
 MAX_ATTEMPTS: Final = 8
 """Calls made for a message that the provider was never seen to hold; after them it has failed."""
 PASSING_ATTEMPTS: Final = 3
@@ -121,14 +125,14 @@ def acknowledge(
         case FailureKind.OPTED_OUT:
             return Ack(JobState.FAILED, reason="opted_out", code=result.code)
         case FailureKind.USE_TEMPLATE:
-            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=AS_TEMPLATE)
+            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=AS_TEMPLATE, free_refused=True)
         case FailureKind.PAIR:
             wait = timedelta(seconds=min(PAIR_BASE ** min(attempt, 10), LONGEST_RETRY.total_seconds()))
             return Ack(JobState.PENDING, code=result.code, due_at=now + wait, held_by="pair_limit")
         case FailureKind.LATER:
             return Ack(JobState.PENDING, code=result.code, due_at=now + SPARED, held_by="spared_by_provider")
         case FailureKind.SPLIT:
-            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=ALONE)
+            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=ALONE, goes_alone=True)
         case FailureKind.LANE | FailureKind.CAMPAIGN:
             return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=f"{result.kind}_paused")
         case FailureKind.NOT_SENT | FailureKind.THROTTLED:

@@ -19,7 +19,7 @@ from generate_lists import codes_page, reasons_page, states_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app.wiring.settings import ApprovalSettings, DatabaseSettings
+from app.wiring.settings import ApprovalSettings, DatabaseSettings, RetentionSettings
 from campaigns.message.content_spec import (
     AudioSpec,
     ButtonSpec,
@@ -138,6 +138,7 @@ def _settings_parts() -> Iterator[str]:
     )
     yield _table("[database]", DatabaseSettings)
     yield _table("[approval]", ApprovalSettings)
+    yield _table("[retention]", RetentionSettings)
     for name in sorted(ADAPTERS):
         account = adapter_class(name).account_settings
         yield _table(f'[providers.NAME] with adapter = "{name}"', account)

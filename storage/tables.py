@@ -231,6 +231,18 @@ jobs = Table(
     Column("held_by", Text, comment="the rule that holds a pending job"),
     Column("held_since", Instant, comment="since when the same rule holds it"),
     Column(
+        "goes_alone",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="a call that it shared was refused as a whole: it shares no other",
+    ),
+    Column(
+        "free_refused_at",
+        Instant,
+        comment="when its free form was refused because the window was closed; null: it was not",
+    ),
+    Column(
         "attempts", Integer, nullable=False, server_default=text("0"), comment="calls made, waits not counted"
     ),
     Column("form", Text, comment="text, image, ..., template: what was sent"),
@@ -363,6 +375,22 @@ optouts = Table(
     Column("at", Instant, nullable=False),
     Index("ix_optouts_phone", "phone"),
 )
+
+pseudonym_keys = Table(
+    "pseudonym_keys",
+    metadata,
+    Column("name", Text, primary_key=True, comment="what is hashed with it"),
+    Column("key", LargeBinary, nullable=False),
+)
+"""Made with the database: who was erased is known again by a hash with it. See `storage.erased`."""
+
+daily_duties = Table(
+    "daily_duties",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("done_at", Instant, nullable=False, comment="when it was last done to the end"),
+)
+"""What the clock does once a day, whichever process keeps it."""
 
 windows = Table(
     "windows",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,6 +18,27 @@ from tests.support.databases import Pool, fresh_database, migrated_file, migrate
 settings.register_profile("suite", max_examples=100, deadline=None)
 settings.register_profile("soak", max_examples=2000, deadline=None)
 settings.load_profile("suite")
+
+
+FEW_VALUES = 250
+"""As many as a statement may bring to SQLite in the tests: what grows with the rows must not be values. Builds of the
+library take 999, 32,766 or 250,000."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_values() -> Iterator[None]:
+    """Every SQLite connection that this process opens is as narrow."""
+    connect = sqlite3.connect
+
+    def narrow(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **kwargs)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, FEW_VALUES)
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (sqlite3, sqlite3.dbapi2):
+            patch.setattr(module, "connect", narrow)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ async def run_campaigns(
         wait_receipts=wait_receipts,
         house_caps=settings.caps,
         guard=guard_of(settings),
+        retention=settings.retention,
         stop=stop,
         progress=progress,
         observe=observe,

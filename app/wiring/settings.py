@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,7 +25,7 @@ from campaigns.approval import ApprovalLimits
 from campaigns.errors import NotFound, SpecError
 from campaigns.money.costs import Money
 from campaigns.rules.decision import Cap
-from campaigns.spec.rules_spec import Amount, CapSpec, CurrencyCode
+from campaigns.spec.rules_spec import LEAST_AGE, Amount, CapSpec, CurrencyCode, SomeTime
 from campaigns.spec.toml_files import TomlFile, explain, nearest, read_toml
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings
@@ -96,6 +98,36 @@ class ApprovalSettings(BaseModel):
         return ApprovalLimits(self.recipients, amount)
 
 
+def _old_enough(value: timedelta) -> timedelta:
+    if value < LEAST_AGE:
+        raise ValueError(
+            f"a receipt may come {LEAST_AGE.days} days after its message: write {LEAST_AGE.days}d or more"
+        )
+    return value
+
+
+class RetentionSettings(BaseModel):
+    """How long what was stored of people is kept; the runner takes out what is older, once a day. What has no age
+    stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    messages: Annotated[SomeTime, AfterValidator(_old_enough)] | None = Field(
+        default=None, description="messages and lists of what is over, such as 90d; at least 30d"
+    )
+    inbound: SomeTime | None = Field(default=None, description="what people wrote, and windows that are over")
+    webhooks: SomeTime | None = Field(
+        default=None, description="webhooks as they arrived, once they are taken up"
+    )
+    evidence: SomeTime | None = Field(
+        default=None, description="how opt-outs are known; the opt-outs themselves stay"
+    )
+
+    @property
+    def ages(self) -> dict[str, timedelta]:
+        return {kind: age for kind, age in self if age is not None}
+
+
 class _Written(BaseSettings):
     """The three sources laid over each other: flags, environment, file."""
 
@@ -111,6 +143,7 @@ class _Written(BaseSettings):
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     caps: list[CapSpec] = Field(default_factory=list)
     approval: ApprovalSettings = Field(default_factory=ApprovalSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -154,6 +187,8 @@ class Settings:
     """The house's: every campaign that obeys caps obeys them."""
     approval: ApprovalLimits = field(default_factory=ApprovalLimits)
     """Above what a campaign needs approval."""
+    retention: Mapping[str, timedelta] = field(default_factory=dict)
+    """Kind of data -> how long it is kept; a kind that is not named stays."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -200,6 +235,7 @@ def load_settings(
         written.server.public_url,
         caps,
         written.approval.limits,
+        written.retention.ages,
     )
 
 

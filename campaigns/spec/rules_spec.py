@@ -25,6 +25,8 @@ from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
 from campaigns.time.pace import Duration, parse_duration, write_duration
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LEAST_AGE: Final = timedelta(days=30)
+"""A message is kept that long: a receipt may come so late."""
 LONGEST_CAP: Final = timedelta(days=366)
 SHORTEST: Final = timedelta(milliseconds=1)
 DAY: Final = 1440

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from campaigns.errors import InvalidInput
@@ -95,18 +96,22 @@ async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:
     """End the campaign; messages not yet sent are cancelled. How many were."""
     living = [C.DRAFT, C.SCHEDULED, C.RUNNING, C.PAUSED]
     moment = now()
+    end_runs = partial(
+        move_runs,
+        name=name,
+        sources=[RunState.RUNNING, RunState.PAUSED],
+        target=RunState.CANCELLED,
+        ended_at=moment,
+        with_tests=True,
+    )
     async with writing(engine) as connection:
-        await move_runs(
-            connection,
-            name,
-            [RunState.RUNNING, RunState.PAUSED],
-            RunState.CANCELLED,
-            ended_at=moment,
-            with_tests=True,
-        )
+        await end_runs(connection)
         await _move(
             connection, name, living, C.CANCELLED, moment, "be cancelled", reason="cancelled by a person"
         )
+        await end_runs(connection)  # a launch may have held the campaign meanwhile
+    # By itself: a slice that holds jobs may wait for their run. Cut off here, the clock ends them.
+    async with writing(engine) as connection:
         return await end_jobs(
             connection,
             name,

@@ -4,7 +4,7 @@ runner at work is hardly held up; stopped anywhere, it goes on with the next one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,10 +12,10 @@ from time import monotonic
 from typing import Any, Final
 
 from campaigns.errors import UsageError
-from campaigns.spec.rules_spec import LONGEST_CAP
+from campaigns.spec.rules_spec import LEAST_AGE, LONGEST_CAP
+from storage.daily import is_due, note_done
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.retention.purge import (
-    OLD,
     OldRun,
     count_jobs,
     count_old,
@@ -29,11 +29,11 @@ from storage.retention.purge import (
     purge_rejects,
 )
 
-LEAST_AGE: Final = timedelta(days=30)
-"""A receipt may come that long after its message."""
 BATCH: Final = 500
 """Jobs, each with its attempts and events."""
 LIGHT_BATCH: Final = 2_000
+DAILY: Final = "retention"
+"""The name of the clock's duty."""
 SPARE: Final = timedelta(days=8)
 """A calendar week in any zone: no cap's period is longer and not a duration."""
 Batch = Callable[[], Awaitable[int]]
@@ -42,21 +42,30 @@ Progress = Callable[[int], None]
 """Told after each transaction how many rows went so far."""
 
 
+KINDS: Final = {
+    "messages": ("touches", "tier", "unmatched"),
+    "inbound": ("inbound", "windows"),
+    "webhooks": ("webhooks",),
+    "evidence": ("evidence",),
+}
+"""What has an age of its own: kind -> its names in `OLD`. With messages go jobs, recipients and rejects."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What is older than the moment asked for."""
+    """What is older than the moments asked for."""
 
-    before: datetime
-    touched_before: datetime
-    """Older than any cap may look at."""
+    befores: dict[str, datetime]
+    """Name in `OLD` -> the moment before which its rows are old."""
     runs: list[OldRun]
     campaigns: list[int]
     rows: dict[str, int]
-    """How many jobs, recipients, rejects, touches, tier, unmatched and webhooks there are of it."""
+    """Name -> how many there are: jobs, recipients and rejects, and those of `OLD`."""
 
-    def before_of(self, name: str) -> datetime:
-        """The moment before which rows of that name are old."""
-        return self.touched_before if name == "touches" else self.before
+    @property
+    def before(self) -> datetime:
+        """The moment before which messages are old."""
+        return self.befores["tier"]
 
 
 async def plan_purge(engine: Engine, now: datetime, older_than: timedelta) -> Plan:
@@ -66,26 +75,53 @@ async def plan_purge(engine: Engine, now: datetime, older_than: timedelta) -> Pl
             f"{older_than.days} days are too few: a receipt may come {LEAST_AGE.days} days after its message.",
             hint=f"--older-than {LEAST_AGE.days}d",
         )
-    before = now - older_than
-    touched_before = now - max(older_than, LONGEST_CAP + SPARE)
+    return await plan_by_kind(engine, now, dict.fromkeys(KINDS, older_than))
+
+
+async def plan_by_kind(engine: Engine, now: datetime, ages: Mapping[str, timedelta]) -> Plan:
+    """What is older than its kind's age; a kind of `KINDS` without an age stays."""
+    befores = {name: now - age for kind, age in ages.items() for name in KINDS[kind]}
+    plan = Plan(befores, [], [], {})
     async with reading(engine) as connection:
-        found = await old_runs(connection, before)
-        ended = await old_campaigns(connection, before)
-        people, bad = await count_rows(connection, ended)
-        rows = {"jobs": await count_jobs(connection, [run.id for run in found])}
-        plan = Plan(before, touched_before, found, ended, {**rows, "recipients": people, "rejects": bad})
-        for name in OLD:
-            plan.rows[name] = await count_old(connection, name, plan.before_of(name))
+        if "messages" in ages:
+            befores["touches"] = now - max(ages["messages"], LONGEST_CAP + SPARE)  # no cap looks back further
+            plan.runs.extend(await old_runs(connection, plan.before))
+            plan.campaigns.extend(await old_campaigns(connection, plan.before))
+            people, bad = await count_rows(connection, plan.campaigns)
+            of_runs = await count_jobs(connection, [run.id for run in plan.runs])
+            plan.rows.update({"jobs": of_runs, "recipients": people, "rejects": bad})
+        for name, moment in befores.items():
+            plan.rows[name] = await count_old(connection, name, moment)
     return plan
 
 
+async def purge_daily(
+    engine: Engine, now: datetime, ages: Mapping[str, timedelta], stop: asyncio.Event
+) -> dict[str, int] | None:
+    """Take out what is older than `[retention]` says, unless that was done within a day; how many rows of each went."""
+    if not ages:
+        return None
+    async with reading(engine) as connection:
+        if not await is_due(connection, DAILY, now):
+            return None
+    gone = await carry_out(engine, await plan_by_kind(engine, now, ages), now, stop=stop)
+    if not stop.is_set():
+        async with writing(engine) as connection:
+            await note_done(connection, DAILY, now)
+    return gone
+
+
 async def carry_out(
-    engine: Engine, plan: Plan, now: datetime, progress: Progress | None = None
+    engine: Engine,
+    plan: Plan,
+    now: datetime,
+    progress: Progress | None = None,
+    stop: asyncio.Event | None = None,
 ) -> dict[str, int]:
-    """Take it out; how many rows of each went."""
+    """Take it out; how many rows of each went. A stop ends it after the transaction at hand."""
     done: dict[str, int] = dict.fromkeys(plan.rows, 0)
     for name, batch in _work(engine, plan, now):
-        while count := await _rested(batch):
+        while (stop is None or not stop.is_set()) and (count := await _rested(batch)):
             done[name] += count
             if progress is not None:
                 progress(sum(done.values()))
@@ -100,8 +136,8 @@ def _work(engine: Engine, plan: Plan, now: datetime) -> Iterator[tuple[str, Batc
     for campaign_id in plan.campaigns:
         for name, purge in (("recipients", purge_recipients), ("rejects", purge_rejects)):
             yield name, partial(_write, engine, partial(purge, campaign_id=campaign_id, **of))
-    for name in OLD:
-        yield name, partial(_purge_old, engine, name, plan.before_of(name))
+    for name, before in plan.befores.items():
+        yield name, partial(_purge_old, engine, name, before)
 
 
 async def _rested(batch: Batch) -> int:

@@ -1,5 +1,5 @@
 """What a clock sees to besides the time: launch what is due, wake lanes, ask for receipts, take up webhooks, settle
-doubts, check senders.
+doubts, check senders, keep no data longer than was asked for.
 
 Every duty is a sweep over due rows, and two clocks that do the same one at once do no harm: each change is guarded by
 the state it comes from.
@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 
 from campaigns.errors import AccountError, DrumbeatError
 from campaigns.time.clock import Now
 from scheduler.actions.approval import Guard
+from scheduler.actions.purge import purge_daily
 from scheduler.clock.breaker import Breakers
 from scheduler.clock.launch import launch_due
 from scheduler.clock.refresh import judge_by
@@ -55,17 +57,21 @@ class Duties:
         now: Now,
         *,
         guard: Guard,
+        retention: Mapping[str, timedelta],
         holder: str,
         sole: Callable[[], bool],
     ) -> None:
         self.senders_checked = False
         """Whether the lanes that an earlier run left paused have been asked about: a mended one has work."""
+        self.retention_kept = False
+        """Whether it was seen to once: short runs purge too."""
         self._engine = engine
         self._lanes = lanes
         self._shifts = shifts
         self._stop = stop
         self._now = now
         self._guard = guard
+        self._retention = retention
         self._judge = judge_by(lanes)
         self._holder = holder
         self._sole = sole
@@ -91,12 +97,21 @@ class Duties:
             await self._shifts.wake(due)
 
     async def finish_runs(self) -> None:
+        """End what is over: in a transaction each, since each locks its jobs, or runs, in an order of its own."""
         now = self._now()
-        async with writing(self._engine) as connection:
-            await expire_jobs(connection, now)
-            await cancel_jobs(connection, now)
-            await skip_arrived(connection, now)
-            await complete_runs(connection, now)
+        for finish in (expire_jobs, cancel_jobs, skip_arrived, complete_runs):
+            async with writing(self._engine) as connection:
+                await finish(connection, now)
+
+    async def keep_retention(self) -> None:
+        """Once a day, take out what is older than `[retention]` says."""
+        try:
+            gone = await purge_daily(self._engine, self._now(), self._retention, self._stop)
+        finally:
+            self.retention_kept = True
+        if gone and any(gone.values()):
+            counts = ", ".join(f"{count:,} {name}" for name, count in gone.items() if count)
+            logger.info("Old data was purged: %s.", counts, extra={"action": "retention_kept"})
 
     async def fetch_receipts(self) -> None:
         """Ask every provider that is asked about the messages it took."""

@@ -54,6 +54,8 @@ DOUBTS: Final = 1.0
 WINDOWS: Final = 0.5
 INBOX: Final = 1.0
 SENDER_CHECK: Final = 5.0
+RETENTION: Final = 600.0
+"""Seconds between two looks whether a day has passed."""
 KNOCK: Final = 1.0
 """Seconds between two tries to get the runner's lock."""
 OUTAGE: Final = 60.0
@@ -69,6 +71,7 @@ async def run(
     wait_receipts: timedelta = timedelta(seconds=10),
     house_caps: tuple[Cap, ...] = (),
     guard: Guard = NO_GUARD,
+    retention: Mapping[str, timedelta] | None = None,
     stop: asyncio.Event | None = None,
     progress: Progress | None = None,
     transport: Transport | None = None,
@@ -90,7 +93,15 @@ async def run(
         observe=observe,
         shared_on=engine if distributed else None,
     )
-    runner = Runner(engine, lanes, stop or asyncio.Event(), now, guard=guard, distributed=distributed)
+    runner = Runner(
+        engine,
+        lanes,
+        stop or asyncio.Event(),
+        now,
+        guard=guard,
+        distributed=distributed,
+        retention=retention or {},
+    )
     try:
         return await runner.run(until_idle, wait_receipts, progress)
     finally:
@@ -109,6 +120,7 @@ class Runner:
         *,
         guard: Guard,
         distributed: bool,
+        retention: Mapping[str, timedelta],
     ) -> None:
         self.engine = engine
         self.lanes = lanes
@@ -116,6 +128,7 @@ class Runner:
         self.now = now
         self.guard = guard
         self.distributed = distributed
+        self.retention = retention
         self.presence = Presence(engine, "clock" if distributed else "runner", now)
         self.watch = Watch(engine, lanes, now)
         self.hold: Hold | None = None
@@ -132,6 +145,7 @@ class Runner:
                 self.stop,
                 self.now,
                 guard=self.guard,
+                retention=self.retention,
                 holder=self.presence.name,
                 sole=self._sole,
             )
@@ -238,6 +252,7 @@ class Runner:
             (self.duties.ask_windows, WINDOWS),
             (self.duties.take_up_webhooks, INBOX),
             (self.duties.check_senders, SENDER_CHECK),
+            (self.duties.keep_retention, RETENTION),
         ]
         for duty, seconds in duties:
             trigger = IntervalTrigger(seconds=seconds)
@@ -283,7 +298,8 @@ class Runner:
         snapshot = await self.watch.look()
         if progress is not None:
             progress(snapshot)
-        if not until_idle or not self.duties.senders_checked or await self.shifts.busy():
+        begun = self.duties.senders_checked and self.duties.retention_kept
+        if not until_idle or not begun or await self.shifts.busy():
             return False
         return await self.watch.idle(wait_receipts)
 

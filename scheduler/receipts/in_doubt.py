@@ -96,7 +96,9 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
             case Found(report=report) if await is_claimed(connection, doubt, lane.name, report.message_id):
                 return False
             case Found(report=report):
-                adopted = await adopt_message(connection, doubt, report.message_id, now)
+                adopted = await adopt_message(
+                    connection, doubt, report.message_id, now, polls=lane.adapter.capabilities.polls
+                )
                 await apply_reports(connection, lane.name, [report], "lookup", now)
                 return adopted
             case Absent() if doubt.unanswered >= MAX_ATTEMPTS:
@@ -125,4 +127,5 @@ async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
     async with writing(engine) as connection:
         if await is_claimed(connection, doubt, lane.name, result.message_id):
             return False
-        return await adopt_message(connection, doubt, result.message_id, lane.now())
+        polls = lane.adapter.capabilities.polls
+        return await adopt_message(connection, doubt, result.message_id, lane.now(), polls=polls)

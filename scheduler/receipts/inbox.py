@@ -200,7 +200,8 @@ def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:
 async def _apply_told(
     connection: Connection, account: Account, told: Told, now: datetime, unsettled: list[Reached]
 ) -> None:
-    await apply_webhook_reports(connection, account.name, told.reports, now, unsettled)
+    polls = account.adapter.capabilities.polls
+    await apply_webhook_reports(connection, account.name, told.reports, now, unsettled, polls=polls)
     await heed_failures(connection, account, told.reports, now)
     await keep_inbound(connection, account.name, told.inbound)
     await extend_windows(connection, told.openings, now)

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import Price
-from campaigns.outcomes import AS_TEMPLATE
 from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Facts, Form
 from campaigns.rules.decision import Calendar, Purse, Touch
@@ -114,7 +113,7 @@ class Known:
             has_windows=self.lane.adapter.capabilities.windows,
             window_until=window.until if window else None,
             may_ask_window=self._may_ask(window),
-            refused_as_free=job.held_by == AS_TEMPLATE,
+            refused_as_free=self._is_refused_as_free(job),
             free_price=self.most(claim, self.price(plan, job, Form.FREE)),
             template_price=self.most(claim, self.price(plan, job, Form.TEMPLATE)),
             purses=tuple([self._purse(line) for line in claim.lines]),
@@ -147,7 +146,16 @@ class Known:
 
     def _in_window(self, job: DueJob) -> bool:
         window = self.windows.get(job.phone)
-        return window is not None and self.now < window.until - MARGIN and job.held_by != AS_TEMPLATE
+        is_open = window is not None and self.now < window.until - MARGIN
+        return is_open and not self._is_refused_as_free(job)
+
+    def _is_refused_as_free(self, job: DueJob) -> bool:
+        """Whether the provider has said of the job that the window is closed, and nothing newer is known of it: the
+        person has not written since, nor is it time to ask again."""
+        refused_at, window = job.free_refused_at, self.windows.get(job.phone)
+        if refused_at is None or (window is not None and window.known_at > refused_at):
+            return False
+        return refused_at + FRESH > self.now or not self._may_ask(window)
 
     def take(self, claim: Claim, job: DueJob, most: Money | None) -> None:
         """The job is to be sent: what it uses up is gone for the rest of the slice."""

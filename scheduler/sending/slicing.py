@@ -13,7 +13,7 @@ import orjson
 
 from campaigns.errors import SpecError
 from campaigns.message.content import Content, write_content
-from campaigns.outcomes import ALONE, Accepted, FailureKind, Refused
+from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.rules import Form, Send, Skip, Wait, decide
 from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import JobState, RunState
@@ -150,7 +150,7 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
 
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
     await hold_lane(connection, lane.name, epoch, now + LEASE)
-    await store_outcomes(connection, ended.outcomes, now)
+    await store_outcomes(connection, ended.outcomes, now, polls=lane.adapter.capabilities.polls)
     await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
     await withdraw_intents(connection, ended.withdrawn, now)
     await note_begun(connection, ended.outcomes)
@@ -374,10 +374,10 @@ def _batches(sends: Sequence[Sending], largest: int) -> list[list[Sending]]:
     filling: dict[Content, list[Sending]] = {}
     for one in sends:
         group = filling.get(one.content)
-        if group is None or len(group) >= largest or one.job.held_by == ALONE:
+        if group is None or len(group) >= largest or one.job.goes_alone:
             group = []
             groups.append(group)
-            if one.job.held_by != ALONE:
+            if not one.job.goes_alone:
                 filling[one.content] = group
         group.append(one)
     return groups

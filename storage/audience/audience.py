@@ -173,7 +173,8 @@ _SQLITE_ADD: Final = (
     "ON CONFLICT (campaign_id, edition, phone) DO NOTHING"
 )
 _AT_ONCE: Final = 3_000
-"""Rows in one statement, in which SQLite's thread leaves the interpreter to the one that reads the file."""
+"""Rows in one statement, or as many as it may bring: in it SQLite's thread leaves the interpreter to the one that reads
+the file."""
 
 
 async def _add_on_sqlite(
@@ -183,9 +184,10 @@ async def _add_on_sqlite(
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
     names, columns, added = ", ".join(audience.columns()), audience.stored_columns().values(), 0
-    marks = f"({', '.join('?' * (len(whose) + len(columns)))})"
-    for start in range(0, len(audience.phones), _AT_ONCE):
-        size = min(_AT_ONCE, len(audience.phones) - start)
+    width = len(whose) + len(columns)
+    marks, at_once = f"({', '.join('?' * width)})", min(_AT_ONCE, raw.most_values // width)
+    for start in range(0, len(audience.phones), at_once):
+        size = min(at_once, len(audience.phones) - start)
         add = _SQLITE_ADD.format(names=names, rows=", ".join([marks] * size))
         own = [[each] * size for each in whose]
         parts = [*own, *(column[start : start + size] for column in columns)]

@@ -26,7 +26,14 @@ class Steps(Connection):
     """A connection whose cursors take one step; SQLAlchemy uses no others."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        super().__init__(connect, iter_chunk_size=FIRST)
+        def opened() -> sqlite3.Connection:
+            connection = connect()
+            self.most_values = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+            return connection
+
+        super().__init__(opened, iter_chunk_size=FIRST)
+        self.most_values = 0
+        """How many values one statement may bring: 999, 32,766 or more, as the library was built."""
         self._thread.daemon = True
         self.later: Met | None = None
         """Who is told how many rows it met; set: what is executed now waits for the next step."""

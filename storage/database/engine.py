@@ -89,6 +89,7 @@ def open_blocking(engine: AsyncEngine) -> BlockingEngine:
     if engine.dialect.name == "sqlite":
         blocking = create_engine(engine.url.set(drivername="sqlite"), **_SQLITE)
         _prepare_sqlite(blocking)
+        _bound_rows(blocking)
     else:
         blocking = create_engine(
             engine.url,
@@ -114,6 +115,15 @@ def _prepare_sqlite(engine: BlockingEngine) -> None:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
+
+
+def _bound_rows(engine: BlockingEngine) -> None:
+    """Many rows in one statement are no more than this build of the library takes values."""
+
+    @event.listens_for(engine, "connect")
+    def bound(connection: Any, _record: Any) -> None:
+        most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        engine.dialect.insertmanyvalues_max_parameters = most
 
 
 def _open_transactions(engine: BlockingEngine) -> None:

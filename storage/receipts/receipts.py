@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, case, func, insert, literal, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, sources
 from storage.sending.freed_room import give_back
-from storage.sending.history import add_events, event
+from storage.sending.history import in_order, move
 from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
-from storage.tables import attempts, events, jobs, runs
+from storage.tables import attempts, jobs, runs
 
 LONGEST_POLL: Final = timedelta(hours=1)
 LAST_POLL: Final = timedelta(days=30)
@@ -85,24 +85,18 @@ async def mark_orphans(connection: AsyncConnection, lane: str, now: datetime) ->
     """Put every job that a dead shift left in `sending` in doubt; how many. Only the lane's new owner may."""
     if not await has_orphans(connection, lane):
         return 0
+    orphans = and_(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN)
     # Set-based: a list of all the ids may be longer than a statement can take.
-    sending = select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN)
     await connection.execute(
         update(attempts)
-        .where(attempts.c.job_id.in_(sending), attempts.c.ended_at.is_(None))
+        .where(
+            attempts.c.job_id.in_(in_order(select(jobs.c.id).where(orphans))), attempts.c.ended_at.is_(None)
+        )
         .values(ended_at=now, outcome="unknown", detail="The sender stopped before an answer was stored.")
     )
-    moment = literal(now, events.c.at.type)
-    history = sending.add_columns(moment, moment, literal("rescue"), literal(JobState.IN_DOUBT.value))
-    await connection.execute(
-        insert(events).from_select(["job_id", "at", "stored_at", "source", "event"], history)
+    return await move(
+        connection, orphans, {"state": JobState.IN_DOUBT, "reason": "interrupted"}, "rescue", now
     )
-    orphaned = await connection.execute(
-        update(jobs)
-        .where(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN)
-        .values(state=JobState.IN_DOUBT.value, reason="interrupted", updated_at=now)
-    )
-    return orphaned.rowcount
 
 
 async def has_orphans(connection: AsyncConnection, lane: str) -> bool:
@@ -164,8 +158,11 @@ async def is_claimed(connection: AsyncConnection, doubt: DoubtRow, lane: str, me
     return (await connection.execute(other.limit(1))).first() is not None
 
 
-async def adopt_message(connection: AsyncConnection, doubt: DoubtRow, message_id: str, now: datetime) -> bool:
-    """The provider has the message: the job is `accepted` under its id. False where the job has moved on."""
+async def adopt_message(
+    connection: AsyncConnection, doubt: DoubtRow, message_id: str, now: datetime, *, polls: bool = True
+) -> bool:
+    """The provider has the message: the job is `accepted` under its id. False where the job has moved on. `polls`:
+    whether the provider can be asked for receipts."""
     return await _leave_doubt(
         connection,
         doubt,
@@ -174,7 +171,7 @@ async def adopt_message(connection: AsyncConnection, doubt: DoubtRow, message_id
         now,
         provider_message_id=message_id,
         accepted_at=doubt.intent_at,
-        poll_at=now,
+        poll_at=now if polls else None,
     )
 
 
@@ -196,22 +193,14 @@ async def _leave_doubt(
     connection: AsyncConnection, doubt: DoubtRow, state: JobState, detail: str, now: datetime, **values: Any
 ) -> bool:
     # The attempt's number guards against a doubt of an earlier attempt being answered late.
-    moved = await connection.execute(
-        update(jobs)
-        .where(
-            jobs.c.id == doubt.job_id,
-            jobs.c.attempts == doubt.attempts,
-            jobs.c.state == JobState.IN_DOUBT.value,
-            jobs.c.state.in_([s.value for s in sources(state)]),
-        )
-        .values(
-            state=state.value,
-            reason="retries_exhausted" if state is JobState.FAILED else None,
-            updated_at=now,
-            **values,
-        )
+    guard = and_(
+        jobs.c.id == doubt.job_id,
+        jobs.c.attempts == doubt.attempts,
+        jobs.c.state == JobState.IN_DOUBT.value,
+        jobs.c.state.in_([s.value for s in sources(state)]),
     )
-    if moved.rowcount:
-        await add_events(connection, [event(doubt.job_id, now, "lookup", state.value, detail)], now)
+    values |= {"state": state, "reason": "retries_exhausted" if state is JobState.FAILED else None}
+    moved = await move(connection, guard, values, "lookup", now, detail=detail)
+    if moved:
         await give_back(connection, [doubt.job_id], now)
-    return bool(moved.rowcount)
+    return bool(moved)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Select, Text, bindparam, case, func, select, update
+from sqlalchemy import BigInteger, Select, Text, and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
@@ -23,7 +23,7 @@ from storage.retention.purged_totals import purged_tokens
 from storage.sending.budgets import budget_locks, reserve_again, settle
 from storage.sending.contact_history import void_touches
 from storage.sending.freed_room import Freed, account_of, wake
-from storage.sending.history import add_events, event
+from storage.sending.history import add_events, event, move
 from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
 from storage.tables import Id, events, jobs, runs, to_millis
@@ -81,15 +81,17 @@ async def apply_webhook_reports(
     reports: Sequence[Reported],
     now: datetime,
     unsettled: list[Reached] | None = None,
+    *,
+    polls: bool = True,
 ) -> int:
     """As `apply_reports`, for all lanes of the account.
 
-    A job whose call is under way or in doubt adopts the message that bears its name. A report of a message that is
-    not known is kept.
+    A job whose call is under way or in doubt adopts the message that bears its name; `polls`: whether the provider can
+    be asked for its receipt. A report of a message that is not known is kept.
     """
     named = await _jobs_named(connection, reports, lambda lane: is_of(account, lane))
     unknown = [report for report in reports if report.message_id not in named]
-    named |= await _adopt(connection, account, unknown, now)
+    named |= await _adopt(connection, account, unknown, now, polls)
     moved = await _advance(connection, named, reports, SOURCE, now, unsettled)
     unknown = [report for report in unknown if report.message_id not in named]
     await keep_reports(connection, account, await _without_purged(connection, unknown), now)
@@ -275,7 +277,7 @@ async def _add_once(connection: AsyncConnection, odd: list[dict[str, Any]], now:
 
 
 async def _adopt(
-    connection: AsyncConnection, account: str, reports: Sequence[Reported], now: datetime
+    connection: AsyncConnection, account: str, reports: Sequence[Reported], now: datetime, polls: bool
 ) -> Named:
     """Give the jobs that the reports name the ids of their messages; those jobs, now `accepted`."""
     told: dict[int, Reported] = {}
@@ -291,7 +293,7 @@ async def _adopt(
     for job_id, lane, token in await connection.execute(_waiting(select(given.c.id))):
         if is_of(account, lane) and told[job_id].reference == f"{token}.{job_id}":
             adopted[job_id], lanes[job_id] = told[job_id], lane
-    await _write_adopted(connection, adopted, now)
+    await _write_adopted(connection, adopted, now, now + FIRST_POLL if polls else None)
     named: Named = {}
     for job_id, report in adopted.items():
         named.setdefault(report.message_id, []).append(Reached(job_id, lanes[job_id], JobState.ACCEPTED))
@@ -322,23 +324,20 @@ def _job_of(reference: str | None) -> int | None:
     return int(number) if number.isascii() and number.isdigit() and len(number) <= 18 else None
 
 
-async def _write_adopted(connection: AsyncConnection, adopted: dict[int, Reported], now: datetime) -> None:
+async def _write_adopted(
+    connection: AsyncConnection, adopted: dict[int, Reported], now: datetime, poll_at: datetime | None
+) -> None:
     if not adopted:
         return
-    await connection.execute(
-        update(jobs)
-        .where(jobs.c.id == bindparam("of_job"), OPEN)
-        .values(
-            state=JobState.ACCEPTED.value,
-            reason=None,
-            code=None,
-            provider_message_id=bindparam("to_message"),
-            accepted_at=now,
-            poll_at=now + FIRST_POLL,
-            updated_at=now,
-        ),
-        [{"of_job": job_id, "to_message": report.message_id} for job_id, report in adopted.items()],
-    )
+    rows = [{"id": job_id, "message_id": report.message_id} for job_id, report in adopted.items()]
+    given = table_of(connection, rows, id=Id, message_id=Text())
+    values = {
+        "state": JobState.ACCEPTED,
+        "reason": None,
+        "code": None,
+        "provider_message_id": given.c.message_id,
+        "accepted_at": now,
+        "poll_at": poll_at,
+    }
     detail = "known by the name that we gave the message"
-    told = [event(job_id, now, SOURCE, JobState.ACCEPTED.value, detail) for job_id in adopted]
-    await add_events(connection, told, now)
+    await move(connection, and_(jobs.c.id == given.c.id, OPEN), values, SOURCE, now, detail=detail)

@@ -1,8 +1,8 @@
 """What `drumbeat db purge` takes out, a bounded batch to a transaction: what the reports count of a job goes into its
 run's totals in the transaction that deletes it, so that a purge may be cut off anywhere and begun again.
 
-What stays: jobs that are not final, opt-outs, budgets, what a cap or a tier may still look at, campaigns, runs and
-the files' names and digests.
+What stays: jobs that are not final, opt-outs without their evidence, budgets, what a cap or a tier may still look at,
+campaigns, runs and the files' names and digests.
 """
 
 from __future__ import annotations
@@ -34,14 +34,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINAL, CampaignState, JobState, RunState
+from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.editions import edition_of
 from storage.runs.retries import ALREADY_ARRIVED
+from storage.sending.history import in_order
 from storage.tables import (
+    Id,
     attempts,
     campaigns,
     events,
+    inbound,
     jobs,
+    optouts,
     purged_jobs,
     purged_rejects,
     recipients,
@@ -52,6 +57,7 @@ from storage.tables import (
     unique_recipients,
     unmatched_reports,
     webhooks,
+    windows,
 )
 
 OVER: Final = (RunState.COMPLETED.value, RunState.CANCELLED.value)
@@ -155,19 +161,15 @@ async def purge_jobs(connection: AsyncConnection, run: OldRun, now: datetime, li
     earlier = select(older.c.id).where(
         older.c.run_id.in_([one for one in run.family if one < run.id]), older.c.phone == jobs.c.phone
     )
-    chosen = (
-        select(jobs.c.id)
-        .where(jobs.c.run_id == run.id, _can_go(), ~earlier.exists())
-        .limit(limit)
-        .with_for_update()
-    )
-    ids = list(await connection.scalars(chosen))
+    chosen = select(jobs.c.id).where(jobs.c.run_id == run.id, _can_go(), ~earlier.exists()).limit(limit)
+    ids = list(await connection.scalars(in_order(select(jobs.c.id).where(jobs.c.id.in_(chosen)))))
     if not ids:
         return 0
-    await _add_totals(connection, run, ids)
+    gone = table_of(connection, [{"id": job_id} for job_id in ids], id=Id)
+    await _add_totals(connection, run, jobs.c.id.in_(select(gone.c.id)))
     for table in (events, attempts, reservations):
-        await connection.execute(delete(table).where(table.c.job_id.in_(ids)))
-    await connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+        await connection.execute(delete(table).where(table.c.job_id.in_(select(gone.c.id))))
+    await connection.execute(delete(jobs).where(jobs.c.id.in_(select(gone.c.id))))
     first = update(runs).where(runs.c.id == run.id, runs.c.purged_at.is_(None))
     await connection.execute(first.values(purged_at=now))
     return len(ids)
@@ -196,13 +198,13 @@ def _can_go() -> ColumnElement[bool]:
 _SUMS: Final = ("jobs", "cost_micros", "price_micros")
 
 
-async def _add_totals(connection: AsyncConnection, run: OldRun, ids: Sequence[int]) -> None:
+async def _add_totals(connection: AsyncConnection, run: OldRun, gone: ColumnElement[bool]) -> None:
     names = [column.name for column in purged_jobs.primary_key]
     labelled = [column.label(name) for column, name in zip(_groups(run), names, strict=True)]
     each = (
         select(*labelled, jobs.c.cost_micros, jobs.c.price_micros)
         .join(recipients, recipients.c.id == jobs.c.recipient_id)
-        .where(jobs.c.id.in_(ids))
+        .where(gone)
         .subquery()
     )
     groups = [each.c[name] for name in names]
@@ -245,7 +247,9 @@ async def purge_rejects(connection: AsyncConnection, campaign_id: int, now: date
     if not ids:
         return 0
     first = func.min(rejects.c.reason), func.count(), func.min(rejects.c.line)
-    counted = select(rejects.c.campaign_id, rejects.c.code, *first).where(rejects.c.id.in_(ids))
+    given = table_of(connection, [{"id": one} for one in ids], id=Id)
+    gone = rejects.c.id.in_(select(given.c.id))
+    counted = select(rejects.c.campaign_id, rejects.c.code, *first).where(gone)
     upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(purged_rejects)
     names = [column.name for column in purged_rejects.c]
     added = upsert.from_select(names, counted.group_by(rejects.c.campaign_id, rejects.c.code))
@@ -255,7 +259,7 @@ async def purge_rejects(connection: AsyncConnection, campaign_id: int, now: date
         "first_line": case((earlier < line, earlier), else_=line),
     }
     await connection.execute(added.on_conflict_do_update(index_elements=["campaign_id", "code"], set_=more))
-    await connection.execute(delete(rejects).where(rejects.c.id.in_(ids)))
+    await connection.execute(delete(rejects).where(gone))
     await _mark(connection, campaign_id, 0, now)
     return len(ids)
 
@@ -267,7 +271,8 @@ async def purge_recipients(connection: AsyncConnection, campaign_id: int, now: d
     mine = select(recipients.c.id, is_newest).where(recipients.c.campaign_id == campaign_id, ~kept.exists())
     chosen = (await connection.execute(mine.limit(limit))).all()
     if chosen:
-        await connection.execute(delete(recipients).where(recipients.c.id.in_([row.id for row in chosen])))
+        given = table_of(connection, [{"id": row.id} for row in chosen], id=Id)
+        await connection.execute(delete(recipients).where(recipients.c.id.in_(select(given.c.id))))
         await _mark(connection, campaign_id, sum(newest for _, newest in chosen), now)
     return len(chosen)
 
@@ -287,6 +292,10 @@ def _by(column: str) -> Any:
     return lambda table, before: table.c[column] < before
 
 
+def _forgets(table: Table, before: datetime) -> ColumnElement[bool]:
+    return and_(table.c.at < before, table.c.evidence.is_not(None))
+
+
 OLD: Final[dict[str, tuple[Table, Any]]] = {
     "touches": (touches, _by("at")),
     "tier": (unique_recipients, _by("at")),
@@ -295,8 +304,11 @@ OLD: Final[dict[str, tuple[Table, Any]]] = {
         webhooks,
         lambda table, before: (table.c.received_at < before) & table.c.processed_at.is_not(None),
     ),
+    "inbound": (inbound, _by("at")),
+    "windows": (windows, _by("open_until")),
+    "evidence": (optouts, _forgets),
 }
-"""What goes by its age alone: name -> table, and from a moment to what is older."""
+"""What goes by its age alone: name -> table, and from a moment to what is older. Of opt-outs only the evidence goes."""
 
 
 async def oldest(connection: AsyncConnection, name: str, before: datetime, limit: int) -> list[Any]:
@@ -310,5 +322,8 @@ async def oldest(connection: AsyncConnection, name: str, before: datetime, limit
 async def purge_old(connection: AsyncConnection, name: str, before: datetime, keys: Sequence[Any]) -> int:
     """Take out these rows of the table of that name, if they are still older; how many went."""
     table, is_old = OLD[name]
-    these = tuple_(*table.primary_key).in_(keys)
-    return (await connection.execute(delete(table).where(these, is_old(table, before)))).rowcount
+    columns = {str(column.name): column.type for column in table.primary_key}
+    given = table_of(connection, [dict(zip(columns, key, strict=True)) for key in keys], **columns)
+    these = tuple_(*table.primary_key).in_(select(*given.c))
+    goes = update(table).values(evidence=None) if table is optouts else delete(table)
+    return (await connection.execute(goes.where(these, is_old(table, before)))).rowcount

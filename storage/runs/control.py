@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, insert, literal, select, update
+from sqlalchemy import Select, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState, JobState, RunState
-from storage.tables import campaigns, events, jobs, runs
+from storage.sending.history import in_order, move
+from storage.tables import campaigns, jobs, runs
 
 
 async def move_campaign(
@@ -98,21 +99,7 @@ async def end_jobs(
     detail: str,
 ) -> int:
     """Move all the campaign's jobs in `source` to `target` by a person's word; how many. Histories included."""
-    chosen = _jobs_of(name).where(jobs.c.state == source)
-    history = select(
-        chosen.subquery().c.id,
-        literal(now, events.c.at.type),
-        literal(now, events.c.stored_at.type),
-        literal("user"),
-        literal(target.value),
-        literal(detail),
-    )
-    await connection.execute(
-        insert(events).from_select(["job_id", "at", "stored_at", "source", "event", "detail"], history)
-    )
-    moved = await connection.execute(
-        update(jobs)
-        .where(jobs.c.id.in_(chosen), jobs.c.state == source)
-        .values(state=target, reason=reason, held_by=None, due_at=now, updated_at=now)
-    )
-    return moved.rowcount
+    chosen = in_order(_jobs_of(name).where(jobs.c.state == source))
+    guard = and_(jobs.c.id.in_(chosen), jobs.c.state == source)
+    values = {"state": target, "reason": reason, "held_by": None, "due_at": now}
+    return await move(connection, guard, values, "user", now, detail=detail)

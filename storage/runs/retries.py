@@ -18,16 +18,18 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     or_,
     select,
     tuple_,
     type_coerce,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
-from storage.tables import events, jobs, runs, to_millis
+from storage.sending.history import in_order, move
+from storage.tables import jobs, runs, to_millis
 
 MAY_BE_LISTED: Final = (
     JobState.FAILED,
@@ -135,6 +137,7 @@ def _retries(
         "variant": jobs.c.variant,
         "state": literal(JobState.PENDING.value),
         "held_by": literal(held_by),
+        "free_refused_at": jobs.c.updated_at if held_by == AS_TEMPLATE else null(),
         "due_at": case((ready_at > moment, ready_at), else_=moment),
         "updated_at": moment,
     }
@@ -209,14 +212,6 @@ async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
             earlier.c.state.in_(ARRIVED),
         )
     )
-    ended = await connection.execute(
-        update(jobs)
-        .where(jobs.c.id.in_(arrived), jobs.c.state == JobState.PENDING.value)
-        .values(state=JobState.SKIPPED, reason=ALREADY_ARRIVED, held_by=None, updated_at=now)
-        .returning(jobs.c.id)
-    )
-    told = {"at": now, "stored_at": now, "source": "clock", "event": JobState.SKIPPED.value}
-    rows = [{"job_id": job_id, **told} for job_id in ended.scalars()]
-    if rows:
-        await connection.execute(insert(events), rows)
-    return len(rows)
+    guard = and_(jobs.c.id.in_(in_order(arrived)), jobs.c.state == JobState.PENDING.value)
+    values = {"state": JobState.SKIPPED, "reason": ALREADY_ARRIVED, "held_by": None}
+    return await move(connection, guard, values, "clock", now)

@@ -33,6 +33,8 @@ from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.vacuum import learn_growth
 from storage.runs.editions import edition_of, of_audience
 from storage.runs.local_times import LocalTimes, local_times, place_of
+from storage.sending.history import in_order, move
+from storage.sending.intents import IS_PENDING
 from storage.tables import NOW, campaigns, events, jobs, recipients, runs
 
 WORLD: Final = timedelta(hours=26)
@@ -305,22 +307,9 @@ async def _end_pending(
 ) -> int:
     if not over:
         return 0
-    history = select(
-        jobs.c.id,
-        literal(now, events.c.at.type),
-        literal(now, events.c.stored_at.type),
-        literal("clock"),
-        literal(state.value),
-    ).where(jobs.c.run_id.in_(over), jobs.c.state == JobState.PENDING)
-    await connection.execute(
-        insert(events).from_select(["job_id", "at", "stored_at", "source", "event"], history)
-    )
-    ended = await connection.execute(
-        update(jobs)
-        .where(jobs.c.run_id.in_(over), jobs.c.state == JobState.PENDING)
-        .values(state=state, reason=reason, held_by=None, updated_at=now)
-    )
-    return ended.rowcount
+    pending = select(jobs.c.id).where(jobs.c.run_id.in_(over), IS_PENDING)
+    guard = and_(jobs.c.id.in_(in_order(pending)), IS_PENDING)
+    return await move(connection, guard, {"state": state, "reason": reason, "held_by": None}, "clock", now)
 
 
 @cache

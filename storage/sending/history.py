@@ -1,17 +1,34 @@
-"""What happened to each job, in the order in which it was stored: one row to an event, never changed."""
+"""What happened to each job, in the order in which it was stored: one row to an event, never changed.
+
+A change of state and its event are one: a job's history names a state only where the job has entered it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Insert, Text, insert, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Insert,
+    Select,
+    Text,
+    insert,
+    literal,
+    null,
+    select,
+)
+from sqlalchemy import update as update_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from storage.database.batched_sqlite import Met, whatever
 from storage.database.bulk import as_rows, by_dialect, given_rows
-from storage.tables import NOW, Id, events, to_millis
+from storage.database.engine import execute_later, is_sqlite
+from storage.tables import NOW, Id, events, jobs, to_millis
 
 EVENT: Final[dict[str, TypeEngine[Any]]] = {
     "job_id": Id,
@@ -20,6 +37,7 @@ EVENT: Final[dict[str, TypeEngine[Any]]] = {
     "event": Text(),
     "detail": Text(),
 }
+_STORED: Final = (*EVENT, "stored_at")
 
 
 def event(job_id: int, at: datetime, source: str, name: str, detail: str | None = None) -> dict[str, Any]:
@@ -29,11 +47,82 @@ def event(job_id: int, at: datetime, source: str, name: str, detail: str | None 
 @by_dialect
 def _add_events(sqlite: bool) -> Insert:
     given = given_rows(sqlite, **EVENT)
-    return insert(events).from_select([*EVENT, "stored_at"], select(*given.c, NOW))
+    return insert(events).from_select(_STORED, select(*given.c, NOW))
 
 
 async def add_events(connection: AsyncConnection, rows: Iterable[dict[str, Any]], now: datetime) -> None:
-    """Append to the jobs' histories; the rows are `event`'s."""
+    """Append to the histories of jobs that the transaction has locked; the rows are `event`'s."""
     told = list(rows)
     if told:
         await connection.execute(_add_events(connection), {"rows": as_rows(told), "now": now})
+
+
+def transition(
+    sqlite: bool,
+    guard: ColumnElement[bool],
+    values: Mapping[str, Any],
+    source: str,
+    *,
+    at: ColumnElement[Any] = NOW,
+    detail: ColumnElement[Any] | str | None = None,
+) -> Sequence[Executable]:
+    """The statements that move the jobs of the guard and tell it of exactly those; their parameter is `now`.
+
+    On PostgreSQL others write meanwhile: what the UPDATE returns is what is told. SQLite returns no columns of the
+    rows that it was given, but has one writer: what the guard finds before the UPDATE is what the UPDATE moves.
+    """
+    said = null() if detail is None else _as_column(detail)
+    told = [
+        at.label("at"),
+        literal(source).label("source"),
+        _as_column(values["state"]).label("event"),
+        said.label("detail"),
+        NOW.label("stored_at"),
+    ]
+    moves = update_of(jobs).where(guard).values({**values, "updated_at": NOW})
+    if sqlite:
+        return insert(events).from_select(_STORED, select(jobs.c.id, *told).where(guard)), moves
+    moved = moves.returning(jobs.c.id, *told).cte("moved")
+    tell = insert(events).from_select(_STORED, select(*moved.c))
+    # Without the option psycopg does not tell how many rows an INSERT ... SELECT made.
+    return (tell.execution_options(preserve_rowcount=True),)
+
+
+def _as_column(value: ColumnElement[Any] | str) -> ColumnElement[Any]:
+    return value if isinstance(value, ColumnElement) else literal(str(value))
+
+
+async def move_later(
+    connection: AsyncConnection,
+    statements: Sequence[Executable],
+    parameters: dict[str, Any],
+    met: Met = whatever,
+) -> None:
+    """Execute a transition that is made once, as `execute_later` does; `met` is told how many jobs it moved."""
+    *others, last = statements
+    for statement in others:
+        await execute_later(connection, statement, parameters)
+    await execute_later(connection, last, parameters, met)
+
+
+async def move(
+    connection: AsyncConnection,
+    guard: ColumnElement[bool],
+    values: Mapping[str, Any],
+    source: str,
+    now: datetime,
+    *,
+    detail: str | None = None,
+) -> int:
+    """Move the jobs of the guard and tell their histories; how many."""
+    moved = 0
+    for statement in transition(is_sqlite(connection), guard, values, source, detail=detail):
+        moved = (await connection.execute(statement, {"now": now})).rowcount
+    return moved
+
+
+def in_order(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
+    """The ids of the jobs that the query chooses, each locked in the order of the ids: whoever locks many jobs and may
+    have to wait for one does so in this order, so that no two wait for each other."""
+    locked = chosen.order_by(jobs.c.id).with_for_update(of=jobs).subquery("locked")
+    return select(locked.c.id)

@@ -12,19 +12,19 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Delete,
+    Executable,
     Insert,
     Integer,
     Select,
     Text,
     Update,
+    and_,
     bindparam,
     case,
     delete,
     func,
     insert,
-    literal,
     literal_column,
-    null,
     select,
     text,
     update,
@@ -36,8 +36,8 @@ from campaigns.money.prices import Price
 from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
-from storage.sending.history import EVENT, add_events, event
-from storage.tables import NOW, Id, attempts, events, jobs, recipients, runs, to_millis
+from storage.sending.history import move_later, transition
+from storage.tables import NOW, Id, attempts, jobs, recipients, runs, to_millis
 
 IS_PENDING: Final = text("jobs.state = 'pending'")
 """Must repeat the predicate of the partial index `ix_jobs_due` verbatim: with a parameter for the state, a prepared
@@ -54,12 +54,10 @@ _MARKED: Final[dict[str, TypeEngine[Any]]] = {
     "price_currency": Text(),
     "card_id": Id,
 }
-_ASIDE: Final[dict[str, TypeEngine[Any]]] = {
+_HELD: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "due_at": BigInteger(), "held_by": Text()}
+_ENDED: Final[dict[str, TypeEngine[Any]]] = {
     "job_id": Id,
-    "state": Text(),
-    "reason": Text(),
-    "due_at": BigInteger(),
-    "held_by": Text(),
+    **dict.fromkeys(("state", "reason", "detail"), Text()),
 }
 
 
@@ -76,6 +74,10 @@ class DueJob:
     timezone: str | None
     consent_at: datetime | None
     variant: str | None
+    goes_alone: bool = False
+    """A call that it shared was refused as a whole."""
+    free_refused_at: datetime | None = None
+    """When its free form was refused because the window was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ def _due(sqlite: bool) -> Select[Any]:
         recipients.c.timezone,
         recipients.c.consent_at,
         jobs.c.variant,
+        jobs.c.goes_alone,
+        jobs.c.free_refused_at,
     )
     return (
         select(*columns)
@@ -133,27 +137,28 @@ def _due(sqlite: bool) -> Select[Any]:
         )
         .order_by(jobs.c.due_at, jobs.c.id)
         .limit(bindparam("most", type_=Integer()))
-        .with_for_update(of=jobs)
+        .with_for_update(of=jobs, skip_locked=True)
     )
 
 
 async def claim_due(
     connection: AsyncConnection, run_id: int, lane: str, now: datetime, limit: int
 ) -> list[DueJob]:
-    """The run's next jobs on the lane whose time has come, locked: a cancel or an expiry waits for the intents."""
+    """The run's next jobs on the lane whose time has come, locked: a cancel or an expiry waits for the intents. What
+    somebody else has locked is left for the next slice: a slice takes jobs in the order of their times and runs, and
+    others lock them in that of their ids, so who waited here might wait in a circle."""
     asked = {"run_id": run_id, "lane": lane, "now": now, "most": limit}
     return [DueJob(*row) for row in await connection.execute(_due(connection), asked)]
 
 
 @by_dialect
-def _put_aside(sqlite: bool) -> Update:
-    given = given_rows(sqlite, **_ASIDE)
+def _hold(sqlite: bool) -> Update:
+    given = given_rows(sqlite, **_HELD)
     return (
         update(jobs)
-        .where(jobs.c.id == given.c.job_id, jobs.c.state == JobState.PENDING.value)
+        .where(jobs.c.id == given.c.job_id, IS_PENDING)
         .values(
-            state=given.c.state,
-            reason=given.c.reason,
+            reason=None,
             due_at=func.coalesce(given.c.due_at, jobs.c.due_at),
             held_by=given.c.held_by,
             held_since=_held_since(given.c.held_by),
@@ -173,42 +178,50 @@ def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
 
 async def put_aside(connection: AsyncConnection, asides: Sequence[Aside], now: datetime) -> None:
     """Write what the rules decided against sending: waits stay pending, skips end."""
-    if not asides:
-        return
-    rows = as_rows([_aside_row(aside) for aside in asides])
-    await connection.execute(_put_aside(connection), {"rows": rows, "now": now})
-    ended = [aside for aside in asides if aside.state is not JobState.PENDING]
-    told = [event(a.job_id, now, "shift", a.state.value, a.detail or a.reason) for a in ended]
-    await add_events(connection, told, now)
+    held = [_held_row(aside) for aside in asides if aside.state is JobState.PENDING]
+    ended = [_ended_row(aside) for aside in asides if aside.state is not JobState.PENDING]
+    if held:
+        await connection.execute(_hold(connection), {"rows": as_rows(held), "now": now})
+    if ended:
+        await move_later(connection, _end(connection), {"rows": as_rows(ended), "now": now})
 
 
-def _aside_row(aside: Aside) -> dict[str, Any]:
+@by_dialect
+def _end(sqlite: bool) -> Sequence[Executable]:
+    given = given_rows(sqlite, **_ENDED)
+    guard = and_(jobs.c.id == given.c.job_id, IS_PENDING)
+    values = {"state": given.c.state, "reason": given.c.reason, "held_by": None, "held_since": None}
+    return transition(sqlite, guard, values, "shift", detail=given.c.detail)
+
+
+def _held_row(aside: Aside) -> dict[str, Any]:
     return {
         "job_id": aside.job_id,
-        "state": aside.state.value,
-        "reason": aside.reason,
         "due_at": to_millis(aside.due_at) if aside.due_at else None,
         "held_by": aside.held_by,
     }
 
 
+def _ended_row(aside: Aside) -> dict[str, Any]:
+    return {
+        "job_id": aside.job_id,
+        "state": aside.state.value,
+        "reason": aside.reason,
+        "detail": aside.detail or aside.reason,
+    }
+
+
 @by_dialect
-def _mark_sending(sqlite: bool) -> Update:
+def _mark_sending(sqlite: bool) -> Sequence[Executable]:
     given = given_rows(sqlite, job_id=Id, **_MARKED)
-    return (
-        update(jobs)
-        .where(jobs.c.id == given.c.job_id, jobs.c.state.in_([s.value for s in sources(JobState.SENDING)]))
-        .values(
-            **{name: given.c[name] for name in _MARKED},
-            state=JobState.SENDING.value,
-            attempts=jobs.c.attempts + 1,
-            held_by=None,
-            held_since=None,
-            reason=None,
-            code=None,
-            updated_at=NOW,
-        )
-    )
+    may_be_sent = jobs.c.state.in_([state.value for state in sources(JobState.SENDING)])
+    values = {
+        **{name: given.c[name] for name in _MARKED},
+        **dict.fromkeys(("held_by", "held_since", "reason", "code")),
+        "state": JobState.SENDING,
+        "attempts": jobs.c.attempts + 1,
+    }
+    return transition(sqlite, and_(jobs.c.id == given.c.job_id, may_be_sent), values, "shift")
 
 
 @by_dialect
@@ -220,13 +233,6 @@ def _add_attempts(sqlite: bool) -> Insert:
         "intent_at": NOW,
     }
     return insert(attempts).from_select([*_ATTEMPT, *shared], select(*given.c, *shared.values()))
-
-
-@by_dialect
-def _tell_sending(sqlite: bool) -> Insert:
-    given = given_rows(sqlite, job_id=Id)
-    told = select(given.c.job_id, NOW, literal("shift"), literal(JobState.SENDING.value), null(), NOW)
-    return insert(events).from_select([*EVENT, "stored_at"], told)
 
 
 async def commit_intents(
@@ -241,9 +247,8 @@ async def commit_intents(
             raise RuntimeError(f"{len(intents) - marked} jobs of lane {lane} changed under their owner")
 
     given = {"rows": as_rows([_intent_row(intent) for intent in intents]), "now": now}
-    await execute_later(connection, _mark_sending(connection), given, check)
+    await move_later(connection, _mark_sending(connection), given, check)
     await execute_later(connection, _add_attempts(connection), {**given, "lane": lane, "epoch": epoch})
-    await execute_later(connection, _tell_sending(connection), given)
 
 
 def _intent_row(intent: Intent) -> dict[str, Any]:
@@ -272,22 +277,15 @@ def _take_back_attempts(sqlite: bool) -> Delete:
 
 
 @by_dialect
-def _take_back_jobs(sqlite: bool) -> Update:
+def _take_back_jobs(sqlite: bool) -> Sequence[Executable]:
     given = given_rows(sqlite, **KEY, held_by=Text())
-    return (
-        update(jobs)
-        .where(
-            jobs.c.id == given.c.job_id,
-            jobs.c.attempts == given.c.number,
-            jobs.c.state == JobState.SENDING.value,
-        )
-        .values(
-            state=JobState.PENDING.value,
-            attempts=jobs.c.attempts - 1,
-            held_by=given.c.held_by,
-            updated_at=NOW,
-        )
+    guard = and_(
+        jobs.c.id == given.c.job_id,
+        jobs.c.attempts == given.c.number,
+        jobs.c.state == JobState.SENDING.value,
     )
+    values = {"state": JobState.PENDING, "attempts": jobs.c.attempts - 1, "held_by": given.c.held_by}
+    return transition(sqlite, guard, values, "shift", detail="the lane stopped before its turn")
 
 
 async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent], now: datetime) -> None:
@@ -296,10 +294,8 @@ async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent
         return
     rows = [{"job_id": i.job.id, "number": i.job.attempts + 1, "held_by": i.job.held_by} for i in intents]
     given = {"rows": as_rows(rows)}
-    await connection.execute(_take_back_attempts(connection), given)
-    await connection.execute(_take_back_jobs(connection), {**given, "now": now})
-    detail = "the lane stopped before its turn"
-    await add_events(connection, [event(i.job.id, now, "shift", "pending", detail) for i in intents], now)
+    await execute_later(connection, _take_back_attempts(connection), given)
+    await move_later(connection, _take_back_jobs(connection), {**given, "now": now})
 
 
 async def any_sending(connection: AsyncConnection, run_id: int) -> bool:

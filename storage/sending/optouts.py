@@ -16,6 +16,7 @@ from sqlalchemy.sql import FromClause
 
 from campaigns.phones.stop_words import Action, Scope, comes_after
 from storage.database.bulk import as_values, by_dialect, fetch_rows, is_among, table_of
+from storage.erased import ERASED, hashes_of
 from storage.tables import from_millis, optouts, to_millis
 
 PAGE: Final = 1_000
@@ -181,9 +182,10 @@ def _said_of(sqlite: bool) -> Select[Any]:
 async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> dict[str, frozenset[str]]:
     """The scopes that each phone is opted out of now."""
     newest: dict[tuple[str, str], str] = {}
-    asked = {"phones": as_values(connection, phones)}
+    erased = await hashes_of(connection, phones)
+    asked = {"phones": as_values(connection, [*phones, *erased])}
     for phone, scope, action in await connection.execute(_said_of(connection), asked):
-        newest[phone, scope] = action
+        newest[erased.get(phone, phone), scope] = action
     scopes: defaultdict[str, set[str]] = defaultdict(set)
     for (phone, scope), action in newest.items():
         if action == "out":
@@ -193,12 +195,14 @@ async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> d
 
 async def log_of(connection: AsyncConnection, phone: str) -> list[LogEntry]:
     """All that was said of the phone, the oldest first; of each scope the last holds."""
-    found = select(*_ENTRY).where(optouts.c.phone == phone).order_by(*_by_time(optouts))
-    return [LogEntry(*row) for row in await connection.execute(found)]
+    names = [phone, *await hashes_of(connection, [phone])]
+    found = select(*_ENTRY).where(optouts.c.phone.in_(names)).order_by(*_by_time(optouts))
+    return [replace(LogEntry(*row), phone=phone) for row in await connection.execute(found)]
 
 
 async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> AsyncIterator[LogEntry]:
-    """The word that holds of everybody who is opted out now, in the order of the log, a page in memory at a time."""
+    """The word that holds of everybody who is opted out now, in the order of the log, a page in memory at a time. Who
+    was erased has no number any more, and is left out."""
     newer = optouts.alias("newer")
     outdated = (
         select(newer.c.id)
@@ -209,7 +213,8 @@ async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> 
         )
         .exists()
     )
-    held = select(*_ENTRY).where(optouts.c.action == "out", ~outdated).order_by(optouts.c.id)
+    known = ~optouts.c.phone.startswith(ERASED)
+    held = select(*_ENTRY).where(optouts.c.action == "out", known, ~outdated).order_by(optouts.c.id)
     if scope is not None:
         held = held.where(optouts.c.scope == scope)
     async for row in await connection.stream(held.execution_options(yield_per=PAGE)):

@@ -8,18 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Insert,
-    Integer,
-    Text,
-    Update,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Boolean, Executable, Integer, Text, Update, and_, false, func, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
@@ -27,9 +16,9 @@ from campaigns.outcomes import Accepted, Ack, Result
 from campaigns.states import RANK, JobState
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
-from storage.sending.history import EVENT
+from storage.sending.history import move_later, transition
 from storage.sending.intents import KEY, Intent
-from storage.tables import NOW, Id, attempts, events, jobs, to_millis
+from storage.tables import Id, attempts, jobs, to_millis
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +49,11 @@ _MOVED: Final[dict[str, TypeEngine[Any]]] = {
 }
 
 
+_STEERED: Final[dict[str, TypeEngine[Any]]] = {"goes_alone": Boolean(), "free_refused_at": BigInteger()}
+"""What no later wait may overwrite."""
+_TOLD: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "said": Text()}
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one job's part of a call ended."""
@@ -84,31 +78,23 @@ def _end_attempts(sqlite: bool) -> Update:
 
 
 @by_dialect
-def _move_jobs(sqlite: bool) -> Update:
-    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_MOVED)
-    return (
-        update(jobs)
-        .where(jobs.c.id == given.c.job_id, jobs.c.state == JobState.SENDING.value)
-        .values(
-            {name: given.c[name] for name in _MOVED}
-            | {
-                "code": given.c.job_code,
-                "due_at": func.coalesce(given.c.due_at, jobs.c.due_at),
-                "updated_at": NOW,
-            }
-        )
-    )
+def _move_jobs(sqlite: bool) -> Sequence[Executable]:
+    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_TOLD, **_STEERED, **_MOVED)
+    values = {name: given.c[name] for name in _MOVED} | {
+        "code": given.c.job_code,
+        "due_at": func.coalesce(given.c.due_at, jobs.c.due_at),
+        "goes_alone": or_(jobs.c.goes_alone, func.coalesce(given.c.goes_alone, false())),
+        "free_refused_at": func.coalesce(given.c.free_refused_at, jobs.c.free_refused_at),
+    }
+    guard = and_(jobs.c.id == given.c.job_id, jobs.c.state == JobState.SENDING.value)
+    return transition(sqlite, guard, values, "shift", at=given.c.ended_at, detail=given.c.said)
 
 
-@by_dialect
-def _tell_outcomes(sqlite: bool) -> Insert:
-    given = given_rows(sqlite, job_id=Id, ended_at=BigInteger(), state=Text(), said=Text())
-    told = select(given.c.job_id, given.c.ended_at, literal("shift"), given.c.state, given.c.said, NOW)
-    return insert(events).from_select([*EVENT, "stored_at"], told)
-
-
-async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Store how calls ended: the attempts' ends, the jobs' next states, the events."""
+async def store_outcomes(
+    connection: AsyncConnection, outcomes: Sequence[Outcome], now: datetime, *, polls: bool = True
+) -> None:
+    """Store how calls ended: the attempts' ends, the jobs' next states, the events. `polls`: whether the provider can
+    be asked for receipts."""
     if not outcomes:
         return
 
@@ -119,13 +105,12 @@ async def store_outcomes(connection: AsyncConnection, outcomes: Sequence[Outcome
                 extra={"action": "outcome_late", "late": len(outcomes) - stored},
             )
 
-    given = {"rows": as_rows([_outcome_row(outcome) for outcome in outcomes]), "now": now}
+    given = {"rows": as_rows([_outcome_row(outcome, polls) for outcome in outcomes]), "now": now}
     await execute_later(connection, _end_attempts(connection), {"rows": given["rows"]})
-    await execute_later(connection, _move_jobs(connection), given, check)
-    await execute_later(connection, _tell_outcomes(connection), given)
+    await move_later(connection, _move_jobs(connection), given, check)
 
 
-def _outcome_row(outcome: Outcome) -> dict[str, Any]:
+def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:
     """What of it an attempt, a job and an event keep; what is left out is null."""
     ended_at = to_millis(outcome.ended_at)
     row = {
@@ -142,7 +127,7 @@ def _outcome_row(outcome: Outcome) -> dict[str, Any]:
         row["outcome"] = "accepted"
         row["provider_message_id"] = result.message_id
         row["accepted_at"] = ended_at
-        row["poll_at"] = ended_at + _FIRST_POLL_MS if outcome.ack.state in RANK else None
+        row["poll_at"] = ended_at + _FIRST_POLL_MS if polls and outcome.ack.state in RANK else None
         if result.cost is not None:
             row["cost_micros"], row["currency"] = result.cost.micros, result.cost.currency
         return row
@@ -160,4 +145,6 @@ def _held_row(ack: Ack, ended_at: int) -> dict[str, Any]:
         "due_at": to_millis(ack.due_at) if ack.due_at else None,
         "held_by": ack.held_by,
         "held_since": ended_at if ack.held_by else None,
+        "goes_alone": ack.goes_alone,
+        "free_refused_at": ended_at if ack.free_refused else None,
     }

@@ -10,15 +10,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.states import JobState, RunState
-from storage.database.bulk import as_values, by_dialect, is_among
+from campaigns.states import RunState
+from storage.database.bulk import as_values, by_dialect, is_among, table_of
 from storage.database.engine import is_sqlite
-from storage.tables import jobs, runs, windows
+from storage.sending.intents import IS_PENDING
+from storage.tables import Id, jobs, runs, windows
 
 INBOUND: Final = "inbound"
 """The person wrote or called."""
@@ -28,6 +41,10 @@ UNKNOWN: Final = "window_unknown"
 """`held_by` of a message that waits until the provider has been asked."""
 UNANSWERED: Final = "unanswered"
 """The provider was asked and did not tell: closed, for all we know."""
+
+
+_FOR_A_WORD: Final = text("(jobs.held_by = 'window' OR jobs.held_by = 'window_unknown')")
+"""In the very words of the index `ix_jobs_window`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +153,24 @@ async def wake_answered(connection: AsyncConnection, lane: str, known_since: dat
 
 async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, str]], now: datetime) -> None:
     """A word about these windows, (lane, phone), has come: what waits for it is decided again now."""
-    phones: dict[str, set[str]] = {}
-    for lane, phone in people:
-        phones.setdefault(lane, set()).add(phone)
-    for lane, theirs in sorted(phones.items()):
-        for held_by in ("window", UNKNOWN):
-            await _wake(connection, _held(lane, held_by).where(jobs.c.phone.in_(theirs)), now)
+    named = [
+        {"held_by": held_by, "lane": lane, "phone": phone}
+        for lane, phone in set(people)
+        for held_by in ("window", UNKNOWN)
+    ]
+    if named:
+        given = table_of(connection, named, held_by=Text(), lane=Text(), phone=Text())
+        theirs = and_(*(jobs.c[column.name] == column for column in given.c), _FOR_A_WORD)
+        await _wake(connection, select(jobs.c.id).where(theirs), now)
 
 
 async def _wake(connection: AsyncConnection, waiting: Select[int], now: datetime) -> None:
-    ids = list((await connection.execute(waiting.order_by(jobs.c.id).with_for_update())).scalars())
+    locked = waiting.order_by(jobs.c.id).with_for_update(of=jobs)
+    ids = [{"id": job_id} for job_id in await connection.scalars(locked)]
     if ids:
-        await connection.execute(
-            update(jobs)
-            .where(jobs.c.id.in_(ids), jobs.c.state == JobState.PENDING.value)
-            .values(due_at=now, updated_at=now)
-        )
+        woken = table_of(connection, ids, id=Id)
+        due = update(jobs).where(jobs.c.id == woken.c.id, IS_PENDING)
+        await connection.execute(due.values(due_at=now, updated_at=now))
 
 
 def _held(lane: str, held_by: str) -> Select[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -68,14 +68,24 @@ async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterato
     query = (
         select(
             jobs.c.id, jobs.c.phone, jobs.c.attempts, jobs.c.held_by, jobs.c.variant, jobs.c.lane, jobs.c.due_at,
-            person.region, person.timezone, person.consent_at,
+            jobs.c.free_refused_at, person.region, person.timezone, person.consent_at,
         )
         .join(recipients, person.id == jobs.c.recipient_id)
         .where(jobs.c.run_id == run_id, jobs.c.state == JobState.PENDING)
     )  # fmt: skip
     async for rows in _pages(connection, query, jobs.c.phone):
         yield [
-            Prospect(_job(row, row.id, run_id, row.attempts, row.held_by, row.variant), row.lane, row.due_at)
+            Prospect(
+                replace(
+                    _job(row, row.id, run_id),
+                    attempts=row.attempts,
+                    held_by=row.held_by,
+                    variant=row.variant,
+                    free_refused_at=row.free_refused_at,
+                ),
+                row.lane,
+                row.due_at,
+            )
             for row in rows
         ]
 
@@ -90,15 +100,6 @@ async def _pages(
         yield rows
 
 
-def _job(
-    row: Row[Any],
-    id: int,
-    run_id: int,
-    attempts: int = 0,
-    held_by: str | None = None,
-    variant: str | None = None,
-) -> DueJob:
+def _job(row: Row[Any], id: int, run_id: int) -> DueJob:
     """Without the cells: no rule asks about them."""
-    return DueJob(
-        id, run_id, row.phone, attempts, held_by, "{}", row.region, row.timezone, row.consent_at, variant
-    )
+    return DueJob(id, run_id, row.phone, 0, None, "{}", row.region, row.timezone, row.consent_at, None)

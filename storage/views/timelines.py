@@ -199,6 +199,8 @@ async def due_job(connection: AsyncConnection, job_id: int) -> DueJob:
             person.timezone,
             person.consent_at,
             jobs.c.variant,
+            jobs.c.goes_alone,
+            jobs.c.free_refused_at,
         )
         .join(recipients, person.id == jobs.c.recipient_id)
         .where(jobs.c.id == job_id)

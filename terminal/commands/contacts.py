@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import Command, existing_file, json_option, map_option, mapping, run_async
+from terminal.commands.options import (
+    Command,
+    confirm,
+    existing_file,
+    json_option,
+    map_option,
+    mapping,
+    run_async,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from app.actions.contacts import ImportReport, Person
+    from app.persons_data import Erased
     from campaigns.intake.model import IntakeOptions
     from campaigns.phones.stop_words import Action, Scope, StopWord
     from storage.sending.optouts import LogEntry
@@ -250,6 +260,68 @@ def _print_person(person: Person) -> None:
     print_table("Messages to them", ("at", "campaign", "lane", "category", "state"), got)
     wrote = [(m.at, m.lane or m.account, one_line(m.text or "")) for m in person.wrote]
     print_table("Messages from them", ("at", "to", "text"), wrote)
+
+
+@contacts.command()
+@click.argument("phone", metavar="PHONE")
+@_country_option
+@click.pass_obj
+def export(context: Context, phone: str, default_country: str | None) -> None:
+    """Print all that the database holds of a person, as JSON.
+
+    Rows of lists, messages with their texts, calls and events, what they wrote, opt-outs and how they are known,
+    windows, rejected rows and webhooks: webhooks hold other people's data too.
+    """
+    from app.actions.contacts import number_of
+    from terminal.output import print_json
+
+    print_json(run_async(_export(context, number_of(phone, default_country))))
+
+
+async def _export(context: Context, phone: str) -> dict[str, Any]:
+    from app.persons_data import export_person
+    from campaigns.time.clock import utc_now
+
+    async with context.database() as engine:
+        return await export_person(engine, phone, utc_now())
+
+
+@contacts.command()
+@click.argument("phone", metavar="PHONE")
+@_country_option
+@yes_option
+@json_option
+@click.pass_obj
+def erase(context: Context, phone: str, default_country: str | None, yes: bool, as_json: bool) -> None:
+    """Erase all that the database holds of a person; it does not come back.
+
+    The reports' numbers stay, under a name that leads to nobody. The person is never written to again, even where a
+    later list holds the number: a keyed hash of it stays. Refused while a message to them is being sent or in doubt.
+    """
+    from app.actions.contacts import number_of
+    from terminal.output import print_facts, print_json, say
+
+    erased = run_async(_erase(context, number_of(phone, default_country), yes, as_json))
+    if as_json:
+        print_json(erased.json)
+        return
+    print_facts(f"Erased of {erased.phone}", list(erased.facts) or [("rows", 0)])
+    say("It may still be held by:")
+    for place in erased.json["still_held_by"]:
+        say(f"- {place}")
+
+
+async def _erase(context: Context, phone: str, yes: bool, as_json: bool) -> Erased:
+    from app.persons_data import erase_person, facts_of, what_is_held
+    from campaigns.time.clock import utc_now
+    from terminal.output import print_facts
+
+    async with context.database() as engine:
+        if not as_json:
+            held = facts_of(await what_is_held(engine, phone))
+            print_facts(f"Held of {phone}", list(held) or [("rows", 0)])
+        confirm("Erase it? It does not come back.", yes)
+        return await erase_person(engine, phone, utc_now())
 
 
 @contacts.command("list")

@@ -25,6 +25,9 @@ _NAMES: Final = {
     "tier": "notes of whom an account has reached",
     "unmatched": "reports of unknown messages",
     "webhooks": "webhooks as they arrived",
+    "inbound": "messages from people",
+    "windows": "24-hour windows that are over",
+    "evidence": "the evidence of opt-outs, which hold without it",
 }
 
 
@@ -47,7 +50,8 @@ def purge(
     """Take out the details of campaigns and runs that were over long ago.
 
     The reports' numbers stay, and so do opt-outs, budgets, and what a cap may look at. A runner may be at work
-    meanwhile. A purge that is stopped goes on with the next one.
+    meanwhile. A purge that is stopped goes on with the next one. With [retention] in drumbeat.toml a runner does this
+    once a day.
     """
     run_async(_purge(context, older_than, dry_run=dry_run, vacuum=vacuum, yes=yes, as_json=as_json))
 

@@ -46,6 +46,35 @@ def run(folder: Path, database_url: str) -> Run:
     return run
 
 
+def test_a_person_is_given_out_and_erased(run: Run) -> None:
+    number = "+447700900001"
+    assert run("contacts", "optout", number, "--evidence", "ticket 812").code == 0
+    given = run("contacts", "export", number).json
+    assert (given["phone"], given["opt_outs"][0]["evidence"]) == (number, "ticket 812")
+    unsure = run("contacts", "erase", number)
+    assert (unsure.code, "--yes" in unsure.err) == (2, True)
+    assert run("contacts", "show", number, "--json").json["log"][0]["evidence"] == "ticket 812"
+    erased = run("contacts", "erase", number, "--yes")
+    assert erased.code == 0
+    assert "opt outs" in erased.out
+    assert "backups" in erased.out
+    shown = run("contacts", "show", number, "--json").json
+    assert shown["opted_out"] == ["all"]
+    assert [entry["source"] for entry in shown["log"]] == ["erased"]
+    assert run("contacts", "export", number).json["opt_outs"] == []
+    assert run("contacts", "optin", number).out.startswith(f"{number} is not opted out.")
+
+
+def test_a_run_keeps_data_as_long_as_it_is_told(run: Run, folder: Path) -> None:
+    settings = folder / "drumbeat.toml"
+    settings.write_text(settings.read_text("utf-8") + '\n[retention]\nevidence = "30d"\n', "utf-8")
+    (folder / "out.csv").write_text(f"phone,at\n{phone(1)},2024-01-01\n{phone(2)},\n", "utf-8")
+    assert run("contacts", "import", "out.csv").code == 0
+    assert run("run", "--until-idle").code == 0
+    logs = [run("contacts", "show", phone(number), "--json").json["log"] for number in (1, 2)]
+    assert [entry["evidence"] for (entry,) in logs] == [None, "out.csv, line 3"]
+
+
 def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) -> None:
     (folder / "out.csv").write_text(PEOPLE, encoding="utf-8")
     done = run("contacts", "import", "out.csv", "--default-country", "GB", "--source", "old shop", "--json")

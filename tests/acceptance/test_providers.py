@@ -94,6 +94,8 @@ async def test_a_campaign_through_every_provider(sqlite_engine: Engine, tmp_path
     assert sum(summary.states.values()) == SIZE
     assert {row.state for row in rows} <= states, Counter((r.state, r.reason, r.code) for r in rows)
     assert {row.form for row in rows} == {"template"}
+    if not adapter_class(name).capabilities.polls:
+        assert [row.poll_at for row in rows] == [None] * SIZE
     received = Counter(entry["to"].lstrip("+") for entry in await transport.ledger())
     assert received == {phone(number)[1:]: 1 for number in range(SIZE)}
 

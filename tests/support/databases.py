@@ -19,8 +19,9 @@ from uuid import uuid4
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import text
 
-from storage.database.engine import open_engine
+from storage.database.engine import Engine, open_engine, reading
 from storage.database.schema import upgrade
 
 HASTY = ("fsync", "full_page_writes", "autovacuum")
@@ -185,6 +186,19 @@ def _shape(connection: psycopg.Connection[Row]) -> Row:
     found = connection.execute(SHAPE).fetchone()
     assert found is not None
     return found
+
+
+async def until_it_waits(engine: Engine) -> None:
+    """Until somebody waits for a lock of this database."""
+    waiting = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE NOT granted AND datname = current_database()"
+    )
+    async with asyncio.timeout(20):
+        while True:
+            async with reading(engine) as connection:
+                if await connection.scalar(waiting):
+                    return
 
 
 def migrated_template(server_url: str) -> str:

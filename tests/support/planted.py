@@ -92,11 +92,13 @@ def intents_after_the_call() -> None:
         claimed = await claim(connection, run_id, lane, now, limit + len(kept))
         return [job for job in claimed if job.id not in kept][:limit]
 
-    async def store_outcomes(connection: Connection, outcomes: Sequence[Any], now: datetime) -> None:
+    async def store_outcomes(
+        connection: Connection, outcomes: Sequence[Any], now: datetime, **known: Any
+    ) -> None:
         for outcome in outcomes:
             lane, epoch, intent, meant_at = kept[outcome.intent.job.id]
             await commit(connection, lane, epoch, [intent], meant_at)
-        await store(connection, outcomes, now)
+        await store(connection, outcomes, now, **known)
         forget(outcome.intent for outcome in outcomes)
 
     async def withdraw_intents(connection: Connection, intents: Sequence[Any], now: datetime) -> None:

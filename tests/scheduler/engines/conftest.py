@@ -46,6 +46,7 @@ class Bench:
             self.stop,
             utc_now,
             guard=NO_GUARD,
+            retention={},
             holder="clock",
             sole=lambda: False,
         )

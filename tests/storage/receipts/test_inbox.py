@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from storage.database.compression import pack, unpack
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Engine, open_blocking, open_engine, reading, writing
 from storage.receipts.inbox import (
     Arrival,
     News,
@@ -50,6 +50,16 @@ async def test_webhooks_come_out_as_they_went_in_and_in_order(engine: Engine) ->
     assert await bodies(engine) == kept
     assert await bodies(engine, most=3) == kept[:3]
     assert await bodies(engine, most=3, after=5) == kept[5:8]
+
+
+async def test_many_at_once_are_as_many_statements_as_the_database_takes(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    blocking = open_blocking(engine)
+    with blocking.begin() as connection:
+        keep_webhooks(connection, [arrival(bytes([n])) for n in range(200)])
+    blocking.dispose()
+    assert await bodies(engine, most=500) == [bytes([n]) for n in range(200)]
+    await engine.dispose()
 
 
 async def test_a_portion_is_bounded_by_bytes_but_never_empty(engine: Engine) -> None:

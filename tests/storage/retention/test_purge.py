@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,19 +18,23 @@ from providers.events import Report
 from scheduler.actions import purge
 from scheduler.actions.cloning import clone
 from scheduler.actions.control import cancel
-from scheduler.actions.purge import carry_out, plan_purge
+from scheduler.actions.purge import carry_out, plan_by_kind, plan_purge, purge_daily
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import list_campaigns
 from storage.database.engine import Engine, reading, writing
+from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.statuses import apply_webhook_reports
 from storage.runs.runs import complete_runs
 from storage.sending.contact_history import recent_touches
+from storage.sending.optouts import optout_scopes
+from storage.sending.windows import open_window
 from storage.tables import (
     attempts,
     budgets,
     campaigns,
     events,
+    inbound,
     jobs,
     optouts,
     purged_jobs,
@@ -40,6 +45,7 @@ from storage.tables import (
     touches,
     unmatched_reports,
     webhooks,
+    windows,
 )
 from tests.support.campaigns import later, phone, spec, store_campaign
 
@@ -295,6 +301,55 @@ async def test_webhooks_go_once_they_are_dealt_with(engine: Engine) -> None:
         await connection.execute(insert(webhooks), [*done, {**raw, "processed_at": None}])
     assert (await purged(engine))["webhooks"] == 4
     assert await count(engine, webhooks) == 1
+
+
+async def heard(engine: Engine) -> None:
+    """Ada wrote on the first day and on the 95th, was opted out on both, and her window with another lane is over."""
+    async with writing(engine) as connection:
+        for days in (1, 95):
+            await keep_inbound(
+                connection, "a", [InboundMessage("a/b", phone(1), after(days), f"m{days}", "Hi")]
+            )
+            await open_window(connection, phone(1), f"a/{days}", after(days + 1), "inbound", after(days))
+            said = {"phone": phone(1), "scope": "all", "action": "out", "source": "hand", "evidence": "STOP"}
+            await connection.execute(insert(optouts).values(at=after(days), **said))
+
+
+async def left(engine: Engine) -> tuple[int, int, list[str | None]]:
+    async with reading(engine) as connection:
+        evidence = await connection.scalars(select(optouts.c.evidence).order_by(optouts.c.at))
+    return await count(engine, inbound), await count(engine, windows), list(evidence.all())
+
+
+async def test_what_people_wrote_windows_and_evidence_go_and_the_opt_outs_stay(engine: Engine) -> None:
+    await past(engine, *ENDS)
+    await heard(engine)
+    gone = await purged(engine)
+    assert (gone["inbound"], gone["windows"], gone["evidence"]) == (1, 1, 1)
+    assert await left(engine) == (1, 1, [None, "STOP"])
+    async with reading(engine) as connection:
+        assert await optout_scopes(connection, [phone(1)]) == {phone(1): {"all"}}
+
+
+async def test_each_kind_has_its_own_age(engine: Engine) -> None:
+    await past(engine, *ENDS)
+    await heard(engine)
+    plan = await plan_by_kind(engine, after(100), {"inbound": timedelta(days=2)})
+    gone = await carry_out(engine, plan, after(100))
+    assert gone == {"inbound": 2, "windows": 2}
+    assert await left(engine) == (0, 0, ["STOP", "STOP"])
+    assert await count(engine, jobs) == len(ENDS) + 1
+
+
+async def test_the_clock_keeps_to_it_once_a_day_and_goes_on_where_it_was_stopped(engine: Engine) -> None:
+    await heard(engine)
+    ages, stop, stopped = {"evidence": timedelta(days=2)}, asyncio.Event(), asyncio.Event()
+    stopped.set()
+    assert await purge_daily(engine, after(50), {}, stop) is None
+    assert await purge_daily(engine, after(50), ages, stopped) == {"evidence": 0}
+    assert await purge_daily(engine, after(50), ages, stop) == {"evidence": 1}
+    assert await purge_daily(engine, after(50.9), ages, stop) is None
+    assert await purge_daily(engine, after(98), ages, stop) == {"evidence": 1}
 
 
 async def retried(engine: Engine, *ends: dict[str, Any]) -> None:

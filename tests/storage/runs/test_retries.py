@@ -99,7 +99,8 @@ async def test_a_closed_window_is_met_with_the_template(engine: Engine) -> None:
     content = {"text": "Hi", "template": {"name": "hi", "language": "en"}}
     await launched(engine, {**TEMPORARY, "code": "131047"}, content=content)
     await retry_failed(engine, "spring", now=lambda: later(60))
-    assert [row.held_by for row in await child_jobs(engine)] == ["use_template"]
+    (job,) = await child_jobs(engine)
+    assert (job.held_by, job.free_refused_at) == ("use_template", later(10))
 
 
 async def test_a_second_call_finds_nothing_until_something_fails_again(engine: Engine) -> None:

@@ -8,8 +8,12 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from campaigns.outcomes import Accepted, Result, acknowledge
+from campaigns.states import JobState
+from providers.events import Report
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, reading, writing
+from storage.receipts.receipts import adopt_message, doubts, mark_orphans
+from storage.receipts.statuses import apply_webhook_reports
 from storage.sending.intents import (
     Intent,
     claim_due,
@@ -17,7 +21,7 @@ from storage.sending.intents import (
     withdraw_intents,
 )
 from storage.sending.outcomes import Outcome, store_outcomes
-from storage.tables import attempts, jobs
+from storage.tables import attempts, jobs, runs
 from tests.support.campaigns import job_rows, later, spec, store_campaign
 
 LANE = "ourvoice/shop"
@@ -59,6 +63,21 @@ async def test_a_late_answer_moves_no_job_that_has_moved_on(engine: Engine) -> N
         await store_outcomes(connection, [ended(intent, Accepted("m1"))], later(5))
     (row,) = await job_rows(engine)
     assert (row.state, row.provider_message_id) == ("in_doubt", None)
+
+
+@pytest.mark.parametrize("polls", [True, False])
+async def test_a_receipt_is_asked_for_only_where_it_can_be(engine: Engine, polls: bool) -> None:
+    answered, doubtful, named = await claimed(engine, 3)
+    async with writing(engine) as connection:
+        await commit(connection, [answered, doubtful, named])
+        await store_outcomes(connection, [ended(answered, Accepted("m1"))], later(5), polls=polls)
+        token = await connection.scalar(select(runs.c.token))
+        told = Report("m3", "sent", JobState.SENT, later(5), reference=f"{token}.{named.job.id}")
+        assert await apply_webhook_reports(connection, "ourvoice", [told], later(6), polls=polls) == 1
+        await mark_orphans(connection, LANE, later(7))
+        (doubt,) = await doubts(connection, LANE, 9)
+        assert await adopt_message(connection, doubt, "m2", later(8), polls=polls)
+    assert [row.poll_at is not None for row in await job_rows(engine)] == [polls] * 3
 
 
 async def test_an_intent_that_is_withdrawn_costs_no_attempt_and_may_be_made_again(engine: Engine) -> None:

@@ -378,11 +378,11 @@ async def test_an_outage_between_batches_loses_and_repeats_nothing(hooks: Hooks)
         await hooks.tell(status(number, "sent"))
     done: list[int] = []
 
-    async def gone(*given: Any) -> int:
+    async def gone(*given: Any, **known: Any) -> int:
         done.append(1)
         if len(done) == 2:
             raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
-        return await apply_webhook_reports(*given)
+        return await apply_webhook_reports(*given, **known)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scheduler.receipts.inbox.apply_webhook_reports", gone)
@@ -399,7 +399,7 @@ async def test_an_outage_sets_nothing_aside(hooks: Hooks, monkeypatch: pytest.Mo
     await answered(hooks.engine, [1])
     await hooks.tell(status(1, "read"))
 
-    async def gone(*_: Any) -> None:
+    async def gone(*_: Any, **__: Any) -> None:
         raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 
     with monkeypatch.context() as patch:

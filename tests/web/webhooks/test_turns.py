@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from campaigns.money.costs import Money
 from campaigns.states import JobState
 from scheduler.clock.launch import launch_due
 from scheduler.sending.lanes import Account
-from storage.database.engine import Connection, Engine, lock_names, open_engine, reading, writing
+from storage.database.engine import Connection, lock_names, open_engine, writing
 from storage.runs.runs import pause_run
 from storage.sending.budgets import Reservation, budget_lock, reserve, used_of
 from storage.sending.contact_history import NewTouch, add_touches, release_touches
@@ -21,6 +21,7 @@ from storage.sending.intents import Aside, claim_due, put_aside
 from storage.sending.lanes import ensure_lanes
 from storage.tables import jobs, lanes
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
+from tests.support.databases import until_it_waits
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on
 
@@ -46,19 +47,6 @@ async def sent(hooks: Hooks) -> None:
         await reserve(connection, [Reservation(1, ("2:run:2",), PRICE), Reservation(2, ("1:run:1",), PRICE)])
         touches = [NewTouch(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
         await add_touches(connection, LANE, later(1), touches)
-
-
-async def until_it_waits(engine: Engine) -> None:
-    """Until somebody waits for a lock of this database."""
-    waiting = text(
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
-        "WHERE NOT granted AND datname = current_database()"
-    )
-    async with asyncio.timeout(20):
-        while True:
-            async with reading(engine) as connection:
-                if await connection.scalar(waiting):
-                    return
 
 
 async def hold_a_lane(connection: Connection) -> None:

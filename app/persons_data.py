@@ -1,0 +1,108 @@
+"""One person's data: all of it as one document, and its erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from campaigns.errors import InvalidInput
+from storage.database.compression import unpack
+from storage.database.engine import Engine, reading, writing
+from storage.erasing import Traces, erase, find_traces, rows_of
+
+ELSEWHERE: Final = (
+    "backups of the database, until they are replaced: erase again after restoring one",
+    "the lists that were loaded, their rejects files, exported reports and logs",
+    "the provider, which keeps messages and contacts of its own",
+    "receipts and replies that arrive from now on: they are stored as any, see [retention]",
+)
+"""Where a person's data may still be after it was erased from the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased of a person, by kind."""
+
+    phone: str
+    rows: dict[str, int]
+
+    @property
+    def facts(self) -> Iterator[tuple[str, int]]:
+        return facts_of(self.rows)
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {"phone": self.phone, "erased": self.rows, "still_held_by": list(ELSEWHERE)}
+
+
+def facts_of(rows: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """What there is, in plain words."""
+    return ((kind.replace("_", " "), count) for kind, count in rows.items() if count)
+
+
+async def export_person(engine: Engine, phone: str, now: datetime) -> dict[str, Any]:
+    """All that the database holds of the person."""
+    async with reading(engine) as connection:
+        found = await rows_of(connection, await find_traces(connection, phone))
+    kinds = {kind: [_readable(row) for row in rows] for kind, rows in found.items()}
+    return {"phone": phone, "exported_at": now, **kinds}
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """What is stored as JSON is shown as such, and a webhook's body as its text."""
+    shown = dict(row)
+    if "body" in shown:
+        body = shown["body"] if shown.pop("size") is None else unpack(shown["body"])
+        shown["body"] = body.decode("utf-8", "replace")
+    for name in ("vars", "content", "tags", "headers", "report"):
+        if isinstance(shown.get(name), str):
+            shown[name] = _parsed(shown[name])
+    return shown
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+async def what_is_held(engine: Engine, phone: str) -> dict[str, int]:
+    """How many rows of each kind the database holds of the person."""
+    async with reading(engine) as connection:
+        found = await rows_of(connection, await find_traces(connection, phone))
+    return {kind: len(rows) for kind, rows in found.items()}
+
+
+async def erase_person(engine: Engine, phone: str, now: datetime) -> Erased:
+    """Erase all that the database holds of the person, who is never written to again unless they opt in anew.
+
+    Raises InvalidInput, with nothing erased, while a message to them is under way.
+    """
+    counts = await what_is_held(engine, phone)
+    while True:
+        async with reading(engine) as connection:
+            traces = await find_traces(connection, phone)
+        _refuse_under_way(traces)
+        async with writing(engine) as connection:
+            done = await erase(connection, traces, now)
+        if done and not any((await what_is_held(engine, phone)).values()):
+            return Erased(phone, counts)
+
+
+def _refuse_under_way(traces: Traces) -> None:
+    if traces.under_way:
+        raise InvalidInput(
+            f"A message to {traces.phone} is being sent or in doubt; nothing was erased, since what becomes of it "
+            "could not be stored.",
+            hint="Wait until it is sent, or settle it with drumbeat campaign resolve; then erase again.",
+        )
+    if traces.new_webhooks:
+        raise InvalidInput(
+            f"A webhook about {traces.phone} has arrived and is not taken up yet; nothing was erased.",
+            hint="drumbeat run takes it up; then erase again.",
+        )
