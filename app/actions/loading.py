@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +45,9 @@ from terminal.output import near, print_facts, print_table, say
 from terminal.progress import row_counter
 
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
+_REJECTS: Final = re.compile(r"\.rejects(-\d+)?\Z")
+_LONGEST_NAME: Final = 100
+"""Bytes of a list's name in the name of its rejects file."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Flags:
     """Keys of [audience] to replace."""
     times: TimeFlags = field(default_factory=TimeFlags)
     rejects: Path | None = None
-    """Where bad rows go; default: rejects.csv where the command runs."""
+    """Where bad rows go; default: see `rejects_path`."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ async def check_campaign(settings: Settings, path: Path, flags: Flags) -> Loaded
     options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
     with reading_csv(csv) as progress:
         report = await check(
-            csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
+            csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags, spec.name)
         )
     return Loaded(spec.name, report, start_at=first_start(spec.schedule, moment))
 
@@ -123,7 +126,7 @@ async def load_campaign(
     campaign = await _open_campaign(engine, spec, moment)
     try:
         with reading_csv(csv) as progress:
-            limits = _limits(spec.audience, csv, flags)
+            limits = _limits(spec.audience, csv, flags, spec.name)
             limits["replaces"] = spec.audience.refresh is not None
             report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
     except BaseException:
@@ -255,17 +258,20 @@ def _csv_of(spec: CampaignSpec) -> Path:
     return spec.audience.csv
 
 
-def _limits(audience: AudienceSpec, csv: Path, flags: Flags) -> dict[str, Any]:
+def _limits(audience: AudienceSpec, csv: Path, flags: Flags, campaign: str | None = None) -> dict[str, Any]:
     return {
         "max_reject_percent": audience.max_reject_percent,
-        "rejects_path": flags.rejects or rejects_path(csv),
+        "rejects_path": flags.rejects or rejects_path(csv, campaign),
     }
 
 
-def rejects_path(csv: Path) -> Path:
-    """rejects.csv where the command runs; another name where that is the file being loaded again."""
-    names = chain([Path("rejects.csv")], (Path(f"rejects-{number}.csv") for number in count(2)))
-    return next(path.absolute() for path in names if path.resolve() != csv.resolve())
+def rejects_path(csv: Path, campaign: str | None = None) -> Path:
+    """`spring-sale.people.rejects.csv` where the command runs, after campaign and list; `spring.rejects.csv` where both
+    have one name, or the list is that of no campaign. The rejects of a rejects file have the name of the first list."""
+    name = _REJECTS.sub("", csv.stem).encode()[:_LONGEST_NAME].decode(errors="ignore")
+    if campaign is not None and name != campaign and not name.startswith(f"{campaign}."):
+        name = f"{campaign}.{name}"
+    return Path(f"{name}.rejects.csv").absolute()
 
 
 def _todo(loaded: Loaded) -> str:
@@ -291,6 +297,9 @@ def print_load(loaded: Loaded) -> None:
     if report.rejects_file:
         facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
     facts += [("already in", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
+    if report.known:
+        kept = "they keep what was loaded then; to send them what this list says: --duplicates last"
+        facts.append(("note", kept))
     if loaded.each_run:
         facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.loaded_before:
