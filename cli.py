@@ -6,7 +6,9 @@ A command's module is imported only when it is needed, so that `drumbeat --help`
 from __future__ import annotations
 
 import importlib
+import io
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ import click
 
 from app.wiring.context import Context
 from campaigns.errors import DrumbeatError
+from campaigns.visible_text import visible
 
 COMMANDS: Final = {
     "demo": ("terminal.commands.demo:demo", "The whole thing, in half a minute, with nobody's real number."),
@@ -100,8 +103,7 @@ def _guarded(run: Callable[[], Any]) -> int:
     try:
         result = run()
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _show(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         return INTERRUPTED
@@ -109,7 +111,7 @@ def _guarded(run: Callable[[], Any]) -> int:
         return _say(_placed(error), error.hint, error.exit_code)
     except Exception as error:
         if Context.debug:
-            raise
+            return _complain(traceback.format_exc().rstrip(), DrumbeatError.exit_code)
         return _say(
             f"Something unexpected happened: {type(error).__name__}: {error}",
             "drumbeat --debug … shows where; please report it.",
@@ -130,9 +132,20 @@ def _placed(error: DrumbeatError) -> str:
 
 
 def _say(message: str, hint: str, code: int) -> int:
-    click.echo(f"Error: {message}", err=True)
-    if hint:
-        click.echo(f"Try: {hint}", err=True)
+    """Further lines are set in, so that none of them can pass for the advice."""
+    lines = [f"Error: {message}", *([f"Try: {hint}"] if hint else [])]
+    return _complain("\n".join(line.replace("\n", "\n  ") for line in lines), code)
+
+
+def _show(error: click.ClickException) -> int:
+    """As click would, with what it quotes made visible."""
+    text = io.StringIO()
+    error.show(text)
+    return _complain(text.getvalue().rstrip("\n"), error.exit_code)
+
+
+def _complain(text: str, code: int) -> int:
+    click.echo(visible(text), err=True)
     return code
 
 

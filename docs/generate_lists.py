@@ -87,10 +87,7 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
     C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
     C.RETURNING_ROWS: "Mend the rows in the list itself: each run reads it again.",
-    C.TOO_MANY_REJECTS: (
-        "Fix the rows in the rejects file, or allow more with `--max-reject-percent`. "
-        "If the campaign has these people already: [An edited list](../how-to/fix-a-list.md#an-edited-list)."
-    ),
+    C.TOO_MANY_REJECTS: "Fix the rows in the rejects file, or allow more with `--max-reject-percent`.",
 }
 
 

@@ -15,6 +15,7 @@ from app.views.reports import cost_report, delivery_report, failures_report
 from app.wiring.databases import opened
 from app.wiring.emulation import emulator_running
 from app.wiring.settings import load_settings
+from campaigns.atomic_files import whole_file
 from campaigns.errors import UsageError
 from storage.audience.campaigns import require
 from storage.audience.samples import first_rows
@@ -78,9 +79,11 @@ def _is_ours(settings: Path) -> bool:
 
 def _write_files(folder: Path, address: str) -> None:
     key_file = (folder / "api_key").absolute()
-    key_file.write_text(KEY, encoding="utf-8")
+    with whole_file(key_file) as file:
+        file.write(KEY)
     text = SETTINGS.format(mark=MARK, address=address, key_file=key_file.as_posix())
-    (folder / "drumbeat.toml").write_text(text, encoding="utf-8")
+    with whole_file(folder / "drumbeat.toml") as file:
+        file.write(text)
     for name in FILES:
         shutil.copyfile(sample(name), folder / name)
 
@@ -95,7 +98,7 @@ async def _run(folder: Path) -> str:
                 engine,
                 settings,
                 folder / FILES[0],
-                Flags(times=TimeFlags(now=True), rejects=folder / "rejects.csv"),
+                Flags(times=TimeFlags(now=True), rejects=folder / f"{CAMPAIGN}.rejects.csv"),
             )
         )
         say("3. The messages go out, and their receipts come back.")

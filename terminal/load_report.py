@@ -31,6 +31,9 @@ def print_load(loaded: Loaded) -> None:
     if report.rejects_file:
         facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
     facts += [("already in", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
+    if report.known:
+        kept = "they keep what was loaded then; to send them what this list says: --duplicates last"
+        facts.append(("note", kept))
     if loaded.each_run:
         facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.loaded_before:

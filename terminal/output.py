@@ -17,6 +17,7 @@ import click
 
 from app.wiring.logs import log_as_json
 from campaigns.money.costs import plain
+from campaigns.visible_text import isolated, visible, visible_json, visible_line
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def on_terminal() -> bool:
 
 
 def say(text: str = "") -> None:
-    click.echo(text)
+    click.echo(visible(text))
 
 
 def tell(text: str) -> None:
@@ -46,13 +47,13 @@ def tell(text: str) -> None:
     if log_as_json():
         logger.info(text, extra={"action": "told"})
     else:
-        click.echo(text, err=True)
+        click.echo(visible(text), err=True)
 
 
 def suggest(*commands: str) -> None:
     """The next useful commands; only on a terminal."""
     if on_terminal():
-        say("Next: " + "\n      ".join(commands))
+        say("Next: " + "\n      ".join(map(visible_line, commands)))
 
 
 def print_json(value: Any) -> None:
@@ -60,7 +61,7 @@ def print_json(value: Any) -> None:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, default=_plain_value, ensure_ascii=False, indent=indent)
+    return visible_json(json.dumps(value, default=_plain_value, ensure_ascii=False, indent=indent))
 
 
 def _plain_value(value: Any) -> Any:
@@ -93,9 +94,9 @@ def cell(value: Any) -> str:
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S %Z")
         case Enum():
-            return str(value.value)
+            return visible_line(str(value.value))
         case _:
-            return str(value)
+            return visible_line(str(value))
 
 
 def counted(number: int, noun: str) -> str:
@@ -111,6 +112,8 @@ def near(path: Path) -> str:
 
 def print_table(title: str | None, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table; headings that start with `>` are columns of numbers, set to the right."""
+    title = None if title is None else visible_line(title)
+    headings = [visible_line(heading) for heading in headings]
     texts = [[cell(value) for value in row] for row in rows]
     if on_terminal():
         _rich_table(title, headings, texts)
@@ -133,9 +136,9 @@ def _rich_table(title: str | None, headings: Sequence[str], rows: Sequence[Seque
             heading.removeprefix(RIGHT), justify="right" if heading.startswith(RIGHT) else "left"
         )
     for row in rows:
-        table.add_row(*(escape(text) for text in row), style=_tone(row))
+        table.add_row(*(escape(isolated(text)) for text in row), style=_tone(row))
     if title:
-        console.print(title, style="bold", markup=False, highlight=False)
+        console.print(isolated(title), style="bold", markup=False, highlight=False)
     console.print(table)
 
 
@@ -162,6 +165,6 @@ def print_facts(title: str | None, facts: Iterable[tuple[str, Any]]) -> None:
     pairs = [(name, cell(value)) for name, value in facts]
     width = max((len(name) for name, _ in pairs), default=0)
     if title:
-        say(title)
+        say(visible_line(title))
     for name, text in pairs:
-        say(f"  {name.ljust(width)}  {text}")
+        click.echo(f"  {visible_line(name).ljust(width)}  {isolated(text) if on_terminal() else text}")

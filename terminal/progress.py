@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from app.wiring.logs import log_as_json
+from campaigns.visible_text import visible
 from scheduler.clock.progress import Snapshot
 from terminal.output import tell
 
@@ -103,7 +104,7 @@ class _Bar:
         )
 
     def note(self, text: str) -> None:
-        self._bar.console.print(text, markup=False)
+        self._bar.console.print(visible(text), markup=False)
 
     def close(self) -> None:
         self._bar.stop()

@@ -25,7 +25,6 @@ from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.states import RunState
 from campaigns.time.clock import Now, utc_now
 from campaigns.time.pace import write_duration
-from scheduler.audience.load import refuse_overwriting
 from scheduler.receipts.webhook_events import LONGEST_TEXT, clean
 from scheduler.sending.facts import CALENDAR_REACH
 from storage.audience.contacts import (
@@ -132,10 +131,9 @@ async def import_words(
     the columns of `campaigns.intake.preference_columns`; action, scope and source are those of rows that do not.
 
     Some ten thousand rows are stored at a time and hold from then on: after an interruption the same file goes on where
-    it stopped. Raises IntakeError where the file cannot be read, UsageError where `rejects` is that file.
+    it stopped. Raises IntakeError where the file cannot be read.
     """
     place = rejects or rejects_path(path)
-    refuse_overwriting(path, place)
     otherwise = Said(action, scope, now(), source)
     with named_in_errors(path):
         intake = open_intake(path, replace(options, said=otherwise))

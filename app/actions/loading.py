@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +46,9 @@ from storage.database.engine import Connection, Engine, reading, writing
 Progress = Callable[[int], None]
 """Receives how many rows were gone through."""
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
+_REJECTS: Final = re.compile(r"\.rejects(-\d+)?\Z")
+_LONGEST_NAME: Final = 100
+"""Bytes of a list's name in the name of its rejects file."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Flags:
     """Keys of [audience] to replace."""
     times: TimeFlags = field(default_factory=TimeFlags)
     rejects: Path | None = None
-    """Where bad rows go; default: rejects.csv where the command runs."""
+    """Where bad rows go; default: see `rejects_path`."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ async def check_campaign(
     options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
     with named_in_errors(csv):
         report = await check(
-            csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags)
+            csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags, spec.name)
         )
     return Loaded(spec.name, report, start_at=first_start(spec.schedule, moment))
 
@@ -132,7 +135,7 @@ async def load_campaign(
     campaign = await _open_campaign(engine, spec, moment)
     try:
         with named_in_errors(csv):
-            limits = _limits(spec.audience, csv, flags)
+            limits = _limits(spec.audience, csv, flags, spec.name)
             limits["replaces"] = spec.audience.refresh is not None
             report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
     except BaseException:
@@ -263,14 +266,17 @@ def _csv_of(spec: CampaignSpec) -> Path:
     return spec.audience.csv
 
 
-def _limits(audience: AudienceSpec, csv: Path, flags: Flags) -> dict[str, Any]:
+def _limits(audience: AudienceSpec, csv: Path, flags: Flags, campaign: str | None = None) -> dict[str, Any]:
     return {
         "max_reject_percent": audience.max_reject_percent,
-        "rejects_path": flags.rejects or rejects_path(csv),
+        "rejects_path": flags.rejects or rejects_path(csv, campaign),
     }
 
 
-def rejects_path(csv: Path) -> Path:
-    """rejects.csv where the command runs; another name where that is the file being loaded again."""
-    names = chain([Path("rejects.csv")], (Path(f"rejects-{number}.csv") for number in count(2)))
-    return next(path.absolute() for path in names if path.resolve() != csv.resolve())
+def rejects_path(csv: Path, campaign: str | None = None) -> Path:
+    """`spring-sale.people.rejects.csv` where the command runs, after campaign and list; `spring.rejects.csv` where both
+    have one name, or the list is that of no campaign. The rejects of a rejects file have the name of the first list."""
+    name = _REJECTS.sub("", csv.stem).encode()[:_LONGEST_NAME].decode(errors="ignore")
+    if campaign is not None and name != campaign and not name.startswith(f"{campaign}."):
+        name = f"{campaign}.{name}"
+    return Path(f"{name}.rejects.csv").absolute()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
+from campaigns.atomic_files import whole_file
 from campaigns.errors import UsageError
 
 SETTINGS: Final = """\
@@ -68,12 +70,13 @@ FILES: Final = {"drumbeat.toml": SETTINGS, "hello.toml": CAMPAIGN, "hello.csv": 
 def write_starter(folder: Path) -> list[Path]:
     """The paths written. Raises UsageError, with nothing written, where one of them is there already."""
     paths = {folder / name: text for name, text in FILES.items()}
-    there = [path for path in paths if path.exists()]
+    there = [path for path in paths if os.path.lexists(path)]
     if there:
         raise UsageError(
             f"{there[0]} is there already; nothing was written.", hint="drumbeat init --dir new-folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in paths.items():
-        path.write_text(text, encoding="utf-8")
+        with whole_file(path) as file:
+            file.write(text)
     return list(paths)

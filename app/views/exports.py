@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 from campaigns.intake.defuse import defuse
 from campaigns.money.costs import plain
-
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
+from campaigns.visible_text import visible
 
 
 def safe(value: Any) -> str:
-    """The cell's text, with an apostrophe in front where a spreadsheet would calculate it; numbers stay."""
+    """The cell's text, with an apostrophe in front of what a spreadsheet would calculate; numbers stay."""
     match value:
         case None:
             return ""
+        case int():
+            return str(value)
         case Decimal():
             return plain(value)
         case datetime():
@@ -29,11 +29,10 @@ def safe(value: Any) -> str:
             text = str(value.value)
         case _:
             text = str(value)
-    return text if _NUMBER.fullmatch(text) else defuse(text)
+    return defuse(visible(text))
 
 
-def write_csv(file: TextIO, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A header and rows, every cell safe."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(headings)
+def write_csv(file: TextIO, rows: Iterable[Iterable[Any]]) -> None:
+    """The rows, the header among them: every cell safe, and in quotes."""
+    writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerows([safe(value) for value in row] for row in rows)

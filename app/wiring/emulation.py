@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from typing import Final
 
 from campaigns.errors import Unavailable
 
+_HOME: Final = str(Path(__file__).resolve().parents[1])
+"""Where `emulators` is; another library's of that name is not it."""
 PATIENCE: Final = 30.0
 """Seconds that it may take to answer: a busy machine imports slowly."""
 
@@ -23,7 +26,14 @@ def emulator_running(*options: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="drumbeat-") as folder:
         port_file = Path(folder) / "port"
         arguments = ("--port", "0", "--port-file", str(port_file), "--with-parent", *options)
-        process = subprocess.Popen([sys.executable, "-m", "emulators", *arguments], start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-m", "emulators", *arguments],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([_HOME, *filter(None, [os.environ.get("PYTHONPATH")])]),
+            },
+            start_new_session=True,
+        )
         try:
             yield f"http://127.0.0.1:{_wait_for_port(process, port_file)}"
         finally:

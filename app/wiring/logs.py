@@ -11,9 +11,11 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from textwrap import indent
 from typing import Any, Final, Literal
 
 from campaigns.log_ids import current_ids
+from campaigns.visible_text import visible, visible_json, visible_line
 
 Format = Literal["text", "json"]
 
@@ -47,9 +49,13 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 class _Sentence(logging.Formatter):
     """`12:00:01 WARNING The lane is paused. lane=ourvoice/shop action=lane_paused`"""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:
         extras = " ".join(f"{key}={value}" for key, value in _extras(record).items())
-        return masked(f"{super().format(record)} {extras}".rstrip())
+        return visible_line(masked(f"{super().formatMessage(record)} {extras}".rstrip()))
+
+    def formatException(self, ei: Any) -> str:
+        """Set in, so that no line of it can pass for a record of its own."""
+        return indent(visible(masked(super().formatException(ei))), "  ")
 
 
 class _Json(logging.Formatter):
@@ -65,7 +71,9 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps({key: _plain(value) for key, value in line.items()}, ensure_ascii=False)
+        return visible_json(
+            json.dumps({key: _plain(value) for key, value in line.items()}, ensure_ascii=False)
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Final
 
 from campaigns.errors import IntakeError
 from campaigns.intake.cells import Cutter
+from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
 from campaigns.reject_codes import IntakeCode
 
@@ -94,6 +95,8 @@ def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Heade
         )
     chosen = delimiter or _detect_delimiter(lines, start)
     cells, last = _cut(lines, start, chosen)
+    if any(fold(cell) in REJECT_COLUMNS for cell in cells):
+        cells = [from_rejects(cell) for cell in cells]
     columns = _trim([clean_name(cell) for cell in cells])
     if not any(columns):
         hint = "The first line must name the columns."

@@ -3,46 +3,40 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import TracebackType
 
-from campaigns.errors import UsageError
+from campaigns.atomic_files import WholeFile
 from campaigns.intake.cells import Cutter
-from campaigns.intake.defuse import defuse, undo
+from campaigns.intake.defuse import for_rejects, from_rejects
 from campaigns.intake.header import fold
 from campaigns.intake.model import REJECT_COLUMNS, Detected, Reject
 
 
 class RejectsFile:
-    """Written beside its place and moved there whole by `keep`; without a place, rows or `keep`, nothing is left."""
+    """Written beside its place and moved there whole by `keep`; where a file is there already, its own name gets a
+    number. Without a place, rows or `keep`, nothing is left."""
 
     def __init__(self, path: Path | None, detected: Detected) -> None:
-        self.path = path
         self.rows = 0
-        self._kept = False
         self._columns = [
             index for index, name in enumerate(detected.header) if fold(name) not in REJECT_COLUMNS
         ]
         self._width = len(detected.header)
         self._again = len(self._columns) < self._width
         self._cutter = Cutter(detected.delimiter.encode())
-        # The byte order mark makes Excel read UTF-8.
-        try:
-            self._file = NamedTemporaryFile(  # noqa: SIM115
-                "w",
-                encoding="utf-8-sig",
-                newline="",
-                dir=path and path.parent,
-                prefix=f".{path.name}." if path else None,
-                delete=False,
-            )
-        except OSError as error:
-            raise UsageError(f"The rejects file {path} cannot be written: {error.strerror}.") from error
-        self._writer = csv.writer(self._file, delimiter=detected.delimiter, lineterminator="\n")
-        self._writer.writerow([*(detected.header[index] for index in self._columns), *REJECT_COLUMNS])
+        self._file = (
+            WholeFile(path, "utf-8-sig") if path else None
+        )  # the byte order mark makes Excel read UTF-8
+        self._writer = csv.writer(
+            self._file.text if self._file else StringIO(),
+            delimiter=detected.delimiter,
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL,
+        )
+        self._write([*(detected.header[index] for index in self._columns), *REJECT_COLUMNS])
 
     def __enter__(self) -> RejectsFile:
         return self
@@ -50,27 +44,23 @@ class RejectsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if not self._kept:
-            Path(self._file.name).unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.drop()
 
     def write(self, rejects: Iterable[Reject]) -> None:
         """Add rows; `drumbeat_line` is the line in the file that the row first came from."""
         for reject in rejects:
             told = (str(reject.origin or reject.line), reject.column or "", reject.code.value, reject.reason)
-            self._writer.writerow([defuse(cell) for cell in (*self._cells(reject.raw), *told)])
+            self._write([*self._cells(reject.raw), *told])
             self.rows += 1
 
     def keep(self) -> Path | None:
-        """Put the file in its place; its path, or None where there is nothing to keep."""
-        if not self.rows or self.path is None:
-            return None
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        Path(self._file.name).replace(self.path)
-        self._kept = True
-        return self.path
+        """Put the file in its place; where that is, or None where there is nothing to keep."""
+        return self._file.add() if self._file is not None and self.rows else None
+
+    def _write(self, cells: Iterable[str]) -> None:
+        if self._file is not None:
+            self._writer.writerow(map(for_rejects, cells))
 
     def _cells(self, raw: str) -> list[str]:
         """As many cells as the header; what a broken row has too many of stays, in its last cell."""
@@ -87,4 +77,4 @@ class RejectsFile:
             cells[self._width - 1 :] = [delimiter.join(cells[self._width - 1 :]).rstrip(delimiter)]
         cells += [""] * (self._width - len(cells))
         chosen = [cells[index] for index in self._columns]
-        return [undo(cell) for cell in chosen] if self._again else chosen
+        return [from_rejects(cell) for cell in chosen] if self._again else chosen

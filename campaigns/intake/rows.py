@@ -11,12 +11,12 @@ from typing import Final, Protocol, TypeVar
 import orjson
 import pandas as pd
 
-from campaigns.intake.defuse import undo
+from campaigns.intake.defuse import from_rejects
 from campaigns.intake.header import Header
 from campaigns.intake.model import Chunk, IntakeOptions, Own, Reject, Said
 from campaigns.intake.preference_columns import SaidColumns
 from campaigns.intake.recipient_columns import Fault, OwnColumns
-from campaigns.intake.scan import Rows
+from campaigns.intake.scan import NUL_REASON, Rows
 from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
 from campaigns.reject_codes import RejectCode
 
@@ -65,6 +65,7 @@ class Checker:
         cells = self._read(rows)
         origins = self._origins(cells, len(rows.records))
         found, faults = self._judge(cells)
+        self._refuse_nul(cells, found, faults)
         self._require(cells, found, faults)
         own = self._words(self._own, cells, found, faults) if self._own else None
         said = self._words(self._said, cells, found, faults) if self._said else None
@@ -93,7 +94,7 @@ class Checker:
         space = _SPACE if any(mark in text for mark in _INVISIBLE) else None
         cells = {index: [cell.strip(space) for cell in frame[index].tolist()] for index in self._used}
         if self._origin is not None:
-            return {index: [undo(cell) for cell in column] for index, column in cells.items()}
+            return {index: [from_rejects(cell) for cell in column] for index, column in cells.items()}
         return cells
 
     def _origins(self, cells: dict[int, list[str]], count: int) -> list[int | None]:
@@ -140,6 +141,16 @@ class Checker:
                 faults[at] = (self._header.columns[self._country], RejectCode.COUNTRY_INVALID, reason)
             countries.append(code if known else self._default)
         return countries
+
+    def _refuse_nul(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> None:
+        """A rejects file shows it as an escape, which is undone here."""
+        if self._origin is None:
+            return
+        for column in self._variables.values():
+            for at, cell in enumerate(cells[column]):
+                if "\0" in cell and at not in faults:
+                    faults[at] = (self._header.columns[column], RejectCode.NUL, NUL_REASON)
+                    found[at] = None
 
     def _require(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> None:
         for column in self._required:

@@ -17,6 +17,7 @@ from campaigns.reject_codes import IntakeCode, RejectCode
 
 MAX_CELL: Final = 32_767
 """Characters; the most that a spreadsheet's cell holds."""
+NUL_REASON: Final = "The cell holds a NUL character; remove it."
 _MAX_LINE: Final = 1 << 24
 _PHONE_LIKE: Final = re.compile(rb"\W*(?:\d[^\d\w]{0,2}){7,}")
 
@@ -172,7 +173,7 @@ class Scanner:
             return record.code, self._name(len(cells)), record.reason
         for index, cell in enumerate(cells):
             if b"\0" in cell:
-                return RejectCode.NUL, self._name(index), "The cell holds a NUL character; remove it."
+                return RejectCode.NUL, self._name(index), NUL_REASON
             if len(cell) > MAX_CELL and len(cell.decode()) > MAX_CELL:
                 reason = f"The cell has {len(cell.decode()):,} characters; {MAX_CELL:,} is the most."
                 return RejectCode.CELL_TOO_LONG, self._name(index), reason

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from campaigns.errors import IntakeError, NotFound, UsageError
+from campaigns.errors import IntakeError, NotFound
 from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject
 from campaigns.intake.read import Intake, open_intake
 from campaigns.intake.rejects import RejectsFile
@@ -60,10 +60,27 @@ class LoadReport:
     earlier: Mapping[Source, int] = field(default_factory=dict)
     """Earlier file -> rows among the rejected whose people the campaign has from it."""
 
+    duplicates_are_bad: bool = False
+    """Whether the rows of a number that the file has twice were all left out: `--duplicates reject`."""
+
     @property
     def known(self) -> int:
         """Rows among the rejected whose people the campaign has from earlier files."""
         return sum(self.earlier.values())
+
+    @property
+    def harmless(self) -> int:
+        """Rows among the rejected whose people get the message all the same."""
+        return self.known if self.duplicates_are_bad else self.duplicates
+
+    @property
+    def bad(self) -> int:
+        """Rows whose people get no message."""
+        return self.rejected - self.harmless
+
+    def has_too_many_bad(self, max_percent: float) -> bool:
+        """Of the rows that count, harmless ones left aside."""
+        return self.bad * 100 > (self.rows - self.harmless) * max_percent
 
     def as_json(self) -> dict[str, Any]:
         """The documented shape of `campaign check|load --json`."""
@@ -88,37 +105,16 @@ class TooManyRejects(IntakeError):
     """More rows are bad than is allowed: nothing was loaded but the rejects file is written; see `report`."""
 
     def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
-        bad = report.rejected - report.known
-        edited = report.known and bad * 100 <= report.rows * max_reject_percent
-        message, hint = _edited(report, bad) if edited else _too_bad(report, max_reject_percent)
-        super().__init__(IntakeCode.TOO_MANY_REJECTS, message, hint=hint)
+        counted = report.rows - report.harmless
+        aside = f", {report.harmless:,} duplicates not counted" if report.harmless else ""
+        where = f" They are in {report.rejects_file}." if report.rejects_file else ""
+        super().__init__(
+            IntakeCode.TOO_MANY_REJECTS,
+            f"{report.bad:,} of {counted:,} rows ({100 * report.bad / counted:.1f} %) are bad{aside}; "
+            f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
+            hint="Fix them, or raise --max-reject-percent.",
+        )
         self.report = report
-
-
-def _too_bad(report: LoadReport, max_reject_percent: float) -> tuple[str, str]:
-    share = 100 * report.rejected / report.rows
-    where = f" They are in {report.rejects_file}." if report.rejects_file else ""
-    return (
-        f"{report.rejected:,} of {report.rows:,} rows ({share:.1f} %) are bad; "
-        f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
-        "Fix them, or raise --max-reject-percent.",
-    )
-
-
-def _edited(report: LoadReport, bad: int) -> tuple[str, str]:
-    """The list, or most of it, was loaded before in another edition: neither the rows are bad nor the limit low."""
-    files = " and ".join(f"{rows:,} from {source}" for source, rows in report.earlier.items())
-    others = f" {bad:,} others are bad." if bad else ""
-    new = report.accepted
-    adding = f", and add the new ones ({new:,})" if new else ""
-    only = f"To add the new ones ({new:,}) alone: --max-reject-percent 100. " if new else ""
-    return (
-        f"{report.known:,} of this list's {report.rows:,} rows are of people whom {report.campaign} has already: "
-        f"{files}.{others} Nothing was loaded now.",
-        f"To send them what this list says{adding}: --duplicates last. {only}"
-        "Whoever you took out of the list stays in the campaign either way; for a campaign without them, "
-        "give the campaign file another name.",
-    )
 
 
 async def check(
@@ -231,8 +227,6 @@ class _Loading:
         self, rejects_path: Path | None, max_reject_percent: float, progress: Progress | None, now: Now
     ) -> LoadReport:
         """Store every row, then the counts; the rejects file is kept whatever the verdict. None: there is none."""
-        if rejects_path is not None:
-            refuse_overwriting(self._path, rejects_path)
         import_id = await open_import(
             self._connection, self._campaign, source=self._path.name, digest=self._intake.digest, now=now()
         )
@@ -254,7 +248,7 @@ class _Loading:
                     hint="Write it under another name, and rename it once it is whole.",
                 )
             report = self._report(file.keep(), keeper.earlier)
-        if report.rejected * 100 > report.rows * max_reject_percent:
+        if report.has_too_many_bad(max_reject_percent):
             raise TooManyRejects(report, max_reject_percent)
         await close_import(self._connection, import_id, self._counts(report, keeper.settled))
         return report
@@ -306,6 +300,7 @@ class _Loading:
             detected=self._intake.detected,
             reasons=dict(self._reasons.most_common()),
             earlier=earlier,
+            duplicates_are_bad=self._options.duplicates == "reject",
         )
 
     def _counts(self, report: LoadReport, settled: int) -> ImportCounts:
@@ -321,10 +316,3 @@ def _detected(detected: Detected) -> dict[str, str]:
         "delimiter": detected.delimiter,
         "phone_column": detected.phone_column,
     }
-
-
-def refuse_overwriting(source: Path, rejects_path: Path) -> None:
-    if source.resolve() == rejects_path.resolve():
-        raise UsageError(
-            "The rejects file would overwrite the file that is read.", hint="Give it another name."
-        )

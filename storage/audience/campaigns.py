@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -113,6 +115,15 @@ async def discard_empty(connection: AsyncConnection, campaign_id: int) -> None:
             campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.DRAFT, ~files.exists()
         )
     )
+
+
+async def lists_of_campaigns(connection: AsyncConnection) -> list[Path]:
+    """The lists that the campaigns were loaded from."""
+    lists = (
+        orjson.loads(spec)["audience"].get("csv")
+        for spec in await connection.scalars(select(campaigns.c.spec))
+    )
+    return [Path(csv) for csv in lists if csv]
 
 
 async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:

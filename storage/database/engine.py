@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -72,7 +73,10 @@ def _prepare_postgresql(engine: BlockingEngine) -> None:
 
 
 def _open_sqlite(url: str) -> AsyncEngine:
-    connect = partial(sqlite3.connect, make_url(url).database or ":memory:", **_SQLITE["connect_args"])
+    file = make_url(url).database or ":memory:"
+    if file != ":memory:":
+        _make_private(file)
+    connect = partial(sqlite3.connect, file, **_SQLITE["connect_args"])
 
     async def open_steps() -> AioConnection:
         return await Steps(connect)
@@ -81,6 +85,13 @@ def _open_sqlite(url: str) -> AsyncEngine:
     _prepare_sqlite(engine.sync_engine)
     _open_transactions(engine.sync_engine)
     return engine
+
+
+def _make_private(file: str) -> None:
+    """A new database is readable by its user alone, and so is what SQLite writes beside it. One that is there is not
+    even opened: to close it would give up SQLite's locks."""
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def open_blocking(engine: AsyncEngine) -> BlockingEngine:

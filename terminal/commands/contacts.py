@@ -17,6 +17,8 @@ from terminal.commands.options import (
     json_option,
     map_option,
     mapping,
+    new_rejects,
+    rejects_option,
     run_async,
     yes_option,
 )
@@ -54,7 +56,7 @@ def contacts() -> None:
 @map_option
 @click.option("--delimiter", help="One of , ; | or tab; default: detected.")
 @click.option("--encoding", help="Such as utf-8 or cp1252; default: detected.")
-@click.option("--rejects", type=existing_file, help="Where bad rows go; default: rejects.csv.")
+@rejects_option
 @json_option
 @click.pass_obj
 def import_(
@@ -79,7 +81,8 @@ def import_(
 
     options = IntakeOptions(landlines="accept", columns=mapping(map_), **reading)
     action: Action = "out" if out else "in"
-    report = run_async(_import(context, path, options, action, scope, source or _user("import"), rejects))
+    place = new_rejects(context, rejects)
+    report = run_async(_import(context, path, options, action, scope, source or _user("import"), place))
     if as_json:
         print_json(report.json)
     else:
@@ -355,14 +358,17 @@ class _Printer:
     """Prints opt-outs as they come: a million of them take no more memory than ten."""
 
     def __init__(self, file: TextIO, format_: str) -> None:
+        from app.views.exports import write_csv
+
         self._file, self._format, self._count = file, format_, 0
         if format_ == "csv":
-            self._csv(_COLUMNS)
+            write_csv(file, [_COLUMNS])
         elif format_ == "table":
             self._line(_COLUMNS)
 
     def write(self, entry: LogEntry) -> None:
         from app.actions.contacts import one_line
+        from app.views.exports import write_csv
         from terminal.output import cell, to_json
 
         values = {name: getattr(entry, name) for name in _COLUMNS}
@@ -370,7 +376,7 @@ class _Printer:
             case "json":
                 self._file.write(("[\n" if not self._count else ",\n") + to_json(values))
             case "csv":
-                self._csv(values.values())
+                write_csv(self._file, [values.values()])
             case _:
                 self._line(one_line(cell(value)) for value in values.values())
         self._count += 1
@@ -382,13 +388,6 @@ class _Printer:
             self._file.write("\n]\n" if self._count else "[]\n")
         elif self._format == "table" and not self._count:
             self._file.write(f"{NOTHING}\n")
-
-    def _csv(self, cells: Iterable[Any]) -> None:
-        import csv
-
-        from app.views.exports import safe
-
-        csv.writer(self._file, lineterminator="\n").writerow([safe(value) for value in cells])
 
     def _line(self, cells: Iterable[str]) -> None:
         texts = (text.ljust(width) for text, width in zip(cells, _COLUMNS.values(), strict=True))

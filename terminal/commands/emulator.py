@@ -25,6 +25,7 @@ def emulator(host: str, port: int, settings: str, faults: str, port_file: Path |
 
     Ctrl-C ends it. The key is test-key. GET /_ledger tells what each recipient received.
     """
+    from app.wiring.output_files import write_port_file
     from campaigns.errors import UsageError
     from emulators.serve import run
     from emulators.settings import Settings
@@ -32,7 +33,7 @@ def emulator(host: str, port: int, settings: str, faults: str, port_file: Path |
 
     def ready(bound: int) -> None:
         if port_file is not None:
-            port_file.write_text(str(bound))
+            write_port_file(port_file, bound)
         tell(f"Serving on http://{host}:{bound} (key: test-key). What arrived: http://{host}:{bound}/_ledger")
 
     try:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import Command, existing_file, json_option, map_option, mapping, run_async
+from terminal.commands.options import (
+    Command,
+    existing_file,
+    json_option,
+    map_option,
+    mapping,
+    new_rejects,
+    rejects_option,
+    run_async,
+)
 
 if TYPE_CHECKING:
     from app.actions.loading import Flags, Loaded
@@ -46,7 +55,7 @@ def _intake_options(command: Command) -> Command:
         click.option(
             "--max-reject-percent", type=click.FloatRange(0, 100), help="More bad rows block it; default 20."
         ),
-        click.option("--rejects", type=existing_file, help="Where bad rows go; default: rejects.csv."),
+        rejects_option,
     )
     for option in reversed(options):
         command = option(command)
@@ -66,7 +75,7 @@ def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
     """
     from terminal.output import suggest
 
-    loaded = _done(_check(context, path, _flags(flags)), as_json)
+    loaded = _done(_check(context, path, _flags(context, flags)), as_json)
     if not as_json and loaded.campaign:
         suggest(f"drumbeat campaign load {path} --now")
     return PARTIAL if loaded.report.rejected else 0
@@ -101,7 +110,7 @@ def load(context: Context, /, spec: Path, as_json: bool, **flags: Any) -> int:
     from campaigns.errors import Stopped
     from terminal.output import suggest
 
-    loaded = _done(_load(context, spec, _flags(flags)), as_json)
+    loaded = _done(_load(context, spec, _flags(context, flags)), as_json)
     if loaded.held and flags["now"]:
         raise Stopped(
             f"{loaded.campaign} is loaded, and does not start. {loaded.held}",
@@ -133,7 +142,7 @@ def _start(loaded: Loaded, spec: Path) -> str:
     return "drumbeat run --until-idle" if loaded.start_at else f"drumbeat campaign load {spec} --now"
 
 
-def _flags(given: dict[str, Any]) -> Flags:
+def _flags(context: Context, given: dict[str, Any]) -> Flags:
     from app.actions.loading import Flags
     from app.actions.scheduling import TimeFlags
 
@@ -146,7 +155,7 @@ def _flags(given: dict[str, Any]) -> Flags:
     for one, other in (("now", "at"), ("now", "cron"), ("at", "cron"), ("every", "cron")):
         if {one, other} <= times.keys():
             raise click.UsageError(f"Say either --{one} or --{other}.")
-    return Flags(audience, TimeFlags(**times), given["rejects"])
+    return Flags(audience, TimeFlags(**times), new_rejects(context, given["rejects"]))
 
 
 def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:

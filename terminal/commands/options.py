@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
+from app.wiring.context import Context
+from campaigns.visible_text import visible_line
+
 T = TypeVar("T")
 Command = Callable[..., Any]
 
@@ -30,6 +33,13 @@ metrics_host = click.option(
 existing_file = click.Path(path_type=Path)
 map_option = click.option(
     "--map", "map_", multiple=True, metavar="COLUMN=NAME", help="Use a column under another name."
+)
+
+
+rejects_option = click.option(
+    "--rejects",
+    type=existing_file,
+    help="Where bad rows go, a new file; default: LIST.rejects.csv, named after campaign and list.",
 )
 
 
@@ -59,6 +69,15 @@ def _pair(text: str) -> tuple[str, str]:
     return column, name
 
 
+def new_rejects(context: Context, path: Path | None) -> Path | None:
+    """Where `--rejects` leads. Raises UsageError where something is there or the project needs the place."""
+    from app.wiring.output_files import needed_files, output_place
+
+    if path is None:
+        return None
+    return output_place(path, needed_files(context.settings), option="--rejects")
+
+
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run one command's coroutine to its end."""
     return asyncio.run(work)
@@ -72,4 +91,4 @@ def confirm(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} Say --yes.")
-    click.confirm(question, abort=True)
+    click.confirm(visible_line(question), abort=True)

@@ -32,7 +32,10 @@ def _formats(command: Command) -> Command:
             "--format", "format_", type=choice, help="Default: table, or what --output's name says."
         ),
         click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
-        click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."),
+        click.option(
+            "--output", type=click.Path(path_type=Path), help="Write to this new file: .csv, .json or .txt."
+        ),
+        click.option("--force", is_flag=True, help="With --output: replace the file that is there."),
     )
     for option in reversed(options):
         command = option(command)
@@ -43,11 +46,11 @@ def _formats(command: Command) -> Command:
 @name_argument
 @_formats
 @click.pass_obj
-def delivery(context: Context, name: str, format_: str | None, as_json: bool, output: Path | None) -> None:
+def delivery(context: Context, /, name: str, **form: Any) -> None:
     """What became of every row of the file: the numbers add up to its rows."""
     from app.views.reports import delivery_report
 
-    _show(context, name, delivery_report, _chosen(format_, as_json, output), output)
+    _show(context, name, delivery_report, **form)
     _suggest(f"drumbeat report failures {name}", f"drumbeat report cost {name}")
 
 
@@ -55,14 +58,14 @@ def delivery(context: Context, name: str, format_: str | None, as_json: bool, ou
 @name_argument
 @_formats
 @click.pass_obj
-def cost(context: Context, name: str, format_: str | None, as_json: bool, output: Path | None) -> None:
+def cost(context: Context, /, name: str, **form: Any) -> None:
     """What the provider charged, by country and category.
 
     Unsettled is the part whose receipts are still out; unpriced counts messages without a known price.
     """
     from app.views.reports import cost_report
 
-    _show(context, name, cost_report, _chosen(format_, as_json, output), output)
+    _show(context, name, cost_report, **form)
     _suggest(f"drumbeat report recipients {name} --output recipients.csv")
 
 
@@ -70,11 +73,11 @@ def cost(context: Context, name: str, format_: str | None, as_json: bool, output
 @name_argument
 @_formats
 @click.pass_obj
-def failures(context: Context, name: str, format_: str | None, as_json: bool, output: Path | None) -> None:
+def failures(context: Context, /, name: str, **form: Any) -> None:
     """Why messages failed, are in doubt or were skipped, and why rows were rejected."""
     from app.views.reports import failures_report
 
-    _show(context, name, failures_report, _chosen(format_, as_json, output), output)
+    _show(context, name, failures_report, **form)
     _suggest(f"drumbeat why {name} PHONE")
 
 
@@ -82,14 +85,14 @@ def failures(context: Context, name: str, format_: str | None, as_json: bool, ou
 @name_argument
 @_formats
 @click.pass_obj
-def variants(context: Context, name: str, format_: str | None, as_json: bool, output: Path | None) -> None:
+def variants(context: Context, /, name: str, **form: Any) -> None:
     """How the variants of the newest run compare, and whether chance alone explains the difference.
 
     p is that of a two-sided two-proportion z-test, on the messages of the test.
     """
     from app.views.variants import variants_report
 
-    _show(context, name, variants_report, _chosen(format_, as_json, output), output)
+    _show(context, name, variants_report, **form)
     _suggest(f"drumbeat campaign winner {name}")
 
 
@@ -97,32 +100,63 @@ def variants(context: Context, name: str, format_: str | None, as_json: bool, ou
 @name_argument
 @_formats
 @click.pass_obj
-def recipients(context: Context, name: str, format_: str | None, as_json: bool, output: Path | None) -> None:
+def recipients(context: Context, /, name: str, **form: Any) -> None:
     """Every recipient with its state, times and cost, one line each.
 
     In CSV, a cell that a spreadsheet would run as a formula begins with an apostrophe.
     """
-    run_async(_recipients(context, name, _chosen(format_, as_json, output), output))
+    run_async(_recipients(context, name, **form))
+
+
+_ENDINGS = {"": "table", ".txt": "table", ".csv": "csv", ".json": "json"}
+_NOT_WRITTEN = (".xlsx", ".xls", ".ods", ".html", ".htm", ".pdf")
 
 
 def _chosen(format_: str | None, as_json: bool, output: Path | None) -> str:
-    if as_json:
-        return "json"
-    suffix = output.suffix.removeprefix(".") if output else ""
-    return format_ or (suffix if suffix in ("json", "csv") else "table")
+    """What the options say, or else the file's ending. Raises UsageError where that is none that is written, or they
+    contradict each other."""
+    wanted = "json" if as_json else format_
+    ending = output.suffix.lower() if output else ""
+    by_name = _ENDINGS.get(ending)
+    if by_name is None and (wanted is None or ending in _NOT_WRITTEN):
+        raise click.UsageError(f"No report is written as {ending}; name it .csv, .json or .txt.")
+    if wanted and by_name != wanted and ending in (".csv", ".json"):
+        raise click.UsageError(f"--format {wanted} and a name that ends in {ending} contradict each other.")
+    return wanted or by_name or "table"
 
 
-def _show(context: Context, name: str, build: Builder, format_: str, output: Path | None) -> None:
-    made = run_async(_built(context, name, build))
-    with _destination(output):
-        print_report(made, format_)
+def _show(
+    context: Context,
+    name: str,
+    build: Builder,
+    format_: str | None,
+    as_json: bool,
+    output: Path | None,
+    force: bool,
+) -> None:
+    place, made = run_async(_built(context, name, build, output, force))
+    with _destination(place):
+        print_report(made, _chosen(format_, as_json, output))
 
 
-async def _built(context: Context, name: str, build: Builder) -> Report:
+async def _built(
+    context: Context, name: str, build: Builder, output: Path | None, force: bool
+) -> tuple[Path | None, Report]:
     from storage.database.engine import reading
 
     async with context.database() as engine, reading(engine) as connection:
-        return await build(connection, name)
+        return await _place(context, connection, output, force), await build(connection, name)
+
+
+async def _place(context: Context, connection: Connection, output: Path | None, force: bool) -> Path | None:
+    """Where `--output` leads. Raises UsageError where nothing may be written there."""
+    from app.wiring.output_files import needed_files, output_place
+    from storage.audience.campaigns import lists_of_campaigns
+
+    if output is None:
+        return None
+    needed = [*needed_files(context.settings), *await lists_of_campaigns(connection)]
+    return output_place(output, needed, option="--output", force=force)
 
 
 def print_report(made: Report, format_: str = "table") -> None:
@@ -134,7 +168,7 @@ def print_report(made: Report, format_: str = "table") -> None:
         case "json":
             print_json(made.json)
         case "csv":
-            write_csv(sys.stdout, made.csv.headings, made.csv.rows)
+            write_csv(sys.stdout, [made.csv.headings, *made.csv.rows])
         case _:
             for table in made.tables:
                 print_table(table.title, table.headings, table.rows)
@@ -144,7 +178,9 @@ def print_report(made: Report, format_: str = "table") -> None:
                 say()
 
 
-async def _recipients(context: Context, name: str, format_: str, output: Path | None) -> None:
+async def _recipients(
+    context: Context, name: str, format_: str | None, as_json: bool, output: Path | None, force: bool
+) -> None:
     from app.views.reports import purged_note
     from storage.audience.campaigns import require
     from storage.database.engine import reading
@@ -154,8 +190,8 @@ async def _recipients(context: Context, name: str, format_: str, output: Path | 
 
     async with context.database() as engine, reading(engine) as connection:
         campaign = await require(connection, name)
-        with _destination(output) as file:
-            writer = _RecipientWriter(file, format_)
+        with _destination(await _place(context, connection, output, force)) as file:
+            writer = _RecipientWriter(file, _chosen(format_, as_json, output))
             async for row in stream_recipients(connection, campaign):
                 writer.write(row)
             writer.close()
@@ -168,22 +204,24 @@ class _RecipientWriter:
     """Writes recipients as they come: a million of them take no more memory than ten."""
 
     def __init__(self, file: TextIO, format_: str) -> None:
+        from app.views.exports import write_csv
         from storage.views.reports import RECIPIENT_KEYS
 
         self._file, self._format, self._keys, self._count = file, format_, RECIPIENT_KEYS, 0
         if format_ == "csv":
-            self._csv([self._keys])
+            write_csv(file, [self._keys])
         elif format_ == "table":
             self._line([key for key, _ in _COLUMNS])
 
     def write(self, row: dict[str, Any]) -> None:
+        from app.views.exports import write_csv
         from terminal.output import cell, to_json
 
         match self._format:
             case "json":
                 self._file.write(("[\n" if not self._count else ",\n") + to_json(row))
             case "csv":
-                self._csv([[row[key] for key in self._keys]])
+                write_csv(self._file, [[row[key] for key in self._keys]])
             case _:
                 self._line([cell(row[key]) if key != "line" else str(row[key]) for key, _ in _COLUMNS])
         self._count += 1
@@ -191,13 +229,6 @@ class _RecipientWriter:
     def close(self) -> None:
         if self._format == "json":
             self._file.write("\n]\n" if self._count else "[]\n")
-
-    def _csv(self, rows: list[Any]) -> None:
-        import csv
-
-        from app.views.exports import safe
-
-        csv.writer(self._file, lineterminator="\n").writerows([safe(value) for value in row] for row in rows)
 
     def _line(self, cells: list[str]) -> None:
         texts = (text.ljust(width) for text, (_, width) in zip(cells, _COLUMNS, strict=True))
@@ -219,23 +250,19 @@ _COLUMNS = (
 
 
 @contextmanager
-def _destination(output: Path | None) -> Iterator[TextIO]:
+def _destination(place: Path | None) -> Iterator[TextIO]:
     """Standard output, or the file, with everything that is printed meanwhile going there."""
-    if output is None:
+    if place is None:
         yield sys.stdout
         return
     from contextlib import redirect_stdout
 
-    from campaigns.errors import UsageError
-    from terminal.output import tell
+    from campaigns.atomic_files import whole_file
+    from terminal.output import near, tell
 
-    try:
-        file = output.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
-    with file, redirect_stdout(file):
+    with whole_file(place, replace=True) as file, redirect_stdout(file):
         yield file
-    tell(f"Written to {output}.")
+    tell(f"Written to {near(place)}.")
 
 
 def _suggest(*commands: str) -> None:

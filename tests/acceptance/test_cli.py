@@ -132,12 +132,12 @@ def test_check_writes_nothing_but_the_rejects(run: Run, folder: Path) -> None:
     }
     assert done.json["detected"] == {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone"}
     assert done.json["reasons"] == {"duplicate": 1, "phone_not_a_number": 1}
-    assert Path(done.json["rejects_file"]) == folder / "rejects.csv"
-    assert "nobody,Mallory,5" in (folder / "rejects.csv").read_text("utf-8-sig")
+    assert Path(done.json["rejects_file"]) == folder / "spring.rejects.csv"
+    assert '"nobody","Mallory","5"' in (folder / "spring.rejects.csv").read_text("utf-8-sig")
     assert sorted(path.name for path in folder.iterdir()) == [
         "drumbeat.toml",
-        "rejects.csv",
         "spring.csv",
+        "spring.rejects.csv",
         "spring.toml",
     ]
 
@@ -183,20 +183,18 @@ def test_loading_again_adds_nothing_and_can_set_the_time(run: Run) -> None:
     assert run("report", "delivery", "spring", "--json").json["rows"] == 5
 
 
-def test_an_edited_list_is_refused_with_what_happened_and_what_to_do(run: Run, folder: Path) -> None:
+def test_an_edited_list_says_what_happened_and_what_to_do(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml")
     people = folder / "spring.csv"
     people.write_text(
         people.read_text("utf-8").replace("Ada", "Adah") + "+447700900020,New\n", encoding="utf-8"
     )
-    refused = run("campaign", "load", "spring.toml", "--max-reject-percent", "40")
-    assert refused.code == 5
-    assert (
-        "4 of this list's 6 rows are of people whom spring has already: 4 from spring.csv, loaded 20"
-        in refused.err
-    )
-    assert "1 others are bad" in refused.err
-    assert "(fix them" in refused.out
+    added = run("campaign", "load", "spring.toml", "--max-reject-percent", "50")
+    assert added.code == 3
+    assert "already in     4 rows, from spring.csv, loaded 20" in added.out
+    assert "to send them what this list says: --duplicates last" in added.out
+    assert "Hi Ada\n" in run("campaign", "preview", "spring").out
+    people.write_text(people.read_text("utf-8") + "\n", encoding="utf-8")
     loaded = run(
         "campaign", "load", "spring.toml", "--duplicates", "last", "--max-reject-percent", "40", "--json"
     )
@@ -206,13 +204,13 @@ def test_an_edited_list_is_refused_with_what_happened_and_what_to_do(run: Run, f
 
 def test_fixed_rejects_are_loaded_from_their_file(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml")
-    rejects = folder / "rejects.csv"
+    rejects = folder / "spring.rejects.csv"
     rejects.write_text(rejects.read_text("utf-8-sig").replace("nobody", "+447700900013"), encoding="utf-8")
-    done = run("campaign", "load", "spring.toml", "--csv", "rejects.csv", "--json")
+    done = run("campaign", "load", "spring.toml", "--csv", "spring.rejects.csv", "--json")
     assert done.json["accepted"] == 1
     report = run("report", "delivery", "spring", "--json").json
     assert (report["rows"], report["rejected"], report["jobs"]) == (5, 1, 4)
-    assert (folder / "rejects-2.csv").is_file()
+    assert (folder / "spring.rejects-2.csv").is_file()
 
 
 def test_a_load_with_too_many_bad_rows_shows_them_and_leaves_no_campaign(run: Run) -> None:

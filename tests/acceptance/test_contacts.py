@@ -83,7 +83,7 @@ def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) 
     assert counts == {
         "rows": 5, "changed": 3, "unchanged": 1, "rejected": 1, "reasons": {"phone_not_a_number": 1},
     }  # fmt: skip
-    assert "nobody" in (folder / "rejects.csv").read_text("utf-8")
+    assert "nobody" in (folder / "out.rejects.csv").read_text("utf-8")
     again = run("contacts", "import", "out.csv", "--default-country", "GB")
     assert again.code == 3
     assert "already so            4" in again.out
@@ -91,10 +91,10 @@ def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) 
     assert [(one["phone"], one["scope"], one["source"], one["evidence"]) for one in listed] == [
         (f"+44770090001{n}", "marketing", "old shop", f"out.csv, line {n + 2}") for n in range(3)
     ]
-    (folder / "rejects.csv").unlink()
+    (folder / "out.rejects.csv").unlink()
     (folder / "good.csv").write_text("phone\n+447700900010\n+442079460018\n", encoding="utf-8")
     assert run("contacts", "import", "good.csv", "--in").code == 0
-    assert not (folder / "rejects.csv").exists()
+    assert not (folder / "out.rejects.csv").exists()
     assert len(run("contacts", "list", "--json").json) == 2
 
 
@@ -204,7 +204,8 @@ def test_a_list_of_another_tool_is_read_with_its_columns(run: Run, folder: Path)
         ["5", "Unsubscribed", "On", "'01/03/2026' is not a time; write it like 2026-06-05 or 2026-06-05T14:30+01:00."],
         ["6", "Unsubscribed", "On", "'2199-01-01' is still to come."],
     ]  # fmt: skip
-    assert "07700 900012;sms;2026-03-01;x;4;Scope;bad_scope;" in (folder / "rejects.csv").read_text("utf-8")
+    rejects = (folder / "out.rejects.csv").read_text("utf-8")
+    assert '"07700 900012";"sms";"2026-03-01";"x";"4";"Scope";"bad_scope";' in rejects
     listed = run("contacts", "list", "--json").json
     assert [
         (one["phone"], one["scope"], one["at"][:16], one["source"], one["evidence"]) for one in listed[:2]
@@ -244,7 +245,7 @@ def test_an_older_word_of_a_list_does_not_lift_what_was_said_since(run: Run, fol
         (["import", "spring.csv", "--map", "when=at"], 5, "--map names the column 'when'"),
         (["import", "spring.csv", "--map", "when"], 2, "COLUMN=NAME"),
         (["import", "spring.csv", "--phone-column", "tel"], 5, "spring.csv, line 1, column tel"),
-        (["import", "spring.csv", "--rejects", "spring.csv"], 2, "overwrite"),
+        (["import", "spring.csv", "--rejects", "spring.csv"], 2, "not written over"),
         (["list", "--json", "--csv"], 2, "either"),
     ],
 )

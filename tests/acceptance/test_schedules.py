@@ -208,8 +208,8 @@ def test_a_list_that_each_run_reads_again(run: Run, folder: Path) -> None:
     loaded = run("campaign", "load", "spring.toml")
     assert loaded.code == 3
     assert "list           spring.csv, read again for each run" in loaded.out
-    assert "--csv rejects.csv" not in loaded.out
-    refused = run("campaign", "load", "spring.toml", "--csv", "rejects.csv")
+    assert "--csv spring.rejects.csv" not in loaded.out
+    refused = run("campaign", "load", "spring.toml", "--csv", "spring.rejects.csv")
     assert (refused.code, "Mend the rows in the list itself." in refused.err) == (5, True)
     begin = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
     set_start(folder, begin)

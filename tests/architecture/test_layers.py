@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -67,3 +68,45 @@ def test_a_library_has_one_home(library: str, homes: set[str]) -> None:
     }
     assert found <= homes
     assert found
+
+
+DOORS = {
+    "terminal/output.py",
+    "app/wiring/logs.py",
+    "terminal/progress.py",
+    "terminal/commands/options.py",
+    "terminal/commands/completion.py",
+    "cli.py",
+}
+"""Where something is printed: each makes visible what a stranger may have put into it."""
+PRINTS = re.compile(
+    r"(print|click\.\w*(echo|confirm|prompt|style)|sys\.std(out|err)\.write|Console|logging\.StreamHandler)\("
+)
+WRITES = re.compile(
+    r"(?<!super\(\))\.write_(text|bytes)\(|\bopen\([^)]*[\"'][wax]b?\+?[\"']|NamedTemporaryFile\(|\bmkstemp\("
+)
+
+
+def calls_of(path: Path) -> str:
+    """The file's calls, one to a line."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return "\n".join(ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def test_everything_printed_goes_through_a_door() -> None:
+    ours = [ROOT / "cli.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in ours
+        if any(PRINTS.match(line) for line in calls_of(path).splitlines())
+    }
+    assert found == DOORS
+
+
+def test_files_are_written_in_one_place() -> None:
+    ours = [ROOT / "cli.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
+    found = {path.relative_to(ROOT).as_posix() for path in ours if WRITES.search(calls_of(path))}
+    assert found == {
+        "campaigns/atomic_files.py",
+        "emulators/__main__.py",
+    }  # the emulators share nothing of ours

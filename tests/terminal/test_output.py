@@ -13,8 +13,9 @@ from app.views.exports import safe, write_csv
 from app.views.figures import percent
 from campaigns.states import JobState
 from scheduler.clock.progress import Snapshot
-from terminal.output import cell, counted, print_table, to_json
+from terminal.output import cell, counted, print_facts, print_table, to_json
 from terminal.progress import describe
+from tests.support.hostile import EVERYTHING, controls_in
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
@@ -27,7 +28,17 @@ NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
         ("-x", "'-x"),
         ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
         ("\tx", "'\tx"),
+        ("＝1+1", "'＝1+1"),
+        (" =1", "' =1"),
+        ("x;=1+1", "x;'=1+1"),
+        ('x,"+1', "x,'\"+1"),
+        ("x\t@y", "x\t'@y"),
+        ("x\n-1", "x\n'-1"),
+        ("-131026", "'-131026"),
+        ("a\x1b]52;c;eA==\x07b\u202ec", "a\\x1b]52;c;eA==\\x07b\\u202ec"),
+        ("1-2; a=b, c@d", "1-2; a=b, c@d"),
         ("+447700900010", "+447700900010"),
+        ("+44 7700 900010", "'+44 7700 900010"),
         (-5, "-5"),
         (Decimal("-0.5"), "-0.50"),
         ("plain", "plain"),
@@ -40,10 +51,10 @@ def test_a_spreadsheet_runs_nothing(value: Any, text: str) -> None:
     assert safe(value) == text
 
 
-def test_a_csv_quotes_what_must_be(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_csv_quotes_every_cell_whatever_the_delimiter_is_taken_for() -> None:
     file = StringIO()
-    write_csv(file, ("a", "b"), [("x,y", '=HYPERLINK("u")'), (None, "é\nü")])
-    assert file.getvalue() == 'a,b\n"x,y","\'=HYPERLINK(""u"")"\n,"é\nü"\n'
+    write_csv(file, [("a", "=b"), ("x,y", '=HYPERLINK("u")'), (None, "é\nü"), (5, "x;=1")])
+    assert file.getvalue() == ('"a","\'=b"\n"x,y","\'=HYPERLINK(""u"")"\n"","é\nü"\n"5","x;\'=1"\n')
 
 
 @pytest.mark.parametrize(
@@ -98,3 +109,17 @@ def test_a_title_is_one_line_however_narrow_the_table(
     monkeypatch.setattr("terminal.output.on_terminal", lambda: True)
     print_table("How long each limit [of the run] would make it", ["limit"], [["tier"]])
     assert capsys.readouterr().out.startswith("How long each limit [of the run] would make it\n")
+
+
+def test_on_a_terminal_nothing_steers_and_right_to_left_text_keeps_to_its_cell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("terminal.output.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "500")
+    print_table(f"t{EVERYTHING}", [f"h{EVERYTHING}", "name"], [[EVERYTHING, "סבתא"]])
+    print_facts(f"t{EVERYTHING}", [(f"n{EVERYTHING}", EVERYTHING), ("name", "جدة")])
+    out = capsys.readouterr().out
+    assert set(controls_in(out)) == {"\u2068", "\u2069"}
+    assert "\u2068סבתא\u2069" in out
+    assert "\u2068جدة\u2069" in out
+    assert "Try: rm" not in [line[:7] for line in out.splitlines()]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.wiring.logs import log_as_json, masked, set_up_logs
 from campaigns.log_ids import current_ids, log_ids
+from tests.support.hostile import controls_in
 
 logger = logging.getLogger("scheduler.tests")
 
@@ -138,3 +139,29 @@ async def test_tasks_inherit_the_ids_and_keep_their_own_apart() -> None:
     await asyncio.gather(*tasks)
     assert seen == {1: {"lane": "a/b", "job": 1}, 2: {"lane": "a/b", "job": 2}}
     assert current_ids() == {}
+
+
+HOSTILE = "told \x1b]52;c;eA==\x07\x9b1m\u202e\r\n12:00:01 ERROR All is lost.\ud83d"
+
+
+def test_a_sentence_is_one_line_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(verbose=False)
+    logger.warning("It %s.", HOSTILE, extra={"action": HOSTILE})
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        logger.exception("It broke.")
+    err = capsys.readouterr().err
+    assert not controls_in(err)
+    assert [
+        line for line in err.splitlines() if "All is lost" in line and line.startswith("12:00:01 ERROR")
+    ] == []
+    assert "told \\x1b]52;c;eA==\\x07\\x9b1m\\u202e\\n12:00:01 ERROR All is lost.\\ud83d. action=" in err
+
+
+def test_a_json_line_steers_no_terminal_and_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(verbose=False, format="json")
+    logger.warning(HOSTILE)
+    line = capsys.readouterr().err
+    assert not controls_in(line)
+    assert json.loads(line)["message"] == HOSTILE

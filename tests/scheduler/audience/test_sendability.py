@@ -92,4 +92,4 @@ async def test_the_row_is_rejected_with_line_and_reason(tmp_path: Path) -> None:
         csv, options, max_reject_percent=50, rejects_path=rejects, refuse=refuse(text="Hi {{ name }}")
     )
     assert (report.rows, report.accepted, report.reasons) == (3, 2, {RejectCode.NOT_SENDABLE: 1})
-    assert ",3,,not_sendable,content.text has more than 1000 characters." in rejects.read_text()
+    assert '"3","","not_sendable","content.text has more than 1000 characters."' in rejects.read_text()

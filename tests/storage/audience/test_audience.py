@@ -202,7 +202,7 @@ async def test_fixed_rejects_take_their_old_places(desk: Desk) -> None:
     assert rows[2]["name"] == "'=four"
     assert rows[3]["name"] == "five,extra"
     assert first.rejects_file is not None
-    fixed = first.rejects_file.read_text("utf-8-sig").replace("bad,", f"{B},").replace("12,", f"{D},")
+    fixed = first.rejects_file.read_text("utf-8-sig").replace('"bad"', f'"{B}"').replace('"12"', f'"{D}"')
     second = await desk.load("again.csv", fixed)
     assert (second.rows, second.accepted, second.rejected) == (4, 3, 1)
     assert await desk.audience() == {A: (2, "one"), B: (3, "two"), D: (5, "=four"), C: (6, "five,extra")}
@@ -218,7 +218,7 @@ async def test_fixed_rejects_take_their_old_places(desk: Desk) -> None:
 async def test_a_broken_row_of_a_rejects_file_is_still_the_old_row(desk: Desk) -> None:
     first = await desk.load("a.csv", f"phone,name\n{A},one\nbad,two\n")
     assert first.rejects_file is not None
-    await desk.load("b.csv", first.rejects_file.read_text("utf-8-sig").replace("two,", "t,w,o,"))
+    await desk.load("b.csv", first.rejects_file.read_text("utf-8-sig").replace('"two",', "t,w,o,"))
     assert await desk.bad() == [(3, "too_many_cells")]
 
 
@@ -232,33 +232,38 @@ async def test_too_many_rejects_load_nothing_but_write_the_file(desk: Desk) -> N
     assert await desk.audience() == {}
 
 
-async def test_an_edited_list_is_told_from_a_bad_one_and_its_advice_is_true(desk: Desk) -> None:
+async def test_an_edited_list_adds_its_new_people_and_says_who_was_there(desk: Desk) -> None:
     await desk.load("a.csv", f"phone,name\n{A},one\n{B},x\n")
-    edited = f"phone,name\n{A},ONE\n{B},x\n{C},new\n"
-    with pytest.raises(TooManyRejects) as caught:
-        await desk.load("a.csv", edited, most=20)
-    report, said = caught.value.report, f"{caught.value} {caught.value.hint}"
+    edited = f"phone,name\n{A},ONE\n{A},ONE\n{B},x\n{C},new\n"
+    report = await desk.load("b.csv", edited, most=0)
+    assert (report.accepted, report.known, report.harmless) == (1, 3, 3)
     assert [(source.file, source.loaded_at, rows) for source, rows in report.earlier.items()] == [
-        ("a.csv", NOW, 2)
+        ("a.csv", NOW, 3)
     ]
-    assert (
-        "2 of this list's 3 rows are of people whom spring has already: 2 from a.csv, loaded 2026-11-20 12:00"
-        in said
-    )
-    assert "add the new ones (1): --duplicates last" in said
-    assert "the new ones (1) alone: --max-reject-percent 100" in said
-    assert await desk.audience() == {A: (2, "one"), B: (3, "x")}
-    with pytest.raises(TooManyRejects, match=r"2 of 3 rows \(66\.7 %\) are bad"):
-        await desk.load("b.csv", f"phone,name\n{A},ONE\nbad,x\n{C},new\n", most=20)
-    await desk.load("a.csv", edited, most=20, duplicates="last")
-    assert await desk.audience() == {A: (2, "ONE"), B: (3, "x"), C: (4, "new")}
+    assert await desk.audience() == {A: (2, "one"), B: (3, "x"), C: (5, "new")}
+    await desk.load("a.csv", edited + "\n", most=0, duplicates="last")
+    assert await desk.audience() == {A: (3, "ONE"), B: (4, "x"), C: (5, "new")}
 
 
-async def test_of_an_edited_list_the_new_ones_alone_can_be_loaded(desk: Desk) -> None:
+async def test_harmless_duplicates_do_not_count_as_bad(desk: Desk) -> None:
+    await desk.load("a.csv", f"phone,name\n{A},one\n{A},two\n{A},three\n", most=0)
+    with pytest.raises(TooManyRejects, match=r"1 of 2 rows \(50\.0 %\) are bad, 2 duplicates not counted"):
+        await desk.load("b.csv", f"phone,name\n{A},x\n{A},y\nbad,x\n{C},new\n", most=20)
+
+
+async def test_duplicates_of_which_none_is_kept_count_as_bad(desk: Desk) -> None:
     await desk.load("a.csv", f"phone,name\n{A},one\n")
-    report = await desk.load("b.csv", f"phone,name\n{A},ONE\n{A},ONE\n{C},new\n", most=100)
-    assert (report.accepted, report.known) == (1, 2)
-    assert await desk.audience() == {A: (2, "one"), C: (4, "new")}
+    with pytest.raises(TooManyRejects, match=r"2 of 3 rows \(66\.7 %\) are bad, 1 duplicates"):
+        await desk.load("b.csv", f"phone\n{A}\n{B}\n{B}\n{C}\n", most=20, duplicates="reject")
+
+
+async def test_duplicates_among_mended_rejects_do_not_hold_them_up(desk: Desk) -> None:
+    first = await desk.load("a.csv", f"phone,name\n{A},one\n{A},two\n{A},three\nbad,four\n")
+    assert first.rejects_file is not None
+    fixed = first.rejects_file.read_text("utf-8-sig").replace('"bad"', f'"{B}"')
+    second = await desk.load("again.csv", fixed, most=0)
+    assert (second.accepted, second.duplicates) == (1, 2)
+    assert await desk.audience() == {A: (2, "one"), B: (5, "four")}
 
 
 async def test_a_file_that_returns_after_a_later_one_says_what_that_one_replaced(desk: Desk) -> None:
@@ -306,11 +311,14 @@ async def test_a_file_of_blank_rows(desk: Desk) -> None:
 
 async def test_no_such_campaign_and_no_overwriting(desk: Desk) -> None:
     path = desk.folder / "a.csv"
-    path.write_text(f"phone\n{A}\n")
+    path.write_text(f"phone\n{A}\nbad\n")
     with pytest.raises(NotFound):
         await load(desk.engine, 99, path, IntakeOptions(), rejects_path=desk.folder / "r.csv")
-    with pytest.raises(UsageError, match="overwrite"):
-        await load(desk.engine, desk.campaign, path, IntakeOptions(), rejects_path=path)
+    report = await load(
+        desk.engine, desk.campaign, path, IntakeOptions(), max_reject_percent=50, rejects_path=path
+    )
+    assert (report.rejects_file, path.read_text()) == (desk.folder / "a-2.csv", f"phone\n{A}\nbad\n")
+    path.write_text("phone\nbad\n")
     with pytest.raises(UsageError, match="cannot be written"):
         await load(
             desk.engine, desk.campaign, path, IntakeOptions(), rejects_path=desk.folder / "no" / "r.csv"

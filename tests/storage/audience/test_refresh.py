@@ -150,7 +150,7 @@ async def test_the_rows_of_every_reading_are_accounted_for(daily: List) -> None:
 async def test_the_rejects_of_a_run_are_written_beside_the_list(daily: List) -> None:
     await daily.store()
     await daily.launch(0)
-    assert "nobody,Mallory,4,phone" in (
+    assert '"nobody","Mallory","4","phone"' in (
         daily.path.with_name("spring-rejects-20260302T090000Z.csv").read_text("utf-8-sig")
     )
 

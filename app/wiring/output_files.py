@@ -1,0 +1,89 @@
+"""Where a command may write: never over what the project needs, never over what is no file, and over another file only
+where that was asked for."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from app.wiring.settings import Settings
+from campaigns.atomic_files import whole_file
+from campaigns.errors import UsageError
+from providers.settings import Secret
+
+BESIDE_A_DATABASE: Final = ("", "-wal", "-shm", "-journal", ".lock")
+"""What follows the database's name in the names of its files."""
+_SQLITE: Final = b"SQLite format 3\0"
+
+
+def output_place(path: Path, needed: Iterable[Path], *, option: str, force: bool = False) -> Path:
+    """Where `path` leads, links followed. Raises UsageError where nothing may be written there; `needed` are the
+    project's files."""
+    try:
+        place = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"{path} leads nowhere: {error}.", hint=f"Give {option} another name.") from error
+    if not place.parent.is_dir():
+        raise UsageError(f"There is no folder {place.parent}.", hint=f"mkdir -p {place.parent}")
+    if any(_is_same(place, other) for other in needed) or _is_campaign_or_database(place):
+        raise UsageError(
+            f"{path} belongs to the project and is not written over.", hint=f"Give {option} another name."
+        )
+    if not path.exists():
+        return place
+    if not place.is_file():
+        raise UsageError(
+            f"{path} is no plain file, and only such a one is written.", hint=f"Give {option} another name."
+        )
+    if not force:
+        instead = ", or replace it with --force" if option == "--output" else ""
+        raise UsageError(f"{path} is there already.", hint=f"Give {option} another name{instead}.")
+    return place
+
+
+def needed_files(settings: Settings) -> Iterator[Path]:
+    """The settings, the secrets, the database with what is beside it, and the campaigns here with their lists, whether
+    they are there yet or not."""
+    if settings.path is not None:
+        yield settings.path
+    if settings.sqlite_file is not None:
+        yield from (Path(f"{settings.sqlite_file}{end}") for end in BESIDE_A_DATABASE)
+    for account in settings.accounts.values():
+        for _, value in account:
+            if isinstance(value, Secret) and value.place.startswith("file:"):
+                yield Path(value.place.removeprefix("file:")).expanduser()
+    for folder in {Path.cwd(), *([settings.path.parent] if settings.path else [])}:
+        for file in folder.glob("*.toml"):
+            yield file
+            yield from _list_of(file)
+
+
+def write_port_file(path: Path, port: int) -> None:
+    """Over an older one, and over nothing else."""
+    is_ours = path.is_file() and path.stat().st_size <= len("65535") and path.read_bytes().isdigit()
+    with whole_file(output_place(path, (), option="--port-file", force=is_ours), replace=True) as file:
+        file.write(str(port))
+
+
+def _list_of(file: Path) -> Iterator[Path]:
+    """The list that a campaign file names; whatever else the file is, it names none."""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        yield file.parent / tomllib.loads(file.read_text(encoding="utf-8-sig"))["audience"]["csv"]
+
+
+def _is_same(place: Path, other: Path) -> bool:
+    """Whether both are one file, by whatever name; where one is not there yet, case makes no difference."""
+    with suppress(OSError, RuntimeError):
+        return str(place).casefold() == str(other.resolve()).casefold() or place.samefile(other)
+    return False
+
+
+def _is_campaign_or_database(place: Path) -> bool:
+    if not place.is_file():
+        return False
+    with suppress(OSError), place.open("rb") as file:
+        return place.suffix.lower() == ".toml" or file.read(len(_SQLITE)) == _SQLITE
+    return True

@@ -1,0 +1,60 @@
+"""Text from outside made safe to show: characters that steer a terminal or reorder a line become visible escapes.
+
+`visible` and `visible_line` are for people, `visible_json` for JSON text; all three may be applied again and change
+nothing more. `escaped` is for files that come back: `unescaped` gives exactly what was written.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_HIDDEN_CLASS: Final = (
+    r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # the controls of ASCII and of Latin-1: ESC, BEL, NUL, CSI, OSC
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, overrides and isolates of right-to-left text
+    r"\u2028\u2029"  # ends of line that few programs take for one
+    r"\ud800-\udfff]"  # halves of a character, which no encoding has
+)
+_HIDDEN: Final = re.compile(_HIDDEN_CLASS)
+_HIDDEN_OR_ESCAPE: Final = re.compile(_HIDDEN_CLASS + r"|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
+_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-f]{2})|u(?!d[89a-f])([0-9a-f]{4}))")
+_RIGHT_TO_LEFT: Final = re.compile(
+    r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_ISOLATE: Final = "\u2068"
+_END: Final = "\u2069"
+
+
+def visible(text: str) -> str:
+    """The text with its hidden characters as `\\x1b` or `\\u202e`; newlines and tabs stay."""
+    return _HIDDEN.sub(_shown, text.replace("\r\n", "\n"))
+
+
+def visible_line(text: str) -> str:
+    """The same on one line: newlines and tabs are `\\n` and `\\t`."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def visible_json(text: str) -> str:
+    """JSON text that says the same without hidden characters, which JSON lets stand raw."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def isolated(text: str) -> str:
+    """Visible text of which no right-to-left part reorders what a terminal shows beside it."""
+    return f"{_ISOLATE}{text}{_END}" if _RIGHT_TO_LEFT.search(text) else text
+
+
+def escaped(text: str) -> str:
+    """The text with its hidden characters as escapes, and the backslash of what reads like one as `\\x5c`."""
+    return _HIDDEN_OR_ESCAPE.sub(_shown, text)
+
+
+def unescaped(text: str) -> str:
+    """What `escaped` was given."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
