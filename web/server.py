@@ -6,7 +6,8 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,16 +21,16 @@ from scheduler.receipts.inbox import keep_taking_up
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine
 from web.monitoring.metrics import Limits, Metrics
-from web.monitoring.watching import watching_routes
-from web.webhooks.ingress import create_app
+from web.monitoring.watching import LIVE, METRICS, READY, watching_routes
+from web.protocol.connections import KEEP_ALIVE, LARGEST_HEAD, Connection, Connections
+from web.webhooks.ingress import HEALTH, create_app
 
 BACKLOG: Final = 2048
-MOST_AT_ONCE: Final = 1_000
-"""Requests under way; one more is answered with 503."""
 LAST_ANSWERS: Final = 15
 """Seconds that requests under way have to end when the server stops."""
-KEEP_ALIVE: Final = 60
 START_PATIENCE: Final = 30.0
+WATCHED: Final = (HEALTH, METRICS, LIVE, READY)
+"""Answered however many others call."""
 
 
 @asynccontextmanager
@@ -129,19 +130,21 @@ async def _taking_up(
 
 @asynccontextmanager
 async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+    connections = Connections(WATCHED)
     config = uvicorn.Config(
         app,
+        http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
+        h11_max_incomplete_event_size=LARGEST_HEAD,
         ws="none",
         lifespan="on",
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_AT_ONCE,
-        timeout_keep_alive=KEEP_ALIVE,
+        timeout_keep_alive=int(KEEP_ALIVE),
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
-    server = _Server(config)
+    server = _Server(config, connections)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="web server")
     try:
         async with asyncio.timeout(START_PATIENCE):
@@ -157,9 +160,14 @@ async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None
 class _Server(uvicorn.Server):
     """uvicorn that tells when it has started, or could not, and leaves the signals to whoever runs it."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)
         self.tried = asyncio.Event()
+        self._connections = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        self._connections.sweep()
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:

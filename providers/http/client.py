@@ -14,17 +14,19 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Final
 
 import httpx
 import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
-from providers.http.transport import LONGEST_CONNECT, MAY_GO, AioTransport
+from providers.http.transport import LEAVING, LONGEST_CONNECT, AioTransport, Leaving
 
 Request = httpx.Request
 Url = httpx.URL
@@ -138,26 +140,27 @@ class Http:
     def __repr__(self) -> str:
         return f"Http({self._base_url!r})"
 
-    async def exchange(self, request: Request, may_go: Callable[[], bool] | None = None) -> Reply:
+    async def exchange(self, request: Request, leaving: Leaving | None = None) -> Reply:
         """Send once. Never raises for what happens on the way; being cancelled means Unknown.
 
-        `may_go` is asked at the last moment, before the first byte leaves; says it no, it is NotSent(TOO_LATE).
+        `leaving` is the context in which the request is written. It may hold the request up, which costs the provider
+        nothing of its time to answer; where it says no, nothing leaves and it is NotSent(TOO_LATE).
         """
-        request.extensions[MAY_GO] = may_go
+        watch = _Watch(self._timeout)
+        request.extensions[LEAVING] = leaving and partial(watch.from_leaving, leaving)
         for name, value in self._secrets.items():
             request.headers[name] = value
-        began = time.perf_counter()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with watch.limit:
                 response = await self._transport.handle_async_request(request)
                 body = await response.aread()
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return NotSent(_code(error, "no_connection"), self._scrub(str(error)), _since(began))
+            return NotSent(_code(error, "no_connection"), self._scrub(str(error)), watch.elapsed_ms)
         except TimeoutError:
-            return Unknown("late", f"No answer within {self._timeout:g} s.", _since(began))
+            return Unknown("late", f"No answer within {self._timeout:g} s.", watch.elapsed_ms)
         except Exception as error:
-            return Unknown(_code(error, "broken"), self._scrub(str(error)), _since(began))
-        return self._answer(response, body, _since(began))
+            return Unknown(_code(error, "broken"), self._scrub(str(error)), watch.elapsed_ms)
+        return self._answer(response, body, watch.elapsed_ms)
 
     async def get(self, path: str, params: Params = ()) -> Answer:
         """A 2xx answer. Waits out a short 429. Raises Unavailable, AccountError, NotFound."""
@@ -248,8 +251,25 @@ def _code(error: Exception, default: str) -> str:
     return str(getattr(error, "code", default))
 
 
-def _since(began: float) -> int:
-    return round((time.perf_counter() - began) * 1000)
+class _Watch:
+    """How long an answer takes and may take: from when the request leaves, where that is known."""
+
+    def __init__(self, seconds: float) -> None:
+        self.limit = asyncio.timeout(seconds)
+        self._seconds = seconds
+        self._began = time.perf_counter()
+
+    @property
+    def elapsed_ms(self) -> int:
+        return round((time.perf_counter() - self._began) * 1000)
+
+    @asynccontextmanager
+    async def from_leaving(self, leaving: Leaving) -> AsyncIterator[bool]:
+        self.limit.reschedule(None)
+        async with leaving() as may_go:
+            self._began = time.perf_counter()
+            self.limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            yield may_go
 
 
 def _seconds(value: str) -> float | None:

@@ -7,8 +7,11 @@ for everything else.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -24,9 +27,10 @@ _CONNECTIONS: Final = 512
 _DNS_SECONDS: Final = 60
 _OURS_TO_SAY: Final = ("User-Agent", "Accept", "Content-Type")
 TOO_LATE: Final = "too_late"
-MAY_GO: Final = "may_go"
-"""A request's extension: asked when its connection is there, just before the first byte would leave."""
-_asked: ContextVar[Callable[[], bool] | None] = ContextVar(MAY_GO, default=None)
+LEAVING: Final = "leaving"
+"""A request's extension: the context in which it is written, entered when its connection is there."""
+Leaving = Callable[[], AbstractAsyncContextManager[bool]]
+"""May wait; says whether the first byte may leave, and is left when the last has."""
 _UNPACKED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
@@ -50,15 +54,41 @@ class _TooLate(aiohttp.ClientError):
     """Nobody may send it any more."""
 
 
+@dataclass(slots=True)
+class _Exit:
+    """One request's way out."""
+
+    leaving: Leaving
+    begun: bool = False
+    """Whether a byte of it may have left."""
+
+
+_exit: ContextVar[_Exit | None] = ContextVar("exit", default=None)
+
+
 class _GatedRequest(aiohttp.ClientRequest):
     """Its head is written together with its body, so nothing has left before `write_bytes`."""
 
     async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
-        may_go = _asked.get()
-        if may_go is None or may_go():
+        way_out = _exit.get()
+        if way_out is None:
             await super().write_bytes(writer, conn, content_length)
-        elif conn.protocol is not None:
-            conn.protocol.set_exception(_TooLate("It was too late to send it."))
+            return
+        async with way_out.leaving() as may_go:
+            if may_go:
+                way_out.begun = True
+                await super().write_bytes(writer, conn, content_length)
+                if _is_held(conn.transport):
+                    await asyncio.sleep(0)
+            elif conn.protocol is not None:
+                conn.protocol.set_exception(_TooLate("It was too late to send it."))
+
+
+def _is_held(transport: asyncio.Transport | None) -> bool:
+    """Whether what was written may leave only at the end of the loop's step, as with uvloop; TLS cannot tell."""
+    if transport is None:
+        return False
+    return transport.get_write_buffer_size() > 0 or transport.get_extra_info("sslcontext") is not None
 
 
 class AioTransport(httpx.AsyncBaseTransport):
@@ -70,12 +100,18 @@ class AioTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The whole answer, read. Raises NeverLeft or MayHaveLeft; has no overall timeout of its own."""
+        leaving = request.extensions.get(LEAVING)
+        way_out = _Exit(leaving) if leaving else None
+        _exit.set(way_out)
         try:
             return await self._send(request)
         except MayHaveLeft:
             raise
         except Exception as error:
-            raise _honest(error) from error
+            honest = _honest(error)
+            if way_out is not None and not way_out.begun and isinstance(honest, MayHaveLeft):
+                honest = NeverLeft(honest.code, str(honest))  # its connection broke while it waited
+            raise honest from error
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -84,7 +120,6 @@ class AioTransport(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         session = self._session or self._open()
-        _asked.set(request.extensions.get(MAY_GO))
         async with session.request(
             request.method,
             URL(str(request.url), encoded=True),
@@ -121,7 +156,7 @@ async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _honest(error: Exception) -> httpx.TransportError:
+def _honest(error: Exception) -> NeverLeft | MayHaveLeft:
     """What aiohttp raised, in our words. Only its connector's own errors prove that nothing left."""
     match error:
         case _TooLate():

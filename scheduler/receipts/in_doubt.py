@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from campaigns.errors import DrumbeatError
@@ -121,7 +122,8 @@ async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
     if isinstance(prepared, Refused):
         return False
     await lane.pacer.turn(NO_RUN)
-    [result] = lane.adapter.read(await lane.http.exchange(lane.adapter.build(prepared)), prepared)
+    reply = await lane.http.exchange(lane.adapter.build(prepared), partial(lane.pacer.leaving, NO_RUN))
+    [result] = lane.adapter.read(reply, prepared)
     if not isinstance(result, Accepted):
         return False
     async with writing(engine) as connection:

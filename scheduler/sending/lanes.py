@@ -15,7 +15,7 @@ from providers.http.client import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.instrumentation import Observe, ignore
-from scheduler.sending.pacing import Bucket, Pacer, Slots, rate_bucket
+from scheduler.sending.pacing import Limit, Pacer, Slots, rate_bucket
 from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Engine
 
@@ -40,7 +40,7 @@ class Account:
     settings: AccountSettings
     adapter: Adapter
     http: Http
-    limit: Bucket | None
+    limit: Limit | None
     house_caps: tuple[Cap, ...] = ()
     """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
     shared_rate: SharedRate | None = None
@@ -173,8 +173,8 @@ def open_lanes(
         account.house_caps = house_caps
         for sender in settings.senders:
             own = rate_bucket(sender.rate)
-            slots = Slots(settings.rate) if shared and settings.rate else None
-            pacer = Pacer([None if shared else account.limit, own], slots=slots)
+            slots = Slots(shared.rate, account.limit.exit) if shared and account.limit else None
+            pacer = Pacer([None if slots else account.limit, own], slots=slots)
             lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now, observe=observe)
             lanes[lane.name] = lane
     return lanes

@@ -1,7 +1,8 @@
 """How fast a lane may go: every limit composed, the tightest wins, and a stall is never followed by a burst.
 
-The aiolimiter home. A `Bucket` is one limit; a `Pacer` asks all buckets of a send together, and takes from all of them
-only when each has room, so that no token is drawn early and spent late.
+The aiolimiter home. A `Pacer` asks all limits of a send together, and takes from all of them only when each has room,
+so that no token is drawn early and spent late. It does so twice: a call's turn starts it on its way, and `leaving`
+holds the limits once more where its request is written, since calls are not equally fast on their way there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
@@ -22,8 +25,9 @@ from storage.sending.rate_slots import AHEAD, LATE, slot_spacing
 
 SLICE: Final = 0.1
 """Seconds worth of sends that one slice commits ahead."""
-IN_LINE: Final = 1.5 * SLICE
-"""Seconds after its slice is opened by which a call should have begun: half of the slice before may be in front."""
+IN_LINE: Final = 2.5 * SLICE
+"""Seconds after its slice is opened by which a call should have left: half of the slice before may be in front, and a
+slice's worth may wait to leave."""
 LARGEST_SLICE: Final = 200
 """Messages; more than 100 only on a lane that may send more than 1,000 a second, which no number of WhatsApp's may."""
 SHORTEST_GAP: Final = timedelta(milliseconds=1)
@@ -66,8 +70,30 @@ class Bucket(AsyncLimiter):
         self.has_capacity()
         self._level = max(self._level, self.max_rate - idle * self._rate_per_sec, 0.0)
 
+    def take(self, count: int) -> None:
+        """Take room for so many at once, whether or not there is that much: who comes next waits for all of it."""
+        self._leak()
+        self._level += count
 
-class Gap(Bucket):
+    def retake(self, count: int) -> None:
+        """What took its room last has needed it only now: the next is reckoned from here."""
+        self._leak()
+        self._level = max(self._level, float(count))
+
+
+class Limit(Bucket):
+    """A bucket that gives turns, and beside it the same limit on what leaves."""
+
+    def __init__(self, tokens: int, per_second: float) -> None:
+        super().__init__(tokens, per_second)
+        self.exit = Bucket(tokens, per_second)
+
+    def prime(self, idle: float) -> None:
+        super().prime(idle)
+        self.exit.prime(idle)
+
+
+class Gap(Limit):
     """The limit that `delay_between` is: never two sends closer than `gap`, and up to `jitter` longer at random."""
 
     def __init__(self, gap: timedelta, jitter: timedelta, dice: random.Random) -> None:
@@ -85,12 +111,12 @@ def gap_bucket(gap: timedelta, jitter: timedelta, dice: random.Random) -> Gap | 
     return Gap(gap, jitter, dice) if gap or jitter else None
 
 
-def rate_bucket(rate: Rate | None) -> Bucket | None:
+def rate_bucket(rate: Rate | None) -> Limit | None:
     """At most `rate` in every window of its length (of a second, where it is faster than one a second)."""
     if rate is None:
         return None
     spare = int(rate.per_second / _STRICT_UP_TO)
-    return Bucket(1 + spare, rate.per_second - spare)
+    return Limit(1 + spare, rate.per_second - spare)
 
 
 NO_RUN: Final = 0
@@ -100,7 +126,9 @@ NO_RUN: Final = 0
 class Slots:
     """A lane's part of a rate that several processes share: moments given to it, each good for LATE and then lost."""
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: Rate, exit_: Bucket) -> None:
+        self.exit = exit_
+        """What leaves this process keeps to the whole rate."""
         self.per_second = 1 / slot_spacing(rate).total_seconds()
         self._moments: deque[float] = deque()
         self._again = 0.0
@@ -128,6 +156,7 @@ class Slots:
     def prime(self, idle: float) -> None:
         """What was granted before belongs to an earlier shift."""
         self._moments.clear()
+        self.exit.prime(idle)
 
 
 class Ranked(Protocol):
@@ -142,19 +171,29 @@ class Ranked(Protocol):
 R = TypeVar("R", bound=Ranked)
 
 
+@dataclass(slots=True)
+class _Run:
+    """A run's own limits, and those of its calls that wait to leave, in the order in which they came."""
+
+    limits: list[Limit]
+    line: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
 class Pacer:
     """The limits of one lane: its own and its account's for every send, and those of the run that sends."""
 
     def __init__(
         self,
-        shared: Iterable[Bucket | None],
+        shared: Iterable[Limit | None],
         dice: random.Random | None = None,
         slots: Slots | None = None,
     ) -> None:
         self.slots = slots
         self._dice = dice or random.Random()  # noqa: S311
         self._shared = [bucket for bucket in shared if bucket is not None]
-        self._runs: dict[int, list[Bucket]] = {}
+        self._runs: dict[int, _Run] = {}
+        self._no_run = _Run([])
         self._turns: dict[int, int] = {}
         """Which turn of the lane was the run's last: the least recent goes first."""
         self._turn = 0
@@ -178,7 +217,7 @@ class Pacer:
             ]
             for bucket in own:
                 bucket.prime(idle)
-            self._runs[run_id] = own
+            self._runs[run_id] = _Run(own)
 
     def forget(self, keep: Iterable[int]) -> None:
         """Drop the limits of runs that have ended."""
@@ -216,7 +255,7 @@ class Pacer:
 
     @property
     def reach(self) -> timedelta:
-        """How long after its beginning a slice's last call may begin."""
+        """How long after its opening a slice's last call may leave."""
         return timedelta(seconds=IN_LINE) + (AHEAD + LATE if self.slots else timedelta())
 
     def spacing(self, run_id: int) -> timedelta:
@@ -230,7 +269,7 @@ class Pacer:
         False where the account's slots are used up or were missed: the message has to wait for another slice.
         """
         buckets = self._buckets(run_id)
-        while (wait := self.ready_in(run_id)) > 0:  # noqa: ASYNC110
+        while (wait := max(self.ready_in(run_id), self._line_moves_in(run_id))) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(wait, TICK))
         if self.slots is not None and not self.slots.left:
             return False
@@ -240,5 +279,41 @@ class Pacer:
             self.slots.take()
         return True
 
-    def _buckets(self, run_id: int) -> list[Bucket]:
-        return [*self._shared, *self._runs.get(run_id, ())]
+    @asynccontextmanager
+    async def leaving(self, run_id: int, recipients: int = 1) -> AsyncIterator[bool]:
+        """Around the writing of a request that has had its turns: wait until all limits let it leave, in the order of
+        arrival. The next one's wait begins when this one has been written."""
+        run, exits = self._run(run_id), self._exits(run_id)
+        run.waiting += 1
+        try:
+            async with run.line:
+                while (wait := _ready_in(exits)) > 0:  # noqa: ASYNC110
+                    await asyncio.sleep(max(wait, TICK))
+                for bucket in exits:
+                    bucket.take(recipients)
+        finally:
+            run.waiting -= 1
+        yield True
+        for bucket in exits:
+            bucket.retake(recipients)
+
+    def _line_moves_in(self, run_id: int) -> float:
+        """Seconds until a call of the run leaves, where as many as a slice holds wait to: no more are started."""
+        if self._run(run_id).waiting < self.slice_size(run_id):
+            return 0.0
+        return max(_ready_in(self._exits(run_id)), TICK)
+
+    def _run(self, run_id: int) -> _Run:
+        return self._runs.get(run_id, self._no_run)
+
+    def _buckets(self, run_id: int) -> list[Limit]:
+        return [*self._shared, *self._run(run_id).limits]
+
+    def _exits(self, run_id: int) -> list[Bucket]:
+        exits = [limit.exit for limit in self._buckets(run_id)]
+        return [*exits, self.slots.exit] if self.slots else exits
+
+
+def _ready_in(buckets: Iterable[Bucket]) -> float:
+    """Seconds until each has room for one more."""
+    return max((bucket.ready_in() for bucket in buckets), default=0.0)

@@ -23,14 +23,14 @@ class SharedRate:
     def __init__(self, engine: Engine, account: str, rate: Rate, now: Now) -> None:
         self._engine = engine
         self._account = account
-        self._rate = rate
+        self.rate = rate
         self._now = now
 
     async def take(self, connection: Connection, wanted: int) -> tuple[list[float], float]:
         """At most `wanted` slots by the monotonic clock; and when it is worth asking again where there is none."""
         now = self._now() + LEAD
         zero = time.monotonic() + LEAD.total_seconds()
-        granted = await grant(connection, self._account, self._rate, wanted, now)
+        granted = await grant(connection, self._account, self.rate, wanted, now)
 
         def by_ours(moment: datetime) -> float:
             return zero + (moment - now).total_seconds()

@@ -10,9 +10,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from campaigns.errors import AccountError, DrumbeatError, Unavailable
@@ -258,7 +259,8 @@ class Shift:
             return
         async with self.lane.account.call():
             own, self.called_at = self._may_send(), self.lane.now()
-            reply = await self.lane.http.exchange(request, self._may_send) if own else NotSent(TOO_LATE)
+            leaving = partial(self._leaving, planned)
+            reply = await self.lane.http.exchange(request, leaving) if own else NotSent(TOO_LATE)
         if isinstance(reply, NotSent) and reply.code == TOO_LATE:
             self.halted = True
             self.ended.withdrawn += planned.intents
@@ -272,6 +274,13 @@ class Shift:
         self._collect(planned, results, reply.latency_ms, status, request_id)
         if isinstance(reply, Answer):
             self.balance = self.lane.adapter.balance_in(reply) or self.balance
+
+    @asynccontextmanager
+    async def _leaving(self, planned: PlannedCall) -> AsyncIterator[bool]:
+        """The call's request is written when the limits allow, unless the lane stopped meanwhile."""
+        async with self.lane.pacer.leaving(planned.run_id, len(planned.intents)):
+            self.called_at = self.lane.now()
+            yield self._may_send() and not self.halted
 
     def _blame_adapter(self, planned: PlannedCall, kind: FailureKind, error: Exception) -> None:
         """A fault of ours: before the call nothing left, after it nobody knows."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.chaos import wreak
+from tests.acceptance.chaos import BESIDES, SLOWER, longest_end, wreak
 from tests.acceptance.havoc import LIMITS, UNASKED
 from tests.acceptance.judging import TOLERANCE, most_in_a_second, verdict
 from tests.support.databases import Server, own_server
@@ -18,6 +18,7 @@ FOUND = {
     "fence_skipped": {"twice", "too fast"},
     "lock_dropped": {"too fast"},
     "intents_after_the_call": {"twice"},
+    "lane_starved": {"endless"},
 }
 """What the judge has to say of each planted fault: one of these at least."""
 SEEDS = 5
@@ -65,6 +66,13 @@ def test_a_planted_fault_is_found(tmp_path: Path, server: Server, plant: str) ->
         if FOUND[plant] & {fault.partition(":")[0] for fault in wrong}:
             return
     pytest.fail(f"{plant} was not found")
+
+
+def test_a_lane_may_take_as_long_as_its_own_pace_and_the_waits_left_behind_ask() -> None:
+    assert longest_end({}) == BESIDES
+    assert longest_end({"lines/slow": (80, -5.0)}) == BESIDES + SLOWER * 80 / 8
+    shares_its_account = {"gateway/shop": (80, 30.0), "lines/fast": (80, 0.0)}
+    assert longest_end(shares_its_account) == BESIDES + SLOWER * 80 / 4 + 30
 
 
 def test_the_judge_sees_a_burst() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import random
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -13,8 +18,10 @@ import pytest
 
 from scheduler.clock.runner import run
 from scheduler.sending.pacing import Pacer
-from storage.database.engine import Engine
+from storage.database.engine import Engine, open_engine
+from storage.database.schema import upgrade
 from terminal.running import run_loop
+from tests.support.arrivals import Arrivals, stamped_arrivals
 from tests.support.campaigns import account, spec, store_campaign
 from tests.support.emulator import Emulator, running_emulator
 
@@ -76,3 +83,79 @@ def test_a_gap_of_few_milliseconds_is_no_longer_than_asked() -> None:
         return median(gaps)
 
     assert run_loop(main()) <= 0.008 * 1.06
+
+
+STAMP_TOLERANCE = 0.001
+"""Seconds. The kernel stamps a request while it is sent, so nothing on its way adds to this: it is for the clock alone,
+which is the wall's and may be moved a little while the pacer's is not."""
+HOGS = 2
+"""Processes that never rest, and leave the processors to other tests that measure time whenever these want them."""
+
+
+def _never_rest() -> None:
+    os.nice(19)
+    while True:
+        pass
+
+
+@contextmanager
+def busy_machine() -> Iterator[None]:
+    with ExitStack() as stack:
+        for _ in range(HOGS):
+            hog = get_context("spawn").Process(target=_never_rest, daemon=True)
+            hog.start()
+            stack.callback(hog.kill)
+        yield
+
+
+async def stall(dice: random.Random) -> None:
+    """Hold the event loop up again and again, as a busy process does."""
+    while True:
+        time.sleep(dice.uniform(0, 0.02))  # noqa: ASYNC251
+        await asyncio.sleep(dice.uniform(0, 0.02))
+
+
+@pytest.fixture(scope="module")
+def arrivals() -> Iterator[Arrivals]:
+    with stamped_arrivals() as running:
+        yield running
+
+
+def arrived_while_busy(arrivals: Arrivals, folder: Path, size: int, **pace: object) -> list[float]:
+    """When the messages of a campaign arrived, sent on a busy machine by a loop that stalls."""
+
+    async def main() -> None:
+        engine = open_engine(f"sqlite:///{folder / 'drumbeat.db'}")
+        await upgrade(engine)
+        await store_campaign(engine, spec(provider="meta", pace=pace, content=TEMPLATE), size)
+        stalling = asyncio.create_task(stall(random.Random(7)))
+        accounts = {"meta": arrivals.account(folder)}
+        await run(engine, accounts, until_idle=True, wait_receipts=timedelta(0))
+        stalling.cancel()
+        await engine.dispose()
+
+    before = len(arrivals.times())
+    with busy_machine():
+        run_loop(main())
+    came = arrivals.times()[before:]
+    assert len(came) == size
+    return came
+
+
+TEMPLATE = {"template": {"name": "spring_sale", "language": "en", "parameters": ["{{ first_name }}"]}}
+
+
+@pytest.mark.parametrize(
+    ("pace", "gap", "size"),
+    [
+        ({"delay_between": 40}, 0.04, 30),
+        ({"delay_between": 500}, 0.5, 4),
+        ({"delay_between": 0, "rate": "25/s"}, 0.04, 30),
+    ],
+    ids=["40 ms", "500 ms", "25/s"],
+)
+def test_on_a_busy_machine_a_gap_holds_between_the_moments_at_which_requests_leave(
+    arrivals: Arrivals, tmp_path: Path, pace: dict[str, object], gap: float, size: int
+) -> None:
+    came = arrived_while_busy(arrivals, tmp_path, size, **pace)
+    assert min(later - sooner for sooner, later in pairwise(came)) >= gap - STAMP_TOLERANCE

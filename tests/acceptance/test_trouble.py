@@ -13,13 +13,16 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import OperationalError
 
+from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import FailureKind, Refused
 from campaigns.time.pace import Rate
+from providers.base import Call
 from scheduler.actions.control import cancel, pause, resume, schedule
 from scheduler.clock.launch import launch_due
 from scheduler.sending import shift as shifts
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.shift import Shift
+from scheduler.sending.slicing import PlannedCall
 from storage.database.engine import reading, writing
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.tables import attempts, campaigns, jobs
@@ -283,7 +286,19 @@ async def test_a_clock_put_back_does_not_stop_the_lane(lane: Lane) -> None:
     """The last send seems to lie an hour ahead: no more than the gap is waited for."""
     idle = lane.prime(lane.now() + timedelta(hours=1))
     lane.pacer.admit(1, timedelta(seconds=1), None, idle)
-    assert 1.0 <= lane.pacer.ready_in(1) <= 1.2
+    assert 1.0 <= lane.pacer.ready_in(1) <= 1.3
+
+
+async def test_a_lane_that_stopped_lets_no_call_leave_that_is_on_its_way(world: World, lane: Lane) -> None:
+    """Such as one that waits for its connection while the provider answers another that it wants none now."""
+    shift = a_shift(world, lane)
+    shift.held_until = float("inf")
+    planned = PlannedCall(1, Call(lane.sender, ("+447700900001",), Content(MessageType.TEXT, text="Hi")), ())
+    async with shift._leaving(planned) as may_go:
+        assert may_go
+    shift.halted = True
+    async with shift._leaving(planned) as may_go:
+        assert not may_go
 
 
 @pytest.fixture

@@ -114,6 +114,16 @@ def intents_after_the_call() -> None:
     _replace(scheduler.sending.slicing, "withdraw_intents", withdraw_intents)
 
 
+def lane_starved() -> None:
+    """One lane is never given a shift."""
+    import scheduler.engines.procrastinate as queue
+
+    async def wake(shifts: Any, due: Sequence[Any]) -> None:
+        await woken(shifts, [lane for lane in due if lane.name != "lines/slow"])
+
+    woken = _replace(queue.Queue, "wake", wake)
+
+
 PLANTS: dict[str, Callable[[], None]] = {
-    plant.__name__: plant for plant in (fence_skipped, lock_dropped, intents_after_the_call)
+    plant.__name__: plant for plant in (fence_skipped, lock_dropped, intents_after_the_call, lane_starved)
 }

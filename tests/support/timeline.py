@@ -34,6 +34,10 @@ class Timeline(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return 1000.0 + self._jumping.elapsed
 
+    def stall(self, seconds: float) -> None:
+        """Nothing runs for so long."""
+        self._jumping.elapsed += seconds
+
 
 def run_on_timeline(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end on a fresh timeline, whose clock is the system's meanwhile."""

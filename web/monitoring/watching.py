@@ -25,6 +25,9 @@ from web.monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+METRICS: Final = "/metrics"
+LIVE: Final = "/health/live"
+READY: Final = "/health/ready"
 KEPT: Final = 1.0
 PATIENCE: Final = 5.0
 """Seconds for the database to answer in."""
@@ -66,7 +69,7 @@ def watching_routes(engine: Engine, metrics: Metrics, *, needs_runner: bool) -> 
         }
         return JSONResponse(body, 200 if well else 503)
 
-    return [Route("/metrics", measure), Route("/health/live", live), Route("/health/ready", ready)]
+    return [Route(METRICS, measure), Route(LIVE, live), Route(READY, ready)]
 
 
 async def _look(engine: Engine, needed: str | None) -> Health:

@@ -31,15 +31,15 @@ from scheduler.sending.lanes import Account
 from storage.database.engine import Engine
 from storage.database.health import ping
 from storage.receipts.inbox import Arrival
+from web.protocol.connections import BODY_WITHIN
 from web.webhooks.recorder import Busy, NotStored, Recorder
 
 logger = logging.getLogger(__name__)
 
+HEALTH: Final = "/healthz"
 LARGEST_BODY: Final = 4 * 1024 * 1024
 MOST_IN_HAND: Final = 128 * 1024 * 1024
 """Bytes of bodies being read or waiting for their commit, of all requests together."""
-READ_WITHIN: Final = 20.0
-"""Seconds for a body to arrive in."""
 COME_AGAIN: Final = "5"
 _KEPT_HEADERS: Final = re.compile(
     r"^content-type$|signature|timestamp|event|webhook|request-id|idempotency|batch"
@@ -90,7 +90,7 @@ def create_app(
     routes = [
         Route("/webhooks/{account}", ingress, methods=["POST"]),
         Route("/webhooks/{account}", ingress.shake_hands, methods=["GET"]),
-        Route("/healthz", health),
+        Route(HEALTH, health),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
 
@@ -132,7 +132,7 @@ class Ingress:
         except Left:
             return PlainTextResponse("The body did not arrive whole.", 400)
         except TimeoutError:
-            return _come_again("It takes too long.")
+            return _come_again("It takes too long.", {"Connection": "close"})
         except (Busy, NotStored):
             return _come_again("Too busy.")
         except Exception:
@@ -148,7 +148,7 @@ class Ingress:
         size = 0
         if _declared_length(headers) > self._largest_body:
             raise TooLarge
-        async with asyncio.timeout(READ_WITHIN):
+        async with asyncio.timeout(BODY_WITHIN):
             more = True
             while more:
                 message = await receive()
@@ -244,5 +244,5 @@ def _unknown() -> Response:
     return PlainTextResponse("No webhooks are taken here.", 404)
 
 
-def _come_again(why: str) -> Response:
-    return PlainTextResponse(why, 503, {"Retry-After": COME_AGAIN})
+def _come_again(why: str, more: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(why, 503, {"Retry-After": COME_AGAIN, **(more or {})})

@@ -1,14 +1,16 @@
-"""Whether a request may still go is asked when its connection is there: where not, not one byte of it leaves."""
+"""Whether and when a request may go is asked when its connection is there: before, not one byte of it leaves."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 
 import pytest
 
-from providers.http.client import Answer, Http, NotSent, Reply
-from providers.http.transport import TOO_LATE
+from providers.http.client import Answer, Http, NotSent, Reply, Unknown
+from providers.http.transport import TOO_LATE, Leaving
 from tests.providers.rawserver import OK, Connection, RawServer, raw_server
 
 
@@ -32,7 +34,18 @@ async def http(server: RawServer) -> AsyncIterator[Http]:
 
 async def post(http: Http, *, may_go: bool) -> Reply:
     request = http.request("POST", "/messages", body={"content": "x"})
-    return await http.exchange(request, lambda: may_go)
+    return await http.exchange(request, partial(nullcontext, may_go))
+
+
+def after(seconds: float) -> Leaving:
+    """Leaves so much later."""
+
+    @asynccontextmanager
+    async def leaving() -> AsyncIterator[bool]:
+        await asyncio.sleep(seconds)
+        yield True
+
+    return leaving
 
 
 async def refused(http: Http) -> bool:
@@ -52,3 +65,37 @@ async def test_on_a_kept_connection_and_the_next_request_is_not_harmed(server: R
     assert (server.connections, server.begun) == (1, 1)
     assert isinstance(await post(http, may_go=True), Answer)
     assert server.begun == 2
+
+
+async def test_the_provider_has_its_whole_time_to_answer_however_long_a_request_waits_to_leave(
+    server: RawServer,
+) -> None:
+    http = Http(server.url(), timeout=0.3)
+    reply = await http.exchange(http.request("POST", "/messages", body={}), after(0.5))
+    await http.aclose()
+    assert isinstance(reply, Answer)
+    assert reply.latency_ms < 300
+
+
+async def test_a_connection_that_breaks_while_a_request_waits_to_leave_is_not_in_doubt() -> None:
+    async def close_at_once(connection: Connection) -> None:
+        connection.reset()
+
+    async with raw_server(close_at_once) as server:
+        http = Http(server.url())
+        reply = await http.exchange(http.request("POST", "/messages", body={}), after(0.2))
+        await http.aclose()
+    assert isinstance(reply, NotSent)
+    assert server.begun == 0
+
+
+async def test_a_connection_that_breaks_once_a_request_has_left_is_in_doubt() -> None:
+    async def read_and_reset(connection: Connection) -> None:
+        await connection.read_request()
+        connection.reset()
+
+    async with raw_server(read_and_reset) as server:
+        http = Http(server.url())
+        reply = await http.exchange(http.request("POST", "/messages", body={}), after(0.01))
+        await http.aclose()
+    assert isinstance(reply, Unknown)

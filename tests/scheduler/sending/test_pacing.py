@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from campaigns.time.pace import Rate
 from scheduler.sending.pacing import Pacer, gap_bucket, rate_bucket
 from tests.support.examples import share
-from tests.support.timeline import run_on_timeline
+from tests.support.timeline import Timeline, run_on_timeline
 
 SECOND = timedelta(seconds=1)
 NEVER_SENT = float("inf")
@@ -44,6 +44,28 @@ async def send(pacer: Pacer, run_id: int, count: int, stalls: dict[int, float] |
             await asyncio.sleep(stalls[number])
         await pacer.turn(run_id)
         times.append(loop.time())
+    return times
+
+
+async def send_on_ways(
+    pacer: Pacer, run_id: int, ways: list[float], stalls: dict[int, float] | None = None
+) -> list[float]:
+    """When calls leave that are on their way for so long after their turns, such as for a connection; `stalls` holds
+    the process up while some are written."""
+    loop, times = asyncio.get_running_loop(), list[float]()
+    assert isinstance(loop, Timeline)
+
+    async def call(number: int, way: float) -> None:
+        await asyncio.sleep(way)
+        async with pacer.leaving(run_id):
+            loop.stall(stalls.get(number, 0.0) if stalls else 0.0)
+            times.append(loop.time())
+
+    calls = []
+    for number, way in enumerate(ways):
+        await pacer.turn(run_id)
+        calls.append(asyncio.create_task(call(number, way)))
+    await asyncio.gather(*calls)
     return times
 
 
@@ -119,6 +141,93 @@ def test_lanes_of_one_account_share_its_rate_and_keep_their_own_gaps(
     assert smallest_gap(first) >= first_gap / 1000 - TOLERANCE
     assert smallest_gap(second) >= second_gap / 1000 - TOLERANCE
     assert most_in_a_window(sorted(first + second), 1.0) <= account
+
+
+ways_of = st.lists(st.floats(0, 2), min_size=2, max_size=100)
+
+
+@share(0.4)
+@given(gap=st.integers(1, 1000), ways=ways_of, stalls=stalls_of)
+def test_a_gap_holds_between_the_moments_of_leaving_however_long_each_call_is_on_its_way(
+    gap: int, ways: list[float], stalls: dict[int, float]
+) -> None:
+    async def main() -> list[float]:
+        pacer = Pacer([])
+        pacer.admit(1, timedelta(milliseconds=gap), None, NEVER_SENT)
+        return await send_on_ways(pacer, 1, ways, stalls)
+
+    assert smallest_gap(run_on_timeline(main())) >= gap / 1000 - TOLERANCE
+
+
+@share(0.4)
+@given(per_second=st.integers(1, 1000), ways=ways_of)
+def test_a_rate_holds_over_every_second_of_leaving_however_long_each_call_is_on_its_way(
+    per_second: int, ways: list[float]
+) -> None:
+    async def main() -> list[float]:
+        return await send_on_ways(Pacer([rate_bucket(Rate(per_second, SECOND))]), 1, ways * 3)
+
+    assert most_in_a_window(run_on_timeline(main()), 1.0) <= per_second
+
+
+@pytest.mark.parametrize("per_second", [2, 20, 80, 1000])
+def test_calls_that_are_long_on_their_way_cost_a_lane_no_pace(per_second: int) -> None:
+    """Each has to make a connection, say, which takes longer than the gap."""
+
+    async def main() -> list[float]:
+        dice = random.Random(1)
+        ways = [dice.uniform(0.1, 0.2) for _ in range(per_second * 20 + 1)]
+        return await send_on_ways(Pacer([rate_bucket(Rate(per_second, SECOND))]), 1, ways)
+
+    times = run_on_timeline(main())
+    assert (len(times) - 1) / (times[-1] - times[0]) / per_second >= 0.97
+
+
+def test_after_a_batch_the_next_leaves_when_every_recipient_had_a_gap() -> None:
+    async def main() -> list[float]:
+        pacer, loop = Pacer([]), asyncio.get_running_loop()
+        pacer.admit(1, timedelta(milliseconds=100), None, NEVER_SENT)
+        times = []
+        for recipients in (5, 1, 1):
+            async with pacer.leaving(1, recipients):
+                times.append(loop.time())
+        return times
+
+    first, second, third = run_on_timeline(main())
+    assert (second - first, third - second) == pytest.approx((0.5, 0.1))
+
+
+def test_who_came_first_leaves_first_and_no_more_are_started_than_can_leave() -> None:
+    async def main() -> tuple[list[int], float]:
+        pacer, left, loop = Pacer([]), list[int](), asyncio.get_running_loop()
+        pacer.admit(1, timedelta(milliseconds=100), None, NEVER_SENT)
+
+        async def leave(number: int) -> None:
+            async with pacer.leaving(1):
+                left.append(number)
+
+        leaving = [asyncio.create_task(leave(number)) for number in range(4)]
+        await asyncio.sleep(0)
+        begun = loop.time()
+        await pacer.turn(1)
+        waited = loop.time() - begun
+        await asyncio.gather(*leaving)
+        return left, waited
+
+    left, waited = run_on_timeline(main())
+    assert left == [0, 1, 2, 3]
+    assert waited >= 0.3 - TOLERANCE
+
+
+def test_what_left_before_a_restart_holds_the_next_from_leaving() -> None:
+    async def main() -> float:
+        pacer, loop = Pacer([rate_bucket(Rate(1, SECOND))]), asyncio.get_running_loop()
+        pacer.prime(idle=0.4)
+        begun = loop.time()
+        async with pacer.leaving(1):
+            return loop.time() - begun
+
+    assert run_on_timeline(main()) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("per_second", [1, 2, 5, 20, 49, 50, 51, 80, 200, 1000])
