@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import FailureKind, Refused
 from campaigns.time.pace import Rate
-from providers.base import Call
+from providers.adapter import Call
 from scheduler.actions.control import cancel, pause, resume, schedule
 from scheduler.clock.launch import launch_due
 from scheduler.sending import shift as shifts
