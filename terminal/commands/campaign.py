@@ -67,7 +67,7 @@ def list_(context: Context, as_json: bool) -> None:
         for line in lines
     ]
     print_table(None, ("name", "state", "category", ">recipients", ">rejected", "starts at", "reason"), rows)
-    suggest("drumbeat campaign show NAME" if lines else "drumbeat campaign load SPEC --now")
+    suggest("drumbeat campaign show NAME" if lines else "drumbeat campaign load SPEC")
 
 
 async def _list(context: Context) -> list[Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import Command, json_option, name_argument, run_async
+from terminal.commands.options import Command, confirm, json_option, name_argument, run_async, yes_option
 
 if TYPE_CHECKING:
     from app.actions.scheduling import TimeFlags
@@ -19,6 +20,7 @@ def _when(command: Command) -> Command:
         click.option("--now", is_flag=True, help="Start as soon as a runner runs."),
         click.option("--at", metavar="TIME", help="Start then, such as 2026-12-01T09:00."),
         click.option("--timezone", metavar="ZONE", help="The zone of --at, such as Africa/Porto-Novo."),
+        yes_option,
     )
     for option in reversed(options):
         command = option(command)
@@ -40,7 +42,14 @@ def _times(now: bool, at: str | None, timezone: str | None) -> TimeFlags:
 @json_option
 @click.pass_obj
 def clone(
-    context: Context, name: str, new: str, now: bool, at: str | None, timezone: str | None, as_json: bool
+    context: Context,
+    name: str,
+    new: str,
+    now: bool,
+    at: str | None,
+    timezone: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """The same message to the same people again, as the campaign NEW: a draft, unless a time is given.
 
@@ -48,7 +57,7 @@ def clone(
     """
     from terminal.output import counted, print_json, say, suggest
 
-    recipients, start_at = run_async(_clone(context, name, new, _times(now, at, timezone)))
+    recipients, start_at = run_async(_clone(context, name, new, _times(now, at, timezone), yes))
     if as_json:
         told = {"of": name, "recipients": recipients, "start_at": start_at}
         print_json({"campaign": new, "done": "cloned", **told})
@@ -61,14 +70,17 @@ def clone(
     )
 
 
-async def _clone(context: Context, name: str, new: str, times: TimeFlags) -> tuple[int, datetime | None]:
-    from app.actions.starting import start_campaign
+async def _clone(
+    context: Context, name: str, new: str, times: TimeFlags, yes: bool
+) -> tuple[int, datetime | None]:
+    from app.actions.starting import confirm_times, start_campaign
     from scheduler.actions.cloning import clone
 
     async with context.database() as engine:
-        recipients = await clone(engine, name, new)
         if not times.now and times.at is None:
-            return recipients, None
+            return await clone(engine, name, new), None
+        await confirm_times(engine, name, times, partial(confirm, yes=yes))
+        recipients = await clone(engine, name, new)
         return recipients, await start_campaign(engine, context.settings, new, times)
 
 
@@ -78,7 +90,7 @@ async def _clone(context: Context, name: str, new: str, times: TimeFlags) -> tup
 @json_option
 @click.pass_obj
 def start(
-    context: Context, name: str, now: bool, at: str | None, timezone: str | None, as_json: bool
+    context: Context, name: str, now: bool, at: str | None, timezone: str | None, yes: bool, as_json: bool
 ) -> None:
     """Start a draft: at the time that is given, else by its own schedule, else now.
 
@@ -86,7 +98,7 @@ def start(
     """
     from terminal.output import print_json, say, suggest
 
-    start_at = run_async(_start(context, name, _times(now, at, timezone)))
+    start_at = run_async(_start(context, name, _times(now, at, timezone), yes))
     if as_json:
         print_json({"campaign": name, "done": "started", "start_at": start_at})
         return
@@ -94,8 +106,9 @@ def start(
     suggest("drumbeat run --until-idle")
 
 
-async def _start(context: Context, name: str, times: TimeFlags) -> datetime:
-    from app.actions.starting import start_campaign
+async def _start(context: Context, name: str, times: TimeFlags, yes: bool) -> datetime:
+    from app.actions.starting import confirm_times, start_campaign
 
     async with context.database() as engine:
+        await confirm_times(engine, name, times, partial(confirm, yes=yes))
         return await start_campaign(engine, context.settings, name, times)

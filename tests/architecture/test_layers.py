@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 PACKAGES = ("campaigns", "providers", "storage", "scheduler", "web", "app", "emulators")
 HOMES = {
     "aiolimiter": {"scheduler/sending/pacing.py"},
-    "apscheduler": {"scheduler/clock/runner.py", "scheduler/clock/calendar.py"},
+    "apscheduler": {"scheduler/clock/calendar.py"},
     "aiohttp": {
         "providers/http/transport.py",
         "emulators/webhooks.py",

@@ -17,7 +17,7 @@ from campaigns.money.costs import NO_CURRENCY
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
 from providers.registry import adapter_class
-from storage.audience.audience import campaigns as store
+from storage.audience import campaigns as store
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.control import move_campaign
@@ -320,14 +320,3 @@ async def test_an_unknown_campaign_names_the_nearest(engine: Engine) -> None:
         with pytest.raises(NotFound) as caught:
             await delivery_report(connection, "sprng")
     assert caught.value.hint == "Did you mean spring?"
-
-
-async def test_a_draft_is_discarded_only_while_it_is_empty(engine: Engine) -> None:
-    async with writing(engine) as connection:
-        loaded = await given_campaign(connection, people=1)
-        empty = await store.create(connection, SPEC.model_copy(update={"name": "empty"}), NOW)
-        for campaign in (loaded, empty):
-            await store.discard_empty(connection, campaign.id)
-    async with reading(engine) as connection:
-        lines = await store.list_campaigns(connection)
-    assert [(line.name, line.recipients, line.rejected) for line in lines] == [("spring", 1, 0)]
