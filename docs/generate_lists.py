@@ -38,6 +38,8 @@ FIXES: Final[Mapping[RejectCode, str]] = {
     R.COUNTRY_INVALID: "Write the two letters of the country, such as `GB`, or leave the cell blank.",
     R.BAD_TIMEZONE: "Write a name such as `Europe/Paris`, or leave the cell blank.",
     R.BAD_SEND_AT: "Write it like `2026-12-01T09:00`; without an offset it needs a zone.",
+    R.SEND_AT_PAST: "Correct it: year, month, day, in this order. Or leave the cell blank: it goes with the others.",
+    R.SEND_AT_TOO_LATE: "Correct it, often its year. Or make `schedule.expires_after` or `ends_at` later.",
     R.BAD_CONSENT_AT: "Write it like `2026-12-01`, or leave the cell blank.",
     R.BAD_ACTION: "Write `out` or `in`, or leave the cell blank. A column of other things: `--map action=other`.",
     R.BAD_SCOPE: "Write `marketing` or `all`, or leave the cell blank. A column of other things: `--map scope=other`.",

@@ -99,11 +99,6 @@ def cell(value: Any) -> str:
             return visible_line(str(value))
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 message`, `2,000 messages`"""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def near(path: Path) -> str:
     """The path as one would type it here."""
     here = Path.cwd()

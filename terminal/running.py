@@ -16,11 +16,12 @@ from app.actions.running import run_campaigns
 from app.views.messages import WAITS
 from app.wiring.settings import Settings
 from campaigns.errors import Stopped
+from campaigns.figures import counted
 from campaigns.states import JobState
 from scheduler.clock.progress import RunSummary
 from scheduler.sending.instrumentation import Observe, ignore
 from storage.database.engine import Engine
-from terminal.output import cell, counted, say
+from terminal.output import cell, say
 from terminal.progress import progress_display
 
 T = TypeVar("T")

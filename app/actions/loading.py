@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.actions.scheduling import TimeFlags
+from app.actions.scheduling import Confirm, TimeFlags, slips, start_flag, start_of
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
+from campaigns.intake.model import IntakeOptions
+from campaigns.intake.read import open_intake
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.templates import about_variant, needed_variables
@@ -28,20 +31,20 @@ from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
 from scheduler.actions import control
 from scheduler.actions.approval import approval_problem
-from scheduler.audience.load import LoadReport, check, load
+from scheduler.audience.load import LoadReport, check, load_within
 from scheduler.audience.load import TooManyRejects as TooManyRejects  # whoever loads may show its report
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
-from scheduler.clock.calendar import first_start
+from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import (
     Campaign,
     create,
-    discard_empty,
     find,
+    lock_name,
     replace_spec,
     require,
     was_launched,
 )
-from storage.database.engine import Connection, Engine, reading, writing
+from storage.database.engine import Connection, Engine, writing
 
 Progress = Callable[[int], None]
 """Receives how many rows were gone through."""
@@ -72,6 +75,8 @@ class Loaded:
     start_at: datetime | None = None
     held: str | None = None
     """Why it does not start without an approval."""
+    start_flag: str = ""
+    """What a load must be given for it to start; nothing where its time is known."""
     each_run: Path | None = None
     """The list, where every run reads it again."""
 
@@ -92,14 +97,15 @@ async def check_campaign(
     """Everything that a load does, on a campaign file, without storing anything but the rejects."""
     moment = utc_now()
     spec = _spec(path, flags, moment)
+    start = start_of(spec.schedule, flags.times, moment)
     refuse = check_provider(settings, spec, path) if settings.accounts else None
     csv = _csv_of(spec)
-    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
+    options = _options(spec, start, moment)
     with named_in_errors(csv):
         report = await check(
             csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags, spec.name)
         )
-    return Loaded(spec.name, report, start_at=first_start(spec.schedule, moment))
+    return Loaded(spec.name, report, start_at=start, start_flag=_start_flag(spec, start))
 
 
 async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = None) -> Loaded:
@@ -110,7 +116,9 @@ async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = Non
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
     with named_in_errors(path):
         limits = _limits(audience, path, flags)
-        options = audience.options(frozenset(), flags.times.timezone)
+        options = audience.options(
+            frozenset(), flags.times.timezone, ScheduleSpec().span_of_rows(None, utc_now())
+        )
         return Loaded(None, await check(path, options, progress=progress, **limits))
 
 
@@ -120,6 +128,7 @@ async def load_campaign(
     path: Path,
     flags: Flags,
     *,
+    confirm: Confirm = lambda _: None,
     progress: Progress | None = None,
     now: Now = utc_now,
 ) -> Loaded:
@@ -129,47 +138,67 @@ async def load_campaign(
     """
     moment = now()
     spec = _spec(path, flags, moment)
+    start = start_of(spec.schedule, flags.times, moment)
+    for question in slips(spec.schedule, start, moment):
+        confirm(question)
     refuse = check_provider(settings, spec, path)
-    options = spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone)
+    options = _options(spec, start, moment)
     csv = _csv_of(spec)
-    campaign = await _open_campaign(engine, spec, moment)
-    try:
-        with named_in_errors(csv):
-            limits = _limits(spec.audience, csv, flags, spec.name)
-            limits["replaces"] = spec.audience.refresh is not None
-            report = await load(engine, campaign.id, csv, options, refuse=refuse, progress=progress, **limits)
-    except BaseException:
+    with named_in_errors(csv):
+        intake = await asyncio.to_thread(open_intake, csv, options)
+        # List, text and time in one transaction: a launch sends the old of all or the new of all.
         async with writing(engine) as connection:
-            await discard_empty(connection, campaign.id)
-        raise
-    async with writing(engine) as connection:  # only now: a list that cannot be loaded changes nothing
-        await replace_spec(connection, campaign.id, spec, moment)
-    start = _start(spec.schedule, flags, moment)
-    held = await _held(engine, settings, campaign, start) if start is not None else None
-    if start is not None and not (held and flags.times.now):
-        await control.schedule(engine, spec.name, start, now=now)
-    async with reading(engine) as connection:
-        stored = await require(connection, spec.name)
-    each_run = csv if spec.audience.refresh else None
-    return Loaded(spec.name, report, stored.state, stored.start_at, held, each_run)
-
-
-async def _held(engine: Engine, settings: Settings, campaign: Campaign, start_at: datetime) -> str | None:
-    async with reading(engine) as connection:
-        return await approval_problem(connection, campaign, guard_of(settings), start_at)
-
-
-async def _open_campaign(engine: Engine, spec: CampaignSpec, now: datetime) -> Campaign:
-    async with writing(engine) as connection:
-        found = await find(connection, spec.name)
-        if found is None:
-            return await create(connection, spec, now)
-        if not await _is_open(connection, found):
-            raise InvalidInput(
-                f"Campaign {spec.name} is {found.state.value}; what has started is not changed.",
-                hint=_instead(found),
+            campaign = await _open_campaign(connection, spec, moment)
+            report = await load_within(
+                connection,
+                campaign.id,
+                csv,
+                intake,
+                options,
+                refuse=refuse,
+                progress=progress,
+                replaces=spec.audience.refresh is not None,
+                **_limits(spec.audience, csv, flags, spec.name),
             )
-        return found
+            await replace_spec(connection, campaign.id, spec, moment)
+            held = await _schedule(connection, settings, spec.name, start, flags, moment)
+            stored = await require(connection, spec.name)
+    flag = _start_flag(spec, stored.start_at)
+    each_run = csv if spec.audience.refresh else None
+    return Loaded(spec.name, report, stored.state, stored.start_at, held, flag, each_run)
+
+
+async def _schedule(
+    connection: Connection,
+    settings: Settings,
+    name: str,
+    start: datetime | None,
+    flags: Flags,
+    now: datetime,
+) -> str | None:
+    """Have it start at `start`, if that is known; why it needs an approval first, if it does."""
+    if start is None:
+        return None
+    held = await approval_problem(connection, await require(connection, name), guard_of(settings), start)
+    if not (held and flags.times.now):
+        await control.schedule(connection, name, start, now)
+    return held
+
+
+async def _open_campaign(connection: Connection, spec: CampaignSpec, now: datetime) -> Campaign:
+    """The campaign to load into, locked: nobody launches it before this transaction ends."""
+    await lock_name(connection, spec.name)
+    found = await find(connection, spec.name)
+    if found is None:
+        return await create(connection, spec, now)
+    await lock_campaign(connection, found.id)
+    found = await require(connection, spec.name)
+    if not await _is_open(connection, found):
+        raise InvalidInput(
+            f"Campaign {spec.name} is {found.state.value}; what has started is not changed.",
+            hint=_instead(found),
+        )
+    return found
 
 
 async def _is_open(connection: Connection, campaign: Campaign) -> bool:
@@ -188,7 +217,8 @@ def _instead(campaign: Campaign) -> str:
         case CampaignState.PAUSED:
             return f"{another} To end this one first: drumbeat campaign cancel {campaign.name}"
         case _:
-            return f"{another} To send the same again: drumbeat campaign clone {campaign.name} NEW --now"
+            flag = start_flag(campaign.spec.schedule)
+            return f"{another} To send the same again: drumbeat campaign clone {campaign.name} NEW{flag}"
 
 
 def _spec(path: Path, flags: Flags, now: datetime) -> CampaignSpec:
@@ -196,14 +226,17 @@ def _spec(path: Path, flags: Flags, now: datetime) -> CampaignSpec:
     schedule = flags.times.changes(spec.schedule, now)
     if flags.audience or schedule:
         spec = spec.changed(audience=flags.audience, schedule=schedule)
-    if (spec.schedule.cron or spec.schedule.first_at) and _start(spec.schedule, flags, now) is None:
-        raise SpecError("schedule.ends_at leaves no run.", hint="Give it a later time.")
     return spec
 
 
-def _start(schedule: ScheduleSpec, flags: Flags, now: datetime) -> datetime | None:
-    """When its first run is."""
-    return now if flags.times.now and not schedule.recurs else first_start(schedule, now)
+def _start_flag(spec: CampaignSpec, start: datetime | None) -> str:
+    return "" if start is not None else start_flag(spec.schedule)
+
+
+def _options(spec: CampaignSpec, start: datetime | None, now: datetime) -> IntakeOptions:
+    """How the list of a campaign that first starts at `start` is read."""
+    schedule, required = spec.schedule, needed_variables(spec.contents)
+    return spec.audience.options(required, schedule.timezone, schedule.span_of_rows(start, now))
 
 
 @contextmanager

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from pydantic import ValidationError
 
-from campaigns.errors import UsageError
-from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.errors import SpecError, UsageError
+from campaigns.figures import counted
+from campaigns.spec.schedule_spec import A_MINUTE, FAR, ScheduleSpec
+from campaigns.time.pace import write_duration
+from scheduler.clock.calendar import first_start
+
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+
+Confirm = Callable[[str], None]
+"""Asks a person; returns only where the answer is yes."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +61,60 @@ class TimeFlags:
         return now.replace(microsecond=0) if self.every or schedule.every else None
 
 
+def start_of(schedule: ScheduleSpec, times: TimeFlags, now: datetime) -> datetime | None:
+    """When the first run is; None: no time is given. Raises SpecError where it is past, or none is left before
+    `ends_at`."""
+    start = now if times.now and not schedule.recurs else first_start(schedule, now)
+    if start is None and (schedule.cron or schedule.first_at):
+        raise SpecError("schedule.ends_at leaves no run.", hint="Give it a later time.")
+    if schedule.end_at is not None and schedule.end_at <= max(start or now, now):
+        raise SpecError("schedule.ends_at leaves no run.", hint="Give it a later time.")
+    if start is not None and not schedule.recurs and now - schedule.closes_at(start) >= A_MINUTE:
+        raise _past(schedule, now - start)
+    return start
+
+
+def _past(schedule: ScheduleSpec, late: timedelta) -> SpecError:
+    otherwise = "" if schedule.recipient_local_time else " Only --now sends it late."
+    return SpecError(
+        f"schedule.at: {schedule.at:%Y-%m-%d %H:%M} was {_roughly(late)} ago.{otherwise}",
+        hint="Correct the time: year, month, day, in this order. Or give another with --at TIME.",
+    )
+
+
+def slips(schedule: ScheduleSpec, start: datetime | None, now: datetime) -> Iterator[str]:
+    """What is probably a slip of the pen, a question each: too often, or the wrong year."""
+    if schedule.is_frequent:
+        written = (
+            f"cron {schedule.cron}" if schedule.cron else f"every {write_duration(schedule.every or HOUR)}"
+        )
+        yield f"Everybody in the list gets it more often than once an hour ({written}). Is that meant?"
+    if start is not None and start - now > FAR:
+        yield f"It starts only on {start:%Y-%m-%d}, in {_roughly(start - now)}. Is that meant?"
+
+
+def start_flag(schedule: ScheduleSpec) -> str:
+    """The flag that starts what has no time yet; none where the schedule has one, or finds it."""
+    if schedule.cron is not None or schedule.first_at is not None:
+        return ""
+    return " --at TIME" if schedule.recipient_local_time else " --now"
+
+
+def _roughly(span: timedelta) -> str:
+    """`28 days`, `3 hours`, `5 minutes`"""
+    size, unit = next(
+        ((size, unit) for size, unit in ((DAY, "day"), (HOUR, "hour")) if span >= 2 * size),
+        (A_MINUTE, "minute"),
+    )
+    return counted(span // size, unit)
+
+
 def instant_of_text(text: str, timezone: str | None) -> datetime:
     """The instant that a person wrote, in `timezone` where it has no offset; a day alone is its beginning.
 
     Raises UsageError where it is no time, or is in no zone.
     """
+    text = f"{text.strip()}T00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()) else text
     try:
         moment = ScheduleSpec.model_validate({"at": text, "timezone": timezone}).start_at
     except ValidationError as error:

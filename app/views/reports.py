@@ -9,8 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from app.views.figures import percent
 from app.views.messages import ENDED
+from campaigns.figures import percent
 from campaigns.money.costs import NO_CURRENCY
 from campaigns.states import JobState
 from storage.audience.campaigns import Campaign, require

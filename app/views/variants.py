@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from app.views.figures import percent
 from app.views.reports import Report, Row, Table
 from campaigns.errors import InvalidInput
+from campaigns.figures import percent
 from campaigns.proportions import p_value
 from campaigns.variants import Measure, Tally
 from scheduler.clock import variants

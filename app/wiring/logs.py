@@ -89,8 +89,6 @@ def set_up_logs(*, verbose: bool, format: Format = "text") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    # The clock says so whenever a duty is still at work as its next turn comes: that is how it is meant to be.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     usual = logging.INFO if format == "json" else logging.WARNING
     for name in OURS:
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else usual)

@@ -49,6 +49,8 @@ class IntakeOptions:
     """Variables that must have a column and must not be blank."""
     timezone: str | None = None
     """Of a row's times without an offset, where the row names no zone."""
+    sendable: tuple[datetime, datetime] | None = None
+    """The present, and when it is too late to send: a row's send_at lies between. None: anywhere."""
     said: Said | None = None
     """Of a list of opt-outs: what holds for a row whose cells do not say it."""
 

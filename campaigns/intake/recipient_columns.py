@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,6 +21,10 @@ class Fault(NamedTuple):
     reason: str
 
 
+A_MINUTE: Final = timedelta(minutes=1)
+"""The minute that is written is not past before it is over."""
+A_DAY: Final = timedelta(days=1)
+"""A day begins in one zone up to a day before it does in another."""
 CODES: Final = {
     "timezone": RejectCode.BAD_TIMEZONE,
     "send_at": RejectCode.BAD_SEND_AT,
@@ -31,10 +35,13 @@ CODES: Final = {
 class OwnColumns:
     """Reads those of the columns that the file has."""
 
-    def __init__(self, header: Header, timezone: str | None) -> None:
+    def __init__(
+        self, header: Header, timezone: str | None, sendable: tuple[datetime, datetime] | None = None
+    ) -> None:
         self._columns = {name: header.variables.get(name) for name in CODES}
         self._zone = find_zone(timezone) if timezone else None
         """Of times without an offset, where the row names no zone."""
+        self._sendable = sendable
 
     def __bool__(self) -> bool:
         return any(column is not None for column in self._columns.values())
@@ -49,12 +56,35 @@ class OwnColumns:
             name = "consent_at"
             consent_at = _consent_at(self._cell(cells, at, name), zone or self._zone)
         except ValueError as error:
-            return Fault(self._columns[name] or 0, CODES[name], f"{str(error)[:200]}.")
+            return self._fault(name, CODES[name], str(error)[:200])
+        if self._sendable is not None and (fault := self._untimely(send_at, consent_at, *self._sendable)):
+            return fault
         return Own(zone.key if zone else None, send_at, consent_at)
+
+    def _untimely(
+        self, send_at: datetime | None, consent_at: datetime | None, now: datetime, end: datetime
+    ) -> Fault | None:
+        """What is wrong with times that are times: a slip of year, month or day, or an old list."""
+        if send_at is not None and send_at < now - A_MINUTE:
+            return self._fault("send_at", RejectCode.SEND_AT_PAST, f"{_utc(send_at)} is past")
+        if send_at is not None and send_at >= end:
+            reason = f"{_utc(send_at)} is too late, it must come before {_utc(end)}"
+            return self._fault("send_at", RejectCode.SEND_AT_TOO_LATE, reason)
+        if consent_at is not None and consent_at > now + A_DAY:
+            reason = f"{_utc(consent_at)} is still to come, nobody can have agreed then"
+            return self._fault("consent_at", RejectCode.BAD_CONSENT_AT, reason)
+        return None
+
+    def _fault(self, name: str, code: RejectCode, reason: str) -> Fault:
+        return Fault(self._columns[name] or 0, code, f"{reason}.")
 
     def _cell(self, cells: dict[int, list[str]], at: int, name: str) -> str:
         column = self._columns[name]
         return "" if column is None else cells[column][at]
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 @lru_cache(maxsize=4096)

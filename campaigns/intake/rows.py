@@ -52,7 +52,7 @@ class Checker:
         self._required = [self._variables[name] for name in sorted(options.required & self._variables.keys())]
         self._with_phone = "phone" in options.required - self._variables.keys()
         self._country = self._variables.get("country_code")
-        self._own = OwnColumns(header, options.timezone) if options.said is None else None
+        self._own = OwnColumns(header, options.timezone, options.sendable) if options.said is None else None
         self._said = SaidColumns(header, options.said) if options.said is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
         wanted = {header.phone, *self._variables.values()} | (

@@ -16,8 +16,9 @@ from campaigns.time.zones import find_zone, zones_of_region
 def zones_of(phone: str) -> tuple[ZoneInfo, ...]:
     """The zones that the owner of the E.164 number may live in; empty where none is known.
 
-    The library's prefixes choose among the zones of the number's country: by themselves they are coarse (Morocco is
-    Atlantic/Canary, a Russian mobile may be in Kazakhstan). Where they name none of them, all of the country's count.
+    The library's prefixes choose among the zones of the number's country, where all that they name are zones of it.
+    Often they name one of another country or of old that has a similar clock (Morocco is Atlantic/Canary, Kaliningrad
+    Europe/Bucharest, Nuuk America/Godthab): which zone that stands for is not known, so all of the country's count.
     """
     read = read_phone(phone, landlines=True)
     if not isinstance(read, Phone) or read.region is None:
@@ -28,4 +29,5 @@ def zones_of(phone: str) -> tuple[ZoneInfo, ...]:
     names = set(time_zones_for_number(phonenumbers.parse(phone))) - {UNKNOWN_TIMEZONE}
     if not of_country:
         return tuple(map(find_zone, sorted(names)))
-    return tuple(zone for zone in of_country if zone.key in names) or of_country
+    chosen = tuple(zone for zone in of_country if zone.key in names)
+    return chosen if len(chosen) == len(names) else of_country

@@ -29,7 +29,7 @@ from campaigns.spec.rules_spec import (
     HoursSpec,
     SomeTime,
 )
-from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.spec.schedule_spec import ScheduleSpec, Span
 from campaigns.spec.toml_files import explain, read_toml
 from campaigns.spec.variants_spec import (
     VariantSpec,
@@ -88,8 +88,11 @@ class AudienceSpec(Part):
     def _named_tab(cls, value: Any) -> Any:
         return "\t" if value == "tab" else value
 
-    def options(self, required: frozenset[str], timezone: str | None) -> IntakeOptions:
-        """How its file is read. `required`: variables that no row may lack; `timezone`: of times without an offset."""
+    def options(
+        self, required: frozenset[str], timezone: str | None, sendable: Span | None = None
+    ) -> IntakeOptions:
+        """How its file is read. `required`: variables that no row may lack; `timezone`: of times without an offset;
+        `sendable`: the present, and when it is too late to send."""
         return IntakeOptions(
             default_country=self.default_country,
             phone_column=self.phone_column,
@@ -100,6 +103,7 @@ class AudienceSpec(Part):
             landlines=self.landlines,
             required=required,
             timezone=timezone,
+            sendable=sendable,
         )
 
 

@@ -20,13 +20,17 @@ from pydantic import (
 from campaigns.message.content_spec import Part
 from campaigns.time.cron import Cron
 from campaigns.time.pace import Duration, parse_duration, write_duration
-from campaigns.time.zones import find_zone, instant_of
+from campaigns.time.zones import find_zone, instant_of, skipped_before
 
 SOONEST: Final = timezone(timedelta(hours=14))
 LAST: Final = timezone(timedelta(hours=-12))
 """The clocks that are furthest ahead and furthest behind on earth."""
 A_MINUTE: Final = timedelta(minutes=1)
+A_DAY: Final = timedelta(days=1)
+AN_HOUR: Final = timedelta(hours=1)
 A_YEAR: Final = timedelta(days=366)
+FAR: Final = 20 * A_YEAR
+"""A time further ahead than this is taken for a slip."""
 CATCH_UP: Final = timedelta(hours=1)
 
 
@@ -39,11 +43,19 @@ def _written_time(value: Any) -> Any:
     if isinstance(value, date) and not isinstance(value, datetime):
         raise ValueError("the time of day is missing; write it like 2026-12-01T09:00")
     if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError as error:
-            raise ValueError(f"{value!r} is not a time; write it like 2026-12-01T09:00") from error
+        value = _read_time(value.strip())
     return value.replace(microsecond=0) if isinstance(value, datetime) else value
+
+
+def _read_time(text: str) -> datetime:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} is not a time; write it like 2026-12-01T09:00") from error
+    raise ValueError(f"{text!r} lacks the time of day; write it like 2026-12-01T09:00")
 
 
 def _catch_up(value: Any) -> timedelta | CatchUp:
@@ -61,6 +73,9 @@ def _catch_up(value: Any) -> timedelta | CatchUp:
 def _write_catch_up(value: timedelta | CatchUp) -> str:
     return value.value if isinstance(value, CatchUp) else write_duration(value)
 
+
+Span = tuple[datetime, datetime]
+"""From the first moment on, and before the second."""
 
 WrittenTime = Annotated[datetime, BeforeValidator(_written_time)]
 Lateness = Annotated[timedelta | CatchUp, BeforeValidator(_catch_up), PlainSerializer(_write_catch_up)]
@@ -87,7 +102,7 @@ class ScheduleSpec(Part):
     max_runs: StrictInt | None = Field(default=None, ge=1, description="cron and every: so many runs at most")
     expires_after: Duration | None = Field(
         default=None,
-        description="how long after a run's start a message is still worth sending, such as 12h",
+        description="how long after the time that a run was planned for a message is still worth sending, such as 12h",
     )
     recipient_local_time: StrictBool = Field(
         default=False, description="whether each person gets it when the time comes in their own zone"
@@ -104,6 +119,13 @@ class ScheduleSpec(Part):
     @property
     def recurs(self) -> bool:
         return self.cron is not None or self.every is not None
+
+    @property
+    def is_frequent(self) -> bool:
+        """Whether its runs come more often than once an hour."""
+        return (self.cron is not None and len(self.cron.minutes) > 1) or (
+            self.every is not None and self.every < AN_HOUR
+        )
 
     @property
     def zone(self) -> ZoneInfo:
@@ -139,8 +161,34 @@ class ScheduleSpec(Part):
                 return limit
 
     def wall_time(self, nominal: datetime) -> datetime:
-        """What the clocks of the campaign's zone show then, without a zone."""
-        return nominal.astimezone(self.zone).replace(tzinfo=None, fold=0)
+        """The time of day that was written, without a zone: what the clocks of the campaign's zone show then, or would
+        show if they did not skip it."""
+        shown = nominal.astimezone(self.zone).replace(tzinfo=None, fold=0)
+        skipped = (wall for wall in skipped_before(nominal, self.zone) if self._names(wall))
+        return next(skipped, shown)
+
+    def _names(self, wall: datetime) -> bool:
+        """Whether one of its runs is written as that time."""
+        if self.cron is not None:
+            return self.cron.names(wall)
+        written = self.at or self.first_wall
+        return (
+            written is not None
+            and written.tzinfo is None
+            and (wall.time() == written.time() if self.whole_days else wall == written)
+        )
+
+    @property
+    def whole_days(self) -> bool:
+        """Whether it comes at the same time of day again, counted in days."""
+        return self.every is not None and not self.every % A_DAY
+
+    @property
+    def first_wall(self) -> datetime | None:
+        """`starts_at` as the clocks of the campaign's zone are to show it."""
+        if self.starts_at is None or self.starts_at.tzinfo is None:
+            return self.starts_at
+        return self.starts_at.astimezone(self.zone).replace(tzinfo=None, fold=0)
 
     def opens_at(self, nominal: datetime) -> datetime:
         """When the run is launched: in recipients' own time, as soon as that has come anywhere on earth."""
@@ -154,10 +202,17 @@ class ScheduleSpec(Part):
             return nominal
         return self.wall_time(nominal).replace(tzinfo=LAST).astimezone(UTC)
 
-    def deadline(self, started_at: datetime) -> datetime | None:
-        """When a message of a run that started at `started_at` expires: the sooner of both limits."""
-        after = started_at + self.expires_after if self.expires_after is not None else None
+    def deadline(self, planned_at: datetime) -> datetime | None:
+        """When a message of a run that was planned for `planned_at` expires: the sooner of both limits."""
+        after = planned_at + self.expires_after if self.expires_after is not None else None
         return min((limit for limit in (after, self.end_at) if limit is not None), default=None)
+
+    def span_of_rows(self, start: datetime | None, now: datetime) -> Span:
+        """Where a row's own `send_at` makes sense, if the first run is at `start`: not in the past, not after the
+        message has expired, and not in a year that must be a slip."""
+        once = start is not None and not self.recurs
+        end = self.deadline(self.closes_at(start)) if start is not None and once else self.end_at
+        return now, min(end or now + FAR, now + FAR)
 
     def moved_to(self, start: datetime | str) -> dict[str, Any]:
         """The keys that make it start then instead: once, or with `every` from then on."""

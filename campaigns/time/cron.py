@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import GetCoreSchemaHandler
@@ -34,6 +35,14 @@ class Cron:
 
     def __str__(self) -> str:
         return self.text
+
+    def names(self, wall: datetime) -> bool:
+        """Whether it is one of its minutes, by a clock that shows `wall`."""
+        day, weekday = wall.day in self.days, wall.weekday() in self.weekdays
+        on_day = day or weekday if self.either_day else day and weekday
+        return (
+            on_day and wall.month in self.months and wall.hour in self.hours and wall.minute in self.minutes
+        )
 
     @classmethod
     def parse(cls, value: Any) -> Cron:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -26,6 +27,15 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
         return first
     before_gap = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
     return _next_change(before_gap, first, zone)
+
+
+def skipped_before(instant: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """The minutes of the wall clock that the zone's clocks skip as they come to `instant`; mostly none."""
+    shown = instant.astimezone(zone).replace(tzinfo=None)
+    before = (instant - timedelta(seconds=1)).astimezone(zone).replace(tzinfo=None) + timedelta(seconds=1)
+    while before < shown:
+        yield before
+        before += timedelta(minutes=1)
 
 
 def after_repeat(instant: datetime, zone: ZoneInfo) -> datetime:

@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
@@ -136,6 +136,14 @@ class Http:
         self._transport = transport or AioTransport(min(LONGEST_CONNECT, timeout / 2))
         self._before_request = before_request
         self._sleep = sleep
+        self._dated: tuple[str, datetime] | None = None
+        """What the provider's clock showed when it answered last, and ours."""
+
+    @property
+    def ahead(self) -> timedelta:
+        """By how much our clock is ahead of the provider's, as far as that has stated its own."""
+        theirs = _http_date(self._dated[0]) if self._dated else None
+        return self._dated[1] - theirs if self._dated and theirs else timedelta()
 
     def __repr__(self) -> str:
         return f"Http({self._base_url!r})"
@@ -194,13 +202,15 @@ class Http:
         if response.status_code in (401, 403):
             self._read_credentials_again()
         headers = response.headers
+        at = datetime.now(UTC)
+        self._dated = (headers.get("date", ""), at)
         return Answer(
             status=response.status_code,
             headers=headers,
             body=body if response.is_success else self._scrub(body.decode("utf-8", "replace")).encode(),
             latency_ms=latency_ms,
             request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
-            at=datetime.now(UTC),
+            at=at,
         )
 
     def _read_credentials_again(self) -> None:

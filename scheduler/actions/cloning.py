@@ -8,7 +8,7 @@ from campaigns.errors import InvalidInput
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now, utc_now
 from storage.audience.audience import lock_campaign
-from storage.audience.campaigns import create, find, require
+from storage.audience.campaigns import create, find, lock_name, require
 from storage.audience.clones import copy_audience
 from storage.database.engine import Engine, writing
 
@@ -19,6 +19,7 @@ async def clone(engine: Engine, name: str, new: str, *, now: Now = utc_now) -> i
     Raises NotFound, and InvalidInput where the new name is taken or cannot be one.
     """
     async with writing(engine) as connection:
+        await lock_name(connection, new)
         source = await require(connection, name)
         await lock_campaign(connection, source.id)
         if source.purged_at is not None:

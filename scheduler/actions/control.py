@@ -34,20 +34,16 @@ class Resumed:
     lanes: tuple[str, ...]
 
 
-async def schedule(engine: Engine, name: str, at: datetime, *, now: Now = utc_now) -> None:
+async def schedule(connection: Connection, name: str, at: datetime, now: datetime) -> None:
     """Start the campaign at `at`, or as soon as a runner runs where that is past.
 
     One that was paused before its start keeps its pause: to resume it is a decision of its own.
     """
-    async with writing(engine) as connection:
-        campaign = await require(connection, name)
-        if campaign.state is C.PAUSED and not await was_launched(connection, campaign.id):
-            paused = [C.PAUSED]
-            await move_campaign(
-                connection, name, paused, C.PAUSED, now(), reason=campaign.reason, start_at=at
-            )
-            return
-        await _move(connection, name, [C.DRAFT, C.SCHEDULED], C.SCHEDULED, now(), "be scheduled", start_at=at)
+    campaign = await require(connection, name)
+    if campaign.state is C.PAUSED and not await was_launched(connection, campaign.id):
+        await move_campaign(connection, name, [C.PAUSED], C.PAUSED, now, reason=campaign.reason, start_at=at)
+        return
+    await _move(connection, name, [C.DRAFT, C.SCHEDULED], C.SCHEDULED, now, "be scheduled", start_at=at)
 
 
 async def pause(engine: Engine, name: str, reason: str = "paused by a person", *, now: Now = utc_now) -> None:

@@ -151,24 +151,54 @@ async def load(
     replaces: bool = False,
     now: Now = utc_now,
 ) -> LoadReport:
-    """Add the file's good rows to the campaign, all or none, and write the bad ones to `rejects_path`. `replaces`: they
-    take the place of all that was loaded before.
+    """Add the file's good rows to the campaign, in a transaction of its own; see `load_within`."""
+    intake = open_intake(path, options)
+    async with writing(engine) as connection:
+        return await load_within(
+            connection,
+            campaign_id,
+            path,
+            intake,
+            options,
+            max_reject_percent=max_reject_percent,
+            rejects_path=rejects_path,
+            refuse=refuse,
+            progress=progress,
+            replaces=replaces,
+            now=now,
+        )
+
+
+async def load_within(
+    connection: Connection,
+    campaign_id: int,
+    path: Path,
+    intake: Intake,
+    options: IntakeOptions,
+    *,
+    max_reject_percent: float,
+    rejects_path: Path,
+    refuse: Refuse | None = None,
+    progress: Progress | None = None,
+    replaces: bool = False,
+    now: Now = utc_now,
+) -> LoadReport:
+    """Add the good rows of the opened file to the campaign, all or none, and write the bad ones to `rejects_path`.
+    `replaces`: they take the place of all that was loaded before. The caller's transaction keeps all of it, or nothing.
 
     Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad, NotFound
     without such a campaign. The same bytes again add nothing.
     """
-    intake = open_intake(path, options)
-    async with writing(engine) as connection:
-        name = await lock_campaign(connection, campaign_id)
-        if name is None:
-            raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
-        loading = _Loading(connection, campaign_id, name, path, intake, options, refuse)
-        if earlier := await find_import(connection, campaign_id, intake.digest):
-            return await loading.report_of(*earlier)
-        if replaces:
-            _refuse_returning(intake, path)
-            await begin_edition(connection, campaign_id)
-        return await loading.run(rejects_path, max_reject_percent, progress, now)
+    name = await lock_campaign(connection, campaign_id)
+    if name is None:
+        raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
+    loading = _Loading(connection, campaign_id, name, path, intake, options, refuse)
+    if earlier := await find_import(connection, campaign_id, intake.digest):
+        return await loading.report_of(*earlier)
+    if replaces:
+        _refuse_returning(intake, path)
+        await begin_edition(connection, campaign_id)
+    return await loading.run(rejects_path, max_reject_percent, progress, now)
 
 
 async def load_again(

@@ -53,7 +53,7 @@ async def backfill(
                 if trouble := await refresh(connection, due, campaign.spec, judge, moment):
                     raise InvalidInput(trouble)
                 await refuse_unapproved(connection, campaign, guard)
-                await start_run(connection, due, campaign.spec, moment, lateness=None)
+                await start_run(connection, due, campaign.spec, moment, lateness=None, fresh_from=moment)
         await forget_missed(connection, campaign.id, missed)
         await move_on(connection, campaign.id, moment, launched=True, next_at=campaign.start_at)
     return missed

@@ -14,7 +14,6 @@ from enum import StrEnum
 from heapq import merge
 from itertools import count
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
@@ -24,7 +23,6 @@ from campaigns.time.zones import instant_of
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
-DAY: Final = timedelta(days=1)
 MOST_AT_ONCE: Final = 500
 """Missed occurrences that one launch records; what is beyond them comes with the next."""
 
@@ -90,7 +88,7 @@ def _instants(schedule: ScheduleSpec, after: datetime) -> Iterator[datetime]:
         for wall in _cron_times(schedule.cron, begin.astimezone(zone).replace(tzinfo=None)):
             yield instant_of(wall, zone)
     elif schedule.every is not None and schedule.first_at is not None:
-        yield from _steps(schedule.first_at, schedule.every, zone, after)
+        yield from _steps(schedule, schedule.first_at, schedule.every, after)
     elif schedule.start_at is not None:
         yield schedule.start_at
 
@@ -125,12 +123,11 @@ def _trigger_times(trigger: CronTrigger, after: datetime) -> Iterator[datetime]:
         yield moment.replace(tzinfo=None)
 
 
-def _steps(start: datetime, every: timedelta, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _steps(schedule: ScheduleSpec, start: datetime, every: timedelta, after: datetime) -> Iterator[datetime]:
     """From `start` on; whole days are counted on the calendar of the zone, anything else by the clock."""
-    whole_days = not every % DAY
-    wall = start.astimezone(zone).replace(tzinfo=None)
+    wall = schedule.first_wall if schedule.whole_days else None
     for number in count(max(0, (after - start) // every - 1)):
-        yield instant_of(wall + number * every, zone) if whole_days else start + number * every
+        yield instant_of(wall + number * every, schedule.zone) if wall else start + number * every
 
 
 def take_turn(schedule: ScheduleSpec, start_at: datetime, now: datetime, before: Before) -> Turn:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from campaigns.errors import AccountError, DrumbeatError
-from campaigns.time.clock import Now
+from campaigns.time.clock import Now, PutBack
 from scheduler.actions.approval import Guard
 from scheduler.actions.purge import purge_daily
 from scheduler.clock.breaker import Breakers
@@ -25,7 +25,8 @@ from scheduler.receipts.in_doubt import resolve_doubts
 from scheduler.receipts.inbox import process_quietly
 from scheduler.receipts.reconcile import reconcile_quietly
 from scheduler.receipts.window_lookup import ask_windows
-from scheduler.sending.lanes import Lane
+from scheduler.sending.lanes import LEASE, Lane
+from storage.database.clock_steps import straighten
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbox import is_outage
 from storage.runs.retries import skip_arrived
@@ -76,6 +77,13 @@ class Duties:
         self._holder = holder
         self._sole = sole
         self._breakers = Breakers(engine, now)
+
+    async def put_right(self, put_back: PutBack) -> None:
+        """The clock was ahead and is right again: what was planned by it is planned anew."""
+        async with writing(self._engine) as connection:
+            await straighten(connection, put_back, self._now(), LEASE)
+        for lane in self._lanes.values():
+            lane.look_after.clear()
 
     async def sweep(self) -> None:
         """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is

@@ -132,22 +132,24 @@ async def start_run(
     now: datetime,
     *,
     lateness: timedelta | None,
+    fresh_from: datetime | None = None,
 ) -> None:
     """Freeze the campaign into its run of `start_at`. The caller holds the campaign's lock.
 
     In recipients' own time, whose time was longer than `lateness` ago is skipped; None: it is sent however late.
+    `fresh_from`: `expires_after` counts from no earlier than that; None: from the planned time, however late it is.
     """
     await ensure_lanes(connection, spec.lanes)
     schedule, nominal_at = spec.schedule, campaign.start_at
+    planned_at = max(nominal_at, fresh_from or nominal_at)
     launch = partial(launch_run, connection, campaign, lanes=spec.lanes, priority=spec.priority, now=now)
-    started_at = max(now, nominal_at)
     if not schedule.recipient_local_time:
-        await launch(expires_at=schedule.deadline(started_at))
+        await launch(expires_at=schedule.deadline(planned_at))
         return
     regions, times = await times_of_places(connection, campaign.id, schedule, nominal_at)
     local = LocalTimes(regions, now - lateness if lateness is not None else None)
     async with stored_times(connection, times):
-        await launch(expires_at=schedule.deadline(max([started_at, *times.values()])), local=local)
+        await launch(expires_at=schedule.deadline(max([planned_at, *times.values()])), local=local)
 
 
 async def _pause(connection: Connection, name: str, reason: str, now: datetime) -> None:

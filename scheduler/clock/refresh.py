@@ -56,7 +56,11 @@ async def refresh(
                 connection,
                 campaign.id,
                 csv,
-                spec.audience.options(needed_variables(spec.contents), spec.schedule.timezone),
+                spec.audience.options(
+                    needed_variables(spec.contents),
+                    spec.schedule.timezone,
+                    spec.schedule.span_of_rows(campaign.start_at, campaign.start_at),
+                ),
                 max_reject_percent=spec.audience.max_reject_percent,
                 rejects_path=_rejects_path(csv, campaign),
                 refuse=judge(spec),

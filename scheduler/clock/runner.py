@@ -1,8 +1,8 @@
-"""The APScheduler home: the clock that does the duties of `scheduler.clock.duties` at their time, for as long as it
-holds the runner's lock.
+"""The clock that does the duties of `scheduler.clock.duties` at their time, for as long as it holds the runner's lock.
 
-Its jobs live in memory and are rebuilt from our tables, and every duty is a sweep over due rows, so nothing depends on
-a timer having fired: a timer that is late or lost is made up for by the next sweep.
+Every duty is a sweep over due rows, again and again by the monotonic clock, so nothing depends on a timer having fired
+or on what the machine's clock shows: a sweep that is late or lost is made up for by the next. While that clock is set
+and not believed yet, nothing is done that goes by the time.
 """
 
 from __future__ import annotations
@@ -15,14 +15,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from apscheduler.executors.asyncio import AsyncIOExecutor
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
 from campaigns.errors import Locked
 from campaigns.rules.decision import Cap
-from campaigns.time.clock import Now, utc_now
+from campaigns.time.clock import Now, SteadyClock, utc_now
 from providers.http.client import Transport
 from providers.settings import AccountSettings
 from scheduler.actions.approval import NO_GUARD, Guard
@@ -48,6 +43,7 @@ logger = logging.getLogger(__name__)
 Duty = Callable[[], Coroutine[None, None, None]]
 Progress = Callable[[Snapshot], None]
 
+CLOCK_SET: Final = "The clock was set by %s. Nothing is sent until it has stood for some seconds."
 SWEEP: Final = 0.25
 RECEIPTS: Final = 1.0
 DOUBTS: Final = 1.0
@@ -56,6 +52,8 @@ INBOX: Final = 1.0
 SENDER_CHECK: Final = 5.0
 RETENTION: Final = 600.0
 """Seconds between two looks whether a day has passed."""
+LATELY: Final = 30.0
+"""Seconds after its last sweep for which a runner is taken to be at work: to launch a long list takes a while."""
 KNOCK: Final = 1.0
 """Seconds between two tries to get the runner's lock."""
 OUTAGE: Final = 60.0
@@ -83,8 +81,10 @@ async def run(
     `distributed`: only keep the clock, workers send; where another clock leads, wait until it is gone.
     Raises Locked where another runner is at work, UsageError where a secret or the queue's tables are missing.
     """
-    if distributed:
+    if distributed or (now is utc_now and engine.dialect.name == "postgresql"):
         now = await shared_clock(engine)
+    elif now is utc_now:
+        now = SteadyClock()
     lanes = open_lanes(
         accounts,
         house_caps=house_caps,
@@ -129,8 +129,12 @@ class Runner:
         self.guard = guard
         self.distributed = distributed
         self.retention = retention
-        self.presence = Presence(engine, "clock" if distributed else "runner", now)
+        self.presence = Presence(engine, "clock" if distributed else "runner", now, well=self._sweeps)
         self.watch = Watch(engine, lanes, now)
+        self.swept_at = time.monotonic()
+        self.start_at: datetime | None = None
+        """The next nominal time of any campaign, as the last sweep found it."""
+        self.doubted = False
         self.hold: Hold | None = None
         self.interrupted = False
         self.at_work: set[asyncio.Task[None]] = set()
@@ -160,11 +164,30 @@ class Runner:
             async with open_queue(self.engine) as app:
                 yield Queue(self.engine, app, self.now)
             return
-        hand = Hand(self.engine, self.presence.name, self.stop, held=self._held, sole=self._sole)
+        hand = Hand(self.engine, self.presence.name, self.stop, held=self._may_work, sole=self._sole)
         yield Embedded(hand, self.lanes, self.stop)
 
     def _held(self) -> bool:
         return self.hold is not None and self.hold.held
+
+    def _may_work(self) -> bool:
+        """Whether the lock is held, and the time known."""
+        if not self._held():
+            return False
+        if not isinstance(self.now, SteadyClock):
+            return True
+        settled = self.now.settled
+        if settled is self.doubted:
+            self.doubted = not settled
+            if settled:
+                logger.info("The clock can be trusted again.", extra={"action": "clock_stands"})
+            else:
+                logger.warning(CLOCK_SET, self.now.step, extra={"action": "clock_set"})
+        return settled
+
+    def _sweeps(self) -> bool:
+        """Whether it has lately looked for work."""
+        return time.monotonic() - self.swept_at < LATELY
 
     def _sole(self) -> bool:
         """Whether no other embedded runner can be alive."""
@@ -217,10 +240,11 @@ class Runner:
         """Do the duties until a stop, or until nothing is left to do; False where the lock was lost before."""
         async with writing(self.engine) as connection:
             await ensure_lanes(connection, self.lanes)
+        self.swept_at = time.monotonic()
         await self.presence.tell(leads=True)
         watching = asyncio.create_task(self._watch(until_idle, wait_receipts, progress))
         losing = asyncio.create_task(hold.lost())
-        self._start_clock()
+        loops = self._start_loops()
         lost = False
         try:
             await asyncio.wait({watching, losing}, return_when=asyncio.FIRST_COMPLETED)
@@ -229,7 +253,7 @@ class Runner:
             self.interrupted = self.stop.is_set()
             if not lost:
                 self.stop.set()
-            await self._stop_clock(at_once=lost)
+            await self._stop_loops(loops, at_once=lost)
             await _end(watching, losing)
             await self.shifts.drain()
         if lost:
@@ -239,12 +263,7 @@ class Runner:
         await self.duties.finish_runs()
         return True
 
-    def _start_clock(self) -> None:
-        self.clock = AsyncIOScheduler(
-            executors={"default": AsyncIOExecutor()},
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
-            timezone="UTC",
-        )
+    def _start_loops(self) -> list[asyncio.Task[None]]:
         duties: list[tuple[Duty, float]] = [
             (self._sweep, SWEEP),
             (self.duties.fetch_receipts, RECEIPTS),
@@ -254,14 +273,26 @@ class Runner:
             (self.duties.check_senders, SENDER_CHECK),
             (self.duties.keep_retention, RETENTION),
         ]
-        for duty, seconds in duties:
-            trigger = IntervalTrigger(seconds=seconds)
-            self.clock.add_job(self._do, trigger, [duty], next_run_time=datetime.now(self.clock.timezone))
-        self.clock.start()
+        return [asyncio.create_task(self._again_and_again(*each)) for each in duties]
+
+    async def _again_and_again(self, duty: Duty, seconds: float) -> None:
+        """By the monotonic clock: whoever sets the machine's clock neither stops a duty nor hurries it."""
+        begun = time.monotonic()
+        while not self.stop.is_set():
+            await self._do(duty)
+            await asyncio.sleep(self._rest(duty, seconds, begun))
+
+    def _rest(self, duty: Duty, seconds: float, begun: float) -> float:
+        """Until its next turn, and no turn is made up for; the sweep meets the next start to the moment."""
+        rest = seconds - (time.monotonic() - begun) % seconds
+        if duty != self._sweep or self.start_at is None:
+            return rest
+        return min(rest, max(0.0, (self.start_at - self.now()).total_seconds()))
 
     async def _do(self, duty: Duty) -> None:
-        """Do a duty while the lock is held; what the database's absence leaves undone, the next time does."""
-        if self.stop.is_set() or not self._held():
+        """Do a duty while the lock is held and the time known; what the database's absence leaves undone, the next
+        time does."""
+        if self.stop.is_set() or not self._may_work():
             return
         task = asyncio.ensure_future(duty())
         self.at_work.add(task)
@@ -271,16 +302,15 @@ class Runner:
         if error is not None:
             logger.error("A duty broke off.", exc_info=error, extra={"action": "duty_failed"})
 
-    async def _stop_clock(self, *, at_once: bool) -> None:
+    async def _stop_loops(self, loops: list[asyncio.Task[None]], *, at_once: bool) -> None:
         """Let the duties under way end: cancelled midway they would leave their connections in pieces. But `at_once`
         another clock may be doing them."""
-        self.clock.pause()
+        await _end(*loops)
         while self.at_work:
             if at_once:
                 for task in self.at_work:
                     task.cancel()
             await asyncio.wait(self.at_work)
-        self.clock.shutdown(wait=False)
 
     async def _watch(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> None:
         while not self.stop.is_set():
@@ -304,14 +334,18 @@ class Runner:
         return await self.watch.idle(wait_receipts)
 
     async def _sweep(self) -> None:
-        """The sweep, and a date job for the next start, so that it is met to the moment and not to the sweep."""
+        """The sweep, and when the next start is, so that it is met to the moment."""
+        await self._put_right()
         await self.duties.sweep()
         async with reading(self.engine) as connection:
-            start = await next_start(connection, self.now())
-        if start is not None:
-            self.clock.add_job(
-                self._do, DateTrigger(start), [self._sweep], id="next start", replace_existing=True
-            )
+            self.start_at = await next_start(connection, self.now())
+        self.swept_at = time.monotonic()
+
+    async def _put_right(self) -> None:
+        """Where the clock was ahead and is right again, what waits for a moment by the wrong one waits no longer."""
+        put_back = self.now.take_put_back() if isinstance(self.now, SteadyClock) else None
+        if put_back is not None:
+            await self.duties.put_right(put_back)
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -23,13 +23,21 @@ BEAT: Final = 5.0
 
 
 class Presence:
-    """This process, as others see it. `kind` is runner, clock or worker."""
+    """This process, as others see it. `kind` is runner, clock or worker; `well`: whether it does what it leads in."""
 
-    def __init__(self, engine: Engine, kind: str, now: Now, places: int | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        kind: str,
+        now: Now,
+        places: int | None = None,
+        well: Callable[[], bool] = lambda: True,
+    ) -> None:
         host, pid, since = socket.gethostname(), os.getpid(), now()
         name = f"{kind} {host}:{pid}:{uuid4().hex[:8]}"
         self._engine = engine
         self._now = now
+        self._well = well
         self._row = WorkerRow(name, kind, host, pid, places, False, since, since)
         self._turn = asyncio.Lock()
         """Held while it is said: what was true before must not be written over what is true now."""
@@ -51,8 +59,9 @@ class Presence:
             if isinstance(self._now, SharedClock):
                 await self._now.set(self._engine)
             self._row = replace(self._row, seen_at=self._now())
+            leads = self._row.leads and self._well()
             async with writing(self._engine) as connection:
-                await report_worker(connection, self._row)
+                await report_worker(connection, replace(self._row, leads=leads))
         except Exception as error:
             logger.warning("The database does not answer: %s", error, extra={"action": "not_told"})
 

@@ -4,25 +4,27 @@ clocks may differ by more than a lease lasts."""
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from campaigns.errors import UsageError
+from campaigns.time.clock import SteadyClock
 from storage.database.engine import Engine, reading
 from storage.sending.workers import server_time
 
 
-class SharedClock:
-    """Gives the server's time; between settings it runs on this machine's monotonic clock, which nobody puts back."""
+class SharedClock(SteadyClock):
+    """Gives the server's time; between two readings it runs on this machine's monotonic clock, which nobody sets."""
 
-    def __init__(self, zero: datetime) -> None:
-        self._zero = zero
+    def __init__(self, shown: datetime, ticks: float) -> None:
+        super().__init__(lambda: shown, lambda: ticks)
+        self._ticks = time.monotonic
 
-    def __call__(self) -> datetime:
-        return self._zero + timedelta(seconds=time.monotonic())
+    def _look(self) -> None:
+        """It is read by `set` alone."""
 
     async def set(self, engine: Engine) -> None:
-        """Set it again: two clocks drift apart."""
-        self._zero = await _zero(engine)
+        """Read it again: two clocks drift apart."""
+        self.compare(*await _read(engine))
 
 
 def require_server(engine: Engine) -> None:
@@ -37,13 +39,13 @@ def require_server(engine: Engine) -> None:
 async def shared_clock(engine: Engine) -> SharedClock:
     """The clock, set. Raises UsageError where the database is no server."""
     require_server(engine)
-    return SharedClock(await _zero(engine))
+    return SharedClock(*await _read(engine))
 
 
-async def _zero(engine: Engine) -> datetime:
-    """What the server's clock showed when our monotonic one showed 0."""
+async def _read(engine: Engine) -> tuple[datetime, float]:
+    """What the server's clock showed, and when that was by our monotonic one."""
     async with reading(engine) as connection:
         await server_time(connection)  # the connection is made
         asked_at = time.monotonic()
-        told = await server_time(connection)
-        return told - timedelta(seconds=(asked_at + time.monotonic()) / 2)
+        shown = await server_time(connection)
+        return shown, (asked_at + time.monotonic()) / 2

@@ -47,7 +47,7 @@ async def work(
             accounts, house_caps=house_caps, transport=transport, now=now, observe=observe, shared_on=engine
         )
         presence = Presence(engine, "worker", now, concurrency)
-        hands = _Worker(engine, lanes, Hand(engine, presence.name, stop))
+        hands = _Worker(engine, lanes, Hand(engine, presence.name, stop, held=lambda: now.settled))
         try:
             async with writing(engine) as connection:
                 await ensure_lanes(connection, lanes)

@@ -155,7 +155,7 @@ async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -
     spec, schedule, nominal_at = campaign.spec, campaign.spec.schedule, campaign.start_at or at
     local = schedule.recipient_local_time
     own = await own_times(connection, campaign.id, schedule, nominal_at) if local else None
-    started_at = max(at, nominal_at, *(own.times.values() if own else ()))
+    planned_at = max([nominal_at, *(own.times.values() if own else ())])
     run = RunRow(
         id=0,
         campaign_id=campaign.id,
@@ -163,7 +163,7 @@ async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -
         category=spec.category.value,
         state=RunState.RUNNING,
         reason=None,
-        expires_at=schedule.deadline(started_at),
+        expires_at=schedule.deadline(planned_at),
         token="",
     )
     size = await count_recipients(connection, campaign.id)

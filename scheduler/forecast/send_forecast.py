@@ -132,7 +132,7 @@ async def prospects_of_row(
         category=spec.category.value,
         state=RunState.RUNNING,
         reason=None,
-        expires_at=schedule.deadline(schedule.closes_at(nominal_at)),
+        expires_at=schedule.deadline(schedule.closes_at(campaign.start_at or now)),
         token="",
     )
     plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))

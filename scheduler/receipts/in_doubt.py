@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500
 """Messages looked at in one pass; the next goes on with those after them, and after the last with the first again."""
+SAME_CLOCK: Final = timedelta(minutes=1)
+"""Messages are listed by the provider's time and looked for by ours: beyond this, nothing is certainly absent."""
 MOST_FAILURES: Final = 3
 """Lookups that fail before the rest waits for the next pass, which begins after them."""
 
@@ -88,6 +91,13 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
     question = Doubt(doubt.phone, content, doubt.intent_at, known, doubt.reference)
     answer = await lane.adapter.look_up(lane.http, lane.sender, question)
     now = lane.now()
+    if isinstance(answer, Absent) and abs(lane.http.ahead) > SAME_CLOCK:
+        logger.warning(
+            "The provider's clock and ours differ by %s: what it does not list may be there.",
+            abs(lane.http.ahead),
+            extra={"action": "clocks_differ", "lane": lane.name},
+        )
+        answer = Unseen()
     if isinstance(answer, Unseen):
         # The longer it is not seen, the more seldom it is looked for.
         lane.look_after[_key(doubt)] = now + (now - doubt.asked_from)

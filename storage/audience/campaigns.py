@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, delete, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import NotFound
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
+from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
 from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
 
@@ -62,8 +63,13 @@ class ImportLine:
     created_at: datetime
 
 
+async def lock_name(connection: AsyncConnection, name: str) -> None:
+    """Whoever else would make a campaign of that name waits until this transaction ends."""
+    await lock_names(connection, [f"campaign {name}"])
+
+
 async def create(connection: AsyncConnection, spec: CampaignSpec, now: datetime) -> Campaign:
-    """A new campaign in state draft. The caller has made sure that its name is free."""
+    """A new campaign in state draft. The caller has locked the name, and made sure that it is free."""
     row = await connection.execute(
         insert(campaigns)
         .values(
@@ -104,16 +110,6 @@ async def replace_spec(
         update(campaigns)
         .where(campaigns.c.id == campaign_id)
         .values(spec=spec.to_json(), category=spec.category, updated_at=now)
-    )
-
-
-async def discard_empty(connection: AsyncConnection, campaign_id: int) -> None:
-    """Take out a draft into which nothing was ever loaded."""
-    files = select(imports.c.id).where(imports.c.campaign_id == campaign_id)
-    await connection.execute(
-        delete(campaigns).where(
-            campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.DRAFT, ~files.exists()
-        )
     )
 
 

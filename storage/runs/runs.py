@@ -107,13 +107,14 @@ async def next_start(connection: AsyncConnection, now: datetime) -> datetime | N
 
 
 async def lock_due(connection: AsyncConnection, campaign_id: int) -> DueCampaign | None:
-    """The campaign as it is now, its row locked until the transaction ends; None where no run is to come."""
+    """The campaign as it is now, its row locked until the transaction ends; None where no run is to come, or where
+    somebody has it locked: a list that is being loaded keeps no other campaign waiting."""
     found = select(*_DUE).where(
         campaigns.c.id == campaign_id,
         campaigns.c.state.in_(_LAUNCHABLE),
         campaigns.c.start_at.is_not(None),
     )
-    row = (await connection.execute(found.with_for_update())).first()
+    row = (await connection.execute(found.with_for_update(skip_locked=True))).first()
     return None if row is None else DueCampaign(*row)
 
 

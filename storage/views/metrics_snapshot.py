@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
 from storage.sending.intents import OPEN
-from storage.sending.workers import call_rates
+from storage.sending.workers import SILENT, call_rates
 from storage.tables import jobs, lanes, runs, webhook_refusals, webhooks, workers
 
 DUE: Final = "due"
@@ -146,5 +146,7 @@ async def _alive(connection: AsyncConnection, heard_since: datetime) -> Sequence
 
 async def anyone_leads(connection: AsyncConnection, heard_since: datetime) -> bool:
     """Whether a runner or a clock that leads was heard of since then."""
-    leading = select(workers.c.name).where(workers.c.leads, workers.c.seen_at >= heard_since).limit(1)
+    # Further ahead than it may be behind: of a process that ended while its clock was ahead.
+    lately = workers.c.seen_at.between(heard_since, heard_since + 2 * SILENT)
+    leading = select(workers.c.name).where(workers.c.leads, lately).limit(1)
     return (await connection.execute(leading)).first() is not None

@@ -67,7 +67,7 @@ def list_(context: Context, as_json: bool) -> None:
         for line in lines
     ]
     print_table(None, ("name", "state", "category", ">recipients", ">rejected", "starts at", "reason"), rows)
-    suggest("drumbeat campaign show NAME" if lines else "drumbeat campaign load SPEC --now")
+    suggest("drumbeat campaign show NAME" if lines else "drumbeat campaign load SPEC")
 
 
 async def _list(context: Context) -> list[Any]:
@@ -124,7 +124,7 @@ async def _resume(context: Context, name: str) -> Resumed:
 @click.pass_obj
 def cancel(context: Context, name: str, yes: bool, as_json: bool) -> None:
     """End it; messages not sent yet never will be. There is no way back."""
-    from terminal.output import counted
+    from campaigns.figures import counted
 
     confirm(f"Cancel {name} for good?", yes)
     count = run_async(_cancel(context, name))
@@ -155,7 +155,7 @@ def resolve(
     context: Context, name: str, action: Literal["resend", "give-up"], yes: bool, as_json: bool
 ) -> None:
     """Decide about messages that may have left, where the provider cannot tell."""
-    from terminal.output import counted
+    from campaigns.figures import counted
 
     if action == "resend":
         confirm(f"Send the messages of {name} that are in doubt again? Some people may get two.", yes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import Command, json_option, name_argument, run_async
+from terminal.commands.options import Command, confirm, json_option, name_argument, run_async, yes_option
 
 if TYPE_CHECKING:
     from app.actions.scheduling import TimeFlags
@@ -19,6 +20,7 @@ def _when(command: Command) -> Command:
         click.option("--now", is_flag=True, help="Start as soon as a runner runs."),
         click.option("--at", metavar="TIME", help="Start then, such as 2026-12-01T09:00."),
         click.option("--timezone", metavar="ZONE", help="The zone of --at, such as Africa/Porto-Novo."),
+        yes_option,
     )
     for option in reversed(options):
         command = option(command)
@@ -40,15 +42,23 @@ def _times(now: bool, at: str | None, timezone: str | None) -> TimeFlags:
 @json_option
 @click.pass_obj
 def clone(
-    context: Context, name: str, new: str, now: bool, at: str | None, timezone: str | None, as_json: bool
+    context: Context,
+    name: str,
+    new: str,
+    now: bool,
+    at: str | None,
+    timezone: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """The same message to the same people again, as the campaign NEW: a draft, unless a time is given.
 
     The one time of a schedule is left out, cron and every stay. Exit code 6: it is there, and needs approval to start.
     """
-    from terminal.output import counted, print_json, say, suggest
+    from campaigns.figures import counted
+    from terminal.output import print_json, say, suggest
 
-    recipients, start_at = run_async(_clone(context, name, new, _times(now, at, timezone)))
+    recipients, start_at = run_async(_clone(context, name, new, _times(now, at, timezone), yes))
     if as_json:
         told = {"of": name, "recipients": recipients, "start_at": start_at}
         print_json({"campaign": new, "done": "cloned", **told})
@@ -61,11 +71,14 @@ def clone(
     )
 
 
-async def _clone(context: Context, name: str, new: str, times: TimeFlags) -> tuple[int, datetime | None]:
+async def _clone(
+    context: Context, name: str, new: str, times: TimeFlags, yes: bool
+) -> tuple[int, datetime | None]:
     from app.actions.starting import clone_campaign
 
+    ask = partial(confirm, yes=yes)
     async with context.database() as engine:
-        return await clone_campaign(engine, context.settings, name, new, times)
+        return await clone_campaign(engine, context.settings, name, new, times, confirm=ask)
 
 
 @click.command()
@@ -74,7 +87,7 @@ async def _clone(context: Context, name: str, new: str, times: TimeFlags) -> tup
 @json_option
 @click.pass_obj
 def start(
-    context: Context, name: str, now: bool, at: str | None, timezone: str | None, as_json: bool
+    context: Context, name: str, now: bool, at: str | None, timezone: str | None, yes: bool, as_json: bool
 ) -> None:
     """Start a draft: at the time that is given, else by its own schedule, else now.
 
@@ -82,7 +95,7 @@ def start(
     """
     from terminal.output import print_json, say, suggest
 
-    start_at = run_async(_start(context, name, _times(now, at, timezone)))
+    start_at = run_async(_start(context, name, _times(now, at, timezone), yes))
     if as_json:
         print_json({"campaign": name, "done": "started", "start_at": start_at})
         return
@@ -90,8 +103,9 @@ def start(
     suggest("drumbeat run --until-idle")
 
 
-async def _start(context: Context, name: str, times: TimeFlags) -> datetime:
-    from app.actions.starting import start_campaign
+async def _start(context: Context, name: str, times: TimeFlags, yes: bool) -> datetime:
+    from app.actions.starting import confirm_times, start_campaign
 
     async with context.database() as engine:
+        await confirm_times(engine, name, times, partial(confirm, yes=yes))
         return await start_campaign(engine, context.settings, name, times)

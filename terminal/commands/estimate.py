@@ -111,7 +111,7 @@ def _print(name: str, found: Estimate) -> None:
 
 
 def _facts(found: Estimate) -> list[tuple[str, Any]]:
-    from app.views.figures import percent
+    from campaigns.figures import percent
     from campaigns.money.costs import plain
 
     facts: list[tuple[str, Any]] = [("recipients", found.recipients), ("messages", found.sends)]

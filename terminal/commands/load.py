@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from app.wiring.context import Context
 from terminal.commands.options import (
     Command,
+    confirm,
     existing_file,
     json_option,
     map_option,
@@ -18,6 +20,7 @@ from terminal.commands.options import (
     new_rejects,
     rejects_option,
     run_async,
+    yes_option,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
 
     loaded = _done(_check(context, path, _flags(context, flags)), as_json)
     if not as_json and loaded.campaign:
-        suggest(f"drumbeat campaign load {path} --now")
+        suggest(f"drumbeat campaign load {path}{loaded.start_flag}")
     return PARTIAL if loaded.report.rejected else 0
 
 
@@ -100,17 +103,21 @@ async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
 @click.option("--every", metavar="TIME", help="Again and again from --at or --now on, such as 1d.")
 @click.option("--timezone", metavar="ZONE", help="The zone of these times, such as Africa/Porto-Novo.")
 @_intake_options
+@yes_option
 @json_option
 @click.pass_obj
-def load(context: Context, /, spec: Path, as_json: bool, **flags: Any) -> int:
+def load(context: Context, /, spec: Path, yes: bool, as_json: bool, **flags: Any) -> int:
     """Store a campaign and its recipients. Loading the same file again adds nothing twice.
+
+    A time that is past is refused, except with --now. What is sent more often than once an hour, or starts only in
+    more than twenty years, asks first.
 
     Exit code 3: loaded, and some rows were rejected; 5: nothing was done; 6: loaded, and it needs approval to start.
     """
     from campaigns.errors import Stopped
     from terminal.output import suggest
 
-    loaded = _done(_load(context, spec, _flags(context, flags)), as_json)
+    loaded = _done(_load(context, spec, _flags(context, flags), yes), as_json)
     if loaded.held and flags["now"]:
         raise Stopped(
             f"{loaded.campaign} is loaded, and does not start. {loaded.held}",
@@ -121,13 +128,14 @@ def load(context: Context, /, spec: Path, as_json: bool, **flags: Any) -> int:
     return PARTIAL if loaded.report.rejected else 0
 
 
-async def _load(context: Context, spec: Path, flags: Flags) -> Loaded:
+async def _load(context: Context, spec: Path, flags: Flags, yes: bool) -> Loaded:
     from app.actions.loading import load_campaign
     from terminal.progress import row_counter
 
     async with context.database(create=True) as engine:
+        ask = partial(confirm, yes=yes)
         with row_counter() as progress:
-            return await load_campaign(engine, context.settings, spec, flags, progress=progress)
+            return await load_campaign(engine, context.settings, spec, flags, confirm=ask, progress=progress)
 
 
 def _fix(loaded: Loaded, spec: Path) -> list[str]:
@@ -139,7 +147,11 @@ def _fix(loaded: Loaded, spec: Path) -> list[str]:
 
 
 def _start(loaded: Loaded, spec: Path) -> str:
-    return "drumbeat run --until-idle" if loaded.start_at else f"drumbeat campaign load {spec} --now"
+    return (
+        "drumbeat run --until-idle"
+        if loaded.start_at
+        else f"drumbeat campaign load {spec}{loaded.start_flag}"
+    )
 
 
 def _flags(context: Context, given: dict[str, Any]) -> Flags:

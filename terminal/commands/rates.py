@@ -72,9 +72,10 @@ def import_(
     The columns are market, marketing, utility, authentication, authentication_international and service, or
     those of Meta's own file.
     """
+    from campaigns.figures import counted
     from campaigns.money.prices import RateCard
     from campaigns.money.rate_files import read_rates
-    from terminal.output import counted, print_json, say, suggest
+    from terminal.output import print_json, say, suggest
 
     card = RateCard(0, name, effective_from.date(), currency, source, read_rates(path, currency))
     replaced = run_async(_import(context, card))

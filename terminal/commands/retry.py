@@ -27,7 +27,8 @@ def retry_failed(
 
     Nobody who has the message, or may have it, is among them. The newest run is meant.
     """
-    from terminal.output import counted, print_json, print_table, say, suggest
+    from campaigns.figures import counted
+    from terminal.output import print_json, print_table, say, suggest
 
     if given_up:
         confirm(f"Send those of {name} that were given up in doubt again? Some people may get two.", yes)

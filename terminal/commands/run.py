@@ -101,7 +101,8 @@ async def _run(
 @click.pass_obj
 def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
     """Ask the providers once what became of the messages."""
-    from terminal.output import counted, print_json, say, suggest
+    from campaigns.figures import counted
+    from terminal.output import print_json, say, suggest
 
     moved = run_async(_reconcile(context, provider))
     if as_json:

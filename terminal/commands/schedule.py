@@ -86,7 +86,8 @@ def backfill(context: Context, name: str, since: str, until: str | None, yes: bo
 
     Times without an offset are in the campaign's zone. `campaign next` lists what was missed.
     """
-    from terminal.output import counted, print_json, say, suggest
+    from campaigns.figures import counted
+    from terminal.output import print_json, say, suggest
 
     missed = run_async(_missed(context, name, since, until))
     count = counted(missed.count, "missed run")

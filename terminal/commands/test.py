@@ -36,7 +36,8 @@ def test(
 
     No cap and no report counts it; `why` tells what became of it. It costs what a message costs.
     """
-    from terminal.output import counted, print_json, say, suggest
+    from campaigns.figures import counted
+    from terminal.output import print_json, say, suggest
 
     trial = run_async(_start(context, name, numbers, line, variant))
     if as_json:

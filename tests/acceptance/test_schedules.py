@@ -132,6 +132,119 @@ def test_now_and_recipients_own_time_do_not_go_together(run: Run, folder: Path) 
     assert "where they live" in run("campaign", "next", "spring").out
 
 
+ONCE = '[schedule]\ntimezone = "UTC"\nat = "{at}"\n'
+
+
+def wall(moved: timedelta) -> str:
+    return f"{datetime.now(UTC) + moved:%Y-%m-%dT%H:%M}"
+
+
+def test_a_time_that_is_past_is_refused_and_only_now_sends_at_once(run: Run, folder: Path) -> None:
+    (folder / "spring.toml").write_text(CAMPAIGN + ONCE.format(at=wall(timedelta(days=-28))))
+    for arguments in (["check", "spring.toml"], ["load", "spring.toml"], ["load", "spring.toml", "--json"]):
+        done = run("campaign", *arguments)
+        assert (done.code, "schedule.at: " in done.err, "was 28 days ago" in done.err) == (5, True, True)
+    assert run("campaign", "list", "--json").json == []
+    assert run("campaign", "load", "spring.toml", "--at", wall(timedelta(hours=-3))).code == 5
+    assert run("campaign", "load", "spring.toml", "--at", wall(timedelta(hours=3))).code == 3
+    assert run("campaign", "load", "spring.toml", "--now").code == 3
+
+
+def test_the_minute_that_is_written_is_not_past(run: Run, folder: Path) -> None:
+    (folder / "spring.toml").write_text(CAMPAIGN + ONCE.format(at=wall(timedelta())))
+    assert run("campaign", "load", "spring.toml").code == 3
+
+
+def test_a_draft_is_not_started_at_a_time_that_is_past(run: Run, folder: Path) -> None:
+    (folder / "spring.toml").write_text(CAMPAIGN)
+    run("campaign", "load", "spring.toml")
+    done = run("campaign", "start", "spring", "--at", wall(timedelta(days=-3)), "--timezone", "UTC")
+    assert (done.code, "was 3 days ago" in done.err) == (5, True)
+    assert run("campaign", "show", "spring", "--json").json["state"] == "draft"
+    set_start(folder, datetime.now(UTC) - timedelta(days=2))
+    assert run("campaign", "start", "spring").code == 0  # its file names no time: now
+
+
+def test_nothing_starts_after_its_end(run: Run, folder: Path) -> None:
+    over = f'[schedule]\ntimezone = "UTC"\nends_at = "{wall(timedelta(hours=-1))}"\n'
+    (folder / "spring.toml").write_text(CAMPAIGN + over)
+    for arguments in (["check", "spring.toml"], ["load", "spring.toml"], ["load", "spring.toml", "--now"]):
+        done = run("campaign", *arguments)
+        assert (done.code, "schedule.ends_at leaves no run." in done.err) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--cron", "* * * * *"], "more often than once an hour (cron * * * * *)"),
+        (["--cron", "*/15 9-17 * * *"], "more often than once an hour (cron */15 9-17 * * *)"),
+        (["--cron", "0,30 9 * * mon"], "more often than once an hour"),
+        (["--now", "--every", "59m"], "more often than once an hour (every 59m)"),
+        (["--at", "2062-12-01T09:00"], "starts only on 2062-12-01"),
+        (["--at", "2062-12-01T09:00", "--every", "1w"], "starts only on 2062-12-01"),
+    ],
+)
+def test_what_is_probably_a_slip_wants_a_yes(run: Run, folder: Path, arguments: list[str], says: str) -> None:
+    done = run("campaign", "load", "spring.toml", *arguments)
+    assert (done.code, says in done.err, "Say --yes." in done.err) == (2, True, True)
+    assert run("campaign", "list", "--json").json == []
+    assert run("campaign", "load", "spring.toml", *arguments, "--yes").code == 3
+
+
+@pytest.mark.parametrize("arguments", [["--cron", "0 * * * *"], ["--now", "--every", "1h"]])
+def test_once_an_hour_needs_no_yes(run: Run, arguments: list[str]) -> None:
+    assert run("campaign", "load", "spring.toml", *arguments).code == 3
+
+
+def test_a_clone_of_what_is_sent_every_minute_wants_a_yes_too(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml", "--cron", "* * * * *", "--yes")
+    done = run("campaign", "clone", "spring", "again", "--at", wall(timedelta(hours=1)))
+    assert done.code == 0  # once
+    assert run("campaign", "clone", "spring", "more").code == 0  # a draft
+    done = run("campaign", "start", "more")
+    assert (done.code, "more often than once an hour" in done.err) == (2, True)
+    assert run("campaign", "start", "more", "--yes").code == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "proposed"),
+    [
+        ("", "drumbeat campaign load spring.toml --now"),
+        (DAILY, "drumbeat campaign load spring.toml"),
+        (ONCE.format(at="2030-01-01T09:00"), "drumbeat campaign load spring.toml"),
+        (
+            '[schedule]\ntimezone = "UTC"\nrecipient_local_time = true\n',
+            "drumbeat campaign load spring.toml --at TIME",
+        ),
+    ],
+)
+def test_now_is_proposed_only_where_no_time_is_known(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, schedule: str, proposed: str
+) -> None:
+    monkeypatch.setattr("terminal.output.on_terminal", lambda: True)
+    (folder / "spring.toml").write_text(CAMPAIGN + schedule)
+    assert run("campaign", "check", "spring.toml").out.rstrip().endswith(f"Next: {proposed}")
+    loaded = run("campaign", "load", "spring.toml").out
+    assert ("--now" in loaded) == (not schedule)
+
+
+def test_a_row_whose_time_is_past_or_too_far_is_a_reject(run: Run, folder: Path) -> None:
+    rows = [
+        ("+447700900010", wall(timedelta(days=-40))),
+        ("+447700900011", wall(timedelta(hours=2))),
+        ("+447700900012", wall(timedelta(days=9000))),
+        ("+447700900013", wall(timedelta(days=20))),
+        ("+447700900014", ""),
+    ]
+    (folder / "spring.csv").write_text("phone,send_at\n" + "".join(f"{p},{at}\n" for p, at in rows))
+    zone = f'[schedule]\ntimezone = "UTC"\nends_at = "{wall(timedelta(days=10))}"\n'
+    wide = CAMPAIGN.replace("max_reject_percent = 50", "max_reject_percent = 90")
+    (folder / "spring.toml").write_text(wide + zone)
+    done = run("campaign", "load", "spring.toml", "--now", "--json")
+    assert done.json["reasons"] == {"send_at_too_late": 2, "send_at_past": 1}
+    assert (done.json["rows"], done.json["accepted"]) == (5, 2)
+
+
 def test_missed_runs_are_shown_and_launched(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml")
     begin = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
+from httpx import MockTransport, Request, Response
 from sqlalchemy import update
 
 from campaigns.errors import Unavailable
@@ -49,6 +52,21 @@ async def test_what_is_never_seen_is_looked_for_ever_more_seldom(
     await account.http.aclose()
     assert asked == [32, 62, 122, 242, 482]  # the call was made at 2, and is settled 30 seconds later
     assert [job.state for job in await job_rows(sqlite_engine)] == ["in_doubt"]
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(0, "pending"), (-5, "in_doubt"), (5, "in_doubt")])
+async def test_nothing_is_absent_where_the_providers_clock_and_ours_differ(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ahead: int, state: str
+) -> None:
+    """Its list is asked for from a time by our clock on: what it took may lie before that."""
+    lane, _ = await lane_in_doubt(engine, 1, monkeypatch, lambda _: Absent())
+    theirs = format_datetime(datetime.now(UTC) - timedelta(minutes=ahead), usegmt=True)
+    answer = MockTransport(lambda _: Response(200, headers={"Date": theirs}))
+    lane.account.http = Http("http://hooked", transport=answer)
+    await lane.http.exchange(Request("GET", "http://hooked/list"))
+    await resolve_doubts(engine, lane, asyncio.Event())
+    await lane.http.aclose()
+    assert [job.state for job in await job_rows(engine)] == [state]
 
 
 async def lane_in_doubt(

@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 PACKAGES = ("campaigns", "providers", "storage", "scheduler", "app", "web", "terminal", "emulators")
 HOMES = {
     "aiolimiter": {"scheduler/sending/pacing.py"},
-    "apscheduler": {"scheduler/clock/runner.py", "scheduler/clock/calendar.py"},
+    "apscheduler": {"scheduler/clock/calendar.py"},
     "aiohttp": {
         "providers/http/transport.py",
         "emulators/webhooks.py",

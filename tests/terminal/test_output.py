@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from app.views.exports import safe, write_csv
-from app.views.figures import percent
+from campaigns.figures import counted, percent
 from campaigns.states import JobState
 from scheduler.clock.progress import Snapshot
-from terminal.output import cell, counted, print_facts, print_table, to_json
+from terminal.output import cell, print_facts, print_table, to_json
 from terminal.progress import describe
 from tests.support.hostile import EVERYTHING, controls_in
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,31 @@ def test_a_day_of_consent_is_its_beginning_and_in_no_zone_utc(tmp_path: Path) ->
     own = read(tmp_path, "consent_at", "2026-01-31")
     assert isinstance(own, Own)
     assert own.consent_at == datetime(2026, 1, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "code", "says"),
+    [
+        ("send_at", "2026-12-01T08:59", None, ""),
+        ("send_at", "2026-12-01T08:58", "send_at_past", "2026-12-01 08:58 UTC is past."),
+        ("send_at", "2025-12-02T09:00", "send_at_past", "2025-12-02 09:00 UTC is past."),
+        ("send_at", "2026-12-01T20:59", None, ""),
+        ("send_at", "2026-12-01T21:00", "send_at_too_late", "it must come before 2026-12-01 21:00 UTC."),
+        ("consent_at", "2026-12-02", None, ""),
+        ("consent_at", "2027-11-01", "bad_consent_at", "is still to come, nobody can have agreed then."),
+    ],
+)
+def test_times_that_cannot_be_meant_are_rejects(
+    tmp_path: Path, column: str, cell: str, code: str | None, says: str
+) -> None:
+    now = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    span = (now, now + timedelta(hours=12))
+    found = read(tmp_path, column, cell, timezone="UTC", sendable=span)
+    if code is None:
+        assert isinstance(found, Own)
+    else:
+        assert found[:2] == (column, code)
+        assert str(found[2]).endswith(says)
 
 
 def test_the_cells_stay_variables(tmp_path: Path) -> None:

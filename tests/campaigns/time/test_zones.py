@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 import pytest
+from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
+from phonenumbers.tzdata import TIMEZONE_DATA
 
 from campaigns.phones.phone_zones import zones_of
 from campaigns.time.zones import after_repeat, zones_of_region
@@ -22,7 +25,7 @@ from tests.support.local_hours import shown
         ("+18085550123", ["Pacific/Honolulu"]),
         ("+14165550123", ["America/Toronto"]),
         ("+34612345678", ["Europe/Madrid", "Atlantic/Canary"]),
-        ("+77012345678", ["Asia/Almaty", "Asia/Aqtobe"]),
+        ("+62812345678", ["Asia/Jakarta"]),
         # the library's own prefixes say Atlantic/Canary, Africa/Nairobi, Europe/Bucharest
         ("+212612345678", ["Africa/Casablanca"]),
         ("+211912345678", ["Africa/Juba"]),
@@ -44,6 +47,76 @@ def test_a_mobile_of_a_wide_country_may_be_anywhere_in_it() -> None:
     assert {"Europe/Moscow", "Asia/Vladivostok", "Asia/Kamchatka"} <= names
     assert names <= {zone.key for zone in zones_of_region("RU")}, "and in no other country of +7"
     assert len(zones_of("+61412345678")) > 3
+
+
+@pytest.mark.parametrize(
+    ("phone", "region", "dropped"),
+    [
+        ("+79161234567", "RU", "Europe/Kaliningrad"),  # the library: Europe/Bucharest
+        ("+74012123456", "RU", "Europe/Kaliningrad"),
+        ("+68672001234", "KI", "Pacific/Kanton"),  # Pacific/Enderbury
+        ("+299221234", "GL", "America/Nuuk"),  # America/Godthab
+        ("+6913201234", "FM", "Pacific/Pohnpei"),  # Pacific/Ponape
+        ("+97688123456", "MN", "Asia/Ulaanbaatar"),
+        ("+77012345678", "KZ", "Asia/Oral"),
+        ("+61412345678", "AU", "Australia/Hobart"),  # Indian/Christmas
+    ],
+)
+def test_a_zone_that_the_library_calls_otherwise_is_not_left_out(
+    phone: str, region: str, dropped: str
+) -> None:
+    assert zones_of(phone) == zones_of_region(region)
+    assert dropped in {zone.key for zone in zones_of(phone)}
+
+
+def numbers() -> Iterator[tuple[str, str]]:
+    """Numbers of every region, and of every prefix that the library has zones for, with their regions."""
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for kind in phonenumbers.PhoneNumberType.values():
+            if example := phonenumbers.example_number_for_type(region, kind):
+                text = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+                yield text, phonenumbers.region_code_for_number(example) or region
+    for prefix in TIMEZONE_DATA:
+        for length in range(7, 15):
+            number = phonenumbers.parse(f"+{prefix}{'234567890123'[: length - len(prefix)]}")
+            if region := phonenumbers.region_code_for_number(number):
+                yield phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), region
+                break
+
+
+def test_every_name_of_the_library_in_every_region_is_a_zone_of_the_country_or_all_of_them_count() -> None:
+    known, regions = available_timezones(), set()
+    for phone, region in numbers():
+        names = set(time_zones_for_number(phonenumbers.parse(phone))) - {UNKNOWN_TIMEZONE}
+        of_country, chosen = zones_of_region(region), zones_of(phone)
+        assert names <= known, phone
+        if len(of_country) > 1 and chosen:
+            regions.add(region)
+            keys = {zone.key for zone in of_country}
+            assert {zone.key for zone in chosen} == (names if names <= keys else keys), phone
+    several = {region for region in phonenumbers.SUPPORTED_REGIONS if len(zones_of_region(region)) > 1}
+    assert regions == several
+
+
+@pytest.mark.parametrize("month", [1, 7])
+def test_a_number_of_anywhere_in_a_country_is_in_hours_from_its_first_zone_to_its_last(month: int) -> None:
+    """Whatever several zones the library names for a whole country: none of the others is east or west of them."""
+    moment = datetime(2027, month, 1, 12, tzinfo=UTC)
+    for phone, region in numbers():
+        code = str(phonenumbers.parse(phone).country_code)
+        names = time_zones_for_number(phonenumbers.parse(phone))
+        if len(names) > 1 and tuple(names) == tuple(TIMEZONE_DATA.get(code, ())):
+            everywhere = [moment.astimezone(zone).utcoffset() for zone in zones_of_region(region)]
+            found = [moment.astimezone(zone).utcoffset() for zone in zones_of(phone)]
+            if found:
+                assert (min(map(_seconds, found)), max(map(_seconds, found))) == (
+                    min(map(_seconds, everywhere)),
+                    max(map(_seconds, everywhere)),
+                ), phone
+
+
+def _seconds(offset: timedelta | None) -> float:
+    return offset.total_seconds() if offset is not None else 0.0
 
 
 def test_where_the_library_names_no_zone_of_the_country_all_of_them_count() -> None:

@@ -36,6 +36,11 @@ def local(zone: str, *written: str, **schedule: Any) -> None:
     assert [time.astimezone(here).isoformat(timespec="minutes") for time in found] == list(written)
 
 
+def test_every_keeps_the_time_of_day_that_is_written_though_its_first_day_skips_it() -> None:
+    written = ("2027-03-28T03:00+02:00", "2027-03-29T02:30+02:00", "2027-03-30T02:30+02:00")
+    local("Europe/Paris", *written, every="1d", starts_at="2027-03-28T02:30")
+
+
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("cron", ["30 2 * * *", "*/15 0-3 * * 0", "0 9 1,15 */2 *", "45 23 31 * 1-5"])
 def test_a_year_of_cron_is_what_the_clocks_show(cron: str, zone: str) -> None:

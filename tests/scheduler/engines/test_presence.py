@@ -10,7 +10,8 @@ import scheduler.engines.presence
 from campaigns.time.clock import utc_now
 from scheduler.engines.presence import Presence
 from storage.database.engine import Connection, Engine, reading
-from storage.sending.workers import WorkerRow, list_workers, report_worker
+from storage.sending.workers import SILENT, WorkerRow, list_workers, report_worker
+from storage.views.metrics_snapshot import anyone_leads
 
 
 @pytest.mark.parametrize("leads", [True, False])
@@ -33,6 +34,17 @@ async def test_an_older_word_is_not_written_over_a_newer_one(
     await asyncio.gather(older, newer)
     async with reading(engine) as connection:
         assert [row.leads for row in await list_workers(connection)] == [leads]
+
+
+async def test_who_leads_and_does_nothing_does_not_lead(engine: Engine) -> None:
+    at_work = [True]
+    presence = Presence(engine, "runner", utc_now, well=lambda: at_work[0])
+    seen = []
+    for at_work[0] in (True, False, True):
+        await presence.tell(leads=True)
+        async with reading(engine) as connection:
+            seen.append(await anyone_leads(connection, utc_now() - SILENT))
+    assert seen == [True, False, True]
 
 
 async def _after(under_way: asyncio.Event, presence: Presence, leads: bool) -> None:

@@ -88,16 +88,19 @@ async def test_any_change_voids_it(engine: Engine, change: Any) -> None:
 async def test_moving_the_start_that_the_file_names_voids_it(engine: Engine) -> None:
     await store_campaign(engine, spec(schedule={"at": "2026-01-01T00:00:00Z"}), 5)
     await approve(engine, "spring", "ada")
-    await schedule(engine, "spring", EPOCH)
+    async with writing(engine) as connection:
+        await schedule(connection, "spring", EPOCH, EPOCH)
     assert await problem(engine) is None
-    await schedule(engine, "spring", later(60))
+    async with writing(engine) as connection:
+        await schedule(connection, "spring", later(60), EPOCH)
     assert await problem(engine) is not None
 
 
 async def test_a_start_that_the_file_leaves_open_may_be_any(engine: Engine) -> None:
     await store_campaign(engine, spec(), 5, start_at=None)
     await approve(engine, "spring", "ada")
-    await schedule(engine, "spring", later(60))
+    async with writing(engine) as connection:
+        await schedule(connection, "spring", later(60), EPOCH)
     assert await problem(engine) is None
 
 

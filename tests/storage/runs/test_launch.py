@@ -19,7 +19,7 @@ from scheduler.clock.backfill import backfill, missed_between
 from scheduler.clock.launch import launch, launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.occurrences import list_missed
-from storage.runs.runs import complete_runs, due_campaigns, next_start
+from storage.runs.runs import complete_runs, due_campaigns, expire_jobs, next_start
 from storage.tables import attempts, campaigns, events, jobs, missed_runs, recipients, runs
 from tests.support.campaigns import job_rows, spec, store_campaign
 
@@ -406,6 +406,69 @@ async def test_a_message_expires_after_the_last_zone_has_had_its_time(engine: En
     await launch_at(engine, NINE - 14 * HOUR)
     async with reading(engine) as connection:
         assert await connection.scalar(select(runs.c.expires_at)) == at("2026-06-01T12:00-04:00")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"at": "2027-03-28T02:30"},
+        {"cron": "30 2 * * *"},
+        {"every": "1d", "starts_at": "2027-03-28T02:30"},
+        {"every": "1w", "starts_at": "2027-03-21T02:30"},
+    ],
+)
+async def test_a_time_that_the_campaigns_own_zone_skips_is_that_time_elsewhere(
+    engine: Engine, schedule: dict[str, Any]
+) -> None:
+    """In Paris 02:30 becomes 03:00 on that day, and nowhere else."""
+    zones = ["Asia/Tokyo", "Europe/Paris", "Europe/London", "America/New_York", "Europe/Madrid"]
+    wanted = {"timezone": "Europe/Paris", "recipient_local_time": True, "cron": None, **schedule}
+    await store(engine, spec(schedule=wanted), len(zones), at("2027-03-28T03:00+02:00"))
+    async with writing(engine) as connection:
+        for number, zone in enumerate(zones, start=1):
+            await connection.execute(
+                update(recipients).where(recipients.c.id == number).values(timezone=zone)
+            )
+    assert await launch_at(engine, at("2027-03-28T02:30+14:00") - timedelta(seconds=1)) == []
+    assert await launch_at(engine, at("2027-03-28T02:30+14:00")) == ["spring"]
+    assert [due for _, due in await dues(engine)] == [
+        at("2027-03-28T02:30+09:00"),
+        at("2027-03-28T03:00+02:00"),
+        at("2027-03-28T02:30+01:00"),
+        at("2027-03-28T02:30-04:00"),
+        at("2027-03-28T03:00+02:00"),
+    ]
+
+
+@pytest.mark.parametrize(("schedule", "planned"), [({}, NINE), ({"catch_up": "always"}, NINE + 28 * DAY)])
+async def test_a_late_start_leaves_a_message_no_longer_than_a_punctual_one(
+    engine: Engine, schedule: dict[str, Any], planned: datetime
+) -> None:
+    """The machine was off for four weeks: `expires_after` counts from the planned time, once and again and again."""
+    late = NINE + 28 * DAY + 9 * HOUR
+    wanted = daily(expires_after="8h", **schedule) if schedule else spec(schedule={"expires_after": "8h"})
+    await store(engine, wanted)
+    assert await launch_at(engine, late) == ["spring"]
+    async with writing(engine) as connection:
+        assert await connection.scalar(select(runs.c.expires_at)) == planned + 8 * HOUR
+        await expire_jobs(connection, late)
+    assert {row.state for row in await job_rows(engine)} == {"expired"}
+
+
+async def test_in_recipients_own_time_a_late_start_leaves_a_message_no_longer(engine: Engine) -> None:
+    await store_people(engine, [{"timezone": "America/New_York"}], expires_after="3h", catch_up="always")
+    await launch_at(engine, NINE + 28 * DAY)
+    async with reading(engine) as connection:
+        assert await connection.scalar(select(runs.c.expires_at)) == at("2026-06-01T12:00-04:00")
+
+
+async def test_what_a_person_launches_late_expires_from_then_on(engine: Engine) -> None:
+    await store(engine, daily(expires_after="8h"))
+    late = NINE + 9 * HOUR
+    await launch_at(engine, late)
+    assert await backfill(engine, "spring", NINE, NINE, now=lambda: late) == [NINE]
+    async with reading(engine) as connection:
+        assert await connection.scalar(select(runs.c.expires_at)) == late + 8 * HOUR
 
 
 async def test_each_day_of_a_daily_campaign_is_sent_everywhere(engine: Engine) -> None:

@@ -142,7 +142,8 @@ async def test_a_campaign_paused_before_its_start_is_scheduled_again(engine: Eng
 async def test_a_draft_is_scheduled_by_hand(engine: Engine) -> None:
     await store_campaign(engine, spec(), 1, start_at=None)
     assert await launch_due(engine, now=lambda: later(1)) == []
-    await schedule(engine, "spring", EPOCH)
+    async with writing(engine) as connection:
+        await schedule(connection, "spring", EPOCH, EPOCH)
     assert await states(engine) == (CampaignState.SCHEDULED, None)
 
 
@@ -161,8 +162,8 @@ async def test_pending_jobs_expire_with_their_run_even_while_it_is_paused(engine
     await launch_due(engine, now=lambda: later(1))
     await pause(engine, "spring")
     async with writing(engine) as connection:
-        assert await expire_jobs(connection, later(3600)) == 0
-        assert await expire_jobs(connection, later(3601)) == 2
+        assert await expire_jobs(connection, later(3599)) == 0
+        assert await expire_jobs(connection, later(3600)) == 2
     assert {(row.state, row.reason) for row in await job_rows(engine)} == {("expired", "expired")}
 
 

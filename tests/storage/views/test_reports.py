@@ -320,14 +320,3 @@ async def test_an_unknown_campaign_names_the_nearest(engine: Engine) -> None:
         with pytest.raises(NotFound) as caught:
             await delivery_report(connection, "sprng")
     assert caught.value.hint == "Did you mean spring?"
-
-
-async def test_a_draft_is_discarded_only_while_it_is_empty(engine: Engine) -> None:
-    async with writing(engine) as connection:
-        loaded = await given_campaign(connection, people=1)
-        empty = await store.create(connection, SPEC.model_copy(update={"name": "empty"}), NOW)
-        for campaign in (loaded, empty):
-            await store.discard_empty(connection, campaign.id)
-    async with reading(engine) as connection:
-        lines = await store.list_campaigns(connection)
-    assert [(line.name, line.recipients, line.rejected) for line in lines] == [("spring", 1, 0)]

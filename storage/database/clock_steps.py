@@ -1,0 +1,77 @@
+"""What a clock that was ahead has written, put right once it shows the right time again. Set-based, in one transaction.
+
+Moments that wait for something far ahead would keep it waiting, and moments in which something happened would be to
+come. What the rules decide about is only made due again: they look at it anew, by the right time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, ColumnElement, case, literal, select, type_coerce, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import JobState
+from campaigns.time.clock import PutBack
+from storage.tables import attempts, jobs, lanes, to_millis, touches, windows
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+async def straighten(connection: AsyncConnection, put_back: PutBack, now: datetime, lease: timedelta) -> None:
+    """Put right what was written from `put_back.since` on. `lease`: the longest that a lane is held from now."""
+    by = put_back.by // _MILLISECOND
+    await connection.execute(_jobs(put_back.since, now))
+    await connection.execute(_polls(by, now))
+    for moment in (lanes.c.paused_until, lanes.c.last_sent_at):
+        ahead = update(lanes).where(moment > now)
+        await connection.execute(ahead.values({moment.name: _later(now, _millis(moment) - by)}))
+    too_long = update(lanes).where(lanes.c.lease_until > now + lease)
+    await connection.execute(too_long.values(lease_until=now + lease))
+    written = touches.c.at >= put_back.since
+    await connection.execute(update(touches).where(written).values(at=_moved(touches.c.at, by)))
+    await connection.execute(_windows(put_back.since, by, now))
+    doubtful = select(jobs.c.id).where(jobs.c.state == JobState.IN_DOUBT.value)
+    asked = update(attempts).where(attempts.c.intent_at >= put_back.since, attempts.c.job_id.in_(doubtful))
+    columns = (attempts.c.intent_at, attempts.c.ended_at)
+    await connection.execute(asked.values({column.name: _moved(column, by) for column in columns}))
+
+
+def _jobs(since: datetime, now: datetime) -> Any:
+    """As long as a message had to wait when that was written, it waits from now on; until its row's own `send_at`, or
+    its time of day, it waits as before."""
+    wait = _millis(jobs.c.due_at) - _millis(jobs.c.updated_at)
+    planned = jobs.c.held_by.is_not(None) | (jobs.c.attempts > 0) | (wait <= 0)
+    written = update(jobs).where(jobs.c.state == JobState.PENDING.value, jobs.c.updated_at >= since, planned)
+    return written.values(due_at=_moment(to_millis(now) + wait, jobs.c.due_at), updated_at=now)
+
+
+def _windows(since: datetime, by: int, now: datetime) -> Any:
+    """One that was closed when that was written is closed."""
+    closed = windows.c.open_until <= windows.c.updated_at
+    written = update(windows).where(windows.c.updated_at >= since)
+    open_until = case((closed, literal(now, windows.c.open_until.type)), else_=windows.c.open_until)
+    return written.values(open_until=open_until, updated_at=_moved(windows.c.updated_at, by))
+
+
+def _polls(by: int, now: datetime) -> Any:
+    ahead = update(jobs).where(jobs.c.poll_at > now)
+    return ahead.values(poll_at=_later(now, _millis(jobs.c.poll_at) - by))
+
+
+def _millis(column: Column[Any]) -> ColumnElement[int]:
+    return type_coerce(column, BigInteger)
+
+
+def _moment(millis: ColumnElement[int], column: Column[Any]) -> ColumnElement[Any]:
+    return type_coerce(millis, column.type)
+
+
+def _moved(column: Column[Any], by: int) -> ColumnElement[Any]:
+    return _moment(_millis(column) - by, column)
+
+
+def _later(now: datetime, millis: ColumnElement[int]) -> ColumnElement[Any]:
+    present = literal(to_millis(now), BigInteger)
+    return _moment(case((millis > present, millis), else_=present), lanes.c.paused_until)
