@@ -11,13 +11,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
 from campaigns.errors import Unavailable, UsageError
 from campaigns.message.content import Addition, Content, MessageType
 from campaigns.money.costs import Money
 from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.states import JobState
+from campaigns.untrusted import (
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    bounded,
+    clean,
+    clean_fields,
+    moment_or_none,
+    read_json,
+)
 from providers.settings import AccountSettings, SenderSettings
 
 if TYPE_CHECKING:
@@ -73,6 +82,11 @@ class Call:
     conversations: tuple[str, ...] = ()
     """The provider's conversation with each recipient, where it sends into those; see `prepare`."""
 
+    def __post_init__(self) -> None:
+        if self.conversations:
+            bound = tuple(clean(conversation, LONGEST_NAME) for conversation in self.conversations)
+            object.__setattr__(self, "conversations", bound)
+
 
 @dataclass(frozen=True, slots=True)
 class Billed:
@@ -101,6 +115,15 @@ class Report:
     billed: Billed | None = None
     """What it is charged as, where the provider names that and no amount."""
 
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(("message_id", "status", "code", "reference"), LONGEST_NAME)
+        clean_fields(self, **names, reason=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
+        object.__setattr__(self, "cost", bounded(self.cost))
+        if self.times:
+            known = tuple((state, at) for state, at in self.times if moment_or_none(at))
+            object.__setattr__(self, "times", known)
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
@@ -108,11 +131,16 @@ class Inbound:
 
     phone: str
     """E.164 with the plus."""
-    at: datetime
+    at: datetime | None
+    """None: the provider does not say when."""
     number: str | None = None
     """Our number or the provider's id of our sender that it came to, where told."""
     message_id: str | None = None
     text: str | None = None
+
+    def __post_init__(self) -> None:
+        clean_fields(self, number=LONGEST_NAME, message_id=LONGEST_NAME, text=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +151,9 @@ class WindowUntil:
     until: datetime
     number: str | None = None
 
+    def __post_init__(self) -> None:
+        clean_fields(self, number=LONGEST_NAME)
+
 
 @dataclass(frozen=True, slots=True)
 class Preference:
@@ -131,8 +162,13 @@ class Preference:
     phone: str
     action: Literal["out", "in"]
     scope: Literal["marketing", "all"]
-    at: datetime
+    at: datetime | None
+    """None: the provider does not say when."""
     evidence: str
+
+    def __post_init__(self) -> None:
+        clean_fields(self, evidence=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +182,10 @@ class Notice:
     effect: Effect | None = None
     """What it means for sending; None: nothing."""
 
+    def __post_init__(self) -> None:
+        clean_fields(self, kind=LONGEST_NAME, subject=LONGEST_NAME, text=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
+
 
 class Effect(StrEnum):
     """What a notice means for sending."""
@@ -158,7 +198,17 @@ class Effect(StrEnum):
     """None of the account's numbers may send."""
 
 
-Event = Report | Inbound | WindowUntil | Preference | Notice
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A part of a webhook that could not be read, while its other parts could."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        clean_fields(self, reason=LONGEST_NAME)
+
+
+Event = Report | Inbound | WindowUntil | Preference | Notice | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +220,10 @@ class WebhookRequest:
     """Names in lower case."""
     body: bytes
     received_at: datetime
+
+    def json(self) -> Any:
+        """The parsed body, or None where it is not JSON."""
+        return read_json(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +363,10 @@ class Adapter(Protocol):
         """What to answer to the GET by which a provider proves a webhook address, or None to refuse it."""
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        """What a verified webhook tells; what is not understood is left out (the raw body is kept)."""
+        """What a verified webhook tells; what is not understood is left out (the raw body is kept).
+
+        A body may hold many events: `providers.values.each_apart` lets one that breaks be the only one that is lost.
+        """
 
 
 class Plain:

@@ -21,6 +21,7 @@ from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine
 from web.monitoring.metrics import Limits, Metrics
 from web.monitoring.watching import watching_routes
+from web.protocol.framing import OneFraming
 from web.webhooks.ingress import create_app
 
 BACKLOG: Final = 2048
@@ -130,7 +131,7 @@ async def _taking_up(
 @asynccontextmanager
 async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
-        app,
+        OneFraming(app),
         ws="none",
         lifespan="on",
         log_config=None,

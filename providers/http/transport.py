@@ -27,7 +27,7 @@ TOO_LATE: Final = "too_late"
 MAY_GO: Final = "may_go"
 """A request's extension: asked when its connection is there, just before the first byte would leave."""
 _asked: ContextVar[Callable[[], bool] | None] = ContextVar(MAY_GO, default=None)
-_UNPACKED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_UNPACKED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 class NeverLeft(httpx.ConnectError):
@@ -93,7 +93,8 @@ class AioTransport(httpx.AsyncBaseTransport):
             allow_redirects=False,
         ) as answer:
             body = await _read_bounded(answer)
-        headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _UNPACKED]
+        # As bytes: a value may hold any, and no byte of a header makes a taken message a doubtful one.
+        headers = [(name, value) for name, value in answer.raw_headers if name.lower() not in _UNPACKED]
         return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
     def _open(self) -> aiohttp.ClientSession:

@@ -3,6 +3,7 @@ in that same transaction, put waits and skips aside, and commit the intents of t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,8 @@ from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
 from scheduler.sending.reservations import Sending, give_back, reserve_sends, settle_outcomes
 from scheduler.sending.shared_rate import SharedRate
-from storage.database.engine import Connection, Engine, writing
+from storage.database.engine import Connection, Engine, undoable, writing
+from storage.database.health import is_refusal
 from storage.receipts.statuses import apply_unmatched
 from storage.runs.runs import RunRow, open_runs, pause_run
 from storage.runs.variants import running_experiment
@@ -42,6 +44,8 @@ from storage.sending.lanes import hold_lane, note_sends, pause_lane
 from storage.sending.optouts import Word, add_words
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.sending.tier_and_ramp import slide_count
+
+logger = logging.getLogger(__name__)
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 FOR_A_WORD: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
@@ -143,16 +147,57 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
         await _settle(connection, lane, (), ended, now)
 
 
+async def store_apart(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> None:
+    """As `store_ended`, where the database refuses that: each outcome counts for itself. One that is refused even
+    without the provider's words stays as it is, and is in doubt once the lane is taken again."""
+    async with writing(engine) as connection:
+        now = lane.now()
+        await _store(connection, lane, epoch, replace(ended, outcomes=[]), now)
+        await _settle(connection, lane, (), replace(ended, outcomes=[]), now)
+        for outcome in await _store_halves(engine, connection, lane, ended.outcomes, now):
+            if await _store_halves(engine, connection, lane, [outcome.without_words()], now):
+                logger.error(
+                    "How a call ended could not be stored: its message will be in doubt.",
+                    extra={"action": "outcome_refused", "lane": lane.name, "job": outcome.intent.job.id},
+                )
+
+
+async def _store_halves(
+    engine: Engine, connection: Connection, lane: Lane, outcomes: Sequence[Outcome], now: datetime
+) -> list[Outcome]:
+    """Store them together, or by halves where the database refuses them; those that are refused alone."""
+    if not outcomes:
+        return []
+    part = Ended(list(outcomes))
+    try:
+        async with undoable(connection):
+            await _store_outcomes(connection, lane, part, now)
+            await _settle(connection, lane, (), part, now)
+    except Exception as error:
+        if not await is_refusal(engine, error):
+            raise
+        if len(outcomes) == 1:
+            return [outcomes[0]]
+        middle = len(outcomes) // 2
+        first = await _store_halves(engine, connection, lane, outcomes[:middle], now)
+        return first + await _store_halves(engine, connection, lane, outcomes[middle:], now)
+    return []
+
+
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
     await hold_lane(connection, lane.name, epoch, now + LEASE)
-    await store_outcomes(connection, ended.outcomes, now)
-    await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
-    await withdraw_intents(connection, ended.withdrawn, now)
-    await give_back(connection, ended.outcomes, ended.withdrawn)
+    await _store_outcomes(connection, lane, ended, now)
     if ended.lane_pause is not None:
         await pause_lane(connection, lane.name, *ended.lane_pause)
     for run_id, reason in ended.run_pauses.items():
         await pause_run(connection, run_id, reason, now)
+
+
+async def _store_outcomes(connection: Connection, lane: Lane, ended: Ended, now: datetime) -> None:
+    await store_outcomes(connection, ended.outcomes, now)
+    await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
+    await withdraw_intents(connection, ended.withdrawn, now)
+    await give_back(connection, ended.outcomes, ended.withdrawn)
 
 
 async def _settle(

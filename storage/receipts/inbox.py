@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     bindparam,
     func,
     insert,
@@ -20,10 +21,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.database.bulk import table_of
+from storage.database.bulk import among, table_of
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
-from storage.tables import Id, notices, webhook_refusals, webhooks
+from storage.tables import Id, notices, to_millis, webhook_refusals, webhooks
 
 _LIMIT_EXCEEDED: Final = "54"
 """PostgreSQL's class of errors for a value that is too large."""
@@ -192,7 +193,8 @@ async def add_notices(connection: AsyncConnection, account: str, news: Sequence[
     if not news:
         return []
     kept = select(notices.c.kind, notices.c.subject, notices.c.text, notices.c.at).where(
-        notices.c.account == account, notices.c.at.in_({item.at for item in news})
+        notices.c.account == account,
+        among(connection, notices.c.at, {to_millis(item.at) for item in news}, BigInteger()),
     )
     known = {News(*row) for row in await connection.execute(kept)}
     fresh = [item for item in dict.fromkeys(news) if item not in known]

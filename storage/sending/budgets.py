@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import Money
+from storage.database.bulk import among
 from storage.database.engine import is_sqlite, lock_names
 from storage.tables import budgets, reservations
 
@@ -103,7 +104,7 @@ async def reserve_again(connection: AsyncConnection, job_ids: Sequence[int]) -> 
     budget has left, and is owed none the less."""
     if not await lock_budgets(connection, job_ids):
         return
-    freed = (reservations.c.job_id.in_(job_ids), reservations.c.void)
+    freed = (among(connection, reservations.c.job_id, job_ids), reservations.c.void)
     back = await connection.execute(
         update(reservations).where(*freed).values(void=False).returning(*reservations.c)
     )

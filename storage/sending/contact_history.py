@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from campaigns.states import JobState
-from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
+from storage.database.bulk import among, as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
 from storage.tables import Id, jobs, to_millis, touches
 
@@ -153,7 +153,8 @@ def _release(sqlite: bool) -> Delete:
 async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> None:
     """`void`: the messages have failed, their room is free. Not `void`: they have arrived after all, and it is not."""
     if job_ids:
-        await connection.execute(update(touches).where(touches.c.job_id.in_(job_ids)).values(void=void))
+        named = among(connection, touches.c.job_id, job_ids)
+        await connection.execute(update(touches).where(named).values(void=void))
 
 
 async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
-from storage.database.bulk import as_values, by_dialect, is_among
+from storage.database.bulk import among, as_values, by_dialect, is_among
 from storage.database.engine import is_sqlite
 from storage.tables import jobs, windows
 
@@ -118,14 +118,13 @@ async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, 
         phones.setdefault(lane, set()).add(phone)
     for lane, theirs in sorted(phones.items()):
         for held_by in ("window", "window_unknown"):
-            waiting = (
-                _held(lane, held_by).where(jobs.c.phone.in_(theirs)).order_by(jobs.c.id).with_for_update()
-            )
-            ids = list((await connection.execute(waiting)).scalars())
+            waiting = _held(lane, held_by).where(among(connection, jobs.c.phone, theirs))
+            locked = waiting.order_by(jobs.c.id).with_for_update(of=jobs)
+            ids = list((await connection.execute(locked)).scalars())
             if ids:
                 await connection.execute(
                     update(jobs)
-                    .where(jobs.c.id.in_(ids), jobs.c.state == JobState.PENDING.value)
+                    .where(among(connection, jobs.c.id, ids), jobs.c.state == JobState.PENDING.value)
                     .values(due_at=now, updated_at=now)
                 )
 
