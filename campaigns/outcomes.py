@@ -14,6 +14,7 @@ from typing import Final, assert_never
 
 from campaigns.money.costs import Money
 from campaigns.states import JobState
+from campaigns.untrusted import LONGEST_NAME, LONGEST_TEXT, LONGEST_WAIT, bounded, clean_fields
 
 
 class FailureKind(StrEnum):
@@ -54,6 +55,10 @@ class Accepted:
     state: JobState = JobState.ACCEPTED
     cost: Money | None = None
 
+    def __post_init__(self) -> None:
+        clean_fields(self, message_id=LONGEST_NAME)
+        object.__setattr__(self, "cost", bounded(self.cost))
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -65,6 +70,11 @@ class Refused:
     text: str = ""
     retry_after: float | None = None
     """Seconds the provider asked us to wait."""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, code=LONGEST_NAME, text=LONGEST_TEXT)
+        if self.retry_after is not None and not 0 <= self.retry_after <= LONGEST_WAIT:
+            object.__setattr__(self, "retry_after", LONGEST_WAIT if self.retry_after > 0 else None)
 
 
 Result = Accepted | Refused

@@ -16,6 +16,10 @@ from campaigns.errors import Unavailable, UsageError
 from campaigns.message.content import Content
 from campaigns.money.costs import Money
 from campaigns.outcomes import FailureKind, Refused, Result
+from campaigns.untrusted import (
+    LONGEST_NAME,
+    clean,
+)
 from providers.settings import AccountSettings, SenderSettings
 
 if TYPE_CHECKING:
@@ -41,6 +45,11 @@ class Call:
     category: str = "marketing"
     conversations: tuple[str, ...] = ()
     """The provider's conversation with each recipient, where it sends into those; see `prepare`."""
+
+    def __post_init__(self) -> None:
+        if self.conversations:
+            bound = tuple(clean(conversation, LONGEST_NAME) for conversation in self.conversations)
+            object.__setattr__(self, "conversations", bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +190,10 @@ class Adapter(Protocol):
         """What to answer to the GET by which a provider proves a webhook address, or None to refuse it."""
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        """What a verified webhook tells; what is not understood is left out (the raw body is kept)."""
+        """What a verified webhook tells; what is not understood is left out (the raw body is kept).
+
+        A body may hold many events: `providers.values.each_apart` lets one that breaks be the only one that is lost.
+        """
 
 
 class AdapterDefaults:

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from campaigns.money.costs import Money
 from campaigns.states import JobState
-
-if TYPE_CHECKING:
-    pass
+from campaigns.untrusted import (
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    bounded,
+    clean_fields,
+    moment_or_none,
+    read_json,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,15 @@ class Report:
     billed: Billed | None = None
     """What it is charged as, where the provider names that and no amount."""
 
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(("message_id", "status", "code", "reference"), LONGEST_NAME)
+        clean_fields(self, **names, reason=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
+        object.__setattr__(self, "cost", bounded(self.cost))
+        if self.times:
+            known = tuple((state, at) for state, at in self.times if moment_or_none(at))
+            object.__setattr__(self, "times", known)
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
@@ -49,11 +63,16 @@ class Inbound:
 
     phone: str
     """E.164 with the plus."""
-    at: datetime
+    at: datetime | None
+    """None: the provider does not say when."""
     number: str | None = None
     """Our number or the provider's id of our sender that it came to, where told."""
     message_id: str | None = None
     text: str | None = None
+
+    def __post_init__(self) -> None:
+        clean_fields(self, number=LONGEST_NAME, message_id=LONGEST_NAME, text=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,9 @@ class WindowUntil:
     until: datetime
     number: str | None = None
 
+    def __post_init__(self) -> None:
+        clean_fields(self, number=LONGEST_NAME)
+
 
 @dataclass(frozen=True, slots=True)
 class Preference:
@@ -72,8 +94,13 @@ class Preference:
     phone: str
     action: Literal["out", "in"]
     scope: Literal["marketing", "all"]
-    at: datetime
+    at: datetime | None
+    """None: the provider does not say when."""
     evidence: str
+
+    def __post_init__(self) -> None:
+        clean_fields(self, evidence=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +115,11 @@ class Notice:
     """What it means for sending; None: nothing."""
     language: str | None = None
     """Of the template that it is about; None: all of its languages."""
+
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(("kind", "subject", "language"), LONGEST_NAME)
+        clean_fields(self, **names, text=LONGEST_TEXT)
+        object.__setattr__(self, "at", moment_or_none(self.at))
 
 
 class Effect(StrEnum):
@@ -107,7 +139,17 @@ class Effect(StrEnum):
     """The account may send nothing but templates for a while."""
 
 
-Event = Report | Inbound | WindowUntil | Preference | Notice
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A part of a webhook that could not be read, while its other parts could."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        clean_fields(self, reason=LONGEST_NAME)
+
+
+Event = Report | Inbound | WindowUntil | Preference | Notice | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +161,7 @@ class WebhookRequest:
     """Names in lower case."""
     body: bytes
     received_at: datetime
+
+    def json(self) -> Any:
+        """The parsed body, or None where it is not JSON."""
+        return read_json(self.body)

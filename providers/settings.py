@@ -42,7 +42,9 @@ class Secret:
             raise UsageError(f"The secret {self.place} is empty or missing.", hint=_how_to_set(kind, where))
         if not (value.isascii() and value.isprintable()):
             raise UsageError(
-                f"The secret {self.place} holds characters that no key has.", hint="Copy it again."
+                f"The secret {self.place} holds a character that no key has, such as an accented letter, a curly "
+                "quotation mark or a line break.",
+                hint="Copy it again, and nothing beside it.",
             )
         return value
 
@@ -51,9 +53,10 @@ class Secret:
 
 
 def _read(path: Path) -> str:
+    """What is not UTF-8 has U+FFFD in it, which no key has."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except (OSError, ValueError):
         return ""
 
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from campaigns.untrusted import moment_or_none
+from providers.events import Event, Unread
 
 WINDOW: Final = timedelta(hours=24)
 """How long a person's message keeps the window open."""
-YEARS: Final = range(2000, 2200)
-"""A time outside of them is none that a provider's clock can have shown, and cannot always be reckoned with."""
 _PHONE: Final = re.compile(r"\+?[1-9][0-9 ().-]*")
 _LATEST: Final = 4_102_444_800
 """Seconds; a greater number is of milliseconds."""
+
+
+Item = TypeVar("Item")
+
+logger = logging.getLogger(__name__)
+
+
+def each_apart(items: Iterable[Item], read: Callable[[Item], Iterable[Event]]) -> Iterator[Event]:
+    """The events of each item; one that breaks its reader is told as unread and takes nothing else with it."""
+    for item in items:
+        try:
+            yield from list(read(item))
+        except Exception as error:
+            logger.exception("A part of a webhook could not be read.", extra={"action": "event_unread"})
+            yield Unread(f"{type(error).__name__}: {error}")
 
 
 def table(value: Any) -> dict[str, Any]:
@@ -79,4 +97,4 @@ def _moment(value: Any) -> datetime | None:
             return None
     except (ValueError, OverflowError, OSError):
         return None
-    return found if found.year in YEARS else None
+    return moment_or_none(found)

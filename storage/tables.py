@@ -19,16 +19,17 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
     bindparam,
     false,
     text,
     true,
 )
+from sqlalchemy import Text as AnyText
 from sqlalchemy.types import TypeDecorator
 
 from campaigns.states import CampaignState, JobState, RunState
+from campaigns.untrusted import clean
 
 metadata: Final = MetaData(
     naming_convention={
@@ -55,6 +56,16 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else from_millis(value)
+
+
+class Text(TypeDecorator[str]):
+    """A text without what no database takes, whoever writes it."""
+
+    impl = AnyText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
 
 
 NOW: Final = bindparam("now", type_=Instant())

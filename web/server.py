@@ -23,6 +23,7 @@ from storage.database.engine import Engine
 from web.monitoring.metrics import Limits, Metrics
 from web.monitoring.watching import LIVE, METRICS, READY, watching_routes
 from web.protocol.connections import KEEP_ALIVE, LARGEST_HEAD, Connection, Connections
+from web.protocol.framing import OneFraming
 from web.webhooks.ingress import HEALTH, create_app
 
 BACKLOG: Final = 2048
@@ -132,7 +133,7 @@ async def _taking_up(
 async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
     connections = Connections(WATCHED)
     config = uvicorn.Config(
-        app,
+        OneFraming(app),
         http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
         h11_max_incomplete_event_size=LARGEST_HEAD,
         ws="none",

@@ -25,7 +25,7 @@ from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.states import RunState
 from campaigns.time.clock import Now, utc_now
 from campaigns.time.pace import write_duration
-from scheduler.receipts.webhook_events import LONGEST_TEXT, clean
+from campaigns.untrusted import LONGEST_TEXT, clean
 from scheduler.sending.facts import CALENDAR_REACH
 from storage.audience.contacts import (
     GotMessage,

@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import NotFound, SpecError
@@ -133,6 +133,7 @@ class _Written(BaseSettings):
 
     model_config = SettingsConfigDict(
         extra="forbid",
+        hide_input_in_errors=True,  # a secret in the wrong place must not be repeated
         env_prefix="DRUMBEAT_",
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
@@ -249,8 +250,16 @@ def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Writte
         data["database"] = {**table, "url": _resolved(url, base) if isinstance(url, str) else url}
     try:
         return _Written(flags=flags, file=data)  # type: ignore[call-arg]
+    except SettingsError as error:
+        # What it was raised from holds the value, which may be a secret.
+        named = re.search(r'field "(\w+)"', str(error))
+        variable = f"DRUMBEAT_{named[1]}".upper() if named else "A DRUMBEAT_ variable"
+        raise SpecError(
+            f"{variable} is not JSON, as a whole table or list must be.",
+            hint="One key alone is set as DRUMBEAT_TABLE__KEY, for example DRUMBEAT_DATABASE__URL.",
+        ) from None
     except ValidationError as error:
-        raise _told_elsewhere(error, flags) or explain(error, file, _Written) from error
+        raise _told_elsewhere(error, flags) or explain(error, file, _Written, hide=True) from error
 
 
 def _told_elsewhere(
@@ -282,9 +291,9 @@ def _account(name: str, values: Mapping[str, Any], file: TomlFile) -> AccountSet
     if adapter not in ADAPTERS:
         guess = nearest(adapter, list(ADAPTERS))
         hint = f"Did you mean {guess}?" if guess else f"Known: {', '.join(sorted(ADAPTERS))}."
-        raise file.error((*within, "adapter"), f"there is no adapter {adapter!r}.", hint=hint)
+        raise file.error((*within, "adapter"), f"providers.{name}.adapter names no adapter.", hint=hint)
     model = adapter_class(adapter).account_settings
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _told_elsewhere(error, {}, within) or explain(error, file, model, within) from error
+        raise _told_elsewhere(error, {}, within) or explain(error, file, model, within, hide=True) from error

@@ -62,9 +62,12 @@ def read_toml(path: Path) -> TomlFile:
         ) from error
 
 
-def explain(error: ValidationError, file: TomlFile, model: type[BaseModel], within: Loc = ()) -> SpecError:
-    """Every problem that pydantic found, a line each; `within`: where in the file the model's part begins."""
-    lines = [_problem(detail, file, model, within) for detail in error.errors()]
+def explain(
+    error: ValidationError, file: TomlFile, model: type[BaseModel], within: Loc = (), *, hide: bool = False
+) -> SpecError:
+    """Every problem that pydantic found, a line each; `within`: where in the file the model's part begins. `hide`: a
+    value may be a secret in the wrong place, and only its kind is shown."""
+    lines = [_problem(detail, file, model, within, hide) for detail in error.errors()]
     return SpecError("\n".join(dict.fromkeys(lines)))
 
 
@@ -91,7 +94,7 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
     return next(iter(get_close_matches(word.lower(), known, n=1, cutoff=0.6)), None)
 
 
-def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], within: Loc) -> str:
+def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], within: Loc, hide: bool) -> str:
     loc = tuple(part for part in detail["loc"] if part != "[key]")
     place = f"{file.place((*within, *loc))}: "
     key = dotted((*within, *loc))
@@ -103,8 +106,31 @@ def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], withi
         case "value_error":
             message = str(detail["ctx"]["error"])
             return place + (f"{key}: {message}." if key else f"{message}.")
-        case _:
-            return place + f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {detail['input']!r}."
+        case "dict_type" | "model_type" | "model_attributes_type" if hide:
+            header = f"[[{dotted((*within, *loc[:-1]))}]]" if isinstance(loc[-1], int) else f"[{key}]"
+            return place + f"{key} is a table, not {_kind(detail['input'])}: write its keys below {header}."
+        case "list_type" | "sequence_str" if hide:
+            return (
+                place
+                + f"{key} is a list of tables, not {_kind(detail['input'])}: write each below [[{key}]]."
+            )
+        case other:
+            said = place + f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            if not hide:
+                return f"{said}, not {detail['input']!r}."
+            return f"{said}, not {_kind(detail['input'])}." if other.endswith("_type") else f"{said}."
+
+
+def _kind(value: object) -> str:
+    kinds = {
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    return kinds.get(type(value), "a date or time")
 
 
 def _unknown_key(loc: Loc, model: type[BaseModel], within: Loc) -> str:

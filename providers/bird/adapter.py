@@ -36,6 +36,7 @@ from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Ur
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
 from providers.meta.codes import kind_of_word
+from providers.polling import one_by_one
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
 from providers.values import WINDOW, moment, table, word
 
@@ -61,8 +62,6 @@ REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.RE
 UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 CLOCK_SLACK: Final = timedelta(minutes=2)
 """How far Bird's clock may be from ours."""
-_PORTION: Final = 20
-"""How many reports are handed on together."""
 
 
 class BirdSender(SenderSettings):
@@ -135,13 +134,11 @@ class Bird(AdapterDefaults):
     ) -> AsyncIterator[list[Report]]:
         """One call for each message: Bird's list cannot be narrowed to some ids or a time."""
         path = self._messages(sender)
-        for start in range(0, len(ids), _PORTION):
-            reports = []
-            for message_id in ids[start : start + _PORTION]:
-                try:
-                    reports.append(_report(await show_message(http, path, message_id)))
-                except NotFound:
-                    continue
+
+        async def ask(message_id: str) -> Report:
+            return _report(await show_message(http, path, message_id))
+
+        async for reports in one_by_one(ids, ask):
             yield reports
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
@@ -204,17 +201,14 @@ class Bird(AdapterDefaults):
         return hmac.compare_digest(base64.b64encode(digest), stated.encode())
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        try:
-            envelope = table(orjson.loads(request.body))
-        except orjson.JSONDecodeError:
-            return []
+        envelope = table(request.json())
         payload = table(envelope.get("payload"))
         match envelope.get("event"):
             case "whatsapp.outbound":
                 message = parse_message(payload)
                 return [] if message is None else [_report(message)]
             case "whatsapp.inbound":
-                return _inbound(payload, request.received_at)
+                return _inbound(payload)
             case "whatsapp.interaction":
                 return _interaction(payload)
         return []
@@ -284,12 +278,11 @@ def _is_the_one(message: Message, doubt: Doubt) -> bool:
     return message.id != "" and message.reference == doubt.reference and message.is_template is is_template
 
 
-def _inbound(payload: dict[str, Any], received_at: datetime) -> list[Event]:
+def _inbound(payload: dict[str, Any]) -> list[Event]:
     message = parse_message(payload)
     if message is None or message.contact.phone is None:
         return []
-    at = message.created_at or received_at
-    return [Inbound(message.contact.phone, at, message.channel_id, message.id, message.text)]
+    return [Inbound(message.contact.phone, message.created_at, message.channel_id, message.id, message.text)]
 
 
 def _interaction(payload: dict[str, Any]) -> list[Event]:

@@ -15,7 +15,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -26,6 +26,8 @@ import httpx
 import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
+from campaigns.untrusted import LONGEST_NAME, LONGEST_WAIT, clean, read_json
+from providers.http.redaction import Echoes
 from providers.http.transport import LEAVING, LONGEST_CONNECT, AioTransport, Leaving
 
 Request = httpx.Request
@@ -42,7 +44,6 @@ JSON_HEADERS: Final = {
     "User-Agent": "drumbeat",
 }
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "messagebird-request-id", "x-fb-trace-id")
-_LONGEST_WAIT: Final = 86_400.0
 _READS: Final = 3
 """How often a GET is asked while the provider says 429. It has no effect, so this repeats no message."""
 _PATIENCE: Final = 60.0
@@ -68,10 +69,7 @@ class Answer:
 
     def json(self) -> Any:
         """The parsed body, or None where it is not JSON."""
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            return None
+        return read_json(self.body)
 
     @property
     def retry_after(self) -> float | None:
@@ -82,7 +80,7 @@ class Answer:
         seconds = _seconds(value)
         if seconds is None:
             seconds = _seconds_until(value, self.headers.get("date"), self.at)
-        return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT)
+        return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT)
 
     @property
     def text(self) -> str:
@@ -131,7 +129,8 @@ class Http:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
-        self._secrets = dict(credentials())
+        self._echoes = Echoes()
+        self._hold(credentials())
         self._timeout = timeout
         self._transport = transport or AioTransport(min(LONGEST_CONNECT, timeout / 2))
         self._before_request = before_request
@@ -185,10 +184,14 @@ class Http:
         return _good(await self._admit(self.request(method, path, body=body)))
 
     def request(self, method: str, path: str, params: Params = (), body: object = None) -> Request:
-        """A JSON request below the account's base URL, without its secret."""
+        """A JSON request below the account's base URL, without its secret. Raises Unavailable where an id that the
+        provider gave fits no address."""
         content = None if body is None else orjson.dumps(body)
         url = self._base_url + path
-        return Request(method, url, params=list(params) or None, headers=JSON_HEADERS, content=content)
+        try:
+            return Request(method, url, params=list(params) or None, headers=JSON_HEADERS, content=content)
+        except httpx.InvalidURL as error:
+            raise Unavailable(f"No address can be made of what the provider names: {error}.") from error
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -199,32 +202,35 @@ class Http:
         return await self.exchange(request)
 
     def _answer(self, response: Response, body: bytes, latency_ms: int) -> Answer:
-        if response.status_code in (401, 403):
-            self._read_credentials_again()
         headers = response.headers
         at = datetime.now(UTC)
         self._dated = (headers.get("date", ""), at)
-        return Answer(
+        named = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        answer = Answer(
             status=response.status_code,
             headers=headers,
-            body=body if response.is_success else self._scrub(body.decode("utf-8", "replace")).encode(),
+            body=self._echoes.hide(body, in_success=response.is_success),
             latency_ms=latency_ms,
-            request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
+            request_id=None if named is None else clean(self._scrub(named), LONGEST_NAME),
             at=at,
         )
+        if response.status_code in (401, 403):
+            self._read_credentials_again()
+        return answer
 
     def _read_credentials_again(self) -> None:
-        try:
-            self._secrets = dict(self._credentials())
-        except DrumbeatError:
-            return  # the refusal itself is what the user must see; the old key goes on being refused
+        with suppress(
+            DrumbeatError
+        ):  # the refusal is what the user must see; the old key goes on being refused
+            self._hold(self._credentials())
+
+    def _hold(self, secrets: Headers) -> None:
+        self._secrets = dict(secrets)
+        self._echoes.know(value.rpartition(" ")[2] for value in self._secrets.values())
 
     def _scrub(self, text: str) -> str:
         """`text` without our secrets, should the other side have echoed them."""
-        for value in self._secrets.values():
-            for part in {value, value.rpartition(" ")[2]}:
-                text = text.replace(part, "[secret]") if part else text
-        return text
+        return self._echoes.hide(text.encode("utf-8", "replace")).decode()
 
 
 def _good(reply: Reply) -> Answer:

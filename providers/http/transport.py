@@ -31,7 +31,7 @@ LEAVING: Final = "leaving"
 """A request's extension: the context in which it is written, entered when its connection is there."""
 Leaving = Callable[[], AbstractAsyncContextManager[bool]]
 """May wait; says whether the first byte may leave, and is left when the last has."""
-_UNPACKED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_UNPACKED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 class NeverLeft(httpx.ConnectError):
@@ -128,7 +128,8 @@ class AioTransport(httpx.AsyncBaseTransport):
             allow_redirects=False,
         ) as answer:
             body = await _read_bounded(answer)
-        headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _UNPACKED]
+        # As bytes: a value may hold any, and no byte of a header makes a taken message a doubtful one.
+        headers = [(name, value) for name, value in answer.raw_headers if name.lower() not in _UNPACKED]
         return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
     def _open(self) -> aiohttp.ClientSession:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -23,12 +24,11 @@ from providers.kapso.settings import sender_id
 from providers.kapso.webhooks import report_of
 from providers.meta.answers import read_send
 from providers.meta.message_body import envelope, unsendable
+from providers.polling import one_by_one
 from providers.settings import SenderSettings
 from providers.values import WINDOW, moment, phone, table, tables, word
 
 FIELDS: Final = "kapso(direction,status,processing_status,statuses)"
-_AT_ONCE: Final = 20
-"""How many reports asked by id are handed on together."""
 
 
 class CurrentApi:
@@ -58,9 +58,8 @@ class CurrentApi:
     async def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime
     ) -> AsyncIterator[list[Report]]:
-        for start in range(0, len(ids), _AT_ONCE):
-            reports = [await self._report(http, sender, each) for each in ids[start : start + _AT_ONCE]]
-            yield [report for report in reports if report]
+        async for reports in one_by_one(ids, partial(self._report, http, sender)):
+            yield reports
 
     async def window(self, http: Http, sender: SenderSettings, number: str) -> datetime | None:
         """A day after `last_inbound_at` of the person's conversations with this sender."""
@@ -92,12 +91,9 @@ class CurrentApi:
         return f"Kapso knows the key; {senders[0].name} is {shown}."
 
     async def _report(self, http: Http, sender: SenderSettings, message_id: str) -> Report | None:
-        """None for a message that Kapso does not know, or whose status it does not tell."""
+        """None for a message whose status Kapso does not tell. Raises NotFound where it does not know it."""
         path = f"/{_number(sender)}/messages/{quote(message_id, safe='')}"
-        try:
-            message = table((await http.get(path, [("fields", FIELDS)])).json())
-        except NotFound:
-            return None
+        message = table((await http.get(path, [("fields", FIELDS)])).json())
         status = word(table(message.get("kapso")).get("status"))
         return report_of(message_id, status, message) if status else None
 

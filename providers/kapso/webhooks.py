@@ -13,15 +13,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
-
-import orjson
 
 from campaigns.states import JobState
 from providers.events import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
 from providers.meta.answers import error_code, error_text
 from providers.meta.pricing import billed, charge_of
-from providers.values import WINDOW, moment, phone, table, tables, word
+from providers.values import WINDOW, each_apart, moment, phone, table, tables, word
 
 STATUSES: Final = {
     "pending": JobState.ACCEPTED,
@@ -46,12 +45,9 @@ def is_signed(request: WebhookRequest, secret: str) -> bool:
 
 def events_in(request: WebhookRequest) -> list[Event]:
     """What the webhook tells, in its order."""
-    try:
-        body = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        return []
+    body = request.json()
     name = word(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
-    return [event for payload in _payloads(body) for event in _events(name, payload)]
+    return list(each_apart(_payloads(body), partial(_events, name)))
 
 
 def state_of(status: str) -> JobState | None:
@@ -113,7 +109,7 @@ def _inbound(message: dict[str, Any], person: str | None, number: str | None) ->
     """Nothing where the person is known by a user id only: whose window it is cannot be told."""
     person = person or phone(message.get("from"))
     at = moment(message.get("timestamp"), message.get("created_at"))
-    if person and at:
+    if person:
         yield Inbound(
             person,
             at,

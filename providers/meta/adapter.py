@@ -119,11 +119,7 @@ class Meta(AdapterDefaults):
         return query.get("hub.challenge")
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        try:
-            data = orjson.loads(request.body)
-        except orjson.JSONDecodeError:
-            return []
-        return events_in(data, request.received_at)
+        return events_in(request.json())
 
 
 def _number(sender: SenderSettings) -> str:

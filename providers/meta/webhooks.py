@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -18,7 +19,7 @@ from providers.events import Effect, Event, Inbound, Notice, Preference, Report
 from providers.meta.answers import error_code, error_text
 from providers.meta.codes import note_of
 from providers.meta.pricing import billed, charge_of
-from providers.values import moment, phone, table, tables, word
+from providers.values import each_apart, moment, phone, table, tables, word
 
 STATUSES: Final = {
     "accepted": JobState.ACCEPTED,
@@ -78,26 +79,26 @@ WORDS: Final = (
 LONGEST_NOTICE: Final = 500
 
 
-def events_in(data: Any, received_at: datetime) -> list[Event]:
+def events_in(data: Any) -> list[Event]:
     """Every update of a body, in its order."""
     return [
         event
         for entry in tables(table(data).get("entry"))
-        for change in tables(entry.get("changes"))
-        for event in _events(change, moment(entry.get("time")) or received_at)
+        for event in each_apart(tables(entry.get("changes")), partial(_events, at=moment(entry.get("time"))))
     ]
 
 
-def _events(change: dict[str, Any], at: datetime) -> Iterator[Event]:
+def _events(change: dict[str, Any], at: datetime | None) -> Iterator[Event]:
     field, value = change.get("field"), change.get("value")
     if not isinstance(field, str) or not isinstance(value, dict):
         return
     if field == "messages":
-        yield from _statuses(value)
-        yield from _inbound(value, at)
-        yield from _complaints(value, at)
+        number = _number(value)
+        yield from each_apart(tables(value.get("statuses")), _status)
+        yield from each_apart(tables(value.get("messages")), partial(_inbound, at=at, number=number))
+        yield from each_apart(tables(value.get("errors")), partial(_complaint, at=at, number=number))
     elif field == "user_preferences":
-        yield from _preferences(value, at)
+        yield from each_apart(tables(value.get("user_preferences")), partial(_preference, at=at))
     elif field in SUBJECTS:
         subject = SUBJECTS[field]
         language = word(value.get("message_template_language")) if field == _TEMPLATE else None
@@ -118,24 +119,23 @@ def _effect(field: str, value: dict[str, Any]) -> Effect | None:
     return EFFECTS.get((field, event))
 
 
-def _statuses(value: dict[str, Any]) -> Iterator[Report]:
-    for status in tables(value.get("statuses")):
-        message_id, said = word(status.get("id")), word(status.get("status"))
-        if message_id is None or said is None:
-            continue
-        code, reason = _failure(status)
-        pricing = table(status.get("pricing"))
-        yield Report(
-            message_id,
-            said,
-            STATUSES.get(said),
-            moment(status.get("timestamp")),
-            reason=reason,
-            cost=charge_of(pricing),
-            code=code,
-            reference=word(status.get("biz_opaque_callback_data")),
-            billed=billed(pricing, phone(status.get("recipient_id"))),
-        )
+def _status(status: dict[str, Any]) -> Iterator[Report]:
+    message_id, said = word(status.get("id")), word(status.get("status"))
+    if message_id is None or said is None:
+        return
+    code, reason = _failure(status)
+    pricing = table(status.get("pricing"))
+    yield Report(
+        message_id,
+        said,
+        STATUSES.get(said),
+        moment(status.get("timestamp")),
+        reason=reason,
+        cost=charge_of(pricing),
+        code=code,
+        reference=word(status.get("biz_opaque_callback_data")),
+        billed=billed(pricing, phone(status.get("recipient_id"))),
+    )
 
 
 def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -147,19 +147,14 @@ def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
     return None if code is None else str(code), error_text(errors[0]) or note_of(code) or None
 
 
-def _inbound(value: dict[str, Any], at: datetime) -> Iterator[Inbound]:
-    for message in tables(value.get("messages")):
-        person = phone(message.get("from"))
-        # Without a number (a person known by user id alone) there is no window of ours; a system message is Meta's.
-        if person is None or message.get("type") == "system":
-            continue
-        yield Inbound(
-            person,
-            moment(message.get("timestamp")) or at,
-            _number(value),
-            word(message.get("id")),
-            _words(message),
-        )
+def _inbound(message: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Inbound]:
+    person = phone(message.get("from"))
+    # Without a number (a person known by user id alone) there is no window of ours; a system message is Meta's.
+    if person is None or message.get("type") == "system":
+        return
+    yield Inbound(
+        person, moment(message.get("timestamp")) or at, number, word(message.get("id")), _words(message)
+    )
 
 
 def _number(value: dict[str, Any]) -> str | None:
@@ -178,25 +173,23 @@ def _words(message: dict[str, Any]) -> str | None:
     return None
 
 
-def _complaints(value: dict[str, Any], at: datetime) -> Iterator[Notice]:
+def _complaint(error: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Notice]:
     """What is wrong with the account or the app, without a message that it is about."""
-    for error in tables(value.get("errors")):
-        text = error_text(error) or note_of(error_code(error))
-        yield Notice("errors", _number(value) or "", f"{error_code(error)}: {text}", at)
+    text = error_text(error) or note_of(error_code(error))
+    yield Notice("errors", number or "", f"{error_code(error)}: {text}", at)
 
 
-def _preferences(value: dict[str, Any], at: datetime) -> Iterator[Preference]:
-    for preference in tables(value.get("user_preferences")):
-        person, said = phone(preference.get("wa_id")), preference.get("value")
-        if person is None or said not in ("stop", "resume"):
-            continue
-        yield Preference(
-            person,
-            "out" if said == "stop" else "in",
-            "marketing",
-            moment(preference.get("timestamp")) or at,
-            f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {said}",
-        )
+def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Preference]:
+    person, said = phone(preference.get("wa_id")), preference.get("value")
+    if person is None or said not in ("stop", "resume"):
+        return
+    yield Preference(
+        person,
+        "out" if said == "stop" else "in",
+        "marketing",
+        moment(preference.get("timestamp")) or at,
+        f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {said}",
+    )
 
 
 def _told(value: dict[str, Any], subject: str) -> str:

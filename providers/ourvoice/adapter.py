@@ -21,6 +21,7 @@ from campaigns.message.content import Content, MessageType
 from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
+from campaigns.untrusted import read_amount
 from providers.adapter import Absent, AdapterDefaults, Balance, Call, Doubt, Found, Lookup, Unseen
 from providers.capabilities import Capabilities
 from providers.events import Report
@@ -36,9 +37,9 @@ from providers.ourvoice.api import (
     digits,
     list_messages,
     messages_in,
-    parse_amount,
     show_message,
 )
+from providers.polling import one_by_one
 from providers.settings import AccountSettings, SenderSettings
 from providers.values import same_text
 
@@ -75,8 +76,6 @@ BATCH: Final = 100
 CLOCK_SLACK: Final = timedelta(minutes=2)
 """How far Our Voice's clock may be from ours when a list is asked for a stretch of time."""
 LOOK_BACK: Final = timedelta(minutes=15)
-_BY_ID: Final = 20
-"""How many reports asked by id are handed on together."""
 _SUBSCRIBER: Final = 8
 """How many digits at a number's end are taken as the subscriber's."""
 
@@ -161,7 +160,7 @@ class OurVoice(AdapterDefaults):
         data = body.get("data") if isinstance(body, dict) else None
         if not isinstance(data, dict):
             return None
-        amount = parse_amount(data.get("new_balance"))
+        amount = read_amount(data.get("new_balance"))
         if amount is None:
             return None
         left = data.get("remaining_messages")
@@ -174,7 +173,11 @@ class OurVoice(AdapterDefaults):
         missing = dict.fromkeys(ids)
         async for page in self._listed(http, sender, missing, since, until):
             yield page
-        async for portion in self._one_by_one(http, list(missing)):
+
+        async def ask(message_id: str) -> Report:
+            return self._report(await show_message(http, message_id))
+
+        async for portion in one_by_one(list(missing), ask):
             yield portion
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
@@ -263,19 +266,9 @@ class OurVoice(AdapterDefaults):
                 asked += 1
                 ours = [message for message in page if message.id in missing]
                 for message in ours:
-                    del missing[message.id]
+                    missing.pop(message.id, None)  # a page may show one twice
                 if ours:
                     yield [self._report(message) for message in ours]
-
-    async def _one_by_one(self, http: Http, ids: list[str]) -> AsyncIterator[list[Report]]:
-        for start in range(0, len(ids), _BY_ID):
-            reports = []
-            for message_id in ids[start : start + _BY_ID]:
-                try:
-                    reports.append(self._report(await show_message(http, message_id)))
-                except NotFound:
-                    continue
-            yield reports
 
     def _report(self, message: Message) -> Report:
         times = {

@@ -11,11 +11,12 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from campaigns.errors import Unavailable
+from campaigns.untrusted import read_amount
 from providers.adapter import Session
 from providers.http.client import Answer, Http
 from providers.values import moment, word_or_number
@@ -176,7 +177,7 @@ def parse_message(item: dict[str, Any]) -> Message:
         status=word_or_number(item.get("status")) or "",
         direction=word_or_number(item.get("direction")),
         reason=word_or_number(item.get("reason")),
-        cost=parse_amount(item.get("cost")),
+        cost=read_amount(item.get("cost")),
         sent_at=moment(item.get("sent_at")),
         delivered_at=moment(item.get("delivered_at")),
         read_at=moment(item.get("read_at")),
@@ -194,17 +195,6 @@ def parse_session(item: dict[str, Any]) -> Session:
         reason=word_or_number(item.get("reason")),
         last_seen_at=moment(item.get("last_seen_at")),
     )
-
-
-def parse_amount(value: Any) -> Decimal | None:
-    """A JSON number, or one written as a string, as it was written; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
 
 
 def digits(number: str) -> str:

@@ -11,13 +11,12 @@ import hmac
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
-
-import orjson
 
 from campaigns.states import JobState
 from providers.events import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
-from providers.values import moment, phone, table, word_or_number
+from providers.values import each_apart, moment, phone, table, tables, word_or_number
 
 STATUSES: Final = {
     "queued": JobState.ACCEPTED,
@@ -52,25 +51,23 @@ def is_signed(request: WebhookRequest, secret: str) -> bool:
 
 def events_in(request: WebhookRequest) -> list[Event]:
     """What a body tells, one event or a list of them."""
-    try:
-        body = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        return []
-    told = body if isinstance(body, list) else [body]
-    return [found for each in told if isinstance(each, dict) for found in _events(each, request.received_at)]
+    body = request.json()
+    told = tables(body if isinstance(body, list) else [body])
+    return list(each_apart(told, partial(_events, received_at=request.received_at)))
 
 
 def _events(event: dict[str, Any], received_at: datetime) -> Iterator[Event]:
     kind, payload = event.get("event_type"), table(event.get("payload"))
     if not isinstance(kind, str):
         return
-    at = moment(event.get("timestamp"), payload.get("timestamp")) or received_at
+    told_at = moment(event.get("timestamp"), payload.get("timestamp"))
+    at = told_at or received_at
     if kind.endswith("opt_out"):
-        yield from _opt_out(event, payload, at)
+        yield from _opt_out(event, payload, told_at)
     elif event.get("channel") not in OURS:
         return
     elif kind == "message.received":
-        yield from _inbound(event, payload, at)
+        yield from _inbound(event, payload, told_at)
     elif kind == "window.closing":
         person = _person(event, payload)
         if person is not None:
@@ -79,7 +76,7 @@ def _events(event: dict[str, Any], received_at: datetime) -> Iterator[Event]:
         yield from _report(kind.removeprefix("message."), payload, at)
 
 
-def _inbound(event: dict[str, Any], payload: dict[str, Any], at: datetime) -> Iterator[Event]:
+def _inbound(event: dict[str, Any], payload: dict[str, Any], at: datetime | None) -> Iterator[Event]:
     person, message = phone(event.get("from")), table(payload.get("inbound_message"))
     if person is None:
         return
@@ -92,7 +89,7 @@ def _inbound(event: dict[str, Any], payload: dict[str, Any], at: datetime) -> It
     )
 
 
-def _opt_out(event: dict[str, Any], payload: dict[str, Any], at: datetime) -> Iterator[Event]:
+def _opt_out(event: dict[str, Any], payload: dict[str, Any], at: datetime | None) -> Iterator[Event]:
     """A person leaves the agent, whatever the channel they said it on: it is one agent for all of them."""
     person = _person(event, payload)
     if person is None:

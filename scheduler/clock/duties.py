@@ -28,7 +28,7 @@ from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
 from storage.database.clock_steps import straighten
 from storage.database.engine import Engine, reading, writing
-from storage.receipts.inbox import is_outage
+from storage.database.health import is_outage
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import cancel_jobs, complete_runs, expire_jobs
 from storage.sending.lanes import due_lanes, read_lanes, sender_ails, sender_recovered

@@ -19,7 +19,7 @@ from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
 from scheduler.clock.refresh import Judge, no_judge, refresh
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
-from storage.receipts.inbox import is_outage
+from storage.database.health import is_outage
 from storage.runs.control import move_campaign, move_runs
 from storage.runs.local_times import LocalTimes, stored_times
 from storage.runs.occurrences import count_runs, record_missed, sending_ended_at, was_launched_at

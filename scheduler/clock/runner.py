@@ -34,7 +34,7 @@ from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.shift import wait_for_stop
 from storage.database.engine import Engine, reading, writing
-from storage.receipts.inbox import is_outage
+from storage.database.health import is_outage
 from storage.runs.runs import next_start
 from storage.sending.lanes import ensure_lanes
 

@@ -15,7 +15,7 @@ from campaigns.time.clock import Now, utc_now
 from campaigns.variants import Split, Tally, name_winner
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
-from storage.receipts.inbox import is_outage
+from storage.database.health import is_outage
 from storage.runs.retries import Occurrence, newest_occurrence
 from storage.runs.variants import (
     Experiment,

@@ -16,7 +16,7 @@ from providers.adapter import Absent, Call, Doubt, Found, Unseen
 from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import NO_RUN
 from storage.database.engine import Engine, reading, writing
-from storage.receipts.inbox import is_outage
+from storage.database.health import is_outage
 from storage.receipts.receipts import (
     DoubtRow,
     adopt_message,

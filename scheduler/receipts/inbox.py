@@ -18,21 +18,16 @@ import orjson
 
 from campaigns.errors import DrumbeatError
 from campaigns.time.clock import Now, utc_now
+from campaigns.untrusted import clean
 from providers.events import WebhookRequest
 from scheduler.receipts.provider_signals import heed_failures, heed_news
-from scheduler.receipts.webhook_events import Listener, Told, clean
+from scheduler.receipts.webhook_events import Listener, Told
 from scheduler.sending.lanes import Account
 from scheduler.sending.plans import prices_at
-from storage.database.engine import Connection, Engine, reading, writing
+from storage.database.engine import Connection, Engine, reading, undoable, writing
+from storage.database.health import is_outage, is_refusal
 from storage.receipts.inbound import keep_inbound
-from storage.receipts.inbox import (
-    StoredWebhook,
-    add_notices,
-    is_outage,
-    new_webhooks,
-    set_aside,
-    take_webhooks,
-)
+from storage.receipts.inbox import StoredWebhook, add_notices, new_webhooks, set_aside, take_webhooks
 from storage.receipts.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
 from storage.receipts.unmatched import matched_late
 from storage.sending.optouts import add_words
@@ -143,38 +138,88 @@ def _listen(listener: Listener, webhook: StoredWebhook) -> Heard:
             webhook.url, orjson.loads(webhook.headers), webhook.body, webhook.received_at
         )
         events = listener.account.adapter.parse_webhook(request)
-        return Heard(webhook, listener.told(events, webhook.received_at))
+        told = listener.told(events, webhook.received_at)
+        return Heard(webhook, told, _problem(request, told))
     except Exception as error:
         # Whatever it is, it concerns this webhook alone: the others must go on.
-        return _troubled(webhook, error)
+        _log_set_aside(webhook, error)
+        return Heard(webhook, Told(), clean(f"{type(error).__name__}: {error}", LONGEST_PROBLEM))
 
 
-def _troubled(webhook: StoredWebhook, error: Exception) -> Heard:
+def _problem(request: WebhookRequest, told: Told) -> str | None:
+    """What of the webhook could not be taken up, and why; None where there is nothing to say."""
+    if told.unread:
+        return clean("; ".join(told.unread), LONGEST_PROBLEM)
+    if told or not request.body.strip():
+        return None
+    held = request.json()
+    if held is None:
+        return "The body is not JSON."
+    names = ", ".join(held) if isinstance(held, dict) else type(held).__name__
+    return clean(f"Nothing in it was taken up; it holds: {names}.", LONGEST_PROBLEM) if held else None
+
+
+def _log_set_aside(webhook: StoredWebhook, error: Exception) -> None:
     logger.error(
-        "A webhook could not be read; it is set aside with its body.",
+        "A webhook could not be taken up whole; it is set aside with its body.",
         exc_info=error,
         extra={"action": "webhook_set_aside", "webhook": webhook.id, "account": webhook.account},
     )
-    return Heard(webhook, Told(), clean(f"{type(error).__name__}: {error}", LONGEST_PROBLEM))
 
 
 async def _take_up(
     engine: Engine, accounts: Mapping[str, Account], heard: Sequence[Heard], now: datetime
 ) -> None:
-    """Apply a batch; where the database refuses something in it, its halves, until only that one is set aside."""
+    """Apply a batch; where the database refuses something in it, its halves, until only that one is taken apart."""
     try:
         await _apply(engine, accounts, heard, now)
     except Exception as error:
-        if is_outage(error):
+        if not await is_refusal(engine, error):
             raise
         if len(heard) > 1:
             middle = len(heard) // 2
             await _take_up(engine, accounts, heard[:middle], now)
             await _take_up(engine, accounts, heard[middle:], now)
-        elif heard[0].problem is None:
-            await _apply(engine, accounts, [_troubled(heard[0].webhook, error)], now)
         else:
+            await _take_apart(engine, accounts, heard[0], now)
+
+
+async def _take_apart(engine: Engine, accounts: Mapping[str, Account], heard: Heard, now: datetime) -> None:
+    """Apply what one webhook tells, thing by thing: what the database refuses is named, everything else counts."""
+    webhook = heard.webhook
+    async with writing(engine) as connection:
+        if not await take_webhooks(connection, [webhook.id], now):
+            return
+        parts = heard.told.one_by_one()
+        refused = await _apply_parts(engine, connection, accounts[webhook.account], parts, now)
+        problem = "; ".join(filter(None, [heard.problem, *map(str, refused)]))
+        if problem:
+            await set_aside(connection, {webhook.id: clean(problem, LONGEST_PROBLEM)})
+    for error in refused:
+        _log_set_aside(webhook, error)
+
+
+async def _apply_parts(
+    engine: Engine, connection: Connection, account: Account, parts: Sequence[Told], now: datetime
+) -> list[Exception]:
+    """Apply them together, or by halves where the database refuses them; what it said of those refused alone."""
+    together = Told()
+    for part in parts:
+        together.add(part)
+    try:
+        async with undoable(connection):
+            unsettled: list[Reached] = []
+            await _apply_told(connection, account, together, now, unsettled)
+            await settle_reached(connection, unsettled, now)
+    except Exception as error:
+        if not await is_refusal(engine, error):
             raise
+        if len(parts) == 1:
+            return [error]
+        middle = len(parts) // 2
+        first = await _apply_parts(engine, connection, account, parts[:middle], now)
+        return first + await _apply_parts(engine, connection, account, parts[middle:], now)
+    return []
 
 
 async def _apply(

@@ -6,17 +6,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from campaigns.errors import DrumbeatError
 from campaigns.outcomes import retry_delay
+from providers.events import Report
 from providers.settings import AccountSettings
 from scheduler.receipts.provider_signals import heed_failures
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, reading, writing
-from storage.receipts.inbox import is_outage
+from storage.database.health import is_outage, is_refusal
 from storage.receipts.receipts import Awaited, due_receipts, plan_next_polls
 from storage.receipts.statuses import Reached, apply_reports, settle_reached
 
@@ -58,17 +59,36 @@ async def _ask(engine: Engine, lane: Lane, due: list[Awaited], stop: asyncio.Eve
     ids = [awaited.message_id for awaited in due]
     moved = 0
     async for reports in lane.adapter.poll(lane.http, lane.sender, ids, since, until):
-        async with writing(engine) as connection:
-            now = lane.now()
-            unsettled: list[Reached] = []
-            moved += await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
-            await heed_failures(connection, lane.account, reports, now)
-            await settle_reached(connection, unsettled, now)
+        moved += await _apply(engine, lane, reports)
         if stop is not None and stop.is_set():
             return moved
     async with writing(engine) as connection:
         await plan_next_polls(connection, due, lane.now())
     return moved
+
+
+async def _apply(engine: Engine, lane: Lane, reports: Sequence[Report]) -> int:
+    """Apply them together; where the database refuses them, by halves, until the one refused is alone."""
+    try:
+        async with writing(engine) as connection:
+            now = lane.now()
+            unsettled: list[Reached] = []
+            moved = await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
+            await heed_failures(connection, lane.account, reports, now)
+            await settle_reached(connection, unsettled, now)
+        return moved
+    except Exception as error:
+        if not await is_refusal(engine, error):
+            raise
+        if len(reports) > 1:
+            middle = len(reports) // 2
+            return await _apply(engine, lane, reports[:middle]) + await _apply(engine, lane, reports[middle:])
+        logger.error(
+            "A receipt could not be stored; the others are.",
+            exc_info=error,
+            extra={"action": "receipt_refused", "lane": lane.name},
+        )
+        return 0
 
 
 async def reconcile_quietly(engine: Engine, lane: Lane, stop: asyncio.Event) -> int:

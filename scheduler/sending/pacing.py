@@ -250,7 +250,9 @@ class Pacer:
         """Messages a second that it lets go at most, whichever runs they are of; infinite where nothing limits them."""
         paces = [bucket.per_second for bucket in self._shared]
         paces += [self.slots.per_second] if self.slots else []
-        own = [min([bucket.per_second for bucket in run.limits], default=math.inf) for run in self._runs.values()]
+        own = [
+            min([bucket.per_second for bucket in run.limits], default=math.inf) for run in self._runs.values()
+        ]
         return min([*paces, max(own, default=math.inf)])
 
     @property

@@ -27,8 +27,9 @@ from scheduler.sending.instrumentation import CallEnded
 from scheduler.sending.lanes import LEASE, UNANSWERED, Lane
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
-from scheduler.sending.slicing import Ended, PlannedCall, Slice, open_slice, store_ended
+from scheduler.sending.slicing import Ended, PlannedCall, Slice, open_slice, store_apart, store_ended
 from storage.database.engine import Connection, Engine, writing
+from storage.database.health import is_refusal
 from storage.receipts.notices import keep_balance
 from storage.receipts.receipts import mark_orphans
 from storage.sending.lanes import (
@@ -201,6 +202,15 @@ class Shift:
             raise
 
     async def _open(self) -> Slice:
+        try:
+            return await self._open_once()
+        except Exception as error:
+            if not await self._are_refused(error):
+                raise
+        await self._store_apart()
+        return await self._open_once()
+
+    async def _open_once(self) -> Slice:
         asked_at = time.monotonic()  # the lease runs from before the transaction, however long that took
         with self._handing_in() as ended:
             piece = await open_slice(self.engine, self.lane, self.epoch, self.plans, ended, idle=self.idle)
@@ -378,9 +388,24 @@ class Shift:
         await wait_for_stop(self.stop, until - time.monotonic())
 
     async def _store(self) -> None:
-        if self.ended:
+        if not self.ended:
+            return
+        try:
             with self._handing_in() as ended:
                 await store_ended(self.engine, self.lane, self.epoch, ended)
+        except Exception as error:
+            if not await self._are_refused(error):
+                raise
+            await self._store_apart()
+
+    async def _are_refused(self, error: Exception) -> bool:
+        """Whether the database may have refused one of the outcomes: the others are then stored without it."""
+        owned = bool(self.ended.outcomes) and not isinstance(error, LaneLost)
+        return owned and await is_refusal(self.engine, error)
+
+    async def _store_apart(self) -> None:
+        with self._handing_in() as ended:
+            await store_apart(self.engine, self.lane, self.epoch, ended)
 
     async def _hand_over(self) -> None:
         """Let the calls under way end, store what they came to, and release the lane."""

@@ -3,6 +3,7 @@ in that same transaction, put waits and skips aside, and commit the intents of t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,8 @@ from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
 from scheduler.sending.reservations import Sending, note_begun, reserve_sends, settle_outcomes
 from scheduler.sending.shared_rate import SharedRate
-from storage.database.engine import Connection, Engine, writing
+from storage.database.engine import Connection, Engine, undoable, writing
+from storage.database.health import is_refusal
 from storage.receipts.statuses import Reached, apply_unmatched, settle_locked
 from storage.runs.runs import RunRow, open_runs, pause_run
 from storage.runs.variants import running_experiment
@@ -44,6 +46,8 @@ from storage.sending.lanes import Pause, hold_lane, note_refusals, note_sends, p
 from storage.sending.optouts import Word, add_words
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.sending.tier_and_ramp import slide_count
+
+logger = logging.getLogger(__name__)
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 OF_PERSON: Final = (Rule.FREQUENCY_CAP, Rule.MIN_GAP)
@@ -148,12 +152,46 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
         await wake(connection, await _settle(connection, lane, (), ended, now), now)
 
 
+async def store_apart(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> None:
+    """As `store_ended`, where the database refuses that: each outcome counts for itself. One that is refused even
+    without the provider's words stays as it is, and is in doubt once the lane is taken again."""
+    async with writing(engine) as connection:
+        now = lane.now()
+        await _store(connection, lane, epoch, replace(ended, outcomes=[]), now)
+        await _settle(connection, lane, (), replace(ended, outcomes=[]), now)
+        for outcome in await _store_halves(engine, connection, lane, ended.outcomes, now):
+            if await _store_halves(engine, connection, lane, [outcome.without_words()], now):
+                logger.error(
+                    "How a call ended could not be stored: its message will be in doubt.",
+                    extra={"action": "outcome_refused", "lane": lane.name, "job": outcome.intent.job.id},
+                )
+
+
+async def _store_halves(
+    engine: Engine, connection: Connection, lane: Lane, outcomes: Sequence[Outcome], now: datetime
+) -> list[Outcome]:
+    """Store them together, or by halves where the database refuses them; those that are refused alone."""
+    if not outcomes:
+        return []
+    part = Ended(list(outcomes))
+    try:
+        async with undoable(connection):
+            await _store_outcomes(connection, lane, part, now)
+            await _settle(connection, lane, (), part, now)
+    except Exception as error:
+        if not await is_refusal(engine, error):
+            raise
+        if len(outcomes) == 1:
+            return [outcomes[0]]
+        middle = len(outcomes) // 2
+        first = await _store_halves(engine, connection, lane, outcomes[:middle], now)
+        return first + await _store_halves(engine, connection, lane, outcomes[middle:], now)
+    return []
+
+
 async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
     await hold_lane(connection, lane.name, epoch, now + LEASE)
-    await store_outcomes(connection, ended.outcomes, now, polls=lane.adapter.capabilities.polls)
-    await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
-    await withdraw_intents(connection, ended.withdrawn, now)
-    await note_begun(connection, ended.outcomes)
+    await _store_outcomes(connection, lane, ended, now)
     if ended.refusals is not None:
         await note_refusals(connection, lane.name, ended.refusals)
     if ended.lane_pause is not None:
@@ -161,6 +199,13 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
         await pause_lane(connection, lane.name, reason, until, stays=stays)
     for run_id, reason in ended.run_pauses.items():
         await pause_run(connection, run_id, reason, now)
+
+
+async def _store_outcomes(connection: Connection, lane: Lane, ended: Ended, now: datetime) -> None:
+    await store_outcomes(connection, ended.outcomes, now, polls=lane.adapter.capabilities.polls)
+    await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
+    await withdraw_intents(connection, ended.withdrawn, now)
+    await note_begun(connection, ended.outcomes)
 
 
 async def _settle(

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from campaigns.untrusted import clean_json
 from storage.database.engine import BlockingConnection, is_sqlite
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def given_rows(sqlite: bool, **columns: TypeEngine[Any]) -> FromClause:
 
 def as_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as the parameter `rows`."""
-    return orjson.dumps(rows).decode()
+    return _as_json(rows)
 
 
 def _opened(written: BindParameter[str], sqlite: bool, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
@@ -84,9 +85,30 @@ def is_among(sqlite: bool, asked: ColumnElement[Any], parameter: str) -> ColumnE
     return asked.in_(select(each.c.value))
 
 
+def among(
+    connection: AnyConnection,
+    asked: ColumnElement[Any],
+    values: Iterable[Any],
+    type_: TypeEngine[Any] | None = None,
+) -> ColumnElement[bool]:
+    """Whether the column is one of these values, which come as one, however many somebody else has made them: a
+    statement can take only so many. `type_`: theirs, where JSON has not the column's."""
+    given = table_of(connection, [{"value": value} for value in values], value=type_ or asked.type)
+    return asked.in_(select(given.c.value))
+
+
 def as_values(connection: AnyConnection, values: Iterable[Any]) -> Any:
     """Values as the parameter that `is_among` looks into."""
-    return orjson.dumps(list(values)).decode() if is_sqlite(connection) else list(values)
+    return _as_json(list(values)) if is_sqlite(connection) else list(values)
+
+
+def _as_json(value: Any) -> str:
+    """The value as JSON, without what no database takes: most has none of it, and is written as it is."""
+    try:
+        written = orjson.dumps(value)
+    except TypeError:
+        written = orjson.dumps(clean_json(value))
+    return (orjson.dumps(clean_json(value)) if b"\\u0000" in written else written).decode()
 
 
 async def fetch_rows(connection: AsyncConnection, wanted: Select[Any]) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy
 from aiosqlite import Connection as AioConnection
 from sqlalchemy import Executable, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from campaigns.errors import UsageError
@@ -27,6 +28,7 @@ BUSY_TIMEOUT_MS = 30_000
 IDLE_TRANSACTION: Final = 20.0
 """Seconds of silence after which PostgreSQL ends a session that has a transaction open: whoever is stopped or cut off
 in the midst of one keeps nobody waiting for what it has locked. Less than a lane's lease."""
+_URL_HINT: Final = "Use sqlite:///FILE or postgresql://USER@HOST/NAME."
 # What is stored is personal: an error's text, which is logged, must not repeat it.
 _SQLITE: Final[dict[str, Any]] = {
     "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
@@ -35,8 +37,13 @@ _SQLITE: Final[dict[str, Any]] = {
 
 
 def open_engine(url: str) -> AsyncEngine:
-    """An engine for `sqlite:///FILE` or `postgresql://…`; the async driver is chosen here."""
-    parsed = make_url(url)
+    """An engine for `sqlite:///FILE` or `postgresql://…`; the async driver is chosen here. Raises UsageError."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:  # neither is repeated: an address may hold a password
+        raise UsageError(
+            "database.url is no address of a database; a port is a number.", hint=_URL_HINT
+        ) from error
     match parsed.get_backend_name():
         case "sqlite":
             return _open_sqlite(
@@ -47,7 +54,7 @@ def open_engine(url: str) -> AsyncEngine:
         case other:
             raise UsageError(
                 f"database.url names {other!r}, which Drumbeat does not store in.",
-                hint="Use sqlite:///FILE or postgresql://USER@HOST/NAME.",
+                hint=_URL_HINT,
             )
 
 
@@ -150,6 +157,13 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes; commits at the end, rolls back on an error."""
     async with engine.begin() as connection:
         yield connection
+
+
+@asynccontextmanager
+async def undoable(connection: AsyncConnection) -> AsyncIterator[None]:
+    """A part of a transaction that an error undoes by itself: what came before it stays."""
+    async with connection.begin_nested():
+        yield
 
 
 @asynccontextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from campaigns.errors import Unavailable
@@ -15,6 +17,9 @@ from storage.database.engine import reading
 
 _A_READ: Final = {"sqlite": "SELECT count(*) FROM sqlite_master", "postgresql": "SELECT 1"}
 """SELECT 1 succeeds on a SQLite file that is no database at all."""
+
+_LIMIT_EXCEEDED: Final = "54"
+"""PostgreSQL's class of errors for a value that is too large."""
 
 
 @contextmanager
@@ -27,6 +32,39 @@ def plainly() -> Iterator[None]:
             f"The database cannot be used: {_first_line(error)}.",
             hint="See whether another program holds it, and whether its folder can be written to.",
         ) from error
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database is gone, full or busy, so that trying again later helps; not that it refused a value."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return not str(getattr(error.orig, "sqlstate", "")).startswith(_LIMIT_EXCEEDED)
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, OSError | PoolTimeout)
+
+
+async def is_refusal(engine: AsyncEngine, error: Exception) -> bool:
+    """Whether the database refused what it was given, so that trying again with the same never helps.
+
+    The driver calls much an operational error that is none, such as a statement with too many values: it is an outage
+    only where the database does not answer otherwise either.
+    """
+    if not is_outage(error):
+        return True
+    if not isinstance(error, OperationalError) or error.connection_invalidated or _passes(error.orig):
+        return False
+    try:
+        await ping(engine)
+    except Unavailable:
+        return False
+    return True
+
+
+def _passes(error: object) -> bool:
+    """Whether the database itself says that it is busy, full or going down; of its SQLSTATEs and its result codes only
+    one each is about the statement."""
+    sqlstate, result = getattr(error, "sqlstate", None), getattr(error, "sqlite_errorcode", None)
+    return sqlstate is not None or result not in (None, sqlite3.SQLITE_ERROR)
 
 
 async def ping(engine: AsyncEngine) -> None:

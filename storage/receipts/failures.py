@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
+from storage.database.bulk import among
 from storage.tables import jobs
 
 
@@ -26,7 +27,7 @@ async def newly_failed(
 ) -> list[LateFailure]:
     """Which of the messages have been marked as failed at `now`, in this transaction."""
     found = select(jobs.c.provider_message_id, jobs.c.run_id, jobs.c.lane, jobs.c.phone).where(
-        jobs.c.provider_message_id.in_(message_ids),
+        among(connection, jobs.c.provider_message_id, message_ids),
         jobs.c.provider_message_id.is_not(None),
         jobs.c.state == JobState.FAILED.value,
         jobs.c.updated_at == now,

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     bindparam,
     func,
     insert,
@@ -16,17 +16,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.database.bulk import table_of
+from storage.database.bulk import among, table_of
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
-from storage.tables import Id, notices, webhook_refusals, webhooks
-
-_LIMIT_EXCEEDED: Final = "54"
-"""PostgreSQL's class of errors for a value that is too large."""
+from storage.tables import Id, notices, to_millis, webhook_refusals, webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +175,13 @@ async def set_aside(connection: AsyncConnection, problems: Mapping[int, str]) ->
         )
 
 
-def is_outage(error: Exception) -> bool:
-    """Whether the database is gone, full or busy, so that trying again later helps; not that it refused a value."""
-    if isinstance(error, OperationalError | InterfaceError):
-        return not str(getattr(error.orig, "sqlstate", "")).startswith(_LIMIT_EXCEEDED)
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    return isinstance(error, OSError | PoolTimeout)
-
-
 async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> list[News]:
     """Keep notices of the account; one that is kept already, word for word, is not kept twice. Those that are new."""
     if not news:
         return []
     kept = select(notices.c.kind, notices.c.subject, notices.c.text, notices.c.at).where(
-        notices.c.account == account, notices.c.at.in_({item.at for item in news})
+        notices.c.account == account,
+        among(connection, notices.c.at, {to_millis(item.at) for item in news}, BigInteger()),
     )
     known = {News(*row) for row in await connection.execute(kept)}
     fresh = [item for item in dict.fromkeys(news) if item not in known]

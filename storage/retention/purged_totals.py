@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, null
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
+from storage.database.bulk import among
 from storage.tables import campaigns, purged_jobs, purged_rejects, runs
 
 
@@ -95,7 +96,7 @@ async def purged_tokens(connection: AsyncConnection, tokens: Sequence[str]) -> s
     """Which of these tokens are of runs whose jobs are purged."""
     if not tokens:
         return set()
-    gone = select(runs.c.token).where(runs.c.token.in_(tokens), runs.c.purged_at.is_not(None))
+    gone = select(runs.c.token).where(among(connection, runs.c.token, tokens), runs.c.purged_at.is_not(None))
     return set(await connection.scalars(gone))
 
 

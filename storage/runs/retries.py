@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Select,
+    Text,
     and_,
     case,
     func,
@@ -28,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
+from storage.database.bulk import table_of
 from storage.sending.history import in_order, move
 from storage.tables import jobs, runs, to_millis
 
@@ -113,15 +115,22 @@ async def add_retries(
     """Give everybody of the groups a job in the child run, due once `after` has passed since the failure; how many."""
     if not groups:
         return 0
-    query = _retries(occurrence, child_id, groups, now, after, held_by, given_up)
+    query = _retries(occurrence, child_id, _keys(connection, groups), now, after, held_by, given_up)
     made = await connection.execute(query, execution_options={"preserve_rowcount": True})
     return made.rowcount
+
+
+def _keys(connection: AsyncConnection, groups: Sequence[EndedGroup]) -> Select[Any]:
+    """As a table: a provider has as many codes as it likes."""
+    columns = ("state", "reason", "code")
+    named = [dict(zip(columns, group.key, strict=True)) for group in groups]
+    return select(*table_of(connection, named, **dict.fromkeys(columns, Text())).c)
 
 
 def _retries(
     occurrence: Occurrence,
     child_id: int,
-    groups: Sequence[EndedGroup],
+    keys: Select[Any],
     now: datetime,
     after: timedelta,
     held_by: str | None,
@@ -146,7 +155,7 @@ def _retries(
         select(*chosen.values())
         .where(
             jobs.c.run_id.in_(occurrence.run_ids),
-            key.in_([group.key for group in groups]),
+            key.in_(keys),
             _is_open(occurrence, given_up),
         )
         .order_by(jobs.c.id)

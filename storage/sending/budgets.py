@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import Money
-from storage.database.bulk import as_rows, by_dialect, given_rows
+from storage.database.bulk import among, as_rows, by_dialect, given_rows
 from storage.database.engine import is_sqlite
 from storage.tables import Id, budgets, jobs, reservations, runs
 from storage.tables import learnt_prices as learnt
@@ -118,7 +118,8 @@ async def settle(
 async def reserve_again(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
     """Set aside again what was freed when these messages failed: they have arrived after all. It may be more than a
     budget has left, and is owed none the less. The caller holds the budgets' locks."""
-    freed = (reservations.c.job_id.in_(job_ids), reservations.c.void, reservations.c.spent_micros.is_(None))
+    named = among(connection, reservations.c.job_id, job_ids)
+    freed = (named, reservations.c.void, reservations.c.spent_micros.is_(None))
     back = await connection.execute(
         update(reservations).where(*freed).values(void=False).returning(*reservations.c)
     )

@@ -29,7 +29,7 @@ from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.types import TypeEngine
 
 from campaigns.states import JobState
-from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
+from storage.database.bulk import among, as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
 from storage.tables import Id, jobs, to_millis, touches
 
@@ -194,5 +194,6 @@ async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, v
     Whose messages they are."""
     if not job_ids:
         return set()
-    changed = update(touches).where(touches.c.job_id.in_(job_ids)).values(void=void)
+    named = among(connection, touches.c.job_id, job_ids)
+    changed = update(touches).where(named).values(void=void)
     return set(await connection.scalars(changed.returning(touches.c.phone)))

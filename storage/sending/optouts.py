@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import FromClause
 
 from campaigns.phones.stop_words import Action, Scope, comes_after
-from storage.database.bulk import as_values, by_dialect, fetch_rows, is_among, table_of
+from storage.database.bulk import among, as_values, by_dialect, fetch_rows, is_among, table_of
 from storage.erased import ERASED, hashes_of
 from storage.tables import from_millis, optouts, to_millis
 
@@ -58,6 +58,9 @@ class Word:
     scope: Scope
     at: datetime
     evidence: str
+    dated: bool = True
+    """Whether `at` is the moment at which it was said, and not that at which it arrived: the latter is new each time
+    that a webhook is sent again."""
 
 
 class Fate(Enum):
@@ -148,13 +151,16 @@ def _fate(word: NewWord, last: _Last | None) -> Fate:
 
 async def add_words(connection: AsyncConnection, source: str, words: Sequence[Word]) -> int:
     """Append opt-outs and opt-ins; how many were news. One that is older than what is known of the person and scope,
-    as a repeated webhook's is, adds nothing; of two at the same moment the opt-out holds."""
+    as a repeated webhook's is, adds nothing; of two at the same moment the opt-out holds. An opt-in that does not say
+    when it was given ends no opt-out: it may be an old one that is sent again."""
     if not words:
         return 0
     known = await _last_words(connection, {word.phone for word in words})
     rows = []
     for word in words:
         last = known.get((word.phone, word.scope))
+        if last is not None and not (word.dated or word.action == "out") and last[1] == "out":
+            continue
         if last is not None and not comes_after(word.at, word.action, *last):
             continue
         known[word.phone, word.scope] = (word.at, word.action)
@@ -167,7 +173,7 @@ async def add_words(connection: AsyncConnection, source: str, words: Sequence[Wo
 
 async def _last_words(connection: AsyncConnection, phones: Collection[str]) -> dict[tuple[str, str], _Last]:
     said = select(optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action).where(
-        optouts.c.phone.in_(phones)
+        among(connection, optouts.c.phone, phones)
     )
     rows = await connection.execute(said.order_by(*_by_time(optouts)))
     return {(phone, scope): (at, action) for phone, scope, at, action in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -65,6 +65,14 @@ class Outcome:
     http_status: int | None
     request_id: str | None
     latency_ms: int | None
+
+    def without_words(self) -> Outcome:
+        """What came of the job and nothing that the provider wrote beside it: for a database that refuses that."""
+        if isinstance(self.result, Accepted):
+            return replace(self, result=replace(self.result, cost=None), request_id=None)
+        kind = self.result.kind.value
+        plain = replace(self.result, code=kind, text="The database refused the provider's own words.")
+        return replace(self, result=plain, ack=replace(self.ack, code=kind), request_id=None)
 
 
 @by_dialect

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 from campaigns.errors import UsageError
 from campaigns.message.content import MessageType
 from providers.ourvoice.adapter import OurVoiceAccount
-from providers.registry import adapter_class, providers_that_send
+from providers.registry import ADAPTERS, adapter_class, providers_that_send
 from providers.settings import Secret
+from scheduler.sending.lanes import open_account
+from tests.providers.contract import table_of
 
 KEYS = {"adapter": "ourvoice", "api_key": "env:KEY"}
 SHOP = {"name": "shop", "session_id": "a3f1b2c4-1234-4abc-9def-000011112222"}
@@ -63,7 +65,10 @@ def test_a_secret_is_read_from_its_place(monkeypatch, tmp_path):
     assert Secret(f"file:{tmp_path / 'key'}").reveal() == "from-file"
 
 
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe", "clé".encode(), b"two\nlines"])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b" \n", b"\xff\xfe", "clé".encode(), b"two\nlines", "cl\u00e9".encode("latin-1"), b"a\0b"],
+)
 def test_a_secret_that_is_none_says_where_it_was_looked_for(content, tmp_path):
     place = tmp_path / "key"
     if content is not None:
@@ -71,6 +76,20 @@ def test_a_secret_that_is_none_says_where_it_was_looked_for(content, tmp_path):
     with pytest.raises(UsageError, match="key") as caught:
         Secret(f"file:{place}").reveal()
     assert caught.value.hint
+    assert ("a character that no key has" in str(caught.value)) == bool((content or b"").strip())
+
+
+@pytest.mark.parametrize("value", ["cl\u00e9-secrete", "\u201csk-live\u201d", "sk\udcfflive"])
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_secret_of_other_characters_is_named_when_its_account_is_opened(monkeypatch, name, value):
+    monkeypatch.setenv("SHOP_KEY", value)
+    settings = table_of(name).settings().model_copy(update={"api_key": Secret("env:SHOP_KEY")})
+    with pytest.raises(
+        UsageError, match="The secret env:SHOP_KEY holds a character that no key has"
+    ) as caught:
+        open_account("shop", settings)
+    assert value not in str(caught.value)
+    assert "codec" not in str(caught.value)
 
 
 def test_an_unknown_adapter_names_the_known_ones():

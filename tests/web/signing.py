@@ -67,7 +67,7 @@ class Signing(AdapterDefaults):
         return query.get("challenge") if query.get("token") == "agreed" else None
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        return events_of(orjson.loads(request.body))
+        return events_of(request.json())
 
 
 def events_of(said: Sequence[Mapping[str, Any]]) -> list[Event]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
 
 from app.wiring.settings import Settings, find_config, load_settings
-from campaigns.errors import NotFound, SpecError
+from campaigns.errors import NotFound, SpecError, UsageError
 from campaigns.time.pace import Rate
+from storage.database.engine import open_engine
 
 ACCOUNT = """
 [providers.ourvoice]
@@ -92,7 +94,7 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         ('[database]\nurl = "mysql://x"\n', "line 2: database.url: a database is written as"),
         ("[database]\nurl = 3\n", "line 2: database.url: input should be a valid string"),
         ('[providers.ourvoice]\napi_key = "env:K"\n', "line 1: providers.ourvoice.adapter is missing"),
-        ('[providers.x]\nadapter = "ourvoise"\n', "line 2: there is no adapter 'ourvoise'."),
+        ('[providers.x]\nadapter = "ourvoise"\n', "line 2: providers.x.adapter names no adapter."),
         ('[providers.x]\nadapter = "ourvoice"\n', "line 1: providers.x.api_key is missing."),
         (
             ACCOUNT.replace("session_id", "sesion_id"),
@@ -105,7 +107,7 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
             ACCOUNT + '[[providers.ourvoice.senders]]\nname = "shop"\nsession_id = "b"\n',
             "two senders have the same name: shop",
         ),
-        ("providers = 3\n", "line 1: providers: input should be a valid dictionary"),
+        ("providers = 3\n", "line 1: providers is a table, not a number: write its keys below [providers]."),
         ("[database\n", "is not valid TOML"),
     ],
 )
@@ -114,6 +116,63 @@ def test_a_mistake_is_named_with_line_and_key(file: Path, text: str, says: str) 
         written(file, text)
     assert says in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+SHOP = '[providers.shop]\nadapter = "meta"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            'providers = "s3cret"',
+            "line 1: providers is a table, not a text: write its keys below [providers].",
+        ),
+        ('[providers]\nshop = "s3cret"', "line 2: providers.shop is a table, not a text"),
+        ('[providers]\nshop = ["s3cret"]', "line 2: providers.shop is a table, not a list"),
+        ('[providers.shop]\nadapter = "s3cret"', "line 2: providers.shop.adapter names no adapter."),
+        (SHOP + 'api_key = { key = "s3cret" }', "line 3: providers.shop.api_key: a secret is written as"),
+        (SHOP + 'senders = "s3cret"', "not a text: write each below [[providers.shop.senders]]."),
+        (SHOP + 'senders = ["s3cret"]', "not a text: write its keys below [[providers.shop.senders]]."),
+        (
+            SHOP + '[[providers.shop.senders]]\nname = "s3cret!"',
+            "line 4: providers.shop.senders[0].name: string",
+        ),
+        ('database = "postgresql://me:s3cret@host/name"', "line 1: database is a table, not a text"),
+        (
+            '[database]\nurl = ["postgresql://me:s3cret@host/n"]',
+            "input should be a valid string, not a list.",
+        ),
+        ('caps = "s3cret"', "line 1: caps is a list of tables, not a text: write each below [[caps]]."),
+        ('[[caps]]\nmax = "s3cret"\nper = "1d"', "line 2: caps[0].max: input should be a valid integer"),
+        ('server = "s3cret"', "line 1: server is a table, not a text"),
+        ("[providers.shop]\napi_key = s3cret", "is not valid TOML"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, text: str, says: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        written(file, text + "\n")
+    assert says in str(caught.value)
+    assert "s3cret" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["PROVIDERS", "DATABASE", "CAPS", "PROVIDERS__SHOP"])
+def test_a_secret_in_a_wrong_variable_is_not_repeated(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"DRUMBEAT_{name}", "s3cret")
+    with pytest.raises(SpecError, match=f"DRUMBEAT_{name}") as caught:
+        written(file, "")
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:s3cret@host:notaport/name", "postgresql://me:s3cret@host:5432x/name"]
+)
+def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
+    with pytest.raises(UsageError, match=r"database\.url is no address of a database") as caught:
+        open_engine(url)
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 
 def test_an_unknown_account_names_the_nearest(file: Path) -> None:

@@ -16,7 +16,6 @@ from tests.providers.contract import SECRET, Hears
 WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
 AT = datetime(2026, 11, 20, 11, 59, tzinfo=UTC)
 STAMP = str(int(AT.timestamp()))
-RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def signed(body: bytes) -> dict[str, str]:
@@ -175,7 +174,7 @@ HEARS = [
                 "message_template_status_update",
                 "spring_sale",
                 "event: PAUSED, message_template_language: en_US",
-                RECEIVED,
+                None,
                 Effect.TEMPLATE_STOPPED,
                 "en_US",
             )
@@ -261,7 +260,7 @@ HEARS = [
             "metadata": METADATA,
             "errors": [{"code": 130429, "title": "Rate limit hit", "message": "Rate limit hit"}],
         },
-        [Notice("errors", "106540352242922", "130429: Rate limit hit", RECEIVED)],
+        [Notice("errors", "106540352242922", "130429: Rate limit hit")],
     ),
     hears(
         "the messaging limit has changed",

@@ -343,3 +343,20 @@ async def test_an_echo_does_not_put_the_secret_into_an_error():
 async def the_server_has_seen_all(server: RawServer) -> None:
     """Every connection's story has ended: a second one would have been counted by now."""
     await asyncio.wait_for(asyncio.gather(*server.tasks, return_exceptions=True), 5)
+
+
+@pytest.mark.parametrize("value", [b"Z\xfcrich", "Zürich".encode(), b"\xff\xfe", b"\xf0\x9f\x98"])
+@pytest.mark.parametrize(
+    "name", [b"X-Served-By", b"X-Request-Id", b"Retry-After", b"Date", b"Server", b"Content-Type"]
+)
+async def test_no_byte_of_a_header_puts_an_answer_in_doubt(name, value):
+    async def served_from_zurich(connection: Connection) -> None:
+        await connection.read_request()
+        head = b"HTTP/1.1 201 Created\r\n" + name + b": " + value + b"\r\nContent-Length: 13\r\n\r\n"
+        await connection.write(head + b'{"id": "m-1"}')
+
+    async with raw_server(served_from_zurich) as server, client(server.url()) as http:
+        reply = await post(http)
+    assert isinstance(reply, Answer)
+    assert (reply.status, reply.json(), reply.retry_after) == (201, {"id": "m-1"}, None)
+    assert (reply.request_id is None) == (name != b"X-Request-Id")

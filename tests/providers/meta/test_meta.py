@@ -128,7 +128,7 @@ def test_a_notice_is_no_longer_than_it_need_be(table: Table) -> None:
     value = {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "A" * 5000}}
     [notice] = heard(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
     assert isinstance(notice, Notice)
-    assert (notice.at, len(notice.text)) == (NOON, 500)
+    assert (notice.at, len(notice.text)) == (None, 500)
 
 
 def effect_of(table: Table, field: str, value: dict[str, Any]) -> Any:

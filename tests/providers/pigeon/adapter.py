@@ -106,10 +106,7 @@ class Pigeon(AdapterDefaults):
         return hmac.compare_digest(wanted.encode(), request.headers.get("x-pigeon-signature", "").encode())
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        try:
-            told = table(orjson.loads(request.body))
-        except orjson.JSONDecodeError:
-            return []
+        told = table(request.json())
         return [_report(told)] if word(told.get("letter")) else []
 
 

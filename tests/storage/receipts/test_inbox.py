@@ -12,12 +12,12 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Operationa
 
 from storage.database.compression import pack, unpack
 from storage.database.engine import Engine, open_blocking, open_engine, reading, writing
+from storage.database.health import is_outage
 from storage.receipts.inbox import (
     Arrival,
     News,
     add_notices,
     count_refusals,
-    is_outage,
     keep_webhooks,
     new_webhooks,
     set_aside,

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from campaigns.untrusted import read_json
 from providers.registry import ADAPTERS, adapter_class
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine
@@ -144,7 +145,17 @@ async def test_whatever_is_signed_is_stored_and_read_or_set_aside(
     assert len(rows) == before + 1
     assert rows[-1].body == body
     assert rows[-1].processed_at is not None
-    assert (rows[-1].problem, caplog.text) == (None, "")
+    assert caplog.text == ""
+    assert rows[-1].problem in (None, *_unreadable(body))
+
+
+def _unreadable(body: bytes) -> tuple[str, ...]:
+    """What is said of a body of which nothing could be made; nothing else may go wrong with one."""
+    held = read_json(body)
+    if held is None:
+        return ("The body is not JSON.",)
+    names = ", ".join(held) if isinstance(held, dict) else type(held).__name__
+    return (f"Nothing in it was taken up; it holds: {names}."[:500].replace("\0", ""),)
 
 
 def _spoiled(draw: Any, body: bytes) -> bytes:
@@ -193,5 +204,6 @@ async def test_every_documented_webhook_gets_in_and_is_read(
         ) as hooks:
             assert (await hooks.post(example.body, own_name, example.headers)).status_code == 200, example.why
             assert await hooks.process() == 1
-            assert (await hooks.stored())[-1].problem is None, example.why
+            problem = (await hooks.stored())[-1].problem
+            assert (problem is None) == bool(example.events), (example.why, problem)
     await accounts[name].http.aclose()

@@ -29,6 +29,10 @@ from tests.support.states import settle
 from tests.web.conftest import Hooks
 from tests.web.signing import body_of, events_of
 
+GONE = OperationalError(
+    "UPDATE", {}, Exception("the server closed the connection"), connection_invalidated=True
+)
+
 
 def status(number: int, word: str, seconds: float = 5, **said: Any) -> dict[str, Any]:
     return {"id": f"m{number}", "status": word, "at": seconds, **said}
@@ -381,7 +385,7 @@ async def test_an_outage_between_batches_loses_and_repeats_nothing(hooks: Hooks)
     async def gone(*given: Any, **known: Any) -> int:
         done.append(1)
         if len(done) == 2:
-            raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+            raise GONE
         return await apply_webhook_reports(*given, **known)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -400,7 +404,7 @@ async def test_an_outage_sets_nothing_aside(hooks: Hooks, monkeypatch: pytest.Mo
     await hooks.tell(status(1, "read"))
 
     async def gone(*_: Any, **__: Any) -> None:
-        raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+        raise GONE
 
     with monkeypatch.context() as patch:
         patch.setattr("scheduler.receipts.inbox.apply_webhook_reports", gone)

@@ -1,0 +1,28 @@
+"""A request whose end can be read in two ways is refused, and its connection closed: whoever stands before us may have
+seen another end, and then part of its body would be taken for somebody's next request (request smuggling, RFC 9112)."""
+
+from __future__ import annotations
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class OneFraming:
+    """The app for every request but those with a Content-Length and a Transfer-Encoding."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = _refuse if scope["type"] == "http" and _is_ambiguous(scope) else self._app
+        await app(scope, receive, send)
+
+
+def _is_ambiguous(scope: Scope) -> bool:
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names and b"transfer-encoding" in names
+
+
+_refuse = PlainTextResponse(
+    "Content-Length and Transfer-Encoding exclude each other.", 400, {"Connection": "close"}
+)
