@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from campaigns.errors import UsageError
 from campaigns.spec.rules_spec import LEAST_AGE, LONGEST_CAP
-from storage.daily import is_due, note_done
 from storage.database.engine import Connection, Engine, reading, writing
+from storage.retention.daily import is_due, note_done
 from storage.retention.purge import (
     OldRun,
     count_jobs,
@@ -48,7 +48,7 @@ KINDS: Final = {
     "webhooks": ("webhooks",),
     "evidence": ("evidence",),
 }
-"""What has an age of its own: kind -> its names in `OLD`. With messages go jobs, recipients and rejects."""
+"""What has an age of its own: kind -> the names in `OLD` that go with it. Messages are jobs and their lists, too."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from terminal.commands.options import (
 
 if TYPE_CHECKING:
     from app.actions.contacts import ImportReport, Person
-    from app.persons_data import Erased
+    from app.actions.personal_data import Erased
     from campaigns.intake.model import IntakeOptions
     from campaigns.phones.stop_words import Action, Scope, StopWord
     from storage.sending.optouts import LogEntry
@@ -282,7 +282,7 @@ def export(context: Context, phone: str, default_country: str | None) -> None:
 
 
 async def _export(context: Context, phone: str) -> dict[str, Any]:
-    from app.persons_data import export_person
+    from app.actions.personal_data import export_person
     from campaigns.time.clock import utc_now
 
     async with context.database() as engine:
@@ -315,7 +315,7 @@ def erase(context: Context, phone: str, default_country: str | None, yes: bool, 
 
 
 async def _erase(context: Context, phone: str, yes: bool, as_json: bool) -> Erased:
-    from app.persons_data import erase_person, facts_of, what_is_held
+    from app.actions.personal_data import erase_person, facts_of, what_is_held
     from campaigns.time.clock import utc_now
     from terminal.output import print_facts
 

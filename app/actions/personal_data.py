@@ -12,7 +12,7 @@ import orjson
 from campaigns.errors import InvalidInput
 from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
-from storage.erasing import Traces, erase, find_traces, rows_of
+from storage.retention.erasing import Traces, erase, find_traces, rows_of
 
 ELSEWHERE: Final = (
     "backups of the database, until they are replaced: erase again after restoring one",

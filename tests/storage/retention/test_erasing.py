@@ -8,16 +8,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import LargeBinary, insert, select, update
 
-from app.persons_data import erase_person, export_person
+from app.actions.personal_data import erase_person, export_person
 from campaigns.errors import InvalidInput
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
 from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
-from storage.erased import ERASED
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.inbox import Arrival, keep_webhooks, take_webhooks
+from storage.retention.erased import ERASED
 from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes, stream_opted_out
 from storage.sending.windows import open_window
 from storage.tables import (
