@@ -393,7 +393,7 @@ pseudonym_keys = Table(
     Column("name", Text, primary_key=True, comment="what is hashed with it"),
     Column("key", LargeBinary, nullable=False),
 )
-"""Made with the database: who was erased is known again by a hash with it. See `storage.retention.erased`."""
+"""Made with the database: who was erased is known again by a hash with it. See `storage.sending.erased`."""
 
 daily_duties = Table(
     "daily_duties",

@@ -1,7 +1,7 @@
 """One person's data: found wherever it is stored, given out whole, and erased.
 
 What the reports count stays: its rows get a name that nobody can lead back to the number, and lose what was written,
-said and told in them. The number itself is known again only by a keyed hash, see `storage.retention.erased`.
+said and told in them. The number itself is known again only by a keyed hash, see `storage.sending.erased`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.compression import unpack
 from storage.database.engine import is_sqlite
-from storage.retention.erased import ERASED, ensure_key, hash_of, new_name
+from storage.sending.erased import ERASED, ensure_key, hash_of, new_name
 from storage.sending.history import move
 from storage.sending.intents import IS_PENDING
 from storage.tables import (

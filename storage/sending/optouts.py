@@ -16,7 +16,7 @@ from sqlalchemy.sql import FromClause
 
 from campaigns.phones.stop_words import Action, Scope, comes_after
 from storage.database.bulk import among, as_values, by_dialect, fetch_rows, is_among, table_of
-from storage.retention.erased import ERASED, hashes_of
+from storage.sending.erased import ERASED, hashes_of
 from storage.tables import from_millis, optouts, to_millis
 
 PAGE: Final = 1_000

@@ -17,7 +17,7 @@ from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.inbox import Arrival, keep_webhooks, take_webhooks
-from storage.retention.erased import ERASED
+from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes, stream_opted_out
 from storage.sending.windows import open_window
 from storage.tables import (
