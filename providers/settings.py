@@ -21,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.errors import UsageError
+from campaigns.errors import InvalidInput, NotFound, UsageError
+from campaigns.intake.source import read_whole
 from campaigns.money.costs import Money
 from campaigns.money.prices import CARD_NAME
 from campaigns.phones.phone import calling_code, is_country
@@ -46,14 +47,20 @@ class Secret:
             )
         return value
 
+    @property
+    def file(self) -> Path | None:
+        """Where it is, if in a file."""
+        kind, _, where = self.place.partition(":")
+        return Path(where).expanduser() if kind == "file" else None
+
     def __repr__(self) -> str:
         return f"Secret({self.place!r})"
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return read_whole(path).decode()
+    except (InvalidInput, NotFound, UnicodeDecodeError):
         return ""
 
 

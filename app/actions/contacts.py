@@ -25,6 +25,7 @@ from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.states import RunState
 from campaigns.time.clock import Now, utc_now
 from campaigns.time.pace import write_duration
+from scheduler.audience.file_threads import PART, WHOLE, aside
 from scheduler.audience.load import refuse_overwriting
 from scheduler.receipts.webhook_events import LONGEST_TEXT, clean
 from scheduler.sending.facts import CALENDAR_REACH
@@ -137,10 +138,11 @@ async def import_words(
     refuse_overwriting(path, place)
     otherwise = Said(action, scope, now(), source)
     with reading_csv(path) as progress:
-        intake = open_intake(path, replace(options, said=otherwise))
+        intake = await aside(partial(open_intake, path, replace(options, said=otherwise)), WHOLE)
         report = ImportReport(otherwise, intake.detected, intake.said)
         with RejectsFile(place, intake.detected) as file:
-            for chunk in intake.chunks():
+            chunks = intake.chunks()
+            while (chunk := await aside(partial(next, chunks, None), PART)) is not None:
                 words = _words(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
                     fates = await append_news(connection, list(words.values()))

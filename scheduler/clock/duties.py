@@ -12,10 +12,11 @@ import logging
 from collections.abc import Callable, Mapping
 
 from campaigns.errors import AccountError, DrumbeatError
+from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now
 from scheduler.actions.approval import Guard
 from scheduler.clock.breaker import Breakers
-from scheduler.clock.launch import launch_due
+from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
 from scheduler.clock.variants import name_winners
 from scheduler.engines.base import Shifts
@@ -26,7 +27,7 @@ from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Engine, reading, writing
 from storage.runs.retries import skip_arrived
-from storage.runs.runs import cancel_jobs, complete_runs, expire_jobs
+from storage.runs.runs import DueCampaign, cancel_jobs, complete_runs, expire_jobs
 from storage.sending.lanes import due_lanes, pause_lane, read_lanes, resume_lane
 
 logger = logging.getLogger(__name__)
@@ -59,16 +60,33 @@ class Duties:
         self._holder = holder
         self._sole = sole
         self._breakers = Breakers(engine, now)
+        self.reading: set[asyncio.Task[None]] = set()
+        """Lists that are read, each for the campaign that the task is named after: a slow one keeps nobody waiting."""
 
     async def sweep(self) -> None:
         """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is
         finished."""
-        await launch_due(self._engine, guard=self._guard, judge=self._judge, now=self._now)
+        await launch_due(self._engine, guard=self._guard, now=self._now, apart=self._read_apart)
         await self._breakers.check()
         await name_winners(self._engine, now=self._now)
         await self._shifts.rescue()
         await self._wake_lanes()
         await self.finish_runs()
+
+    def _read_apart(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
+        if campaign.name in {task.get_name() for task in self.reading}:
+            return
+        task = asyncio.create_task(self._launch_with_list(campaign, spec), name=campaign.name)
+        self.reading.add(task)
+        task.add_done_callback(self.reading.discard)
+
+    async def _launch_with_list(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
+        try:
+            await launch_with_list(
+                self._engine, campaign, spec, guard=self._guard, judge=self._judge, now=self._now, stop=self._stop
+            )  # fmt: skip
+        except Exception:
+            logger.exception("A list could not be read.", extra={"action": "duty_failed"})
 
     async def _wake_lanes(self) -> None:
         async with reading(self._engine) as connection:

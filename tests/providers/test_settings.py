@@ -73,6 +73,11 @@ def test_a_secret_that_is_none_says_where_it_was_looked_for(content, tmp_path):
     assert caught.value.hint
 
 
+def test_a_device_is_no_secret() -> None:
+    with pytest.raises(UsageError, match="is empty or missing"):
+        Secret("file:/dev/zero").reveal()
+
+
 def test_an_unknown_adapter_names_the_known_ones():
     with pytest.raises(UsageError) as caught:
         adapter_class("pigeon")

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from providers.http.client import Answer, Http, NotSent, Reply, Unknown, transport
+from providers.http import transport
+from providers.http.client import Answer, Http, NotSent, Reply, Unknown
 from tests.providers.rawserver import OK, Connection, RawServer, raw_server
 
 BODY = {"to_number": ["447700900123"], "content": "x" * 200_000}

@@ -17,7 +17,7 @@ from campaigns.money.costs import NO_CURRENCY
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
 from providers.registry import adapter_class
-from storage.audience.audience import campaigns as store
+from storage.audience import campaigns as store
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.control import move_campaign
