@@ -29,6 +29,7 @@ from campaigns.time.clock import utc_now
 from scheduler.audience.load import load
 from storage.audience.audience import ImportCounts, close_import, open_import
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, writing
+from storage.runs.editions import Edition
 from storage.tables import campaigns, metadata, recipients
 
 ROWS = 1_000_000
@@ -151,7 +152,8 @@ async def _load_bare(engine: Engine, campaign_id: int, path: Path) -> None:
     rows = 0
     frames = pd.read_csv(path, dtype=object, keep_default_na=False, na_filter=False, chunksize=BARE_CHUNK)
     async with writing(engine) as connection:
-        import_id = await open_import(connection, campaign_id, source=path.name, digest="bare", now=utc_now())
+        edition = Edition(campaign_id, 0)
+        import_id = await open_import(connection, edition, source=path.name, digest="bare", now=utc_now())
         for frame in frames:
             values = zip(
                 repeat(campaign_id), repeat(import_id), count(rows + 2), frame["phone"].tolist(),

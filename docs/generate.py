@@ -132,7 +132,9 @@ def configuration_page() -> str:
 def _settings_parts() -> Iterator[str]:
     yield (
         "## drumbeat.toml\n\n"
-        "Found in the working directory or above it, or named by `--config`. A `DRUMBEAT_…` variable "
+        "Found in the working directory or above it, or named by `--config`. One that is found, and its folder, must "
+        "belong to you or root, and nobody else may write to them: it says where your keys are sent. `--config` uses "
+        "any. A `DRUMBEAT_…` variable "
         "overrides a key (`DRUMBEAT_DATABASE__URL`, `DRUMBEAT_PROVIDERS__OURVOICE__RATE`), and a flag "
         "overrides both.\n"
     )

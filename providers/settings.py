@@ -21,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.errors import UsageError
+from campaigns.errors import InvalidInput, NotFound, UsageError
+from campaigns.intake.source import read_whole
 from campaigns.money.costs import Money
 from campaigns.money.prices import CARD_NAME
 from campaigns.phones.phone import calling_code, is_country
@@ -48,6 +49,12 @@ class Secret:
             )
         return value
 
+    @property
+    def file(self) -> Path | None:
+        """Where it is, if in a file."""
+        kind, _, where = self.place.partition(":")
+        return Path(where).expanduser() if kind == "file" else None
+
     def __repr__(self) -> str:
         return f"Secret({self.place!r})"
 
@@ -55,8 +62,8 @@ class Secret:
 def _read(path: Path) -> str:
     """What is not UTF-8 has U+FFFD in it, which no key has."""
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except (OSError, ValueError):
+        return read_whole(path).decode("utf-8-sig", errors="replace")
+    except (InvalidInput, NotFound):
         return ""
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from app.actions.running import run_campaigns
 from app.views.messages import WAITS
+from app.wiring.ownership import warn_of_open_secrets
 from app.wiring.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.figures import counted
@@ -63,6 +64,7 @@ async def drive(
 
     `serve_on` and `watch_on`: see `doors`. `distributed`: only keep the clock.
     """
+    warn_of_open_secrets(settings)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         progress = stack.enter_context(progress_display())

@@ -26,6 +26,7 @@ from campaigns.states import RunState
 from campaigns.time.clock import Now, utc_now
 from campaigns.time.pace import write_duration
 from campaigns.untrusted import LONGEST_TEXT, clean
+from scheduler.audience.file_threads import PART, WHOLE, aside
 from scheduler.sending.facts import CALENDAR_REACH
 from storage.audience.contacts import (
     GotMessage,
@@ -136,10 +137,11 @@ async def import_words(
     place = rejects or rejects_path(path)
     otherwise = Said(action, scope, now(), source)
     with named_in_errors(path):
-        intake = open_intake(path, replace(options, said=otherwise))
+        intake = await aside(partial(open_intake, path, replace(options, said=otherwise)), WHOLE)
         report = ImportReport(otherwise, intake.detected, intake.said)
         with RejectsFile(place, intake.detected) as file:
-            for chunk in intake.chunks():
+            chunks = intake.chunks()
+            while (chunk := await aside(partial(next, chunks, None), PART)) is not None:
                 words = _words(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
                     fates = await append_news(connection, list(words.values()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.model import IntakeOptions
-from campaigns.intake.read import open_intake
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.templates import about_variant, needed_variables
@@ -31,20 +29,21 @@ from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
 from scheduler.actions import control
 from scheduler.actions.approval import approval_problem
-from scheduler.audience.load import LoadReport, check, load_within
+from scheduler.audience.load import LoadReport, check, load
 from scheduler.audience.load import TooManyRejects as TooManyRejects  # whoever loads may show its report
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import (
     Campaign,
     create,
+    discard_empty,
     find,
     lock_name,
     replace_spec,
     require,
     was_launched,
 )
-from storage.database.engine import Connection, Engine, writing
+from storage.database.engine import Connection, Engine, reading, writing
 
 Progress = Callable[[int], None]
 """Receives how many rows were gone through."""
@@ -144,25 +143,36 @@ async def load_campaign(
     refuse = check_provider(settings, spec, path)
     options = _options(spec, start, moment)
     csv = _csv_of(spec)
-    with named_in_errors(csv):
-        intake = await asyncio.to_thread(open_intake, csv, options)
-        # List, text and time in one transaction: a launch sends the old of all or the new of all.
-        async with writing(engine) as connection:
-            campaign = await _open_campaign(connection, spec, moment)
-            report = await load_within(
-                connection,
+    async with writing(engine) as connection:
+        campaign = await _open_campaign(connection, spec, moment)
+    held: str | None = None
+
+    async def keep_text_and_time(connection: Connection) -> None:
+        """With the list, in one transaction: a launch sends the old of all or the new of all."""
+        nonlocal held
+        await _open_campaign(connection, spec, moment)
+        await replace_spec(connection, campaign.id, spec, moment)
+        held = await _schedule(connection, settings, spec.name, start, flags, moment)
+
+    try:
+        with named_in_errors(csv):
+            report = await load(
+                engine,
                 campaign.id,
                 csv,
-                intake,
                 options,
                 refuse=refuse,
                 progress=progress,
                 replaces=spec.audience.refresh is not None,
+                together=keep_text_and_time,
                 **_limits(spec.audience, csv, flags, spec.name),
             )
-            await replace_spec(connection, campaign.id, spec, moment)
-            held = await _schedule(connection, settings, spec.name, start, flags, moment)
-            stored = await require(connection, spec.name)
+    except BaseException:
+        async with writing(engine) as connection:
+            await discard_empty(connection, campaign.id)
+        raise
+    async with reading(engine) as connection:
+        stored = await require(connection, spec.name)
     flag = _start_flag(spec, stored.start_at)
     each_run = csv if spec.audience.refresh else None
     return Loaded(spec.name, report, stored.state, stored.start_at, held, flag, each_run)

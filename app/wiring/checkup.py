@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.wiring.context import Context
 from app.wiring.databases import opened
+from app.wiring.ownership import open_secrets
 from app.wiring.probes import Probe, probe
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
@@ -89,6 +90,9 @@ def _secrets(settings: Settings) -> list[Finding]:
             findings.append(Finding(f"secret of {name}", False, str(error), error.hint))
         else:
             findings.append(Finding(f"secret of {name}", True, f"{account.api_key.place} is set"))
+        for file in open_secrets(account):
+            said = f"other users of this machine may read {file}; try chmod 600 {file}"
+            findings.append(Finding(f"secret of {name}", True, said))
     return findings
 
 

@@ -26,11 +26,14 @@ class Context:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings, read once."""
+        """The settings, read once. Those that are found, not named, must be this user's."""
         from app.wiring.logs import set_up_logs
-        from app.wiring.settings import load_settings
+        from app.wiring.ownership import refuse_strangers
+        from app.wiring.settings import find_config, load_settings
 
         set_up_logs(verbose=self.debug, format=self.log_format)
+        if self.config is None and (found := find_config(Path.cwd())) is not None:
+            refuse_strangers(found)
         return load_settings(self.config, self.database_url)
 
     @asynccontextmanager

@@ -9,6 +9,8 @@ from typing import Final
 
 from campaigns.reject_codes import RejectCode
 
+MAX_CELLS: Final = 16_384
+"""In a row; the most columns that a spreadsheet has."""
 _MAX_QUOTED: Final = 1 << 22
 """Bytes in which a quote must be closed."""
 _INSIDE: Final = re.compile(rb'[^"]*+(?:""[^"]*+)*+')
@@ -59,6 +61,8 @@ class Cutter:
                 found = self._bare.match(lines[last], position)
                 cell, position = (found[0], found.end()) if found else (b"", position)
             cells.append(cell)
+            if len(cells) > MAX_CELLS:
+                return too_many_cells(index)
             if lines[last][position : position + 1] != self.delimiter:
                 return Record(cells, last)
             position += 1
@@ -90,6 +94,12 @@ def _after_quote(cells: list[bytes], first: int, last: int) -> Record:
         f"A quote opens here and is not closed in this row; the next quote is {last - first} lines below."
     )
     return _broken(cells, first, RejectCode.UNCLOSED_QUOTE, reason)
+
+
+def too_many_cells(index: int) -> Record:
+    """A row that is longer than any table's."""
+    reason = f"The row has more than {MAX_CELLS:,} cells."
+    return _broken([b""] * MAX_CELLS, index, RejectCode.TOO_MANY_CELLS, reason)
 
 
 def _broken(cells: list[bytes], index: int, code: RejectCode, reason: str) -> Record:

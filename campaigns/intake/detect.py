@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from campaigns.errors import IntakeError
+from campaigns.intake.source import Source, open_source
 from campaigns.reject_codes import IntakeCode
 
-BLOCK: Final = 1 << 20
 _SAMPLE: Final = 1 << 16
 
 _BOMS: Final = (
@@ -45,51 +45,42 @@ _UTF8_PAIR: Final = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{
 class Bytes:
     """A file whose bytes are known to be readable in `encoding` from end to end."""
 
-    path: Path
+    source: Source
     encoding: str
     newline: str
     digest: str
     """SHA-256 of the whole file, hexadecimal."""
 
     def is_same(self) -> bool:
-        """Whether the file still has these bytes."""
-        try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == self.digest
-        except OSError:
-            return False
+        """Whether the file still has these bytes and no more."""
+        digest = hashlib.sha256()
+        for block in self.source.blocks():
+            digest.update(block)
+        return digest.hexdigest() == self.digest and self.source.has_this_size()
 
     def utf8_blocks(self) -> Iterator[bytes]:
         """The text in UTF-8, without its byte order mark."""
-        with self.path.open("rb") as file:
-            if self.encoding in ("utf-8", "utf-8-sig"):
-                first = file.read(BLOCK).removeprefix(codecs.BOM_UTF8)
-                yield first
-                while block := file.read(BLOCK):
-                    yield block
-                return
-            decoder = codecs.getincrementaldecoder(self.encoding)()
-            while block := file.read(BLOCK):
-                yield decoder.decode(block).removeprefix("\ufeff").encode()
+        if self.encoding in ("utf-8", "utf-8-sig"):
+            blocks = self.source.blocks()
+            yield next(blocks, b"").removeprefix(codecs.BOM_UTF8)
+            yield from blocks
+            return
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        for block in self.source.blocks():
+            yield decoder.decode(block).removeprefix("\ufeff").encode()
 
 
-def inspect(path: Path, encoding: str | None) -> Bytes:
-    """Read the whole file once; raise IntakeError where it is no text, or text in an unknown encoding."""
-    try:
-        with path.open("rb") as file:
-            sample = file.read(_SAMPLE)
-    except OSError as error:
-        raise IntakeError(
-            IntakeCode.FILE_NOT_FOUND,
-            f"{path} cannot be opened: {error.strerror}.",
-            hint="Check the file's name.",
-        ) from error
+def inspect(path: Path, encoding: str | None, *, again: bool) -> Bytes:
+    """Read the whole file once; raise IntakeError where it is no text, or text in an unknown encoding. `again`: it will
+    be read again later."""
+    source = open_source(path, again=again)
+    sample = source.head(_SAMPLE)
     if not sample:
         raise IntakeError(IntakeCode.EMPTY, f"{path.name} is empty.", hint="Export the recipients again.")
     _refuse_known_formats(path, sample)
     guess = _canonical(encoding) if encoding else _guess(sample)
     _refuse_binary(path, sample, guess)
-    survey = _Survey(path)
+    survey = _Survey(source)
     if encoding:
         survey.run(guess)
         if survey.bad is not None:
@@ -100,7 +91,7 @@ def inspect(path: Path, encoding: str | None) -> Bytes:
         survey.run("cp1252")
         _require_western(path, survey)
         guess = "cp1252"
-    return Bytes(path, guess, survey.newline, survey.digest)
+    return Bytes(source, guess, survey.newline, survey.digest)
 
 
 def _readable(survey: _Survey, guess: str) -> bool:
@@ -111,8 +102,8 @@ def _readable(survey: _Survey, guess: str) -> bool:
 class _Survey:
     """One pass: the digest, the newlines and the first byte that `encoding` does not have."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, source: Source) -> None:
+        self.source = source
 
     def run(self, encoding: str) -> None:
         self.bad: int | None = None
@@ -120,15 +111,14 @@ class _Survey:
         self.foreign = self.mixed = False
         decoder = codecs.getincrementaldecoder(encoding)()
         digest, kinds, position, carriage = hashlib.sha256(), set[str](), 0, False
-        with self.path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-                text = self._decode(decoder, block, position)
-                carriage = _newlines(text, carriage, kinds)
-                if encoding == "cp1252" and not block.isascii():
-                    self.foreign = self.foreign or _FOREIGN.search(block) is not None
-                    self.mixed = self.mixed or _UTF8_PAIR.search(block) is not None
-                position += len(block)
+        for block in self.source.blocks():
+            digest.update(block)
+            text = self._decode(decoder, block, position)
+            carriage = _newlines(text, carriage, kinds)
+            if encoding == "cp1252" and not block.isascii():
+                self.foreign = self.foreign or _FOREIGN.search(block) is not None
+                self.mixed = self.mixed or _UTF8_PAIR.search(block) is not None
+            position += len(block)
         self._decode(decoder, b"", position, final=True)
         if carriage:
             kinds.add("cr")
@@ -151,10 +141,12 @@ class _Survey:
 
     def line_of_bad(self) -> int:
         left, line, last = self.bad or 0, 1, b""
-        with self.path.open("rb") as file:
-            while block := file.read(min(BLOCK, left)):
-                line += block.count(b"\n") + block.count(b"\r") - (last + block).count(b"\r\n")
-                left, last = left - len(block), block[-1:]
+        for block in self.source.blocks():
+            before = block[:left]
+            line += before.count(b"\n") + before.count(b"\r") - (last + before).count(b"\r\n")
+            left, last = left - len(before), before[-1:]
+            if not left:
+                break
         return line
 
 
@@ -221,7 +213,7 @@ def _require_western(path: Path, survey: _Survey) -> None:
     """cp1252 reads almost any bytes; believe it only where they look like Western text."""
     if survey.bad is None and not survey.foreign and not survey.mixed:
         return
-    utf8 = _Survey(path)
+    utf8 = _Survey(survey.source)
     utf8.run("utf-8")
     line = utf8.line_of_bad()
     raise IntakeError(

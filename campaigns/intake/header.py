@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from campaigns.errors import IntakeError
-from campaigns.intake.cells import Cutter
+from campaigns.intake.cells import MAX_CELLS, Cutter
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
-from campaigns.reject_codes import IntakeCode
+from campaigns.reject_codes import IntakeCode, RejectCode
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 _SPELLED: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -113,6 +113,13 @@ def _cut(lines: list[bytes], start: int, delimiter: str) -> tuple[list[str], int
     endless = [cell for cell in cells if len(cell) > _MAX_NAME]
     if record.code is None and not endless and not any("\0" in cell for cell in cells):
         return cells, record.last
+    if record.code is RejectCode.TOO_MANY_CELLS:
+        raise IntakeError(
+            IntakeCode.TOO_MANY_COLUMNS,
+            f"The header has more than {MAX_CELLS:,} columns.",
+            line=start + 1,
+            hint="Keep the columns that the message needs, and the phone numbers.",
+        )
     problem = record.reason or (
         "A column's name is very long." if endless else "A name holds a NUL character."
     )

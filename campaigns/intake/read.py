@@ -22,6 +22,7 @@ class Intake:
     """A CSV that can be loaded; `chunks` may be iterated more than once."""
 
     def __init__(self, data: Bytes, header: Header, options: IntakeOptions) -> None:
+        self.path = data.source.path
         self._data = data
         self._header = header
         self._options = options
@@ -65,8 +66,9 @@ class Intake:
         return iter(Scanner(_below(self._data, header.first_line), shape, header.first_line))
 
 
-def open_intake(path: Path, options: IntakeOptions) -> Intake:
-    """Detect and check the file as a whole; raise IntakeError where it cannot be loaded."""
+def open_intake(path: Path, options: IntakeOptions, *, again: bool = False) -> Intake:
+    """Detect and check the file as a whole; raise IntakeError where it cannot be loaded. `again`: the list will be read
+    again later, which only a regular file can be."""
     if options.default_country is not None:
         options = replace(options, default_country=options.default_country.upper())
     if options.default_country is not None and not is_country(options.default_country):
@@ -75,7 +77,7 @@ def open_intake(path: Path, options: IntakeOptions) -> Intake:
             f"{options.default_country!r} is not a country.",
             hint="Use the two letters of ISO 3166, for example --default-country GB.",
         )
-    data = inspect(path, options.encoding)
+    data = inspect(path, options.encoding, again=again)
     header = _header(data, options)
     _require_variables(header, options)
     _require_rows(data, header)
@@ -87,7 +89,7 @@ def _header(data: Bytes, options: IntakeOptions) -> Header:
     start = next((index for index, line in enumerate(lines) if line.strip()), None)
     if start is None:
         raise IntakeError(
-            IntakeCode.EMPTY, f"{data.path.name} has only blank lines.", hint="Export it again."
+            IntakeCode.EMPTY, f"{data.source.name} has only blank lines.", hint="Export it again."
         )
     return read_header(lines, start, options)
 
@@ -120,7 +122,7 @@ def _require_rows(data: Bytes, header: Header) -> None:
     if not any(piece.strip() for piece in _below(data, header.first_line)):
         raise IntakeError(
             IntakeCode.HEADER_ONLY,
-            f"{data.path.name} has a header but no recipients.",
+            f"{data.source.name} has a header but no recipients.",
             line=header.first_line - 1,
             hint="Add a row for each recipient.",
         )

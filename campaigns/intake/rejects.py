@@ -65,14 +65,14 @@ class RejectsFile:
     def _cells(self, raw: str) -> list[str]:
         """As many cells as the header; what a broken row has too many of stays, in its last cell."""
         delimiter = self._cutter.delimiter.decode()
-        cells = raw.split(delimiter)
+        cells = raw.split(delimiter, self._width)
         if '"' not in raw and len(cells) == self._width and not self._again and len(raw.splitlines()) == 1:
             return cells
         lines = raw.encode().splitlines(keepends=True) or [b""]
         record = self._cutter.cut(lines, 0, lambda: False)
         cells = [cell.decode() for cell in record.cells]
         if record.code is not None or record.last + 1 < len(lines):
-            cells = raw.replace('"', "").split(delimiter)
+            cells = raw.replace('"', "").split(delimiter, self._width)
         if len(cells) > self._width:
             cells[self._width - 1 :] = [delimiter.join(cells[self._width - 1 :]).rstrip(delimiter)]
         cells += [""] * (self._width - len(cells))

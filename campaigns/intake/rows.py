@@ -197,8 +197,8 @@ class Checker:
         """Counted from the end: a row of a rejects file is mostly broken by a delimiter before that."""
         if self._origin is None:
             return reject
-        cells = reject.raw.split(self._header.delimiter)
         back = self._header.width - self._origin
+        cells = reject.raw.rsplit(self._header.delimiter, back)
         cell = cells[-back].strip(_SPACE + '"') if len(cells) >= back else ""
         return replace(reject, origin=int(cell)) if cell.isascii() and cell.isdigit() else reject
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from campaigns.errors import IntakeError
-from campaigns.intake.cells import Cutter, Record, tidy
+from campaigns.intake.cells import MAX_CELLS, Cutter, Record, tidy, too_many_cells
 from campaigns.intake.model import Reject
 from campaigns.reject_codes import IntakeCode, RejectCode
 
@@ -90,13 +90,16 @@ class Scanner:
         self._cutter = Cutter(shape.delimiter)
         self._exact = self._cutter.exactly(shape.width)
         self._lines: list[bytes] = []
+        """Those at hand; more than a piece where a quoted cell runs past its end."""
 
     def __iter__(self) -> Iterator[Rows]:
         for piece in self._pieces:
             if b'"' not in piece and b"\0" not in piece:
                 yield self._scan_unquoted(piece)
-            else:
-                yield self._scan_quoted(piece)
+                continue
+            self._lines = piece.splitlines(keepends=True)
+            while self._lines:
+                yield self._scan_quoted(len(self._lines))
 
     def _scan_unquoted(self, piece: bytes) -> Rows:
         """Without a quote every line is a row of its own."""
@@ -113,14 +116,20 @@ class Scanner:
                 rows.lines.append(number)
                 rows.records.append(line)
             else:
-                self._add(rows, number, line, Record(line.split(shape.delimiter), number))
+                self._add(rows, number, line, self._unquoted(line, number, count))
         return rows
 
-    def _scan_quoted(self, piece: bytes) -> Rows:
+    def _unquoted(self, line: bytes, number: int, count: int) -> Record:
+        if count >= MAX_CELLS:
+            return too_many_cells(number)
+        return Record(line.split(self._shape.delimiter), number)
+
+    def _scan_quoted(self, wanted: int) -> Rows:
+        """The rows that begin in the first lines at hand; what quoted cells made it add to them stays for later."""
         rows = Rows()
-        lines = self._lines = piece.splitlines(keepends=True)
+        lines = self._lines
         first, index = self._line, 0
-        while index < len(lines):
+        while index < wanted:
             line = lines[index]
             if len(line) <= MAX_CELL and self._exact.match(line) and b"\0" not in line and line.strip():
                 rows.lines.append(first + index)
@@ -131,7 +140,8 @@ class Scanner:
             raw = b"".join(lines[index : record.last + 1]).rstrip(b"\r\n")
             self._add(rows, first + index, raw, record)
             index = record.last + 1
-        self._line = first + len(lines)
+        self._lines = lines[index:]
+        self._line = first + index
         return rows
 
     def _more(self) -> bool:
@@ -145,8 +155,10 @@ class Scanner:
     def _whole(self, record: Record, first: int) -> Record:
         """The record, unless its quoted cell seems to have swallowed rows: then only its first line."""
         for index in range(first + 1, record.last + 1):
-            cells = self._lines[index].split(self._shape.delimiter)
-            if len(cells) == self._shape.width > 1 and _PHONE_LIKE.match(cells[self._shape.phone]):
+            line = self._lines[index]
+            if not line.count(self._shape.delimiter) + 1 == self._shape.width > 1:
+                continue
+            if _PHONE_LIKE.match(line.split(self._shape.delimiter)[self._shape.phone]):
                 below = record.last - first
                 reason = f"A quote opens here and closes {below} lines below, past what look like rows."
                 return Record(record.cells, first, RejectCode.UNCLOSED_QUOTE, reason)

@@ -7,30 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import TypeAdapter, ValidationError
 
 from campaigns.errors import SpecError
 from campaigns.message.content import Content, Media, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.content_tree import Source, free_form_tree, template_tree
+from campaigns.message.template_bounds import MAX_TEXT, BoundedEnvironment, join_bounded, unbounded
 
 _ADDRESS: Final = re.compile(r"https?://[^\s/]\S*")
 _CONTENT: Final = TypeAdapter(Content)
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    # No escaping: the output is a chat message, where &amp; would be read as such.
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
-    )
-    environment.globals.clear()
-    return environment
-
-
-_JINJA: Final = _environment()
+_JINJA: Final = BoundedEnvironment()
 
 
 def fold(name: str) -> str:
@@ -56,9 +47,8 @@ class _Piece:
         if self._parts is not None and context.keys() >= self._needs:
             return "".join([text if name is None else context[name] for name, text in self._parts])
         try:
-            return self._template.render(
-                {name: context[folded] for name, folded in self._folded.items() if folded in context}
-            )
+            values = {name: context[folded] for name, folded in self._folded.items() if folded in context}
+            return join_bounded(self._template.generate(values))
         except UndefinedError as error:
             raise SpecError(
                 f"{self.key}: {_sentence(error)}", hint="Map the variable to a column or give it a default."
@@ -88,8 +78,16 @@ def _sentence(error: Exception) -> str:
 
 
 def _names(key: str, source: str) -> frozenset[str]:
+    if len(source) > MAX_TEXT:
+        raise SpecError(f"{key} is longer than {MAX_TEXT:,} characters.")
     try:
-        return frozenset(meta.find_undeclared_variables(_JINJA.parse(source)))
+        tree = _JINJA.parse(source)
+        if found := unbounded(tree):
+            line, why = found
+            raise SpecError(f"{key}, line {line} of the text: {why}.", hint="Write it more simply.")
+        return frozenset(meta.find_undeclared_variables(tree))
+    except RecursionError as error:
+        raise SpecError(f"{key} is nested too deeply.", hint="Write it more simply.") from error
     except TemplateSyntaxError as error:
         raise SpecError(
             f"{key}, line {error.lineno} of the text: {_sentence(error)}",
@@ -100,7 +98,7 @@ def _names(key: str, source: str) -> frozenset[str]:
 def _compile(key: str, source: str) -> Template:
     try:
         return _JINJA.from_string(source)
-    except TemplateError as error:
+    except (TemplateError, RecursionError, SyntaxError, MemoryError) as error:
         raise SpecError(f"{key}: {_sentence(error)}") from error
 
 

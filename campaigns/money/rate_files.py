@@ -7,6 +7,7 @@ A column is a category, with `_open` or `_closed` behind it where it holds only 
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from campaigns.errors import InvalidInput, NotFound
+from campaigns.errors import InvalidInput
+from campaigns.intake.source import read_whole
 from campaigns.money.costs import to_micros
 from campaigns.money.markets import known_market, nearest_market
 from campaigns.money.prices import ANY, AUTHENTICATION, CLOSED, INTERNATIONAL, OPEN, SERVICE
@@ -73,17 +75,13 @@ def read_rates(path: Path, currency: str) -> Rates:
 def _rows(path: Path) -> list[_Row]:
     """The rows that are not blank."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            return [
-                _Row(reader.line_num, [cell.strip() for cell in cells])
-                for cells in reader
-                if any(cell.strip() for cell in cells)
-            ]
-    except OSError as error:
-        raise NotFound(
-            f"{path} cannot be opened: {error.strerror}.", hint="Check the file's name."
-        ) from error
+        text = read_whole(path).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        return [
+            _Row(reader.line_num, [cell.strip() for cell in cells])
+            for cells in reader
+            if any(cell.strip() for cell in cells)
+        ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(
             f"{path.name} is no CSV in UTF-8: {error}.", hint="Save it as CSV UTF-8."

@@ -14,7 +14,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from campaigns.errors import NotFound, SpecError
+from campaigns.errors import InvalidInput, NotFound, SpecError
+from campaigns.intake.source import read_whole
 
 Loc = tuple[int | str, ...]
 
@@ -47,11 +48,9 @@ class TomlFile:
 def read_toml(path: Path) -> TomlFile:
     """The file at `path`. Raises NotFound where there is none, SpecError with the line if it is not TOML."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"There is no file {path}.") from error
-    except IsADirectoryError as error:
-        raise SpecError(f"{path} is a folder, not a TOML file.") from error
+        text = read_whole(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except InvalidInput as error:
+        raise SpecError(str(error), hint=error.hint) from error
     except UnicodeDecodeError as error:
         raise SpecError(f"{path.name} is not UTF-8 text.", hint="Save it as UTF-8.") from error
     try:
@@ -60,6 +59,12 @@ def read_toml(path: Path) -> TomlFile:
         raise SpecError(
             f"{path.name} is not valid TOML: {error}.", hint='Text goes in quotes: name = "spring-sale".'
         ) from error
+    except RecursionError as error:
+        raise SpecError(
+            f"{path.name} is nested too deeply.", hint="Check that this is the right file."
+        ) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise SpecError(f"{path.name} holds a number that is too long.", hint="Shorten it.") from error
 
 
 def explain(

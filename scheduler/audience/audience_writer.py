@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 
 import orjson
 
 from campaigns.intake.model import Chunk, Duplicates, Reject
 from campaigns.intake.read import Intake
 from campaigns.reject_codes import RejectCode
+from scheduler.audience.file_threads import WHOLE, aside
 from storage.audience.audience import (
     Audience,
     Holder,
@@ -24,17 +27,23 @@ from storage.audience.audience import (
     remove_rejects,
     replace_recipients,
 )
-from storage.database.engine import Connection
+from storage.database.engine import Connection, Engine, writing
+from storage.runs.editions import Edition
+
+T = TypeVar("T")
+PART: Final = 5_000
+"""Late rejects that are stored in one transaction."""
 
 
 class RowKeeper:
-    """Stores the chunks of one file into one campaign; every row ends as a recipient or as a reject."""
+    """Stores the chunks of one file into one edition; every row ends as a recipient or as a reject. A chunk is a
+    transaction."""
 
     def __init__(
-        self, connection: Connection, campaign_id: int, import_id: int, intake: Intake, policy: Duplicates
+        self, engine: Engine, edition: Edition, import_id: int, intake: Intake, policy: Duplicates
     ) -> None:
-        self._connection = connection
-        self._campaign = campaign_id
+        self._engine = engine
+        self._edition = edition
         self._import = import_id
         self._intake = intake
         self._policy = policy
@@ -63,14 +72,13 @@ class RowKeeper:
 
     async def store(self, chunk: Chunk) -> list[Reject]:
         """Store one chunk; its rejects, the duplicates among them, in file order."""
-        places = await self._places(chunk)
-        audience = self._audience(chunk, places)
-        taken = await add_recipients(self._connection, self._campaign, audience)
-        duplicates = await self._duplicates(chunk, audience, taken) if taken else []
-        found = sorted([*chunk.rejects, *duplicates], key=lambda reject: reject.line)
-        await add_rejects(
-            self._connection, self._campaign, [self._stored(reject, places) for reject in found]
-        )
+        async with writing(self._engine) as connection:
+            places = await self._places(connection, chunk)
+            audience = self._audience(chunk, places)
+            taken = await add_recipients(connection, self._edition, audience)
+            duplicates = await self._duplicates(connection, chunk, audience, taken) if taken else []
+            found = sorted([*chunk.rejects, *duplicates], key=lambda reject: reject.line)
+            await self._add_rejects(connection, [self._stored(reject, places) for reject in found])
         return found
 
     async def finish(self) -> list[Reject]:
@@ -82,15 +90,21 @@ class RowKeeper:
                 place,
                 "Other rows have the same number; with --duplicates reject none is kept.",
             )
-        await remove_recipients(self._connection, self._campaign, self._twins)
-        late = (
-            [self._late_reject(line, raw) for line, raw in self._intake.records(set(self._late))]
-            if self._late
-            else []
-        )
+        for phones in _parts(list(self._twins)):
+            async with writing(self._engine) as connection:
+                await remove_recipients(connection, self._edition, phones)
+        late = await aside(self._late_rejects, WHOLE) if self._late else []
         places = {line: place for line, (place, _) in self._late.items()}
-        await add_rejects(self._connection, self._campaign, [self._stored(reject, places) for reject in late])
+        for part in _parts(late):
+            async with writing(self._engine) as connection:
+                await self._add_rejects(connection, [self._stored(reject, places) for reject in part])
         return late
+
+    def _late_rejects(self) -> list[Reject]:
+        return [self._late_reject(line, raw) for line, raw in self._intake.records(set(self._late))]
+
+    async def _add_rejects(self, connection: Connection, rows: Sequence[RejectedRow]) -> None:
+        await add_rejects(connection, self._edition.campaign_id, rows)
 
     def _audience(self, chunk: Chunk, places: dict[int, Place]) -> Audience:
         imports, lines = [self._import] * len(chunk.lines), chunk.lines
@@ -99,7 +113,7 @@ class RowKeeper:
             imports, lines = [place[0] for place in at], [place[1] for place in at]
         return Audience(imports, lines, chunk.phones, chunk.regions, chunk.buckets, chunk.vars, chunk.own)
 
-    async def _places(self, chunk: Chunk) -> dict[int, Place]:
+    async def _places(self, connection: Connection, chunk: Chunk) -> dict[int, Place]:
         """Line in this file -> old place, of rows that take the place of an earlier file's reject."""
         claims = [(reject.line, reject.origin) for reject in chunk.rejects]
         if any(chunk.origins):
@@ -107,22 +121,24 @@ class RowKeeper:
         wanted = {origin for _, origin in claims if origin is not None}
         if not wanted:
             return {}
-        found = await rejects_at(self._connection, self._campaign, wanted)
+        found = await rejects_at(connection, self._edition, wanted)
         places: dict[int, Place] = {}
         for line, origin in sorted(claims, key=lambda claim: claim[0]):
             free = [place for place in found.get(origin or 0, ()) if place not in self._returned]
             if free:
                 places[line] = free[0]
                 self._returned[free[0]] = line
-        await remove_rejects(self._connection, self._campaign, places.values())
+        await remove_rejects(connection, self._edition.campaign_id, places.values())
         return places
 
-    async def _duplicates(self, chunk: Chunk, audience: Audience, taken: list[int]) -> list[Reject]:
-        held = await holders(self._connection, self._campaign, {audience.phones[at] for at in taken})
+    async def _duplicates(
+        self, connection: Connection, chunk: Chunk, audience: Audience, taken: list[int]
+    ) -> list[Reject]:
+        held = await holders(connection, self._edition, {audience.phones[at] for at in taken})
         if not self._sources:
-            self._sources = await import_sources(self._connection, self._campaign)
+            self._sources = await import_sources(connection, self._edition.campaign_id)
         if self._policy == "last":
-            return await self._keep_last(chunk, audience, taken, held)
+            return await self._keep_last(connection, chunk, audience, taken, held)
         if self._policy == "reject":
             for holder in (holder for holder in held.values() if self._is_ours(holder.place)):
                 self._twins[holder.phone] = self._line_here(holder.place)
@@ -134,7 +150,12 @@ class RowKeeper:
         ]
 
     async def _keep_last(
-        self, chunk: Chunk, audience: Audience, taken: list[int], held: dict[str, Holder]
+        self,
+        connection: Connection,
+        chunk: Chunk,
+        audience: Audience,
+        taken: list[int],
+        held: dict[str, Holder],
     ) -> list[Reject]:
         """The last row of each number takes the recipient over; all before it are duplicates."""
         last = {audience.phones[at]: at for at in taken}
@@ -145,8 +166,8 @@ class RowKeeper:
             if self._is_ours(holder.place):
                 self._late[self._line_here(holder.place)] = (holder.place, reason)
             else:
-                await add_rejects(self._connection, self._campaign, [_superseded(holder, reason)])
-        await replace_recipients(self._connection, self._campaign, _pick(audience, sorted(last.values())))
+                await self._add_rejects(connection, [_superseded(holder, reason)])
+        await replace_recipients(connection, self._edition, _pick(audience, sorted(last.values())))
         return [
             self._duplicate(chunk, at, f"Line {chunk.lines[last[audience.phones[at]]]} has the same number.")
             for at in taken
@@ -195,3 +216,7 @@ def _pick(audience: Audience, positions: list[int]) -> Audience:
         [audience.vars[at] for at in positions],
         [audience.own[at] for at in positions] if audience.own is not None else None,
     )
+
+
+def _parts(rows: list[T]) -> Iterator[list[T]]:
+    return (rows[start : start + PART] for start in range(0, len(rows), PART))

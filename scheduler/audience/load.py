@@ -1,11 +1,14 @@
-"""Loads a CSV into a campaign in one transaction, or checks it the same way in a throwaway database."""
+"""Loads a CSV into a campaign, all of it or nothing, or checks it the same way in a throwaway database."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ from campaigns.intake.rejects import RejectsFile
 from campaigns.reject_codes import IntakeCode, RejectCode
 from campaigns.time.clock import Now, utc_now
 from scheduler.audience.audience_writer import RowKeeper
+from scheduler.audience.file_threads import PART, WHOLE, aside
 from scheduler.audience.sendability import Refuse, without_refused
+from scheduler.audience.staging import Stage, begin_stage, staged
 from storage.audience.audience import (
     ImportCounts,
     Source,
@@ -26,12 +31,11 @@ from storage.audience.audience import (
     find_import,
     import_sources,
     lock_campaign,
-    open_import,
     reject_reasons,
 )
 from storage.database.engine import Connection, Engine, writing
+from storage.database.health import plainly
 from storage.database.scratch import scratch_campaign
-from storage.runs.editions import begin_edition
 
 Progress = Callable[[int], None]
 """Called with the number of rows done so far."""
@@ -101,6 +105,10 @@ class LoadReport:
         }
 
 
+Together = Callable[[Connection], Awaitable[None]]
+"""What changes with the audience or not at all."""
+
+
 class TooManyRejects(IntakeError):
     """More rows are bad than is allowed: nothing was loaded but the rejects file is written; see `report`."""
 
@@ -132,10 +140,25 @@ async def check(
     `refuse` says of a row's variables why its message cannot be sent. Raises IntakeError where the file cannot be
     loaded, TooManyRejects where too much of it is bad.
     """
-    intake = open_intake(path, options)
-    async with scratch_campaign(now()) as (engine, campaign_id), writing(engine) as connection:
-        loading = _Loading(connection, campaign_id, None, path, intake, options, refuse)
-        return await loading.run(rejects_path, max_reject_percent, progress, now)
+    intake = await _opened(path, options)
+    with plainly():
+        return await _check(intake, options, refuse, rejects_path, max_reject_percent, progress, now())
+
+
+async def _check(
+    intake: Intake,
+    options: IntakeOptions,
+    refuse: Refuse | None,
+    rejects_path: Path,
+    max_reject_percent: float,
+    progress: Progress | None,
+    now: datetime,
+) -> LoadReport:
+    async with scratch_campaign(now) as (engine, campaign_id):
+        async with writing(engine) as connection:
+            stage = await _begin(connection, campaign_id, intake, now, empty=True)
+        loading = _Loading(engine, stage, None, intake, options, refuse)
+        return await loading.run(rejects_path, max_reject_percent, progress)
 
 
 async def load(
@@ -149,60 +172,44 @@ async def load(
     refuse: Refuse | None = None,
     progress: Progress | None = None,
     replaces: bool = False,
+    together: Together | None = None,
     now: Now = utc_now,
 ) -> LoadReport:
-    """Add the file's good rows to the campaign, in a transaction of its own; see `load_within`."""
-    intake = open_intake(path, options)
-    async with writing(engine) as connection:
-        return await load_within(
-            connection,
-            campaign_id,
-            path,
-            intake,
-            options,
-            max_reject_percent=max_reject_percent,
-            rejects_path=rejects_path,
-            refuse=refuse,
-            progress=progress,
-            replaces=replaces,
-            now=now,
-        )
-
-
-async def load_within(
-    connection: Connection,
-    campaign_id: int,
-    path: Path,
-    intake: Intake,
-    options: IntakeOptions,
-    *,
-    max_reject_percent: float,
-    rejects_path: Path,
-    refuse: Refuse | None = None,
-    progress: Progress | None = None,
-    replaces: bool = False,
-    now: Now = utc_now,
-) -> LoadReport:
-    """Add the good rows of the opened file to the campaign, all or none, and write the bad ones to `rejects_path`.
-    `replaces`: they take the place of all that was loaded before. The caller's transaction keeps all of it, or nothing.
+    """Add the file's good rows to the campaign, all or none, and write the bad ones to `rejects_path`. `replaces`: they
+    take the place of all that was loaded before. `together` runs in the transaction in which they become the audience:
+    where it raises, they do not.
 
     Raises IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad, NotFound
     without such a campaign. The same bytes again add nothing.
     """
-    name = await lock_campaign(connection, campaign_id)
-    if name is None:
-        raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
-    loading = _Loading(connection, campaign_id, name, path, intake, options, refuse)
-    if earlier := await find_import(connection, campaign_id, intake.digest):
-        return await loading.report_of(*earlier)
-    if replaces:
-        _refuse_returning(intake, path)
-        await begin_edition(connection, campaign_id)
-    return await loading.run(rejects_path, max_reject_percent, progress, now)
+    intake = await _opened(path, options, again=replaces)
+    while True:
+        async with writing(engine) as connection:
+            name = await lock_campaign(connection, campaign_id)
+            if name is None:
+                raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
+            if earlier := await find_import(connection, campaign_id, intake.digest):
+                if together is not None:
+                    await together(connection)
+                return await _report_of_earlier(connection, campaign_id, name, intake, *earlier)
+            if replaces:
+                _refuse_returning(intake)
+            stage = await _begin(connection, campaign_id, intake, now(), empty=replaces)
+        async with staged(engine, stage, now()):
+            loading = _Loading(engine, stage, name, intake, options, refuse)
+            report = await loading.run(rejects_path, max_reject_percent, progress)
+            async with writing(engine) as connection:
+                await lock_campaign(connection, campaign_id)
+                if await stage.take_place(connection):
+                    if together is not None:
+                        await together(connection)
+                    return report
+        # Another load was quicker: its people are in the campaign now, and count as duplicates.
 
 
-async def load_again(
-    connection: Connection,
+@asynccontextmanager
+async def loaded_aside(
+    engine: Engine,
     campaign_id: int,
     path: Path,
     options: IntakeOptions,
@@ -210,105 +217,119 @@ async def load_again(
     max_reject_percent: float,
     rejects_path: Path | None,
     refuse: Refuse | None = None,
-    now: Now = utc_now,
-) -> LoadReport:
-    """Make the file's good rows the campaign's audience, in the place of what it was. The caller holds the campaign's
-    lock, and takes everything back where this raises: IntakeError, OSError, ValueError."""
-    intake = await asyncio.to_thread(open_intake, path, options)
-    _refuse_returning(intake, path)
-    await begin_edition(connection, campaign_id)
-    loading = _Loading(connection, campaign_id, None, path, intake, options, refuse)
-    return await loading.run(rejects_path, max_reject_percent, None, now)
+    stop: asyncio.Event | None = None,
+    now: datetime,
+) -> AsyncIterator[Stage]:
+    """The file's good rows, ready to take the place of the audience while the context lasts.
+
+    Raises IntakeError, OSError, ValueError where it cannot be loaded, Stopping at a stop, NotFound without such a
+    campaign.
+    """
+    intake = await _opened(path, options, again=True, stop=stop)
+    _refuse_returning(intake)
+    async with writing(engine) as connection:
+        if await lock_campaign(connection, campaign_id) is None:
+            raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
+        stage = await _begin(connection, campaign_id, intake, now, empty=True)
+    async with staged(engine, stage, now):
+        loading = _Loading(engine, stage, None, intake, options, refuse, stop)
+        await loading.run(rejects_path, max_reject_percent, None)
+        yield stage
 
 
-def _refuse_returning(intake: Intake, path: Path) -> None:
+async def _opened(
+    path: Path, options: IntakeOptions, *, again: bool = False, stop: asyncio.Event | None = None
+) -> Intake:
+    return await aside(partial(open_intake, path, options, again=again), WHOLE, stop)
+
+
+async def _begin(
+    connection: Connection, campaign_id: int, intake: Intake, now: datetime, *, empty: bool
+) -> Stage:
+    return await begin_stage(
+        connection, campaign_id, empty=empty, source=intake.path.name, digest=intake.digest, now=now
+    )
+
+
+def _refuse_returning(intake: Intake) -> None:
     if intake.returns:
         raise IntakeError(
             IntakeCode.RETURNING_ROWS,
-            f"{path.name} holds rejected rows, and each run reads the whole list again.",
+            f"{intake.path.name} holds rejected rows, and each run reads the whole list again.",
             hint="Mend the rows in the list itself.",
         )
 
 
 class _Loading:
-    """One file going into one campaign, inside the caller's transaction."""
+    """One file going into one stage."""
 
     def __init__(
         self,
-        connection: Connection,
-        campaign_id: int,
+        engine: Engine,
+        stage: Stage,
         name: str | None,
-        path: Path,
         intake: Intake,
         options: IntakeOptions,
         refuse: Refuse | None,
+        stop: asyncio.Event | None = None,
     ) -> None:
-        self._connection = connection
-        self._campaign = campaign_id
+        self._engine = engine
+        self._stage = stage
         self._name = name
-        self._path = path
         self._intake = intake
         self._options = options
         self._refuse = refuse
+        self._stop = stop
         self._rows = 0
         self._reasons: Counter[str] = Counter()
 
     async def run(
-        self, rejects_path: Path | None, max_reject_percent: float, progress: Progress | None, now: Now
+        self, rejects_path: Path | None, max_reject_percent: float, progress: Progress | None
     ) -> LoadReport:
         """Store every row, then the counts; the rejects file is kept whatever the verdict. None: there is none."""
-        import_id = await open_import(
-            self._connection, self._campaign, source=self._path.name, digest=self._intake.digest, now=now()
-        )
+        stage, source = self._stage, self._intake.path.name
         keeper = RowKeeper(
-            self._connection, self._campaign, import_id, self._intake, self._options.duplicates
+            self._engine, stage.edition, stage.import_id, self._intake, self._options.duplicates
         )
         with RejectsFile(rejects_path, self._intake.detected) as file:
             await self._store(keeper, file, progress)
             if not self._rows:
                 raise IntakeError(
                     IntakeCode.HEADER_ONLY,
-                    f"{self._path.name} has only blank rows below its header.",
+                    f"{source} has only blank rows below its header.",
                     hint="Add a row for each recipient.",
                 )
-            if await asyncio.to_thread(self._intake.changed):
+            if await aside(self._intake.changed, WHOLE, self._stop):
                 raise IntakeError(
                     IntakeCode.FILE_CHANGED,
-                    f"{self._path.name} changed while it was read.",
+                    f"{source} changed while it was read.",
                     hint="Write it under another name, and rename it once it is whole.",
                 )
             report = self._report(file.keep(), keeper.earlier)
         if report.has_too_many_bad(max_reject_percent):
             raise TooManyRejects(report, max_reject_percent)
-        await close_import(self._connection, import_id, self._counts(report, keeper.settled))
+        async with writing(self._engine) as connection:
+            await close_import(connection, stage.import_id, self._counts(report, keeper.settled))
         return report
-
-    async def report_of(self, import_id: int, counts: ImportCounts) -> LoadReport:
-        """What the earlier load of the same bytes did."""
-        reasons = await reject_reasons(self._connection, import_id)
-        sources = await import_sources(self._connection, self._campaign)
-        return LoadReport(
-            campaign=self._name, rows=counts.rows, accepted=counts.accepted, rejected=counts.rejected,
-            duplicates=counts.duplicates, rejects_file=None, detected=self._intake.detected, reasons=reasons,
-            already_loaded=True, loaded_before=sources[import_id],
-            replaced=max(0, reasons.get(RejectCode.DUPLICATE, 0) - counts.duplicates),
-        )  # fmt: skip
 
     async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
         """Chunk by chunk; the next one is read while the database takes this one."""
         chunks = self._chunks()
-        chunk = next(chunks, None)
+        chunk = await self._next(chunks)
         while chunk is not None:
-            reading = asyncio.ensure_future(asyncio.to_thread(next, chunks, None))
+            reading = asyncio.ensure_future(self._next(chunks))
             try:
                 self._count(await keeper.store(chunk), file)
+                self._rows += chunk.rows
+                if progress is not None:
+                    progress(self._rows)
+                chunk = await reading
             finally:
-                await asyncio.wait([reading])
-            self._rows += chunk.rows
-            if progress is not None:
-                progress(self._rows)
-            chunk = reading.result()
+                reading.cancel()
         self._count(await keeper.finish(), file)
+
+    async def _next(self, chunks: Iterator[Chunk]) -> Chunk | None:
+        return await aside(lambda: next(chunks, None), PART, self._stop)
 
     def _chunks(self) -> Iterator[Chunk]:
         for read in self._intake.chunks():
@@ -338,6 +359,20 @@ class _Loading:
         return ImportCounts(
             report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
         )
+
+
+async def _report_of_earlier(
+    connection: Connection, campaign_id: int, name: str, intake: Intake, import_id: int, counts: ImportCounts
+) -> LoadReport:
+    """What the earlier load of the same bytes did."""
+    reasons = await reject_reasons(connection, import_id)
+    sources = await import_sources(connection, campaign_id)
+    return LoadReport(
+        campaign=name, rows=counts.rows, accepted=counts.accepted, rejected=counts.rejected,
+        duplicates=counts.duplicates, rejects_file=None, detected=intake.detected, reasons=reasons,
+        already_loaded=True, loaded_before=sources[import_id],
+        replaced=max(0, reasons.get(RejectCode.DUPLICATE, 0) - counts.duplicates),
+    )  # fmt: skip
 
 
 def _detected(detected: Detected) -> dict[str, str]:

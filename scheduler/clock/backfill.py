@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 from campaigns.errors import InvalidInput, NotFound
@@ -9,7 +10,7 @@ from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
 from scheduler.clock.launch import start_run
-from scheduler.clock.refresh import Judge, no_judge, refresh
+from scheduler.clock.refresh import Judge, Reading, no_judge, read_list, reads_list
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection, Engine, reading, writing
@@ -41,22 +42,74 @@ async def backfill(
     campaign is paused or ended, or its list cannot be read again, Stopped where it lacks an approval.
     """
     moment = now()
+    async with AsyncExitStack() as stack:
+        lists = await _read_lists(stack, engine, name, since, until, judge, moment)
+        return await _launch(engine, name, since, until, guard, lists, moment)
+
+
+async def _read_lists(
+    stack: AsyncExitStack,
+    engine: Engine,
+    name: str,
+    since: datetime,
+    until: datetime,
+    judge: Judge,
+    now: datetime,
+) -> dict[datetime, Reading]:
+    """The list, read for each missed run whose campaign asks for that, before anything is locked."""
+    async with reading(engine) as connection:
+        campaign = await require(connection, name)
+        _refuse_ended(campaign, now)
+        missed = await _missed(connection, campaign, since, until)
+    if not reads_list(campaign.spec):
+        return {}
+    lists: dict[datetime, Reading] = {}
+    for nominal_at in (each.nominal_at for each in missed):
+        due = DueCampaign(campaign.id, name, campaign.spec.to_json(), nominal_at)
+        found = await stack.enter_async_context(read_list(engine, due, campaign.spec, judge, now))
+        if found.trouble:
+            raise InvalidInput(found.trouble)
+        lists[nominal_at] = found
+    return lists
+
+
+async def _launch(
+    engine: Engine,
+    name: str,
+    since: datetime,
+    until: datetime,
+    guard: Guard,
+    lists: dict[datetime, Reading],
+    moment: datetime,
+) -> list[datetime]:
     async with writing(engine) as connection:
         campaign = await require(connection, name)
         await lock_campaign(connection, campaign.id)
         campaign = await require(connection, name)
         _refuse_ended(campaign, moment)
         missed = [each.nominal_at for each in await _missed(connection, campaign, since, until)]
+        before: Reading | None = None
         for nominal_at in missed:
             if not await was_launched_at(connection, campaign.id, nominal_at):
                 due = DueCampaign(campaign.id, name, campaign.spec.to_json(), nominal_at)
-                if trouble := await refresh(connection, due, campaign.spec, judge, moment):
-                    raise InvalidInput(trouble)
+                if reads_list(campaign.spec):
+                    before = await _use_list(connection, due, lists.get(nominal_at), before)
                 await refuse_unapproved(connection, campaign, guard)
                 await start_run(connection, due, campaign.spec, moment, lateness=None, fresh_from=moment)
         await forget_missed(connection, campaign.id, missed)
         await move_on(connection, campaign.id, moment, launched=True, next_at=campaign.start_at)
     return missed
+
+
+async def _use_list(
+    connection: Connection, due: DueCampaign, found: Reading | None, before: Reading | None
+) -> Reading:
+    if found is None or found.campaign != due or not await found.take_place(connection, before):
+        raise InvalidInput(
+            f"{due.name} was changed while its list was read; nothing was launched.",
+            hint="See what became of it (drumbeat campaign show), and try again.",
+        )
+    return found
 
 
 async def _missed(

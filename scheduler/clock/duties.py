@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from campaigns.errors import AccountError, DrumbeatError
+from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now, PutBack
 from scheduler.actions.approval import Guard
 from scheduler.actions.purge import purge_daily
 from scheduler.clock.breaker import Breakers
-from scheduler.clock.launch import launch_due
+from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
 from scheduler.clock.variants import name_winners
 from scheduler.engines.base import Shifts
@@ -30,8 +31,13 @@ from storage.database.clock_steps import straighten
 from storage.database.engine import Engine, reading, writing
 from storage.database.health import is_outage
 from storage.runs.retries import skip_arrived
-from storage.runs.runs import cancel_jobs, complete_runs, expire_jobs
-from storage.sending.lanes import due_lanes, read_lanes, sender_ails, sender_recovered
+from storage.runs.runs import DueCampaign, cancel_jobs, complete_runs, expire_jobs
+from storage.sending.lanes import (
+    due_lanes,
+    read_lanes,
+    sender_ails,
+    sender_recovered,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +83,8 @@ class Duties:
         self._holder = holder
         self._sole = sole
         self._breakers = Breakers(engine, now)
+        self.reading: set[asyncio.Task[None]] = set()
+        """Lists that are read, each for the campaign that the task is named after: a slow one keeps nobody waiting."""
 
     async def put_right(self, put_back: PutBack) -> None:
         """The clock was ahead and is right again: what was planned by it is planned anew."""
@@ -88,13 +96,28 @@ class Duties:
     async def sweep(self) -> None:
         """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is
         finished."""
-        launching = launch_due(self._engine, guard=self._guard, judge=self._judge, now=self._now)
+        launching = launch_due(self._engine, guard=self._guard, now=self._now, apart=self._read_apart)
         await alone("launch", "all campaigns", launching)
         await alone("breaker", "all runs", self._breakers.check())
         await alone("winners", "all runs", name_winners(self._engine, now=self._now))
         await alone("rescue", "all lanes", self._shifts.rescue())
         await alone("wake", "all lanes", self._wake_lanes())
         await self.finish_runs()
+
+    def _read_apart(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
+        if campaign.name in {task.get_name() for task in self.reading}:
+            return
+        task = asyncio.create_task(self._launch_with_list(campaign, spec), name=campaign.name)
+        self.reading.add(task)
+        task.add_done_callback(self.reading.discard)
+
+    async def _launch_with_list(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
+        try:
+            await launch_with_list(
+                self._engine, campaign, spec, guard=self._guard, judge=self._judge, now=self._now, stop=self._stop
+            )  # fmt: skip
+        except Exception:
+            logger.exception("A list could not be read.", extra={"action": "duty_failed"})
 
     async def _wake_lanes(self) -> None:
         async with reading(self._engine) as connection:

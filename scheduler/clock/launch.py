@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,9 +16,10 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, approval_problem
+from scheduler.audience.file_threads import Stopping
 from scheduler.audience.local_time import times_of_places
 from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
-from scheduler.clock.refresh import Judge, no_judge, refresh
+from scheduler.clock.refresh import Judge, Reading, no_judge, read_list, reads_list
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
@@ -32,16 +35,38 @@ UNLAUNCHABLE: Final = (ValueError, ArithmeticError, LookupError, TypeError, Attr
 """What is wrong with one campaign, and no other's business."""
 
 
+class ListNeeded(Exception):
+    """The run's list has to be read first, or again: the campaign has changed since."""
+
+    def __init__(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
+        super().__init__(campaign.name)
+        self.campaign = campaign
+        self.spec = spec
+
+
 async def launch_due(
-    engine: Engine, *, guard: Guard = NO_GUARD, judge: Judge = no_judge, now: Now = utc_now
+    engine: Engine,
+    *,
+    guard: Guard = NO_GUARD,
+    judge: Judge = no_judge,
+    now: Now = utc_now,
+    apart: Callable[[DueCampaign, CampaignSpec], None] | None = None,
 ) -> list[str]:
-    """Launch every campaign a run of which has come; the names of those launched here."""
+    """Launch every campaign a run of which has come; the names of those launched here. `apart` is given those whose
+    list has to be read first, which may take long; without it, they are launched here too."""
     async with reading(engine) as connection:
         due = await due_campaigns(connection, now())
     launched = []
     for campaign in due:
         try:
-            if await launch(engine, campaign, guard=guard, judge=judge, now=now):
+            if await launch(engine, campaign, guard=guard, now=now):
+                launched.append(campaign.name)
+        except ListNeeded as needed:
+            if apart is not None:
+                apart(needed.campaign, needed.spec)
+            elif await launch_with_list(
+                engine, needed.campaign, needed.spec, guard=guard, judge=judge, now=now
+            ):
                 launched.append(campaign.name)
         except Exception as error:
             if is_outage(error):
@@ -51,29 +76,56 @@ async def launch_due(
     return launched
 
 
+async def launch_with_list(
+    engine: Engine,
+    campaign: DueCampaign,
+    spec: CampaignSpec,
+    *,
+    guard: Guard = NO_GUARD,
+    judge: Judge = no_judge,
+    now: Now = utc_now,
+    stop: asyncio.Event | None = None,
+) -> bool:
+    """Read the campaign's list, then launch its run; False too at a stop, and where the campaign has changed meanwhile:
+    the next sweep meets it anew."""
+    moment = now()
+    try:
+        async with read_list(engine, campaign, spec, judge, moment, stop) as found:
+            return await launch(engine, campaign, guard=guard, now=lambda: moment, found=found)
+    except (ListNeeded, Stopping):
+        return False
+    except UNLAUNCHABLE as error:
+        await _give_up(engine, campaign, error, moment)
+    return False
+
+
 async def launch(
     engine: Engine,
     campaign: DueCampaign,
     *,
     guard: Guard = NO_GUARD,
-    judge: Judge = no_judge,
     now: Now = utc_now,
+    found: Reading | None = None,
 ) -> bool:
     """Launch the campaign's run whose time has come; False where another launcher was first, where it was missed, or
-    where it cannot be launched: the campaign is paused then."""
+    where it cannot be launched: the campaign is paused then. Raises ListNeeded where its list is not what was found."""
     moment = now()
     try:
         async with writing(engine) as connection:
             due = await lock_due(connection, campaign.id)
-            return due is not None and await _take_turn(connection, due, guard, judge, moment)
+            return due is not None and await _take_turn(connection, due, guard, found, moment)
     except UNLAUNCHABLE as error:
-        async with writing(engine) as connection:
-            await _pause(connection, campaign.name, f"It could not be launched: {error}", moment)
+        await _give_up(engine, campaign, error, moment)
     return False
 
 
+async def _give_up(engine: Engine, campaign: DueCampaign, error: Exception, now: datetime) -> None:
+    async with writing(engine) as connection:
+        await _pause(connection, campaign.name, f"It could not be launched: {error}", now)
+
+
 async def _take_turn(
-    connection: Connection, campaign: DueCampaign, guard: Guard, judge: Judge, now: datetime
+    connection: Connection, campaign: DueCampaign, guard: Guard, found: Reading | None, now: datetime
 ) -> bool:
     spec = CampaignSpec.from_json(campaign.spec)
     schedule = spec.schedule
@@ -90,9 +142,14 @@ async def _take_turn(
         await move_on(connection, campaign.id, now, launched=False, next_at=turn.next_at)
         return False
     due = replace(campaign, start_at=run)
-    if trouble := await refresh(connection, due, spec, judge, now):
-        await _leave_out(connection, due, schedule, trouble, now)
-        return False
+    if reads_list(spec):
+        if found is None or found.campaign != due:
+            raise ListNeeded(due, spec)
+        if found.trouble:
+            await _leave_out(connection, due, schedule, found.trouble, now)
+            return False
+        if not await found.take_place(connection):
+            raise ListNeeded(due, spec)
     if problem := await approval_problem(connection, await require(connection, campaign.name), guard):
         await _pause(connection, campaign.name, problem, now)
         return False

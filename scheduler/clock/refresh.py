@@ -1,10 +1,16 @@
-"""`refresh = "each_run"`: the list is read again when a run is launched, and whoever it names then is the audience."""
+"""`refresh = "each_run"`: the list is read again when a run is launched, and whoever it names then is the audience.
+
+It is read before the launch's transaction, which only puts it in its place.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,10 +19,11 @@ from campaigns.errors import IntakeError, InvalidInput
 from campaigns.message.templates import needed_variables
 from campaigns.reject_codes import IntakeCode
 from campaigns.spec.campaign_spec import CampaignSpec
-from scheduler.audience.load import load_again
+from scheduler.audience.load import loaded_aside
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
+from scheduler.audience.staging import Stage
 from scheduler.sending.lanes import Lane
-from storage.database.engine import Connection
+from storage.database.engine import Connection, Engine
 from storage.runs.runs import DueCampaign
 
 Judge = Callable[[CampaignSpec], Refuse | None]
@@ -40,35 +47,67 @@ def judge_by(lanes: Mapping[str, Lane]) -> Judge:
     return judge
 
 
-async def refresh(
-    connection: Connection, campaign: DueCampaign, spec: CampaignSpec, judge: Judge, now: datetime
-) -> str | None:
-    """Make the list as it is now the campaign's audience, for the run of its `start_at`.
+@dataclass(frozen=True)
+class Reading:
+    """What reading the list for one run came to."""
 
-    Where it cannot be read nothing is changed, and the answer says what is wrong. The caller holds the campaign's lock.
+    campaign: DueCampaign
+    stage: Stage | None
+    trouble: str = ""
+    """Why there is no stage."""
+
+    async def take_place(self, connection: Connection, after: Reading | None = None) -> bool:
+        """Make it the audience, in the place of what was that at the beginning, or of the reading `after`; False where
+        another list has become that meanwhile."""
+        earlier = after.stage if after else None
+        return self.stage is not None and await self.stage.take_place(connection, earlier)
+
+
+def reads_list(spec: CampaignSpec) -> bool:
+    """Whether the list is read again for each run."""
+    return spec.audience.refresh is not None and spec.audience.csv is not None
+
+
+@asynccontextmanager
+async def read_list(
+    engine: Engine,
+    campaign: DueCampaign,
+    spec: CampaignSpec,
+    judge: Judge,
+    now: datetime,
+    stop: asyncio.Event | None = None,
+) -> AsyncIterator[Reading]:
+    """The list as it is now, for the run of the campaign's `start_at`, to be used while the context lasts.
+
+    Raises Stopping at a stop.
     """
     csv = spec.audience.csv
-    if spec.audience.refresh is None or csv is None:
-        return None
-    try:
-        async with connection.begin_nested():
-            await load_again(
-                connection,
-                campaign.id,
-                csv,
-                spec.audience.options(
-                    needed_variables(spec.contents),
-                    spec.schedule.timezone,
-                    spec.schedule.span_of_rows(campaign.start_at, campaign.start_at),
+    assert csv is not None  # noqa: S101
+    async with AsyncExitStack() as stack:
+        try:
+            reading = Reading(
+                campaign,
+                await stack.enter_async_context(
+                    loaded_aside(
+                        engine,
+                        campaign.id,
+                        csv,
+                        spec.audience.options(
+                            needed_variables(spec.contents),
+                            spec.schedule.timezone,
+                            spec.schedule.span_of_rows(campaign.start_at, campaign.start_at),
+                        ),
+                        max_reject_percent=spec.audience.max_reject_percent,
+                        rejects_path=_rejects_path(csv, campaign),
+                        refuse=judge(spec),
+                        stop=stop,
+                        now=now,
+                    )
                 ),
-                max_reject_percent=spec.audience.max_reject_percent,
-                rejects_path=_rejects_path(csv, campaign),
-                refuse=judge(spec),
-                now=lambda: now,
             )
-    except UNREADABLE as error:
-        return _told(error)
-    return None
+        except UNREADABLE as error:
+            reading = Reading(campaign, None, _told(error))
+        yield reading
 
 
 def _rejects_path(csv: Path, campaign: DueCampaign) -> Path | None:

@@ -257,6 +257,7 @@ class Runner:
             await _end(watching, losing)
             await self.shifts.drain()
         if lost:
+            losing.result()
             logger.warning("The runner's lock was lost.", extra={"action": "lead_lost"})
             return False
         watching.result()
@@ -306,11 +307,11 @@ class Runner:
         """Let the duties under way end: cancelled midway they would leave their connections in pieces. But `at_once`
         another clock may be doing them."""
         await _end(*loops)
-        while self.at_work:
+        while under_way := self.at_work | self.duties.reading:
             if at_once:
-                for task in self.at_work:
+                for task in under_way:
                     task.cancel()
-            await asyncio.wait(self.at_work)
+            await asyncio.wait(under_way)
 
     async def _watch(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> None:
         while not self.stop.is_set():

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.intake.model import Own
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
-from storage.runs.editions import current_edition, edition_of, of_audience
+from storage.runs.editions import Edition, edition_of, files_of, of_edition
 from storage.tables import campaigns, imports, recipients, rejects, to_millis
 
 _BATCH: Final = 500
@@ -128,11 +128,11 @@ async def find_import(
 
 
 async def open_import(
-    connection: AsyncConnection, campaign_id: int, *, source: str, digest: str, now: datetime
+    connection: AsyncConnection, edition: Edition, *, source: str, digest: str, now: datetime
 ) -> int:
     """A new import without rows yet; its id."""
     new = insert(imports).values(
-        campaign_id=campaign_id, edition=edition_of(campaign_id), source=source, digest=digest, created_at=now,
+        campaign_id=edition.campaign_id, edition=edition.number, source=source, digest=digest, created_at=now,
         rows=0, accepted=0, rejected=0, duplicates=0, settled=0, detected="{}",
     )  # fmt: skip
     return int((await connection.execute(new.returning(imports.c.id))).scalar_one())
@@ -151,12 +151,12 @@ async def import_sources(connection: AsyncConnection, campaign_id: int) -> dict[
     return {int(id_): Source(file, loaded_at) for id_, file, loaded_at in rows}
 
 
-async def add_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> list[int]:
-    """Add them in order, a number that the campaign has already left out; the positions of those left out."""
+async def add_recipients(connection: AsyncConnection, edition: Edition, audience: Audience) -> list[int]:
+    """Add them in order, a number that the edition has already left out; the positions of those left out."""
     if not audience.phones:
         return []
     add = _add_on_sqlite if is_sqlite(connection) else _add_on_postgresql
-    added = await add(connection, (campaign_id, await current_edition(connection, campaign_id)), audience)
+    added = await add(connection, edition, audience)
     if added is None:
         return []
     taken = []
@@ -177,9 +177,7 @@ _AT_ONCE: Final = 3_000
 the file."""
 
 
-async def _add_on_sqlite(
-    connection: AsyncConnection, whose: tuple[int, int], audience: Audience
-) -> set[str] | None:
+async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: Audience) -> set[str] | None:
     """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
@@ -219,7 +217,7 @@ _POSTGRESQL_ADD: Final = (
 
 
 async def _add_on_postgresql(
-    connection: AsyncConnection, whose: tuple[int, int], audience: Audience
+    connection: AsyncConnection, whose: Edition, audience: Audience
 ) -> set[str] | None:
     """The numbers that were added, or None where all were."""
     raw: Any = (await connection.get_raw_connection()).driver_connection
@@ -237,33 +235,33 @@ async def _add_on_postgresql(
         return {phone for (phone,) in await cursor.fetchall()}
 
 
-async def holders(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> dict[str, Holder]:
-    """Number -> the recipient of this campaign who has it."""
+async def holders(connection: AsyncConnection, edition: Edition, phones: Iterable[str]) -> dict[str, Holder]:
+    """Number -> the recipient of this edition who has it."""
     columns = (recipients.c.import_id, recipients.c.line, recipients.c.phone, recipients.c.vars)
     given = table_of(connection, [{"phone": phone} for phone in phones], phone=Text())
-    matching = select(*columns).where(of_audience(campaign_id), recipients.c.phone.in_(select(given.c.phone)))
+    matching = select(*columns).where(of_edition(edition), recipients.c.phone.in_(select(given.c.phone)))
     return {
         phone: Holder((import_id, line), phone, variables)
         for import_id, line, phone, variables in await connection.execute(matching)
     }
 
 
-async def replace_recipients(connection: AsyncConnection, campaign_id: int, audience: Audience) -> None:
+async def replace_recipients(connection: AsyncConnection, edition: Edition, audience: Audience) -> None:
     """Give the recipients with these numbers the newer rows; their jobs, if any, stay theirs."""
     columns = audience.columns()
     for row in zip(*columns.values(), strict=True):
         values = {**dict.fromkeys(Own._fields), **dict(zip(columns, row, strict=True))}
         await connection.execute(
             update(recipients)
-            .where(of_audience(campaign_id), recipients.c.phone == values["phone"])
+            .where(of_edition(edition), recipients.c.phone == values["phone"])
             .values(**values)
         )
 
 
-async def remove_recipients(connection: AsyncConnection, campaign_id: int, phones: Iterable[str]) -> None:
+async def remove_recipients(connection: AsyncConnection, edition: Edition, phones: Iterable[str]) -> None:
     """Take out recipients that have no jobs yet."""
     for batch in _batches(phones):
-        matching = (of_audience(campaign_id), recipients.c.phone.in_(batch))
+        matching = (of_edition(edition), recipients.c.phone.in_(batch))
         await connection.execute(delete(recipients).where(*matching))
 
 
@@ -284,13 +282,15 @@ async def add_rejects(connection: AsyncConnection, campaign_id: int, rows: Seque
 
 
 async def rejects_at(
-    connection: AsyncConnection, campaign_id: int, lines: Iterable[int]
+    connection: AsyncConnection, edition: Edition, lines: Iterable[int]
 ) -> dict[int, list[Place]]:
-    """Line -> places of the campaign's rejects of that line, that of the newest import first."""
+    """Line -> places of the edition's rejects of that line, that of the newest import first."""
     found: dict[int, list[Place]] = {}
     for batch in _batches(lines):
         matching = select(rejects.c.import_id, rejects.c.line).where(
-            rejects.c.campaign_id == campaign_id, rejects.c.line.in_(batch)
+            rejects.c.campaign_id == edition.campaign_id,
+            rejects.c.import_id.in_(files_of(edition)),
+            rejects.c.line.in_(batch),
         )
         for import_id, line in await connection.execute(matching.order_by(rejects.c.import_id.desc())):
             found.setdefault(line, []).append((import_id, line))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import NotFound
@@ -110,6 +110,16 @@ async def replace_spec(
         update(campaigns)
         .where(campaigns.c.id == campaign_id)
         .values(spec=spec.to_json(), category=spec.category, updated_at=now)
+    )
+
+
+async def discard_empty(connection: AsyncConnection, campaign_id: int) -> None:
+    """Take out a draft into which nothing was ever loaded."""
+    files = select(imports.c.id).where(imports.c.campaign_id == campaign_id)
+    await connection.execute(
+        delete(campaigns).where(
+            campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.DRAFT, ~files.exists()
+        )
     )
 
 

@@ -15,6 +15,7 @@ from aiosqlite import Connection as AioConnection
 from sqlalchemy import Executable, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
 
 from campaigns.errors import UsageError
 from storage.database.batched_sqlite import Met, Steps, whatever
@@ -80,25 +81,36 @@ def _prepare_postgresql(engine: BlockingEngine) -> None:
 
 
 def _open_sqlite(url: str) -> AsyncEngine:
-    file = make_url(url).database or ":memory:"
-    if file != ":memory:":
-        _make_private(file)
-    connect = partial(sqlite3.connect, file, **_SQLITE["connect_args"])
+    database = make_url(url).database or ":memory:"
+    refuse_linked(Path(database))
+    return _sqlite_engine(url, database)
+
+
+def open_scratch() -> AsyncEngine:
+    """An engine with one connection, on a database without a name, which is gone with the process however that ends."""
+    return _sqlite_engine("sqlite+aiosqlite://", "", poolclass=StaticPool)
+
+
+def _sqlite_engine(url: str, database: str, **options: Any) -> AsyncEngine:
+    connect = partial(sqlite3.connect, database, **_SQLITE["connect_args"])
 
     async def open_steps() -> AioConnection:
+        _make_private(database)
         return await Steps(connect)
 
-    engine = create_async_engine(url, async_creator=open_steps, hide_parameters=True)
+    engine = create_async_engine(url, async_creator=open_steps, hide_parameters=True, **options)
     _prepare_sqlite(engine.sync_engine)
     _open_transactions(engine.sync_engine)
     return engine
 
 
-def _make_private(file: str) -> None:
-    """A new database is readable by its user alone, and so is what SQLite writes beside it. One that is there is not
-    even opened: to close it would give up SQLite's locks."""
-    with suppress(OSError):
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+def _make_private(database: str) -> None:
+    """Make the file for this user alone, before SQLite makes it for all; `-wal` and `-shm` get the same rights. One
+    that is there is not even opened: to close it would give up SQLite's locks."""
+    if database in ("", ":memory:"):
+        return
+    with suppress(OSError):  # there already; what else is wrong, SQLite says
+        os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def open_blocking(engine: AsyncEngine) -> BlockingEngine:
@@ -196,10 +208,20 @@ def is_sqlite(connection: AsyncConnection | BlockingConnection) -> bool:
 
 
 def database_file(engine: AsyncEngine) -> Path | None:
-    """The file of a SQLite database, or None for a server."""
+    """The file of a SQLite database, whichever symbolic links lead to it, or None for a server."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return None
-    return Path(engine.url.database)
+    return Path(engine.url.database).resolve()
+
+
+def refuse_linked(path: Path) -> None:
+    """Raise UsageError where the database's file has a second name: each name would have its own lock and its own log
+    of changes (`-wal`), so that two programs that use both destroy the database and send twice."""
+    if path.is_file() and path.stat().st_nlink > 1:
+        raise UsageError(
+            f"{path} has another name: it is a hard link, and two runners could work on it at once.",
+            hint=f"Find the other name with: find DIR -samefile {path.name}. Remove it, or use a copy (cp).",
+        )
 
 
 async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:

@@ -32,7 +32,11 @@ def newest() -> str | None:
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """Bring the database to the newest revision, or to an older one, in one transaction."""
+    """Bring the database to the newest revision, or to an older one, in one transaction. Raises UsageError where it is
+    of a newer Drumbeat."""
+    found = await current(engine)
+    if found is not None and not _is_known(found):
+        raise _newer(found, newest())
 
     def run(connection: Connection) -> None:
         config = _config()
@@ -41,6 +45,18 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
 
     async with engine.connect() as connection, _without_foreign_keys(connection), connection.begin():
         await connection.run_sync(run)
+
+
+def _is_known(revision: str) -> bool:
+    script = ScriptDirectory.from_config(_config())
+    return any(step.revision == revision for step in script.walk_revisions())
+
+
+def _newer(found: str, needed: str | None) -> UsageError:
+    return UsageError(
+        f"The database is at revision {found}, which a newer Drumbeat has made; this one knows up to {needed}.",
+        hint="Use the newer Drumbeat, or a copy of the database from before its upgrade.",
+    )
 
 
 @asynccontextmanager
@@ -67,6 +83,8 @@ async def current(engine: AsyncEngine) -> str | None:
 async def require_current(engine: AsyncEngine) -> None:
     """Raise UsageError unless the database is at the newest revision."""
     found, needed = await current(engine), newest()
+    if found is not None and not _is_known(found):
+        raise _newer(found, needed)
     if found != needed:
         raise UsageError(
             f"The database is at revision {found or 'none'}; this version needs {needed}.",

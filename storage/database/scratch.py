@@ -5,34 +5,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from campaigns.states import CampaignState
-from storage.database.engine import open_engine, writing
+from storage.database.engine import open_scratch, writing
 from storage.tables import campaigns, metadata
 
 
 @asynccontextmanager
 async def scratch_campaign(now: datetime) -> AsyncIterator[tuple[AsyncEngine, int]]:
-    """An engine and the id of an empty campaign, both gone at the end."""
-    with TemporaryDirectory(prefix="drumbeat-check-") as folder:
-        engine = open_engine(f"sqlite:///{Path(folder) / 'check.db'}")
-        try:
-            async with writing(engine) as connection:
-                await connection.run_sync(metadata.create_all)
-                new = insert(campaigns).values(
-                    name="check",
-                    state=CampaignState.DRAFT,
-                    spec="{}",
-                    category="",
-                    created_at=now,
-                    updated_at=now,
-                )
-                campaign_id = int((await connection.execute(new.returning(campaigns.c.id))).scalar_one())
-            yield engine, campaign_id
-        finally:
-            await engine.dispose()
+    """An engine and the id of an empty campaign, both gone at the end, however the process ends."""
+    engine = open_scratch()
+    try:
+        async with writing(engine) as connection:
+            await connection.run_sync(metadata.create_all)
+            new = insert(campaigns).values(
+                name="check",
+                state=CampaignState.DRAFT,
+                spec="{}",
+                category="",
+                created_at=now,
+                updated_at=now,
+            )
+            campaign_id = int((await connection.execute(new.returning(campaigns.c.id))).scalar_one())
+        yield engine, campaign_id
+    finally:
+        await engine.dispose()

@@ -44,6 +44,7 @@ from storage.tables import (
     attempts,
     campaigns,
     events,
+    imports,
     inbound,
     jobs,
     optouts,
@@ -135,9 +136,10 @@ async def count_rows(connection: AsyncConnection, campaign_ids: Sequence[int]) -
 
 
 def _of_one_reading() -> ColumnElement[bool]:
-    """Restricts rejects to campaigns whose list was read once: where each run has its own reading, its report counts
-    its own rejects, and they stay."""
-    return rejects.c.campaign_id.in_(select(campaigns.c.id).where(campaigns.c.edition == 0))
+    """Restricts rejects to campaigns whose list is not read again: where each run has its own reading, its report
+    counts its own rejects, and they stay."""
+    again = campaigns.c.spec.contains('"refresh":"each_run"', autoescape=True)
+    return rejects.c.campaign_id.in_(select(campaigns.c.id).where(~again))
 
 
 async def count_old(connection: AsyncConnection, name: str, before: datetime) -> int:
@@ -247,9 +249,14 @@ async def purge_rejects(connection: AsyncConnection, campaign_id: int, now: date
     if not ids:
         return 0
     first = func.min(rejects.c.reason), func.count(), func.min(rejects.c.line)
+    shown = select(imports.c.id).where(
+        imports.c.campaign_id == campaign_id, imports.c.edition == edition_of(campaign_id)
+    )
     given = table_of(connection, [{"id": one} for one in ids], id=Id)
     gone = rejects.c.id.in_(select(given.c.id))
-    counted = select(rejects.c.campaign_id, rejects.c.code, *first).where(gone)
+    counted = select(rejects.c.campaign_id, rejects.c.code, *first).where(
+        gone, rejects.c.import_id.in_(shown)
+    )
     upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(purged_rejects)
     names = [column.name for column in purged_rejects.c]
     added = upsert.from_select(names, counted.group_by(rejects.c.campaign_id, rejects.c.code))

@@ -1,13 +1,44 @@
-"""The audience's editions: each reading of the list is one. The newest is the campaign's audience; one that a run was
-made from stays as that run's, for good."""
+"""The audience's editions: each reading of the list is one. The campaign names the one that is its audience; one that a
+run was made from stays as that run's, for good.
+
+A list is stored as an edition that the campaign does not name yet, in many small transactions, so that no other writer
+waits for long, and nobody sees a part of it; at the end it takes its place at once.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, exists, func, or_, select, update
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.runs.occurrences import SCHEDULED
 from storage.tables import campaigns, imports, jobs, recipients, rejects, runs
+
+PART: Final = 5_000
+"""Rows that are copied or taken out in one transaction."""
+
+
+class Edition(NamedTuple):
+    """One edition of a campaign's audience."""
+
+    campaign_id: int
+    number: int
 
 
 def edition_of(campaign_id: int) -> ScalarSelect[int]:
@@ -21,34 +52,114 @@ def of_audience(campaign_id: int) -> ColumnElement[bool]:
     return and_(recipients.c.campaign_id == campaign_id, recipients.c.edition == edition_of(campaign_id))
 
 
-async def current_edition(connection: AsyncConnection, campaign_id: int) -> int:
-    return int((await connection.execute(select(edition_of(campaign_id)))).scalar_one())
+def of_edition(edition: Edition) -> ColumnElement[bool]:
+    """Restricts recipients to those of the edition."""
+    return and_(recipients.c.campaign_id == edition.campaign_id, recipients.c.edition == edition.number)
 
 
-async def begin_edition(connection: AsyncConnection, campaign_id: int) -> None:
-    """Begin an empty audience. The one before it is gone, unless a run was made from it. The caller holds the
-    campaign's lock."""
-    before = await current_edition(connection, campaign_id)
-    made = exists().where(runs.c.campaign_id == campaign_id, runs.c.edition == before, SCHEDULED)
-    if not (await connection.execute(select(made))).scalar_one():
-        await _discard(connection, campaign_id, before)
-    newer = update(campaigns).where(campaigns.c.id == campaign_id).values(edition=before + 1)
-    await connection.execute(newer)
+def files_of(edition: Edition) -> Select[tuple[int]]:
+    """The ids of the imports that the edition is made of."""
+    mine = (imports.c.campaign_id == edition.campaign_id, imports.c.edition == edition.number)
+    return select(imports.c.id).where(*mine)
 
 
-async def _discard(connection: AsyncConnection, campaign_id: int, edition: int) -> None:
-    """Take out an edition; those whose row a test was made from stay, out of sight."""
-    files = select(imports.c.id).where(imports.c.campaign_id == campaign_id, imports.c.edition == edition)
+async def current_edition(connection: AsyncConnection, campaign_id: int) -> Edition:
+    number = (await connection.execute(select(edition_of(campaign_id)))).scalar_one()
+    return Edition(campaign_id, int(number))
+
+
+async def begin_edition(connection: AsyncConnection, current: Edition, *, empty: bool) -> Edition:
+    """A new edition that nobody sees yet: empty, or with the imports of the current one, whose rows `copy_part` copies.
+    The caller holds the campaign's lock, and adds an import."""
+    used = select(func.max(imports.c.edition)).where(imports.c.campaign_id == current.campaign_id)
+    newest = (await connection.execute(used)).scalar_one() or 0
+    new = Edition(current.campaign_id, max(int(newest), current.number) + 1)
+    if not empty:
+        kept = [column for column in imports.c if column.name not in ("id", "edition")]
+        names = [*(column.name for column in kept), "edition"]
+        source = select(*kept, literal(new.number)).where(imports.c.id.in_(files_of(current)))
+        await connection.execute(insert(imports).from_select(names, source.order_by(imports.c.id)))
+    return new
+
+
+async def copy_part(
+    connection: AsyncConnection, table: Table, source: Edition, target: Edition, after: int
+) -> int | None:
+    """Copy some of the edition's recipients or rejects, those with ids above `after`; the last id, None at the end."""
+    mine: ColumnElement[bool] = table.c.import_id.in_(files_of(source))
+    if table is recipients:
+        mine = and_(mine, of_edition(source))
+    page = select(table.c.id).where(mine, table.c.id > after).order_by(table.c.id).limit(PART).subquery()
+    last = (await connection.execute(select(func.max(page.c.id)))).scalar_one()
+    if last is None:
+        return None
+    theirs = imports.alias("theirs")
+    new_import = (
+        select(theirs.c.id)
+        .where(theirs.c.id.in_(files_of(target)), theirs.c.digest == imports.c.digest)
+        .scalar_subquery()
+    )
+    own: dict[str, ColumnElement[object]] = {"import_id": new_import}
+    if table is recipients:
+        own["edition"] = literal(target.number)
+    kept = {column.name: column for column in table.c if column.name != "id"}
+    columns = {**kept, **own}
+    rows = select(*columns.values()).select_from(table.join(imports, imports.c.id == table.c.import_id))
+    chosen = rows.where(mine, table.c.id > after, table.c.id <= last).order_by(table.c.id)
+    await connection.execute(insert(table).from_select(list(columns), chosen))
+    return int(last)
+
+
+async def take_place(connection: AsyncConnection, before: Edition, after: Edition) -> bool:
+    """Make `after` the campaign's audience; False where that is not `before` any more."""
+    moved = await connection.execute(
+        update(campaigns)
+        .where(campaigns.c.id == before.campaign_id, campaigns.c.edition == before.number)
+        .values(edition=after.number)
+    )
+    return moved.rowcount == 1
+
+
+async def discard_part(connection: AsyncConnection, edition: Edition) -> bool:
+    """Take out some of an edition that is neither the audience nor a run's; whether there may be more.
+
+    Those whose row a test was made from stay, out of sight.
+    """
+    if not (await connection.execute(_is_nobodys(edition))).scalar_one():
+        return False
+    files = files_of(edition)
     tested = exists().where(jobs.c.recipient_id == recipients.c.id)
-    person = (recipients.c.campaign_id == campaign_id, recipients.c.edition == edition)
-    await connection.execute(
-        delete(rejects).where(rejects.c.campaign_id == campaign_id, rejects.c.import_id.in_(files))
-    )
-    await connection.execute(delete(recipients).where(*person, ~tested))
+    for table, these in (
+        (rejects, rejects.c.import_id.in_(files)),
+        (recipients, of_edition(edition) & ~tested),
+    ):
+        some = select(table.c.id).where(table.c.campaign_id == edition.campaign_id, these).limit(PART)
+        gone = await connection.execute(delete(table).where(table.c.id.in_(some)))
+        if gone.rowcount:
+            return True
     empty = ~exists().where(recipients.c.import_id == imports.c.id)
-    await connection.execute(
-        delete(imports).where(imports.c.campaign_id == campaign_id, imports.c.edition == edition, empty)
+    await connection.execute(delete(imports).where(imports.c.id.in_(files), empty))
+    return False
+
+
+def _is_nobodys(edition: Edition) -> Select[tuple[bool]]:
+    launched = exists().where(
+        runs.c.campaign_id == edition.campaign_id, runs.c.edition == edition.number, SCHEDULED
     )
+    current = edition_of(edition.campaign_id) == edition.number
+    return select(and_(~launched, ~current))
+
+
+async def abandoned_editions(
+    connection: AsyncConnection, campaign_id: int, before: datetime
+) -> list[Edition]:
+    """Editions begun before that moment that are not the audience: of a process that was killed, if no run's."""
+    found = select(imports.c.edition).where(
+        imports.c.campaign_id == campaign_id,
+        imports.c.edition != edition_of(campaign_id),
+        imports.c.created_at < before,
+    )
+    return [Edition(campaign_id, number) for number in await connection.scalars(found.distinct())]
 
 
 def counted_rejects(campaign_id: int) -> ColumnElement[bool]:

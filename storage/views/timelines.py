@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import CampaignState, JobState, RunState
-from storage.runs.editions import of_audience
+from storage.runs.editions import edition_of, of_audience
 from storage.sending.intents import DueJob
 from storage.tables import attempts, campaigns, events, imports, jobs, lanes, recipients, rejects, runs
 
@@ -223,6 +223,7 @@ async def find_rejects(connection: AsyncConnection, campaign_id: int, text: str)
         select(*columns, imports.c.source, imports.c.created_at)
         .join(imports, imports.c.id == rejects.c.import_id)
         .where(rejects.c.campaign_id == campaign_id, raw.contains(text, autoescape=True))
+        .where(imports.c.edition <= edition_of(campaign_id))
         .order_by(rejects.c.id.desc())
         .limit(SHOWN_REJECTS)
     )

@@ -27,10 +27,12 @@ def serve(context: Context, host: str, port: int) -> None:
 
 
 async def _serve(context: Context, host: str, port: int) -> None:
+    from app.wiring.ownership import warn_of_open_secrets
     from terminal.output import tell
     from terminal.running import stopping
     from web.server import serving
 
+    warn_of_open_secrets(context.settings)
     stop = asyncio.Event()
     async with context.database(create=True) as engine:
         with stopping(stop, lambda: tell("Stopping: what is under way is answered first.")):

@@ -40,11 +40,13 @@ def worker(context: Context, concurrency: int, metrics_port: int | None, metrics
 
 async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | None) -> None:
     from app.actions.running import work_for_clocks
+    from app.wiring.ownership import warn_of_open_secrets
     from terminal.output import tell
     from terminal.running import doors, stopping
 
     stop = asyncio.Event()
     settings = context.settings
+    warn_of_open_secrets(settings)
     async with context.database() as engine:
         with stopping(stop, lambda: tell("Stopping: what is under way is finished first.")):
             tell(f"Working, at most {concurrency} senders at once.")

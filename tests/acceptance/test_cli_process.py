@@ -66,6 +66,20 @@ def test_a_reader_that_is_gone_is_no_error(folder: Path, command: list[str]) -> 
         assert (process.wait(), process.stderr.read()) == (0, "")
 
 
+@pytest.mark.parametrize("command", [["check", "people.csv"], ["load", "spring.toml", "--csv", "people.csv"]])
+def test_a_termination_stops_at_once_and_leaves_nothing(folder: Path, command: list[str]) -> None:
+    os.mkfifo(folder / "people.csv")  # in which nobody writes
+    (folder / "temporary").mkdir()
+    with start(folder, "campaign", *command, TMPDIR=str(folder / "temporary")) as process:
+        assert process.stderr is not None
+        writer = os.open(folder / "people.csv", os.O_WRONLY)  # it is being read
+        process.send_signal(signal.SIGTERM)
+        assert (process.wait(20), process.stderr.read().strip()) == (130, "Stopped.")
+        os.close(writer)
+    assert list((folder / "temporary").iterdir()) == []
+    assert not list(folder.glob(".*rejects*"))
+
+
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     heavy = "{'pandas', 'sqlalchemy', 'pydantic', 'rich', 'asyncio'}"
     code = f"import sys, cli; print({heavy} & set(sys.modules))"

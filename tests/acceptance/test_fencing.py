@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import select, text
 
-from campaigns.errors import Locked
+from campaigns.errors import Locked, UsageError
 from providers.http.transport import TOO_LATE, NeverLeft
+from scheduler.clock.locks import SETTLED, runner_lock
 from storage.database.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
-from storage.database.engine import Engine, open_engine, reading, writing
+from storage.database.engine import Engine, database_file, open_engine, reading, writing
 from storage.tables import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
@@ -116,10 +118,8 @@ async def test_the_server_takes_the_lock_from_a_holder_that_says_nothing(server:
 
 
 async def test_a_runner_whose_lock_was_cut_takes_it_again_and_nobody_gets_it_twice(
-    world: World, database_url: str
+    world: World,
 ) -> None:
-    if not database_url.startswith("postgresql"):
-        pytest.skip("a file's lock cannot be lost")
     await world.campaign(spec(pace={"delay_between": 20}), 60)
     cut = False
 
@@ -137,10 +137,8 @@ async def test_a_runner_whose_lock_was_cut_takes_it_again_and_nobody_gets_it_twi
 
 
 async def test_a_second_runner_that_gets_a_cut_lock_sends_nothing_twice(
-    world: World, database_url: str
+    world: World,
 ) -> None:
-    if not database_url.startswith("postgresql"):
-        pytest.skip("a file's lock cannot be lost")
     await world.campaign(spec(pace={"delay_between": 20}), 60)
     second: asyncio.Task[None] | None = None
 
@@ -171,6 +169,127 @@ async def all_got_one(world: World, size: int) -> None:
 
 
 async def _cut_holder(engine: Engine) -> None:
+    """Let another runner in under the one at work."""
+    if (database := database_file(engine)) is not None:
+        _lock_file(database).unlink()
+        return
     query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :key"
     async with writing(engine) as connection:
         await connection.execute(text(query), {"key": RUNNER_LOCK})
+
+
+def _lock_file(database: Path) -> Path:
+    return database.with_name(f"{database.name}.lock")
+
+
+@pytest.fixture
+def database(sqlite_engine: Engine) -> Path:
+    found = database_file(sqlite_engine)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("through", ["the file", "its folder"])
+async def test_a_symbolic_link_leads_to_the_same_lock(
+    sqlite_engine: Engine, database: Path, tmp_path: Path, through: str
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(database if through == "the file" else database.parent)
+    other = open_engine(f"sqlite:///{link if through == 'the file' else link / database.name}")
+    async with runner_lock(sqlite_engine):
+        with pytest.raises(Locked, match="Another runner"):
+            async with runner_lock(other):
+                pass
+    async with runner_lock(other):
+        pass
+    await other.dispose()
+
+
+async def test_a_database_with_two_names_is_opened_by_neither(sqlite_engine: Engine, database: Path) -> None:
+    other = database.with_name("other.db")
+    other.hardlink_to(database)
+    for name in (database, other):
+        with pytest.raises(UsageError, match=f"{name.name} has another name"):
+            open_engine(f"sqlite:///{name}")
+    with pytest.raises(UsageError, match="hard link"):
+        async with runner_lock(sqlite_engine):
+            pass
+    other.unlink()
+    async with runner_lock(sqlite_engine) as hold:
+        other.hardlink_to(database)
+        assert hold.held  # whoever makes a copy by links does not stop the one at work
+
+
+@pytest.mark.parametrize("way", ["removed", "replaced"])
+async def test_a_runner_stops_when_its_lock_file_is(sqlite_engine: Engine, database: Path, way: str) -> None:
+    async with runner_lock(sqlite_engine) as hold:
+        assert hold.held
+        if way == "removed":
+            _lock_file(database).unlink()
+        else:
+            (database.parent / "new").touch()
+            (database.parent / "new").replace(_lock_file(database))
+        assert not hold.held
+        async with asyncio.timeout(2):
+            await hold.lost()
+        async with runner_lock(sqlite_engine) as other:
+            assert other.held
+            assert not other.settled  # the one before may need a moment to write down what it was told
+            assert not hold.held
+
+
+async def test_a_lock_file_that_was_there_before_needs_no_waiting(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with runner_lock(sqlite_engine) as first:
+        assert not first.settled
+        started = time.monotonic()
+        monkeypatch.setattr("scheduler.clock.locks.time.monotonic", lambda: started + SETTLED)
+        assert first.settled
+    monkeypatch.undo()
+    async with runner_lock(sqlite_engine) as second:
+        assert second.settled
+
+
+@pytest.mark.parametrize("way", ["removed", "replaced"])
+async def test_a_runner_whose_database_is_not_there_any_more_ends(
+    sqlite_engine: Engine, database: Path, way: str
+) -> None:
+    async with runner_lock(sqlite_engine) as hold:
+        database.rename(database.with_name("away.db"))
+        if way == "replaced":
+            database.touch()
+        assert not hold.held
+        with pytest.raises(Locked, match="moved, removed or replaced"):
+            async with asyncio.timeout(2):
+                await hold.lost()
+
+
+async def test_a_runner_sends_nothing_once_its_database_was_moved(
+    sqlite_world: World, database: Path
+) -> None:
+    await sqlite_world.campaign(spec(pace={"delay_between": 20}), 60)
+    moved = False
+
+    async def move_once(_request: httpx.Request) -> None:
+        nonlocal moved
+        if not moved and len(await sqlite_world.ledger()) >= 5:
+            moved = True
+            database.rename(database.with_name("away.db"))
+
+    sqlite_world.transport.before_send = move_once
+    with pytest.raises(Locked, match="moved, removed or replaced"):
+        await sqlite_world.run()
+    assert len(await sqlite_world.ledger()) <= 7  # those under way
+
+
+async def test_a_lock_file_that_cannot_be_used_is_named(sqlite_engine: Engine, database: Path) -> None:
+    _lock_file(database).symlink_to(database.with_name("elsewhere"))
+    with pytest.raises(Locked, match=r"drumbeat\.db\.lock cannot be locked"):
+        async with runner_lock(sqlite_engine):
+            pass
+
+
+async def test_the_lock_file_is_for_its_user_alone(sqlite_engine: Engine, database: Path) -> None:
+    async with runner_lock(sqlite_engine):
+        assert _lock_file(database).stat().st_mode & 0o777 == 0o600

@@ -92,6 +92,11 @@ def test_a_secret_of_other_characters_is_named_when_its_account_is_opened(monkey
     assert "codec" not in str(caught.value)
 
 
+def test_a_device_is_no_secret() -> None:
+    with pytest.raises(UsageError, match="is empty or missing"):
+        Secret("file:/dev/zero").reveal()
+
+
 def test_an_unknown_adapter_names_the_known_ones():
     with pytest.raises(UsageError) as caught:
         adapter_class("pigeon")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,10 @@ REJECTS = {
     "a 1 MB cell over many lines": (
         f'phone,name\n{A},"{("x" * 99 + chr(10)) * 10_000}"\n{B},y\n', [(2, "cell_too_long")], [10_003],
     ),
+    "endless row": (f"phone,name\n{A},x{',' * (1 << 20)}\n{B},y\n", [(2, "too_many_cells")], [3]),
+    "endless row with quotes": (
+        f'phone,name\n{A},"x"{"," * (1 << 20)}\n{B},y\n', [(2, "too_many_cells")], [3],
+    ),
     "blank phone": (f"phone,name\n,x\n{B},y\n", [(2, "phone_missing")], [3]),
     "bad number": (f"phone,name\nabc,x\n{B},y\n", [(2, "phone_not_a_number")], [3]),
     "bad after a quoted newline": (
@@ -207,8 +212,12 @@ WHOLE = {
     "unknown column mapped": (TWO.encode(), {"columns": {"nome": "first_name"}}, "column_unknown", 1),
     "missing variable": (TWO.encode(), {"required": frozenset({"first_name"})}, "variable_missing", 1),
     "unknown country": (TWO.encode(), {"default_country": "XX"}, "country_unknown", None),
+    "endless header": (b"phone,name" + b"," * (1 << 20) + b"\n", {}, "too_many_columns", 1),
+    "very many columns": (
+        ",".join(["phone", *(f"c{number}" for number in range(16_384))]).encode(), {}, "too_many_columns", 1,
+    ),
     "endless line": (b"phone,name\n" + b"x" * (18 << 20), {}, "line_too_long", None),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("content", "options", "code", "line"), WHOLE.values(), ids=WHOLE)
@@ -311,6 +320,33 @@ def test_a_quoted_cell_across_the_border_of_two_blocks(tmp_path: Path) -> None:
     assert loaded.rejects == []
     assert loaded.lines == list(range(2, 100_002, 2))
     assert loaded.vars[40_000]["name"] == "a\nb, 11040000"
+
+
+STRAY = {
+    "first in its row": lambda number: f'"+4479{number:08},n,x\n',
+    "in the midst": lambda number: f'+4479{number:08},"n,x\n',
+    "after text": lambda number: f'+4479{number:08},"n"n,x\n',
+}
+
+
+@pytest.mark.parametrize("stray", STRAY.values(), ids=STRAY)
+def test_stray_quotes_do_not_hold_the_whole_file_together(
+    tmp_path: Path, stray: Callable[[int], str]
+) -> None:
+    rows = "".join(map(stray, range(11_000_000, 11_120_000)))
+    path = tmp_path / "list.csv"
+    path.write_text("phone,name,city\n" + rows)
+    chunks = list(open_intake(path, IntakeOptions()).chunks())
+    lines = [reject.line for chunk in chunks for reject in chunk.rejects]
+    assert lines == list(range(2, 120_002))
+    assert max(len(chunk.rejects) for chunk in chunks) < 60_000  # a block and a bit
+
+
+def test_as_many_columns_as_a_spreadsheet_has(tmp_path: Path) -> None:
+    header = ",".join(["phone", *(f"c{number}" for number in range(16_383))])
+    path = tmp_path / "list.csv"
+    path.write_text(f"{header}\n{A}{',x' * 16_383}\n")
+    assert len(open_intake(path, IntakeOptions()).columns) == 16_384
 
 
 @pytest.mark.parametrize("name", ["First Name", "first-name", " FIRST__name ", "città", "a b-c_d", "_x_"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +129,80 @@ def test_a_template_that_cannot_work_is_refused_at_load(content: dict[str, objec
         renderer(**content)
     assert says in str(caught.value)
     assert ".." not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{{ 10**10**8 }}", "powers (**) are not calculated"),
+        ("{{ 'a' * 10000000000 }}", "longer than 65,536 characters"),
+        ("{{ 10000000000 * 'a' }}", "longer than 65,536 characters"),
+        ("{{ [1] * 1000000000 }}", "longer than 65,536 characters"),
+        ("{{ 9 * 9" + " * 99999999999999999999" * 100 + " }}", "a number becomes too large"),
+        ("{% set x = 'aaaa' %}" + "{% set x = x + x %}" * 40 + "{{ x }}", "longer than 65,536 characters"),
+        ("{% set x = 'aaaa' %}" + "{% set x = x ~ x %}" * 40 + "{{ x }}", "longer than 65,536 characters"),
+        ("{% set x = [1] %}" + "{% set x = x + x %}" * 40 + "{{ x }}", "longer than 65,536 characters"),
+        ("{% set x = 'a' * 9999 %}" + "{{ x }}" * 99, "longer than 65,536 characters"),
+        ("{% for i in 'a' * 9999 %}{{ 'b' * 9999 }}{% endfor %}", "longer than 65,536 characters"),
+        ("{% for i in 'ab' %}{% for j in 'ab' %}x{% endfor %}{% endfor %}", "a loop inside a loop"),
+        (
+            "{% for i in 'ab' %}{% if i %}{% for j in 'ab' %}x{% endfor %}{% endif %}{% endfor %}",
+            "a loop inside",
+        ),
+        ("{% for i in [[1]] recursive %}{{ loop(i) }}{% endfor %}", "a loop inside a loop"),
+        ("{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}", "macros are not used"),
+        ("{% include 'x' %}", "a message is one text"),
+        ("{{ 'a' | center(1000000000) }}", "above 1,000"),
+        ("{{ 'a'.ljust(1000000000) }}", "above 1,000"),
+        ("{{ 'a' | indent(1000000000, true) }}", "above 1,000"),
+        ("{{ '%1000000000d' % 1 }}", "a very wide field"),
+        ("{{ '%*d' % (1000000000, 1) }}", "a very wide field"),
+        ("{{ '%1000000000d' | format(1) }}", "a very wide field"),
+        ("{{ '{:1000000000}'.format(1) }}", "a very wide field"),
+        ("{{ ('a' * 60000) | replace('a', 'b' * 60000) }}", "longer than 65,536 characters"),
+        ("{{ ('a' * 60000).replace('a', 'b' * 60000) }}", "longer than 65,536 characters"),
+        ("{{ ('a' * 60000) | join('b' * 60000) }}", "longer than 65,536 characters"),
+        ("{{ ('b' * 60000).join('a' * 60000) }}", "longer than 65,536 characters"),
+        ("{{ ('a' * 60000) | list | map('center', 1000) | join }}", "longer than 65,536 characters"),
+        ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "nested too deeply"),
+        ("{{ " + "[" * 3000 + "]" * 3000 + " }}", "nested too deeply"),
+        ("x" * 70_000, "is longer than 65,536 characters"),
+    ],
+)
+def test_a_text_that_would_fill_the_memory_is_refused_at_load(text: str, says: str) -> None:
+    started = time.process_time()
+    with pytest.raises(SpecError) as caught:
+        renderer(text=text)
+    assert says in str(caught.value)
+    assert "content.text" in str(caught.value)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("{{ a ~ '-' ~ 2 }}", "x-2"),
+        ("{{ 'ab' * 3 }}", "ababab"),
+        ("{{ 6 * 7 + 0.5 }}", "42.5"),
+        ("{{ '%03d' % 7 }}", "007"),
+        ("{{ '{:>3}'.format(a) }}", "  x"),
+        ("{{ a | center(5) | replace(' ', '.') }}", "..x.."),
+        ("{% for c in 'abc' %}{{ loop.index }}{{ c }}{% endfor %}", "1a2b3c"),
+        ("{% for c in 'ab' %}{{ c }}{% endfor %}{% for c in 'cd' %}{{ c }}{% endfor %}", "abcd"),
+        ("{{ 'a,b'.split(',') | join('; ') }}", "a; b"),
+        ("{{ [a, 'y'] | map('upper') | join }}", "XY"),
+        ("{{ 13 % 5 }}", "3"),
+    ],
+)
+def test_what_is_bounded_works_as_before(text: str, made: str) -> None:
+    assert renderer(text=text + "{{ a[:0] }}").render({"a": "x"}).text == made
+
+
+def test_a_row_that_makes_the_text_endless_is_an_error_of_that_row() -> None:
+    made = renderer(text="{{ 'ab' * (n | int) }}")
+    assert made.render({"n": "2"}).text == "abab"
+    with pytest.raises(SpecError, match=r"content\.text cannot be filled in: it becomes longer than"):
+        made.render({"n": "1000000000"})
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,13 @@ def test_the_sample_card_is_read_whole() -> None:
     assert ("Brazil", "authentication_international", "any") not in rates
 
 
+def test_a_device_is_no_card(file: Path) -> None:
+    with pytest.raises(InvalidInput, match="is a device, not a file"):
+        read_rates(Path("/dev/zero"), "USD")
+    with pytest.raises(InvalidInput, match="is a folder, not a file"):
+        read_rates(file.parent, "USD")
+
+
 def test_metas_own_columns_are_read(file: Path) -> None:
     text = (
         "WhatsApp Business Platform rates,,,,,,,\n\n"

@@ -207,6 +207,25 @@ def test_a_missing_file_and_a_folder_and_bytes_are_told_apart(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a = " + "[" * 5_000, "nested too deeply"),
+        ("a = " + "9" * 5_000, "a number that is too long"),
+        ("# " + "x" * (17 << 20), "is larger than 16 MiB"),
+    ],
+)
+def test_a_file_that_would_fill_the_memory_is_a_sentence(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "huge.toml").write_text(text)
+    with pytest.raises(SpecError, match=says):
+        load_spec(tmp_path / "huge.toml")
+
+
+def test_a_device_is_no_campaign_file() -> None:
+    with pytest.raises(SpecError, match="is a device, not a file"):
+        load_spec(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
     ("at", "zone", "instant"),
     [
         ("2026-12-01T09:00", "Africa/Porto-Novo", "2026-12-01T08:00:00+00:00"),

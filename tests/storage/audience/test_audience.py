@@ -19,6 +19,7 @@ from campaigns.states import CampaignState
 from scheduler.audience.load import LoadReport, TooManyRejects, check, load
 from storage.database.engine import reading, writing
 from storage.tables import campaigns, imports, recipients, rejects
+from storage.views.estimates import count_recipients
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 A, B, C, D = "+447911123456", "+33612345678", "+12025550123", "+2348031234567"
@@ -284,6 +285,38 @@ async def test_a_file_that_returns_after_a_later_one_says_what_that_one_replaced
     assert (await desk.audience())[A] == (2, "one")
 
 
+async def test_a_load_that_fails_leaves_all_that_was_loaded_before(desk: Desk) -> None:
+    first = await desk.load("a.csv", f"phone,name\n{A},one\nbad,two\n")
+    before = [await desk.rows(*table.c) for table in (imports, recipients, rejects)]
+    assert first.rejects_file is not None
+    returning = first.rejects_file.read_text("utf-8-sig").replace("bad", B) + f"{A},ONE,,,,\n" * 9
+    with pytest.raises(TooManyRejects):
+        await desk.load("b.csv", returning, most=20, duplicates="last")
+    assert [await desk.rows(*table.c) for table in (imports, recipients, rejects)] == before
+
+
+async def test_a_load_shows_nothing_before_it_is_whole(desk: Desk) -> None:
+    await desk.load("a.csv", f"phone,name\n{A},one\n")
+    rows = "".join(f"+4479{number:08},{'n' * 500}\n" for number in range(11_000_000, 11_008_000))
+    path = desk.folder / "b.csv"
+    path.write_text(f"phone,name\n{rows}")
+    looks: list[asyncio.Task[int]] = []
+
+    async def look() -> int:
+        async with reading(desk.engine) as connection:
+            return await count_recipients(connection, desk.campaign)
+
+    await load(
+        desk.engine, desk.campaign, path, IntakeOptions(), rejects_path=desk.folder / "r.csv",
+        max_reject_percent=100, progress=lambda _: looks.append(asyncio.create_task(look())),
+    )  # fmt: skip
+    seen = await asyncio.gather(*looks)
+    assert len(seen) > 3
+    assert set(seen[:-1]) == {1}
+    assert await look() > 1_000
+    assert len(await desk.rows(imports.c.id)) == 2
+
+
 async def test_as_many_rejects_as_allowed_are_loaded(desk: Desk) -> None:
     rows = "".join(f"+4479111{number:05},x\n" for number in range(4))
     assert (await desk.load("a.csv", f"phone,name\n{rows}bad,y\n", most=20)).accepted == 4
@@ -357,6 +390,25 @@ async def test_progress_and_check(tmp_path: Path) -> None:
     assert report.campaign is None
     assert report.duplicates >= 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "r.csv"]
+
+
+async def test_a_check_has_no_file_that_a_kill_could_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    for name in ("TMPDIR", "SQLITE_TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    path = tmp_path / "a.csv"
+    rows = "".join(f"+4479{number:08},{'name' * 100}\n" for number in range(11_000_000, 11_010_000))
+    path.write_text(f"phone,name\n{rows}")
+    seen: list[list[Path]] = []
+    await check(
+        path, IntakeOptions(), rejects_path=tmp_path / "r.csv",
+        progress=lambda _: seen.append(list((tmp_path / "temporary").iterdir())),
+    )  # fmt: skip
+    assert len(seen) > 2
+    assert not any(seen)
 
 
 async def test_a_check_without_rejects_writes_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import os
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,19 +22,22 @@ from scheduler.actions.approval import Guard, approve
 from scheduler.actions.cloning import clone
 from scheduler.audience.load import TooManyRejects, load
 from scheduler.audience.sendability import Refuse
+from scheduler.audience.staging import begin_stage
 from scheduler.clock.backfill import backfill
-from scheduler.clock.launch import launch, launch_due
-from storage.audience.campaigns import list_campaigns, list_imports, require
+from scheduler.clock.launch import launch_due, launch_with_list
+from storage.audience.audience import Audience, RejectedRow, add_recipients, add_rejects
+from storage.audience.campaigns import list_campaigns, list_imports, replace_spec, require
 from storage.audience.samples import first_rows
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.runs.editions import current_edition
 from storage.runs.occurrences import MissedRun, list_missed
-from storage.runs.runs import complete_runs, due_campaigns, open_runs
+from storage.runs.runs import DueCampaign, complete_runs, open_runs
 from storage.sending.intents import claim_due
+from storage.sending.lanes import ensure_lanes
 from storage.tables import imports, jobs, recipients, rejects, runs
 from storage.views.estimates import count_recipients
 from storage.views.overview import newest_runs
 from storage.views.reports import Delivery, delivery, reject_groups, stream_recipients
+from storage.views.timelines import find_rejects
 from tests.support.campaigns import job_rows, spec, store_campaign
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -58,12 +63,12 @@ class List:
         audience = {"csv": self.path, "refresh": "each_run", "max_reject_percent": 50}
         return spec(audience=audience, schedule=schedule)
 
-    async def load(self) -> None:
+    async def load(self, **options: Any) -> None:
         read = self.spec({"at": NINE}).audience.options(frozenset({"first_name"}), None)
         rejects_path = self.path.with_name("rejects.csv")
         await load(
             self.engine, self.id, self.path, read, max_reject_percent=50, rejects_path=rejects_path,
-            replaces=True,
+            replaces=True, **options,
         )  # fmt: skip
 
     async def launch(self, day: int, text: str | None = None, **options: Any) -> list[str]:
@@ -162,6 +167,8 @@ TROUBLES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be opened: Is a directory."),
     "empty": (lambda path: path.write_text(""), "people.csv is empty."),
+    "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "people.csv is a pipe, not a file."),
+    "a device": (lambda path: (path.unlink(), path.symlink_to("/dev/zero")), "is a device, not a file."),
     "a workbook": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(99)), "an Excel workbook"),
     "without a column": (lambda path: path.write_text("phone\n+447700900001\n"), "needs 'first_name'"),
     "mostly bad": (
@@ -194,6 +201,8 @@ async def test_a_list_that_cannot_be_read_leaves_its_run_out(daily: List, troubl
         assert await count_recipients(connection, daily.id) == 2
     if daily.path.is_dir():
         daily.path.rmdir()
+    elif daily.path.exists() and not daily.path.is_file():
+        daily.path.unlink()
     assert await daily.launch(2, SECOND) == ["spring"]
     assert len(await job_rows(daily.engine)) == 2 + 3
 
@@ -236,6 +245,152 @@ async def test_a_list_that_changes_while_it_is_read_is_not_used(daily: List) -> 
     assert await job_rows(daily.engine) == []
 
 
+class Slow:
+    """A judge of rows in whose hands the reading of a list lasts until `go`."""
+
+    def __init__(self) -> None:
+        self.reading, self.go = threading.Event(), threading.Event()
+
+    def judge(self, _spec: CampaignSpec) -> Refuse:
+        def refuse(_vars: str) -> None:
+            self.reading.set()
+            self.go.wait(60)
+
+        return refuse
+
+    async def has_begun(self) -> None:
+        assert await asyncio.to_thread(self.reading.wait, 30)
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    slow = Slow()
+    yield slow
+    slow.go.set()
+
+
+async def write_something(engine: Engine) -> None:
+    """As a shift would meanwhile; waits for no lock."""
+    async with asyncio.timeout(5), writing(engine) as connection:
+        await ensure_lanes(connection, ["ourvoice/shop"])
+
+
+async def test_nobody_waits_for_a_list_that_is_read(daily: List, slow: Slow) -> None:
+    await daily.store()
+    launching = asyncio.create_task(daily.launch(0, SECOND, judge=slow.judge))
+    await slow.has_begun()
+    await write_something(daily.engine)
+    async with reading(daily.engine) as connection:
+        assert await count_recipients(connection, daily.id) == 2, "nobody sees a part of it"
+        assert await find_rejects(connection, daily.id, "Eve") == []
+    assert (await daily.delivery()).rows == 3
+    slow.go.set()
+    assert await launching == ["spring"]
+    assert [name for _, _, name in await daily.sent_to()] == ["Robert", "Cy", "Di"]
+
+
+async def test_nobody_waits_for_a_load(daily: List, slow: Slow) -> None:
+    await daily.store()
+    daily.path.write_text(SECOND)
+    loading = asyncio.create_task(daily.load(refuse=slow.judge(daily.spec({"at": NINE}))))
+    await slow.has_begun()
+    await write_something(daily.engine)
+    assert (await daily.delivery()).rows == 3
+    slow.go.set()
+    await loading
+    assert (await daily.delivery()).rows == 5
+
+
+async def test_a_campaign_that_changes_while_its_list_is_read_is_met_anew(daily: List, slow: Slow) -> None:
+    await daily.store()
+    launching = asyncio.create_task(daily.launch(0, SECOND, judge=slow.judge))
+    await slow.has_begun()
+    later = daily.spec({"every": "1d", "starts_at": NINE}).changed(content={"text": "Bye {{ first_name }}"})
+    async with writing(daily.engine) as connection:
+        await replace_spec(connection, daily.id, later, NINE)
+    slow.go.set()
+    assert await launching == []
+    assert await daily.missed() == []
+    assert await daily.tables() == [1, 2, 1, 0, 0]
+    assert await daily.launch(0) == ["spring"]
+
+
+async def test_a_list_that_another_load_replaced_meanwhile_is_not_used(daily: List, slow: Slow) -> None:
+    await daily.store()
+    launching = asyncio.create_task(daily.launch(0, judge=slow.judge))
+    await slow.has_begun()
+    daily.path.unlink()
+    daily.path.write_text(SECOND)
+    await daily.load(now=lambda: NINE)
+    slow.go.set()
+    assert await launching == []
+    assert await daily.launch(0) == ["spring"]
+    assert [name for _, _, name in await daily.sent_to()] == ["Robert", "Cy", "Di"]
+
+
+async def test_a_stop_does_not_wait_for_a_list(daily: List, slow: Slow) -> None:
+    await daily.store()
+    before = await daily.tables()
+    stop = asyncio.Event()
+    wanted = daily.spec({"every": "1d", "starts_at": NINE})
+    due = DueCampaign(daily.id, "spring", wanted.to_json(), NINE)
+    launching = asyncio.create_task(
+        launch_with_list(daily.engine, due, wanted, judge=slow.judge, now=lambda: NINE, stop=stop)
+    )
+    await slow.has_begun()
+    stop.set()
+    async with asyncio.timeout(5):
+        assert not await launching
+    assert await daily.tables() == before
+    assert await daily.missed() == []
+    slow.go.set()
+    assert await daily.launch(0) == ["spring"]
+
+
+async def test_a_disk_that_does_not_answer_is_given_up(
+    daily: List, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await daily.store()
+    monkeypatch.setattr("scheduler.audience.load.PART", 0.1)
+    assert await daily.launch(0, judge=slow.judge) == []
+    [missed] = await daily.missed()
+    assert missed.detail == "The list could not be read within 0.1 seconds."
+    assert await daily.tables() == [1, 2, 1, 0, 0]
+
+
+async def test_what_a_killed_reader_left_is_nobodys_and_goes_with_a_later_reading(daily: List) -> None:
+    await daily.store()
+    before = await daily.tables()
+    for begun_at in (NINE - 2 * DAY, NINE):
+        async with writing(daily.engine) as connection:
+            stage = await begin_stage(connection, daily.id, empty=True, source="x", digest="x", now=begun_at)
+            left = Audience([stage.import_id], [2], ["+447700900099"], ["GB"], [1], ["{}"])
+            assert await add_recipients(connection, stage.edition, left) == []
+            bad = RejectedRow((stage.import_id, 3), None, "duplicate", "twice", "99")
+            await add_rejects(connection, daily.id, [bad])
+    assert await daily.tables() == [before[0] + 2, before[1] + 2, before[2] + 2, 0, 0]
+    assert (await daily.delivery()).rows == 3
+    async with reading(daily.engine) as connection:
+        assert await count_recipients(connection, daily.id) == 2
+    assert await daily.launch(0) == ["spring"]
+    assert await daily.tables() == [before[0] + 1, before[1] + 1, before[2] + 1, 1, 2], (
+        "one may still be at work"
+    )
+    await daily.end_runs()
+    assert await daily.launch(2, SECOND) == ["spring"]
+    assert await daily.tables() == [2, 2 + 3, 1 + 2, 2, 2 + 3]
+
+
+async def test_long_lists_are_written_and_removed_in_parts(
+    daily: List, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.runs.editions.PART", 7)
+    rows = [f"+4477009{number:05d},Ada {number}" for number in range(100)]
+    await daily.store("\n".join(["phone,first_name", *rows, *rows[:50], ""]))
+    assert await daily.launch(0, "\n".join(["phone,first_name", *rows[:30], *rows[:20], ""])) == ["spring"]
+    assert await daily.tables() == [1, 30, 20, 1, 30]
+
+
 class Crash(BaseException):
     """The process dies."""
 
@@ -254,17 +409,13 @@ async def test_a_crash_while_it_is_read_leaves_nothing_and_is_made_up_for(daily:
     assert len(await job_rows(daily.engine)) == 3
 
 
-async def test_many_launchers_read_it_once(daily: List, database_url: str) -> None:
+async def test_of_many_launchers_one_uses_its_reading(daily: List, database_url: str) -> None:
     await daily.store()
     others = [open_engine(database_url) for _ in range(4)]
-    async with reading(daily.engine) as connection:
-        [due] = await due_campaigns(connection, NINE)
-    launched = await asyncio.gather(*(launch(other, due, now=lambda: NINE) for other in others))
+    launched = await asyncio.gather(*(launch_due(other, now=lambda: NINE) for other in others))
     for other in others:
         await other.dispose()
-    assert sorted(launched) == [False, False, False, True]
-    async with reading(daily.engine) as connection:
-        assert await current_edition(connection, daily.id) == 2
+    assert sorted(launched) == [[], [], [], ["spring"]]
     assert (await daily.tables()) == [1, 2, 1, 1, 2]
 
 

@@ -62,6 +62,25 @@ async def test_a_database_that_is_behind_is_named(empty_database_url: str) -> No
     await engine.dispose()
 
 
+async def test_a_database_of_a_newer_version_is_told(engine: AsyncEngine) -> None:
+    async with writing(engine) as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for refused in (require_current(engine), upgrade(engine)):
+        with pytest.raises(UsageError, match="revision 9999, which a newer Drumbeat has made") as caught:
+            await refused
+        assert "newer Drumbeat" in caught.value.hint
+
+
+async def test_what_is_stored_is_for_its_user_alone(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    await upgrade(engine)
+    async with reading(engine) as connection:
+        await connection.execute(text("SELECT 1"))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    await engine.dispose()
+    assert modes == {"new.db": 0o600, "new.db-wal": 0o600, "new.db-shm": 0o600}
+
+
 async def test_a_failed_upgrade_leaves_nothing(empty_database_url: str) -> None:
     engine = open_engine(empty_database_url)
     async with writing(engine) as connection:
