@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, UsageError
-from campaigns.intake.source import read_whole
 from campaigns.money.costs import Money
 from campaigns.money.prices import CARD_NAME
 from campaigns.phones.phone import calling_code, is_country

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from campaigns.bounded_files import Source, open_source
 from campaigns.errors import IntakeError
-from campaigns.intake.source import Source, open_source
 from campaigns.reject_codes import IntakeCode
 
 _SAMPLE: Final = 1 << 16

@@ -16,8 +16,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput
-from campaigns.intake.source import read_whole
 from campaigns.money.costs import to_micros
 from campaigns.money.markets import known_market, nearest_market
 from campaigns.money.prices import ANY, AUTHENTICATION, CLOSED, INTERNATIONAL, OPEN, SERVICE

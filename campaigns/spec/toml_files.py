@@ -14,8 +14,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, SpecError
-from campaigns.intake.source import read_whole
 
 Loc = tuple[int | str, ...]
 

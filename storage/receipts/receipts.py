@@ -11,11 +11,11 @@ from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, sources
+from storage.runs.history import in_order, move
 from storage.sending.freed_room import give_back
-from storage.sending.history import in_order, move
-from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
 from storage.tables import attempts, jobs, runs
+from storage.tables.predicates import OPEN
 
 LONGEST_POLL: Final = timedelta(hours=1)
 LAST_POLL: Final = timedelta(days=30)

@@ -20,13 +20,13 @@ from storage.database.bulk import fetch_rows, table_of
 from storage.database.engine import lock_names
 from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
 from storage.retention.purged_totals import purged_tokens
+from storage.runs.history import add_events, event, move
 from storage.sending.budgets import budget_locks, reserve_again, settle
 from storage.sending.contact_history import void_touches
 from storage.sending.freed_room import Freed, account_of, wake
-from storage.sending.history import add_events, event, move
-from storage.sending.intents import OPEN
 from storage.sending.outcomes import FIRST_POLL
 from storage.tables import Id, events, jobs, runs, to_millis
+from storage.tables.predicates import OPEN
 
 SOURCE: Final = "webhook"
 _TIMES: Final = {

@@ -18,9 +18,8 @@ from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.compression import unpack
 from storage.database.engine import is_sqlite
+from storage.runs.history import move
 from storage.sending.erased import ERASED, ensure_key, hash_of, new_name
-from storage.sending.history import move
-from storage.sending.intents import IS_PENDING
 from storage.tables import (
     Id,
     attempts,
@@ -39,6 +38,7 @@ from storage.tables import (
     webhooks,
     windows,
 )
+from storage.tables.predicates import IS_PENDING
 
 TAIL: Final = 8
 """Digits at a number's end by which a rejected row is known to be theirs, however its beginning was written."""

@@ -37,8 +37,8 @@ from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.editions import edition_of
+from storage.runs.history import in_order
 from storage.runs.retries import ALREADY_ARRIVED
-from storage.sending.history import in_order
 from storage.tables import (
     Id,
     attempts,

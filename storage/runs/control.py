@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState, JobState, RunState
-from storage.sending.history import in_order, move
+from storage.runs.history import in_order, move
 from storage.tables import campaigns, jobs, runs
 
 

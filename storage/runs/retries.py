@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
 from storage.database.bulk import table_of
-from storage.sending.history import in_order, move
+from storage.runs.history import in_order, move
 from storage.tables import jobs, runs, to_millis
 
 MAY_BE_LISTED: Final = (

@@ -32,10 +32,10 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.vacuum import learn_growth
 from storage.runs.editions import edition_of, of_audience
+from storage.runs.history import in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
-from storage.sending.history import in_order, move
-from storage.sending.intents import IS_PENDING
 from storage.tables import NOW, campaigns, events, jobs, recipients, runs
+from storage.tables.predicates import IS_PENDING
 
 WORLD: Final = timedelta(hours=26)
 """How long a time of day takes from the first clock on earth to the last."""

@@ -26,7 +26,6 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,15 +35,10 @@ from campaigns.money.prices import Price
 from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
-from storage.sending.history import move_later, transition
+from storage.runs.history import move_later, transition
 from storage.tables import NOW, Id, attempts, jobs, recipients, runs, to_millis
+from storage.tables.predicates import IS_PENDING
 
-IS_PENDING: Final = text("jobs.state = 'pending'")
-"""Must repeat the predicate of the partial index `ix_jobs_due` verbatim: with a parameter for the state, a prepared
-statement would read every job of the run."""
-OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
-"""Must repeat the predicate of the partial index `ix_jobs_open` verbatim: SQLite does not see that a parameter is among
-them, and would read the whole table."""
 KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
 _ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {**KEY, "run_id": Id, "call": Text(), "content": Text()}
 _MARKED: Final[dict[str, TypeEngine[Any]]] = {

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, is_among
 from storage.database.engine import execute_later, is_sqlite
-from storage.sending.intents import IS_PENDING, OPEN
 from storage.tables import NOW, jobs, lanes, runs
+from storage.tables.predicates import IS_PENDING, OPEN
 
 RUNNER: Final = "runner "
 """How the name of every embedded runner begins, and no other holder's."""

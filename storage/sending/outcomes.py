@@ -16,7 +16,7 @@ from campaigns.outcomes import Accepted, Ack, Result
 from campaigns.states import RANK, JobState
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
-from storage.sending.history import move_later, transition
+from storage.runs.history import move_later, transition
 from storage.sending.intents import KEY, Intent
 from storage.tables import Id, attempts, jobs, to_millis
 

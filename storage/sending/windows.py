@@ -30,8 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.states import RunState
 from storage.database.bulk import as_values, by_dialect, is_among, table_of
 from storage.database.engine import is_sqlite
-from storage.sending.intents import IS_PENDING
 from storage.tables import Id, jobs, runs, windows
+from storage.tables.predicates import IS_PENDING
 
 INBOUND: Final = "inbound"
 """The person wrote or called."""

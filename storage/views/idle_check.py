@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
-from storage.sending.intents import OPEN
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.sending.windows import any_unknown_window
 from storage.tables import jobs, runs
+from storage.tables.predicates import OPEN
 
 
 @dataclass(frozen=True, slots=True)

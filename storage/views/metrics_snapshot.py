@@ -12,9 +12,9 @@ from sqlalchemy import Row, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
-from storage.sending.intents import OPEN
 from storage.sending.workers import SILENT, call_rates
 from storage.tables import jobs, lanes, runs, webhook_refusals, webhooks, workers
+from storage.tables.predicates import OPEN
 
 DUE: Final = "due"
 """Instead of a rule: nothing holds the message but its lane's turn."""

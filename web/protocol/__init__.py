@@ -1,0 +1,1 @@
+"""HTTP itself: connections bounded and cut, requests whose end is ambiguous refused."""

@@ -1,0 +1,54 @@
+"""Every table, one file for each subject, and the one metadata. No queries."""
+
+from __future__ import annotations
+
+from storage.tables.audience import campaigns, imports, rate_cards, rates, recipients, rejects
+from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, windows
+from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
+from storage.tables.money import budgets, learnt_prices, reservations
+from storage.tables.receipts import notices, unmatched_reports, webhook_refusals, webhooks
+from storage.tables.retention import daily_duties, purged_jobs, purged_rejects
+from storage.tables.runs import attempts, events, jobs, missed_runs, runs
+from storage.tables.types import NOW, Id, Instant, Text, from_millis, metadata, to_millis
+
+__all__ = [
+    "NOW",
+    "Id",
+    "Instant",
+    "Text",
+    "account_grants",
+    "attempts",
+    "budgets",
+    "campaigns",
+    "daily_duties",
+    "daily_sends",
+    "events",
+    "from_millis",
+    "imports",
+    "inbound",
+    "jobs",
+    "lanes",
+    "learnt_prices",
+    "metadata",
+    "missed_runs",
+    "notices",
+    "optouts",
+    "pseudonym_keys",
+    "purged_jobs",
+    "purged_rejects",
+    "rate_cards",
+    "rates",
+    "recipients",
+    "rejects",
+    "reservations",
+    "runs",
+    "tier_counts",
+    "to_millis",
+    "touches",
+    "unique_recipients",
+    "unmatched_reports",
+    "webhook_refusals",
+    "webhooks",
+    "windows",
+    "workers",
+]

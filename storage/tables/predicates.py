@@ -1,0 +1,14 @@
+"""Predicates of partial indexes: a query that is to use the index repeats them verbatim."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import text
+
+IS_PENDING: Final = text("jobs.state = 'pending'")
+"""Must repeat the predicate of the partial index `ix_jobs_due` verbatim: with a parameter for the state, a prepared
+statement would read every job of the run."""
+OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
+"""Must repeat the predicate of the partial index `ix_jobs_open` verbatim: SQLite does not see that a parameter is among
+them, and would read the whole table."""
