@@ -12,14 +12,12 @@ from app.actions.loading import Flags, load_campaign
 from app.actions.scheduling import TimeFlags
 from app.demo.samples import sample
 from app.views.reports import cost_report, delivery_report, failures_report
-from app.wiring.databases import opened
+from app.views.sampling import Choice, preview_messages
+from app.wiring.databases import opened, snapshot
 from app.wiring.emulation import emulator_running
 from app.wiring.settings import load_settings
 from campaigns.atomic_files import whole_file
 from campaigns.errors import UsageError
-from storage.audience.campaigns import require
-from storage.audience.samples import first_rows
-from storage.database.engine import reading
 from terminal.commands.report import print_report
 from terminal.load_report import print_load
 from terminal.output import say
@@ -108,11 +106,11 @@ async def _run(folder: Path) -> str:
             raise KeyboardInterrupt
         say("4. The reports.")
         say()
-        async with reading(engine) as connection:
+        async with snapshot(engine) as connection:
             for build in (delivery_report, cost_report, failures_report):
                 print_report(await build(connection, CAMPAIGN))
-            campaign = await require(connection, CAMPAIGN)
-            return (await first_rows(connection, campaign.id, 1))[0].phone
+            [first] = await preview_messages(connection, CAMPAIGN, Choice.FIRST, 1, 0)
+            return first.phone
 
 
 def _say_what_next(folder: Path, phone: str) -> None:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from app.wiring.logs import log_as_json
 from campaigns.visible_text import visible
-from scheduler.clock.progress import Snapshot
 from terminal.output import tell
+
+if TYPE_CHECKING:
+    from scheduler.clock.progress import Snapshot
 
 EVERY: Final = 5.0
 """Seconds between two lines where there is no terminal."""

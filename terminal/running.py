@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.actions.running import run_campaigns
 from app.views.messages import WAITS
@@ -19,11 +19,13 @@ from app.wiring.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.figures import counted
 from campaigns.states import JobState
-from scheduler.clock.progress import RunSummary
-from scheduler.sending.instrumentation import Observe, ignore
-from storage.database.engine import Engine
 from terminal.output import cell, say
 from terminal.progress import progress_display
+
+if TYPE_CHECKING:
+    from scheduler.clock.progress import RunSummary
+    from scheduler.sending.instrumentation import Observe
+    from storage.database.engine import Engine
 
 T = TypeVar("T")
 INTERRUPTED: Final = 130
@@ -99,7 +101,7 @@ async def doors(
     Raises UsageError where a port cannot be had.
     """
     if serve_on is None and watch_on is None:
-        yield ignore
+        yield lambda _: None
         return
     from web.server import open_metrics, serving, watched
 

@@ -1,12 +1,11 @@
-"""People across campaigns: opt-outs by hand and in bulk, and all that is known of one person."""
+"""Opt-outs and opt-ins, by hand and in bulk."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache, partial
 from itertools import repeat
 from pathlib import Path
@@ -18,33 +17,16 @@ from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, Said
 from campaigns.intake.read import open_intake
 from campaigns.intake.rejects import RejectsFile
 from campaigns.phones.phone import PhoneFault, is_country, read_phone
-from campaigns.phones.phone_zones import zones_of
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
-from campaigns.rules.decision import Calendar, Cap, Facts, Policy, Touch, Wait
-from campaigns.rules.frequency_cap import frequency_cap
-from campaigns.states import RunState
 from campaigns.time.clock import Now, utc_now
-from campaigns.time.pace import write_duration
 from campaigns.untrusted import LONGEST_TEXT, clean
 from scheduler.audience.file_threads import PART, WHOLE, aside
-from scheduler.sending.facts import CALENDAR_REACH
-from storage.audience.contacts import (
-    GotMessage,
-    KnownWindow,
-    WroteMessage,
-    messages_from,
-    messages_to,
-    windows_of,
-)
 from storage.database.engine import Connection, Engine, writing
-from storage.sending.contact_history import recent_touches
 from storage.sending.optouts import Fate, LogEntry, NewWord, add_by_hand, append_news, log_of
 
 SHOWN_REJECTS: Final = 5
 """Rejected rows of a list that are shown at once."""
 _Words = dict[tuple[str, Scope], NewWord]
-LATELY: Final = 20
-"""Messages each way that are shown of a person."""
 
 
 @dataclass
@@ -116,7 +98,7 @@ class ImportReport:
         }
 
 
-async def import_words(
+async def import_preferences(
     engine: Engine,
     path: Path,
     options: IntakeOptions,
@@ -179,18 +161,32 @@ def _scopes(action: Action, scope: Scope | None) -> tuple[Scope, ...]:
     return StopWord(action, scope or usual_scope(action)).scopes
 
 
-async def say_for(
+async def record_preference(
+    engine: Engine,
+    phone: str,
+    word: StopWord,
+    source: str,
+    evidence: str | None,
+    *,
+    now: Now = utc_now,
+) -> Sequence[LogEntry]:
+    """Opt one person out or in by hand, even where they are already; what now keeps them out."""
+    async with writing(engine) as connection:
+        return await add_preference(connection, phone, word, source, evidence, now())
+
+
+async def add_preference(
     connection: Connection, phone: str, word: StopWord, source: str, evidence: str | None, at: datetime
 ) -> Sequence[LogEntry]:
-    """Add one person's word to the log, even where they have said it before; what now keeps them out."""
-    told = _storable(evidence) if evidence else None
-    entries = [LogEntry(phone, word.action, scope, at, _storable(source), told) for scope in word.scopes]
+    """As `record_preference`, in the caller's transaction."""
+    proof = _storable(evidence) if evidence else None
+    entries = [LogEntry(phone, word.action, scope, at, _storable(source), proof) for scope in word.scopes]
     await add_by_hand(connection, entries)
-    return standing(await log_of(connection, phone))
+    return opt_outs_in_force(await log_of(connection, phone))
 
 
-def standing(log: Sequence[LogEntry]) -> list[LogEntry]:
-    """The words of one person's log that keep them out: of each scope the newest, where it is an opt-out."""
+def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:
+    """The entries of one person's log that keep them out: of each scope the newest, where it is an opt-out."""
     newest = {entry.scope: entry for entry in log}
     return [entry for entry in newest.values() if entry.action == "out"]
 
@@ -211,96 +207,3 @@ def number_of(text: str, default_country: str | None) -> str:
 
 def _storable(text: str) -> str:
     return clean(text, LONGEST_TEXT)
-
-
-def one_line(text: str, longest: int = 200) -> str:
-    """What strangers wrote, fit for a terminal: control characters and newlines are spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
-
-
-@dataclass(frozen=True)
-class Room:
-    """How many more messages a cap of drumbeat.toml lets a person have now."""
-
-    cap: Cap
-    left: int
-    frees_at: datetime | None
-    """When there is room again; None: there is now."""
-
-    @property
-    def words(self) -> str:
-        """`2 per 7d of the category marketing`"""
-        per = self.cap.per.value if isinstance(self.cap.per, Calendar) else write_duration(self.cap.per)
-        kinds = (("category", self.cap.category), ("tag", self.cap.tag), ("account", self.cap.channel))
-        only = [f"of the {kind} {name}" for kind, name in kinds if name is not None]
-        return " ".join([f"{self.cap.most:,} per {per}", *only])
-
-
-@dataclass(frozen=True)
-class Person:
-    """All that is known of a person."""
-
-    phone: str
-    at: datetime
-    log: Sequence[LogEntry]
-    windows: Sequence[KnownWindow]
-    got: Sequence[GotMessage]
-    wrote: Sequence[WroteMessage]
-    rooms: Sequence[Room]
-
-    @property
-    def json(self) -> dict[str, Any]:
-        rooms = [{"cap": room.words, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
-        return {
-            "phone": self.phone,
-            "opted_out": [entry.scope for entry in standing(self.log)],
-            "log": self.log,
-            "windows": [_window_json(window, self.at) for window in self.windows],
-            "caps": rooms,
-            "messages": self.got,
-            "inbound": self.wrote,
-        }
-
-
-def _window_json(window: KnownWindow, now: datetime) -> dict[str, Any]:
-    known = {"lane": window.lane, "open_until": window.open_until, "known_by": window.known_by}
-    return {**known, "open": window.open_until > now}
-
-
-async def look_up(connection: Connection, phone: str, caps: Sequence[Cap], now: datetime) -> Person:
-    """What is known of the phone; `caps` are those of drumbeat.toml."""
-    reach = max((_reach(cap) for cap in caps), default=timedelta())
-    touched = (await recent_touches(connection, [phone], now - reach)).get(phone, [])
-    counted = tuple(
-        Touch(touch.at, touch.category, touch.tags, touch.lane.partition("/")[0])
-        for touch in touched
-        if touch.counts
-    )
-    return Person(
-        phone,
-        now,
-        await log_of(connection, phone),
-        await windows_of(connection, phone),
-        await messages_to(connection, phone, LATELY),
-        await messages_from(connection, phone, LATELY),
-        [room_under(cap, phone, counted, now) for cap in caps],
-    )
-
-
-def _reach(cap: Cap) -> timedelta:
-    return CALENDAR_REACH if isinstance(cap.per, Calendar) else cap.per
-
-
-def room_under(cap: Cap, phone: str, touches: Sequence[Touch], now: datetime) -> Room:
-    """The room that is left, by the rule itself: as many messages count as the smallest cap that would be full."""
-    tags = frozenset({cap.tag} if cap.tag else ())
-
-    def full_until(most: int) -> datetime | None:
-        waiting = replace(cap, most=most, waits=True)
-        policy = Policy(cap.category or "", tags, cap.channel or "", caps=(waiting,))
-        known = Facts(now, RunState.RUNNING, policy, zones=zones_of(phone), touches=tuple(touches))
-        decision = frequency_cap(known)
-        return decision.until if isinstance(decision, Wait) else None
-
-    used = bisect_left(range(1, len(touches) + 1), True, key=lambda most: full_until(most) is None)
-    return Room(cap, max(0, cap.most - used), full_until(cap.most))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from app.views.messages import ENDED
 from campaigns.figures import percent
@@ -20,6 +20,8 @@ from storage.views import reports
 from storage.views.reports import CostLine, Delivery
 
 Row = Sequence[Any]
+RECIPIENT_KEYS: Final = reports.RECIPIENT_KEYS
+"""What is told of each recipient, in this order."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,18 @@ def _delivery_remarks(found: Delivery) -> list[str]:
 
 def _purged_remarks(purged_at: datetime | None) -> list[str]:
     return [f"{purged_note(purged_at)} The numbers stay."] if purged_at else []
+
+
+async def stream_recipients(connection: Connection, name: str) -> AsyncIterator[dict[str, Any]]:
+    """Each recipient's outcome, in the order of the file, as they are read. Raises NotFound."""
+    return reports.stream_recipients(connection, await require(connection, name))
+
+
+async def recipients_purged_note(connection: Connection, name: str) -> str | None:
+    """What to say where recipients are missing from the list because their details were purged."""
+    campaign = await require(connection, name)
+    purged_at = await purged_since(connection, campaign.id)
+    return f"{purged_note(purged_at)} Whose they were is not listed." if purged_at else None
 
 
 def purged_note(purged_at: datetime) -> str:

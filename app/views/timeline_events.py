@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app.actions.contacts import one_line
+from app.views.contacts import one_line
 from app.views.messages import FORMS, WAITS
 from campaigns.message.templates import Renderer
 from campaigns.money.costs import Money, plain

@@ -51,7 +51,7 @@ class Context:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A connection for reading, on which everything is seen as at one moment. Raises as `database` does."""
-        from storage.database.engine import reading
+        from app.wiring.databases import snapshot
 
-        async with self.database() as engine, reading(engine) as connection:
+        async with self.database() as engine, snapshot(engine) as connection:
             yield connection

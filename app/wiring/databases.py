@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
-from storage.database.engine import Engine, open_engine
+from storage.database.engine import Connection, Engine, open_engine, reading
 from storage.database.health import ping, plainly
 from storage.database.schema import current, require_current, upgrade
 
@@ -31,6 +31,13 @@ async def opened(settings: Settings, *, create: bool) -> AsyncIterator[Engine]:
             yield engine
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def snapshot(engine: Engine) -> AsyncIterator[Connection]:
+    """A connection for reading, on which everything is seen as at one moment."""
+    async with reading(engine) as connection:
+        yield connection
 
 
 async def upgrade_database(settings: Settings) -> tuple[str | None, str | None]:

@@ -13,6 +13,8 @@ from app.wiring.settings import Settings
 from campaigns.atomic_files import whole_file
 from campaigns.errors import UsageError
 from providers.settings import Secret
+from storage.audience.campaigns import lists_of_campaigns
+from storage.database.engine import Connection
 
 BESIDE_A_DATABASE: Final = ("", "-wal", "-shm", "-journal", ".lock")
 """What follows the database's name in the names of its files."""
@@ -42,6 +44,12 @@ def output_place(path: Path, needed: Iterable[Path], *, option: str, force: bool
         instead = ", or replace it with --force" if option == "--output" else ""
         raise UsageError(f"{path} is there already.", hint=f"Give {option} another name{instead}.")
     return place
+
+
+async def report_place(connection: Connection, settings: Settings, path: Path, *, force: bool) -> Path:
+    """Where a report may be written, the lists of loaded campaigns kept too. Raises UsageError."""
+    needed = [*needed_files(settings), *await lists_of_campaigns(connection)]
+    return output_place(path, needed, option="--output", force=force)
 
 
 def needed_files(settings: Settings) -> Iterator[Path]:

@@ -24,8 +24,9 @@ from terminal.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from app.actions.contacts import ImportReport, Person
+    from app.actions.contacts import ImportReport
     from app.actions.personal_data import Erased
+    from app.views.contacts import Person
     from campaigns.intake.model import IntakeOptions
     from campaigns.phones.stop_words import Action, Scope, StopWord
     from storage.sending.optouts import LogEntry
@@ -100,10 +101,10 @@ async def _import(
     source: str,
     rejects: Path | None,
 ) -> ImportReport:
-    from app.actions.contacts import import_words
+    from app.actions.contacts import import_preferences
 
     async with context.database(create=True) as engine:
-        return await import_words(engine, path, options, action, scope, source, rejects=rejects)
+        return await import_preferences(engine, path, options, action, scope, source, rejects=rejects)
 
 
 def _print_import(path: Path, report: ImportReport) -> None:
@@ -196,12 +197,10 @@ def _say_for(
 async def _append(
     context: Context, phone: str, word: StopWord, source: str, evidence: str | None
 ) -> Sequence[LogEntry]:
-    from app.actions.contacts import say_for
-    from campaigns.time.clock import utc_now
-    from storage.database.engine import writing
+    from app.actions.contacts import record_preference
 
-    async with context.database(create=True) as engine, writing(engine) as connection:
-        return await say_for(connection, phone, word, source, evidence, utc_now())
+    async with context.database(create=True) as engine:
+        return await record_preference(engine, phone, word, source, evidence)
 
 
 def _user(how: str) -> str:
@@ -233,19 +232,19 @@ def show(context: Context, phone: str, default_country: str | None, as_json: boo
 
 
 async def _look_up(context: Context, phone: str) -> Person:
-    from app.actions.contacts import look_up
+    from app.views.contacts import person_overview
     from campaigns.time.clock import utc_now
-    from storage.database.engine import reading
 
-    async with context.database() as engine, reading(engine) as connection:
-        return await look_up(connection, phone, context.settings.caps, utc_now())
+    async with context.snapshot() as connection:
+        return await person_overview(connection, phone, context.settings.caps, utc_now())
 
 
 def _print_person(person: Person) -> None:
-    from app.actions.contacts import one_line, standing
+    from app.actions.contacts import opt_outs_in_force
+    from app.views.contacts import one_line
     from terminal.output import print_facts, print_table, say
 
-    out = standing(person.log)
+    out = opt_outs_in_force(person.log)
     words = [f"{entry.scope} since {entry.at:%Y-%m-%d %H:%M:%S %Z}" for entry in out]
     print_facts(person.phone, [("opted out of", ", ".join(words) or "nothing")])
     say()
@@ -340,10 +339,9 @@ def list_(context: Context, scope: Scope | None, as_json: bool, as_csv: bool) ->
 
 
 async def _list(context: Context, scope: Scope | None, format_: str) -> None:
-    from storage.database.engine import reading
-    from storage.sending.optouts import stream_opted_out
+    from app.views.contacts import stream_opted_out
 
-    async with context.database() as engine, reading(engine) as connection:
+    async with context.snapshot() as connection:
         printer = _Printer(sys.stdout, format_)
         async for entry in stream_opted_out(connection, scope):
             printer.write(entry)
@@ -367,7 +365,7 @@ class _Printer:
             self._line(_COLUMNS)
 
     def write(self, entry: LogEntry) -> None:
-        from app.actions.contacts import one_line
+        from app.views.contacts import one_line
         from app.views.exports import write_csv
         from terminal.output import cell, to_json
 

@@ -12,8 +12,6 @@ from app.wiring.context import Context
 from terminal.commands.options import DurationType, confirm, json_option, run_async, yes_option
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from scheduler.actions.purge import Plan
     from storage.database.engine import Engine
 
@@ -59,34 +57,31 @@ def purge(
 async def _purge(
     context: Context, older_than: timedelta, *, dry_run: bool, vacuum: bool, yes: bool, as_json: bool
 ) -> None:
-    from campaigns.time.clock import utc_now
-    from scheduler.actions.purge import plan_purge
-    from storage.database.vacuum import free_space
+    from app.actions.purging import plan_of_purge, shrink_database
     from terminal.output import say
 
-    now = utc_now()
     async with context.database() as engine:
-        plan = await plan_purge(engine, now, older_than)
+        plan = await plan_of_purge(engine, older_than)
         if not as_json:
             _print_plan(plan)
-        gone = {} if dry_run else await _carry_out(engine, plan, now, yes)
+        gone = {} if dry_run else await _carry_out(engine, plan, yes)
         if vacuum and not dry_run:
-            await free_space(engine)
+            await shrink_database(engine)
     if as_json:
         _print_json(plan, gone)
     elif gone:
         say(f"Purged {', '.join(f'{count:,} {name}' for name, count in gone.items() if count) or 'nothing'}.")
 
 
-async def _carry_out(engine: Engine, plan: Plan, now: datetime, yes: bool) -> dict[str, int]:
-    from scheduler.actions.purge import carry_out
+async def _carry_out(engine: Engine, plan: Plan, yes: bool) -> dict[str, int]:
+    from app.actions.purging import purge_database
     from terminal.progress import row_counter
 
     if not any(plan.rows.values()):
         return {}
     confirm("Purge it? It does not come back.", yes)
     with row_counter() as progress:
-        return await carry_out(engine, plan, now, progress)
+        return await purge_database(engine, plan, progress)
 
 
 def _print_plan(plan: Plan) -> None:

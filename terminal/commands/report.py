@@ -142,21 +142,17 @@ def _show(
 async def _built(
     context: Context, name: str, build: Builder, output: Path | None, force: bool
 ) -> tuple[Path | None, Report]:
-    from storage.database.engine import reading
-
-    async with context.database() as engine, reading(engine) as connection:
+    async with context.snapshot() as connection:
         return await _place(context, connection, output, force), await build(connection, name)
 
 
 async def _place(context: Context, connection: Connection, output: Path | None, force: bool) -> Path | None:
     """Where `--output` leads. Raises UsageError where nothing may be written there."""
-    from app.wiring.output_files import needed_files, output_place
-    from storage.audience.campaigns import lists_of_campaigns
+    from app.wiring.output_files import report_place
 
     if output is None:
         return None
-    needed = [*needed_files(context.settings), *await lists_of_campaigns(connection)]
-    return output_place(output, needed, option="--output", force=force)
+    return await report_place(connection, context.settings, output, force=force)
 
 
 def print_report(made: Report, format_: str = "table") -> None:
@@ -181,23 +177,19 @@ def print_report(made: Report, format_: str = "table") -> None:
 async def _recipients(
     context: Context, name: str, format_: str | None, as_json: bool, output: Path | None, force: bool
 ) -> None:
-    from app.views.reports import purged_note
-    from storage.audience.campaigns import require
-    from storage.database.engine import reading
-    from storage.retention.purged_totals import purged_since
-    from storage.views.reports import stream_recipients
+    from app.views.reports import recipients_purged_note, stream_recipients
     from terminal.output import tell
 
-    async with context.database() as engine, reading(engine) as connection:
-        campaign = await require(connection, name)
+    async with context.snapshot() as connection:
+        rows = await stream_recipients(connection, name)
         with _destination(await _place(context, connection, output, force)) as file:
             writer = _RecipientWriter(file, _chosen(format_, as_json, output))
-            async for row in stream_recipients(connection, campaign):
+            async for row in rows:
                 writer.write(row)
             writer.close()
-        purged_at = await purged_since(connection, campaign.id)
-    if purged_at is not None:
-        tell(f"{purged_note(purged_at)} Whose they were is not listed.")
+        note = await recipients_purged_note(connection, name)
+    if note is not None:
+        tell(note)
 
 
 class _RecipientWriter:
@@ -205,7 +197,7 @@ class _RecipientWriter:
 
     def __init__(self, file: TextIO, format_: str) -> None:
         from app.views.exports import write_csv
-        from storage.views.reports import RECIPIENT_KEYS
+        from app.views.reports import RECIPIENT_KEYS
 
         self._file, self._format, self._keys, self._count = file, format_, RECIPIENT_KEYS, 0
         if format_ == "csv":

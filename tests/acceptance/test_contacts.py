@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from app.actions.contacts import import_words, say_for
+from app.actions.contacts import add_preference, import_preferences
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import StopWord
 from campaigns.time.clock import utc_now
@@ -301,7 +301,7 @@ async def test_a_list_that_is_imported_while_a_campaign_is_sent_holds_from_then_
     async def import_at_the_fifth(_request: httpx.Request) -> None:
         calls.append(1)
         if len(calls) == 5:
-            await import_words(
+            await import_preferences(
                 world.engine,
                 path,
                 IntakeOptions(),
@@ -321,8 +321,8 @@ async def test_who_comes_back_is_written_to_again_and_other_kinds_go_on(world: W
     async with writing(world.engine) as connection:
         for number, scope in ((0, "marketing"), (1, "all"), (2, "marketing")):
             word = StopWord("out", "all" if scope == "all" else "marketing")
-            await say_for(connection, phone(number), word, "hand:ada", None, utc_now())
-        await say_for(connection, phone(2), StopWord("in", "all"), "hand:ada", None, utc_now())
+            await add_preference(connection, phone(number), word, "hand:ada", None, utc_now())
+        await add_preference(connection, phone(2), StopWord("in", "all"), "hand:ada", None, utc_now())
     await world.campaign(spec("sale", category="marketing"), 4)
     await world.campaign(spec("parcel", category="utility"), 4)
     await world.run()

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from app.actions.contacts import import_words, look_up, room_under, say_for, standing
+from app.actions.contacts import add_preference, import_preferences, opt_outs_in_force
+from app.views.contacts import person_overview, room_under
 from campaigns.errors import IntakeError, UsageError
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import StopWord
@@ -52,7 +53,7 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
     )
     rejects = tmp_path / "bad.csv"
     for changed in (3, 0):
-        report = await import_words(
+        report = await import_preferences(
             engine, path, OPTIONS, "out", None, "import:me", rejects=rejects, now=lambda: later(1)
         )
         assert (report.rows, report.changed, report.unchanged, report.rejected) == (
@@ -74,7 +75,7 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
 async def test_a_number_far_below_in_the_file_is_still_told_once(engine: Engine, tmp_path: Path) -> None:
     numbers = [phone(number) for number in range(1000)] + [phone(1000 + number) for number in range(9999)]
     path = write(tmp_path, "\n".join(["phone", *numbers, *numbers, *numbers]))
-    report = await import_words(engine, path, OPTIONS, "out", None, "import:me")
+    report = await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
     assert (report.changed, report.unchanged) == (len(numbers), 2 * len(numbers))
     assert report.rejects_file is None
 
@@ -92,20 +93,20 @@ async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
     with monkeypatch.context() as patch:
         patch.setattr("app.actions.contacts.append_news", break_down)
         with pytest.raises(RuntimeError):
-            await import_words(engine, path, OPTIONS, "out", None, "import:me")
+            await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
     before = len(await opted_out(engine))
     assert 0 < before < len(numbers)
-    report = await import_words(engine, path, OPTIONS, "out", None, "import:me")
+    report = await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
     assert (report.changed, report.unchanged) == (len(numbers) - before, before)
 
 
 async def test_a_file_that_cannot_be_read_changes_nothing(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path, "name\nAda\n")
     with pytest.raises(IntakeError) as caught:
-        await import_words(engine, path, OPTIONS, "out", None, "import:me")
+        await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
     assert caught.value.file == "people.csv"
     with pytest.raises(UsageError):
-        await import_words(engine, path, OPTIONS, "out", None, "import:me", rejects=path)
+        await import_preferences(engine, path, OPTIONS, "out", None, "import:me", rejects=path)
     assert await opted_out(engine) == []
 
 
@@ -146,10 +147,10 @@ async def test_a_person_is_known_across_campaigns(engine: Engine) -> None:
             for n, at, text in ((0, 5, "Hi"), (0, 6, "STOP"), (1, 7, "other"))
         ]
         await connection.execute(insert(inbound), wrote)
-        await say_for(connection, phone(0), OUT, "hand:ada", "STOP", later(6))
+        await add_preference(connection, phone(0), OUT, "hand:ada", "STOP", later(6))
     async with reading(engine) as connection:
-        person = await look_up(connection, phone(0), [Cap(5, timedelta(days=7))], later(100))
-        nobody = await look_up(connection, phone(500), [], later(100))
+        person = await person_overview(connection, phone(0), [Cap(5, timedelta(days=7))], later(100))
+        nobody = await person_overview(connection, phone(500), [], later(100))
     assert [(m.campaign, m.state, m.at) for m in person.got] == [
         (None, None, later(30)),
         ("summer", None, later(20)),
@@ -161,7 +162,9 @@ async def test_a_person_is_known_across_campaigns(engine: Engine) -> None:
     ]
     assert [window["open"] for window in person.json["windows"]] == [True, False]
     assert [(m.text, m.at) for m in person.wrote] == [("STOP", later(6)), ("Hi", later(5))]
-    assert [(entry.scope, entry.evidence) for entry in standing(person.log)] == [("marketing", "STOP")]
+    assert [(entry.scope, entry.evidence) for entry in opt_outs_in_force(person.log)] == [
+        ("marketing", "STOP")
+    ]
     assert [(room.left, room.frees_at) for room in person.rooms] == [(3, None)]
     assert nobody.json == {
         "phone": phone(500), "opted_out": [], "log": [], "windows": [], "caps": [], "messages": [], "inbound": [],

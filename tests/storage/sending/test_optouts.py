@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import insert, select
 
-from app.actions.contacts import say_for
+from app.actions.contacts import add_preference
 from campaigns.phones.stop_words import Action, StopWord
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.sending.optouts import (
@@ -110,7 +110,9 @@ async def test_each_word_is_told_its_fate(engine: Engine) -> None:
 async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
     for seconds in (1, 2):
         async with writing(engine) as connection:
-            out = await say_for(connection, phone(1), OUT, "hand:ada", f"call {seconds}", later(seconds))
+            out = await add_preference(
+                connection, phone(1), OUT, "hand:ada", f"call {seconds}", later(seconds)
+            )
         assert [entry.at for entry in out] == [later(seconds)]
     async with writing(engine) as connection:
         assert (
@@ -119,7 +121,7 @@ async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engin
             )
             == 0
         )  # it was said before what is known
-        assert await say_for(connection, phone(1), IN, "hand:ada", None, later(3)) == []
+        assert await add_preference(connection, phone(1), IN, "hand:ada", None, later(3)) == []
         assert len(await log_of(connection, phone(1))) == 4
 
 
@@ -163,7 +165,7 @@ async def test_what_is_said_by_hand_holds_whatever_other_clocks_say(engine: Engi
     other: Action = "in" if action == "out" else "out"
     async with writing(engine) as connection:
         await add_words(connection, "webhook:hooked", [word(1, other, 60)])
-        standing = await say_for(
+        standing = await add_preference(
             connection, phone(1), StopWord(action, "marketing"), "hand:ada", None, later(1)
         )
     assert [entry.action for entry in standing] == (["out"] if action == "out" else [])

@@ -1,0 +1,32 @@
+"""Purge the details of what was over long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from campaigns.time.clock import Now, utc_now
+from scheduler.actions.purge import Plan, carry_out, plan_purge
+from storage.database.engine import Engine
+from storage.database.vacuum import free_space
+
+
+async def plan_of_purge(engine: Engine, older_than: timedelta, *, now: Now = utc_now) -> Plan:
+    """What was over so long ago, and how many rows that is. Raises UsageError where it is not long enough."""
+    return await plan_purge(engine, now(), older_than)
+
+
+async def purge_database(
+    engine: Engine,
+    plan: Plan,
+    progress: Callable[[int], None] | None = None,
+    *,
+    now: Now = utc_now,
+) -> dict[str, int]:
+    """Delete what the plan names; how many rows of each kind."""
+    return await carry_out(engine, plan, now(), progress)
+
+
+async def shrink_database(engine: Engine) -> None:
+    """Free the space of what was deleted; on SQLite everybody waits meanwhile."""
+    await free_space(engine)

@@ -1,0 +1,132 @@
+"""All that is known of one person, and everybody who is opted out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from app.actions.contacts import opt_outs_in_force
+from campaigns.phones.phone_zones import zones_of
+from campaigns.phones.stop_words import Scope
+from campaigns.rules.decision import Calendar, Cap, Facts, Policy, Touch, Wait
+from campaigns.rules.frequency_cap import frequency_cap
+from campaigns.states import RunState
+from campaigns.time.pace import write_duration
+from scheduler.sending.facts import CALENDAR_REACH
+from storage.audience.contacts import (
+    GotMessage,
+    KnownWindow,
+    WroteMessage,
+    messages_from,
+    messages_to,
+    windows_of,
+)
+from storage.database.engine import Connection
+from storage.sending import optouts
+from storage.sending.contact_history import recent_touches
+from storage.sending.optouts import LogEntry, log_of
+
+LATELY: Final = 20
+"""Messages each way that are shown of a person."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many more messages a cap of drumbeat.toml lets a person have now."""
+
+    cap: Cap
+    left: int
+    frees_at: datetime | None
+    """When there is room again; None: there is now."""
+
+    @property
+    def words(self) -> str:
+        """`2 per 7d of the category marketing`"""
+        per = self.cap.per.value if isinstance(self.cap.per, Calendar) else write_duration(self.cap.per)
+        kinds = (("category", self.cap.category), ("tag", self.cap.tag), ("account", self.cap.channel))
+        only = [f"of the {kind} {name}" for kind, name in kinds if name is not None]
+        return " ".join([f"{self.cap.most:,} per {per}", *only])
+
+
+@dataclass(frozen=True)
+class Person:
+    """All that is known of a person."""
+
+    phone: str
+    at: datetime
+    log: Sequence[LogEntry]
+    windows: Sequence[KnownWindow]
+    got: Sequence[GotMessage]
+    wrote: Sequence[WroteMessage]
+    rooms: Sequence[Room]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        rooms = [{"cap": room.words, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
+        return {
+            "phone": self.phone,
+            "opted_out": [entry.scope for entry in opt_outs_in_force(self.log)],
+            "log": self.log,
+            "windows": [_window_json(window, self.at) for window in self.windows],
+            "caps": rooms,
+            "messages": self.got,
+            "inbound": self.wrote,
+        }
+
+
+def _window_json(window: KnownWindow, now: datetime) -> dict[str, Any]:
+    known = {"lane": window.lane, "open_until": window.open_until, "known_by": window.known_by}
+    return {**known, "open": window.open_until > now}
+
+
+async def person_overview(connection: Connection, phone: str, caps: Sequence[Cap], now: datetime) -> Person:
+    """What is known of the phone; `caps` are those of drumbeat.toml."""
+    reach = max((_reach(cap) for cap in caps), default=timedelta())
+    touched = (await recent_touches(connection, [phone], now - reach)).get(phone, [])
+    counted = tuple(
+        Touch(touch.at, touch.category, touch.tags, touch.lane.partition("/")[0])
+        for touch in touched
+        if touch.counts
+    )
+    return Person(
+        phone,
+        now,
+        await log_of(connection, phone),
+        await windows_of(connection, phone),
+        await messages_to(connection, phone, LATELY),
+        await messages_from(connection, phone, LATELY),
+        [room_under(cap, phone, counted, now) for cap in caps],
+    )
+
+
+def _reach(cap: Cap) -> timedelta:
+    return CALENDAR_REACH if isinstance(cap.per, Calendar) else cap.per
+
+
+def room_under(cap: Cap, phone: str, touches: Sequence[Touch], now: datetime) -> Room:
+    """The room that is left, by the rule itself: as many messages count as the smallest cap that would be full."""
+    tags = frozenset({cap.tag} if cap.tag else ())
+
+    def full_until(most: int) -> datetime | None:
+        waiting = replace(cap, most=most, waits=True)
+        policy = Policy(cap.category or "", tags, cap.channel or "", caps=(waiting,))
+        known = Facts(now, RunState.RUNNING, policy, zones=zones_of(phone), touches=tuple(touches))
+        decision = frequency_cap(known)
+        return decision.until if isinstance(decision, Wait) else None
+
+    used = bisect_left(range(1, len(touches) + 1), True, key=lambda most: full_until(most) is None)
+    return Room(cap, max(0, cap.most - used), full_until(cap.most))
+
+
+async def stream_opted_out(connection: Connection, scope: Scope | None) -> AsyncIterator[LogEntry]:
+    """Everybody who is opted out now, of one scope or of any, the longest out first."""
+    async for entry in optouts.stream_opted_out(connection, scope):
+        yield entry
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """What strangers wrote, fit for a terminal: control characters and newlines are spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
