@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
+from cli import cli
 from scheduler.clock.launch import launch_due
 from scheduler.receipts.reconcile import reconcile
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
@@ -196,3 +199,12 @@ async def test_a_receipt_that_the_database_refuses_is_left_out_alone(world: Worl
             break
         await asyncio.sleep(0.02)
     assert left == [7]
+
+
+def test_what_is_typed_in_another_encoding_is_stored(database_url: str) -> None:
+    """A terminal that is not UTF-8 gives bytes that are no characters."""
+    told = ["contacts", "optout", phone(1), "--evidence", "tick\udcffet \ud83d", "--source", "me\udcff"]
+    result = CliRunner().invoke(cli, ["--database", database_url, *told, "--json"])
+    assert result.exit_code == 0, result.output
+    shown = CliRunner().invoke(cli, ["--database", database_url, "contacts", "show", phone(1), "--json"])
+    assert "tick\ufffdet \ufffd" in json.loads(shown.stdout)["log"][0].values()
