@@ -121,7 +121,9 @@ def test_the_standing_is_shown_and_the_winner_chosen_by_hand(run: Run, folder: P
     report = run("report", "variants", "spring")
     assert "no difference" in report.out
     assert "The winner is long: chosen by a person." in report.out
-    assert run("report", "variants", "spring", "--format", "csv").out.startswith("variant,sent,delivered,")
+    assert run("report", "variants", "spring", "--format", "csv").out.startswith(
+        '"variant","sent","delivered",'
+    )
     rows = run("report", "recipients", "spring", "--json").json
     assert {row["phone"]: row["variant"] for row in rows if row["variant"]} == {
         person: split.own(person) for person in tested
