@@ -81,7 +81,7 @@ Result = Accepted | Refused
 
 
 @dataclass(frozen=True, slots=True)
-class Ack:
+class Transition:
     """What to write for a job after an attempt."""
 
     state: JobState
@@ -114,40 +114,44 @@ LONGEST_RETRY: Final = timedelta(minutes=10)
 
 def acknowledge(
     result: Result, attempt: int, now: datetime, jitter: random.Random, *, proven: bool = True
-) -> Ack:
+) -> Transition:
     """The job's next state after attempt number `attempt` (1 for the first) ended with `result`. `proven`: whether the
     provider has taken a message of the run that is made like this one."""
     if isinstance(result, Accepted):
-        return Ack(result.state)
+        return Transition(result.state)
     match result.kind:
         case FailureKind.UNKNOWN:
-            return Ack(JobState.IN_DOUBT, reason="no_trusted_answer", code=result.code)
+            return Transition(JobState.IN_DOUBT, reason="no_trusted_answer", code=result.code)
         case FailureKind.PASSING if attempt < PASSING_ATTEMPTS:
             again = now + retry_delay(attempt, result.retry_after, jitter)
-            return Ack(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
+            return Transition(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
         case FailureKind.MESSAGE | FailureKind.PASSING if not proven:
             again = now + retry_delay(attempt, result.retry_after, jitter)
-            return Ack(JobState.PENDING, code=result.code, due_at=again, held_by=MESSAGE_REFUSED)
+            return Transition(JobState.PENDING, code=result.code, due_at=again, held_by=MESSAGE_REFUSED)
         case FailureKind.MESSAGE:
-            return Ack(JobState.FAILED, reason=MESSAGE_REFUSED, code=result.code)
+            return Transition(JobState.FAILED, reason=MESSAGE_REFUSED, code=result.code)
         case FailureKind.RECIPIENT | FailureKind.PASSING:
-            return Ack(JobState.FAILED, reason="refused", code=result.code)
+            return Transition(JobState.FAILED, reason="refused", code=result.code)
         case FailureKind.OPTED_OUT:
-            return Ack(JobState.FAILED, reason="opted_out", code=result.code)
+            return Transition(JobState.FAILED, reason="opted_out", code=result.code)
         case FailureKind.USE_TEMPLATE:
-            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=AS_TEMPLATE, free_refused=True)
+            return Transition(
+                JobState.PENDING, code=result.code, due_at=now, held_by=AS_TEMPLATE, free_refused=True
+            )
         case FailureKind.PAIR:
             wait = timedelta(seconds=min(PAIR_BASE ** min(attempt, 10), LONGEST_RETRY.total_seconds()))
-            return Ack(JobState.PENDING, code=result.code, due_at=now + wait, held_by="pair_limit")
+            return Transition(JobState.PENDING, code=result.code, due_at=now + wait, held_by="pair_limit")
         case FailureKind.LATER:
-            return Ack(JobState.PENDING, code=result.code, due_at=now + SPARED, held_by="spared_by_provider")
+            return Transition(
+                JobState.PENDING, code=result.code, due_at=now + SPARED, held_by="spared_by_provider"
+            )
         case FailureKind.SPLIT:
-            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=ALONE, goes_alone=True)
+            return Transition(JobState.PENDING, code=result.code, due_at=now, held_by=ALONE, goes_alone=True)
         case FailureKind.LANE | FailureKind.CAMPAIGN:
-            return Ack(JobState.PENDING, code=result.code, due_at=now, held_by=f"{result.kind}_paused")
+            return Transition(JobState.PENDING, code=result.code, due_at=now, held_by=f"{result.kind}_paused")
         case FailureKind.NOT_SENT | FailureKind.THROTTLED:
             again = now + retry_delay(attempt, result.retry_after, jitter)
-            return Ack(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
+            return Transition(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
         case _:
             assert_never(result.kind)
 

@@ -22,11 +22,11 @@ from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
 from scheduler.audience.file_threads import PART, WHOLE, aside
 from storage.database.engine import Connection, Engine, writing
-from storage.sending.optouts import Fate, LogEntry, NewWord, add_by_hand, append_news, log_of
+from storage.sending.optouts import Fate, LogEntry, NewPreference, add_by_hand, append_news, log_of
 
 SHOWN_REJECTS: Final = 5
 """Rejected rows of a list that are shown at once."""
-_Words = dict[tuple[str, Scope], NewWord]
+_Words = dict[tuple[str, Scope], NewPreference]
 
 
 @dataclass
@@ -147,7 +147,7 @@ def _words(chunk: Chunk, name: str, otherwise: Said) -> _Words:
             last = words.get((phone, scope))
             if last is None or comes_after(at, action, last.entry.at, last.entry.action):
                 entry = LogEntry(phone, action, scope, at, source, evidence)
-                words[phone, scope] = NewWord(entry, dated, line)
+                words[phone, scope] = NewPreference(entry, dated, line)
     return words
 
 

@@ -10,7 +10,7 @@ from app.wiring.settings import Settings
 from scheduler.actions import approval, control, retrying, testing
 from scheduler.actions.control import Resumed
 from scheduler.actions.retrying import Retry
-from scheduler.actions.testing import Trial
+from scheduler.actions.testing import TestRun
 from scheduler.clock import variants
 from storage.audience.approvals import Approval
 from storage.database.engine import Engine
@@ -48,7 +48,7 @@ async def retry_failed(engine: Engine, name: str, *, expired: bool, given_up: bo
 
 async def send_test(
     engine: Engine, name: str, numbers: Sequence[str], line: int | None, variant: str | None
-) -> Trial:
+) -> TestRun:
     """The message to named numbers, filled from one row, for a runner to send. Raises NotFound, InvalidInput."""
     return await testing.start_test(engine, name, numbers, line, variant=variant)
 

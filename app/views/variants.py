@@ -13,7 +13,7 @@ from campaigns.figures import percent
 from campaigns.proportions import p_value
 from campaigns.variants import Measure, Tally
 from scheduler.clock import variants
-from scheduler.clock.variants import Standing
+from scheduler.clock.variants import ExperimentStatus
 from storage.database.engine import Connection
 from storage.retention.purged_totals import runs_purged_since
 
@@ -53,9 +53,9 @@ def _rate(count: int, of: int) -> float | None:
     return round(count / of, 4) if of else None
 
 
-async def experiment_status(connection: Connection, name: str) -> Standing:
+async def experiment_status(connection: Connection, name: str) -> ExperimentStatus:
     """How the test of the newest run's variants stands. Raises NotFound, InvalidInput where there is none."""
-    return await variants.standing(connection, name)
+    return await variants.experiment_status(connection, name)
 
 
 async def variants_report(connection: Connection, name: str) -> Report:
@@ -83,7 +83,7 @@ async def variants_report(connection: Connection, name: str) -> Report:
     )
 
 
-def standing_json(name: str, found: Standing) -> dict[str, Any]:
+def standing_json(name: str, found: ExperimentStatus) -> dict[str, Any]:
     """The test and its numbers as `--json` prints them."""
     asked = found.spec.winner
     return {
@@ -99,7 +99,7 @@ def standing_json(name: str, found: Standing) -> dict[str, Any]:
     }
 
 
-def standing_facts(found: Standing) -> Iterator[tuple[str, Any]]:
+def standing_facts(found: ExperimentStatus) -> Iterator[tuple[str, Any]]:
     """The same as names and values, for people."""
     asked = found.spec.winner
     yield "decided", _how(found)
@@ -111,7 +111,7 @@ def standing_facts(found: Standing) -> Iterator[tuple[str, Any]]:
     yield "waiting for it", found.waiting
 
 
-def _how(found: Standing) -> str:
+def _how(found: ExperimentStatus) -> str:
     asked, split = found.spec.winner, found.spec.split
     if asked is None or split is None or not split.has_rest:
         return "not at all: everybody is in the test"
@@ -122,7 +122,7 @@ def _shown(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def standing_table(found: Standing) -> Table:
+def standing_table(found: ExperimentStatus) -> Table:
     """The variants' numbers."""
     return _table(None, list(found.tested.items()))
 
@@ -184,7 +184,7 @@ def _comparison_table(compared: list[Comparison]) -> Table:
     return Table("Two-proportion test", ("by", "better", "other", ">p", "what it means"), rows)
 
 
-def _remarks(found: Standing) -> Iterator[str]:
+def _remarks(found: ExperimentStatus) -> Iterator[str]:
     if found.experiment.winner:
         yield f"The winner is {found.experiment.winner}: {found.experiment.reason}."
     elif found.experiment.reason:

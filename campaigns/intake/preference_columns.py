@@ -30,7 +30,7 @@ _LAST: Final = timedelta(days=1) - timedelta(milliseconds=1)
 """From the first moment of a day to its last."""
 
 
-class SaidColumns:
+class PreferenceColumns:
     """Reads those of the columns that the file has; what a row leaves open is as `otherwise` says."""
 
     def __init__(self, header: Header, otherwise: Said) -> None:

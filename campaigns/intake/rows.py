@@ -14,7 +14,7 @@ import pandas as pd
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.header import Header
 from campaigns.intake.model import Chunk, IntakeOptions, Own, Reject, Said
-from campaigns.intake.preference_columns import SaidColumns
+from campaigns.intake.preference_columns import PreferenceColumns
 from campaigns.intake.recipient_columns import Fault, OwnColumns
 from campaigns.intake.scan import NUL_REASON, Rows
 from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
@@ -53,7 +53,7 @@ class Checker:
         self._with_phone = "phone" in options.required - self._variables.keys()
         self._country = self._variables.get("country_code")
         self._own = OwnColumns(header, options.timezone, options.sendable) if options.said is None else None
-        self._said = SaidColumns(header, options.said) if options.said is not None else None
+        self._said = PreferenceColumns(header, options.said) if options.said is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
         wanted = {header.phone, *self._variables.values()} | (
             {self._origin} if self._origin is not None else set()

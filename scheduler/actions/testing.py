@@ -24,7 +24,7 @@ LIFETIME: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TestRun:
     """What will be sent as a test."""
 
     run_id: int
@@ -42,7 +42,7 @@ async def start_test(
     *,
     variant: str | None = None,
     now: Now = utc_now,
-) -> Trial:
+) -> TestRun:
     """Make a test run for a runner to send, whatever state the campaign is in. `variant` None: the first.
 
     Raises NotFound without such a campaign, line or variant, InvalidInput where a number is none or there are no
@@ -69,7 +69,7 @@ async def start_test(
         by_lane = [(phone, lanes[bucket(phone) % len(lanes)]) for phone in phones]
         await add_test_jobs(connection, run_id, sample.id, by_lane, moment)
         await count_jobs_made(connection, run_id, len(phones))
-    return Trial(run_id, sample.line, phones, expires_at)
+    return TestRun(run_id, sample.line, phones, expires_at)
 
 
 def spec_for_test(spec: CampaignSpec, variant: str | None = None) -> CampaignSpec:

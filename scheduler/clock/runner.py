@@ -27,7 +27,7 @@ from scheduler.clock.progress import RunSummary, Snapshot
 from scheduler.clock.watch import Watch
 from scheduler.engines.base import Shifts
 from scheduler.engines.embedded import Embedded
-from scheduler.engines.lane_executor import Hand
+from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.engines.presence import Presence
 from scheduler.engines.shared_clock import shared_clock
 from scheduler.sending.instrumentation import Observe, ignore
@@ -54,7 +54,7 @@ RETENTION: Final = 600.0
 """Seconds between two looks whether a day has passed."""
 LATELY: Final = 30.0
 """Seconds after its last sweep for which a runner is taken to be at work: to launch a long list takes a while."""
-KNOCK: Final = 1.0
+LOCK_RETRY: Final = 1.0
 """Seconds between two tries to get the runner's lock."""
 OUTAGE: Final = 60.0
 """Seconds for which an embedded runner that lost its lock with the database tries to get it back."""
@@ -164,7 +164,7 @@ class Runner:
             async with open_queue(self.engine) as app:
                 yield Queue(self.engine, app, self.now)
             return
-        hand = Hand(self.engine, self.presence.name, self.stop, held=self._may_work, sole=self._sole)
+        hand = LaneExecutor(self.engine, self.presence.name, self.stop, held=self._may_work, sole=self._sole)
         yield Embedded(hand, self.lanes, self.stop)
 
     def _held(self) -> bool:
@@ -201,7 +201,7 @@ class Runner:
         async with self.presence.told():
             while True:
                 async with AsyncExitStack() as stack:
-                    self.hold = await self._knock(stack, patience)
+                    self.hold = await self._acquire_lock(stack, patience)
                     if self.hold is None:
                         return True
                     if await self._lead_through_outages(self.hold, until_idle, wait_receipts, progress):
@@ -209,7 +209,7 @@ class Runner:
                 await self.presence.tell(leads=False)
                 patience = max(patience, OUTAGE)
 
-    async def _knock(self, stack: AsyncExitStack, patience: float) -> Hold | None:
+    async def _acquire_lock(self, stack: AsyncExitStack, patience: float) -> Hold | None:
         """Get the lock, trying for `patience` seconds; None where a stop came first."""
         give_up_at = time.monotonic() + patience
         while True:
@@ -220,7 +220,7 @@ class Runner:
                     raise
                 if time.monotonic() >= give_up_at:
                     raise
-            if await wait_for_stop(self.stop, KNOCK):
+            if await wait_for_stop(self.stop, LOCK_RETRY):
                 return None
 
     async def _lead_through_outages(

@@ -99,7 +99,7 @@ def _refuse_needless(spec: CampaignSpec, variant: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ExperimentStatus:
     """How the test of a campaign's newest run stands."""
 
     spec: CampaignSpec
@@ -118,7 +118,7 @@ class Standing:
         return self.experiment.launched_at + lasts if lasts is not None else None
 
 
-async def standing(connection: Connection, name: str) -> Standing:
+async def experiment_status(connection: Connection, name: str) -> ExperimentStatus:
     """How the test of the campaign's newest run stands. Raises NotFound, InvalidInput where there is none."""
     campaign = await require(connection, name)
     occurrence, spec, split = await _tested(connection, campaign.id, name)
@@ -130,7 +130,7 @@ async def standing(connection: Connection, name: str) -> Standing:
             for measure in ("delivered", "read", "replied"):
                 counts[group, measure] += getattr(one, measure)
             counts[group, "sent"] += 1
-    return Standing(
+    return ExperimentStatus(
         spec,
         experiment,
         {variant.name: _tally(counts, variant.name) for variant in spec.variants},

@@ -106,13 +106,15 @@ class Watch:
         async with reading(self._engine) as connection:
             if await due_campaigns(connection, now):
                 return False
-            outlook = await look_ahead(connection, self._lanes.keys(), now)
-        if outlook.sendable or (outlook.retry_at is not None and outlook.retry_at - now < LONG_RETRY):
+            idle_check = await look_ahead(connection, self._lanes.keys(), now)
+        if idle_check.sendable or (
+            idle_check.retry_at is not None and idle_check.retry_at - now < LONG_RETRY
+        ):
             return False
         quiet = time.monotonic() - self._changed_at
-        if outlook.doubtful and quiet < wait_receipts.total_seconds() + self._longest_settling():
+        if idle_check.doubtful and quiet < wait_receipts.total_seconds() + self._longest_settling():
             return False
-        return not outlook.awaiting or quiet >= wait_receipts.total_seconds()
+        return not idle_check.awaiting or quiet >= wait_receipts.total_seconds()
 
     def _longest_settling(self) -> float:
         settling = [lane.account.settings.settle_after for lane in self._lanes.values()]

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from scheduler.engines.lane_executor import Hand
+from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.sending.lanes import Lane
 from storage.sending.lanes import DueLane
 
@@ -14,7 +14,7 @@ from storage.sending.lanes import DueLane
 class Embedded:
     """All lanes are worked here, each as soon as it has something to do."""
 
-    def __init__(self, hand: Hand, lanes: Mapping[str, Lane], stop: asyncio.Event) -> None:
+    def __init__(self, hand: LaneExecutor, lanes: Mapping[str, Lane], stop: asyncio.Event) -> None:
         self._hand = hand
         self._lanes = lanes
         self._stop = stop

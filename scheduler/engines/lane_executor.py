@@ -29,7 +29,7 @@ def never() -> bool:
     return False
 
 
-class Hand:
+class LaneExecutor:
     """One process's part in the work. `holder` names it in `lanes`.
 
     `held`: whether it may still send at all. `sole`: whether no embedded runner but this one can be alive.

@@ -12,7 +12,7 @@ from typing import Final
 from campaigns.rules.decision import Cap
 from providers.http.client import Transport
 from providers.settings import AccountSettings
-from scheduler.engines.lane_executor import Hand
+from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.engines.presence import Presence
 from scheduler.engines.procrastinate import open_queue, serve
 from scheduler.engines.shared_clock import shared_clock
@@ -47,7 +47,7 @@ async def work(
             accounts, house_caps=house_caps, transport=transport, now=now, observe=observe, shared_on=engine
         )
         presence = Presence(engine, "worker", now, concurrency)
-        hands = _Worker(engine, lanes, Hand(engine, presence.name, stop, held=lambda: now.settled))
+        hands = _Worker(engine, lanes, LaneExecutor(engine, presence.name, stop, held=lambda: now.settled))
         try:
             async with writing(engine) as connection:
                 await ensure_lanes(connection, lanes)
@@ -60,7 +60,7 @@ async def work(
 class _Worker:
     """Finds the lane that a task names."""
 
-    def __init__(self, engine: Engine, lanes: Mapping[str, Lane], hand: Hand) -> None:
+    def __init__(self, engine: Engine, lanes: Mapping[str, Lane], hand: LaneExecutor) -> None:
         self._engine = engine
         self._lanes = lanes
         self._hand = hand

@@ -20,8 +20,8 @@ from campaigns.errors import DrumbeatError
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import clean
 from providers.events import WebhookRequest
-from scheduler.receipts.provider_signals import heed_failures, heed_news
-from scheduler.receipts.webhook_events import Listener, Told
+from scheduler.receipts.provider_signals import handle_failures, handle_notices
+from scheduler.receipts.webhook_events import EventSorter, ParsedEvents
 from scheduler.sending.lanes import Account
 from scheduler.sending.plans import prices_at
 from storage.database.engine import Connection, Engine, reading, undoable, writing
@@ -30,7 +30,7 @@ from storage.receipts.inbound import keep_inbound
 from storage.receipts.inbox import StoredWebhook, add_notices, new_webhooks, set_aside, take_webhooks
 from storage.receipts.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
 from storage.receipts.unmatched import matched_late
-from storage.sending.optouts import add_words
+from storage.sending.optouts import add_preferences
 from storage.sending.windows import extend_windows, wake_waiting
 
 logger = logging.getLogger(__name__)
@@ -47,11 +47,11 @@ BREATH: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReadWebhook:
     """A webhook and what it tells, or why nothing could be made of it."""
 
     webhook: StoredWebhook
-    told: Told
+    told: ParsedEvents
     problem: str | None = None
 
 
@@ -75,13 +75,13 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
     return done
 
 
-async def _listeners(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, Listener]:
+async def _listeners(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, EventSorter]:
     """Those of the accounts that can be listened to; what is told of another waits until it can."""
     listeners = {}
     async with reading(engine) as connection:
         for name, account in accounts.items():
             try:
-                listeners[name] = Listener(account, await prices_at(connection, account.settings))
+                listeners[name] = EventSorter(account, await prices_at(connection, account.settings))
             except DrumbeatError as error:
                 ids = {"action": "inbox_failed", "account": name}
                 logger.error("Webhooks of %s cannot be taken up: %s", name, error, extra=ids)
@@ -117,7 +117,9 @@ async def process_quietly(engine: Engine, accounts: Mapping[str, Account], *, no
         return 0
 
 
-async def _next_heard(engine: Engine, listeners: Mapping[str, Listener], *, after: int) -> list[Heard]:
+async def _next_heard(
+    engine: Engine, listeners: Mapping[str, EventSorter], *, after: int
+) -> list[ReadWebhook]:
     """The next new webhooks, read; the others have their turns on the event loop meanwhile."""
     async with reading(engine) as connection:
         batch = await new_webhooks(connection, list(listeners), AT_ONCE, BYTES_AT_ONCE, after=after)
@@ -132,21 +134,23 @@ async def _next_heard(engine: Engine, listeners: Mapping[str, Listener], *, afte
     return heard
 
 
-def _listen(listener: Listener, webhook: StoredWebhook) -> Heard:
+def _listen(listener: EventSorter, webhook: StoredWebhook) -> ReadWebhook:
     try:
         request = WebhookRequest(
             webhook.url, orjson.loads(webhook.headers), webhook.body, webhook.received_at
         )
         events = listener.account.adapter.parse_webhook(request)
         told = listener.told(events, webhook.received_at)
-        return Heard(webhook, told, _problem(request, told))
+        return ReadWebhook(webhook, told, _problem(request, told))
     except Exception as error:
         # Whatever it is, it concerns this webhook alone: the others must go on.
         _log_set_aside(webhook, error)
-        return Heard(webhook, Told(), clean(f"{type(error).__name__}: {error}", LONGEST_PROBLEM))
+        return ReadWebhook(
+            webhook, ParsedEvents(), clean(f"{type(error).__name__}: {error}", LONGEST_PROBLEM)
+        )
 
 
-def _problem(request: WebhookRequest, told: Told) -> str | None:
+def _problem(request: WebhookRequest, told: ParsedEvents) -> str | None:
     """What of the webhook could not be taken up, and why; None where there is nothing to say."""
     if told.unread:
         return clean("; ".join(told.unread), LONGEST_PROBLEM)
@@ -168,7 +172,7 @@ def _log_set_aside(webhook: StoredWebhook, error: Exception) -> None:
 
 
 async def _take_up(
-    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[Heard], now: datetime
+    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[ReadWebhook], now: datetime
 ) -> None:
     """Apply a batch; where the database refuses something in it, its halves, until only that one is taken apart."""
     try:
@@ -184,7 +188,9 @@ async def _take_up(
             await _take_apart(engine, accounts, heard[0], now)
 
 
-async def _take_apart(engine: Engine, accounts: Mapping[str, Account], heard: Heard, now: datetime) -> None:
+async def _take_apart(
+    engine: Engine, accounts: Mapping[str, Account], heard: ReadWebhook, now: datetime
+) -> None:
     """Apply what one webhook tells, thing by thing: what the database refuses is named, everything else counts."""
     webhook = heard.webhook
     async with writing(engine) as connection:
@@ -200,10 +206,10 @@ async def _take_apart(engine: Engine, accounts: Mapping[str, Account], heard: He
 
 
 async def _apply_parts(
-    engine: Engine, connection: Connection, account: Account, parts: Sequence[Told], now: datetime
+    engine: Engine, connection: Connection, account: Account, parts: Sequence[ParsedEvents], now: datetime
 ) -> list[Exception]:
     """Apply them together, or by halves where the database refuses them; what it said of those refused alone."""
-    together = Told()
+    together = ParsedEvents()
     for part in parts:
         together.add(part)
     try:
@@ -223,7 +229,7 @@ async def _apply_parts(
 
 
 async def _apply(
-    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[Heard], now: datetime
+    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[ReadWebhook], now: datetime
 ) -> None:
     async with writing(engine) as connection:
         taken = await take_webhooks(connection, [one.webhook.id for one in heard], now)
@@ -235,24 +241,24 @@ async def _apply(
         await settle_reached(connection, unsettled, now)
 
 
-def _by_account(heard: Sequence[Heard]) -> dict[str, Told]:
-    accounts: dict[str, Told] = {}
+def _by_account(heard: Sequence[ReadWebhook]) -> dict[str, ParsedEvents]:
+    accounts: dict[str, ParsedEvents] = {}
     for one in heard:
-        accounts.setdefault(one.webhook.account, Told()).add(one.told)
+        accounts.setdefault(one.webhook.account, ParsedEvents()).add(one.told)
     return accounts
 
 
 async def _apply_told(
-    connection: Connection, account: Account, told: Told, now: datetime, unsettled: list[Reached]
+    connection: Connection, account: Account, told: ParsedEvents, now: datetime, unsettled: list[Reached]
 ) -> None:
     polls = account.adapter.capabilities.polls
     await apply_webhook_reports(connection, account.name, told.reports, now, unsettled, polls=polls)
-    await heed_failures(connection, account, told.reports, now)
+    await handle_failures(connection, account, told.reports, now)
     await keep_inbound(connection, account.name, told.inbound)
     await extend_windows(connection, told.openings, now)
     await wake_waiting(connection, [(opening.lane, opening.phone) for opening in told.openings], now)
-    await add_words(connection, f"webhook:{account.name}", told.words)
-    await heed_news(connection, account, await add_notices(connection, account.name, told.news), now)
+    await add_preferences(connection, f"webhook:{account.name}", told.words)
+    await handle_notices(connection, account, await add_notices(connection, account.name, told.news), now)
 
 
 async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:

@@ -15,18 +15,18 @@ from providers.events import Effect, Report
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection
 from storage.receipts.failures import newly_failed
-from storage.receipts.inbox import News
+from storage.receipts.inbox import NewNotice
 from storage.runs.control import resume_run
 from storage.runs.runs import open_runs, pause_run, run_spec
 from storage.sending.lanes import pause_lane, resume_lane
-from storage.sending.optouts import Word, add_words
+from storage.sending.optouts import PreferenceChange, add_preferences
 
 TEMPLATE_STOPPED: Final = "template_stopped"
 ACCOUNT_STOPPED: Final = "account_stopped"
 ACCOUNT_RESTRICTED: Final = "account_restricted"
 
 
-async def heed_failures(
+async def handle_failures(
     connection: Connection, account: Account, reports: Sequence[Report], now: datetime
 ) -> None:
     """Act on the failures that `reports` have just brought. The reports are applied already."""
@@ -40,8 +40,8 @@ async def heed_failures(
         said = f"{report.code}: {report.reason or report.status}"
         match account.adapter.failure_kind(report.code or ""):
             case FailureKind.OPTED_OUT:
-                word = Word(failure.phone, "out", "marketing", now, f"refused with {report.code}")
-                await add_words(connection, account.name, [word])
+                word = PreferenceChange(failure.phone, "out", "marketing", now, f"refused with {report.code}")
+                await add_preferences(connection, account.name, [word])
             case FailureKind.CAMPAIGN:
                 await pause_run(connection, failure.run_id, said, now)
             case FailureKind.LANE:
@@ -50,7 +50,9 @@ async def heed_failures(
                 pass
 
 
-async def heed_news(connection: Connection, account: Account, news: Sequence[News], now: datetime) -> None:
+async def handle_notices(
+    connection: Connection, account: Account, news: Sequence[NewNotice], now: datetime
+) -> None:
     """Pause what may not be sent now, and go on with what may again."""
     for item in sorted(news, key=lambda item: item.at):
         match item.effect:
@@ -77,14 +79,14 @@ def _lanes(account: Account) -> list[str]:
     return [f"{account.name}/{sender.name}" for sender in account.settings.senders]
 
 
-def _template(item: News) -> str:
+def _template(item: NewNotice) -> str:
     """How the reason of a pause begins that the template's event makes or ends."""
     return f"{TEMPLATE_STOPPED}: {item.subject} " + (
         f"{_same_language(item.language)} " if item.language else ""
     )
 
 
-def _sends(item: News) -> Callable[[ContentSpec], bool]:
+def _sends(item: NewNotice) -> Callable[[ContentSpec], bool]:
     """Whether a message is made from the event's template, in its language."""
     language = _same_language(item.language)
 

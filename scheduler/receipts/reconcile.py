@@ -14,7 +14,7 @@ from campaigns.errors import DrumbeatError
 from campaigns.outcomes import retry_delay
 from providers.events import Report
 from providers.settings import AccountSettings
-from scheduler.receipts.provider_signals import heed_failures
+from scheduler.receipts.provider_signals import handle_failures
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, reading, writing
 from storage.database.health import is_outage, is_refusal
@@ -74,7 +74,7 @@ async def _apply(engine: Engine, lane: Lane, reports: Sequence[Report]) -> int:
             now = lane.now()
             unsettled: list[Reached] = []
             moved = await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
-            await heed_failures(connection, lane.account, reports, now)
+            await handle_failures(connection, lane.account, reports, now)
             await settle_reached(connection, unsettled, now)
         return moved
     except Exception as error:

@@ -14,8 +14,8 @@ from campaigns.untrusted import moment_or_none
 from providers.events import Event, Inbound, Notice, Preference, Report, Unread, WindowUntil
 from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
-from storage.receipts.inbox import News
-from storage.sending.optouts import Word
+from storage.receipts.inbox import NewNotice
+from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import INBOUND, PROVIDER, Opening
 
 WINDOW: Final = timedelta(hours=24)
@@ -24,13 +24,13 @@ _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
 @dataclass(slots=True)
-class Told:
+class ParsedEvents:
     """What one or several webhooks of an account tell, in their order."""
 
     reports: list[Report] = field(default_factory=list)
     openings: list[Opening] = field(default_factory=list)
-    words: list[Word] = field(default_factory=list)
-    news: list[News] = field(default_factory=list)
+    words: list[PreferenceChange] = field(default_factory=list)
+    news: list[NewNotice] = field(default_factory=list)
     inbound: list[InboundMessage] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """Why parts of it could not be taken up."""
@@ -38,7 +38,7 @@ class Told:
     def __bool__(self) -> bool:
         return bool(self.reports or self.openings or self.words or self.news or self.inbound)
 
-    def add(self, other: Told) -> None:
+    def add(self, other: ParsedEvents) -> None:
         self.reports += other.reports
         self.openings += other.openings
         self.words += other.words
@@ -46,18 +46,18 @@ class Told:
         self.inbound += other.inbound
         self.unread += other.unread
 
-    def one_by_one(self) -> list[Told]:
+    def one_by_one(self) -> list[ParsedEvents]:
         """Each thing that it tells by itself. What a message says and the window that it opens are two."""
         return [
-            *(Told(reports=[one]) for one in self.reports),
-            *(Told(openings=[one]) for one in self.openings),
-            *(Told(words=[one]) for one in self.words),
-            *(Told(news=[one]) for one in self.news),
-            *(Told(inbound=[one]) for one in self.inbound),
+            *(ParsedEvents(reports=[one]) for one in self.reports),
+            *(ParsedEvents(openings=[one]) for one in self.openings),
+            *(ParsedEvents(words=[one]) for one in self.words),
+            *(ParsedEvents(news=[one]) for one in self.news),
+            *(ParsedEvents(inbound=[one]) for one in self.inbound),
         ]
 
 
-class Listener:
+class EventSorter:
     """Knows an account's lanes by their numbers, so that a message to one of them opens the right window."""
 
     def __init__(self, account: Account, prices: Prices) -> None:
@@ -71,14 +71,14 @@ class Listener:
             names = (value for value in sender.model_dump().values() if isinstance(value, str))
             self._named.update({_plain_number(name): lane for name in names})
 
-    def told(self, events: Iterable[Event], received_at: datetime) -> Told:
+    def told(self, events: Iterable[Event], received_at: datetime) -> ParsedEvents:
         """The events by kind. One about something that is no phone number is left out; the raw webhook is kept."""
-        told = Told()
+        told = ParsedEvents()
         for event in events:
             self._add(told, event, received_at)
         return told
 
-    def _add(self, told: Told, event: Event, received_at: datetime) -> None:
+    def _add(self, told: ParsedEvents, event: Event, received_at: datetime) -> None:
         match event:
             case Report():
                 told.reports.append(self._priced(event, received_at))
@@ -107,7 +107,7 @@ class Listener:
         )
         return replace(report, cost=price.money) if price else report
 
-    def _hear(self, told: Told, event: Inbound, received_at: datetime) -> None:
+    def _hear(self, told: ParsedEvents, event: Inbound, received_at: datetime) -> None:
         """A person wrote: their window is open, and the whole of it may be a word about being written to."""
         if not _PHONE.fullmatch(event.phone):
             return
@@ -120,7 +120,8 @@ class Listener:
         if said is not None and event.text is not None:
             dated = event.at is not None
             told.words += [
-                Word(event.phone, said.action, scope, at, event.text, dated) for scope in said.scopes
+                PreferenceChange(event.phone, said.action, scope, at, event.text, dated)
+                for scope in said.scopes
             ]
 
     def _openings(
@@ -138,16 +139,18 @@ def _plain_number(name: str) -> str:
     return digits if digits.isdigit() else name
 
 
-def _words(event: Preference, received_at: datetime) -> list[Word]:
+def _words(event: Preference, received_at: datetime) -> list[PreferenceChange]:
     if not _PHONE.fullmatch(event.phone):
         return []
     at = _whole(event.at or received_at)
-    return [Word(event.phone, event.action, event.scope, at, event.evidence, event.at is not None)]
+    return [
+        PreferenceChange(event.phone, event.action, event.scope, at, event.evidence, event.at is not None)
+    ]
 
 
-def _news(event: Notice, received_at: datetime) -> News:
+def _news(event: Notice, received_at: datetime) -> NewNotice:
     at = _whole(event.at or received_at)
-    return News(event.kind, event.subject, event.text, at, event.effect, event.language)
+    return NewNotice(event.kind, event.subject, event.text, at, event.effect, event.language)
 
 
 def _whole(at: datetime) -> datetime:

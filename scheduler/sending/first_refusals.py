@@ -18,7 +18,7 @@ from storage.sending.intents import Intent
 FEW: Final = 5
 
 
-class Trial:
+class FirstMessages:
     """What one slice may send of a run. Messages of one form and variant are made alike."""
 
     def __init__(self, connection: Connection, lane: Lane, run: RunRow, now: datetime) -> None:

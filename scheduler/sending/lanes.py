@@ -15,7 +15,7 @@ from providers.http.client import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.instrumentation import Observe, ignore
-from scheduler.sending.pacing import Limit, Pacer, Slots, rate_bucket
+from scheduler.sending.pacing import Limit, Pacer, RateSlots, rate_bucket
 from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Engine
 
@@ -173,7 +173,7 @@ def open_lanes(
         account.house_caps = house_caps
         for sender in settings.senders:
             own = rate_bucket(sender.rate)
-            slots = Slots(shared.rate, account.limit.exit) if shared and account.limit else None
+            slots = RateSlots(shared.rate, account.limit.exit) if shared and account.limit else None
             pacer = Pacer([None if slots else account.limit, own], slots=slots)
             lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now, observe=observe)
             lanes[lane.name] = lane

@@ -123,7 +123,7 @@ NO_RUN: Final = 0
 """Asks for a turn that only the lane's and the account's limits hold back."""
 
 
-class Slots:
+class RateSlots:
     """A lane's part of a rate that several processes share: moments given to it, each good for LATE and then lost."""
 
     def __init__(self, rate: Rate, exit_: Bucket) -> None:
@@ -187,7 +187,7 @@ class Pacer:
         self,
         shared: Iterable[Limit | None],
         dice: random.Random | None = None,
-        slots: Slots | None = None,
+        slots: RateSlots | None = None,
     ) -> None:
         self.slots = slots
         self._dice = dice or random.Random()  # noqa: S311

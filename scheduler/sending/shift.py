@@ -27,7 +27,14 @@ from scheduler.sending.instrumentation import CallEnded
 from scheduler.sending.lanes import LEASE, UNANSWERED, Lane
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
-from scheduler.sending.slicing import Ended, PlannedCall, Slice, open_slice, store_apart, store_ended
+from scheduler.sending.slicing import (
+    FinishedCalls,
+    PlannedCall,
+    Slice,
+    open_slice,
+    store_apart,
+    store_finished,
+)
 from storage.database.engine import Connection, Engine, writing
 from storage.database.health import is_refusal
 from storage.receipts.notices import keep_balance
@@ -83,7 +90,7 @@ class Shift:
         self.held = held
         self.jitter = jitter
         self.plans = Plans(lane)
-        self.ended = Ended()
+        self.ended = FinishedCalls()
         self.in_flight: set[asyncio.Task[None]] = set()
         self.opening: asyncio.Task[Slice] | None = None
         """The next slice, being opened while this one is sent."""
@@ -218,10 +225,10 @@ class Shift:
         return piece
 
     @contextmanager
-    def _handing_in(self) -> Iterator[Ended]:
+    def _handing_in(self) -> Iterator[FinishedCalls]:
         """What has ended so far, to be stored now; it is kept for the next try where that fails."""
         ended = self.ended
-        self.ended = Ended(lane_pause=ended.lane_pause)
+        self.ended = FinishedCalls(lane_pause=ended.lane_pause)
         try:
             yield ended
         except BaseException:
@@ -392,7 +399,7 @@ class Shift:
             return
         try:
             with self._handing_in() as ended:
-                await store_ended(self.engine, self.lane, self.epoch, ended)
+                await store_finished(self.engine, self.lane, self.epoch, ended)
         except Exception as error:
             if not await self._are_refused(error):
                 raise

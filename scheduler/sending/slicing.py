@@ -20,7 +20,7 @@ from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import JobState, RunState
 from providers.adapter import Call
 from scheduler.sending.facts import FRESH, Claim, Known, gather, lock_shared
-from scheduler.sending.first_refusals import FEW, Trial
+from scheduler.sending.first_refusals import FEW, FirstMessages
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
@@ -33,17 +33,17 @@ from storage.runs.runs import RunRow, open_runs, pause_run
 from storage.runs.variants import running_experiment
 from storage.sending.freed_room import Freed, wake
 from storage.sending.intents import (
-    Aside,
+    Deferral,
     DueJob,
     Intent,
     any_sending,
     claim_due,
     commit_intents,
-    put_aside,
+    defer_or_skip,
     withdraw_intents,
 )
 from storage.sending.lanes import Pause, hold_lane, note_refusals, note_sends, pause_lane
-from storage.sending.optouts import Word, add_words
+from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.sending.tier_and_ramp import slide_count
 
@@ -69,7 +69,7 @@ class PlannedCall:
 
 
 @dataclass(slots=True)
-class Ended:
+class FinishedCalls:
     """What the calls since the last slice came to."""
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -92,9 +92,9 @@ class Ended:
         if pause.outlasts(self.lane_pause):
             self.lane_pause = pause
 
-    def joined(self, later: Ended) -> Ended:
+    def joined(self, later: FinishedCalls) -> FinishedCalls:
         """This and what ended later, together."""
-        whole = Ended(
+        whole = FinishedCalls(
             self.outcomes + later.outcomes,
             self.withdrawn + later.withdrawn,
             self.lane_pause,
@@ -120,7 +120,7 @@ class Slice:
 
 
 async def open_slice(
-    engine: Engine, lane: Lane, epoch: int, plans: Plans, ended: Ended, *, idle: float
+    engine: Engine, lane: Lane, epoch: int, plans: Plans, ended: FinishedCalls, *, idle: float
 ) -> Slice:
     """Commit the slice; raises LaneLost, with nothing written, where another holder has the lane."""
     now = lane.now()
@@ -144,7 +144,7 @@ async def open_slice(
     )
 
 
-async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> None:
+async def store_finished(engine: Engine, lane: Lane, epoch: int, ended: FinishedCalls) -> None:
     """Store what calls came to without opening a slice."""
     async with writing(engine) as connection:
         now = lane.now()
@@ -152,8 +152,8 @@ async def store_ended(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> N
         await wake(connection, await _settle(connection, lane, (), ended, now), now)
 
 
-async def store_apart(engine: Engine, lane: Lane, epoch: int, ended: Ended) -> None:
-    """As `store_ended`, where the database refuses that: each outcome counts for itself. One that is refused even
+async def store_apart(engine: Engine, lane: Lane, epoch: int, ended: FinishedCalls) -> None:
+    """As `store_finished`, where the database refuses that: each outcome counts for itself. One that is refused even
     without the provider's words stays as it is, and is in doubt once the lane is taken again."""
     async with writing(engine) as connection:
         now = lane.now()
@@ -173,7 +173,7 @@ async def _store_halves(
     """Store them together, or by halves where the database refuses them; those that are refused alone."""
     if not outcomes:
         return []
-    part = Ended(list(outcomes))
+    part = FinishedCalls(list(outcomes))
     try:
         async with undoable(connection):
             await _store_outcomes(connection, lane, part, now)
@@ -189,7 +189,7 @@ async def _store_halves(
     return []
 
 
-async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, now: datetime) -> None:
+async def _store(connection: Connection, lane: Lane, epoch: int, ended: FinishedCalls, now: datetime) -> None:
     await hold_lane(connection, lane.name, epoch, now + LEASE)
     await _store_outcomes(connection, lane, ended, now)
     if ended.refusals is not None:
@@ -201,15 +201,15 @@ async def _store(connection: Connection, lane: Lane, epoch: int, ended: Ended, n
         await pause_run(connection, run_id, reason, now)
 
 
-async def _store_outcomes(connection: Connection, lane: Lane, ended: Ended, now: datetime) -> None:
+async def _store_outcomes(connection: Connection, lane: Lane, ended: FinishedCalls, now: datetime) -> None:
     await store_outcomes(connection, ended.outcomes, now, polls=lane.adapter.capabilities.polls)
-    await add_words(connection, lane.account.name, _opt_outs(ended.outcomes))
+    await add_preferences(connection, lane.account.name, _opt_outs(ended.outcomes))
     await withdraw_intents(connection, ended.withdrawn, now)
     await note_begun(connection, ended.outcomes)
 
 
 async def _settle(
-    connection: Connection, lane: Lane, claims: Sequence[Claim], ended: Ended, now: datetime
+    connection: Connection, lane: Lane, claims: Sequence[Claim], ended: FinishedCalls, now: datetime
 ) -> Freed:
     """Lock what other lanes decide about too, and bring it up to date with what the calls came to; where that leaves
     room."""
@@ -222,7 +222,7 @@ async def _settle(
 
 
 async def _apply_early_reports(
-    connection: Connection, lane: Lane, ended: Ended, now: datetime, freed: Freed
+    connection: Connection, lane: Lane, ended: FinishedCalls, now: datetime, freed: Freed
 ) -> None:
     """Webhooks about a message may come before the answer that names it: they are kept until here."""
     if lane.adapter.capabilities.webhooks:
@@ -234,10 +234,10 @@ async def _apply_early_reports(
         freed.budgets |= more.budgets
 
 
-def _opt_outs(outcomes: Sequence[Outcome]) -> list[Word]:
+def _opt_outs(outcomes: Sequence[Outcome]) -> list[PreferenceChange]:
     """Who has told the provider to be left alone: kept, so that no other campaign asks again."""
     return [
-        Word(
+        PreferenceChange(
             outcome.intent.job.phone,
             "out",
             "marketing",
@@ -303,12 +303,12 @@ async def _prepare(
 ) -> list[PlannedCall]:
     """Decide about each claimed job; put aside what waits or ends, and commit the intents of what goes. Where jobs that
     waited for room find it, there may be `freed` room for others."""
-    asides: list[Aside] = []
+    asides: list[Deferral] = []
     sends: list[Sending] = []
-    trial = Trial(connection, known.lane, claim.run, known.now)
+    trial = FirstMessages(connection, known.lane, claim.run, known.now)
     for job in claim.jobs:
         decided = _decide(claim, job, known)
-        if isinstance(decided, Aside):
+        if isinstance(decided, Deferral):
             asides.append(decided)
         elif await trial.admits(decided.content.type.value, claim.variant_of(job)):
             known.take(claim, job, decided.most)
@@ -323,7 +323,7 @@ async def _prepare(
     if any(map(_is_broke, asides)):
         asides = await _stop_or_wait(connection, claim, known, asides, sends)
     _note_room(claim, known.lane, asides, freed)
-    await put_aside(connection, asides, known.now)
+    await defer_or_skip(connection, asides, known.now)
     await commit_intents(
         connection, known.lane.name, epoch, [intent for call in calls for intent in call.intents], known.now
     )
@@ -331,7 +331,7 @@ async def _prepare(
     return calls
 
 
-def _note_room(claim: Claim, lane: Lane, asides: Sequence[Aside], freed: Freed) -> None:
+def _note_room(claim: Claim, lane: Lane, asides: Sequence[Deferral], freed: Freed) -> None:
     """Of the rules that held jobs of the claim, those that hold none of them now have room for more."""
     held = {job.held_by for job in claim.jobs} - {aside.held_by for aside in asides}
     if Rule.BUDGET in held:
@@ -342,13 +342,13 @@ def _note_room(claim: Claim, lane: Lane, asides: Sequence[Aside], freed: Freed) 
         freed.tiers.add(lane.account.name)
 
 
-def _is_broke(aside: Aside) -> bool:
+def _is_broke(aside: Deferral) -> bool:
     return aside.held_by == Rule.BUDGET and aside.due_at is None
 
 
 async def _stop_or_wait(
-    connection: Connection, claim: Claim, known: Known, asides: list[Aside], sends: Sequence[Sending]
-) -> list[Aside]:
+    connection: Connection, claim: Claim, known: Known, asides: list[Deferral], sends: Sequence[Sending]
+) -> list[Deferral]:
     """The run's budget has no room for these. While calls are under way some may come back: a refused message costs
     nothing. Else the run is paused."""
     if not sends and not await any_sending(connection, claim.run.id):
@@ -359,7 +359,7 @@ async def _stop_or_wait(
     return [replace(aside, due_at=later) if _is_broke(aside) else aside for aside in asides]
 
 
-def _any_priced(claim: Claim, known: Known, asides: Sequence[Aside]) -> bool:
+def _any_priced(claim: Claim, known: Known, asides: Sequence[Deferral]) -> bool:
     """Whether the price of any message that the budget holds is known in the budget's currency."""
     broke = {aside.job_id for aside in asides if _is_broke(aside)}
     currencies = {line.limit.currency for line in claim.lines}
@@ -372,16 +372,16 @@ def _any_priced(claim: Claim, known: Known, asides: Sequence[Aside]) -> bool:
     return any(price is not None and price.money.currency in currencies for price in prices)
 
 
-def _decide(claim: Claim, job: DueJob, known: Known) -> Aside | Sending:
+def _decide(claim: Claim, job: DueJob, known: Known) -> Deferral | Sending:
     match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
             due_at = _wake_at(until, rule, claim, known, job)
-            return Aside(job.id, JobState.PENDING, due_at=due_at, held_by=rule)
+            return Deferral(job.id, JobState.PENDING, due_at=due_at, held_by=rule)
         case Skip(reason=SkipReason.FREQUENCY_CAP) if known.may_come_back(job):
             later = known.now + SETTLING
-            return Aside(job.id, JobState.PENDING, due_at=later, held_by=Rule.FREQUENCY_CAP)
+            return Deferral(job.id, JobState.PENDING, due_at=later, held_by=Rule.FREQUENCY_CAP)
         case Skip(reason=reason, state=state):
-            return Aside(job.id, state, reason=reason)
+            return Deferral(job.id, state, reason=reason)
         case Send(form=form):
             return _render(claim, job, form, known)
         case other:
@@ -401,12 +401,12 @@ def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known, job
     return min(end, known.now + FRESH) if asks else end
 
 
-def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Aside | Sending:
+def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Deferral | Sending:
     try:
         renderer = claim.plan.renderers[claim.variant_of(job)]
         content = renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
-        return Aside(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
+        return Deferral(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
     price = known.price(claim.plan, job, form)
     return Sending(job, content, price, known.most(claim, price))
 

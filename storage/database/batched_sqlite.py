@@ -14,7 +14,7 @@ from aiosqlite import Connection
 FIRST: Final = 1_000
 """Rows that come with their statement; for most that is all there are."""
 Row = tuple[Any, ...]
-Met = Callable[[int], None]
+RowcountCheck = Callable[[int], None]
 """Told how many rows a statement met. What it raises undoes the transaction."""
 
 
@@ -22,7 +22,7 @@ def whatever(_rows: int) -> None:
     """Any number of rows will do."""
 
 
-class Steps(Connection):
+class BatchedConnection(Connection):
     """A connection whose cursors take one step; SQLAlchemy uses no others."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
@@ -35,9 +35,9 @@ class Steps(Connection):
         self.most_values = 0
         """How many values one statement may bring: 999, 32,766 or more, as the library was built."""
         self._thread.daemon = True
-        self.later: Met | None = None
+        self.later: RowcountCheck | None = None
         """Who is told how many rows it met; set: what is executed now waits for the next step."""
-        self._deferred: list[tuple[str, Any, Met]] = []
+        self._deferred: list[tuple[str, Any, RowcountCheck]] = []
         self._begun = False
 
     def cursor(self) -> Any:
@@ -52,7 +52,7 @@ class Steps(Connection):
         self._begun = True
         self.defer(sql, (), whatever)
 
-    def defer(self, sql: str, values: Any, met: Met) -> None:
+    def defer(self, sql: str, values: Any, met: RowcountCheck) -> None:
         """Execute it with the next step, or never where that is a rollback."""
         self._deferred.append((sql, values, met))
 
@@ -83,7 +83,7 @@ class Steps(Connection):
 class _Cursor:
     """What SQLAlchemy asks of an asynchronous cursor."""
 
-    def __init__(self, connection: Steps) -> None:
+    def __init__(self, connection: BatchedConnection) -> None:
         self._connection = connection
         self._cursor: sqlite3.Cursor | None = None
         """Open while it may have more rows than those at hand."""

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import StaticPool
 
 from campaigns.errors import UsageError
-from storage.database.batched_sqlite import Met, Steps, whatever
+from storage.database.batched_sqlite import BatchedConnection, RowcountCheck, whatever
 
 Engine = AsyncEngine
 Connection = AsyncConnection
@@ -96,7 +96,7 @@ def _sqlite_engine(url: str, database: str, **options: Any) -> AsyncEngine:
 
     async def open_steps() -> AioConnection:
         _make_private(database)
-        return await Steps(connect)
+        return await BatchedConnection(connect)
 
     engine = create_async_engine(url, async_creator=open_steps, hide_parameters=True, **options)
     _prepare_sqlite(engine.sync_engine)
@@ -187,13 +187,16 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def execute_later(
-    connection: AsyncConnection, statement: Executable, parameters: dict[str, Any], met: Met = whatever
+    connection: AsyncConnection,
+    statement: Executable,
+    parameters: dict[str, Any],
+    met: RowcountCheck = whatever,
 ) -> None:
     """Execute a write; `met` is told how many rows it met. On SQLite that is done together with what follows in the
     transaction, at the latest its commit, which is also where it fails."""
     opened = connection.sync_connection
     steps = opened.connection.driver_connection if opened is not None else None
-    if not isinstance(steps, Steps):
+    if not isinstance(steps, BatchedConnection):
         met((await connection.execute(statement, parameters)).rowcount)
         return
     steps.later = met

@@ -57,7 +57,7 @@ class StoredWebhook:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NewNotice:
     """Something about our templates, numbers or account."""
 
     kind: str
@@ -175,7 +175,9 @@ async def set_aside(connection: AsyncConnection, problems: Mapping[int, str]) ->
         )
 
 
-async def add_notices(connection: AsyncConnection, account: str, news: Sequence[News]) -> list[News]:
+async def add_notices(
+    connection: AsyncConnection, account: str, news: Sequence[NewNotice]
+) -> list[NewNotice]:
     """Keep notices of the account; one that is kept already, word for word, is not kept twice. Those that are new."""
     if not news:
         return []
@@ -183,7 +185,7 @@ async def add_notices(connection: AsyncConnection, account: str, news: Sequence[
         notices.c.account == account,
         among(connection, notices.c.at, {to_millis(item.at) for item in news}, BigInteger()),
     )
-    known = {News(*row) for row in await connection.execute(kept)}
+    known = {NewNotice(*row) for row in await connection.execute(kept)}
     fresh = [item for item in dict.fromkeys(news) if item not in known]
     if fresh:
         rows = [

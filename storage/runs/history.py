@@ -25,7 +25,7 @@ from sqlalchemy import update as update_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from storage.database.batched_sqlite import Met, whatever
+from storage.database.batched_sqlite import RowcountCheck, whatever
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later, is_sqlite
 from storage.tables import NOW, Id, events, jobs, to_millis
@@ -96,7 +96,7 @@ async def move_later(
     connection: AsyncConnection,
     statements: Sequence[Executable],
     parameters: dict[str, Any],
-    met: Met = whatever,
+    met: RowcountCheck = whatever,
 ) -> None:
     """Execute a transition that is made once, as `execute_later` does; `met` is told how many jobs it moved."""
     *others, last = statements

@@ -93,7 +93,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class Deferral:
     """A job that a rule holds back or ends."""
 
     job_id: int
@@ -170,7 +170,7 @@ def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
     )
 
 
-async def put_aside(connection: AsyncConnection, asides: Sequence[Aside], now: datetime) -> None:
+async def defer_or_skip(connection: AsyncConnection, asides: Sequence[Deferral], now: datetime) -> None:
     """Write what the rules decided against sending: waits stay pending, skips end."""
     held = [_held_row(aside) for aside in asides if aside.state is JobState.PENDING]
     ended = [_ended_row(aside) for aside in asides if aside.state is not JobState.PENDING]
@@ -188,7 +188,7 @@ def _end(sqlite: bool) -> Sequence[Executable]:
     return transition(sqlite, guard, values, "shift", detail=given.c.detail)
 
 
-def _held_row(aside: Aside) -> dict[str, Any]:
+def _held_row(aside: Deferral) -> dict[str, Any]:
     return {
         "job_id": aside.job_id,
         "due_at": to_millis(aside.due_at) if aside.due_at else None,
@@ -196,7 +196,7 @@ def _held_row(aside: Aside) -> dict[str, Any]:
     }
 
 
-def _ended_row(aside: Aside) -> dict[str, Any]:
+def _ended_row(aside: Deferral) -> dict[str, Any]:
     return {
         "job_id": aside.job_id,
         "state": aside.state.value,

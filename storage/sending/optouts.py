@@ -39,7 +39,7 @@ class LogEntry:
 _ENTRY: Final = tuple(optouts.c[name] for name in LogEntry.__slots__)
 
 
-class NewWord(NamedTuple):
+class NewPreference(NamedTuple):
     """A word of a list: heard of now, and perhaps said before."""
 
     entry: LogEntry
@@ -50,7 +50,7 @@ class NewWord(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class PreferenceChange:
     """What a person said to us or to a provider."""
 
     phone: str
@@ -100,7 +100,7 @@ def _row(entry: LogEntry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in LogEntry.__slots__}
 
 
-async def append_news(connection: AsyncConnection, words: Sequence[NewWord]) -> list[Fate]:
+async def append_news(connection: AsyncConnection, words: Sequence[NewPreference]) -> list[Fate]:
     """Keep those of the words that are news, at most one given of each phone and scope; the fate of each, in order."""
     if not words:
         return []
@@ -136,7 +136,7 @@ async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> d
     return {number: (from_millis(at), action) for number, at, action in known}
 
 
-def _fate(word: NewWord, last: _Last | None) -> Fate:
+def _fate(word: NewPreference, last: _Last | None) -> Fate:
     """An undated opt-out always counts: it was heard of just now."""
     if last is None:
         return Fate.NEWS
@@ -149,7 +149,7 @@ def _fate(word: NewWord, last: _Last | None) -> Fate:
     return Fate.KNOWN if known else Fate.OUTDATED
 
 
-async def add_words(connection: AsyncConnection, source: str, words: Sequence[Word]) -> int:
+async def add_preferences(connection: AsyncConnection, source: str, words: Sequence[PreferenceChange]) -> int:
     """Append opt-outs and opt-ins; how many were news. One that is older than what is known of the person and scope,
     as a repeated webhook's is, adds nothing; of two at the same moment the opt-out holds. An opt-in that does not say
     when it was given ends no opt-out: it may be an old one that is sent again."""

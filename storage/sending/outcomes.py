@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Executable, Integer, Text, Update, a
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from campaigns.outcomes import Accepted, Ack, Result
+from campaigns.outcomes import Accepted, Result, Transition
 from campaigns.states import RANK, JobState
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
@@ -60,7 +60,7 @@ class Outcome:
 
     intent: Intent
     result: Result
-    ack: Ack
+    ack: Transition
     ended_at: datetime
     http_status: int | None
     request_id: str | None
@@ -146,7 +146,7 @@ def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:
     return row | _held_row(outcome.ack, ended_at)
 
 
-def _held_row(ack: Ack, ended_at: int) -> dict[str, Any]:
+def _held_row(ack: Transition, ended_at: int) -> dict[str, Any]:
     return {
         "reason": ack.reason,
         "job_code": ack.code,

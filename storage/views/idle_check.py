@@ -17,7 +17,7 @@ from storage.tables.predicates import OPEN
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class IdleCheck:
     sendable: bool
     """A job is being sent, or is due on a lane that is not waiting for a person or the provider's gateway."""
     retry_at: datetime | None
@@ -26,7 +26,7 @@ class Outlook:
     awaiting: int
 
 
-async def look_ahead(connection: AsyncConnection, served: Collection[str], now: datetime) -> Outlook:
+async def look_ahead(connection: AsyncConnection, served: Collection[str], now: datetime) -> IdleCheck:
     """What the running runs still have to do on the lanes `served`; others wait for their settings."""
     lanes = await read_lanes(connection)
     waiting = (
@@ -45,7 +45,7 @@ async def look_ahead(connection: AsyncConnection, served: Collection[str], now: 
         ):
             continue
         moments.append(max(due_at, lane.paused_until) if lane.paused_until else due_at)
-    return Outlook(
+    return IdleCheck(
         sendable=any(moment <= now for moment in moments)
         or await _any_sending(connection, served)
         or await any_unknown_window(connection, _at_work(lanes, served, now)),

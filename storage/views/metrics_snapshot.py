@@ -29,7 +29,7 @@ _PENDING: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MetricsSnapshot:
     at: datetime
     backlog: Mapping[tuple[str, str], int]
     """Messages that wait in running campaigns, by lane and by the rule that holds them, DUE or LATER."""
@@ -54,7 +54,7 @@ class Standing:
     """Those of them that lead: 1 where all is well."""
 
 
-async def read_standing(connection: AsyncConnection, now: datetime, heard_since: datetime) -> Standing:
+async def read_metrics(connection: AsyncConnection, now: datetime, heard_since: datetime) -> MetricsSnapshot:
     """`heard_since`: a process silent since before it is not counted."""
     due, held = await _due(connection, now), await _held(connection, now)
     backlog = Counter({(row.lane, row.rule): row.waiting for row in held})
@@ -65,7 +65,7 @@ async def read_standing(connection: AsyncConnection, now: datetime, heard_since:
     told = await _webhooks(connection)
     alive = await _alive(connection, heard_since)
     refused = await connection.execute(select(webhook_refusals.c.account, webhook_refusals.c["count"]))
-    return Standing(
+    return MetricsSnapshot(
         at=now,
         backlog=backlog,
         lag={lane: _seconds(since, now) for lane, since in oldest.items()},

@@ -10,7 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async
 
 if TYPE_CHECKING:
-    from scheduler.actions.testing import Trial
+    from scheduler.actions.testing import TestRun
 
 
 @click.command()
@@ -50,14 +50,14 @@ def test(
 
 async def _start(
     context: Context, name: str, numbers: tuple[str, ...], line: int | None, variant: str | None
-) -> Trial:
+) -> TestRun:
     from app.actions.steering import send_test
 
     async with context.database() as engine:
         return await send_test(engine, name, numbers, line, variant)
 
 
-def _json(trial: Trial) -> dict[str, object]:
+def _json(trial: TestRun) -> dict[str, object]:
     return {
         "run": trial.run_id,
         "line": trial.line,

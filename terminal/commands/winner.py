@@ -10,7 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async
 
 if TYPE_CHECKING:
-    from scheduler.clock.variants import Standing
+    from scheduler.clock.variants import ExperimentStatus
 
 
 @click.command()
@@ -42,7 +42,7 @@ def winner(context: Context, name: str, variant: str | None, as_json: bool) -> N
     suggest(*choose, f"drumbeat report variants {name}")
 
 
-async def _winner(context: Context, name: str, variant: str | None) -> Standing:
+async def _winner(context: Context, name: str, variant: str | None) -> ExperimentStatus:
     from app.actions.steering import choose_winner
     from app.views.variants import experiment_status
 

@@ -16,7 +16,7 @@ from scheduler.actions.approval import NO_GUARD
 from scheduler.clock.duties import Duties
 from scheduler.clock.launch import launch_due
 from scheduler.engines.embedded import Embedded
-from scheduler.engines.lane_executor import Hand
+from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, writing
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
@@ -66,7 +66,7 @@ async def lanes(engine: Engine, tmp_path: Path) -> AsyncIterator[dict[str, Lane]
 @pytest.fixture
 async def duties(engine: Engine, lanes: dict[str, Lane]) -> AsyncIterator[Duties]:
     stop = asyncio.Event()
-    shifts = Embedded(Hand(engine, "runner test", stop), lanes, stop)
+    shifts = Embedded(LaneExecutor(engine, "runner test", stop), lanes, stop)
     yield Duties(
         engine,
         lanes,

@@ -19,7 +19,7 @@ from campaigns.phones.stop_words import StopWord
 from campaigns.time.clock import utc_now
 from cli import cli
 from storage.database.engine import reading, writing
-from storage.sending.optouts import LogEntry, NewWord, append_news
+from storage.sending.optouts import LogEntry, NewPreference, append_news
 from storage.tables import jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import phone, spec
@@ -272,7 +272,7 @@ async def test_nothing_is_sent_after_an_opt_out_is_stored(world: World, gap: int
                 LogEntry(phone(number), "out", "marketing", utc_now(), "hand:ada", "STOP")
                 for number in range(size)
             ]
-            words = [NewWord(entry, dated=False, line=2) for entry in said]
+            words = [NewPreference(entry, dated=False, line=2) for entry in said]
             async with writing(world.engine) as connection:
                 await append_news(connection, words)
             async with reading(world.engine) as connection:

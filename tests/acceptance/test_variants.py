@@ -22,11 +22,11 @@ from scheduler.actions.control import cancel
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.runner import run
-from scheduler.clock.variants import choose_winner, name_winners, standing
+from scheduler.clock.variants import choose_winner, experiment_status, name_winners
 from scheduler.sending.slicing import NEVER
 from storage.database.engine import Engine, reading, writing
 from storage.runs.variants import running_experiment, store_winner
-from storage.sending.intents import Aside, put_aside
+from storage.sending.intents import Deferral, defer_or_skip
 from storage.tables import inbound, jobs, optouts, runs
 from tests.acceptance.conftest import InMemory, World
 from tests.support.accounts import TEMPLATE, account_at
@@ -245,10 +245,10 @@ async def test_nobody_is_passed_over_who_is_put_aside_while_the_winner_is_named(
         await asyncio.wait({naming}, timeout=0.3)
         assert not naming.done()
         aside = [
-            Aside(row.id, JobState.PENDING, due_at=NEVER, held_by="variant")
+            Deferral(row.id, JobState.PENDING, due_at=NEVER, held_by="variant")
             for row in await job_rows(world.engine)
         ]
-        await put_aside(connection, aside, datetime.now(UTC))
+        await defer_or_skip(connection, aside, datetime.now(UTC))
     await naming
     assert {row.due_at < NEVER for row in await world.jobs()} == {True}
 
@@ -309,7 +309,7 @@ async def test_the_report_keeps_the_test_and_the_rest_apart(world: World) -> Non
     counts = Counter(trying.values())
     await write_back(world.engine, [person for person, variant in trying.items() if variant == "b"])
     async with reading(world.engine) as connection:
-        before = await standing(connection, "spring")
+        before = await experiment_status(connection, "spring")
     assert before.waiting == SIZE - len(trying)
     await world.run(now=after_the_test)
     async with reading(world.engine) as connection:

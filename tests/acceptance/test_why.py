@@ -25,7 +25,7 @@ from scheduler.clock.launch import launch_due
 from scheduler.clock.runner import run
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import pause_lane
-from storage.sending.optouts import Word, add_words
+from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.sending.windows import open_window
 from storage.tables import inbound, jobs
 from terminal.output import to_json
@@ -139,7 +139,9 @@ async def test_a_draft_says_what_a_start_would_make_of_it(desk: Desk) -> None:
 
 async def say(desk: Desk, action: Any) -> None:
     async with writing(desk.engine) as connection:
-        await add_words(connection, "webhook:meta", [Word(phone(0), action, "all", desk.now, "STOP")])
+        await add_preferences(
+            connection, "webhook:meta", [PreferenceChange(phone(0), action, "all", desk.now, "STOP")]
+        )
 
 
 async def test_a_cap_names_when_it_frees_and_it_goes_then(desk: Desk) -> None:

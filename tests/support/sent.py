@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import insert, select, update
 
-from campaigns.outcomes import Accepted, Ack, Result
+from campaigns.outcomes import Accepted, Result, Transition
 from campaigns.states import JobState
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading, writing
@@ -47,4 +47,4 @@ async def answered(
 def _outcome(number: int, result: Result, seconds: float) -> Outcome:
     job = DueJob(number, 1, "+447700900000", 0, None, "{}", "GB", None, None, None)
     intent = Intent(job, "c1", "text", "{}", 1, None, later(seconds))
-    return Outcome(intent, result, Ack(JobState.ACCEPTED), later(seconds), 200, None, 5)
+    return Outcome(intent, result, Transition(JobState.ACCEPTED), later(seconds), 200, None, 5)

@@ -13,7 +13,7 @@ SHARE: Final = 20
 """What took a second to read is kept for as many: reading it takes a twentieth of the time at most."""
 
 
-class Kept(Generic[T]):
+class Cached(Generic[T]):
     """The result of `read`, not read again for `seconds`. Who asks while it is read waits for the same reading; an
     error is not kept."""
 

@@ -23,8 +23,8 @@ from campaigns.time.clock import utc_now
 from scheduler.sending.instrumentation import CallEnded
 from storage.database.engine import Engine, is_sqlite, reading
 from storage.sending.workers import SILENT, server_time
-from storage.views.metrics_snapshot import Standing, read_standing
-from web.monitoring.cached import Kept
+from storage.views.metrics_snapshot import MetricsSnapshot, read_metrics
+from web.monitoring.cached import Cached
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Metrics:
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
-        self._standing = Kept(self._read_standing, KEPT, PATIENCE)
+        self._standing = Cached(self._read_standing, KEPT, PATIENCE)
         self._registry = CollectorRegistry()
         self._told = _Told(limits)
         self._messages = Counter(
@@ -80,26 +80,26 @@ class Metrics:
         """The exposition and its content type, as the scraper's `Accept` asks. Where the database is slow, what it last
         said is repeated; where it fails, that is left out and `drumbeat_database_up` is 0."""
         try:
-            self._told.standing = await self._standing.get()
+            self._told.metrics_snapshot = await self._standing.get()
         except TimeoutError:
             logger.warning("It takes long to see what waits.", extra={"action": "measured_late"})
         except Exception as error:
             logger.warning("The database does not answer: %s", error, extra={"action": "not_measured"})
-            self._told.standing = None
+            self._told.metrics_snapshot = None
         encode, content_type = choose_encoder(accept)
         return await asyncio.to_thread(encode, self._registry), content_type
 
-    async def _read_standing(self) -> Standing:
+    async def _read_standing(self) -> MetricsSnapshot:
         async with reading(self._engine) as connection:
             now = utc_now() if is_sqlite(connection) else await server_time(connection)
-            return await read_standing(connection, now, now - SILENT)
+            return await read_metrics(connection, now, now - SILENT)
 
 
 class _Told(Collector):
-    """Makes gauges of the last `standing`."""
+    """Makes gauges of the last `metrics_snapshot`."""
 
     def __init__(self, limits: Limits) -> None:
-        self.standing: Standing | None = None
+        self.metrics_snapshot: MetricsSnapshot | None = None
         self._limits = limits
 
     def describe(self) -> Iterable[Metric]:
@@ -107,47 +107,53 @@ class _Told(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        standing, limits = self.standing, self._limits
-        yield _one("database_up", "Whether the database has told what waits.", standing is not None)
+        metrics_snapshot, limits = self.metrics_snapshot, self._limits
+        yield _one("database_up", "Whether the database has told what waits.", metrics_snapshot is not None)
         yield _by("lane_limit", "Messages per second that a lane may send.", "lane", limits.lanes)
         yield _by(
             "account_limit", "Requests per second that an account may make.", "account", limits.accounts
         )
-        if standing is not None:
-            yield _one("standing_timestamp_seconds", "When the database told it.", standing.at.timestamp())
-            yield from _of_lanes(standing)
-            yield from _of_webhooks(standing)
-            yield from _of_the_whole(standing)
+        if metrics_snapshot is not None:
+            yield _one(
+                "standing_timestamp_seconds", "When the database told it.", metrics_snapshot.at.timestamp()
+            )
+            yield from _of_lanes(metrics_snapshot)
+            yield from _of_webhooks(metrics_snapshot)
+            yield from _of_the_whole(metrics_snapshot)
 
 
-def _of_lanes(standing: Standing) -> Iterator[Metric]:
-    yield _by("lane_rate", "Messages per second begun on a lane lately.", "lane", standing.rates)
-    yield _by("lane_paused", "Whether a lane is paused.", "lane", standing.paused)
-    yield _by("lane_lag_seconds", "How long the longest due message has waited.", "lane", standing.lag)
-    yield _by("in_doubt", "Messages that may or may not have left.", "lane", standing.in_doubt)
+def _of_lanes(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
+    yield _by("lane_rate", "Messages per second begun on a lane lately.", "lane", metrics_snapshot.rates)
+    yield _by("lane_paused", "Whether a lane is paused.", "lane", metrics_snapshot.paused)
+    yield _by(
+        "lane_lag_seconds", "How long the longest due message has waited.", "lane", metrics_snapshot.lag
+    )
+    yield _by("in_doubt", "Messages that may or may not have left.", "lane", metrics_snapshot.in_doubt)
     backlog = GaugeMetricFamily(
         "drumbeat_backlog", "Messages that wait, by what holds them.", labels=["lane", "rule"]
     )
-    for labels, count in standing.backlog.items():
+    for labels, count in metrics_snapshot.backlog.items():
         backlog.add_metric(labels, count)
     yield backlog
 
 
-def _of_webhooks(standing: Standing) -> Iterator[Metric]:
-    yield _by("webhooks_waiting", "Webhooks not taken up yet.", "account", standing.webhooks)
-    yield _by("webhook_lag_seconds", "How long the oldest has waited.", "account", standing.webhook_lag)
+def _of_webhooks(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
+    yield _by("webhooks_waiting", "Webhooks not taken up yet.", "account", metrics_snapshot.webhooks)
+    yield _by(
+        "webhook_lag_seconds", "How long the oldest has waited.", "account", metrics_snapshot.webhook_lag
+    )
     refusals = CounterMetricFamily(
         "drumbeat_webhook_refusals", "Webhooks refused for their signature.", labels=["account"]
     )
-    for account, count in standing.refusals.items():
+    for account, count in metrics_snapshot.refusals.items():
         refusals.add_metric([account], count)
     yield refusals
 
 
-def _of_the_whole(standing: Standing) -> Iterator[Metric]:
-    yield _by("runs", "Runs that have not ended.", "state", standing.runs)
-    yield _by("processes", "Processes heard of lately.", "kind", standing.processes)
-    yield _one("leaders", "Those of them that keep the clock: 1 where all is well.", standing.leaders)
+def _of_the_whole(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
+    yield _by("runs", "Runs that have not ended.", "state", metrics_snapshot.runs)
+    yield _by("processes", "Processes heard of lately.", "kind", metrics_snapshot.processes)
+    yield _one("leaders", "Those of them that keep the clock: 1 where all is well.", metrics_snapshot.leaders)
 
 
 def _one(name: str, said: str, value: float) -> Metric:

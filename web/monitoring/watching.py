@@ -20,7 +20,7 @@ from storage.database.engine import Engine, is_sqlite, reading
 from storage.database.schema import current, newest
 from storage.sending.workers import SILENT, server_time
 from storage.views.metrics_snapshot import anyone_leads
-from web.monitoring.cached import Kept
+from web.monitoring.cached import Cached
 from web.monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def watching_routes(engine: Engine, metrics: Metrics, *, needs_runner: bool) -> 
     """`needs_runner`: whether this process is of no use while no runner or clock leads. One that only takes webhooks
     is: they wait in the database."""
     needed = newest()
-    health = Kept(lambda: _look(engine, needed), KEPT, PATIENCE)
+    health = Cached(lambda: _look(engine, needed), KEPT, PATIENCE)
 
     async def measure(request: Request) -> Response:
         body, content_type = await metrics.text(request.headers.get("accept", ""))

@@ -16,7 +16,7 @@ from scheduler.actions.approval import NO_GUARD
 from scheduler.clock.duties import Duties
 from scheduler.engines.base import Shifts
 from scheduler.engines.embedded import Embedded
-from scheduler.engines.lane_executor import Hand
+from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.engines.procrastinate import Queue, install, open_queue, serve
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, open_engine, writing
@@ -83,7 +83,7 @@ async def bench(kind: str, url: str, tmp_path: Path) -> AsyncIterator[Bench]:
 
 @asynccontextmanager
 async def _embedded(engine: Engine, lanes: dict[str, Lane], stop: asyncio.Event) -> AsyncIterator[Shifts]:
-    yield Embedded(Hand(engine, "runner test", stop), lanes, stop)
+    yield Embedded(LaneExecutor(engine, "runner test", stop), lanes, stop)
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ async def _distributed(engine: Engine, lanes: dict[str, Lane], stop: asyncio.Eve
 
 
 async def _worker(engine: Engine, lanes: dict[str, Lane], name: str, stop: asyncio.Event) -> None:
-    hand = Hand(engine, name, stop)
+    hand = LaneExecutor(engine, name, stop)
 
     async def work(lane: str) -> None:
         await hand.work(lanes[lane])

@@ -27,7 +27,7 @@ from scheduler.actions.control import cancel, pause, resolve, resume
 from scheduler.clock.launch import launch_due
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.plans import Plans
-from scheduler.sending.slicing import Ended, open_slice, store_ended
+from scheduler.sending.slicing import FinishedCalls, open_slice, store_finished
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.receipts import adopt_message, doubts, give_up, mark_orphans, send_again
 from storage.receipts.statuses import apply_webhook_reports
@@ -73,7 +73,7 @@ class World:
     now: datetime = START
     lanes: dict[str, Lane] = field(default_factory=dict)
     plans: dict[str, Plans] = field(default_factory=dict)
-    ended: dict[str, Ended] = field(default_factory=dict)
+    ended: dict[str, FinishedCalls] = field(default_factory=dict)
     under_way: dict[str, list[Intent]] = field(default_factory=dict)
 
     async def begin(self, *tables: dict[str, Any], people: int, senders: int = 2, **account: Any) -> None:
@@ -95,12 +95,12 @@ class World:
             for name in LANES:
                 end = self.now + timedelta(days=999)
                 await take_lane(connection, name, "test", self.now, end, sole=True)
-                self.ended[name], self.plans[name] = Ended(), Plans(self.lanes[name])
+                self.ended[name], self.plans[name] = FinishedCalls(), Plans(self.lanes[name])
                 self.under_way[name] = []
 
     async def open(self, lane: str = LANES[0]) -> int:
         """Open a slice of the lane; how many calls it makes."""
-        ended, self.ended[lane] = self.ended[lane], Ended()
+        ended, self.ended[lane] = self.ended[lane], FinishedCalls()
         piece = await open_slice(self.engine, self.lanes[lane], 1, self.plans[lane], ended, idle=1e9)
         made = [intent for call in piece.calls for intent in call.intents]
         self.under_way[lane] += made
@@ -116,8 +116,8 @@ class World:
         return len(done)
 
     async def store(self, lane: str = LANES[0]) -> None:
-        ended, self.ended[lane] = self.ended[lane], Ended()
-        await store_ended(self.engine, self.lanes[lane], 1, ended)
+        ended, self.ended[lane] = self.ended[lane], FinishedCalls()
+        await store_finished(self.engine, self.lanes[lane], 1, ended)
 
     async def drain(self, result: Result = TAKEN, rounds: int = 8) -> int:
         """Send all that may go within the hour; how many messages the provider took."""
@@ -132,7 +132,7 @@ class World:
 
     async def crash(self, lane: str) -> None:
         """The lane's process dies: what it has not stored is lost."""
-        self.ended[lane], self.under_way[lane] = Ended(), []
+        self.ended[lane], self.under_way[lane] = FinishedCalls(), []
         async with writing(self.engine) as connection:
             await mark_orphans(connection, lane, self.now)
 

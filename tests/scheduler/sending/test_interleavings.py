@@ -24,10 +24,10 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from scheduler.clock.launch import launch_due
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.plans import Plans
-from scheduler.sending.slicing import Ended, PlannedCall, open_slice, store_ended
+from scheduler.sending.slicing import FinishedCalls, PlannedCall, open_slice, store_finished
 from storage.database.engine import Engine, open_engine, writing
 from storage.sending.lanes import ensure_lanes, take_lane
-from storage.sending.optouts import Word, add_words
+from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.sending.outcomes import Outcome
 from storage.sending.windows import open_window
 from tests.support.accounts import TEMPLATE, account_at
@@ -106,7 +106,7 @@ class Simulation:
     specs: list[CampaignSpec]
     lanes: dict[str, Lane] = field(default_factory=dict)
     now: datetime = START
-    ended: dict[str, Ended] = field(default_factory=dict)
+    ended: dict[str, FinishedCalls] = field(default_factory=dict)
     plans: dict[str, Plans] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     refused: set[Sent] = field(default_factory=set)
@@ -126,12 +126,12 @@ class Simulation:
             await ensure_lanes(connection, self.lanes)
             for name in LANES:
                 await take_lane(connection, name, "test", self.now, self.now + timedelta(days=999), sole=True)
-                self.ended[name], self.plans[name] = Ended(), Plans(self.lanes[name])
+                self.ended[name], self.plans[name] = FinishedCalls(), Plans(self.lanes[name])
 
     async def step(self, lane: str, seconds: int, fate: str, event: str | None, person: str) -> None:
         self.now += timedelta(seconds=seconds)
         await self.happen(event, lane, person)
-        ended, self.ended[lane] = self.ended[lane], Ended()
+        ended, self.ended[lane] = self.ended[lane], FinishedCalls()
         piece = await open_slice(self.engine, self.lanes[lane], 1, self.plans[lane], ended, idle=1e9)
         for call in piece.calls:
             self.note(lane, call, fate)
@@ -140,7 +140,9 @@ class Simulation:
         async with writing(self.engine) as connection:
             if event == "stops":
                 self.stopped.setdefault(person, len(self.sent))
-                await add_words(connection, "meta", [Word(person, "out", "marketing", self.now, "STOP")])
+                await add_preferences(
+                    connection, "meta", [PreferenceChange(person, "out", "marketing", self.now, "STOP")]
+                )
             if event == "writes":
                 until = self.now + timedelta(hours=24)
                 self.opened[person, lane] = until
@@ -164,7 +166,7 @@ class Simulation:
     async def end(self) -> None:
         for name, ended in self.ended.items():
             with suppress(Exception):
-                await store_ended(self.engine, self.lanes[name], 1, ended)
+                await store_finished(self.engine, self.lanes[name], 1, ended)
         await close_lanes(self.lanes)
 
     @property

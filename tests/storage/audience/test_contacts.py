@@ -20,7 +20,7 @@ from campaigns.rules.decision import Calendar, Cap
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.sending.optouts import (
     Fate,
-    NewWord,
+    NewPreference,
     append_news,
     log_of,
 )
@@ -87,7 +87,7 @@ async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
     path = write(tmp_path, "\n".join(["phone,note", *(f"{number},{'x' * 400}" for number in numbers)]))
     calls = iter([append_news])
 
-    async def break_down(connection: Connection, given_words: Sequence[NewWord]) -> list[Fate]:
+    async def break_down(connection: Connection, given_words: Sequence[NewPreference]) -> list[Fate]:
         return await next(calls)(connection, given_words)
 
     with monkeypatch.context() as patch:

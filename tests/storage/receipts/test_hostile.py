@@ -16,13 +16,13 @@ from storage.database.bulk import fetch_rows, table_of
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.database.health import is_refusal
 from storage.receipts.failures import newly_failed
-from storage.receipts.inbox import News, add_notices
+from storage.receipts.inbox import NewNotice, add_notices
 from storage.retention.purged_totals import purged_tokens
 from storage.runs.retries import EndedGroup, Occurrence, add_retries
 from storage.sending.budgets import reserve_again, settle
 from storage.sending.contact_history import void_touches
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
-from storage.sending.optouts import Word, add_words, log_of
+from storage.sending.optouts import PreferenceChange, add_preferences, log_of
 from storage.sending.windows import wake_waiting
 from storage.tables import Text as CleanText
 from storage.tables import jobs, metadata, optouts
@@ -47,9 +47,9 @@ def test_every_text_column_cleans_what_it_is_given() -> None:
 
 
 async def test_a_hostile_text_is_stored_clean_and_found_again(engine: Engine) -> None:
-    word = Word(phone(1), "out", "all", EPOCH, HOSTILE)
+    word = PreferenceChange(phone(1), "out", "all", EPOCH, HOSTILE)
     async with writing(engine) as connection:
-        await add_words(connection, f"webhook:{HOSTILE}", [word])
+        await add_preferences(connection, f"webhook:{HOSTILE}", [word])
         await ensure_lanes(connection, ["meta/one"])
         await pause_lane(connection, "meta/one", HOSTILE, None)
     async with reading(engine) as connection:
@@ -103,10 +103,14 @@ async def test_no_list_from_outside_sizes_a_statement(engine: Engine, most_value
         await reserve_again(connection, list(ids))
         await settle(connection, dict.fromkeys(ids))
         await purged_tokens(connection, names)
-        await add_words(
-            connection, "x", [Word(phone(number), "out", "all", EPOCH, "") for number in range(MANY)]
+        await add_preferences(
+            connection,
+            "x",
+            [PreferenceChange(phone(number), "out", "all", EPOCH, "") for number in range(MANY)],
         )
-        await add_notices(connection, "x", [News("k", "s", "t", later(number)) for number in range(MANY)])
+        await add_notices(
+            connection, "x", [NewNotice("k", "s", "t", later(number)) for number in range(MANY)]
+        )
         groups = [EndedGroup(JobState.FAILED, "refused", name, 1) for name in names]
         await add_retries(
             connection, occurrence, 1, groups, EPOCH, after=timedelta(), held_by=None, given_up=False

@@ -15,7 +15,7 @@ from storage.database.engine import Engine, open_blocking, open_engine, reading,
 from storage.database.health import is_outage
 from storage.receipts.inbox import (
     Arrival,
-    News,
+    NewNotice,
     add_notices,
     count_refusals,
     keep_webhooks,
@@ -122,7 +122,10 @@ async def test_refusals_add_up(engine: Engine) -> None:
 
 
 async def test_a_notice_is_kept_once(engine: Engine) -> None:
-    news = [News("template_status", "spring", "PAUSED", later(1)), News("quality", "shop", "LOW", later(1))]
+    news = [
+        NewNotice("template_status", "spring", "PAUSED", later(1)),
+        NewNotice("quality", "shop", "LOW", later(1)),
+    ]
     async with writing(engine) as connection:
         await add_notices(connection, "hooked", [*news, *news])
         await add_notices(connection, "hooked", news)

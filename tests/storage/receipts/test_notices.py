@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from campaigns.money.costs import Money
 from storage.database.engine import Engine, reading, writing
-from storage.receipts.inbox import News, add_notices
+from storage.receipts.inbox import NewNotice, add_notices
 from storage.receipts.notices import LastBalance, NoticeRow, keep_balance, last_balance, newest_notices
 from tests.support.campaigns import later
 
@@ -26,7 +26,7 @@ async def test_the_last_balance_of_each_account_is_kept(engine: Engine) -> None:
 
 async def test_notices_come_newest_first_and_without_balances(engine: Engine) -> None:
     async with writing(engine) as connection:
-        told = [News("quality", "spring_sale", f"word {number}", later(number)) for number in range(4)]
+        told = [NewNotice("quality", "spring_sale", f"word {number}", later(number)) for number in range(4)]
         await add_notices(connection, "ours", told)
         await add_notices(connection, "theirs", told[:1])
         await keep_balance(connection, "ours", Money(Decimal(1), "XOF"), None, later(9))

@@ -19,7 +19,14 @@ from storage.receipts.receipts import mark_orphans
 from storage.runs.control import end_jobs
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import cancel_jobs, expire_jobs
-from storage.sending.intents import Aside, Intent, claim_due, commit_intents, put_aside, withdraw_intents
+from storage.sending.intents import (
+    Deferral,
+    Intent,
+    claim_due,
+    commit_intents,
+    defer_or_skip,
+    withdraw_intents,
+)
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.tables import events, jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
@@ -86,11 +93,11 @@ async def test_a_wait_tells_nothing_and_an_end_is_told_where_it_is_one(engine: E
     async with writing(engine) as connection:
         await connection.execute(update(jobs).where(jobs.c.id == 3).values(state="cancelled"))
         asides = [
-            Aside(1, JobState.PENDING, due_at=later(9), held_by="quiet_hours"),
-            Aside(2, JobState.SKIPPED, reason="opted_out"),
-            Aside(3, JobState.SKIPPED, reason="opted_out"),
+            Deferral(1, JobState.PENDING, due_at=later(9), held_by="quiet_hours"),
+            Deferral(2, JobState.SKIPPED, reason="opted_out"),
+            Deferral(3, JobState.SKIPPED, reason="opted_out"),
         ]
-        await put_aside(connection, asides, later(4))
+        await defer_or_skip(connection, asides, later(4))
     assert await histories(engine) == {2: ["skipped"]}
     assert await states(engine) == {1: "pending", 2: "skipped", 3: "cancelled"}
 

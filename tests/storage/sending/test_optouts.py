@@ -14,9 +14,9 @@ from storage.database.engine import Engine, open_engine, reading, writing
 from storage.sending.optouts import (
     Fate,
     LogEntry,
-    NewWord,
-    Word,
-    add_words,
+    NewPreference,
+    PreferenceChange,
+    add_preferences,
     append_news,
     log_of,
     optout_scopes,
@@ -32,9 +32,11 @@ BACK = StopWord("in", "marketing")
 
 def words(
     told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1, *, dated: bool = False
-) -> list[NewWord]:
+) -> list[NewPreference]:
     return [
-        NewWord(LogEntry(number, word.action, scope, later(seconds), "import:me", evidence), dated, line=2)
+        NewPreference(
+            LogEntry(number, word.action, scope, later(seconds), "import:me", evidence), dated, line=2
+        )
         for number, evidence in told.items()
         for scope in word.scopes
     ]
@@ -116,8 +118,10 @@ async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engin
         assert [entry.at for entry in out] == [later(seconds)]
     async with writing(engine) as connection:
         assert (
-            await add_words(
-                connection, "webhook:shop", [Word(phone(1), "in", "marketing", later(1.5), "START")]
+            await add_preferences(
+                connection,
+                "webhook:shop",
+                [PreferenceChange(phone(1), "in", "marketing", later(1.5), "START")],
             )
             == 0
         )  # it was said before what is known
@@ -148,10 +152,10 @@ async def test_words_stored_at_once_hold_by_when_they_were_said(postgres_url: st
     engine = open_engine(postgres_url)
     async with writing(engine) as importing, writing(engine) as telling:
         if stop_first:
-            await add_words(telling, "webhook:hooked", [word(1, "out", 5)])
+            await add_preferences(telling, "webhook:hooked", [word(1, "out", 5)])
         await append_news(importing, words({phone(1): "crm"}, BACK, 3, dated=True))
         if not stop_first:
-            await add_words(telling, "webhook:hooked", [word(1, "out", 5)])
+            await add_preferences(telling, "webhook:hooked", [word(1, "out", 5)])
     async with reading(engine) as connection:
         assert await optout_scopes(connection, [phone(1)]) == {phone(1): {"marketing"}}
         assert [entry.action for entry in await log_of(connection, phone(1))] == ["in", "out"]
@@ -164,7 +168,7 @@ async def test_words_stored_at_once_hold_by_when_they_were_said(postgres_url: st
 async def test_what_is_said_by_hand_holds_whatever_other_clocks_say(engine: Engine, action: Action) -> None:
     other: Action = "in" if action == "out" else "out"
     async with writing(engine) as connection:
-        await add_words(connection, "webhook:hooked", [word(1, other, 60)])
+        await add_preferences(connection, "webhook:hooked", [word(1, other, 60)])
         standing = await add_preference(
             connection, phone(1), StopWord(action, "marketing"), "hand:ada", None, later(1)
         )
@@ -174,13 +178,15 @@ async def test_what_is_said_by_hand_holds_whatever_other_clocks_say(engine: Engi
 
 async def test_a_list_of_people_who_are_out_holds_whatever_other_clocks_say(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await add_words(connection, "webhook:hooked", [word(1, "in", 60)])
+        await add_preferences(connection, "webhook:hooked", [word(1, "in", 60)])
     assert await news(engine, {phone(1): "list"}, OUT, 1) == {phone(1)}
     assert await opted_out(engine) == [(phone(1), "marketing")]
 
 
-def word(number: int, action: str, seconds: float) -> Word:
-    return Word(phone(number), "out" if action == "out" else "in", "marketing", later(seconds), "STOP")
+def word(number: int, action: str, seconds: float) -> PreferenceChange:
+    return PreferenceChange(
+        phone(number), "out" if action == "out" else "in", "marketing", later(seconds), "STOP"
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,8 +208,8 @@ async def test_the_newest_word_holds_however_it_is_repeated(
         said = [word(number, action, seconds) for action, seconds in words]
         for portion in [[one] for one in said] if one_by_one else [said]:
             async with writing(engine) as connection:
-                await add_words(connection, "webhook:hooked", portion)
-                await add_words(connection, "webhook:hooked", portion)
+                await add_preferences(connection, "webhook:hooked", portion)
+                await add_preferences(connection, "webhook:hooked", portion)
     async with reading(engine) as connection:
         scopes = await optout_scopes(connection, [phone(1), phone(2)])
         rows = (await connection.execute(select(optouts))).all()
@@ -214,8 +220,8 @@ async def test_the_newest_word_holds_however_it_is_repeated(
 
 async def test_a_repeated_opt_in_does_not_undo_a_later_opt_out_by_hand(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await add_words(connection, "webhook:hooked", [word(1, "in", 1)])
+        await add_preferences(connection, "webhook:hooked", [word(1, "in", 1)])
         row = {"phone": phone(1), "scope": "marketing", "action": "out", "source": "user", "at": later(5)}
         await connection.execute(insert(optouts), [row])
-        assert await add_words(connection, "webhook:hooked", [word(1, "in", 1)]) == 0
+        assert await add_preferences(connection, "webhook:hooked", [word(1, "in", 1)]) == 0
         assert await optout_scopes(connection, [phone(1)]) == {phone(1): {"marketing"}}

@@ -17,7 +17,7 @@ from scheduler.sending.facts import FRESH, Known
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.database.schema import upgrade
 from storage.receipts.receipts import doubts, mark_orphans, send_again
-from storage.sending.intents import Aside, DueJob, Intent, claim_due, commit_intents, put_aside
+from storage.sending.intents import Deferral, DueJob, Intent, claim_due, commit_intents, defer_or_skip
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.sending.windows import Window
 from tests.storage.database.test_schema import STORED
@@ -47,8 +47,8 @@ async def claimed(engine: Engine) -> DueJob:
 
 async def held(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await put_aside(
-            connection, [Aside(1, JobState.PENDING, due_at=later(20), held_by="quiet_hours")], later(5)
+        await defer_or_skip(
+            connection, [Deferral(1, JobState.PENDING, due_at=later(20), held_by="quiet_hours")], later(5)
         )
 
 

@@ -16,7 +16,7 @@ from storage.receipts.inbox import Arrival, count_refusals, keep_webhooks
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.sending.workers import SILENT, WorkerRow, report_worker
 from storage.tables import attempts, jobs
-from storage.views.metrics_snapshot import Standing, anyone_leads, read_standing
+from storage.views.metrics_snapshot import MetricsSnapshot, anyone_leads, read_metrics
 from tests.support.campaigns import later, spec, store_campaign
 
 LANE = "ourvoice/shop"
@@ -29,9 +29,9 @@ PARTIAL = {
 """Indexes that hold what waits or is open, and nothing that is over."""
 
 
-async def standing(engine: Engine) -> Standing:
+async def metrics_snapshot(engine: Engine) -> MetricsSnapshot:
     async with reading(engine) as connection:
-        return await read_standing(connection, NOW, NOW - SILENT)
+        return await read_metrics(connection, NOW, NOW - SILENT)
 
 
 async def put(engine: Engine, numbers: range, **values: Any) -> None:
@@ -51,7 +51,7 @@ async def call(engine: Engine, at: Sequence[float]) -> None:
 
 
 async def test_an_empty_database_stands_still(engine: Engine) -> None:
-    found = await standing(engine)
+    found = await metrics_snapshot(engine)
     assert not any((found.backlog, found.in_doubt, found.rates, found.webhooks, found.processes))
     assert (found.runs, found.leaders) == ({"running": 0, "paused": 0}, 0)
 
@@ -64,7 +64,7 @@ async def test_what_waits_is_told_by_lane_and_rule(engine: Engine) -> None:
     await put(engine, range(6, 7), due_at=later(500))
     await put(engine, range(7, 8), state="in_doubt")
     await put(engine, range(8, 11), due_at=later(60), held_by="retry")
-    found = await standing(engine)
+    found = await metrics_snapshot(engine)
     assert found.backlog == {(LANE, "due"): 5, (LANE, "hours"): 3, (LANE, "later"): 1}
     assert found.lag == {LANE: 60.0}
     assert found.in_doubt == {LANE: 1}
@@ -75,7 +75,7 @@ async def test_a_paused_campaign_has_no_backlog(engine: Engine) -> None:
     await store_campaign(engine, spec(), 10)
     await launch_due(engine, now=lambda: later(0))
     await pause(engine, "spring")
-    found = await standing(engine)
+    found = await metrics_snapshot(engine)
     assert (found.backlog, found.lag, found.runs) == ({}, {}, {"running": 0, "paused": 1})
 
 
@@ -85,13 +85,13 @@ async def test_lanes_and_their_pauses(engine: Engine) -> None:
         await pause_lane(connection, "a/for-good", "banned", None)
         await pause_lane(connection, "a/for-now", "throttled", later(101))
         await pause_lane(connection, "a/no-more", "throttled", later(99))
-    found = await standing(engine)
+    found = await metrics_snapshot(engine)
     assert found.paused == {"a/for-good": True, "a/for-now": True, "a/no-more": False, "a/well": False}
 
 
 async def test_rates_are_those_of_the_last_seconds(engine: Engine) -> None:
     await call(engine, [89] * 4 + [95] * 6)
-    assert (await standing(engine)).rates == {LANE: 0.6}
+    assert (await metrics_snapshot(engine)).rates == {LANE: 0.6}
 
 
 async def test_rates_hold_where_there_are_more_calls_than_are_looked_at(
@@ -99,7 +99,7 @@ async def test_rates_hold_where_there_are_more_calls_than_are_looked_at(
 ) -> None:
     monkeypatch.setattr("storage.sending.workers._NEWEST", 6)
     await call(engine, range(91, 101))
-    assert (await standing(engine)).rates == {LANE: 6 / 5}
+    assert (await metrics_snapshot(engine)).rates == {LANE: 6 / 5}
 
 
 async def test_webhooks_that_wait_and_those_refused(engine: Engine) -> None:
@@ -112,7 +112,7 @@ async def test_webhooks_that_wait_and_those_refused(engine: Engine) -> None:
         keep_webhooks(connection, arrivals)
         count_refusals(connection, {"meta": 4}, NOW)
     blocking.dispose()
-    found = await standing(engine)
+    found = await metrics_snapshot(engine)
     assert found.webhooks == {"bird": 2, "meta": 1}
     assert found.webhook_lag == {"bird": 30.0, "meta": 10.0}
     assert found.refusals == {"meta": 4}
@@ -130,7 +130,7 @@ async def test_a_silent_leader_leads_no_more(engine: Engine) -> None:
             process("dead", "worker", 10, False),
         ):
             await report_worker(connection, row)
-    found = await standing(engine)
+    found = await metrics_snapshot(engine)
     assert (found.processes, found.leaders) == ({"clock": 2, "worker": 1}, 1)
     async with reading(engine) as connection:
         assert await anyone_leads(connection, NOW - SILENT)
@@ -146,7 +146,7 @@ async def test_no_query_reads_all_jobs_or_webhooks(sqlite_engine: Engine) -> Non
         asked.append((statement, parameters))
 
     event.listen(sqlite_engine.sync_engine, "before_cursor_execute", note)
-    await standing(sqlite_engine)
+    await metrics_snapshot(sqlite_engine)
     event.remove(sqlite_engine.sync_engine, "before_cursor_execute", note)
     selects = [query for query in asked if query[0].startswith("SELECT")]
     assert len(selects) < 10

@@ -18,7 +18,7 @@ from campaigns.time.clock import utc_now
 from scheduler.sending.instrumentation import CallEnded
 from storage.database.engine import Engine, open_engine, writing
 from storage.sending.workers import SILENT, WorkerRow, report_worker
-from web.monitoring.cached import Kept
+from web.monitoring.cached import Cached
 from web.monitoring.metrics import Limits, Metrics
 from web.monitoring.watching import watching_routes
 
@@ -157,7 +157,7 @@ async def test_an_error_is_not_kept_and_a_slow_reading_is_given_up_but_not_cut_o
         await go_on.wait()
         return len(begun)
 
-    kept = Kept(read, seconds=60, patience=0.01)
+    kept = Cached(read, seconds=60, patience=0.01)
     with pytest.raises(OSError):
         await kept.get()
     with pytest.raises(TimeoutError):

@@ -15,7 +15,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState, RunState
 from providers.events import Billed, Report
 from scheduler.clock.launch import launch_due
-from scheduler.receipts.webhook_events import Listener
+from scheduler.receipts.webhook_events import EventSorter
 from storage.database.engine import reading, writing
 from storage.runs.control import move_campaign, move_runs
 from storage.sending.lanes import pause_lane, sender_recovered
@@ -225,7 +225,7 @@ async def test_who_writes_wakes_what_waited_for_it(hooks: Hooks, held_by: str) -
 
 def test_a_billed_message_costs_what_its_category_costs_now() -> None:
     """Meta names what it charges for and not how much; what it does not bill costs nothing."""
-    listener = Listener(signing_account(), Prices([], Money(Decimal("0.05"), "USD")))
+    listener = EventSorter(signing_account(), Prices([], Money(Decimal("0.05"), "USD")))
     free = Money(Decimal(0), "XXX")
     reports = [
         Report("m1", "sent", JobState.SENT, later(5), billed=Billed("marketing", phone(1))),

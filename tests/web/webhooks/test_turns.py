@@ -17,7 +17,7 @@ from storage.database.engine import Connection, lock_names, open_engine, writing
 from storage.runs.runs import pause_run
 from storage.sending.budgets import Reservation, budget_lock, reserve, used_of
 from storage.sending.contact_history import NewTouch, add_touches, release_touches
-from storage.sending.intents import Aside, claim_due, put_aside
+from storage.sending.intents import Deferral, claim_due, defer_or_skip
 from storage.sending.lanes import ensure_lanes
 from storage.tables import jobs, lanes
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
@@ -98,8 +98,8 @@ async def test_who_begins_to_wait_while_room_is_freed_is_woken(hooks: Hooks, rul
         await lock_names(connection, [lock])
         told = asyncio.create_task(hooks.process())
         await until_it_waits(hooks.engine)
-        aside = Aside(job.id, JobState.PENDING, due_at=later(600_000), held_by=rule)
-        await put_aside(connection, [aside], later(6))
+        aside = Deferral(job.id, JobState.PENDING, due_at=later(600_000), held_by=rule)
+        await defer_or_skip(connection, [aside], later(6))
     await told
     assert (await job_rows(hooks.engine))[1].due_at == later(1_000)
 
