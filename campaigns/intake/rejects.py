@@ -68,9 +68,9 @@ class RejectsFile:
         cells = raw.split(delimiter, self._width)
         if '"' not in raw and len(cells) == self._width and not self._again and len(raw.splitlines()) == 1:
             return cells
-        lines = raw.encode().splitlines(keepends=True) or [b""]
+        lines = raw.encode("utf-8", "surrogatepass").splitlines(keepends=True) or [b""]
         record = self._cutter.cut(lines, 0, lambda: False)
-        cells = [cell.decode() for cell in record.cells]
+        cells = [cell.decode("utf-8", "surrogatepass") for cell in record.cells]
         if record.code is not None or record.last + 1 < len(lines):
             cells = raw.replace('"', "").split(delimiter, self._width)
         if len(cells) > self._width:

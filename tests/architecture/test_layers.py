@@ -21,7 +21,7 @@ HOMES = {
         "emulators/webhooks.py",
     },  # the emulators share nothing of ours
     "alembic": {"storage/database/schema.py"},
-    "jinja2": {"campaigns/message/templates.py"},
+    "jinja2": {"campaigns/message/templates.py", "campaigns/message/template_bounds.py"},
     "lz4": {"storage/database/compression.py"},
     "phonenumbers": {
         "campaigns/phones/phone.py",
@@ -32,7 +32,12 @@ HOMES = {
     "procrastinate": {"scheduler/engines/procrastinate.py"},
     "prometheus_client": {"web/monitoring/metrics.py"},
     "pydantic_settings": {"app/wiring/settings.py"},
-    "uvicorn": {"web/server.py", "emulators/serve.py"},
+    "uvicorn": {
+        "web/server.py",
+        "web/protocol/connections.py",
+        "emulators/serve.py",
+        "emulators/wire.py",
+    },
     "filelock": {"scheduler/clock/locks.py"},
 }
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from campaigns import bounded_files as source
 from campaigns.errors import IntakeError
-from campaigns.intake import source
 from campaigns.intake.model import IntakeOptions
 from campaigns.intake.read import open_intake
 
