@@ -52,7 +52,7 @@ def _loops_in(loop: nodes.For) -> Iterator[nodes.For]:
 
 
 class _Generator(CodeGenerator):
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # Jinja2's name
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
         self.write("environment.joined((")
         for part in node.nodes:
             self.visit(part, frame)
@@ -86,7 +86,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             _require_narrow(left, right if isinstance(right, tuple) else (right,))
         return operator.mod(left, right)
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # Jinja2's names
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         name = getattr(__obj, "__name__", "")
         owner = getattr(__obj, "__self__", None)
         if owner is None:  # `format` comes wrapped by the sandbox

@@ -1,4 +1,5 @@
-"""Texts with {{ variables }}: which ones they need, and the message of one recipient. The home of Jinja2."""
+"""Texts with {{ variables }}: which ones they need, and the message of one recipient. The home of Jinja2, beside
+`template_bounds`."""
 
 from __future__ import annotations
 
