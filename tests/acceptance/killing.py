@@ -156,6 +156,6 @@ def wrongs(rows: Sequence[Any], received: Counter[str], size: int) -> list[str]:
             found.append(f"lost: {row.phone} is {state}")
         if state in LEFT - {JobState.IN_DOUBT} and not got:
             found.append(f"lost: {row.phone} is {state} and received nothing")
-        if state is JobState.FAILED and row.reason == "refused" and got:
+        if state is JobState.FAILED and row.reason in ("refused", "message_refused") and got:
             found.append(f"untrue: {row.phone} was refused and received {got}")
     return found

@@ -27,6 +27,7 @@ from tests.support.mixed import (
 )
 
 TIMES: Final = {"sent_after": 0.1, "delivered_after": 0.3, "read_after": 0.6}
+REFUSED = ("refused", "message_refused")
 ENDS: Final = {
     "read": {"read"},
     "instant": {"read"},
@@ -98,7 +99,7 @@ def _wrong_state(account: Account, job: Job, entry: dict[str, Any] | None) -> st
     if state is JobState.IN_DOUBT:
         return _wrong_doubt(account, entry)
     if entry is None:
-        return None if state is JobState.FAILED and job.reason == "refused" else "nothing was received"
+        return None if state is JobState.FAILED and job.reason in REFUSED else "nothing was received"
     if state not in LEFT and state is not JobState.FAILED:
         return "a message was received"
     if entry["id"] != job.provider_message_id:

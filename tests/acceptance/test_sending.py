@@ -16,6 +16,7 @@ from campaigns.errors import Locked
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.pace import Rate
 from scheduler.actions.control import pause, resume
+from scheduler.sending.first_refusals import FEW
 from storage.database.engine import open_engine, reading, writing
 from storage.sending.lanes import take_lane
 from storage.tables import attempts, campaigns, events, jobs, lanes, optouts, runs
@@ -80,7 +81,7 @@ async def test_equal_content_goes_in_batches_and_still_once_to_each(sqlite_world
     await sqlite_world.run()
     ledger = await sqlite_world.ledger()
     assert Counter(Counter(m["to"] for m in ledger).values()) == {1: 250}
-    assert len({m["call"] for m in ledger}) == 3
+    assert sorted(Counter(m["call"] for m in ledger).values()) == [5, 45, 100, 100]  # the first few alone
 
 
 async def test_one_bad_number_does_not_take_its_batch_with_it(sqlite_world: World) -> None:
@@ -202,7 +203,7 @@ async def test_a_slice_opened_ahead_is_taken_back_when_the_campaign_pauses(world
         opened = attempts.c.ended_at.is_(None)
         assert await connection.scalar(select(func.count()).where(opened)) == 0
     assert made is not None
-    assert 60 < made <= 200
+    assert 60 < made <= FEW + 200
     assert len(await world.ledger()) == 60
 
 

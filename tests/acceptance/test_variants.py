@@ -150,7 +150,7 @@ async def test_a_retry_keeps_its_variant(world: World) -> None:
     wanted = on_trial()
     for kind in ("503", "reset_before", "429"):
         await world.tell(
-            "POST", "/_faults", {"kind": kind, "times": 4, "method": "POST", "path": "/messages"}
+            "POST", "/_faults", {"kind": kind, "times": 1, "method": "POST", "path": "/messages"}
         )
     await world.campaign(wanted, SIZE)
     await world.run()
