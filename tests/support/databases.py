@@ -43,7 +43,8 @@ DO $$
 DECLARE each regclass; filled regclass[]; is_filled boolean;
 BEGIN
     FOR each IN SELECT oid FROM pg_class
-        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT IN ('alembic_version', 'pseudonym_keys')
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+            AND relname NOT IN ('alembic_version', 'pseudonym_keys')
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', each) INTO is_filled;
         IF is_filled THEN filled := filled || each; END IF;
