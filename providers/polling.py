@@ -12,7 +12,7 @@ from providers.events import Report
 logger = logging.getLogger(__name__)
 
 PORTION: Final = 20
-"""How many reports are handed on together."""
+"""How many messages are asked about before what is known is handed on."""
 MOST_FAILURES: Final = 3
 """Messages in a row that could not be asked about, after which the provider is not well: the rest waits."""
 
@@ -26,7 +26,10 @@ async def one_by_one(
     failed: list[Exception] = []
     """Of the messages asked about since the last one that could be."""
     answered = False
-    for message_id in ids:
+    for number, message_id in enumerate(ids, 1):
+        if number % PORTION == 0:  # whoever asked may wish to stop, though nothing is known of any
+            yield reports
+            reports = []
         try:
             report = await ask(message_id)
         except NotFound:
@@ -40,9 +43,6 @@ async def one_by_one(
         answered, failed = True, []
         if report is not None:
             reports.append(report)
-        if len(reports) == PORTION:
-            yield reports
-            reports = []
     if reports:
         yield reports
     if failed and (not answered or len(failed) == MOST_FAILURES or isinstance(failed[-1], AccountError)):
