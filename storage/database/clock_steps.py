@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
 from campaigns.time.clock import PutBack
-from storage.tables import attempts, jobs, lanes, to_millis, touches, windows
+from storage.tables import account_grants, attempts, jobs, lanes, to_millis, touches, windows
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -27,6 +27,9 @@ async def straighten(connection: AsyncConnection, put_back: PutBack, now: dateti
     for moment in (lanes.c.paused_until, lanes.c.last_sent_at):
         ahead = update(lanes).where(moment > now)
         await connection.execute(ahead.values({moment.name: _later(now, _millis(moment) - by)}))
+    given_away = account_grants.c.free_at
+    ahead = update(account_grants).where(given_away > to_millis(now) * 1000)
+    await connection.execute(ahead.values(free_at=given_away - by * 1000))
     too_long = update(lanes).where(lanes.c.lease_until > now + lease)
     await connection.execute(too_long.values(lease_until=now + lease))
     written = touches.c.at >= put_back.since

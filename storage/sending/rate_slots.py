@@ -24,8 +24,6 @@ LATE: Final = timedelta(milliseconds=100)
 slower than its account must be able to use them all; timers are late, too, and machines' clocks differ a little."""
 AHEAD: Final = timedelta(milliseconds=200)
 """How far ahead slots are given away: two slices' worth."""
-DRIFT: Final = timedelta(seconds=1)
-"""More than what everybody takes for `now` differs by."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,10 +55,8 @@ async def grant(connection: AsyncConnection, account: str, rate: Rate, wanted: i
     """
     spacing = slot_spacing(rate)
     free_at = await _lock_row(connection, account)
-    horizon = now + AHEAD
-    if free_at > horizon + spacing + DRIFT:
-        free_at = horizon  # so far ahead none can have been given: the clock was put back
     first = max(free_at, now)
+    horizon = now + AHEAD
     if wanted <= 0 or first > horizon:
         return Granted(0, max(first - AHEAD, now), spacing)
     count = min(wanted, (horizon - first) // spacing + 1)

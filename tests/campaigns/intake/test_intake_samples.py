@@ -18,6 +18,7 @@ SAMPLES = ROOT / "sample_data"
 NOT_PLAIN_TEXT = {RejectCode.NUL, RejectCode.CELL_TOO_LONG}
 OF_A_PROVIDER = {RejectCode.NOT_SENDABLE}
 OF_OPT_OUTS = {RejectCode.BAD_ACTION, RejectCode.BAD_SCOPE, RejectCode.BAD_AT}
+<<<<<<< HEAD
 OF_OWN_COLUMNS = {
     RejectCode.BAD_TIMEZONE,
     RejectCode.BAD_SEND_AT,
@@ -25,6 +26,10 @@ OF_OWN_COLUMNS = {
     RejectCode.SEND_AT_TOO_LATE,
     RejectCode.BAD_CONSENT_AT,
 }
+=======
+OF_OWN_COLUMNS = {RejectCode.BAD_TIMEZONE, RejectCode.BAD_SEND_AT, RejectCode.BAD_CONSENT_AT}
+OF_THE_PRESENT = {RejectCode.SEND_AT_PAST, RejectCode.SEND_AT_TOO_LATE}
+>>>>>>> times
 
 
 async def report_on(name: str, folder: Path, options: IntakeOptions) -> LoadReport:
@@ -35,7 +40,7 @@ async def test_spring_sale(tmp_path: Path) -> None:
     options = IntakeOptions(required=frozenset({"first_name", "code"}))
     report = await report_on("spring_sale.csv", tmp_path, options)
     assert (report.rows, report.accepted, report.rejected, report.duplicates) == (1000, 958, 42, 8)
-    elsewhere = OF_OPT_OUTS | NOT_PLAIN_TEXT | OF_A_PROVIDER | OF_OWN_COLUMNS
+    elsewhere = OF_OPT_OUTS | NOT_PLAIN_TEXT | OF_A_PROVIDER | OF_OWN_COLUMNS | OF_THE_PRESENT
     assert set(report.reasons) == {code.value for code in RejectCode} - elsewhere
     regions = Counter(
         r for chunk in open_intake(SAMPLES / "spring_sale.csv", options).chunks() for r in chunk.regions
