@@ -18,18 +18,8 @@ SAMPLES = ROOT / "sample_data"
 NOT_PLAIN_TEXT = {RejectCode.NUL, RejectCode.CELL_TOO_LONG}
 OF_A_PROVIDER = {RejectCode.NOT_SENDABLE}
 OF_OPT_OUTS = {RejectCode.BAD_ACTION, RejectCode.BAD_SCOPE, RejectCode.BAD_AT}
-<<<<<<< HEAD
-OF_OWN_COLUMNS = {
-    RejectCode.BAD_TIMEZONE,
-    RejectCode.BAD_SEND_AT,
-    RejectCode.SEND_AT_PAST,
-    RejectCode.SEND_AT_TOO_LATE,
-    RejectCode.BAD_CONSENT_AT,
-}
-=======
 OF_OWN_COLUMNS = {RejectCode.BAD_TIMEZONE, RejectCode.BAD_SEND_AT, RejectCode.BAD_CONSENT_AT}
 OF_THE_PRESENT = {RejectCode.SEND_AT_PAST, RejectCode.SEND_AT_TOO_LATE}
->>>>>>> times
 
 
 async def report_on(name: str, folder: Path, options: IntakeOptions) -> LoadReport:
