@@ -175,7 +175,11 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 async def undoable(connection: AsyncConnection) -> AsyncIterator[None]:
     """A part of a transaction that an error undoes by itself: what came before it stays."""
     async with connection.begin_nested():
-        yield
+        try:
+            yield
+        finally:
+            if is_sqlite(connection):  # what was left for the next step is done here, where it can be undone
+                await connection.execute(text("SELECT 1"))
 
 
 @asynccontextmanager

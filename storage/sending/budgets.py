@@ -90,9 +90,8 @@ async def settle(
     sums = _Sums()
     for job_ids in _portions(sorted(costs)):
         changed, gone, dearer = [], [], {}
-        for row in await connection.execute(
-            select(*reservations.c).where(reservations.c.job_id.in_(job_ids))
-        ):
+        theirs = among(connection, reservations.c.job_id, job_ids)
+        for row in await connection.execute(select(*reservations.c).where(theirs)):
             cost = costs[row.job_id]
             spent = row.spent_micros if cost is None else _owed(cost, row.micros, row.currency)
             if cost is None and not may_arrive:
@@ -109,7 +108,9 @@ async def settle(
         if changed:
             await connection.execute(_settle(connection), {"rows": as_rows(changed)})
         if gone:
-            await connection.execute(delete(reservations).where(reservations.c.job_id.in_(gone)))
+            await connection.execute(
+                delete(reservations).where(among(connection, reservations.c.job_id, gone))
+            )
         await _learn(connection, dearer)
     await _change(connection, sums.changes)
     return sums.freed
@@ -131,7 +132,8 @@ async def budget_locks(connection: AsyncConnection, job_ids: Collection[int]) ->
     before the first: else two may wait for each other."""
     keys: set[str] = set()
     for some in _portions(sorted(job_ids)):
-        texts = select(reservations.c.paid_from).where(reservations.c.job_id.in_(some)).distinct()
+        theirs = among(connection, reservations.c.job_id, some)
+        texts = select(reservations.c.paid_from).where(theirs).distinct()
         keys |= {key for text in await connection.scalars(texts) for key in orjson.loads(text)}
     return {budget_lock(campaign_of(key)) for key in keys}
 
@@ -156,7 +158,7 @@ async def _learn(connection: AsyncConnection, dearer: Mapping[int, int]) -> None
     priced = (
         select(jobs.c.id, runs.c.campaign_id, jobs.c.price_currency, jobs.c.price_micros)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(jobs.c.id.in_(dearer), jobs.c.price_micros.is_not(None))
+        .where(among(connection, jobs.c.id, dearer), jobs.c.price_micros.is_not(None))
     )
     most: defaultdict[tuple[int, str, int], int] = defaultdict(int)
     for job_id, *key in await connection.execute(priced):

@@ -186,7 +186,7 @@ async def test_words_that_the_database_refuses_do_not_cost_the_outcome(
     changing.posts[phone(7)] = httpx.Response(422, json={"message": "no such number"})
     await shift(world, lane)
     assert await states(world) == ["failed" if number == 7 else "accepted" for number in range(PEOPLE)]
-    assert (await world.jobs())[7].code == "recipient"
+    assert (await world.jobs())[7].code == "message"
 
 
 async def test_a_receipt_that_the_database_refuses_is_left_out_alone(world: World, lane: Lane) -> None:

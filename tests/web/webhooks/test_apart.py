@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import insert, select
 
 from campaigns.states import JobState
-from providers import kapso_webhooks, meta_webhooks, voicebip_webhooks
 from providers.events import Report, Unread, WebhookRequest
+from providers.kapso import webhooks as kapso_webhooks
+from providers.meta import webhooks as meta_webhooks
+from providers.voicebip import webhooks as voicebip_webhooks
 from scheduler.receipts.inbox import process_inbox
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine, reading, writing
