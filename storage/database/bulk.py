@@ -93,6 +93,8 @@ def among(
 ) -> ColumnElement[bool]:
     """Whether the column is one of these values, which come as one, however many somebody else has made them: a
     statement can take only so many. `type_`: theirs, where JSON has not the column's."""
+    if not is_sqlite(connection):
+        return asked == any_(bindparam(None, list(values), type_=ARRAY(type_ or asked.type)))
     given = table_of(connection, [{"value": value} for value in values], value=type_ or asked.type)
     return asked.in_(select(given.c.value))
 

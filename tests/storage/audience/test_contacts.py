@@ -63,7 +63,7 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
             1,
         )
     assert report.rejects_file == rejects
-    assert "M;nobody;6;Mobile Number;phone_not_a_number" in rejects.read_text("utf-8")
+    assert '"M";"nobody";"6";"Mobile Number";"phone_not_a_number"' in rejects.read_text("utf-8")
     async with reading(engine) as connection:
         log = await log_of(connection, "+447700900001")
     assert [(e.source, e.evidence, e.at) for e in log] == [("import:me", "people.csv, line 2", later(1))]
