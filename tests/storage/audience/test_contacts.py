@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from app.actions.contacts import add_preference, import_preferences, opt_outs_in_force
 from app.views.contacts import person_overview, room_under
-from campaigns.errors import IntakeError, UsageError
+from campaigns.errors import IntakeError
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import StopWord
 from campaigns.rules.decision import Calendar, Cap
@@ -105,8 +105,6 @@ async def test_a_file_that_cannot_be_read_changes_nothing(engine: Engine, tmp_pa
     with pytest.raises(IntakeError) as caught:
         await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
     assert caught.value.file == "people.csv"
-    with pytest.raises(UsageError):
-        await import_preferences(engine, path, OPTIONS, "out", None, "import:me", rejects=path)
     assert await opted_out(engine) == []
 
 
