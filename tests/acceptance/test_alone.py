@@ -74,6 +74,7 @@ async def duties(engine: Engine, lanes: dict[str, Lane]) -> AsyncIterator[Duties
         stop,
         lambda: later(600),
         guard=NO_GUARD,
+        retention={},
         holder="runner test",
         sole=lambda: False,
     )

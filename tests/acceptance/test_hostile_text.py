@@ -148,7 +148,8 @@ def poison(database: Path, text: str) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         for table, columns in FREE.items():
             for column in columns:
-                connection.execute(f'UPDATE {table} SET "{column}" = ?', (text,))
+                taken = " WHERE state <> 'pending'" if column == "provider_message_id" else ""
+                connection.execute(f'UPDATE {table} SET "{column}" = ?{taken}', (text,))
         connection.execute("UPDATE recipients SET vars = ?", (json.dumps({"first_name": text}),))
 
 
@@ -184,6 +185,9 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         yield command
         yield *command, "--json"
     yield "contacts", "list", "--csv"
+    yield "contacts", "export", PHONE
+    yield "contacts", "export", text
+    yield "contacts", "erase", text, "--yes"
     yield "contacts", "optout", PHONE, "--evidence", text, "--source", text
     yield "contacts", "optin", text, "--scope", text
     yield "campaign", "test", "spring", "--to", text

@@ -90,6 +90,8 @@ class World:
                 self.engine, wanted, [phone(each) for each in range(people)], rotate=0, start_at=START
             )
         await launch_due(self.engine, now=lambda: self.now)
+        for lane in self.lanes.values():  # messages like these were taken before: no few of them go first
+            lane.proven = {run: {("template", None)} for run in range(1, len(tables) + 1)}
         async with writing(self.engine) as connection:
             await ensure_lanes(connection, self.lanes)
             for name in LANES:

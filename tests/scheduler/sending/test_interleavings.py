@@ -276,11 +276,12 @@ def check_money(world: Simulation) -> None:
 
 
 def check_tier(world: Simulation) -> None:
-    """No 24 hours see more people reached outside a window than the tier allows, over all lanes of an account."""
+    """No 24 hours see more people reached outside a window than the tier allows, over all lanes of an account. What is
+    refused reaches nobody and gives its room back."""
     for account in ("meta", "kapso"):
         outside = [
             one
-            for one in world.sent
+            for one in world.arrived
             if one.lane.startswith(account) and not one.at < world.opened.get((one.phone, one.lane), START)
         ]
         for last in outside:
