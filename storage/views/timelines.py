@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import CampaignState, JobState, RunState
+from storage.database.bulk import among
 from storage.runs.editions import edition_of, of_audience
 from storage.sending.intents import DueJob
 from storage.tables import attempts, campaigns, events, imports, jobs, lanes, recipients, rejects, runs
@@ -235,7 +236,7 @@ async def nearest_number(
 ) -> str | None:
     """A recipient whose number is one of `slips`, else one with the same digits behind another country code."""
     mine = select(recipients.c.phone).where(of_audience(campaign_id))
-    close = mine.where(recipients.c.phone.in_(slips)).order_by(recipients.c.phone).limit(1)
+    close = mine.where(among(connection, recipients.c.phone, slips)).order_by(recipients.c.phone).limit(1)
     alike = mine.where(recipients.c.phone.endswith(phone[-TAIL:])).order_by(recipients.c.phone).limit(1)
     for query in (close, alike) if len(phone) > TAIL else ():
         if (found := await connection.scalar(query)) is not None:

@@ -69,9 +69,11 @@ def test_what_the_project_needs_is_never_an_output(run: Run, folder: Path, name:
     others = [name, f"../project/{name}", str(folder / name), name.upper()]
     if (folder / name).exists():
         (folder / "link.csv").symlink_to(name)
-        os.link(folder / name, folder / "same.csv")
+        others.append("link.csv")
+        if name != "drumbeat.db":  # with two names it is not opened at all
+            os.link(folder / name, folder / "same.csv")
+            others.append("same.csv")
         before = everything_in(folder)
-        others += ["link.csv", "same.csv"]
     for other in others:
         done = run("report", "recipients", "spring", "--output", other, "--force", "--format", "csv")
         assert (done.code, "belongs to the project" in done.err) == (2, True), (other, done)

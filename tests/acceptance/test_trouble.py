@@ -143,7 +143,8 @@ async def test_a_campaign_that_may_seldom_send_does_not_hold_up_another(world: W
         asyncio.get_running_loop().call_later(0.5, lambda: started.append(asyncio.ensure_future(begin())))
 
     async def begin() -> None:
-        await schedule(world.engine, "urgent", later(0))
+        async with writing(world.engine) as connection:
+            await schedule(connection, "urgent", later(0), later(0))
 
     def when_four_are_gone(snapshot: Any) -> None:
         if snapshot.done == 4:
@@ -268,7 +269,7 @@ async def test_an_adapter_that_breaks_leaves_no_message_as_being_sent(
     def broken(*_: Any) -> Any:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("providers.ourvoice.OurVoice.read", broken)
+    monkeypatch.setattr("providers.ourvoice.adapter.OurVoice.read", broken)
     await world.campaign(spec(), 2)
     stop = asyncio.Event()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.wiring.logs import OURS
 from tests.support.paths import ROOT
 
 PACKAGES = ("campaigns", "providers", "storage", "scheduler", "app", "web", "terminal", "emulators")
@@ -118,3 +119,7 @@ def test_files_are_written_in_one_place() -> None:
         "campaigns/atomic_files.py",
         "emulators/__main__.py",
     }  # the emulators share nothing of ours
+
+
+def test_the_log_knows_every_package_of_ours() -> None:
+    assert {*OURS} == {*PACKAGES} - {"emulators"}

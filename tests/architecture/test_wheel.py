@@ -13,7 +13,9 @@ from hatchling.builders.wheel import WheelBuilder
 from tests.support.paths import ROOT
 from tests.support.project import environment, write_project
 
-NAMES = ("app", "web", "campaigns", "storage", "emulators", "migrations", "providers", "scheduler")
+NAMES = (
+    "app", "web", "campaigns", "storage", "emulators", "migrations", "providers", "scheduler", "terminal",
+)  # fmt: skip
 RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from drumbeat import main; main()"
 HOSTILE = "raise SystemExit('This is another library.')\n"
 
