@@ -18,10 +18,10 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
 from campaigns.time.zones import find_zone, instant_of
 from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
+from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
 from scheduler.sending.plans import Plan, plan_of, prices_at
-from scheduler.sending.slicing import FOR_A_WORD
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, open_runs, run_spec
@@ -99,7 +99,7 @@ async def prospects_of_job(connection: Connection, lane: Lane, job: JobStory, no
     rest = plan.split is not None and plan.split.has_rest
     experiment = await experiment_of(connection, run.id) if rest else None
     claim = Claim(run, plan, (await due_job(connection, job.id),), (), experiment)
-    due_at = now if job.held_by in FOR_A_WORD else job.due_at
+    due_at = now if job.held_by in WAITS_FOR_EVENT else job.due_at
     begins = max(filter(None, (now, job.lane_until)))
 
     async def queue(free: datetime, held: Sequence[Wait]) -> _Turn:

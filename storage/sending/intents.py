@@ -102,6 +102,8 @@ class Deferral:
     due_at: datetime | None = None
     held_by: str | None = None
     detail: str | None = None
+    out_of_budget: bool = False
+    """The budget has no room for it, and no date is known on which it will."""
 
 
 @by_dialect
@@ -170,10 +172,10 @@ def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
     )
 
 
-async def defer_or_skip(connection: AsyncConnection, asides: Sequence[Deferral], now: datetime) -> None:
+async def defer_or_skip(connection: AsyncConnection, deferrals: Sequence[Deferral], now: datetime) -> None:
     """Write what the rules decided against sending: waits stay pending, skips end."""
-    held = [_held_row(aside) for aside in asides if aside.state is JobState.PENDING]
-    ended = [_ended_row(aside) for aside in asides if aside.state is not JobState.PENDING]
+    held = [_held_row(deferral) for deferral in deferrals if deferral.state is JobState.PENDING]
+    ended = [_ended_row(deferral) for deferral in deferrals if deferral.state is not JobState.PENDING]
     if held:
         await connection.execute(_hold(connection), {"rows": as_rows(held), "now": now})
     if ended:
@@ -188,20 +190,20 @@ def _end(sqlite: bool) -> Sequence[Executable]:
     return transition(sqlite, guard, values, "shift", detail=given.c.detail)
 
 
-def _held_row(aside: Deferral) -> dict[str, Any]:
+def _held_row(deferral: Deferral) -> dict[str, Any]:
     return {
-        "job_id": aside.job_id,
-        "due_at": to_millis(aside.due_at) if aside.due_at else None,
-        "held_by": aside.held_by,
+        "job_id": deferral.job_id,
+        "due_at": to_millis(deferral.due_at) if deferral.due_at else None,
+        "held_by": deferral.held_by,
     }
 
 
-def _ended_row(aside: Deferral) -> dict[str, Any]:
+def _ended_row(deferral: Deferral) -> dict[str, Any]:
     return {
-        "job_id": aside.job_id,
-        "state": aside.state.value,
-        "reason": aside.reason,
-        "detail": aside.detail or aside.reason,
+        "job_id": deferral.job_id,
+        "state": deferral.state.value,
+        "reason": deferral.reason,
+        "detail": deferral.detail or deferral.reason,
     }
 
 

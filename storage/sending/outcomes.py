@@ -60,19 +60,19 @@ class Outcome:
 
     intent: Intent
     result: Result
-    ack: Transition
+    transition: Transition
     ended_at: datetime
     http_status: int | None
     request_id: str | None
     latency_ms: int | None
 
-    def without_words(self) -> Outcome:
+    def without_text(self) -> Outcome:
         """What came of the job and nothing that the provider wrote beside it: for a database that refuses that."""
         if isinstance(self.result, Accepted):
             return replace(self, result=replace(self.result, cost=None), request_id=None)
         kind = self.result.kind.value
         plain = replace(self.result, code=kind, text="The database refused the provider's own words.")
-        return replace(self, result=plain, ack=replace(self.ack, code=kind), request_id=None)
+        return replace(self, result=plain, transition=replace(self.transition, code=kind), request_id=None)
 
 
 @by_dialect
@@ -128,14 +128,14 @@ def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:
         "http_status": outcome.http_status,
         "request_id": outcome.request_id,
         "latency_ms": outcome.latency_ms,
-        "state": outcome.ack.state.value,
+        "state": outcome.transition.state.value,
     }
     result = outcome.result
     if isinstance(result, Accepted):
         row["outcome"] = "accepted"
         row["provider_message_id"] = result.message_id
         row["accepted_at"] = ended_at
-        row["poll_at"] = ended_at + _FIRST_POLL_MS if polls and outcome.ack.state in RANK else None
+        row["poll_at"] = ended_at + _FIRST_POLL_MS if polls and outcome.transition.state in RANK else None
         if result.cost is not None:
             row["cost_micros"], row["currency"] = result.cost.micros, result.cost.currency
         return row
@@ -143,16 +143,16 @@ def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:
     row["code"] = result.code
     row["detail"] = result.text[:LONGEST_DETAIL]
     row["said"] = f"{result.code} {result.text}".strip()[:LONGEST_DETAIL]
-    return row | _held_row(outcome.ack, ended_at)
+    return row | _held_row(outcome.transition, ended_at)
 
 
-def _held_row(ack: Transition, ended_at: int) -> dict[str, Any]:
+def _held_row(moved: Transition, ended_at: int) -> dict[str, Any]:
     return {
-        "reason": ack.reason,
-        "job_code": ack.code,
-        "due_at": to_millis(ack.due_at) if ack.due_at else None,
-        "held_by": ack.held_by,
-        "held_since": ended_at if ack.held_by else None,
-        "goes_alone": ack.goes_alone,
-        "free_refused_at": ended_at if ack.free_refused else None,
+        "reason": moved.reason,
+        "job_code": moved.code,
+        "due_at": to_millis(moved.due_at) if moved.due_at else None,
+        "held_by": moved.held_by,
+        "held_since": ended_at if moved.held_by else None,
+        "goes_alone": moved.goes_alone,
+        "free_refused_at": ended_at if moved.free_refused else None,
     }
