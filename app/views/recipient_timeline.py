@@ -293,7 +293,7 @@ def _held(hold: _Hold | None, prospects: Prospects | None) -> dict[str, Any]:
         "estimated_send_at": send_at,
         "assumes": [ASSUMES[one] for one in prospects.assumes] if prospects and send_at else [],
         "ahead": prospects.ahead if prospects else None,
-        "pace": f"{pace.name} {pace.said}" if pace else None,
+        "pace": f"{pace.name} {pace.value}" if pace else None,
         "expected": _expected(prospects) if prospects else None,
     }
 

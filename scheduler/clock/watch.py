@@ -46,7 +46,7 @@ class Watch:
         self._gone: deque[tuple[float, int]] = deque()
         self._changed_at = time.monotonic()
         self._took = deque([0.0], maxlen=3)
-        """Seconds of the last looks: the shortest tells what one costs, the others may have waited for something."""
+        """Seconds of the last checks: the shortest is what one costs, the others may have waited for something."""
 
     async def look(self) -> Snapshot:
         """Where the runs stand that this runner has seen open."""

@@ -50,14 +50,14 @@ class Assumption(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prospects:
-    """What would become of a message, were its run not paused."""
+    """What would happen to a message, were its run not paused."""
 
     facts: Facts
     """Of now, or of when its run would start."""
     decision: Decision
-    """What the rules say of them."""
+    """What the rules decide about them."""
     end: Decision
-    """What they say once every wait that has a time is over."""
+    """What they decide once every wait that has a time is over."""
     end_facts: Facts
     end_at: datetime
     price: Price | None
@@ -70,7 +70,7 @@ class Prospects:
 
     @property
     def send_at(self) -> datetime | None:
-        """The estimated time, to the second; None: it waits for somebody to act, or is not sent at all."""
+        """The estimated time, to the second; None: it waits for a person to act, or is not sent at all."""
         return self.end_at.replace(microsecond=0) if isinstance(self.end, Send) else None
 
 

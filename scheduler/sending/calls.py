@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What one call came to."""
+    """How one call ended."""
 
     results: list[Result]
     """One for each recipient."""

@@ -1,4 +1,4 @@
-"""What the calls of a shift have come to and what is not stored yet."""
+"""The finished calls of a shift that are not stored yet."""
 
 from __future__ import annotations
 

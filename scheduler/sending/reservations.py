@@ -1,4 +1,4 @@
-"""What a send uses up: reserved in its intent's transaction, settled on the provider's word, given back where nothing
+"""What a send uses up: reserved in its intent's transaction, settled when the provider reports, freed where nothing
 was sent for certain."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from storage.sending.tier_and_ramp import note_daily_sends, note_reached
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A job that the rules let go, with what it says and costs."""
+    """A job that the rules allow to be sent, with its content and price."""
 
     job: DueJob
     content: Content

@@ -1,4 +1,4 @@
-"""The queries of one slice, all run in its one transaction: take what is due, put waits and skips aside, commit the
+"""The queries of one slice, all run in its one transaction: claim what is due, defer or skip, and commit the
 intents. Every change of state is guarded by the state it comes from."""
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ async def claim_due(
     connection: AsyncConnection, run_id: int, lane: str, now: datetime, limit: int
 ) -> list[DueJob]:
     """The run's next jobs on the lane whose time has come, locked: a cancel or an expiry waits for the intents. What
-    somebody else has locked is left for the next slice: a slice takes jobs in the order of their times and runs, and
-    others lock them in that of their ids, so who waited here might wait in a circle."""
+    another transaction has locked is left for the next slice: a slice takes jobs in the order of their times and runs,
+    others lock them in that of their ids, so waiting here could deadlock."""
     asked = {"run_id": run_id, "lane": lane, "now": now, "most": limit}
     return [DueJob(*row) for row in await connection.execute(_due(connection), asked)]
 
@@ -164,7 +164,7 @@ def _hold(sqlite: bool) -> Update:
 
 
 def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
-    """Since when the rule holds the job: as long as it is the same rule, since it first did."""
+    """Since when the rule holds the job: while it is the same rule, since it first did."""
     return case(
         (rule.is_(None), None),
         (jobs.c.held_by == rule, func.coalesce(jobs.c.held_since, NOW)),

@@ -1,4 +1,4 @@
-"""How calls ended, stored with the next slice: the attempts' ends, the jobs' next states, their histories."""
+"""Outcomes of calls, stored with the next slice: the attempts' ends, the jobs' next states, their histories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 FIRST_POLL = timedelta(seconds=1)
 _FIRST_POLL_MS: Final = FIRST_POLL // timedelta(milliseconds=1)
 LONGEST_DETAIL: Final = 1_000
-"""Characters of a provider's own words that are kept."""
+"""Characters of a provider's text that are stored."""
 _ENDED: Final[dict[str, TypeEngine[Any]]] = {
     "ended_at": BigInteger(),
     "outcome": Text(),
@@ -51,7 +51,7 @@ _MOVED: Final[dict[str, TypeEngine[Any]]] = {
 
 _STEERED: Final[dict[str, TypeEngine[Any]]] = {"goes_alone": Boolean(), "free_refused_at": BigInteger()}
 """What no later wait may overwrite."""
-_TOLD: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "said": Text()}
+_EVENT: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "event_detail": Text()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Outcome:
     latency_ms: int | None
 
     def without_text(self) -> Outcome:
-        """What came of the job and nothing that the provider wrote beside it: for a database that refuses that."""
+        """The outcome without any text of the provider: for a database that refuses that text."""
         if isinstance(self.result, Accepted):
             return replace(self, result=replace(self.result, cost=None), request_id=None)
         kind = self.result.kind.value
@@ -87,7 +87,7 @@ def _end_attempts(sqlite: bool) -> Update:
 
 @by_dialect
 def _move_jobs(sqlite: bool) -> Sequence[Executable]:
-    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_TOLD, **_STEERED, **_MOVED)
+    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_EVENT, **_STEERED, **_MOVED)
     values = {name: given.c[name] for name in _MOVED} | {
         "code": given.c.job_code,
         "due_at": func.coalesce(given.c.due_at, jobs.c.due_at),
@@ -95,7 +95,7 @@ def _move_jobs(sqlite: bool) -> Sequence[Executable]:
         "free_refused_at": func.coalesce(given.c.free_refused_at, jobs.c.free_refused_at),
     }
     guard = and_(jobs.c.id == given.c.job_id, jobs.c.state == JobState.SENDING.value)
-    return transition(sqlite, guard, values, "shift", at=given.c.ended_at, detail=given.c.said)
+    return transition(sqlite, guard, values, "shift", at=given.c.ended_at, detail=given.c.event_detail)
 
 
 async def store_outcomes(
@@ -142,7 +142,7 @@ def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:
     row["outcome"] = result.kind.value
     row["code"] = result.code
     row["detail"] = result.text[:LONGEST_DETAIL]
-    row["said"] = f"{result.code} {result.text}".strip()[:LONGEST_DETAIL]
+    row["event_detail"] = f"{result.code} {result.text}".strip()[:LONGEST_DETAIL]
     return row | _held_row(outcome.transition, ended_at)
 
 
