@@ -17,7 +17,7 @@ from campaigns.errors import Unavailable, UsageError
 from campaigns.time.pace import Rate
 from providers.registry import adapter_class
 from providers.settings import AccountSettings
-from scheduler.receipts.inbox import keep_taking_up
+from scheduler.receipts.inbox import keep_processing
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine
 from web.monitoring.metrics import Limits, Metrics
@@ -120,7 +120,7 @@ async def _taking_up(
     engine: Engine, accounts: Mapping[str, Account], arrived: asyncio.Event
 ) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    task = asyncio.create_task(keep_taking_up(engine, accounts, arrived, stop), name="inbox")
+    task = asyncio.create_task(keep_processing(engine, accounts, arrived, stop), name="inbox")
     try:
         yield
     finally:

@@ -20,9 +20,9 @@ from campaigns.phones.phone import PhoneFault, is_country, read_phone
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
-from scheduler.audience.file_threads import PART, WHOLE, aside
+from scheduler.audience.file_threads import PART, WHOLE, in_thread
 from storage.database.engine import Connection, Engine, writing
-from storage.sending.optouts import Fate, LogEntry, NewPreference, add_by_hand, append_news, log_of
+from storage.sending.optouts import Fate, LogEntry, NewPreference, add_by_hand, append_preferences, log_of
 
 SHOWN_REJECTS: Final = 5
 """Rejected rows of a list that are shown at once."""
@@ -55,7 +55,7 @@ class ImportReport:
         self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]
         told = partial(zip, words.values(), fates, strict=True)
         outdated = {word.line for word, fate in told() if fate is Fate.OUTDATED}
-        news = {word.line: word.entry.action for word, fate in told() if fate is Fate.NEWS}
+        news = {word.line: word.entry.action for word, fate in told() if fate is Fate.CHANGED}
         self.outdated += len(outdated)
         self.opted.update(action for line, action in news.items() if line not in outdated)
 
@@ -119,14 +119,14 @@ async def import_preferences(
     place = rejects or rejects_path(path)
     otherwise = Said(action, scope, now(), source)
     with named_in_errors(path):
-        intake = await aside(partial(open_intake, path, replace(options, said=otherwise)), WHOLE)
+        intake = await in_thread(partial(open_intake, path, replace(options, said=otherwise)), WHOLE)
         report = ImportReport(otherwise, intake.detected, intake.said)
         with RejectsFile(place, intake.detected) as file:
             chunks = intake.chunks()
-            while (chunk := await aside(partial(next, chunks, None), PART)) is not None:
+            while (chunk := await in_thread(partial(next, chunks, None), PART)) is not None:
                 words = _words(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
-                    fates = await append_news(connection, list(words.values()))
+                    fates = await append_preferences(connection, list(words.values()))
                 report.count(chunk, words, fates)
                 file.write(chunk.rejects)
                 if progress is not None:

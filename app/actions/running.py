@@ -35,7 +35,7 @@ async def run_campaigns(
         distributed=distributed,
         until_idle=until_idle,
         wait_receipts=wait_receipts,
-        house_caps=settings.caps,
+        default_caps=settings.caps,
         guard=guard_of(settings),
         retention=settings.retention,
         stop=stop,
@@ -55,6 +55,6 @@ async def work_for_clocks(
         settings.accounts,
         concurrency=concurrency,
         stop=stop,
-        house_caps=settings.caps,
+        default_caps=settings.caps,
         observe=observe,
     )

@@ -26,4 +26,6 @@ async def estimate_campaign(
     """
     campaign = await require(connection, name)
     account = settings.account(campaign.spec.provider)
-    return await estimate(connection, campaign, account, house_caps=settings.caps, now=now, progress=progress)
+    return await estimate(
+        connection, campaign, account, default_caps=settings.caps, now=now, progress=progress
+    )

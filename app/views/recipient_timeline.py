@@ -23,8 +23,8 @@ from scheduler.actions.approval import approval_problem
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING
 from scheduler.forecast.estimate import planning_lanes
 from scheduler.forecast.send_forecast import Prospects, prospects_of_job, prospects_of_row
+from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.lanes import Lane
-from scheduler.sending.slicing import FOR_A_WORD
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
@@ -219,7 +219,7 @@ async def _holder(case: _Case, job: JobStory, prospects: Prospects | None) -> _H
         return _Hold(NO_SENDER, job.lane, stops=True)
     if job.lane_reason and (job.lane_until is None or job.lane_until > case.now):
         return _Hold(LANE_PAUSED, job.lane_reason, None, job.lane_until, stops=job.lane_until is None)
-    if job.due_at > case.now and job.held_by not in FOR_A_WORD:
+    if job.due_at > case.now and job.held_by not in WAITS_FOR_EVENT:
         return _Hold(job.held_by or OWN_TIME, None, job.held_since or job.launched_at, job.due_at)
     if isinstance(prospects.decision, Wait):
         rule = prospects.decision.rule
@@ -293,7 +293,7 @@ def _held(hold: _Hold | None, prospects: Prospects | None) -> dict[str, Any]:
         "estimated_send_at": send_at,
         "assumes": [ASSUMES[one] for one in prospects.assumes] if prospects and send_at else [],
         "ahead": prospects.ahead if prospects else None,
-        "pace": f"{pace.name} {pace.said}" if pace else None,
+        "pace": f"{pace.name} {pace.value}" if pace else None,
         "expected": _expected(prospects) if prospects else None,
     }
 

@@ -59,7 +59,7 @@ class _Sentence(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """`{"at": "…Z", "level": "warning", "logger": "scheduler.sending.shift", "message": "…", "lane": "…", …}`"""
+    """`{"at": "…Z", "level": "warning", "logger": "scheduler.sending.lane_health", "message": "…", "lane": "…", …}`"""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

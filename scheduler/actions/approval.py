@@ -38,7 +38,7 @@ NO_GUARD: Final = Guard(ApprovalLimits())
 
 
 async def approve(engine: Engine, name: str, by: str, *, now: Now = utc_now) -> tuple[Approval, bool]:
-    """Approve the campaign as it is stored; whether it had waited for that, and now goes on at its time."""
+    """Approve the campaign as it is stored; whether it had waited for that, and now starts at its time."""
     async with reading(engine) as connection:
         campaign = await require(connection, name)
         if campaign.state in OVER:

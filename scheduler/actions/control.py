@@ -28,7 +28,7 @@ C = CampaignState
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What goes on again."""
+    """What was resumed."""
 
     campaign: bool
     lanes: tuple[str, ...]
@@ -54,7 +54,7 @@ async def pause(engine: Engine, name: str, reason: str = "paused by a person", *
 
 
 async def resume(engine: Engine, name: str, guard: Guard = NO_GUARD, *, now: Now = utc_now) -> Resumed:
-    """Go on where it was paused: the campaign, and those of its lanes that wait until they are told to.
+    """Resume the campaign, and those of its lanes that only a person may resume.
 
     Raises Stopped where it has not been launched yet and needs approval.
     """

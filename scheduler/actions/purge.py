@@ -1,5 +1,5 @@
 """`drumbeat db purge`: what is old goes in small transactions, with as much time between them as they took, so that a
-runner at work is hardly held up; stopped anywhere, it goes on with the next one."""
+runner at work is hardly held up; stopped anywhere, it continues with the next one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SPARE: Final = timedelta(days=8)
 Batch = Callable[[], Awaitable[int]]
 """One transaction; how many rows went."""
 Progress = Callable[[int], None]
-"""Told after each transaction how many rows went so far."""
+"""Called after each transaction with the number of rows deleted so far."""
 
 
 KINDS: Final = {
@@ -98,7 +98,7 @@ async def plan_by_kind(engine: Engine, now: datetime, ages: Mapping[str, timedel
 async def purge_daily(
     engine: Engine, now: datetime, ages: Mapping[str, timedelta], stop: asyncio.Event
 ) -> dict[str, int] | None:
-    """Take out what is older than `[retention]` says, unless that was done within a day; how many rows of each went."""
+    """Delete what is older than `[retention]` allows, unless that was done within a day; how many rows of each."""
     if not ages:
         return None
     async with reading(engine) as connection:

@@ -1,4 +1,4 @@
-"""`retry-failed`: which failures are worth another try, and the child run that makes it, once whoever asks."""
+"""`retry-failed`: which failures are worth another try, and the child run that makes it, once however many ask."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TEMPORARY: Final = {
     "12001": "Bird says that a service it depends on had failed.",
     "131014": "The medium's address may lead somewhere now.",
 }
-"""Codes and words of failures that pass or can be mended, beside those whose kind says so."""
+"""Codes and texts of failures that pass or can be mended, beside those whose kind shows it."""
 
 BY_KIND: Final[dict[FailureKind, Verdict]] = {
     **dict.fromkeys(
@@ -89,7 +89,7 @@ BY_NAME: Final = Verdict(Again.NOW, "Asked for by name.")
 
 
 def judge(group: EndedGroup, *, has_template: bool, expired: bool = False, given_up: bool = False) -> Verdict:
-    """What becomes of a group; `expired` and `given_up` say that a person asked for those by name."""
+    """What to do with a group; `expired` and `given_up`: a person asked for those by name."""
     match group.state:
         case JobState.FAILED if group.reason in ("refused", "provider_failed"):
             verdict = _by_code(group.code or "")
@@ -109,8 +109,8 @@ def judge(group: EndedGroup, *, has_template: bool, expired: bool = False, given
 
 
 def _by_code(code: str) -> Verdict:
-    if said := TEMPORARY.get(code.casefold()):
-        return Verdict(Again.NOW, said)
+    if reason := TEMPORARY.get(code.casefold()):
+        return Verdict(Again.NOW, reason)
     number = int(code) if code.isascii() and code.isdecimal() else None
     kind = kind_of(number)
     if kind is None:
@@ -121,7 +121,7 @@ def _by_code(code: str) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A group of failures and what becomes of it."""
+    """A group of failures and what to do with it."""
 
     state: JobState
     reason: str | None
@@ -159,9 +159,9 @@ async def retry_failed(
         has_template = any(content.template for content in spec.contents.values())
         known: Any = {"has_template": has_template, "expired": expired}
         judged = [(group, judge(group, given_up=given_up, **known)) for group in groups]
-        told = tuple(Judged(g.state, g.reason, g.code, g.count, v.again, v.why) for g, v in judged)
+        verdicts = tuple(Judged(g.state, g.reason, g.code, g.count, v.again, v.why) for g, v in judged)
         if not any(verdict.again for _, verdict in judged):
-            return Retry(None, 0, told)
+            return Retry(None, 0, verdicts)
         run_id = await add_side_run(
             connection,
             campaign.id,
@@ -174,7 +174,7 @@ async def retry_failed(
         )
         retried = await _fill(connection, occurrence, run_id, judged, moment, given_up)
         await move_campaign(connection, name, [CampaignState.COMPLETED], CampaignState.RUNNING, moment)
-    return Retry(run_id, retried, told)
+    return Retry(run_id, retried, verdicts)
 
 
 async def _occurrence(connection: Connection, campaign: Campaign) -> Occurrence:

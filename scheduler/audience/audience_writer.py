@@ -11,7 +11,7 @@ import orjson
 from campaigns.intake.model import Chunk, Duplicates, Reject
 from campaigns.intake.read import Intake
 from campaigns.reject_codes import RejectCode
-from scheduler.audience.file_threads import WHOLE, aside
+from scheduler.audience.file_threads import WHOLE, in_thread
 from storage.audience.audience import (
     Audience,
     Holder,
@@ -93,7 +93,7 @@ class RowKeeper:
         for phones in _parts(list(self._twins)):
             async with writing(self._engine) as connection:
                 await remove_recipients(connection, self._edition, phones)
-        late = await aside(self._late_rejects, WHOLE) if self._late else []
+        late = await in_thread(self._late_rejects, WHOLE) if self._late else []
         places = {line: place for line, (place, _) in self._late.items()}
         for part in _parts(late):
             async with writing(self._engine) as connection:

@@ -22,7 +22,7 @@ class Stopping(Exception):
     """A stop was asked for while a file was read."""
 
 
-async def aside(work: Callable[[], T], seconds: float, stop: asyncio.Event | None = None) -> T:
+async def in_thread(work: Callable[[], T], seconds: float, stop: asyncio.Event | None = None) -> T:
     """What the work gives. Raises IntakeError where that takes longer, and Stopping at a stop; the thread is left to
     itself then."""
     loop = asyncio.get_running_loop()
@@ -55,7 +55,7 @@ def _work(work: Callable[[], Any], loop: asyncio.AbstractEventLoop, answer: asyn
     except BaseException as error:
         failure = error
 
-    def tell() -> None:
+    def notify() -> None:
         if answer.done():
             return
         if failure is not None:
@@ -64,4 +64,4 @@ def _work(work: Callable[[], Any], loop: asyncio.AbstractEventLoop, answer: asyn
             answer.set_result(result)
 
     with suppress(RuntimeError):  # the loop has ended meanwhile
-        loop.call_soon_threadsafe(tell)
+        loop.call_soon_threadsafe(notify)

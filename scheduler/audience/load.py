@@ -21,7 +21,7 @@ from campaigns.intake.rejects import RejectsFile
 from campaigns.reject_codes import IntakeCode, RejectCode
 from campaigns.time.clock import Now, utc_now
 from scheduler.audience.audience_writer import RowKeeper
-from scheduler.audience.file_threads import PART, WHOLE, aside
+from scheduler.audience.file_threads import PART, WHOLE, in_thread
 from scheduler.audience.sendability import Refuse, without_refused
 from scheduler.audience.staging import Stage, begin_stage, staged
 from storage.audience.audience import (
@@ -43,7 +43,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a file's rows: rows = accepted + rejected, and duplicates are among the rejected."""
+    """The result of a file's rows: rows = accepted + rejected, and duplicates are among the rejected."""
 
     campaign: str | None
     """None for a check."""
@@ -83,7 +83,7 @@ class LoadReport:
         return self.rejected - self.harmless
 
     def has_too_many_bad(self, max_percent: float) -> bool:
-        """Of the rows that count, harmless ones left aside."""
+        """Of the rows that count, without the harmless ones."""
         return self.bad * 100 > (self.rows - self.harmless) * max_percent
 
     def as_json(self) -> dict[str, Any]:
@@ -114,11 +114,11 @@ class TooManyRejects(IntakeError):
 
     def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
         counted = report.rows - report.harmless
-        aside = f", {report.harmless:,} duplicates not counted" if report.harmless else ""
+        harmless = f", {report.harmless:,} duplicates not counted" if report.harmless else ""
         where = f" They are in {report.rejects_file}." if report.rejects_file else ""
         super().__init__(
             IntakeCode.TOO_MANY_REJECTS,
-            f"{report.bad:,} of {counted:,} rows ({100 * report.bad / counted:.1f} %) are bad{aside}; "
+            f"{report.bad:,} of {counted:,} rows ({100 * report.bad / counted:.1f} %) are bad{harmless}; "
             f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
             hint="Fix them, or raise --max-reject-percent.",
         )
@@ -137,7 +137,7 @@ async def check(
 ) -> LoadReport:
     """What `load` would do into an empty campaign; writes nothing but the rejects file.
 
-    `refuse` says of a row's variables why its message cannot be sent. Raises IntakeError where the file cannot be
+    `refuse` returns why a message with a row's variables cannot be sent. Raises IntakeError where the file cannot be
     loaded, TooManyRejects where too much of it is bad.
     """
     intake = await _opened(path, options)
@@ -240,7 +240,7 @@ async def loaded_aside(
 async def _opened(
     path: Path, options: IntakeOptions, *, again: bool = False, stop: asyncio.Event | None = None
 ) -> Intake:
-    return await aside(partial(open_intake, path, options, again=again), WHOLE, stop)
+    return await in_thread(partial(open_intake, path, options, again=again), WHOLE, stop)
 
 
 async def _begin(
@@ -299,7 +299,7 @@ class _Loading:
                     f"{source} has only blank rows below its header.",
                     hint="Add a row for each recipient.",
                 )
-            if await aside(self._intake.changed, WHOLE, self._stop):
+            if await in_thread(self._intake.changed, WHOLE, self._stop):
                 raise IntakeError(
                     IntakeCode.FILE_CHANGED,
                     f"{source} changed while it was read.",
@@ -329,7 +329,7 @@ class _Loading:
         self._count(await keeper.finish(), file)
 
     async def _next(self, chunks: Iterator[Chunk]) -> Chunk | None:
-        return await aside(lambda: next(chunks, None), PART, self._stop)
+        return await in_thread(lambda: next(chunks, None), PART, self._stop)
 
     def _chunks(self) -> Iterator[Chunk]:
         for read in self._intake.chunks():

@@ -39,7 +39,7 @@ async def times_of_places(
 ) -> tuple[tuple[str, ...], dict[str, datetime]]:
     """The audience's countries that have one zone, and for each of its places the instant of the run's time of day.
 
-    Where a number may be in several zones the last of them counts, so that nobody gets it too early.
+    Where a number may be in several zones the last of them counts, so that no message is early.
     """
     everywhere = await audience_regions(connection, campaign_id)
     regions = tuple(region for region in everywhere if len(zones_of_region(region)) == 1)

@@ -92,7 +92,7 @@ def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
 
 
 def _check(renderer: Renderer, adapter: Adapter, sample: dict[str, str]) -> None:
-    """What no row can repair; a text that the sample does not fill in well says nothing."""
+    """What no row can repair; a text that the sample fills in badly proves nothing."""
     for template in _forms(renderer):
         with suppress(SpecError):
             content = renderer.render(sample, template=template)
@@ -115,7 +115,7 @@ def _problem(renderer: Renderer, adapter: Adapter, vars: dict[str, str]) -> str 
 
 
 def _forms(renderer: Renderer) -> list[bool]:
-    """Which forms there are, as `render` is told: False for the free form, True for the template."""
+    """Which forms there are, as `render` takes them: False for the free form, True for the template."""
     return [
         template for template in (False, True) if (renderer.has_free_form, renderer.has_template)[template]
     ]

@@ -1,4 +1,4 @@
-"""A list is stored aside, as an edition that nobody sees, and takes the audience's place at once or not at all."""
+"""A list is stored as an edition that is not in use yet, and takes the audience's place at once or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from storage.tables import recipients, rejects
 logger = logging.getLogger(__name__)
 
 ABANDONED: Final = timedelta(days=1)
-"""Nobody reads a list for so long: who began it was killed."""
+"""No list takes so long to read: the process that began it was killed."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ async def staged(engine: Engine, stage: Stage, now: datetime) -> AsyncIterator[N
     finally:
         try:
             await _clean_up(engine, stage, now)
-        except Exception:  # whoever reads the list next does it
+        except Exception:  # the next reading of the list does it
             logger.exception("A list's leftovers could not be removed.", extra={"action": "not_cleaned"})
 
 

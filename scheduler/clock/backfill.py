@@ -1,4 +1,4 @@
-"""Launching missed occurrences after all, by a person's word."""
+"""Launch missed runs on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a campaign's runs are due, and what becomes of those whose time has come. Pure; APScheduler's CronTrigger finds
+"""When a campaign's runs are due, and what to do with those whose time has come. Pure; APScheduler's CronTrigger finds
 the wall-clock times of a cron expression, and each of them becomes one instant here.
 
 A wall-clock time that the clocks skip happens at the first instant after the gap; one that they repeat happens the
@@ -35,7 +35,7 @@ class Miss(StrEnum):
     OVERLAP = "overlap"
     """The run before it was still sending."""
     LIST = "list"
-    """Its list was to be read again and could not be; what was wrong is told beside it."""
+    """Its list was to be read again and could not be; the reason is stored beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""What a clock sees to besides the time: launch what is due, wake lanes, ask for receipts, take up webhooks, settle
-doubts, check senders, keep no data longer than was asked for.
+"""What a clock does besides keeping time: launch what is due, wake lanes, ask for receipts, process webhooks, settle
+doubts, check senders, delete data after its retention.
 
 Every duty is a sweep over due rows, and two clocks that do the same one at once do no harm: each change is guarded by
 the state it comes from.
@@ -34,8 +34,8 @@ from storage.runs.retries import skip_arrived
 from storage.runs.runs import DueCampaign, cancel_jobs, complete_runs, expire_jobs
 from storage.sending.lanes import (
     due_lanes,
+    note_sender_problem,
     read_lanes,
-    sender_ails,
     sender_recovered,
 )
 
@@ -71,7 +71,7 @@ class Duties:
         self.senders_checked = False
         """Whether the lanes that an earlier run left paused have been asked about: a mended one has work."""
         self.retention_kept = False
-        """Whether it was seen to once: short runs purge too."""
+        """Whether it was done once: short runs purge too."""
         self._engine = engine
         self._lanes = lanes
         self._shifts = shifts
@@ -84,7 +84,7 @@ class Duties:
         self._sole = sole
         self._breakers = Breakers(engine, now)
         self.reading: set[asyncio.Task[None]] = set()
-        """Lists that are read, each for the campaign that the task is named after: a slow one keeps nobody waiting."""
+        """Lists that are read, each for the campaign that the task is named after: a slow one delays no other."""
 
     async def put_right(self, put_back: PutBack) -> None:
         """The clock was ahead and is right again: what was planned by it is planned anew."""
@@ -135,7 +135,7 @@ class Duties:
                 await finish(connection, now)
 
     async def keep_retention(self) -> None:
-        """Once a day, take out what is older than `[retention]` says."""
+        """Once a day, delete what is older than `[retention]` allows."""
         try:
             gone = await purge_daily(self._engine, self._now(), self._retention, self._stop)
         finally:
@@ -152,15 +152,15 @@ class Duties:
         )
         await asyncio.gather(*asking)
 
-    async def take_up_webhooks(self) -> None:
-        """Take up what webhooks have brought, whichever process stored them."""
-        told = {
+    async def process_webhooks(self) -> None:
+        """Process stored webhooks, whichever process stored them."""
+        accounts = {
             lane.account.name: lane.account
             for lane in self._lanes.values()
             if lane.adapter.capabilities.webhooks
         }
-        if told:
-            await process_quietly(self._engine, told, now=self._now)
+        if accounts:
+            await process_quietly(self._engine, accounts, now=self._now)
 
     async def settle_doubts(self) -> None:
         """Look up what is in doubt where the provider can be asked."""
@@ -169,7 +169,7 @@ class Duties:
                 await alone("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
 
     async def ask_windows(self) -> None:
-        """Ask the providers that can tell about windows that messages wait for."""
+        """Ask the providers that can be asked about windows that messages wait for."""
         asked = [lane for lane in self._lanes.values() if lane.adapter.capabilities.asks_window]
         asking = (alone("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
         await asyncio.gather(*asking)
@@ -197,4 +197,4 @@ class Duties:
             if problem is None:
                 await sender_recovered(connection, lane.name)
             else:
-                await sender_ails(connection, lane.name, problem)
+                await note_sender_problem(connection, lane.name, problem)

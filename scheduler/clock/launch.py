@@ -87,7 +87,7 @@ async def launch_with_list(
     stop: asyncio.Event | None = None,
 ) -> bool:
     """Read the campaign's list, then launch its run; False too at a stop, and where the campaign has changed meanwhile:
-    the next sweep meets it anew."""
+    the next sweep reads it again."""
     moment = now()
     try:
         async with read_list(engine, campaign, spec, judge, moment, stop) as found:

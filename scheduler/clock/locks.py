@@ -33,12 +33,12 @@ class Hold(Protocol):
 
     @property
     def held(self) -> bool:
-        """Whether it is certain that nobody else has it."""
+        """Whether it is certain that no other process has it."""
         ...
 
     @property
     def settled(self) -> bool:
-        """Whether whoever had it before us has noticed by now."""
+        """Whether the holder before us has noticed by now."""
         ...
 
     async def lost(self) -> None:
@@ -47,7 +47,7 @@ class Hold(Protocol):
 
 
 class _FileHold:
-    """A lock on a file goes with its process, or with the file: whoever removes or replaces the lock's file, or the
+    """A lock on a file goes with its process, or with the file: removing or replacing the lock's file, or the
     database's, lets another runner in."""
 
     def __init__(self, database: Path) -> None:

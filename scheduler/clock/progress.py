@@ -1,4 +1,4 @@
-"""What a runner tells while it works, and when it ends."""
+"""What a runner reports while it works, and when it ends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Left:
     """As `held_by` of a message names it."""
     messages: int
     until: datetime | None
-    """When the first of them is taken up again; None: when somebody has acted."""
+    """When the first of them is processed again; None: when a person has acted."""
 
     @property
     def goes_by_itself(self) -> bool:

@@ -1,4 +1,4 @@
-"""`refresh = "each_run"`: the list is read again when a run is launched, and whoever it names then is the audience.
+"""`refresh = "each_run"`: the list is read again when a run is launched, and the people on it then are the audience.
 
 It is read before the launch's transaction, which only puts it in its place.
 """
@@ -49,7 +49,7 @@ def judge_by(lanes: Mapping[str, Lane]) -> Judge:
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading the list for one run came to."""
+    """The result of reading the list for one run."""
 
     campaign: DueCampaign
     stage: Stage | None
@@ -106,7 +106,7 @@ async def read_list(
                 ),
             )
         except UNREADABLE as error:
-            reading = Reading(campaign, None, _told(error))
+            reading = Reading(campaign, None, _problem_of(error))
         yield reading
 
 
@@ -116,7 +116,7 @@ def _rejects_path(csv: Path, campaign: DueCampaign) -> Path | None:
     return csv.parent / name if os.access(csv.parent, os.W_OK) else None
 
 
-def _told(error: Exception) -> str:
+def _problem_of(error: Exception) -> str:
     if isinstance(error, IntakeError) and error.code == IntakeCode.FILE_NOT_FOUND:
         return f"{error} The list is read where the clock runs, which is {socket.gethostname()}."
     return str(error)

@@ -2,7 +2,7 @@
 
 Every duty is a sweep over due rows, again and again by the monotonic clock, so nothing depends on a timer having fired
 or on what the machine's clock shows: a sweep that is late or lost is made up for by the next. While that clock is set
-and not believed yet, nothing is done that goes by the time.
+and not trusted yet, nothing is done that depends on the time.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ async def run(
     distributed: bool = False,
     until_idle: bool = False,
     wait_receipts: timedelta = timedelta(seconds=10),
-    house_caps: tuple[Cap, ...] = (),
+    default_caps: tuple[Cap, ...] = (),
     guard: Guard = NO_GUARD,
     retention: Mapping[str, timedelta] | None = None,
     stop: asyncio.Event | None = None,
@@ -87,7 +87,7 @@ async def run(
         now = SteadyClock()
     lanes = open_lanes(
         accounts,
-        house_caps=house_caps,
+        default_caps=default_caps,
         transport=transport,
         now=now,
         observe=observe,
@@ -164,8 +164,10 @@ class Runner:
             async with open_queue(self.engine) as app:
                 yield Queue(self.engine, app, self.now)
             return
-        hand = LaneExecutor(self.engine, self.presence.name, self.stop, held=self._may_work, sole=self._sole)
-        yield Embedded(hand, self.lanes, self.stop)
+        executor = LaneExecutor(
+            self.engine, self.presence.name, self.stop, held=self._may_work, sole=self._sole
+        )
+        yield Embedded(executor, self.lanes, self.stop)
 
     def _held(self) -> bool:
         return self.hold is not None and self.hold.held
@@ -198,7 +200,7 @@ class Runner:
     ) -> bool:
         """Lead, and lead again whenever the lock was lost; whether it was a stop that ended it."""
         patience = float("inf") if self.distributed else 0.0
-        async with self.presence.told():
+        async with self.presence.announced():
             while True:
                 async with AsyncExitStack() as stack:
                     self.hold = await self._acquire_lock(stack, patience)
@@ -206,7 +208,7 @@ class Runner:
                         return True
                     if await self._lead_through_outages(self.hold, until_idle, wait_receipts, progress):
                         return self.interrupted
-                await self.presence.tell(leads=False)
+                await self.presence.announce(leads=False)
                 patience = max(patience, OUTAGE)
 
     async def _acquire_lock(self, stack: AsyncExitStack, patience: float) -> Hold | None:
@@ -241,7 +243,7 @@ class Runner:
         async with writing(self.engine) as connection:
             await ensure_lanes(connection, self.lanes)
         self.swept_at = time.monotonic()
-        await self.presence.tell(leads=True)
+        await self.presence.announce(leads=True)
         watching = asyncio.create_task(self._watch(until_idle, wait_receipts, progress))
         losing = asyncio.create_task(hold.lost())
         loops = self._start_loops()
@@ -270,21 +272,21 @@ class Runner:
             (self.duties.fetch_receipts, RECEIPTS),
             (self.duties.settle_doubts, DOUBTS),
             (self.duties.ask_windows, WINDOWS),
-            (self.duties.take_up_webhooks, INBOX),
+            (self.duties.process_webhooks, INBOX),
             (self.duties.check_senders, SENDER_CHECK),
             (self.duties.keep_retention, RETENTION),
         ]
         return [asyncio.create_task(self._again_and_again(*each)) for each in duties]
 
     async def _again_and_again(self, duty: Duty, seconds: float) -> None:
-        """By the monotonic clock: whoever sets the machine's clock neither stops a duty nor hurries it."""
+        """By the monotonic clock: setting the machine's clock neither stops a duty nor hurries it."""
         begun = time.monotonic()
         while not self.stop.is_set():
             await self._do(duty)
             await asyncio.sleep(self._rest(duty, seconds, begun))
 
     def _rest(self, duty: Duty, seconds: float, begun: float) -> float:
-        """Until its next turn, and no turn is made up for; the sweep meets the next start to the moment."""
+        """Until its next turn; a missed turn is not made up for. The sweep ends its wait at the next start."""
         rest = seconds - (time.monotonic() - begun) % seconds
         if duty != self._sweep or self.start_at is None:
             return rest
@@ -335,7 +337,7 @@ class Runner:
         return await self.watch.idle(wait_receipts)
 
     async def _sweep(self) -> None:
-        """The sweep, and when the next start is, so that it is met to the moment."""
+        """The sweep, and when the next start is, so that it launches on time."""
         await self._put_right()
         await self.duties.sweep()
         async with reading(self.engine) as connection:

@@ -1,4 +1,4 @@
-"""Name the winner of the variants when their test ends, or when a person says so; and how the test stands."""
+"""Name the winner of the variants when their test ends, or when a person names it; and the state of the test."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BY_HAND: Final = "chosen by a person"
 
 
 async def name_winners(engine: Engine, *, now: Now = utc_now) -> None:
-    """End every test whose time is over. Of two who do so at once, the first one's word holds."""
+    """End every test whose time is over. Of two processes that do so at once, the first one's winner holds."""
     moment = now()
     async with reading(engine) as connection:
         tests = await undecided(connection)
@@ -113,7 +113,7 @@ class ExperimentStatus:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the winner is named; None: nobody names one, or a person does."""
+        """When the winner is named; None: none is named, or a person names it."""
         lasts = self.spec.test_lasts
         return self.experiment.launched_at + lasts if lasts is not None else None
 

@@ -13,9 +13,9 @@ from campaigns.rules.decision import Rule
 from campaigns.states import LEFT, JobState, RunState
 from campaigns.time.clock import Now
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING, Left, RunSummary, Snapshot
+from scheduler.sending.deciding import NEVER
 from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import wait_for_stop
-from scheduler.sending.slicing import NEVER
 from storage.database.engine import Engine, reading
 from storage.runs.runs import count_states, due_campaigns, open_runs
 from storage.sending.intents import has_due_work
@@ -46,7 +46,7 @@ class Watch:
         self._gone: deque[tuple[float, int]] = deque()
         self._changed_at = time.monotonic()
         self._took = deque([0.0], maxlen=3)
-        """Seconds of the last looks: the shortest tells what one costs, the others may have waited for something."""
+        """Seconds of the last checks: the shortest is what one costs, the others may have waited for something."""
 
     async def look(self) -> Snapshot:
         """Where the runs stand that this runner has seen open."""

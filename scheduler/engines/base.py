@@ -1,5 +1,5 @@
 """What a clock needs of an engine, whole. An engine decides in which process a lane's shift is worked, nothing else:
-what is due is the database's to say, and whoever works a shift does so by `scheduler.sending.shift`."""
+the database decides what is due, and every engine runs shifts by `scheduler.sending.shift`."""
 
 from __future__ import annotations
 

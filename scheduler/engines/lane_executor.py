@@ -1,4 +1,4 @@
-"""Works shifts in this process, at most one to a lane, and lets no error of one reach the others."""
+"""Runs shifts in this process, at most one to a lane, and lets no error of one reach the others."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LaneExecutor:
                 return await self._shift(lane).run()
         except Exception as error:
             logger.exception("A shift broke off.", extra={"action": "shift_failed", "lane": lane.name})
-            return await self._excuse(lane, error)
+            return await self._pause(lane, error)
         finally:
             self._at_work.discard(lane.name)
 
@@ -77,7 +77,7 @@ class LaneExecutor:
             jitter=self._jitter,
         )
 
-    async def _excuse(self, lane: Lane, error: Exception) -> float:
+    async def _pause(self, lane: Lane, error: Exception) -> float:
         """Pause the lane with the reason, each time for longer; seconds to rest."""
         lane.failures += 1
         rest = retry_delay(lane.failures, None, self._jitter)

@@ -1,4 +1,4 @@
-"""Says again and again that this process is alive, for `drumbeat workers`."""
+"""Reports at intervals that this process is alive, for `drumbeat workers`."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Presence:
         self._well = well
         self._row = WorkerRow(name, kind, host, pid, places, False, since, since)
         self._turn = asyncio.Lock()
-        """Held while it is said: what was true before must not be written over what is true now."""
+        """Held while a report is written: an older state must not overwrite a newer one."""
 
     @property
     def name(self) -> str:
         """Names it as the holder of lanes."""
         return self._row.name
 
-    async def tell(self, *, leads: bool | None = None) -> None:
-        """Say it now. What the database does not take is said again soon."""
+    async def announce(self, *, leads: bool | None = None) -> None:
+        """Report now. What the database does not take is reported again soon."""
         if leads is not None:
             self._row = replace(self._row, leads=leads)
         async with self._turn:
@@ -66,7 +66,7 @@ class Presence:
             logger.warning("The database does not answer: %s", error, extra={"action": "not_told"})
 
     @asynccontextmanager
-    async def told(self) -> AsyncIterator[None]:
+    async def announced(self) -> AsyncIterator[None]:
         """Alive for as long as the context lasts."""
         telling = asyncio.create_task(self._keep_telling(), name="presence")
         try:
@@ -78,7 +78,7 @@ class Presence:
 
     async def _keep_telling(self) -> None:
         while True:
-            await self.tell()
+            await self.announce()
             await asyncio.sleep(BEAT)
 
     async def _retire(self) -> None:

@@ -37,9 +37,9 @@ SCHEMA: Final = "procrastinate"
 VERSION: Final = version("procrastinate")
 HEARTBEAT: Final = LEASE.total_seconds() / 6
 LOOK: Final = 1.0
-"""Seconds after which a worker looks for tasks that nothing told it of."""
+"""Seconds after which a worker polls for tasks that it was not notified of."""
 STALLED: Final = LEASE.total_seconds() / 6
-"""Seconds for which a task may be under way while nobody holds its lane: longer than taking the lane takes."""
+"""Seconds for which a task may be under way while no process holds its lane: longer than taking the lane takes."""
 RESTART: Final = 1.0
 """Seconds after which a worker that the queue has failed tries again."""
 _RANKS: Final = 10_000
@@ -155,11 +155,11 @@ class Queue:
 
 def ranked(due: Sequence[DueLane]) -> list[tuple[str, int]]:
     """Each lane with its task's priority: the run's, and among equals the first lane of every run before any second."""
-    met: Counter[int | None] = Counter()
+    seen: Counter[int | None] = Counter()
     ranked_lanes = []
     for lane in due:
-        ranked_lanes.append((lane.name, lane.priority * _RANKS - min(met[lane.run_id], _RANKS - 1)))
-        met[lane.run_id] += 1
+        ranked_lanes.append((lane.name, lane.priority * _RANKS - min(seen[lane.run_id], _RANKS - 1)))
+        seen[lane.run_id] += 1
     return ranked_lanes
 
 

@@ -13,7 +13,7 @@ from storage.sending.workers import server_time
 
 
 class SharedClock(SteadyClock):
-    """Gives the server's time; between two readings it runs on this machine's monotonic clock, which nobody sets."""
+    """Gives the server's time; between two readings it runs on this machine's monotonic clock, which is never set."""
 
     def __init__(self, shown: datetime, ticks: float) -> None:
         super().__init__(lambda: shown, lambda: ticks)

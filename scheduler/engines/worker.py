@@ -24,7 +24,7 @@ from storage.sending.lanes import ensure_lanes, pause_lane
 logger = logging.getLogger(__name__)
 
 UNKNOWN_LANE: Final = timedelta(minutes=1)
-"""How long a lane rests that came to a worker whose settings do not have its sender."""
+"""How long a lane rests after its task reached a worker whose settings lack its sender."""
 
 
 async def work(
@@ -33,7 +33,7 @@ async def work(
     *,
     concurrency: int,
     stop: asyncio.Event,
-    house_caps: tuple[Cap, ...] = (),
+    default_caps: tuple[Cap, ...] = (),
     transport: Transport | None = None,
     observe: Observe = ignore,
 ) -> None:
@@ -44,15 +44,20 @@ async def work(
     async with open_queue(engine) as app:
         now = await shared_clock(engine)
         lanes = open_lanes(
-            accounts, house_caps=house_caps, transport=transport, now=now, observe=observe, shared_on=engine
+            accounts,
+            default_caps=default_caps,
+            transport=transport,
+            now=now,
+            observe=observe,
+            shared_on=engine,
         )
         presence = Presence(engine, "worker", now, concurrency)
-        hands = _Worker(engine, lanes, LaneExecutor(engine, presence.name, stop, held=lambda: now.settled))
+        worker = _Worker(engine, lanes, LaneExecutor(engine, presence.name, stop, held=lambda: now.settled))
         try:
             async with writing(engine) as connection:
                 await ensure_lanes(connection, lanes)
-            async with presence.told():
-                await serve(app, hands.work, lanes, concurrency=concurrency, stop=stop)
+            async with presence.announced():
+                await serve(app, worker.work, lanes, concurrency=concurrency, stop=stop)
         finally:
             await close_lanes(lanes)
 
@@ -60,19 +65,19 @@ async def work(
 class _Worker:
     """Finds the lane that a task names."""
 
-    def __init__(self, engine: Engine, lanes: Mapping[str, Lane], hand: LaneExecutor) -> None:
+    def __init__(self, engine: Engine, lanes: Mapping[str, Lane], executor: LaneExecutor) -> None:
         self._engine = engine
         self._lanes = lanes
-        self._hand = hand
+        self._executor = executor
 
     async def work(self, name: str) -> None:
         """One shift of that lane; raises nothing."""
         lane = self._lanes.get(name)
         if lane is not None:
-            await self._hand.work(lane)
+            await self._executor.work(lane)
             return
         logger.error("%s is not in this worker's drumbeat.toml.", name, extra={"action": "lane_unknown"})
         some = next(iter(self._lanes.values()))
         async with writing(self._engine) as connection:
-            reason = f"the drumbeat.toml of {self._hand.holder} has no such sender"
+            reason = f"the drumbeat.toml of {self._executor.holder} has no such sender"
             await pause_lane(connection, name, reason, some.now() + UNKNOWN_LANE)

@@ -1,4 +1,4 @@
-"""How long sending takes: what each limit by itself comes to, from the first message to the last. The longest binds."""
+"""How long sending takes: what each limit by itself requires, from the first message to the last. The longest binds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MONTH: Final = timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class Limit:
     name: str
-    said: str
+    value: str
     """As it is written, with its unit."""
     takes: timedelta
     """From the first message to the last, were it the only limit."""
@@ -54,8 +54,10 @@ def _lane_limits(load: LaneLoad) -> Iterator[Limit]:
     if plan.gap or plan.jitter:
         # Each gap is longer by a random part of the jitter: by half of it on average.
         interval = (plan.gap or SHORTEST_GAP) + plan.jitter / 2
-        said = write_duration(plan.gap) + (f" and up to {write_duration(plan.jitter)}" if plan.jitter else "")
-        yield Limit("delay_between", said, interval * max(0, load.sends - 1))
+        value = write_duration(plan.gap) + (
+            f" and up to {write_duration(plan.jitter)}" if plan.jitter else ""
+        )
+        yield Limit("delay_between", value, interval * max(0, load.sends - 1))
     if plan.rate is not None:
         yield _rate_limit("campaign_rate", plan.rate, load.sends)
     if sender.rate is not None:
@@ -87,9 +89,9 @@ def ramp_limit(loads: Sequence[LaneLoad], at: datetime) -> Limit | None:
     ramped = [load for load in loads if load.plan.ramp]
     if not ramped:
         return None
-    said = ", ".join(map(str, ramped[0].plan.ramp)) + " on the first days"
+    value = ", ".join(map(str, ramped[0].plan.ramp)) + " on the first days"
     takes = [_until_day(load.plan.next_day(at) - at, _ramp_days(load, at), DAY) for load in ramped]
-    return Limit("ramp", said, max(takes))
+    return Limit("ramp", value, max(takes))
 
 
 def _ramp_days(load: LaneLoad, at: datetime) -> int:
@@ -113,8 +115,8 @@ def budget_limit(line: BudgetLine, used: int, cost: int, at: datetime) -> Limit 
     each, name = (DAY, "budget_per_day") if ":day:" in line.key else (MONTH, "budget_per_month")
     above = cost - max(0, line.limit.micros - used)
     periods = max(0, math.ceil(above / line.limit.micros))
-    said = f"{line.limit.amount:f} {line.limit.currency}"
-    return Limit(name, said, _until_day(line.renews_at - at, periods, each))
+    value = f"{line.limit.amount:f} {line.limit.currency}"
+    return Limit(name, value, _until_day(line.renews_at - at, periods, each))
 
 
 def _until_day(first: timedelta, count: int, each: timedelta) -> timedelta:
@@ -126,8 +128,8 @@ def hours_limit(hours: Hours, sending: timedelta) -> Limit:
     """`sending` without a break, of which each day has room for its allowed hours only."""
     a_day = min(DAY, sum((_length(span) for span in hours.allow), timedelta()))
     whole, rest = divmod(sending, a_day)
-    said = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in hours.allow)
-    return Limit("hours", said, DAY * whole + rest)
+    value = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in hours.allow)
+    return Limit("hours", value, DAY * whole + rest)
 
 
 def _length(span: tuple[time, time]) -> timedelta:

@@ -61,7 +61,7 @@ from storage.views.estimates import (
 HOLDS: Final = 8
 """How often one message may be held until a time before it counts as waiting."""
 SPARE: Final = timedelta(minutes=5)
-"""How much longer than reckoned the sending may take, before a window that closes then is not sure."""
+"""How much longer than estimated the sending may take, before a window that closes then is not sure."""
 FAR: Final = datetime(9000, 1, 1, tzinfo=UTC)
 PLENTY: Final = Decimal(10) ** 15
 UNTIL_WINDOW: Final = (SkipReason.WINDOW_CLOSED, SkipReason.DESTINATION_BLOCKED)
@@ -85,9 +85,9 @@ class _Part:
     spare: timedelta = SPARE
     """A window that is open for so long is open when the message's turn comes."""
     experiment: Experiment | None = None
-    """The test of its variants; None: nobody waits for a winner."""
+    """The test of its variants; None: no recipient waits for a winner."""
     own_times: OwnTimes | None = None
-    """None: everybody's time is the run's."""
+    """None: the run's time is the time of all."""
 
 
 async def estimate(
@@ -95,17 +95,17 @@ async def estimate(
     campaign: Campaign,
     account: AccountSettings,
     *,
-    house_caps: tuple[Cap, ...] = (),
+    default_caps: tuple[Cap, ...] = (),
     now: Now = utc_now,
     progress: Callable[[int], None] | None = None,
 ) -> Estimate:
     """What is expected of a campaign whose provider is `account`, of its next run or of what is left of the open one.
 
-    `progress` is told how many recipients were gone through.
+    `progress` receives the number of recipients done.
     Raises InvalidInput where the campaign is over, NotFound where the account lacks one of its senders.
     """
     moment = now()
-    lanes = planning_lanes(campaign.spec, account, house_caps)
+    lanes = planning_lanes(campaign.spec, account, default_caps)
     opened = [
         run for run in await open_runs(connection) if run.campaign_id == campaign.id and not run.is_test
     ]
@@ -124,11 +124,11 @@ async def estimate(
 
 
 def planning_lanes(
-    spec: CampaignSpec, settings: AccountSettings, house_caps: tuple[Cap, ...]
+    spec: CampaignSpec, settings: AccountSettings, default_caps: tuple[Cap, ...]
 ) -> dict[str, Lane]:
-    """The campaign's lanes, to reckon with: without the secrets that sending needs."""
+    """The campaign's lanes, to estimate with: without the secrets that sending needs."""
     http = Http(settings.base_url)
-    account = Account(spec.provider, settings, open_adapter(settings), http, None, house_caps)
+    account = Account(spec.provider, settings, open_adapter(settings), http, None, default_caps)
     senders = {f"{spec.provider}/{sender.name}": sender for sender in settings.senders}
     if missing := [name for name in spec.lanes if name not in senders]:
         raise NotFound(
@@ -219,7 +219,7 @@ async def _read(
 
 @dataclass(frozen=True, slots=True)
 class _Foreseen:
-    """What becomes of a message, as far as can be said now."""
+    """What is expected of a message, as far as is known now."""
 
     decision: Decision
     """A `Wait` only where nothing but another event ends it."""
@@ -230,7 +230,7 @@ class _Foreseen:
 
 
 def _in_time(facts: Facts) -> _Foreseen:
-    """Decide, and where a rule says when to ask again, decide again as of then; by the end of its test the variants'
+    """Decide, and where a rule names a time to ask again, decide again as of then; by the end of its test the variants'
     winner is named."""
     held_by: Rule | None = None
     for _ in range(HOLDS):
@@ -283,7 +283,7 @@ def _due_at(part: _Part, prospect: Prospect, at: datetime) -> datetime | None:
 
 
 def _facts(part: _Part, known: Known, prospect: Prospect, due_at: datetime) -> Facts:
-    """Without what the whole run uses up: it is reckoned with in the limits. Budgets hold only what has no price."""
+    """Without what the whole run uses up: the limits account for it. Budgets hold only what has no price."""
     plan = part.plans[prospect.lane]
     facts = known.facts(Claim(part.run, plan, (prospect.job,), (), part.experiment), prospect.job)
     purses = (Purse("", Money(PLENTY, plan.budget.currency), None),) if plan.budget else ()

@@ -122,9 +122,9 @@ class Estimate:
     def add_holds(self, interval: timedelta) -> None:
         """The longest hold of a message is a limit too, with those that go after it, one each `interval`."""
         if self.last_hold is not None:
-            said = f"until {self.last_hold:%Y-%m-%d %H:%M} UTC"
+            value = f"until {self.last_hold:%Y-%m-%d %H:%M} UTC"
             takes = max(self.last_hold - self.at, queue_length(self.free_at, self.at, interval))
-            self.limits.append(Limit(self.last_held_by, said, takes))
+            self.limits.append(Limit(self.last_held_by, value, takes))
 
     def totals(self) -> list[CostRange]:
         """One range for each currency."""

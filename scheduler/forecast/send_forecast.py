@@ -18,10 +18,10 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
 from campaigns.time.zones import find_zone, instant_of
 from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
+from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
 from scheduler.sending.plans import Plan, plan_of, prices_at
-from scheduler.sending.slicing import FOR_A_WORD
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, open_runs, run_spec
@@ -50,14 +50,14 @@ class Assumption(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prospects:
-    """What would become of a message, were its run not paused."""
+    """What would happen to a message, were its run not paused."""
 
     facts: Facts
     """Of now, or of when its run would start."""
     decision: Decision
-    """What the rules say of them."""
+    """What the rules decide about them."""
     end: Decision
-    """What they say once every wait that has a time is over."""
+    """What they decide once every wait that has a time is over."""
     end_facts: Facts
     end_at: datetime
     price: Price | None
@@ -70,7 +70,7 @@ class Prospects:
 
     @property
     def send_at(self) -> datetime | None:
-        """The estimated time, to the second; None: it waits for somebody to act, or is not sent at all."""
+        """The estimated time, to the second; None: it waits for a person to act, or is not sent at all."""
         return self.end_at.replace(microsecond=0) if isinstance(self.end, Send) else None
 
 
@@ -99,7 +99,7 @@ async def prospects_of_job(connection: Connection, lane: Lane, job: JobStory, no
     rest = plan.split is not None and plan.split.has_rest
     experiment = await experiment_of(connection, run.id) if rest else None
     claim = Claim(run, plan, (await due_job(connection, job.id),), (), experiment)
-    due_at = now if job.held_by in FOR_A_WORD else job.due_at
+    due_at = now if job.held_by in WAITS_FOR_EVENT else job.due_at
     begins = max(filter(None, (now, job.lane_until)))
 
     async def queue(free: datetime, held: Sequence[Wait]) -> _Turn:

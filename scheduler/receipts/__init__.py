@@ -1,1 +1,1 @@
-"""What providers report, taken up: webhooks, polls, look-ups of messages in doubt, windows."""
+"""Process what providers report: webhooks, polls, look-ups of messages in doubt, windows."""

@@ -1,5 +1,5 @@
 """Resolve what is in doubt by asking the provider: found, the job takes the message's id; certainly absent, it may be
-sent again. What the provider cannot tell stays in doubt until a person decides."""
+sent again. What the provider does not know stays in doubt until a person decides."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from storage.receipts.statuses import apply_reports
 logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500
-"""Messages looked at in one pass; the next goes on with those after them, and after the last with the first again."""
+"""Messages looked up in one pass; the next continues after them, and after the last begins again."""
 SAME_CLOCK: Final = timedelta(minutes=1)
 """Messages are listed by the provider's time and looked for by ours: beyond this, nothing is certainly absent."""
 MOST_FAILURES: Final = 3
@@ -69,7 +69,7 @@ async def resolve_doubts(engine: Engine, lane: Lane, stop: asyncio.Event) -> int
 
 
 def _log_fault(lane: Lane, doubt: DoubtRow, error: Exception) -> None:
-    """A fault of ours concerns this message alone, and is as well met again later."""
+    """A bug of ours concerns this message alone: try it again later."""
     now = lane.now()
     lane.look_after[_key(doubt)] = now + (now - doubt.asked_from)
     ids = {"action": "lookup_failed", "lane": lane.name, "job": doubt.job_id}
@@ -123,9 +123,9 @@ def _key(doubt: DoubtRow) -> tuple[int, int]:
 
 
 async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
-    """The very same message under the very same key: where the provider has it, this only tells its id.
+    """The very same message under the very same key: where the provider has it, this only returns its id.
 
-    Any other answer than an acceptance leaves the doubt: it does not say what became of the first call.
+    Any other answer than an acceptance leaves the doubt: it does not show how the first call ended.
     """
     call = Call(lane.sender, (doubt.phone,), read_content(doubt.content), references=(doubt.reference,))
     prepared = await lane.adapter.prepare(lane.http, call)

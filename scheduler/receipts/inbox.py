@@ -1,7 +1,7 @@
-"""Take up the webhooks that have arrived, in their order: read them through their account's adapter and bring jobs,
+"""Process the webhooks that have arrived, in their order: read them through their account's adapter and bring jobs,
 windows, opt-outs and notices up to date.
 
-One transaction to a batch applies what the webhooks tell and closes them: a crash loses nothing and repeats nothing.
+One transaction to a batch applies the webhooks' events and closes them: a crash loses nothing and repeats nothing.
 """
 
 from __future__ import annotations
@@ -40,55 +40,55 @@ AT_ONCE: Final = 4_000
 BYTES_AT_ONCE: Final = 2 * 1024 * 1024
 """Their bodies' size, so that neither the memory nor the time of a batch depends on what is sent to us."""
 LOOK: Final = 1.0
-"""Seconds after which the database is looked at though nothing arrived here."""
+"""Seconds after which the database is checked though nothing arrived here."""
 LONGEST_PROBLEM: Final = 500
 BREATH: Final = 16 * 1024
-"""Bytes read before whoever else waits for the event loop has a turn."""
+"""Bytes read before other tasks have a turn on the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadWebhook:
-    """A webhook and what it tells, or why nothing could be made of it."""
+    """A webhook and its events, or why it could not be read."""
 
     webhook: StoredWebhook
-    told: ParsedEvents
+    parsed: ParsedEvents
     problem: str | None = None
 
 
 async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now: Now = utc_now) -> int:
-    """Take up every new webhook of the accounts, oldest first; how many there were.
+    """Process every new webhook of the accounts, oldest first; how many there were.
 
-    Raises the database's errors; what is not taken up then stays for the next time.
+    Raises the database's errors; what is not processed then stays for the next time.
     """
-    listeners = await _listeners(engine, accounts)
+    sorters = await _sorters(engine, accounts)
     done = 0
-    heard = await _next_heard(engine, listeners, after=0)
-    while heard:
-        ahead = asyncio.create_task(_next_heard(engine, listeners, after=heard[-1].webhook.id))
+    batch = await _read_next(engine, sorters, after=0)
+    while batch:
+        ahead = asyncio.create_task(_read_next(engine, sorters, after=batch[-1].webhook.id))
         try:
-            await _take_up(engine, accounts, heard, now())
+            await _process(engine, accounts, batch, now())
         finally:
             following = await ahead
-        done += len(heard)
-        heard = following
+        done += len(batch)
+        batch = following
     await _match_late(engine, accounts, now())
     return done
 
 
-async def _listeners(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, EventSorter]:
-    """Those of the accounts that can be listened to; what is told of another waits until it can."""
-    listeners = {}
+async def _sorters(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, EventSorter]:
+    """The accounts whose webhooks can be read; those of another wait until they can."""
+    sorters = {}
     async with reading(engine) as connection:
         for name, account in accounts.items():
             try:
-                listeners[name] = EventSorter(account, await prices_at(connection, account.settings))
+                sorters[name] = EventSorter(account, await prices_at(connection, account.settings))
             except DrumbeatError as error:
                 ids = {"action": "inbox_failed", "account": name}
-                logger.error("Webhooks of %s cannot be taken up: %s", name, error, extra=ids)
-    return listeners
+                logger.error("Webhooks of %s cannot be processed: %s", name, error, extra=ids)
+    return sorters
 
 
-async def keep_taking_up(
+async def keep_processing(
     engine: Engine,
     accounts: Mapping[str, Account],
     arrived: asyncio.Event,
@@ -96,7 +96,7 @@ async def keep_taking_up(
     *,
     now: Now = utc_now,
 ) -> None:
-    """Take up webhooks whenever `arrived` is set, and once more when `stop` is. What another process stored is seen
+    """Process webhooks whenever `arrived` is set, and once more when `stop` is. What another process stored is seen
     within a second."""
     stopping = False
     while not stopping:
@@ -109,39 +109,37 @@ async def keep_taking_up(
 
 
 async def process_quietly(engine: Engine, accounts: Mapping[str, Account], *, now: Now = utc_now) -> int:
-    """As `process_inbox`, for the clock: what cannot be taken up now is taken up later."""
+    """As `process_inbox`, for the clock: what cannot be processed now is processed later."""
     try:
         return await process_inbox(engine, accounts, now=now)
     except Exception:
-        logger.exception("Webhooks could not be taken up.", extra={"action": "inbox_failed"})
+        logger.exception("Webhooks could not be processed.", extra={"action": "inbox_failed"})
         return 0
 
 
-async def _next_heard(
-    engine: Engine, listeners: Mapping[str, EventSorter], *, after: int
-) -> list[ReadWebhook]:
+async def _read_next(engine: Engine, sorters: Mapping[str, EventSorter], *, after: int) -> list[ReadWebhook]:
     """The next new webhooks, read; the others have their turns on the event loop meanwhile."""
     async with reading(engine) as connection:
-        batch = await new_webhooks(connection, list(listeners), AT_ONCE, BYTES_AT_ONCE, after=after)
-    heard = []
+        stored = await new_webhooks(connection, list(sorters), AT_ONCE, BYTES_AT_ONCE, after=after)
+    batch = []
     since_breath = 0
-    for webhook in batch:
-        heard.append(_listen(listeners[webhook.account], webhook))
+    for webhook in stored:
+        batch.append(_read(sorters[webhook.account], webhook))
         since_breath += len(webhook.body)
         if since_breath > BREATH:
             since_breath = 0
             await asyncio.sleep(0)
-    return heard
+    return batch
 
 
-def _listen(listener: EventSorter, webhook: StoredWebhook) -> ReadWebhook:
+def _read(sorter: EventSorter, webhook: StoredWebhook) -> ReadWebhook:
     try:
         request = WebhookRequest(
             webhook.url, orjson.loads(webhook.headers), webhook.body, webhook.received_at
         )
-        events = listener.account.adapter.parse_webhook(request)
-        told = listener.told(events, webhook.received_at)
-        return ReadWebhook(webhook, told, _problem(request, told))
+        events = sorter.account.adapter.parse_webhook(request)
+        parsed = sorter.sort(events, webhook.received_at)
+        return ReadWebhook(webhook, parsed, _problem(request, parsed))
     except Exception as error:
         # Whatever it is, it concerns this webhook alone: the others must go on.
         _log_set_aside(webhook, error)
@@ -150,11 +148,11 @@ def _listen(listener: EventSorter, webhook: StoredWebhook) -> ReadWebhook:
         )
 
 
-def _problem(request: WebhookRequest, told: ParsedEvents) -> str | None:
-    """What of the webhook could not be taken up, and why; None where there is nothing to say."""
-    if told.unread:
-        return clean("; ".join(told.unread), LONGEST_PROBLEM)
-    if told or not request.body.strip():
+def _problem(request: WebhookRequest, parsed: ParsedEvents) -> str | None:
+    """What of the webhook could not be read, and why; None where all was."""
+    if parsed.unread:
+        return clean("; ".join(parsed.unread), LONGEST_PROBLEM)
+    if parsed or not request.body.strip():
         return None
     held = request.json()
     if held is None:
@@ -165,40 +163,41 @@ def _problem(request: WebhookRequest, told: ParsedEvents) -> str | None:
 
 def _log_set_aside(webhook: StoredWebhook, error: Exception) -> None:
     logger.error(
-        "A webhook could not be taken up whole; it is set aside with its body.",
+        "A webhook could not be processed completely; it is set aside with its body.",
         exc_info=error,
         extra={"action": "webhook_set_aside", "webhook": webhook.id, "account": webhook.account},
     )
 
 
-async def _take_up(
-    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[ReadWebhook], now: datetime
+async def _process(
+    engine: Engine, accounts: Mapping[str, Account], batch: Sequence[ReadWebhook], now: datetime
 ) -> None:
-    """Apply a batch; where the database refuses something in it, its halves, until only that one is taken apart."""
+    """Apply a batch; where the database refuses something in it, its halves, until only that one is applied event by
+    event."""
     try:
-        await _apply(engine, accounts, heard, now)
+        await _apply(engine, accounts, batch, now)
     except Exception as error:
         if not await is_refusal(engine, error):
             raise
-        if len(heard) > 1:
-            middle = len(heard) // 2
-            await _take_up(engine, accounts, heard[:middle], now)
-            await _take_up(engine, accounts, heard[middle:], now)
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await _process(engine, accounts, batch[:middle], now)
+            await _process(engine, accounts, batch[middle:], now)
         else:
-            await _take_apart(engine, accounts, heard[0], now)
+            await _process_one_by_one(engine, accounts, batch[0], now)
 
 
-async def _take_apart(
-    engine: Engine, accounts: Mapping[str, Account], heard: ReadWebhook, now: datetime
+async def _process_one_by_one(
+    engine: Engine, accounts: Mapping[str, Account], one: ReadWebhook, now: datetime
 ) -> None:
-    """Apply what one webhook tells, thing by thing: what the database refuses is named, everything else counts."""
-    webhook = heard.webhook
+    """Apply the events of one webhook one by one: what the database refuses is named, everything else counts."""
+    webhook = one.webhook
     async with writing(engine) as connection:
         if not await take_webhooks(connection, [webhook.id], now):
             return
-        parts = heard.told.one_by_one()
+        parts = one.parsed.one_by_one()
         refused = await _apply_parts(engine, connection, accounts[webhook.account], parts, now)
-        problem = "; ".join(filter(None, [heard.problem, *map(str, refused)]))
+        problem = "; ".join(filter(None, [one.problem, *map(str, refused)]))
         if problem:
             await set_aside(connection, {webhook.id: clean(problem, LONGEST_PROBLEM)})
     for error in refused:
@@ -208,14 +207,14 @@ async def _take_apart(
 async def _apply_parts(
     engine: Engine, connection: Connection, account: Account, parts: Sequence[ParsedEvents], now: datetime
 ) -> list[Exception]:
-    """Apply them together, or by halves where the database refuses them; what it said of those refused alone."""
+    """Apply them together, or by halves where the database refuses them; the errors of those refused alone."""
     together = ParsedEvents()
     for part in parts:
         together.add(part)
     try:
         async with undoable(connection):
             unsettled: list[Reached] = []
-            await _apply_told(connection, account, together, now, unsettled)
+            await _apply_events(connection, account, together, now, unsettled)
             await settle_reached(connection, unsettled, now)
     except Exception as error:
         if not await is_refusal(engine, error):
@@ -229,40 +228,42 @@ async def _apply_parts(
 
 
 async def _apply(
-    engine: Engine, accounts: Mapping[str, Account], heard: Sequence[ReadWebhook], now: datetime
+    engine: Engine, accounts: Mapping[str, Account], batch: Sequence[ReadWebhook], now: datetime
 ) -> None:
     async with writing(engine) as connection:
-        taken = await take_webhooks(connection, [one.webhook.id for one in heard], now)
-        mine = [one for one in heard if one.webhook.id in taken]
+        taken = await take_webhooks(connection, [one.webhook.id for one in batch], now)
+        mine = [one for one in batch if one.webhook.id in taken]
         unsettled: list[Reached] = []
-        for account, told in _by_account(mine).items():
-            await _apply_told(connection, accounts[account], told, now, unsettled)
+        for account, parsed in _by_account(mine).items():
+            await _apply_events(connection, accounts[account], parsed, now, unsettled)
         await set_aside(connection, {one.webhook.id: one.problem for one in mine if one.problem is not None})
         await settle_reached(connection, unsettled, now)
 
 
-def _by_account(heard: Sequence[ReadWebhook]) -> dict[str, ParsedEvents]:
+def _by_account(batch: Sequence[ReadWebhook]) -> dict[str, ParsedEvents]:
     accounts: dict[str, ParsedEvents] = {}
-    for one in heard:
-        accounts.setdefault(one.webhook.account, ParsedEvents()).add(one.told)
+    for one in batch:
+        accounts.setdefault(one.webhook.account, ParsedEvents()).add(one.parsed)
     return accounts
 
 
-async def _apply_told(
-    connection: Connection, account: Account, told: ParsedEvents, now: datetime, unsettled: list[Reached]
+async def _apply_events(
+    connection: Connection, account: Account, parsed: ParsedEvents, now: datetime, unsettled: list[Reached]
 ) -> None:
     polls = account.adapter.capabilities.polls
-    await apply_webhook_reports(connection, account.name, told.reports, now, unsettled, polls=polls)
-    await handle_failures(connection, account, told.reports, now)
-    await keep_inbound(connection, account.name, told.inbound)
-    await extend_windows(connection, told.openings, now)
-    await wake_waiting(connection, [(opening.lane, opening.phone) for opening in told.openings], now)
-    await add_preferences(connection, f"webhook:{account.name}", told.words)
-    await handle_notices(connection, account, await add_notices(connection, account.name, told.news), now)
+    await apply_webhook_reports(connection, account.name, parsed.reports, now, unsettled, polls=polls)
+    await handle_failures(connection, account, parsed.reports, now)
+    await keep_inbound(connection, account.name, parsed.inbound)
+    await extend_windows(connection, parsed.openings, now)
+    await wake_waiting(connection, [(opening.lane, opening.phone) for opening in parsed.openings], now)
+    await add_preferences(connection, f"webhook:{account.name}", parsed.preferences)
+    await handle_notices(
+        connection, account, await add_notices(connection, account.name, parsed.notices), now
+    )
 
 
 async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:
-    """Apply what was kept about messages that have become known since."""
+    """Apply stored reports about messages that have become known since."""
     async with reading(engine) as connection:
         late = await matched_late(connection)
     for account, message_ids in late.items():
@@ -275,4 +276,4 @@ async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: date
             if is_outage(error):
                 raise
             ids = {"action": "inbox_failed", "account": account}
-            logger.exception("Reports of %s kept for later cannot be applied.", account, extra=ids)
+            logger.exception("Stored reports of %s cannot be applied.", account, extra=ids)

@@ -1,4 +1,4 @@
-"""What a provider tells later that concerns more than its own message: a failure that speaks against the person, the
+"""What a provider reports later that concerns more than its own message: a failure that concerns the person, the
 number or the campaign; a template that was stopped or is back; an account that was stopped."""
 
 from __future__ import annotations
@@ -37,24 +37,26 @@ async def handle_failures(
         return
     for failure in await newly_failed(connection, failing, now):
         report = failing[failure.message_id]
-        said = f"{report.code}: {report.reason or report.status}"
+        reason = f"{report.code}: {report.reason or report.status}"
         match account.adapter.failure_kind(report.code or ""):
             case FailureKind.OPTED_OUT:
-                word = PreferenceChange(failure.phone, "out", "marketing", now, f"refused with {report.code}")
-                await add_preferences(connection, account.name, [word])
+                change = PreferenceChange(
+                    failure.phone, "out", "marketing", now, f"refused with {report.code}"
+                )
+                await add_preferences(connection, account.name, [change])
             case FailureKind.CAMPAIGN:
-                await pause_run(connection, failure.run_id, said, now)
+                await pause_run(connection, failure.run_id, reason, now)
             case FailureKind.LANE:
-                await pause_lane(connection, failure.lane, said, None, stays=True)
+                await pause_lane(connection, failure.lane, reason, None, stays=True)
             case _:
                 pass
 
 
 async def handle_notices(
-    connection: Connection, account: Account, news: Sequence[NewNotice], now: datetime
+    connection: Connection, account: Account, notices: Sequence[NewNotice], now: datetime
 ) -> None:
-    """Pause what may not be sent now, and go on with what may again."""
-    for item in sorted(news, key=lambda item: item.at):
+    """Pause what may not be sent now, and resume what may be sent again."""
+    for item in sorted(notices, key=lambda item: item.at):
         match item.effect:
             case Effect.TEMPLATE_STOPPED:
                 await _pause_runs(connection, account, f"{_template(item)}({item.text})", _sends(item), now)

@@ -1,4 +1,4 @@
-"""Ask the providers what became of the messages they took, and move the jobs as far as the answers' rank allows."""
+"""Ask the providers for the status of the messages they took, and move the jobs as far as the answers' rank allows."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ async def reconcile_quietly(engine: Engine, lane: Lane, stop: asyncio.Event) -> 
         return 0
     try:
         moved = await reconcile(engine, lane, stop=stop)
-        lane.unasked = 0
+        lane.receipts_failed = 0
         return moved
     except Exception as error:
         if is_outage(error):
             raise
-        lane.unasked += 1
-        lane.ask_after = time.monotonic() + retry_delay(lane.unasked, None, _jitter).total_seconds()
+        lane.receipts_failed += 1
+        lane.ask_after = time.monotonic() + retry_delay(lane.receipts_failed, None, _jitter).total_seconds()
         ids = {"action": "poll_failed", "lane": lane.name}
         if isinstance(error, DrumbeatError):
             logger.warning("Receipts could not be fetched: %s", error, extra=ids)

@@ -1,4 +1,4 @@
-"""What an account's webhooks tell, sorted by what it changes."""
+"""The events of an account's webhooks, sorted by what they change."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 @dataclass(slots=True)
 class ParsedEvents:
-    """What one or several webhooks of an account tell, in their order."""
+    """The events of one or several webhooks of an account, in their order."""
 
     reports: list[Report] = field(default_factory=list)
     openings: list[Opening] = field(default_factory=list)
-    words: list[PreferenceChange] = field(default_factory=list)
-    news: list[NewNotice] = field(default_factory=list)
+    preferences: list[PreferenceChange] = field(default_factory=list)
+    notices: list[NewNotice] = field(default_factory=list)
     inbound: list[InboundMessage] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
-    """Why parts of it could not be taken up."""
+    """Why parts of them could not be read."""
 
     def __bool__(self) -> bool:
-        return bool(self.reports or self.openings or self.words or self.news or self.inbound)
+        return bool(self.reports or self.openings or self.preferences or self.notices or self.inbound)
 
     def add(self, other: ParsedEvents) -> None:
         self.reports += other.reports
         self.openings += other.openings
-        self.words += other.words
-        self.news += other.news
+        self.preferences += other.preferences
+        self.notices += other.notices
         self.inbound += other.inbound
         self.unread += other.unread
 
     def one_by_one(self) -> list[ParsedEvents]:
-        """Each thing that it tells by itself. What a message says and the window that it opens are two."""
+        """Each event by itself. A message and the window that it opens are two."""
         return [
             *(ParsedEvents(reports=[one]) for one in self.reports),
             *(ParsedEvents(openings=[one]) for one in self.openings),
-            *(ParsedEvents(words=[one]) for one in self.words),
-            *(ParsedEvents(news=[one]) for one in self.news),
+            *(ParsedEvents(preferences=[one]) for one in self.preferences),
+            *(ParsedEvents(notices=[one]) for one in self.notices),
             *(ParsedEvents(inbound=[one]) for one in self.inbound),
         ]
 
@@ -71,27 +71,27 @@ class EventSorter:
             names = (value for value in sender.model_dump().values() if isinstance(value, str))
             self._named.update({_plain_number(name): lane for name in names})
 
-    def told(self, events: Iterable[Event], received_at: datetime) -> ParsedEvents:
-        """The events by kind. One about something that is no phone number is left out; the raw webhook is kept."""
-        told = ParsedEvents()
+    def sort(self, events: Iterable[Event], received_at: datetime) -> ParsedEvents:
+        """The events by kind. One about something that is no phone number is left out; the raw webhook is stored."""
+        parsed = ParsedEvents()
         for event in events:
-            self._add(told, event, received_at)
-        return told
+            self._add(parsed, event, received_at)
+        return parsed
 
-    def _add(self, told: ParsedEvents, event: Event, received_at: datetime) -> None:
+    def _add(self, parsed: ParsedEvents, event: Event, received_at: datetime) -> None:
         match event:
             case Report():
-                told.reports.append(self._priced(event, received_at))
+                parsed.reports.append(self._priced(event, received_at))
             case Inbound():
-                self._hear(told, event, received_at)
+                self._sort_inbound(parsed, event, received_at)
             case WindowUntil(phone=phone, until=until):
-                told.openings += self._openings(phone, event.number, moment_or_none(until), PROVIDER)
+                parsed.openings += self._openings(phone, event.number, moment_or_none(until), PROVIDER)
             case Preference():
-                told.words += _words(event, received_at)
+                parsed.preferences += _preferences(event, received_at)
             case Notice():
-                told.news.append(_news(event, received_at))
+                parsed.notices.append(_notice(event, received_at))
             case Unread(reason=reason):
-                told.unread.append(reason)
+                parsed.unread.append(reason)
             case _:
                 assert_never(event)
 
@@ -107,21 +107,21 @@ class EventSorter:
         )
         return replace(report, cost=price.money) if price else report
 
-    def _hear(self, told: ParsedEvents, event: Inbound, received_at: datetime) -> None:
-        """A person wrote: their window is open, and the whole of it may be a word about being written to."""
+    def _sort_inbound(self, parsed: ParsedEvents, event: Inbound, received_at: datetime) -> None:
+        """A person wrote: their window is open, and the text may be an opt-out or opt-in."""
         if not _PHONE.fullmatch(event.phone):
             return
         # A clock ahead of ours must not hold the window open for longer than a day from now.
         at = _whole(min(event.at or received_at, received_at))
-        told.openings += self._openings(event.phone, event.number, at + WINDOW, INBOUND)
+        parsed.openings += self._openings(event.phone, event.number, at + WINDOW, INBOUND)
         lane = self._named.get(_plain_number(event.number)) if event.number else None
-        told.inbound.append(InboundMessage(lane, event.phone, at, event.message_id, event.text))
-        said = word_of(event.text) if event.text else None
-        if said is not None and event.text is not None:
+        parsed.inbound.append(InboundMessage(lane, event.phone, at, event.message_id, event.text))
+        found = word_of(event.text) if event.text else None
+        if found is not None and event.text is not None:
             dated = event.at is not None
-            told.words += [
-                PreferenceChange(event.phone, said.action, scope, at, event.text, dated)
-                for scope in said.scopes
+            parsed.preferences += [
+                PreferenceChange(event.phone, found.action, scope, at, event.text, dated)
+                for scope in found.scopes
             ]
 
     def _openings(
@@ -139,7 +139,7 @@ def _plain_number(name: str) -> str:
     return digits if digits.isdigit() else name
 
 
-def _words(event: Preference, received_at: datetime) -> list[PreferenceChange]:
+def _preferences(event: Preference, received_at: datetime) -> list[PreferenceChange]:
     if not _PHONE.fullmatch(event.phone):
         return []
     at = _whole(event.at or received_at)
@@ -148,7 +148,7 @@ def _words(event: Preference, received_at: datetime) -> list[PreferenceChange]:
     ]
 
 
-def _news(event: Notice, received_at: datetime) -> NewNotice:
+def _notice(event: Notice, received_at: datetime) -> NewNotice:
     at = _whole(event.at or received_at)
     return NewNotice(event.kind, event.subject, event.text, at, event.effect, event.language)
 

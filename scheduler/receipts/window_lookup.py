@@ -1,7 +1,7 @@
 """Ask providers until when people's windows are open, for messages whose form depends on it.
 
-A question takes of the account's rate as a message does. So nobody is asked about twice while the answer is fresh, and
-only a few people more are asked about than messages can go: sending comes first.
+A question uses up the account's rate as a message does. So no person is asked about twice while the answer is fresh,
+and only a few people more are asked about than messages can be sent: sending comes first.
 """
 
 from __future__ import annotations
@@ -67,11 +67,13 @@ async def _ask_all(engine: Engine, lane: Lane, phones: Sequence[str]) -> None:
     now = lane.now()
     failed = sum(isinstance(answer, Exception) for answer in answers)
     if failed > len(phones) / 2:
-        lane.untold += 1
-        lane.ask_windows_after = time.monotonic() + retry_delay(lane.untold, None, _jitter).total_seconds()
+        lane.windows_failed += 1
+        lane.ask_windows_after = (
+            time.monotonic() + retry_delay(lane.windows_failed, None, _jitter).total_seconds()
+        )
         logger.warning("%s does not tell windows.", lane.name, extra={"action": "windows_not_told"})
         return
-    lane.untold = 0
+    lane.windows_failed = 0
     openings = [_opening(lane, phone, answer, now) for phone, answer in zip(phones, answers, strict=True)]
     async with writing(engine) as connection:
         await extend_windows(connection, openings, now)
@@ -91,7 +93,7 @@ async def _ask(lane: Lane, phone: str, turns: asyncio.Semaphore) -> datetime | E
 
 
 def _opening(lane: Lane, phone: str, answer: datetime | Exception | None, now: datetime) -> Opening:
-    """What is not open, or not told, is kept as closed by now."""
+    """What is not open, or not answered, is stored as closed by now."""
     if isinstance(answer, Exception):
         return Opening(phone, lane.name, now, UNANSWERED)
     return Opening(phone, lane.name, max(answer or now, now), PROVIDER)

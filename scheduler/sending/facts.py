@@ -32,7 +32,7 @@ from storage.sending.tier_and_ramp import TIER_WINDOW, TierUse, sends_by_day, ti
 from storage.sending.windows import Window, open_windows
 
 FRESH: Final = timedelta(minutes=15)
-"""How long a provider's word that a window is closed is trusted: the person may write at any time."""
+"""How long a provider's report that a window is closed is trusted: the person may write at any time."""
 CALENDAR_REACH: Final = timedelta(days=8)
 """A calendar week in any zone lies within it."""
 
@@ -47,7 +47,7 @@ class Claim:
     lines: tuple[BudgetLine, ...]
     """The budgets its messages are paid from."""
     experiment: Experiment | None = None
-    """How the test of its variants stands; None: nobody waits for a winner."""
+    """How the test of its variants stands; None: no recipient waits for a winner."""
 
     def variant_of(self, job: DueJob) -> str | None:
         """Which variant the job gets; None: it awaits the winner, or there are no variants."""
@@ -60,7 +60,7 @@ class Claim:
 
     @property
     def test_ends_at(self) -> datetime | None:
-        """When the winner is named; None: when a person says so."""
+        """When the winner is named; None: when a person names it."""
         lasts = self.plan.test_lasts
         return self.experiment.launched_at + lasts if self.experiment and lasts else None
 
@@ -150,8 +150,8 @@ class Known:
         return is_open and not self._is_refused_as_free(job)
 
     def _is_refused_as_free(self, job: DueJob) -> bool:
-        """Whether the provider has said of the job that the window is closed, and nothing newer is known of it: the
-        person has not written since, nor is it time to ask again."""
+        """Whether the provider refused the job because the window is closed, and nothing newer is known: the person
+        has not written since, nor is it time to ask again."""
         refused_at, window = job.free_refused_at, self.windows.get(job.phone)
         if refused_at is None or (window is not None and window.known_at > refused_at):
             return False

@@ -1,4 +1,4 @@
-"""What a shift tells whoever watches it: the one seam between sending and measuring. It knows no metrics library."""
+"""What a shift reports about its calls: the one seam between sending and metrics. It knows no metrics library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CallEnded:
     lane: str
     results: Sequence[Result]
     latency_ms: int | None
-    """None: no call was made, or it came to nothing that can be timed."""
+    """None: no call was made, or its time could not be measured."""
 
 
 Observe = Callable[[CallEnded], None]
@@ -24,4 +24,4 @@ Observe = Callable[[CallEnded], None]
 
 
 def ignore(_: CallEnded) -> None:
-    """Nobody watches."""
+    """Measure nothing."""

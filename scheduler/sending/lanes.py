@@ -20,14 +20,14 @@ from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Engine
 
 LEASE = timedelta(seconds=30)
-"""How long a lane stays its holder's without a word from it."""
+"""How long a lane stays its holder's unless the lease is renewed."""
 
 
 UNANSWERED: Final = 5
 """Calls in a row without an answer that can be trusted, after which the lane rests: each leaves a message in doubt."""
 CALLS: Final = 480
 """Calls under way at once from this process to an account: fewer than there are connections, and no more than a crash
-may leave in doubt. At 0.3 seconds each they come to more messages per second than a core sends."""
+may leave in doubt. At 0.3 seconds each that is more messages per second than a core sends."""
 TRUSTED: Final = 60.0
 """Seconds that a sender found well is trusted to stay so; every refusal of its own cuts it short."""
 
@@ -41,7 +41,7 @@ class Account:
     adapter: Adapter
     http: Http
     limit: Limit | None
-    house_caps: tuple[Cap, ...] = ()
+    default_caps: tuple[Cap, ...] = ()
     """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
     shared_rate: SharedRate | None = None
     """Its rate, where other processes use it too."""
@@ -58,7 +58,7 @@ class Account:
     @property
     def calls_per_lane(self) -> int:
         """As many as are free now. So a lane alone has half of all, n busy ones an (n + 1)th each, and an (n + 1)th is
-        always left for one that comes: those that hang keep nobody waiting."""
+        always left for one that comes: calls that hang keep no other lane waiting."""
         return max(1, CALLS - self.under_way)
 
     def call(self) -> CallSlot:
@@ -109,13 +109,13 @@ class Lane:
     well_until: float = 0.0
     """Until when, by the monotonic clock, its sender need not be asked about."""
     ask_after: float = 0.0
-    """Until when, by the monotonic clock, no receipts are asked for: the last `unasked` passes failed."""
-    unasked: int = 0
+    """Until when, by the monotonic clock, no receipts are asked for: the last `receipts_failed` passes failed."""
+    receipts_failed: int = 0
     ask_windows_after: float = 0.0
-    """Until when, by the monotonic clock, no windows are asked for: the last `untold` passes failed."""
-    untold: int = 0
+    """Until when, by the monotonic clock, no windows are asked for: the last `windows_failed` passes failed."""
+    windows_failed: int = 0
     looked_up_to: int = 0
-    """The job in doubt that the last pass ended with: the next goes on from there."""
+    """The job in doubt that the last pass ended with: the next continues from there."""
     look_after: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """Until when a message in doubt that was not seen need not be looked up: by job and attempt."""
     proven: dict[int, set[tuple[str, str | None]]] = field(default_factory=dict)
@@ -156,7 +156,7 @@ class Lane:
 def open_lanes(
     accounts: Mapping[str, AccountSettings],
     *,
-    house_caps: tuple[Cap, ...] = (),
+    default_caps: tuple[Cap, ...] = (),
     transport: Transport | None = None,
     now: Now = utc_now,
     observe: Observe = ignore,
@@ -170,7 +170,7 @@ def open_lanes(
     for name, settings in accounts.items():
         shared = SharedRate(shared_on, name, settings.rate, now) if shared_on and settings.rate else None
         account = open_account(name, settings, transport=transport, shared_rate=shared)
-        account.house_caps = house_caps
+        account.default_caps = default_caps
         for sender in settings.senders:
             own = rate_bucket(sender.rate)
             slots = RateSlots(shared.rate, account.limit.exit) if shared and account.limit else None

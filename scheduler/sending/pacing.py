@@ -76,7 +76,7 @@ class Bucket(AsyncLimiter):
         self._level += count
 
     def retake(self, count: int) -> None:
-        """What took its room last has needed it only now: the next is reckoned from here."""
+        """The last call used its room only now: the next is counted from here."""
         self._leak()
         self._level = max(self._level, float(count))
 
@@ -225,7 +225,7 @@ class Pacer:
         self._turns = {run_id: turn for run_id, turn in self._turns.items() if run_id in self._runs}
 
     def in_turn(self, runs: Sequence[R]) -> list[R]:
-        """Higher priority first, and among equals whoever has waited longest for a turn: none starves another."""
+        """Higher priority first, and among equals the one that has waited longest for a turn: none starves another."""
         return sorted(runs, key=lambda run: (-run.priority, self._turns.get(run.id, 0)))
 
     def note_turn(self, run_id: int) -> None:
@@ -247,7 +247,7 @@ class Pacer:
 
     @property
     def pace(self) -> float:
-        """Messages a second that it lets go at most, whichever runs they are of; infinite where nothing limits them."""
+        """The most messages a second, of all runs together; infinite where nothing limits them."""
         paces = [bucket.per_second for bucket in self._shared]
         paces += [self.slots.per_second] if self.slots else []
         own = [
@@ -261,7 +261,7 @@ class Pacer:
         return timedelta(seconds=IN_LINE) + (AHEAD + LATE if self.slots else timedelta())
 
     def spacing(self, run_id: int) -> timedelta:
-        """The time between two sends of the run that its limits come to."""
+        """The time between two sends of the run that its limits add up to."""
         paces = [bucket.per_second for bucket in self._buckets(run_id)]
         return timedelta(seconds=1 / min(paces)) if paces else timedelta()
 
@@ -276,7 +276,7 @@ class Pacer:
         if self.slots is not None and not self.slots.left:
             return False
         for bucket in buckets:
-            await bucket.acquire()  # has room: does not suspend, so nobody comes between
+            await bucket.acquire()  # has room: does not suspend, so no other call comes between
         if self.slots is not None:
             self.slots.take()
         return True

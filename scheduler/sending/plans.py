@@ -54,7 +54,7 @@ class Plan:
     split: Split | None = None
     """How its people are dealt out to its variants; None: it has none."""
     test_lasts: timedelta | None = None
-    """How long after the launch the winner is named; None: when a person says so."""
+    """How long after the launch the winner is named; None: when a person names it."""
 
     @property
     def policy(self) -> Policy:
@@ -110,7 +110,7 @@ class Plan:
 
 
 class Plans:
-    """The plans of the runs that one lane has met."""
+    """The plans of the runs that one lane has sent for."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
@@ -180,7 +180,7 @@ def _policy(spec: CampaignSpec, renderer: Renderer, content: ContentSpec, lane: 
         waits_for_window=content.closed_window == "wait",
         consent=spec.consent.consent if spec.consent else None,
         holdout=spec.holdout.holdout(spec.name) if spec.holdout else None,
-        caps=(*own, *lane.account.house_caps) if spec.obeys_caps else (),
+        caps=(*own, *lane.account.default_caps) if spec.obeys_caps else (),
         min_gap=spec.pace.contact_gap or timedelta(),
         hours=spec.hours.hours if spec.hours else None,
         pair_gap=lane.account.pair_gap,

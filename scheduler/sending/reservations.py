@@ -1,4 +1,4 @@
-"""What a send uses up: reserved in its intent's transaction, settled on the provider's word, given back where nothing
+"""What a send uses up: reserved in its intent's transaction, settled when the provider reports, freed where nothing
 was sent for certain."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from storage.sending.tier_and_ramp import note_daily_sends, note_reached
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A job that the rules let go, with what it says and costs."""
+    """A job that the rules allow to be sent, with its content and price."""
 
     job: DueJob
     content: Content
@@ -76,7 +76,7 @@ async def note_begun(connection: Connection, outcomes: Sequence[Outcome]) -> Non
     begun = (
         (o.intent, o.ended_at - timedelta(milliseconds=o.latency_ms or 0))
         for o in outcomes
-        if o.ack.state in LEFT
+        if o.transition.state in LEFT
     )
     await delay_touches(connection, [(i.job.id, at) for i, at in begun if at > i.touch_at])
 
@@ -86,7 +86,7 @@ async def settle_outcomes(
 ) -> Freed:
     """What was not sent gives back all that it had reserved, and what the provider has named is spent; the rest stays
     reserved. Where there is room again."""
-    ended = [outcome.intent.job.id for outcome in outcomes if outcome.ack.state not in LEFT]
+    ended = [outcome.intent.job.id for outcome in outcomes if outcome.transition.state not in LEFT]
     free = await unsent(connection, ended + [intent.job.id for intent in withdrawn])
     freed = await free_room(connection, free)
     costs: dict[int, Money | None] = dict.fromkeys(free)

@@ -65,7 +65,7 @@ async def digest_campaign(
 
 
 def _moved_to(spec: dict[str, Any], start_at: datetime | None) -> str | None:
-    """The start of a campaign whose file names one: `--now` may have moved it. Others start when they are told to."""
+    """The start of a campaign whose file names one: `--now` may have moved it. Others start on request."""
     once = spec.get("schedule", {}).get("at")
     return start_at.isoformat() if once and start_at else None
 

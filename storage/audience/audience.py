@@ -41,7 +41,7 @@ class Audience:
     buckets: Sequence[int]
     vars: Sequence[str]
     own: Sequence[Own] | None = None
-    """None: their rows say nothing of the kind."""
+    """None: their rows have no such values."""
 
     def columns(self) -> dict[str, Sequence[Any]]:
         """Column -> values, without the own words where there are none."""

@@ -64,7 +64,7 @@ class ImportLine:
 
 
 async def lock_name(connection: AsyncConnection, name: str) -> None:
-    """Whoever else would make a campaign of that name waits until this transaction ends."""
+    """Another process that would make a campaign of that name waits until this transaction ends."""
     await lock_names(connection, [f"campaign {name}"])
 
 

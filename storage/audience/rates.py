@@ -1,4 +1,4 @@
-"""Rate cards: imported whole, kept by name, date and currency."""
+"""Rate cards: imported whole, stored by name, date and currency."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ async def store_card(connection: AsyncConnection, card: RateCard, now: datetime)
     same = [columns[name] == value for name, value in key.items()]
     replaced = (await connection.execute(select(columns.id).where(*same))).scalar() is not None
     dialect_insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    told = {"source": card.source, "imported_at": now}
+    details = {"source": card.source, "imported_at": now}
     stored = await connection.execute(
         dialect_insert(rate_cards)
-        .values(**key, **told)
-        .on_conflict_do_update(index_elements=list(key), set_=told)
+        .values(**key, **details)
+        .on_conflict_do_update(index_elements=list(key), set_=details)
         .returning(columns.id)
     )
     card_id = stored.scalar_one()

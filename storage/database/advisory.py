@@ -1,5 +1,5 @@
 """PostgreSQL's advisory lock as a lease that the server itself ends: it goes with the session that holds it, and a
-session that says nothing for a while is closed. So a holder that hangs, sleeps or is cut off loses it in seconds."""
+session that is silent for a while is closed. So a holder that hangs, sleeps or is cut off loses it in seconds."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 RUNNER_LOCK: Final = 0x6472756D
 """Any number that nothing else on the server takes for an advisory lock."""
 SILENCE: Final = 5.0
-"""Seconds after which the server closes the session of a holder that it does not hear from."""
+"""Seconds of silence after which the server closes the session of a holder."""
 TRUSTED: Final = SILENCE - 1.0
-"""Seconds after its last word that a holder takes itself for one: it stops before the server gives the lock away."""
-WORD: Final = 0.5
-"""Seconds between two words to the server."""
+"""Seconds after its last contact that a holder relies on its lock: it stops before the server releases the lock."""
+HEARTBEAT: Final = 0.5
+"""Seconds between two heartbeats to the server."""
 
 
 class Hold:
@@ -39,12 +39,12 @@ class Hold:
 
     @property
     def held(self) -> bool:
-        """Whether it is certain that nobody else has it."""
+        """Whether it is certain that no other process has it."""
         return not self._gone.is_set() and time.monotonic() < self._until
 
     @property
     def settled(self) -> bool:
-        """Whether whoever had it before us has noticed by now."""
+        """Whether the holder before us has noticed by now."""
         return time.monotonic() >= self.since + SILENCE
 
     async def lost(self) -> None:
@@ -54,13 +54,13 @@ class Hold:
                 await asyncio.wait_for(self._gone.wait(), self._until - time.monotonic())
 
     async def keep(self, connection: AsyncConnection) -> None:
-        """Speak to the server again and again, until that fails."""
+        """Send heartbeats to the server until one fails."""
         try:
             while True:
                 spoke_at = time.monotonic()
                 await connection.execute(text("SELECT 1"))
                 self._until = spoke_at + TRUSTED
-                await asyncio.sleep(WORD)
+                await asyncio.sleep(HEARTBEAT)
         except DBAPIError as error:
             logger.warning(
                 "The connection that held the runner's lock is gone: %s",

@@ -1,6 +1,6 @@
-"""SQLite for asyncio, with one step of the connection's thread to a statement, or to several where what the first ones
-met can wait. The library takes four to a statement: make a cursor, execute, fetch, close; and an event loop that is
-busy sending comes back to each of them late."""
+"""SQLite for asyncio, with one step of the connection's thread to a statement, or to several where the row counts of
+the first ones can wait. The library takes four to a statement: make a cursor, execute, fetch, close; and an event loop
+that is busy sending comes back to each of them late."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FIRST: Final = 1_000
 """Rows that come with their statement; for most that is all there are."""
 Row = tuple[Any, ...]
 RowcountCheck = Callable[[int], None]
-"""Told how many rows a statement met. What it raises undoes the transaction."""
+"""Receives the number of rows that a statement affected. What it raises undoes the transaction."""
 
 
-def whatever(_rows: int) -> None:
+def any_rowcount(_rows: int) -> None:
     """Any number of rows will do."""
 
 
@@ -36,7 +36,7 @@ class BatchedConnection(Connection):
         """How many values one statement may bring: 999, 32,766 or more, as the library was built."""
         self._thread.daemon = True
         self.later: RowcountCheck | None = None
-        """Who is told how many rows it met; set: what is executed now waits for the next step."""
+        """Receives the number of affected rows; while set, what is executed waits for the next step."""
         self._deferred: list[tuple[str, Any, RowcountCheck]] = []
         self._begun = False
 
@@ -50,22 +50,22 @@ class BatchedConnection(Connection):
     def begin(self, sql: str) -> None:
         """Begin a transaction with the next step."""
         self._begun = True
-        self.defer(sql, (), whatever)
+        self.defer(sql, (), any_rowcount)
 
-    def defer(self, sql: str, values: Any, met: RowcountCheck) -> None:
+    def defer(self, sql: str, values: Any, on_rowcount: RowcountCheck) -> None:
         """Execute it with the next step, or never where that is a rollback."""
-        self._deferred.append((sql, values, met))
+        self._deferred.append((sql, values, on_rowcount))
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        # Every way to the thread leads through here, that of whoever takes the driver's connection too.
+        # Every way to the thread leads through here, also for users of the driver's connection.
         return await super()._execute(self._catch_up, fn, *args, **kwargs)  # type: ignore[no-untyped-call]
 
     def _catch_up(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         deferred, self._deferred = self._deferred, []
-        for sql, values, met in deferred:
+        for sql, values, on_rowcount in deferred:
             cursor = self._conn.execute(sql, values)
             cursor.close()
-            met(cursor.rowcount)
+            on_rowcount(cursor.rowcount)
         return work(*args, **kwargs)
 
     async def commit(self) -> None:

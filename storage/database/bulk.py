@@ -39,7 +39,7 @@ AnyConnection = AsyncConnection | BlockingConnection
 
 
 def by_dialect(make: Callable[[bool], T]) -> Callable[[AnyConnection], T]:
-    """The statement for a connection's kind of database, made once for each. `make` is told whether it is SQLite."""
+    """The statement for a connection's kind of database, made once for each. `make` receives whether it is SQLite."""
     made = cache(make)
     return lambda connection: made(is_sqlite(connection))
 
@@ -91,7 +91,7 @@ def among(
     values: Iterable[Any],
     type_: TypeEngine[Any] | None = None,
 ) -> ColumnElement[bool]:
-    """Whether the column is one of these values, which come as one, however many somebody else has made them: a
+    """Whether the column is one of these values, which come as one, however many they are: a
     statement can take only so many. `type_`: theirs, where JSON has not the column's."""
     if not is_sqlite(connection):
         return asked == any_(bindparam(None, list(values), type_=ARRAY(type_ or asked.type)))

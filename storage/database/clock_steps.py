@@ -1,7 +1,7 @@
-"""What a clock that was ahead has written, put right once it shows the right time again. Set-based, in one transaction.
+"""Correct what a clock that was ahead has written, once it shows the right time again. Set-based, in one transaction.
 
 Moments that wait for something far ahead would keep it waiting, and moments in which something happened would be to
-come. What the rules decide about is only made due again: they look at it anew, by the right time.
+come. What the rules decide about is only made due again: they decide again, by the right time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 async def straighten(connection: AsyncConnection, put_back: PutBack, now: datetime, lease: timedelta) -> None:
-    """Put right what was written from `put_back.since` on. `lease`: the longest that a lane is held from now."""
+    """Correct what was written from `put_back.since` on. `lease`: the longest that a lane is held from now."""
     by = put_back.by // _MILLISECOND
     await connection.execute(_jobs(put_back.since, now))
     await connection.execute(_polls(by, now))

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import StaticPool
 
 from campaigns.errors import UsageError
-from storage.database.batched_sqlite import BatchedConnection, RowcountCheck, whatever
+from storage.database.batched_sqlite import BatchedConnection, RowcountCheck, any_rowcount
 
 Engine = AsyncEngine
 Connection = AsyncConnection
@@ -27,8 +27,8 @@ BlockingConnection = sqlalchemy.Connection
 
 BUSY_TIMEOUT_MS = 30_000
 IDLE_TRANSACTION: Final = 20.0
-"""Seconds of silence after which PostgreSQL ends a session that has a transaction open: whoever is stopped or cut off
-in the midst of one keeps nobody waiting for what it has locked. Less than a lane's lease."""
+"""Seconds of silence after which PostgreSQL ends a session that has a transaction open: a process that is stopped or
+cut off in the midst of one must not block others by its locks. Less than a lane's lease."""
 _URL_HINT: Final = "Use sqlite:///FILE or postgresql://USER@HOST/NAME."
 # What is stored is personal: an error's text, which is logged, must not repeat it.
 _SQLITE: Final[dict[str, Any]] = {
@@ -62,7 +62,7 @@ def open_engine(url: str) -> AsyncEngine:
 def _open_postgresql(url: sqlalchemy.URL) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        pool_pre_ping=True,  # a connection that was cut while nobody used it costs nobody an error
+        pool_pre_ping=True,  # a connection that was cut while it was idle causes no error
         pool_size=10,
         max_overflow=10,
         hide_parameters=True,
@@ -109,7 +109,7 @@ def _make_private(database: str) -> None:
     that is there is not even opened: to close it would give up SQLite's locks."""
     if database in ("", ":memory:"):
         return
-    with suppress(OSError):  # there already; what else is wrong, SQLite says
+    with suppress(OSError):  # there already; SQLite reports any other problem
         os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
@@ -159,7 +159,7 @@ def _bound_rows(engine: BlockingEngine) -> None:
 def _open_transactions(engine: BlockingEngine) -> None:
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:
-        # A reader that becomes a writer midway meets SQLITE_BUSY at once; taking the lock first waits its turn.
+        # A reader that becomes a writer midway gets SQLITE_BUSY at once; taking the lock first waits its turn.
         mode = "IMMEDIATE" if connection.get_execution_options().get("writes", True) else "DEFERRED"
         connection.exec_driver_sql(f"BEGIN {mode}")
 
@@ -194,16 +194,16 @@ async def execute_later(
     connection: AsyncConnection,
     statement: Executable,
     parameters: dict[str, Any],
-    met: RowcountCheck = whatever,
+    on_rowcount: RowcountCheck = any_rowcount,
 ) -> None:
-    """Execute a write; `met` is told how many rows it met. On SQLite that is done together with what follows in the
-    transaction, at the latest its commit, which is also where it fails."""
+    """Execute a write; `on_rowcount` receives the number of affected rows. On SQLite it is executed together with what
+    follows in the transaction, at the latest its commit, which is also where it fails."""
     opened = connection.sync_connection
     steps = opened.connection.driver_connection if opened is not None else None
     if not isinstance(steps, BatchedConnection):
-        met((await connection.execute(statement, parameters)).rowcount)
+        on_rowcount((await connection.execute(statement, parameters)).rowcount)
         return
-    steps.later = met
+    steps.later = on_rowcount
     try:
         await connection.execute(statement, parameters)
     finally:
@@ -232,7 +232,7 @@ def refuse_linked(path: Path) -> None:
 
 
 async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
-    """Nobody else who locks one of these names goes on until this transaction ends. Lock all at once: one order for
+    """Others that lock one of these names wait until this transaction ends. Lock all at once: one order for
     all means that none waits in a circle. SQLite has one writer anyway."""
     if names and not is_sqlite(connection):
         await connection.execute(
@@ -245,5 +245,5 @@ async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
 
 
 def server_address(engine: AsyncEngine) -> str:
-    """Where a PostgreSQL is, as its own clients want it told; holds the password, if there is one."""
+    """The address of a PostgreSQL as its own clients take it; holds the password, if there is one."""
     return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Whether the database answers, in words for people."""
+"""Whether the database answers, in messages for people."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LIMIT_EXCEEDED: Final = "54"
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Turn a database that is locked, full, read-only or gone into Unavailable, in the driver's own words."""
+    """Turn a database that is locked, full, read-only or gone into Unavailable, with the driver's own message."""
     try:
         yield
     except OperationalError as error:
@@ -61,14 +61,14 @@ async def is_refusal(engine: AsyncEngine, error: Exception) -> bool:
 
 
 def _passes(error: object) -> bool:
-    """Whether the database itself says that it is busy, full or going down; of its SQLSTATEs and its result codes only
-    one each is about the statement."""
+    """Whether the database itself reports that it is busy, full or going down; of its SQLSTATEs and its result codes
+    only one each is about the statement."""
     sqlstate, result = getattr(error, "sqlstate", None), getattr(error, "sqlite_errorcode", None)
     return sqlstate is not None or result not in (None, sqlite3.SQLITE_ERROR)
 
 
 async def ping(engine: AsyncEngine) -> None:
-    """Raise Unavailable, with the driver's own words, where the database cannot be read."""
+    """Raise Unavailable, with the driver's own message, where the database cannot be read."""
     try:
         async with reading(engine) as connection:
             await connection.execute(text(_A_READ[engine.dialect.name]))

@@ -1,4 +1,4 @@
-"""The database's version: bring it to the newest, or say that it is behind. The Alembic home."""
+"""The database's version: upgrade it to the newest, or report that it is behind. The Alembic home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a database must be told about its tables: that the space of deleted rows is free, and how much has come."""
+"""Maintain tables: free the space of deleted rows (VACUUM), and update statistics after large inserts (ANALYZE)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that providers took and said later that they failed."""
+"""Messages that providers accepted and later reported as failed."""
 
 from __future__ import annotations
 

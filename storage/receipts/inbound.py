@@ -1,4 +1,4 @@
-"""What people wrote to us: kept once, however often a provider repeats it."""
+"""Inbound messages: stored once, however often a provider repeats them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.tables import inbound
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
     lane: str | None
-    """None: the sender it came to is not known."""
+    """None: the sender that received it is not known."""
     phone: str
     at: datetime
     message_id: str | None
@@ -24,7 +24,7 @@ class InboundMessage:
 
 
 async def keep_inbound(connection: AsyncConnection, account: str, messages: Sequence[InboundMessage]) -> None:
-    """Store what came to the account."""
+    """Store inbound messages of the account."""
     if messages:
         insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(inbound)
         await connection.execute(

@@ -1,5 +1,5 @@
-"""What arrives by webhook: kept as it came before it is answered, taken up in order, and set aside where nothing can be
-made of it; and what it tells that is not about a job or a person: notices."""
+"""Webhooks: stored as they came before they are answered, processed in order, and set aside where they cannot be read;
+and their events that are not about a job or a person: notices."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], n
 async def new_webhooks(
     connection: AsyncConnection, accounts: Collection[str], most: int, most_bytes: int, *, after: int
 ) -> list[StoredWebhook]:
-    """The accounts' oldest webhooks beyond the id `after` not taken up yet: at most `most`, and no more than
+    """The accounts' oldest webhooks beyond the id `after` not processed yet: at most `most`, and no more than
     `most_bytes` unless one is larger by itself."""
     waiting = (
         select(webhooks.c.id, func.coalesce(webhooks.c.size, func.length(webhooks.c.body)))
@@ -165,7 +165,7 @@ async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: da
 
 
 async def set_aside(connection: AsyncConnection, problems: Mapping[int, str]) -> None:
-    """Say what is wrong with webhooks that nothing can be made of."""
+    """Store what is wrong with webhooks that cannot be read."""
     if problems:
         await connection.execute(
             update(webhooks)
@@ -178,7 +178,7 @@ async def set_aside(connection: AsyncConnection, problems: Mapping[int, str]) ->
 async def add_notices(
     connection: AsyncConnection, account: str, news: Sequence[NewNotice]
 ) -> list[NewNotice]:
-    """Keep notices of the account; one that is kept already, word for word, is not kept twice. Those that are new."""
+    """Store notices of the account, each once however often it is repeated; returns those that are new."""
     if not news:
         return []
     kept = select(notices.c.kind, notices.c.subject, notices.c.text, notices.c.at).where(

@@ -1,4 +1,4 @@
-"""What providers have told about accounts: notices, and as one of them what was left on the account."""
+"""What providers have reported about accounts: notices, and as one of them the account's balance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from campaigns.money.costs import Money
 from storage.tables import notices
 
 BALANCE: Final = "balance"
-"""The kind of the one notice of an account that tells its balance: `4990 XOF`, its subject the messages left."""
+"""The kind of the one notice of an account that holds its balance: `4990 XOF`, its subject the messages left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +37,25 @@ class LastBalance:
 async def newest_notices(connection: AsyncConnection, accounts: Sequence[str], limit: int) -> list[NoticeRow]:
     """The accounts' notices, the newest first."""
     columns = (notices.c.account, notices.c.kind, notices.c.subject, notices.c.text, notices.c.at)
-    told = select(*columns).where(notices.c.account.in_(accounts), notices.c.kind != BALANCE)
-    newest = told.order_by(notices.c.at.desc(), notices.c.id.desc()).limit(limit)
+    found = select(*columns).where(notices.c.account.in_(accounts), notices.c.kind != BALANCE)
+    newest = found.order_by(notices.c.at.desc(), notices.c.id.desc()).limit(limit)
     return [NoticeRow(*row) for row in await connection.execute(newest)]
 
 
 async def keep_balance(
     connection: AsyncConnection, account: str, amount: Money, remaining_messages: int | None, now: datetime
 ) -> None:
-    """What is left on the account, in place of what was said before."""
+    """Store the account's balance, in place of the one before."""
     await connection.execute(delete(notices).where(_balance_of(account)))
-    told = {"kind": BALANCE, "text": f"{amount.amount} {amount.currency}", "at": now}
+    balance = {"kind": BALANCE, "text": f"{amount.amount} {amount.currency}", "at": now}
     left = "" if remaining_messages is None else str(remaining_messages)
-    await connection.execute(insert(notices).values(account=account, subject=left, **told))
+    await connection.execute(insert(notices).values(account=account, subject=left, **balance))
 
 
 async def last_balance(connection: AsyncConnection, account: str) -> LastBalance | None:
-    """What was left on the account when its provider last said so."""
-    told = select(notices.c.text, notices.c.subject, notices.c.at).where(_balance_of(account))
-    row = (await connection.execute(told.order_by(notices.c.id.desc()).limit(1))).first()
+    """The account's balance as its provider last reported it."""
+    found = select(notices.c.text, notices.c.subject, notices.c.at).where(_balance_of(account))
+    row = (await connection.execute(found.order_by(notices.c.id.desc()).limit(1))).first()
     if row is None:
         return None
     amount, currency = row.text.split(" ")

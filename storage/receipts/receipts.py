@@ -183,7 +183,7 @@ async def send_again(connection: AsyncConnection, doubt: DoubtRow, now: datetime
 
 
 async def give_up(connection: AsyncConnection, doubt: DoubtRow, now: datetime) -> bool:
-    """The provider never kept it, as often as it was tried: the job has failed. False where it has moved on."""
+    """The provider never accepted it, however often it was tried: the job has failed. False where it has moved on."""
     return await _leave_doubt(
         connection, doubt, JobState.FAILED, "not at the provider after the last attempt", now
     )

@@ -1,6 +1,7 @@
-"""What providers report about messages, applied by rank: the strongest word is the state, in whatever order words come.
+"""What providers report about messages, applied by rank: the strongest status is the state, in whatever order they
+arrive.
 
-A batch is dealt with as a whole: one query finds its jobs, one UPDATE moves them, one INSERT tells their histories.
+A batch is dealt with as a whole: one query finds its jobs, one UPDATE moves them, one INSERT adds their events.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from campaigns.money.costs import Money, from_micros
 from campaigns.states import JobState, advance
 from storage.database.bulk import fetch_rows, table_of
 from storage.database.engine import lock_names
-from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, kept_reports
+from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, stored_reports
 from storage.retention.purged_totals import purged_tokens
 from storage.runs.history import add_events, event, move
 from storage.sending.budgets import budget_locks, reserve_again, settle
@@ -87,7 +88,7 @@ async def apply_webhook_reports(
     """As `apply_reports`, for all lanes of the account.
 
     A job whose call is under way or in doubt adopts the message that bears its name; `polls`: whether the provider can
-    be asked for its receipt. A report of a message that is not known is kept.
+    be asked for its receipt. A report of a message that is not known is stored.
     """
     named = await _jobs_named(connection, reports, lambda lane: is_of(account, lane))
     unknown = [report for report in reports if report.message_id not in named]
@@ -105,11 +106,11 @@ async def apply_unmatched(
     now: datetime,
     unsettled: list[Reached] | None = None,
 ) -> int:
-    """Apply what was kept about messages that have become known; how many moves were made."""
-    kept = await kept_reports(connection, account, message_ids)
-    named = await _jobs_named(connection, kept.values(), lambda lane: is_of(account, lane))
-    moved = await _advance(connection, named, kept.values(), SOURCE, now, unsettled)
-    await forget_reports(connection, [key for key, report in kept.items() if report.message_id in named])
+    """Apply the stored reports of messages that have become known; how many moves were made."""
+    stored = await stored_reports(connection, account, message_ids)
+    named = await _jobs_named(connection, stored.values(), lambda lane: is_of(account, lane))
+    moved = await _advance(connection, named, stored.values(), SOURCE, now, unsettled)
+    await forget_reports(connection, [key for key, report in stored.items() if report.message_id in named])
     return moved
 
 
@@ -155,7 +156,7 @@ async def _advance(
                 odd += _oddities(job, report, source, now)
                 continue
             _enter(job, report.state, report)
-            histories.append(event(job.id, report.at or now, source, report.state.value, _said(report)))
+            histories.append(event(job.id, report.at or now, source, report.state.value, _detail(report)))
     reached = [job for named_so in named.values() for job in named_so]
     await _write(connection, reached, now)
     await add_events(connection, histories, now)
@@ -168,10 +169,10 @@ async def _advance(
 
 
 async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached], now: datetime) -> None:
-    """What reservations come to: a failed message gives its room back and costs nothing but what the provider names,
-    one that arrives after that takes both again, a named price is spent. Who waits for what that frees is woken.
+    """Settle reservations: a failed message frees its room and costs only what the provider names, one that arrives
+    after that takes both again, a named price is spent. Messages that wait for freed room are woken.
 
-    The last step of a transaction: who holds budgets waits for nothing else, since slices wait for budgets while they
+    The last step of a transaction: a holder of budgets waits for nothing else, since slices wait for budgets while they
     hold their lane, runs, jobs and touches.
     """
     people = await _change_touches(connection, reached)
@@ -182,7 +183,7 @@ async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached]
 
 
 async def settle_locked(connection: AsyncConnection, reached: Sequence[Reached]) -> Freed:
-    """As `settle_reached`, for who holds the budgets' locks and wakes whoever waits."""
+    """As `settle_reached`, where the caller holds the budgets' locks and wakes what waits."""
     people = await _change_touches(connection, reached)
     return replace(await _change_budgets(connection, reached), people=people)
 
@@ -203,7 +204,7 @@ async def _change_budgets(connection: AsyncConnection, reached: Sequence[Reached
 
 
 def _costs(reached: Sequence[Reached]) -> dict[int, Money | None]:
-    """What the messages cost, as far as the reports say; None: they have failed, and no price is named."""
+    """What the messages cost, as far as the reports name a price; None: they have failed, and no price is named."""
     costs: dict[int, Money | None] = {}
     for job in reached:
         if "cost_micros" in job.changes:
@@ -237,7 +238,7 @@ def _enter(job: Reached, state: JobState, report: Reported) -> None:
     job.changes["code"] = (report.code or report.reason or report.status) if failed else None
 
 
-def _said(report: Reported) -> str | None:
+def _detail(report: Reported) -> str | None:
     """The provider's code and text."""
     if report.code is None and report.reason is None:
         return None
@@ -245,11 +246,11 @@ def _said(report: Reported) -> str | None:
 
 
 def _oddities(job: Reached, report: Reported, source: str, now: datetime) -> list[dict[str, Any]]:
-    """The event of a report that is kept though it changes nothing: a word we do not know, a failure after arrival."""
+    """The event of a report that is stored though it changes nothing: an unknown status, a failure after arrival."""
     if report.state is None:
-        return [event(job.id, report.at or now, source, f"unknown:{report.status}"[:100], _said(report))]
+        return [event(job.id, report.at or now, source, f"unknown:{report.status}"[:100], _detail(report))]
     if report.state is JobState.FAILED and job.state is not JobState.FAILED:
-        return [event(job.id, report.at or now, source, "late:failed", _said(report))]
+        return [event(job.id, report.at or now, source, "late:failed", _detail(report))]
     return []
 
 
@@ -280,19 +281,19 @@ async def _adopt(
     connection: AsyncConnection, account: str, reports: Sequence[Reported], now: datetime, polls: bool
 ) -> Named:
     """Give the jobs that the reports name the ids of their messages; those jobs, now `accepted`."""
-    told: dict[int, Reported] = {}
+    by_job: dict[int, Reported] = {}
     for report in reports:
         job_id = _job_of(report.reference)
         if job_id is not None:
-            told.setdefault(job_id, report)
-    if not told:
+            by_job.setdefault(job_id, report)
+    if not by_job:
         return {}
-    given = table_of(connection, [{"id": job_id} for job_id in told], id=Id)
+    given = table_of(connection, [{"id": job_id} for job_id in by_job], id=Id)
     adopted: dict[int, Reported] = {}
     lanes: dict[int, str] = {}
     for job_id, lane, token in await connection.execute(_waiting(select(given.c.id))):
-        if is_of(account, lane) and told[job_id].reference == f"{token}.{job_id}":
-            adopted[job_id], lanes[job_id] = told[job_id], lane
+        if is_of(account, lane) and by_job[job_id].reference == f"{token}.{job_id}":
+            adopted[job_id], lanes[job_id] = by_job[job_id], lane
     await _write_adopted(connection, adopted, now, now + FIRST_POLL if polls else None)
     named: Named = {}
     for job_id, report in adopted.items():
@@ -301,14 +302,14 @@ async def _adopt(
 
 
 async def _without_purged(connection: AsyncConnection, reports: Sequence[Reported]) -> list[Reported]:
-    """The reports without those that bear the name of a message whose details are purged: nobody waits for them."""
+    """The reports without those of messages whose details are purged: nothing waits for them."""
     tokens = {report.reference.partition(".")[0] for report in reports if report.reference}
     gone = await purged_tokens(connection, list(tokens))
     return [report for report in reports if (report.reference or "").partition(".")[0] not in gone]
 
 
 def _waiting(ids: Select[int]) -> Select[int, str, str]:
-    # A row that a shift holds is about to get its own answer, and what is kept is applied with it.
+    # A row that a shift holds is about to get its own answer, and stored reports are applied with it.
     return (
         select(jobs.c.id, jobs.c.lane, runs.c.token)
         .join(runs, runs.c.id == jobs.c.run_id)
@@ -319,7 +320,7 @@ def _waiting(ids: Select[int]) -> Select[int, str, str]:
 
 
 def _job_of(reference: str | None) -> int | None:
-    """The job that TOKEN.JOB names, or None where it is no name of ours."""
+    """The job that TOKEN.JOB names, or None where it is not one of our references."""
     _, _, number = (reference or "").rpartition(".")
     return int(number) if number.isascii() and number.isdigit() and len(number) <= 18 else None
 

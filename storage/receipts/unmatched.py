@@ -1,4 +1,4 @@
-"""Reports about messages that are not known yet: a status may come before the send's own answer. They are kept, each
+"""Reports about messages that are not known yet: a status may come before the send's own answer. They are stored, each
 once, until their message is known."""
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from storage.database.bulk import as_values, by_dialect, is_among, table_of
 from storage.tables import Id, from_millis, jobs, to_millis, unmatched_reports
 
 TRIED_AGAIN: Final = 2_000
-"""How many of the newest reports of unknown messages are looked at again."""
+"""How many of the newest reports of unknown messages are checked again."""
 
 
 class Reported(Protocol):
-    """What a provider said about one message: see `providers.events.Report`."""
+    """A provider's report about one message: see `providers.events.Report`."""
 
     @property
     def message_id(self) -> str: ...
@@ -47,7 +47,7 @@ class Reported(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeptReport:
-    """A report as it was kept; see `providers.events.Report`."""
+    """A report as it was stored; see `providers.events.Report`."""
 
     message_id: str
     status: str
@@ -66,17 +66,17 @@ async def keep_reports(
     """Keep each report once, however often it is repeated."""
     if not reports:
         return
-    told = dict.fromkeys((report.message_id, _write(report)) for report in reports)
-    given = table_of(connection, [{"message_id": message_id} for message_id, _ in told], message_id=Text())
-    kept = select(unmatched_reports.c.message_id, unmatched_reports.c.report).where(
+    fresh = dict.fromkeys((report.message_id, _write(report)) for report in reports)
+    given = table_of(connection, [{"message_id": message_id} for message_id, _ in fresh], message_id=Text())
+    stored = select(unmatched_reports.c.message_id, unmatched_reports.c.report).where(
         unmatched_reports.c.account == account,
         unmatched_reports.c.message_id.in_(select(given.c.message_id)),
     )
-    for row in await connection.execute(kept):
-        told.pop((row.message_id, row.report), None)
+    for row in await connection.execute(stored):
+        fresh.pop((row.message_id, row.report), None)
     rows = [
         {"account": account, "message_id": message_id, "report": report, "stored_at": now}
-        for message_id, report in told
+        for message_id, report in fresh
     ]
     if rows:
         await connection.execute(insert(unmatched_reports), rows)
@@ -84,17 +84,17 @@ async def keep_reports(
 
 @by_dialect
 def _kept(sqlite: bool) -> Select[Any]:
-    kept = select(unmatched_reports.c.id, unmatched_reports.c.report).where(
+    stored = select(unmatched_reports.c.id, unmatched_reports.c.report).where(
         unmatched_reports.c.account == bindparam("of_account"),
         is_among(sqlite, unmatched_reports.c.message_id, "message_ids"),
     )
-    return kept.order_by(unmatched_reports.c.id)
+    return stored.order_by(unmatched_reports.c.id)
 
 
-async def kept_reports(
+async def stored_reports(
     connection: AsyncConnection, account: str, message_ids: Sequence[str]
 ) -> dict[int, KeptReport]:
-    """What is kept about these messages, by its id: in the order of its arrival."""
+    """The stored reports of these messages, by their ids: in the order of its arrival."""
     if not message_ids:
         return {}
     asked = {"of_account": account, "message_ids": as_values(connection, message_ids)}
@@ -112,9 +112,9 @@ async def forget_reports(connection: AsyncConnection, ids: Collection[int]) -> N
 
 
 async def matched_late(connection: AsyncConnection) -> dict[str, list[str]]:
-    """Of the newest kept reports, those whose messages are known by now: account -> message ids.
+    """Of the newest stored reports, those whose messages are known by now: account -> message ids.
 
-    A report that was being kept while the id of its message was being stored was seen by neither transaction.
+    A report that was being stored while the id of its message was being stored was seen by neither transaction.
     """
     newest = (
         select(unmatched_reports.c.account, unmatched_reports.c.message_id)
@@ -155,15 +155,15 @@ def _write(report: Reported) -> str:
 
 
 def _read(text: str) -> KeptReport:
-    said = orjson.loads(text)
+    values = orjson.loads(text)
     return KeptReport(
-        said["message_id"],
-        said["status"],
-        JobState(said["state"]) if said["state"] else None,
-        None if said["at"] is None else from_millis(said["at"]),
-        said["reason"],
-        Money(Decimal(said["cost"][0]), said["cost"][1]) if said["cost"] else None,
-        tuple((JobState(state), from_millis(at)) for state, at in said["times"]),
-        said["code"],
-        said["reference"],
+        values["message_id"],
+        values["status"],
+        JobState(values["state"]) if values["state"] else None,
+        None if values["at"] is None else from_millis(values["at"]),
+        values["reason"],
+        Money(Decimal(values["cost"][0]), values["cost"][1]) if values["cost"] else None,
+        tuple((JobState(state), from_millis(at)) for state, at in values["times"]),
+        values["code"],
+        values["reference"],
     )

@@ -16,7 +16,7 @@ DAY: Final = timedelta(days=1)
 
 
 async def is_due(connection: AsyncConnection, name: str, now: datetime) -> bool:
-    """Whether the duty was not done within a day, by anybody."""
+    """Whether the duty was not done within a day, by any process."""
     done = select(daily_duties.c.done_at).where(
         daily_duties.c.name == name, daily_duties.c.done_at > now - DAY
     )

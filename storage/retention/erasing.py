@@ -1,7 +1,7 @@
-"""One person's data: found wherever it is stored, given out whole, and erased.
+"""One person's data: found wherever it is stored, exported, and erased.
 
-What the reports count stays: its rows get a name that nobody can lead back to the number, and lose what was written,
-said and told in them. The number itself is known again only by a keyed hash, see `storage.sending.erased`.
+What the reports count stays: its rows get a name that does not lead back to the number, and lose all texts. The number
+itself is known again only by a keyed hash, see `storage.sending.erased`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SPACING: Final = " -.()/\u00a0"
 PAGE: Final = 200
 UNDER_WAY: Final = (JobState.SENDING.value, JobState.IN_DOUBT.value)
 GONE: Final = "erased"
-"""What stands in the place of words that are gone."""
+"""Replaces erased text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Traces:
     under_way: int
     """How many of their messages are being sent, or in doubt."""
     new_webhooks: int
-    """How many of the webhooks have not been taken up."""
+    """How many of the webhooks have not been processed."""
 
 
 async def find_traces(connection: AsyncConnection, phone: str) -> Traces:
@@ -192,11 +192,11 @@ async def erase(connection: AsyncConnection, traces: Traces, now: datetime) -> b
 
 
 async def _blank(connection: AsyncConnection, traces: Traces) -> None:
-    """Take out what was written and told; rows that nothing counts go whole."""
+    """Erase texts; delete rows that no report counts."""
     calls = update(attempts).where(_among(connection, attempts, traces.jobs, "job_id"))
     await connection.execute(calls.values(content=None, detail=None, request_id=None))
-    told = update(events).where(_among(connection, events, traces.jobs, "job_id"))
-    await connection.execute(told.values(detail=None))
+    texts = update(events).where(_among(connection, events, traces.jobs, "job_id"))
+    await connection.execute(texts.values(detail=None))
     bad = update(rejects).where(_among(connection, rejects, traces.rejects))
     await connection.execute(bad.values(raw="", reason=GONE))
     await connection.execute(delete(webhooks).where(_among(connection, webhooks, traces.webhooks)))
@@ -227,6 +227,6 @@ async def _rename(connection: AsyncConnection, traces: Traces, name: str) -> Non
 async def _keep_out(connection: AsyncConnection, phone: str, name: str, now: datetime) -> None:
     """Opted out of everything: the number, by its hash, should a later list hold it; and what has the new name."""
     known_as = hash_of(await ensure_key(connection), phone)
-    said = {"scope": "all", "action": "out", "source": GONE, "at": now}
-    rows = [{"phone": one, **said} for one in (known_as, name)]
+    opt_out = {"scope": "all", "action": "out", "source": GONE, "at": now}
+    rows = [{"phone": one, **opt_out} for one in (known_as, name)]
     await connection.execute(insert(optouts), rows)

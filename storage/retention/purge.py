@@ -178,7 +178,7 @@ async def purge_jobs(connection: AsyncConnection, run: OldRun, now: datetime, li
 
 
 async def _family(connection: AsyncConnection, run: OldRun) -> tuple[int, ...]:
-    """The runs of its occurrence, with their campaign locked: nobody adds a retry meanwhile."""
+    """The runs of its occurrence, with their campaign locked: no retry is added meanwhile."""
     mine = select(campaigns.c.id).join(runs, runs.c.campaign_id == campaigns.c.id).where(runs.c.id == run.id)
     await connection.execute(mine.with_for_update(of=campaigns))
     members = select(runs.c.id).where(_root(runs).in_(run.family)).order_by(runs.c.id)
@@ -189,7 +189,7 @@ def _can_go() -> ColumnElement[bool]:
     """The job is final, and not the last one.
 
     SQLite gives the number of a last row that was deleted away again, and touches outlive their jobs: so the last job
-    stays until there is a newer one, and so does that of the last attempt, from which circuit breakers reckon.
+    stays until there is a newer one, and so does that of the last attempt, from which circuit breakers count.
     """
     last_job = select(func.max(jobs.alias("any_job").c.id)).scalar_subquery()
     call = attempts.alias("any_call")

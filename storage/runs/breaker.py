@@ -15,7 +15,7 @@ from campaigns.states import JobState
 from storage.tables import attempts, campaigns, jobs, runs
 
 HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted")
-"""Reasons of a failure that speak against going on; that a person has opted out does not."""
+"""Reasons of a failure that count against the run; that a person has opted out does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Failures:
 
     count: int
     often: str | None
-    """The code or reason that is met most often."""
+    """The most frequent code or reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def first_results(connection: AsyncConnection, run_id: int) -> FirstResult
     """Reads every attempt of the run since it last was resumed: for a run that is not yet known to go well."""
     count = await connection.scalar(select(runs.c.jobs).where(runs.c.id == run_id))
     rows = await connection.execute(_FIRSTS, {"of_run": run_id})
-    return FirstResults(int(count or 0), {(form, variant): First(*told) for form, variant, *told in rows})
+    return FirstResults(int(count or 0), {(form, variant): First(*result) for form, variant, *result in rows})
 
 
 async def newest_refusal(connection: AsyncConnection, run_id: int) -> str:

@@ -98,7 +98,7 @@ async def end_jobs(
     reason: str | None,
     detail: str,
 ) -> int:
-    """Move all the campaign's jobs in `source` to `target` by a person's word; how many. Histories included."""
+    """Move all the campaign's jobs in `source` to `target` on request; how many. Their events are added."""
     chosen = in_order(_jobs_of(name).where(jobs.c.state == source))
     guard = and_(jobs.c.id.in_(chosen), jobs.c.state == source)
     values = {"state": target, "reason": reason, "held_by": None, "due_at": now}

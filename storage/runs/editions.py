@@ -2,7 +2,7 @@
 run was made from stays as that run's, for good.
 
 A list is stored as an edition that the campaign does not name yet, in many small transactions, so that no other writer
-waits for long, and nobody sees a part of it; at the end it takes its place at once.
+waits for long, and no part of it is in use; at the end it takes its place at once.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ async def current_edition(connection: AsyncConnection, campaign_id: int) -> Edit
 
 
 async def begin_edition(connection: AsyncConnection, current: Edition, *, empty: bool) -> Edition:
-    """A new edition that nobody sees yet: empty, or with the imports of the current one, whose rows `copy_part` copies.
-    The caller holds the campaign's lock, and adds an import."""
+    """A new edition that is not in use yet: empty, or with the imports of the current one, whose rows `copy_part`
+    copies. The caller holds the campaign's lock, and adds an import."""
     used = select(func.max(imports.c.edition)).where(imports.c.campaign_id == current.campaign_id)
     newest = (await connection.execute(used)).scalar_one() or 0
     new = Edition(current.campaign_id, max(int(newest), current.number) + 1)

@@ -25,7 +25,7 @@ from sqlalchemy import update as update_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from storage.database.batched_sqlite import RowcountCheck, whatever
+from storage.database.batched_sqlite import RowcountCheck, any_rowcount
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later, is_sqlite
 from storage.tables import NOW, Id, events, jobs, to_millis
@@ -52,9 +52,9 @@ def _add_events(sqlite: bool) -> Insert:
 
 async def add_events(connection: AsyncConnection, rows: Iterable[dict[str, Any]], now: datetime) -> None:
     """Append to the histories of jobs that the transaction has locked; the rows are `event`'s."""
-    told = list(rows)
-    if told:
-        await connection.execute(_add_events(connection), {"rows": as_rows(told), "now": now})
+    added = list(rows)
+    if added:
+        await connection.execute(_add_events(connection), {"rows": as_rows(added), "now": now})
 
 
 def transition(
@@ -66,26 +66,26 @@ def transition(
     at: ColumnElement[Any] = NOW,
     detail: ColumnElement[Any] | str | None = None,
 ) -> Sequence[Executable]:
-    """The statements that move the jobs of the guard and tell it of exactly those; their parameter is `now`.
+    """The statements that move the jobs of the guard and add an event to exactly those; their parameter is `now`.
 
-    On PostgreSQL others write meanwhile: what the UPDATE returns is what is told. SQLite returns no columns of the
+    On PostgreSQL others write meanwhile: events are added for what the UPDATE returns. SQLite returns no columns of the
     rows that it was given, but has one writer: what the guard finds before the UPDATE is what the UPDATE moves.
     """
-    said = null() if detail is None else _as_column(detail)
-    told = [
+    text = null() if detail is None else _as_column(detail)
+    columns = [
         at.label("at"),
         literal(source).label("source"),
         _as_column(values["state"]).label("event"),
-        said.label("detail"),
+        text.label("detail"),
         NOW.label("stored_at"),
     ]
     moves = update_of(jobs).where(guard).values({**values, "updated_at": NOW})
     if sqlite:
-        return insert(events).from_select(_STORED, select(jobs.c.id, *told).where(guard)), moves
-    moved = moves.returning(jobs.c.id, *told).cte("moved")
-    tell = insert(events).from_select(_STORED, select(*moved.c))
-    # Without the option psycopg does not tell how many rows an INSERT ... SELECT made.
-    return (tell.execution_options(preserve_rowcount=True),)
+        return insert(events).from_select(_STORED, select(jobs.c.id, *columns).where(guard)), moves
+    moved = moves.returning(jobs.c.id, *columns).cte("moved")
+    add = insert(events).from_select(_STORED, select(*moved.c))
+    # Without the option psycopg does not report how many rows an INSERT ... SELECT made.
+    return (add.execution_options(preserve_rowcount=True),)
 
 
 def _as_column(value: ColumnElement[Any] | str) -> ColumnElement[Any]:
@@ -96,13 +96,14 @@ async def move_later(
     connection: AsyncConnection,
     statements: Sequence[Executable],
     parameters: dict[str, Any],
-    met: RowcountCheck = whatever,
+    on_rowcount: RowcountCheck = any_rowcount,
 ) -> None:
-    """Execute a transition that is made once, as `execute_later` does; `met` is told how many jobs it moved."""
+    """Execute a transition that is made once, as `execute_later` does; `on_rowcount` receives the number of moved
+    jobs."""
     *others, last = statements
     for statement in others:
         await execute_later(connection, statement, parameters)
-    await execute_later(connection, last, parameters, met)
+    await execute_later(connection, last, parameters, on_rowcount)
 
 
 async def move(
@@ -114,7 +115,7 @@ async def move(
     *,
     detail: str | None = None,
 ) -> int:
-    """Move the jobs of the guard and tell their histories; how many."""
+    """Move the jobs of the guard and add their events; how many."""
     moved = 0
     for statement in transition(is_sqlite(connection), guard, values, source, detail=detail):
         moved = (await connection.execute(statement, {"now": now})).rowcount
@@ -122,7 +123,7 @@ async def move(
 
 
 def in_order(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
-    """The ids of the jobs that the query chooses, each locked in the order of the ids: whoever locks many jobs and may
-    have to wait for one does so in this order, so that no two wait for each other."""
+    """The ids of the jobs that the query chooses, each locked in the order of the ids: every transaction that locks
+    many jobs and may wait for one uses this order, so that no two wait for each other."""
     locked = chosen.order_by(jobs.c.id).with_for_update(of=jobs).subquery("locked")
     return select(locked.c.id)

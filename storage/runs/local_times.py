@@ -15,7 +15,7 @@ from storage.runs.editions import of_audience
 from storage.tables import Instant, recipients
 
 PREFIX: Final = 8
-"""Characters of a number that tell its zone where its country has several: + and seven digits."""
+"""Characters of a number that show its zone where its country has several: + and seven digits."""
 
 local_times: Final = Table(
     "local_times",
@@ -32,7 +32,7 @@ class Place:
 
     name: str
     timezone: str | None
-    """From their rows; None: their numbers tell."""
+    """From their rows; None: from their numbers."""
     phones: tuple[str, str]
     """The first and the last number."""
 
@@ -44,7 +44,7 @@ class LocalTimes:
     regions: tuple[str, ...]
     """The countries that are one place each."""
     not_before: datetime | None
-    """Whose time was before it is skipped; None: nobody's."""
+    """Skip recipients whose local time has passed by then; None skips nobody."""
 
 
 def place_of(regions: Sequence[str]) -> ColumnElement[str]:
@@ -65,7 +65,7 @@ async def audience_regions(connection: AsyncConnection, campaign_id: int) -> lis
 async def audience_places(
     connection: AsyncConnection, campaign_id: int, regions: Sequence[str]
 ) -> list[Place]:
-    """Every place where somebody is."""
+    """Every place with recipients."""
     place, phone = place_of(regions), recipients.c.phone
     found = (
         select(place, func.max(recipients.c.timezone), func.min(phone), func.max(phone))

@@ -86,7 +86,7 @@ async def newest_occurrence(connection: AsyncConnection, campaign_id: int) -> Oc
 async def ended_groups(
     connection: AsyncConnection, occurrence: Occurrence, *, given_up: bool
 ) -> list[EndedGroup]:
-    """Who was not reached, by reason, the most frequent first. Nobody who has, or may have, a message is among them."""
+    """Who was not reached, by reason, the most frequent first. People who have, or may have, a message are left out."""
     counted = (
         select(jobs.c.state, jobs.c.reason, jobs.c.code, func.count())
         .where(
@@ -112,7 +112,8 @@ async def add_retries(
     held_by: str | None,
     given_up: bool,
 ) -> int:
-    """Give everybody of the groups a job in the child run, due once `after` has passed since the failure; how many."""
+    """Give each recipient of the groups a job in the child run, due once `after` has passed since the failure; how
+    many."""
     if not groups:
         return 0
     query = _retries(occurrence, child_id, _keys(connection, groups), now, after, held_by, given_up)

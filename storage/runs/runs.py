@@ -90,7 +90,7 @@ async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueC
 
 
 def _opens_at(campaign: DueCampaign) -> datetime:
-    """When it is launched; a campaign file that cannot be read is met at its nominal time."""
+    """When it is launched; a campaign file that cannot be read is reported at its nominal time."""
     try:
         schedule = ScheduleSpec.model_validate(json.loads(campaign.spec)["schedule"])
     except (ValueError, KeyError):
@@ -108,7 +108,7 @@ async def next_start(connection: AsyncConnection, now: datetime) -> datetime | N
 
 async def lock_due(connection: AsyncConnection, campaign_id: int) -> DueCampaign | None:
     """The campaign as it is now, its row locked until the transaction ends; None where no run is to come, or where
-    somebody has it locked: a list that is being loaded keeps no other campaign waiting."""
+    another transaction has it locked: a list that is being loaded delays no other campaign."""
     found = select(*_DUE).where(
         campaigns.c.id == campaign_id,
         campaigns.c.state.in_(_LAUNCHABLE),
@@ -170,7 +170,7 @@ async def launch_run(
         edition=edition_of(campaign.id),
     )
     run_id = int((await connection.execute(run.returning(runs.c.id))).scalar_one())
-    # Without the option psycopg does not tell how many rows an INSERT ... SELECT made.
+    # Without the option psycopg does not report how many rows an INSERT ... SELECT made.
     expanded = _expand(campaign.id, run_id, lanes, now, local)
     made = await connection.execute(expanded, execution_options={"preserve_rowcount": True})
     await connection.execute(update(runs).where(runs.c.id == run_id).values(jobs=made.rowcount))

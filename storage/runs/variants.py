@@ -48,8 +48,8 @@ class Undecided:
 
 
 async def running_experiment(connection: AsyncConnection, campaign_id: int, run_id: int) -> Experiment:
-    """The test that the run belongs to. No winner is stored until this transaction ends: a job that it puts aside to
-    wait for one is not passed over. To be read before any job is locked."""
+    """The test that the run belongs to. No winner is stored until this transaction ends: a job that it defers to
+    wait for one is not missed. To be read before any job is locked."""
     if not is_sqlite(connection):
         shared = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
         await connection.execute(shared, {"name": _lock_of(campaign_id)})
@@ -184,7 +184,7 @@ def _messages(campaign_id: int, run_id: int) -> Select[Any]:
 
 
 def _is_answered() -> ColumnElement[bool]:
-    """The person has written to the account since; the word that opted them out does not count."""
+    """The person has written to the account since; the reply that opted them out does not count."""
     opted_out = exists().where(
         optouts.c.phone == inbound.c.phone, optouts.c.action == "out", optouts.c.at == inbound.c.at
     )

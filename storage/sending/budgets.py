@@ -1,4 +1,4 @@
-"""Money set aside for messages and settled later: a budget is what is reserved and what is spent, never more."""
+"""Money reserved for messages and settled later: a budget is what is reserved and what is spent, never more."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def used_of(connection: AsyncConnection, keys: Collection[str]) -> dict[st
 
 
 async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> None:
-    """Set money aside; the caller has seen that there is enough, in this same transaction."""
+    """Reserve money; the caller has checked that there is enough, in this same transaction."""
     if not new:
         return
     await _open(connection, {key: one.money.currency for one in new for key in one.keys})
@@ -117,7 +117,7 @@ async def settle(
 
 
 async def reserve_again(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
-    """Set aside again what was freed when these messages failed: they have arrived after all. It may be more than a
+    """Reserve again what was freed when these messages failed: they have arrived after all. It may be more than a
     budget has left, and is owed none the less. The caller holds the budgets' locks."""
     named = among(connection, reservations.c.job_id, job_ids)
     freed = (named, reservations.c.void, reservations.c.spent_micros.is_(None))

@@ -1,7 +1,8 @@
 """People who were erased: known again only by a keyed hash of their number, which the log of opt-outs holds instead.
 
-The key is made with the database and never changes: without it nobody would be known again, and would be written to.
-It lies beside the hashes, so they hide numbers from whoever sees the log, not from whoever has the whole database.
+The key is made with the database and never changes: without it no erased person would be known again, and they would be
+written to. It lies beside the hashes, so they hide numbers from readers of the log, not from owners of the whole
+database.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Room that a message had taken and that is free again: under caps, in budgets, in the account's tier, in the ramp; and
-those who wait for such room are decided about anew.
+messages that wait for such room are decided again.
 
-A wait for room may be long, until the end of a day or of a cap's stretch. So whoever frees room wakes, in the same
-transaction, who waits for it: all that wait for a person's caps, and of the others so many at a time; those wake more
-where they find room.
-Both who decides by room and who frees it hold its lock: nobody begins to wait for room that has just been freed.
+A wait for room may be long, until the end of a day or of a cap's stretch. So freeing room wakes, in the same
+transaction, what waits for it: all messages that wait for a person's caps, and of the others so many at a time; those
+wake more where they find room.
+Deciding by room and freeing it both hold its lock: no message begins to wait for room that has just been freed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from storage.tables import NOW, jobs, lanes, runs
 
 AT_ONCE: Final = 100
 """Messages of a lane that are woken together: about a slice."""
-_OF_PERSON: Final = text("(jobs.held_by = 'frequency_cap' OR jobs.held_by = 'min_gap')")
+_HELD_FOR_PERSON: Final = text("(jobs.held_by = 'frequency_cap' OR jobs.held_by = 'min_gap')")
 """Written as in the index `ix_jobs_held_person`, so that the planner sees that it holds them."""
 
 
@@ -59,7 +59,7 @@ def ramp_lock(lane: str) -> str:
 
 
 async def unsent(connection: AsyncConnection, job_ids: Sequence[int]) -> list[int]:
-    """Those of the jobs of which the provider has nothing, as their states say now."""
+    """Those of the jobs that the provider does not have, by their current states."""
     if not job_ids:
         return []
     asked = {"job_ids": as_values(connection, job_ids)}
@@ -154,7 +154,7 @@ async def _wake(
 def _wake_people(sqlite: bool) -> Update:
     waiting = (
         select(jobs.c.id)
-        .where(_OF_PERSON, is_among(sqlite, jobs.c.phone, "phones"), jobs.c.due_at > NOW)
+        .where(_HELD_FOR_PERSON, is_among(sqlite, jobs.c.phone, "phones"), jobs.c.due_at > NOW)
         .with_for_update(skip_locked=True)
     )
     return update(jobs).where(jobs.c.id.in_(waiting)).values(due_at=NOW, updated_at=NOW)
@@ -164,7 +164,7 @@ def _wake_people(sqlite: bool) -> Update:
 def _wake_some(rule: Rule) -> Update:
     of_rule = select(runs.c.id).where(runs.c.state == RunState.RUNNING.value)
     if rule is not Rule.TIER:
-        # A paused run's messages are due when it is resumed; and they crowd out nobody else's.
+        # A paused run's messages are due when it is resumed; and they must not take the place of other runs'.
         mine = runs.c.campaign_id == bindparam("of_campaign", type_=Integer())
         of_rule = select(runs.c.id).where(
             mine, or_(runs.c.state == RunState.RUNNING.value, runs.c.state == RunState.PAUSED.value)

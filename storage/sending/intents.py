@@ -1,4 +1,4 @@
-"""The queries of one slice, all run in its one transaction: take what is due, put waits and skips aside, commit the
+"""The queries of one slice, all run in its one transaction: claim what is due, defer or skip, and commit the
 intents. Every change of state is guarded by the state it comes from."""
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ class Deferral:
     due_at: datetime | None = None
     held_by: str | None = None
     detail: str | None = None
+    out_of_budget: bool = False
+    """The budget has no room for it, and no date is known on which it will."""
 
 
 @by_dialect
@@ -139,8 +141,8 @@ async def claim_due(
     connection: AsyncConnection, run_id: int, lane: str, now: datetime, limit: int
 ) -> list[DueJob]:
     """The run's next jobs on the lane whose time has come, locked: a cancel or an expiry waits for the intents. What
-    somebody else has locked is left for the next slice: a slice takes jobs in the order of their times and runs, and
-    others lock them in that of their ids, so who waited here might wait in a circle."""
+    another transaction has locked is left for the next slice: a slice takes jobs in the order of their times and runs,
+    others lock them in that of their ids, so waiting here could deadlock."""
     asked = {"run_id": run_id, "lane": lane, "now": now, "most": limit}
     return [DueJob(*row) for row in await connection.execute(_due(connection), asked)]
 
@@ -162,7 +164,7 @@ def _hold(sqlite: bool) -> Update:
 
 
 def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
-    """Since when the rule holds the job: as long as it is the same rule, since it first did."""
+    """Since when the rule holds the job: while it is the same rule, since it first did."""
     return case(
         (rule.is_(None), None),
         (jobs.c.held_by == rule, func.coalesce(jobs.c.held_since, NOW)),
@@ -170,10 +172,10 @@ def _held_since(rule: ColumnElement[str]) -> ColumnElement[Any]:
     )
 
 
-async def defer_or_skip(connection: AsyncConnection, asides: Sequence[Deferral], now: datetime) -> None:
+async def defer_or_skip(connection: AsyncConnection, deferrals: Sequence[Deferral], now: datetime) -> None:
     """Write what the rules decided against sending: waits stay pending, skips end."""
-    held = [_held_row(aside) for aside in asides if aside.state is JobState.PENDING]
-    ended = [_ended_row(aside) for aside in asides if aside.state is not JobState.PENDING]
+    held = [_held_row(deferral) for deferral in deferrals if deferral.state is JobState.PENDING]
+    ended = [_ended_row(deferral) for deferral in deferrals if deferral.state is not JobState.PENDING]
     if held:
         await connection.execute(_hold(connection), {"rows": as_rows(held), "now": now})
     if ended:
@@ -188,20 +190,20 @@ def _end(sqlite: bool) -> Sequence[Executable]:
     return transition(sqlite, guard, values, "shift", detail=given.c.detail)
 
 
-def _held_row(aside: Deferral) -> dict[str, Any]:
+def _held_row(deferral: Deferral) -> dict[str, Any]:
     return {
-        "job_id": aside.job_id,
-        "due_at": to_millis(aside.due_at) if aside.due_at else None,
-        "held_by": aside.held_by,
+        "job_id": deferral.job_id,
+        "due_at": to_millis(deferral.due_at) if deferral.due_at else None,
+        "held_by": deferral.held_by,
     }
 
 
-def _ended_row(aside: Deferral) -> dict[str, Any]:
+def _ended_row(deferral: Deferral) -> dict[str, Any]:
     return {
-        "job_id": aside.job_id,
-        "state": aside.state.value,
-        "reason": aside.reason,
-        "detail": aside.detail or aside.reason,
+        "job_id": deferral.job_id,
+        "state": deferral.state.value,
+        "reason": deferral.reason,
+        "detail": deferral.detail or deferral.reason,
     }
 
 

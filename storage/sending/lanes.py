@@ -164,8 +164,8 @@ async def held_lanes(connection: AsyncConnection, now: datetime) -> set[str]:
 async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_until: datetime) -> None:
     """Renew the lease; raises LaneLost, at the latest from the commit, where the epoch has moved on."""
 
-    def check(met: int) -> None:
-        if met != 1:
+    def check(affected: int) -> None:
+        if affected != 1:
             raise LaneLost(name)
 
     given = {"of_lane": name, "of_epoch": epoch, "lease_until": lease_until}
@@ -173,12 +173,12 @@ async def hold_lane(connection: AsyncConnection, name: str, epoch: int, lease_un
 
 
 async def note_sends(connection: AsyncConnection, name: str, until: datetime) -> None:
-    """Sends may go out up to `until`: whoever owns the lane next starts its limits from there."""
+    """Sends may go out up to `until`: the lane's next owner starts its limits from there."""
     await execute_later(connection, _NOTE_SENDS, {"of_lane": name, "last_sent_at": until})
 
 
 async def note_last_call(connection: AsyncConnection, name: str, epoch: int, at: datetime) -> None:
-    """As `note_sends`, by whoever still owns the lane, of a call that began later than was said before."""
+    """As `note_sends`, while the lane is still owned, of a call that began later than was noted before."""
     later = update(lanes).where(lanes.c.name == name, lanes.c.epoch == epoch, lanes.c.last_sent_at < at)
     await connection.execute(later.values(last_sent_at=at))
 
@@ -199,8 +199,8 @@ async def pause_lane(
 ) -> None:
     """Nothing is sent on the lane until `until`, or with None until its sender is well again; see `Pause.stays`.
 
-    A pause that stays is replaced by no other. `holder`: who says so, and is not heard where another has the lane
-    meanwhile."""
+    A pause that stays is replaced by no other. `holder`: pause only if the lane is free or still
+    this holder's."""
     paused = update(lanes).where(lanes.c.name == name)
     if not stays:
         paused = paused.where(~lanes.c.pause_stays)
@@ -214,20 +214,21 @@ async def note_refusals(connection: AsyncConnection, name: str, refusals: int) -
     await connection.execute(update(lanes).where(lanes.c.name == name).values(refusals=refusals))
 
 
-async def sender_ails(connection: AsyncConnection, name: str, problem: str) -> None:
+async def note_sender_problem(connection: AsyncConnection, name: str, problem: str) -> None:
     """The sender's own state shows what is wrong, so its being well again ends the lane's pause."""
     ailing = {"paused_reason": problem, "paused_until": None, "pause_stays": False}
     await connection.execute(update(lanes).where(lanes.c.name == name).values(**ailing))
 
 
 async def sender_recovered(connection: AsyncConnection, name: str) -> None:
-    """The sender is well again. A pause that has its own end is left alone, and one that stays."""
+    """The sender is well again. A pause that has its own end stays as it is, and one that `stays`."""
     unwell = update(lanes).where(lanes.c.name == name, lanes.c.paused_until.is_(None), ~lanes.c.pause_stays)
     await connection.execute(unwell.values(paused_reason=None))
 
 
 async def resume_lane(connection: AsyncConnection, name: str, reason: str = "") -> None:
-    """A person says so, or the provider, of a pause whose reason begins so. One that has its own end is left alone."""
+    """End the lane's pause, by a person, or by the provider for reasons that begin with `reason`. A pause that has its
+    own end stays as it is."""
     endless = update(lanes).where(lanes.c.name == name, lanes.c.paused_until.is_(None))
     if reason:
         endless = endless.where(lanes.c.paused_reason.startswith(reason, autoescape=True))

@@ -1,5 +1,5 @@
-"""What people said about being written to: a log that only grows. Of a person and scope the newest word holds, by when
-it was said and not by when it was stored: so words that several processes store at once end alike in every order."""
+"""Opt-outs and opt-ins: a log that only grows. Of a person and scope the newest entry holds, by the time it was given
+and not the time it was stored: so entries that several processes store at once have the same result in every order."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _Last = tuple[datetime, Action]
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One word about being written to."""
+    """One opt-out or opt-in."""
 
     phone: str
     action: Action
     scope: Scope
     at: datetime
     source: str
-    """Who or what said so, such as `webhook:shop`."""
+    """Who or what reported it, such as `webhook:shop`."""
     evidence: str | None
 
 
@@ -40,18 +40,18 @@ _ENTRY: Final = tuple(optouts.c[name] for name in LogEntry.__slots__)
 
 
 class NewPreference(NamedTuple):
-    """A word of a list: heard of now, and perhaps said before."""
+    """An entry of a list: imported now, and perhaps given before."""
 
     entry: LogEntry
     dated: bool
-    """Whether it has the moment at which it was said, and not that at which it was heard of."""
+    """Whether its time is when it was given, and not when it was imported."""
     line: int
     """Of the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceChange:
-    """What a person said to us or to a provider."""
+    """An opt-out or opt-in that a person gave to us or to a provider."""
 
     phone: str
     action: Action
@@ -59,30 +59,30 @@ class PreferenceChange:
     at: datetime
     evidence: str
     dated: bool = True
-    """Whether `at` is the moment at which it was said, and not that at which it arrived: the latter is new each time
+    """Whether `at` is when it was given, and not when it arrived: the latter is new each time
     that a webhook is sent again."""
 
 
 class Fate(Enum):
-    """What became of a word."""
+    """The result of importing an entry."""
 
-    NEWS = auto()
-    """It is kept and holds; the person had said the other thing, or nothing."""
+    CHANGED = auto()
+    """It is stored and holds; before it held the opposite, or nothing."""
     AGAIN = auto()
-    """It is kept: the person had said the same before."""
+    """It is stored: the same held before."""
     KNOWN = auto()
     """It held already."""
     OUTDATED = auto()
-    """The person has said the other thing since."""
+    """The opposite was given since."""
 
 
 def _by_time(log: FromClause) -> tuple[ColumnElement[Any], ...]:
-    """The order in which `comes_after` puts the words of a person and scope: "in" sorts before "out"."""
+    """The order in which `comes_after` puts the entries of a person and scope: "in" sorts before "out"."""
     return log.c.at, log.c.action, log.c.id
 
 
 async def add_by_hand(connection: AsyncConnection, entries: Sequence[LogEntry]) -> None:
-    """Add what was said just now, of one phone each scope once: it holds, even where the log says it already."""
+    """Add what was given just now, of one phone each scope once: it holds, even where the log has it already."""
     if entries:
         newest = await _newest(connection, entries)
         rows = [_row(_holding(entry, newest.get(number))) for number, entry in enumerate(entries)]
@@ -100,19 +100,20 @@ def _row(entry: LogEntry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in LogEntry.__slots__}
 
 
-async def append_news(connection: AsyncConnection, words: Sequence[NewPreference]) -> list[Fate]:
-    """Keep those of the words that are news, at most one given of each phone and scope; the fate of each, in order."""
-    if not words:
+async def append_preferences(connection: AsyncConnection, changes: Sequence[NewPreference]) -> list[Fate]:
+    """Store the entries that change or confirm what holds, at most one of each phone and scope; the fate of each, in
+    order."""
+    if not changes:
         return []
-    newest = await _newest(connection, [word.entry for word in words])
-    fates = [_fate(word, newest.get(number)) for number, word in enumerate(words)]
-    kept = [
-        _holding(word.entry, newest.get(number))
-        for number, (word, fate) in enumerate(zip(words, fates, strict=True))
-        if fate is Fate.NEWS or fate is Fate.AGAIN
+    newest = await _newest(connection, [change.entry for change in changes])
+    fates = [_fate(change, newest.get(number)) for number, change in enumerate(changes)]
+    stored = [
+        _holding(change.entry, newest.get(number))
+        for number, (change, fate) in enumerate(zip(changes, fates, strict=True))
+        if fate is Fate.CHANGED or fate is Fate.AGAIN
     ]
-    if kept:
-        rows = [{**_row(entry), "at": to_millis(entry.at)} for entry in kept]
+    if stored:
+        rows = [{**_row(entry), "at": to_millis(entry.at)} for entry in stored]
         given = table_of(connection, rows, **{name: optouts.c[name].type for name in LogEntry.__slots__})
         columns = [given.c[name] for name in LogEntry.__slots__]
         await connection.execute(insert(optouts).from_select(list(LogEntry.__slots__), select(*columns)))
@@ -120,7 +121,7 @@ async def append_news(connection: AsyncConnection, words: Sequence[NewPreference
 
 
 async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> dict[int, _Last]:
-    """Position in `entries` -> the word that holds of that phone and scope, where there is one."""
+    """Position in `entries` -> the entry that holds for that phone and scope, where there is one."""
     rows = [{"number": at, "phone": entry.phone, "scope": entry.scope} for at, entry in enumerate(entries)]
     given = table_of(connection, rows, number=Integer(), phone=Text(), scope=Text())
     log = optouts.alias("log")
@@ -136,53 +137,57 @@ async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> d
     return {number: (from_millis(at), action) for number, at, action in known}
 
 
-def _fate(word: NewPreference, last: _Last | None) -> Fate:
-    """An undated opt-out always counts: it was heard of just now."""
+def _fate(change: NewPreference, last: _Last | None) -> Fate:
+    """An undated opt-out always counts: it arrived just now."""
     if last is None:
-        return Fate.NEWS
-    entry = word.entry
+        return Fate.CHANGED
+    entry = change.entry
     known = entry.action == last[1]
-    if (entry.action == "out" and not word.dated) or comes_after(entry.at, entry.action, *last):
+    if (entry.action == "out" and not change.dated) or comes_after(entry.at, entry.action, *last):
         if not known:
-            return Fate.NEWS
-        return Fate.AGAIN if word.dated else Fate.KNOWN
+            return Fate.CHANGED
+        return Fate.AGAIN if change.dated else Fate.KNOWN
     return Fate.KNOWN if known else Fate.OUTDATED
 
 
-async def add_preferences(connection: AsyncConnection, source: str, words: Sequence[PreferenceChange]) -> int:
-    """Append opt-outs and opt-ins; how many were news. One that is older than what is known of the person and scope,
-    as a repeated webhook's is, adds nothing; of two at the same moment the opt-out holds. An opt-in that does not say
+async def add_preferences(
+    connection: AsyncConnection, source: str, changes: Sequence[PreferenceChange]
+) -> int:
+    """Append opt-outs and opt-ins; how many were new. One that is older than what is known of the person and scope,
+    as a repeated webhook's is, adds nothing; of two at the same moment the opt-out holds. An opt-in without the time
     when it was given ends no opt-out: it may be an old one that is sent again."""
-    if not words:
+    if not changes:
         return 0
-    known = await _last_words(connection, {word.phone for word in words})
+    known = await _newest_by_scope(connection, {change.phone for change in changes})
     rows = []
-    for word in words:
-        last = known.get((word.phone, word.scope))
-        if last is not None and not (word.dated or word.action == "out") and last[1] == "out":
+    for change in changes:
+        last = known.get((change.phone, change.scope))
+        if last is not None and not (change.dated or change.action == "out") and last[1] == "out":
             continue
-        if last is not None and not comes_after(word.at, word.action, *last):
+        if last is not None and not comes_after(change.at, change.action, *last):
             continue
-        known[word.phone, word.scope] = (word.at, word.action)
-        entry = LogEntry(word.phone, word.action, word.scope, word.at, source, word.evidence)
+        known[change.phone, change.scope] = (change.at, change.action)
+        entry = LogEntry(change.phone, change.action, change.scope, change.at, source, change.evidence)
         rows.append(_row(entry))
     if rows:
         await connection.execute(insert(optouts), rows)
     return len(rows)
 
 
-async def _last_words(connection: AsyncConnection, phones: Collection[str]) -> dict[tuple[str, str], _Last]:
-    said = select(optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action).where(
+async def _newest_by_scope(
+    connection: AsyncConnection, phones: Collection[str]
+) -> dict[tuple[str, str], _Last]:
+    entries = select(optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action).where(
         among(connection, optouts.c.phone, phones)
     )
-    rows = await connection.execute(said.order_by(*_by_time(optouts)))
+    rows = await connection.execute(entries.order_by(*_by_time(optouts)))
     return {(phone, scope): (at, action) for phone, scope, at, action in rows}
 
 
 @by_dialect
-def _said_of(sqlite: bool) -> Select[Any]:
-    said = select(optouts.c.phone, optouts.c.scope, optouts.c.action)
-    return said.where(is_among(sqlite, optouts.c.phone, "phones")).order_by(*_by_time(optouts))
+def _entries_of(sqlite: bool) -> Select[Any]:
+    entries = select(optouts.c.phone, optouts.c.scope, optouts.c.action)
+    return entries.where(is_among(sqlite, optouts.c.phone, "phones")).order_by(*_by_time(optouts))
 
 
 async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -190,7 +195,7 @@ async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> d
     newest: dict[tuple[str, str], str] = {}
     erased = await hashes_of(connection, phones)
     asked = {"phones": as_values(connection, [*phones, *erased])}
-    for phone, scope, action in await connection.execute(_said_of(connection), asked):
+    for phone, scope, action in await connection.execute(_entries_of(connection), asked):
         newest[erased.get(phone, phone), scope] = action
     scopes: defaultdict[str, set[str]] = defaultdict(set)
     for (phone, scope), action in newest.items():
@@ -200,15 +205,15 @@ async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> d
 
 
 async def log_of(connection: AsyncConnection, phone: str) -> list[LogEntry]:
-    """All that was said of the phone, the oldest first; of each scope the last holds."""
+    """All entries of the phone, the oldest first; of each scope the last holds."""
     names = [phone, *await hashes_of(connection, [phone])]
     found = select(*_ENTRY).where(optouts.c.phone.in_(names)).order_by(*_by_time(optouts))
     return [replace(LogEntry(*row), phone=phone) for row in await connection.execute(found)]
 
 
 async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> AsyncIterator[LogEntry]:
-    """The word that holds of everybody who is opted out now, in the order of the log, a page in memory at a time. Who
-    was erased has no number any more, and is left out."""
+    """The entry that holds of each person who is opted out now, in the order of the log, a page in memory at a time.
+    Who was erased has no number any more, and is left out."""
     newer = optouts.alias("newer")
     outdated = (
         select(newer.c.id)

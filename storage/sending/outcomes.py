@@ -1,4 +1,4 @@
-"""How calls ended, stored with the next slice: the attempts' ends, the jobs' next states, their histories."""
+"""Outcomes of calls, stored with the next slice: the attempts' ends, the jobs' next states, their histories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 FIRST_POLL = timedelta(seconds=1)
 _FIRST_POLL_MS: Final = FIRST_POLL // timedelta(milliseconds=1)
 LONGEST_DETAIL: Final = 1_000
-"""Characters of a provider's own words that are kept."""
+"""Characters of a provider's text that are stored."""
 _ENDED: Final[dict[str, TypeEngine[Any]]] = {
     "ended_at": BigInteger(),
     "outcome": Text(),
@@ -51,7 +51,7 @@ _MOVED: Final[dict[str, TypeEngine[Any]]] = {
 
 _STEERED: Final[dict[str, TypeEngine[Any]]] = {"goes_alone": Boolean(), "free_refused_at": BigInteger()}
 """What no later wait may overwrite."""
-_TOLD: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "said": Text()}
+_EVENT: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "event_detail": Text()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,19 @@ class Outcome:
 
     intent: Intent
     result: Result
-    ack: Transition
+    transition: Transition
     ended_at: datetime
     http_status: int | None
     request_id: str | None
     latency_ms: int | None
 
-    def without_words(self) -> Outcome:
-        """What came of the job and nothing that the provider wrote beside it: for a database that refuses that."""
+    def without_text(self) -> Outcome:
+        """The outcome without any text of the provider: for a database that refuses that text."""
         if isinstance(self.result, Accepted):
             return replace(self, result=replace(self.result, cost=None), request_id=None)
         kind = self.result.kind.value
         plain = replace(self.result, code=kind, text="The database refused the provider's own words.")
-        return replace(self, result=plain, ack=replace(self.ack, code=kind), request_id=None)
+        return replace(self, result=plain, transition=replace(self.transition, code=kind), request_id=None)
 
 
 @by_dialect
@@ -87,7 +87,7 @@ def _end_attempts(sqlite: bool) -> Update:
 
 @by_dialect
 def _move_jobs(sqlite: bool) -> Sequence[Executable]:
-    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_TOLD, **_STEERED, **_MOVED)
+    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_EVENT, **_STEERED, **_MOVED)
     values = {name: given.c[name] for name in _MOVED} | {
         "code": given.c.job_code,
         "due_at": func.coalesce(given.c.due_at, jobs.c.due_at),
@@ -95,7 +95,7 @@ def _move_jobs(sqlite: bool) -> Sequence[Executable]:
         "free_refused_at": func.coalesce(given.c.free_refused_at, jobs.c.free_refused_at),
     }
     guard = and_(jobs.c.id == given.c.job_id, jobs.c.state == JobState.SENDING.value)
-    return transition(sqlite, guard, values, "shift", at=given.c.ended_at, detail=given.c.said)
+    return transition(sqlite, guard, values, "shift", at=given.c.ended_at, detail=given.c.event_detail)
 
 
 async def store_outcomes(
@@ -128,31 +128,31 @@ def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:
         "http_status": outcome.http_status,
         "request_id": outcome.request_id,
         "latency_ms": outcome.latency_ms,
-        "state": outcome.ack.state.value,
+        "state": outcome.transition.state.value,
     }
     result = outcome.result
     if isinstance(result, Accepted):
         row["outcome"] = "accepted"
         row["provider_message_id"] = result.message_id
         row["accepted_at"] = ended_at
-        row["poll_at"] = ended_at + _FIRST_POLL_MS if polls and outcome.ack.state in RANK else None
+        row["poll_at"] = ended_at + _FIRST_POLL_MS if polls and outcome.transition.state in RANK else None
         if result.cost is not None:
             row["cost_micros"], row["currency"] = result.cost.micros, result.cost.currency
         return row
     row["outcome"] = result.kind.value
     row["code"] = result.code
     row["detail"] = result.text[:LONGEST_DETAIL]
-    row["said"] = f"{result.code} {result.text}".strip()[:LONGEST_DETAIL]
-    return row | _held_row(outcome.ack, ended_at)
+    row["event_detail"] = f"{result.code} {result.text}".strip()[:LONGEST_DETAIL]
+    return row | _held_row(outcome.transition, ended_at)
 
 
-def _held_row(ack: Transition, ended_at: int) -> dict[str, Any]:
+def _held_row(moved: Transition, ended_at: int) -> dict[str, Any]:
     return {
-        "reason": ack.reason,
-        "job_code": ack.code,
-        "due_at": to_millis(ack.due_at) if ack.due_at else None,
-        "held_by": ack.held_by,
-        "held_since": ended_at if ack.held_by else None,
-        "goes_alone": ack.goes_alone,
-        "free_refused_at": ended_at if ack.free_refused else None,
+        "reason": moved.reason,
+        "job_code": moved.code,
+        "due_at": to_millis(moved.due_at) if moved.due_at else None,
+        "held_by": moved.held_by,
+        "held_since": ended_at if moved.held_by else None,
+        "goes_alone": moved.goes_alone,
+        "free_refused_at": ended_at if moved.free_refused else None,
     }

@@ -1,8 +1,8 @@
-"""The rate that the lanes of one account share, across all processes: its time is given away slot by slot.
+"""The rate that the lanes of one account share, across all processes: its time is granted slot by slot.
 
-A slot is a short stretch of time that belongs to one request. Slots never overlap and never come back: whoever misses
-its slot asks for another. So no window ever holds more requests than the rate, however many processes ask, and a stall
-is followed by no burst.
+A slot is a short stretch of time that belongs to one request. Slots never overlap and never come back: a request that
+misses its slot asks for another. So no window ever holds more requests than the rate, however many processes ask, and a
+stall is followed by no burst.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ def slot_spacing(rate: Rate) -> timedelta:
 
 
 async def grant(connection: AsyncConnection, account: str, rate: Rate, wanted: int, now: datetime) -> Granted:
-    """Give away the account's next slots, at most `wanted` and none far ahead.
+    """Grant the account's next slots, at most `wanted` and none far ahead.
 
-    The account's row is locked until the transaction ends: ask late in it. `now` must be everybody's, the database's.
+    The account's row is locked until the transaction ends: ask late in it. `now` must be the database's clock, the same
+    for all.
     """
     spacing = slot_spacing(rate)
     free_at = await _lock_row(connection, account)

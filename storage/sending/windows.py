@@ -36,15 +36,15 @@ from storage.tables.predicates import IS_PENDING
 INBOUND: Final = "inbound"
 """The person wrote or called."""
 PROVIDER: Final = "provider"
-"""The provider said so."""
+"""The provider reported it."""
 UNKNOWN: Final = "window_unknown"
 """`held_by` of a message that waits until the provider has been asked."""
 UNANSWERED: Final = "unanswered"
-"""The provider was asked and did not tell: closed, for all we know."""
+"""The provider was asked and did not answer: taken as closed."""
 
 
-_FOR_A_WORD: Final = text("(jobs.held_by = 'window' OR jobs.held_by = 'window_unknown')")
-"""In the very words of the index `ix_jobs_window`."""
+_WAITS_FOR_WINDOW: Final = text("(jobs.held_by = 'window' OR jobs.held_by = 'window_unknown')")
+"""Must repeat the predicate of the index `ix_jobs_window` verbatim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A word about a person's window with a lane."""
+    """Until when a person's window with a lane is open, as reported."""
 
     phone: str
     lane: str
@@ -80,7 +80,7 @@ async def open_windows(connection: AsyncConnection, lane: str, phones: Collectio
         return {}
     asked = {"of_lane": lane, "phones": as_values(connection, phones)}
     known = await connection.execute(_known_windows(connection), asked)
-    return {phone: Window(*word) for phone, *word in known}
+    return {phone: Window(*window) for phone, *window in known}
 
 
 async def open_window(
@@ -119,8 +119,8 @@ async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening
 async def unknown_windows(
     connection: AsyncConnection, lane: str, known_since: datetime, now: datetime, most: int
 ) -> list[str]:
-    """The next people for whom a message of a running run waits until the provider has told whether their window is
-    open, and of whom nothing is known that is fresh: not since `known_since`."""
+    """The next people for whom a message of a running run waits until the provider has answered whether their window
+    is open, and of whom nothing is known since `known_since`."""
     held = _held(lane, UNKNOWN).where(_is_running(), ~_is_known(known_since, now))
     people = held.with_only_columns(jobs.c.phone).group_by(jobs.c.phone).order_by(func.min(jobs.c.id))
     return list((await connection.execute(people.limit(most))).scalars())
@@ -130,7 +130,7 @@ async def count_answered(
     connection: AsyncConnection, lane: str, known_since: datetime, now: datetime
 ) -> tuple[int, int]:
     """How many messages of running runs are held for an answer that has come, and how many of them nothing has woken:
-    they were put aside while it came."""
+    they were deferred while it came."""
     held = _held(lane, UNKNOWN).where(_is_running(), _is_known(known_since, now))
     asleep = func.count().filter(jobs.c.due_at > now)
     count, sleeping = (await connection.execute(held.with_only_columns(func.count(), asleep))).one()
@@ -138,7 +138,7 @@ async def count_answered(
 
 
 async def any_unknown_window(connection: AsyncConnection, lanes: Iterable[str]) -> bool:
-    """Whether a message of a running run on one of the lanes waits for the provider's word about a window."""
+    """Whether a message of a running run on one of the lanes waits for the provider's answer about a window."""
     for lane in lanes:
         held = _held(lane, UNKNOWN).where(_is_running()).limit(1)
         if (await connection.execute(held)).first() is not None:
@@ -152,7 +152,7 @@ async def wake_answered(connection: AsyncConnection, lane: str, known_since: dat
 
 
 async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, str]], now: datetime) -> None:
-    """A word about these windows, (lane, phone), has come: what waits for it is decided again now."""
+    """These windows, (lane, phone), were reported: messages that wait for them are decided again now."""
     named = [
         {"held_by": held_by, "lane": lane, "phone": phone}
         for lane, phone in set(people)
@@ -160,7 +160,7 @@ async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, 
     ]
     if named:
         given = table_of(connection, named, held_by=Text(), lane=Text(), phone=Text())
-        theirs = and_(*(jobs.c[column.name] == column for column in given.c), _FOR_A_WORD)
+        theirs = and_(*(jobs.c[column.name] == column for column in given.c), _WAITS_FOR_WINDOW)
         await _wake(connection, select(jobs.c.id).where(theirs), now)
 
 
@@ -185,9 +185,9 @@ def _is_running() -> ColumnElement[bool]:
 
 def _is_known(since: datetime, now: datetime) -> ColumnElement[bool]:
     """Whether the person's window is open, or was lately found closed."""
-    told = select(windows.c.phone).where(
+    known = select(windows.c.phone).where(
         windows.c.phone == jobs.c.phone,
         windows.c.lane == jobs.c.lane,
         or_(windows.c.open_until > now, windows.c.updated_at > since),
     )
-    return told.exists()
+    return known.exists()

@@ -15,13 +15,13 @@ from storage.database.engine import is_sqlite
 from storage.tables import attempts, jobs, lanes, runs, workers
 
 SILENT: Final = timedelta(seconds=15)
-"""A process not heard of for as long is dead, stopped or cut off."""
+"""A process silent for as long is dead, stopped or cut off."""
 FORGOTTEN: Final = timedelta(days=1)
 MOST: Final = 10_000
 """A lane's backlog is counted up to here."""
 RATE_OVER: Final = timedelta(seconds=10)
 _NEWEST: Final = 20_000
-"""Attempts looked at for the lanes' rates."""
+"""Attempts read for the lanes' rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ async def server_time(connection: AsyncConnection) -> datetime:
 
 
 async def report_worker(connection: AsyncConnection, row: WorkerRow) -> None:
-    """Say that the process is alive; what has long been silent is forgotten."""
+    """Record that the process is alive; processes long silent are deleted."""
     values = {column: getattr(row, column) for column in WorkerRow.__slots__}
     insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(workers).values(values)
-    told = insert.on_conflict_do_update(
+    upsert = insert.on_conflict_do_update(
         index_elements=[workers.c.name], set_={"seen_at": row.seen_at, "leads": row.leads}
     )
-    await connection.execute(told)
+    await connection.execute(upsert)
     await connection.execute(delete(workers).where(workers.c.seen_at < row.seen_at - FORGOTTEN))
 
 

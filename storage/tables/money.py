@@ -42,8 +42,8 @@ reservations = Table(
     ),
     Column("spent_micros", BigInteger, comment="what the provider has named last; null: nothing yet"),
 )
-"""Money set aside for a message: made with its intent, settled on the provider's word, which may change, and gone once
-nothing was sent for certain."""
+"""Money reserved for a message: made with its intent, settled when the provider reports, which may change, and deleted
+once nothing was sent for certain."""
 
 learnt_prices = Table(
     "learnt_prices",

@@ -1,4 +1,4 @@
-"""What stays of what was purged, and when that was looked at."""
+"""What stays of purged data, and when each daily duty last ran."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ DUE: Final = "due"
 LATER: Final = "later"
 """Instead of a rule: its own time has not come."""
 MOST_WEBHOOKS: Final = 10_000
-"""Webhooks not taken up that are counted; the oldest are among them."""
+"""The most unprocessed webhooks that are counted; the oldest are among them."""
 _PENDING: Final = (
     jobs.c.state == literal(JobState.PENDING.value, literal_execute=True),
     jobs.c.run_id.in_(select(runs.c.id).where(runs.c.state == RunState.RUNNING.value)),
@@ -41,7 +41,7 @@ class MetricsSnapshot:
     rates: Mapping[str, float]
     """Calls begun per second on each lane, as `storage.sending.workers.call_rates` counts them."""
     webhooks: Mapping[str, int]
-    """Not taken up yet, by account; at most MOST_WEBHOOKS in all."""
+    """Not processed yet, by account; at most MOST_WEBHOOKS in all."""
     webhook_lag: Mapping[str, float]
     """Seconds for which an account's oldest of them has waited."""
     refusals: Mapping[str, int]
@@ -49,7 +49,7 @@ class MetricsSnapshot:
     runs: Mapping[str, int]
     """Runs that have not ended, by state."""
     processes: Mapping[str, int]
-    """Processes heard of lately, by kind."""
+    """Processes alive lately, by kind."""
     leaders: int
     """Those of them that lead: 1 where all is well."""
 
@@ -62,7 +62,7 @@ async def read_metrics(connection: AsyncConnection, now: datetime, heard_since: 
     for row in due:
         backlog[row.lane, DUE] += row.waiting
         oldest[row.lane] = min(row.oldest, oldest.get(row.lane, row.oldest))
-    told = await _webhooks(connection)
+    waiting = await _webhooks(connection)
     alive = await _alive(connection, heard_since)
     refused = await connection.execute(select(webhook_refusals.c.account, webhook_refusals.c["count"]))
     return MetricsSnapshot(
@@ -72,8 +72,8 @@ async def read_metrics(connection: AsyncConnection, now: datetime, heard_since: 
         in_doubt=await _in_doubt(connection),
         paused=await _paused(connection, now),
         rates=await call_rates(connection, now),
-        webhooks={row.account: row.waiting for row in told},
-        webhook_lag={row.account: _seconds(row.oldest, now) for row in told},
+        webhooks={row.account: row.waiting for row in waiting},
+        webhook_lag={row.account: _seconds(row.oldest, now) for row in waiting},
         refusals=_dict(refused),
         runs=await _runs(connection),
         processes={row.kind: row.alive for row in alive},
@@ -138,14 +138,14 @@ async def _runs(connection: AsyncConnection) -> dict[str, int]:
 
 async def _alive(connection: AsyncConnection, heard_since: datetime) -> Sequence[Row[Any]]:
     leading = func.sum(case((workers.c.leads, 1), else_=0)).label("leading")
-    heard = select(workers.c.kind, func.count().label("alive"), leading).where(
+    alive = select(workers.c.kind, func.count().label("alive"), leading).where(
         workers.c.seen_at >= heard_since
     )
-    return (await connection.execute(heard.group_by(workers.c.kind))).all()
+    return (await connection.execute(alive.group_by(workers.c.kind))).all()
 
 
 async def anyone_leads(connection: AsyncConnection, heard_since: datetime) -> bool:
-    """Whether a runner or a clock that leads was heard of since then."""
+    """Whether a runner or a clock that leads has reported since then."""
     # Further ahead than it may be behind: of a process that ended while its clock was ahead.
     lately = workers.c.seen_at.between(heard_since, heard_since + 2 * SILENT)
     leading = select(workers.c.name).where(workers.c.leads, lately).limit(1)

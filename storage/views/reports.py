@@ -42,7 +42,7 @@ PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of every row."""
+    """The result of every row."""
 
     rejected: int
     states: dict[JobState, int]

@@ -64,7 +64,7 @@ def _json(name: str, found: Estimate) -> dict[str, Any]:
         "ends_at": found.ends_at,
         "bound_by": found.binding.name if found.binding else None,
         "limits": [
-            {"limit": limit.name, "said": limit.said, "seconds": round(limit.takes.total_seconds(), 3)}
+            {"limit": limit.name, "said": limit.value, "seconds": round(limit.takes.total_seconds(), 3)}
             for limit in found.limits
         ],
     }
@@ -104,7 +104,7 @@ def _print(name: str, found: Estimate) -> None:
     print_table(
         "How long each limit alone would make it",
         ("limit", "said", ">takes"),
-        [(limit.name, limit.said, _span(limit.takes.total_seconds())) for limit in limits],
+        [(limit.name, limit.value, _span(limit.takes.total_seconds())) for limit in limits],
     )
     for remark in _remarks(found):
         say(remark)

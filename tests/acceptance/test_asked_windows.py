@@ -19,8 +19,8 @@ from providers.registry import adapter_class
 from scheduler.clock.launch import launch_due
 from scheduler.clock.runner import run
 from scheduler.receipts.window_lookup import ask_windows
+from scheduler.sending.deciding import NEVER
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
-from scheduler.sending.slicing import NEVER
 from storage.database.engine import Engine, writing
 from storage.sending.windows import Opening, extend_windows
 from storage.tables import jobs, runs

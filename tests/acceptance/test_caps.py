@@ -117,7 +117,7 @@ async def test_a_house_cap_holds_for_every_campaign(engine: Engine, tmp_path: Pa
         until_idle=True,
         wait_receipts=timedelta(0),
         transport=transport,
-        house_caps=(Cap(1, timedelta(days=1)),),
+        default_caps=(Cap(1, timedelta(days=1)),),
     )
     assert len(await transport.ledger()) == 3
 

@@ -19,7 +19,7 @@ from campaigns.phones.stop_words import StopWord
 from campaigns.time.clock import utc_now
 from cli import cli
 from storage.database.engine import reading, writing
-from storage.sending.optouts import LogEntry, NewPreference, append_news
+from storage.sending.optouts import LogEntry, NewPreference, append_preferences
 from storage.tables import jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import phone, spec
@@ -274,7 +274,7 @@ async def test_nothing_is_sent_after_an_opt_out_is_stored(world: World, gap: int
             ]
             words = [NewPreference(entry, dated=False, line=2) for entry in said]
             async with writing(world.engine) as connection:
-                await append_news(connection, words)
+                await append_preferences(connection, words)
             async with reading(world.engine) as connection:
                 begun = select(jobs.c.phone).where(jobs.c.state.not_in(["pending", "skipped"]))
                 under_way.update(await connection.scalars(begun))

@@ -38,7 +38,7 @@ async def server(postgres: str) -> AsyncIterator[Engine]:
 async def test_a_sleeper_starts_none_of_the_calls_whose_intents_it_committed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scheduler.sending.shift.TRUSTED_LEASE", NAP)
+    monkeypatch.setattr("scheduler.sending.lease.TRUSTED_LEASE", NAP)
     await world.campaign(
         spec(), 50
     )  # unpaced: one slice has them all, and all their calls are set off at once

@@ -21,8 +21,8 @@ from scheduler.actions.control import cancel, pause, resume, schedule
 from scheduler.clock.launch import launch_due
 from scheduler.sending import shift as shifts
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from scheduler.sending.planned_calls import PlannedCall
 from scheduler.sending.shift import Shift
-from scheduler.sending.slicing import PlannedCall
 from storage.database.engine import reading, writing
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.tables import attempts, campaigns, jobs
@@ -87,10 +87,10 @@ async def test_a_sender_that_is_no_longer_in_the_settings_is_named_and_waited_fo
 async def test_the_longest_wait_that_was_asked_for_holds_for_the_lane(world: World, lane: Lane) -> None:
     shift = a_shift(world, lane)
     now = lane.now()
-    shift._heed(1, Refused(FailureKind.NOT_SENT, "no_connection"))
-    shift._heed(1, Refused(FailureKind.THROTTLED, "429", retry_after=600))
-    assert shift.ended.lane_pause is not None
-    until = shift.ended.lane_pause[1]
+    shift.health.note(1, Refused(FailureKind.NOT_SENT, "no_connection"))
+    shift.health.note(1, Refused(FailureKind.THROTTLED, "429", retry_after=600))
+    assert shift.store.finished.lane_pause is not None
+    until = shift.store.finished.lane_pause[1]
     assert until is not None
     assert until >= now + timedelta(seconds=600)
 
@@ -99,9 +99,9 @@ async def test_one_outage_counts_once_however_many_calls_it_met(world: World, la
     for _ in range(2):
         shift = a_shift(world, lane)
         for _ in range(100):
-            shift._heed(1, Refused(FailureKind.NOT_SENT, "no_connection"))
-    assert shift.ended.lane_pause is not None
-    until = shift.ended.lane_pause[1]
+            shift.health.note(1, Refused(FailureKind.NOT_SENT, "no_connection"))
+    assert shift.store.finished.lane_pause is not None
+    until = shift.store.finished.lane_pause[1]
     assert until is not None
     assert until - lane.now() <= timedelta(seconds=5)  # the second delay: 4 s, give or take a quarter
 
@@ -293,12 +293,12 @@ async def test_a_clock_put_back_does_not_stop_the_lane(lane: Lane) -> None:
 async def test_a_lane_that_stopped_lets_no_call_leave_that_is_on_its_way(world: World, lane: Lane) -> None:
     """Such as one that waits for its connection while the provider answers another that it wants none now."""
     shift = a_shift(world, lane)
-    shift.held_until = float("inf")
+    shift.lease.held_until = float("inf")
     planned = PlannedCall(1, Call(lane.sender, ("+447700900001",), Content(MessageType.TEXT, text="Hi")), ())
-    async with shift._leaving(planned) as may_go:
+    async with shift.calls.leaving(planned) as may_go:
         assert may_go
-    shift.halted = True
-    async with shift._leaving(planned) as may_go:
+    shift.health.halted = True
+    async with shift.calls.leaving(planned) as may_go:
         assert not may_go
 
 

@@ -23,7 +23,7 @@ from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.runner import run
 from scheduler.clock.variants import choose_winner, experiment_status, name_winners
-from scheduler.sending.slicing import NEVER
+from scheduler.sending.deciding import NEVER
 from storage.database.engine import Engine, reading, writing
 from storage.runs.variants import running_experiment, store_winner
 from storage.sending.intents import Deferral, defer_or_skip

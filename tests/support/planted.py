@@ -25,21 +25,21 @@ def _replace(home: ModuleType | type, name: str, other: Any) -> Any:
 
 def fence_skipped() -> None:
     """Whoever slept through its lease goes on with the calls that it had meant to make, and as the lane's owner."""
-    import scheduler.sending.slicing
-    from scheduler.sending.shift import Shift
+    import scheduler.sending.storing
+    from scheduler.sending.lease import Lease
 
     async def hold_lane(connection: Connection, name: str, epoch: int, lease_until: datetime) -> None:
         held = update(lanes).where(lanes.c.name == name)
         await connection.execute(held.values(lease_until=lease_until))
 
-    _replace(Shift, "_may_send", lambda _shift: True)
-    _replace(scheduler.sending.slicing, "hold_lane", hold_lane)
+    _replace(Lease, "may_send", lambda _lease: True)
+    _replace(scheduler.sending.storing, "hold_lane", hold_lane)
 
 
 def lock_dropped() -> None:
     """A lane is anybody's at any time: no lease, no new epoch, and no lock on its task in the queue."""
     import scheduler.engines.procrastinate as queue
-    import scheduler.sending.shift
+    import scheduler.sending.lease
     import storage.sending.lanes
 
     async def take_lane(
@@ -70,14 +70,16 @@ def lock_dropped() -> None:
         return Held(await asked(connection, now))
 
     _replace(storage.sending.lanes, "_free", lambda *_, **__: true())
-    _replace(scheduler.sending.shift, "take_lane", take_lane)
+    _replace(scheduler.sending.lease, "take_lane", take_lane)
     _replace(queue.Queue, "_defer", defer)
     asked = _replace(queue, "held_lanes", held_lanes)
 
 
 def intents_after_the_call() -> None:
     """An intent is committed together with its outcome, and what is under way is known to its process alone."""
-    import scheduler.sending.slicing
+    import scheduler.sending.claiming
+    import scheduler.sending.deciding
+    import scheduler.sending.storing
 
     kept: dict[int, tuple[str, int, Any, datetime]] = {}
 
@@ -108,10 +110,10 @@ def intents_after_the_call() -> None:
         for intent in intents:
             kept.pop(intent.job.id, None)
 
-    claim = _replace(scheduler.sending.slicing, "claim_due", claim_due)
-    commit = _replace(scheduler.sending.slicing, "commit_intents", commit_intents)
-    store = _replace(scheduler.sending.slicing, "store_outcomes", store_outcomes)
-    _replace(scheduler.sending.slicing, "withdraw_intents", withdraw_intents)
+    claim = _replace(scheduler.sending.claiming, "claim_due", claim_due)
+    commit = _replace(scheduler.sending.deciding, "commit_intents", commit_intents)
+    store = _replace(scheduler.sending.storing, "store_outcomes", store_outcomes)
+    _replace(scheduler.sending.storing, "withdraw_intents", withdraw_intents)
 
 
 def lane_starved() -> None:

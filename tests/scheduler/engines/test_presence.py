@@ -19,7 +19,7 @@ async def test_an_older_word_is_not_written_over_a_newer_one(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, leads: bool
 ) -> None:
     presence = Presence(engine, "runner", utc_now)
-    await presence.tell(leads=not leads)
+    await presence.announce(leads=not leads)
     under_way = asyncio.Event()
 
     async def slow_at_first(connection: Connection, row: WorkerRow) -> None:
@@ -29,7 +29,7 @@ async def test_an_older_word_is_not_written_over_a_newer_one(
         await report_worker(connection, row)
 
     monkeypatch.setattr(scheduler.engines.presence, "report_worker", slow_at_first)
-    older = asyncio.create_task(presence.tell())
+    older = asyncio.create_task(presence.announce())
     newer = asyncio.create_task(_after(under_way, presence, leads))
     await asyncio.gather(older, newer)
     async with reading(engine) as connection:
@@ -41,7 +41,7 @@ async def test_who_leads_and_does_nothing_does_not_lead(engine: Engine) -> None:
     presence = Presence(engine, "runner", utc_now, well=lambda: at_work[0])
     seen = []
     for at_work[0] in (True, False, True):
-        await presence.tell(leads=True)
+        await presence.announce(leads=True)
         async with reading(engine) as connection:
             seen.append(await anyone_leads(connection, utc_now() - SILENT))
     assert seen == [True, False, True]
@@ -49,4 +49,4 @@ async def test_who_leads_and_does_nothing_does_not_lead(engine: Engine) -> None:
 
 async def _after(under_way: asyncio.Event, presence: Presence, leads: bool) -> None:
     await under_way.wait()
-    await presence.tell(leads=leads)
+    await presence.announce(leads=leads)

@@ -25,9 +25,11 @@ from campaigns.states import LEFT, JobState
 from providers.events import Report
 from scheduler.actions.control import cancel, pause, resolve, resume
 from scheduler.clock.launch import launch_due
+from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.plans import Plans
-from scheduler.sending.slicing import FinishedCalls, open_slice, store_finished
+from scheduler.sending.slicing import open_slice
+from scheduler.sending.storing import store_finished
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.receipts import adopt_message, doubts, give_up, mark_orphans, send_again
 from storage.receipts.statuses import apply_webhook_reports

@@ -22,9 +22,12 @@ from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, acknowledge
 from campaigns.spec.campaign_spec import CampaignSpec
 from scheduler.clock.launch import launch_due
+from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from scheduler.sending.planned_calls import PlannedCall
 from scheduler.sending.plans import Plans
-from scheduler.sending.slicing import FinishedCalls, PlannedCall, open_slice, store_finished
+from scheduler.sending.slicing import open_slice
+from scheduler.sending.storing import store_finished
 from storage.database.engine import Engine, open_engine, writing
 from storage.sending.lanes import ensure_lanes, take_lane
 from storage.sending.optouts import PreferenceChange, add_preferences

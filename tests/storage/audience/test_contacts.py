@@ -21,7 +21,7 @@ from storage.database.engine import Connection, Engine, reading, writing
 from storage.sending.optouts import (
     Fate,
     NewPreference,
-    append_news,
+    append_preferences,
     log_of,
 )
 from storage.sending.windows import Opening, extend_windows
@@ -85,13 +85,13 @@ async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
 ) -> None:
     numbers = [phone(1000 + number) for number in range(9000)]
     path = write(tmp_path, "\n".join(["phone,note", *(f"{number},{'x' * 400}" for number in numbers)]))
-    calls = iter([append_news])
+    calls = iter([append_preferences])
 
     async def break_down(connection: Connection, given_words: Sequence[NewPreference]) -> list[Fate]:
         return await next(calls)(connection, given_words)
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.actions.contacts.append_news", break_down)
+        patch.setattr("app.actions.contacts.append_preferences", break_down)
         with pytest.raises(RuntimeError):
             await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
     before = len(await opted_out(engine))

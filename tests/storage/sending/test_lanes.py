@@ -15,11 +15,11 @@ from storage.sending.lanes import (
     ensure_lanes,
     hold_lane,
     note_last_call,
+    note_sender_problem,
     note_sends,
     pause_lane,
     read_lanes,
     resume_lane,
-    sender_ails,
     sender_recovered,
     take_lane,
 )
@@ -154,7 +154,7 @@ async def test_a_pause_that_stays_is_ended_by_a_person_alone(engine: Engine, lan
 async def test_a_sender_that_is_seen_to_ail_is_seen_to_recover(engine: Engine, lane: str) -> None:
     async with writing(engine) as connection:
         await pause_lane(connection, lane, "refused again and again", None, stays=True)
-        await sender_ails(connection, lane, "the session is down")
+        await note_sender_problem(connection, lane, "the session is down")
         await sender_recovered(connection, lane)
         assert not (await read_lanes(connection))[lane].paused(later(0))
 

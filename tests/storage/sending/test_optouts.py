@@ -17,7 +17,7 @@ from storage.sending.optouts import (
     NewPreference,
     PreferenceChange,
     add_preferences,
-    append_news,
+    append_preferences,
     log_of,
     optout_scopes,
     stream_opted_out,
@@ -45,8 +45,8 @@ def words(
 async def news(engine: Engine, told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1) -> set[str]:
     given_words = words(told, word, seconds)
     async with writing(engine) as connection:
-        fates = await append_news(connection, given_words)
-    return {one.entry.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.NEWS}
+        fates = await append_preferences(connection, given_words)
+    return {one.entry.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.CHANGED}
 
 
 async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> None:
@@ -82,7 +82,7 @@ async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothin
     for number, order in enumerate(orders):
         for seconds, word in (*order, *order):
             async with writing(engine) as connection:
-                await append_news(connection, words({phone(number): "crm"}, word, seconds, dated=True))
+                await append_preferences(connection, words({phone(number): "crm"}, word, seconds, dated=True))
     async with reading(engine) as connection:
         held = [entry async for entry in stream_opted_out(connection, None)]
         logs = [await log_of(connection, phone(number)) for number in range(len(orders))]
@@ -95,18 +95,20 @@ async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothin
 async def test_each_word_is_told_its_fate(engine: Engine) -> None:
     async def fate(word: StopWord, seconds: float, dated: bool) -> Fate:
         async with writing(engine) as connection:
-            return (await append_news(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[0]
+            return (await append_preferences(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[
+                0
+            ]
 
     back = StopWord("in", "marketing")
-    assert await fate(OUT, 5, True) is Fate.NEWS
+    assert await fate(OUT, 5, True) is Fate.CHANGED
     assert await fate(OUT, 5, True) is Fate.KNOWN
     assert await fate(OUT, 6, True) is Fate.AGAIN
     assert await fate(OUT, 7, False) is Fate.KNOWN
     assert await fate(back, 6, True) is Fate.OUTDATED
     assert await fate(back, 5, False) is Fate.OUTDATED
-    assert await fate(back, 8, True) is Fate.NEWS
+    assert await fate(back, 8, True) is Fate.CHANGED
     assert await fate(OUT, 7, True) is Fate.OUTDATED
-    assert await fate(OUT, 7, False) is Fate.NEWS  # heard of now, whatever another clock says
+    assert await fate(OUT, 7, False) is Fate.CHANGED  # heard of now, whatever another clock says
 
 
 async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
@@ -153,7 +155,7 @@ async def test_words_stored_at_once_hold_by_when_they_were_said(postgres_url: st
     async with writing(engine) as importing, writing(engine) as telling:
         if stop_first:
             await add_preferences(telling, "webhook:hooked", [word(1, "out", 5)])
-        await append_news(importing, words({phone(1): "crm"}, BACK, 3, dated=True))
+        await append_preferences(importing, words({phone(1): "crm"}, BACK, 3, dated=True))
         if not stop_first:
             await add_preferences(telling, "webhook:hooked", [word(1, "out", 5)])
     async with reading(engine) as connection:

@@ -16,7 +16,7 @@ from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from campaigns.states import RANK, JobState
-from scheduler.receipts.inbox import keep_taking_up, process_inbox, process_quietly
+from scheduler.receipts.inbox import keep_processing, process_inbox, process_quietly
 from scheduler.sending.lanes import Account
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.statuses import apply_webhook_reports
@@ -446,7 +446,7 @@ async def test_the_loop_takes_up_what_arrives_and_once_more_at_its_end(hooks: Ho
     await answered(hooks.engine, [1, 2])
     arrived, stop = asyncio.Event(), asyncio.Event()
     loop = asyncio.create_task(
-        keep_taking_up(hooks.engine, hooks.accounts, arrived, stop, now=lambda: later(9))
+        keep_processing(hooks.engine, hooks.accounts, arrived, stop, now=lambda: later(9))
     )
     await hooks.tell(status(1, "sent"))
     arrived.set()

@@ -232,5 +232,5 @@ def test_a_billed_message_costs_what_its_category_costs_now() -> None:
         Report("m2", "sent", JobState.SENT, later(5), cost=free, billed=Billed("service", phone(1))),
         Report("m3", "sent", JobState.SENT, later(5)),
     ]
-    costs = [report.cost for report in listener.told(reports, later(6)).reports]
+    costs = [report.cost for report in listener.sort(reports, later(6)).reports]
     assert costs == [Money(Decimal("0.05"), "USD"), free, None]

@@ -1,0 +1,171 @@
+"""The calls of one shift that are under way: each waits for its turn, is made, and its result is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from campaigns.errors import DrumbeatError
+from campaigns.log_ids import log_ids
+from campaigns.outcomes import FailureKind, Refused, Result, acknowledge
+from providers.adapter import Balance
+from providers.http.client import Answer, NotSent, Reply, Request
+from providers.http.transport import TOO_LATE
+from scheduler.sending.first_refusals import note_result
+from scheduler.sending.instrumentation import CallEnded
+from scheduler.sending.lane_health import LaneHealth, text_of
+from scheduler.sending.lanes import Lane
+from scheduler.sending.lease import Lease
+from scheduler.sending.outcome_store import OutcomeStore
+from scheduler.sending.planned_calls import PlannedCall
+from storage.sending.outcomes import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """How one call ended."""
+
+    results: list[Result]
+    """One for each recipient."""
+    latency_ms: int | None = None
+    answer: Answer | None = None
+    too_late: bool = False
+    """The lease was over before the request left: the call was not made, and has no results."""
+
+
+class CallsUnderWay:
+    """Starts calls and records their results."""
+
+    def __init__(
+        self, lane: Lane, lease: Lease, health: LaneHealth, store: OutcomeStore, jitter: random.Random
+    ) -> None:
+        self.last_begun_at: datetime | None = None
+        """When the newest call began: on a machine that stalls, later than its slice planned."""
+        self.balance: Balance | None = None
+        """The account's balance, from the newest answer that contained it."""
+        self._lane = lane
+        self._lease = lease
+        self._health = health
+        self._store = store
+        self._jitter = jitter
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
+
+    async def wait_for_one(self) -> None:
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def wait_for_all(self, timeout: float | None = None) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+
+    async def start(self, planned: PlannedCall) -> None:
+        """Wait for the call's turn and start it; the turns of a batch's other recipients follow it."""
+        if len(self._tasks) >= self._lane.account.calls_per_lane:
+            await self.wait_for_one()
+        if not self._health.halted and not await self._lane.pacer.turn(planned.run_id):
+            self._withdraw(planned)
+            return
+        if self._health.halted or not self._lease.may_send():
+            self._health.halted = True
+            self._withdraw(planned)
+            return
+        with log_ids(**_ids(planned)):
+            task = asyncio.create_task(self._make(planned))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        for _ in planned.intents[1:]:
+            await self._lane.pacer.turn(planned.run_id)
+
+    async def _make(self, planned: PlannedCall) -> None:
+        result = await self._call(planned)
+        if result.too_late:
+            self._health.halted = True
+            self._withdraw(planned)
+            return
+        self._record(planned, result)
+        if result.answer is not None:
+            self.balance = self._lane.adapter.balance_in(result.answer) or self.balance
+
+    def _withdraw(self, planned: PlannedCall) -> None:
+        self._store.finished.withdrawn += planned.intents
+
+    async def _call(self, planned: PlannedCall) -> CallResult:
+        adapter, http = self._lane.adapter, self._lane.http
+        try:
+            call = await adapter.prepare(http, planned.call)
+            if isinstance(call, Refused):
+                return _refused(planned, call)
+            request = adapter.build(call)
+        except DrumbeatError as error:
+            return _refused(planned, Refused(FailureKind.NOT_SENT, "not_prepared", str(error)))
+        except Exception as error:
+            return self._adapter_failed(planned, FailureKind.CAMPAIGN, error)
+        reply = await self._exchange(planned, request)
+        if isinstance(reply, NotSent) and reply.code == TOO_LATE:
+            return CallResult([], too_late=True)
+        try:
+            results = adapter.read(reply, call)
+        except Exception as error:
+            return self._adapter_failed(planned, FailureKind.UNKNOWN, error)
+        return CallResult(results, reply.latency_ms, reply if isinstance(reply, Answer) else None)
+
+    async def _exchange(self, planned: PlannedCall, request: Request) -> Reply:
+        async with self._lane.account.call():
+            may_send, self.last_begun_at = self._lease.may_send(), self._lane.now()
+            if not may_send:
+                return NotSent(TOO_LATE)
+            return await self._lane.http.exchange(request, partial(self.leaving, planned))
+
+    @asynccontextmanager
+    async def leaving(self, planned: PlannedCall) -> AsyncIterator[bool]:
+        """The call's request is written when the limits allow, unless the lane stopped meanwhile."""
+        async with self._lane.pacer.leaving(planned.run_id, len(planned.intents)):
+            self.last_begun_at = self._lane.now()
+            yield self._lease.may_send() and not self._health.halted
+
+    def _adapter_failed(self, planned: PlannedCall, kind: FailureKind, error: Exception) -> CallResult:
+        """An adapter bug: nothing was sent if raised before the call, unknown after it."""
+        logger.error(
+            "The adapter failed.", exc_info=error, extra={"action": "adapter_failed", "lane": self._lane.name}
+        )
+        text = f"The adapter met {type(error).__name__}; the log says where."
+        return _refused(planned, Refused(kind, "adapter_failed", text))
+
+    def _record(self, planned: PlannedCall, result: CallResult) -> None:
+        lane, now, answer = self._lane, self._lane.now(), result.answer
+        status, request_id = (answer.status, answer.request_id) if answer else (None, None)
+        lane.on_trial.discard(planned.run_id)
+        for intent, one in zip(planned.intents, result.results, strict=True):
+            proven = note_result(lane, planned.run_id, intent, one)
+            transition = acknowledge(one, intent.job.attempts + 1, now, self._jitter, proven=proven)
+            self._store.finished.outcomes.append(
+                Outcome(intent, one, transition, now, status, request_id, result.latency_ms)
+            )
+            if isinstance(one, Refused):
+                ids = {"action": "message_refused", "job": intent.job.id, "kind": one.kind.value}
+                logger.debug("The provider did not take a message: %s", text_of(one), extra=ids)
+        lane.observe(CallEnded(lane.account.name, lane.name, result.results, result.latency_ms))
+        for one in set(result.results):
+            self._health.note(planned.run_id, one)
+
+
+def _refused(planned: PlannedCall, refused: Refused) -> CallResult:
+    """The same refusal for each recipient of the call."""
+    return CallResult([refused] * len(planned.intents))
+
+
+def _ids(planned: PlannedCall) -> dict[str, str | int]:
+    """The call's ids in log lines: `call` is also in the attempts of all its jobs."""
+    first, *others = planned.intents
+    named: dict[str, str | int] = {"run": planned.run_id, "call": first.call}
+    return named if others else {**named, "job": first.job.id}

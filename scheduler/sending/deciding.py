@@ -1,0 +1,151 @@
+"""Decide about each claimed job: send it now, defer it, or skip it; and commit what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, assert_never
+
+import orjson
+
+from campaigns.errors import SpecError
+from campaigns.rules import Form, Send, Skip, Wait, decide
+from campaigns.rules.decision import Rule, SkipReason
+from campaigns.states import JobState
+from scheduler.sending.facts import FRESH, Claim, Known
+from scheduler.sending.first_refusals import FirstMessages
+from scheduler.sending.lanes import Lane
+from scheduler.sending.planned_calls import PlannedCall, plan_calls
+from scheduler.sending.reservations import Sending, reserve_sends
+from storage.database.engine import Connection
+from storage.runs.runs import pause_run
+from storage.sending.freed_room import Freed
+from storage.sending.intents import Deferral, DueJob, any_sending, commit_intents, defer_or_skip
+
+NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+OF_PERSON: Final = (Rule.FREQUENCY_CAP, Rule.MIN_GAP)
+WAITS_FOR_EVENT: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
+"""Rules that hold a job until something happens, such as a reply of the recipient, rather than until a time."""
+SETTLING: Final = timedelta(seconds=0.5)
+"""After it a full budget or cap is checked again: the calls under way have mostly ended, and a refused message frees
+its room."""
+BUDGET_REACHED: Final = "budget_reached: the next message would cost more than is left"
+UNPRICED: Final = "unpriced: a budget needs prices in its currency; set rates or price of the account"
+
+
+async def decide_claim(
+    connection: Connection, epoch: int, claim: Claim, known: Known, freed: Freed
+) -> list[PlannedCall]:
+    """The calls to make for one claim, their intents committed; the claim's other jobs are deferred or skipped. Adds to
+    `freed` the rules that held its jobs and now have room for others."""
+    sends, deferrals = await _decide_jobs(connection, claim, known)
+    calls = plan_calls(claim, known, sends)
+    deferrals = await _wait_or_pause(connection, claim, known, deferrals, sends)
+    _note_room(claim, known.lane, deferrals, freed)
+    await defer_or_skip(connection, deferrals, known.now)
+    intents = [intent for call in calls for intent in call.intents]
+    await commit_intents(connection, known.lane.name, epoch, intents, known.now)
+    await reserve_sends(connection, claim, known, sends)
+    return calls
+
+
+async def _decide_jobs(
+    connection: Connection, claim: Claim, known: Known
+) -> tuple[list[Sending], list[Deferral]]:
+    sends: list[Sending] = []
+    deferrals: list[Deferral] = []
+    trial = FirstMessages(connection, known.lane, claim.run, known.now)
+    for job in claim.jobs:
+        decided = _decide(claim, job, known)
+        if isinstance(decided, Deferral):
+            deferrals.append(decided)
+        elif await trial.admits(decided.content.type.value, claim.variant_of(job)):
+            known.take(claim, job, decided.most)
+            sends.append(decided)
+    return sends, deferrals
+
+
+def _decide(claim: Claim, job: DueJob, known: Known) -> Deferral | Sending:
+    match decide(known.facts(claim, job)):
+        case Wait(until=until, rule=rule):
+            due_at = _wake_at(until, rule, claim, known, job)
+            out_of_budget = rule is Rule.BUDGET and until is None
+            return Deferral(
+                job.id, JobState.PENDING, due_at=due_at, held_by=rule, out_of_budget=out_of_budget
+            )
+        case Skip(reason=SkipReason.FREQUENCY_CAP) if known.may_come_back(job):
+            later = known.now + SETTLING
+            return Deferral(job.id, JobState.PENDING, due_at=later, held_by=Rule.FREQUENCY_CAP)
+        case Skip(reason=reason, state=state):
+            return Deferral(job.id, state, reason=reason)
+        case Send(form=form):
+            return _render(claim, job, form, known)
+        case other:
+            assert_never(other)
+
+
+def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known, job: DueJob) -> datetime | None:
+    """When to decide again. A job that waits for an event is woken by the event, so it waits until the run expires; but
+    a provider that can be asked about windows is asked again sooner. A rule about a person with a message under way is
+    checked again soon: a refused message would free its room."""
+    if until is not None and rule in OF_PERSON and known.may_come_back(job):
+        return min(until, known.now + SETTLING)
+    if until is not None or rule not in WAITS_FOR_EVENT:
+        return until
+    end = claim.run.expires_at or NEVER
+    asks = rule is Rule.WINDOW and known.lane.adapter.capabilities.asks_window
+    return min(end, known.now + FRESH) if asks else end
+
+
+def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Deferral | Sending:
+    try:
+        renderer = claim.plan.renderers[claim.variant_of(job)]
+        content = renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
+    except SpecError as error:
+        return Deferral(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
+    price = known.price(claim.plan, job, form)
+    return Sending(job, content, price, known.most(claim, price))
+
+
+async def _wait_or_pause(
+    connection: Connection,
+    claim: Claim,
+    known: Known,
+    deferrals: list[Deferral],
+    sends: Sequence[Sending],
+) -> list[Deferral]:
+    """Jobs for which the run's budget has no room wait while calls are under way, since a refused message costs
+    nothing. With none under way the run is paused."""
+    over_budget = {deferral.job_id for deferral in deferrals if deferral.out_of_budget}
+    if not over_budget:
+        return deferrals
+    if not sends and not await any_sending(connection, claim.run.id):
+        reason = BUDGET_REACHED if _any_priced(claim, known, over_budget) else UNPRICED
+        await pause_run(connection, claim.run.id, reason, known.now)
+        return deferrals
+    later = known.now + SETTLING
+    return [replace(deferral, due_at=later) if deferral.out_of_budget else deferral for deferral in deferrals]
+
+
+def _any_priced(claim: Claim, known: Known, job_ids: set[int]) -> bool:
+    """Whether the price of any of these jobs is known in a currency of the budget."""
+    currencies = {line.limit.currency for line in claim.lines}
+    prices = (
+        known.price(claim.plan, job, form)
+        for job in claim.jobs
+        if job.id in job_ids
+        for form in claim.plan.policy.forms
+    )
+    return any(price is not None and price.money.currency in currencies for price in prices)
+
+
+def _note_room(claim: Claim, lane: Lane, deferrals: Sequence[Deferral], freed: Freed) -> None:
+    """Of the rules that held jobs of the claim, those that hold none of them now have room for more."""
+    held = {job.held_by for job in claim.jobs} - {deferral.held_by for deferral in deferrals}
+    if Rule.BUDGET in held:
+        freed.budgets.add((lane.account.name, claim.run.campaign_id))
+    if Rule.RAMP in held:
+        freed.ramps.add((lane.name, claim.run.campaign_id))
+    if Rule.TIER in held:
+        freed.tiers.add(lane.account.name)

@@ -1,0 +1,67 @@
+"""The lease by which one process owns a lane for a while, and its epoch, which every write of a shift names."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from scheduler.sending.lanes import LEASE, Lane
+from storage.database.engine import Connection, Engine, writing
+from storage.receipts.receipts import mark_orphans
+from storage.sending.lanes import LaneRow, note_last_call, read_lanes, release_lane, take_lane
+
+logger = logging.getLogger(__name__)
+
+TRUSTED_LEASE: Final = 0.9 * LEASE.total_seconds()
+"""Seconds that a lease is relied on: another process may take the lane when it is over, and a call takes its time to
+leave."""
+
+
+class Lease:
+    """One shift's ownership of its lane. `held`: whether this process may send at all."""
+
+    def __init__(
+        self, engine: Engine, lane: Lane, holder: str, *, sole: bool, held: Callable[[], bool]
+    ) -> None:
+        self.epoch = 0
+        self.held_until = 0.0
+        """By the monotonic clock."""
+        self._engine = engine
+        self._lane = lane
+        self._holder = holder
+        self._sole = sole
+        self._held = held
+
+    async def take(self) -> LaneRow | None:
+        """Take the lane, and mark what its owner before left under way as in doubt; None while another owns it."""
+        asked_at, now, name = time.monotonic(), self._lane.now(), self._lane.name
+        async with writing(self._engine) as connection:
+            epoch = await take_lane(connection, name, self._holder, now, now + LEASE, sole=self._sole)
+            if epoch is None:
+                return None
+            row = (await read_lanes(connection))[name]  # not before: its owner may still have sent
+            orphans = await mark_orphans(connection, name, now)
+        if orphans:
+            logger.warning(
+                "Messages of an interrupted sender are in doubt.",
+                extra={"action": "orphans_in_doubt", "lane": name, "jobs": orphans},
+            )
+        self.epoch = epoch
+        self.renewed(asked_at)
+        return row
+
+    def renewed(self, asked_at: float) -> None:
+        """A transaction that began at `asked_at` renewed the lease, however long it took."""
+        self.held_until = asked_at + TRUSTED_LEASE
+
+    def may_send(self) -> bool:
+        """Whether the lane is still owned: a process that was stopped for longer than its lease starts no call."""
+        return time.monotonic() < self.held_until and self._held()
+
+    async def release(self, connection: Connection, last_call_at: datetime | None) -> None:
+        if last_call_at is not None:
+            await note_last_call(connection, self._lane.name, self.epoch, last_call_at)
+        await release_lane(connection, self._lane.name, self.epoch)
