@@ -164,7 +164,7 @@ async def test_a_flood_of_nonsense_is_one_line_in_the_log(
     monkeypatch.setattr(web.protocol.connections, "WARN_EVERY", 0.0)
     await asyncio.sleep(0.3)
     [line] = caplog.records
-    assert "closed for others: every place was taken" in line.message
+    assert "closed for others: all connections in use" in line.message
 
 
 async def test_a_head_that_never_ends_is_read_no_further_than_the_bound(port: int) -> None:
