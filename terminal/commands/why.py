@@ -99,7 +99,7 @@ def _forecast(story: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         detail = expected.get("form") or expected.get("reason") or expected.get("rule")
         yield "expected", f"{expected['decision']}, {detail}: {expected['because']}"
     if story.get("ahead"):
-        yield "messages before it", story["ahead"]
+        yield "messages ahead", story["ahead"]
         yield "pace", story["pace"]
     for number, assumption in enumerate(story.get("assumes", ())):
         yield "" if number else "assumes", assumption
