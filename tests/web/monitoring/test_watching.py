@@ -184,7 +184,7 @@ async def test_what_a_slow_database_last_said_is_repeated(
             await slow.wait()
             raise OSError
 
-        monkeypatch.setattr("web.monitoring.metrics.read_standing", wait)
+        monkeypatch.setattr("web.monitoring.metrics.read_metrics", wait)
         second = samples((await client.get("/metrics")).text)
         slow.set()
         third = samples((await client.get("/metrics")).text)
