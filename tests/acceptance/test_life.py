@@ -92,9 +92,7 @@ def test_a_large_campaign_starts_only_once_it_is_approved(run: Run, folder: Path
     settings(folder, APPROVAL)
     refused = run("campaign", "load", "spring.toml", "--now")
     assert refused.code == 6
-    assert (
-        "spring is loaded but does not start. It needs approval: 3 recipients, more than 2." in refused.err
-    )
+    assert "spring is loaded but does not start. It needs approval: 3 recipients, more than 2." in refused.err
     assert run("campaign", "start", "spring").code == 6
     shown = run("campaign", "show", "spring", "--json").json
     assert (shown["state"], shown["approval"]["needed"]) == (
