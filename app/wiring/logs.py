@@ -19,7 +19,7 @@ from campaigns.visible_text import visible, visible_json, visible_line
 
 Format = Literal["text", "json"]
 
-OURS: Final = ("app", "campaigns", "providers", "scheduler", "storage", "web")
+OURS: Final = ("app", "campaigns", "providers", "scheduler", "storage", "terminal", "web")
 _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _NUMBER: Final = re.compile(
     r"\+[ ().-]*\d(?:[ ().-]*\d){6,}"  # begins with a plus, however it is grouped

@@ -192,7 +192,7 @@ def test_an_edited_list_says_what_happened_and_what_to_do(run: Run, folder: Path
     added = run("campaign", "load", "spring.toml", "--max-reject-percent", "50")
     assert added.code == 3
     assert "loaded before  4 rows, from spring.csv, loaded 20" in added.out
-    assert "to send them what this list says: --duplicates last" in added.out
+    assert "to replace them with this list's, use --duplicates last" in added.out
     assert "Hi Ada\n" in run("campaign", "preview", "spring").out
     people.write_text(people.read_text("utf-8") + "\n", encoding="utf-8")
     loaded = run(
@@ -251,7 +251,7 @@ def test_a_campaign_is_steered(run: Run) -> None:
     assert run("campaign", "resume", "spring").code == 5
     assert run("report", "delivery", "spring", "--json").json["states"] == {"cancelled": 3}
     refused = run("campaign", "load", "spring.toml")
-    assert (refused.code, "Give the campaign file another name." in refused.err) == (5, True)
+    assert (refused.code, "Give the campaign file another name;" in refused.err) == (5, True)
 
 
 def test_why_reads_a_number_as_the_campaign_does(run: Run) -> None:

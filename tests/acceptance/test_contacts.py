@@ -245,7 +245,7 @@ def test_an_older_word_of_a_list_does_not_lift_what_was_said_since(run: Run, fol
         (["import", "spring.csv", "--map", "when=at"], 5, "--map names the column 'when'"),
         (["import", "spring.csv", "--map", "when"], 2, "COLUMN=NAME"),
         (["import", "spring.csv", "--phone-column", "tel"], 5, "spring.csv, line 1, column tel"),
-        (["import", "spring.csv", "--rejects", "spring.csv"], 2, "not written over"),
+        (["import", "spring.csv", "--rejects", "spring.csv"], 2, "not overwritten"),
         (["list", "--json", "--csv"], 2, "either"),
     ],
 )
