@@ -1,4 +1,4 @@
-"""The command line's entry point: which commands there are, where their code is, and what errors exit with.
+"""The command line's entry point: the commands, where their code is, and the exit codes of errors.
 
 A command's module is imported only when it is needed, so that `drumbeat --help` answers at once.
 """
@@ -21,32 +21,56 @@ from campaigns.errors import DrumbeatError
 from campaigns.visible_text import visible
 
 COMMANDS: Final = {
-    "demo": ("terminal.commands.demo:demo", "The whole thing, in half a minute, with nobody's real number."),
+    "demo": (
+        "terminal.commands.demo:demo",
+        "Send a sample campaign to an emulated provider, in half a minute; no real numbers.",
+    ),
     "init": ("terminal.commands.project:init", "Write a drumbeat.toml and a sample campaign to start from."),
     "doctor": ("terminal.commands.doctor:doctor", "Check settings, secrets, database and providers."),
-    "campaign": ("terminal.commands.campaign:campaign", "Check, load and steer campaigns."),
-    "run": ("terminal.commands.run:run", "Send what is due, until it is stopped."),
-    "worker": ("terminal.commands.worker:worker", "Send on this machine what a clock gives out."),
-    "workers": ("terminal.commands.worker:workers", "Who works on this database, and on what."),
-    "serve": ("terminal.commands.serve:serve", "Take the providers' webhooks, until it is stopped."),
-    "reconcile": ("terminal.commands.run:reconcile", "Ask the providers once what became of the messages."),
-    "report": ("terminal.commands.report:report", "Who got it, who did not and why, and what it cost."),
-    "why": ("terminal.commands.why:why", "Everything that happened to one recipient, and what holds it."),
+    "campaign": ("terminal.commands.campaign:campaign", "Check, load and control campaigns."),
+    "run": ("terminal.commands.run:run", "Send what is due, until stopped."),
+    "worker": (
+        "terminal.commands.worker:worker",
+        "Send messages on this machine; a clock assigns the senders.",
+    ),
+    "workers": (
+        "terminal.commands.worker:workers",
+        "Show the processes that work on this database, and their lanes.",
+    ),
+    "serve": ("terminal.commands.serve:serve", "Receive the providers' webhooks, until stopped."),
+    "reconcile": (
+        "terminal.commands.run:reconcile",
+        "Fetch the delivery status of messages from the providers, once.",
+    ),
+    "report": (
+        "terminal.commands.report:report",
+        "Show who received a campaign, who did not and why, and what it cost.",
+    ),
+    "why": (
+        "terminal.commands.why:why",
+        "Show everything that happened to one recipient, and what delays the message.",
+    ),
     "contacts": (
         "terminal.commands.contacts:contacts",
-        "Who wants no more messages, and all that is known of a person.",
+        "Manage opt-outs; show, export or erase the data of one person.",
     ),
-    "rates": ("terminal.commands.rates:rates", "What messages cost, as dated cards with their sources."),
+    "rates": (
+        "terminal.commands.rates:rates",
+        "Import and show rate cards: what messages cost, and since when.",
+    ),
     "session": ("terminal.commands.session:session", "Connect phones to a session gateway by QR code."),
-    "provider": ("terminal.commands.provider:provider", "The providers there are, and whether yours answer."),
-    "db": ("terminal.commands.project:db", "The database."),
+    "provider": (
+        "terminal.commands.provider:provider",
+        "List the providers, and check that your accounts work.",
+    ),
+    "db": ("terminal.commands.project:db", "Upgrade or purge the database."),
     "emulator": (
         "terminal.commands.emulator:emulator",
         "Serve a strict imitation of the providers on this machine.",
     ),
     "completion": ("terminal.commands.completion:completion", "Print the shell completion script."),
 }
-"""Name -> where the command is, and its line in the help."""
+"""Name -> the module and name of the command, and its line in the help."""
 
 INTERRUPTED: Final = 130
 
@@ -77,11 +101,11 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        with _reader_may_leave():
+        with _closed_pipe_is_success():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reader_may_leave():
+        with _closed_pipe_is_success():
             return super().invoke(ctx)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
@@ -92,14 +116,14 @@ class _LazyGroup(click.Group):
         )
 
 
-def _nearest(word: str) -> Sequence[str]:
+def _nearest(name: str) -> Sequence[str]:
     from difflib import get_close_matches
 
-    return get_close_matches(word, COMMANDS, n=1)
+    return get_close_matches(name, COMMANDS, n=1)
 
 
 def _guarded(run: Callable[[], Any]) -> int:
-    """The exit code: what the command returned, or what its error stands for. The one place that decides."""
+    """The exit code that the command returned, or that of its error. Nothing else decides exit codes."""
     try:
         result = run()
     except click.ClickException as error:
@@ -108,11 +132,11 @@ def _guarded(run: Callable[[], Any]) -> int:
         click.echo("Stopped.", err=True)
         return INTERRUPTED
     except DrumbeatError as error:
-        return _say(_placed(error), error.hint, error.exit_code)
+        return _explain(_placed(error), error.hint, error.exit_code)
     except Exception as error:
         if Context.debug:
-            return _complain(traceback.format_exc().rstrip(), DrumbeatError.exit_code)
-        return _say(
+            return _print_error(traceback.format_exc().rstrip(), DrumbeatError.exit_code)
+        return _explain(
             f"Something unexpected happened: {type(error).__name__}: {error}",
             "drumbeat --debug … shows where; please report it.",
             DrumbeatError.exit_code,
@@ -131,28 +155,28 @@ def _placed(error: DrumbeatError) -> str:
     return f"{where}: {error}" if where else str(error)
 
 
-def _say(message: str, hint: str, code: int) -> int:
-    """Further lines are set in, so that none of them can pass for the advice."""
+def _explain(message: str, hint: str, code: int) -> int:
+    """Indents further lines, so that none of them looks like the hint."""
     lines = [f"Error: {message}", *([f"Try: {hint}"] if hint else [])]
-    return _complain("\n".join(line.replace("\n", "\n  ") for line in lines), code)
+    return _print_error("\n".join(line.replace("\n", "\n  ") for line in lines), code)
 
 
 def _show(error: click.ClickException) -> int:
-    """As click would, with what it quotes made visible."""
+    """Show it as click does, with control characters made visible."""
     text = io.StringIO()
     error.show(text)
-    return _complain(text.getvalue().rstrip("\n"), error.exit_code)
+    return _print_error(text.getvalue().rstrip("\n"), error.exit_code)
 
 
-def _complain(text: str, code: int) -> int:
+def _print_error(text: str, code: int) -> int:
     click.echo(visible(text), err=True)
     return code
 
 
 @contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """A reader that is gone (`| head`) has seen enough; click by itself would end with 1. Nor is there a complaint when
-    the interpreter flushes at exit."""
+def _closed_pipe_is_success() -> Iterator[None]:
+    """Exit with 0 if the reader of a pipe closes it early (`| head`); click would exit with 1. Also silences the
+    interpreter's flush at exit."""
     try:
         yield
     except BrokenPipeError as error:
@@ -173,7 +197,7 @@ def _reader_may_leave() -> Iterator[None]:
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The settings file; default: drumbeat.toml, found upwards.",
+    help="The settings file; default: drumbeat.toml in this folder or one above.",
 )
 @click.option("--database", metavar="URL", help="sqlite:///FILE or postgresql://…; overrides the settings.")
 @click.option("--debug", is_flag=True, help="Log more, and show where an unexpected error came from.")
@@ -183,7 +207,7 @@ def _reader_may_leave() -> Iterator[None]:
     default="text",
     show_default=True,
     envvar="DRUMBEAT_LOG_FORMAT",
-    help="json: log one JSON object to a line, remarks and progress too.",
+    help="json: log one JSON object per line, notes and progress included.",
     show_envvar=True,
 )
 @click.version_option(package_name="drumbeat", message="drumbeat %(version)s")
@@ -195,7 +219,7 @@ def cli(
     debug: bool,
     log_format: Literal["text", "json"],
 ) -> None:
-    """Drumbeat sends a campaign to everybody in a CSV, once, at your pace, and tells what became of it.
+    """Drumbeat sends a campaign to everybody in a CSV, once, at your pace, and reports the result.
 
     New here? Start with: drumbeat demo
     """

@@ -1,1 +1,1 @@
-"""The use cases, whoever calls them, and the wiring. Nothing here prints or knows a terminal."""
+"""The use cases of every caller, and the wiring. Nothing here prints or knows a terminal."""

@@ -1,4 +1,4 @@
-"""The reference pages made from the code: run this to write them; `--check` fails where one is stale."""
+"""The reference pages made from the code: run this to write them; `--check` fails if one is stale."""
 
 from __future__ import annotations
 
@@ -57,25 +57,25 @@ EXIT_CODES: Final = """\
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | something unexpected, or the provider or the database did not answer |
+| 1 | an unexpected error, or the provider or the database did not answer |
 | 2 | the command or a setting cannot be understood |
 | 3 | done in part: some rows were rejected, or some messages failed or are in doubt |
 | 4 | a provider refuses the account, or `doctor` found something wrong |
 | 5 | the campaign file or the CSV is not valid; nothing was done |
-| 6 | stopped by a guard or a person; the reason is shown |
-| 7 | there is nothing of that name |
-| 8 | another runner is at work on this database |
+| 6 | stopped by a limit, the provider or a person; the reason is shown |
+| 7 | there is nothing with that name |
+| 8 | another runner is working on this database |
 | 130 | interrupted |
 """
 
-SETTING_WORDS: Final = {
+SETTING_TEXTS: Final = {
     "adapter": "which adapter; `drumbeat provider list` shows them",
     "base_url": "the provider's address",
     "api_key": "the secret's place: `env:NAME` or `file:PATH`",
     "rate": "the most requests it may make, such as 20/s",
     "senders": "its lanes: one table per phone or sender identity",
-    "name": "what campaigns call it; unique in the account",
-    "number": "its number, for people to know it by",
+    "name": "its name in campaign files; unique in the account",
+    "number": "its number, for people to recognise it",
     "session_id": "the id of its session; `drumbeat session create` gives one",
     "workspace_id": "the workspace that the account belongs to",
     "channel_id": "the channel that sends",
@@ -86,9 +86,9 @@ SETTING_WORDS: Final = {
     "agent_id": "the agent that sends",
     "business_whatsapp_number_id": "the id of its number at the provider",
     "app_secret": "the place of the app's secret, which signs its webhooks",
-    "verify_token": "the place of the word that the provider says when it sets up webhooks",
+    "verify_token": "the place of the token that the provider sends when it sets up webhooks",
 }
-"""What settings mean that carry no words of their own in the code."""
+"""The meaning of settings without a description in the code."""
 
 
 def pages() -> dict[Path, str]:
@@ -133,8 +133,8 @@ def _settings_parts() -> Iterator[str]:
     yield (
         "## drumbeat.toml\n\n"
         "Found in the working directory or above it, or named by `--config`. One that is found, and its folder, must "
-        "belong to you or root, and nobody else may write to them: it says where your keys are sent. `--config` uses "
-        "any. A `DRUMBEAT_…` variable "
+        "belong to you or root, and nobody else may write to them: it decides where your keys are sent. "
+        "`--config` accepts any file. A `DRUMBEAT_…` variable "
         "overrides a key (`DRUMBEAT_DATABASE__URL`, `DRUMBEAT_PROVIDERS__OURVOICE__RATE`), and a flag "
         "overrides both.\n"
     )
@@ -191,9 +191,9 @@ def _campaign_parts() -> Iterator[str]:
 
 
 def _table(title: str, model: type[BaseModel]) -> str:
-    words = {**SETTING_WORDS, **_attribute_docs(model)}
+    texts = {**SETTING_TEXTS, **_attribute_docs(model)}
     rows = [
-        f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {_meaning(name, field, words)} |"
+        f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {_meaning(name, field, texts)} |"
         for name, field in model.model_fields.items()
         if not _is_table(field)
     ]
@@ -202,8 +202,8 @@ def _table(title: str, model: type[BaseModel]) -> str:
     )
 
 
-def _meaning(name: str, field: FieldInfo, words: Mapping[str, str]) -> str:
-    text = field.description or words[name]
+def _meaning(name: str, field: FieldInfo, texts: Mapping[str, str]) -> str:
+    text = field.description or texts[name]
     return text[:1].lower() + text[1:]
 
 
@@ -243,7 +243,7 @@ _KINDS: Final[Mapping[Any, str]] = {
 
 
 def _kind(annotation: Any) -> str:
-    """A type in the words of somebody who writes TOML."""
+    """A type as it is named for authors of TOML files."""
     if annotation in _KINDS:
         return _KINDS[annotation]
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
@@ -265,7 +265,7 @@ def _choice(values: list[str]) -> str:
 
 
 def _attribute_docs(model: type[BaseModel]) -> dict[str, str]:
-    """The strings that stand below the fields in the class and its bases."""
+    """The strings below the fields in the class and its bases."""
     found: dict[str, str] = {}
     for base in reversed(
         [base for base in model.__mro__ if issubclass(base, BaseModel) and base is not BaseModel]
@@ -290,7 +290,7 @@ def _string(statement: ast.stmt) -> str | None:
 
 
 def main() -> None:
-    """Write every page, or with `--check` name those that are stale."""
+    """Write every page, or with `--check` list the stale ones."""
     stale = [path for path, text in pages().items() if not path.is_file() or path.read_text("utf-8") != text]
     if "--check" in sys.argv:
         sys.exit(f"Run make docs: stale: {', '.join(path.name for path in stale)}" if stale else 0)

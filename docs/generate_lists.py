@@ -22,8 +22,8 @@ C = IntakeCode
 STATES_INTRO: Final = """\
 # States
 
-A job is one message to one person in one run. It moves only along these arrows; the same table makes the
-database's checks, the guard of every update and this picture.
+A job is one message to one person in one run. It moves only along these arrows; the same table defines
+the database's checks, the condition of every update and this diagram.
 """
 
 FIXES: Final[Mapping[RejectCode, str]] = {
@@ -31,33 +31,33 @@ FIXES: Final[Mapping[RejectCode, str]] = {
     R.TOO_MANY_CELLS: 'Put the cell that holds a comma in quotes: `"Leeds, UK"`. Or export with another delimiter.',
     R.UNCLOSED_QUOTE: 'Close the quote in the same cell, or write it twice (`""`) where it belongs to the text.',
     R.MISPLACED_QUOTE: 'Write a quote inside a quoted cell twice: `"say ""hello"""`.',
-    R.NUL: "Export the file again; the row was damaged on the way.",
-    R.CELL_TOO_LONG: "Shorten the cell. Often a quote was never closed and swallowed the rows below.",
+    R.NUL: "Export the file again; the row is damaged.",
+    R.CELL_TOO_LONG: "Shorten the cell. Often a quote was not closed, so that the cell contains the rows below.",
     R.BLANK_VARIABLE: "Fill the cell, or give the variable a value in `[content.defaults]`.",
     R.NOT_SENDABLE: "Shorten or complete the cells that the message is made of; the reason names the limit.",
     R.COUNTRY_INVALID: "Write the two letters of the country, such as `GB`, or leave the cell blank.",
     R.BAD_TIMEZONE: "Write a name such as `Europe/Paris`, or leave the cell blank.",
     R.BAD_SEND_AT: "Write it like `2026-12-01T09:00`; without an offset it needs a zone.",
-    R.SEND_AT_PAST: "Correct it: year, month, day, in this order. Or leave the cell blank: it goes with the others.",
+    R.SEND_AT_PAST: "Correct it: year, month, day, in this order. Or leave the cell blank to send with the others.",
     R.SEND_AT_TOO_LATE: "Correct it, often its year. Or make `schedule.expires_after` or `ends_at` later.",
     R.BAD_CONSENT_AT: "Write it like `2026-12-01`, or leave the cell blank.",
     R.BAD_ACTION: "Write `out` or `in`, or leave the cell blank. A column of other things: `--map action=other`.",
     R.BAD_SCOPE: "Write `marketing` or `all`, or leave the cell blank. A column of other things: `--map scope=other`.",
     R.BAD_AT: "Write it like `2026-06-05` or `2026-06-05T14:30+01:00`, or leave the cell blank.",
     R.DUPLICATE: (
-        "Nothing, as a rule: the person is reached once. `--duplicates last` keeps the other row. "
+        "Usually nothing: the person gets the message once. `--duplicates last` keeps the other row. "
         "After a change to the list: [An edited list](../how-to/fix-a-list.md#an-edited-list)."
     ),
     R.PHONE_MISSING: "Add the number, or remove the row.",
     R.PHONE_NOT_A_NUMBER: "Leave one number in the cell, with nothing else in it.",
     R.PHONE_SCIENTIFIC: "The digits are lost. Format the column as text in the spreadsheet and enter them again.",
-    R.PHONE_NO_COUNTRY: "Write it with `+` and the country's code, or say `--default-country GB`.",
+    R.PHONE_NO_COUNTRY: "Write it with `+` and the country's code, or use `--default-country GB`.",
     R.PHONE_AMBIGUOUS: "Write it with its `+`.",
-    R.PHONE_PLUS_MISSING: "Write it with its `+`, if the other country is meant.",
+    R.PHONE_PLUS_MISSING: "Write it with its `+`, if you mean the other country.",
     R.PHONE_UNKNOWN_COUNTRY: "Look the number up; its country code does not exist.",
     R.PHONE_TOO_SHORT: "Look the number up; digits are missing.",
-    R.PHONE_TOO_LONG: "Look the number up; it has digits too many, or two numbers run together.",
-    R.PHONE_INVALID: "Look the number up; nobody can have it.",
+    R.PHONE_TOO_LONG: "Look the number up; it has too many digits, or two numbers are joined.",
+    R.PHONE_INVALID: "Look the number up; it is not in use.",
     R.PHONE_EXTENSION: "Use a number without an extension.",
     R.PHONE_LANDLINE: "Use a mobile number. If the landline has WhatsApp: `--landlines accept`.",
     R.PHONE_VOIP: "Use a mobile number. If this one has WhatsApp: `--landlines accept`.",
@@ -67,7 +67,7 @@ FIXES: Final[Mapping[RejectCode, str]] = {
     R.PHONE_PERSONAL: "Use the number that it forwards to.",
     R.PHONE_PAGER: "Use the person's mobile number.",
     R.PHONE_COMPANY: "Use the person's own number.",
-    R.PHONE_VOICEMAIL: "Use the number that the box belongs to.",
+    R.PHONE_VOICEMAIL: "Use the number of the mailbox's owner.",
 }
 
 FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
@@ -75,24 +75,24 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.EMPTY: "Export the recipients again.",
     C.HEADER_ONLY: "Add a row for each recipient.",
     C.BINARY: "In the spreadsheet: File, Save as, CSV UTF-8.",
-    C.ENCODING_AMBIGUOUS: "Say `--encoding cp1252` (older Windows files), or save it as CSV UTF-8.",
-    C.ENCODING_WRONG: "Leave `--encoding` out, or name the right one.",
-    C.DELIMITER_AMBIGUOUS: "Say it: `--delimiter ';'`.",
+    C.ENCODING_AMBIGUOUS: "Use `--encoding cp1252` (older Windows files), or save it as CSV UTF-8.",
+    C.ENCODING_WRONG: "Leave `--encoding` out, or use the right one.",
+    C.DELIMITER_AMBIGUOUS: "Set it: `--delimiter ';'`.",
     C.DELIMITER_WRONG: "One of `,` `;` `|` `tab`.",
     C.LINE_TOO_LONG: "Check that this is a table of recipients.",
     C.HEADER_MALFORMED: "Retype the first line.",
     C.COLUMN_DUPLICATE: "Rename or remove one of the two.",
     C.COLUMN_UNKNOWN: "Use a name of the file's first line.",
-    C.PHONE_COLUMN_MISSING: "Say `--phone-column NAME`. The first line must be a header.",
-    C.PHONE_COLUMN_AMBIGUOUS: "Say which with `--phone-column NAME`.",
-    C.VARIABLE_MISSING: "Say `--map COLUMN=VARIABLE`, or give a value in `[content.defaults]`.",
+    C.PHONE_COLUMN_MISSING: "Use `--phone-column NAME`. The first line must be a header.",
+    C.PHONE_COLUMN_AMBIGUOUS: "Choose one with `--phone-column NAME`.",
+    C.VARIABLE_MISSING: "Use `--map COLUMN=VARIABLE`, or give a value in `[content.defaults]`.",
     C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
-    C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
-    C.NOT_A_FILE: "Write the list to a file, and name that.",
-    C.NO_ANSWER: "See whether the program that writes into the pipe is at work, or the disk or network folder answers.",
+    C.FILE_CHANGED: "Write the file under another name, and rename it once it is complete.",
+    C.NOT_A_FILE: "Write the list to a file, and use that file.",
+    C.NO_ANSWER: "Check that the program that fills the pipe is running, or that the disk or network folder answers.",
     C.TOO_LARGE: "Write it to a file, and check that this is a table of recipients.",
     C.TOO_MANY_COLUMNS: "Keep the columns that the message needs, and the phone numbers.",
-    C.RETURNING_ROWS: "Mend the rows in the list itself: each run reads it again.",
+    C.RETURNING_ROWS: "Fix the rows in the list itself: each run reads it again.",
     C.TOO_MANY_REJECTS: "Fix the rows in the rejects file, or allow more with `--max-reject-percent`.",
 }
 
@@ -111,21 +111,21 @@ def docs_of(members: type[StrEnum]) -> dict[str, str]:
 
 
 def states_page() -> str:
-    """The state machine, drawn and told."""
+    """The state machine, as a diagram and tables."""
     return "\n".join(
         [
             STATES_INTRO,
             _diagram(),
             "## Job states\n",
-            "`final`: nothing more is needed for an outcome. `on its way`: the provider has it; its receipt is out.\n",
+            "`final`: the outcome is known. `on its way`: the provider has it; its receipt has not arrived.\n",
             _table(
                 ("state", "", "what it means"), [(f"`{s}`", _kind(s), docs_of(JobState)[s]) for s in JobState]
             ),
             "## What providers report\n",
             "From weakest to strongest: "
             + " < ".join(f"`{state}`" for state in sorted(RANK, key=RANK.__getitem__))
-            + ". A report moves a job only upwards, so reports that are repeated, skipped or reordered on the way "
-            "end in the same state. Arrival overrules a reported failure: it is the stronger fact.\n",
+            + ". A report moves a job only upwards, so reports that are repeated, missing or out of order "
+            "end in the same state. A delivery overrides a reported failure: it is the stronger fact.\n",
             "## Campaign states\n",
             _table(("state", "what it means"), [(f"`{k}`", v) for k, v in docs_of(CampaignState).items()]),
         ]
@@ -148,18 +148,18 @@ def reasons_page() -> str:
     """Why messages end or wait, and what a failed call means."""
     lacking = {*SkipReason} - {*ENDED} | {*Rule} - {*WAITS}
     if lacking:
-        raise LookupError(f"app/views/messages.py says nothing about {', '.join(sorted(lacking))}")
+        raise LookupError(f"app/views/messages.py has no text for {', '.join(sorted(lacking))}")
     return "\n".join(
         [
             "# Reasons\n",
             "## Why a message ended, or is in doubt\n",
-            "`report failures`, `report recipients` and `why` show them. Beside the reason stands the provider's own "
-            "code, where there is one.\n",
+            "`report failures`, `report recipients` and `why` show them. Beside the reason is the provider's own "
+            "code, if there is one.\n",
             _table(("reason", "what it means"), [(f"`{k}`", v) for k, v in ENDED.items()]),
             "## Why a message waits\n",
-            "`held by` in `drumbeat why`. Waiting costs no attempt.\n",
+            "`held by` in `drumbeat why`. Waiting uses no attempt.\n",
             _table(("held by", "what it means"), [(f"`{k}`", v) for k, v in WAITS.items()]),
-            "## How a failed call is taken\n",
+            "## How a failed call is handled\n",
             "Every adapter turns every failure into one of these.\n",
             _table(("kind", "what follows"), [(f"`{k}`", v) for k, v in docs_of(FailureKind).items()]),
         ]
@@ -167,11 +167,11 @@ def reasons_page() -> str:
 
 
 def codes_page() -> str:
-    """Every code of intake and what to do about it."""
+    """Every code of a list, and what to do about it."""
     return "\n".join(
         [
             "# What every code of a list means, and what to do\n",
-            "How to go about it: [Fix a list](../how-to/fix-a-list.md).\n",
+            "Step by step: [Fix a list](../how-to/fix-a-list.md).\n",
             "## A row was rejected\n",
             "`drumbeat_code` in the rejects file.\n",
             _table(("code", "what is wrong", "what to do"), [(f"`{c}`", docs_of(R)[c], FIXES[c]) for c in R]),

@@ -20,12 +20,12 @@ from campaigns.atomic_files import whole_file
 from campaigns.errors import UsageError
 from terminal.commands.report import print_report
 from terminal.load_report import print_load
-from terminal.output import say
+from terminal.output import print_text
 from terminal.running import drive, run_loop, summarise
 
 CAMPAIGN: Final = "spring-sale"
 FILES: Final = ("spring_sale.toml", "spring_sale.csv")
-MARK: Final = "# Made by `drumbeat demo`; the emulator that it names has ended with it."
+MARK: Final = "# Made by `drumbeat demo`; its emulator has ended with it."
 SETTINGS: Final = """\
 {mark}
 
@@ -45,17 +45,17 @@ session_id = "a3f1b2c4-1234-4abc-9def-000011112222"
 number = "+22997000000"
 """
 KEY: Final = "test-key"
-"""The emulator's; it opens nothing else."""
+"""The emulator's key; it is valid nowhere else."""
 
 
 def show_everything(folder: Path) -> None:
-    """Load, run and report. Raises UsageError where the folder holds something else."""
+    """Load, run and report. Raises UsageError if the folder holds other files."""
     _make_room(folder)
-    say(f"1. An emulated Our Voice starts on this machine; the files go to {folder}/.")
+    print_text(f"1. Starting an emulated Our Voice on this machine; the files go to {folder}/.")
     with emulator_running() as address:
         _write_files(folder, address)
         phone = run_loop(_run(folder))
-    _say_what_next(folder, phone)
+    _print_next_steps(folder, phone)
 
 
 def _make_room(folder: Path) -> None:
@@ -63,7 +63,7 @@ def _make_room(folder: Path) -> None:
     settings = folder / "drumbeat.toml"
     if folder.exists() and any(folder.iterdir()) and not _is_ours(settings):
         raise UsageError(
-            f"{folder} holds something else; nothing was touched.", hint="drumbeat demo --dir new-folder"
+            f"{folder} holds other files; nothing was changed.", hint="drumbeat demo --dir new-folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
     for pattern in ("drumbeat.db*", "*rejects*.csv", "api_key", *FILES, settings.name):
@@ -90,7 +90,7 @@ async def _run(folder: Path) -> str:
     """Load, send, report; the number of one recipient."""
     settings = load_settings(folder / "drumbeat.toml")
     async with opened(settings, create=True) as engine:
-        say("2. The CSV is checked, row by row, and loaded.")
+        print_text("2. Checking the CSV row by row, and loading it.")
         print_load(
             await load_campaign(
                 engine,
@@ -99,13 +99,13 @@ async def _run(folder: Path) -> str:
                 Flags(times=TimeFlags(now=True), rejects=folder / f"{CAMPAIGN}.rejects.csv"),
             )
         )
-        say("3. The messages go out, and their receipts come back.")
+        print_text("3. Sending the messages, and waiting for their receipts.")
         summary = await drive(engine, settings, until_idle=True, wait_receipts=timedelta(seconds=10))
         summarise(summary)
         if summary.interrupted:
             raise KeyboardInterrupt
-        say("4. The reports.")
-        say()
+        print_text("4. The reports.")
+        print_text()
         async with snapshot(engine) as connection:
             for build in (delivery_report, cost_report, failures_report):
                 print_report(await build(connection, CAMPAIGN))
@@ -113,16 +113,16 @@ async def _run(folder: Path) -> str:
             return first.phone
 
 
-def _say_what_next(folder: Path, phone: str) -> None:
+def _print_next_steps(folder: Path, phone: str) -> None:
     command = _command()
-    say("That was all of it. Look around:")
-    say(f"  cd {folder}")
-    say(f"  {command} campaign show {CAMPAIGN}")
-    say(f"  {command} why {CAMPAIGN} {phone}")
-    say(f"  {command} report recipients {CAMPAIGN} --output recipients.csv")
-    say(f"And for your own campaign: {command} init --dir my-campaigns")
+    print_text("The demo is done. Look around:")
+    print_text(f"  cd {folder}")
+    print_text(f"  {command} campaign show {CAMPAIGN}")
+    print_text(f"  {command} why {CAMPAIGN} {phone}")
+    print_text(f"  {command} report recipients {CAMPAIGN} --output recipients.csv")
+    print_text(f"For your own campaign: {command} init --dir my-campaigns")
 
 
 def _command() -> str:
-    """How to call us again from another folder."""
+    """How to call drumbeat from another folder."""
     return "drumbeat" if shutil.which("drumbeat") else str(Path(sys.argv[0]).absolute())

@@ -1,11 +1,11 @@
-"""What came of a check or a load, for people."""
+"""The result of a check or a load, as text."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from app.actions.loading import Loaded
-from terminal.output import near, print_facts, print_table, say
+from terminal.output import near, print_facts, print_table, print_text
 
 
 def _todo(loaded: Loaded) -> str:
@@ -16,7 +16,7 @@ def _todo(loaded: Loaded) -> str:
 
 
 def print_load(loaded: Loaded) -> None:
-    """What was found and what came of it, for people."""
+    """Print what was found and the result."""
     report = loaded.report
     detected = report.detected
     facts: list[tuple[str, Any]] = [
@@ -30,16 +30,16 @@ def print_load(loaded: Loaded) -> None:
     ]
     if report.rejects_file:
         facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
-    facts += [("already in", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
+    facts += [("loaded before", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
     if report.known:
-        kept = "they keep what was loaded then; to send them what this list says: --duplicates last"
-        facts.append(("note", kept))
+        note = "they keep the values loaded first; to replace them with this list's, use --duplicates last"
+        facts.append(("note", note))
     if loaded.each_run:
         facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.loaded_before:
-        facts.append(("note", f"this very file is {report.loaded_before}; nothing was added"))
+        facts.append(("note", f"this same file is {report.loaded_before}; nothing was added"))
     if report.replaced:
-        back = "to have them back, add an empty line to it and say --duplicates last"
+        back = "to restore them, add an empty line to the list and use --duplicates last"
         facts.append(("replaced since", f"{report.replaced:,} of its rows, by a later list ({back})"))
     if loaded.state is not None:
         when = (
@@ -51,7 +51,7 @@ def print_load(loaded: Loaded) -> None:
     if loaded.held:
         facts.append(("approval", loaded.held))
     print_facts(loaded.campaign or "The CSV", facts)
-    say()
+    print_text()
     if report.reasons:
         rows = sorted(report.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
         print_table("Why rows were rejected", ("code", ">rows"), rows)

@@ -31,19 +31,19 @@ _TONES: Final = {
     "in_doubt": "yellow",
     "skipped": "dim",
 }
-"""How a row looks on a terminal, by the first word of its first cell."""
+"""The style of a row on a terminal, by the first word of its first cell."""
 
 
 def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def say(text: str = "") -> None:
+def print_text(text: str = "") -> None:
     click.echo(visible(text))
 
 
-def tell(text: str) -> None:
-    """A remark beside the output proper: never mixed into what is piped."""
+def print_note(text: str) -> None:
+    """Print a note to stderr, so that it is never mixed into piped output."""
     if log_as_json():
         logger.info(text, extra={"action": "told"})
     else:
@@ -51,13 +51,13 @@ def tell(text: str) -> None:
 
 
 def suggest(*commands: str) -> None:
-    """The next useful commands; only on a terminal."""
+    """Print the next useful commands; only on a terminal."""
     if on_terminal():
-        say("Next: " + "\n      ".join(map(visible_line, commands)))
+        print_text("Next: " + "\n      ".join(map(visible_line, commands)))
 
 
 def print_json(value: Any) -> None:
-    say(to_json(value, indent=2))
+    print_text(to_json(value, indent=2))
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -100,13 +100,13 @@ def cell(value: Any) -> str:
 
 
 def near(path: Path) -> str:
-    """The path as one would type it here."""
+    """The path as you would type it in this folder."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def print_table(title: str | None, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table; headings that start with `>` are columns of numbers, set to the right."""
+    """A table; headings that start with `>` are columns of numbers, aligned to the right."""
     title = None if title is None else visible_line(title)
     headings = [visible_line(heading) for heading in headings]
     texts = [[cell(value) for value in row] for row in rows]
@@ -115,8 +115,8 @@ def print_table(title: str | None, headings: Sequence[str], rows: Iterable[Seque
     else:
         _plain_table(title, headings, texts)
     if not texts:
-        say(NOTHING)
-    say()
+        print_text(NOTHING)
+    print_text()
 
 
 def _rich_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -138,7 +138,7 @@ def _rich_table(title: str | None, headings: Sequence[str], rows: Sequence[Seque
 
 
 def _tone(row: Sequence[str]) -> str | None:
-    """None where nothing of that kind happened: a 0 needs nobody's attention."""
+    """None if the count is 0: such a row needs no attention."""
     return None if "0" in row[1:2] else _TONES.get((row[0].split() or [""])[0])
 
 
@@ -146,13 +146,13 @@ def _plain_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequ
     lines = [[heading.removeprefix(RIGHT) for heading in headings], *rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(headings))]
     if title:
-        say(title)
+        print_text(title)
     for line in lines:
         cells = (
             text.rjust(width) if heading.startswith(RIGHT) else text.ljust(width)
             for text, width, heading in zip(line, widths, headings, strict=True)
         )
-        say("  ".join(cells).rstrip())
+        print_text("  ".join(cells).rstrip())
 
 
 def print_facts(title: str | None, facts: Iterable[tuple[str, Any]]) -> None:
@@ -160,6 +160,6 @@ def print_facts(title: str | None, facts: Iterable[tuple[str, Any]]) -> None:
     pairs = [(name, cell(value)) for name, value in facts]
     width = max((len(name) for name, _ in pairs), default=0)
     if title:
-        say(visible_line(title))
+        print_text(visible_line(title))
     for name, text in pairs:
         click.echo(f"  {visible_line(name).ljust(width)}  {isolated(text) if on_terminal() else text}")

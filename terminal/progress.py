@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from app.wiring.logs import log_as_json
 from campaigns.visible_text import visible
-from terminal.output import tell
+from terminal.output import print_note
 
 if TYPE_CHECKING:
     from scheduler.clock.progress import Snapshot
@@ -24,14 +24,14 @@ class Progress(Protocol):
     def show(self, snapshot: Snapshot) -> None: ...
 
     def note(self, text: str) -> None:
-        """Say something beside the progress."""
+        """Show a note next to the progress."""
 
     def close(self) -> None: ...
 
 
 @contextmanager
 def progress_display() -> Iterator[Progress]:
-    """The display that fits where stderr goes."""
+    """The display that suits stderr: a bar on a terminal, lines elsewhere."""
     display: Progress = _Bar() if sys.stderr.isatty() and not log_as_json() else _Lines()
     try:
         yield display
@@ -40,28 +40,28 @@ def progress_display() -> Iterator[Progress]:
 
 
 class _Lines:
-    """One line now and then, and one at every new notice."""
+    """One line every few seconds, and one for each new notice."""
 
     def __init__(self) -> None:
         self._next = 0.0
-        self._told = ""
+        self._shown = ""
         self._notices: tuple[str, ...] = ()
 
     def show(self, snapshot: Snapshot) -> None:
-        self._tell_notices(snapshot)
+        self._show_notices(snapshot)
         text = describe(snapshot)
-        if snapshot.total and text != self._told and time.monotonic() >= self._next:
-            tell(text)
-            self._told = text
+        if snapshot.total and text != self._shown and time.monotonic() >= self._next:
+            print_note(text)
+            self._shown = text
             self._next = time.monotonic() + EVERY
 
     def note(self, text: str) -> None:
-        tell(text)
+        print_note(text)
 
     def close(self) -> None:
-        """Nothing to tidy up."""
+        """Nothing to close."""
 
-    def _tell_notices(self, snapshot: Snapshot) -> None:
+    def _show_notices(self, snapshot: Snapshot) -> None:
         for notice in snapshot.notices:
             if notice not in self._notices:
                 self.note(f"Waiting: {notice}")
@@ -114,7 +114,7 @@ class _Bar:
 
 @contextmanager
 def row_counter() -> Iterator[Callable[[int], None] | None]:
-    """Counts the rows that were gone through on one line of a terminal, and takes the line away; None elsewhere."""
+    """Shows the number of processed rows on one line of a terminal, then clears the line; yields None elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -1,4 +1,4 @@
-"""One run of the runner as a person sees it: signals, progress, a summary and an exit code."""
+"""One run of the runner on a terminal: signals, progress, a summary and an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.wiring.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.figures import counted
 from campaigns.states import JobState
-from terminal.output import cell, say
+from terminal.output import cell, print_text
 from terminal.progress import progress_display
 
 if TYPE_CHECKING:
@@ -31,17 +31,17 @@ T = TypeVar("T")
 INTERRUPTED: Final = 130
 PARTIAL: Final = 3
 RARELY: Final = (20_000, 20, 100)
-"""Objects made before Python looks for garbage, and how often it looks further: what a message leaves behind is seldom
-in a circle, so looking after every few messages finds nothing."""
+"""Thresholds of Python's garbage collector. A sent message leaves few reference cycles, so collecting after every few
+messages finds nothing."""
 TURN: Final = 0.02
-"""Seconds before a thread that waits for Python takes it from another: the database's threads get theirs whenever the
-loop has ended a step, and to break into one costs both."""
+"""Python's thread switch interval in seconds. Database threads run whenever the event loop ends a step; interrupting a
+step slows both down."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on uvloop where there is one: it sends twice as fast."""
-    gc.freeze()  # what is loaded by now stays, and need not be gone through for garbage again and again
+    """Run to the end, on uvloop if it is installed: it sends twice as fast."""
+    gc.freeze()  # modules loaded by now stay; the garbage collector need not scan them again
     gc.set_threshold(*RARELY)
     sys.setswitchinterval(TURN)
     try:
@@ -64,7 +64,7 @@ async def drive(
 ) -> RunSummary:
     """Run, show progress, and stop gracefully at the first signal. Raises Locked, UsageError.
 
-    `serve_on` and `watch_on`: see `doors`. `distributed`: only keep the clock.
+    `serve_on` and `watch_on`: see `servers`. `distributed`: only keep the clock.
     """
     warn_of_open_secrets(settings)
     stop = asyncio.Event()
@@ -72,10 +72,14 @@ async def drive(
         progress = stack.enter_context(progress_display())
 
         def leave() -> None:
-            progress.note("Stopping: what is under way is finished first. Ctrl-C again stops at once.")
+            progress.note(
+                "Stopping: finishing the messages under way first. Press Ctrl-C again to stop at once."
+            )
 
         stack.enter_context(stopping(stop, leave, progress.close))
-        observe = await stack.enter_async_context(doors(engine, settings, serve_on, watch_on, progress.note))
+        observe = await stack.enter_async_context(
+            servers(engine, settings, serve_on, watch_on, progress.note)
+        )
         return await run_campaigns(
             engine,
             settings,
@@ -89,16 +93,16 @@ async def drive(
 
 
 @asynccontextmanager
-async def doors(
+async def servers(
     engine: Engine,
     settings: Settings,
     serve_on: tuple[str, int] | None,
     watch_on: tuple[str, int] | None,
     note: Callable[[str], None],
 ) -> AsyncIterator[Observe]:
-    """Take webhooks on one host and port, and let monitors in on another, where they are given; who watches the calls.
+    """Serve webhooks on one host and port, and monitoring on another, if given. Yields the observer of provider calls.
 
-    Raises UsageError where a port cannot be had.
+    Raises UsageError if a port cannot be used.
     """
     if serve_on is None and watch_on is None:
         yield lambda _: None
@@ -120,7 +124,7 @@ async def doors(
 def stopping(
     stop: asyncio.Event, on_first: Callable[[], None], on_second: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """The first signal asks for a stop; the second is one, and the next start looks up what was in flight."""
+    """The first signal asks for a stop; the second ends the process, and the next start looks up calls in flight."""
     loop = asyncio.get_running_loop()
 
     def handle() -> None:
@@ -140,21 +144,23 @@ def stopping(
 
 
 def summarise(summary: RunSummary) -> None:
-    """What was done, what is left, and why."""
+    """Print what was done, what is left, and why."""
     counts = ", ".join(
         f"{count:,} {state.replace('_', ' ')}" for state, count in summary.states.items() if count
     )
     ended = "Stopped" if summary.interrupted else "Not finished" if summary.left else "Done"
-    say(f"{ended}: {counts or 'nothing to send'}.")
+    print_text(f"{ended}: {counts or 'nothing to send'}.")
     for reason in summary.stopped_by:
-        say(f"Waiting: {reason}")
+        print_text(f"Waiting: {reason}")
     for left in summary.left:
         until = f", the first until {cell(left.until)}" if left.until else ""
-        say(f"Waiting: {counted(left.messages, 'message')} held by {left.rule}{until}. {WAITS[left.rule]}")
+        print_text(
+            f"Waiting: {counted(left.messages, 'message')} held by {left.rule}{until}. {WAITS[left.rule]}"
+        )
 
 
 def exit_code(summary: RunSummary) -> int:
-    """How a script should take it."""
+    """The exit code for scripts."""
     if summary.interrupted:
         return INTERRUPTED
     if summary.stopped_by or not all(left.goes_by_itself for left in summary.left):

@@ -1,4 +1,4 @@
-"""The web server of one process: webhooks in, and what they tell taken up as they arrive."""
+"""The web server of one process: receives webhooks and processes them as they arrive."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ LAST_ANSWERS: Final = 15
 """Seconds that requests under way have to end when the server stops."""
 START_PATIENCE: Final = 30.0
 WATCHED: Final = (HEALTH, METRICS, LIVE, READY)
-"""Answered however many others call."""
+"""Paths that are answered even when all connections are in use."""
 
 
 @asynccontextmanager
 async def serving(
     engine: Engine, settings: Settings, host: str, port: int, metrics: Metrics | None = None
 ) -> AsyncIterator[str]:
-    """Serve for as long as the context lasts; its address, such as http://127.0.0.1:8080. Port 0 takes a free one.
+    """Serve for as long as the context lasts; yields its address. Port 0 takes a free port.
 
-    On leaving, requests under way are answered and what they brought is taken up. Raises UsageError where the port
-    cannot be had.
+    On leaving, requests under way are answered and their webhooks processed. Raises UsageError if the port cannot be
+    used.
     """
     arrived = asyncio.Event()
     with _listening(host, port) as listener:
@@ -49,15 +49,15 @@ async def serving(
             app = create_app(engine, accounts, public_url=settings.public_url, stored=arrived.set)
             measured = metrics or open_metrics(engine, settings)
             app.router.routes += watching_routes(engine, measured, needs_runner=False)
-            async with _taking_up(engine, accounts, arrived), _server(app, listener):
+            async with _processing(engine, accounts, arrived), _server(app, listener):
                 yield _address(listener)
 
 
 @asynccontextmanager
 async def watched(engine: Engine, metrics: Metrics, host: str, port: int) -> AsyncIterator[str]:
-    """Serve what a monitor asks of a runner, clock or worker for as long as the context lasts; the address.
+    """Serve the monitoring of a runner, clock or worker for as long as the context lasts; yields the address.
 
-    Raises UsageError where the port cannot be had.
+    Raises UsageError if the port cannot be used.
     """
     with _listening(host, port, "--metrics-port") as listener:
         app = Starlette(routes=watching_routes(engine, metrics, needs_runner=True))
@@ -89,7 +89,7 @@ def _listening(host: str, port: int, option: str = "--port") -> Iterator[socket.
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise UsageError(
-            f"Port {port} of {host} cannot be had: {error.strerror}.", hint=f"{option} 0"
+            f"Port {port} of {host} cannot be used: {error.strerror}.", hint=f"{option} 0"
         ) from error
     with listener:
         yield listener
@@ -116,7 +116,7 @@ async def _accounts(settings: Mapping[str, AccountSettings]) -> AsyncIterator[di
 
 
 @asynccontextmanager
-async def _taking_up(
+async def _processing(
     engine: Engine, accounts: Mapping[str, Account], arrived: asyncio.Event
 ) -> AsyncIterator[None]:
     stop = asyncio.Event()
@@ -151,7 +151,7 @@ async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None
         async with asyncio.timeout(START_PATIENCE):
             await server.tried.wait()
         if not server.started:
-            raise Unavailable("The web server did not start; the log says why.")
+            raise Unavailable("The web server did not start; see the log.")
         yield
     finally:
         server.should_exit = True
@@ -159,7 +159,7 @@ async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it has started, or could not, and leaves the signals to whoever runs it."""
+    """uvicorn that signals when it has started or failed to, and leaves process signals to its caller."""
 
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)

@@ -28,9 +28,9 @@ class MissedRuns:
 async def missed_runs(
     engine: Engine, name: str, since: str, until: str | None, *, now: Now = utc_now
 ) -> MissedRuns:
-    """`since` and `until` as a person writes them, in the campaign's zone; without `until`: up to now.
+    """`since` and `until` as text, in the campaign's zone; without `until`: up to now.
 
-    Raises NotFound where nothing was missed then, UsageError where one is no time.
+    Raises NotFound if nothing was missed then, UsageError if one is not a time.
     """
     async with reading(engine) as connection:
         zone = (await require(connection, name)).spec.schedule.timezone
@@ -42,7 +42,7 @@ async def missed_runs(
 async def backfill_runs(
     engine: Engine, settings: Settings, name: str, missed: MissedRuns, *, now: Now = utc_now
 ) -> list[datetime]:
-    """Launch them now, each as a run like any other; their nominal times."""
+    """Launch them now, each as an ordinary run; returns their nominal times."""
     judge = partial(check_provider, settings)
     return await backfill(
         engine, name, missed.since, missed.until, guard=guard_of(settings), judge=judge, now=now

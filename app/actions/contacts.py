@@ -1,4 +1,4 @@
-"""Opt-outs and opt-ins, by hand and in bulk."""
+"""Opt-outs and opt-ins, one by one and in bulk."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from storage.database.engine import Connection, Engine, writing
 from storage.sending.optouts import Fate, LogEntry, NewPreference, add_by_hand, append_preferences, log_of
 
 SHOWN_REJECTS: Final = 5
-"""Rejected rows of a list that are shown at once."""
-_Words = dict[tuple[str, Scope], NewPreference]
+"""How many rejected rows are shown."""
+_Preferences = dict[tuple[str, Scope], NewPreference]
 
 
 @dataclass
@@ -34,28 +34,28 @@ class ImportReport:
     """What became of a file's rows: rows = changed + unchanged + outdated + rejected."""
 
     otherwise: Said
-    """What held for rows that do not say it."""
+    """The preference of rows without their own columns."""
     detected: Detected
     columns: Sequence[str] = ()
-    """The columns in which rows say more than their number, as the file spells them."""
+    """The columns with preferences of their own, as the file spells them."""
     rows: int = 0
     opted: Counter[Action] = field(default_factory=Counter)
-    """Rows that were news of their person, by what they say."""
+    """Rows that changed something, by action."""
     outdated: int = 0
-    """Rows of people who have said the other thing since, of one scope at least."""
+    """Rows whose person has changed their preference since, in at least one scope."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Reject code -> rows."""
     first_rejects: list[Reject] = field(default_factory=list)
     rejects_file: Path | None = None
 
-    def count(self, chunk: Chunk, words: _Words, fates: Sequence[Fate]) -> None:
-        """Add a chunk and what became of its words."""
+    def count(self, chunk: Chunk, preferences: _Preferences, fates: Sequence[Fate]) -> None:
+        """Add a chunk and the fate of its preferences."""
         self.rows += chunk.rows
         self.reasons.update(reject.code.value for reject in chunk.rejects)
         self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]
-        told = partial(zip, words.values(), fates, strict=True)
-        outdated = {word.line for word, fate in told() if fate is Fate.OUTDATED}
-        news = {word.line: word.entry.action for word, fate in told() if fate is Fate.CHANGED}
+        pairs = partial(zip, preferences.values(), fates, strict=True)
+        outdated = {one.line for one, fate in pairs() if fate is Fate.OUTDATED}
+        news = {one.line: one.entry.action for one, fate in pairs() if fate is Fate.CHANGED}
         self.outdated += len(outdated)
         self.opted.update(action for line, action in news.items() if line not in outdated)
 
@@ -73,7 +73,7 @@ class ImportReport:
 
     @property
     def unchanged(self) -> int:
-        """Rows of people who had said that already, or say it or the other thing in another row."""
+        """Rows that changed nothing: already stored, or overruled by another row of the file."""
         return self.rows - self.rejected - self.changed - self.outdated
 
     @property
@@ -110,11 +110,11 @@ async def import_preferences(
     progress: Progress | None = None,
     now: Now = utc_now,
 ) -> ImportReport:
-    """Add to the log what the file's rows say that is news of their people; bad rows go to `rejects`. A row says it in
-    the columns of `campaigns.intake.preference_columns`; action, scope and source are those of rows that do not.
+    """Add the file's new preferences to the log; bad rows go to `rejects`. A row may have its own preference in the
+    columns of `campaigns.intake.preference_columns`; action, scope and source apply to rows without one.
 
-    Some ten thousand rows are stored at a time and hold from then on: after an interruption the same file goes on where
-    it stopped. Raises IntakeError where the file cannot be read.
+    About ten thousand rows are stored at a time and are in force from then on: after an interruption, importing the
+    same file continues where it stopped. Raises IntakeError if the file cannot be read.
     """
     place = rejects or rejects_path(path)
     otherwise = Said(action, scope, now(), source)
@@ -124,10 +124,10 @@ async def import_preferences(
         with RejectsFile(place, intake.detected) as file:
             chunks = intake.chunks()
             while (chunk := await in_thread(partial(next, chunks, None), PART)) is not None:
-                words = _words(chunk, path.name, otherwise)
+                preferences = _latest(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
-                    fates = await append_preferences(connection, list(words.values()))
-                report.count(chunk, words, fates)
+                    fates = await append_preferences(connection, list(preferences.values()))
+                report.count(chunk, preferences, fates)
                 file.write(chunk.rejects)
                 if progress is not None:
                     progress(report.rows)
@@ -135,20 +135,20 @@ async def import_preferences(
     return report
 
 
-def _words(chunk: Chunk, name: str, otherwise: Said) -> _Words:
-    """Of each phone and scope the word that holds among the chunk's."""
-    words: _Words = {}
+def _latest(chunk: Chunk, name: str, otherwise: Said) -> _Preferences:
+    """For each phone and scope, the preference that wins within the chunk."""
+    latest: _Preferences = {}
     place = f"{_storable(name)}, line"
     rows = zip(chunk.phones, chunk.lines, chunk.said or repeat(otherwise), strict=False)
-    for phone, line, (action, asked, at, said_by, proof, dated) in rows:
-        source = _source(said_by)
+    for phone, line, (action, asked, at, given_source, proof, dated) in rows:
+        source = _source(given_source)
         evidence = _storable(proof) if proof else f"{place} {line}"
         for scope in _scopes(action, asked):
-            last = words.get((phone, scope))
+            last = latest.get((phone, scope))
             if last is None or comes_after(at, action, last.entry.at, last.entry.action):
                 entry = LogEntry(phone, action, scope, at, source, evidence)
-                words[phone, scope] = NewPreference(entry, dated, line)
-    return words
+                latest[phone, scope] = NewPreference(entry, dated, line)
+    return latest
 
 
 @lru_cache
@@ -164,35 +164,37 @@ def _scopes(action: Action, scope: Scope | None) -> tuple[Scope, ...]:
 async def record_preference(
     engine: Engine,
     phone: str,
-    word: StopWord,
+    preference: StopWord,
     source: str,
     evidence: str | None,
     *,
     now: Now = utc_now,
 ) -> Sequence[LogEntry]:
-    """Opt one person out or in by hand, even where they are already; what now keeps them out."""
+    """Opt one person out or in, even if they already are; returns the opt-outs now in force."""
     async with writing(engine) as connection:
-        return await add_preference(connection, phone, word, source, evidence, now())
+        return await add_preference(connection, phone, preference, source, evidence, now())
 
 
 async def add_preference(
-    connection: Connection, phone: str, word: StopWord, source: str, evidence: str | None, at: datetime
+    connection: Connection, phone: str, preference: StopWord, source: str, evidence: str | None, at: datetime
 ) -> Sequence[LogEntry]:
     """As `record_preference`, in the caller's transaction."""
     proof = _storable(evidence) if evidence else None
-    entries = [LogEntry(phone, word.action, scope, at, _storable(source), proof) for scope in word.scopes]
+    entries = [
+        LogEntry(phone, preference.action, scope, at, _storable(source), proof) for scope in preference.scopes
+    ]
     await add_by_hand(connection, entries)
     return opt_outs_in_force(await log_of(connection, phone))
 
 
 def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:
-    """The entries of one person's log that keep them out: of each scope the newest, where it is an opt-out."""
+    """The opt-outs of one person's log that are in force: per scope the newest entry, if it is an opt-out."""
     newest = {entry.scope: entry for entry in log}
     return [entry for entry in newest.values() if entry.action == "out"]
 
 
 def number_of(text: str, default_country: str | None) -> str:
-    """The phone in E.164. Raises InvalidInput where it is no number."""
+    """The phone in E.164. Raises InvalidInput if it is not a number."""
     country = default_country.upper() if default_country else None
     if country is not None and not is_country(country):
         raise InvalidInput(
@@ -201,7 +203,9 @@ def number_of(text: str, default_country: str | None) -> str:
         )
     found = read_phone(text, country, landlines=True)
     if isinstance(found, PhoneFault):
-        raise InvalidInput(f"{text!r} is no phone number: {found.reason}", hint="Write it like +22901970000.")
+        raise InvalidInput(
+            f"{text!r} is not a phone number: {found.reason}", hint="Write it like +22901970000."
+        )
     return found.number
 
 

@@ -30,7 +30,9 @@ from providers.settings import AccountSettings
 from scheduler.actions import control
 from scheduler.actions.approval import approval_problem
 from scheduler.audience.load import LoadReport, check, load
-from scheduler.audience.load import TooManyRejects as TooManyRejects  # whoever loads may show its report
+from scheduler.audience.load import (
+    TooManyRejects as TooManyRejects,
+)  # re-exported: callers may show its report
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import (
@@ -46,7 +48,7 @@ from storage.audience.campaigns import (
 from storage.database.engine import Connection, Engine, reading, writing
 
 Progress = Callable[[int], None]
-"""Receives how many rows were gone through."""
+"""Receives the number of rows processed so far."""
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
 _REJECTS: Final = re.compile(r"\.rejects(-\d+)?\Z")
 _LONGEST_NAME: Final = 100
@@ -55,13 +57,13 @@ _LONGEST_NAME: Final = 100
 
 @dataclass(frozen=True)
 class Flags:
-    """What the command line says beside the file; None is not said."""
+    """The options of the command line, beside the file; None: not given."""
 
     audience: Mapping[str, Any] = field(default_factory=dict)
     """Keys of [audience] to replace."""
     times: TimeFlags = field(default_factory=TimeFlags)
     rejects: Path | None = None
-    """Where bad rows go; default: see `rejects_path`."""
+    """The file for bad rows; default: see `rejects_path`."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,11 @@ class Loaded:
     state: CampaignState | None = None
     start_at: datetime | None = None
     held: str | None = None
-    """Why it does not start without an approval."""
+    """Why it needs an approval to start."""
     start_flag: str = ""
-    """What a load must be given for it to start; nothing where its time is known."""
+    """The option that a load needs to start it; empty if its time is known."""
     each_run: Path | None = None
-    """The list, where every run reads it again."""
+    """The list, if every run reads it again."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -93,7 +95,7 @@ class Loaded:
 async def check_campaign(
     settings: Settings, path: Path, flags: Flags, *, progress: Progress | None = None
 ) -> Loaded:
-    """Everything that a load does, on a campaign file, without storing anything but the rejects."""
+    """Do all that a load does with a campaign file, but store only the rejects."""
     moment = utc_now()
     spec = _spec(path, flags, moment)
     start = start_of(spec.schedule, flags.times, moment)
@@ -131,9 +133,9 @@ async def load_campaign(
     progress: Progress | None = None,
     now: Now = utc_now,
 ) -> Loaded:
-    """Store the campaign and its audience, and schedule it where a time is known.
+    """Store the campaign and its audience, and schedule it if a time is known.
 
-    Loading the same file again adds nothing twice. Raises InvalidInput where the campaign has been launched.
+    Loading the same file again adds nothing twice. Raises InvalidInput if the campaign has been launched.
     """
     moment = now()
     spec = _spec(path, flags, moment)
@@ -148,7 +150,7 @@ async def load_campaign(
     held: str | None = None
 
     async def keep_text_and_time(connection: Connection) -> None:
-        """With the list, in one transaction: a launch sends the old of all or the new of all."""
+        """In the list's transaction, so that a launch sees either all of the old or all of the new."""
         nonlocal held
         await _open_campaign(connection, spec, moment)
         await replace_spec(connection, campaign.id, spec, moment)
@@ -186,7 +188,7 @@ async def _schedule(
     flags: Flags,
     now: datetime,
 ) -> str | None:
-    """Have it start at `start`, if that is known; why it needs an approval first, if it does."""
+    """Schedule it at `start`, if known; returns why it needs an approval first, if it does."""
     if start is None:
         return None
     held = await approval_problem(connection, await require(connection, name), guard_of(settings), start)
@@ -196,7 +198,7 @@ async def _schedule(
 
 
 async def _open_campaign(connection: Connection, spec: CampaignSpec, now: datetime) -> Campaign:
-    """The campaign to load into, locked: nobody launches it before this transaction ends."""
+    """The campaign to load into, locked: it cannot be launched before this transaction ends."""
     await lock_name(connection, spec.name)
     found = await find(connection, spec.name)
     if found is None:
@@ -205,7 +207,7 @@ async def _open_campaign(connection: Connection, spec: CampaignSpec, now: dateti
     found = await require(connection, spec.name)
     if not await _is_open(connection, found):
         raise InvalidInput(
-            f"Campaign {spec.name} is {found.state.value}; what has started is not changed.",
+            f"Campaign {spec.name} is {found.state.value}; a campaign that has started is not changed.",
             hint=_instead(found),
         )
     return found
@@ -219,8 +221,8 @@ async def _is_open(connection: Connection, campaign: Campaign) -> bool:
 
 
 def _instead(campaign: Campaign) -> str:
-    """How to send something else."""
-    another = "Give the campaign file another name. It is a campaign of its own then."
+    """What to do instead."""
+    another = "Give the campaign file another name; that makes it a new campaign."
     match campaign.state:
         case CampaignState.RUNNING:
             return f"{another} To stop this one first: drumbeat campaign pause {campaign.name}"
@@ -228,7 +230,9 @@ def _instead(campaign: Campaign) -> str:
             return f"{another} To end this one first: drumbeat campaign cancel {campaign.name}"
         case _:
             flag = start_flag(campaign.spec.schedule)
-            return f"{another} To send the same again: drumbeat campaign clone {campaign.name} NEW{flag}"
+            return (
+                f"{another} To send the same message again: drumbeat campaign clone {campaign.name} NEW{flag}"
+            )
 
 
 def _spec(path: Path, flags: Flags, now: datetime) -> CampaignSpec:
@@ -251,7 +255,7 @@ def _options(spec: CampaignSpec, start: datetime | None, now: datetime) -> Intak
 
 @contextmanager
 def named_in_errors(csv: Path) -> Iterator[None]:
-    """An error about the list names its file."""
+    """Add the file name to errors about the list."""
     try:
         yield
     except IntakeError as error:
@@ -267,8 +271,8 @@ def _plainly(detail: Any) -> str:
 
 
 def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = None) -> Refuse | None:
-    """Raise NotFound or SpecError where the account, a sender or the content is not to be had; `path`: the file that
-    says so.
+    """Raise NotFound or SpecError if the account or a sender does not exist, or cannot send the content; `path`: the
+    campaign file.
 
     Returns the check that each row's own message needs.
     """
@@ -295,16 +299,16 @@ def _refuse_strangers(spec: CampaignSpec, account: AccountSettings) -> None:
 
 def _refuse_impossible(adapter: str, content: ContentSpec) -> None:
     types: Iterator[tuple[MessageType | Addition, str]] = ((kind, str(kind)) for kind in content.types)
-    for kind, said in (*types, *content.additions.items()):
+    for kind, name in (*types, *content.additions.items()):
         if not can_send(adapter, kind):
             able = ", ".join(providers_that_send(kind)) or "none yet"
-            raise SpecError(f"{adapter} cannot send {said}.", hint=f"Providers that can: {able}.")
+            raise SpecError(f"{adapter} cannot send {name}.", hint=f"Providers that can: {able}.")
 
 
 def _csv_of(spec: CampaignSpec) -> Path:
     if spec.audience.csv is None:
         raise SpecError(
-            "audience.csv is missing.", hint='Add csv = "people.csv" to [audience], or say --csv FILE.'
+            "audience.csv is missing.", hint='Add csv = "people.csv" to [audience], or use --csv FILE.'
         )
     return spec.audience.csv
 
@@ -317,8 +321,8 @@ def _limits(audience: AudienceSpec, csv: Path, flags: Flags, campaign: str | Non
 
 
 def rejects_path(csv: Path, campaign: str | None = None) -> Path:
-    """`spring-sale.people.rejects.csv` where the command runs, after campaign and list; `spring.rejects.csv` where both
-    have one name, or the list is that of no campaign. The rejects of a rejects file have the name of the first list."""
+    """`spring-sale.people.rejects.csv` in the current folder, after campaign and list; `spring.rejects.csv` if both
+    have the same name, or there is no campaign. Rejects of a rejects file keep the name of the first list."""
     name = _REJECTS.sub("", csv.stem).encode()[:_LONGEST_NAME].decode(errors="ignore")
     if campaign is not None and name != campaign and not name.startswith(f"{campaign}."):
         name = f"{campaign}.{name}"

@@ -17,15 +17,15 @@ from storage.retention.erasing import Traces, erase, find_traces, rows_of
 ELSEWHERE: Final = (
     "backups of the database, until they are replaced: erase again after restoring one",
     "the lists that were loaded, their rejects files, exported reports and logs",
-    "the provider, which keeps messages and contacts of its own",
-    "receipts and replies that arrive from now on: they are stored as any, see [retention]",
+    "the provider, which keeps its own messages and contacts",
+    "receipts and replies that arrive from now on: they are stored like any others, see [retention]",
 )
 """Where a person's data may still be after it was erased from the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was erased of a person, by kind."""
+    """How many rows of a person were erased, by kind."""
 
     phone: str
     rows: dict[str, int]
@@ -40,12 +40,12 @@ class Erased:
 
 
 def facts_of(rows: dict[str, int]) -> Iterator[tuple[str, int]]:
-    """What there is, in plain words."""
+    """The kinds that have rows, as readable names."""
     return ((kind.replace("_", " "), count) for kind, count in rows.items() if count)
 
 
 async def export_person(engine: Engine, phone: str, now: datetime) -> dict[str, Any]:
-    """All that the database holds of the person."""
+    """All that the database holds about the person."""
     async with reading(engine) as connection:
         found = await rows_of(connection, await find_traces(connection, phone))
     kinds = {kind: [_readable(row) for row in rows] for kind, rows in found.items()}
@@ -53,7 +53,7 @@ async def export_person(engine: Engine, phone: str, now: datetime) -> dict[str, 
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    """What is stored as JSON is shown as such, and a webhook's body as its text."""
+    """Shows stored JSON as JSON, and a webhook's body as text."""
     shown = dict(row)
     if "body" in shown:
         body = shown["body"] if shown.pop("size") is None else unpack(shown["body"])
@@ -72,14 +72,14 @@ def _parsed(text: str) -> Any:
 
 
 async def what_is_held(engine: Engine, phone: str) -> dict[str, int]:
-    """How many rows of each kind the database holds of the person."""
+    """How many rows of each kind the database holds about the person."""
     async with reading(engine) as connection:
         found = await rows_of(connection, await find_traces(connection, phone))
     return {kind: len(rows) for kind, rows in found.items()}
 
 
 async def erase_person(engine: Engine, phone: str, now: datetime) -> Erased:
-    """Erase all that the database holds of the person, who is never written to again unless they opt in anew.
+    """Erase all that the database holds about the person. They get no more messages unless they opt in again.
 
     Raises InvalidInput, with nothing erased, while a message to them is under way.
     """
@@ -97,12 +97,12 @@ async def erase_person(engine: Engine, phone: str, now: datetime) -> Erased:
 def _refuse_under_way(traces: Traces) -> None:
     if traces.under_way:
         raise InvalidInput(
-            f"A message to {traces.phone} is being sent or in doubt; nothing was erased, since what becomes of it "
+            f"A message to {traces.phone} is being sent or in doubt; nothing was erased, because its outcome "
             "could not be stored.",
             hint="Wait until it is sent, or settle it with drumbeat campaign resolve; then erase again.",
         )
     if traces.new_webhooks:
         raise InvalidInput(
-            f"A webhook about {traces.phone} has arrived and is not taken up yet; nothing was erased.",
-            hint="drumbeat run takes it up; then erase again.",
+            f"A webhook about {traces.phone} has arrived and is not processed yet; nothing was erased.",
+            hint="drumbeat run processes it; then erase again.",
         )

@@ -1,4 +1,4 @@
-"""Purge the details of what was over long ago."""
+"""Purge the details of campaigns that ended long ago."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.database.vacuum import free_space
 
 
 async def plan_of_purge(engine: Engine, older_than: timedelta, *, now: Now = utc_now) -> Plan:
-    """What was over so long ago, and how many rows that is. Raises UsageError where it is not long enough."""
+    """What ended that long ago, and how many rows it has. Raises UsageError if the age is too short."""
     return await plan_purge(engine, now(), older_than)
 
 
@@ -23,10 +23,10 @@ async def purge_database(
     *,
     now: Now = utc_now,
 ) -> dict[str, int]:
-    """Delete what the plan names; how many rows of each kind."""
+    """Delete what the plan lists; returns the rows of each kind."""
     return await carry_out(engine, plan, now(), progress)
 
 
 async def shrink_database(engine: Engine) -> None:
-    """Free the space of what was deleted; on SQLite everybody waits meanwhile."""
+    """Free the space of deleted rows; SQLite is locked meanwhile."""
     await free_space(engine)

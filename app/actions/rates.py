@@ -9,6 +9,6 @@ from storage.database.engine import Engine, writing
 
 
 async def import_card(engine: Engine, card: RateCard, *, now: Now = utc_now) -> bool:
-    """Store the card; whether it replaced one of the same name and day."""
+    """Store the card; returns whether it replaced one of the same name and date."""
     async with writing(engine) as connection:
         return await store_card(connection, card, now())

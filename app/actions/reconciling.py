@@ -1,4 +1,4 @@
-"""Ask the providers at once what became of the messages."""
+"""Fetch the delivery status of messages from the providers now."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from storage.database.engine import Engine
 
 
 async def reconcile_now(engine: Engine, settings: Settings, accounts: Collection[str]) -> int:
-    """One polling pass over these accounts of the settings; how many messages moved on."""
+    """One polling pass over these accounts of the settings; returns how many messages were updated."""
     return await poll_once(engine, {name: settings.account(name) for name in accounts})

@@ -1,4 +1,4 @@
-"""Times as people give them: flags that replace a schedule's, and a moment in a campaign's zone."""
+"""Times from the command line: options that replace a schedule's, and a moment in a campaign's zone."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
 Confirm = Callable[[str], None]
-"""Asks a person; returns only where the answer is yes."""
+"""Asks the user; returns only if the answer is yes."""
 
 
 @dataclass(frozen=True)
 class TimeFlags:
-    """What the command line says of the time; None is not said."""
+    """The time options of the command line; None: not given."""
 
     now: bool = False
     at: str | None = None
@@ -34,7 +34,7 @@ class TimeFlags:
     timezone: str | None = None
 
     def changes(self, schedule: ScheduleSpec, now: datetime) -> dict[str, Any]:
-        """The keys of [schedule] that they replace. Raises UsageError where --now makes no sense."""
+        """The keys of [schedule] that they replace. Raises UsageError if --now makes no sense."""
         keys: dict[str, Any] = {"timezone": self.timezone} if self.timezone else {}
         start = self._start(schedule, now)
         if self.cron is not None:
@@ -51,24 +51,25 @@ class TimeFlags:
             return self.at
         if schedule.cron is not None and self.every is None:
             raise UsageError(
-                "--now cannot be said of a cron.", hint="Leave it out, or send once with --at TIME."
+                "--now cannot be combined with a cron schedule.",
+                hint="Leave it out, or send once with --at TIME.",
             )
         if schedule.recipient_local_time:
             raise UsageError(
-                "--now cannot be said with recipient_local_time: now is another time of day in each zone.",
-                hint="Say --at TIME.",
+                "--now cannot be combined with recipient_local_time: the time of day differs by zone.",
+                hint="Use --at TIME.",
             )
         return now.replace(microsecond=0) if self.every or schedule.every else None
 
 
 def start_of(schedule: ScheduleSpec, times: TimeFlags, now: datetime) -> datetime | None:
-    """When the first run is; None: no time is given. Raises SpecError where it is past, or none is left before
-    `ends_at`."""
+    """The time of the first run; None: no time is given. Raises SpecError if it is in the past, or if no run is left
+    before `ends_at`."""
     start = now if times.now and not schedule.recurs else first_start(schedule, now)
     if start is None and (schedule.cron or schedule.first_at):
-        raise SpecError("schedule.ends_at leaves no run.", hint="Give it a later time.")
+        raise SpecError("schedule.ends_at leaves no time for a run.", hint="Set a later ends_at.")
     if schedule.end_at is not None and schedule.end_at <= max(start or now, now):
-        raise SpecError("schedule.ends_at leaves no run.", hint="Give it a later time.")
+        raise SpecError("schedule.ends_at leaves no time for a run.", hint="Set a later ends_at.")
     if start is not None and not schedule.recurs and now - schedule.closes_at(start) >= A_MINUTE:
         raise _past(schedule, now - start)
     return start
@@ -78,23 +79,23 @@ def _past(schedule: ScheduleSpec, late: timedelta) -> SpecError:
     otherwise = "" if schedule.recipient_local_time else " Only --now sends it late."
     return SpecError(
         f"schedule.at: {schedule.at:%Y-%m-%d %H:%M} was {_roughly(late)} ago.{otherwise}",
-        hint="Correct the time: year, month, day, in this order. Or give another with --at TIME.",
+        hint="Correct the time: year, month, day, in this order. Or use --at TIME.",
     )
 
 
 def slips(schedule: ScheduleSpec, start: datetime | None, now: datetime) -> Iterator[str]:
-    """What is probably a slip of the pen, a question each: too often, or the wrong year."""
+    """A question for each probable mistake: too often, or the wrong year."""
     if schedule.is_frequent:
         written = (
             f"cron {schedule.cron}" if schedule.cron else f"every {write_duration(schedule.every or HOUR)}"
         )
-        yield f"Everybody in the list gets it more often than once an hour ({written}). Is that meant?"
+        yield f"Everybody in the list would get it more often than once an hour ({written}). Is that intended?"
     if start is not None and start - now > FAR:
-        yield f"It starts only on {start:%Y-%m-%d}, in {_roughly(start - now)}. Is that meant?"
+        yield f"It would start only on {start:%Y-%m-%d}, in {_roughly(start - now)}. Is that intended?"
 
 
 def start_flag(schedule: ScheduleSpec) -> str:
-    """The flag that starts what has no time yet; none where the schedule has one, or finds it."""
+    """The option that starts a campaign without a time; empty if the schedule has a time."""
     if schedule.cron is not None or schedule.first_at is not None:
         return ""
     return " --at TIME" if schedule.recipient_local_time else " --now"
@@ -110,9 +111,9 @@ def _roughly(span: timedelta) -> str:
 
 
 def instant_of_text(text: str, timezone: str | None) -> datetime:
-    """The instant that a person wrote, in `timezone` where it has no offset; a day alone is its beginning.
+    """The moment that the text names, in `timezone` if it has no offset; a date alone means its beginning.
 
-    Raises UsageError where it is no time, or is in no zone.
+    Raises UsageError if it is not a time, or has no zone.
     """
     text = f"{text.strip()}T00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()) else text
     try:

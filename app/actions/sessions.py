@@ -1,4 +1,4 @@
-"""A session gateway's sessions: connect phones by QR code, and look after them.
+"""A session gateway's sessions: connect phones by QR code, and manage them.
 
 `account` names the account; None: the only one that has sessions. All raise UsageError where there is no such account
 or several, NotFound for an unknown session, AccountError and Unavailable as the gateway answers.

@@ -1,4 +1,4 @@
-"""Start what is stored already: a draft, or a clone."""
+"""Start a stored campaign: a draft, or a clone."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from storage.database.engine import Engine, reading, writing
 async def start_campaign(
     engine: Engine, settings: Settings, name: str, times: TimeFlags, *, now: Now = utc_now
 ) -> datetime:
-    """Schedule a draft: at the time that is said, else by its own schedule, else now; when that is.
+    """Schedule a draft: at the given time, else by its own schedule, else now; returns that time.
 
-    Raises Stopped where it would start now and needs approval, InvalidInput where it has started or is paused.
+    Raises Stopped if it would start now and needs approval, InvalidInput if it has started or is paused.
     """
     moment = now()
     async with writing(engine) as connection:
@@ -50,10 +50,10 @@ async def clone_campaign(
     *,
     confirm: Confirm = lambda _: None,
 ) -> tuple[int, datetime | None]:
-    """The same message to the same people under a name of its own: how many they are, and when it starts; None: it is
-    a draft, because no time was given.
+    """Copy message and recipients under a new name. Returns the number of recipients and the start; None: it is a
+    draft, because no time was given.
 
-    Raises NotFound, InvalidInput where the new name is taken, and as `start_campaign` does.
+    Raises NotFound, InvalidInput if the new name is taken, and as `start_campaign` does.
     """
     if not times.now and times.at is None:
         return await clone(engine, name, new), None
@@ -67,23 +67,23 @@ def _refuse_started(campaign: Campaign) -> None:
     again = f"drumbeat campaign clone {name} NEW{start_flag(campaign.spec.schedule)}"
     match state:
         case CampaignState.PAUSED:
-            said, hint = f"{name} is paused: {campaign.reason}", f"drumbeat campaign resume {name}"
+            problem, hint = f"{name} is paused: {campaign.reason}", f"drumbeat campaign resume {name}"
         case CampaignState.RUNNING:
-            said, hint = f"{name} has started already.", f"drumbeat campaign show {name}"
+            problem, hint = f"{name} has already started.", f"drumbeat campaign show {name}"
         case CampaignState.COMPLETED:
-            said = f"{name} is completed: it is not sent a second time."
-            hint = f"{again} sends it again to all; drumbeat campaign retry-failed {name}, to those it did not reach"
+            problem = f"{name} is completed and is not sent a second time."
+            hint = f"{again} sends it to all again; drumbeat campaign retry-failed {name}, to those it did not reach"
         case CampaignState.CANCELLED:
-            said, hint = f"{name} is cancelled.", again
+            problem, hint = f"{name} is cancelled.", again
         case _:
             return
-    raise InvalidInput(said, hint=hint)
+    raise InvalidInput(problem, hint=hint)
 
 
 async def confirm_times(
     engine: Engine, name: str, times: TimeFlags, confirm: Confirm, *, now: Now = utc_now
 ) -> None:
-    """Ask about what is probably a slip in the times at which `name`, or a clone of it, would start."""
+    """Ask about probable mistakes in the start time of `name`, or of a clone of it."""
     moment = now()
     async with reading(engine) as connection:
         spec = (await require(connection, name)).spec.changed(schedule={"at": None})

@@ -16,11 +16,11 @@ SETTINGS: Final = """\
 url = "sqlite:///drumbeat.db"             # or postgresql://user@host/name, for several machines
 
 [providers.ourvoice]                      # an account; campaigns call it by this name
-adapter = "ourvoice"                      # drumbeat provider list shows which there are
+adapter = "ourvoice"                      # drumbeat provider list shows all
 api_key = "env:OURVOICE_API_KEY"          # env:NAME or file:PATH, never the key itself
-# base_url = "http://127.0.0.1:8899/ourvoice"   # to try things on: drumbeat emulator, with the key test-key
+# base_url = "http://127.0.0.1:8899/ourvoice"   # for trials: drumbeat emulator, with the key test-key
 # rate = "20/s"                           # the account may do no more than this
-# currency = "XOF"                        # what the account is billed in; its answers do not say
+# currency = "XOF"                        # what the account is billed in; its answers do not include it
 
 [[providers.ourvoice.senders]]            # one phone; recipients are spread over a campaign's senders
 name = "shop"
@@ -30,7 +30,7 @@ session_id = "a3f1b2c4-1234-4abc-9def-000011112222"   # drumbeat session create 
 """
 
 CAMPAIGN: Final = """\
-# A campaign. drumbeat campaign check hello.toml writes nothing and tells what would happen.
+# A campaign. drumbeat campaign check hello.toml writes nothing and shows what would happen.
 
 name = "hello"
 provider = "ourvoice"                     # the NAME of [providers.NAME] in drumbeat.toml
@@ -62,18 +62,18 @@ phone,first_name
 07700 900002,Grace
 +447700900003,
 """
-"""Numbers that Ofcom keeps free for fiction."""
+"""Numbers that Ofcom reserves for fiction."""
 
 FILES: Final = {"drumbeat.toml": SETTINGS, "hello.toml": CAMPAIGN, "hello.csv": RECIPIENTS}
 
 
 def write_starter(folder: Path) -> list[Path]:
-    """The paths written. Raises UsageError, with nothing written, where one of them is there already."""
+    """The paths written. Raises UsageError, with nothing written, if one of them already exists."""
     paths = {folder / name: text for name, text in FILES.items()}
     there = [path for path in paths if os.path.lexists(path)]
     if there:
         raise UsageError(
-            f"{there[0]} is there already; nothing was written.", hint="drumbeat init --dir new-folder"
+            f"{there[0]} already exists; nothing was written.", hint="drumbeat init --dir new-folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in paths.items():

@@ -1,4 +1,4 @@
-"""What is left on an account: asked of its provider, or as an answer to a send has told it last."""
+"""The balance of an account: from its provider, or from the last answer to a send."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from storage.receipts.notices import last_balance
 
 @dataclass(frozen=True)
 class Left:
-    """One account's balance. `said` is why there is none."""
+    """One account's balance. `problem` is why there is none."""
 
     account: str
     amount: Money | None = None
     remaining_messages: int | None = None
     at: datetime | None = None
-    said: str = ""
+    problem: str = ""
     hint: str = ""
     ok: bool = True
-    """Whether the provider answered and knows the account, where it was asked."""
+    """Whether the provider, if asked, answered and knows the account."""
 
 
 async def left_on(settings: Settings, name: str, now: Now = utc_now) -> Left:
-    """Raises NotFound for an account that there is not."""
+    """Raises NotFound for an unknown account."""
     settings.account(name)
     try:
         async with connected(settings, name) as account:
-            told = await account.adapter.balance(account.http)
-            return Left(name, told.amount, told.remaining_messages, now())
+            found = await account.adapter.balance(account.http)
+            return Left(name, found.amount, found.remaining_messages, now())
     except UsageError as error:
-        return await _last_told(settings, name) or Left(name, said=str(error), hint=error.hint)
+        return await _last_reported(settings, name) or Left(name, problem=str(error), hint=error.hint)
     except DrumbeatError as error:
-        return Left(name, said=str(error), hint=error.hint, ok=False)
+        return Left(name, problem=str(error), hint=error.hint, ok=False)
 
 
-async def _last_told(settings: Settings, name: str) -> Left | None:
+async def _last_reported(settings: Settings, name: str) -> Left | None:
     try:
         async with opened(settings, create=False) as engine, reading(engine) as connection:
             last = await last_balance(connection, name)

@@ -30,20 +30,20 @@ from storage.sending.contact_history import recent_touches
 from storage.sending.optouts import LogEntry, log_of
 
 LATELY: Final = 20
-"""Messages each way that are shown of a person."""
+"""How many messages are shown in each direction."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """How many more messages a cap of drumbeat.toml lets a person have now."""
+    """How many more messages a cap of drumbeat.toml allows for a person now."""
 
     cap: Cap
     left: int
     frees_at: datetime | None
-    """When there is room again; None: there is now."""
+    """When the cap allows more; None: it does now."""
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """`2 per 7d of the category marketing`"""
         per = self.cap.per.value if isinstance(self.cap.per, Calendar) else write_duration(self.cap.per)
         kinds = (("category", self.cap.category), ("tag", self.cap.tag), ("account", self.cap.channel))
@@ -65,7 +65,7 @@ class Person:
 
     @property
     def json(self) -> dict[str, Any]:
-        rooms = [{"cap": room.words, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
+        rooms = [{"cap": room.label, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
         return {
             "phone": self.phone,
             "opted_out": [entry.scope for entry in opt_outs_in_force(self.log)],
@@ -122,11 +122,11 @@ def room_under(cap: Cap, phone: str, touches: Sequence[Touch], now: datetime) ->
 
 
 async def stream_opted_out(connection: Connection, scope: Scope | None) -> AsyncIterator[LogEntry]:
-    """Everybody who is opted out now, of one scope or of any, the longest out first."""
+    """Everybody who is opted out now, of one scope or of any, oldest opt-out first."""
     async for entry in optouts.stream_opted_out(connection, scope):
         yield entry
 
 
 def one_line(text: str, longest: int = 200) -> str:
-    """What strangers wrote, fit for a terminal: control characters and newlines are spaces."""
+    """Untrusted text, safe for a terminal: control characters and newlines become spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]

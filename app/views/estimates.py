@@ -1,4 +1,4 @@
-"""What a campaign is expected to cost and how long it takes, with what the settings say."""
+"""The expected cost and duration of a campaign under the current settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def estimate_campaign(
     now: Now = utc_now,
     progress: Callable[[int], None] | None = None,
 ) -> Estimate:
-    """What is expected of the campaign; `progress` receives how many recipients were gone through.
+    """Estimate the campaign; `progress` receives the number of recipients processed so far.
 
     Raises NotFound where there is no such campaign, or the settings lack its account or sender.
     """

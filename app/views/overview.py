@@ -1,4 +1,4 @@
-"""What `campaign show` tells: where a campaign stands, what holds it, and what comes next."""
+"""The view of `campaign show`: a campaign's state, what delays it, and what comes next."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Overview:
     missed: list[MissedRun]
     approval: Approval | None
     approval_needed: str | None
-    """Why it does not start without an approval that holds; None: none is needed, or it has one."""
+    """Why it needs a valid approval to start; None: none is needed, or it has one."""
 
     @property
     def next_run(self) -> datetime | None:
-        """When its next run starts, as far as a time is known."""
+        """When its next run starts, if a time is known."""
         over = (CampaignState.COMPLETED, CampaignState.CANCELLED)
         return None if self.campaign.state in over else self.campaign.start_at
 
@@ -98,7 +98,7 @@ class Overview:
 
 
 def _lane(pause: LanePause) -> str:
-    until = f"until {pause.until:%Y-%m-%d %H:%M:%S %Z}" if pause.until else "until it is well or resumed"
+    until = f"until {pause.until:%Y-%m-%d %H:%M:%S %Z}" if pause.until else "until it recovers or is resumed"
     return f"{pause.lane}, {until}: {pause.reason}"
 
 

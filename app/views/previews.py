@@ -36,8 +36,8 @@ def _parts(content: Content) -> Iterator[str]:
 
 
 def _place(location: Location) -> str:
-    words = ", ".join(filter(None, (location.name, location.address)))
-    return f"place: {location.latitude}, {location.longitude}  {words}".rstrip()
+    label = ", ".join(filter(None, (location.name, location.address)))
+    return f"place: {location.latitude}, {location.longitude}  {label}".rstrip()
 
 
 def _menu(menu: Menu) -> Iterator[str]:

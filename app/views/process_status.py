@@ -1,4 +1,4 @@
-"""Which processes work on the database, and what each lane has before it."""
+"""The processes that work on the database, and the backlog of each lane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.sending.workers import MOST, SILENT, LaneView, WorkerRow, list_work
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """`at`: the time by which everything is judged, the server's where there is one."""
+    """`at`: the time that ages are measured against, the database server's if there is one."""
 
     at: datetime
     workers: list[WorkerRow]
@@ -26,11 +26,11 @@ async def process_status(engine: Engine) -> ProcessStatus:
 
 
 def activity(row: WorkerRow, now: datetime) -> str:
-    """What a process does now, in a few words."""
+    """What a process does now, as short text."""
     if now - row.seen_at > SILENT:
-        return "silent: dead, stopped or cut off"
+        return "silent: dead, stopped or disconnected"
     if row.kind == "clock":
-        return "leads" if row.leads else "stands by"
+        return "leads" if row.leads else "on standby"
     return "leads and sends" if row.kind == "runner" else "sends"
 
 

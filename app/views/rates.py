@@ -16,7 +16,7 @@ async def list_cards(connection: Connection) -> list[CardLine]:
 
 
 async def cards_named(connection: Connection, name: str) -> list[RateCard]:
-    """Every card of that name, by the day from which it holds. Raises NotFound with the nearest name."""
+    """Every card of that name, by its first valid day. Raises NotFound with the nearest name."""
     if cards := await rates.load_cards(connection, name):
         return cards
     guess = nearest(name, [line.name for line in await list_cards(connection)])

@@ -1,5 +1,5 @@
-"""What `drumbeat why` tells of one number in a campaign: where its message stands, what holds it and since when, when
-it would be sent and what that assumes, and everything that happened to it."""
+"""The view of `drumbeat why`, for one number in a campaign: the state of its message, what delays it and since when,
+the estimated send time with its assumptions, and everything that happened to it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from storage.views.timelines import (
 )
 
 LEAST: Final = 3
-"""Characters of what is no number, to look for it among the rejected rows."""
+"""Least characters of a text that is not a number, to search the rejected rows for it."""
 PAUSED: Final = ("run_paused", "campaign_paused")
 
 
@@ -58,18 +58,18 @@ class _Hold:
     """What keeps a message from being sent now."""
 
     rule: str
-    """As app/views/messages.py and the rules name it."""
+    """Its name in app/views/messages.py and the rules."""
     detail: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     """None: until somebody acts or something happens."""
     stops: bool = False
-    """Whether no time can be named for what follows."""
+    """Whether no time can be estimated."""
 
 
 @dataclass(frozen=True)
 class _Case:
-    """One number in one campaign, as it was read."""
+    """One number in one campaign, as read from the database."""
 
     connection: Connection
     settings: Settings
@@ -82,7 +82,7 @@ class _Case:
         return self.campaign.spec
 
     def lane(self, name: str) -> Lane | None:
-        """The lane to reckon with; None where the settings have no such account or sender."""
+        """The lane to plan with; None if the settings have no such account or sender."""
         account = self.settings.accounts.get(self.spec.provider)
         if account is None or name not in {
             f"{self.spec.provider}/{sender.name}" for sender in account.senders
@@ -95,27 +95,27 @@ class _Case:
 async def tell_story(
     connection: Connection, settings: Settings, name: str, text: str, *, now: Now = utc_now
 ) -> Story:
-    """The story of the phone `text` in a campaign. Raises NotFound where the campaign knows nothing of it, InvalidInput
-    where it is no number and stands in no rejected row either."""
+    """The story of the phone `text` in a campaign. Raises NotFound if the campaign does not know it, InvalidInput if it
+    is not a number and is in no rejected row."""
     campaign = await require(connection, name)
     read = read_phone(text, campaign.spec.audience.default_country, landlines=True)
     if isinstance(read, PhoneFault):
         return await _no_number(connection, campaign, text, read)
     case = _Case(connection, settings, campaign, read.number, now())
     left_out = await find_rejects(connection, campaign.id, read.number)
-    told = await find_jobs(connection, campaign.id, read.number)
+    jobs = await find_jobs(connection, campaign.id, read.number)
     row = await find_row(connection, campaign.id, read.number)
     purged_at = await purged_since(connection, campaign.id)
-    if purged_at is not None and not told and (row is None or campaign.purged_at is not None):
+    if purged_at is not None and not jobs and (row is None or campaign.purged_at is not None):
         raise NotFound(
-            f"The details of {name} were purged on {purged_at:%Y-%m-%d}: nothing is known of {read.number} in it.",
+            f"The details of {name} were purged on {purged_at:%Y-%m-%d}: nothing is known about {read.number} in it.",
             hint=f"drumbeat contacts show {read.number}",
         )
-    only_tests = all(job.run_kind == "test" for job in told)
+    only_tests = all(job.run_kind == "test" for job in jobs)
     if row is not None and only_tests:
-        return await _waiting(case, row, told, left_out)
-    if told:
-        return await _launched(case, told, await row_of_job(connection, told[-1].id, read.number), left_out)
+        return await _waiting(case, row, jobs, left_out)
+    if jobs:
+        return await _launched(case, jobs, await row_of_job(connection, jobs[-1].id, read.number), left_out)
     if left_out:
         return _rejected(read.number, left_out)
     raise await _unknown(case)
@@ -126,12 +126,12 @@ async def _no_number(connection: Connection, campaign: Campaign, text: str, faul
         return _rejected(text, left_out)
     found = await _nearest(connection, campaign, "+" + "".join(filter(str.isdecimal, text)))
     raise InvalidInput(
-        f"{text!r} is no phone number: {fault.reason}", hint=found or "Write it like +22901970000."
+        f"{text!r} is not a phone number: {fault.reason}", hint=found or "Write it like +22901970000."
     )
 
 
 async def _unknown(case: _Case) -> NotFound:
-    hint = f"drumbeat contacts show {case.phone} shows what is known of it elsewhere."
+    hint = f"drumbeat contacts show {case.phone} shows what else is known about it."
     return NotFound(
         f"{case.phone} is neither among the recipients of {case.campaign.name} nor in a rejected row.",
         hint=await _nearest(case.connection, case.campaign, case.phone) or hint,
@@ -139,7 +139,7 @@ async def _unknown(case: _Case) -> NotFound:
 
 
 async def _nearest(connection: Connection, campaign: Campaign, phone: str) -> str | None:
-    """A question that names a recipient whose number is nearly the same."""
+    """ "Did you mean …?" with a recipient whose number is nearly the same."""
     found = await nearest_number(connection, campaign.id, phone, _slips(phone))
     return f"Did you mean {found}?" if found else None
 
@@ -178,9 +178,9 @@ def _reject_moments(left_out: Sequence[RejectStory]) -> Iterator[Moment]:
 
 
 async def _launched(
-    case: _Case, told: Sequence[JobStory], row: Row | None, left_out: Sequence[RejectStory]
+    case: _Case, jobs: Sequence[JobStory], row: Row | None, left_out: Sequence[RejectStory]
 ) -> Story:
-    job, lane = told[-1], case.lane(told[-1].lane)
+    job, lane = jobs[-1], case.lane(jobs[-1].lane)
     hold = prospects = None
     if job.state is JobState.PENDING and lane is not None:
         prospects = await prospects_of_job(case.connection, lane, job, case.now)
@@ -197,7 +197,7 @@ async def _launched(
         "meaning": _meaning(hold, job.reason),
         "lane": job.lane,
         "run": job.nominal_at,
-        "runs": len({one.run_id for one in told}),
+        "runs": len({one.run_id for one in jobs}),
         "expires_at": job.expires_at if hold else None,
         "next_run": case.campaign.start_at if case.campaign.state is not CampaignState.CANCELLED else None,
         "variant": job.variant,
@@ -205,7 +205,7 @@ async def _launched(
         "price": amount(job.price) if job.price else None,
         "cost": amount(job.cost) if job.cost else None,
         **_places(row, left_out),
-        "timeline": await teller.timeline(case.connection, case.phone, told),
+        "timeline": await teller.timeline(case.connection, case.phone, jobs),
     }
     return Story(answer)
 
@@ -231,7 +231,7 @@ async def _holder(case: _Case, job: JobStory, prospects: Prospects | None) -> _H
 async def _waiting(
     case: _Case, row: Row, tests: Sequence[JobStory], left_out: Sequence[RejectStory]
 ) -> Story:
-    """Before the launch: when it would go, or what a launch would make of it."""
+    """Before the launch: when it would be sent, or what the launch would do with it."""
     campaign, name = case.campaign, case.spec.lanes[row.bucket % len(case.spec.lanes)]
     lane = case.lane(name)
     hold = prospects = None
@@ -280,7 +280,7 @@ async def _approval(case: _Case) -> str | None:
 
 
 def _held(hold: _Hold | None, prospects: Prospects | None) -> dict[str, Any]:
-    """What holds it and what is expected then. The keys that scripts rely on are always there."""
+    """What delays it, and what is expected then. The keys that scripts rely on are always present."""
     if hold is None:
         return {"held_by": None, "estimated_send_at": None}
     send_at = prospects.send_at if prospects and not hold.stops else None
@@ -299,7 +299,7 @@ def _held(hold: _Hold | None, prospects: Prospects | None) -> dict[str, Any]:
 
 
 def _expected(prospects: Prospects) -> dict[str, Any]:
-    """What the rules say of it once nothing that has an end holds it any more."""
+    """The rules' decision once every delay that has an end is over."""
     match prospects.end:
         case Send(form=form):
             price = prospects.price
@@ -316,14 +316,14 @@ def _expected(prospects: Prospects) -> dict[str, Any]:
 
 
 def _meaning(hold: _Hold | None, reason: str | None) -> str | None:
-    """In words for people."""
+    """What it means, as text."""
     if hold is None:
         return ENDED.get(reason or "")
     return WAITS[Rule.RUN_STATE] if hold.rule in PAUSED else WAITS.get(hold.rule)
 
 
 def _places(row: Row | None, left_out: Sequence[RejectStory]) -> dict[str, Any]:
-    """Where the number stands in the files."""
+    """The rows of the files that have the number."""
     return {
         "line": row.line if row else None,
         "source": row.source if row else None,

@@ -21,7 +21,7 @@ from storage.views.reports import CostLine, Delivery
 
 Row = Sequence[Any]
 RECIPIENT_KEYS: Final = reports.RECIPIENT_KEYS
-"""What is told of each recipient, in this order."""
+"""The keys of each recipient, in this order."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Report:
     tables: Sequence[Table]
     csv: Table
     remarks: Sequence[str] = ()
-    """What a person should know beside the numbers."""
+    """Notes on the numbers."""
 
 
 async def delivery_report(connection: Connection, name: str) -> Report:
@@ -117,14 +117,14 @@ def _delivery_remarks(found: Delivery) -> list[str]:
     remarks = []
     if found.awaiting:
         many = "1 message is" if found.awaiting == 1 else f"{found.awaiting:,} messages are"
-        remarks.append(f"{many} on the way; receipts may still come, for days.")
+        remarks.append(f"{many} on the way; receipts may still arrive for days.")
     if found.states.get(JobState.IN_DOUBT):
-        remarks.append("A message in doubt may have arrived; it is not sent again unless you say so.")
+        remarks.append("A message in doubt may have arrived; it is not sent again unless you decide so.")
     return remarks
 
 
 def _purged_remarks(purged_at: datetime | None) -> list[str]:
-    return [f"{purged_note(purged_at)} The numbers stay."] if purged_at else []
+    return [f"{purged_note(purged_at)} The totals are kept."] if purged_at else []
 
 
 async def stream_recipients(connection: Connection, name: str) -> AsyncIterator[dict[str, Any]]:
@@ -133,14 +133,14 @@ async def stream_recipients(connection: Connection, name: str) -> AsyncIterator[
 
 
 async def recipients_purged_note(connection: Connection, name: str) -> str | None:
-    """What to say where recipients are missing from the list because their details were purged."""
+    """A note for the list of recipients if some are missing because their details were purged."""
     campaign = await require(connection, name)
     purged_at = await purged_since(connection, campaign.id)
-    return f"{purged_note(purged_at)} Whose they were is not listed." if purged_at else None
+    return f"{purged_note(purged_at)} Purged recipients are not listed." if purged_at else None
 
 
 def purged_note(purged_at: datetime) -> str:
-    """Said wherever single messages are asked for."""
+    """The note of every view of single messages."""
     return f"Details were purged on {purged_at:%Y-%m-%d}."
 
 
@@ -149,7 +149,7 @@ def _of(part: int, whole: int) -> str:
 
 
 async def cost_report(connection: Connection, name: str) -> Report:
-    """What it was expected to cost, what the provider charged, and what it has not said yet."""
+    """The expected cost, what the provider charged, and what is not settled yet."""
     campaign = await require(connection, name)
     countries = await reports.cost_by_country(connection, campaign.id)
     categories = await reports.cost_by_category(connection, campaign.id)
@@ -186,7 +186,7 @@ _AMOUNTS = ("messages", "estimated", "actual", "unsettled", "unpriced")
 
 
 def _totals(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
-    """One total per currency; messages without a price count in each: nobody knows where they belong."""
+    """One total per currency; messages without a price count in each, because their currency is unknown."""
     priced: dict[str | None, list[CostLine]] = defaultdict(list)
     for line in lines:
         if line.currency is not None:
@@ -205,7 +205,7 @@ def _totals(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
 
 
 def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """None where none is known: that is not 0."""
+    """None if none is known: that is not 0."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known, Decimal(0)) if known else None
 
@@ -228,7 +228,7 @@ def _cost_json(group: str, line: CostLine) -> dict[str, Any]:
 
 def _cost_total_table(campaign: Campaign, totals: Sequence[dict[str, Any]]) -> Table:
     rows = [
-        (t["currency"] or "(not named)", t["estimated"], t["actual"], t["unsettled"], t["unpriced"])
+        (t["currency"] or "(unknown)", t["estimated"], t["actual"], t["unsettled"], t["unpriced"])
         for t in totals
     ]
     headings = ("currency", ">estimated", ">charged", ">unsettled", ">messages unpriced")
@@ -247,18 +247,20 @@ def _cost_table(group: str, lines: Sequence[CostLine]) -> Table:
 def _cost_remarks(totals: Sequence[dict[str, Any]]) -> list[str]:
     remarks = []
     if any(total["unsettled"] for total in totals):
-        remarks.append("Unsettled: the estimate of messages whose charge the provider has not named (yet).")
+        remarks.append(
+            "Unsettled: the estimate for messages whose charge the provider has not reported (yet)."
+        )
     if any(total["unpriced"] for total in totals):
         remarks.append(
-            "Unpriced: neither a rate card nor the provider names a price; it is not counted as 0."
+            "Unpriced: neither a rate card nor the provider gives a price; it is not counted as 0."
         )
     if any(total["currency"] is None and total["actual"] for total in totals):
-        remarks.append("The provider names no currency.")
+        remarks.append("The provider reports no currency.")
     return remarks
 
 
 async def failures_report(connection: Connection, name: str) -> Report:
-    """Who did not get it, and why, with one example of each."""
+    """Who did not receive it, and why, with one example each."""
     campaign = await require(connection, name)
     found = await reports.failures(connection, campaign.id)
     bad_rows = await reports.reject_groups(connection, campaign.id)

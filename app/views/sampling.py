@@ -1,4 +1,4 @@
-"""Which recipients a preview shows: the first, a line's, some by lot, the longest, or those that lack the most."""
+"""The recipients of a preview: the first, one line's, random ones, the longest, or those with most blank cells."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Preview:
     line: int
     phone: str
     variant: str | None
-    """Which of the campaign's variants it is; None: it has none."""
+    """The campaign's variant; None: it has none."""
     forms: tuple[Content, ...]
     blank: tuple[str, ...]
-    """The variables for which the row has nothing: a default stands in."""
+    """The variables whose cells are blank, so that a default is used."""
 
     @property
     def length(self) -> int:
@@ -56,8 +56,8 @@ async def preview_messages(
     seed: int,
     progress: Callable[[int], None] | None = None,
 ) -> list[Preview]:
-    """`number` recipients, or those of line `number`, each with every variant. Raises NotFound where nobody stands on
-    that line, and where there is no such campaign."""
+    """`number` recipients, or those of line `number`, each with every variant. Raises NotFound if that line has
+    no recipient, or if there is no such campaign."""
     campaign = await require(connection, name)
     renderers = renderers_of(campaign.spec.contents)
     match choice:

@@ -1,4 +1,4 @@
-"""A story's timeline: launches, calls with their answers, reports, waits, replies and opt-outs, as time went by."""
+"""A recipient's timeline: launches, calls with their answers, receipts, waits, replies and opt-outs, oldest first."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from storage.sending.windows import Window, open_windows
 from storage.views.timelines import AttemptStory, JobStory, Moment, attempts_of, events_of
 
 NEWEST: Final = 100
-"""Messages of theirs that are told."""
+"""How many of their messages are shown."""
 TEMPLATE: Final = "template"
 
 
 @dataclass(frozen=True)
 class Teller:
-    """What is known beside the jobs: who wrote and said what, and how the account takes windows."""
+    """What is known besides the jobs: replies, opt-outs, and whether the account has windows."""
 
     spec: CampaignSpec
     account: AccountSettings | None
-    """None: the settings have it no more."""
+    """None: it is no longer in the settings."""
     wrote: Sequence[WroteMessage]
-    said: Sequence[LogEntry]
+    preferences: Sequence[LogEntry]
 
-    async def timeline(self, connection: Connection, phone: str, told: Sequence[JobStory]) -> list[Moment]:
+    async def timeline(self, connection: Connection, phone: str, jobs: Sequence[JobStory]) -> list[Moment]:
         """Everything that happened to these jobs and their person, the oldest first."""
         moments: list[Moment] = []
-        for job in told:
+        for job in jobs:
             known = (await open_windows(connection, job.lane, [phone])).get(phone)
             moments.append(_launch(job))
             moments += self._calls(job, await attempts_of(connection, job.id), known)
@@ -52,9 +52,9 @@ class Teller:
                 for at, event, source, detail in await events_of(connection, job.id)
             ]
             moments += _wait(job)
-        begin = min((job.launched_at for job in told), default=None)
+        begin = min((job.launched_at for job in jobs), default=None)
         moments += [_reply(one) for one in self.wrote if begin is not None and one.at >= begin]
-        return sorted([*moments, *map(_word, self.said)], key=lambda moment: moment.at)
+        return sorted([*moments, *map(_preference, self.preferences)], key=lambda moment: moment.at)
 
     def _calls(self, job: JobStory, calls: Sequence[AttemptStory], known: Window | None) -> Iterator[Moment]:
         refused = False
@@ -62,12 +62,12 @@ class Teller:
             form = self._form(job, call, known, refused=refused)
             yield Moment(call.intent_at, f"attempt {call.number}", form, job.nominal_at)
             if call.ended_at is not None:
-                said = _answer(call, job if call is calls[-1] else None)
-                yield Moment(call.ended_at, f"answer {call.number}", said, job.nominal_at)
+                answer = _answer(call, job if call is calls[-1] else None)
+                yield Moment(call.ended_at, f"answer {call.number}", answer, job.nominal_at)
             refused = call.outcome == FailureKind.USE_TEMPLATE
 
     def _form(self, job: JobStory, call: AttemptStory, known: Window | None, *, refused: bool) -> str:
-        """As what it went, and why so."""
+        """The form in which it was sent, and why."""
         called = "the provider is called"
         if call.form is None or self.account is None:
             return called
@@ -82,10 +82,10 @@ class Teller:
             refused=refused,
             template=call.form == TEMPLATE,
         )
-        return f"{called} with the {call.form}: {_said(key, until)}"
+        return f"{called} with the {call.form}: {_form_text(key, until)}"
 
     def _window_at(self, at: datetime, known: Window | None) -> datetime | None:
-        """Until when the window was known to be open at that time."""
+        """The end of the window, as known at that time."""
         ends = [one.at + WINDOW for one in self.wrote if one.at <= at]
         if known is not None and known.known_at <= at:
             ends.append(known.until)
@@ -100,7 +100,7 @@ async def teller_of(
 
 
 def form_of(form: Form, facts: Facts) -> str:
-    """Why a message would go in that form."""
+    """Why a message would be sent in that form."""
     key = _why_form(
         facts.has_windows,
         len(facts.policy.forms) > 1,
@@ -108,7 +108,7 @@ def form_of(form: Form, facts: Facts) -> str:
         refused=facts.refused_as_free,
         template=form is Form.TEMPLATE,
     )
-    return _said(key, facts.window_until)
+    return _form_text(key, facts.window_until)
 
 
 def _why_form(
@@ -127,7 +127,7 @@ def _why_form(
     return "cheaper" if template else "open"
 
 
-def _said(key: str, until: datetime | None) -> str:
+def _form_text(key: str, until: datetime | None) -> str:
     return FORMS[key].format(until=f"{until:%Y-%m-%d %H:%M:%S %Z}" if until else "")
 
 
@@ -138,14 +138,14 @@ def _launch(job: JobStory) -> Moment:
 
 
 def _wait(job: JobStory) -> Iterator[Moment]:
-    """What holds it now; waits that are over are not kept."""
+    """What delays it now; past waits are not stored."""
     if job.state is JobState.PENDING and job.held_by and job.held_since:
         meaning = WAITS.get(job.held_by, "")
         yield Moment(job.held_since, "waiting", f"{job.held_by}: {meaning}", job.nominal_at)
 
 
 def _answer(call: AttemptStory, last_of: JobStory | None) -> str:
-    """What the provider said. The job knows the price of its newest call only."""
+    """The provider's answer. The job knows only the price of its newest call."""
     parts = (
         call.outcome,
         f"HTTP {call.http_status}" if call.http_status else None,
@@ -172,6 +172,6 @@ def _reply(one: WroteMessage) -> Moment:
     return Moment(one.at, "reply", one_line(one.text or "without a text"))
 
 
-def _word(entry: LogEntry) -> Moment:
+def _preference(entry: LogEntry) -> Moment:
     evidence = f": {entry.evidence}" if entry.evidence else ""
     return Moment(entry.at, f"opted {entry.action}", one_line(f"{entry.scope}, {entry.source}{evidence}"))

@@ -1,4 +1,4 @@
-"""When a campaign's next runs are, and which it missed."""
+"""A campaign's next runs, and the missed ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDED: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 @dataclass(frozen=True)
 class UpcomingRuns:
-    """A campaign's runs to come, and those that it missed last."""
+    """A campaign's upcoming runs, and its latest missed ones."""
 
     campaign: Campaign
     runs: list[datetime]

@@ -1,4 +1,4 @@
-"""How the variants of a campaign compare: the report, and the test it rests on."""
+"""The variants report, and the statistical test behind it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from storage.database.engine import Connection
 from storage.retention.purged_totals import runs_purged_since
 
 SURE: Final = 0.05
-"""A p-value below it is commonly taken for more than chance."""
+"""A p-value below it is commonly read as more than chance."""
 OF_THE_REST: Final = "winner, to the rest"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One measure of the best variant beside that of another."""
+    """One measure of the best variant against that of another."""
 
     measure: Measure
     better: str
@@ -32,7 +32,7 @@ class Comparison:
     counts: tuple[int, int]
     of: tuple[int, int]
     p_value: float | None
-    """None: there are too few messages to say."""
+    """None: there are too few messages."""
 
     @property
     def rates(self) -> tuple[float | None, float | None]:
@@ -43,7 +43,7 @@ class Comparison:
         if self.rates[0] == self.rates[1]:
             return "no difference"
         if self.p_value is None:
-            return "too few messages to say"
+            return "too few messages for a conclusion"
         odds = "fewer than 1" if self.p_value < 0.005 else f"about {round(self.p_value * 100)}"
         by_chance = f"chance alone makes such a difference {odds} in 100 times"
         return f"{'most likely a real difference' if self.p_value < SURE else 'not proven'}: {by_chance}"
@@ -54,17 +54,17 @@ def _rate(count: int, of: int) -> float | None:
 
 
 async def experiment_status(connection: Connection, name: str) -> ExperimentStatus:
-    """How the test of the newest run's variants stands. Raises NotFound, InvalidInput where there is none."""
+    """The variant test of the newest run. Raises NotFound, InvalidInput if there is none."""
     return await variants.experiment_status(connection, name)
 
 
 async def variants_report(connection: Connection, name: str) -> Report:
-    """How each variant of the newest run fared, and whether the differences are more than chance."""
+    """The results of each variant of the newest run, and whether the differences may be chance."""
     found = await experiment_status(connection, name)
     purged_at = await runs_purged_since(connection, [found.experiment.run_id])
     if purged_at is not None:
         raise InvalidInput(
-            f"The messages of {name} were purged on {purged_at:%Y-%m-%d}; how its variants compared is gone.",
+            f"The messages of {name} were purged on {purged_at:%Y-%m-%d}; the comparison of its variants is gone too.",
             hint=f"drumbeat report delivery {name}",
         )
     compared = list(_comparisons(found.tested))
@@ -114,8 +114,8 @@ def standing_facts(found: ExperimentStatus) -> Iterator[tuple[str, Any]]:
 def _how(found: ExperimentStatus) -> str:
     asked, split = found.spec.winner, found.spec.split
     if asked is None or split is None or not split.has_rest:
-        return "not at all: everybody is in the test"
-    return f"by {asked.by}, at {_shown(found.ends_at)}" if found.ends_at else "by hand"
+        return "never: everybody is in the test"
+    return f"by {asked.by}, at {_shown(found.ends_at)}" if found.ends_at else "manually"
 
 
 def _shown(moment: datetime) -> str:
@@ -159,7 +159,7 @@ def _cells(tally: Tally, measure: Measure) -> tuple[int, str]:
 
 
 def _comparisons(tested: dict[str, Tally]) -> Iterator[Comparison]:
-    """By each measure, the best variant beside every other."""
+    """For each measure, the best variant against every other."""
     for measure in Measure:
         better = max(tested, key=lambda name: tested[name].rate(measure))
         for other in tested:
@@ -188,8 +188,8 @@ def _remarks(found: ExperimentStatus) -> Iterator[str]:
     if found.experiment.winner:
         yield f"The winner is {found.experiment.winner}: {found.experiment.reason}."
     elif found.experiment.reason:
-        yield f"No winner was named: {found.experiment.reason}."
+        yield f"No winner was chosen: {found.experiment.reason}."
     elif found.ends_at:
-        yield f"The winner is named at {_shown(found.ends_at)}."
+        yield f"The winner is chosen at {_shown(found.ends_at)}."
     if len(found.tested) > 2:
         yield "With more than two variants, the best is better than one of the others by chance more often."

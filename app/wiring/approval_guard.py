@@ -1,4 +1,4 @@
-"""What the settings ask before a launch: which campaigns need an approval."""
+"""Which campaigns need an approval before launch, from the settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def guard_of(settings: Settings) -> Guard:
 
 
 def _worst_case_of(settings: Settings) -> WorstCase:
-    """What an approval asks: the most that a campaign may cost."""
+    """The most that a campaign may cost, for the approval limit."""
 
     async def of_campaign(connection: Connection, campaign: Campaign) -> Money | None:
         spec = campaign.spec

@@ -1,4 +1,4 @@
-"""What the doctor looks at. Each check gives findings and raises nothing."""
+"""The checks of `drumbeat doctor`. Each returns findings and raises nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from campaigns.errors import DrumbeatError
 
 LIBRARIES = ("sqlalchemy", "httpx", "aiohttp", "pandas", "phonenumbers", "apscheduler")
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
-"""A clock that shows less is wrong: Drumbeat is younger."""
+"""A clock that shows an earlier time is wrong."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Finding:
 
 
 async def check_up(context: Context) -> list[Finding]:
-    """Every finding, from the machine to the providers; settings that cannot be read end it."""
+    """Every finding, from the machine to the providers; stops if the settings cannot be read."""
     findings = [_python(), _libraries(), _clock(), _zones()]
     try:
         settings = context.settings
@@ -91,8 +91,8 @@ def _secrets(settings: Settings) -> list[Finding]:
         else:
             findings.append(Finding(f"secret of {name}", True, f"{account.api_key.place} is set"))
         for file in open_secrets(account):
-            said = f"other users of this machine may read {file}; try chmod 600 {file}"
-            findings.append(Finding(f"secret of {name}", True, said))
+            warning = f"other users of this machine may read {file}; try chmod 600 {file}"
+            findings.append(Finding(f"secret of {name}", True, warning))
     return findings
 
 
@@ -100,7 +100,7 @@ async def _database(settings: Settings) -> Finding:
     file = settings.sqlite_file
     place = str(file or "PostgreSQL")
     if file is not None and file.parent.is_dir() and not file.exists():
-        return Finding("database", True, f"{place} is not there yet; the first load makes it")
+        return Finding("database", True, f"{place} does not exist yet; the first load creates it")
     try:
         async with opened(settings, create=False):
             return Finding("database", True, f"{place} answers and is at the newest revision")

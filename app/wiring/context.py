@@ -1,4 +1,4 @@
-"""What a command gets from the options before it: the settings, and an open database. Imports little."""
+"""The settings and the open database for a command. Imports little."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """The options that stand before the command."""
+    """The options given before the command."""
 
     debug: ClassVar[bool] = False
 
@@ -26,7 +26,7 @@ class Context:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings, read once. Those that are found, not named, must be this user's."""
+        """The settings, read once. A file that was found, not given by --config, must belong to this user."""
         from app.wiring.logs import set_up_logs
         from app.wiring.ownership import refuse_strangers
         from app.wiring.settings import find_config, load_settings
@@ -40,8 +40,8 @@ class Context:
     async def database(self, *, create: bool = False) -> AsyncIterator[Engine]:
         """An engine on the database at the newest revision.
 
-        With `create`, a SQLite file that is not there yet is made. Raises NotFound where it is not,
-        UsageError where it has to be upgraded first, Unavailable where the server does not answer.
+        With `create`, a missing SQLite file is created. Raises NotFound if it is missing otherwise,
+        UsageError if it must be upgraded first, Unavailable if the server does not answer.
         """
         from app.wiring.databases import opened
 
@@ -50,7 +50,7 @@ class Context:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        """A connection for reading, on which everything is seen as at one moment. Raises as `database` does."""
+        """A connection for reading one consistent snapshot. Raises as `database` does."""
         from app.wiring.databases import snapshot
 
         async with self.database() as engine, snapshot(engine) as connection:

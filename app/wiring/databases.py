@@ -1,4 +1,4 @@
-"""Opens the database that the settings name, ready for use or with a clear word about what is missing."""
+"""Opens the database of the settings, ready for use; errors say what is missing."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ async def opened(settings: Settings, *, create: bool) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def snapshot(engine: Engine) -> AsyncIterator[Connection]:
-    """A connection for reading, on which everything is seen as at one moment."""
+    """A connection for reading one consistent snapshot."""
     async with reading(engine) as connection:
         yield connection
 
 
 async def upgrade_database(settings: Settings) -> tuple[str | None, str | None]:
-    """Bring it to the newest revision, and make a SQLite file that is not there; the revisions before and after."""
+    """Upgrade it to the newest revision; creates a missing SQLite file. Returns the revisions before and after."""
     engine = open_engine(settings.database_url)
     try:
         await ping(engine)

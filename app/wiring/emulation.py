@@ -15,9 +15,9 @@ from typing import Final
 from campaigns.errors import Unavailable
 
 _HOME: Final = str(Path(__file__).resolve().parents[1])
-"""Where `emulators` is; another library's of that name is not it."""
+"""The folder of our `emulators`, not of another library with that name."""
 PATIENCE: Final = 30.0
-"""Seconds that it may take to answer: a busy machine imports slowly."""
+"""Seconds to wait for it to start: a busy machine imports slowly."""
 
 
 @contextmanager

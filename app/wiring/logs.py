@@ -1,7 +1,7 @@
 """Logging: a sentence for people, or a JSON object for machines, on stderr, one to a line.
 
-Either has the stable `action` and the ids of what it is about. Neither shows a phone number whole, whoever wrote it:
-a number may stand in a provider's answer or in a library's error as well.
+Either has the stable `action` and the ids of what it is about. Neither shows a full phone number, whatever wrote it:
+a provider's answer or a library's error may contain one too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NUMBER: Final = re.compile(
 )
 _PASSWORD: Final = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
 _SHOWN: Final = 2
-"""Last digits of a number that are shown, to tell one from another."""
+"""How many last digits of a number are shown."""
 
 
 def masked(text: str) -> str:
@@ -54,7 +54,7 @@ class _Sentence(logging.Formatter):
         return visible_line(masked(f"{super().formatMessage(record)} {extras}".rstrip()))
 
     def formatException(self, ei: Any) -> str:
-        """Set in, so that no line of it can pass for a record of its own."""
+        """Indented, so that no line of it looks like a record of its own."""
         return indent(visible(masked(super().formatException(ei))), "  ")
 
 
@@ -82,7 +82,7 @@ def _plain(value: Any) -> Any:
 
 
 def set_up_logs(*, verbose: bool, format: Format = "text") -> None:
-    """Warnings and errors of everything; as JSON what Drumbeat does as well, and with `verbose` every refusal."""
+    """Log warnings and errors; as JSON also what Drumbeat does, and with `verbose` every refusal."""
     handler = logging.StreamHandler(sys.stderr)
     as_text = _Sentence("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
     handler.setFormatter(_Json() if format == "json" else as_text)
@@ -95,5 +95,5 @@ def set_up_logs(*, verbose: bool, format: Format = "text") -> None:
 
 
 def log_as_json() -> bool:
-    """Whether stderr holds JSON lines, among which nothing else may stand."""
+    """Whether stderr must hold JSON lines only."""
     return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)

@@ -1,5 +1,5 @@
-"""Where a command may write: never over what the project needs, never over what is no file, and over another file only
-where that was asked for."""
+"""Where a command may write: never over the project's own files, only over plain files, and over an existing file only
+on request."""
 
 from __future__ import annotations
 
@@ -17,44 +17,45 @@ from storage.audience.campaigns import lists_of_campaigns
 from storage.database.engine import Connection
 
 BESIDE_A_DATABASE: Final = ("", "-wal", "-shm", "-journal", ".lock")
-"""What follows the database's name in the names of its files."""
+"""The suffixes of the database's files."""
 _SQLITE: Final = b"SQLite format 3\0"
 
 
 def output_place(path: Path, needed: Iterable[Path], *, option: str, force: bool = False) -> Path:
-    """Where `path` leads, links followed. Raises UsageError where nothing may be written there; `needed` are the
-    project's files."""
+    """The resolved path. Raises UsageError if nothing may be written there; `needed` are the project's files."""
     try:
         place = path.resolve()
     except (OSError, RuntimeError) as error:
-        raise UsageError(f"{path} leads nowhere: {error}.", hint=f"Give {option} another name.") from error
+        raise UsageError(
+            f"{path} cannot be resolved: {error}.", hint=f"Give {option} another name."
+        ) from error
     if not place.parent.is_dir():
         raise UsageError(f"There is no folder {place.parent}.", hint=f"mkdir -p {place.parent}")
     if any(_is_same(place, other) for other in needed) or _is_campaign_or_database(place):
         raise UsageError(
-            f"{path} belongs to the project and is not written over.", hint=f"Give {option} another name."
+            f"{path} belongs to the project and is not overwritten.", hint=f"Give {option} another name."
         )
     if not path.exists():
         return place
     if not place.is_file():
         raise UsageError(
-            f"{path} is no plain file, and only such a one is written.", hint=f"Give {option} another name."
+            f"{path} is not a plain file; only plain files are written.", hint=f"Give {option} another name."
         )
     if not force:
         instead = ", or replace it with --force" if option == "--output" else ""
-        raise UsageError(f"{path} is there already.", hint=f"Give {option} another name{instead}.")
+        raise UsageError(f"{path} already exists.", hint=f"Give {option} another name{instead}.")
     return place
 
 
 async def report_place(connection: Connection, settings: Settings, path: Path, *, force: bool) -> Path:
-    """Where a report may be written, the lists of loaded campaigns kept too. Raises UsageError."""
+    """Where a report may be written; the lists of loaded campaigns are protected too. Raises UsageError."""
     needed = [*needed_files(settings), *await lists_of_campaigns(connection)]
     return output_place(path, needed, option="--output", force=force)
 
 
 def needed_files(settings: Settings) -> Iterator[Path]:
     """The settings, the secrets, the database with what is beside it, and the campaigns here with their lists, whether
-    they are there yet or not."""
+    they exist yet or not."""
     if settings.path is not None:
         yield settings.path
     if settings.sqlite_file is not None:
@@ -70,20 +71,20 @@ def needed_files(settings: Settings) -> Iterator[Path]:
 
 
 def write_port_file(path: Path, port: int) -> None:
-    """Over an older one, and over nothing else."""
+    """Write the port; overwrites only an older port file."""
     is_ours = path.is_file() and path.stat().st_size <= len("65535") and path.read_bytes().isdigit()
     with whole_file(output_place(path, (), option="--port-file", force=is_ours), replace=True) as file:
         file.write(str(port))
 
 
 def _list_of(file: Path) -> Iterator[Path]:
-    """The list that a campaign file names; whatever else the file is, it names none."""
+    """The list that a campaign file names; nothing for any other file."""
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         yield file.parent / tomllib.loads(file.read_text(encoding="utf-8-sig"))["audience"]["csv"]
 
 
 def _is_same(place: Path, other: Path) -> bool:
-    """Whether both are one file, by whatever name; where one is not there yet, case makes no difference."""
+    """Whether both are the same file under any name; for missing files the comparison ignores case."""
     with suppress(OSError, RuntimeError):
         return str(place).casefold() == str(other.resolve()).casefold() or place.samefile(other)
     return False

@@ -1,4 +1,4 @@
-"""Whose files are believed: settings that another user could have written are not, and secrets are for one user."""
+"""Which files are trusted: settings that another user may have written are refused, and secrets are for one user."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_strangers(path: Path) -> None:
-    """Raise UsageError where another user than this one and root may have written these settings, or may put others in
-    their place: they say where the keys are sent."""
+    """Raise UsageError if a user other than this one and root may have written or can replace these settings: they
+    decide where the keys are sent."""
     file = path.resolve()
     for place in (file, file.parent):
         found = place.stat()
@@ -31,21 +31,21 @@ def refuse_strangers(path: Path) -> None:
 
 def _stranger(path: Path, why: str, how: str) -> UsageError:
     return UsageError(
-        f"{path} was found here, and is not used: {why}.",
+        f"{path} was found but is not used: {why}.",
         hint=f"If you trust it: drumbeat --config {path} …, or {how}",
     )
 
 
 def _is_written_by_others(found: os.stat_result) -> bool:
     if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
-        return False  # as in /tmp, nobody can replace another's file
+        return False  # as in /tmp, users cannot replace each other's files
     if found.st_mode & stat.S_IWOTH:
         return True
     return bool(found.st_mode & stat.S_IWGRP) and not _is_own_group(found.st_gid)
 
 
 def _is_own_group(group_id: int) -> bool:
-    """Whether nobody but root and this user is in the group, as many systems give each user one."""
+    """Whether only root and this user are in the group; many systems give each user a group."""
     user = _name(os.geteuid())
     try:
         group = grp.getgrgid(group_id)

@@ -1,4 +1,4 @@
-"""Asking an account's provider something harmless: is it there, does it know us, can each sender send?"""
+"""A harmless request to an account's provider: does it answer, accept the key, and can each sender send?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scheduler.sending.lanes import Account, open_account
 
 @dataclass(frozen=True)
 class Probe:
-    """One answer. `sender` is None where the account as a whole was asked."""
+    """One answer. `sender` is None for the account as a whole."""
 
     account: str
     sender: str | None
@@ -24,7 +24,7 @@ class Probe:
 
 @asynccontextmanager
 async def connected(settings: Settings, name: str) -> AsyncIterator[Account]:
-    """The account with an open connection. Raises NotFound, and UsageError where its secret is missing."""
+    """The account with an open connection. Raises NotFound, and UsageError if its secret is missing."""
     account = open_account(name, settings.account(name))
     try:
         yield account
@@ -33,7 +33,7 @@ async def connected(settings: Settings, name: str) -> AsyncIterator[Account]:
 
 
 def chosen_accounts(settings: Settings, name: str | None) -> list[str]:
-    """The account of that name, or all. Raises NotFound, and UsageError where there is none at all."""
+    """The account of that name, or all. Raises NotFound, and UsageError if there is none at all."""
     if name is not None:
         settings.account(name)
         return [name]
@@ -43,7 +43,7 @@ def chosen_accounts(settings: Settings, name: str | None) -> list[str]:
 
 
 async def probe(settings: Settings, name: str) -> list[Probe]:
-    """The account's answer, then each sender's. Never raises for what the provider says."""
+    """The account's answer, then each sender's. Never raises for the provider's answer."""
     try:
         async with connected(settings, name) as account:
             found = [Probe(name, None, True, await account.adapter.check(account.http))]

@@ -53,7 +53,7 @@ class DatabaseSettings(BaseModel):
 
 
 class ServerSettings(BaseModel):
-    """How the outside reaches us."""
+    """The address under which providers reach this server."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ class ServerSettings(BaseModel):
 
 
 class ApprovalSettings(BaseModel):
-    """Above what a campaign is launched only once somebody has approved it."""
+    """Limits above which a campaign needs an approval before it is launched."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -80,7 +80,7 @@ class ApprovalSettings(BaseModel):
     )
     amount: Amount | None = Field(
         default=None,
-        description='so does one that may cost more, such as "500.00", or whose cost is not known',
+        description='so does one that may cost more than this, such as "500.00", or whose cost is not known',
     )
     currency: CurrencyCode | None = Field(
         default=None, description="the amount's; three letters, such as USD"
@@ -107,20 +107,17 @@ def _old_enough(value: timedelta) -> timedelta:
 
 
 class RetentionSettings(BaseModel):
-    """How long what was stored of people is kept; the runner takes out what is older, once a day. What has no age
-    stays."""
+    """How long personal data is kept; once a day the runner deletes what is older. Data without an age is kept."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     messages: Annotated[SomeTime, AfterValidator(_old_enough)] | None = Field(
-        default=None, description="messages and lists of what is over, such as 90d; at least 30d"
+        default=None, description="messages and lists of ended campaigns, such as 90d; at least 30d"
     )
-    inbound: SomeTime | None = Field(default=None, description="what people wrote, and windows that are over")
-    webhooks: SomeTime | None = Field(
-        default=None, description="webhooks as they arrived, once they are taken up"
-    )
+    inbound: SomeTime | None = Field(default=None, description="messages from people, and closed windows")
+    webhooks: SomeTime | None = Field(default=None, description="stored webhooks, once they are processed")
     evidence: SomeTime | None = Field(
-        default=None, description="how opt-outs are known; the opt-outs themselves stay"
+        default=None, description="evidence of opt-outs; the opt-outs themselves stay"
     )
 
     @property
@@ -161,7 +158,7 @@ class _Written(BaseSettings):
 
 
 class _Given(PydanticBaseSettingsSource):
-    """A source that is a mapping already."""
+    """A source that is already a mapping."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
         super().__init__(settings_cls)
@@ -183,13 +180,13 @@ class Settings:
     path: Path | None = None
     """The drumbeat.toml that was found."""
     public_url: str | None = None
-    """The address under which providers know us."""
+    """The address that providers were given."""
     caps: tuple[Cap, ...] = ()
-    """The house's: every campaign that obeys caps obeys them."""
+    """The caps of drumbeat.toml: they apply to every campaign that obeys caps."""
     approval: ApprovalLimits = field(default_factory=ApprovalLimits)
-    """Above what a campaign needs approval."""
+    """The limits above which a campaign needs approval."""
     retention: Mapping[str, timedelta] = field(default_factory=dict)
-    """Kind of data -> how long it is kept; a kind that is not named stays."""
+    """Kind of data -> how long it is kept; other kinds are kept."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -259,10 +256,10 @@ def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Writte
             hint="One key alone is set as DRUMBEAT_TABLE__KEY, for example DRUMBEAT_DATABASE__URL.",
         ) from None
     except ValidationError as error:
-        raise _told_elsewhere(error, flags) or explain(error, file, _Written, hide=True) from error
+        raise _set_elsewhere(error, flags) or explain(error, file, _Written, hide=True) from error
 
 
-def _told_elsewhere(
+def _set_elsewhere(
     error: ValidationError, flags: Mapping[str, Any], within: tuple[str, ...] = ()
 ) -> SpecError | None:
     """The problem with a key that a flag or a variable sets, naming that and not the file."""
@@ -272,8 +269,8 @@ def _told_elsewhere(
     place = "--database" if flags and keys == ("database", "url") else variable
     if place == variable and variable not in {name.upper() for name in os.environ}:
         return None
-    said = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"]
-    return SpecError(f"{place}: {said}.")
+    problem = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"]
+    return SpecError(f"{place}: {problem}.")
 
 
 def _resolved(url: str, folder: Path) -> str:
@@ -291,9 +288,9 @@ def _account(name: str, values: Mapping[str, Any], file: TomlFile) -> AccountSet
     if adapter not in ADAPTERS:
         guess = nearest(adapter, list(ADAPTERS))
         hint = f"Did you mean {guess}?" if guess else f"Known: {', '.join(sorted(ADAPTERS))}."
-        raise file.error((*within, "adapter"), f"providers.{name}.adapter names no adapter.", hint=hint)
+        raise file.error((*within, "adapter"), f"providers.{name}.adapter is not a known adapter.", hint=hint)
     model = adapter_class(adapter).account_settings
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _told_elsewhere(error, {}, within) or explain(error, file, model, within, hide=True) from error
+        raise _set_elsewhere(error, {}, within) or explain(error, file, model, within, hide=True) from error

@@ -1,4 +1,4 @@
-"""`drumbeat campaign approve`: somebody has looked at it, and it may go as it is."""
+"""`drumbeat campaign approve`: allow a campaign to be sent as it is."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 @click.command()
 @name_argument
-@click.option("--by", metavar="WHO", help="Who approves it; default: the user of this computer.")
+@click.option("--by", metavar="WHO", help="Who approves it; default: your user name on this computer.")
 @json_option
 @click.pass_obj
 def approve(context: Context, name: str, by: str | None, as_json: bool) -> None:
     """Approve the campaign as it is now: message, recipients, rules, schedule and budget.
 
-    Any change to one of them voids it. [approval] in drumbeat.toml says which campaigns need it.
+    Any change to one of them voids the approval. [approval] in drumbeat.toml defines which campaigns need it.
     """
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     approval, goes_on = run_async(_approve(context, name, by or _user()))
     if as_json:
-        told = {"by": approval.by, "at": approval.at, "digest": approval.digest, "goes_on": goes_on}
-        print_json({"campaign": name, "done": "approved", **told})
+        details = {"by": approval.by, "at": approval.at, "digest": approval.digest, "goes_on": goes_on}
+        print_json({"campaign": name, "done": "approved", **details})
         return
-    say(f"{name} is approved by {approval.by}, as it is now: {approval.digest[:12]}.")
+    print_text(f"{name} is approved by {approval.by}, as it is now: {approval.digest[:12]}.")
     if goes_on:
-        say("It had waited for that; it goes on at its time.")
+        print_text("It was waiting for approval; it starts at its scheduled time.")
     suggest(f"drumbeat campaign show {name}", "drumbeat run --until-idle")
 
 
@@ -42,7 +42,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:
-        raise click.UsageError("This computer's user has no name. Say --by WHO.") from error
+        raise click.UsageError("The user name of this computer is unknown. Use --by WHO.") from error
 
 
 async def _approve(context: Context, name: str, by: str) -> tuple[Approval, bool]:

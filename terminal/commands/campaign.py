@@ -1,4 +1,4 @@
-"""`drumbeat campaign`: what is there, what it would send, and steering it while it runs."""
+"""`drumbeat campaign`: check, load and control campaigns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def campaign() -> None:
-    """Check, load and steer campaigns."""
+    """Check, load and control campaigns."""
 
 
 campaign.add_command(check)
@@ -47,7 +47,7 @@ campaign.add_command(clone)
 @json_option
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
-    """Every campaign, the newest first."""
+    """List every campaign, newest first."""
     from terminal.output import print_json, print_table, suggest
 
     lines = run_async(_list(context))
@@ -79,11 +79,13 @@ async def _list(context: Context) -> list[Any]:
 
 @campaign.command()
 @name_argument
-@click.option("--reason", default="paused by a person", help="Shown until it is resumed.")
+@click.option(
+    "--reason", default="paused by a person", help="The reason; shown until the campaign is resumed."
+)
 @json_option
 @click.pass_obj
 def pause(context: Context, name: str, reason: str, as_json: bool) -> None:
-    """Send nothing more; the messages under way are finished."""
+    """Pause a campaign: nothing more is sent; messages under way are finished."""
     run_async(_pause(context, name, reason))
     _done(as_json, name, "paused", f"{name} is paused: {reason}.", f"drumbeat campaign resume {name}")
 
@@ -100,14 +102,14 @@ async def _pause(context: Context, name: str, reason: str) -> None:
 @json_option
 @click.pass_obj
 def resume(context: Context, name: str, as_json: bool) -> None:
-    """Go on where it was paused: the campaign, and its senders that wait for a person.
+    """Resume a paused campaign, and those of its senders that are paused until resumed.
 
     Exit code 6: it has not started yet, and needs approval.
     """
     resumed = run_async(_resume(context, name))
     going = [*([name] if resumed.campaign else []), *resumed.lanes]
-    said = f"{' and '.join(going)} {'goes' if len(going) == 1 else 'go'} on."
-    _done(as_json, name, "resumed", said, "drumbeat run --until-idle", lanes=resumed.lanes)
+    sentence = f"{' and '.join(going)} {'is' if len(going) == 1 else 'are'} resumed."
+    _done(as_json, name, "resumed", sentence, "drumbeat run --until-idle", lanes=resumed.lanes)
 
 
 async def _resume(context: Context, name: str) -> Resumed:
@@ -123,13 +125,13 @@ async def _resume(context: Context, name: str) -> Resumed:
 @json_option
 @click.pass_obj
 def cancel(context: Context, name: str, yes: bool, as_json: bool) -> None:
-    """End it; messages not sent yet never will be. There is no way back."""
+    """Cancel a campaign for good: messages not sent yet are never sent."""
     from campaigns.figures import counted
 
     confirm(f"Cancel {name} for good?", yes)
     count = run_async(_cancel(context, name))
-    said = f"{name} is cancelled; {counted(count, 'message')} will not be sent."
-    _done(as_json, name, "cancelled", said, f"drumbeat report delivery {name}", cancelled=count)
+    sentence = f"{name} is cancelled; {counted(count, 'message')} will not be sent."
+    _done(as_json, name, "cancelled", sentence, f"drumbeat report delivery {name}", cancelled=count)
 
 
 async def _cancel(context: Context, name: str) -> int:
@@ -146,7 +148,7 @@ async def _cancel(context: Context, name: str) -> int:
     "action",
     type=click.Choice(["resend", "give-up"]),
     required=True,
-    help="resend risks a second copy; give-up risks that none arrived.",
+    help="resend: some people may get two copies; give-up: some may get none.",
 )
 @yes_option
 @json_option
@@ -154,13 +156,13 @@ async def _cancel(context: Context, name: str) -> int:
 def resolve(
     context: Context, name: str, action: Literal["resend", "give-up"], yes: bool, as_json: bool
 ) -> None:
-    """Decide about messages that may have left, where the provider cannot tell."""
+    """Decide about messages in doubt: they may have been sent, and the provider cannot tell."""
     from campaigns.figures import counted
 
     if action == "resend":
         confirm(f"Send the messages of {name} that are in doubt again? Some people may get two.", yes)
     count = run_async(_resolve(context, name, action))
-    verb = "to be sent again" if action == "resend" else "given up"
+    verb = "will be sent again" if action == "resend" else "given up"
     _done(
         as_json,
         name,
@@ -179,10 +181,10 @@ async def _resolve(context: Context, name: str, action: Literal["resend", "give-
 
 
 def _done(as_json: bool, name: str, what: str, sentence: str, then: str, **more: Any) -> None:
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     if as_json:
         print_json({"campaign": name, "done": what, **more})
         return
-    say(sentence)
+    print_text(sentence)
     suggest(then)

@@ -1,4 +1,4 @@
-"""`drumbeat campaign clone` and `start`: the same again under another name, and the start of a draft."""
+"""`drumbeat campaign clone` and `start`: copy a campaign, and start a draft."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def _when(command: Command) -> Command:
     options = (
-        click.option("--now", is_flag=True, help="Start as soon as a runner runs."),
-        click.option("--at", metavar="TIME", help="Start then, such as 2026-12-01T09:00."),
-        click.option("--timezone", metavar="ZONE", help="The zone of --at, such as Africa/Porto-Novo."),
+        click.option("--now", is_flag=True, help="Start as soon as a runner is running."),
+        click.option("--at", metavar="TIME", help="Start at this time, such as 2026-12-01T09:00."),
+        click.option("--timezone", metavar="ZONE", help="The time zone of --at, such as Africa/Porto-Novo."),
         yes_option,
     )
     for option in reversed(options):
@@ -31,7 +31,7 @@ def _times(now: bool, at: str | None, timezone: str | None) -> TimeFlags:
     from app.actions.scheduling import TimeFlags
 
     if now and at:
-        raise click.UsageError("Say either --now or --at.")
+        raise click.UsageError("Use either --now or --at, not both.")
     return TimeFlags(now, at, timezone=timezone)
 
 
@@ -51,20 +51,20 @@ def clone(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """The same message to the same people again, as the campaign NEW: a draft, unless a time is given.
+    """Copy a campaign, with message and recipients, as NEW: a draft, unless a time is given.
 
-    The one time of a schedule is left out, cron and every stay. Exit code 6: it is there, and needs approval to start.
+    A single start time (at) is not copied; cron and every are. Exit code 6: copied, and it needs approval to start.
     """
     from campaigns.figures import counted
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     recipients, start_at = run_async(_clone(context, name, new, _times(now, at, timezone), yes))
     if as_json:
-        told = {"of": name, "recipients": recipients, "start_at": start_at}
-        print_json({"campaign": new, "done": "cloned", **told})
+        details = {"of": name, "recipients": recipients, "start_at": start_at}
+        print_json({"campaign": new, "done": "cloned", **details})
         return
     when = f"starts at {start_at:%Y-%m-%d %H:%M:%S %Z}" if start_at else "is a draft"
-    say(f"{new} has {counted(recipients, 'recipient')} and {when}.")
+    print_text(f"{new} has {counted(recipients, 'recipient')} and {when}.")
     suggest(
         f"drumbeat campaign preview {new}",
         "drumbeat run --until-idle" if start_at else f"drumbeat campaign start {new}",
@@ -93,13 +93,13 @@ def start(
 
     Exit code 6: it needs approval.
     """
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     start_at = run_async(_start(context, name, _times(now, at, timezone), yes))
     if as_json:
         print_json({"campaign": name, "done": "started", "start_at": start_at})
         return
-    say(f"{name} starts at {start_at:%Y-%m-%d %H:%M:%S %Z}.")
+    print_text(f"{name} starts at {start_at:%Y-%m-%d %H:%M:%S %Z}.")
     suggest("drumbeat run --until-idle")
 
 

@@ -1,4 +1,4 @@
-"""`drumbeat contacts`: who wants no more messages, since when and how we know it."""
+"""`drumbeat contacts`: opt-outs, and the data of one person."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _country_option = click.option(
     "--default-country", metavar="CC", help="Country of numbers written without +, such as BJ."
 )
 _source_option = click.option(
-    "--source", metavar="TEXT", help="Who says so; default: the user of this computer."
+    "--source", metavar="TEXT", help="Who or what reported it; default: your user name on this computer."
 )
 
 
 @click.group()
 def contacts() -> None:
-    """Who wants no more messages, and all that is known of a person."""
+    """Manage opt-outs; show, export or erase the data of one person."""
 
 
 @contacts.command("import")
 @click.argument("path", metavar="FILE", type=existing_file)
-@click.option("--out/--in", "out", default=True, help="Opt them out (the default), or in again.")
-@click.option("--scope", type=_SCOPES, help="Of what; default: --out of marketing, --in to all.")
+@click.option("--out/--in", "out", default=True, help="Opt people out (the default), or in again.")
+@click.option("--scope", type=_SCOPES, help="Which messages; default: marketing for --out, all for --in.")
 @_source_option
 @_country_option
 @click.option("--phone-column", metavar="NAME", help="The column of the phone numbers.")
@@ -72,10 +72,10 @@ def import_(
     as_json: bool,
     **reading: Any,
 ) -> int:
-    """Opt out everybody in a CSV, whose numbers are read as a campaign's are.
+    """Opt out everybody in a CSV. Numbers are read as in a campaign's list.
 
-    What a row says in a column action (out or in), scope, at, source or evidence goes before the options. The same file
-    again adds nothing. Exit code 3: some rows were rejected, the others hold.
+    Columns named action (out or in), scope, at, source or evidence override the options row by row. Importing the same
+    file again adds nothing. Exit code 3: some rows were rejected, the others are stored.
     """
     from campaigns.intake.model import IntakeOptions
     from terminal.output import print_json, suggest
@@ -108,7 +108,7 @@ async def _import(
 
 
 def _print_import(path: Path, report: ImportReport) -> None:
-    from terminal.output import near, print_facts, print_table, say
+    from terminal.output import near, print_facts, print_table, print_text
 
     detected = report.detected
     facts: list[tuple[str, Any]] = [
@@ -116,19 +116,19 @@ def _print_import(path: Path, report: ImportReport) -> None:
             "read as",
             f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
         ),
-        ("by their cells", ", ".join(report.columns) or "nothing but the number"),
-        ("otherwise", f"{report.otherwise.action}, scope {report.scope}, source {report.otherwise.source}"),
+        ("per row", ", ".join(report.columns) or "only the number"),
+        ("default", f"{report.otherwise.action}, scope {report.scope}, source {report.otherwise.source}"),
         ("rows", report.rows),
         ("opted out", report.opted["out"]),
         ("opted in", report.opted["in"]),
-        ("already so", report.unchanged),
-        ("said otherwise since", report.outdated),
+        ("unchanged", report.unchanged),
+        ("outdated", report.outdated),
         ("rejected", report.rejected),
     ]
     if report.rejects_file:
-        facts.append(("rejected rows", f"{near(report.rejects_file)} (fix them there and import it)"))
+        facts.append(("rejected rows", f"{near(report.rejects_file)} (fix them there and import that file)"))
     print_facts(path.name, facts)
-    say()
+    print_text()
     if report.reasons:
         print_table("Why rows were rejected", ("code", ">rows"), report.reasons.most_common())
         first = [(one.line, one.column, one.reason) for one in report.first_rejects]
@@ -138,8 +138,10 @@ def _print_import(path: Path, report: ImportReport) -> None:
 def _person_options(command: Command) -> Command:
     options = (
         click.argument("phone", metavar="PHONE"),
-        click.option("--scope", type=_SCOPES, help="Of what; default: out of marketing, in to all."),
-        click.option("--evidence", metavar="TEXT", help="How it is known, such as a ticket's number."),
+        click.option(
+            "--scope", type=_SCOPES, help="Which messages; default: marketing to opt out, all to opt in."
+        ),
+        click.option("--evidence", metavar="TEXT", help="The proof, such as a ticket number."),
         _source_option,
         _country_option,
         json_option,
@@ -152,28 +154,28 @@ def _person_options(command: Command) -> Command:
 @contacts.command()
 @_person_options
 @click.pass_obj
-def optout(context: Context, /, scope: Scope | None, **said: Any) -> None:
-    """Send a person no more marketing, or nothing at all; from the next messages on."""
-    _say_for(context, _word("out", scope), **said)
+def optout(context: Context, /, scope: Scope | None, **details: Any) -> None:
+    """Opt a person out of marketing, or of all messages; applies from the next messages on."""
+    _change(context, _preference("out", scope), **details)
 
 
 @contacts.command()
 @_person_options
 @click.pass_obj
-def optin(context: Context, /, scope: Scope | None, **said: Any) -> None:
-    """Write to a person again who has asked for it."""
-    _say_for(context, _word("in", scope), **said)
+def optin(context: Context, /, scope: Scope | None, **details: Any) -> None:
+    """Opt a person in again who has asked for it."""
+    _change(context, _preference("in", scope), **details)
 
 
-def _word(action: Action, scope: Scope | None) -> StopWord:
+def _preference(action: Action, scope: Scope | None) -> StopWord:
     from campaigns.phones.stop_words import StopWord, usual_scope
 
     return StopWord(action, scope or usual_scope(action))
 
 
-def _say_for(
+def _change(
     context: Context,
-    word: StopWord,
+    preference: StopWord,
     phone: str,
     evidence: str | None,
     source: str | None,
@@ -181,30 +183,33 @@ def _say_for(
     as_json: bool,
 ) -> None:
     from app.actions.contacts import number_of
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     number = number_of(phone, default_country)
     out = [
-        entry.scope for entry in run_async(_append(context, number, word, source or _user("hand"), evidence))
+        entry.scope
+        for entry in run_async(_append(context, number, preference, source or _user("hand"), evidence))
     ]
     if as_json:
-        print_json({"phone": number, "action": word.action, "scope": word.scope, "opted_out": out})
+        print_json(
+            {"phone": number, "action": preference.action, "scope": preference.scope, "opted_out": out}
+        )
         return
-    say(f"{number} is opted out of {' and of '.join(out)}." if out else f"{number} is not opted out.")
+    print_text(f"{number} is opted out of {' and of '.join(out)}." if out else f"{number} is not opted out.")
     suggest(f"drumbeat contacts show {number}")
 
 
 async def _append(
-    context: Context, phone: str, word: StopWord, source: str, evidence: str | None
+    context: Context, phone: str, preference: StopWord, source: str, evidence: str | None
 ) -> Sequence[LogEntry]:
     from app.actions.contacts import record_preference
 
     async with context.database(create=True) as engine:
-        return await record_preference(engine, phone, word, source, evidence)
+        return await record_preference(engine, phone, preference, source, evidence)
 
 
 def _user(how: str) -> str:
-    """`hand:ada`: how it was said, and by which user of this computer."""
+    """`hand:ada`: how it was recorded, and by which user of this computer."""
     import getpass
 
     try:
@@ -219,7 +224,7 @@ def _user(how: str) -> str:
 @json_option
 @click.pass_obj
 def show(context: Context, phone: str, default_country: str | None, as_json: bool) -> None:
-    """One person: opt-outs and how they are known, windows, room under the caps, and messages both ways."""
+    """Show one person: opt-outs with sources, windows, messages left under the caps, and messages both ways."""
     from app.actions.contacts import number_of
     from terminal.output import print_json, suggest
 
@@ -242,22 +247,22 @@ async def _look_up(context: Context, phone: str) -> Person:
 def _print_person(person: Person) -> None:
     from app.actions.contacts import opt_outs_in_force
     from app.views.contacts import one_line
-    from terminal.output import print_facts, print_table, say
+    from terminal.output import print_facts, print_table, print_text
 
     out = opt_outs_in_force(person.log)
-    words = [f"{entry.scope} since {entry.at:%Y-%m-%d %H:%M:%S %Z}" for entry in out]
-    print_facts(person.phone, [("opted out of", ", ".join(words) or "nothing")])
-    say()
+    scopes = [f"{entry.scope} since {entry.at:%Y-%m-%d %H:%M:%S %Z}" for entry in out]
+    print_facts(person.phone, [("opted out of", ", ".join(scopes) or "nothing")])
+    print_text()
     log = [(e.at, e.action, e.scope, one_line(e.source), one_line(e.evidence or "")) for e in person.log]
-    print_table("What was said about being written to", ("at", "action", "scope", "source", "evidence"), log)
+    print_table("Opt-outs and opt-ins", ("at", "action", "scope", "source", "evidence"), log)
     windows = [
         (w.lane, w.open_until, "open" if w.open_until > person.at else "closed", w.known_by)
         for w in person.windows
     ]
     print_table("24-hour windows", ("lane", "until", "now", "known by"), windows)
     if person.rooms:
-        rooms = [(room.words, room.left, room.frees_at) for room in person.rooms]
-        print_table("Room under the caps of drumbeat.toml", ("cap", ">left", "room again at"), rooms)
+        rooms = [(room.label, room.left, room.frees_at) for room in person.rooms]
+        print_table("Messages left under the caps of drumbeat.toml", ("cap", ">left", "more from"), rooms)
     got = [(m.at, m.campaign, m.lane, m.category, m.state) for m in person.got]
     print_table("Messages to them", ("at", "campaign", "lane", "category", "state"), got)
     wrote = [(m.at, m.lane or m.account, one_line(m.text or "")) for m in person.wrote]
@@ -269,10 +274,10 @@ def _print_person(person: Person) -> None:
 @_country_option
 @click.pass_obj
 def export(context: Context, phone: str, default_country: str | None) -> None:
-    """Print all that the database holds of a person, as JSON.
+    """Print all that the database holds about a person, as JSON.
 
-    Rows of lists, messages with their texts, calls and events, what they wrote, opt-outs and how they are known,
-    windows, rejected rows and webhooks: webhooks hold other people's data too.
+    List rows, messages with texts, calls and events, replies, opt-outs with their sources, windows, rejected rows and
+    webhooks. A webhook may hold other people's data too.
     """
     from app.actions.contacts import number_of
     from terminal.output import print_json
@@ -295,22 +300,22 @@ async def _export(context: Context, phone: str) -> dict[str, Any]:
 @json_option
 @click.pass_obj
 def erase(context: Context, phone: str, default_country: str | None, yes: bool, as_json: bool) -> None:
-    """Erase all that the database holds of a person; it does not come back.
+    """Erase all that the database holds about a person, for good.
 
-    The reports' numbers stay, under a name that leads to nobody. The person is never written to again, even where a
-    later list holds the number: a keyed hash of it stays. Refused while a message to them is being sent or in doubt.
+    Report totals are kept without the person. The person gets no more messages, even if a later list contains the
+    number: a keyed hash of it is kept. Refused while a message to them is being sent or in doubt.
     """
     from app.actions.contacts import number_of
-    from terminal.output import print_facts, print_json, say
+    from terminal.output import print_facts, print_json, print_text
 
     erased = run_async(_erase(context, number_of(phone, default_country), yes, as_json))
     if as_json:
         print_json(erased.json)
         return
-    print_facts(f"Erased of {erased.phone}", list(erased.facts) or [("rows", 0)])
-    say("It may still be held by:")
+    print_facts(f"Erased for {erased.phone}", list(erased.facts) or [("rows", 0)])
+    print_text("Their data may still be in:")
     for place in erased.json["still_held_by"]:
-        say(f"- {place}")
+        print_text(f"- {place}")
 
 
 async def _erase(context: Context, phone: str, yes: bool, as_json: bool) -> Erased:
@@ -321,20 +326,20 @@ async def _erase(context: Context, phone: str, yes: bool, as_json: bool) -> Eras
     async with context.database() as engine:
         if not as_json:
             held = facts_of(await what_is_held(engine, phone))
-            print_facts(f"Held of {phone}", list(held) or [("rows", 0)])
-        confirm("Erase it? It does not come back.", yes)
+            print_facts(f"Stored for {phone}", list(held) or [("rows", 0)])
+        confirm("Erase this for good?", yes)
         return await erase_person(engine, phone, utc_now())
 
 
 @contacts.command("list")
-@click.option("--scope", type=_SCOPES, help="Only those who are opted out of it.")
+@click.option("--scope", type=_SCOPES, help="Only people who are opted out of it.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, safe to open in a spreadsheet.")
 @click.pass_obj
 def list_(context: Context, scope: Scope | None, as_json: bool, as_csv: bool) -> None:
-    """Everybody who is opted out now, one line each, the longest out first."""
+    """List everybody who is opted out now, oldest opt-out first."""
     if as_json and as_csv:
-        raise click.UsageError("Say either --json or --csv.")
+        raise click.UsageError("Use either --json or --csv, not both.")
     run_async(_list(context, scope, "json" if as_json else "csv" if as_csv else "table"))
 
 

@@ -1,4 +1,4 @@
-"""`drumbeat demo`: the whole thing on SQLite and an emulated provider, with the reports at the end."""
+"""`drumbeat demo`: a whole campaign on SQLite and an emulated provider, with its reports."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("drumbeat-demo"),
     show_default=True,
-    help="Where its files go; a folder of an earlier demo is used again.",
+    help="The folder for its files; the folder of an earlier demo is reused.",
 )
 def demo(folder: Path) -> None:
-    """The whole thing, in half a minute, with nobody's real number.
+    """Send a sample campaign to an emulated provider, in half a minute; no real numbers.
 
     A CSV of 1,000 rows is loaded and sent to an emulated provider on this machine; reports follow.
     """

@@ -1,4 +1,4 @@
-"""`drumbeat doctor`: what is wrong with the setup, and what to do about it."""
+"""`drumbeat doctor`: check the setup, and show what to do if something is wrong."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from terminal.commands.options import json_option, run_async
 def doctor(context: Context, as_json: bool) -> int:
     """Check settings, secrets, database and providers.
 
-    One line each, with what to do. Exit code 4 where something is wrong.
+    Prints one line per check, and what to do if it fails. Exit code 4: a check failed.
     """
     from app.wiring.checkup import check_up
     from campaigns.errors import AccountError
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     findings = run_async(check_up(context))
     if as_json:
         print_json(findings)
     else:
         for finding in findings:
-            say(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.said}")
+            print_text(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.said}")
             if finding.fix and not finding.ok:
-                say(f"      Try: {finding.fix}")
+                print_text(f"      Try: {finding.fix}")
         suggest("drumbeat campaign check SPEC")
     return 0 if all(finding.ok for finding in findings) else AccountError.exit_code

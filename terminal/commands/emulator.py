@@ -1,4 +1,4 @@
-"""`drumbeat emulator`: a strict imitation of the providers on this machine, to try things on."""
+"""`drumbeat emulator`: a strict imitation of the providers on this machine, for tests and trials."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ T = TypeVar("T")
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8899, show_default=True, help="0 takes a free one.")
+@click.option("--port", default=8899, show_default=True, help="0 takes a free port.")
 @click.option("--settings", default="{}", help="Options as a JSON object, such as '{\"read_percent\": 50}'.")
 @click.option(
     "--faults", default="[]", help='Faults as a JSON list, such as \'[{"kind": "429", "times": 3}]\'.'
 )
 @click.option(
-    "--port-file", type=click.Path(path_type=Path), help="Write the bound port here once it answers."
+    "--port-file", type=click.Path(path_type=Path), help="Write the port number to this file once it answers."
 )
 def emulator(host: str, port: int, settings: str, faults: str, port_file: Path | None) -> None:
     """Serve a strict imitation of the providers on this machine.
 
-    Ctrl-C ends it. The key is test-key. GET /_ledger tells what each recipient received.
+    Ctrl-C stops it. The key is test-key. GET /_ledger shows what each recipient received.
     """
     from app.wiring.output_files import write_port_file
     from campaigns.errors import UsageError
     from emulators.serve import run
     from emulators.settings import Settings
-    from terminal.output import tell
+    from terminal.output import print_note
 
     def ready(bound: int) -> None:
         if port_file is not None:
             write_port_file(port_file, bound)
-        tell(f"Serving on http://{host}:{bound} (key: test-key). What arrived: http://{host}:{bound}/_ledger")
+        print_note(
+            f"Serving on http://{host}:{bound} (key: test-key). Received messages: http://{host}:{bound}/_ledger"
+        )
 
     try:
         options = _json_of("--settings", settings, dict)
@@ -46,7 +48,7 @@ def emulator(host: str, port: int, settings: str, faults: str, port_file: Path |
         raise UsageError(f"{error}.") from error
     except OSError as error:
         raise UsageError(
-            f"Port {port} of {host} cannot be had: {error.strerror}.", hint="--port 0"
+            f"Port {port} of {host} cannot be used: {error.strerror}.", hint="--port 0"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""`drumbeat campaign estimate`: whom it would reach, in which form, for how much and how long."""
+"""`drumbeat campaign estimate`: recipients, message forms, cost and duration."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def estimate(context: Context, name: str, as_json: bool) -> None:
-    """Whom it would reach now, in which form, for how much, and how long it would take. Sends nothing.
+    """Estimate recipients, message forms, cost and duration if it were sent now. Sends nothing.
 
-    Of a campaign that is under way, what is left of it.
+    For a running campaign it estimates what is left.
     """
     from terminal.output import print_json, suggest
 
@@ -78,7 +78,7 @@ def _dearest_first(found: Estimate) -> list[CostRange]:
 
 
 def _cost_json(line: CostRange) -> dict[str, Any]:
-    """Without a currency no price is known, and none is told."""
+    """Without a currency no price is known: `low` and `high` are null."""
     priced = line.currency is not None
     return {
         "country": line.country,
@@ -92,22 +92,22 @@ def _cost_json(line: CostRange) -> dict[str, Any]:
 
 
 def _print(name: str, found: Estimate) -> None:
-    from terminal.output import print_facts, print_table, say
+    from terminal.output import print_facts, print_table, print_text
 
     print_facts(f"{name}, from {found.at:%Y-%m-%d %H:%M} UTC on", _facts(found))
-    say()
+    print_text()
     _print_outcomes(found)
     headings = ("country", "category", "currency", ">messages", ">low", ">high", ">unpriced")
     rows = [tuple(_cost_json(line).values()) for line in _dearest_first(found)]
     print_table("Cost", headings, rows)
     limits = sorted(found.limits, key=lambda limit: limit.takes, reverse=True)
     print_table(
-        "How long each limit alone would make it",
-        ("limit", "said", ">takes"),
+        "Duration under each limit alone",
+        ("limit", "value", ">takes"),
         [(limit.name, limit.value, _span(limit.takes.total_seconds())) for limit in limits],
     )
     for remark in _remarks(found):
-        say(remark)
+        print_text(remark)
 
 
 def _facts(found: Estimate) -> list[tuple[str, Any]]:
@@ -117,13 +117,13 @@ def _facts(found: Estimate) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [("recipients", found.recipients), ("messages", found.sends)]
     facts += [(f"of them as {form}", count) for form, count in found.forms.items()]
     if found.held_share:
-        facts.append(("held back for a while", percent(found.held_share)))
+        facts.append(("delayed by rules", percent(found.held_share)))
     facts += [(f"window {state} now", count) for state, count in found.windows.items()]
     for total in found.totals():
         facts.append(("cost", f"{plain(total.low)} to {plain(total.high)} {total.currency}"))
     if found.unpriced:
-        facts.append(("without a price", found.unpriced))
-    bound = f", bound by {found.binding.name}" if found.binding else ""
+        facts.append(("unpriced", found.unpriced))
+    bound = f"; limited by {found.binding.name}" if found.binding else ""
     return [*facts, ("takes", _span(found.takes.total_seconds()) + bound), ("ends at", found.ends_at)]
 
 
@@ -133,9 +133,9 @@ def _print_outcomes(found: Estimate) -> None:
 
     rows = [("skipped", reason, ENDED.get(reason), count) for reason, count in found.skips.most_common()]
     rows += [("waits", rule, WAITS.get(rule), count) for rule, count in found.waits.most_common()]
-    rows += [("held, then sent", rule, WAITS.get(rule), count) for rule, count in found.held.most_common()]
+    rows += [("delayed, then sent", rule, WAITS.get(rule), count) for rule, count in found.held.most_common()]
     if rows:
-        print_table("Who gets nothing, or later", ("outcome", "reason", "what it means", ">count"), rows)
+        print_table("Who is skipped or has to wait", ("outcome", "reason", "what it means", ">count"), rows)
 
 
 def _remarks(found: Estimate) -> list[str]:

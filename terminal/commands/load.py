@@ -52,11 +52,15 @@ def _intake_options(command: Command) -> Command:
         click.option(
             "--duplicates",
             type=click.Choice(["first", "last", "reject"]),
-            help="Which row of a number stays.",
+            help="Which row to keep if a number occurs twice.",
         ),
-        click.option("--landlines", type=click.Choice(["reject", "accept"]), help="Numbers of landlines."),
         click.option(
-            "--max-reject-percent", type=click.FloatRange(0, 100), help="More bad rows block it; default 20."
+            "--landlines", type=click.Choice(["reject", "accept"]), help="Reject or accept landline numbers."
+        ),
+        click.option(
+            "--max-reject-percent",
+            type=click.FloatRange(0, 100),
+            help="Load nothing if more rows than this are bad; default 20.",
         ),
         rejects_option,
     )
@@ -67,12 +71,12 @@ def _intake_options(command: Command) -> Command:
 
 @click.command()
 @click.argument("path", metavar="SPEC|CSV", type=existing_file)
-@click.option("--csv", type=existing_file, help="Another CSV than the file names.")
+@click.option("--csv", type=existing_file, help="Use this CSV instead of the one in the campaign file.")
 @_intake_options
 @json_option
 @click.pass_obj
 def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
-    """Look at a campaign file, or a CSV alone, as a load would. Writes nothing but the rejected rows.
+    """Check a campaign file, or a CSV alone, as a load would. Writes only the rejected rows.
 
     Exit code 3: some rows were rejected; 5: it could not be loaded.
     """
@@ -96,12 +100,12 @@ async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
 
 @click.command()
 @click.argument("spec", metavar="SPEC", type=existing_file)
-@click.option("--csv", type=existing_file, help="Another CSV than the file names.")
-@click.option("--now", is_flag=True, help="Start as soon as a runner runs.")
-@click.option("--at", metavar="TIME", help="Start then, such as 2026-12-01T09:00.")
-@click.option("--cron", metavar="CRON", help='Again and again: minute hour day month weekday, "0 9 * * mon".')
-@click.option("--every", metavar="TIME", help="Again and again from --at or --now on, such as 1d.")
-@click.option("--timezone", metavar="ZONE", help="The zone of these times, such as Africa/Porto-Novo.")
+@click.option("--csv", type=existing_file, help="Use this CSV instead of the one in the campaign file.")
+@click.option("--now", is_flag=True, help="Start as soon as a runner is running.")
+@click.option("--at", metavar="TIME", help="Start at this time, such as 2026-12-01T09:00.")
+@click.option("--cron", metavar="CRON", help='Repeat: minute hour day month weekday, "0 9 * * mon".')
+@click.option("--every", metavar="TIME", help="Repeat at this interval from --at or --now, such as 1d.")
+@click.option("--timezone", metavar="ZONE", help="The time zone of these times, such as Africa/Porto-Novo.")
 @_intake_options
 @yes_option
 @json_option
@@ -109,8 +113,8 @@ async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
 def load(context: Context, /, spec: Path, yes: bool, as_json: bool, **flags: Any) -> int:
     """Store a campaign and its recipients. Loading the same file again adds nothing twice.
 
-    A time that is past is refused, except with --now. What is sent more often than once an hour, or starts only in
-    more than twenty years, asks first.
+    A time in the past is refused, except with --now. Asks first if it would send more often than once an hour, or
+    start more than twenty years from now.
 
     Exit code 3: loaded, and some rows were rejected; 5: nothing was done; 6: loaded, and it needs approval to start.
     """
@@ -120,7 +124,7 @@ def load(context: Context, /, spec: Path, yes: bool, as_json: bool, **flags: Any
     loaded = _done(_load(context, spec, _flags(context, flags), yes), as_json)
     if loaded.held and flags["now"]:
         raise Stopped(
-            f"{loaded.campaign} is loaded, and does not start. {loaded.held}",
+            f"{loaded.campaign} is loaded but does not start. {loaded.held}",
             hint=f"drumbeat campaign approve {loaded.campaign}, then drumbeat campaign start {loaded.campaign}",
         )
     if not as_json:
@@ -166,12 +170,12 @@ def _flags(context: Context, given: dict[str, Any]) -> Flags:
     times = {key: given[key] for key in _TIMES if given.get(key)}
     for one, other in (("now", "at"), ("now", "cron"), ("at", "cron"), ("every", "cron")):
         if {one, other} <= times.keys():
-            raise click.UsageError(f"Say either --{one} or --{other}.")
+            raise click.UsageError(f"Use either --{one} or --{other}, not both.")
     return Flags(audience, TimeFlags(**times), new_rejects(context, given["rejects"]))
 
 
 def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:
-    """Do it and show what came of it, also where too many rows were bad for anything to come of it."""
+    """Do it and show the result, also if too many rows were bad to load anything."""
     from app.actions.loading import Loaded, TooManyRejects
 
     try:

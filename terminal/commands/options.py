@@ -24,7 +24,7 @@ name_argument = click.argument("name", metavar="NAME")
 metrics_port = click.option(
     "--metrics-port",
     type=int,
-    help="Let a monitor in: /metrics, /health/live, /health/ready; 0 takes a free one.",
+    help="Serve monitoring here: /metrics, /health/live, /health/ready; 0 takes a free port.",
 )
 metrics_host = click.option(
     "--metrics-host",
@@ -34,14 +34,14 @@ metrics_host = click.option(
 )
 existing_file = click.Path(path_type=Path)
 map_option = click.option(
-    "--map", "map_", multiple=True, metavar="COLUMN=NAME", help="Use a column under another name."
+    "--map", "map_", multiple=True, metavar="COLUMN=NAME", help="Read a column under another name."
 )
 
 
 rejects_option = click.option(
     "--rejects",
     type=existing_file,
-    help="Where bad rows go, a new file; default: LIST.rejects.csv, named after campaign and list.",
+    help="A new file for the rejected rows; default: LIST.rejects.csv, named after campaign and list.",
 )
 
 
@@ -60,7 +60,7 @@ class DurationType(click.ParamType[timedelta]):
 
 
 def mapping(given: Iterable[str]) -> dict[str, str]:
-    """What `--map` said: column -> name. Raises UsageError."""
+    """The mapping of `--map`: column -> name. Raises UsageError."""
     return dict(_pair(text) for text in given)
 
 
@@ -72,7 +72,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def new_rejects(context: Context, path: Path | None) -> Path | None:
-    """Where `--rejects` leads. Raises UsageError where something is there or the project needs the place."""
+    """The path of `--rejects`. Raises UsageError if the file exists or the project needs that path."""
     from app.wiring.output_files import needed_files, output_place
 
     if path is None:
@@ -81,7 +81,7 @@ def new_rejects(context: Context, path: Path | None) -> Path | None:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run one command's coroutine to its end. SIGTERM stops it as Ctrl-C does: what it has begun is undone."""
+    """Run one command's coroutine to its end. SIGTERM stops it as Ctrl-C does: an open transaction is rolled back."""
     return asyncio.run(_stoppable(work))
 
 
@@ -108,11 +108,11 @@ async def _stoppable(work: Coroutine[Any, Any, T]) -> T:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask on a terminal; elsewhere `--yes` must have been given. Raises Abort or UsageError."""
+    """Ask on a terminal; elsewhere `--yes` is required. Raises Abort or UsageError."""
     import sys
 
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Say --yes.")
+        raise click.UsageError(f"{question} To confirm, use --yes.")
     click.confirm(visible_line(question), abort=True)

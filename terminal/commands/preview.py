@@ -1,4 +1,4 @@
-"""`drumbeat campaign preview`: messages as they would arrive, from real rows."""
+"""`drumbeat campaign preview`: messages as they would arrive, filled from real rows."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ some = click.IntRange(1, 1000)
 @click.command()
 @name_argument
 @click.option("--first", "-n", metavar="N", type=some, help=f"The first N recipients; default: {FEW}.")
+@click.option("--line", metavar="N", type=click.IntRange(min=1), help="The recipient in line N of the file.")
+@click.option("--random", metavar="N", type=some, help="N random recipients.")
 @click.option(
-    "--line", metavar="N", type=click.IntRange(min=1), help="The recipient from line N of the file."
-)
-@click.option("--random", metavar="N", type=some, help="N recipients by lot.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="With --random: another one draws others."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="With --random: another seed draws other recipients.",
 )
 @click.option("--longest", metavar="N", type=some, help="The N longest messages.")
 @click.option("--missing", metavar="N", type=some, help="The N recipients with the most blank cells.")
 @json_option
 @click.pass_obj
 def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: int | None) -> None:
-    """Messages of real recipients, as they would arrive.
+    """Show messages of real recipients, as they would arrive.
 
-    A campaign with a text and a template shows both, and one with variants all of them: which one goes is decided when
-    it is sent.
+    If a campaign has a text and a template, or variants, all are shown: which one is sent is decided at sending.
     """
     from terminal.output import print_json, suggest
 
     given = {option: number for option, number in chosen.items() if number is not None}
     if len(given) > 1:
-        raise click.UsageError(f"Say only one of {', '.join(f'--{option}' for option in given)}.")
+        raise click.UsageError(f"Use only one of {', '.join(f'--{option}' for option in given)}.")
     option, number = next(iter(given.items()), ("first", FEW))
     previews = run_async(_preview(context, name, option, number, seed))
     if as_json:
@@ -50,28 +51,28 @@ def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: 
     for each in previews:
         _print(each)
     if not previews:
-        _say_none(option)
+        _print_none(option)
     suggest(f"drumbeat campaign test {name} --to PHONE", f"drumbeat campaign start {name}")
 
 
 def _print(preview: Preview) -> None:
     from app.views.previews import preview_lines
-    from terminal.output import say
+    from terminal.output import print_text
 
     blank = f"  blank: {', '.join(preview.blank)}" if preview.blank else ""
     variant = f", variant {preview.variant}" if preview.variant else ""
     for content in preview.forms:
-        say(f"line {preview.line}  {preview.phone}  ({content.type}{variant}){blank}")
+        print_text(f"line {preview.line}  {preview.phone}  ({content.type}{variant}){blank}")
         for text in preview_lines(content):
-            say(f"  {text}")
-        say()
+            print_text(f"  {text}")
+        print_text()
 
 
-def _say_none(option: str) -> None:
-    from terminal.output import say
+def _print_none(option: str) -> None:
+    from terminal.output import print_text
 
-    say(
-        "No row has a blank cell among those that the message uses."
+    print_text(
+        "No row has a blank cell in a column that the message uses."
         if option == "missing"
         else "No recipients."
     )

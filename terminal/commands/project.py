@@ -19,17 +19,17 @@ from terminal.commands.purge import purge
 def init(folder: Path, as_json: bool) -> None:
     """Write a drumbeat.toml and a sample campaign to start from.
 
-    Both are commented; nothing is overwritten.
+    Both have comments that explain them. Existing files are not overwritten.
     """
     from app.demo.starter import write_starter
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     written = write_starter(folder)
     if as_json:
         print_json({"written": written})
         return
     for path in written:
-        say(f"Wrote {path}")
+        print_text(f"Wrote {path}")
     suggest(
         "export OURVOICE_API_KEY=…",
         "drumbeat session create",
@@ -40,7 +40,7 @@ def init(folder: Path, as_json: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """The database."""
+    """Upgrade or purge the database."""
 
 
 db.add_command(purge)
@@ -50,14 +50,14 @@ db.add_command(purge)
 @json_option
 @click.pass_obj
 def upgrade(context: Context, as_json: bool) -> None:
-    """Bring the database to the newest revision; a SQLite file that is not there yet is made."""
-    from terminal.output import print_json, say, suggest
+    """Upgrade the database to the newest revision; creates a SQLite file if there is none."""
+    from terminal.output import print_json, print_text, suggest
 
     before, after = run_async(_upgrade(context))
     if as_json:
         print_json({"before": before, "after": after})
         return
-    say(
+    print_text(
         f"The database is at revision {after}."
         if before == after
         else f"Upgraded from {before or 'empty'} to {after}."

@@ -1,4 +1,4 @@
-"""`drumbeat provider`: which there are, and whether yours answer."""
+"""`drumbeat provider`: list the providers, and check that your accounts work."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def provider() -> None:
-    """The providers there are, and whether yours answer."""
+    """List the providers, and check that your accounts work."""
 
 
 @provider.command("list")
 @json_option
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
-    """Every adapter, what it can send, and your accounts that use it."""
+    """List every adapter, what it can send, and your accounts that use it."""
     from app.views.providers import list_adapters
     from terminal.output import print_json, print_table, suggest
 
@@ -48,7 +48,7 @@ def list_(context: Context, as_json: bool) -> None:
                 row.batch,
                 ", ".join(name for name, has in (("webhooks", row.webhooks), ("polls", row.polls)) if has),
                 row.doubts,
-                ("asked" if row.asks_window else "heard of") if row.windows else "none",
+                ("asked" if row.asks_window else "from webhooks") if row.windows else "none",
                 row.reports_cost,
                 row.sessions,
                 ", ".join(row.accounts) or "-",
@@ -64,7 +64,7 @@ def list_(context: Context, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def check(context: Context, account: str | None, as_json: bool) -> int:
-    """Ask each account's provider something harmless. Exit code 4 where one refuses or does not answer."""
+    """Send each account's provider a harmless request. Exit code 4: one refused or did not answer."""
     from app.wiring.probes import chosen_accounts
     from terminal.output import print_json, print_table, suggest
 
@@ -74,7 +74,7 @@ def check(context: Context, account: str | None, as_json: bool) -> int:
         print_json(results)
     else:
         rows = [(r.account, r.sender or "", "ok" if r.ok else "FAIL", r.said) for r in results]
-        print_table(None, ("account", "sender", "", "what it said"), rows)
+        print_table(None, ("account", "sender", "", "answer"), rows)
         suggest("drumbeat doctor")
     return 0 if all(result.ok for result in results) else AccountError.exit_code
 
@@ -90,18 +90,18 @@ async def _probe_all(context: Context, names: list[str]) -> list[Probe]:
 @json_option
 @click.pass_obj
 def balance(context: Context, account: str | None, as_json: bool) -> int:
-    """What is left on each account: asked, or as the answer to the last send has told it."""
+    """Show the balance of each account: from the provider, or from its answer to the last send."""
     from app.wiring.probes import chosen_accounts
     from terminal.output import print_json, print_table
 
     names = chosen_accounts(context.settings, account)
     found = [run_async(_left_on(context, name)) for name in names]
     if account is not None and found[0].amount is None and found[0].ok:
-        raise UsageError(found[0].said, hint=found[0].hint)
+        raise UsageError(found[0].problem, hint=found[0].hint)
     if as_json:
         print_json([_balance_json(left) for left in found])
     else:
-        headings = ("account", ">balance", "currency", ">messages left", "told at", "what it said")
+        headings = ("account", ">balance", "currency", ">messages left", "as of", "answer")
         rows = [tuple("-" if cell is None else cell for cell in _balance_row(left)) for left in found]
         print_table(None, headings, rows)
     return 0 if all(left.ok for left in found) else AccountError.exit_code
@@ -115,7 +115,7 @@ async def _left_on(context: Context, name: str) -> Left:
 
 def _balance_row(left: Left) -> tuple[Any, ...]:
     amount, currency = (left.amount.amount, left.amount.currency) if left.amount else (None, None)
-    return left.account, amount, currency, left.remaining_messages, left.at, left.said
+    return left.account, amount, currency, left.remaining_messages, left.at, left.problem
 
 
 def _balance_json(left: Left) -> dict[str, Any]:
@@ -126,12 +126,12 @@ def _balance_json(left: Left) -> dict[str, Any]:
 @provider.command()
 @click.argument("account", required=False)
 @click.option(
-    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
+    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many notices to show."
 )
 @json_option
 @click.pass_obj
 def notices(context: Context, account: str | None, limit: int, as_json: bool) -> None:
-    """What providers told about your templates, numbers and accounts, the newest first."""
+    """Show the providers' notices about your templates, numbers and accounts, newest first."""
     from app.wiring.probes import chosen_accounts
     from terminal.output import print_json, print_table
 
@@ -141,7 +141,7 @@ def notices(context: Context, account: str | None, limit: int, as_json: bool) ->
         print_json(found)
         return
     rows = [(row.at, row.account, row.kind, row.subject, row.text) for row in found]
-    print_table(None, ("at", "account", "what", "about", "what it said"), rows)
+    print_table(None, ("at", "account", "kind", "about", "text"), rows)
 
 
 async def _notices(context: Context, names: list[str], limit: int) -> list[NoticeRow]:

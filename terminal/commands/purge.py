@@ -1,4 +1,4 @@
-"""`drumbeat db purge`: take out the details of what is long over."""
+"""`drumbeat db purge`: delete the details of campaigns that ended long ago."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 _NAMES: Final = {
     "jobs": "messages, with their calls and events",
-    "recipients": "recipients of campaigns that are over",
-    "rejects": "rejected rows of campaigns that are over",
-    "touches": "notes of whom was written to, older than any cap looks",
-    "tier": "notes of whom an account has reached",
+    "recipients": "recipients of ended campaigns",
+    "rejects": "rejected rows of ended campaigns",
+    "touches": "contact history, older than any frequency cap needs",
+    "tier": "people reached, as counted for an account's tier",
     "unmatched": "reports of unknown messages",
-    "webhooks": "webhooks as they arrived",
+    "webhooks": "stored webhooks",
     "inbound": "messages from people",
-    "windows": "24-hour windows that are over",
-    "evidence": "the evidence of opt-outs, which hold without it",
+    "windows": "closed 24-hour windows",
+    "evidence": "evidence of opt-outs; the opt-outs stay",
 }
 
 
@@ -35,21 +35,21 @@ _NAMES: Final = {
     type=DurationType(),
     required=True,
     metavar="AGE",
-    help="What was over that long ago, such as 90d; at least 30d.",
+    help="Delete what ended this long ago, such as 90d; at least 30d.",
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would go.")
-@click.option("--vacuum", is_flag=True, help="Then free the space; with SQLite everybody waits meanwhile.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
+@click.option("--vacuum", is_flag=True, help="Free the disk space afterwards; SQLite is locked meanwhile.")
 @yes_option
 @json_option
 @click.pass_obj
 def purge(
     context: Context, older_than: timedelta, dry_run: bool, vacuum: bool, yes: bool, as_json: bool
 ) -> None:
-    """Take out the details of campaigns and runs that were over long ago.
+    """Delete the details of campaigns and runs that ended long ago.
 
-    The reports' numbers stay, and so do opt-outs, budgets, and what a cap may look at. A runner may be at work
-    meanwhile. A purge that is stopped goes on with the next one. With [retention] in drumbeat.toml a runner does this
-    once a day.
+    Report totals, opt-outs, budgets and the history that frequency caps need are kept. A runner may keep working
+    meanwhile. If a purge is stopped, the next one continues. With [retention] in drumbeat.toml a runner purges once a
+    day.
     """
     run_async(_purge(context, older_than, dry_run=dry_run, vacuum=vacuum, yes=yes, as_json=as_json))
 
@@ -58,7 +58,7 @@ async def _purge(
     context: Context, older_than: timedelta, *, dry_run: bool, vacuum: bool, yes: bool, as_json: bool
 ) -> None:
     from app.actions.purging import plan_of_purge, shrink_database
-    from terminal.output import say
+    from terminal.output import print_text
 
     async with context.database() as engine:
         plan = await plan_of_purge(engine, older_than)
@@ -70,7 +70,9 @@ async def _purge(
     if as_json:
         _print_json(plan, gone)
     elif gone:
-        say(f"Purged {', '.join(f'{count:,} {name}' for name, count in gone.items() if count) or 'nothing'}.")
+        print_text(
+            f"Purged {', '.join(f'{count:,} {name}' for name, count in gone.items() if count) or 'nothing'}."
+        )
 
 
 async def _carry_out(engine: Engine, plan: Plan, yes: bool) -> dict[str, int]:
@@ -79,20 +81,20 @@ async def _carry_out(engine: Engine, plan: Plan, yes: bool) -> dict[str, int]:
 
     if not any(plan.rows.values()):
         return {}
-    confirm("Purge it? It does not come back.", yes)
+    confirm("Delete this for good?", yes)
     with row_counter() as progress:
         return await purge_database(engine, plan, progress)
 
 
 def _print_plan(plan: Plan) -> None:
-    from terminal.output import print_facts, say
+    from terminal.output import print_facts, print_text
 
-    title = f"Over before {plan.before:%Y-%m-%d %H:%M:%S %Z}"
+    title = f"Ended before {plan.before:%Y-%m-%d %H:%M:%S %Z}"
     facts = [(_NAMES[name], count) for name, count in plan.rows.items() if count]
     if facts:
         print_facts(title, facts)
     else:
-        say(f"{title}: nothing that could be purged.")
+        print_text(f"{title}: nothing to purge.")
 
 
 def _print_json(plan: Plan, gone: Mapping[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""`drumbeat rates`: what messages cost, as dated cards with their sources."""
+"""`drumbeat rates`: import and show rate cards: what messages cost, and since when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def rates() -> None:
-    """What messages cost, as dated cards with their sources."""
+    """Import and show rate cards: what messages cost, and since when."""
 
 
 def _card_name(_context: click.Context, _param: click.Parameter, value: str) -> str:
@@ -39,22 +39,26 @@ def _currency(_context: click.Context, _param: click.Parameter, value: str) -> s
 
 def _source(_context: click.Context, _param: click.Parameter, value: str) -> str:
     if not value.strip():
-        raise click.BadParameter("say where the figures come from")
+        raise click.BadParameter("name the source of the figures")
     return value.strip()
 
 
 @rates.command("import")
 @click.argument("path", metavar="FILE", type=existing_file)
-@click.option("--name", required=True, callback=_card_name, help="What an account's `rates` calls it.")
+@click.option(
+    "--name", required=True, callback=_card_name, help="The name that an account's `rates` refers to."
+)
 @click.option(
     "--from",
     "effective_from",
     required=True,
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
-    help="Since when it holds, such as 2026-01-01.",
+    help="The first day it is valid, such as 2026-01-01.",
 )
-@click.option("--currency", required=True, callback=_currency, help="What it is written in, such as USD.")
+@click.option(
+    "--currency", required=True, callback=_currency, help="The currency of the figures, such as USD."
+)
 @click.option("--source", required=True, callback=_source, help="Where the figures come from.")
 @json_option
 @click.pass_obj
@@ -67,7 +71,7 @@ def import_(
     source: str,
     as_json: bool,
 ) -> None:
-    """Store a rate card, in place of the one with its name, date and currency.
+    """Store a rate card; replaces one with the same name, date and currency.
 
     The columns are market, marketing, utility, authentication, authentication_international and service, or
     those of Meta's own file.
@@ -75,7 +79,7 @@ def import_(
     from campaigns.figures import counted
     from campaigns.money.prices import RateCard
     from campaigns.money.rate_files import read_rates
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     card = RateCard(0, name, effective_from.date(), currency, source, read_rates(path, currency))
     replaced = run_async(_import(context, card))
@@ -84,8 +88,8 @@ def import_(
         print_json({**_head(card), "markets": markets, "replaced": replaced})
         return
     done = "replaced" if replaced else "stored"
-    say(f"{name} from {card.effective_from} in {currency} is {done}: {counted(markets, 'market')}.")
-    say(f'An account charges by it with: rates = "{name}"')
+    print_text(f"{name} from {card.effective_from} in {currency} is {done}: {counted(markets, 'market')}.")
+    print_text(f'To use it for an account, set: rates = "{name}"')
     suggest(f"drumbeat rates show {name}")
 
 
@@ -101,7 +105,7 @@ async def _import(context: Context, card: RateCard) -> bool:
 @json_option
 @click.pass_obj
 def show(context: Context, name: str | None, as_json: bool) -> None:
-    """The cards there are; with a name, what each of its cards says."""
+    """List the rate cards; with a name, show the rates of its cards."""
     from terminal.output import print_json, print_table, suggest
 
     if name is None:
@@ -150,11 +154,11 @@ def _line_json(line: CardLine) -> dict[str, Any]:
 
 
 def _card_json(card: RateCard) -> dict[str, Any]:
-    told = [
+    rates_json = [
         {"market": market, "category": category, "window": window, "rate": _amount(micros)}
         for (market, category, window), micros in sorted(card.rates.items())
     ]
-    return {**_head(card), "rates": told}
+    return {**_head(card), "rates": rates_json}
 
 
 def _print_card(card: RateCard) -> None:

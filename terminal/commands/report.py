@@ -1,4 +1,4 @@
-"""`drumbeat report`: who got it, who did not and why, and what it cost."""
+"""`drumbeat report`: who received it, who did not and why, and what it cost."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """Who got it, who did not and why, and what it cost."""
+    """Show who received a campaign, who did not and why, and what it cost."""
 
 
 def _formats(command: Command) -> Command:
     choice = click.Choice(["table", "json", "csv"])
     options = (
         click.option(
-            "--format", "format_", type=choice, help="Default: table, or what --output's name says."
+            "--format",
+            "format_",
+            type=choice,
+            help="Default: table, or the format that --output's name ends in.",
         ),
         click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
         click.option(
             "--output", type=click.Path(path_type=Path), help="Write to this new file: .csv, .json or .txt."
         ),
-        click.option("--force", is_flag=True, help="With --output: replace the file that is there."),
+        click.option("--force", is_flag=True, help="With --output: replace an existing file."),
     )
     for option in reversed(options):
         command = option(command)
@@ -47,7 +50,7 @@ def _formats(command: Command) -> Command:
 @_formats
 @click.pass_obj
 def delivery(context: Context, /, name: str, **form: Any) -> None:
-    """What became of every row of the file: the numbers add up to its rows."""
+    """Show the outcome of every row of the file; the numbers add up to its rows."""
     from app.views.reports import delivery_report
 
     _show(context, name, delivery_report, **form)
@@ -59,9 +62,9 @@ def delivery(context: Context, /, name: str, **form: Any) -> None:
 @_formats
 @click.pass_obj
 def cost(context: Context, /, name: str, **form: Any) -> None:
-    """What the provider charged, by country and category.
+    """Show what the provider charged, by country and category.
 
-    Unsettled is the part whose receipts are still out; unpriced counts messages without a known price.
+    Unsettled is the estimate for messages whose charge is not known yet; unpriced counts those without a known price.
     """
     from app.views.reports import cost_report
 
@@ -74,7 +77,7 @@ def cost(context: Context, /, name: str, **form: Any) -> None:
 @_formats
 @click.pass_obj
 def failures(context: Context, /, name: str, **form: Any) -> None:
-    """Why messages failed, are in doubt or were skipped, and why rows were rejected."""
+    """Show why messages failed, are in doubt or were skipped, and why rows were rejected."""
     from app.views.reports import failures_report
 
     _show(context, name, failures_report, **form)
@@ -86,9 +89,9 @@ def failures(context: Context, /, name: str, **form: Any) -> None:
 @_formats
 @click.pass_obj
 def variants(context: Context, /, name: str, **form: Any) -> None:
-    """How the variants of the newest run compare, and whether chance alone explains the difference.
+    """Compare the variants of the newest run, and show whether the difference may be chance.
 
-    p is that of a two-sided two-proportion z-test, on the messages of the test.
+    p is the p-value of a two-sided two-proportion z-test on the test messages.
     """
     from app.views.variants import variants_report
 
@@ -101,9 +104,9 @@ def variants(context: Context, /, name: str, **form: Any) -> None:
 @_formats
 @click.pass_obj
 def recipients(context: Context, /, name: str, **form: Any) -> None:
-    """Every recipient with its state, times and cost, one line each.
+    """List every recipient with state, times and cost.
 
-    In CSV, a cell that a spreadsheet would run as a formula begins with an apostrophe.
+    In CSV, a cell that a spreadsheet would run as a formula is prefixed with an apostrophe.
     """
     run_async(_recipients(context, name, **form))
 
@@ -113,15 +116,17 @@ _NOT_WRITTEN = (".xlsx", ".xls", ".ods", ".html", ".htm", ".pdf")
 
 
 def _chosen(format_: str | None, as_json: bool, output: Path | None) -> str:
-    """What the options say, or else the file's ending. Raises UsageError where that is none that is written, or they
-    contradict each other."""
+    """The format from the options, or else from the file's ending. Raises UsageError if there is no such format, or if
+    they contradict each other."""
     wanted = "json" if as_json else format_
     ending = output.suffix.lower() if output else ""
     by_name = _ENDINGS.get(ending)
     if by_name is None and (wanted is None or ending in _NOT_WRITTEN):
-        raise click.UsageError(f"No report is written as {ending}; name it .csv, .json or .txt.")
+        raise click.UsageError(
+            f"Reports cannot be written as {ending}; use a name that ends in .csv, .json or .txt."
+        )
     if wanted and by_name != wanted and ending in (".csv", ".json"):
-        raise click.UsageError(f"--format {wanted} and a name that ends in {ending} contradict each other.")
+        raise click.UsageError(f"--format {wanted} contradicts the file name, which ends in {ending}.")
     return wanted or by_name or "table"
 
 
@@ -147,7 +152,7 @@ async def _built(
 
 
 async def _place(context: Context, connection: Connection, output: Path | None, force: bool) -> Path | None:
-    """Where `--output` leads. Raises UsageError where nothing may be written there."""
+    """The path of `--output`. Raises UsageError if nothing may be written there."""
     from app.wiring.output_files import report_place
 
     if output is None:
@@ -158,7 +163,7 @@ async def _place(context: Context, connection: Connection, output: Path | None, 
 def print_report(made: Report, format_: str = "table") -> None:
     """Print one report in one of its forms."""
     from app.views.exports import write_csv
-    from terminal.output import print_json, print_table, say
+    from terminal.output import print_json, print_table, print_text
 
     match format_:
         case "json":
@@ -169,16 +174,16 @@ def print_report(made: Report, format_: str = "table") -> None:
             for table in made.tables:
                 print_table(table.title, table.headings, table.rows)
             for remark in made.remarks:
-                say(remark)
+                print_text(remark)
             if made.remarks:
-                say()
+                print_text()
 
 
 async def _recipients(
     context: Context, name: str, format_: str | None, as_json: bool, output: Path | None, force: bool
 ) -> None:
     from app.views.reports import recipients_purged_note, stream_recipients
-    from terminal.output import tell
+    from terminal.output import print_note
 
     async with context.snapshot() as connection:
         rows = await stream_recipients(connection, name)
@@ -189,7 +194,7 @@ async def _recipients(
             writer.close()
         note = await recipients_purged_note(connection, name)
     if note is not None:
-        tell(note)
+        print_note(note)
 
 
 class _RecipientWriter:
@@ -243,18 +248,18 @@ _COLUMNS = (
 
 @contextmanager
 def _destination(place: Path | None) -> Iterator[TextIO]:
-    """Standard output, or the file, with everything that is printed meanwhile going there."""
+    """Standard output, or the file; everything printed inside the block goes there."""
     if place is None:
         yield sys.stdout
         return
     from contextlib import redirect_stdout
 
     from campaigns.atomic_files import whole_file
-    from terminal.output import near, tell
+    from terminal.output import near, print_note
 
     with whole_file(place, replace=True) as file, redirect_stdout(file):
         yield file
-    tell(f"Written to {near(place)}.")
+    print_note(f"Written to {near(place)}.")
 
 
 def _suggest(*commands: str) -> None:

@@ -1,4 +1,4 @@
-"""`drumbeat campaign retry-failed`: once more to those for whom it may go better."""
+"""`drumbeat campaign retry-failed`: send again to recipients whose failure was temporary."""
 
 from __future__ import annotations
 
@@ -15,35 +15,41 @@ if TYPE_CHECKING:
 
 @click.command("retry-failed")
 @name_argument
-@click.option("--expired", is_flag=True, help="Also those whose time had run out.")
-@click.option("--given-up", is_flag=True, help="Also those given up in doubt: some may get a second copy.")
+@click.option("--expired", is_flag=True, help="Also messages that expired.")
+@click.option(
+    "--given-up",
+    is_flag=True,
+    help="Also messages given up while in doubt: some people may get a second copy.",
+)
 @yes_option
 @json_option
 @click.pass_obj
 def retry_failed(
     context: Context, name: str, expired: bool, given_up: bool, yes: bool, as_json: bool
 ) -> None:
-    """Send once more to those whose failure may pass, and say why the others stay as they are.
+    """Send again to recipients whose failure may be temporary, and show why the others are not retried.
 
-    Nobody who has the message, or may have it, is among them. The newest run is meant.
+    Leaves out everybody who has the message or may have it. Works on the newest run.
     """
     from campaigns.figures import counted
-    from terminal.output import print_json, print_table, say, suggest
+    from terminal.output import print_json, print_table, print_text, suggest
 
     if given_up:
-        confirm(f"Send those of {name} that were given up in doubt again? Some people may get two.", yes)
+        confirm(
+            f"Send the messages of {name} that were given up in doubt again? Some people may get two.", yes
+        )
     made = run_async(_retry(context, name, expired, given_up))
     if as_json:
-        told = {"run": made.run_id, "retried": made.retried, "groups": made.groups}
-        print_json({"campaign": name, "done": "retry", **told})
+        details = {"run": made.run_id, "retried": made.retried, "groups": made.groups}
+        print_json({"campaign": name, "done": "retry", **details})
         return
     rows = [(g.state, g.reason, g.code, g.count, "yes" if g.again else "no", g.why) for g in made.groups]
     print_table(None, ("state", "reason", "code", ">count", "again", "why"), rows)
     if made.run_id is None:
-        say("Nothing is tried again.")
+        print_text("There is nothing to retry.")
         suggest(f"drumbeat report failures {name}")
     else:
-        say(f"{counted(made.retried, 'message')} to be tried again.")
+        print_text(f"{counted(made.retried, 'message')} will be retried.")
         suggest("drumbeat run --until-idle")
 
 

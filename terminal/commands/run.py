@@ -1,4 +1,4 @@
-"""`drumbeat run` and `drumbeat reconcile`: send what is due, and ask what became of it."""
+"""`drumbeat run` and `drumbeat reconcile`: send what is due, and fetch delivery statuses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--until-idle", is_flag=True, help="End when nothing is left to do now.")
+@click.option("--until-idle", is_flag=True, help="Stop when nothing is left to do now.")
 @click.option(
     "--wait-receipts",
     type=DurationType(),
     default="10s",
     show_default=True,
-    help="With --until-idle, how long receipts are waited for.",
+    help="With --until-idle, how long to wait for receipts.",
 )
 @click.option(
     "--engine",
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="embedded: send here. procrastinate: only keep the clock; drumbeat worker sends, on any machine.",
 )
-@click.option("--serve", is_flag=True, help="Take webhooks too, in this process.")
+@click.option("--serve", is_flag=True, help="Receive webhooks too, in this process.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="With --serve, the address to listen on."
 )
-@click.option("--port", default=8080, show_default=True, help="With --serve; 0 takes a free one.")
+@click.option("--port", default=8080, show_default=True, help="With --serve, the port; 0 takes a free port.")
 @metrics_port
 @metrics_host
 @json_option
@@ -51,10 +51,10 @@ def run(
     metrics_host: str,
     as_json: bool,
 ) -> int:
-    """Send what is due, until it is stopped.
+    """Send what is due, until stopped.
 
-    Ctrl-C finishes what is under way and stops; a second one stops at once. Both are safe.
-    Exit code 3: some messages failed or are in doubt; 6: a guard, a person or the provider stopped the work.
+    Ctrl-C finishes the messages under way and stops; a second Ctrl-C stops at once. Both are safe.
+    Exit code 3: some messages failed or are in doubt; 6: a limit, a person or the provider stopped the work.
     """
     from terminal.output import print_json, suggest
     from terminal.running import exit_code, run_loop, summarise
@@ -100,15 +100,15 @@ async def _run(
 @json_option
 @click.pass_obj
 def reconcile(context: Context, provider: str | None, as_json: bool) -> None:
-    """Ask the providers once what became of the messages."""
+    """Fetch the delivery status of messages from the providers, once."""
     from campaigns.figures import counted
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     moved = run_async(_reconcile(context, provider))
     if as_json:
         print_json({"provider": provider, "updated": moved})
         return
-    say(f"{counted(moved, 'message')} moved on.")
+    print_text(f"{counted(moved, 'message')} updated.")
     suggest("drumbeat report delivery NAME")
 
 

@@ -1,4 +1,4 @@
-"""`drumbeat campaign next` and `backfill`: the runs to come, and those that were missed."""
+"""`drumbeat campaign next` and `backfill`: upcoming runs, and missed ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def next_(context: Context, name: str, number: int, as_json: bool) -> None:
-    """When a campaign's next runs are, in its own zone and in UTC, and which it missed."""
+    """Show a campaign's next runs, in its own time zone and in UTC, and the missed ones."""
     from terminal.output import print_json
 
     found = run_async(_next(context, name, number))
@@ -51,13 +51,13 @@ def _next_json(found: UpcomingRuns) -> dict[str, Any]:
 
 
 def _print_next(found: UpcomingRuns) -> None:
-    from terminal.output import print_table, say, suggest
+    from terminal.output import print_table, print_text, suggest
 
     campaign, schedule = found.campaign, found.campaign.spec.schedule
     if schedule.recipient_local_time:
-        say("Each person gets it when this time of day comes where they live.\n")
+        print_text("Each recipient gets it at this time of day in their own time zone.\n")
     if campaign.spec.audience.refresh:
-        say(f"Each run reads {campaign.spec.audience.csv} again, at its launch.\n")
+        print_text(f"Each run reads {campaign.spec.audience.csv} again when it starts.\n")
     rows = [(_local(run, found), run) for run in found.runs]
     print_table(f"{campaign.name} ({campaign.state})", (f"in {schedule.zone.key}", "in UTC"), rows)
     if found.missed:
@@ -76,27 +76,29 @@ def _local(moment: datetime, found: UpcomingRuns) -> str:
 
 @click.command()
 @name_argument
-@click.option("--since", required=True, metavar="TIME", help="The first to launch, such as 2026-12-01T09:00.")
-@click.option("--until", metavar="TIME", help="The last; default: all up to now.")
+@click.option(
+    "--since", required=True, metavar="TIME", help="The first missed run to launch, such as 2026-12-01T09:00."
+)
+@click.option("--until", metavar="TIME", help="The last one; default: all up to now.")
 @yes_option
 @json_option
 @click.pass_obj
 def backfill(context: Context, name: str, since: str, until: str | None, yes: bool, as_json: bool) -> None:
-    """Launch runs now that were missed, because nothing ran or the run before was still sending.
+    """Launch missed runs now: no runner was working, or the run before was still sending.
 
-    Times without an offset are in the campaign's zone. `campaign next` lists what was missed.
+    Times without an offset are in the campaign's time zone. `campaign next` lists the missed runs.
     """
     from campaigns.figures import counted
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     missed = run_async(_missed(context, name, since, until))
     count = counted(missed.count, "missed run")
-    confirm(f"Launch {count} of {name} now? Everybody gets a message from each.", yes)
+    confirm(f"Launch {count} of {name} now? Every recipient gets one message per run.", yes)
     runs = run_async(_backfill(context, name, missed))
     if as_json:
         print_json({"campaign": name, "done": "backfilled", "runs": runs})
         return
-    say(f"{counted(len(runs), 'missed run')} of {name} launched.")
+    print_text(f"{counted(len(runs), 'missed run')} of {name} launched.")
     suggest("drumbeat run --until-idle")
 
 

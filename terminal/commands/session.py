@@ -1,4 +1,4 @@
-"""`drumbeat session`: connect phones to a session gateway (Our Voice) by QR code, and look after them."""
+"""`drumbeat session`: connect phones to a session gateway (Our Voice) by QR code, and manage them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def session() -> None:
 
 def _account_option(command: Command) -> Command:
     option = click.option(
-        "--provider", "account", metavar="ACCOUNT", help="Needed where several have sessions."
+        "--provider", "account", metavar="ACCOUNT", help="Needed if several accounts have sessions."
     )
     return option(command)
 
@@ -33,7 +33,7 @@ _id_argument = click.argument("session_id", metavar="ID")
 @json_option
 @click.pass_obj
 def list_(context: Context, account: str | None, as_json: bool) -> None:
-    """Every session of the account."""
+    """List every session of the account."""
     from app.actions.sessions import list_sessions
     from terminal.output import print_json, print_table, suggest
 
@@ -51,15 +51,15 @@ def list_(context: Context, account: str | None, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def create(context: Context, account: str | None, as_json: bool) -> None:
-    """A new session, with the QR code that its phone must scan."""
+    """Create a session, and show the QR code that its phone must scan."""
     from app.actions.sessions import create_session
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     made, code = run_async(create_session(context.settings, account))
     if as_json:
         print_json({**_session_json(made), "qr_code": code})
         return
-    say(
+    print_text(
         f"Session {made.id} is {made.status}. Scan this in WhatsApp: Settings, Linked devices, Link a device."
     )
     _draw(code)
@@ -74,7 +74,7 @@ def create(context: Context, account: str | None, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
-    """One session."""
+    """Show one session."""
     from app.actions.sessions import show_session
 
     _print(run_async(show_session(context.settings, account, session_id)), as_json)
@@ -103,7 +103,7 @@ def qr(context: Context, session_id: str, account: str | None, as_json: bool) ->
 @json_option
 @click.pass_obj
 def disconnect(context: Context, session_id: str, account: str | None, as_json: bool) -> None:
-    """Disconnect a session; it is not deleted, and its lane waits."""
+    """Disconnect a session without deleting it; its lane waits."""
     from app.actions.sessions import disconnect_session
 
     _print(run_async(disconnect_session(context.settings, account, session_id)), as_json)
@@ -130,18 +130,18 @@ def reconnect(context: Context, session_id: str, account: str | None, as_json: b
 def delete(context: Context, session_id: str, account: str | None, yes: bool, as_json: bool) -> None:
     """Delete a session for good."""
     from app.actions.sessions import delete_session
-    from terminal.output import print_json, say
+    from terminal.output import print_json, print_text
 
     confirm(f"Delete session {session_id} for good?", yes)
     run_async(delete_session(context.settings, account, session_id))
     if as_json:
         print_json({"id": session_id, "deleted": True})
     else:
-        say(f"Session {session_id} is deleted.")
+        print_text(f"Session {session_id} is deleted.")
 
 
 def _session_json(found: Session) -> dict[str, Any]:
-    """Without the QR code: whoever scans it holds the session."""
+    """Without the QR code: anyone who scans it controls the session."""
     return {
         "id": found.id,
         "status": found.status,
@@ -163,7 +163,7 @@ def _print(found: Session, as_json: bool) -> None:
 
 
 def _draw(code: str) -> None:
-    from terminal.output import say
+    from terminal.output import print_text
     from terminal.qr import draw
 
-    say(draw(code))
+    print_text(draw(code))

@@ -1,4 +1,4 @@
-"""`drumbeat campaign show`: where one campaign stands."""
+"""`drumbeat campaign show`: the state of one campaign."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def show(context: Context, name: str, as_json: bool) -> None:
-    """One campaign: its state, what holds it, its runs and files, and where its messages stand."""
-    from terminal.output import print_facts, print_json, print_table, say, suggest
+    """Show one campaign: its state, what delays it, its runs and files, and its messages by state."""
+    from terminal.output import print_facts, print_json, print_table, print_text, suggest
 
     found = run_async(_look(context, name))
     if as_json:
         print_json(found.json)
         return
     print_facts(name, found.facts())
-    say()
+    print_text()
     if found.runs:
         runs = [(r.id, r.kind, r.nominal_at, r.state, r.rejected, r.jobs, r.reason or "") for r in found.runs]
         headings: tuple[str, ...] = (">run", "kind", "at", "state", ">rejected rows", ">messages", "reason")
         print_table("Runs", headings, runs)
-    headings = ("file", ">rows", ">accepted", ">rejected", ">of it duplicates", "loaded at")
+    headings = ("file", ">rows", ">accepted", ">rejected", ">duplicates", "loaded at")
     files = [(f.source, f.rows, f.accepted, f.rejected, f.duplicates, f.created_at) for f in found.files]
     print_table("Loaded files", headings, files)
     suggest(*_next_commands(found))

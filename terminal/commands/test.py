@@ -1,4 +1,4 @@
-"""`drumbeat campaign test`: the message to named numbers before it goes to everybody."""
+"""`drumbeat campaign test`: send the message to your own numbers first."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 @click.command()
 @name_argument
 @click.option(
-    "--to", "numbers", metavar="PHONE", multiple=True, required=True, help="Whom to; may be repeated."
+    "--to",
+    "numbers",
+    metavar="PHONE",
+    multiple=True,
+    required=True,
+    help="A number to send to; may be repeated.",
 )
 @click.option(
     "--line", type=click.IntRange(min=1), help="The row that fills the message; default: the first."
 )
-@click.option("--variant", metavar="VARIANT", help="Which of the variants; default: the first.")
+@click.option("--variant", metavar="VARIANT", help="Which variant; default: the first.")
 @json_option
 @click.pass_obj
 def test(
@@ -32,19 +37,19 @@ def test(
     variant: str | None,
     as_json: bool,
 ) -> None:
-    """Send the message to your own numbers, filled from a row of the list; a draft will do.
+    """Send the message to your own numbers, filled from a row of the list. Works for a draft too.
 
-    No cap and no report counts it; `why` tells what became of it. It costs what a message costs.
+    Frequency caps and reports do not count it; `why` shows what became of it. It costs as much as any message.
     """
     from campaigns.figures import counted
-    from terminal.output import print_json, say, suggest
+    from terminal.output import print_json, print_text, suggest
 
     trial = run_async(_start(context, name, numbers, line, variant))
     if as_json:
         print_json({"campaign": name, "done": "test", **_json(trial)})
         return
     ready = counted(len(trial.phones), "test message")
-    say(f"{ready} of {name}, filled from line {trial.line}, for the runner to send within an hour.")
+    print_text(f"{ready} of {name}, filled from line {trial.line}. A runner must send within an hour.")
     suggest("drumbeat run --until-idle", *(f"drumbeat why {name} {phone}" for phone in trial.phones))
 
 

@@ -1,4 +1,4 @@
-"""`drumbeat why`: one recipient's story, and what holds the message now."""
+"""`drumbeat why`: one recipient's timeline, and what delays the message now."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def why(context: Context, name: str, phone: str, as_json: bool) -> None:
-    """Everything that happened to one recipient, and what holds it.
+    """Show everything that happened to one recipient, and what delays the message.
 
-    Of a message that waits, also since when, when it would be sent, and what that takes for granted.
+    For a waiting message it also shows since when it waits, when it is expected to be sent, and on which assumptions.
     """
     from terminal.output import print_json
 
@@ -35,9 +35,9 @@ def why(context: Context, name: str, phone: str, as_json: bool) -> None:
 
 _SOURCES: Final = {
     "shift": "by the runner",
-    "poll": "told by the provider",
+    "poll": "reported by the provider",
     "lookup": "looked up",
-    "webhook": "told by the provider",
+    "webhook": "reported by the provider",
     "clock": "by the runner",
     "launch": "at the launch",
     "user": "by a person",
@@ -63,8 +63,8 @@ _FACTS: Final = (
 """What is shown, in this order, and its key."""
 
 
-def _said(detail: str) -> str:
-    """An event's source in words; what stands behind it stays."""
+def _readable(detail: str) -> str:
+    """Replaces an event's source code with plain text; keeps what follows it."""
     source, separator, rest = detail.partition(": ")
     return f"{_SOURCES.get(source, source)}{separator}{rest}"
 
@@ -77,15 +77,15 @@ async def _story(context: Context, name: str, phone: str) -> Story:
 
 
 def _print_story(name: str, story: dict[str, Any]) -> None:
-    from terminal.output import print_facts, print_table, say, suggest
+    from terminal.output import print_facts, print_table, print_text, suggest
 
     facts = [(label, story[key]) for label, key in _FACTS if story.get(key) is not None]
     print_facts(f"{story['phone']} in {name}", [*facts, *_forecast(story), *_rows(story)])
-    say()
+    print_text()
     several = story.get("runs", 1) > 1
     headings = ("at", *(("run",) if several else ()), "event", "detail")
     rows = [
-        (moment.at, *((moment.run,) if several else ()), moment.event, _said(moment.detail or ""))
+        (moment.at, *((moment.run,) if several else ()), moment.event, _readable(moment.detail or ""))
         for moment in story["timeline"]
     ]
     print_table(None, headings, rows)
@@ -93,13 +93,13 @@ def _print_story(name: str, story: dict[str, Any]) -> None:
 
 
 def _forecast(story: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What is expected of a message that waits, and what that takes for granted."""
+    """The forecast for a waiting message, and its assumptions."""
     expected = story.get("expected")
     if expected is not None:
-        word = expected.get("form") or expected.get("reason") or expected.get("rule")
-        yield "expected", f"{expected['decision']}, {word}: {expected['because']}"
+        detail = expected.get("form") or expected.get("reason") or expected.get("rule")
+        yield "expected", f"{expected['decision']}, {detail}: {expected['because']}"
     if story.get("ahead"):
-        yield "before it", story["ahead"]
+        yield "messages ahead", story["ahead"]
         yield "pace", story["pace"]
     for number, assumption in enumerate(story.get("assumes", ())):
         yield "" if number else "assumes", assumption

@@ -1,4 +1,4 @@
-"""`drumbeat campaign winner`: how the test of the variants stands, and choosing by hand."""
+"""`drumbeat campaign winner`: the interim result of a variant test, and choosing the winner."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def winner(context: Context, name: str, variant: str | None, as_json: bool) -> None:
-    """How the test of the newest run's variants stands; with VARIANT: that one is the winner.
+    """Show the variant test of the newest run; with VARIANT, choose that one as the winner.
 
-    Those who are not in the test get it then. A winner that is named is not changed.
+    Recipients outside the test get the winner. It cannot be changed once chosen.
     """
     from app.views.variants import standing_facts, standing_json, standing_table
-    from terminal.output import print_facts, print_json, print_table, say, suggest
+    from terminal.output import print_facts, print_json, print_table, print_text, suggest
 
     found = run_async(_winner(context, name, variant))
     if as_json:
         print_json(standing_json(name, found))
         return
     if variant is not None:
-        say(f"{variant} is the winner of {name}; those who waited get it.")
+        print_text(f"{variant} is the winner of {name}; the recipients who waited get it.")
         suggest("drumbeat run --until-idle", f"drumbeat report variants {name}")
         return
     print_facts(name, standing_facts(found))
     table = standing_table(found)
-    say()
+    print_text()
     print_table(table.title, table.headings, table.rows)
     choose = [f"drumbeat campaign winner {name} VARIANT"] if found.waiting else []
     suggest(*choose, f"drumbeat report variants {name}")

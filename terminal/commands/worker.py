@@ -1,4 +1,4 @@
-"""`drumbeat worker` and `drumbeat workers`: send on several machines, and see who does what."""
+"""`drumbeat worker` and `drumbeat workers`: send on several machines, and see which process does what."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=50,
     show_default=True,
-    help="How many senders it works at once; waiting for their pace costs next to nothing.",
+    help="How many senders it serves at the same time; a sender that waits costs next to nothing.",
 )
 @metrics_port
 @metrics_host
 @click.pass_obj
 def worker(context: Context, concurrency: int, metrics_port: int | None, metrics_host: str) -> None:
-    """Send on this machine what a clock gives out.
+    """Send messages on this machine; a clock assigns the senders.
 
-    A clock is drumbeat run --engine procrastinate. Any number of workers may run, on any machine with the same settings
-    and the same PostgreSQL. Ctrl-C finishes what is under way and stops; a second one stops at once. Both are safe.
+    The clock is drumbeat run --engine procrastinate. Any number of workers may run, on any machine with the same
+    settings and the same PostgreSQL. Ctrl-C finishes the messages under way and stops; a second Ctrl-C stops at once.
+    Both are safe.
     """
     from terminal.running import run_loop
 
@@ -41,16 +42,16 @@ def worker(context: Context, concurrency: int, metrics_port: int | None, metrics
 async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | None) -> None:
     from app.actions.running import work_for_clocks
     from app.wiring.ownership import warn_of_open_secrets
-    from terminal.output import tell
-    from terminal.running import doors, stopping
+    from terminal.output import print_note
+    from terminal.running import servers, stopping
 
     stop = asyncio.Event()
     settings = context.settings
     warn_of_open_secrets(settings)
     async with context.database() as engine:
-        with stopping(stop, lambda: tell("Stopping: what is under way is finished first.")):
-            tell(f"Working, at most {concurrency} senders at once.")
-            async with doors(engine, settings, None, watch_on, tell) as observe:
+        with stopping(stop, lambda: print_note("Stopping: finishing the messages under way first.")):
+            print_note(f"Working for up to {concurrency} senders at the same time.")
+            async with servers(engine, settings, None, watch_on, print_note) as observe:
                 await work_for_clocks(engine, settings, concurrency=concurrency, stop=stop, observe=observe)
 
 
@@ -58,9 +59,9 @@ async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | 
 @json_option
 @click.pass_obj
 def workers(context: Context, as_json: bool) -> None:
-    """Who works on this database, and on what.
+    """Show the processes that work on this database, and their lanes.
 
-    Clocks, runners, workers, and the lanes that they hold.
+    Lists clocks, runners and workers, and the lanes that they hold.
     """
     from terminal.output import print_json
 
@@ -85,7 +86,7 @@ def _print_status(status: ProcessStatus) -> None:
     names = {row.name: f"{row.kind} {row.host}:{row.pid}" for row in status.workers}
     print_table(
         "Processes",
-        ["process", "does", ">lanes", ">at most", "since", "last heard"],
+        ["process", "activity", ">lanes", ">at most", "since", "last seen"],
         [
             (
                 names[row.name],

@@ -103,7 +103,7 @@ REFUSALS = [
     ("unknown column", ["campaign", "check", "spring.toml", "--phone-column", "tel"], 5, "tel"),
     ("unknown account", ["provider", "check", "ourvoise"], 7, "Did you mean ourvoice?"),
     ("unknown account to poll", ["reconcile", "--provider", "bird"], 7, "[providers.bird]"),
-    ("delete without yes", ["session", "delete", "x"], 2, "Say --yes"),
+    ("delete without yes", ["session", "delete", "x"], 2, "To confirm, use --yes"),
     ("nobody answers", ["session", "list"], 1, "cannot be reached"),
 ]
 
@@ -191,8 +191,8 @@ def test_an_edited_list_says_what_happened_and_what_to_do(run: Run, folder: Path
     )
     added = run("campaign", "load", "spring.toml", "--max-reject-percent", "50")
     assert added.code == 3
-    assert "already in     4 rows, from spring.csv, loaded 20" in added.out
-    assert "to send them what this list says: --duplicates last" in added.out
+    assert "loaded before  4 rows, from spring.csv, loaded 20" in added.out
+    assert "to replace them with this list's, use --duplicates last" in added.out
     assert "Hi Ada\n" in run("campaign", "preview", "spring").out
     people.write_text(people.read_text("utf-8") + "\n", encoding="utf-8")
     loaded = run(
@@ -251,7 +251,7 @@ def test_a_campaign_is_steered(run: Run) -> None:
     assert run("campaign", "resume", "spring").code == 5
     assert run("report", "delivery", "spring", "--json").json["states"] == {"cancelled": 3}
     refused = run("campaign", "load", "spring.toml")
-    assert (refused.code, "Give the campaign file another name." in refused.err) == (5, True)
+    assert (refused.code, "Give the campaign file another name;" in refused.err) == (5, True)
 
 
 def test_why_reads_a_number_as_the_campaign_does(run: Run) -> None:
@@ -375,7 +375,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(run: Run, monkeypatch: pyt
         "secret of ourvoice",
         "provider ourvoice",
     }
-    assert "is not there yet" in found["database"]["said"]
+    assert "does not exist yet" in found["database"]["said"]
     assert run("db", "upgrade").code == 0
     assert {finding["what"]: finding["ok"] for finding in run("doctor", "--json").json}["database"] is True
 

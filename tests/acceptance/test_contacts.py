@@ -86,7 +86,7 @@ def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) 
     assert "nobody" in (folder / "out.rejects.csv").read_text("utf-8")
     again = run("contacts", "import", "out.csv", "--default-country", "GB")
     assert again.code == 3
-    assert "already so            4" in again.out
+    assert "unchanged      4" in again.out
     listed = run("contacts", "list", "--json").json
     assert [(one["phone"], one["scope"], one["source"], one["evidence"]) for one in listed] == [
         (f"+44770090001{n}", "marketing", "old shop", f"out.csv, line {n + 2}") for n in range(3)
@@ -198,7 +198,7 @@ def test_a_list_of_another_tool_is_read_with_its_columns(run: Run, folder: Path)
     )
     done = run("contacts", "import", "out.csv", *how)
     assert done.code == 3
-    assert "by their cells        Scope, Unsubscribed On, Reason" in done.out
+    assert "per row        Scope, Unsubscribed On, Reason" in done.out
     assert [line.split(maxsplit=3) for line in done.out.splitlines() if "900" not in line][-4:-1] == [
         ["4", "Scope", "'sms'", "is neither marketing nor all."],
         ["5", "Unsubscribed", "On", "'01/03/2026' is not a time; write it like 2026-06-05 or 2026-06-05T14:30+01:00."],
@@ -239,13 +239,13 @@ def test_an_older_word_of_a_list_does_not_lift_what_was_said_since(run: Run, fol
         (["optout", "nobody"], 5, "Write it like +22901970000."),
         (["optout", "07700 900010"], 5, "--default-country"),
         (["optin", "07700 900010", "--default-country", "Britain"], 5, "two letters"),
-        (["show", "12"], 5, "is no phone number"),
+        (["show", "12"], 5, "is not a phone number"),
         (["optout", "+447700900010", "--scope", "some"], 2, "'marketing', 'all'"),
         (["import", "nowhere.csv"], 5, "nowhere.csv"),
         (["import", "spring.csv", "--map", "when=at"], 5, "--map names the column 'when'"),
         (["import", "spring.csv", "--map", "when"], 2, "COLUMN=NAME"),
         (["import", "spring.csv", "--phone-column", "tel"], 5, "spring.csv, line 1, column tel"),
-        (["import", "spring.csv", "--rejects", "spring.csv"], 2, "not written over"),
+        (["import", "spring.csv", "--rejects", "spring.csv"], 2, "not overwritten"),
         (["list", "--json", "--csv"], 2, "either"),
     ],
 )

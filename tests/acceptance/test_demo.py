@@ -54,5 +54,5 @@ def test_its_folder_is_used_again_and_no_other(shown: tuple[Path, str], tmp_path
     (tmp_path / "mine.txt").write_text("mine")
     refused = drumbeat(tmp_path, "demo", "--dir", ".")
     assert refused.code == 2
-    assert "nothing was touched" in refused.err
+    assert "nothing was changed" in refused.err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -108,7 +108,11 @@ def test_a_card_with_a_mistake_changes_nothing(run: Run, folder: Path) -> None:
         (["rates", "import", str(CARD), "--name", "Meta USD", *FROM], 2, "such as meta-usd"),
         (["rates", "import", str(CARD), "--name", "m", *FROM[:2], "--currency", "usd", *FROM[4:]], 2, "USD"),
         (["rates", "import", str(CARD), "--name", "m", "--from", "soon", *FROM[2:]], 2, "soon"),
-        (["rates", "import", str(CARD), "--name", "m", *FROM[:4], "--source", " "], 2, "where the figures"),
+        (
+            ["rates", "import", str(CARD), "--name", "m", *FROM[:4], "--source", " "],
+            2,
+            "the source of the figures",
+        ),
         (["rates", "import", "nowhere.csv", "--name", "m", *FROM], 7, "nowhere.csv"),
         (["rates", "show", "meta-us"], 7, "Did you mean meta-usd?"),
         (["campaign", "estimate", "sprin"], 7, "Did you mean spring?"),
@@ -133,7 +137,7 @@ def test_the_estimate_of_a_draft_needs_no_secret(run: Run, folder: Path) -> None
     assert datetime.fromisoformat(told["ends_at"]) >= datetime.fromisoformat(told["at"])
     shown = run("campaign", "estimate", "spring").out
     assert "30.00 to 30.00 XOF" in shown
-    assert "bound by delay_between" in shown
+    assert "limited by delay_between" in shown
 
 
 def test_without_a_price_the_estimate_says_so(run: Run) -> None:

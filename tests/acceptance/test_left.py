@@ -72,6 +72,6 @@ def test_done_is_said_only_where_nothing_is_left(capsys: pytest.CaptureFixture[s
         "Done: 2 read.",
         "Not finished: 1,000 pending, 2 read.",
         "Waiting: 1,000 messages held by hours, the first until 2026-03-02 09:00:00 UTC. "
-        "It is outside the allowed hours where the person lives.",
+        "It is outside the allowed hours in the person's time zone.",
         "Stopped: 1 pending.",
     ]

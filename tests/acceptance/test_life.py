@@ -92,9 +92,7 @@ def test_a_large_campaign_starts_only_once_it_is_approved(run: Run, folder: Path
     settings(folder, APPROVAL)
     refused = run("campaign", "load", "spring.toml", "--now")
     assert refused.code == 6
-    assert (
-        "spring is loaded, and does not start. It needs approval: 3 recipients, more than 2." in refused.err
-    )
+    assert "spring is loaded but does not start. It needs approval: 3 recipients, more than 2." in refused.err
     assert run("campaign", "start", "spring").code == 6
     shown = run("campaign", "show", "spring", "--json").json
     assert (shown["state"], shown["approval"]["needed"]) == (
@@ -186,7 +184,7 @@ def test_what_has_started_is_not_edited(run: Run, folder: Path, state: str, hint
     execute(folder, f"UPDATE campaigns SET state = '{state}'")
     refused = run("campaign", "load", "spring.toml")
     assert refused.code == 5
-    assert f"spring is {state}; what has started is not changed." in refused.err
+    assert f"spring is {state}; a campaign that has started is not changed." in refused.err
     assert hint in refused.err
 
 
@@ -249,7 +247,7 @@ def test_retry_says_what_it_does_and_why_not(run: Run, folder: Path) -> None:
     )
     assert run("report", "delivery", "spring", "--json").json["states"] == {"pending": 1, "failed": 2}
     again = run("campaign", "retry-failed", "spring")
-    assert (again.code, "Nothing is tried again." in again.out) == (0, True)
+    assert (again.code, "There is nothing to retry." in again.out) == (0, True)
     assert "Not on WhatsApp" in again.out
     assert run("campaign", "retry-failed", "spring", "--given-up").code == 2
     assert run("campaign", "retry-failed", "spring", "--given-up", "--yes").code == 0

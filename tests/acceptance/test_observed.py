@@ -184,7 +184,7 @@ def test_a_worker_without_a_clock_is_not_ready(tmp_path: Path, postgres: str) ->
             address = said.split()[-1].removesuffix("/metrics.")
             with pytest.raises(HTTPError) as refused:
                 urllib.request.urlopen(f"{address}/health/ready", timeout=10)
-            assert json.load(refused.value)["runner"] == "none has been heard of lately"
+            assert json.load(refused.value)["runner"] == "none was seen recently"
             with urllib.request.urlopen(f"{address}/health/live", timeout=10) as answer:
                 assert answer.status == 200
             assert scrape(f"{address}/metrics")["drumbeat_leaders"] == 0

@@ -230,7 +230,7 @@ async def test_after_a_day_without_the_provider(
 
 
 async def _pass_a_day(world: World, clock: Clock) -> None:
-    """Six hours at a time: whenever the lane rests, to be tried again after that, or has nothing left to send."""
+    """Six hours at a time: whenever the lane rests, will be retried after that, or has nothing left to send."""
     end, give_up_at = NOON + DAY, time.monotonic() + 15
     while clock() < end:
         assert time.monotonic() < give_up_at, "the lane neither rests nor is done"

@@ -107,7 +107,7 @@ def test_a_file_that_is_there_asks_for_force(run: Run, folder: Path, kind: str) 
     output.write_text("mine")
     refused = run("report", kind, "spring", "--output", "out.csv")
     assert (refused.code, refused.out) == (2, "")
-    assert "out.csv is there already." in refused.err
+    assert "out.csv already exists." in refused.err
     assert "--force" in refused.err
     assert output.read_text() == "mine"
     assert run("report", kind, "spring", "--output", "out.csv", "--force").code == 0
@@ -118,9 +118,9 @@ def test_a_file_that_is_there_asks_for_force(run: Run, folder: Path, kind: str) 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--output", "x.xlsx"), "No report is written as .xlsx"),
-        (("--output", "x.html", "--format", "csv"), "No report is written as .html"),
-        (("--output", "x.zzz"), "No report is written as .zzz"),
+        (("--output", "x.xlsx"), "Reports cannot be written as .xlsx"),
+        (("--output", "x.html", "--format", "csv"), "Reports cannot be written as .html"),
+        (("--output", "x.zzz"), "Reports cannot be written as .zzz"),
         (("--output", "x.csv", "--json"), "contradict"),
         (("--output", "x.json", "--format", "table"), "contradict"),
     ],
@@ -177,7 +177,7 @@ def test_rejects_never_replace_a_file(run: Run, folder: Path) -> None:
         ("contacts", "import", "spring.csv", "--default-country", "GB"),
     ):
         done = run(*command, "--rejects", "bad.csv")
-        assert (done.code, "bad.csv is there already" in done.err) == (2, True)
+        assert (done.code, "bad.csv already exists" in done.err) == (2, True)
     assert (folder / "bad.csv").read_text() == "mine"
 
 
@@ -199,7 +199,7 @@ def test_rejects_are_named_after_campaign_and_list(run: Run, folder: Path) -> No
 def test_a_new_project_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "hello.csv").symlink_to("nowhere")
     done = invoke(tmp_path, "init")
-    assert (done.code, "hello.csv is there already" in done.err) == (2, True)
+    assert (done.code, "hello.csv already exists" in done.err) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["hello.csv"]
 
 
@@ -208,7 +208,7 @@ def test_a_port_file_replaces_a_port_file_alone(tmp_path: Path) -> None:
     write_port_file(tmp_path / "port", 80)
     assert (tmp_path / "port").read_text() == "80"
     (tmp_path / "people.csv").write_text("phone\n")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_port_file(tmp_path / "people.csv", 80)
 
 

@@ -81,10 +81,10 @@ def test_next_ends_where_the_campaign_does(run: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--now"], 2, "--now cannot be said of a cron."),
-        (["--now", "--cron", "0 9 * * *"], 2, "Say either --now or --cron."),
-        (["--at", "2030-01-01T09:00", "--cron", "0 9 * * *"], 2, "Say either --at or --cron."),
-        (["--every", "1d", "--cron", "0 9 * * *"], 2, "Say either --every or --cron."),
+        (["--now"], 2, "--now cannot be combined with a cron schedule."),
+        (["--now", "--cron", "0 9 * * *"], 2, "Use either --now or --cron, not both."),
+        (["--at", "2030-01-01T09:00", "--cron", "0 9 * * *"], 2, "Use either --at or --cron, not both."),
+        (["--every", "1d", "--cron", "0 9 * * *"], 2, "Use either --every or --cron, not both."),
         (["--cron", "0 9 * *"], 5, "schedule.cron: '0 9 * *' has not the five fields of cron"),
         (["--every", "1s"], 5, "schedule.every: it must lie from 1m to 366d"),
     ],
@@ -119,7 +119,7 @@ def test_flags_take_the_place_of_the_files_times(run: Run) -> None:
 def test_a_schedule_that_is_over_is_not_loaded(run: Run, folder: Path) -> None:
     (folder / "spring.toml").write_text(CAMPAIGN + DAILY + "ends_at = 2020-01-01T00:00:00\n")
     done = run("campaign", "load", "spring.toml")
-    assert (done.code, "schedule.ends_at leaves no run." in done.err) == (5, True)
+    assert (done.code, "schedule.ends_at leaves no time for a run." in done.err) == (5, True)
     assert run("campaign", "check", "spring.toml").code == 5
 
 
@@ -127,9 +127,9 @@ def test_now_and_recipients_own_time_do_not_go_together(run: Run, folder: Path) 
     local = '[schedule]\ntimezone = "Europe/Paris"\nrecipient_local_time = true\n'
     (folder / "spring.toml").write_text(CAMPAIGN + local)
     done = run("campaign", "load", "spring.toml", "--now")
-    assert (done.code, "another time of day in each zone" in done.err) == (2, True)
+    assert (done.code, "the time of day differs by zone" in done.err) == (2, True)
     assert run("campaign", "load", "spring.toml", "--at", "2030-01-01T09:00").code == 3
-    assert "where they live" in run("campaign", "next", "spring").out
+    assert "in their own time zone" in run("campaign", "next", "spring").out
 
 
 ONCE = '[schedule]\ntimezone = "UTC"\nat = "{at}"\n'
@@ -170,7 +170,7 @@ def test_nothing_starts_after_its_end(run: Run, folder: Path) -> None:
     (folder / "spring.toml").write_text(CAMPAIGN + over)
     for arguments in (["check", "spring.toml"], ["load", "spring.toml"], ["load", "spring.toml", "--now"]):
         done = run("campaign", *arguments)
-        assert (done.code, "schedule.ends_at leaves no run." in done.err) == (5, True)
+        assert (done.code, "schedule.ends_at leaves no time for a run." in done.err) == (5, True)
 
 
 @pytest.mark.parametrize(
@@ -180,13 +180,13 @@ def test_nothing_starts_after_its_end(run: Run, folder: Path) -> None:
         (["--cron", "*/15 9-17 * * *"], "more often than once an hour (cron */15 9-17 * * *)"),
         (["--cron", "0,30 9 * * mon"], "more often than once an hour"),
         (["--now", "--every", "59m"], "more often than once an hour (every 59m)"),
-        (["--at", "2062-12-01T09:00"], "starts only on 2062-12-01"),
-        (["--at", "2062-12-01T09:00", "--every", "1w"], "starts only on 2062-12-01"),
+        (["--at", "2062-12-01T09:00"], "start only on 2062-12-01"),
+        (["--at", "2062-12-01T09:00", "--every", "1w"], "start only on 2062-12-01"),
     ],
 )
 def test_what_is_probably_a_slip_wants_a_yes(run: Run, folder: Path, arguments: list[str], says: str) -> None:
     done = run("campaign", "load", "spring.toml", *arguments)
-    assert (done.code, says in done.err, "Say --yes." in done.err) == (2, True, True)
+    assert (done.code, says in done.err, "To confirm, use --yes." in done.err) == (2, True, True)
     assert run("campaign", "list", "--json").json == []
     assert run("campaign", "load", "spring.toml", *arguments, "--yes").code == 3
 

@@ -112,10 +112,13 @@ def test_the_standing_is_shown_and_the_winner_chosen_by_hand(run: Run, folder: P
     assert sum(number for number, _ in counts.values()) == len(tested)
     assert {rate for _, rate in counts.values()} == {1.0}
     assert (shown["by"], shown["winner"], shown["waiting"]) == ("hand", None, 60 - len(tested))
-    assert "by hand" in run("campaign", "winner", "spring").out
+    assert "manually" in run("campaign", "winner", "spring").out
     assert run("campaign", "winner", "spring", "middle").code == 7
     chosen = run("campaign", "winner", "spring", "long")
-    assert (chosen.code, chosen.out) == (0, "long is the winner of spring; those who waited get it.\n")
+    assert (chosen.code, chosen.out) == (
+        0,
+        "long is the winner of spring; the recipients who waited get it.\n",
+    )
     again = run("campaign", "winner", "spring", "short")
     assert (again.code, "is long already: chosen by a person" in again.err) == (5, True)
     report = run("report", "variants", "spring")

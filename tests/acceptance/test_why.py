@@ -89,7 +89,7 @@ async def test_hours_hold_it_and_the_estimate_is_when_it_goes(desk: Desk) -> Non
     story = await desk.why(2)
     assert (story["held_by"], story["rule"]) == ("hours", "hours")
     assert (story["held_since"], story["held_until"]) == (NIGHT, MORNING)
-    assert story["meaning"] == "It is outside the allowed hours where the person lives."
+    assert story["meaning"] == "It is outside the allowed hours in the person's time zone."
     assert story["estimated_send_at"] == MORNING + timedelta(minutes=2)
     assert (story["ahead"], story["pace"]) == (2, "delay_between 1m")
     assert story["expected"]["because"] == "the campaign has no other form"

@@ -1,4 +1,4 @@
-"""What is costly to read is read once for all who ask, and kept for a while."""
+"""A cache for a costly read: one read serves all callers and is reused for a while."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 SHARE: Final = 20
-"""What took a second to read is kept for as many: reading it takes a twentieth of the time at most."""
+"""A value is cached for this many times its reading time, so reading takes at most a twentieth of the time."""
 
 
 class Cached(Generic[T]):
-    """The result of `read`, not read again for `seconds`. Who asks while it is read waits for the same reading; an
-    error is not kept."""
+    """The result of `read`, not read again for `seconds`. Callers during a read wait for that read;
+    errors are not cached."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], seconds: float, patience: float) -> None:
         self._read = read
@@ -25,8 +25,8 @@ class Cached(Generic[T]):
         self._reading: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
-        """Raises what `read` raises, and TimeoutError after `patience` seconds; the reading goes on then: a query
-        that is cut off midway would leave its connection in pieces."""
+        """Raises what `read` raises, and TimeoutError after `patience` seconds; the read continues: cancelling
+        a query midway would break its connection."""
         if self._reading is None or (self._reading.done() and self._is_stale(self._reading)):
             self._fresh_until = float("inf")
             self._reading = asyncio.create_task(self._refresh())

@@ -1,7 +1,7 @@
-"""What Prometheus is told: the prometheus-client home.
+"""Metrics for Prometheus. The only file that imports prometheus-client.
 
 What this process does is counted as it happens (`Metrics.call_ended` is the scheduler's `Observe`); what the database
-knows is read when asked for, and kept for a few seconds. Labels are bounded by the settings and by closed lists: lanes,
+knows is read on request, and cached for a few seconds. Labels are bounded by the settings and by closed lists: lanes,
 accounts, outcomes, rules, states. No campaign, no phone and no provider's own code is ever one.
 """
 
@@ -29,7 +29,7 @@ from web.monitoring.cached import Cached
 logger = logging.getLogger(__name__)
 
 KEPT: Final = 5.0
-"""Seconds for which what the database knows is not asked again."""
+"""Seconds for which database metrics are cached."""
 PATIENCE: Final = 10.0
 """Seconds for the database to answer in; a scraper gives up after about as many."""
 BUCKETS: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -51,10 +51,10 @@ class Metrics:
         self._engine = engine
         self._standing = Cached(self._read_standing, KEPT, PATIENCE)
         self._registry = CollectorRegistry()
-        self._told = _Told(limits)
+        self._database = _DatabaseCollector(limits)
         self._messages = Counter(
             "drumbeat_messages",
-            "Messages that this process called a provider for, by what came of it.",
+            "Messages that this process called a provider for, by outcome.",
             ["lane", "outcome"],
             registry=self._registry,
         )
@@ -65,7 +65,7 @@ class Metrics:
             buckets=BUCKETS,
             registry=self._registry,
         )
-        for collector in (self._told, ProcessCollector(registry=None), PlatformCollector(registry=None)):
+        for collector in (self._database, ProcessCollector(registry=None), PlatformCollector(registry=None)):
             self._registry.register(collector)
 
     def call_ended(self, call: CallEnded) -> None:
@@ -77,15 +77,17 @@ class Metrics:
             self._calls.labels(call.account).observe(call.latency_ms / 1000)
 
     async def text(self, accept: str) -> tuple[bytes, str]:
-        """The exposition and its content type, as the scraper's `Accept` asks. Where the database is slow, what it last
-        said is repeated; where it fails, that is left out and `drumbeat_database_up` is 0."""
+        """The exposition and its content type, as the scraper's `Accept` asks. If the database is slow, its last
+        values are repeated; if it fails, they are left out and `drumbeat_database_up` is 0."""
         try:
-            self._told.metrics_snapshot = await self._standing.get()
+            self._database.metrics_snapshot = await self._standing.get()
         except TimeoutError:
-            logger.warning("It takes long to see what waits.", extra={"action": "measured_late"})
+            logger.warning(
+                "The database is slow to answer the metrics query.", extra={"action": "measured_late"}
+            )
         except Exception as error:
             logger.warning("The database does not answer: %s", error, extra={"action": "not_measured"})
-            self._told.metrics_snapshot = None
+            self._database.metrics_snapshot = None
         encode, content_type = choose_encoder(accept)
         return await asyncio.to_thread(encode, self._registry), content_type
 
@@ -95,7 +97,7 @@ class Metrics:
             return await read_metrics(connection, now, now - SILENT)
 
 
-class _Told(Collector):
+class _DatabaseCollector(Collector):
     """Makes gauges of the last `metrics_snapshot`."""
 
     def __init__(self, limits: Limits) -> None:
@@ -103,19 +105,25 @@ class _Told(Collector):
         self._limits = limits
 
     def describe(self) -> Iterable[Metric]:
-        """None beforehand: the names are this file's alone."""
+        """None beforehand: all names are in this file."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
         metrics_snapshot, limits = self.metrics_snapshot, self._limits
-        yield _one("database_up", "Whether the database has told what waits.", metrics_snapshot is not None)
+        yield _one(
+            "database_up",
+            "Whether the database answered the query for these metrics.",
+            metrics_snapshot is not None,
+        )
         yield _by("lane_limit", "Messages per second that a lane may send.", "lane", limits.lanes)
         yield _by(
             "account_limit", "Requests per second that an account may make.", "account", limits.accounts
         )
         if metrics_snapshot is not None:
             yield _one(
-                "standing_timestamp_seconds", "When the database told it.", metrics_snapshot.at.timestamp()
+                "standing_timestamp_seconds",
+                "When the database metrics were read.",
+                metrics_snapshot.at.timestamp(),
             )
             yield from _of_lanes(metrics_snapshot)
             yield from _of_webhooks(metrics_snapshot)
@@ -123,14 +131,14 @@ class _Told(Collector):
 
 
 def _of_lanes(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
-    yield _by("lane_rate", "Messages per second begun on a lane lately.", "lane", metrics_snapshot.rates)
+    yield _by("lane_rate", "Messages per second started on a lane recently.", "lane", metrics_snapshot.rates)
     yield _by("lane_paused", "Whether a lane is paused.", "lane", metrics_snapshot.paused)
     yield _by(
         "lane_lag_seconds", "How long the longest due message has waited.", "lane", metrics_snapshot.lag
     )
-    yield _by("in_doubt", "Messages that may or may not have left.", "lane", metrics_snapshot.in_doubt)
+    yield _by("in_doubt", "Messages that may or may not have been sent.", "lane", metrics_snapshot.in_doubt)
     backlog = GaugeMetricFamily(
-        "drumbeat_backlog", "Messages that wait, by what holds them.", labels=["lane", "rule"]
+        "drumbeat_backlog", "Messages that wait, by the rule that delays them.", labels=["lane", "rule"]
     )
     for labels, count in metrics_snapshot.backlog.items():
         backlog.add_metric(labels, count)
@@ -138,7 +146,7 @@ def _of_lanes(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
 
 
 def _of_webhooks(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
-    yield _by("webhooks_waiting", "Webhooks not taken up yet.", "account", metrics_snapshot.webhooks)
+    yield _by("webhooks_waiting", "Webhooks not processed yet.", "account", metrics_snapshot.webhooks)
     yield _by(
         "webhook_lag_seconds", "How long the oldest has waited.", "account", metrics_snapshot.webhook_lag
     )
@@ -152,16 +160,16 @@ def _of_webhooks(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
 
 def _of_the_whole(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
     yield _by("runs", "Runs that have not ended.", "state", metrics_snapshot.runs)
-    yield _by("processes", "Processes heard of lately.", "kind", metrics_snapshot.processes)
-    yield _one("leaders", "Those of them that keep the clock: 1 where all is well.", metrics_snapshot.leaders)
+    yield _by("processes", "Processes seen recently.", "kind", metrics_snapshot.processes)
+    yield _one("leaders", "Processes that lead (keep the clock); should be 1.", metrics_snapshot.leaders)
 
 
-def _one(name: str, said: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"drumbeat_{name}", said, value=float(value))
+def _one(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"drumbeat_{name}", documentation, value=float(value))
 
 
-def _by(name: str, said: str, label: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(f"drumbeat_{name}", said, labels=[label])
+def _by(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"drumbeat_{name}", documentation, labels=[label])
     for key, value in values.items():
         family.add_metric([key], float(value))
     return family

@@ -1,8 +1,8 @@
-"""Where a monitor looks: what is measured, and whether this process is well.
+"""The monitoring endpoints: metrics, and the health of this process.
 
 GET  /metrics         for Prometheus
 GET  /health/live     200 as long as this process answers at all
-GET  /health/ready    200 when it can do its work, else 503; the body says what is missing
+GET  /health/ready    200 when it can do its work, else 503; the body shows what is missing
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ WELL: Final = "ok"
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What each part says, WELL or what is wrong with it."""
+    """The state of each part: WELL, or what is wrong with it."""
 
     database: str
     runner: str
 
 
 def watching_routes(engine: Engine, metrics: Metrics, *, needs_runner: bool) -> list[Route]:
-    """`needs_runner`: whether this process is of no use while no runner or clock leads. One that only takes webhooks
-    is: they wait in the database."""
+    """`needs_runner`: whether this process needs a leading runner or clock to be ready. One that only receives webhooks
+    does not: they wait in the database."""
     needed = newest()
     health = Cached(lambda: _look(engine, needed), KEPT, PATIENCE)
 
@@ -76,7 +76,7 @@ async def _look(engine: Engine, needed: str | None) -> Health:
     found = await current(engine)
     if found != needed:
         return Health(f"at revision {found or 'none'}, {needed} is needed", "not known")
-    return Health(WELL, WELL if await _led(engine) else "none has been heard of lately")
+    return Health(WELL, WELL if await _led(engine) else "none was seen recently")
 
 
 async def _led(engine: Engine) -> bool:

@@ -1,4 +1,4 @@
-"""How many connections callers may hold, and for how long: one that keeps us waiting gives way to one that comes.
+"""Limits on the number and duration of connections: slow ones are closed to make room for new ones.
 
 A connection waits for its caller until a whole request is there, and again when that is answered. It is closed when it
 has waited too long, and where all places are taken, the one that has waited longest of the address that holds most
@@ -47,20 +47,20 @@ class Connections:
         self._watched = frozenset(watched)
         self._most = _places()
         self._by_address: dict[str, dict[Connection, None]] = {}
-        """In the order in which they came."""
+        """In order of arrival."""
         self._count = 0
         self._swept_at = 0.0
         self._troubles: Counter[str] = Counter()
         self._warned_at = -WARN_EVERY
 
     def enter(self, connection: Connection) -> None:
-        """Give it a place, which another may have to leave."""
+        """Admit it; another may be closed to make room."""
         while self._count >= self._most and self._make_room():
             pass
         if self._count >= self._most:
             connection.app = self._for_monitors(connection.app)
         if self._count >= self._most + SPARE:
-            self.note("refused: every place was taken")
+            self.note("refused: all connections in use")
             connection.transport.abort()
         self._by_address.setdefault(connection.address, {})[connection] = None
         self._count += 1
@@ -84,14 +84,14 @@ class Connections:
         self._warn(now)
 
     def note(self, trouble: str) -> None:
-        """Count it; one line a minute tells of all."""
+        """Count it; a log line per minute lists all."""
         self._troubles[trouble] += 1
 
     def _make_room(self) -> bool:
         for held in sorted(self._by_address.values(), key=len, reverse=True):
             for connection in held:
                 if connection.waits:
-                    self._cut(connection, "closed for others: every place was taken")
+                    self._cut(connection, "closed for others: all connections in use")
                     return True
         return False
 
@@ -105,7 +105,7 @@ class Connections:
             if scope["path"] in self._watched:
                 await app(scope, receive, send)
                 return
-            self.note("answered with 503: every place was taken")
+            self.note("answered with 503: all connections in use")
             busy = PlainTextResponse("Too busy.", 503, {"Retry-After": "5", "Connection": "close"})
             await busy(scope, receive, send)
 
@@ -113,8 +113,8 @@ class Connections:
 
     def _warn(self, now: float) -> None:
         if self._troubles and now >= self._warned_at + WARN_EVERY:
-            told = ", ".join(f"{count} {trouble}" for trouble, count in self._troubles.items())
-            logger.warning("Connections from outside: %s.", told, extra={"action": "connections_cut"})
+            counts = ", ".join(f"{count} {trouble}" for trouble, count in self._troubles.items())
+            logger.warning("Connections from outside: %s.", counts, extra={"action": "connections_cut"})
             self._troubles.clear()
             self._warned_at = now
 

@@ -1,5 +1,5 @@
-"""A request whose end can be read in two ways is refused, and its connection closed: whoever stands before us may have
-seen another end, and then part of its body would be taken for somebody's next request (request smuggling, RFC 9112)."""
+"""Refuses a request whose end is ambiguous, and closes its connection: a proxy in front may have seen another end, and
+part of the body would be taken for another caller's request (request smuggling, RFC 9112)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Providers' calls to us: verified, stored, answered. What they mean is taken up later."""
+"""Providers' calls to us: verified, stored, answered. They are processed later."""

@@ -1,10 +1,10 @@
 """The webhook ingress: a webhook is answered with 200 only when it is verified and safe in the database.
 
-    POST /webhooks/ACCOUNT    200 stored; 401 not the provider's own; 413 too large; 503 come again
+    POST /webhooks/ACCOUNT    200 stored; 401 not signed by the provider; 413 too large; 503 try again later
     GET  /webhooks/ACCOUNT    the handshake by which a provider proves the address
     GET  /healthz             200 while the database answers
 
-What a webhook means is worked out later, from what is stored: see `scheduler.receipts.inbox`.
+Webhooks are interpreted later, from what is stored: see `scheduler.receipts.inbox`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HEALTH: Final = "/healthz"
 LARGEST_BODY: Final = 4 * 1024 * 1024
 MOST_IN_HAND: Final = 128 * 1024 * 1024
 """Bytes of bodies being read or waiting for their commit, of all requests together."""
-COME_AGAIN: Final = "5"
+RETRY_AFTER: Final = "5"
 _KEPT_HEADERS: Final = re.compile(
     r"^content-type$|signature|timestamp|event|webhook|request-id|idempotency|batch"
 )
@@ -51,11 +51,11 @@ _STORED: Final = Response(status_code=200)
 
 
 class TooLarge(Exception):
-    """The body is larger than is read."""
+    """The body is larger than allowed."""
 
 
 class Left(Exception):
-    """The caller left before the body was whole."""
+    """The caller left before the body was complete."""
 
 
 def create_app(
@@ -69,7 +69,7 @@ def create_app(
 ) -> Starlette:
     """The ingress as an ASGI app; its lifespan must be run.
 
-    `public_url`: the address under which providers know us, which some of them sign; else it is taken from each
+    `public_url`: the address that providers were given, which some of them sign; by default taken from each
     request. `stored` is called after each commit of webhooks.
     """
     recorder = Recorder(engine, now, stored)
@@ -116,7 +116,7 @@ class Ingress:
         self._in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, verify, store, answer. As the server calls it: a request's object would be a tenth of the time."""
+        """Read, verify, store, answer. A plain ASGI call: a Request object would cost a tenth of the time."""
         account = self._accounts.get(scope["path_params"]["account"])
         answer = _unknown() if account is None else await self._answer(account, scope, receive)
         await answer(scope, receive, send)
@@ -130,16 +130,17 @@ class Ingress:
         except TooLarge:
             return PlainTextResponse(f"At most {self._largest_body} bytes.", 413, {"Connection": "close"})
         except Left:
-            return PlainTextResponse("The body did not arrive whole.", 400)
+            return PlainTextResponse("The body is incomplete.", 400)
         except TimeoutError:
-            return _come_again("It takes too long.", {"Connection": "close"})
+            return _try_later("It takes too long.", {"Connection": "close"})
         except (Busy, NotStored):
-            return _come_again("Too busy.")
+            return _try_later("Too busy.")
         except Exception:
             logger.exception(
-                "A webhook was not taken.", extra={"action": "webhook_not_taken", "account": account.name}
+                "A webhook could not be received.",
+                extra={"action": "webhook_not_taken", "account": account.name},
             )
-            return _come_again("It cannot be taken now.")
+            return _try_later("It cannot be stored now.")
         finally:
             self._in_hand -= sum(map(len, held))
 
@@ -184,7 +185,7 @@ class Ingress:
         return (self._public_url or _origin(scope, headers)) + (called + query).decode("latin-1")
 
     async def shake_hands(self, request: Request) -> Response:
-        """Answer the provider's proof of the address, in its own words."""
+        """Answer the provider's check of the address."""
         account = self._accounts.get(request.path_params["account"])
         if account is None:
             return _unknown()
@@ -194,20 +195,20 @@ class Ingress:
             logger.exception(
                 "A handshake failed.", extra={"action": "handshake_failed", "account": account.name}
             )
-            return _come_again("It cannot be answered now.")
+            return _try_later("It cannot be answered now.")
         if answer is None:
-            return PlainTextResponse("This is not the handshake that was agreed.", 403)
+            return PlainTextResponse("The handshake does not match the settings.", 403)
         return PlainTextResponse(answer, headers={"X-Content-Type-Options": "nosniff"})
 
 
 def _is_genuine(account: Account, webhook: WebhookRequest) -> bool:
-    """Whether the provider signed it. Raises DrumbeatError where our secret is missing."""
+    """Whether the provider signed it. Raises DrumbeatError if the secret is missing."""
     try:
         return account.adapter.verify(webhook)
     except DrumbeatError:
         raise
     except Exception:
-        # Only something that no provider sends breaks the check, so it is refused; a true one is sent again.
+        # Only input that no provider sends breaks the check, so it is refused; a genuine one is sent again.
         logger.exception(
             "A signature could not be checked.", extra={"action": "verify_failed", "account": account.name}
         )
@@ -215,7 +216,7 @@ def _is_genuine(account: Account, webhook: WebhookRequest) -> bool:
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """Those that say what the webhook is and that it is genuine; none that may hold a secret."""
+    """The headers that identify and sign the webhook; none that may hold a secret."""
     return {name: value for name, value in headers.items() if _is_kept(name)}
 
 
@@ -225,7 +226,7 @@ def _is_kept(name: str) -> bool:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """By their names in lower case, which is how they come."""
+    """By their names, which arrive in lower case."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
@@ -241,8 +242,8 @@ def _declared_length(headers: Mapping[str, str]) -> int:
 
 
 def _unknown() -> Response:
-    return PlainTextResponse("No webhooks are taken here.", 404)
+    return PlainTextResponse("There is no such webhook address.", 404)
 
 
-def _come_again(why: str, more: Mapping[str, str] | None = None) -> Response:
-    return PlainTextResponse(why, 503, {"Retry-After": COME_AGAIN, **(more or {})})
+def _try_later(why: str, more: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(why, 503, {"Retry-After": RETRY_AFTER, **(more or {})})

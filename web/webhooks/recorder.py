@@ -1,7 +1,7 @@
-"""Makes verified webhooks durable, many in one commit: whoever waits for one goes on once it is safe.
+"""Stores verified webhooks durably, many in one commit: each caller continues once its webhook is safe.
 
-A thread of its own writes. While a commit is under way the next webhooks gather, so the busier it is, the more of them
-share one; and the thread goes on with them by itself, without a turn of the event loop.
+A separate thread writes. While a commit is under way the next webhooks queue up, so the busier it is, the more of them
+share a commit; the thread continues with them without the event loop.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from storage.receipts.inbox import Arrival, count_refusals, keep_webhooks
 logger = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 2_000
-"""Webhooks that may wait for their commit; one more is asked to come again."""
+"""Webhooks that may wait for their commit; further ones are asked to try again."""
 MOST_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 ANSWER_WITHIN: Final = 8.0
-"""Seconds for the commit. Providers give up after ten, and then send the webhook again."""
+"""Seconds for the commit. Providers give up after ten and then send the webhook again."""
 GATHER: Final = 0.003
-"""Seconds from one commit's beginning to the next one's: when much arrives, more of it shares one."""
+"""Least seconds between the starts of two commits, so that more webhooks share one."""
 LOOK: Final = 1.0
-"""Seconds after which it is looked again who has waited too long."""
+"""Seconds between two checks for callers that have waited too long."""
 COUNT_EVERY: Final = 1.0
-"""Seconds in which refusals gather before they are counted: a flood of them costs next to nothing."""
+"""Seconds between two counts of refusals, so that a flood of them costs next to nothing."""
 
 
 class Busy(Exception):
@@ -40,12 +40,12 @@ class Busy(Exception):
 
 
 class NotStored(Exception):
-    """The database did not take the webhook."""
+    """The database did not store the webhook."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A webhook, and since when and how its commit is waited for."""
+    """A webhook that waits for its commit."""
 
     arrival: Arrival
     since: float
@@ -53,7 +53,7 @@ class Waiting:
 
 
 class Recorder:
-    """An async context: on leaving it, what waits is still written."""
+    """An async context: on leaving it, waiting webhooks are still written."""
 
     def __init__(self, engine: Engine, now: Now, stored: Callable[[], None] | None = None) -> None:
         self._engine = open_blocking(engine)
@@ -97,7 +97,7 @@ class Recorder:
             self._refused[account] += 1
 
     async def _give_up_in_time(self) -> None:
-        """Nobody waits too long; what is not stored yet still will be."""
+        """Answer callers that have waited too long; their webhooks are still stored."""
         while True:
             await asyncio.sleep(LOOK)
             latest = self._loop.time() - ANSWER_WITHIN
@@ -131,7 +131,7 @@ class Recorder:
             logger.exception("Webhooks could not be stored.", extra={"action": "webhooks_not_stored"})
             self._loop.call_soon_threadsafe(_answer, batch, NotStored(str(error)))
         else:
-            self._loop.call_soon_threadsafe(self._tell, batch)
+            self._loop.call_soon_threadsafe(self._confirm, batch)
 
     def _count(self) -> None:
         with self._counting:
@@ -146,7 +146,7 @@ class Recorder:
                 self._refused += refused
             logger.exception("Refusals could not be counted.", extra={"action": "refusals_not_counted"})
 
-    def _tell(self, batch: Sequence[Waiting]) -> None:
+    def _confirm(self, batch: Sequence[Waiting]) -> None:
         _answer(batch, None)
         if self._stored is not None:
             self._stored()
@@ -162,7 +162,7 @@ class Recorder:
 
 def _answer(batch: Sequence[Waiting], error: Exception | None) -> None:
     for one in batch:
-        if one.committed.done():  # whoever waited has given up
+        if one.committed.done():  # the caller has given up
             continue
         if error is None:
             one.committed.set_result(None)

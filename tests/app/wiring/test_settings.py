@@ -94,7 +94,7 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         ('[database]\nurl = "mysql://x"\n', "line 2: database.url: a database is written as"),
         ("[database]\nurl = 3\n", "line 2: database.url: input should be a valid string"),
         ('[providers.ourvoice]\napi_key = "env:K"\n', "line 1: providers.ourvoice.adapter is missing"),
-        ('[providers.x]\nadapter = "ourvoise"\n', "line 2: providers.x.adapter names no adapter."),
+        ('[providers.x]\nadapter = "ourvoise"\n', "line 2: providers.x.adapter is not a known adapter."),
         ('[providers.x]\nadapter = "ourvoice"\n', "line 1: providers.x.api_key is missing."),
         (
             ACCOUNT.replace("session_id", "sesion_id"),
@@ -130,7 +130,7 @@ SHOP = '[providers.shop]\nadapter = "meta"\n'
         ),
         ('[providers]\nshop = "s3cret"', "line 2: providers.shop is a table, not a text"),
         ('[providers]\nshop = ["s3cret"]', "line 2: providers.shop is a table, not a list"),
-        ('[providers.shop]\nadapter = "s3cret"', "line 2: providers.shop.adapter names no adapter."),
+        ('[providers.shop]\nadapter = "s3cret"', "line 2: providers.shop.adapter is not a known adapter."),
         (SHOP + 'api_key = { key = "s3cret" }', "line 3: providers.shop.api_key: a secret is written as"),
         (SHOP + 'senders = "s3cret"', "not a text: write each below [[providers.shop.senders]]."),
         (SHOP + 'senders = ["s3cret"]', "not a text: write its keys below [[providers.shop.senders]]."),

@@ -196,5 +196,5 @@ def test_a_cap_of_one_kind_counts_that_kind() -> None:
     assert room_under(Cap(2, WEEK, category="service"), LONDON, got, NOW).left == 2
     words = room_under(
         Cap(1000, timedelta(hours=12), category="utility", channel="shop"), LONDON, (), NOW
-    ).words
+    ).label
     assert words == "1,000 per 12h of the category utility of the account shop"

@@ -98,7 +98,9 @@ async def test_a_load_that_comes_after_the_launch_changes_nothing(project: Proje
     await project.load()
     await launch_due(project.engine, now=lambda: START)
     project.write("New", OLD, NEW)
-    with pytest.raises(InvalidInput, match="Campaign spring is running; what has started is not changed"):
+    with pytest.raises(
+        InvalidInput, match="Campaign spring is running; a campaign that has started is not changed"
+    ):
         await project.load()
     assert await project.launched() == [("Old", [OLD])]
 

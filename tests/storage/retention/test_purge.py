@@ -439,4 +439,4 @@ async def test_who_asks_for_one_message_is_told_of_the_purge(engine: Engine) -> 
             (await build(connection, "spring")).remarks
             for build in (delivery_report, cost_report, failures_report)
         ]
-    assert all("Details were purged on 2026-04-11. The numbers stay." in each for each in remarks)
+    assert all("Details were purged on 2026-04-11. The totals are kept." in each for each in remarks)

@@ -29,7 +29,7 @@ SPEC = CampaignSpec.model_validate(
     {"name": "spring", "provider": "ourvoice", "senders": ["shop"], "content": {"text": "Hi {{ name }}"}}
 )
 
-REFUSED = "The provider refused this recipient; its code and text say why."
+REFUSED = "The provider refused this recipient; see its code and text."
 
 
 async def given_campaign(connection: Connection, people: int, bad: int = 0) -> Campaign:

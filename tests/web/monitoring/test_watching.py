@@ -127,14 +127,14 @@ async def test_not_ready_while_nobody_leads(engine: Engine, seconds_ago: float, 
     assert ready.json() == {
         "status": "not ready",
         "database": "ok",
-        "runner": "none has been heard of lately",
+        "runner": "none was seen recently",
     }
 
 
 async def test_webhooks_are_taken_although_nobody_leads(engine: Engine) -> None:
     async with watching(engine, needs_runner=False) as client:
         ready = await client.get("/health/ready")
-    assert (ready.status_code, ready.json()["runner"]) == (200, "none has been heard of lately")
+    assert (ready.status_code, ready.json()["runner"]) == (200, "none was seen recently")
 
 
 async def test_not_ready_with_a_database_of_another_version(engine: Engine) -> None:

@@ -161,7 +161,7 @@ async def test_a_flood_of_nonsense_is_one_line_in_the_log(
     monkeypatch.setattr(web.protocol.connections, "WARN_EVERY", 0.0)
     async with calling(port, 3 * PLACES):
         assert await statuses(port, [HEALTHY]) == [200]
-    assert await logged(caplog, "closed for others: every place was taken")
+    assert await logged(caplog, "closed for others: all connections in use")
 
 
 async def logged(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
