@@ -269,7 +269,7 @@ async def test_an_adapter_that_breaks_leaves_no_message_as_being_sent(
     def broken(*_: Any) -> Any:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("providers.ourvoice.OurVoice.read", broken)
+    monkeypatch.setattr("providers.ourvoice.adapter.OurVoice.read", broken)
     await world.campaign(spec(), 2)
     stop = asyncio.Event()
 
