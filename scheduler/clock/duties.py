@@ -69,7 +69,7 @@ class Duties:
         sole: Callable[[], bool],
     ) -> None:
         self.senders_checked = False
-        """Whether the lanes that an earlier run left paused have been asked about: a mended one has work."""
+        """Whether the lanes that an earlier run left paused have been asked about: one that is well again has work."""
         self.retention_kept = False
         """Whether it was done once: short runs purge too."""
         self._engine = engine

@@ -44,7 +44,7 @@ class Audience:
     """None: their rows have no such values."""
 
     def columns(self) -> dict[str, Sequence[Any]]:
-        """Column -> values, without the own words where there are none."""
+        """Column -> values, without the `Own` columns where there are none."""
         basic: dict[str, Sequence[Any]] = {
             "import_id": self.imports, "line": self.lines, "phone": self.phones, "region": self.regions,
             "bucket": self.buckets, "vars": self.vars,

@@ -49,7 +49,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Text(TypeDecorator[str]):
-    """A text without what no database takes, whoever writes it."""
+    """A text without characters that no database takes."""
 
     impl = AnyText
     cache_ok = True
