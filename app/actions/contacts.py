@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from app.actions.loading import Progress, named_in_errors, rejects_path
 from campaigns.errors import InvalidInput
-from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, Said
+from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
 from campaigns.intake.read import open_intake
 from campaigns.intake.rejects import RejectsFile
 from campaigns.phones.phone import PhoneFault, is_country, read_phone
@@ -33,7 +33,7 @@ _Words = dict[tuple[str, Scope], NewPreference]
 class ImportReport:
     """What became of a file's rows: rows = changed + unchanged + outdated + rejected."""
 
-    otherwise: Said
+    otherwise: RowPreference
     """What held for rows that do not say it."""
     detected: Detected
     columns: Sequence[str] = ()
@@ -117,10 +117,12 @@ async def import_preferences(
     it stopped. Raises IntakeError where the file cannot be read.
     """
     place = rejects or rejects_path(path)
-    otherwise = Said(action, scope, now(), source)
+    otherwise = RowPreference(action, scope, now(), source)
     with named_in_errors(path):
-        intake = await aside(partial(open_intake, path, replace(options, said=otherwise)), WHOLE)
-        report = ImportReport(otherwise, intake.detected, intake.said)
+        intake = await aside(
+            partial(open_intake, path, replace(options, preference_defaults=otherwise)), WHOLE
+        )
+        report = ImportReport(otherwise, intake.detected, intake.preference_columns)
         with RejectsFile(place, intake.detected) as file:
             chunks = intake.chunks()
             while (chunk := await aside(partial(next, chunks, None), PART)) is not None:
@@ -135,11 +137,11 @@ async def import_preferences(
     return report
 
 
-def _words(chunk: Chunk, name: str, otherwise: Said) -> _Words:
+def _words(chunk: Chunk, name: str, otherwise: RowPreference) -> _Words:
     """Of each phone and scope the word that holds among the chunk's."""
     words: _Words = {}
     place = f"{_storable(name)}, line"
-    rows = zip(chunk.phones, chunk.lines, chunk.said or repeat(otherwise), strict=False)
+    rows = zip(chunk.phones, chunk.lines, chunk.preferences or repeat(otherwise), strict=False)
     for phone, line, (action, asked, at, said_by, proof, dated) in rows:
         source = _source(said_by)
         evidence = _storable(proof) if proof else f"{place} {line}"

@@ -101,7 +101,7 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
             "line 8: providers.ourvoice.senders[0].sesion_id is not known. "
             "Did you mean providers.ourvoice.senders[0].session_id?",
         ),
-        (ACCOUNT.replace("env:KEY", "s3cret"), "a secret is written as env:NAME or file:PATH"),
+        (ACCOUNT.replace("env:KEY", "s3cret"), "write a secret as env:NAME or file:PATH"),
         (ACCOUNT.replace('"20/s"', '"fast"'), "line 5: providers.ourvoice.rate: a rate is written as"),
         (
             ACCOUNT + '[[providers.ourvoice.senders]]\nname = "shop"\nsession_id = "b"\n',

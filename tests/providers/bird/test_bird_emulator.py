@@ -219,7 +219,7 @@ async def test_refusals_mean_what_they_say(emulator: Emulator, account: Account)
     assert (refused.kind, refused.code) == (FailureKind.MESSAGE, "InvalidPayload")
     assert "receiver.contacts.0.identifierValue" in refused.text
     lost = account.sender.model_copy(update={"channel_id": WORKSPACE})
-    assert "knows no channel" in (await account.adapter.sender_problem(account.http, lost) or "")
+    assert "has no channel with this id" in (await account.adapter.sender_problem(account.http, lost) or "")
     assert emulator.ledger() == []
 
 
