@@ -90,7 +90,7 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
     C.NOT_A_FILE: "Write the list to a file, and name that.",
     C.NO_ANSWER: "See whether the program that writes into the pipe is at work, or the disk or network folder answers.",
-    C.TOO_LARGE: "Write it to a file, and check that this is a table of recipients.",
+    C.TOO_LARGE: "Write it to a file, and check that it is a list of recipients.",
     C.TOO_MANY_COLUMNS: "Keep the columns that the message needs, and the phone numbers.",
     C.RETURNING_ROWS: "Mend the rows in the list itself: each run reads it again.",
     C.TOO_MANY_REJECTS: "Fix the rows in the rejects file, or allow more with `--max-reject-percent`.",

@@ -80,7 +80,7 @@ def test_a_pipe_that_gives_nothing_is_given_up(pipe: Path, monkeypatch: pytest.M
     assert caught.value.code == "no_answer"
     keeps_silent = os.open(pipe, os.O_RDWR)
     os.write(keeps_silent, ROWS)
-    with pytest.raises(IntakeError, match="gave nothing"):
+    with pytest.raises(IntakeError, match="sent no data"):
         phones(pipe)
     os.close(keeps_silent)
 

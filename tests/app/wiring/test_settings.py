@@ -131,7 +131,7 @@ SHOP = '[providers.shop]\nadapter = "meta"\n'
         ('[providers]\nshop = "s3cret"', "line 2: providers.shop is a table, not a text"),
         ('[providers]\nshop = ["s3cret"]', "line 2: providers.shop is a table, not a list"),
         ('[providers.shop]\nadapter = "s3cret"', "line 2: providers.shop.adapter names no adapter."),
-        (SHOP + 'api_key = { key = "s3cret" }', "line 3: providers.shop.api_key: a secret is written as"),
+        (SHOP + 'api_key = { key = "s3cret" }', "line 3: providers.shop.api_key: write a secret as"),
         (SHOP + 'senders = "s3cret"', "not a text: write each below [[providers.shop.senders]]."),
         (SHOP + 'senders = ["s3cret"]', "not a text: write its keys below [[providers.shop.senders]]."),
         (

@@ -116,7 +116,12 @@ def test_a_day_of_consent_is_its_beginning_and_in_no_zone_utc(tmp_path: Path) ->
         ("send_at", "2026-12-01T20:59", None, ""),
         ("send_at", "2026-12-01T21:00", "send_at_too_late", "it must be before 2026-12-01 21:00 UTC."),
         ("consent_at", "2026-12-02", None, ""),
-        ("consent_at", "2027-11-01", "bad_consent_at", "is in the future; consent must have been given already."),
+        (
+            "consent_at",
+            "2027-11-01",
+            "bad_consent_at",
+            "is in the future; consent must have been given already.",
+        ),
     ],
 )
 def test_times_that_cannot_be_meant_are_rejects(

@@ -76,7 +76,10 @@ def test_a_column_may_be_of_the_open_window_alone(file: Path) -> None:
         ("market,marketng\nIndia,1\n", "line 1, column marketng: there is no such column"),
         ("market,utility,Utility\nIndia,1,1\n", "line 1, column utility: it is there twice"),
         ("market,marketing\nIndia,1\nIndja,1\n", "line 3, column market: no market is named 'Indja'"),
-        ("market,marketing\nIndia,1\nBenin,1\nINDIA,2\n", "line 4, column market: India is already on line 2"),
+        (
+            "market,marketing\nIndia,1\nBenin,1\nINDIA,2\n",
+            "line 4, column market: India is already on line 2",
+        ),
         ("market,marketing\nUnited States,1\nCanada,2\n", "North America is already on line 2"),
         ("market,marketing\nIndia,1,2\n", "line 2: the row has 3 cells, but the header has 2"),
         ("market,marketing\nIndia\n", "line 2: the row has 1 cells, but the header has 2"),

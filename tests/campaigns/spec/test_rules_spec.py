@@ -206,7 +206,10 @@ def test_whatever_is_accepted_is_read_again_unchanged(
         ('[budget]\ncurrency = "usd"\nmax = "5"', "line 7: budget.currency: 'usd' is not a currency; write"),
         ('[budget]\ncurrency = "USD"', "line 6: budget: give max, per_day or per_month."),
         ('[budget]\ncurrency = "USD"\nmax = 5', "line 8: budget.max: an amount is written in quotes"),
-        ('[budget]\ncurrency = "USD"\nmax = "5 $"', "line 8: budget.max: '5 $' is not an amount; write it like"),
+        (
+            '[budget]\ncurrency = "USD"\nmax = "5 $"',
+            "line 8: budget.max: '5 $' is not an amount; write it like",
+        ),
         ('[budget]\ncurrency = "USD"\nmax = "0"', "line 8: budget.max: an amount must be more than 0"),
         ('[budget]\ncurrency = "USD"\nmax = "nan"', "line 8: budget.max: an amount must be more than 0"),
         ('[budget]\ncurrency = "USD"\nmax = "1e12"', "line 8: budget.max: an amount must be more than 0 and"),

@@ -198,7 +198,7 @@ async def test_a_fault_means_what_it_says(account: Account, fault: str, kind: Fa
 
 @BOTH
 async def test_the_sender_and_the_key_are_checked(account: Account, monkeypatch: pytest.MonkeyPatch):
-    assert "Kapso knows the key" in await account.adapter.check(account.http)
+    assert "Kapso accepts the key" in await account.adapter.check(account.http)
     assert await account.adapter.sender_problem(account.http, account.sender) is None
     stranger = account.sender.model_copy(update={"phone_number_id": "1", "whatsapp_config_id": "1"})
     assert "Kapso knows no" in (await account.adapter.sender_problem(account.http, stranger) or "")

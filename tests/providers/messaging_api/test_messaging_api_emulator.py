@@ -155,7 +155,7 @@ async def test_refusals_mean_what_they_say(account: Account):
 
 
 async def test_the_key_is_checked(account: Account, monkeypatch: pytest.MonkeyPatch):
-    assert "knows the key" in await account.adapter.check(account.http)
+    assert "accepts the key" in await account.adapter.check(account.http)
     monkeypatch.setenv("EMULATOR_KEY", "another-key")
     http = Http(account.settings.base_url, account.adapter.credentials)
     with pytest.raises(AccountError):

@@ -43,7 +43,7 @@ def http(body: Any = USAGE) -> Http:
 
 
 async def test_a_check_tells_what_was_used():
-    assert await ADAPTER.check(http()) == f"Voicebip knows the key. {USED}"
+    assert await ADAPTER.check(http()) == f"Voicebip accepts the key. {USED}"
 
 
 async def test_a_test_key_is_told_from_a_live_one(monkeypatch: pytest.MonkeyPatch):
@@ -61,7 +61,7 @@ async def test_what_was_used_is_not_called_a_balance():
 
 @pytest.mark.parametrize("body", [{}, {"whatsapp_conversations": "many"}, USAGE | {"total_cost_minor": None}])
 async def test_a_usage_without_numbers_is_no_trouble(body: Any):
-    assert await ADAPTER.check(http(body)) == "Voicebip knows the key. Its usage is unknown."
+    assert await ADAPTER.check(http(body)) == "Voicebip accepts the key. Its usage is unknown."
 
 
 async def test_a_usage_that_is_no_usage_is():
