@@ -173,7 +173,7 @@ class Checker:
     def _extra_columns(
         self, columns: _Columns[T] | None, cells: dict[int, list[str]], found: _Found, faults: _Faults
     ) -> list[T] | None:
-        """The parsed columns of each accepted row; None without such columns. A row with an invalid cell is rejected."""
+        """The parsed columns of each accepted row, None without such columns; rejects rows with an invalid cell."""
         if not columns:
             return None
         values: list[T] = []
