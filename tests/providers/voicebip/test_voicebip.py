@@ -54,7 +54,7 @@ async def test_a_test_key_is_told_from_a_live_one(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_what_was_used_is_not_called_a_balance():
-    with pytest.raises(UsageError, match="not what is left") as caught:
+    with pytest.raises(UsageError, match="not the remaining balance") as caught:
         await ADAPTER.balance(http())
     assert USED in str(caught.value)
 
