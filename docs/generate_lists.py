@@ -88,7 +88,7 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.VARIABLE_MISSING: "Say `--map COLUMN=VARIABLE`, or give a value in `[content.defaults]`.",
     C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
     C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
-    C.NOT_A_FILE: "Write the list to a file, and name that.",
+    C.NOT_A_FILE: "Write the list to a regular file, and give its path.",
     C.NO_ANSWER: "See whether the program that writes into the pipe is at work, or the disk or network folder answers.",
     C.TOO_LARGE: "Write it to a file, and check that it is a list of recipients.",
     C.TOO_MANY_COLUMNS: "Keep the columns that the message needs, and the phone numbers.",
