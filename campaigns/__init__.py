@@ -1,3 +1,3 @@
-"""The domain: what a campaign is and what the rules say. No database, no network."""
+"""The domain: campaigns, recipient lists, messages and sending rules. No database, no network."""
 
 from __future__ import annotations

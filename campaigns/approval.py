@@ -1,4 +1,4 @@
-"""When a campaign may be launched only once a person has approved it: above a number of recipients, or an amount."""
+"""Approval limits: above a number of recipients or an amount, a person must approve a campaign before it launches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ApprovalLimits:
     def reason(self, recipients: int, worst_case: Money | None) -> str | None:
         """Why the campaign needs approval, or None where it needs none.
 
-        `worst_case`: the most that it may cost; None: not known, and then no amount is known to hold it.
+        `worst_case`: the most that it may cost; None: unknown, which exceeds every amount limit.
         """
         if self.recipients is not None and recipients > self.recipients:
             return f"{recipients:,} recipients, more than {self.recipients:,}"
@@ -27,7 +27,7 @@ class ApprovalLimits:
 def _too_dear(limit: Money, worst_case: Money | None) -> str | None:
     allowed = f"{plain(limit.amount)} {limit.currency}"
     if worst_case is None:
-        return f"what it may cost is not known, and so may be more than {allowed}"
+        return f"its cost is not known, so it may be more than {allowed}"
     if worst_case.amount == 0:
         return None
     cost = f"{plain(worst_case.amount)} {worst_case.currency}"

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, stored safely, and only then moved there."""
+"""Atomic file writes: written to a temporary file beside the target, synced to disk, and only then moved into place."""
 
 from __future__ import annotations
 
@@ -16,65 +16,65 @@ from campaigns.errors import UsageError
 
 
 class WholeFile:
-    """A file that only this user can read. What is at its place stands until it is moved there; where it is dropped, or
-    the process is killed, it stands for good. Raises UsageError where it cannot be written."""
+    """A file that only this user can read. An existing file at the target stays as it is until this one is moved there,
+    and for good if this one is dropped or the process is killed. Raises UsageError where it cannot be written."""
 
     def __init__(self, place: Path, encoding: str = "utf-8") -> None:
         self._place = place
-        with _in_words(place):
+        with _as_usage_error(place):
             number, name = mkstemp(prefix=f".{place.name[:100]}.", suffix=".part", dir=place.parent)
         self._beside = Path(name)
         raw = cast(io.RawIOBase, _Raw(number, place))
         self.text: TextIO = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, newline="")
 
     def replace(self) -> None:
-        """Move it to its place, over a file that is there."""
+        """Move it into place, replacing an existing file."""
         self._store()
-        with _in_words(self._place):
+        with _as_usage_error(self._place):
             self._beside.replace(self._place)
         _store_folder(self._place)
 
     def add(self) -> Path:
-        """Move it to its place, or where something else is there to the same name with a number: `name-2.csv`. A file
-        that is there already and says the same takes its place. Where it went."""
+        """Move it into place and return its path. Where another file is there, a number is added: `name-2.csv`; an
+        existing file with the same content is kept instead."""
         self._store()
         others = (self._place.with_stem(f"{self._place.stem}-{number}") for number in count(2))
         for place in chain([self._place], others):
-            with _in_words(place):
-                if _moved(self._beside, place) or _says_the_same(self._beside, place):
+            with _as_usage_error(place):
+                if _moved_to_free(self._beside, place) or _has_same_content(self._beside, place):
                     self._beside.unlink(missing_ok=True)
                     _store_folder(place)
                     return place
-        raise AssertionError("There are numbers without end.")
+        raise AssertionError("unreachable: the numbers never run out")
 
     def drop(self) -> None:
-        """Leave nothing of it."""
+        """Delete it."""
         with suppress(UsageError):
             self.text.close()
         self._beside.unlink(missing_ok=True)
 
     def _store(self) -> None:
         self.text.flush()
-        with _in_words(self._place):
+        with _as_usage_error(self._place):
             os.fsync(self.text.fileno())
         self.text.close()
 
 
 class _Raw(io.FileIO):
-    """Its errors are told in words, whoever writes and however late the buffer is written."""
+    """Raises UsageError instead of OSError, also for buffered text that is written later."""
 
     def __init__(self, number: int, place: Path) -> None:
         super().__init__(number, "w")
         self._place = place
 
     def write(self, data: object) -> int:
-        with _in_words(self._place):
+        with _as_usage_error(self._place):
             return super().write(data)  # type: ignore[arg-type]
 
 
 @contextmanager
 def whole_file(place: Path, *, replace: bool = False) -> Iterator[TextIO]:
-    """The file at `place`, moved there at the end of the block; an error leaves what was there."""
+    """A file that is moved to `place` at the end of the block; after an error, an existing file there is unchanged."""
     file = WholeFile(place)
     try:
         yield file.text
@@ -84,17 +84,17 @@ def whole_file(place: Path, *, replace: bool = False) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _in_words(place: Path) -> Iterator[None]:
+def _as_usage_error(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise UsageError(
-            f"{place} cannot be written: {error.strerror or error}. What was there is as it was."
+            f"{place} cannot be written: {error.strerror or error}. An existing file there is unchanged."
         ) from error
 
 
-def _moved(source: Path, place: Path) -> bool:
-    """Whether it took the place, which was free."""
+def _moved_to_free(source: Path, place: Path) -> bool:
+    """Move the file if nothing is at `place` yet; whether it was moved."""
     try:
         place.hardlink_to(source)
     except FileExistsError:
@@ -106,7 +106,7 @@ def _moved(source: Path, place: Path) -> bool:
     return True
 
 
-def _says_the_same(one: Path, other: Path) -> bool:
+def _has_same_content(one: Path, other: Path) -> bool:
     return other.is_file() and not other.is_symlink() and filecmp.cmp(one, other, shallow=False)
 
 

@@ -1,7 +1,7 @@
-"""Opens a list and holds it open: what is read is the file as it was then, whatever becomes of its name or its end.
+"""Opens a list and keeps it open, so that renaming, replacing or appending to the file does not change what is read.
 
-A list is a regular file. A pipe, as `<(…)` of a shell makes one, is taken too where the list is read once: into a file
-without a name, within a size and a time. Nothing else ends for certain.
+A list is a regular file. A pipe, such as `<(…)` in a shell, is accepted where the list is read only once: it is copied
+to an unnamed temporary file, within limits of size and time. Other special files may never end and are refused.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from campaigns.errors import IntakeError, InvalidInput, NotFound
 from campaigns.reject_codes import IntakeCode
 
 BLOCK: Final = 1 << 20
-SILENCE: Final = 60.0
-"""Seconds that a pipe may give nothing."""
-LONGEST: Final = 4 << 30
-"""Bytes that a pipe may give in all."""
-SMALL: Final = 16 << 20
-"""Bytes of a file that is read at once."""
-_A_LOOK: Final = 0.05
-"""Seconds between two looks whether anybody has begun to write into a pipe."""
+PIPE_TIMEOUT: Final = 60.0
+"""Seconds without data after which a pipe is given up."""
+MAX_PIPE_BYTES: Final = 4 << 30
+"""Size limit of a pipe's data, in bytes."""
+MAX_WHOLE_BYTES: Final = 16 << 20
+"""Size limit, in bytes, of a file that is read into memory at once."""
+_POLL_SECONDS: Final = 0.05
+"""Seconds between two checks for a pipe's data."""
 
 
 class Source:
-    """A list that is open; read up to the size that it had at the start."""
+    """An open list; only the bytes that it had when opened are read."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -45,14 +45,14 @@ class Source:
         return self._read(min(size, self.size), 0)
 
     def blocks(self) -> Iterator[bytes]:
-        """All of it, a block at a time; shorter where the file has been cut short."""
+        """The whole list in blocks; ends early if the file has been truncated."""
         at = 0
         while at < self.size and (block := self._read(min(BLOCK, self.size - at), at)):
             at += len(block)
             yield block
 
     def has_this_size(self) -> bool:
-        """Whether nothing was added or cut off since it was opened."""
+        """Whether the size is unchanged since the file was opened."""
         return os.fstat(self._descriptor).st_size == self.size
 
     def _read(self, size: int, at: int) -> bytes:
@@ -63,7 +63,7 @@ class Source:
 
 
 def open_source(path: Path, *, again: bool) -> Source:
-    """Open the list; `again`: it will be read again later, which a pipe cannot be. Raises IntakeError."""
+    """Open the list. `again`: it will be read again later, so a pipe is refused. Raises IntakeError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -79,13 +79,13 @@ def open_source(path: Path, *, again: bool) -> Source:
             raise _unreadable(path, "opened", folder) from folder
         if again or not stat.S_ISFIFO(mode):
             raise _no_file(path, "a pipe" if stat.S_ISFIFO(mode) else "a device")
-        return Source(path, _taken_in(path, descriptor))
+        return Source(path, _copy_of_pipe(path, descriptor))
     finally:
         os.close(descriptor)
 
 
 def read_whole(path: Path) -> bytes:
-    """A small file at once: settings, a campaign, a rate card, a secret. Raises NotFound where there is none, and
+    """Read a small file such as settings, a campaign, a rate card or a secret. Raises NotFound where there is none, and
     InvalidInput."""
     try:
         source = open_source(path, again=False)
@@ -95,24 +95,24 @@ def read_whole(path: Path) -> bytes:
         if isinstance(error.__cause__, IsADirectoryError):
             raise InvalidInput(f"{path} is a folder, not a file.") from error
         raise
-    if source.size > SMALL:
+    if source.size > MAX_WHOLE_BYTES:
         raise InvalidInput(
-            f"{path} is larger than {SMALL >> 20} MiB.", hint="Check that this is the right file."
+            f"{path} is larger than {MAX_WHOLE_BYTES >> 20} MiB.", hint="Check that this is the right file."
         )
     return b"".join(source.blocks())
 
 
-def _taken_in(path: Path, pipe: int) -> int:
-    """What the pipe gives, in a file that has no name and so is gone with us however we end."""
+def _copy_of_pipe(path: Path, pipe: int) -> int:
+    """Copy the pipe into an unnamed temporary file, which disappears with the process; its descriptor."""
     with TemporaryFile(buffering=0) as file:
         try:
-            for block in _given(path, pipe):
+            for block in _pipe_blocks(path, pipe):
                 file.write(block)
         except OSError as error:
             raise IntakeError(
                 IntakeCode.FILE_NOT_FOUND,
-                f"What {path} gives cannot be kept while it is read: {error.strerror}.",
-                hint="Make room in the folder for temporary files, or point TMPDIR to another one.",
+                f"The data from {path} cannot be stored temporarily: {error.strerror}.",
+                hint="Free space in the folder for temporary files, or set TMPDIR to another folder.",
             ) from error
         return _duplicate(file)
 
@@ -121,41 +121,41 @@ def _duplicate(file: IO[bytes]) -> int:
     return os.dup(file.fileno())
 
 
-def _given(path: Path, pipe: int) -> Iterator[bytes]:
-    size, heard_at = 0, time.monotonic()
-    while time.monotonic() < heard_at + SILENCE:
-        if not select.select([pipe], [], [], _A_LOOK)[0]:
+def _pipe_blocks(path: Path, pipe: int) -> Iterator[bytes]:
+    size, last_data_at = 0, time.monotonic()
+    while time.monotonic() < last_data_at + PIPE_TIMEOUT:
+        if not select.select([pipe], [], [], _POLL_SECONDS)[0]:
             continue
         try:
             block = os.read(pipe, BLOCK)
         except BlockingIOError:
             continue
         if block:
-            size, heard_at = size + len(block), time.monotonic()
-            if size > LONGEST:
+            size, last_data_at = size + len(block), time.monotonic()
+            if size > MAX_PIPE_BYTES:
                 raise _endless(path)
             yield block
         elif size:
             return
-        else:  # nobody has opened the other end yet, or who did has written nothing
-            time.sleep(_A_LOOK)
+        else:  # no writer has opened the pipe yet, or it closed without writing
+            time.sleep(_POLL_SECONDS)
     raise IntakeError(
         IntakeCode.NO_ANSWER,
-        f"{path} gave nothing for {SILENCE:g} seconds.",
-        hint="See whether the program that writes into it is at work, or write a file first.",
+        f"{path} sent no data for {PIPE_TIMEOUT:g} seconds.",
+        hint="Check that the program that writes to it is running, or write the list to a file first.",
     )
 
 
 def _endless(path: Path) -> IntakeError:
     return IntakeError(
         IntakeCode.TOO_LARGE,
-        f"{path} gives more than {LONGEST >> 30} GiB.",
-        hint="Write it to a file, and check that this is a table of recipients.",
+        f"{path} sends more than {MAX_PIPE_BYTES >> 30} GiB.",
+        hint="Write the list to a file, and check that it is a list of recipients.",
     )
 
 
 def _no_file(path: Path, what: str) -> IntakeError:
-    hint = "Write the list to a file, and name that."
+    hint = "Write the list to a regular file, and give its path."
     return IntakeError(IntakeCode.NOT_A_FILE, f"{path} is {what}, not a file.", hint=hint)
 
 

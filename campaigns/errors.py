@@ -1,7 +1,7 @@
 """Every error that a user can meet, as one tree; the class docstring is the default message.
 
 DrumbeatError
-├── UsageError            the command or a setting cannot be understood           exit 2
+├── UsageError            the command or a setting is not valid                    exit 2
 ├── AccountError          a provider refused our credentials or our settings      exit 4
 ├── InvalidInput          a file is wrong and nothing was done                    exit 5
 │   ├── SpecError         the campaign file or drumbeat.toml
@@ -52,7 +52,7 @@ class IntakeError(InvalidInput):
     """The CSV cannot be loaded."""
 
     file: str | None = None
-    """The name of the CSV, where whoever opened it has said so."""
+    """The name of the CSV, if set by the caller that opened it."""
 
     def __init__(
         self, code: str, message: str, *, line: int | None = None, column: str | None = None, hint: str = ""
@@ -70,7 +70,7 @@ class Stopped(DrumbeatError):
 
 
 class NotFound(DrumbeatError):
-    """There is nothing of that name."""
+    """Nothing with that name exists."""
 
     exit_code = 7
 
@@ -82,4 +82,4 @@ class Locked(DrumbeatError):
 
 
 class Unavailable(DrumbeatError):
-    """The other side did not answer."""
+    """The provider or the database did not answer."""

@@ -1,10 +1,10 @@
-"""Figures as people read them."""
+"""Formats numbers for people."""
 
 from __future__ import annotations
 
 
 def percent(share: float | None) -> str:
-    """`60.5%`, or `-` where there is nothing to take a share of."""
+    """`60.5%`, or `-` where there is no share."""
     return "-" if share is None else f"{share:.1%}"
 
 

@@ -1,6 +1,6 @@
-"""Which lane, run and job a log line is about: said once by whoever works on them, true of every line written beneath.
+"""Adds the lane, run and job to log lines: set once around the work, for every line logged within.
 
-Tasks started meanwhile inherit it. `app.wiring.logs` puts it into the lines.
+Tasks started within inherit the ids. `app.wiring.logs` puts it into the lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ids: ContextVar[Mapping[str, str | int]] = ContextVar("log_ids", default=_NONE)
 
 @contextmanager
 def log_ids(**ids: str | int) -> Iterator[None]:
-    """Name them, such as `lane="ourvoice/shop"`, beside those that hold already."""
+    """Add ids such as `lane="ourvoice/shop"` to those already set."""
     token = _ids.set({**_ids.get(), **ids})
     try:
         yield

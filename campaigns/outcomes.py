@@ -1,7 +1,7 @@
-"""What becomes of a job after a provider call: one function from (result, attempt, now) to the job's next state.
+"""The outcome of a provider call: one function from (result, attempt, now) to the job's next state.
 
 The adapter says what happened (`Accepted` or `Refused` with a kind from the closed list); the engine, here, decides
-what that means. `NOT_SENT` and `UNKNOWN` are the two honest answers to "did it leave?".
+what that means. `NOT_SENT` means proven not sent; `UNKNOWN` means that it may have been sent.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ from campaigns.untrusted import LONGEST_NAME, LONGEST_TEXT, LONGEST_WAIT, bounde
 
 class FailureKind(StrEnum):
     NOT_SENT = "not_sent"
-    """Proven not to have left (refused, no DNS, no TLS): try again."""
+    """Proven not sent (connection refused, no DNS, no TLS): try again."""
     THROTTLED = "throttled"
-    """The provider took nothing because we are too fast: try again after its own delay."""
+    """The provider refused the call because of its rate limit: try again after the delay it asks for."""
     UNKNOWN = "unknown"
-    """It may have left: in doubt, never resent by itself."""
+    """It may have been sent: in doubt, never resent automatically."""
     PASSING = "passing"
-    """The provider could not make this one message now (it could not fetch its medium): tried again a few times."""
+    """The provider could not make this one message now (it could not fetch the media file): tried again a few times."""
     SPLIT = "split"
-    """A batch was refused as a whole, for one of its recipients or its content; nothing left: send each alone."""
+    """A batch was refused as a whole, for one of its recipients or its content, and nothing was sent: send each message
+    alone."""
     PAIR = "pair"
-    """Too many messages to this one person in a short while: that person waits, nobody else."""
+    """Too many messages to this one person in a short time: only messages to that person wait."""
     LATER = "later"
-    """The provider spares this person for now: not before a day has passed."""
+    """The provider withholds messages from this person for now: try again after a day."""
     USE_TEMPLATE = "use_template"
-    """The person's window is closed: only a template may go."""
+    """The person's window is closed: only a template may be sent."""
     OPTED_OUT = "opted_out"
-    """The person has told the provider to be left alone: final, and kept as an opt-out."""
+    """The person has opted out at the provider: final, and stored as an opt-out."""
     RECIPIENT = "recipient"
     """Final for this recipient (not on WhatsApp, blocked)."""
     MESSAGE = "message"
-    """The message is refused as it is written (a wrong or missing parameter, a template of another form): the row's
-    fault where the like of it was taken, else the campaign's."""
+    """The message's content is refused (a wrong or missing parameter, a template of another form): the row's fault if
+    a message of the same form was accepted before, else the campaign's."""
     LANE = "lane"
     """The sender cannot send (session down, number banned): the lane pauses, the job waits."""
     CAMPAIGN = "campaign"
@@ -49,7 +50,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message."""
+    """The provider accepted the message."""
 
     message_id: str
     state: JobState = JobState.ACCEPTED
@@ -62,14 +63,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider did not take it, or we cannot tell."""
+    """The provider did not accept the message, or whether it did is unknown."""
 
     kind: FailureKind
     code: str
-    """The provider's own code, or the HTTP status, or the seam's word for what broke."""
+    """The provider's own code, the HTTP status, or the transport's code for what failed."""
     text: str = ""
     retry_after: float | None = None
-    """Seconds the provider asked us to wait."""
+    """The seconds that the provider asked to wait."""
 
     def __post_init__(self) -> None:
         clean_fields(self, code=LONGEST_NAME, text=LONGEST_TEXT)
@@ -82,7 +83,7 @@ Result = Accepted | Refused
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What to write for a job after an attempt."""
+    """The changes to a job after an attempt."""
 
     state: JobState
     reason: str | None = None
@@ -90,24 +91,24 @@ class Transition:
     due_at: datetime | None = None
     held_by: str | None = None
     goes_alone: bool = False
-    """Its batch was refused as a whole: it must not share a call with others any more."""
+    """Its batch was refused as a whole: from now on it is sent in a call of its own."""
     free_refused: bool = False
     """Its free form was refused because the window is closed."""
 
 
 PAIR_BASE: Final = 4.0
-"""Seconds; a pair limit waits 4, 16, 64, … for that person only."""
+"""Seconds; after a pair limit, messages to that person wait 4, 16, 64, …"""
 SPARED: Final = timedelta(hours=24)
 AS_TEMPLATE: Final = "use_template"
-"""What `held_by` shows of a job whose free form was refused because the window is closed: the template goes next."""
+"""`held_by` of a job whose free form was refused because the window is closed: the template is sent next."""
 MESSAGE_REFUSED: Final = "message_refused"
-"""Reason of a job whose message was refused as it is written; `held_by` of one that waits since none was taken yet."""
+"""Reason of a job whose content was refused; `held_by` of one that waits because none like it was accepted yet."""
 ALONE: Final = "alone"
-"""What `held_by` shows of a job whose batch was refused as a whole: it goes by itself next."""
+"""`held_by` of a job whose batch was refused as a whole: it is sent alone next."""
 MAX_ATTEMPTS: Final = 8
-"""Calls made for a message that the provider was never seen to hold; after them it has failed."""
+"""Calls made for a message that never reached the provider; after them it has failed."""
 PASSING_ATTEMPTS: Final = 3
-"""Calls made for a message that may go when tried again; after them it has failed."""
+"""Calls made for a message that may be accepted when tried again; after them it has failed."""
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=10)
 
@@ -116,7 +117,7 @@ def acknowledge(
     result: Result, attempt: int, now: datetime, jitter: random.Random, *, proven: bool = True
 ) -> Transition:
     """The job's next state after attempt number `attempt` (1 for the first) ended with `result`. `proven`: whether the
-    provider has taken a message of the run that is made like this one."""
+    provider has accepted a message of the run with the same form as this one."""
     if isinstance(result, Accepted):
         return Transition(result.state)
     match result.kind:

@@ -6,13 +6,13 @@ from math import erfc, sqrt
 from typing import Final
 
 ENOUGH: Final = 5
-"""Expected hits and misses on either side, below which the normal approximation says too little."""
+"""Expected hits and misses on either side, below which the normal approximation is unreliable."""
 
 
 def p_value(hits: int, of: int, other_hits: int, other_of: int) -> float | None:
     """How likely a difference at least as large, either way, is by chance alone (two-sided, pooled).
 
-    None where the counts are too small to say: fewer than `ENOUGH` hits or misses would be expected on a side.
+    None if the counts are too small: fewer than `ENOUGH` hits or misses would be expected on a side.
     """
     if not of or not other_of:
         return None

@@ -1,6 +1,6 @@
-"""The states of a job and the only moves between them.
+"""The states of a job and the allowed transitions.
 
-This table is said once: the SQL CHECK, the guarded UPDATEs, the docs' diagram and the tests are made from it.
+The only definition: the SQL CHECK, the guarded UPDATEs, the docs' diagram and the tests are generated from it.
 """
 
 from __future__ import annotations
@@ -11,29 +11,30 @@ from typing import Final
 
 class JobState(StrEnum):
     PENDING = "pending"
-    """Waits for its turn; `held_by` names the rule that holds it. Launch puts it here, a retry puts it back."""
+    """Waits to be sent; `held_by` names the rule that holds it. Set by the launch and by retries."""
     SENDING = "sending"
-    """The intent is committed and the provider is being called. The shift moves it in and out."""
+    """The intent is committed and the provider is being called. Set and left by the shift."""
     IN_DOUBT = "in_doubt"
-    """The call left and no answer can be trusted. Rescue or the shift puts it here; never resent by itself."""
+    """The call may have been sent, but no reliable answer came. Set by in-doubt recovery or the shift; never resent
+    automatically."""
     ACCEPTED = "accepted"
-    """The provider took the message and gave it an id. The shift or a lookup moves it here."""
+    """The provider accepted the message and gave it an id. Set by the shift or a lookup."""
     HELD = "held"
-    """The provider keeps the message back (quality assessment). A later status moves it on."""
+    """The provider holds the message back (quality assessment). A later status changes it."""
     SENT = "sent"
-    """On its way; the receipt is awaited, for days if need be. Reconcile moves it here."""
+    """Sent; a delivery receipt may take days. Set by reconciling receipts."""
     DELIVERED = "delivered"
-    """On the recipient's device. Reconcile moves it here."""
+    """On the recipient's device. Set by reconciling receipts."""
     READ = "read"
-    """Opened by the recipient. Reconcile moves it here."""
+    """Opened by the recipient. Set by reconciling receipts."""
     FAILED = "failed"
-    """The provider said, finally, that it will not arrive; the code says why."""
+    """The provider reported that it will not arrive; the code gives the reason."""
     SKIPPED = "skipped"
-    """A rule decided not to send; the reason says which."""
+    """A rule decided not to send; the reason names it."""
     EXPIRED = "expired"
-    """Its time ran out before it could be sent."""
+    """It expired before it could be sent."""
     CANCELLED = "cancelled"
-    """The run was cancelled, or the user gave it up, before it was sent."""
+    """The run or the message was cancelled before it was sent."""
 
 
 S = JobState
@@ -50,7 +51,7 @@ TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
     S.HELD: frozenset({S.SENT, S.DELIVERED, S.READ, S.FAILED}),
     S.SENT: frozenset({S.DELIVERED, S.READ, S.FAILED}),
     S.DELIVERED: frozenset({S.READ}),
-    # A failure is overruled by proof of arrival: statuses are reordered on the way, and arrival is the stronger fact.
+    # Proof of delivery overrides a failure: statuses may arrive out of order, and delivery is the stronger fact.
     S.FAILED: frozenset({S.DELIVERED, S.READ}),
     S.READ: frozenset(),
     S.SKIPPED: frozenset(),
@@ -66,10 +67,11 @@ RANK: Final[dict[JobState, int]] = {
     S.DELIVERED: 5,
     S.READ: 6,
 }
-"""What a provider reports, from weakest to strongest. The strongest report seen is the state, in whatever order."""
+"""The states that providers report, from weakest to strongest. The state is the strongest one reported, in any
+order."""
 
 FINAL: Final = frozenset({S.DELIVERED, S.READ, S.FAILED, S.SKIPPED, S.EXPIRED, S.CANCELLED})
-"""Nothing more is needed for an outcome (a receipt may still better `delivered` to `read`)."""
+"""States with an outcome (a receipt may still raise `delivered` to `read`)."""
 AWAITING_RECEIPT: Final = frozenset({S.ACCEPTED, S.HELD, S.SENT})
 LEFT: Final = frozenset({S.SENDING, S.IN_DOUBT, S.ACCEPTED, S.HELD, S.SENT, S.DELIVERED, S.READ})
 """States in which the provider has, or may have, the message."""
@@ -81,21 +83,21 @@ def sources(target: JobState) -> frozenset[JobState]:
 
 
 def advance(current: JobState, reported: JobState) -> JobState:
-    """The state after a provider's report: `reported` where the table allows it, else unchanged."""
+    """The state after a provider's report: `reported` if the transition is allowed, else unchanged."""
     return reported if reported in TRANSITIONS[current] else current
 
 
 class CampaignState(StrEnum):
     DRAFT = "draft"
-    """Loaded, with no time to start."""
+    """Loaded, without a start time."""
     SCHEDULED = "scheduled"
-    """Has a time; the runner launches it then."""
+    """Has a start time, at which the runner launches it."""
     RUNNING = "running"
     """Launched; jobs are being sent."""
     PAUSED = "paused"
-    """Stopped by a person or a guard; the reason says which. Nothing is sent."""
+    """Paused by a person or a guard, as the reason says. Nothing is sent."""
     COMPLETED = "completed"
-    """No job is in a non-final state."""
+    """All jobs are in a final state."""
     CANCELLED = "cancelled"
     """Ended by a person; jobs not yet sent are cancelled."""
 

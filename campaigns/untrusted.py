@@ -1,7 +1,7 @@
-"""What comes from outside, made fit to be stored and shown: answers, receipts, webhooks, files, settings, arguments.
+"""Sanitizes outside input before it is stored and shown: answers, receipts, webhooks, files, settings, arguments.
 
-A text has no NULs and no halves of characters, and it is no longer than its bound. An amount is finite and fits the
-database. A moment is one that a clock can have shown. What does not fit is cut, or is None: never an error.
+A text has no NULs and no lone surrogates, and is no longer than its limit. An amount is finite and fits the database. A
+time is one that a clock can have shown. What does not fit is cut off or becomes None; it never raises an error.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import orjson
 from campaigns.money.costs import MICRO, Money
 
 LONGEST_NAME: Final = 500
-"""Characters of an id, a code or a status."""
+"""Limit in characters of an id, a code or a status."""
 LONGEST_TEXT: Final = 2_000
-"""Characters of a sentence."""
+"""Limit in characters of a sentence."""
 MOST: Final = Decimal(2**53) / MICRO
-"""The largest amount: about nine billion. A thousand of them still add up within 64 bits."""
+"""The largest amount: about nine billion. The sum of a thousand of them fits 64 bits."""
 LONGEST_WAIT: Final = 86_400.0
-"""Seconds: the longest wait that a provider can ask for."""
+"""The longest wait that a provider can ask for, in seconds."""
 YEARS: Final = range(2000, 2200)
-"""A time outside of them is none that a provider's clock can have shown, and cannot always be reckoned with."""
+"""Times outside of them cannot come from a provider's clock, and calculating with them may overflow."""
 _LONGEST_NUMBER: Final = 19
-"""Characters of a whole number that is read as one; a longer one may not fit 64 bits."""
+"""Digits of a whole number that is parsed as one; a longer one may not fit 64 bits."""
 
 
 def clean(text: str, longest: int | None = None) -> str:
-    """The text without NULs, with U+FFFD for each half of a character, and not longer than `longest`."""
+    """The text without NULs, with U+FFFD for each lone surrogate, and not longer than `longest`."""
     text = text[:longest].replace("\0", "")
     if not text.isascii():
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -39,7 +39,7 @@ def clean(text: str, longest: int | None = None) -> str:
 
 
 def clean_fields(holder: object, **longest: int) -> None:
-    """Clean the named texts of a frozen dataclass, from its `__post_init__`; those that are None stay None."""
+    """Clean the named texts of a frozen dataclass, from its `__post_init__`; None stays None."""
     for name, most in longest.items():
         text: str | None = getattr(holder, name)
         if text is not None and not (len(text) <= most and text.isprintable()):
@@ -47,7 +47,7 @@ def clean_fields(holder: object, **longest: int) -> None:
 
 
 def clean_json(value: Any) -> Any:
-    """The value with every text in it clean, every number finite and every whole number of 64 bits."""
+    """The value with every text cleaned, every number finite and every whole number within 64 bits."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
@@ -62,10 +62,10 @@ def clean_json(value: Any) -> Any:
 
 
 def read_json(body: bytes) -> Any:
-    """The value that a body holds, clean; None where it is no JSON at all.
+    """The cleaned value of a JSON body; None if it is not JSON.
 
-    Lenient where senders err: halves of characters, bytes that are not UTF-8, a byte order mark, control characters,
-    NaN, numbers without bounds.
+    Accepts common mistakes of senders: lone surrogates, bytes that are not UTF-8, a byte order mark, control
+    characters, NaN, numbers without bounds.
     """
     try:
         return _read_strictly(body)
@@ -109,7 +109,7 @@ def read_amount(value: Any) -> Decimal | None:
 
 
 def bounded(money: Money | None) -> Money | None:
-    """The amount where it can be one of a message: finite, and no more than `MOST`."""
+    """The amount if it is finite and at most `MOST`, else None."""
     return money if money is not None and _fits(money.amount) else None
 
 
@@ -118,5 +118,5 @@ def _fits(amount: Decimal) -> bool:
 
 
 def moment_or_none(at: datetime | None) -> datetime | None:
-    """The moment, or None where it is none that a clock can have shown."""
+    """The time, or None if no clock can have shown it."""
     return at if at is not None and at.tzinfo is not None and at.year in YEARS else None

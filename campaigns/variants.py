@@ -1,5 +1,5 @@
-"""Which variant of a message a person gets, and which variant wins. A person's variant follows from the campaign's name
-and the number alone: it has nothing to do with lanes, with the holdout group, or with who else is on the list."""
+"""Which variant of a message a person receives, and which variant wins. A person's variant depends only on the
+campaign's name and the number, not on lanes, the holdout group or other recipients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WHOLE: Final = 10_000
 
 
 class Measure(StrEnum):
-    """What variants are compared by; each is the name of a field of `Tally`."""
+    """The measure by which variants are compared; each is the name of a field of `Tally`."""
 
     DELIVERED = "delivered"
     READ = "read"
@@ -24,24 +24,24 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How people are dealt out to the variants."""
+    """How recipients are assigned to variants."""
 
     salt: str
     shares: tuple[tuple[str, int], ...]
-    """Each variant's share of the test, in hundredths of a percent; together they are `WHOLE`."""
+    """Each variant's share of the test, in hundredths of a percent; they add up to `WHOLE`."""
     test: int = WHOLE
     """The share of people who are in the test; the others wait for the winner."""
 
     @property
     def has_rest(self) -> bool:
-        """Whether anybody waits for the winner."""
+        """Whether some recipients wait for the winner."""
         return self.test < WHOLE
 
     def in_test(self, phone: str) -> bool:
-        """Whether the person is in the test; who is in it at 5 % is in it at 10 % too."""
+        """Whether the person is in the test; whoever is in it at 5 % is also in it at 10 %."""
         return self._draw(phone, 8) < self.test
 
-    def own(self, phone: str) -> str:
+    def variant_of(self, phone: str) -> str:
         """The variant of a person in the test, whatever the order of the variants."""
         drawn = self._draw(phone, 0)
         for name, share in sorted(self.shares):
@@ -57,26 +57,26 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of a variant's messages."""
+    """The outcomes of a variant's messages."""
 
     sent: int = 0
-    """Messages that the provider took."""
+    """Messages that the provider accepted."""
     delivered: int = 0
     read: int = 0
     replied: int = 0
-    """Messages whose recipient wrote back; the word that opts out is no reply."""
+    """Messages whose recipient wrote back; a stop word does not count as a reply."""
 
     def count(self, measure: Measure) -> int:
         return int(getattr(self, measure.value))
 
     def rate(self, measure: Measure) -> Fraction:
-        """Of the messages sent; 0 where there are none."""
+        """The share of the messages sent; 0 if there are none."""
         return Fraction(self.count(measure), self.sent) if self.sent else Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a test ended."""
+    """The result of a test."""
 
     winner: str | None
     """None: a person decides."""
@@ -86,8 +86,8 @@ class Verdict:
 def name_winner(
     tallies: Mapping[str, Tally], measure: Measure, *, minimum: int, tie: Literal["first", "hand"]
 ) -> Verdict:
-    """The variant with the highest rate. `tallies`: every variant, in the campaign file's order. Where a variant has
-    fewer than `minimum` messages, or two are equally good, `tie` says what follows."""
+    """The variant with the highest rate. `tallies`: every variant, in the campaign file's order. If a variant has
+    fewer than `minimum` messages, or two are equally good, `tie` decides."""
     best = max(tally.rate(measure) for tally in tallies.values())
     leaders = [name for name, tally in tallies.items() if tally.rate(measure) == best]
     counts = ", ".join(f"{name} {tally.count(measure)} of {tally.sent}" for name, tally in tallies.items())
@@ -95,8 +95,8 @@ def name_winner(
     if not few and len(leaders) == 1:
         return Verdict(leaders[0], f"most {measure}: {counts}")
     why = f"fewer than {minimum} messages of {few[0]}" if few else f"{' and '.join(leaders)} are equal"
-    told = f"{why} ({measure}: {counts})"
+    explained = f"{why} ({measure}: {counts})"
     if tie == "hand":
-        return Verdict(None, f"{told}; a person decides")
+        return Verdict(None, f"{explained}; a person decides")
     first = next(iter(tallies))
-    return Verdict(first, f"{told}; {first} is the first")
+    return Verdict(first, f"{explained}; {first} is the first")

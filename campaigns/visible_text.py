@@ -1,7 +1,7 @@
-"""Text from outside made safe to show: characters that steer a terminal or reorder a line become visible escapes.
+"""Makes outside text safe to show: characters that control a terminal or reorder a line become visible escapes.
 
-`visible` and `visible_line` are for people, `visible_json` for JSON text; all three may be applied again and change
-nothing more. `escaped` is for files that come back: `unescaped` gives exactly what was written.
+`visible` and `visible_line` are for people, `visible_json` for JSON text; applying them again changes
+nothing. `escaped` is for files that are loaded again: `unescaped` restores the original text.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 _HIDDEN_CLASS: Final = (
     r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # the controls of ASCII and of Latin-1: ESC, BEL, NUL, CSI, OSC
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, overrides and isolates of right-to-left text
-    r"\u2028\u2029"  # ends of line that few programs take for one
-    r"\ud800-\udfff]"  # halves of a character, which no encoding has
+    r"\u2028\u2029"  # line separators that few programs recognize
+    r"\ud800-\udfff]"  # lone surrogates, which cannot be encoded
 )
 _HIDDEN: Final = re.compile(_HIDDEN_CLASS)
 _HIDDEN_OR_ESCAPE: Final = re.compile(_HIDDEN_CLASS + r"|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
@@ -36,22 +36,23 @@ def visible_line(text: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    """JSON text that says the same without hidden characters, which JSON lets stand raw."""
+    """Equivalent JSON text without hidden characters, which JSON allows unescaped."""
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def isolated(text: str) -> str:
-    """Visible text of which no right-to-left part reorders what a terminal shows beside it."""
+    """Visible text whose right-to-left parts do not reorder what a terminal shows beside it."""
     return f"{_ISOLATE}{text}{_END}" if _RIGHT_TO_LEFT.search(text) else text
 
 
 def escaped(text: str) -> str:
-    """The text with its hidden characters as escapes, and the backslash of what reads like one as `\\x5c`."""
+    """The text with its hidden characters as escapes, and the backslash of text that looks like an escape as
+    `\\x5c`."""
     return _HIDDEN_OR_ESCAPE.sub(_shown, text)
 
 
 def unescaped(text: str) -> str:
-    """What `escaped` was given."""
+    """The original of a text that `escaped` returned."""
     return _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
 
 

@@ -1,1 +1,1 @@
-"""What the engine asks of every provider, and the registry. One folder for each provider."""
+"""The interface between the engine and the providers, and the registry. One folder for each provider."""

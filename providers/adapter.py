@@ -1,7 +1,7 @@
-"""What an adapter is: data about a provider and a few small functions. One file per provider.
+"""The adapter protocol: data about a provider and a few small functions. One folder per provider.
 
 `build` and `read` are pure: the request of one call, and what its answer means for each recipient. The others
-talk to the provider through `Http`, which an account's rate limit guards. The engine decides states, never an
+call the provider through `Http`, under the account's rate limit. The engine decides states, never an
 adapter.
 """
 
@@ -39,12 +39,12 @@ class Call:
     """E.164 with the plus."""
     content: Content
     gap: timedelta = timedelta()
-    """How far apart the provider shall dispatch the recipients of a batch."""
+    """The gap that the provider should leave between the recipients of a batch."""
     references: tuple[str, ...] = ()
-    """Our own name for each recipient's message, for providers that echo one."""
+    """Our reference for each recipient's message, for providers that return one."""
     category: str = "marketing"
     conversations: tuple[str, ...] = ()
-    """The provider's conversation with each recipient, where it sends into those; see `prepare`."""
+    """The provider's conversation with each recipient, at providers that send into conversations; see `prepare`."""
 
     def __post_init__(self) -> None:
         if self.conversations:
@@ -54,15 +54,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A message that may have left: what is needed to look for it."""
+    """A message that may have been sent: what is needed to look it up."""
 
     to: str
     content: Content
     intent_at: datetime
     known_ids: frozenset[str] = field(default_factory=frozenset)
-    """Messages to this recipient that belong to other jobs of ours."""
+    """Ids of messages to this recipient that belong to other jobs."""
     reference: str | None = None
-    """The name that we gave the message, where the provider keeps one."""
+    """Our reference for the message, if the provider stores one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The provider's own list, asked late enough and seen to its end, holds nothing that can be the message: no message
-    of that time to that person that is not known to be another."""
+    """The provider's list, requested late enough and read to its end, does not contain the message: every message to
+    that person from that time is known to be another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """It is not where it would be seen, which proves nothing: it stays in doubt."""
+    """The message was not found, which proves nothing here: it stays in doubt."""
 
 
 Lookup = Found | Absent | Unseen
@@ -86,7 +86,7 @@ Lookup = Found | Absent | Unseen
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A sender's connection at a gateway that has them (Our Voice)."""
+    """A sender's session at a gateway with sessions (Our Voice)."""
 
     id: str
     status: str
@@ -95,7 +95,7 @@ class Session:
     reason: str | None = None
     last_seen_at: datetime | None = None
     qr_code: str | None = field(default=None, repr=False)
-    """A `data:image/png;base64,` URI, where the answer carried one. Whoever scans it holds the session."""
+    """A `data:image/png;base64,` URI, if the answer had one. Anyone who scans it controls the session."""
 
 
 class Sessions(Protocol):
@@ -126,27 +126,27 @@ class Balance:
 
 
 class Adapter(Protocol):
-    """What the engine asks of every provider."""
+    """The calls that the engine makes to every provider's adapter."""
 
     name: ClassVar[str]
     capabilities: Capabilities
-    """The class's; an account of a provider with several APIs may have others."""
+    """Those of the class; an account of a provider with several APIs may have others."""
     account_settings: ClassVar[type[AccountSettings]]
 
     def __init__(self, account: AccountSettings) -> None: ...
 
     @property
     def sessions(self) -> Sessions | None:
-        """The gateway's sessions, None where there are none."""
+        """The gateway's sessions; None if the provider has none."""
 
     def credentials(self) -> dict[str, str]:
-        """The headers that carry the secret; only `Http` asks. Raises UsageError where it is missing."""
+        """The headers that carry the secret; called only by `Http`. Raises UsageError if it is missing."""
 
     def unsendable(self, content: Content) -> str | None:
-        """Why this content cannot be sent here, as a sentence for the author of the campaign, or None."""
+        """Why this provider cannot send the content, as a sentence for the campaign's author, or None."""
 
     async def prepare(self, http: Http, call: Call) -> Call | Refused:
-        """What must be known before the request can be built, such as the conversation. Sends nothing."""
+        """Look up what `build` needs, such as the conversation. Sends no message."""
 
     def build(self, call: Call) -> Request:
         """The HTTP request of one call, without its secret."""
@@ -155,49 +155,49 @@ class Adapter(Protocol):
         """One result for each recipient of the call, in its order."""
 
     def balance_in(self, answer: Answer) -> Balance | None:
-        """The balance that an answer to a send tells, where it does."""
+        """The balance in an answer to a send, if it has one."""
 
     def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
     ) -> AsyncIterator[list[Report]]:
-        """Reports of the messages `ids`, all taken between `since` and `until`, in portions.
+        """Reports of the messages `ids`, all accepted between `since` and `until`, in portions.
 
-        A message that the provider does not know any more is left out. Raises Unavailable, AccountError.
+        Messages that the provider no longer knows are omitted. Raises Unavailable, AccountError.
         """
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
-        """Whether a message in doubt is at the provider. Raises Unavailable when it cannot be told now."""
+        """Look up whether the provider has a message in doubt. Raises Unavailable if that cannot be determined now."""
 
     async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
         """Why the sender cannot send now, or None. Raises Unavailable, AccountError."""
 
     async def check(self, http: Http) -> str:
-        """A harmless authenticated call; a sentence saying what it saw. Raises Unavailable, AccountError."""
+        """A harmless authenticated call; a sentence about the result. Raises Unavailable, AccountError."""
 
     async def balance(self, http: Http) -> Balance:
-        """Raises UsageError where the provider has no call for it, Unavailable, AccountError."""
+        """Raises UsageError if the provider has no call for it, Unavailable, AccountError."""
 
     def failure_kind(self, code: str) -> FailureKind | None:
-        """What the code of a failure that is told later means for other messages; None: nothing is known."""
+        """What the code of a failure that is reported later means for other messages; None: unknown."""
 
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
-        """Until when the person's window is open, by the provider; None: closed. Raises Unavailable."""
+        """Until when the person's window is open according to the provider; None: closed. Raises Unavailable."""
 
     def verify(self, request: WebhookRequest) -> bool:
-        """Whether the webhook is the provider's own, by its signature over the raw body."""
+        """Whether the webhook comes from the provider, by its signature over the raw body."""
 
     def handshake(self, query: Mapping[str, str]) -> str | None:
-        """What to answer to the GET by which a provider proves a webhook address, or None to refuse it."""
+        """The answer to the GET by which a provider verifies a webhook URL, or None to refuse it."""
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        """What a verified webhook tells; what is not understood is left out (the raw body is kept).
+        """The events of a verified webhook; unknown parts are skipped (the raw body is stored).
 
-        A body may hold many events: `providers.values.each_apart` lets one that breaks be the only one that is lost.
+        A body may hold many events: with `providers.values.each_apart`, an unreadable one does not affect the others.
         """
 
 
 class AdapterDefaults:
-    """What an adapter inherits for all that its provider does not have."""
+    """Defaults for the features that an adapter's provider does not have."""
 
     @property
     def sessions(self) -> Sessions | None:
@@ -210,7 +210,7 @@ class AdapterDefaults:
         return None
 
     async def balance(self, http: Http) -> Balance:
-        raise UsageError("This provider has no call for its balance.")
+        raise UsageError("This provider has no call for the balance.")
 
     async def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
@@ -219,7 +219,7 @@ class AdapterDefaults:
             yield []
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
-        raise Unavailable("This provider cannot be asked for a message.")
+        raise Unavailable("This provider has no call to look up a message.")
 
     async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
         return None

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 PAIR_GAP: Final = timedelta(seconds=6)
-"""Meta's pair limit: one message to a person in 6 seconds from one number (10 a minute, 600 an hour); a provider in
-front of Meta has it too. Source: Cloud API throughput documentation."""
+"""Meta's pair limit: one message per 6 seconds from one number to one person (10 a minute, 600 an hour); providers
+in front of Meta have it too. Source: Cloud API throughput documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,18 @@ class Capabilities:
     polls: bool = False
     webhooks: bool = False
     asks_window: bool = False
-    """Whether the provider can be asked until when a person's window is open."""
+    """Whether the provider has a call for until when a person's window is open."""
     echoes_reference: bool = False
-    """Whether what it reports names our own reference: a message in doubt is then known by its webhook."""
+    """Whether its reports include our reference, so that webhooks identify a message in doubt."""
     looks_up: bool = False
     """Whether an in-doubt message can be found at the provider."""
     idempotent: bool = False
-    """Whether the provider knows a message again by our reference, so that one in doubt may be sent once more."""
+    """Whether the provider recognizes a repeated message by our reference, so that one in doubt may be sent again."""
     sessions: bool = False
     reports_cost: bool = False
     windows: bool = True
     """Whether the 24-hour window rule applies."""
     delay_between: timedelta = timedelta()
-    """The provider's own default gap between two sends."""
+    """The provider's default gap between two sends."""
     pair_gap: timedelta = timedelta()
     """The provider's least time between two messages from one sender to one person."""

@@ -1,4 +1,5 @@
-"""What a provider reports: statuses, inbound messages, windows, preferences, notices; and the webhook they come in."""
+"""The events that providers report: statuses, inbound messages, windows, preferences, notices; and the webhook
+request."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from campaigns.untrusted import (
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """The category that a message is charged as, and the person it went to, E.164 with the plus."""
+    """The category that a message is charged as, and its recipient in E.164 with the plus."""
 
     category: str
     phone: str
@@ -30,7 +31,7 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a provider says later about a message it took. `state` is None where we do not know its word."""
+    """A provider's report about a message it accepted before. `state` is None for an unknown status."""
 
     message_id: str
     status: str
@@ -39,13 +40,13 @@ class Report:
     reason: str | None = None
     cost: Money | None = None
     times: tuple[tuple[JobState, datetime], ...] = ()
-    """When each earlier stage was reached, where the provider tells."""
+    """When each earlier state was reached, if the provider reports it."""
     code: str | None = None
-    """The provider's own code of a failure."""
+    """The provider's code of a failure."""
     reference: str | None = None
-    """The name that we gave the message, where the provider echoes it."""
+    """Our reference for the message, if the provider returns it."""
     billed: Billed | None = None
-    """What it is charged as, where the provider names that and no amount."""
+    """What it is charged as, if the provider reports the category but no amount."""
 
     def __post_init__(self) -> None:
         names = dict.fromkeys(("message_id", "status", "code", "reference"), LONGEST_NAME)
@@ -66,7 +67,7 @@ class Inbound:
     at: datetime | None
     """None: the provider does not say when."""
     number: str | None = None
-    """Our number or the provider's id of our sender that it came to, where told."""
+    """The number or the provider's id of the sender that received it, if given."""
     message_id: str | None = None
     text: str | None = None
 
@@ -77,7 +78,7 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class WindowUntil:
-    """The provider says until when a person's window is open."""
+    """The provider reports until when a person's window is open."""
 
     phone: str
     until: datetime
@@ -89,7 +90,7 @@ class WindowUntil:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A person stopped or resumed messages at the provider."""
+    """A person opted out or back in at the provider."""
 
     phone: str
     action: Literal["out", "in"]
@@ -105,16 +106,16 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something about our templates, numbers or account, in the provider's words; kept and shown."""
+    """News about the account's templates, numbers or the account itself, in the provider's text; stored and shown."""
 
     kind: str
     subject: str
     text: str
     at: datetime | None = None
     effect: Effect | None = None
-    """What it means for sending; None: nothing."""
+    """Its effect on sending; None: none."""
     language: str | None = None
-    """Of the template that it is about; None: all of its languages."""
+    """Language of the template it is about; None: all languages."""
 
     def __post_init__(self) -> None:
         names = dict.fromkeys(("kind", "subject", "language"), LONGEST_NAME)
@@ -123,25 +124,25 @@ class Notice:
 
 
 class Effect(StrEnum):
-    """What a notice means for sending."""
+    """A notice's effect on sending."""
 
     TEMPLATE_STOPPED = "template_stopped"
-    """The template that is the subject may not be sent."""
+    """The template in question may not be sent."""
     TEMPLATE_BACK = "template_back"
-    """It may be sent again."""
+    """The template may be sent again."""
     ACCOUNT_STOPPED = "account_stopped"
     """None of the account's numbers may send."""
     ACCOUNT_BACK = "account_back"
-    """They may send again."""
+    """The account's numbers may send again."""
     TEMPLATES_RESTRICTED = "templates_restricted"
     """The account may send no templates for a while."""
     FREE_FORM_RESTRICTED = "free_form_restricted"
-    """The account may send nothing but templates for a while."""
+    """The account may send only templates for a while."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of a webhook that could not be read, while its other parts could."""
+    """A part of a webhook that could not be read; its other parts were."""
 
     reason: str
 
@@ -163,5 +164,5 @@ class WebhookRequest:
     received_at: datetime
 
     def json(self) -> Any:
-        """The parsed body, or None where it is not JSON."""
+        """The parsed body; None if it is not JSON."""
         return read_json(self.body)

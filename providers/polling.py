@@ -1,4 +1,4 @@
-"""Receipts asked for one by one, where a provider has no list that can be narrowed to some messages."""
+"""Polls receipts one by one, for providers whose lists cannot be filtered to some messages."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from providers.events import Report
 logger = logging.getLogger(__name__)
 
 PORTION: Final = 20
-"""How many messages are asked about before what is known is handed on."""
+"""How many messages are polled before their reports are passed on."""
 MOST_FAILURES: Final = 3
-"""Messages in a row that could not be asked about, after which the provider is not well: the rest waits."""
+"""After this many failed calls in a row, the provider is considered down and the rest waits."""
 
 
 async def one_by_one(
     ids: Iterable[str], ask: Callable[[str], Awaitable[Report | None]]
 ) -> AsyncIterator[list[Report]]:
-    """The reports in portions. A message that the provider does not know is left out, and so is one whose answer cannot
-    be read: it takes no other's report with it. Raises what `ask` raises where that is not about one message alone."""
+    """The reports in portions. Omits messages that the provider does not know and those whose answer cannot be read, so
+    that they do not affect others. Raises the errors of `ask` that do not concern one message only."""
     reports: list[Report] = []
     failed: list[Exception] = []
-    """Of the messages asked about since the last one that could be."""
+    """The errors since the last successful call."""
     answered = False
     for number, message_id in enumerate(ids, 1):
-        if number % PORTION == 0:  # whoever asked may wish to stop, though nothing is known of any
+        if number % PORTION == 0:  # also without reports, so that the caller can stop
             yield reports
             reports = []
         try:

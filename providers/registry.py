@@ -1,4 +1,4 @@
-"""Which adapters there are. Each is imported when asked for, so that a command pays only for its own."""
+"""The registered adapters. Each is imported on first use, so that a command imports only those it needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADAPTERS: Final = {
 
 
 def adapter_class(name: str) -> type[Adapter]:
-    """The adapter of that name. Raises UsageError, naming those there are."""
+    """The adapter with that name. Raises UsageError listing the known ones."""
     place = ADAPTERS.get(name)
     if place is None:
         known = ", ".join(sorted(ADAPTERS))
@@ -38,11 +38,11 @@ def open_adapter(account: AccountSettings) -> Adapter:
 
 
 def providers_that_send(kind: MessageType | Addition) -> list[str]:
-    """The adapters that can send this, by name, for the error that a campaign's author reads."""
+    """Names of the adapters that can send this, for the error message to a campaign's author."""
     return [name for name in sorted(ADAPTERS) if can_send(name, kind)]
 
 
 def can_send(name: str, kind: MessageType | Addition) -> bool:
-    """Whether the adapter of that name sends this type, or messages with this addition."""
+    """Whether the adapter with that name can send this type, or messages with this addition."""
     can = adapter_class(name).capabilities
     return kind in (can.additions if isinstance(kind, Addition) else can.types)

@@ -1,4 +1,4 @@
-"""An account and its senders as `drumbeat.toml` writes them. An adapter with own keys subclasses these."""
+"""An account and its senders as in `drumbeat.toml`. Adapters with additional keys subclass these."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from campaigns.time.pace import Duration, Rate
 
 @dataclass(frozen=True)
 class Secret:
-    """Where a secret is, `env:NAME` or `file:PATH`; it is read when used and never printed or stored."""
+    """A reference to a secret, `env:NAME` or `file:PATH`; the secret is read when used and never printed or stored."""
 
     place: str
 
     def reveal(self) -> str:
-        """The secret itself. Raises UsageError where it is missing, unreadable or not fit for a header."""
+        """The secret. Raises UsageError if it is missing, unreadable or not valid in a header."""
         kind, _, where = self.place.partition(":")
         value = (os.environ.get(where, "") if kind == "env" else _read(Path(where).expanduser())).strip()
         if not value:
             raise UsageError(f"The secret {self.place} is empty or missing.", hint=_how_to_set(kind, where))
         if not (value.isascii() and value.isprintable()):
             raise UsageError(
-                f"The secret {self.place} holds a character that no key has, such as an accented letter, a curly "
-                "quotation mark or a line break.",
-                hint="Copy it again, and nothing beside it.",
+                f"The secret {self.place} contains a character that keys never have, such as an accented letter, "
+                "a curly quotation mark or a line break.",
+                hint="Copy the key again, without anything around it.",
             )
         return value
 
     @property
     def file(self) -> Path | None:
-        """Where it is, if in a file."""
+        """The file's path, if the secret is in a file."""
         kind, _, where = self.place.partition(":")
         return Path(where).expanduser() if kind == "file" else None
 
@@ -60,7 +60,7 @@ class Secret:
 
 
 def _read(path: Path) -> str:
-    """What is not UTF-8 has U+FFFD in it, which no key has."""
+    """Bytes that are not UTF-8 become U+FFFD, which keys never have."""
     try:
         return read_whole(path).decode("utf-8-sig", errors="replace")
     except (InvalidInput, NotFound):
@@ -68,7 +68,11 @@ def _read(path: Path) -> str:
 
 
 def _how_to_set(kind: str, where: str) -> str:
-    return f"Set it: export {where}=…" if kind == "env" else f"Write it to {where}, readable by this user."
+    return (
+        f"Set the variable: export {where}=…"
+        if kind == "env"
+        else f"Write the secret to {where}, readable by this user."
+    )
 
 
 def _secret(value: Any) -> Any:
@@ -76,7 +80,7 @@ def _secret(value: Any) -> Any:
         return Secret(value)
     if isinstance(value, Secret):
         return value
-    raise ValueError("a secret is written as env:NAME or file:PATH, never as itself")
+    raise ValueError("write a secret as env:NAME or file:PATH, never the secret itself")
 
 
 SecretPlace = Annotated[Secret, BeforeValidator(_secret)]
@@ -116,7 +120,7 @@ class SenderSettings(BaseModel):
 class AccountSettings(BaseModel):
     """Provider credentials and the limits its lanes share."""
 
-    # A key written out by mistake must not be repeated by the error that says so.
+    # An error about a key pasted here by mistake must not repeat it.
     model_config = ConfigDict(
         extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True
     )
@@ -127,23 +131,23 @@ class AccountSettings(BaseModel):
     rate: Rate | None = None
     senders: Sequence[SenderSettings] = Field(default_factory=list)
     tier: Annotated[int, Field(ge=1)] | None = None
-    """The most people that its senders together may reach outside a window in any 24 hours."""
+    """The most people whom the senders together may reach outside a window within 24 hours."""
     pair_gap: Duration | None = None
-    """The least time between two messages from one sender to one person; default: what its provider asks for."""
+    """The least time between two messages from one sender to one person; default: the provider's limit."""
     rates: Annotated[str, Field(pattern=CARD_NAME)] | None = None
-    """The name of its rate cards: `drumbeat rates import` gives it."""
+    """The name of the rate cards, as given to `drumbeat rates import`."""
     price: FlatPrice | None = None
-    """What each message costs where there is no rate card, such as "10 XOF"."""
+    """The price of each message without a rate card, such as "10 XOF"."""
     authentication_international_from: CountryCode | None = None
     """Where the business is based, once Meta charges it authentication-international rates in other countries."""
     timeout: Annotated[Duration, Field(gt=timedelta())] = timedelta(seconds=30)
-    """The longest wait for an answer; past it the message is in doubt."""
+    """The longest wait for an answer; after it the message is in doubt."""
     settle_after: Duration = timedelta(seconds=30)
-    """How long after an unanswered call the provider's list is trusted to show what it took."""
+    """How long after an unanswered call the provider's list can be relied on to show accepted messages."""
 
     @property
     def home_code(self) -> str | None:
-        """The calling code in which authentication messages cost no international rate; None: none costs it."""
+        """The calling code without international rates for authentication messages; None: such rates never apply."""
         home = self.authentication_international_from
         return calling_code(home) if home else None
 
@@ -168,5 +172,5 @@ class AccountSettings(BaseModel):
     @model_validator(mode="after")
     def _one_price(self) -> Self:
         if self.rates is not None and self.price is not None:
-            raise ValueError("say either rates or price: a message has one price")
+            raise ValueError("give either rates or price: a message has one price")
         return self

@@ -1,4 +1,4 @@
-"""How providers write objects, words, numbers and times in JSON, read leniently: nonsense is None, or empty."""
+"""Reads objects, texts, numbers and times from providers' JSON leniently: invalid values become None or empty."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from campaigns.untrusted import moment_or_none
 from providers.events import Event, Unread
 
 WINDOW: Final = timedelta(hours=24)
-"""How long a person's message keeps the window open."""
+"""How long a person's message keeps the 24-hour window open."""
 _PHONE: Final = re.compile(r"\+?[1-9][0-9 ().-]*")
 _LATEST: Final = 4_102_444_800
-"""Seconds; a greater number is of milliseconds."""
+"""In seconds; a larger number is in milliseconds."""
 
 
 Item = TypeVar("Item")
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def each_apart(items: Iterable[Item], read: Callable[[Item], Iterable[Event]]) -> Iterator[Event]:
-    """The events of each item; one that breaks its reader is told as unread and takes nothing else with it."""
+    """The events of each item; an unreadable item becomes `Unread` and does not affect the others."""
     for item in items:
         try:
             yield from list(read(item))
@@ -35,30 +35,30 @@ def each_apart(items: Iterable[Item], read: Callable[[Item], Iterable[Event]]) -
 
 
 def table(value: Any) -> dict[str, Any]:
-    """The object, or an empty one."""
+    """The JSON object; empty if it is not one."""
     return value if isinstance(value, dict) else {}
 
 
 def tables(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list."""
+    """The JSON objects in a list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def word(*candidates: Any) -> str | None:
-    """The first that is a text with something in it."""
+def first_text(*candidates: Any) -> str | None:
+    """The first that is a non-empty text."""
     for each in candidates:
         if isinstance(each, str) and each:
             return each
     return None
 
 
-def word_or_number(*candidates: Any) -> str | None:
+def first_text_or_number(*candidates: Any) -> str | None:
     """The same; a whole number counts as its digits, because codes and ids are written both ways."""
-    return word(*(str(each) if type(each) is int else each for each in candidates))
+    return first_text(*(str(each) if type(each) is int else each for each in candidates))
 
 
 def same_text(theirs: str | None, ours: str | None) -> bool:
-    """White space and the way that accents are composed aside: providers change both."""
+    """Whether the texts are equal, ignoring white space and Unicode composition, which providers change."""
     return _plain(theirs) == _plain(ours)
 
 
@@ -67,7 +67,7 @@ def _plain(text: str | None) -> list[str]:
 
 
 def phone(*candidates: Any) -> str | None:
-    """The first that is a number of 7 to 15 digits, as E.164 with the plus."""
+    """The first that is a phone number of 7 to 15 digits, as E.164 with the plus."""
     for each in candidates:
         written = isinstance(each, str) and _PHONE.fullmatch(each)
         digits = "".join(filter(str.isdecimal, each)) if written else ""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from app.actions.loading import Progress, named_in_errors, rejects_path
 from campaigns.errors import InvalidInput
-from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, Said
+from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
 from campaigns.intake.read import open_intake
 from campaigns.intake.rejects import RejectsFile
 from campaigns.phones.phone import PhoneFault, is_country, read_phone
@@ -33,7 +33,7 @@ _Preferences = dict[tuple[str, Scope], NewPreference]
 class ImportReport:
     """What became of a file's rows: rows = changed + unchanged + outdated + rejected."""
 
-    otherwise: Said
+    otherwise: RowPreference
     """The preference of rows without their own columns."""
     detected: Detected
     columns: Sequence[str] = ()
@@ -117,10 +117,11 @@ async def import_preferences(
     same file continues where it stopped. Raises IntakeError if the file cannot be read.
     """
     place = rejects or rejects_path(path)
-    otherwise = Said(action, scope, now(), source)
+    otherwise = RowPreference(action, scope, now(), source)
     with named_in_errors(path):
-        intake = await in_thread(partial(open_intake, path, replace(options, said=otherwise)), WHOLE)
-        report = ImportReport(otherwise, intake.detected, intake.said)
+        opened = partial(open_intake, path, replace(options, preference_defaults=otherwise))
+        intake = await in_thread(opened, WHOLE)
+        report = ImportReport(otherwise, intake.detected, intake.preference_columns)
         with RejectsFile(place, intake.detected) as file:
             chunks = intake.chunks()
             while (chunk := await in_thread(partial(next, chunks, None), PART)) is not None:
@@ -135,11 +136,11 @@ async def import_preferences(
     return report
 
 
-def _latest(chunk: Chunk, name: str, otherwise: Said) -> _Preferences:
+def _latest(chunk: Chunk, name: str, otherwise: RowPreference) -> _Preferences:
     """For each phone and scope, the preference that wins within the chunk."""
     latest: _Preferences = {}
     place = f"{_storable(name)}, line"
-    rows = zip(chunk.phones, chunk.lines, chunk.said or repeat(otherwise), strict=False)
+    rows = zip(chunk.phones, chunk.lines, chunk.preferences or repeat(otherwise), strict=False)
     for phone, line, (action, asked, at, given_source, proof, dated) in rows:
         source = _source(given_source)
         evidence = _storable(proof) if proof else f"{place} {line}"

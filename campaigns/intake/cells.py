@@ -1,4 +1,4 @@
-"""Cuts lines into cells by the quoting rules of RFC 4180; inside an unquoted cell a quote is plain text."""
+"""Splits lines into cells by the quoting rules of RFC 4180; inside an unquoted cell a quote is plain text."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 from campaigns.reject_codes import RejectCode
 
 MAX_CELLS: Final = 16_384
-"""In a row; the most columns that a spreadsheet has."""
+"""Limit of cells in a row: as many columns as a spreadsheet can have."""
 _MAX_QUOTED: Final = 1 << 22
-"""Bytes in which a quote must be closed."""
+"""Limit of a quoted cell's size, in bytes."""
 _INSIDE: Final = re.compile(rb'[^"]*+(?:""[^"]*+)*+')
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row cut into cells; with a code, the row is broken and only its first line belongs to it."""
+    """One row split into cells. With a code the row is malformed, and only its first line belongs to it."""
 
     cells: list[bytes]
     last: int
@@ -28,7 +28,7 @@ class Record:
 
 
 class Cutter:
-    """Cuts with one delimiter."""
+    """Splits lines at one delimiter."""
 
     def __init__(self, delimiter: bytes) -> None:
         self.delimiter = delimiter
@@ -88,16 +88,14 @@ class Cutter:
 
 def _after_quote(cells: list[bytes], first: int, last: int) -> Record:
     if first == last:
-        reason = "Text follows a closing quote; inside a quoted cell a quote is written twice."
+        reason = "Text follows a closing quote; write a quote inside a quoted cell twice."
         return _broken(cells, first, RejectCode.MISPLACED_QUOTE, reason)
-    reason = (
-        f"A quote opens here and is not closed in this row; the next quote is {last - first} lines below."
-    )
+    reason = f"A quote opens here and is not closed in this row; the next quote is {last - first} lines further down."
     return _broken(cells, first, RejectCode.UNCLOSED_QUOTE, reason)
 
 
 def too_many_cells(index: int) -> Record:
-    """A row that is longer than any table's."""
+    """The record of a row with more cells than `MAX_CELLS`."""
     reason = f"The row has more than {MAX_CELLS:,} cells."
     return _broken([b""] * MAX_CELLS, index, RejectCode.TOO_MANY_CELLS, reason)
 
@@ -107,5 +105,5 @@ def _broken(cells: list[bytes], index: int, code: RejectCode, reason: str) -> Re
 
 
 def tidy(cells: list[bytes], delimiter: bytes) -> bytes:
-    """The cells as one row in which every cell is quoted."""
+    """The cells joined to one row, each of them quoted."""
     return delimiter.join(b'"' + cell.replace(b'"', b'""') + b'"' for cell in cells)

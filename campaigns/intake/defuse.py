@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would run as a formula, made safe to open whatever it takes for the delimiter, and back."""
+"""Escapes cells that a spreadsheet would run as a formula, whatever delimiter it assumes, and undoes the escaping."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Final
 from campaigns.visible_text import escaped, unescaped
 
 _IGNORED: Final = r"(?:[^\S\t\r\n]|['\"\u200b\ufeff])*"
-"""What may stand before a formula: spaces, quotes, and what nobody sees."""
+"""What may precede a formula: spaces, quotes and invisible characters."""
 _FORMULA: Final = rf"{_IGNORED}[=+\-@＝＋－＠]"
 _BEGINS: Final = rf"\A(?={_FORMULA}|'*[\t\r\n])|(?<=[,;|\t\r\n])(?={_FORMULA})"
-"""The cell's beginning, and that of the cells that another delimiter would make of it."""
+"""The beginning of the cell, and of each cell that another delimiter would split it into."""
 _DANGEROUS: Final = re.compile(_BEGINS)
 _DEFUSED: Final = re.compile(rf"\A'(?={_FORMULA}|'*[\t\r\n])|(?<=[,;|\t\r\n])'(?={_FORMULA})")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def defuse(cell: str) -> str:
-    """The cell with an apostrophe in front of all that a spreadsheet would take for a formula; a number in E.164 is
-    none."""
+    """The cell with an apostrophe before whatever a spreadsheet would read as a formula; E.164 numbers are left
+    unchanged."""
     return cell if _E164.fullmatch(cell) else _DANGEROUS.sub("'", cell)
 
 
 def undo(cell: str) -> str:
-    """What `defuse` was given."""
+    """The original cell of a text that `defuse` returned."""
     return _DEFUSED.sub("", cell)
 
 
@@ -34,5 +34,5 @@ def for_rejects(cell: str) -> str:
 
 
 def from_rejects(cell: str) -> str:
-    """What `for_rejects` was given."""
+    """The original cell of a text that `for_rejects` returned."""
     return unescaped(undo(cell))

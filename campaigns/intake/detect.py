@@ -1,4 +1,4 @@
-"""What kind of bytes a file holds: encoding, newlines, digest. One pass, before any row is believed."""
+"""Detects a file's encoding and newlines and computes its digest, in one pass before any row is parsed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-"""UTF-32 before UTF-16, whose mark it begins with."""
+"""UTF-32 comes before UTF-16, because its mark begins with that of UTF-16."""
 
 _MAGIC: Final = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
@@ -37,7 +37,7 @@ _MAGIC: Final = (
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 12, 13, 26})
 _SAVE_AS_CSV: Final = "Save it as CSV (in Excel: File, Save as, CSV UTF-8)."
 _FOREIGN: Final = re.compile(rb"[\xc0-\xff]{4}")
-"""Four accented letters in a row: no Western word has them, every Cyrillic or Greek one does."""
+"""Four accented letters in a row, as in Cyrillic or Greek words; no word of a Western language has them."""
 _UTF8_PAIR: Final = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 
 
@@ -71,8 +71,8 @@ class Bytes:
 
 
 def inspect(path: Path, encoding: str | None, *, again: bool) -> Bytes:
-    """Read the whole file once; raise IntakeError where it is no text, or text in an unknown encoding. `again`: it will
-    be read again later."""
+    """Read the whole file once. Raises IntakeError if it is not text or its encoding is unknown. `again`: it will be
+    read again later."""
     source = open_source(path, again=again)
     sample = source.head(_SAMPLE)
     if not sample:
@@ -100,7 +100,7 @@ def _readable(survey: _Survey, guess: str) -> bool:
 
 
 class _Survey:
-    """One pass: the digest, the newlines and the first byte that `encoding` does not have."""
+    """One pass: the digest, the newlines and the first byte that is not valid in `encoding`."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -128,7 +128,7 @@ class _Survey:
     def _decode(
         self, decoder: codecs.IncrementalDecoder, block: bytes, position: int, *, final: bool = False
     ) -> bytes:
-        """The block in an encoding that has ASCII in it; remembers where decoding first failed."""
+        """The block in an ASCII-compatible encoding; remembers where decoding first failed."""
         if self.bad is not None:
             return b""
         held = len(decoder.getstate()[0])
@@ -182,7 +182,7 @@ def _guess(sample: bytes) -> str:
 
 
 def _canonical(encoding: str) -> str:
-    """The codec's own name; text codecs only."""
+    """The codec's canonical name; text codecs only."""
     try:
         info = codecs.lookup(encoding)
         " ".encode(encoding)
@@ -190,7 +190,7 @@ def _canonical(encoding: str) -> str:
         raise IntakeError(
             IntakeCode.ENCODING_WRONG,
             f"{encoding!r} is not an encoding.",
-            hint="Use utf-8, utf-16 or cp1252, or leave --encoding out.",
+            hint="Use utf-8, utf-16 or cp1252, or omit --encoding.",
         ) from error
     return info.name
 
@@ -210,7 +210,7 @@ def _refuse_binary(path: Path, sample: bytes, encoding: str) -> None:
 
 
 def _require_western(path: Path, survey: _Survey) -> None:
-    """cp1252 reads almost any bytes; believe it only where they look like Western text."""
+    """cp1252 decodes almost any bytes; accept it only if they look like Western text."""
     if survey.bad is None and not survey.foreign and not survey.mixed:
         return
     utf8 = _Survey(survey.source)
@@ -218,9 +218,9 @@ def _require_western(path: Path, survey: _Survey) -> None:
     line = utf8.line_of_bad()
     raise IntakeError(
         IntakeCode.ENCODING_AMBIGUOUS,
-        f"{path.name} is not clean UTF-8 (line {line}, byte 0x{utf8.bad_byte:02X}) nor plainly Western text.",
+        f"{path.name} is not valid UTF-8 (line {line}, byte 0x{utf8.bad_byte:02X}), and its encoding is unclear.",
         line=line,
-        hint="Say what it is, for example --encoding cp1252 or --encoding cp1251, or save it as UTF-8.",
+        hint="Give its encoding, for example --encoding cp1252 or --encoding cp1251, or save it as UTF-8.",
     )
 
 
@@ -230,5 +230,5 @@ def _wrong_encoding(path: Path, encoding: str, survey: _Survey) -> IntakeError:
         IntakeCode.ENCODING_WRONG,
         f"{path.name} cannot be read as {encoding}: line {line} has the byte 0x{survey.bad_byte:02X}.",
         line=line,
-        hint="Give the right one with --encoding, or save the file as UTF-8.",
+        hint="Give the correct encoding with --encoding, or save the file as UTF-8.",
     )

@@ -1,4 +1,4 @@
-"""The header line: which delimiter, which names, which column holds the phone numbers."""
+"""Parses the header line: the delimiter, the column names, and the column of phone numbers."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ _PHONE_NAMES: Final = frozenset(
         "telefone", "telemovel", "numero_de_telephone", "telephone_portable", "portable", "cellulare",
     }
 )  # fmt: skip
-"""Names, folded and without accents, under which phone numbers are found."""
+"""Column names, folded and without accents, that mean phone numbers."""
 _WEAK_NAMES: Final = frozenset({"number", "numero", "to", "recipient", "contact"})
-"""Names that are believed where there is none of the others."""
+"""Column names that mean phone numbers if none of the others is there."""
 
 
 def clean_name(name: str) -> str:
-    """A column's name without invisible characters, quotes and surplus spaces."""
+    """A column's name without invisible characters, quotes and extra spaces."""
     text = unicodedata.normalize("NFKC", name)
     text = "".join("" if unicodedata.category(c) == "Cf" else c for c in text)
     return " ".join(text.split()).strip(_QUOTES + " ")
 
 
 def fold(name: str) -> str:
-    """The variable that a column gives: `First Name`, `first-name` and `FIRST_NAME` are `first_name`."""
+    """The variable name of a column: `First Name`, `first-name` and `FIRST_NAME` become `first_name`."""
     return re.sub(r"[\s_-]+", "_", clean_name(name).lower()).strip("_")
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header line, understood."""
+    """The parsed header line."""
 
     delimiter: str
     columns: tuple[str, ...]
-    """As spelled (cleaned), up to the last column that has a name."""
+    """Cleaned names in the file's spelling, up to the last named column."""
     names: tuple[str, ...]
     """The variable of each column after --map; empty for a column without a name."""
     phone: int
     width: int
-    """Cells of the line, unnamed ones at the end included."""
+    """Number of cells in the line, including unnamed ones at the end."""
     first_line: int
     """Physical line of the first row below it."""
 
     @property
     def variables(self) -> dict[str, int]:
-        """Variable -> column, without the phone column and what a rejects file adds."""
+        """Variable -> column, without the phone column and the columns that a rejects file adds."""
         return {
             name: index
             for index, name in enumerate(self.names)
@@ -75,7 +75,7 @@ class Header:
 
     @property
     def available(self) -> tuple[str, ...]:
-        """What templates may use, `phone` included."""
+        """The variables that templates may use, including `phone`."""
         return ("phone", *(name for name in self.variables if name != "phone"))
 
 
@@ -121,7 +121,7 @@ def _cut(lines: list[bytes], start: int, delimiter: str) -> tuple[list[str], int
             hint="Keep the columns that the message needs, and the phone numbers.",
         )
     problem = record.reason or (
-        "A column's name is very long." if endless else "A name holds a NUL character."
+        "A column's name is too long." if endless else "A name holds a NUL character."
     )
     raise IntakeError(
         IntakeCode.HEADER_MALFORMED,
@@ -139,7 +139,7 @@ def _trim(columns: list[str]) -> tuple[str, ...]:
 
 
 def _detect_delimiter(lines: list[bytes], start: int) -> str:
-    """The one that splits the header; the phone column's name and the rows below decide between several."""
+    """The delimiter that splits the header; if several do, the phone column's name and the rows below decide."""
     found = [delimiter for delimiter in DELIMITERS if _count(lines[start], delimiter) > 1]
     if len(found) <= 1:
         return found[0] if found else ","
@@ -154,7 +154,7 @@ def _detect_delimiter(lines: list[bytes], start: int) -> str:
         IntakeCode.DELIMITER_AMBIGUOUS,
         f"The cells may be separated by {both}.",
         line=start + 1,
-        hint='Say which with --delimiter, for example --delimiter ";".',
+        hint='Choose one with --delimiter, for example --delimiter ";".',
     )
 
 
@@ -195,7 +195,7 @@ def _index_of(column: str, columns: tuple[str, ...], flag: str, line: int) -> in
 
 
 def nearest(wanted: str, names: list[str] | tuple[str, ...]) -> list[str]:
-    """The names, those most alike first."""
+    """The names, most similar first."""
     folded = {fold(name): name for name in names}
     close = [folded[name] for name in get_close_matches(fold(wanted), list(folded), n=3, cutoff=0.5)]
     return close + [name for name in names if name not in close]
@@ -231,11 +231,11 @@ def _find_phone(columns: tuple[str, ...], names: tuple[str, ...], options: Intak
             f"The phone numbers may be in {' or '.join(map(repr, candidates))}.",
             line=line,
             column=candidates[0],
-            hint=f"Say which with --phone-column, for example --phone-column {candidates[0]!r}.",
+            hint=f"Choose one with --phone-column, for example --phone-column {candidates[0]!r}.",
         )
     raise IntakeError(
         IntakeCode.PHONE_COLUMN_MISSING,
-        f"No column is named like phone numbers; there are: {', '.join(filter(None, columns[:20]))}.",
+        f"No column name means phone numbers; the columns are: {', '.join(filter(None, columns[:20]))}.",
         line=line,
         hint="Name it with --phone-column. The first line must be a header, not a recipient.",
     )

@@ -1,4 +1,4 @@
-"""What intake takes and gives, as plain values."""
+"""Intake's options and results, as plain values."""
 
 from __future__ import annotations
 
@@ -14,50 +14,51 @@ Duplicates = Literal["first", "last", "reject"]
 Landlines = Literal["reject", "accept"]
 
 REJECT_COLUMNS: Final = ("drumbeat_line", "drumbeat_column", "drumbeat_code", "drumbeat_reason")
-"""What a rejects file has beside the original columns; never variables."""
+"""The columns that a rejects file adds to the original ones; never variables."""
 
 
-class Said(NamedTuple):
-    """What a row of a list of opt-outs says about writing to its person."""
+class RowPreference(NamedTuple):
+    """A recipient's opt-out or opt-in as given by a row of an opt-out list, or the defaults for rows that leave a cell
+    blank."""
 
     action: Action
     scope: Scope | None
-    """None, in what holds for rows without one: the usual of the action."""
+    """None, only in the defaults: the usual scope of the action."""
     at: datetime
-    """When it was said; without a word on that, when the list was read."""
+    """When the recipient opted out or in; if the row does not say, when the list was read."""
     source: str
     evidence: str | None = None
     dated: bool = False
-    """Whether the row says when."""
+    """Whether the row gives a time."""
 
 
 @dataclass(frozen=True)
 class IntakeOptions:
-    """How to read a file; what is None is detected."""
+    """How to read a file; None is detected."""
 
     default_country: str | None = None
     """ISO 3166 country of the numbers that have no country code."""
     phone_column: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
-    """--map: the file's column -> the name that it gets."""
+    """--map: the file's column -> its new name."""
     delimiter: str | None = None
     encoding: str | None = None
     duplicates: Duplicates = "first"
-    """Which row of a number stays; with `reject`, none of the file's does."""
+    """Which row of a repeated number is kept; with `reject`, none."""
     landlines: Landlines = "reject"
     required: frozenset[str] = frozenset()
-    """Variables that must have a column and must not be blank."""
+    """Variables that must have a column and a value in each row."""
     timezone: str | None = None
-    """Of a row's times without an offset, where the row names no zone."""
+    """Zone of times without an offset, in rows that name no zone."""
     sendable: tuple[datetime, datetime] | None = None
-    """The present, and when it is too late to send: a row's send_at lies between. None: anywhere."""
-    said: Said | None = None
-    """Of a list of opt-outs: what holds for a row whose cells do not say it."""
+    """Now, and when it is too late to send: a row's send_at must lie between. None: no limits."""
+    preference_defaults: RowPreference | None = None
+    """Opt-out lists only: the values for rows that leave these cells blank."""
 
 
 @dataclass(frozen=True)
 class Detected:
-    """What the file turned out to be."""
+    """What was detected about the file."""
 
     encoding: str
     """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be` or `cp1252`."""
@@ -65,9 +66,9 @@ class Detected:
     newline: str
     """`lf`, `crlf`, `cr` or `mixed`."""
     phone_column: str
-    """The phone column as the file spells it."""
+    """The phone column in the file's spelling."""
     header: tuple[str, ...]
-    """All columns as the file spells them, without unnamed ones at the end."""
+    """All columns in the file's spelling, without unnamed ones at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,19 @@ class Reject:
     """A row that was not accepted."""
 
     line: int
-    """Physical line of the file in which the row begins, from 1."""
+    """Physical line in the file on which the row begins, counted from 1."""
     column: str | None
-    """The column at fault as the file spells it; None: the row as a whole."""
+    """The column at fault in the file's spelling; None: the whole row."""
     code: RejectCode
     reason: str
     raw: str
-    """The row as it stood in the file, without its newline."""
+    """The row's text in the file, without its newline."""
     origin: int | None = None
     """`drumbeat_line` of a row that comes from a rejects file."""
 
 
-class Own(NamedTuple):
-    """What a row says of its recipient; None: nothing."""
+class RecipientFields(NamedTuple):
+    """A row's time zone, send time and consent of its recipient; None: not given."""
 
     timezone: str | None
     send_at: datetime | None
@@ -96,7 +97,7 @@ class Own(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of the file: the accepted ones as columns of equal length, and the rejects."""
+    """Some rows of the file: the accepted ones as columns of equal length, and the rejected ones."""
 
     lines: list[int]
     phones: list[str]
@@ -105,14 +106,14 @@ class Chunk:
     vars: list[str]
     """JSON objects: variable -> text."""
     raws: list[bytes]
-    """Each accepted row as it stood in the file, in UTF-8: it may yet turn out to be a duplicate."""
+    """Each accepted row's text in the file, in UTF-8, kept because the row may still be rejected as a duplicate."""
     origins: list[int | None]
     """`drumbeat_line` where the row comes from a rejects file."""
     rejects: list[Reject]
-    own: list[Own] | None = None
+    recipient_fields: list[RecipientFields] | None = None
     """None: the file has no such columns."""
-    said: list[Said] | None = None
-    """Of a list of opt-outs; None: the file has no such columns."""
+    preferences: list[RowPreference] | None = None
+    """Opt-out lists only; None: the file has no such columns."""
 
     @property
     def rows(self) -> int:

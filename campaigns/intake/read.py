@@ -11,7 +11,7 @@ from campaigns.errors import IntakeError
 from campaigns.intake.detect import Bytes, inspect
 from campaigns.intake.header import Header, fold, nearest, read_header
 from campaigns.intake.model import REJECT_COLUMNS, Chunk, Detected, IntakeOptions
-from campaigns.intake.preference_columns import COLUMNS as SAID
+from campaigns.intake.preference_columns import COLUMNS as PREFERENCE_COLUMNS
 from campaigns.intake.rows import Checker
 from campaigns.intake.scan import Rows, Scanner, Shape, whole_lines
 from campaigns.phones.phone import is_country
@@ -36,9 +36,11 @@ class Intake:
             header=header.columns,
         )
         self.returns = any(fold(name) in REJECT_COLUMNS for name in header.columns)
-        """Whether it is a rejects file, whose rows come back."""
-        self.said = tuple(header.columns[header.variables[name]] for name in SAID if name in header.variables)
-        """The columns of a list of opt-outs in which its rows say more than their number, as the file spells them."""
+        """Whether it is a rejects file that is loaded again."""
+        self.preference_columns = tuple(
+            header.columns[header.variables[name]] for name in PREFERENCE_COLUMNS if name in header.variables
+        )
+        """The columns of an opt-out list beside the number (action, scope, …), in the file's spelling."""
         self.columns = header.available
         """Variables that templates may use; the phone column is always `phone`."""
 
@@ -50,14 +52,14 @@ class Intake:
                 yield checker.check(rows)
 
     def records(self, lines: set[int]) -> Iterator[tuple[int, str]]:
-        """The rows on these physical lines as they stand in the file: a second, quicker pass."""
+        """The text of the rows on these physical lines, in a second, faster pass over the file."""
         for rows in self._rows():
             for line, record in zip(rows.lines, rows.records, strict=True):
                 if line in lines:
                     yield line, record.decode()
 
     def changed(self) -> bool:
-        """Whether the file is another than it was when it was opened."""
+        """Whether the file has changed since it was opened."""
         return not self._data.is_same()
 
     def _rows(self) -> Iterator[Rows]:
@@ -67,8 +69,8 @@ class Intake:
 
 
 def open_intake(path: Path, options: IntakeOptions, *, again: bool = False) -> Intake:
-    """Detect and check the file as a whole; raise IntakeError where it cannot be loaded. `again`: the list will be read
-    again later, which only a regular file can be."""
+    """Detect the file's format and check it as a whole. Raises IntakeError if it cannot be loaded. `again`: the list
+    will be read again later, so it must be a regular file."""
     if options.default_country is not None:
         options = replace(options, default_country=options.default_country.upper())
     if options.default_country is not None and not is_country(options.default_country):
@@ -95,7 +97,7 @@ def _header(data: Bytes, options: IntakeOptions) -> Header:
 
 
 def _below(data: Bytes, first_line: int) -> Iterator[bytes]:
-    """The pieces of the file from its physical line `first_line` on."""
+    """The file in pieces, from its physical line `first_line` on."""
     pieces = whole_lines(data.utf8_blocks())
     first = next(pieces, b"")
     rest = b"".join(first.splitlines(keepends=True)[first_line - 1 :])
@@ -111,10 +113,10 @@ def _require_variables(header: Header, options: IntakeOptions) -> None:
     columns = ", ".join(nearest(name, header.available))
     raise IntakeError(
         IntakeCode.VARIABLE_MISSING,
-        f"The message needs {name!r}{others}, which no column gives.",
+        f"The message needs {name!r}{others}, but no column has that name.",
         line=header.first_line - 1,
         column=name,
-        hint=f"The columns are: {columns}. Use --map COLUMN={name} or give a default.",
+        hint=f"The columns are: {columns}. Use --map COLUMN={name}, or give a default in [content.defaults].",
     )
 
 

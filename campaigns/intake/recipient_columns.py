@@ -1,4 +1,4 @@
-"""What a row says of its recipient in columns with a meaning of their own: timezone, send_at, consent_at."""
+"""The columns with a built-in meaning for the recipient: timezone, send_at, consent_at."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from campaigns.intake.header import Header
-from campaigns.intake.model import Own
+from campaigns.intake.model import RecipientFields
 from campaigns.reject_codes import RejectCode
 from campaigns.time.zones import find_zone, instant_of
 
 
 class Fault(NamedTuple):
-    """What is wrong with a row's own words."""
+    """What is wrong with one of a row's cells."""
 
     column: int
     code: RejectCode
@@ -22,9 +22,9 @@ class Fault(NamedTuple):
 
 
 A_MINUTE: Final = timedelta(minutes=1)
-"""The minute that is written is not past before it is over."""
+"""A time written to the minute counts as past only once the minute is over."""
 A_DAY: Final = timedelta(days=1)
-"""A day begins in one zone up to a day before it does in another."""
+"""A day may begin in one zone up to a day earlier than in another."""
 CODES: Final = {
     "timezone": RejectCode.BAD_TIMEZONE,
     "send_at": RejectCode.BAD_SEND_AT,
@@ -32,7 +32,7 @@ CODES: Final = {
 }
 
 
-class OwnColumns:
+class RecipientColumns:
     """Reads those of the columns that the file has."""
 
     def __init__(
@@ -40,14 +40,14 @@ class OwnColumns:
     ) -> None:
         self._columns = {name: header.variables.get(name) for name in CODES}
         self._zone = find_zone(timezone) if timezone else None
-        """Of times without an offset, where the row names no zone."""
+        """Zone of times without an offset, in rows that name no zone."""
         self._sendable = sendable
 
     def __bool__(self) -> bool:
         return any(column is not None for column in self._columns.values())
 
-    def read(self, cells: dict[int, list[str]], at: int) -> Own | Fault:
-        """What the row at that position says, or what is wrong with it."""
+    def read(self, cells: dict[int, list[str]], at: int) -> RecipientFields | Fault:
+        """The fields of the row at that position, or what is wrong with the row."""
         name = "timezone"
         try:
             zone = _zone(self._cell(cells, at, name))
@@ -59,19 +59,19 @@ class OwnColumns:
             return self._fault(name, CODES[name], str(error)[:200])
         if self._sendable is not None and (fault := self._untimely(send_at, consent_at, *self._sendable)):
             return fault
-        return Own(zone.key if zone else None, send_at, consent_at)
+        return RecipientFields(zone.key if zone else None, send_at, consent_at)
 
     def _untimely(
         self, send_at: datetime | None, consent_at: datetime | None, now: datetime, end: datetime
     ) -> Fault | None:
-        """What is wrong with times that are times: a slip of year, month or day, or an old list."""
+        """What is wrong with a valid time: a wrong year, month or day, or an old list."""
         if send_at is not None and send_at < now - A_MINUTE:
-            return self._fault("send_at", RejectCode.SEND_AT_PAST, f"{_utc(send_at)} is past")
+            return self._fault("send_at", RejectCode.SEND_AT_PAST, f"{_utc(send_at)} is in the past")
         if send_at is not None and send_at >= end:
-            reason = f"{_utc(send_at)} is too late, it must come before {_utc(end)}"
+            reason = f"{_utc(send_at)} is too late; it must be before {_utc(end)}"
             return self._fault("send_at", RejectCode.SEND_AT_TOO_LATE, reason)
         if consent_at is not None and consent_at > now + A_DAY:
-            reason = f"{_utc(consent_at)} is still to come, nobody can have agreed then"
+            reason = f"{_utc(consent_at)} is in the future; consent must have been given already"
             return self._fault("consent_at", RejectCode.BAD_CONSENT_AT, reason)
         return None
 
@@ -98,23 +98,24 @@ def _send_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
     if written is None:
         return None
     if len(cell) <= len("2026-12-01"):
-        raise ValueError(f"{cell!r} lacks the time of day; write it like 2026-12-01T09:00")
+        raise ValueError(f"{cell!r} has no time of day; write it like 2026-12-01T09:00")
     if written.tzinfo is None and zone is None:
         raise ValueError(
-            f"{cell!r} is in no time zone; add an offset such as +01:00, a column timezone, or schedule.timezone"
+            f"{cell!r} has no time zone; add an offset such as +01:00, a column timezone, or schedule.timezone"
         )
     return instant(written, zone)
 
 
 @lru_cache(maxsize=4096)
 def _consent_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
-    """A day alone counts from its beginning, and a time in no zone as UTC: consent is a matter of days."""
+    """A date without a time is the start of that day, and a time without a zone is UTC: consent needs no more
+    precision."""
     written = written_time(cell, "2026-12-01 or 2026-12-01T09:00")
     return None if written is None else instant(written, zone)
 
 
 def written_time(cell: str, example: str) -> datetime | None:
-    """The time in the cell, or None where it is blank. Raises ValueError, with an example of how to write it."""
+    """The time in the cell; None if it is blank. Raises ValueError with an example of the format."""
     if not cell:
         return None
     try:
@@ -124,10 +125,10 @@ def written_time(cell: str, example: str) -> datetime | None:
 
 
 def instant(written: datetime, zone: ZoneInfo | None) -> datetime:
-    """The time in UTC; one without an offset is the zone's, or without a zone UTC. Raises ValueError."""
+    """The time in UTC; a time without an offset is in `zone`, or in UTC if that is None. Raises ValueError."""
     try:
         if written.tzinfo is not None:
             return written.astimezone(UTC)
         return instant_of(written, zone) if zone else written.replace(tzinfo=UTC)
     except OverflowError as error:
-        raise ValueError(f"{written.isoformat()!r} is no time of this world") from error
+        raise ValueError(f"{written.isoformat()!r} is outside the range of valid times") from error

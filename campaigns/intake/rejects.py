@@ -1,4 +1,4 @@
-"""The rejects file: the rows as they were and what is wrong with each, to be fixed and loaded again."""
+"""The rejects file: the rejected rows unchanged and what is wrong with each, to be corrected and loaded again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from campaigns.intake.model import REJECT_COLUMNS, Detected, Reject
 
 
 class RejectsFile:
-    """Written beside its place and moved there whole by `keep`; where a file is there already, its own name gets a
-    number. Without a place, rows or `keep`, nothing is left."""
+    """Written to a temporary file and moved into place by `keep`; if a file is there already, a number is added to the
+    name. Without a path, rows or `keep`, no file remains."""
 
     def __init__(self, path: Path | None, detected: Detected) -> None:
         self.rows = 0
@@ -48,14 +48,19 @@ class RejectsFile:
             self._file.drop()
 
     def write(self, rejects: Iterable[Reject]) -> None:
-        """Add rows; `drumbeat_line` is the line in the file that the row first came from."""
+        """Add rows; `drumbeat_line` is the row's line in the file that was loaded first."""
         for reject in rejects:
-            told = (str(reject.origin or reject.line), reject.column or "", reject.code.value, reject.reason)
-            self._write([*self._cells(reject.raw), *told])
+            reason = (
+                str(reject.origin or reject.line),
+                reject.column or "",
+                reject.code.value,
+                reject.reason,
+            )
+            self._write([*self._cells(reject.raw), *reason])
             self.rows += 1
 
     def keep(self) -> Path | None:
-        """Put the file in its place; where that is, or None where there is nothing to keep."""
+        """Move the file into place and return its path; None if there is nothing to keep."""
         return self._file.add() if self._file is not None and self.rows else None
 
     def _write(self, cells: Iterable[str]) -> None:
@@ -63,7 +68,7 @@ class RejectsFile:
             self._writer.writerow(map(for_rejects, cells))
 
     def _cells(self, raw: str) -> list[str]:
-        """As many cells as the header; what a broken row has too many of stays, in its last cell."""
+        """As many cells as the header; the surplus of a malformed row stays in its last cell."""
         delimiter = self._cutter.delimiter.decode()
         cells = raw.split(delimiter, self._width)
         if '"' not in raw and len(cells) == self._width and not self._again and len(raw.splitlines()) == 1:

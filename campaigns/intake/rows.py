@@ -1,4 +1,4 @@
-"""From well-formed rows to accepted ones: blank cells, countries, phone numbers. The pandas home."""
+"""Validates well-formed rows: blank cells, countries, phone numbers. The only file that uses pandas."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pandas as pd
 
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.header import Header
-from campaigns.intake.model import Chunk, IntakeOptions, Own, Reject, Said
+from campaigns.intake.model import Chunk, IntakeOptions, RecipientFields, Reject, RowPreference
 from campaigns.intake.preference_columns import PreferenceColumns
-from campaigns.intake.recipient_columns import Fault, OwnColumns
+from campaigns.intake.recipient_columns import Fault, RecipientColumns
 from campaigns.intake.scan import NUL_REASON, Rows
 from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
 from campaigns.reject_codes import RejectCode
@@ -24,7 +24,7 @@ _SPACE: Final = (
     " \t\n\r\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u2060\ufeff"
 )
-"""What is taken off both ends of a cell: spaces of all kinds, invisible ones included."""
+"""Stripped from both ends of a cell: all kinds of spaces, including invisible ones."""
 
 _INVISIBLE: Final = tuple(character.encode() for character in "\u200b\u200c\u200d\u2060\ufeff")
 
@@ -37,8 +37,11 @@ _Faults = dict[int, tuple[str, RejectCode, str]]
 
 
 class _Columns(Protocol[T_co]):
+    def __bool__(self) -> bool:
+        """Whether the file has any of the columns."""
+
     def read(self, cells: dict[int, list[str]], at: int) -> T_co | Fault:
-        """What the row at that position says, or what is wrong with it."""
+        """The value of the row at that position, or what is wrong with the row."""
 
 
 class Checker:
@@ -52,8 +55,11 @@ class Checker:
         self._required = [self._variables[name] for name in sorted(options.required & self._variables.keys())]
         self._with_phone = "phone" in options.required - self._variables.keys()
         self._country = self._variables.get("country_code")
-        self._own = OwnColumns(header, options.timezone, options.sendable) if options.said is None else None
-        self._said = PreferenceColumns(header, options.said) if options.said is not None else None
+        defaults = options.preference_defaults
+        self._recipient_columns = (
+            RecipientColumns(header, options.timezone, options.sendable) if defaults is None else None
+        )
+        self._preference_columns = PreferenceColumns(header, defaults) if defaults is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
         wanted = {header.phone, *self._variables.values()} | (
             {self._origin} if self._origin is not None else set()
@@ -61,16 +67,16 @@ class Checker:
         self._used = sorted(wanted)
 
     def check(self, rows: Rows) -> Chunk:
-        """Read, judge and pack one batch of rows."""
+        """Read and validate one batch of rows."""
         cells = self._read(rows)
         origins = self._origins(cells, len(rows.records))
         found, faults = self._judge(cells)
         self._refuse_nul(cells, found, faults)
         self._require(cells, found, faults)
-        own = self._words(self._own, cells, found, faults) if self._own else None
-        said = self._words(self._said, cells, found, faults) if self._said else None
+        recipient_fields = self._extra_columns(self._recipient_columns, cells, found, faults)
+        preferences = self._extra_columns(self._preference_columns, cells, found, faults)
         rejects = self._rejects(rows, cells, faults, origins)
-        return self._pack(rows, cells, found, origins, rejects, own, said)
+        return self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences)
 
     def _read(self, rows: Rows) -> dict[int, list[str]]:
         """Column -> its cells as text, without space around them."""
@@ -90,7 +96,7 @@ class Checker:
             skip_blank_lines=False,
             low_memory=False,
         )
-        # str.strip knows all visible spaces and is the quicker one.
+        # str.strip() without arguments strips all visible spaces, and is faster.
         space = _SPACE if any(mark in text for mark in _INVISIBLE) else None
         cells = {index: [cell.strip(space) for cell in frame[index].tolist()] for index in self._used}
         if self._origin is not None:
@@ -103,7 +109,7 @@ class Checker:
         return [int(cell) if cell.isascii() and cell.isdigit() else None for cell in cells[self._origin]]
 
     def _judge(self, cells: dict[int, list[str]]) -> tuple[_Found, _Faults]:
-        """Each row's number, the quick way where it is certain and the library's elsewhere."""
+        """Each row's number: by the fast path where its answer is certain, else by the library."""
         phones = cells[self._header.phone]
         faults: _Faults = {}
         countries = self._countries(cells, faults)
@@ -143,7 +149,7 @@ class Checker:
         return countries
 
     def _refuse_nul(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> None:
-        """A rejects file shows it as an escape, which is undone here."""
+        """Reject NUL characters: a rejects file shows them as escapes, and unescaping restores them."""
         if self._origin is None:
             return
         for column in self._variables.values():
@@ -160,25 +166,27 @@ class Checker:
                     faults[at] = (
                         name,
                         RejectCode.BLANK_VARIABLE,
-                        f"The message needs {name!r}, which is blank here.",
+                        f"The message needs {name!r}, but the cell is blank.",
                     )
                     found[at] = None
 
-    def _words(
-        self, columns: _Columns[T], cells: dict[int, list[str]], found: _Found, faults: _Faults
-    ) -> list[T]:
-        """What each accepted row says of its person; a row that says it wrong is accepted no more."""
-        words: list[T] = []
+    def _extra_columns(
+        self, columns: _Columns[T] | None, cells: dict[int, list[str]], found: _Found, faults: _Faults
+    ) -> list[T] | None:
+        """The parsed columns of each accepted row, None without such columns; rejects rows with an invalid cell."""
+        if not columns:
+            return None
+        values: list[T] = []
         for at, pair in enumerate(found):
             if pair is None:
                 continue
             read = columns.read(cells, at)
             if not isinstance(read, Fault):
-                words.append(read)
+                values.append(read)
                 continue
             faults[at] = (self._header.columns[read.column], read.code, read.reason)
             found[at] = None
-        return words
+        return values
 
     def _rejects(
         self, rows: Rows, cells: dict[int, list[str]], faults: _Faults, origins: list[int | None]
@@ -194,7 +202,8 @@ class Checker:
         return sorted(rejects, key=lambda reject: reject.line)
 
     def _with_origin(self, reject: Reject) -> Reject:
-        """Counted from the end: a row of a rejects file is mostly broken by a delimiter before that."""
+        """Add `drumbeat_line`, counted from the row's end: a malformed row mostly has a surplus delimiter before
+        that."""
         if self._origin is None:
             return reject
         back = self._header.width - self._origin
@@ -203,7 +212,7 @@ class Checker:
         return replace(reject, origin=int(cell)) if cell.isascii() and cell.isdigit() else reject
 
     def _is_blank(self, record: bytes, cells: list[str]) -> bool:
-        """A row of nothing but delimiters, as spreadsheets write below their last row."""
+        """A row of delimiters only, as spreadsheets write below their last row."""
         bare = record.replace(self._header.delimiter.encode(), b"").replace(b'"', b"")
         return not any(cells) and not bare.decode().strip(_SPACE)
 
@@ -214,8 +223,8 @@ class Checker:
         found: _Found,
         origins: list[int | None],
         rejects: list[Reject],
-        own: list[Own] | None,
-        said: list[Said] | None,
+        recipient_fields: list[RecipientFields] | None,
+        preferences: list[RowPreference] | None,
     ) -> Chunk:
         keep = [pair is not None for pair in found]
         pairs = [pair for pair in found if pair is not None]
@@ -229,12 +238,12 @@ class Checker:
             raws=list(compress(rows.records, keep)),
             origins=list(compress(origins, keep)),
             rejects=rejects,
-            own=own,
-            said=said,
+            recipient_fields=recipient_fields,
+            preferences=preferences,
         )
 
     def _vars(self, cells: dict[int, list[str]], keep: list[bool], phones: list[str]) -> list[str]:
-        """Each accepted row's variables as JSON; the number itself only where the content asks for it."""
+        """Each accepted row's variables as JSON; the number itself only if the content uses it."""
         columns = {name: list(compress(cells[index], keep)) for name, index in self._variables.items()}
         if self._with_phone:
             columns["phone"] = phones
@@ -246,7 +255,7 @@ class Checker:
 
 
 def _inside_quotes(cells: list[str]) -> list[str]:
-    """The cells as JSON writes them, without the quotes around each; most are written as they are."""
+    """The cells as JSON strings without the surrounding quotes; most need no escaping."""
     if b"\\" not in orjson.dumps(cells):
         return cells
     return [_json(cell)[1:-1] for cell in cells]

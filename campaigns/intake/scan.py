@@ -1,6 +1,6 @@
-"""Finds where each row begins and ends, on which physical line, and which rows are broken.
+"""Finds where each row begins and ends, on which physical line, and which rows are malformed.
 
-What it lets through is well-formed: pandas reads it without guessing, and nothing is swallowed.
+The rows that pass are well-formed, so pandas reads each of them without guessing and none is lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from campaigns.intake.model import Reject
 from campaigns.reject_codes import IntakeCode, RejectCode
 
 MAX_CELL: Final = 32_767
-"""Characters; the most that a spreadsheet's cell holds."""
+"""Characters: the limit of a spreadsheet's cell."""
 NUL_REASON: Final = "The cell holds a NUL character; remove it."
 _MAX_LINE: Final = 1 << 24
 _PHONE_LIKE: Final = re.compile(rb"\W*(?:\d[^\d\w]{0,2}){7,}")
@@ -24,19 +24,19 @@ _PHONE_LIKE: Final = re.compile(rb"\W*(?:\d[^\d\w]{0,2}){7,}")
 
 @dataclass(slots=True)
 class Rows:
-    """Rows in file order: the well-formed ones, and the broken ones as rejects."""
+    """Rows in file order: the well-formed ones, and the malformed ones as rejects."""
 
     lines: list[int] = field(default_factory=list)
     records: list[bytes] = field(default_factory=list)
-    """The well-formed rows as they stand in the file, without the newline at their end."""
+    """The text of the well-formed rows in the file, without the newline at their end."""
     body: bytes | None = None
-    """The same rows as one text for pandas; None: the records joined."""
+    """The same rows as one text for pandas; None: join the records."""
     tidied: dict[int, bytes] = field(default_factory=dict)
     """Position in `records` -> what pandas reads instead."""
     rejects: list[Reject] = field(default_factory=list)
 
     def text(self) -> bytes:
-        """What pandas reads: one row per record."""
+        """The text for pandas: one row per record."""
         if self.body is not None and not self.tidied:
             return self.body
         return b"\n".join(
@@ -48,19 +48,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a row must look like."""
+    """The expected format of a row."""
 
     delimiter: bytes
     header: tuple[str, ...]
-    """Columns as spelled, up to the last one that has a name."""
+    """Columns in the file's spelling, up to the last named one."""
     width: int
-    """Cells of the header line, unnamed ones at the end included."""
+    """Number of cells in the header line, including unnamed ones at the end."""
     phone: int
     """Index of the phone column."""
 
 
 def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same text in pieces that end where a line ends."""
+    """The text in pieces that end at the end of a line."""
     rest = b""
     for block in blocks:
         text = rest + block
@@ -74,14 +74,14 @@ def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
         if len(rest) > _MAX_LINE:
             message = "A line does not end within 16 MiB."
             raise IntakeError(
-                IntakeCode.LINE_TOO_LONG, message, hint="Check that this is a table of recipients."
+                IntakeCode.LINE_TOO_LONG, message, hint="Check that this is a list of recipients."
             )
     if rest:
         yield rest
 
 
 class Scanner:
-    """Goes over the lines below the header, piece by piece."""
+    """Reads the lines below the header, piece by piece."""
 
     def __init__(self, pieces: Iterator[bytes], shape: Shape, first_line: int) -> None:
         self._pieces = pieces
@@ -90,7 +90,7 @@ class Scanner:
         self._cutter = Cutter(shape.delimiter)
         self._exact = self._cutter.exactly(shape.width)
         self._lines: list[bytes] = []
-        """Those at hand; more than a piece where a quoted cell runs past its end."""
+        """The lines read but not yet parsed; more than one piece if a quoted cell continues past its end."""
 
     def __iter__(self) -> Iterator[Rows]:
         for piece in self._pieces:
@@ -102,7 +102,7 @@ class Scanner:
                 yield self._scan_quoted(len(self._lines))
 
     def _scan_unquoted(self, piece: bytes) -> Rows:
-        """Without a quote every line is a row of its own."""
+        """Without quotes, every line is one row."""
         shape = self._shape
         lines = piece.splitlines()
         first, self._line = self._line, self._line + len(lines)
@@ -125,7 +125,8 @@ class Scanner:
         return Record(line.split(self._shape.delimiter), number)
 
     def _scan_quoted(self, wanted: int) -> Rows:
-        """The rows that begin in the first lines at hand; what quoted cells made it add to them stays for later."""
+        """The rows that begin in the first `wanted` lines; lines added to complete a quoted cell stay for the next
+        call."""
         rows = Rows()
         lines = self._lines
         first, index = self._line, 0
@@ -145,7 +146,7 @@ class Scanner:
         return rows
 
     def _more(self) -> bool:
-        """A quoted cell runs past the end of the piece: add the next one."""
+        """A quoted cell continues past the end of the piece: read the next one."""
         piece = next(self._pieces, None)
         if piece is None:
             return False
@@ -153,19 +154,19 @@ class Scanner:
         return True
 
     def _whole(self, record: Record, first: int) -> Record:
-        """The record, unless its quoted cell seems to have swallowed rows: then only its first line."""
+        """The record; only its first line if its quoted cell seems to contain other rows."""
         for index in range(first + 1, record.last + 1):
             line = self._lines[index]
             if not line.count(self._shape.delimiter) + 1 == self._shape.width > 1:
                 continue
             if _PHONE_LIKE.match(line.split(self._shape.delimiter)[self._shape.phone]):
                 below = record.last - first
-                reason = f"A quote opens here and closes {below} lines below, past what look like rows."
+                reason = f"A quote opens here and closes {below} lines further down, after what look like other rows."
                 return Record(record.cells, first, RejectCode.UNCLOSED_QUOTE, reason)
         return record
 
     def _add(self, rows: Rows, number: int, raw: bytes, record: Record) -> None:
-        """A row that is not plainly well-formed: blank, tidied or a reject."""
+        """Add a row that is not simply well-formed: skipped if blank, requoted, or rejected."""
         if record.code is None and not any(cell.strip() for cell in record.cells):
             return
         fault = self._fault(raw, record)
@@ -187,14 +188,14 @@ class Scanner:
             if b"\0" in cell:
                 return RejectCode.NUL, self._name(index), NUL_REASON
             if len(cell) > MAX_CELL and len(cell.decode()) > MAX_CELL:
-                reason = f"The cell has {len(cell.decode()):,} characters; {MAX_CELL:,} is the most."
+                reason = f"The cell has {len(cell.decode()):,} characters; the limit is {MAX_CELL:,}."
                 return RejectCode.CELL_TOO_LONG, self._name(index), reason
         if any(cell.strip() for cell in cells[shape.width :]):
             hint = "quote cells that hold the delimiter."
-            reason = f"The row has {len(cells)} cells, the header {shape.width}; {hint}"
+            reason = f"The row has {len(cells)} cells, but the header has {shape.width}; {hint}"
             return RejectCode.TOO_MANY_CELLS, None, reason
         if len(cells) < len(shape.header):
-            reason = f"The row has {len(cells)} cells, the header {len(shape.header)}."
+            reason = f"The row has {len(cells)} cells, but the header has {len(shape.header)}."
             return RejectCode.TOO_FEW_CELLS, self._name(len(cells)), reason
         return None
 

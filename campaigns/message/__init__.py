@@ -1,1 +1,2 @@
-"""What a message is: the content of a campaign file and the text of one recipient. Not how a provider wants it."""
+"""Messages: the [content] of a campaign file, and the message rendered for one recipient. Provider formats are
+elsewhere."""

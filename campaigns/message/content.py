@@ -1,4 +1,4 @@
-"""A message as it goes to one recipient: rendered, no variable left. Frozen, so that equal messages are seen to be."""
+"""A message rendered for one recipient, without variables. Frozen, so that messages can be compared and hashed."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class MessageType(StrEnum):
 
 
 class Addition(StrEnum):
-    """What only some providers have, of any kind of message."""
+    """Additions to a message, of any type, that only some providers support."""
 
     HEADER = "header"
     """A line above the text of a message with buttons."""
     FOOTER = "footer"
     """A line below a message with buttons or a list."""
     MEDIA_ID = "id"
-    """A file that was uploaded to the provider beforehand, named by its id there."""
+    """A file already uploaded to the provider, given by its id there."""
     VOICE = "voice"
     """An audio file that is shown as a voice message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file, by its address or by the provider's id of it."""
+    """A file, given by its URL or by its id at the provider."""
 
     url: str | None = None
     alt: str | None = None
@@ -109,18 +109,18 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A list to choose from; its text is the message's."""
+    """A list of options; its body is the message's text."""
 
     button: str
     sections: tuple[Section, ...]
     title: str | None = None
     alt: str | None = None
-    """What the list is, for where it cannot be shown."""
+    """A description for devices that cannot show the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One placeholder of a template: by its place, or by its name."""
+    """The value of one placeholder of a template, by position or by name."""
 
     text: str
     name: str | None = None
@@ -130,7 +130,7 @@ class Parameter:
 class TemplateHeader:
     text: str | None = None
     name: str | None = None
-    """Of the text's placeholder, where the template's placeholders have names."""
+    """The name of the header text's placeholder, if the template has named placeholders."""
     image: Media | None = None
     video: Media | None = None
     document: Media | None = None
@@ -147,7 +147,7 @@ class TemplateButton:
 @dataclass(frozen=True, slots=True)
 class Template:
     name: str
-    """The approved template's name, or its key where the provider has keys."""
+    """The approved template's name, or its key at providers that use keys."""
     language: str
     parameters: tuple[Parameter, ...] = ()
     header: TemplateHeader | None = None
@@ -155,12 +155,12 @@ class Template:
     project_id: str | None = None
     version: str | None = None
     customer_name: str | None = None
-    """What to call a person whom the provider's address book does not know yet."""
+    """The name to store for a person who is not in the provider's address book yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One message. Which fields are set follows from `type`; `text` is the caption where there is a medium."""
+    """One message. Which fields are set follows from `type`; `text` is the caption if there is media."""
 
     type: MessageType
     text: str | None = None
@@ -173,13 +173,13 @@ class Content:
     template: Template | None = None
     preview_url: bool = False
     reply_to: str | None = None
-    """The provider's id of the message that this one answers."""
+    """The provider's id of the message that this one replies to."""
     header: str | None = None
     footer: str | None = None
 
     @property
     def media_url(self) -> str | None:
-        """The address of the only, or first, medium."""
+        """The URL of the only or first media file."""
         return self.media[0].url if self.media else None
 
 
@@ -187,10 +187,10 @@ _JSON = TypeAdapter(Content)
 
 
 def write_content(content: Content) -> str:
-    """As JSON, for an attempt's row."""
+    """The content as JSON, as stored with an attempt."""
     return _JSON.dump_json(content, exclude_defaults=True).decode()
 
 
 def read_content(stored: str) -> Content:
-    """What `write_content` wrote."""
+    """The content from JSON that `write_content` returned."""
     return _JSON.validate_json(stored)

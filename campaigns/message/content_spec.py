@@ -1,5 +1,5 @@
 """[content] of the campaign file: one kind of message, a template for closed windows, or both. Every string may hold
-{{ variables }}; what one provider cannot send is said by its adapter, at load."""
+{{ variables }}. What a provider cannot send, its adapter refuses at load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from campaigns.message.content import Addition, MessageType
 
 
 class Part(BaseModel):
-    """A table of the campaign file: closed and unchangeable."""
+    """A table of the campaign file: unknown keys are errors, and values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,11 +25,11 @@ def _web_address(value: Any) -> Any:
 
 Url = Annotated[str, BeforeValidator(_web_address)]
 Number = float | str
-"""A number, or a text with a variable that becomes one."""
+"""A number, or a text with a variable that renders to one."""
 
 
 class FileSpec(Part):
-    """Where a medium is: at an address, or already at the provider."""
+    """Where a media file is: at a URL, or already uploaded to the provider."""
 
     url: Url | None = Field(default=None, description="a public address; may hold variables")
     id: str | None = Field(
@@ -39,7 +39,7 @@ class FileSpec(Part):
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
         if (self.url is None) == (self.id is None):
-            raise ValueError("say where it is: either its url, or its id at the provider")
+            raise ValueError("give either its url or its id at the provider")
         return self
 
 
@@ -181,7 +181,8 @@ _UNCAPTIONED: Final = ("audio", "sticker")
 
 
 class ContentSpec(Part):
-    """What to send: a text, one other kind with a text beside it, a template, or one of them and a template."""
+    """What to send: a text, another kind of message with an optional text, a template, or a free-form message and a
+    template."""
 
     text: str | None = Field(default=None, description="the message, or the caption of a medium")
     preview_url: StrictBool = Field(default=False, description="show a preview of the first link")
@@ -215,7 +216,7 @@ class ContentSpec(Part):
 
     @property
     def free_form(self) -> MessageType | None:
-        """What is sent while the window is open; None: nothing but the template."""
+        """The type of the free-form message for open windows; None: only the template."""
         names = {"images": MessageType.IMAGE, "files": MessageType.FILES}
         for kind in _KINDS:
             if getattr(self, kind):
@@ -224,13 +225,13 @@ class ContentSpec(Part):
 
     @property
     def types(self) -> tuple[MessageType, ...]:
-        """All that the campaign may send: its free form, its template, or both."""
+        """The types that the campaign may send: its free form, its template, or both."""
         template = MessageType.TEMPLATE if self.template else None
         return tuple(type_ for type_ in (self.free_form, template) if type_ is not None)
 
     @property
     def additions(self) -> dict[Addition, str]:
-        """What it has that only some providers take, and the first key that says so."""
+        """The additions that only some providers support -> the first key that uses each."""
         found = {Addition(name): f"content.{name}" for name in ("header", "footer") if getattr(self, name)}
         if uploaded := next((key for key, part in self._parts if part.id), None):
             found[Addition.MEDIA_ID] = f"content.{uploaded}.id"
@@ -240,7 +241,7 @@ class ContentSpec(Part):
 
     @property
     def _parts(self) -> Iterator[tuple[str, FileSpec]]:
-        """Every medium, that of the template's header too, and its key."""
+        """Every media file, including the template header's, and its key."""
         for name in ("images", "files"):
             yield from ((f"{name}[{place}]", part) for place, part in enumerate(getattr(self, name)))
         yield from ((name, part) for name in _MEDIA if (part := getattr(self, name)))
@@ -252,14 +253,14 @@ class ContentSpec(Part):
     def _one_kind(self) -> Self:
         given = [kind for kind in _KINDS if getattr(self, kind)]
         if len(given) > 1:
-            raise ValueError(f"a message is of one kind, and here are {' and '.join(given)}")
+            raise ValueError(f"a message has one kind, but this one has {' and '.join(given)}")
         blank = not (self.text or "").strip()
         if not given and blank and self.template is None:
             raise ValueError('there is nothing to send; add text = "…", an image, another kind or a template')
         if given == ["list"] and blank:
             raise ValueError("a list needs its text")
         if given and given[0] in _ALONE and (self.text is not None or self.buttons):
-            raise ValueError(f"{given[0]} goes without text and buttons")
+            raise ValueError(f"{given[0]} cannot have text or buttons")
         if self.buttons and blank and not given:
             raise ValueError("buttons need a text, an image or a file")
         return self
@@ -269,7 +270,7 @@ class ContentSpec(Part):
         if self.header is not None and self.list is not None:
             raise ValueError("the header of a list is its title; write it as list.title")
         if self.header is not None and self.free_form is not MessageType.TEXT:
-            raise ValueError("a header stands above a text; above buttons a medium is the header itself")
+            raise ValueError("a header needs a text; with buttons, the media file itself is the header")
         if self.header is not None and not self.buttons:
             raise ValueError("a header needs buttons")
         if self.footer is not None and not self.buttons and self.list is None:
@@ -280,9 +281,9 @@ class ContentSpec(Part):
     def _one_caption(self) -> Self:
         media = [part for kind in _MEDIA if (part := getattr(self, kind)) is not None]
         if any(part.caption for part in (*media, *self.files)) and self.text:
-            raise ValueError("the caption is said twice; keep either text or caption")
+            raise ValueError("the caption is given twice; keep either text or caption")
         if sum(bool(part.caption) for part in self.files) > 1:
-            raise ValueError("files share one text; say it as text")
+            raise ValueError("several files share one caption; write it as content.text")
         for kind in _UNCAPTIONED:
             part = getattr(self, kind)
             if part is not None and (part.caption or self.text):

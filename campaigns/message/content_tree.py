@@ -1,4 +1,4 @@
-"""From the keys of [content] to the fields of a message: every string keeps the key that it came from, for errors."""
+"""Maps the keys of [content] to the fields of a message; every string keeps its key, for error messages."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _parameters(template: TemplateSpec, key: str) -> list[dict[str, Any]]:
 
 
 def _sources(value: Any, key: str) -> Any:
-    """The value as plain data, its strings as sources, its Nones left out."""
+    """The value as plain data, with strings as `Source` and without None values."""
     if isinstance(value, str):
         return Source(key, value)
     if isinstance(value, BaseModel):

@@ -1,5 +1,5 @@
-"""Bounds what a text may cost to fill in: no powers, loops inside loops or macros, and no piece of text longer than any
-message. Jinja2's sandbox keeps a text from reaching anything; it does not keep it from filling the memory."""
+"""Limits what rendering a text may cost: no powers, nested loops or macros, and no intermediate text longer than any
+message. Jinja2's sandbox denies access to Python objects, but does not limit memory."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TEXT: Final = 1 << 16
-"""Characters of a text, of anything that is made while it is filled in, and of the message."""
+"""Limit in characters of a text, of anything computed while it is rendered, and of the message."""
 MAX_WIDTH: Final = 1_000
-"""Of a number that is given to a filter or a method: most say how long its result is."""
+"""Limit of a number given to a filter or a method, which mostly sets the length of its result."""
 MAX_BITS: Final = 1 << 12
-"""Of a number that is made by multiplying."""
+"""Limit of the result of a multiplication."""
 _WIDE: Final = re.compile(r"\d{4,}|\*")
 _REFUSED: Final[Mapping[type[nodes.Node], str]] = {
-    nodes.Pow: "powers (**) are not calculated",
+    nodes.Pow: "powers (**) are not supported",
     nodes.Macro: "macros are not used in a message",
     nodes.CallBlock: "macros are not used in a message",
     nodes.Include: "a message is one text",
@@ -35,12 +35,12 @@ _REFUSED: Final[Mapping[type[nodes.Node], str]] = {
 
 
 def unbounded(tree: nodes.Template) -> tuple[int, str] | None:
-    """The line of what has no bound in it, and why it is refused."""
+    """The line of an expression without a limit, and why it is refused."""
     for node in tree.find_all(tuple(_REFUSED)):
         return node.lineno, next(why for kind, why in _REFUSED.items() if isinstance(node, kind))
     for loop in tree.find_all(nodes.For):
         if loop.recursive or any(inner is not loop for inner in _loops_in(loop)):
-            return loop.lineno, "a loop inside a loop is too much for a message"
+            return loop.lineno, "nested loops are not supported in a message"
     return None
 
 
@@ -61,19 +61,19 @@ class _Generator(CodeGenerator):
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """The sandbox, with a bound to all that makes a long thing of short ones. Raises SecurityError."""
+    """The sandbox with a limit on every operation that can make a long value from short ones. Raises SecurityError."""
 
     code_generator_class = _Generator
     intercepted_binops = frozenset({"*", "+", "%"})
 
     def __init__(self) -> None:
-        # No escaping: the output is a chat message, where &amp; would be read as such.
+        # No HTML escaping: the output is a chat message, which would show `&amp;` literally.
         super().__init__(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
         self.globals.clear()
         self.filters = {name: _bounded(name, function) for name, function in self.filters.items()}
 
     def joined(self, parts: Iterable[Any]) -> str:
-        """What `~` makes."""
+        """The result of the operator `~`."""
         return join_bounded(map(str, parts))
 
     def call_binop(self, context: Context, operator_: str, left: Any, right: Any) -> Any:
@@ -96,7 +96,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 def join_bounded(parts: Iterable[str]) -> str:
-    """The parts as one text, given up as soon as that is longer than any message."""
+    """The parts as one text. Raises SecurityError as soon as it is longer than any message."""
     kept: list[str] = []
     size = 0
     for part in parts:
@@ -107,7 +107,7 @@ def join_bounded(parts: Iterable[str]) -> str:
 
 
 def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, which is given nothing long and gives nothing long."""
+    """The filter with limits on its arguments and its result."""
     first = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     @wraps(function)
@@ -132,9 +132,9 @@ def _require_bounded(name: str, subject: Any = None, *args: Any) -> None:
 
 
 def _require_narrow(template: str, values: Iterable[Any]) -> None:
-    """A format must not ask for a width that is longer than the message."""
+    """A format must not set a width longer than a message."""
     if _WIDE.search(template) or any(isinstance(value, str) and len(value) > MAX_TEXT for value in values):
-        raise SecurityError("a format asks for a very wide field")
+        raise SecurityError("the format's field width is too large")
 
 
 def _multiplied(left: Any, right: Any) -> Any:

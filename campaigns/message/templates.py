@@ -1,5 +1,5 @@
-"""Texts with {{ variables }}: which ones they need, and the message of one recipient. The home of Jinja2, beside
-`template_bounds`."""
+"""Texts with {{ variables }}: which ones they need, and rendering the message for one recipient. Only this file and
+`template_bounds` use Jinja2."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _JINJA: Final = BoundedEnvironment()
 
 
 def fold(name: str) -> str:
-    """`First Name`, `first-name` and `first_name` are one variable."""
+    """The variable's name, folded: `First Name`, `first-name` and `first_name` are the same."""
     return re.sub(r"[\s_-]+", "_", name.lower()).strip("_")
 
 
@@ -59,8 +59,8 @@ class _Piece:
 
 
 def _plain_parts(source: str) -> list[tuple[str | None, str]] | None:
-    """Text and variables in turn, (folded name or None, text), where the source is nothing else: most are, and to put
-    them together takes a tenth of what a template takes."""
+    """Text and variables in order, as (folded name or None, text); None if the source holds anything else. Most sources
+    do not, and joining these parts takes a tenth of the time of a compiled template."""
     parts: list[tuple[str | None, str]] = []
     for node in _JINJA.parse(source).body:
         for piece in node.nodes if isinstance(node, nodes.Output) else [node]:
@@ -104,9 +104,9 @@ def _compile(key: str, source: str) -> Template:
 
 
 class Renderer:
-    """Makes the message of each recipient. Raises SpecError, naming the key, where a template cannot work.
+    """Renders the message for each recipient. Raises SpecError naming the key if a template cannot work.
 
-    `shares_defaults`: a default that this content has no use for may serve another variant.
+    `shares_defaults`: a default that this content does not use may be used by another variant.
     """
 
     def __init__(self, content: ContentSpec, *, shares_defaults: bool = False) -> None:
@@ -120,12 +120,12 @@ class Renderer:
 
     @property
     def variables(self) -> frozenset[str]:
-        """The names, folded, that each recipient must have: all but those with a default."""
+        """Folded names of the variables that each recipient must have: all without a default."""
         return self._names - self._defaults.keys()
 
     @property
     def names(self) -> frozenset[str]:
-        """All names, folded, that the content uses."""
+        """Folded names of all variables that the content uses."""
         return self._names
 
     @property
@@ -137,9 +137,9 @@ class Renderer:
         return self._template is not None
 
     def render(self, vars: Mapping[str, str], *, template: bool = False) -> Content:
-        """The message for `vars` (folded names); where there are no variables, the same object each time.
+        """The message for `vars` (folded names); without variables, the same object each time.
 
-        `template`: the template instead of the free form; a campaign that has but one of them gives that one.
+        `template`: the template instead of the free form; if the campaign has only one of them, that one.
         """
         form = (self._template or self._free) if template else (self._free or self._template)
         assert form is not None  # noqa: S101
@@ -155,7 +155,7 @@ def _refuse_unused(defaults: Iterable[str], names: frozenset[str]) -> None:
 
 
 def renderers_of(contents: Mapping[str | None, ContentSpec]) -> dict[str | None, Renderer]:
-    """A renderer for each variant. Raises SpecError, naming the variant, where a template cannot work."""
+    """A renderer for each variant. Raises SpecError naming the variant if a template cannot work."""
     made: dict[str | None, Renderer] = {}
     for name, content in contents.items():
         with about_variant(name):
@@ -164,9 +164,9 @@ def renderers_of(contents: Mapping[str | None, ContentSpec]) -> dict[str | None,
 
 
 def needed_variables(contents: Mapping[str | None, ContentSpec]) -> frozenset[str]:
-    """The names, folded, that each recipient must have, whichever variant it gets.
+    """Folded names of the variables that each recipient must have, whichever variant they get.
 
-    Raises SpecError, also where none of the variants has a use for a default.
+    Raises SpecError, also if no variant uses a default.
     """
     renderers = renderers_of(contents).values()
     defaults = (fold(name) for content in contents.values() for name in content.defaults)
@@ -176,7 +176,7 @@ def needed_variables(contents: Mapping[str | None, ContentSpec]) -> frozenset[st
 
 @contextmanager
 def about_variant(name: str | None) -> Iterator[None]:
-    """What is wrong with a variant's content is said with the variant's name."""
+    """Adds the variant's name to errors about its content."""
     try:
         yield
     except SpecError as error:
@@ -186,7 +186,7 @@ def about_variant(name: str | None) -> Iterator[None]:
 
 
 class _Form:
-    """One form of the message: its strings compiled, the rest as it stands."""
+    """One form of the message, with its strings compiled and all other values unchanged."""
 
     def __init__(self, tree: Mapping[str, Any]) -> None:
         self._tree = _compiled(tree)
@@ -212,10 +212,10 @@ class _Form:
             if file.id is not None and not file.id.strip():
                 raise SpecError(f"{pieces['id'].key} is empty once its variables are filled in.")
             if file.url is not None and not _ADDRESS.fullmatch(file.url):
-                raise SpecError(f"{pieces['url'].key} becomes {file.url!r}, which is no web address.")
+                raise SpecError(f"{pieces['url'].key} becomes {file.url!r}, which is not a web address.")
 
     def _files(self, content: Content) -> Iterator[tuple[Media, Mapping[str, _Piece]]]:
-        """Every medium, that of a template's header too, with the strings that it was made of."""
+        """Every media file, including a template header's, with the compiled strings it was rendered from."""
         yield from zip(content.media, self._tree.get("media", ()), strict=True)
         header = content.template.header if content.template else None
         for kind in ("image", "video", "document"):
@@ -223,7 +223,8 @@ class _Form:
                 yield file, self._tree["template"]["header"][kind]
 
     def _try_out(self) -> None:
-        """What no value can repair, such as {{ name.first }}, is an error at load, not at each recipient."""
+        """Render once with sample values, so that errors of the text itself, such as {{ name.first }}, are found at
+        load."""
         sample: dict[str, Any] = dict.fromkeys(self.names, "1")
         for piece in self._pieces:
             try:

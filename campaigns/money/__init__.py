@@ -1,1 +1,1 @@
-"""Amounts, prices by country and category, and the files of rate cards. Budgets are rules."""
+"""Amounts, prices by market and category, and rate card files. Budgets are in `rules`."""

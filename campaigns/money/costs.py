@@ -8,7 +8,7 @@ from typing import Final
 
 MICRO: Final = Decimal(1_000_000)
 NO_CURRENCY: Final = "XXX"
-"""ISO 4217's code for "no currency": an account whose provider names none and whose settings do not either."""
+"""ISO 4217's code for "no currency": for accounts without a currency in the provider's answers and in the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def from_micros(micros: int) -> Decimal:
 
 
 def plain(amount: Decimal) -> str:
-    """A decimal string for reports: no exponent, at least two places, no needless zeros."""
+    """A decimal string for reports: no exponent, at least two decimal places, no further trailing zeros."""
     text = f"{amount:.6f}".rstrip("0")
     whole, _, places = text.partition(".")
     return f"{whole}.{places.ljust(2, '0')}"

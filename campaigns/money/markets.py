@@ -1,10 +1,10 @@
-"""The market that a number is charged in, by its calling code: data of Meta's pricing page, not of phone metadata.
+"""The market that decides a number's rate, by its calling code: from Meta's pricing page, not from phone metadata.
 
-Source: "Pricing on the WhatsApp Business Platform", updated 2025-12-10, section "Country calling codes", in force
-since 2025-10-01 (when Zimbabwe moved from Other to Rest of Africa). Meta gives countries markets of their own over
-time, so a number has several names, the narrowest first, and each rate card says by its rows which one holds while it
-does. Where the page is silent on a shared calling code, the dearer reading is taken: Kazakhstan (+7) is charged as
-Russia, the islands of +1 that the page does not list as Other.
+Source: "Pricing on the WhatsApp Business Platform", updated 2025-12-10, section "Country calling codes", in force since
+2025-10-01 (when Zimbabwe moved from Other to Rest of Africa). Meta splits countries off into separate markets over
+time, so a number has several market names, the narrowest first, and the rows of the rate card in force decide which of
+them applies. Where the page does not settle a shared calling code, the dearer market counts: Kazakhstan (+7) is charged
+as Russia, the islands of +1 that the page does not list as Other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Argentina 54, Brazil 55, Chile 56, Colombia 57, Egypt 20, France 33, Germany 49,
 Italy 39, Malaysia 60, Mexico 52, Netherlands 31, Nigeria 234, Pakistan 92, Peru 51, Russia 7, Saudi Arabia 966,
 South Africa 27, Spain 34, Turkey 90, United Arab Emirates 971, United Kingdom 44
 """
-"""Countries that are a market each."""
+"""Countries that are separate markets."""
 
 REGIONS: Final[Mapping[str, str]] = {
     "North America": "United States 1, Canada 1",
@@ -77,11 +77,11 @@ REGIONS: Final[Mapping[str, str]] = {
 """Region -> the countries charged its rate, with calling code (and network prefix)."""
 
 LONGEST_PREFIX: Final = 4
-"""Digits that decide about the market."""
+"""The most digits needed to determine the market."""
 
 
 def markets_of(phone: str) -> tuple[str, ...]:
-    """The names a card may list an E.164 number's market under, the narrowest first; empty: it is of no country."""
+    """The names under which a card may list an E.164 number's market, the narrowest first; empty: no known country."""
     return _by_prefix(phone[1 : 1 + LONGEST_PREFIX])
 
 
@@ -106,17 +106,17 @@ def _listed(text: str) -> Iterator[tuple[str, str]]:
         yield country, prefix
 
 
-# Both countries of North America begin with 1: no card can tell them apart.
+# Both countries of North America have the calling code 1, so no rate card can distinguish them.
 _PREFIXES: Final = {**dict(_prefixes()), "1": ("North America",)}
 
 
 def known_market(written: str) -> str | None:
-    """A market's or country's name in our spelling; None: there is no such market."""
+    """A market's or country's name in our spelling; None: unknown."""
     return _SPELLINGS.get(_plain(written))
 
 
 def nearest_market(written: str) -> str | None:
-    """The known name that is most like an unknown one."""
+    """The known name most similar to an unknown one."""
     near = get_close_matches(_plain(written), _SPELLINGS, n=1)
     return _SPELLINGS[near[0]] if near else None
 

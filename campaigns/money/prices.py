@@ -1,8 +1,8 @@
 """What a message is expected to cost: the account's rate cards, or its flat price. Unknown is None, never 0.
 
-The newest card whose date has come holds, from midnight UTC. A template is charged at the campaign's category, a
-free-form message as `service`. What Meta charges inside the 24-hour window is not in the columns of its card; it is
-dated data here (`IN_WINDOW`), and whichever is newer holds: a card's own row, or the rule.
+The newest card whose start date has passed applies, from midnight UTC. A template is charged at the campaign's
+category, a free-form message as `service`. What Meta charges inside the 24-hour window is not in the columns of its
+card; it is dated data here (`IN_WINDOW`), and the newer of a card's row and this rule applies.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CLOSED: Final = "closed"
 
 @dataclass(frozen=True, slots=True)
 class InWindow:
-    """How a category is charged inside an open window since a date, where a card does not say."""
+    """How a category is charged inside an open window from a date on, if the card has no row for it."""
 
     since: date
     category: str
     charged_as: str | None
-    """The category whose rate applies; None: free."""
+    """The category whose rate applies; None: free of charge."""
     source: str
 
 
@@ -43,7 +43,7 @@ IN_WINDOW: Final = (
     InWindow(date(2026, 10, 1), SERVICE, "utility", _RESELLERS),
     InWindow(date(2026, 10, 1), "utility", "utility", _RESELLERS),
 )
-"""In the order of their dates."""
+"""Ordered by date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class RateCard:
     """(market, category, window) -> micro-units for one message; window is open, closed or any."""
 
     def micros(self, markets: Iterable[str], category: str, *, window_open: bool, on: date) -> int | None:
-        """The charge of one message on a day; None: the card does not know."""
+        """The charge of one message on a day; None: not on the card."""
         market = next((name for name in markets if name in self._markets), None)
         if market is None:
             return None
@@ -88,17 +88,18 @@ def _in_window(category: str, on: date) -> InWindow | None:
 class Price:
     money: Money
     card_id: int | None
-    """The rate card that says so; None: the account's flat price."""
+    """The rate card it comes from; None: the account's flat price."""
 
 
 class Prices:
-    """What an account charges. Answers are kept by the number's first digits for a day: a send asks twice."""
+    """What an account charges. Prices are cached by the number's first digits for a day: each send looks its price up
+    twice."""
 
     def __init__(
         self, cards: Iterable[RateCard], flat: Money | None = None, home_code: str | None = None
     ) -> None:
-        """`cards` in the order of import: of two for the same day the later holds. `home_code` is the calling code,
-        with its plus, of a business to which authentication-international rates apply; None: they do not."""
+        """`cards` in the order of import: of two for the same day the later applies. `home_code`: the business's
+        calling code with its plus, if authentication-international rates apply to it; None: they do not."""
         self._cards = sorted(cards, key=lambda card: card.effective_from)
         self._flat = Price(flat, None) if flat is not None else None
         self._home_code = home_code
@@ -107,7 +108,7 @@ class Prices:
 
     @property
     def by_card(self) -> bool:
-        """Whether rate cards say it, by which a free-form message is a service message."""
+        """Whether prices come from rate cards, by which a free-form message is a service message."""
         return bool(self._cards)
 
     def price(

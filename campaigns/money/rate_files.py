@@ -1,7 +1,7 @@
-"""Reads a rate card from a CSV: a market to a row, a category to a column. Meta's own files are read as they are.
+"""Reads a rate card from a CSV: one market per row, one category per column. Meta's files can be read unchanged.
 
-A column is a category, with `_open` or `_closed` behind it where it holds only inside or outside the 24-hour window.
-`utility` alone is what is charged outside: what holds inside is a dated rule of `campaigns.money.prices`.
+A column is a category, with the suffix `_open` or `_closed` if it applies only inside or outside the 24-hour window.
+`utility` alone is the rate outside; inside, a dated rule of `campaigns.money.prices` applies.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MARKET: Final = "market"
 CURRENCY: Final = "currency"
 CATEGORIES: Final = ("marketing", "utility", AUTHENTICATION, INTERNATIONAL, SERVICE)
 NOT_MESSAGES: Final = frozenset({"meta_business_agent"})
-"""Columns of Meta's file that are no price of a message."""
+"""Columns of Meta's file that are not prices of messages."""
 COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     **{category: (category, CLOSED if category == "utility" else ANY) for category in CATEGORIES},
     **{
@@ -42,7 +42,7 @@ COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
 NO_RATE: Final = frozenset({"", "-", "–", "n/a", "na"})
 _AMOUNT: Final = re.compile(r"[$€£]?\s*(\d+(?:\.\d{1,6})?)")
 _HEADER_WITHIN: Final = 20
-"""Rows: Meta puts remarks above its header."""
+"""Rows in which the header is searched: Meta's files have remarks above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def read_rates(path: Path, currency: str) -> Rates:
 
 
 def _rows(path: Path) -> list[_Row]:
-    """The rows that are not blank."""
+    """The rows, without blank ones."""
     try:
         text = read_whole(path).decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -84,7 +84,7 @@ def _rows(path: Path) -> list[_Row]:
         ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(
-            f"{path.name} is no CSV in UTF-8: {error}.", hint="Save it as CSV UTF-8."
+            f"{path.name} is not a CSV in UTF-8: {error}.", hint="Save it as CSV UTF-8."
         ) from error
 
 
@@ -94,7 +94,11 @@ def _columns(path: Path, header: _Row) -> list[str]:
     for written, column in zip(header.cells, columns, strict=True):
         if column not in known:
             near = get_close_matches(column, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known are {MARKET}, {', '.join(CATEGORIES)}."
+            hint = (
+                f"Did you mean {near[0]}?"
+                if near
+                else f"The known columns are {MARKET}, {', '.join(CATEGORIES)}."
+            )
             raise _fault(path, header.line, written or "(no name)", "there is no such column.", hint)
         if columns.count(column) > 1:
             raise _fault(path, header.line, written, "it is there twice.")
@@ -108,16 +112,16 @@ def _plain(name: str) -> str:
 def _market(path: Path, row: _Row, columns: Sequence[str], lines: Mapping[str, int]) -> str:
     if len(row.cells) != len(columns):
         raise InvalidInput(
-            f"{path.name}, line {row.line}: it has {len(row.cells)} cells, the header {len(columns)}."
+            f"{path.name}, line {row.line}: the row has {len(row.cells)} cells, but the header has {len(columns)}."
         )
     written = row.cells[columns.index(MARKET)]
     market = known_market(written)
     if market is None:
         near = nearest_market(written)
         hint = f"Did you mean {near!r}?" if near else "Write it as Meta's rate card does."
-        raise _fault(path, row.line, MARKET, f"there is no market {written!r}.", hint)
+        raise _fault(path, row.line, MARKET, f"no market is named {written!r}.", hint)
     if market in lines:
-        raise _fault(path, row.line, MARKET, f"{market} is on line {lines[market]} already.")
+        raise _fault(path, row.line, MARKET, f"{market} is already on line {lines[market]}.")
     return market
 
 
@@ -133,13 +137,13 @@ def _amounts(
 ) -> Iterator[tuple[tuple[str, str, str], int]]:
     for column, cell in zip(columns, row.cells, strict=True):
         if column == CURRENCY and re.fullmatch(r"[A-Z]{3}", cell) and cell != currency:
-            raise _fault(path, row.line, CURRENCY, f"it says {cell}, and the card is to be in {currency}.")
+            raise _fault(path, row.line, CURRENCY, f"the cell says {cell}, but the card is in {currency}.")
         if column not in COLUMNS or cell.casefold() in NO_RATE:
             continue
         match = _AMOUNT.fullmatch(cell)
         if match is None:
-            hint = "Write it like 0.0225, with a point and at most six places; leave it empty where there is none."
-            raise _fault(path, row.line, column, f"{cell!r} is no amount.", hint)
+            hint = "Write it like 0.0225, with at most six decimal places, or leave the cell empty if there is no rate."
+            raise _fault(path, row.line, column, f"{cell!r} is not an amount.", hint)
         category, window = COLUMNS[column]
         yield (market, category, window), to_micros(Decimal(match[1]))
 

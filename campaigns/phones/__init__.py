@@ -1,1 +1,1 @@
-"""Phone numbers: reading, countries, time zones; and the words by which people opt out."""
+"""Phone numbers: parsing, countries, time zones; and the stop words by which people opt out."""

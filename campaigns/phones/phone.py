@@ -1,6 +1,6 @@
-"""From what people write in a phone cell to E.164, with the country and whether a message can reach it.
+"""Parses phone cells as people write them into E.164, with the country and whether a message can reach the number.
 
-`read_phone` is the whole truth, by the library; `quick` answers common cases without it, proven to agree.
+`read_phone` uses the library and is authoritative; `quick` handles common cases without it and is tested to agree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REHEARSAL: Final = (
     (re.compile(r"\+3532091\d{5}"), "IE"),
 )
 """Numbers that the regulators keep free for fiction (Ofcom 07700 900000-900999, Arcep 06 39 98 xx xx, ComReg
-020 91x xxxx). They belong to nobody, so the library calls them invalid; rehearsals and samples need them."""
+020 91x xxxx). No subscriber has them, so the library calls them invalid; rehearsals and samples need them."""
 
 _REACHABLE: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _LENIENT: Final = frozenset({PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP})
@@ -74,19 +74,19 @@ class Phone:
     number: str
     """E.164 with its plus."""
     region: str | None
-    """ISO 3166 country, None for numbers of no country (satellite)."""
+    """ISO 3166 country; None for numbers without a country (satellite)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneFault:
-    """Why a cell gives no number."""
+    """Why a cell holds no usable number."""
 
     code: RejectCode
     reason: str
 
 
 def bucket(phone: str) -> int:
-    """0-9999, the same for a number everywhere and for good: spreads over lanes, draws holdouts."""
+    """0-9999, always the same for a number: spreads recipients over lanes and selects holdouts."""
     return zlib.crc32(phone.encode()) % BUCKETS
 
 
@@ -101,12 +101,12 @@ def calling_code(country: str) -> str:
 
 
 def read_phone(text: str, country: str | None = None, *, landlines: bool = False) -> Phone | PhoneFault:
-    """E.164 from a cell; `country` is where numbers without a country code belong. A `+` always wins."""
+    """E.164 from a cell; `country` applies to numbers without a country code; a `+` takes precedence."""
     return quick(text, country) or read_by_library(text, country, landlines)
 
 
 def quick(text: str, country: str | None = None) -> Phone | None:
-    """The number where it can be proven without the library; None says nothing about the cell."""
+    """The number if it can be proven valid without the library; None: use the library."""
     found = quick_pair(text, country)
     return None if found is None else Phone(*found)
 
@@ -132,7 +132,7 @@ def _quick_digits(text: str, country: str | None) -> tuple[str, str] | None:
 
 
 def read_by_library(text: str, country: str | None = None, landlines: bool = False) -> Phone | PhoneFault:
-    """`read_phone` without the quick way."""
+    """`read_phone` without the fast path."""
     written = _repair(_clean(text))
     if fault := _unreadable(written):
         return fault
@@ -169,7 +169,7 @@ def _plain(character: str) -> str:
 
 
 def _repair(text: str) -> str:
-    """Undo what spreadsheets do to numbers, where nothing is lost by it."""
+    """Undo how spreadsheets reformat numbers, where no digits are lost."""
     if found := _FORMULA.fullmatch(text):
         text = found[1]
     text = _SCHEME.sub("", text.strip(_APOSTROPHES + " "), count=1)
@@ -194,7 +194,7 @@ def _unreadable(text: str) -> PhoneFault | None:
 
 
 def _read_local(digits: str, country: str, landlines: bool) -> Phone | PhoneFault:
-    """Digits without a plus, in a known country: they are that country's or nobody's.
+    """Digits without a plus, in a known country: only read as a number of that country.
 
     A plus is never added on a guess: one digit too many makes 07723 456 7890 a valid number of Kazakhstan.
     """
@@ -202,13 +202,13 @@ def _read_local(digits: str, country: str, landlines: bool) -> Phone | PhoneFaul
     if isinstance(local, Phone) or local.code in _VALID_CODES or digits.startswith("0"):
         return local
     if isinstance(_judge(f"+{digits}", None, landlines), Phone):
-        reason = f"This is no number of {country}. If +{digits} is meant, write it with its plus."
+        reason = f"This is not a number of {country}. If +{digits} is meant, write it with the plus."
         return PhoneFault(RejectCode.PHONE_PLUS_MISSING, reason)
     return local
 
 
 def _read_bare(digits: str, landlines: bool) -> Phone | PhoneFault:
-    """Digits without a plus and without a country: international if no country reads them otherwise."""
+    """Digits without a plus and without a country: an international number if it is no local number of any country."""
     if len(digits) < 7:
         return PhoneFault(RejectCode.PHONE_TOO_SHORT, "The number has too few digits.")
     if len(digits) > 15:
@@ -224,13 +224,13 @@ def _read_bare(digits: str, landlines: bool) -> Phone | PhoneFault:
         reason = "The number has no country code; write it with + or give --default-country."
         return PhoneFault(RejectCode.PHONE_NO_COUNTRY, reason)
     if elsewhere := local_elsewhere(digits):
-        reason = f"This may be {judged.number} or a number of {elsewhere}; write it with its plus."
+        reason = f"This may be {judged.number} or a number of {elsewhere}; write it with the plus."
         return PhoneFault(RejectCode.PHONE_AMBIGUOUS, reason)
     return judged
 
 
 def _judge(compact: str, country: str | None, landlines: bool) -> Phone | PhoneFault:
-    """The library's verdict on `+digits`, or on digits as written in `country`."""
+    """The library's reading of `+digits`, or of digits as written in `country`."""
     try:
         parsed = phonenumbers.parse(compact, country)
     except NumberParseException as error:
@@ -258,7 +258,7 @@ def _invalid(parsed: PhoneNumber) -> PhoneFault:
     if verdict in _LENGTHS:
         code, reason = _LENGTHS[verdict]
         return PhoneFault(code, reason.format(where=where))
-    return PhoneFault(RejectCode.PHONE_INVALID, f"No number of {where} begins like this.")
+    return PhoneFault(RejectCode.PHONE_INVALID, f"No number of {where} begins with these digits.")
 
 
 def _unparsed(error: NumberParseException, compact: str) -> PhoneFault:
@@ -274,4 +274,4 @@ def _unparsed(error: NumberParseException, compact: str) -> PhoneFault:
 
 
 _VALID_CODES: Final = frozenset(code for code, _ in _KINDS.values())
-"""Faults of numbers that exist: no other reading is looked for."""
+"""Faults of existing numbers: no other reading is tried."""

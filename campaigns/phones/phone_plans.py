@@ -1,8 +1,7 @@
-"""Proves common mobile numbers valid without a parse by the library, from the library's own metadata.
+"""Validates common mobile numbers without parsing by the library, from the library's own metadata.
 
-A plan answers only where the library's steps are certain to end in a valid number of type MOBILE or
-FIXED_LINE_OR_MOBILE; in every other case it says None and the library is asked. The tests compare both on
-every region.
+A plan answers only if the library is certain to find a valid number of type MOBILE or FIXED_LINE_OR_MOBILE; in
+every other case it returns None and the library parses the number. The tests compare both on every region.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ _NON_GEOGRAPHIC: Final = "001"
 _EARLIER: Final = (
     "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail",
 )  # fmt: skip
-"""The types that the library looks for before fixed line and mobile."""
+"""The types that the library checks before fixed line and mobile."""
 
 _NEVER: Final = r"(?!)"
 _LENGTHS: Final = range(2, 18)
-"""Digits of a number without its calling code."""
+"""Possible numbers of digits, without the calling code."""
 
 
 class Plan:
@@ -49,13 +48,13 @@ class Plan:
         return self._knowns[length].match(number) is not None
 
     def mobile_pattern(self, length: int) -> re.Pattern[str]:
-        """Matches whole mobile numbers of this length."""
+        """Matches mobile numbers of this length in full."""
         if length not in self._mobiles:
             self._mobiles[length] = self._mobile(length)
         return self._mobiles[length]
 
     def mobile_patterns(self) -> list[re.Pattern[str]]:
-        """Of every length that has any."""
+        """The patterns of all lengths that have mobile numbers."""
         patterns = [self.mobile_pattern(length) for length in _LENGTHS]
         return [pattern for pattern in patterns if pattern.pattern != _NEVER]
 
@@ -78,7 +77,7 @@ class Plan:
 
 
 def _union(descs: list[PhoneNumberDesc | None], length: int) -> str:
-    """One pattern for all that can have this length; without any, a pattern that never matches."""
+    """One pattern for all types with this length; a pattern that never matches if there are none."""
     patterns = [
         desc.national_number_pattern
         for desc in descs
@@ -99,20 +98,20 @@ class CallingCode:
         regions = [region for region in COUNTRY_CODE_TO_REGION_CODE[int(code)] if region != _NON_GEOGRAPHIC]
         plans = [plan_of(region) for region in regions]
         prefix = plans[0].metadata.national_prefix_for_parsing if plans else None
-        # The library strips a national prefix even after the calling code; such numbers are left to it.
+        # The library strips a national prefix even after the calling code; such numbers are left to the library.
         self._start = re.compile(f"{code}(?!{prefix})" if prefix else code)
         self._length = len(code)
         self._plans = plans if len(plans) > 1 else []
         self.first = self._first(plans[0]) if plans and plans[0].leading is None else None
 
     def _first(self, plan: Plan) -> tuple[Callable[..., object], str]:
-        """Matches the whole mobile numbers of the first region, which most numbers are of."""
+        """Matches mobile numbers of the first region, which most numbers belong to."""
         bodies = "|".join(pattern.pattern for pattern in plan.mobile_patterns())
         whole = re.compile(f"{self._start.pattern}(?:{bodies or _NEVER})", re.ASCII)
         return whole.match, plan.region
 
     def region(self, digits: str) -> str | None:
-        """The region of a whole mobile number; None: ask the library."""
+        """The region of a complete mobile number; None: use the library."""
         if self.first is not None and self.first[0](digits):
             return self.first[1]
         if not self._plans or not self._start.match(digits):
@@ -133,7 +132,7 @@ class CallingCode:
 
 @lru_cache(maxsize=4096)
 def _beginning(start: str) -> CallingCode | None:
-    """The calling code that a number with these first three digits has."""
+    """The calling code of a number with these first three digits."""
     for code in (
         (start[:1], start[:2], start[:3]) if len(start) == 3 and start.isascii() and start.isdigit() else ()
     ):
@@ -162,7 +161,7 @@ class _Local:
         self.lengths = frozenset(general.possible_length if general else ())
 
     def national(self, digits: str) -> str | None:
-        """The number without prefix or own calling code, where the library is certain to read it so."""
+        """The number without national prefix or its own calling code, if the library is certain to read it this way."""
         if self.abroad is not None and self.abroad.match(digits):
             return None
         if digits.startswith(self.code):
@@ -185,19 +184,19 @@ _local: Final = lru_cache(maxsize=None)(_Local)
 
 
 def usual_mobile(text: str) -> str | None:
-    """The region of `+` and a whole mobile number of the first region with its calling code; None: look closer."""
+    """The region of a `+`, a calling code and a mobile number of its first region; None: needs a closer look."""
     code = _beginning(text[1:4])
     return code.first[1] if code and code.first and code.first[0](text, 1) else None
 
 
 def international_region(digits: str) -> str | None:
-    """The region of a mobile number written with its calling code (no plus); None: ask the library."""
+    """The region of a mobile number written with its calling code (no plus); None: use the library."""
     code = _beginning(digits[:3])
     return None if code is None else code.region(digits)
 
 
 def local_number(digits: str, country: str) -> tuple[str, str] | None:
-    """E.164 and region of a mobile number as written inside `country`; None: ask the library."""
+    """E.164 and region of a mobile number as written inside `country`; None: use the library."""
     local = _local(country)
     number = local.national(digits)
     if number is None:
@@ -207,7 +206,7 @@ def local_number(digits: str, country: str) -> tuple[str, str] | None:
 
 
 def local_elsewhere(digits: str) -> str | None:
-    """A country in which these digits, with no prefix at all, are a mobile number; None: in none."""
+    """A country in which these digits, without any prefix, are a mobile number; None: there is none."""
     if not _somewhere(len(digits)).match(digits):
         return None
     return next((plan.region for plan in _plans() if plan.is_mobile(digits)), None)

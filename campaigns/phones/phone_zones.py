@@ -1,4 +1,4 @@
-"""Where the clock stands for the person behind a number: as near as the number tells."""
+"""The time zones in which the owner of a number may live, as far as the number shows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from campaigns.time.zones import find_zone, zones_of_region
 def zones_of(phone: str) -> tuple[ZoneInfo, ...]:
     """The zones that the owner of the E.164 number may live in; empty where none is known.
 
-    The library's prefixes choose among the zones of the number's country, where all that they name are zones of it.
-    Often they name one of another country or of old that has a similar clock (Morocco is Atlantic/Canary, Kaliningrad
-    Europe/Bucharest, Nuuk America/Godthab): which zone that stands for is not known, so all of the country's count.
+    The library's prefixes narrow down the zones of the number's country, if all that they name belong to it. Often they
+    name a zone of another country or an old one with a similar clock (Morocco is Atlantic/Canary, Kaliningrad
+    Europe/Bucharest, Nuuk America/Godthab): which zone is meant is then unknown, so all zones of the country count.
     """
     read = read_phone(phone, landlines=True)
     if not isinstance(read, Phone) or read.region is None:

@@ -1,4 +1,5 @@
-"""Messages by which people end marketing, end everything or come back: told by the whole message, in many languages."""
+"""Stop and start words in many languages: whole messages by which people opt out of marketing, of everything, or back
+in."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from typing import Final, Literal
 Action = Literal["out", "in"]
 Scope = Literal["marketing", "all"]
 
-# Left out on purpose: what also answers an appointment, an order or a question (cancel, end, no, yes, enough, wait, go
-# on), and what is a common word elsewhere ("acha" is Swahili for stop and Hindi for fine).
+# Deliberately omitted: words that also answer an appointment, an order or a question (cancel, end, no, yes, enough,
+# wait, go on), and common words of another language ("acha" is Swahili for stop and Hindi for fine).
 STOP: Final = {
     "en": """stop; please stop; stop please; stop it; stop now; stop sms; stop ads; stop spam; stop spamming;
         stop spamming me; stop marketing; stop promotions; stop promo; stop messages; stop messaging me;
@@ -65,7 +66,7 @@ STOP: Final = {
     "ro": "dezabonare; dezabonează-mă; oprește; opriți",
     "hu": "leiratkozás; leiratkozom; leiratkozni",
 }  # fmt: skip
-"""End marketing. Language -> messages, separated by semicolons; "stop" itself is everybody's."""
+"""Opt out of marketing. Language -> messages, separated by semicolons; "stop" itself is used in every language."""
 
 STOP_ALL: Final = {
     "en": """stop all; stopall; stop all messages; stop everything; unsubscribe all; unsubscribe from all; opt out all;
@@ -91,7 +92,7 @@ STOP_ALL: Final = {
     "he": "הסר מהכל; הסירו מהכל; עצור הכל; הפסק הכל",
     "ha": "dakata duka; tsaya duka; ku daina duka",
 }  # fmt: skip
-"""End every message."""
+"""Opt out of all messages."""
 
 START: Final = {
     "en": """start; unstop; start all; unstop all; resubscribe; subscribe; subscribe me; opt in; opt me in;
@@ -117,41 +118,41 @@ START: Final = {
     "he": "התחל; הצטרפות מחדש; חידוש הרשמה",
     "ha": "sake farawa; sake saka ni",
 }  # fmt: skip
-"""Come back to everything."""
+"""Opt in to all messages."""
 
 _LETTERS: Final = str.maketrans("łøđðıɗɓƙƴ", "loddidbky")
-"""Letters with a stroke or a hook, and the dotless i, which no normalization takes apart."""
+"""Letters with a stroke or a hook, and the dotless i, which Unicode normalization does not decompose."""
 _UNSEEN: Final = frozenset("\u034f\u0640\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Fillers and stretchers of the letters around them."""
+"""Characters that only fill or stretch the letters around them."""
 _ACCENTS: Final = frozenset((*range(10, 37), *range(200, 241)))
-"""Combining classes of accents and of Hebrew's and Arabic's vowel points; those of Indic scripts make other words."""
+"""Combining classes of accents and of Hebrew's and Arabic's vowel points; those of Indic scripts distinguish words."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopWord:
-    """What a message asks for."""
+    """The preference that a message expresses."""
 
     action: Action
     scope: Scope
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """The scopes of the log that it changes: who comes back to all comes back to each."""
+        """The scopes in the opt-out log that it changes: an opt-in to all is an opt-in to each."""
         return ("all", "marketing") if self.action == "in" and self.scope == "all" else (self.scope,)
 
 
 def usual_scope(action: Action) -> Scope:
-    """What a word without a scope is of."""
+    """The scope of an opt-out or opt-in that names none."""
     return "marketing" if action == "out" else "all"
 
 
 def comes_after(at: datetime, action: Action, last: datetime, last_action: Action) -> bool:
-    """Whether a word of that moment holds over the last one; of two at the same moment the opt-out holds."""
+    """Whether a preference of time `at` replaces the last one; of two at the same time the opt-out applies."""
     return at > last or (at == last and action == "out" and last_action == "in")
 
 
-def word_of(text: str) -> StopWord | None:
-    """What the message says about being written to, or None where the whole of it is no such word.
+def find_stop_word(text: str) -> StopWord | None:
+    """The preference that the message expresses; None if it is not, as a whole, a stop or start word.
 
     Case, accents, punctuation, emoji, spaces, invisible characters and full-width letters make no difference.
     """
@@ -159,14 +160,14 @@ def word_of(text: str) -> StopWord | None:
 
 
 def _fold(text: str) -> str:
-    """The letters and digits alone, in words one space apart."""
+    """The letters and digits only, in words separated by one space."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
     return " ".join("".join(map(_plain, plain)).split())
 
 
 @lru_cache(maxsize=4096)
 def _plain(character: str) -> str:
-    """The character; nothing for an accent or what cannot be seen; a space for what is no part of a word."""
+    """The character; empty for accents and invisible characters; a space for characters that separate words."""
     if character in _UNSEEN or unicodedata.combining(character) in _ACCENTS:
         return ""
     match unicodedata.category(character):

@@ -1,4 +1,4 @@
-"""What may be sent now: every rule is one pure function of `Facts`, and `decide` is their one order."""
+"""The sending rules: every rule is one pure function of `Facts`, and `decide` applies them in order."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from campaigns.rules.window import window
 FIRST: Final[tuple[Callable[[Facts], Decision], ...]] = (
     run_state, expiry, optout, consent, holdout, destination, variant, frequency_cap, min_gap, hours,
 )  # fmt: skip
-"""Whether the person may be written to now. Then `window` chooses the form, and `budget` is asked about that form."""
+"""Whether the person may be written to now. Then `window` chooses the form, and `budget` checks that form."""
 
 LAST: Final[tuple[Callable[[Facts], Decision], ...]] = (pair_limit, tier, ramp)
 """Whether the lane and its account may send now."""
 
 
 def decide(facts: Facts) -> Decision:
-    """The first answer that is not `Send`; where every rule agrees, `Send` in the form that the window allows."""
+    """The first answer that is not `Send`; if every rule answers `Send`, `Send` in the form that the window allows."""
     if refusal := _refusal(FIRST, facts):
         return refusal
     chosen = window(facts)

@@ -1,5 +1,5 @@
-"""Rule 12: a message goes only where every budget has its price left. What has no price, or one in another currency, is
-inside no budget."""
+"""Rule 12: a message is sent only if every budget has its price left. A message without a price, or with one in another
+currency, exceeds every budget."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from campaigns.rules.decision import SEND, Decision, Facts, Form, Rule, Wait
 
 
 def budget(facts: Facts, form: Form) -> Decision:
-    """The message in `form` waits for the next day or month; on a run's budget, or a price that is not known, it waits
-    for somebody to act."""
+    """The message in `form` waits for the next day or month; on a run's budget, or an unknown price, it waits until
+    a person acts."""
     if not facts.purses:
         return SEND
     price = facts.free_price if form is Form.FREE else facts.template_price

@@ -1,5 +1,5 @@
-"""Rule 4: where the campaign asks for it, marketing goes only to people who have agreed, and not too long ago.
-A consent dated in the future is none."""
+"""Rule 4: where the campaign requires consent, marketing is sent only to people who gave it, and not too long ago.
+Consent dated in the future does not count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule is asked (`Facts`) and what it may answer (`Send`, `Wait`, `Skip`)."""
+"""The input of a rule (`Facts`) and its possible answers (`Send`, `Wait`, `Skip`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from campaigns.states import JobState, RunState
 
 
 class Rule(StrEnum):
-    """The rules, by the name that a waiting job shows."""
+    """The rules, by the name in a waiting job's `held_by`."""
 
     RUN_STATE = "run_state"
     VARIANT = "variant"
@@ -29,20 +29,20 @@ class Rule(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Why a message was not sent: the closed list that reports and docs share."""
+    """Why a message was not sent: the complete list, used by reports and docs."""
 
     RUN_CANCELLED = "run_cancelled"
-    """The campaign was cancelled before the message's turn came."""
+    """The campaign was cancelled before the message was sent."""
     EXPIRED = "expired"
     """`expires_after` or `ends_at` passed before the message could be sent."""
     OPTED_OUT = "opted_out"
-    """The recipient asked for no more messages of this kind."""
+    """The recipient has opted out of messages of this kind."""
     NO_CONSENT = "no_consent"
-    """The campaign asks for consent, and none is known of the recipient, or it is too old."""
+    """The campaign requires consent, and the recipient's is missing or too old."""
     HOLDOUT = "holdout"
-    """The recipient is in the group that gets nothing, so that the campaign's effect can be measured."""
+    """The recipient is in the holdout group, which gets nothing so that the campaign's effect can be measured."""
     DESTINATION_BLOCKED = "destination_blocked"
-    """Messages of this kind may not be sent to the recipient's country."""
+    """Messages of this kind are not delivered in the recipient's country."""
     FREQUENCY_CAP = "frequency_cap"
     """The recipient has had as many messages as a cap allows, and the cap says to skip."""
     WINDOW_CLOSED = "window_closed"
@@ -53,13 +53,13 @@ class Form(StrEnum):
     """The two forms a message can take."""
 
     FREE = "free"
-    """What [content] says: only inside the recipient's 24-hour window, where the provider has windows."""
+    """The free-form message of [content]: only inside the recipient's 24-hour window, if the provider has windows."""
     TEMPLATE = "template"
     """The approved template: at any time."""
 
 
 class Calendar(StrEnum):
-    """The stretches of the calendar that a cap can count in."""
+    """The calendar periods that a cap can count in."""
 
     DAY = "day"
     WEEK = "week"
@@ -68,23 +68,24 @@ class Calendar(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `most` messages to a person in any stretch of `per`, or in each calendar day or week of their zone."""
+    """At most `most` messages to a person in any period of length `per`, or in each calendar day or week of their
+    zone."""
 
     most: int
     per: timedelta | Calendar
     waits: bool = False
     """Whether a message above the cap waits until there is room, or is skipped."""
     category: str | None = None
-    """Only messages of this category are counted, and only a message of it is held to the cap; None: all."""
+    """The cap counts and limits only messages of this category; None: all."""
     tag: str | None = None
-    """The same by a tag of their campaigns."""
+    """The same for messages of campaigns with this tag."""
     channel: str | None = None
-    """The same by the account that sends."""
+    """The same for messages sent by this account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A message that a person got, or may have got, and that counts toward caps."""
+    """A message that a person received, or may have received, and that counts toward caps."""
 
     at: datetime
     category: str
@@ -94,14 +95,14 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Marketing goes only to people who agreed, at most `max_age` ago."""
+    """Marketing is sent only to people who gave consent at most `max_age` ago."""
 
     max_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """The share of people who get nothing."""
+    """The share of people who receive nothing."""
 
     percent: float
     salt: str
@@ -119,7 +120,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a campaign asks of each of its messages, frozen at its launch."""
+    """The campaign's settings for the rules, frozen at launch."""
 
     category: str
     tags: frozenset[str] = frozenset()
@@ -127,11 +128,11 @@ class Policy:
     forms: frozenset[Form] = frozenset({Form.FREE})
     prefers_cheapest: bool = False
     waits_for_window: bool = False
-    """Whether a message without a template waits for a word of the recipient, or is skipped."""
+    """Whether a message without a template waits until the recipient writes, or is skipped."""
     consent: Consent | None = None
     holdout: Holdout | None = None
     caps: tuple[Cap, ...] = ()
-    """Those it obeys: its own and the house's."""
+    """The caps that apply: the campaign's and those of drumbeat.toml."""
     min_gap: timedelta = timedelta()
     hours: Hours | None = None
     pair_gap: timedelta = timedelta()
@@ -140,7 +141,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """A budget that the message would be paid from."""
+    """A budget that the message counts against."""
 
     key: str
     left: Money
@@ -150,7 +151,7 @@ class Purse:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the rules may know about one job, read in the transaction that commits the intent."""
+    """Everything the rules use about one job, read in the transaction that commits the intent."""
 
     now: datetime
     run_state: RunState
@@ -159,56 +160,59 @@ class Facts:
     region: str | None = None
     """ISO 3166 country of the number."""
     zones: tuple[ZoneInfo, ...] = ()
-    """The recipient's zone; several where only the country is known and has several; empty: none is known."""
+    """The recipient's zone; several if only the country is known and it has several; empty: unknown."""
     expires_at: datetime | None = None
     opted_out: frozenset[str] = field(default_factory=frozenset)
     """The scopes the recipient is opted out of: `marketing`, `all`."""
     consent_at: datetime | None = None
     touches: tuple[Touch, ...] = ()
-    """What counts toward caps and lies within the longest stretch that a cap looks back, oldest first."""
+    """Messages that count toward caps, within the longest period of any cap, oldest first."""
     last_touch_at: datetime | None = None
     """When any campaign last wrote to the person."""
     pair_touch_at: datetime | None = None
     """When this lane last wrote to the person."""
     has_windows: bool = False
-    """Whether the provider keeps the 24-hour rule."""
+    """Whether the 24-hour window rule applies at the provider."""
     window_until: datetime | None = None
-    """Until when the recipient's window is open; None: no word of theirs is known."""
+    """Until when the recipient's window is open; None: no message from them is known."""
     may_ask_window: bool = False
-    """Whether nothing fresh is known of the window and the provider can be asked."""
+    """Whether the known state of the window is not recent and the provider can be asked."""
     refused_as_free: bool = False
-    """The provider has just refused the free form because the window is closed: it knows best."""
+    """Whether the provider has just refused the free form because the window is closed, which overrides
+    `window_until`."""
     free_price: Money | None = None
-    """What the free form costs now; None: not known."""
+    """What the free form costs now; None: unknown."""
     template_price: Money | None = None
     purses: tuple[Purse, ...] = ()
     tier_left: int | None = None
-    """How many more people the account may reach outside a window now; None: any number, or this one is reached."""
+    """How many more people the account may reach outside a window now; None: no limit, or this person counts
+    already."""
     tier_frees_at: datetime | None = None
-    """When the oldest of the people reached no longer counts."""
+    """When the person reached longest ago no longer counts."""
     ramp_left: int | None = None
-    """How many more the campaign may send on the lane today; None: any number."""
+    """How many more messages the campaign may send on the lane today; None: no limit."""
     ramp_renews_at: datetime | None = None
     awaits_winner: bool = False
-    """The person is not in the test of the variants, and no winner is chosen yet."""
+    """The person is not in the variant test, and no winner is chosen yet."""
     test_ends_at: datetime | None = None
-    """When the winner is named; None: when a person says so."""
+    """When the winner is chosen; None: when a person chooses it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Nothing speaks against it."""
+    """The message may be sent."""
 
     form: Form = Form.FREE
 
 
 SEND: Final = Send()
-"""What a rule that does not choose the form answers."""
+"""The possible answers of a rule that does not choose the form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: `until` a moment, or None until something else happens (the run is resumed, the person writes)."""
+    """Not now: wait `until` a time, or, if None, until something else happens (the run is resumed, the person
+    writes)."""
 
     until: datetime | None
     rule: Rule
@@ -216,7 +220,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Never: the job ends in `state` for `reason`."""
+    """Never send: the job ends in `state` with `reason`."""
 
     reason: SkipReason
     state: JobState = JobState.SKIPPED

@@ -1,5 +1,5 @@
-"""Rule 6: where marketing templates are not delivered, they are not sent. A free-form message in an open window may go,
-and one that waits for its window may wait."""
+"""Rule 6: templates are not sent to countries where their category is not delivered. A free-form message in an open
+window may be sent, and one that waits for its window goes on waiting."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from campaigns.rules.forms import may_be_free, must_ask_window
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Templates of `category` do not reach numbers of the ISO 3166 country `region`."""
+    """Templates of `category` are not delivered to numbers of the ISO 3166 country `region`."""
 
     region: str
     category: str
     since: datetime
     until: datetime | None
-    """None: no end is known."""
+    """None: no end is announced."""
 
 
 BLOCKS: Final = (
@@ -38,7 +38,7 @@ def destination(facts: Facts) -> Decision:
 
 
 def template_blocked(facts: Facts) -> bool:
-    """Whether a template of the campaign's category does not reach the recipient's country now."""
+    """Whether templates of the campaign's category are not delivered in the recipient's country now."""
     return any(
         block.region == facts.region
         and block.category == facts.policy.category

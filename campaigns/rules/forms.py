@@ -19,12 +19,12 @@ def in_window(facts: Facts) -> bool:
 
 
 def must_ask_window(facts: Facts) -> bool:
-    """Whether the free form may be possible, and only the provider knows."""
+    """Whether the free form may be possible, but the provider must be asked."""
     return facts.may_ask_window and not facts.refused_as_free and Form.FREE in facts.policy.forms
 
 
 def may_be_free(facts: Facts) -> bool:
-    """Whether the free form can go: the campaign has one, and the provider keeps no windows or this one is open."""
+    """Whether the free form can be sent: the campaign has one, and the provider has no windows or this one is open."""
     if Form.FREE not in facts.policy.forms or facts.refused_as_free:
         return False
     return not facts.has_windows or in_window(facts)

@@ -1,8 +1,8 @@
-"""Rule 8: a person gets at most so many messages in a stretch of time, from all campaigns together.
+"""Rule 8: a person receives at most a number of messages in a period, from all campaigns together.
 
-A cap holds back the messages that it counts, and no others. In a rolling stretch a message counts until it is exactly
-that old; a calendar day or week is that of the recipient's zone, and of several zones each is kept. Where several caps
-are full, one that skips wins; those that wait do so until all of them have room.
+A cap holds back only messages that it counts. In a rolling period, a message counts until it is exactly that old; a
+calendar day or week is in the recipient's zone, or in each of several zones. If several caps are reached, one that
+skips takes precedence; otherwise the message waits until none is reached.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _counts(cap: Cap, message: Policy | Touch) -> bool:
 
 
 def _frees_at(cap: Cap, facts: Facts) -> datetime | None:
-    """When there is room for one more; None: there is now."""
+    """When the cap allows one more message; None: now."""
     sent = sorted(touch.at for touch in facts.touches if _counts(cap, touch))
     if len(sent) < cap.most:
         return None
@@ -62,7 +62,7 @@ def _frees_at(cap: Cap, facts: Facts) -> datetime | None:
 def _full_until(
     per: Calendar, most: int, sent: Sequence[datetime], now: datetime, zones: Sequence[ZoneInfo]
 ) -> list[datetime]:
-    """The end of the day or week that is full, in each zone where it is."""
+    """The end of the day or week in which the cap is reached, in each zone where it is."""
     periods = (_period(per, now.astimezone(zone).date(), zone) for zone in zones)
     return [end for start, end in periods if sent[-most] >= start]
 

@@ -1,5 +1,5 @@
-"""Rule 5: a share of the people gets nothing. Who that is follows from the salt and the number alone, and has nothing
-to do with how people are spread over lanes."""
+"""Rule 5: a share of the people receives nothing. Who is in it depends only on the salt and the number, not on how
+people are spread over lanes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def holdout(facts: Facts) -> Decision:
 
 
 def is_held_out(asked: Holdout, phone: str) -> bool:
-    """Whether the person is in the group; who is in it at 5 % is in it at 10 % too."""
+    """Whether the person is in the holdout group; whoever is in it at 5 % is also in it at 10 %."""
     drawn = int.from_bytes(sha256(f"{asked.salt}{phone}".encode()).digest()[:8])
     return drawn % SHARES < round(asked.percent * SHARES / 100)

@@ -1,11 +1,11 @@
-"""Rule 10: a message arrives while the recipient's clock shows an allowed time, to the minute: the start of a span is
-allowed, its end is not, and what runs over midnight belongs to the day it starts on.
+"""Rule 10: messages arrive only at allowed times of the recipient's clock, to the minute: a span includes its start but
+not its end, and a span over midnight belongs to the day it starts on.
 
 - Clocks go forward: a span whose start is skipped opens at the first time that exists.
-- Clocks go back: of the hour that comes twice only the first pass is allowed.
-- Of several zones that the person may live in, all must allow it. Where that never happens in two weeks, the first
-  moment at which the most of them do is taken.
-- Where no zone is known, it is UTC.
+- Clocks go back: of the repeated hour, only the first pass is allowed.
+- If the person may live in several zones, all must allow the time. If none does within two weeks, the message is sent
+  at the first time that most of them allow.
+- If no zone is known, UTC is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from campaigns.rules.decision import SEND, Decision, Facts, Hours, Rule, Wait
 from campaigns.time.zones import after_repeat, instant_of
 
 REACH: Final = timedelta(days=15)
-"""Two weeks, so that a span of one weekday that a change of the clocks swallows is found in the next."""
+"""Two weeks, so that a one-weekday span skipped by a clock change is found a week later."""
 
 Zones = tuple[ZoneInfo, ...]
 
@@ -63,7 +63,7 @@ def _open_from(minute: datetime, hours: Hours, zone: ZoneInfo) -> datetime:
 
 
 def _starts(minute: datetime, hours: Hours, zone: ZoneInfo) -> Iterator[datetime]:
-    """When spans begin after `minute`, the first first."""
+    """When spans begin after `minute`, earliest first."""
     today = minute.astimezone(zone).date()
     for day in (today + timedelta(days=ahead) for ahead in range(REACH.days)):
         if day.weekday() in hours.days:

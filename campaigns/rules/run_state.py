@@ -1,4 +1,4 @@
-"""Rule 1: nothing is sent for a run that is paused or has ended."""
+"""Rule 1: nothing is sent for a run that is paused or finished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 7: who is not in the test of the variants waits for the winner, at least until the test ends."""
+"""Rule 7: people outside the variant test wait for the winner, at least until the test ends."""
 
 from __future__ import annotations
 

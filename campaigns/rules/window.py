@@ -1,6 +1,6 @@
-"""Rule 11: inside the recipient's 24-hour window the free form goes, or the cheaper form where the campaign says so;
-outside it the template. A provider without windows always sends the free form. The last minute counts as outside. Where
-nothing is known and the provider can tell, it is asked first."""
+"""Rule 11: inside the recipient's 24-hour window the free form is sent, or the cheaper form if the campaign asks for
+it; outside it the template. A provider without windows always sends the free form. The last minute counts as outside.
+If the window's state is unknown, the provider is asked first, if it can be asked."""
 
 from __future__ import annotations
 

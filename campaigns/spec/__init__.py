@@ -1,1 +1,2 @@
-"""The campaign file: its keys, their checks and their errors. Messages and lists live in the rooms beside it."""
+"""The campaign file: its keys, their checks and their errors. Messages and recipient lists are in the packages beside
+it."""

@@ -91,8 +91,8 @@ class AudienceSpec(Part):
     def options(
         self, required: frozenset[str], timezone: str | None, sendable: Span | None = None
     ) -> IntakeOptions:
-        """How its file is read. `required`: variables that no row may lack; `timezone`: of times without an offset;
-        `sendable`: the present, and when it is too late to send."""
+        """How the list is read. `required`: variables that every row must have; `timezone`: for times without an
+        offset; `sendable`: now, and when it is too late to send."""
         return IntakeOptions(
             default_country=self.default_country,
             phone_column=self.phone_column,
@@ -183,17 +183,17 @@ class CampaignSpec(Part):
 
     @property
     def contents(self) -> Mapping[str | None, ContentSpec]:
-        """What is sent, by variant; without variants there is one content, of the name None."""
+        """The contents by variant; without variants, one content under None."""
         return {variant.name: variant.content for variant in self.variants} or {None: self.content}
 
     @property
     def split(self) -> Split | None:
-        """How its people are dealt out to its variants; None: it has none."""
+        """How recipients are assigned to variants; None: no variants."""
         return split_of(self.name, self.variants, self.winner)
 
     @property
     def test_lasts(self) -> timedelta | None:
-        """How long after a launch the winner is named; None: a person names it, or nobody waits for one."""
+        """How long after a launch the winner is chosen; None: a person chooses it, or no recipients wait for it."""
         waits = self.winner is not None and self.winner.test_percent < 100
         return self.winner.after if self.winner and waits else None
 
@@ -225,7 +225,7 @@ class CampaignSpec(Part):
         return cls.model_validate_json(text)
 
     def changed(self, **tables: Mapping[str, Any]) -> CampaignSpec:
-        """A copy with keys of some tables replaced, validated again: what flags do. Raises SpecError."""
+        """A validated copy with some tables' keys replaced, as command-line flags do. Raises SpecError."""
         data = self.model_dump()
         for table, keys in tables.items():
             data[table] = {**data[table], **keys}
@@ -233,11 +233,11 @@ class CampaignSpec(Part):
             return CampaignSpec.model_validate(data)
         except ValidationError as error:
             raise SpecError(
-                "\n".join(_said_plainly(detail["loc"], detail) for detail in error.errors())
+                "\n".join(_error_line(detail["loc"], detail) for detail in error.errors())
             ) from error
 
 
-def _said_plainly(loc: tuple[int | str, ...], detail: Any) -> str:
+def _error_line(loc: tuple[int | str, ...], detail: Any) -> str:
     message = detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"]
     return f"{'.'.join(map(str, loc))}: {message}."
 

@@ -1,4 +1,4 @@
-"""The tables of the campaign file that say under which rules its messages may be sent."""
+"""The tables of the campaign file that configure the sending rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from campaigns.time.pace import Duration, parse_duration, write_duration
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LEAST_AGE: Final = timedelta(days=30)
-"""A message is kept that long: a receipt may come so late."""
+"""Messages are kept this long, because receipts may arrive this late."""
 LONGEST_CAP: Final = timedelta(days=366)
 SHORTEST: Final = timedelta(milliseconds=1)
 DAY: Final = 1440
@@ -35,7 +35,7 @@ MOST_MONEY: Final = Decimal(1_000_000_000)
 
 
 class Category(StrEnum):
-    """What the message is for: it decides prices and rules."""
+    """The message's category, which decides prices and rules."""
 
     MARKETING = "marketing"
     UTILITY = "utility"
@@ -45,7 +45,7 @@ class Category(StrEnum):
 
 def _positive(value: timedelta) -> timedelta:
     if value < SHORTEST:
-        raise ValueError("it must be longer than nothing")
+        raise ValueError("it must be more than 0")
     return value
 
 
@@ -58,9 +58,9 @@ def _per(value: Any) -> timedelta | Calendar:
     try:
         per = parse_duration(value)
     except ValueError as error:
-        raise ValueError('it is a stretch such as "7d" or "12h", or a calendar "day" or "week"') from error
+        raise ValueError('write a period such as "7d" or "12h", or a calendar "day" or "week"') from error
     if not SHORTEST <= per <= LONGEST_CAP:
-        raise ValueError("it must be longer than nothing and no longer than 366d")
+        raise ValueError("it must be more than 0 and at most 366d")
     return per
 
 
@@ -108,7 +108,7 @@ def _span(value: Any) -> Span:
         re.fullmatch(r"\s*(\d{1,2}:\d\d)\s*-\s*(\d{1,2}:\d\d)\s*", value) if isinstance(value, str) else None
     )
     if match is None:
-        raise ValueError(f'{value!r} are no hours; write them like "09:00-19:00"')
+        raise ValueError(f'{value!r} are not hours; write them like "09:00-19:00"')
     start, end = _clock(match[1]), _clock("00:00" if match[2] == "24:00" else match[2])
     if start == end and match[2] != "24:00":
         raise ValueError(
@@ -122,7 +122,7 @@ def _clock(text: str) -> time:
     try:
         return time(int(hour), int(minute))
     except ValueError as error:
-        raise ValueError(f"{text} is no time of day") from error
+        raise ValueError(f"{text} is not a time of day") from error
 
 
 def _write_spans(spans: tuple[Span, ...]) -> list[str]:
@@ -144,7 +144,7 @@ class HoursSpec(Part):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.allow is None) == (self.quiet is None):
-            raise ValueError('say either allow or quiet; allow = "00:00-24:00" is the whole day')
+            raise ValueError('give either allow or quiet; allow = "00:00-24:00" is the whole day')
         if self.quiet is not None and not _complement(self.quiet):
             raise ValueError("quiet leaves no time to send")
         return self
@@ -157,7 +157,7 @@ class HoursSpec(Part):
 
 
 def _complement(quiet: tuple[Span, ...]) -> tuple[Span, ...]:
-    """The times of day that `quiet` leaves, each within one day."""
+    """The times of day outside `quiet`, each within one day."""
     free, at = [], 0
     for start, end in [*sorted(part for span in quiet for part in _parts(span)), (DAY, DAY)]:
         if start > at:
@@ -182,7 +182,7 @@ def _amount(value: Any) -> Decimal:
     try:
         amount = Decimal(value)
     except InvalidOperation as error:
-        raise ValueError(f'{value!r} is no amount; write it like "50.00"') from error
+        raise ValueError(f'{value!r} is not an amount; write it like "50.00"') from error
     if not amount.is_finite() or not 0 < amount <= MOST_MONEY:
         raise ValueError("an amount must be more than 0 and at most 1000000000")
     if amount != from_micros(to_micros(amount)):
@@ -195,7 +195,7 @@ Amount = Annotated[Decimal, BeforeValidator(_amount), PlainSerializer(plain)]
 
 def _currency(value: str) -> str:
     if not re.fullmatch("[A-Z]{3}", value):
-        raise ValueError(f"{value!r} is no currency; write its three letters, such as USD")
+        raise ValueError(f"{value!r} is not a currency; write its three-letter code, such as USD")
     return value
 
 
@@ -215,7 +215,7 @@ class BudgetSpec(Part):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if self.max is None and self.per_day is None and self.per_month is None:
-            raise ValueError("say max, per_day or per_month")
+            raise ValueError("give max, per_day or per_month")
         return self
 
     def money(self, amount: Decimal) -> Money:
@@ -223,7 +223,7 @@ class BudgetSpec(Part):
 
 
 class ConsentSpec(Part):
-    """Marketing only to people whose row says that they agreed: the column consent_at."""
+    """Marketing only to people whose row has the time of their consent: the column consent_at."""
 
     required: StrictBool = Field(default=True, description="whether a row without consent_at gets nothing")
     max_age: SomeTime | None = Field(default=None, description="older consent counts no more, such as 365d")
@@ -234,7 +234,7 @@ class ConsentSpec(Part):
 
 
 class HoldoutSpec(Part):
-    """A group that gets nothing, to measure the campaign against."""
+    """A group that receives nothing, for comparison with the campaign."""
 
     percent: float = Field(gt=0, lt=100, description="share of the recipients, to a hundredth of a percent")
     salt: str | None = Field(
@@ -253,7 +253,7 @@ class HoldoutSpec(Part):
 
 
 class BreakerSpec(Part):
-    """When so many of a run's newest messages fail, it is paused."""
+    """Pauses a run when too many of its newest messages fail."""
 
     percent: float = Field(default=25, gt=0, le=100, description="more failures than this pause the run")
     of_last: StrictInt = Field(default=100, ge=10, le=10_000, description="of how many messages")

@@ -24,13 +24,13 @@ from campaigns.time.zones import find_zone, instant_of, skipped_before
 
 SOONEST: Final = timezone(timedelta(hours=14))
 LAST: Final = timezone(timedelta(hours=-12))
-"""The clocks that are furthest ahead and furthest behind on earth."""
+"""The zones furthest ahead of and furthest behind UTC."""
 A_MINUTE: Final = timedelta(minutes=1)
 A_DAY: Final = timedelta(days=1)
 AN_HOUR: Final = timedelta(hours=1)
 A_YEAR: Final = timedelta(days=366)
 FAR: Final = 20 * A_YEAR
-"""A time further ahead than this is taken for a slip."""
+"""A time further in the future than this is taken for a typing error."""
 CATCH_UP: Final = timedelta(hours=1)
 
 
@@ -55,7 +55,7 @@ def _read_time(text: str) -> datetime:
             return datetime.fromisoformat(text)
         except ValueError as error:
             raise ValueError(f"{text!r} is not a time; write it like 2026-12-01T09:00") from error
-    raise ValueError(f"{text!r} lacks the time of day; write it like 2026-12-01T09:00")
+    raise ValueError(f"{text!r} has no time of day; write it like 2026-12-01T09:00")
 
 
 def _catch_up(value: Any) -> timedelta | CatchUp:
@@ -64,7 +64,7 @@ def _catch_up(value: Any) -> timedelta | CatchUp:
     try:
         limit = parse_duration(value)
     except ValueError as error:
-        raise ValueError('it is a duration such as "1h", or "always" or "never"') from error
+        raise ValueError('write a duration such as "1h", or "always" or "never"') from error
     if limit < A_MINUTE:
         raise ValueError('it must be at least "1m"')
     return limit
@@ -75,7 +75,7 @@ def _write_catch_up(value: timedelta | CatchUp) -> str:
 
 
 Span = tuple[datetime, datetime]
-"""From the first moment on, and before the second."""
+"""A range that includes its start and excludes its end."""
 
 WrittenTime = Annotated[datetime, BeforeValidator(_written_time)]
 Lateness = Annotated[timedelta | CatchUp, BeforeValidator(_catch_up), PlainSerializer(_write_catch_up)]
@@ -129,7 +129,7 @@ class ScheduleSpec(Part):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The campaign's; UTC where none is given."""
+        """The campaign's zone; UTC if none is given."""
         return find_zone(self.timezone or "UTC")
 
     @property
@@ -149,7 +149,7 @@ class ScheduleSpec(Part):
 
     @property
     def lateness(self) -> timedelta | None:
-        """How late may still be sent; None: however late. Even a clock that is never late needs a minute."""
+        """How late a run may still start; None: no limit. At least a minute, for delays of the runner itself."""
         match self.catch_up:
             case CatchUp.ALWAYS:
                 return None
@@ -161,14 +161,14 @@ class ScheduleSpec(Part):
                 return limit
 
     def wall_time(self, nominal: datetime) -> datetime:
-        """The time of day that was written, without a zone: what the clocks of the campaign's zone show then, or would
-        show if they did not skip it."""
+        """The time of day as written, without a zone: what clocks in the campaign's zone show, or would show if they
+        did not skip it."""
         shown = nominal.astimezone(self.zone).replace(tzinfo=None, fold=0)
         skipped = (wall for wall in skipped_before(nominal, self.zone) if self._names(wall))
         return next(skipped, shown)
 
     def _names(self, wall: datetime) -> bool:
-        """Whether one of its runs is written as that time."""
+        """Whether one of the runs has that nominal time."""
         if self.cron is not None:
             return self.cron.names(wall)
         written = self.at or self.first_wall
@@ -180,42 +180,42 @@ class ScheduleSpec(Part):
 
     @property
     def whole_days(self) -> bool:
-        """Whether it comes at the same time of day again, counted in days."""
+        """Whether runs repeat at the same time of day, every number of days."""
         return self.every is not None and not self.every % A_DAY
 
     @property
     def first_wall(self) -> datetime | None:
-        """`starts_at` as the clocks of the campaign's zone are to show it."""
+        """`starts_at` as shown by clocks in the campaign's zone."""
         if self.starts_at is None or self.starts_at.tzinfo is None:
             return self.starts_at
         return self.starts_at.astimezone(self.zone).replace(tzinfo=None, fold=0)
 
     def opens_at(self, nominal: datetime) -> datetime:
-        """When the run is launched: in recipients' own time, as soon as that has come anywhere on earth."""
+        """When the run is launched; with recipient_local_time, as soon as the first zone on earth reaches the time."""
         if not self.recipient_local_time:
             return nominal
         return self.wall_time(nominal).replace(tzinfo=SOONEST).astimezone(UTC)
 
     def closes_at(self, nominal: datetime) -> datetime:
-        """When its time has come for everybody."""
+        """When the run's time has come in every recipient's zone."""
         if not self.recipient_local_time:
             return nominal
         return self.wall_time(nominal).replace(tzinfo=LAST).astimezone(UTC)
 
     def deadline(self, planned_at: datetime) -> datetime | None:
-        """When a message of a run that was planned for `planned_at` expires: the sooner of both limits."""
+        """When a message of a run that was planned for `planned_at` expires: the earlier of both limits."""
         after = planned_at + self.expires_after if self.expires_after is not None else None
         return min((limit for limit in (after, self.end_at) if limit is not None), default=None)
 
     def span_of_rows(self, start: datetime | None, now: datetime) -> Span:
-        """Where a row's own `send_at` makes sense, if the first run is at `start`: not in the past, not after the
-        message has expired, and not in a year that must be a slip."""
+        """The range of valid `send_at` values in rows, if the first run is at `start`: not in the past, not after the
+        message has expired, and not so far ahead that the year must be a typing error."""
         once = start is not None and not self.recurs
         end = self.deadline(self.closes_at(start)) if start is not None and once else self.end_at
         return now, min(end or now + FAR, now + FAR)
 
     def moved_to(self, start: datetime | str) -> dict[str, Any]:
-        """The keys that make it start then instead: once, or with `every` from then on."""
+        """The keys that move the start to that time: once, or with `every` from then on."""
         if self.every is not None:
             return {"starts_at": start}
         alone = dict.fromkeys(("cron", "starts_at", "max_runs"))
@@ -227,7 +227,7 @@ class ScheduleSpec(Part):
             return written and written.astimezone(UTC)
         if self.timezone is None:
             raise ValueError(
-                f"{written.isoformat()} is in no time zone; "
+                f"{written.isoformat()} has no time zone; "
                 'add timezone = "Africa/Porto-Novo" or an offset such as +01:00'
             )
         return instant_of(written, find_zone(self.timezone))
@@ -241,14 +241,14 @@ class ScheduleSpec(Part):
     @classmethod
     def _some_time(cls, value: timedelta | None) -> timedelta | None:
         if value is not None and value <= timedelta():
-            raise ValueError("it must be longer than nothing")
+            raise ValueError("it must be more than 0")
         return value
 
     @field_validator("every")
     @classmethod
     def _sensible(cls, value: timedelta | None) -> timedelta | None:
         if value is not None and (not A_MINUTE <= value <= A_YEAR or value.microseconds):
-            raise ValueError("it must lie from 1m to 366d, in whole seconds")
+            raise ValueError("it must be from 1m to 366d, in whole seconds")
         return value
 
     @model_validator(mode="after")
@@ -257,9 +257,9 @@ class ScheduleSpec(Part):
         if given == ["at", "every"]:
             raise ValueError("every counts from starts_at; call at starts_at")
         if len(given) > 1:
-            raise ValueError(f"say one of at, cron and every, not {' and '.join(given)}")
+            raise ValueError(f"give one of at, cron and every, not {' and '.join(given)}")
         if self.cron is not None and self.timezone is None:
-            raise ValueError('cron is in no time zone; add timezone = "Africa/Porto-Novo"')
+            raise ValueError('cron has no time zone; add timezone = "Africa/Porto-Novo"')
         if self.recipient_local_time and self.timezone is None:
             raise ValueError(
                 "recipient_local_time needs the timezone that the time is written in; "
@@ -275,7 +275,7 @@ class ScheduleSpec(Part):
         given += ["overlap"] if self.overlap != "skip" else []
         given += ["catch_up"] if self.catch_up is not None and not self.recipient_local_time else []
         if given:
-            raise ValueError(f"{' and '.join(given)} can stand only beside cron or every")
+            raise ValueError(f"{' and '.join(given)} can be used only with cron or every")
         return self
 
     @model_validator(mode="after")

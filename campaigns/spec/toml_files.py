@@ -1,4 +1,4 @@
-"""TOML files that people write: read them, and name what is wrong by line, key and nearest known key."""
+"""Reads TOML files written by people; errors name the line, the key and the nearest known key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TomlFile:
     data: dict[str, Any]
 
     def line_of(self, loc: Sequence[int | str]) -> int | None:
-        """The line that holds the key `loc`, or else the line of the nearest table around it."""
+        """The line of the key `loc`, else of the nearest table around it."""
         best: tuple[int, int] | None = None
         for line, path in _keys(self.text):
             depth = _shared(path, loc)
@@ -71,21 +71,21 @@ def explain(
     error: ValidationError, file: TomlFile, model: type[BaseModel], within: Loc = (), *, hide: bool = False
 ) -> SpecError:
     """Every problem that pydantic found, a line each; `within`: where in the file the model's part begins. `hide`: a
-    value may be a secret in the wrong place, and only its kind is shown."""
+    value may be a misplaced secret, so only its type is shown."""
     lines = [_problem(detail, file, model, within, hide) for detail in error.errors()]
     return SpecError("\n".join(dict.fromkeys(lines)))
 
 
 @contextmanager
 def placed(path: Path | None, key: str) -> Iterator[None]:
-    """What is wrong with the value of `key` is said with the file and the line; with neither where there is no file."""
+    """Adds the file and line of `key` to errors about its value; without a path, neither."""
     try:
         yield
     except (NotFound, SpecError) as error:
         if path is None:
             raise
-        said = f"{read_toml(path).place((key,))}: {key}: {error}"
-        raise type(error)(said, hint=error.hint) from error
+        message = f"{read_toml(path).place((key,))}: {key}: {error}"
+        raise type(error)(message, hint=error.hint) from error
 
 
 def dotted(loc: Sequence[int | str]) -> str:
@@ -94,9 +94,9 @@ def dotted(loc: Sequence[int | str]) -> str:
     return text.removeprefix(".")
 
 
-def nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that was probably meant."""
-    return next(iter(get_close_matches(word.lower(), known, n=1, cutoff=0.6)), None)
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that was probably meant."""
+    return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=0.6)), None)
 
 
 def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], within: Loc, hide: bool) -> str:
@@ -120,10 +120,10 @@ def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], withi
                 + f"{key} is a list of tables, not {_kind(detail['input'])}: write each below [[{key}]]."
             )
         case other:
-            said = place + f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            message = place + f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
             if not hide:
-                return f"{said}, not {detail['input']!r}."
-            return f"{said}, not {_kind(detail['input'])}." if other.endswith("_type") else f"{said}."
+                return f"{message}, not {detail['input']!r}."
+            return f"{message}, not {_kind(detail['input'])}." if other.endswith("_type") else f"{message}."
 
 
 def _kind(value: object) -> str:

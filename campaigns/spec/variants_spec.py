@@ -1,4 +1,4 @@
-"""[[variants]] and [winner] of the campaign file: what is tried out, on whom, and how it is decided."""
+"""[[variants]] and [winner] of the campaign file: what is tested, on which recipients, and how the winner is chosen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Percent = Annotated[float, Field(gt=0, le=100), AfterValidator(_in_hundredths)]
 
 
 class VariantSpec(Part):
-    """One of several messages that are tried out against each other."""
+    """One of several messages that are tested against each other."""
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
@@ -40,7 +40,7 @@ class VariantSpec(Part):
 
 
 class WinnerSpec(Part):
-    """Who decides which variant everybody else gets, when, and from how many messages."""
+    """How the variant for all other recipients is chosen, when, and from how many messages."""
 
     by: Literal["delivered", "read", "replied", "hand"] = Field(
         description="the largest share of messages delivered, read or replied to wins; hand: a person decides"
@@ -66,17 +66,17 @@ class WinnerSpec(Part):
         if self.by == BY_HAND and self.after is not None:
             raise ValueError('by = "hand" has no after: drumbeat campaign winner NAME VARIANT decides')
         if self.by != BY_HAND and self.after is None:
-            raise ValueError('say when the winner is named, such as after = "4h"')
+            raise ValueError('give the time of the choice, such as after = "4h"')
         return self
 
     @property
     def measure(self) -> Measure:
-        """What decides. Raises ValueError where a person does."""
+        """The measure that decides. Raises ValueError if a person decides."""
         return Measure(self.by)
 
 
 def refuse_uneven(variants: Sequence[VariantSpec]) -> None:
-    """Raise ValueError where the variants are no test, or their shares not the whole of it."""
+    """Raise ValueError if the variants make no test or their shares do not add up to 100 %."""
     if not variants:
         return
     if len(variants) < 2:
@@ -89,7 +89,7 @@ def refuse_uneven(variants: Sequence[VariantSpec]) -> None:
 
 
 def refuse_unfit(winner: WinnerSpec, variants: Sequence[VariantSpec], schedule: ScheduleSpec) -> None:
-    """Raise ValueError where there is nothing to choose from, or the rest could not be sent any more."""
+    """Raise ValueError if there are no variants, or the winner could not be sent in time."""
     if not variants:
         raise ValueError("there is nothing to choose from; add [[variants]]")
     if winner.test_percent < 100:
@@ -99,7 +99,7 @@ def refuse_unfit(winner: WinnerSpec, variants: Sequence[VariantSpec], schedule: 
 def _refuse_too_late(winner: WinnerSpec, schedule: ScheduleSpec) -> None:
     if schedule.recipient_local_time:
         raise ValueError(
-            "with recipient_local_time nobody can wait for the winner: each person has a time of their own; "
+            "with recipient_local_time nobody can wait for the winner, because each person has a different time; "
             "set test_percent to 100"
         )
     start = schedule.start_at or schedule.first_at
@@ -112,7 +112,7 @@ def _refuse_too_late(winner: WinnerSpec, schedule: ScheduleSpec) -> None:
 
 
 def split_of(campaign: str, variants: Sequence[VariantSpec], winner: WinnerSpec | None) -> Split | None:
-    """How the people of the campaign are dealt out; None without variants."""
+    """How recipients are assigned to variants; None without variants."""
     if not variants:
         return None
     shares = tuple((variant.name, round(variant.share * 100)) for variant in variants)
@@ -120,8 +120,8 @@ def split_of(campaign: str, variants: Sequence[VariantSpec], winner: WinnerSpec 
 
 
 def with_whole_variants(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The campaign file's data with each variant's content made whole: what it leaves out is as in [content]. The
-    campaign's own content is then the first variant's. A key of [content] that is not known stays there, to be refused.
+    """The campaign file's data with each variant's content completed by the keys of [content]. The campaign's content
+    is then the first variant's. Unknown keys of [content] stay there, to be refused.
     """
     variants, shared = data.get("variants"), data.get("content", {})
     if not isinstance(variants, list) or not variants or not isinstance(shared, dict):
@@ -138,7 +138,7 @@ def _made_whole(variant: Any, shared: Mapping[str, Any]) -> Any:
 
 
 def _first_content(variants: Sequence[Any]) -> dict[str, Any]:
-    """What is wrong with it is said once, where it stands in the file."""
+    """Errors in it are reported once, at its place in the file."""
     try:
         content = variants[0]["content"]
         ContentSpec.model_validate(content)

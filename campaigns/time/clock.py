@@ -1,4 +1,4 @@
-"""Time, injected everywhere: whoever needs to know it takes a `Now`."""
+"""The current time, always injected: code that needs it takes a `Now`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 Now = Callable[[], datetime]
-"""Gives the present as an aware datetime in UTC."""
+"""Returns the current time as an aware datetime in UTC."""
 
 SLACK: Final = timedelta(seconds=2)
-"""A difference up to this is drift, and followed at once; a larger one means that a clock was set."""
+"""A difference up to this is drift and is followed at once; a larger one means that the clock was set."""
 STANDS: Final = 10.0
-"""Seconds for which a clock that was set must stand before it is believed."""
+"""Seconds for which a clock that was set must stay consistent before it is trusted."""
 
 
 def utc_now() -> datetime:
@@ -22,20 +22,20 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class PutBack:
-    """A clock that was ahead is right again."""
+class ClockCorrection:
+    """A clock that was ahead has been set back."""
 
     by: timedelta
     since: datetime
-    """From when on, by the clock that was ahead, what it told was wrong."""
+    """From which time on, by the clock that was ahead, its times were wrong."""
 
 
 class SteadyClock:
-    """The time to work by: a clock that is read again and again, carried on by the monotonic one in between.
+    """The time that the program works by: the system clock, checked repeatedly against the monotonic one.
 
-    A clock that is set, forward or back, is not believed before it has stood for STANDS seconds. Until then the time
-    goes on as before and is not `settled`: who is about to send waits. So a clock that is wrong for a moment changes
-    nothing, and after one that was wrong for longer the work goes on within seconds of its being right.
+    A clock that is set, forward or back, is not trusted before it has stayed consistent for STANDS seconds. Until then
+    the time continues as before and is not `settled`, so sending waits. A clock that is wrong for a moment therefore
+    changes nothing, and after a longer error the work continues within seconds of the correction.
     """
 
     def __init__(self, read: Now = utc_now, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -43,10 +43,10 @@ class SteadyClock:
         self._ticks = ticks
         self._zero = read() - timedelta(seconds=ticks())
         self._since = read()
-        """When it began to go by the clock as it stands."""
+        """Since when it follows the system clock as set now."""
         self._step: tuple[timedelta, float] | None = None
-        """By how much the clock was set, and since when it stands, by the monotonic clock."""
-        self._put_back: PutBack | None = None
+        """By how much the clock was set, and since when it has been consistent, by the monotonic clock."""
+        self._correction: ClockCorrection | None = None
 
     def __call__(self) -> datetime:
         self._look()
@@ -60,19 +60,19 @@ class SteadyClock:
 
     @property
     def step(self) -> timedelta:
-        """By how much the clock was set that is not believed yet."""
+        """By how much the clock was set, while that is not trusted yet."""
         return self._step[0] if self._step else timedelta()
 
-    def take_put_back(self) -> PutBack | None:
-        """What has been put right since the last time that this was asked, once."""
-        told, self._put_back = self._put_back, None
-        return told
+    def take_correction(self) -> ClockCorrection | None:
+        """The clock's correction since the last call, returned once."""
+        correction, self._correction = self._correction, None
+        return correction
 
     def _look(self) -> None:
         self.compare(self._read(), self._ticks())
 
     def compare(self, shown: datetime, ticks: float) -> None:
-        """Take in what the clock showed at that moment of the monotonic one."""
+        """Compare the system clock's time with the monotonic clock's at the same moment."""
         off = shown - self._present(ticks)
         if abs(off) <= SLACK:
             self._zero, self._step = self._zero + off, None
@@ -83,7 +83,7 @@ class SteadyClock:
 
     def _follow(self, off: timedelta, ticks: float) -> None:
         if off < timedelta():
-            self._put_back = PutBack(-off, self._since)
+            self._correction = ClockCorrection(-off, self._since)
         self._zero, self._step = self._zero + off, None
         self._since = self._present(ticks)
 

@@ -1,5 +1,5 @@
-"""Five-field cron expressions, read as cron reads them: Sunday is 0 and 7, and where a day of the month and a day of
-the week are both given, either will do."""
+"""Five-field cron expressions, read as cron reads them: Sunday is 0 and 7, and if a day of the month and a day of
+the week are both given, either one matches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ EXAMPLE: Final = 'write it like "0 9 * * mon": minute, hour, day of month, month
 DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 LONGEST: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-"""Days of each month, of February in its longest year."""
+"""Days of each month; of February in a leap year."""
 _PART: Final = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """At each minute that all fields name. Sets of numbers; a day of the week is 0 for Monday to 6 for Sunday."""
+    """Matches each minute that all fields match. The fields are sets of numbers; weekdays are 0 for Monday to 6 for
+    Sunday."""
 
     text: str
     minutes: frozenset[int] = field(compare=False)
@@ -31,13 +32,13 @@ class Cron:
     months: frozenset[int] = field(compare=False)
     weekdays: frozenset[int] = field(compare=False)
     either_day: bool = field(compare=False)
-    """Both days are given: the day of the month or the day of the week is enough."""
+    """Both days are given, so that either one matches."""
 
     def __str__(self) -> str:
         return self.text
 
     def names(self, wall: datetime) -> bool:
-        """Whether it is one of its minutes, by a clock that shows `wall`."""
+        """Whether the expression matches the wall-clock time `wall`."""
         day, weekday = wall.day in self.days, wall.weekday() in self.weekdays
         on_day = day or weekday if self.either_day else day and weekday
         return (
@@ -46,17 +47,17 @@ class Cron:
 
     @classmethod
     def parse(cls, value: Any) -> Cron:
-        """Raises ValueError naming the field that cannot be read."""
+        """Raises ValueError naming the invalid field."""
         if isinstance(value, Cron):
             return value
         fields = value.split() if isinstance(value, str) else []
         if len(fields) != 5:
-            raise ValueError(f"{value!r} has not the five fields of cron; {EXAMPLE}")
+            raise ValueError(f"{value!r} does not have the five fields of cron; {EXAMPLE}")
         minute, hour, day, month, weekday = fields
         days, months = _numbers("day of month", day, 1, 31), _numbers("month", month, 1, 12, MONTHS, 1)
         either = not day.startswith("*") and not weekday.startswith("*")
         if not either and min(days) > max(LONGEST[number - 1] for number in months):
-            raise ValueError(f"{value!r} never happens: no such month has a day {min(days)}")
+            raise ValueError(f"{value!r} never happens: no such month has day {min(days)}")
         return cls(
             text=" ".join(fields),
             minutes=_numbers("minute", minute, 0, 59),
@@ -77,8 +78,8 @@ class Cron:
 def _numbers(
     name: str, text: str, low: int, high: int, names: tuple[str, ...] = (), first: int = 0
 ) -> frozenset[int]:
-    """The numbers that one field names; `first`: the number of the first of `names`."""
-    known = {word: number for number, word in enumerate(names, start=first)}
+    """The numbers that one field matches; `first`: the number of the first of `names`."""
+    known = {name: number for number, name in enumerate(names, start=first)}
     return frozenset(
         number
         for part in text.split(",")
@@ -104,10 +105,10 @@ def _range(what: str, part: str, low: int, high: int, known: Mapping[str, int]) 
     return iter(range(first, last + 1, int(step or 1)))
 
 
-def _number(what: str, word: str, low: int, high: int, known: Mapping[str, int]) -> int:
-    number = known.get(word, int(word) if word.isascii() and word.isdigit() else None)
+def _number(what: str, text: str, low: int, high: int, known: Mapping[str, int]) -> int:
+    number = known.get(text, int(text) if text.isascii() and text.isdigit() else None)
     if number is None:
         raise ValueError(f"{what} cannot be read; {EXAMPLE}")
     if not low <= number <= high:
-        raise ValueError(f"{what} must lie from {low} to {high}")
+        raise ValueError(f"{what} must be from {low} to {high}")
     return number

@@ -23,7 +23,7 @@ _UNITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `count` in any stretch of `per`."""
+    """At most `count` in any period of length `per`."""
 
     count: int
     per: timedelta
@@ -65,7 +65,7 @@ def parse_duration(value: Any) -> timedelta:
     try:
         return float(match[1]) * _UNITS[match[2]]
     except OverflowError as error:
-        raise ValueError(f"{value} is longer than any calendar") from error
+        raise ValueError(f"{value} is too long") from error
 
 
 def write_duration(value: timedelta) -> str:

@@ -20,7 +20,7 @@ def find_zone(name: str) -> ZoneInfo:
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
     """The instant in UTC of the naive wall-clock time `local`.
 
-    A time that the clocks skip becomes the first instant after the gap; one that they repeat, its first.
+    A time that a clock change skips becomes the first instant after the gap; a repeated one, its first occurrence.
     """
     first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if first.astimezone(zone).replace(tzinfo=None) == local:
@@ -30,7 +30,7 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
 
 
 def skipped_before(instant: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """The minutes of the wall clock that the zone's clocks skip as they come to `instant`; mostly none."""
+    """The wall-clock minutes that the zone's clocks skip just before `instant`; mostly none."""
     shown = instant.astimezone(zone).replace(tzinfo=None)
     before = (instant - timedelta(seconds=1)).astimezone(zone).replace(tzinfo=None) + timedelta(seconds=1)
     while before < shown:
@@ -39,7 +39,7 @@ def skipped_before(instant: datetime, zone: ZoneInfo) -> Iterator[datetime]:
 
 
 def after_repeat(instant: datetime, zone: ZoneInfo) -> datetime:
-    """`instant`, or where the zone's clock shows its time for the second time, the end of the hour that is repeated."""
+    """`instant`, or the end of the repeated hour if the zone's clock shows this time for the second time."""
     local = instant.astimezone(zone)
     if not local.fold:
         return instant
@@ -49,14 +49,14 @@ def after_repeat(instant: datetime, zone: ZoneInfo) -> datetime:
 
 @cache
 def zones_of_region(region: str) -> tuple[ZoneInfo, ...]:
-    """The zones of an ISO 3166 country, its most populous first; empty where the tz database lists none."""
+    """The zones of an ISO 3166 country, most populous first; empty if the tz database lists none."""
     lines = files("tzdata").joinpath("zoneinfo", "zone.tab").read_text("utf-8").splitlines()
     rows = (line.split("\t") for line in lines if not line.startswith("#"))
     return tuple(ZoneInfo(row[2]) for row in rows if row[0] == region)
 
 
 def _next_change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """The instant in (low, high] from which the zone has another offset than at `low`, to the second."""
+    """The instant in (low, high], to the second, at which the zone's offset changes from that at `low`."""
     old = low.astimezone(zone).utcoffset()
     while high - low > timedelta(seconds=1):
         middle = low + (high - low) // 2

@@ -1,7 +1,7 @@
 """Bird: WhatsApp through its Channels API.
 
 From its page on sending WhatsApp messages and those it leads to (statuses, failure codes, webhook signatures);
-what was taken from elsewhere, or is our reading, is listed in docs/reference/providers.md.
+other sources and our interpretations are listed in docs/reference/providers.md.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from providers.events import Event, Inbound, Report, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
-from providers.meta.codes import kind_of_word
+from providers.meta.codes import kind_of_reported
 from providers.polling import one_by_one
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
-from providers.values import WINDOW, moment, table, word
+from providers.values import WINDOW, first_text, moment, table
 
 STATUSES: Final = {
     "accepted": JobState.ACCEPTED,
@@ -52,16 +52,16 @@ STATUSES: Final = {
     "rejected": JobState.FAILED,
     "skipped": JobState.FAILED,
 }
-"""`deleted` is known and changes nothing: a message is deleted after whatever became of it."""
+"""`deleted` changes nothing: a message keeps its outcome when it is deleted."""
 
 INTERACTIONS: Final = {"read": JobState.READ, "opened": JobState.READ}
-"""What a person did with a message: no status at Bird, an event of its own."""
+"""A person's interactions with a message: at Bird these are not statuses, but separate events."""
 
 REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.RECIPIENT}
 
 UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 CLOCK_SLACK: Final = timedelta(minutes=2)
-"""How far Bird's clock may be from ours."""
+"""Tolerated difference between Bird's clock and ours."""
 
 
 class BirdSender(SenderSettings):
@@ -72,9 +72,9 @@ class BirdAccount(AccountSettings):
     base_url: str = "https://api.bird.com"
     workspace_id: str = Field(pattern=UUID)
     webhook_secret: SecretPlace | None = None
-    """The `signingKey` that the webhook subscription was made with."""
+    """The `signingKey` of the webhook subscription."""
     cap_frequency: StrictBool = False
-    """Whether Bird's own frequency capping applies to marketing messages, beside ours."""
+    """Whether Bird's frequency capping applies to marketing messages, in addition to ours."""
     senders: Sequence[BirdSender] = Field(default_factory=list)
 
 
@@ -120,7 +120,8 @@ class Bird(AdapterDefaults):
         return Request("POST", self._urls[_channel(call.sender)], headers=JSON_HEADERS, content=content)
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
-        """A 2xx with a message's id means taken; a failure told at once comes again, with its reason, later."""
+        """A 2xx with a message id means accepted; a failure in the same answer is reported again later, with its
+        reason."""
         if not isinstance(reply, Answer):
             return [unanswered(reply)]
         message = parse_message(reply.json()) if reply.ok else None
@@ -132,7 +133,7 @@ class Bird(AdapterDefaults):
     async def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
     ) -> AsyncIterator[list[Report]]:
-        """One call for each message: Bird's list cannot be narrowed to some ids or a time."""
+        """One call for each message: Bird's list cannot be filtered by ids or time."""
         path = self._messages(sender)
 
         async def ask(message_id: str) -> Report:
@@ -142,9 +143,9 @@ class Bird(AdapterDefaults):
             yield reports
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
-        """By our reference in the list of the person's messages; of several, the newest of the same form."""
+        """Find our reference in the list of the person's messages; of several, the newest of the same form."""
         if doubt.reference is None:
-            raise Unavailable("A message without our reference cannot be told from others in Bird's list.")
+            raise Unavailable("A message without our reference cannot be identified in Bird's list.")
         candidates: list[Message] = []
         async with aclosing(list_messages(http, self._messages(sender), doubt.to)) as pages:
             async for page in pages:
@@ -159,7 +160,7 @@ class Bird(AdapterDefaults):
         try:
             await http.get(self._messages(sender), [("limit", "1")])
         except NotFound as error:
-            return f"Bird knows no channel of this id for {sender.name}: {error}"
+            return f"Bird has no channel with this id for {sender.name}: {error}"
         return None
 
     async def check(self, http: Http) -> str:
@@ -167,13 +168,13 @@ class Bird(AdapterDefaults):
             raise UsageError("The account has no senders.", hint="Add a channel_id as a sender.")
         problems = [await self.sender_problem(http, sender) for sender in self._account.senders]
         known = problems.count(None)
-        return f"Bird knows the key; {known} of {len(problems)} channels answer."
+        return f"Bird accepts the key; {known} of {len(problems)} channels answer."
 
     def failure_kind(self, code: str) -> FailureKind | None:
-        return kind_of_word(code)
+        return kind_of_reported(code)
 
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
-        """Bird tells it by the contact's id, which each message with the person names. No message: closed."""
+        """Bird shows it by contact id, which every message with the person names. No message: closed."""
         contact = await self._contact(http, sender, phone)
         if contact is None:
             return None
@@ -184,13 +185,14 @@ class Bird(AdapterDefaults):
             return None
         body = answer.json()
         if not isinstance(body, dict) or "serviceWindowExpireAt" not in body:
-            raise Unavailable("Bird's answer does not tell the window.")
+            raise Unavailable("Bird's answer does not include the window.")
         if body.get("isPermanentSession") is True and answer.at is not None:
             return answer.at + WINDOW
         return moment(body["serviceWindowExpireAt"])
 
     def verify(self, request: WebhookRequest) -> bool:
-        """By `messagebird-signature`. Bird repeats a webhook for a day with its first timestamp, so age is no sign."""
+        """By `messagebird-signature`. Bird repeats a webhook for a day with its first timestamp, so old ones are
+        valid."""
         secret = self._account.webhook_secret
         stated = request.headers.get("messagebird-signature", "")
         if secret is None or not stated:
@@ -236,14 +238,14 @@ def _refusal(answer: Answer) -> Refused:
     if general is not None:
         return general
     if answer.ok:
-        return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer names no message.")
+        return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer has no message id.")
     body = table(answer.json())
     kind = REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
-    return Refused(kind, word(body.get("code")) or str(answer.status), _words(answer, body))
+    return Refused(kind, first_text(body.get("code")) or str(answer.status), _words(answer, body))
 
 
 def _words(answer: Answer, body: dict[str, Any]) -> str:
-    """Bird's sentence and, of a validation error, what it says of each field."""
+    """Bird's error message, with each field's message for a validation error."""
     details = [
         f"{name}: {found[0] if isinstance(found, list) and found else found}"
         for name, found in table(body.get("details")).items()
@@ -264,7 +266,7 @@ def _report(message: Message) -> Report:
 
 
 def _may_be_the_one(message: Message, doubt: Doubt) -> bool:
-    """It belongs to no other job: it bears our reference, or went out at that time and shows none."""
+    """It belongs to no other job: it has our reference, or was sent at that time without one."""
     if message.incoming or message.id in doubt.known_ids or message.contact.phone not in (doubt.to, None):
         return False
     if message.reference is not None:
@@ -273,7 +275,7 @@ def _may_be_the_one(message: Message, doubt: Doubt) -> bool:
 
 
 def _is_the_one(message: Message, doubt: Doubt) -> bool:
-    """A job's free form and its template bear the same reference: the form tells them apart."""
+    """A job's free form and its template have the same reference: the form distinguishes them."""
     is_template = doubt.content.type is MessageType.TEMPLATE
     return message.id != "" and message.reference == doubt.reference and message.is_template is is_template
 
@@ -286,7 +288,7 @@ def _inbound(payload: dict[str, Any]) -> list[Event]:
 
 
 def _interaction(payload: dict[str, Any]) -> list[Event]:
-    message_id, kind = word(payload.get("messageId")), word(payload.get("type"))
+    message_id, kind = first_text(payload.get("messageId")), first_text(payload.get("type"))
     if message_id is None or kind is None:
         return []
     return [Report(message_id, kind, INTERACTIONS.get(kind), moment(payload.get("createdAt")))]

@@ -1,7 +1,7 @@
-"""A message as Bird's Channels API writes it, and what of it cannot be sent.
+"""Builds the message in Bird's Channels API format, and checks what Bird cannot send.
 
-The shapes are those of Bird's page on sending WhatsApp messages. The limits of lists' descriptions and buttons
-and of coordinates are Bird's own; the others are WhatsApp's, which Bird passes the message to.
+The formats are from Bird's page on sending WhatsApp messages. The limits of lists' descriptions and buttons
+and of coordinates are Bird's; the others are WhatsApp's.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ CONTENT_TYPES: Final = {
     ".jpg": "image/jpeg",
     ".png": "image/png",
 }
-"""By ending, where the campaign file does not say: Bird demands one of every file."""
+"""Content types by file extension, for files without content_type: Bird requires one."""
 
 LONGEST_TEXT: Final = 4096
 LONGEST_CAPTION: Final = 1024
-"""Also the longest text above buttons."""
+"""Also the limit of the text above buttons."""
 MOST_BUTTONS: Final = 3
 LONGEST_BUTTON: Final = 20
 LONGEST_PAYLOAD: Final = 256
 LONGEST_LIST_TITLE: Final = 60
 MOST_ROWS: Final = 10
-"""Of all sections together; a list has as many sections at most."""
+"""Limit of rows in all sections, and of sections."""
 LONGEST_ROW: Final = 24
 LONGEST_DESCRIPTION: Final = 72
 LONGEST_ROW_ID: Final = 200
@@ -70,7 +70,7 @@ def problem(content: Content) -> str | None:
 
 
 def content_type(media: Media) -> str | None:
-    """What a file is: as said, else by the ending of its name or address; None where neither tells."""
+    """A file's content type: as given, else by the extension of its name or URL; None if unknown."""
     if media.content_type:
         return media.content_type
     name = media.filename or urlsplit(media.url or "").path
@@ -100,9 +100,9 @@ def _file(content: Content) -> Json:
 def _location(content: Content) -> Json:
     place = content.location
     assert place is not None  # noqa: S101
-    words = _present({"address": place.address, "label": place.name})
+    labels = _present({"address": place.address, "label": place.name})
     body: Json = {"coordinates": {"latitude": place.latitude, "longitude": place.longitude}}
-    return {"type": "location", "location": body | ({"location": words} if words else {})}
+    return {"type": "location", "location": body | ({"location": labels} if labels else {})}
 
 
 def _list(content: Content) -> Json:
@@ -164,7 +164,7 @@ _BODIES: Final[dict[MessageType, Callable[[Content], Json]]] = {
 
 def _problems(content: Content) -> Iterator[str]:
     if content.type not in TYPES:
-        yield f"Bird sends no {content.type}."
+        yield f"Bird cannot send {content.type} messages."
     elif content.template is not None:
         yield from _template_problems(content.template)
     elif content.type is MessageType.TEMPLATE:
@@ -184,15 +184,15 @@ def _text_problems(content: Content) -> Iterator[str]:
     longest = LONGEST_CAPTION if content.media or content.buttons else LONGEST_TEXT
     if len(content.text or "") > longest:
         place = "as a caption or above buttons " if longest == LONGEST_CAPTION else ""
-        yield f"content.text has {len(content.text or '')} characters; {place}it may have {longest}."
+        yield f"content.text has {len(content.text or '')} characters; {place}the limit is {longest}."
     if content.preview_url and content.type is not MessageType.TEXT:
-        yield "content.preview_url goes with a text message only."
+        yield "content.preview_url works only with a text message."
 
 
 def _media_problems(content: Content) -> Iterator[str]:
     of_media = content.type in FILE_TYPES | {MessageType.IMAGE, MessageType.STICKER}
     if of_media and not (content.media and all(file.url for file in content.media)):
-        yield f"The {content.type} message names no public address of a file."
+        yield f"The {content.type} message has no public URL of a file."
     if content.type in FILE_TYPES:
         for file in content.media:
             if content_type(file) is None:
@@ -206,7 +206,7 @@ def _button_problems(content: Content) -> Iterator[str]:
         yield f"content.buttons has {len(content.buttons)} buttons; WhatsApp shows at most {MOST_BUTTONS}."
     titles = [button.text for button in content.buttons]
     if len(set(titles)) < len(titles):
-        yield "content.buttons has two buttons with the same text; WhatsApp refuses that."
+        yield "content.buttons has two buttons with the same text, which WhatsApp refuses."
     for place, button in enumerate(content.buttons):
         if not 1 <= len(button.text) <= LONGEST_BUTTON:
             yield f"content.buttons[{place}].text must have 1 to {LONGEST_BUTTON} characters."
@@ -223,7 +223,7 @@ def _place_problems(content: Content) -> Iterator[str]:
     if place is None:
         yield "content.location is missing."
     elif not (-90 <= place.latitude <= 90 and -180 <= place.longitude <= 180):
-        yield "content.location: latitude goes from -90 to 90 and longitude from -180 to 180."
+        yield "content.location: latitude must be from -90 to 90, longitude from -180 to 180."
 
 
 def _list_problems(content: Content) -> Iterator[str]:
@@ -243,7 +243,7 @@ def _list_problems(content: Content) -> Iterator[str]:
 def _section_problems(menu: Menu) -> Iterator[str]:
     rows = sum(len(section.rows) for section in menu.sections)
     if not 1 <= rows <= MOST_ROWS:
-        yield f"content.list has {rows} rows in all; WhatsApp shows 1 to {MOST_ROWS}."
+        yield f"content.list has {rows} rows in all; WhatsApp allows 1 to {MOST_ROWS}."
     for place, section in enumerate(menu.sections):
         key = f"content.list.sections[{place}]"
         if not section.title and len(menu.sections) > 1:
@@ -275,5 +275,5 @@ def _template_problems(template: Template) -> Iterator[str]:
     if template.header is not None or template.buttons:
         yield (
             "Bird fills a template's header and buttons by named parameters too: "
-            "put their values into content.template.parameters."
+            "add their values to content.template.parameters."
         )

@@ -1,6 +1,6 @@
 """Bird's message object, as it comes in answers, lists and webhooks, and the list of a channel's messages.
 
-Read leniently: a field of another type than documented is as good as missing. The list's parameters (`limit`,
+Read leniently: a field of another type than documented counts as missing. The list's parameters (`limit`,
 `phonenumber`, `pageToken`) and its `results` and `nextPageToken` come from operators' code, not from the document.
 """
 
@@ -14,23 +14,23 @@ from urllib.parse import quote
 
 from campaigns.errors import Unavailable
 from providers.http.client import Answer, Http
-from providers.values import moment, phone, table, tables, word, word_or_number
+from providers.values import first_text, first_text_or_number, moment, phone, table, tables
 
 PAGE: Final = 50
 MOST_PAGES: Final = 40
-"""A person's messages on a channel fill few pages; a list longer than this was not filtered."""
+"""A person's messages on a channel fill few pages; a longer list was not filtered by person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     id: str | None
     phone: str | None
-    """E.164 with the plus, where the contact is named by one."""
+    """E.164 with the plus, if the contact is identified by a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message in either direction. `contact` is the person it went to or came from."""
+    """One message in either direction. `contact` is the recipient or the sender."""
 
     id: str
     channel_id: str | None
@@ -38,7 +38,7 @@ class Message:
     reference: str | None
     reason: str | None
     code: str | None
-    """Of a failure: the platform's own code, else Bird's."""
+    """The code of a failure: WhatsApp's, else Bird's."""
     contact: Contact
     incoming: bool
     is_template: bool
@@ -49,17 +49,17 @@ class Message:
 
 
 def parse_message(value: Any) -> Message | None:
-    """The message in a JSON value, or None where there is none with an id."""
+    """The message in a JSON value; None if there is none with an id."""
     message = _message(table(value))
     return message if message.id else None
 
 
 def _message(fields: dict[str, Any]) -> Message:
     return Message(
-        id=word(fields.get("id")) or "",
-        channel_id=word(fields.get("channelId")),
-        status=word(fields.get("status")) or "",
-        reference=word(fields.get("reference")),
+        id=first_text(fields.get("id")) or "",
+        channel_id=first_text(fields.get("channelId")),
+        status=first_text(fields.get("status")) or "",
+        reference=first_text(fields.get("reference")),
         reason=_reason(fields),
         code=_code(table(fields.get("failure"))),
         contact=_contact(fields),
@@ -80,7 +80,7 @@ async def show_message(http: Http, path: str, message_id: str) -> Message:
 
 
 async def list_messages(http: Http, path: str, phone: str) -> AsyncGenerator[list[Message]]:
-    """A channel's messages with one person, a page at a time, to the end; one that the list shows without an id has "".
+    """A channel's messages with one person, a page at a time, to the end; a message without an id has "".
     Raises Unavailable, AccountError."""
     token: str | None = None
     for _ in range(MOST_PAGES):
@@ -91,7 +91,7 @@ async def list_messages(http: Http, path: str, phone: str) -> AsyncGenerator[lis
         if following is None:
             return
         if following == token:
-            raise Unavailable("Bird repeated a page of its list, so its end cannot be seen.")
+            raise Unavailable("Bird repeated a page of its list, so the list cannot be read to its end.")
         token = following
     raise Unavailable("Bird's list of one person's messages is too long to be read to its end.")
 
@@ -101,19 +101,19 @@ def _page(answer: Answer) -> tuple[list[Message], str | None]:
     results = table(body).get("results")
     if not isinstance(results, list):
         raise Unavailable("Bird answered with something that is not a list of messages.")
-    return [_message(item) for item in tables(results)], word(table(body).get("nextPageToken"))
+    return [_message(item) for item in tables(results)], first_text(table(body).get("nextPageToken"))
 
 
 def _reason(fields: dict[str, Any]) -> str | None:
-    described = word(table(fields.get("failure")).get("description"))
-    return word(fields.get("reason")) or described or word(fields.get("details"))
+    described = first_text(table(fields.get("failure")).get("description"))
+    return first_text(fields.get("reason")) or described or first_text(fields.get("details"))
 
 
 def _code(failure: dict[str, Any]) -> str | None:
-    """WhatsApp's own code where the failure is WhatsApp's, else Bird's."""
+    """WhatsApp's code if the failure is WhatsApp's, else Bird's."""
     source = table(failure.get("source"))
-    theirs, birds = word_or_number(source.get("code")), word_or_number(failure.get("code"))
-    from_whatsapp = (word(source.get("name")) or "").startswith("whatsapp")
+    theirs, birds = first_text_or_number(source.get("code")), first_text_or_number(failure.get("code"))
+    from_whatsapp = (first_text(source.get("name")) or "").startswith("whatsapp")
     return (theirs if from_whatsapp else None) or birds or theirs
 
 
@@ -123,10 +123,10 @@ def _contact(fields: dict[str, Any]) -> Contact:
     first = table(several[0]) if isinstance(several, list) and several else {}
     person = table(table(fields.get("sender")).get("contact")) or first
     named = (person.get("identifierValue"), person.get("platformAddress"))
-    return Contact(word(person.get("id")), phone(*named))
+    return Contact(first_text(person.get("id")), phone(*named))
 
 
 def _text(body: dict[str, Any]) -> str | None:
     """A text message's text, another kind's caption."""
     kind = body.get("type")
-    return word(table(body.get(kind)).get("text")) if isinstance(kind, str) else None
+    return first_text(table(body.get(kind)).get("text")) if isinstance(kind, str) else None

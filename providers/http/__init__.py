@@ -1,1 +1,1 @@
-"""The one place that calls over HTTP, and the answer to "did it leave?". No provider's name."""
+"""All HTTP calls to providers, and whether a request may have been sent. Knows no particular provider."""

@@ -1,12 +1,12 @@
-"""The one HTTP home: one exchange with a provider, and the truth about it.
+"""The HTTP client: one exchange with a provider, and what is known about its outcome.
 
-    exchange(request) -> Answer      the provider answered, whatever it said
-                       | NotSent     proven: nothing left this machine
-                       | Unknown     everything else; the provider may have acted on it
+    exchange(request) -> Answer      the provider answered, with any status
+                       | NotSent     proven: nothing was sent
+                       | Unknown     anything else; the provider may have acted on it
 
-Nothing here repeats a request that has an effect. httpx's types are the seam; in tests, `transport` is an
-`httpx.MockTransport`. A transport may raise `httpx.ConnectError` or `httpx.ConnectTimeout` only where nothing
-left.
+Nothing here repeats a request that has an effect. The transport interface is httpx's; in tests, `transport` is
+an `httpx.MockTransport`. A transport may raise `httpx.ConnectError` or `httpx.ConnectTimeout` only if nothing was
+sent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
 from campaigns.untrusted import LONGEST_NAME, LONGEST_WAIT, clean, read_json
-from providers.http.redaction import Echoes
+from providers.http.redaction import SecretScrubber
 from providers.http.transport import LEAVING, LONGEST_CONNECT, AioTransport, Leaving
 
 Request = httpx.Request
 Url = httpx.URL
-"""Parsed once and kept where a request is built often: parsing costs as much as building the rest."""
+"""Type of parsed URLs. Adapters parse a URL once, because parsing takes as long as building the rest of a request."""
 Response = httpx.Response
 Transport = httpx.AsyncBaseTransport
 Headers = Mapping[str, str]
@@ -45,15 +45,15 @@ JSON_HEADERS: Final = {
 }
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "messagebird-request-id", "x-fb-trace-id")
 _READS: Final = 3
-"""How often a GET is asked while the provider says 429. It has no effect, so this repeats no message."""
+"""How often a GET is tried while the provider answers 429. A GET has no effect, so no message is repeated."""
 _PATIENCE: Final = 60.0
-"""The longest stated wait, in seconds, that a GET sits out."""
+"""The longest `Retry-After`, in seconds, that a GET waits for."""
 _LONGEST_TEXT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the provider said. The body and the headers stay out of `repr`."""
+    """The provider's answer. Its body and headers are not part of `repr`."""
 
     status: int
     headers: Headers = field(default_factory=httpx.Headers, repr=False)
@@ -68,12 +68,12 @@ class Answer:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The parsed body, or None where it is not JSON."""
+        """The parsed body; None if it is not JSON."""
         return read_json(self.body)
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that `Retry-After` asks for, at most a day; None where it is missing or makes no sense."""
+        """Seconds that `Retry-After` asks for, at most a day; None if it is missing or invalid."""
         value = self.headers.get("retry-after")
         if value is None:
             return None
@@ -84,14 +84,14 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The provider's own words about a refusal, one line."""
-        words = _message(self.json()) or self.body[:_LONGEST_TEXT].decode("utf-8", "replace")
-        return " ".join(words.split())[:_LONGEST_TEXT]
+        """The provider's error message, on one line."""
+        text = _message(self.json()) or self.body[:_LONGEST_TEXT].decode("utf-8", "replace")
+        return " ".join(text.split())[:_LONGEST_TEXT]
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Proven not to have left."""
+    """Proven not sent."""
 
     code: str
     text: str = ""
@@ -100,7 +100,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have left, and no answer can be trusted."""
+    """The request may have been sent, but there is no reliable answer."""
 
     code: str
     text: str = ""
@@ -111,10 +111,10 @@ Reply = Answer | NotSent | Unknown
 
 
 class Http:
-    """One account's way to its provider.
+    """The HTTP client of one account.
 
-    `credentials` gives the headers that carry the secret. They are read here at once (a missing secret is an
-    error before anything is under way) and again after a 401 or 403, so that a renewed key needs no restart.
+    `credentials` returns the headers that carry the secret. They are read at once, so that a missing secret is an error
+    before anything is sent, and again after a 401 or 403, so that a renewed key needs no restart.
     """
 
     def __init__(
@@ -129,18 +129,18 @@ class Http:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
-        self._echoes = Echoes()
+        self._echoes = SecretScrubber()
         self._hold(credentials())
         self._timeout = timeout
         self._transport = transport or AioTransport(min(LONGEST_CONNECT, timeout / 2))
         self._before_request = before_request
         self._sleep = sleep
         self._dated: tuple[str, datetime] | None = None
-        """What the provider's clock showed when it answered last, and ours."""
+        """The provider's time in its last answer, and our time then."""
 
     @property
     def ahead(self) -> timedelta:
-        """By how much our clock is ahead of the provider's, as far as that has stated its own."""
+        """By how much our clock is ahead of the provider's, if an answer has stated its time."""
         theirs = _http_date(self._dated[0]) if self._dated else None
         return self._dated[1] - theirs if self._dated and theirs else timedelta()
 
@@ -148,10 +148,10 @@ class Http:
         return f"Http({self._base_url!r})"
 
     async def exchange(self, request: Request, leaving: Leaving | None = None) -> Reply:
-        """Send once. Never raises for what happens on the way; being cancelled means Unknown.
+        """Send once. Network errors are results, never exceptions; cancellation means Unknown.
 
-        `leaving` is the context in which the request is written. It may hold the request up, which costs the provider
-        nothing of its time to answer; where it says no, nothing leaves and it is NotSent(TOO_LATE).
+        `leaving` is the context in which the request is written. It may delay the request, which does not count against
+        the timeout; if it refuses, nothing is sent and the result is NotSent(TOO_LATE).
         """
         watch = _Watch(self._timeout)
         request.extensions[LEAVING] = leaving and partial(watch.from_leaving, leaving)
@@ -170,7 +170,8 @@ class Http:
         return self._answer(response, body, watch.elapsed_ms)
 
     async def get(self, path: str, params: Params = ()) -> Answer:
-        """A 2xx answer. Waits out a short 429. Raises Unavailable, AccountError, NotFound."""
+        """A 2xx answer. Waits and retries after a 429 with a short delay. Raises Unavailable, AccountError,
+        NotFound."""
         for asked in range(1, _READS + 1):
             reply = await self._admit(self.request("GET", path, params))
             pause = _pause(reply)
@@ -184,14 +185,14 @@ class Http:
         return _good(await self._admit(self.request(method, path, body=body)))
 
     def request(self, method: str, path: str, params: Params = (), body: object = None) -> Request:
-        """A JSON request below the account's base URL, without its secret. Raises Unavailable where an id that the
-        provider gave fits no address."""
+        """A JSON request below the account's base URL, without its secret. Raises Unavailable if an id from the
+        provider cannot be part of a URL."""
         content = None if body is None else orjson.dumps(body)
         url = self._base_url + path
         try:
             return Request(method, url, params=list(params) or None, headers=JSON_HEADERS, content=content)
         except httpx.InvalidURL as error:
-            raise Unavailable(f"No address can be made of what the provider names: {error}.") from error
+            raise Unavailable(f"No valid URL can be built from the provider's data: {error}.") from error
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -219,9 +220,7 @@ class Http:
         return answer
 
     def _read_credentials_again(self) -> None:
-        with suppress(
-            DrumbeatError
-        ):  # the refusal is what the user must see; the old key goes on being refused
+        with suppress(DrumbeatError):  # the user must see the refusal; the old key will be refused again
             self._hold(self._credentials())
 
     def _hold(self, secrets: Headers) -> None:
@@ -229,12 +228,12 @@ class Http:
         self._echoes.know(value.rpartition(" ")[2] for value in self._secrets.values())
 
     def _scrub(self, text: str) -> str:
-        """`text` without our secrets, should the other side have echoed them."""
+        """`text` without our secrets, in case the provider returned them."""
         return self._echoes.hide(text.encode("utf-8", "replace")).decode()
 
 
 def _good(reply: Reply) -> Answer:
-    """The answer if it is a 2xx, else the error that a poller or a command shows."""
+    """The answer if it is a 2xx; else raises the error for a poller or a command."""
     match reply:
         case Answer(ok=True):
             return reply
@@ -244,7 +243,7 @@ def _good(reply: Reply) -> Answer:
                 hint="Check the account's api_key and its rights.",
             )
         case Answer(status=404):
-            raise NotFound(f"The provider knows nothing of that id (404): {reply.text}")
+            raise NotFound(f"The provider does not know this id (404): {reply.text}")
         case Answer():
             raise Unavailable(f"The provider answered {reply.status}: {reply.text}")
         case NotSent():
@@ -252,11 +251,11 @@ def _good(reply: Reply) -> Answer:
                 f"The provider cannot be reached: {reply.text}", hint="Check base_url and the network."
             )
         case Unknown():
-            raise Unavailable(f"The provider gave no answer that can be trusted: {reply.text}")
+            raise Unavailable(f"The provider gave no reliable answer: {reply.text}")
 
 
 def _pause(reply: Reply) -> float | None:
-    """How long to wait before asking again, where that is worth it."""
+    """How long to wait before the next try; None: do not retry."""
     if not isinstance(reply, Answer) or reply.status != 429:
         return None
     pause = reply.retry_after or 1.0
@@ -268,7 +267,7 @@ def _code(error: Exception, default: str) -> str:
 
 
 class _Watch:
-    """How long an answer takes and may take: from when the request leaves, where that is known."""
+    """Measures and limits the answer's time, from when the request is sent, if that is known."""
 
     def __init__(self, seconds: float) -> None:
         self.limit = asyncio.timeout(seconds)
@@ -297,7 +296,7 @@ def _seconds(value: str) -> float | None:
 
 
 def _seconds_until(value: str, stated_now: str | None, at: datetime | None) -> float | None:
-    """Seconds to an HTTP date, by the provider's own clock where it states it."""
+    """Seconds until an HTTP date, by the provider's clock if it states its time."""
     moment = _http_date(value)
     now = _http_date(stated_now or "") or at
     return None if moment is None or now is None else (moment - now).total_seconds()
@@ -312,16 +311,16 @@ def _http_date(value: str) -> datetime | None:
 
 
 def _message(data: Any) -> str:
-    """The sentence in an error body: `message`, `error` (a string or an object), and `errors` by field."""
+    """The message in an error body: `message`, `error` (a string or an object), and `errors` by field."""
     if not isinstance(data, dict):
         return ""
     error = data.get("error")
-    said = data.get("message") or (error.get("message") if isinstance(error, dict) else error)
+    message = data.get("message") or (error.get("message") if isinstance(error, dict) else error)
     fields = data.get("errors")
     details = (
         [f"{name}: {_first(found)}" for name, found in fields.items()] if isinstance(fields, dict) else []
     )
-    return "; ".join([str(said)] * bool(said) + details)
+    return "; ".join([str(message)] * bool(message) + details)
 
 
 def _first(found: Any) -> str:

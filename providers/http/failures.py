@@ -1,4 +1,4 @@
-"""What a reply means whoever the provider is: the part of every error map that HTTP itself settles."""
+"""What a reply means for every provider: the part of each error map that HTTP itself defines."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ REFUSALS: Final[Mapping[int, FailureKind]] = {
     413: FailureKind.MESSAGE,
     422: FailureKind.MESSAGE,
 }
-"""By status where neither code nor text tells; an adapter adds what others mean to its provider. Any other 4xx is a
-request that can never work: the campaign."""
+"""By HTTP status if neither code nor text decides; adapters add their provider's other statuses. Any other 4xx is a
+request that can never succeed, so it pauses the campaign."""
 
 
 def unanswered(reply: NotSent | Unknown) -> Refused:
-    """What it means that no answer came."""
+    """The refusal for a call without an answer."""
     kind = FailureKind.NOT_SENT if isinstance(reply, NotSent) else FailureKind.UNKNOWN
     return Refused(kind, reply.code, reply.text)
 
 
 def general_refusal(answer: Answer) -> Refused | None:
-    """The refusal that holds for any provider, or None where the adapter must look at the answer itself.
+    """The refusal that applies to every provider; None if the adapter must read the answer.
 
-    A 5xx may come after the message was taken (a gateway that gave up waiting), so it is doubt, no retry.
+    A 5xx may come after the message was accepted (a gateway timeout), so the message is in doubt, not retried.
     """
     match answer.status:
         case 429:
@@ -35,7 +35,9 @@ def general_refusal(answer: Answer) -> Refused | None:
         case 401 | 403 as status:
             return Refused(FailureKind.CAMPAIGN, str(status), answer.text)
         case status if 300 <= status < 400:
-            return Refused(FailureKind.CAMPAIGN, str(status), "The provider redirects: check base_url.")
+            return Refused(
+                FailureKind.CAMPAIGN, str(status), "The provider answers with a redirect: check base_url."
+            )
         case status if status < 200 or status == 408 or status >= 500:
             return Refused(FailureKind.UNKNOWN, str(status), answer.text)
     return None

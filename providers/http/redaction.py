@@ -1,5 +1,5 @@
-"""Our secrets in what providers answer: a provider may write the key that it refuses into its error or into a header,
-and what it writes is stored and shown."""
+"""Removes our secrets from providers' answers: a provider may repeat a refused key in its error or in a header, and
+answers are stored and shown."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 
 HIDDEN: Final = b"[secret]"
 LONG_ENOUGH: Final = 8
-"""Characters of a key that is looked for in a success too: a shorter one may be part of an id or of a word."""
+"""Keys of at least this length are removed from successes too; a shorter one may occur in an id or a text by chance."""
 
 
-class Echoes:
-    """Every secret that was ever sent, also those that were renewed since: an answer may be to the older one."""
+class SecretScrubber:
+    """Every secret ever sent, including renewed ones, because an answer may refer to an older one."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -30,20 +30,20 @@ class Echoes:
     def hide(self, answer: bytes, *, in_success: bool = False) -> bytes:
         """The answer without the secrets."""
         pattern = self._long if in_success else self._any
-        # Nearly always neither is there, and looking for them so takes a hundredth of the time.
+        # Almost always neither occurs, and this check takes a hundredth of the time.
         if pattern is None or not (b"\\" in answer or any(secret in answer for secret in self._plain)):
             return answer
         return pattern.sub(HIDDEN, answer)
 
 
 def _finding(secrets: set[str]) -> re.Pattern[bytes] | None:
-    """The longest first, so that nothing of it is left where a shorter one is its beginning."""
+    """Longest first, so that a secret that starts with a shorter one is removed completely."""
     found = [_as_echoed(secret) for secret in sorted(secrets, key=len, reverse=True)]
     return re.compile(b"|".join(found)) if found else None
 
 
 def _as_echoed(secret: str) -> bytes:
-    """As it is, and as JSON may write it: a slash behind a backslash, any character by its number."""
+    """Matches the secret literally and as JSON may escape it: a slash after a backslash, any character by its code."""
     return b"".join(
         rb"(?:\\?%s|\\u00(?i:%02x))" % (re.escape(letter.encode()), ord(letter)) for letter in secret
     )

@@ -1,8 +1,8 @@
-"""Our transport under the httpx seam: aiohttp works, the errors say whether the request can have left.
+"""Our httpx transport, built on aiohttp: its errors state whether the request may have been sent.
 
-Why not a ready-made one: it reports a reset *after* the request was read as a connect timeout, and whoever
-believes that sends twice. Here `NeverLeft` is raised only while there is no connection yet, `MayHaveLeft`
-for everything else.
+An existing transport reports a connection reset *after* the request was read as a connect timeout, so a client that
+relies on it sends twice. Here `NeverLeft` is raised only while there is no connection yet, `MayHaveLeft` for
+everything else.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ import httpx
 from yarl import URL
 
 MAX_BODY: Final = 8 * 1024 * 1024
-"""Bytes of an answer, unpacked. No provider's answer comes near; a longer one is not trusted."""
+"""Bytes of an answer, unpacked. Real answers are far smaller; a longer one is refused."""
 KEEP_IDLE: Final = 3.0
-"""Seconds an unused connection is kept: less than servers do, so that we seldom write to a closed one."""
+"""Seconds for which an idle connection is kept: less than servers do, so that we rarely write to a closed one."""
 LONGEST_CONNECT: Final = 10.0
 _CONNECTIONS: Final = 512
 _DNS_SECONDS: Final = 60
 _OURS_TO_SAY: Final = ("User-Agent", "Accept", "Content-Type")
 TOO_LATE: Final = "too_late"
 LEAVING: Final = "leaving"
-"""A request's extension: the context in which it is written, entered when its connection is there."""
+"""Request extension: the context in which the request is written, entered once there is a connection."""
 Leaving = Callable[[], AbstractAsyncContextManager[bool]]
-"""May wait; says whether the first byte may leave, and is left when the last has."""
+"""Entering may wait; its value is whether the request may be sent. It exits after the last byte is written."""
 _UNPACKED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 class NeverLeft(httpx.ConnectError):
-    """No connection was made, so nothing of the request can have reached anybody."""
+    """No connection was made, so nothing was sent."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class NeverLeft(httpx.ConnectError):
 
 
 class MayHaveLeft(httpx.TransportError):
-    """The request was, or may have been, under way when something broke."""
+    """The request was, or may have been, partly sent when the connection failed."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -51,23 +51,23 @@ class MayHaveLeft(httpx.TransportError):
 
 
 class _TooLate(aiohttp.ClientError):
-    """Nobody may send it any more."""
+    """The request may no longer be sent."""
 
 
 @dataclass(slots=True)
 class _Exit:
-    """One request's way out."""
+    """The state of one request's sending."""
 
     leaving: Leaving
     begun: bool = False
-    """Whether a byte of it may have left."""
+    """Whether a byte of it may have been sent."""
 
 
 _exit: ContextVar[_Exit | None] = ContextVar("exit", default=None)
 
 
 class _GatedRequest(aiohttp.ClientRequest):
-    """Its head is written together with its body, so nothing has left before `write_bytes`."""
+    """Its head is written together with its body, so nothing is sent before `write_bytes`."""
 
     async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
         way_out = _exit.get()
@@ -85,14 +85,14 @@ class _GatedRequest(aiohttp.ClientRequest):
 
 
 def _is_held(transport: asyncio.Transport | None) -> bool:
-    """Whether what was written may leave only at the end of the loop's step, as with uvloop; TLS cannot tell."""
+    """Whether written data may be sent only at the end of the loop's step, as with uvloop; unknown with TLS."""
     if transport is None:
         return False
     return transport.get_write_buffer_size() > 0 or transport.get_extra_info("sslcontext") is not None
 
 
 class AioTransport(httpx.AsyncBaseTransport):
-    """One pool of connections, made at first use. Repeats no POST or PATCH, follows no redirect."""
+    """A connection pool, created at first use. Repeats no POST or PATCH, follows no redirect."""
 
     def __init__(self, connect_timeout: float = LONGEST_CONNECT) -> None:
         self._connect_timeout = connect_timeout
@@ -108,10 +108,12 @@ class AioTransport(httpx.AsyncBaseTransport):
         except MayHaveLeft:
             raise
         except Exception as error:
-            honest = _honest(error)
-            if way_out is not None and not way_out.begun and isinstance(honest, MayHaveLeft):
-                honest = NeverLeft(honest.code, str(honest))  # its connection broke while it waited
-            raise honest from error
+            failure = _failure_of(error)
+            if way_out is not None and not way_out.begun and isinstance(failure, MayHaveLeft):
+                failure = NeverLeft(
+                    failure.code, str(failure)
+                )  # the connection failed while the request waited
+            raise failure from error
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -128,7 +130,7 @@ class AioTransport(httpx.AsyncBaseTransport):
             allow_redirects=False,
         ) as answer:
             body = await _read_bounded(answer)
-        # As bytes: a value may hold any, and no byte of a header makes a taken message a doubtful one.
+        # As bytes: values may hold any byte, and an invalid one must not put an accepted message in doubt.
         headers = [(name, value) for name, value in answer.raw_headers if name.lower() not in _UNPACKED]
         return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
@@ -157,8 +159,8 @@ async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _honest(error: Exception) -> NeverLeft | MayHaveLeft:
-    """What aiohttp raised, in our words. Only its connector's own errors prove that nothing left."""
+def _failure_of(error: Exception) -> NeverLeft | MayHaveLeft:
+    """Our error for aiohttp's. Only errors of its connector prove that nothing was sent."""
     match error:
         case _TooLate():
             return NeverLeft(TOO_LATE, str(error))

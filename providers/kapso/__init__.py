@@ -1,1 +1,1 @@
-"""Kapso: the current API in Meta's shape and the legacy one of conversations."""
+"""Kapso: the current API in Meta's format and the legacy API with conversations."""

@@ -1,11 +1,11 @@
-"""Kapso: a platform before Meta's Cloud API, with a key of its own, two APIs, webhooks and lists.
+"""Kapso: a platform in front of Meta's Cloud API, with its own key, two APIs, webhooks and lists.
 
-`api = "current"` is Meta's own shape (providers/kapso/current.py), `api = "legacy"` the older one, in which a
-message goes into a conversation (providers/kapso/legacy.py). Sources and readings: docs/reference/providers.md.
+`api = "current"` has Meta's format (providers/kapso/current.py), `api = "legacy"` the older one, in which messages are
+sent into conversations (providers/kapso/legacy.py). Sources and interpretations: docs/reference/providers.md.
 
-A message in doubt is never proven absent: Kapso's lists can show that Meta took a message, but as Kapso stands
-between, not that Meta did not. Through the current API the webhook with our reference settles what did leave;
-through the legacy one, which takes no reference, the messages of the person's conversation do.
+A message in doubt is never proven absent: Kapso's lists can show that Meta accepted a message, but not that it did
+not, because Kapso is in between. With the current API, the webhook with our reference confirms messages that were
+sent; with the legacy API, which accepts no reference, the messages of the person's conversation do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from providers.kapso.legacy_body import ADDITIONS as LEGACY_ADDITIONS
 from providers.kapso.legacy_body import TYPES as LEGACY_TYPES
 from providers.kapso.settings import KapsoAccount
 from providers.kapso.webhooks import events_in, is_signed
-from providers.meta.codes import kind_of_word
+from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES
 from providers.settings import AccountSettings, SenderSettings
 
@@ -89,7 +89,7 @@ class Kapso(AdapterDefaults):
         return await self._api.look_up(http, sender, doubt)
 
     def failure_kind(self, code: str) -> FailureKind | None:
-        return kind_of_word(code)
+        return kind_of_reported(code)
 
     async def window(self, http: Http, sender: SenderSettings, phone: str) -> datetime | None:
         return await self._api.window(http, sender, phone)

@@ -1,4 +1,4 @@
-"""What an answer to a send means as far as both of Kapso's APIs agree: by Meta's code, then by HTTP."""
+"""What an answer to a send means in both of Kapso's APIs: by Meta's code, then by HTTP status."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _CODE_IN_TEXT: Final = re.compile(r"\(#(\d{1,6})\)")
 
 
 def refusal_in(answer: Answer) -> Refused | None:
-    """The refusal that an answer without a message is; None for a 4xx that only its text can explain."""
+    """The refusal in an answer without a message; None for a 4xx that only its text explains."""
     code = _code_in(answer)
     known = kind_of(code) is not None and not answer.ok and answer.status != 429
     general = None if known else general_refusal(answer)
     if general is not None:
         return general
     if answer.ok:
-        return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer names no message.")
+        return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer has no message id.")
     if code is not None:
         text = error_text(_error_in(answer)) or answer.text
         return refusal(code, text, answer.status, answer.retry_after)
@@ -33,7 +33,7 @@ def refusal_in(answer: Answer) -> Refused | None:
 
 
 def _code_in(answer: Answer) -> int | None:
-    """Meta's code: `error.code` of its own body, or `(#131047)` in a text of Kapso's."""
+    """Meta's code: `error.code` in Meta's body, or `(#131047)` in Kapso's text."""
     code = error_code(_error_in(answer))
     if code is not None:
         return code

@@ -1,4 +1,4 @@
-"""Kapso's current API: Meta's Cloud API behind Kapso's address and key, and lists of its own.
+"""Kapso's current API: Meta's Cloud API under Kapso's URL and key, with additional lists.
 
 `https://api.kapso.ai/meta/whatsapp/v24.0`: bodies, answers and errors are Meta's, unchanged.
 """
@@ -26,7 +26,7 @@ from providers.meta.answers import read_send
 from providers.meta.message_body import envelope, unsendable
 from providers.polling import one_by_one
 from providers.settings import SenderSettings
-from providers.values import WINDOW, moment, phone, table, tables, word
+from providers.values import WINDOW, first_text, moment, phone, table, tables
 
 FIELDS: Final = "kapso(direction,status,processing_status,statuses)"
 
@@ -62,7 +62,7 @@ class CurrentApi:
             yield reports
 
     async def window(self, http: Http, sender: SenderSettings, number: str) -> datetime | None:
-        """A day after `last_inbound_at` of the person's conversations with this sender."""
+        """24 hours after `last_inbound_at` of the person's conversations with this sender."""
         query = [("phone_number", number), ("limit", "100"), ("fields", "kapso(last_inbound_at)")]
         answer = await http.get(f"/{_number(sender)}/conversations", query)
         inbound = [
@@ -77,24 +77,24 @@ class CurrentApi:
         try:
             await http.get(f"/{_number(sender)}")
         except NotFound:
-            return f"Kapso knows no phone number of this id for {sender.name}: see phone_number_id."
+            return f"Kapso has no phone number with this id for {sender.name}: check phone_number_id."
         return None
 
     async def check(self, http: Http, senders: Sequence[SenderSettings]) -> str:
         if not senders:
             raise UsageError(
-                "This account has no sender to ask Kapso for.",
-                hint="Add one with its phone_number_id, then check again.",
+                "The account has no senders, so Kapso cannot be checked.",
+                hint="Add a sender with its phone_number_id, then check again.",
             )
         answer = await http.get(f"/{_number(senders[0])}")
-        shown = word(table(answer.json()).get("display_phone_number")) or _number(senders[0])
-        return f"Kapso knows the key; {senders[0].name} is {shown}."
+        shown = first_text(table(answer.json()).get("display_phone_number")) or _number(senders[0])
+        return f"Kapso accepts the key; {senders[0].name} is {shown}."
 
     async def _report(self, http: Http, sender: SenderSettings, message_id: str) -> Report | None:
-        """None for a message whose status Kapso does not tell. Raises NotFound where it does not know it."""
+        """None for a message without a status. Raises NotFound if Kapso does not know it."""
         path = f"/{_number(sender)}/messages/{quote(message_id, safe='')}"
         message = table((await http.get(path, [("fields", FIELDS)])).json())
-        status = word(table(message.get("kapso")).get("status"))
+        status = first_text(table(message.get("kapso")).get("status"))
         return report_of(message_id, status, message) if status else None
 
 

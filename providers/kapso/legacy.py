@@ -1,8 +1,8 @@
 """Kapso's legacy API: messages are sent into conversations, `https://app.kapso.ai/api/v1`.
 
-A free-form message goes to the conversation that `prepare` found,
-`POST /whatsapp_conversations/{id}/whatsapp_messages`. A template, and a message for a person without a
-conversation, goes to the sibling `POST /whatsapp_messages`, which by its document finds or starts one itself.
+A free-form message is sent to the conversation that `prepare` found,
+`POST /whatsapp_conversations/{id}/whatsapp_messages`. A template, or a message to a person without a conversation, is
+sent with `POST /whatsapp_messages`, which according to its document finds or starts a conversation.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from providers.kapso.settings import sender_id
 from providers.kapso.webhooks import report_of, state_of
 from providers.meta.message_body import unsendable
 from providers.settings import SenderSettings
-from providers.values import WINDOW, moment, phone, same_text, table, tables, word
+from providers.values import WINDOW, first_text, moment, phone, same_text, table, tables
 
 MESSAGES: Final = "/whatsapp_messages"
 CONVERSATIONS: Final = "/whatsapp_conversations"
 CONFIGS: Final = "/whatsapp_configs"
 PAGE: Final = 100
-"""The most that a list gives at once."""
+"""The page size limit of lists."""
 MOST_PAGES: Final = 50
 CLOCK_SLACK: Final = timedelta(minutes=2)
 
-WORDS: Final = (
+REFUSAL_PATTERNS: Final = (
     (
         re.compile(r"24.hour|re-?engagement|window (is |has )?(closed|expired)", re.I),
         FailureKind.USE_TEMPLATE,
@@ -48,11 +48,11 @@ WORDS: Final = (
     (re.compile(r"whatsapp.?config|configuration", re.I), FailureKind.LANE),
     (re.compile(r"template", re.I), FailureKind.CAMPAIGN),
 )
-"""What a refusal without a code of Meta's is about, by its text. The first match holds."""
+"""The kind of a refusal without one of Meta's codes, by its text. The first match applies."""
 
 
 class LegacyApi:
-    """The calls of the legacy API; `alone`: the account has one sender, so every conversation is with it."""
+    """The calls of the legacy API. `alone`: the account has one sender, so every conversation is with it."""
 
     def __init__(self, base_url: str, *, alone: bool) -> None:
         self._base_url, self._alone = base_url, alone
@@ -61,7 +61,7 @@ class LegacyApi:
         return unsendable_here(content) or unsendable(content)
 
     async def prepare(self, http: Http, call: Call) -> Call | Refused:
-        """The call with the person's conversation, where there is one to be found."""
+        """The call with the person's conversation, if one is found."""
         if call.content.type is MessageType.TEMPLATE:
             return call
         try:
@@ -87,13 +87,13 @@ class LegacyApi:
         data = table(table(reply.json()).get("data"))
         message_id = _name_of(data)
         if reply.ok and message_id:
-            return [_accepted(message_id, word(data.get("status")))]
+            return [_accepted(message_id, first_text(data.get("status")))]
         return [_refusal(reply, in_conversation=bool(call.conversations))]
 
     async def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime
     ) -> AsyncIterator[list[Report]]:
-        """There is no call by id: the conversations that were active since then are gone through."""
+        """There is no call by id, so all conversations active since then are read."""
         missing = set(ids)
         active = ("q[last_active_at_gteq]", (since - CLOCK_SLACK).isoformat())
         async for page in self._pages(http, CONVERSATIONS, [active]):
@@ -101,12 +101,12 @@ class LegacyApi:
                 if not missing:
                     return
                 if self._is_with(sender, conversation):
-                    reports = await self._reports(http, word(conversation.get("id")), missing)
+                    reports = await self._reports(http, first_text(conversation.get("id")), missing)
                     missing -= {report.message_id for report in reports}
                     yield reports
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
-        """The oldest message of the person's conversation that can be ours. None there proves nothing."""
+        """The oldest matching message in the person's conversation. No match proves nothing."""
         conversation = await self._conversation(http, sender, doubt.to)
         if conversation is None:
             return Unseen()
@@ -122,10 +122,10 @@ class LegacyApi:
         if not found:
             return Unseen()
         _, name, message = min(found, key=lambda each: each[:2])
-        return Found(report_of(name, word(message.get("status")) or "", message))
+        return Found(report_of(name, first_text(message.get("status")) or "", message))
 
     async def window(self, http: Http, sender: SenderSettings, number: str) -> datetime | None:
-        """A day after the newest inbound message of the person's conversation."""
+        """24 hours after the newest inbound message of the person's conversation."""
         conversation = await self._conversation(http, sender, number)
         if conversation is None:
             return None
@@ -141,40 +141,38 @@ class LegacyApi:
         try:
             await http.get(f"{CONFIGS}/{quote(_config(sender), safe='')}")
         except NotFound:
-            return (
-                f"Kapso knows no WhatsApp configuration of this id for {sender.name}: see whatsapp_config_id."
-            )
+            return f"Kapso has no WhatsApp configuration with this id for {sender.name}: check whatsapp_config_id."
         return None
 
     async def check(self, http: Http, senders: Sequence[SenderSettings]) -> str:
         answer = await http.get(CONFIGS, [("per_page", str(PAGE))])
         there = {config.get("id") for config in tables(table(answer.json()).get("data"))}
         known = sum(_config(sender) in there for sender in senders)
-        return f"Kapso knows the key; {known} of {len(senders)} senders are among its {len(there)} numbers."
+        return f"Kapso accepts the key; {known} of {len(senders)} senders are among its {len(there)} numbers."
 
     async def _conversation(self, http: Http, sender: SenderSettings, number: str) -> str | None:
         """The id of the person's active conversation with this sender.
 
-        Which parameter filters by number is not documented: should `phone_number` be ignored, a first page
-        without the person means that none was found, and the message goes the other way.
+        Which parameter filters by number is not documented: if `phone_number` is ignored, a first page
+        without the person means that none was found, and the message is sent without a conversation.
         """
         query = {"phone_number": number, "q[status_eq]": "active", "per_page": str(PAGE)}
         answer = await http.call("GET", f"{CONVERSATIONS}?{urlencode(query)}")
         for each in tables(table(answer.json()).get("data")):
             if phone(each.get("phone_number")) == number and self._is_with(sender, each):
-                return word(each.get("id"))
+                return first_text(each.get("id"))
         return None
 
     def _is_with(self, sender: SenderSettings, conversation: dict[str, Any]) -> bool:
-        """A conversation that does not say whose it is could be with another of our numbers."""
-        config = word(conversation.get("whatsapp_config_id"))
+        """Whether the conversation is with this sender; one that does not say so may be with another of our numbers."""
+        config = first_text(conversation.get("whatsapp_config_id"))
         return self._alone if config is None else config == _config(sender)
 
     async def _reports(self, http: Http, conversation: str | None, missing: set[str]) -> list[Report]:
         if conversation is None:
             return []
         return [
-            report_of(name, word(message.get("status")) or "", message)
+            report_of(name, first_text(message.get("status")) or "", message)
             async for page in self._pages(http, _messages_in(conversation))
             for message in page
             for name in (message.get("whatsapp_message_id"), message.get("id"))
@@ -182,7 +180,7 @@ class LegacyApi:
         ]
 
     async def _pages(self, http: Http, path: str, params: Params = ()) -> AsyncIterator[list[dict[str, Any]]]:
-        """The pages of a list; a conversation that has gone is an empty one."""
+        """The pages of a list; empty if the conversation no longer exists."""
         for number in range(1, MOST_PAGES + 1):
             query = [*params, ("page", str(number)), ("per_page", str(PAGE))]
             try:
@@ -204,12 +202,12 @@ def _messages_in(conversation: str) -> str:
 
 
 def _name_of(message: dict[str, Any]) -> str | None:
-    """Meta's id, as webhooks use it; Kapso's own while there is none."""
-    return word(message.get("whatsapp_message_id"), message.get("id"))
+    """Meta's id, as in webhooks; Kapso's id while there is none."""
+    return first_text(message.get("whatsapp_message_id"), message.get("id"))
 
 
 def _is_the_one(message: dict[str, Any], doubt: Doubt) -> bool:
-    """It went out, belongs to no other job, and shows every field that ours has, with the same value."""
+    """It is outbound, belongs to no other job, and has every field of ours with the same value."""
     shown = {**table(message.get("message_type_data")), **given(message)}
     return (
         message.get("direction") == "outbound"
@@ -224,18 +222,19 @@ def _same(theirs: Any, ours: Any) -> bool:
 
 
 def _accepted(message_id: str, status: str | None) -> Accepted:
-    """A `failed` told at once is left to the webhook, which brings the reason with it."""
+    """A `failed` in the answer is ignored: the webhook reports it with the reason."""
     state = state_of(status or "") or JobState.ACCEPTED
     return Accepted(message_id, JobState.ACCEPTED if state is JobState.FAILED else state)
 
 
 def _refusal(answer: Answer, *, in_conversation: bool) -> Refused:
-    """A conversation that has gone is asked for again; what nothing else explains, its text does."""
+    """If the conversation no longer exists, the message is retried; other unexplained refusals are read by their
+    text."""
     found = refusal_in(answer)
     if found is not None:
         return found
     if answer.status == 404 and in_conversation:
         return Refused(FailureKind.NOT_SENT, "404", answer.text)
-    about = next((kind for words, kind in WORDS if words.search(answer.text)), None)
+    about = next((kind for pattern, kind in REFUSAL_PATTERNS if pattern.search(answer.text)), None)
     kind = about or REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
     return Refused(kind, str(answer.status), answer.text)

@@ -1,4 +1,4 @@
-"""The body of a send to Kapso's legacy API: a content as the flat `message` of its document."""
+"""The body of a send to Kapso's legacy API: the content as the document's flat `message` object."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CURRENT: Final = 'use api = "current" for it'
 
 
 def unsendable_here(content: Content) -> str | None:
-    """Why the legacy API cannot send what Meta could, or None."""
+    """Why the legacy API cannot send content that Meta could, or None."""
     if content.type not in TYPES:
         return f"Kapso's legacy API has no {content.type} message; {CURRENT}."
     if content.reply_to:
@@ -39,7 +39,7 @@ def unsendable_here(content: Content) -> str | None:
     if any(button.type == "link" for button in content.buttons):
         return f"Kapso's legacy API has no link buttons; {CURRENT}."
     if content.buttons and content.type is not MessageType.TEXT:
-        return f"Kapso's legacy API puts buttons below a text only, not below {content.type}; {CURRENT}."
+        return f"Kapso's legacy API has buttons only below a text, not below {content.type}; {CURRENT}."
     if any(medium.voice for medium in content.media):
         return f"Kapso's legacy API has no voice messages (audio.voice); {CURRENT}."
     return _unsendable_template(content.template)
@@ -78,8 +78,8 @@ def _unsendable_template(template: Template | None) -> str | None:
         return None
     if any(parameter.name for parameter in template.parameters):
         return (
-            "Kapso's legacy API takes a template's parameters by place, not by name (template.parameters); "
-            f"give them as a list, or {CURRENT}."
+            "Kapso's legacy API accepts a template's parameters by position, not by name (template.parameters); "
+            f"write them as a list, or {CURRENT}."
         )
     if template.buttons:
         return f"Kapso's legacy API fills no buttons of a template (template.buttons); {CURRENT}."
@@ -87,9 +87,11 @@ def _unsendable_template(template: Template | None) -> str | None:
     if header.location:
         return f"Kapso's legacy API has no location in a template's header (template.header); {CURRENT}."
     if header.name:
-        return f"Kapso's legacy API takes a header's text without a name (template.header.name); {CURRENT}."
+        return f"Kapso's legacy API accepts a header's text only without a name (template.header.name); {CURRENT}."
     if any(medium and medium.id for medium in (header.image, header.video, header.document)):
-        return f"Kapso's legacy API takes a header's medium by its address (template.header.id); {CURRENT}."
+        return (
+            f"Kapso's legacy API accepts a header's media file only by URL (template.header.id); {CURRENT}."
+        )
     return None
 
 
@@ -174,7 +176,7 @@ def _template(template: Template | None) -> dict[str, Any]:
 
 
 def _header(template: Template) -> dict[str, Any]:
-    """`header_params` is the text, or the medium's address."""
+    """`header_params` is the text, or the media file's URL."""
     header = template.header
     if header is None:
         return {}

@@ -1,4 +1,4 @@
-"""A Kapso account and its senders, and where the two APIs live."""
+"""A Kapso account and its senders, and the URLs of the two APIs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SENDER_KEYS: Final = {"current": "phone_number_id", "legacy": "whatsapp_config_i
 
 class KapsoSender(SenderSettings):
     phone_number_id: str | None = Field(None, pattern=r"^[\w-]+$")
-    """The current API's name of the sender; it is in every webhook, so it helps with the legacy API too."""
+    """The sender's id in the current API; every webhook has it, so it is also useful with the legacy API."""
     whatsapp_config_id: str | None = Field(None, pattern=r"^[\w-]+$")
-    """The legacy API's name of the sender."""
+    """The sender's id in the legacy API."""
 
 
 class KapsoAccount(AccountSettings):
     api: Literal["legacy", "current"] = "current"
-    """Which of Kapso's two APIs is called: the Meta-shaped one, or the older one of conversations."""
+    """Which of Kapso's two APIs is used: the one in Meta's format, or the older one with conversations."""
     base_url: str = ""
-    """By default the real one of the API chosen."""
+    """Default: the URL of the chosen API."""
     webhook_secret: SecretPlace | None = None
-    """What Kapso signs its webhooks with; without it none is believed."""
+    """The secret of Kapso's webhook signatures; without it, webhooks are refused."""
     senders: Sequence[KapsoSender] = Field(default_factory=list)
 
     @model_validator(mode="before")
@@ -49,5 +49,5 @@ class KapsoAccount(AccountSettings):
 
 
 def sender_id(sender: SenderSettings, api: Literal["legacy", "current"]) -> str:
-    """The API's own name of the sender."""
+    """The sender's id in the API."""
     return str(getattr(sender, SENDER_KEYS[api]))

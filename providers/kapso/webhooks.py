@@ -1,4 +1,4 @@
-"""Kapso's webhooks, of payload version 2 and, where its fields are named otherwise, 1.
+"""Kapso's webhooks, of payload version 2 and, where field names differ, 1.
 
     {"message": {"id": "wamid.…", "timestamp": "1730092888",
                  "kapso": {"direction": "outbound", "status": "delivered", "statuses": [<Meta's own>, …]}},
@@ -20,7 +20,7 @@ from campaigns.states import JobState
 from providers.events import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
 from providers.meta.answers import error_code, error_text
 from providers.meta.pricing import billed, charge_of
-from providers.values import WINDOW, each_apart, moment, phone, table, tables, word
+from providers.values import WINDOW, each_apart, first_text, moment, phone, table, tables
 
 STATUSES: Final = {
     "pending": JobState.ACCEPTED,
@@ -44,19 +44,19 @@ def is_signed(request: WebhookRequest, secret: str) -> bool:
 
 
 def events_in(request: WebhookRequest) -> list[Event]:
-    """What the webhook tells, in its order."""
+    """The webhook's events, in its order."""
     body = request.json()
-    name = word(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
+    name = first_text(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
     return list(each_apart(_payloads(body), partial(_events, name)))
 
 
 def state_of(status: str) -> JobState | None:
-    """None for a word that is not documented."""
+    """The state of a status; None for an undocumented one."""
     return STATUSES.get(status.lower())
 
 
 def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Report:
-    """A message's newest status; Meta's own statuses, if they came along, tell times, failure, reference."""
+    """A message's newest status; Meta's own statuses, if included, add times, failure and reference."""
     history = tables(table(message.get("kapso")).get("statuses"))
     state = state_of(status)
     newest: Mapping[str, Any] = next((each for each in reversed(history) if each.get("status") == status), {})
@@ -72,7 +72,7 @@ def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Repor
         cost=charge_of(pricing),
         times=_times(history),
         code=None if code is None else str(code),
-        reference=word(*(each.get("biz_opaque_callback_data") for each in (message, *history))),
+        reference=first_text(*(each.get("biz_opaque_callback_data") for each in (message, *history))),
         billed=billed(pricing, phone(message.get("to"), *(each.get("recipient_id") for each in history))),
     )
 
@@ -90,12 +90,12 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
     kapso = table(message.get("kapso"))
     number = _sender_in(payload, conversation)
     person = phone(conversation.get("phone_number"), kapso.get("phone_number"), message.get("phone_number"))
-    direction = word(kapso.get("direction"), message.get("direction"))
+    direction = first_text(kapso.get("direction"), message.get("direction"))
     if direction == "inbound" or name == MESSAGE_EVENT + "received":
         yield from _inbound(message, person, number)
         return
-    message_id = word(message.get("whatsapp_message_id"), message.get("id"))
-    status = word(kapso.get("status"), message.get("status"), _status_in(name))
+    message_id = first_text(message.get("whatsapp_message_id"), message.get("id"))
+    status = first_text(kapso.get("status"), message.get("status"), _status_in(name))
     if message_id and status:
         yield report_of(message_id, status, message)
     last_inbound = moment(table(conversation.get("kapso")).get("last_inbound_at"))
@@ -106,7 +106,7 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
 
 
 def _inbound(message: dict[str, Any], person: str | None, number: str | None) -> Iterator[Event]:
-    """Nothing where the person is known by a user id only: whose window it is cannot be told."""
+    """Nothing if the person is identified only by a user id, because the window's owner is then unknown."""
     person = person or phone(message.get("from"))
     at = moment(message.get("timestamp"), message.get("created_at"))
     if person:
@@ -114,8 +114,8 @@ def _inbound(message: dict[str, Any], person: str | None, number: str | None) ->
             person,
             at,
             number,
-            word(message.get("whatsapp_message_id"), message.get("id")),
-            word(
+            first_text(message.get("whatsapp_message_id"), message.get("id")),
+            first_text(
                 table(message.get("text")).get("body"),
                 table(message.get("kapso")).get("content"),
                 message.get("content"),
@@ -125,7 +125,7 @@ def _inbound(message: dict[str, Any], person: str | None, number: str | None) ->
 
 def _sender_in(payload: dict[str, Any], conversation: dict[str, Any]) -> str | None:
     config = table(payload.get("whatsapp_config"))
-    return word(
+    return first_text(
         payload.get("phone_number_id"),
         conversation.get("phone_number_id"),
         config.get("phone_number_id"),
@@ -139,7 +139,7 @@ def _status_in(name: str) -> str | None:
 
 
 def _times(history: list[dict[str, Any]]) -> tuple[tuple[JobState, Any], ...]:
-    """When each stage was first reached."""
+    """When each state was first reached."""
     found: dict[JobState, Any] = {}
     for each in history:
         state, at = state_of(str(each.get("status"))), moment(each.get("timestamp"))

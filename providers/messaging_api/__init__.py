@@ -1,1 +1,1 @@
-"""The messaging API of conversations and templates by key."""
+"""The Messaging API: conversations, and templates by key."""

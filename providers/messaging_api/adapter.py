@@ -1,7 +1,7 @@
-"""The Messaging API: a business's WhatsApp inbox. Text into a conversation, templates by key, statuses by asking.
+"""The Messaging API: a business's WhatsApp inbox. Texts into conversations, templates by key, statuses by polling.
 
 From its one public page; the vendor is not named there, so the address has no default. Both sends take an
-`Idempotency-Key`. What the page leaves open is read as docs/reference/providers.md says.
+`Idempotency-Key`. What the page leaves open is interpreted as in docs/reference/providers.md.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ STATUSES: Final = {
     "read": JobState.READ,
     "failed": JobState.FAILED,
 }
-"""`sent` and `delivered` are documented; the others are WhatsApp's own words, taken to mean what they say."""
+"""`sent` and `delivered` are documented; the others are WhatsApp's status names, assumed to mean the same."""
 
-WORDS: Final = (
+REFUSAL_PATTERNS: Final = (
     (re.compile(r"opt(ed)?[\s_-]*out|unsubscribed", re.I), FailureKind.OPTED_OUT),
     (re.compile(r"balance|insufficient|credit|payment|subscription", re.I), FailureKind.CAMPAIGN),
     (re.compile(r"business_whatsapp_number|whatsapp number", re.I), FailureKind.LANE),
 )
-"""What a refusal is about, by its text: no error codes are documented. The first match holds."""
+"""The kind of a refusal, by its text: no error codes are documented. The first match applies."""
 OF_A_TEXT: Final = ((re.compile(r"\bwindow\b|24[\s-]*h|template", re.I), FailureKind.USE_TEMPLATE),)
 OF_A_TEMPLATE: Final = ((re.compile(r"template|variable|placeholder", re.I), FailureKind.CAMPAIGN),)
 
 
 LONGEST_TEXT: Final = 4096
 _AT_ONCE: Final = 20
-"""How many reports are handed on together."""
+"""How many reports are passed on together."""
 
 
 class MessagingApiSender(SenderSettings):
@@ -94,9 +94,7 @@ class MessagingApi(AdapterDefaults):
 
     def unsendable(self, content: Content) -> str | None:
         if content.reply_to or content.preview_url or content.buttons or content.media:
-            return (
-                "The Messaging API sends a text or a template: no media, buttons, replies or link previews."
-            )
+            return "The Messaging API sends texts and templates only: no media, buttons, replies or link previews."
         if content.type is MessageType.TEMPLATE:
             return _unsendable_template(content.template)
         if content.type is not MessageType.TEXT:
@@ -106,7 +104,7 @@ class MessagingApi(AdapterDefaults):
         return None
 
     async def prepare(self, http: Http, call: Call) -> Call | Refused:
-        """A text goes into the person's conversation; where there is none, only a template starts one."""
+        """A text is sent into the person's conversation; if there is none, only a template can start one."""
         if call.content.type is not MessageType.TEXT:
             return call
         try:
@@ -119,7 +117,7 @@ class MessagingApi(AdapterDefaults):
             return Refused(
                 FailureKind.USE_TEMPLATE,
                 "no_conversation",
-                "There is no conversation yet; a template starts one.",
+                "There is no conversation yet; only a template can start one.",
             )
         return _in_conversation(call, found)
 
@@ -131,7 +129,8 @@ class MessagingApi(AdapterDefaults):
         return self._post(path, {"text": call.content.text}, _key(call))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
-        """A 409 is the answer to a key that was used: the message was sent before, so it is never a refusal."""
+        """A 409 answers an idempotency key that was used before: the message was already sent, so it is never a
+        refusal."""
         if not isinstance(reply, Answer):
             return [unanswered(reply)] * len(call.to)
         if not reply.ok and reply.status != 409:
@@ -139,14 +138,14 @@ class MessagingApi(AdapterDefaults):
         body = reply.json()
         message = parse_message(body.get("data") if isinstance(body, dict) else None)
         if message is None:
-            text = "The answer names no message." if reply.ok else reply.text
+            text = "The answer has no message id." if reply.ok else reply.text
             return [Refused(FailureKind.UNKNOWN, str(reply.status), text)] * len(call.to)
         return [_accepted(message)] * len(call.to)
 
     async def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
     ) -> AsyncIterator[list[Report]]:
-        """Through the conversations that we wrote to in that time; there is no call for one message."""
+        """Reads the conversations that we wrote to in that time; there is no call for one message."""
         missing = set(ids)
         reports: list[Report] = []
         for conversation in await list_conversations(http):
@@ -169,7 +168,7 @@ class MessagingApi(AdapterDefaults):
 
     async def check(self, http: Http) -> str:
         await list_conversations(http, search="drumbeat")  # no need to fetch a whole inbox
-        return "The Messaging API knows the key and lets it read conversations."
+        return "The Messaging API accepts the key and lets it read conversations."
 
     def _post(self, path: str, body: dict[str, Any], key: dict[str, str]) -> Request:
         url = self._account.base_url + path
@@ -177,7 +176,7 @@ class MessagingApi(AdapterDefaults):
 
 
 def _key(call: Call) -> dict[str, str]:
-    """A text that was refused and the template that then goes are two requests: each has a key of its own."""
+    """A refused text and the template sent after it are two requests, so each has its own key."""
     if not call.references:
         return {}
     form = ".template" if call.content.type is MessageType.TEMPLATE else ""
@@ -211,20 +210,20 @@ def _unsendable_template(template: Template | None) -> str | None:
             "The Messaging API fills a template's variables only; remove the template's header and buttons."
         )
     if template.project_id or template.version:
-        return "The Messaging API names a template by its key alone; remove project_id and version."
+        return "The Messaging API identifies a template by its key only; remove project_id and version."
     if not all(parameter.name for parameter in template.parameters):
         return 'The Messaging API\'s template variables have names; write parameters = { name = "…" }.'
     return None
 
 
 def _accepted(message: Message) -> Accepted:
-    """A `failed` told at once is left to the poll."""
+    """A `failed` in the answer is ignored: the poll reports it."""
     state = STATUSES.get(message.status.lower(), JobState.ACCEPTED)
     return Accepted(message.id, JobState.ACCEPTED if state is JobState.FAILED else state)
 
 
 def _report(message: Message) -> Report:
-    """The page tells when a message was made, not when it arrived."""
+    """The answer has the time of creation, not of delivery."""
     state = STATUSES.get(message.status.lower())
     at = message.created_at if state is JobState.SENT else None
     return Report(message.id, message.status, state, at)
@@ -235,9 +234,9 @@ def _refusal(answer: Answer, content: Content) -> Refused:
     if general is not None:
         return general
     is_text = content.type is MessageType.TEXT
-    words = (*WORDS, *(OF_A_TEXT if is_text else OF_A_TEMPLATE))
-    about = next((kind for pattern, kind in words if pattern.search(answer.text)), None)
+    patterns = (*REFUSAL_PATTERNS, *(OF_A_TEXT if is_text else OF_A_TEMPLATE))
+    about = next((kind for pattern, kind in patterns if pattern.search(answer.text)), None)
     if about is None and answer.status == 404 and is_text:
-        about = FailureKind.USE_TEMPLATE  # the conversation is gone; a template starts another
+        about = FailureKind.USE_TEMPLATE  # the conversation no longer exists; a template starts another
     kind = about or REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
     return Refused(kind, str(answer.status), answer.text)

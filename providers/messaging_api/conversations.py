@@ -1,4 +1,4 @@
-"""The Messaging API's conversations and their messages, as its GET calls answer."""
+"""The Messaging API's conversations and their messages, as returned by its GET calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from campaigns.errors import NotFound, Unavailable
 from providers.http.client import Http
-from providers.values import moment, table, word
+from providers.values import first_text, moment, table
 
 CONVERSATIONS: Final = "/v1/messaging/conversations"
 
@@ -45,7 +45,7 @@ async def conversation_with(http: Http, phone: str) -> Conversation | None:
 
 
 async def messages_of(http: Http, conversation_id: str) -> list[Message]:
-    """A conversation's newest messages, newest first; none where it is gone. Raises Unavailable, AccountError."""
+    """A conversation's newest messages, newest first; none if it no longer exists. Raises Unavailable, AccountError."""
     try:
         data = _data((await http.get(f"{CONVERSATIONS}/{quote(conversation_id, safe='')}")).json())
     except NotFound:
@@ -57,18 +57,18 @@ async def messages_of(http: Http, conversation_id: str) -> list[Message]:
 
 
 def parse_message(item: Any) -> Message | None:
-    """A message of any of the answers; None where it has no id, or came from the customer."""
+    """A message of any of the answers; None if it has no id or came from the customer."""
     if not isinstance(item, dict) or item.get("direction") == "inbound":
         return None
-    message_id = word(item.get("id"))
+    message_id = first_text(item.get("id"))
     if message_id is None:
         return None
-    return Message(message_id, word(item.get("deliveryStatus")) or "", moment(item.get("createdAt")))
+    return Message(message_id, first_text(item.get("deliveryStatus")) or "", moment(item.get("createdAt")))
 
 
 def _conversation(item: Any) -> Conversation | None:
     fields = table(item)
-    conversation_id = word(fields.get("id"))
+    conversation_id = first_text(fields.get("id"))
     if conversation_id is None:
         return None
     return Conversation(

@@ -1,1 +1,1 @@
-"""Meta's Cloud API, and its shapes, codes and prices, which providers in front of Meta share."""
+"""Meta's Cloud API, and its formats, codes and prices, which providers in front of Meta share."""

@@ -1,7 +1,7 @@
 """Meta's WhatsApp Cloud API: every kind of message, statuses and inbound messages by webhook, no polling.
 
 From Meta's Cloud API reference (messages, webhooks, error codes) as of November 2025. There is no idempotency key and
-no list of what was sent: a message in doubt is settled by the webhook that echoes `biz_opaque_callback_data`.
+no list of what was sent: a message in doubt is confirmed by the webhook that returns `biz_opaque_callback_data`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Http, Reply, Request, Url
 from providers.meta.answers import read_send
-from providers.meta.codes import kind_of_word
+from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta.webhooks import events_in
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
@@ -35,7 +35,7 @@ SILENT: Final = {
     "PENDING": "is not registered yet",
     "UNVERIFIED": "is not verified",
 }
-"""`status` of a number that cannot send. Meta names more, of numbers that send less or under watch: those may try."""
+"""`status` of a number that cannot send. Other statuses are of numbers that may send, if less or under review."""
 
 
 class MetaSender(SenderSettings):
@@ -45,9 +45,9 @@ class MetaSender(SenderSettings):
 class MetaAccount(AccountSettings):
     base_url: str = "https://graph.facebook.com/v24.0"
     app_secret: SecretPlace | None = None
-    """Signs the webhooks; without it none is believed."""
+    """The key of the webhook signatures; without it, webhooks are refused."""
     verify_token: SecretPlace | None = None
-    """What Meta must say when it proves the webhook's address."""
+    """The token that Meta must send when it verifies the webhook URL."""
     senders: Sequence[MetaSender] = Field(default_factory=list)
 
 
@@ -86,13 +86,13 @@ class Meta(AdapterDefaults):
         answer = await http.get(f"/{_number(sender)}", [("fields", "status")])
         data = answer.json()
         status = data.get("status") if isinstance(data, dict) else None
-        said = SILENT.get(status) if isinstance(status, str) else None
-        return f"The number {sender.number or _number(sender)} {said}." if said else None
+        problem = SILENT.get(status) if isinstance(status, str) else None
+        return f"The number {sender.number or _number(sender)} {problem}." if problem else None
 
     async def check(self, http: Http) -> str:
-        """Asks for the first sender's own number: a read that sends nothing."""
+        """Reads the first sender's number, which sends nothing."""
         if not self._account.senders:
-            return "There is no sender to ask for."
+            return "The account has no senders."
         sender = self._account.senders[0]
         answer = await http.get(f"/{sender.phone_number_id}", [("fields", "display_phone_number")])
         data = answer.json()
@@ -100,7 +100,7 @@ class Meta(AdapterDefaults):
         return f"{sender.name} is {number or sender.phone_number_id}."
 
     def failure_kind(self, code: str) -> FailureKind | None:
-        return kind_of_word(code)
+        return kind_of_reported(code)
 
     def verify(self, request: WebhookRequest) -> bool:
         """`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""
@@ -124,5 +124,5 @@ class Meta(AdapterDefaults):
 
 def _number(sender: SenderSettings) -> str:
     if not isinstance(sender, MetaSender):
-        raise TypeError(f"{sender.name} is no sender of Meta's")
+        raise TypeError(f"{sender.name} is not a Meta sender")
     return sender.phone_number_id

@@ -1,7 +1,8 @@
-"""What Meta answers to a send, and what its webhooks tell: shared by Cloud API and by those who pass it on unchanged.
+"""Meta's answers to a send, and errors in its webhooks: shared by Cloud API and by providers that pass them on
+unchanged.
 
 Answer: {"messaging_product", "contacts": [{"input", "wa_id"}], "messages": [{"id": "wamid…", "message_status"}]}.
-Error: {"error": {"message", "type", "code", "error_data": {"details"}, "fbtrace_id"}}: go by code and details.
+Error: {"error": {"message", "type", "code", "error_data": {"details"}, "fbtrace_id"}}: decide by code and details.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ HELD: Final = "held_for_quality_assessment"
 """`message_status` of a template that waits for Meta's decision; any other, or none, is an ordinary acceptance."""
 
 NO_SUCH_OBJECT: Final = 33
-"""Meta's code for a business number that does not exist; its Graph says 100 and has it as the subcode."""
+"""Meta's code for a business number that does not exist; Meta's Graph API returns code 100 with this as the subcode."""
 _LONGEST_TEXT: Final = 500
 
 
@@ -41,13 +42,13 @@ def _taken(data: Any) -> Result:
     messages = data.get("messages") if isinstance(data, dict) else None
     first = messages[0] if isinstance(messages, list) and messages else None
     if not isinstance(first, dict) or not isinstance(first.get("id"), str) or not first["id"]:
-        return Refused(FailureKind.UNKNOWN, "unreadable", "The answer names no message.")
+        return Refused(FailureKind.UNKNOWN, "unreadable", "The answer has no message id.")
     status = first.get("message_status")
     return Accepted(first["id"], JobState.HELD if status == HELD else JobState.ACCEPTED)
 
 
 def error_code(error: dict[str, Any]) -> int | None:
-    """Meta's number, however it is written."""
+    """Meta's code, given as a number or as text."""
     code = error.get("code")
     if code == 100 and error.get("error_subcode") == NO_SUCH_OBJECT:
         return NO_SUCH_OBJECT
@@ -61,7 +62,7 @@ def error_code(error: dict[str, Any]) -> int | None:
 
 
 def error_text(error: dict[str, Any]) -> str:
-    """Message and details, in one line."""
+    """Message and details, on one line."""
     data = error.get("error_data")
     details = data.get("details") if isinstance(data, dict) else None
     parts = [part for part in (error.get("message") or error.get("title"), details) if isinstance(part, str)]

@@ -1,7 +1,7 @@
-"""Meta's error codes and what each means for a send: shared by all who pass Meta's answers on.
+"""Meta's error codes and what each means for a send: shared by all providers that pass on Meta's answers.
 
-From Meta's error code documentation as of 2025-11-19, with what operators and open-source clients report beside it. The
-old On-Premises codes still surface through aggregators. A code that is not here is judged by its HTTP status alone.
+From Meta's error code documentation as of 2025-11-19, with reports of operators and open-source clients. The
+old On-Premises codes still surface through aggregators. A code that is not listed is classified by its HTTP status.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ K = FailureKind
 class Meaning(NamedTuple):
     kind: FailureKind
     note: str
-    """What it is about, in a sentence: said where Meta's answer says nothing."""
+    """A sentence about the code, used if Meta's answer has no text."""
     wait: float | None = None
-    """Seconds after which it may be tried again at the soonest, where Meta's page says so."""
+    """Earliest retry in seconds, if Meta's page gives one."""
 
 
 CODES: Final[dict[int, Meaning]] = {
-    # The account, its money, its permissions: nothing goes until a person has acted.
+    # The account, its payments, its permissions: nothing can be sent until a person acts.
     0: Meaning(K.CAMPAIGN, "The access token is wrong."),
     190: Meaning(K.CAMPAIGN, "The access token has expired."),
     3: Meaning(K.CAMPAIGN, "The app lacks a capability."),
@@ -49,12 +49,12 @@ CODES: Final[dict[int, Meaning]] = {
     133010: Meaning(K.LANE, "The number is not registered."),
     133015: Meaning(K.LANE, "The number was deleted just now: five minutes must pass."),
     133016: Meaning(K.LANE, "The number was registered or deregistered too often."),
-    # Too fast: nothing was taken.
+    # Rate limits: nothing was accepted.
     4: Meaning(K.THROTTLED, "The app has made too many calls."),
     80007: Meaning(K.THROTTLED, "The WhatsApp business account has made too many calls."),
     130429: Meaning(K.THROTTLED, "The number sends faster than it may."),
     131056: Meaning(K.PAIR, "Too many messages to this person in a short while."),
-    # Meta is not well. Only where it says that the service was not there is it sure that nothing was taken.
+    # Faults at Meta. Only if the service was unavailable is it certain that nothing was accepted.
     2: Meaning(K.THROTTLED, "The service is down for a moment."),
     131016: Meaning(K.THROTTLED, "The service is not available for a moment."),
     133004: Meaning(K.THROTTLED, "The server is not available for a moment."),
@@ -76,10 +76,10 @@ CODES: Final[dict[int, Meaning]] = {
     131008: Meaning(K.MESSAGE, "A parameter is missing."),
     131009: Meaning(K.MESSAGE, "The value of a parameter is wrong."),
     135000: Meaning(K.MESSAGE, "A parameter of the message is wrong."),
-    131014: Meaning(K.MESSAGE, "The medium's address leads nowhere."),
+    131014: Meaning(K.MESSAGE, "The media file's URL does not work."),
     131051: Meaning(K.MESSAGE, "This type of message is not supported."),
-    131052: Meaning(K.RECIPIENT, "A medium that a person sent could not be fetched."),
-    131053: Meaning(K.PASSING, "The medium could not be fetched or used."),
+    131052: Meaning(K.RECIPIENT, "A media file that a person sent could not be fetched."),
+    131053: Meaning(K.PASSING, "The media file could not be fetched or used."),
     132005: Meaning(K.MESSAGE, "The template is too long with this person's values."),
     132008: Meaning(K.MESSAGE, "A value does not fit the template."),
     132012: Meaning(K.MESSAGE, "A value has the wrong format for the template."),
@@ -102,24 +102,24 @@ CODES: Final[dict[int, Meaning]] = {
 
 
 def kind_of(code: int | None) -> FailureKind | None:
-    """What a code means for a send, or None where it is not known."""
+    """What a code means for a send; None if it is unknown."""
     meaning = CODES.get(code) if code is not None else None
     return meaning.kind if meaning else None
 
 
-def kind_of_word(code: str) -> FailureKind | None:
-    """The same of a code in a report."""
+def kind_of_reported(code: str) -> FailureKind | None:
+    """The same for a code in a report."""
     return kind_of(int(code)) if code.isascii() and code.isdigit() else None
 
 
 def note_of(code: int | None) -> str:
-    """What a code is about, in a sentence of ours; empty where it is not known."""
+    """Our sentence about a code; empty if it is unknown."""
     meaning = CODES.get(code) if code is not None else None
     return meaning.note if meaning else ""
 
 
 def refusal(code: int | None, text: str, status: int, retry_after: float | None = None) -> Refused:
-    """The refusal that an error answer is: by its code, else by its HTTP status."""
+    """The refusal in an error answer, by its code, else by its HTTP status."""
     meaning = CODES.get(code) if code is not None else None
     if meaning is None:
         return Refused(_by_status(status), str(code if code is not None else status), text, retry_after)

@@ -1,4 +1,4 @@
-"""Meta's shape of a message, shared by all that pass it on: Cloud API itself and Kapso's current API.
+"""Builds a message in Meta's format, for Cloud API itself and Kapso's current API.
 
 Fields and limits: Meta's Cloud API documentation, /{phone_number_id}/messages, as of November 2025. Pure.
 """
@@ -42,7 +42,7 @@ def envelope(call: Call) -> dict[str, Any]:
 
 
 def message(content: Content) -> dict[str, Any]:
-    """`type` and the object of that name. Buttons make any text or medium `interactive`."""
+    """`type` and the object of that name. Buttons make any text or media `interactive`."""
     if content.buttons or content.type is MessageType.LIST:
         return {"type": "interactive", "interactive": interactive(content)}
     return {"type": content.type.value, content.type.value: _OBJECTS[content.type](content)}
@@ -206,7 +206,7 @@ _OBJECTS: Final[dict[MessageType, Callable[[Content], Any]]] = {
 
 
 def unsendable(content: Content) -> str | None:
-    """Which of Meta's limits the message breaks, as a sentence that names the field, or None."""
+    """Which of Meta's limits the message exceeds, as a sentence that names the field, or None."""
     return next(_broken(content), None)
 
 
@@ -216,14 +216,14 @@ def _broken(content: Content) -> Iterator[str]:
     if len(content.media) > 1:
         yield "content.images: Meta sends one image in a message."
     if content.media and not (content.media[0].url or content.media[0].id):
-        yield f"content.{content.type}: the address is missing."
+        yield f"content.{content.type}: the URL is missing."
     yield from _broken_text(content)
     yield from _broken_buttons(content)
     yield from _broken_menu(content)
     yield from _broken_card(content)
     yield from _broken_template(content)
     if content.type is MessageType.REACTION and content.reply_to:
-        yield "content.reply_to: a reaction answers its message by itself."
+        yield "content.reply_to: a reaction already refers to its message; remove reply_to."
 
 
 def _broken_text(content: Content) -> Iterator[str]:
@@ -240,7 +240,7 @@ def _broken_text(content: Content) -> Iterator[str]:
         yield from _unfit("content.text", text, TEXT)
     elif text:
         if content.type not in _CAPTIONED:
-            yield f"content.text: {content.type} goes without a caption."
+            yield f"content.text: {content.type} cannot have a caption."
         yield from _too_long("content.text", text, CAPTION)
 
 
@@ -248,10 +248,10 @@ def _broken_buttons(content: Content) -> Iterator[str]:
     if not content.buttons:
         return
     if content.type not in {MessageType.TEXT, MessageType.IMAGE, MessageType.VIDEO, MessageType.DOCUMENT}:
-        yield f"content.buttons: {content.type} goes without buttons."
+        yield f"content.buttons: {content.type} cannot have buttons."
     links = [button for button in content.buttons if button.type == "link"]
     if links and len(content.buttons) > 1:
-        yield "content.buttons: a link button stands alone."
+        yield "content.buttons: a link button must be the only button."
     if len(content.buttons) > BUTTONS:
         yield f"content.buttons: at most {BUTTONS}."
     titles = [button.text for button in content.buttons]
@@ -322,4 +322,4 @@ def _unfit(field: str, text: str, most: int) -> Iterator[str]:
 
 def _too_long(field: str, text: str, most: int) -> Iterator[str]:
     if len(text) > most:
-        yield f"{field} has {len(text):,} characters; {most:,} is the most."
+        yield f"{field} has {len(text):,} characters; the limit is {most:,}."

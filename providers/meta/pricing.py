@@ -1,9 +1,9 @@
-"""What Meta's `pricing` object says about a message: whether it is billed, and never how much.
+"""Meta's `pricing` object of a message: whether it is billed, but never how much.
 
 {"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
 
-`type` decides where it is told (`free_customer_service` and `free_entry_point` cost nothing); `billable`, which Meta is
-going to drop, is asked only where it is not.
+`type` decides if it is given (`free_customer_service` and `free_entry_point` cost nothing); `billable`, which Meta is
+going to remove, is used only without it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
 
 
 def charge_of(pricing: Mapping[str, Any]) -> Money | None:
-    """Nothing for a message that is not billed; None for one that is, and where nothing is said."""
+    """Zero for a message that is not billed; None for one that is, or if unknown."""
     kind = pricing.get("type")
     is_free = kind.startswith("free_") if isinstance(kind, str) else pricing.get("billable") is False
     return NOTHING if is_free else None

@@ -1,4 +1,4 @@
-"""What Meta's webhooks tell. One body may hold up to 1,000 updates; whatever is not understood is left out.
+"""Reads Meta's webhooks. One body may hold up to 1,000 updates; unknown ones are skipped.
 
 {"object": "whatsapp_business_account", "entry": [{"id", "changes": [{"field": "messages", "value": {
   "metadata": {"phone_number_id"}, "contacts": […], "messages": […], "statuses": [{"id", "status", "timestamp",
@@ -19,7 +19,7 @@ from providers.events import Effect, Event, Inbound, Notice, Preference, Report
 from providers.meta.answers import error_code, error_text
 from providers.meta.codes import note_of
 from providers.meta.pricing import billed, charge_of
-from providers.values import each_apart, moment, phone, table, tables, word
+from providers.values import each_apart, first_text, moment, phone, table, tables
 
 STATUSES: Final = {
     "accepted": JobState.ACCEPTED,
@@ -57,15 +57,16 @@ EFFECTS: Final[dict[tuple[str, str], Effect]] = {
     (_ACCOUNT, "ACCOUNT_OFFBOARDED"): Effect.ACCOUNT_STOPPED,
     (_ACCOUNT, "ACCOUNT_RECONNECTED"): Effect.ACCOUNT_BACK,
 }
-"""The events that mean something for sending. FLAGGED means that a template may be disabled soon: it still goes."""
+"""The events that affect sending. FLAGGED means that a template may be disabled soon, but it can still be sent."""
 BANS: Final = {"DISABLE": Effect.ACCOUNT_STOPPED, "REINSTATE": Effect.ACCOUNT_BACK}
 """What `waba_ban_state` of a DISABLED_UPDATE means. SCHEDULE_FOR_DISABLE is a warning."""
 RESTRICTIONS: Final = {
     "RESTRICTED_BIZ_INITIATED_MESSAGING": Effect.TEMPLATES_RESTRICTED,
     "RESTRICTED_CUSTOMER_INITIATED_MESSAGING": Effect.FREE_FORM_RESTRICTED,
 }
-"""What a type of an ACCOUNT_RESTRICTION means. Those of calls, new numbers or new templates stop no message."""
-WORDS: Final = (
+"""What a type of an ACCOUNT_RESTRICTION means. Restrictions of calls, new numbers or new templates do not stop
+messages."""
+TEXT_PATHS: Final = (
     ("text", "body"),
     ("button", "text"),
     ("interactive", "button_reply", "title"),
@@ -75,7 +76,7 @@ WORDS: Final = (
     ("document", "caption"),
     ("reaction", "emoji"),
 )
-"""Where a person's words are, by the kind of message."""
+"""Where the text of an inbound message is, by its type."""
 LONGEST_NOTICE: Final = 500
 
 
@@ -101,45 +102,45 @@ def _events(change: dict[str, Any], at: datetime | None) -> Iterator[Event]:
         yield from each_apart(tables(value.get("user_preferences")), partial(_preference, at=at))
     elif field in SUBJECTS:
         subject = SUBJECTS[field]
-        language = word(value.get("message_template_language")) if field == _TEMPLATE else None
+        language = first_text(value.get("message_template_language")) if field == _TEMPLATE else None
         about = str(value.get(subject) or "")
-        yield Notice(field, about, _told(value, subject), at, _effect(field, value), language)
+        yield Notice(field, about, _notice_text(value, subject), at, _effect(field, value), language)
 
 
 def _effect(field: str, value: dict[str, Any]) -> Effect | None:
-    event = word(value.get("event")) or ""
+    event = first_text(value.get("event")) or ""
     if field == _ACCOUNT and event == "DISABLED_UPDATE":
-        state = word(table(value.get("ban_info")).get("waba_ban_state"))
+        state = first_text(table(value.get("ban_info")).get("waba_ban_state"))
         return Effect.ACCOUNT_STOPPED if state is None else BANS.get(state)
     if field == _ACCOUNT and event == "ACCOUNT_RESTRICTION":
-        told = tables(value.get("restriction_info"))
-        types = {RESTRICTIONS.get(word(each.get("restriction_type")) or "") for each in told}
+        restrictions = tables(value.get("restriction_info"))
+        types = {RESTRICTIONS.get(first_text(each.get("restriction_type")) or "") for each in restrictions}
         found = [effect for effect in types if effect is not None]
-        return Effect.ACCOUNT_STOPPED if len(found) == 2 or not told else next(iter(found), None)
+        return Effect.ACCOUNT_STOPPED if len(found) == 2 or not restrictions else next(iter(found), None)
     return EFFECTS.get((field, event))
 
 
 def _status(status: dict[str, Any]) -> Iterator[Report]:
-    message_id, said = word(status.get("id")), word(status.get("status"))
-    if message_id is None or said is None:
+    message_id, name = first_text(status.get("id")), first_text(status.get("status"))
+    if message_id is None or name is None:
         return
     code, reason = _failure(status)
     pricing = table(status.get("pricing"))
     yield Report(
         message_id,
-        said,
-        STATUSES.get(said),
+        name,
+        STATUSES.get(name),
         moment(status.get("timestamp")),
         reason=reason,
         cost=charge_of(pricing),
         code=code,
-        reference=word(status.get("biz_opaque_callback_data")),
+        reference=first_text(status.get("biz_opaque_callback_data")),
         billed=billed(pricing, phone(status.get("recipient_id"))),
     )
 
 
 def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The code of what went wrong, and what it is about."""
+    """The failure's code and text."""
     errors = tables(status.get("errors"))
     if not errors:
         return None, None
@@ -149,22 +150,22 @@ def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
 
 def _inbound(message: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Inbound]:
     person = phone(message.get("from"))
-    # Without a number (a person known by user id alone) there is no window of ours; a system message is Meta's.
+    # Without a number (a person identified only by user id) no window is known; system messages come from Meta.
     if person is None or message.get("type") == "system":
         return
     yield Inbound(
-        person, moment(message.get("timestamp")) or at, number, word(message.get("id")), _words(message)
+        person, moment(message.get("timestamp")) or at, number, first_text(message.get("id")), _words(message)
     )
 
 
 def _number(value: dict[str, Any]) -> str | None:
-    """The id of our number that an update is about."""
-    return word(table(value.get("metadata")).get("phone_number_id"))
+    """The id of our number that an update concerns."""
+    return first_text(table(value.get("metadata")).get("phone_number_id"))
 
 
 def _words(message: dict[str, Any]) -> str | None:
     """What the person wrote or pressed."""
-    for path in WORDS:
+    for path in TEXT_PATHS:
         part: Any = message
         for key in path:
             part = part.get(key) if isinstance(part, dict) else None
@@ -174,36 +175,36 @@ def _words(message: dict[str, Any]) -> str | None:
 
 
 def _complaint(error: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Notice]:
-    """What is wrong with the account or the app, without a message that it is about."""
+    """An error of the account or the app that concerns no message."""
     text = error_text(error) or note_of(error_code(error))
     yield Notice("errors", number or "", f"{error_code(error)}: {text}", at)
 
 
 def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Preference]:
-    person, said = phone(preference.get("wa_id")), preference.get("value")
-    if person is None or said not in ("stop", "resume"):
+    person, choice = phone(preference.get("wa_id")), preference.get("value")
+    if person is None or choice not in ("stop", "resume"):
         return
     yield Preference(
         person,
-        "out" if said == "stop" else "in",
+        "out" if choice == "stop" else "in",
         "marketing",
         moment(preference.get("timestamp")) or at,
-        f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {said}",
+        f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {choice}",
     )
 
 
-def _told(value: dict[str, Any], subject: str) -> str:
-    """All that an update says beside its subject, in one line."""
-    told = {name: part for name, part in value.items() if name not in (subject, "metadata")}
-    if "restriction_info" in told:
-        told["restriction_info"] = "; ".join(map(_restriction, tables(told["restriction_info"])))
-    said = ((name, _plain(part)) for name, part in told.items())
-    return ", ".join(f"{name}: {text}" for name, text in said)[:LONGEST_NOTICE]
+def _notice_text(value: dict[str, Any], subject: str) -> str:
+    """All fields of an update except its subject, on one line."""
+    fields = {name: part for name, part in value.items() if name not in (subject, "metadata")}
+    if "restriction_info" in fields:
+        fields["restriction_info"] = "; ".join(map(_restriction, tables(fields["restriction_info"])))
+    texts = ((name, _plain(part)) for name, part in fields.items())
+    return ", ".join(f"{name}: {text}" for name, text in texts)[:LONGEST_NOTICE]
 
 
-def _restriction(told: dict[str, Any]) -> str:
-    until = moment(told.get("expiration"))
-    return f"{told.get('restriction_type')}" + (f" until {until:%Y-%m-%d %H:%M} UTC" if until else "")
+def _restriction(restriction: dict[str, Any]) -> str:
+    until = moment(restriction.get("expiration"))
+    return f"{restriction.get('restriction_type')}" + (f" until {until:%Y-%m-%d %H:%M} UTC" if until else "")
 
 
 def _plain(part: Any) -> str:

@@ -1,1 +1,1 @@
-"""Our Voice, a session gateway: messages, look-up, sessions by QR code."""
+"""Our Voice, a session gateway: messages, lookup, sessions by QR code."""

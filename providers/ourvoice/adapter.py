@@ -56,11 +56,11 @@ TYPES: Final = frozenset(
     {MessageType.TEXT, MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT}
 )
 
-WORDS: Final = (
+REFUSAL_PATTERNS: Final = (
     (re.compile(r"balance|insufficient|credit|funds|payment", re.I), FailureKind.CAMPAIGN),
     (re.compile(r"session|not connected|disconnected", re.I), FailureKind.LANE),
 )
-"""What a refusal is about, by its text: only HTTP statuses are documented. The first match holds."""
+"""The kind of a refusal, by its text: only HTTP statuses are documented. The first match applies."""
 
 REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE}
 
@@ -72,12 +72,12 @@ SESSION_ADVICE: Final = {
 }
 
 BATCH: Final = 100
-"""Our choice: the document states no greatest size of `to_number`."""
+"""Our choice: the document states no size limit of `to_number`."""
 CLOCK_SLACK: Final = timedelta(minutes=2)
-"""How far Our Voice's clock may be from ours when a list is asked for a stretch of time."""
+"""Tolerated difference between Our Voice's clock and ours when a list is requested for a period."""
 LOOK_BACK: Final = timedelta(minutes=15)
 _SUBSCRIBER: Final = 8
-"""How many digits at a number's end are taken as the subscriber's."""
+"""How many digits at a number's end count as the subscriber number."""
 
 
 class OurVoiceSender(SenderSettings):
@@ -88,7 +88,7 @@ class OurVoiceAccount(AccountSettings):
     base_url: str = "https://api.getourvoice.com"
     senders: Sequence[OurVoiceSender] = Field(default_factory=list)
     currency: str = Field(NO_CURRENCY, pattern=r"^[A-Z]{3}$")
-    """What the account is billed in; Our Voice's answers do not say."""
+    """The account's billing currency; Our Voice's answers do not include it."""
 
 
 class OurVoice(AdapterDefaults):
@@ -121,7 +121,7 @@ class OurVoice(AdapterDefaults):
 
     def unsendable(self, content: Content) -> str | None:
         if content.buttons or content.reply_to or content.preview_url or len(content.media) > 1:
-            return "Our Voice sends a text or one medium: no buttons, replies, previews or further media."
+            return "Our Voice sends a text or one media file: no buttons, replies, previews or several media files."
         if content.type is MessageType.TEXT:
             return None if content.text else "A text message needs a text."
         if not content.media_url:
@@ -147,7 +147,7 @@ class OurVoice(AdapterDefaults):
         return Request("POST", self._messages_url, headers=JSON_HEADERS, content=orjson.dumps(body))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
-        """A message listed in the answer was taken, whatever the status; else the refusal is for all."""
+        """A message listed in the answer was accepted, whatever the status; otherwise all recipients are refused."""
         if not isinstance(reply, Answer):
             return [unanswered(reply)] * len(call.to)
         taken = [message for message in messages_in(reply.json()) or () if message.to_number]
@@ -169,7 +169,7 @@ class OurVoice(AdapterDefaults):
     async def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime, until: datetime
     ) -> AsyncIterator[list[Report]]:
-        """By list while that costs fewer calls than by id; what the list did not show, by id."""
+        """By list as long as that needs fewer calls than by id; messages that the list does not show, by id."""
         missing = dict.fromkeys(ids)
         async for page in self._listed(http, sender, missing, since, until):
             yield page
@@ -181,8 +181,8 @@ class OurVoice(AdapterDefaults):
             yield portion
 
     async def look_up(self, http: Http, sender: SenderSettings, doubt: Doubt) -> Lookup:
-        """Our Voice keeps no reference of ours: sender, recipient, time and content must do. A message that it shows
-        with another content may be ours cut short, or with its content left out."""
+        """Our Voice stores no reference of ours, so sender, recipient, time and content must match. A message shown
+        with other content may be ours, shortened or without its content."""
         earliest = doubt.intent_at - LOOK_BACK
         wanted = MessageFilter(
             to_numbers=[doubt.to],
@@ -204,7 +204,7 @@ class OurVoice(AdapterDefaults):
         try:
             session = await self.sessions.show(http, _session_id(sender))
         except NotFound:
-            return f"Our Voice knows no session of this id for {sender.name}; see `drumbeat session list`."
+            return f"Our Voice has no session with this id for {sender.name}; see `drumbeat session list`."
         if session.status == "connected":
             return None
         reason = f" ({session.reason})" if session.reason else ""
@@ -214,16 +214,16 @@ class OurVoice(AdapterDefaults):
     async def check(self, http: Http) -> str:
         sessions = await self.sessions.list_all(http)
         connected = sum(session.status == "connected" for session in sessions)
-        return f"Our Voice knows the key; {connected} of {len(sessions)} sessions are connected."
+        return f"Our Voice accepts the key; {connected} of {len(sessions)} sessions are connected."
 
     async def balance(self, http: Http) -> Balance:
         raise UsageError(
-            "Our Voice has no call that tells the balance.",
+            "Our Voice has no call for the balance.",
             hint="It is in the answer to every send: send something, then look again.",
         )
 
     def _match(self, taken: list[Message], call: Call, status: int) -> list[Result]:
-        """Each recipient's own message, whatever the order: by its number, else by the number's end."""
+        """Each recipient's message, in any order: by the number, else by the number's last digits."""
         missing = Refused(FailureKind.UNKNOWN, str(status), "The answer does not mention this recipient.")
         numbers = [digits(number) for number in call.to]
         results: list[Result] = [missing] * len(numbers)
@@ -238,7 +238,7 @@ class OurVoice(AdapterDefaults):
         return results
 
     def _accepted(self, message: Message) -> Accepted:
-        """A `failed` told at once is left to the poll, which brings the reason with it."""
+        """A `failed` in the answer is ignored: the poll reports it with the reason."""
         state = STATUSES.get(message.status.lower(), JobState.ACCEPTED)
         return Accepted(
             message.id, JobState.ACCEPTED if state is JobState.FAILED else state, self._cost(message)
@@ -247,7 +247,7 @@ class OurVoice(AdapterDefaults):
     async def _listed(
         self, http: Http, sender: SenderSettings, missing: dict[str, None], since: datetime, until: datetime
     ) -> AsyncIterator[list[Report]]:
-        """Pages of the list; takes out of `missing` what they show."""
+        """Pages of the list; removes the messages shown from `missing`."""
         wanted = MessageFilter(
             direction="outgoing",
             session_id=_session_id(sender),
@@ -292,11 +292,12 @@ class OurVoice(AdapterDefaults):
 
 
 def _refusal(answer: Answer, *, alone: bool) -> Refused:
-    """Why nothing was listed as taken. A batch refused for one of its recipients is split by the engine."""
+    """The refusal if no message was listed as accepted. A batch refused for one of its recipients is split by the
+    engine."""
     general = general_refusal(answer)
     if general is not None:
         return general
-    about = next((kind for words, kind in WORDS if words.search(answer.text)), None)
+    about = next((kind for pattern, kind in REFUSAL_PATTERNS if pattern.search(answer.text)), None)
     if answer.ok:
         return _refused_with_2xx(answer, about)
     kind = about or REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
@@ -306,7 +307,7 @@ def _refusal(answer: Answer, *, alone: bool) -> Refused:
 
 
 def _refused_with_2xx(answer: Answer, about: FailureKind | None) -> Refused:
-    """Success without a message is doubt, unless the body says `"success": false` and why."""
+    """Success without a message is in doubt, unless the body has `"success": false` and why."""
     body = answer.json()
     said_no = isinstance(body, dict) and body.get("success") is False
     if said_no and about is not None:
@@ -317,7 +318,7 @@ def _refused_with_2xx(answer: Answer, about: FailureKind | None) -> Refused:
 
 
 def _may_be_the_one(message: Message, doubt: Doubt, earliest: datetime) -> bool:
-    """Every filter is checked again here: one that Our Voice ignores must not make us adopt a stranger."""
+    """Checks every filter again, so that no other message is matched if Our Voice ignores one."""
     return (
         message.id not in doubt.known_ids
         and message.direction in ("outgoing", None)
@@ -340,7 +341,7 @@ def _whole(number: str) -> str:
 
 
 def _subscriber(number: str) -> str:
-    """The part that stays when a provider rewrites a number's beginning (a new area prefix, a lost zero)."""
+    """The part that is unchanged when a provider rewrites a number's beginning (a new area prefix, a lost zero)."""
     return number[-_SUBSCRIBER:]
 
 

@@ -1,7 +1,7 @@
 """Our Voice's WhatsApp resources as its document defines them: messages and sessions.
 
-The document shows no answer for lists, by-id calls and most session calls, so they are read
-leniently: the items may be the body, or under `data`, `messages`, `message`, `sessions` or `session`.
+The document shows no answers to lists, calls by id and most session calls, so they are read leniently:
+the items may be the body, or under `data`, `messages`, `message`, `sessions` or `session`.
 Paging is not documented either beyond `limit`: we send `page`, and stop at a short or repeated page.
 """
 
@@ -19,7 +19,7 @@ from campaigns.errors import Unavailable
 from campaigns.untrusted import read_amount
 from providers.adapter import Session
 from providers.http.client import Answer, Http
-from providers.values import moment, word_or_number
+from providers.values import first_text_or_number, moment
 
 Item = TypeVar("Item")
 
@@ -27,13 +27,13 @@ MESSAGES: Final = "/v1/whatsapp/messages"
 SESSIONS: Final = "/v1/whatsapp/sessions"
 PAGE: Final = 100
 DEFAULT_PAGE: Final = 10
-"""The documented default of `limit`. A page shorter than this is the last, whatever ceiling there may be."""
+"""The documented default of `limit`. A page shorter than this is the last, whatever the server's limit is."""
 
 _NOT_DIGITS: Final = re.compile(r"[^0-9]+")
 
 
 class CannotPage(Unavailable):
-    """Our Voice repeated a page of its list, so its end cannot be seen."""
+    """Our Voice repeated a page of its list, so the list cannot be read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Every filter of the message list; a filter not given does not narrow it."""
+    """The filters of the message list; None: not filtered."""
 
     to_numbers: Sequence[str] = ()
     from_number: str | None = None
@@ -89,7 +89,7 @@ class MessageFilter:
 
 
 def list_messages(http: Http, wanted: MessageFilter, limit: int = PAGE) -> AsyncGenerator[list[Message]]:
-    """The account's messages, a page at a time, none twice; one that the list shows without an id has "".
+    """The account's messages, a page at a time, none twice; a message without an id has "".
 
     Raises Unavailable, AccountError, CannotPage."""
     return _pages(http, MESSAGES, wanted, limit)
@@ -119,11 +119,11 @@ class Sessions:
         return _session(await http.get(_session_path(session_id)))
 
     async def qr_code(self, http: Http, session_id: str) -> str:
-        """A `data:image/png;base64,` URI; there is one only while the session is `pending`."""
+        """A `data:image/png;base64,` URI; available only while the session is `pending`."""
         code = _qr_in((await http.get(_session_path(session_id) + "/qr-code")).json())
         if code is None:
             raise Unavailable(
-                "Our Voice gave no QR code.", hint="It has one only while the session is pending."
+                "Our Voice gave no QR code.", hint="A session has a QR code only while it is pending."
             )
         return code
 
@@ -140,19 +140,19 @@ class Sessions:
 
 
 def messages_in(body: Any) -> list[Message] | None:
-    """The messages in an answer's body, those without an id left out; None where it holds no such thing."""
+    """The messages in an answer's body, without those that have no id; None if it holds no messages."""
     found = _listed_in(body)
     return None if found is None else [message for message in found if message.id]
 
 
 def _listed_in(body: Any) -> list[Message] | None:
-    """The same with those that have no id: a list that holds them does not prove that a message is absent."""
+    """The same including messages without an id: a list with such messages does not prove another one absent."""
     found = items_in(body, "messages", "message")
     return None if found is None else [parse_message(item) for item in found]
 
 
 def items_in(body: Any, plural: str, singular: str) -> list[dict[str, Any]] | None:
-    """The objects of a kind in a body of any of the shapes above; None where there is none of them."""
+    """The objects of a kind in a body of any format described above; None for any other body."""
     while isinstance(body, dict) and "id" not in body:
         inner = (body[key] for key in (plural, "data", singular) if isinstance(body.get(key), dict | list))
         body = next(inner, None)
@@ -165,18 +165,18 @@ def parse_message(item: dict[str, Any]) -> Message:
     to = item.get("to_number")
     return Message(
         id=str(item.get("id") or ""),
-        session_id=word_or_number(item.get("whatsapp_session_id")),
-        campaign_id=word_or_number(item.get("campaign_id")),
-        otp_id=word_or_number(item.get("otp_id")),
-        provider_message_id=word_or_number(item.get("provider_message_id")),
-        from_number=word_or_number(item.get("from_number")),
+        session_id=first_text_or_number(item.get("whatsapp_session_id")),
+        campaign_id=first_text_or_number(item.get("campaign_id")),
+        otp_id=first_text_or_number(item.get("otp_id")),
+        provider_message_id=first_text_or_number(item.get("provider_message_id")),
+        from_number=first_text_or_number(item.get("from_number")),
         to_number=digits(str(to[0] if isinstance(to, list) and to else to or "")),
-        type=word_or_number(item.get("type")),
-        content=word_or_number(item.get("content")),
-        media_url=word_or_number(item.get("media_url")),
-        status=word_or_number(item.get("status")) or "",
-        direction=word_or_number(item.get("direction")),
-        reason=word_or_number(item.get("reason")),
+        type=first_text_or_number(item.get("type")),
+        content=first_text_or_number(item.get("content")),
+        media_url=first_text_or_number(item.get("media_url")),
+        status=first_text_or_number(item.get("status")) or "",
+        direction=first_text_or_number(item.get("direction")),
+        reason=first_text_or_number(item.get("reason")),
         cost=read_amount(item.get("cost")),
         sent_at=moment(item.get("sent_at")),
         delivered_at=moment(item.get("delivered_at")),
@@ -189,16 +189,16 @@ def parse_message(item: dict[str, Any]) -> Message:
 def parse_session(item: dict[str, Any]) -> Session:
     return Session(
         id=str(item.get("id") or ""),
-        status=word_or_number(item.get("status")) or "unknown",
-        phone_number=word_or_number(item.get("phone_number")),
-        display_name=word_or_number(item.get("display_name")),
-        reason=word_or_number(item.get("reason")),
+        status=first_text_or_number(item.get("status")) or "unknown",
+        phone_number=first_text_or_number(item.get("phone_number")),
+        display_name=first_text_or_number(item.get("display_name")),
+        reason=first_text_or_number(item.get("reason")),
         last_seen_at=moment(item.get("last_seen_at")),
     )
 
 
 def digits(number: str) -> str:
-    """A number as Our Voice writes it: `22996000001`, no plus."""
+    """A number in Our Voice's format: `22996000001`, no plus."""
     return _NOT_DIGITS.sub("", number)
 
 
@@ -230,7 +230,9 @@ def _session(answer: Answer) -> Session:
 def _qr_in(body: Any) -> str | None:
     if not isinstance(body, dict):
         return None
-    return word_or_number(body.get("qr_code")) or _qr_in(body.get("data")) or _qr_in(body.get("session"))
+    return (
+        first_text_or_number(body.get("qr_code")) or _qr_in(body.get("data")) or _qr_in(body.get("session"))
+    )
 
 
 def _only(found: list[Item] | None, what: str) -> Item:

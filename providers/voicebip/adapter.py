@@ -1,7 +1,7 @@
 """Voicebip: WhatsApp text, media, interactive messages and templates; statuses and inbound messages by webhook.
 
 From its WhatsApp page, its error, authentication, usage and webhook pages, and by inference where they are silent:
-see docs/reference/providers.md. It has no batch, no reference of ours, no lookup, no polling.
+see docs/reference/providers.md. It has no batches, no reference of ours, no lookup and no polling.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ CODES: Final = {
     "CALL_WINDOW_RESTRICTED": FailureKind.RECIPIENT,
     "ALREADY_EXISTS": FailureKind.UNKNOWN,
 }
-"""What an `error_code` settles by itself. NOT_FOUND and INVALID_ARGUMENT need the text or the HTTP status."""
+"""What an `error_code` means on its own. NOT_FOUND and INVALID_ARGUMENT need the text or the HTTP status."""
 
-WORDS: Final = (
+REFUSAL_PATTERNS: Final = (
     (re.compile(r"opt(ed)?[\s_-]*out|unsubscribed", re.I), FailureKind.OPTED_OUT),
     (re.compile(r"\bwindow|_window|24[\s-]*h", re.I), FailureKind.USE_TEMPLATE),
     (re.compile(r"template", re.I), FailureKind.CAMPAIGN),
     (re.compile(r"\bagent|from_number", re.I), FailureKind.LANE),
 )
-"""What any other 4xx is about, by its code and text: the names of these codes are not public. The first match holds."""
+"""The kind of any other 4xx, by its code and text: these codes are not public. The first match applies."""
 
 REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.UNKNOWN}
 
@@ -70,14 +70,14 @@ TEST_KEY: Final = "pk_test_"
 class VoicebipSender(SenderSettings):
     agent_id: str = Field(min_length=1)
     number: str = Field(pattern=r"^\+[1-9][0-9]{6,14}$")
-    """`from_number`; Voicebip wants it in every call."""
+    """`from_number`; Voicebip requires it in every call."""
 
 
 class VoicebipAccount(AccountSettings):
     base_url: str = "https://api.voicebip.com"
     senders: Sequence[VoicebipSender] = Field(default_factory=list)
     webhook_secret: SecretPlace | None = None
-    """Signs what Voicebip posts; without it no webhook is believed."""
+    """The key of Voicebip's webhook signatures; without it, webhooks are refused."""
 
 
 class Voicebip(AdapterDefaults):
@@ -136,12 +136,12 @@ class Voicebip(AdapterDefaults):
         used = _used(await http.get(USAGE))
         key = self._account.api_key.reveal()
         if key.startswith(TEST_KEY):
-            return f"Voicebip knows the key. It is a test key: messages are only simulated. {used}"
-        return f"Voicebip knows the key. {used}"
+            return f"Voicebip accepts the key. It is a test key: messages are only simulated. {used}"
+        return f"Voicebip accepts the key. {used}"
 
     async def balance(self, http: Http) -> Balance:
         used = _used(await http.get(USAGE))
-        raise UsageError(f"Voicebip tells what was used, not what is left. {used}")
+        raise UsageError(f"Voicebip reports usage, not the remaining balance. {used}")
 
     def verify(self, request: WebhookRequest) -> bool:
         secret = self._account.webhook_secret
@@ -184,9 +184,9 @@ def _unsendable_media(content: Content) -> str | None:
     if len(content.media) != 1:
         return f"Voicebip sends one {content.type} in a message."
     if not content.media_url:
-        return f"Voicebip takes the {content.type} by its address; write its url."
+        return f"Voicebip accepts the {content.type} only by URL; give its url."
     if content.media[0].filename:
-        return "Voicebip sends no filename: the phone shows the end of the address. Remove the filename."
+        return "Voicebip sends no filename: the phone shows the end of the URL. Remove the filename."
     if content.text and content.type not in CAPTIONED:
         return f"Voicebip sends no caption with {content.type}; send the text as a message of its own."
     if len(content.text or "") > LONGEST_CAPTION:
@@ -195,11 +195,11 @@ def _unsendable_media(content: Content) -> str | None:
 
 
 def _unsendable_interactive(content: Content) -> str | None:
-    """What its page names, quick reply buttons and lists, within the limits of Meta behind it."""
+    """Quick reply buttons and lists, as on Voicebip's page, within Meta's limits."""
     if content.menu and content.buttons:
         return "A message has either buttons or a list; remove content.buttons or content.list."
     if any(button.type == "link" for button in content.buttons):
-        return "Voicebip sends quick reply buttons only; put the link into content.text."
+        return "Voicebip sends quick reply buttons only; add the link to content.text."
     return unsendable_at_meta(content)
 
 
@@ -207,35 +207,36 @@ def _unsendable_template(template: Template | None) -> str | None:
     if template is None or not template.name:
         return "content.template.name must not be empty."
     if template.header or template.buttons:
-        return "Voicebip fills a template's body only; remove the template's header and buttons."
+        return "Voicebip fills only a template's body; remove the template's header and buttons."
     if template.project_id or template.version or template.customer_name:
         return "Voicebip's templates have a name, a language and parameters; remove the other keys."
     if any(parameter.name for parameter in template.parameters):
-        return 'Voicebip\'s template parameters are by place; write parameters = ["…", "…"].'
+        return 'Voicebip\'s template parameters are by position; write parameters = ["…", "…"].'
     return None
 
 
 def _accepted(answer: Answer) -> Result:
-    """A success without an id is doubt. A `failed` told at once is left to the webhook, which says why."""
+    """A success without an id is in doubt. A `failed` in the answer is ignored: the webhook reports it with the
+    reason."""
     body = answer.json()
     for found in (body, body.get("data")) if isinstance(body, dict) else ():
         if isinstance(found, dict) and isinstance(found.get("message_id"), str) and found["message_id"]:
             state = STATUSES.get(str(found.get("status")).lower(), JobState.ACCEPTED)
             return Accepted(found["message_id"], JobState.ACCEPTED if state is JobState.FAILED else state)
-    return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer names no message.")
+    return Refused(FailureKind.UNKNOWN, str(answer.status), "The answer has no message id.")
 
 
 def _refusal(answer: Answer) -> Refused:
     body = answer.json()
-    told = body.get("error_code") if isinstance(body, dict) else None
-    code = told if isinstance(told, str) and told else str(answer.status)
+    given = body.get("error_code") if isinstance(body, dict) else None
+    code = given if isinstance(given, str) and given else str(answer.status)
     general = general_refusal(answer)
     if general is not None:
         return replace(general, code=code)
-    said = f"{code} {answer.text}"
+    text = f"{code} {answer.text}"
     kind = (
         CODES.get(code)
-        or next((kind for words, kind in WORDS if words.search(said)), None)
+        or next((kind for pattern, kind in REFUSAL_PATTERNS if pattern.search(text)), None)
         or REFUSALS.get(answer.status, FailureKind.CAMPAIGN)
     )
     return Refused(kind, code, answer.text, answer.retry_after)
@@ -248,7 +249,7 @@ def _used(answer: Answer) -> str:
         raise Unavailable("Voicebip answered with something that is not its usage.")
     conversations, minor = body.get("whatsapp_conversations"), body.get("total_cost_minor")
     if not isinstance(conversations, int) or not isinstance(minor, int):
-        return "Its usage is not told."
+        return "Its usage is unknown."
     cost = Money(Decimal(minor) / 100, str(body.get("currency") or "NGN"))
     return (
         f"Used so far: {conversations:,} WhatsApp conversations; {plain(cost.amount)} {cost.currency} in all."

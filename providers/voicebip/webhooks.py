@@ -1,6 +1,7 @@
-"""What Voicebip posts: one envelope for voice, SMS and WhatsApp. Only WhatsApp's events are ours, and every opt-out.
+"""Reads Voicebip's webhooks: one envelope for voice, SMS and WhatsApp. Only WhatsApp's events and all opt-outs are
+used.
 
-Documented are the signature, `message.received`, the names of the other events and that `window.closing` comes an
+Documented are the signature, `message.received`, the names of the other events, and that `window.closing` is sent an
 hour before the window's end. The payloads of the others are read by inference, leniently.
 """
 
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from campaigns.states import JobState
 from providers.events import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
-from providers.values import each_apart, moment, phone, table, tables, word_or_number
+from providers.values import each_apart, first_text_or_number, moment, phone, table, tables
 
 STATUSES: Final = {
     "queued": JobState.ACCEPTED,
@@ -26,12 +27,13 @@ STATUSES: Final = {
     "failed": JobState.FAILED,
     "send_failed": JobState.FAILED,
 }
-"""The last word of `event_type`. `failed`: the network refused it; `send_failed`: Voicebip could not pass it on."""
+"""Message state by the last part of `event_type`. `failed`: the network refused it; `send_failed`: Voicebip could not
+forward it."""
 
 OURS: Final = ("whatsapp", None)
 NOTICE_OF_CLOSING: Final = timedelta(minutes=60)
 OLDEST: Final = timedelta(minutes=5)
-"""How far a signed time may be from ours."""
+"""Tolerated difference between a signed time and ours."""
 
 _SIGNED_AT: Final = re.compile(r"[0-9]{1,11}")
 _PERSON: Final = ("from", "to", "from_number", "to_number", "phone")
@@ -50,10 +52,10 @@ def is_signed(request: WebhookRequest, secret: str) -> bool:
 
 
 def events_in(request: WebhookRequest) -> list[Event]:
-    """What a body tells, one event or a list of them."""
+    """The events of a body, which holds one event or a list of them."""
     body = request.json()
-    told = tables(body if isinstance(body, list) else [body])
-    return list(each_apart(told, partial(_events, received_at=request.received_at)))
+    items = tables(body if isinstance(body, list) else [body])
+    return list(each_apart(items, partial(_events, received_at=request.received_at)))
 
 
 def _events(event: dict[str, Any], received_at: datetime) -> Iterator[Event]:
@@ -84,42 +86,42 @@ def _inbound(event: dict[str, Any], payload: dict[str, Any], at: datetime | None
         person,
         moment(message.get("received_at")) or at,
         phone(event.get("number")),
-        word_or_number(message.get("message_id"), payload.get("message_id")),
-        word_or_number(message.get("body")),
+        first_text_or_number(message.get("message_id"), payload.get("message_id")),
+        first_text_or_number(message.get("body")),
     )
 
 
 def _opt_out(event: dict[str, Any], payload: dict[str, Any], at: datetime | None) -> Iterator[Event]:
-    """A person leaves the agent, whatever the channel they said it on: it is one agent for all of them."""
+    """An opt-out on any channel applies to all, because one agent serves all of them."""
     person = _person(event, payload)
     if person is None:
         return
-    said = word_or_number(table(payload.get("inbound_message")).get("body"), payload.get("keyword"))
-    channel = word_or_number(event.get("channel")) or "an unnamed channel"
+    text = first_text_or_number(table(payload.get("inbound_message")).get("body"), payload.get("keyword"))
+    channel = first_text_or_number(event.get("channel")) or "an unnamed channel"
     yield Preference(
-        person, "out", "all", at, f"Voicebip: opted out on {channel}" + (f": {said}" if said else "")
+        person, "out", "all", at, f"Voicebip: opted out on {channel}" + (f": {text}" if text else "")
     )
 
 
-def _report(said: str, payload: dict[str, Any], at: datetime) -> Iterator[Event]:
-    message_id = word_or_number(payload.get("message_id"))
+def _report(status: str, payload: dict[str, Any], at: datetime) -> Iterator[Event]:
+    message_id = first_text_or_number(payload.get("message_id"))
     if message_id is None:
         return
     error = table(payload.get("error"))
     yield Report(
         message_id,
-        said,
-        STATUSES.get(said),
+        status,
+        STATUSES.get(status),
         at,
-        reason=word_or_number(
+        reason=first_text_or_number(
             error.get("message"), payload.get("error"), payload.get("error_message"), payload.get("reason")
         ),
-        code=word_or_number(error.get("code"), error.get("error_code"), payload.get("error_code")),
+        code=first_text_or_number(error.get("code"), error.get("error_code"), payload.get("error_code")),
     )
 
 
 def _person(event: dict[str, Any], payload: dict[str, Any]) -> str | None:
-    """The other side's number: the first that is not our own."""
-    own = phone(event.get("number"))
-    told = (phone(place.get(name)) for place in (event, payload) for name in _PERSON)
-    return next((number for number in told if number not in (None, own)), None)
+    """The person's number: the first that is not ours."""
+    ours = phone(event.get("number"))
+    numbers = (phone(place.get(name)) for place in (event, payload) for name in _PERSON)
+    return next((number for number in numbers if number not in (None, ours)), None)

@@ -111,7 +111,9 @@ class RowKeeper:
         if places:
             at = [places.get(line, (self._import, line)) for line in chunk.lines]
             imports, lines = [place[0] for place in at], [place[1] for place in at]
-        return Audience(imports, lines, chunk.phones, chunk.regions, chunk.buckets, chunk.vars, chunk.own)
+        return Audience(
+            imports, lines, chunk.phones, chunk.regions, chunk.buckets, chunk.vars, chunk.recipient_fields
+        )
 
     async def _places(self, connection: Connection, chunk: Chunk) -> dict[int, Place]:
         """Line in this file -> old place, of rows that take the place of an earlier file's reject."""

@@ -83,7 +83,7 @@ def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
         for at, reason in refused.items()
     ]
     columns = ["lines", "phones", "regions", "buckets", "vars", "raws", "origins"]
-    columns += ["own"] if chunk.own is not None else []
+    columns += ["recipient_fields"] if chunk.recipient_fields is not None else []
     return replace(
         chunk,
         **{name: [getattr(chunk, name)[at] for at in kept] for name in columns},

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from campaigns.errors import AccountError, DrumbeatError
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.time.clock import Now, PutBack
+from campaigns.time.clock import ClockCorrection, Now
 from scheduler.actions.approval import Guard
 from scheduler.actions.purge import purge_daily
 from scheduler.clock.breaker import Breakers
@@ -86,7 +86,7 @@ class Duties:
         self.reading: set[asyncio.Task[None]] = set()
         """Lists that are read, each for the campaign that the task is named after: a slow one delays no other."""
 
-    async def put_right(self, put_back: PutBack) -> None:
+    async def put_right(self, put_back: ClockCorrection) -> None:
         """The clock was ahead and is right again: what was planned by it is planned anew."""
         async with writing(self._engine) as connection:
             await straighten(connection, put_back, self._now(), LEASE)

@@ -346,7 +346,7 @@ class Runner:
 
     async def _put_right(self) -> None:
         """Where the clock was ahead and is right again, what waits for a moment by the wrong one waits no longer."""
-        put_back = self.now.take_put_back() if isinstance(self.now, SteadyClock) else None
+        put_back = self.now.take_correction() if isinstance(self.now, SteadyClock) else None
         if put_back is not None:
             await self.duties.put_right(put_back)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from campaigns.money.prices import SERVICE, Prices
-from campaigns.phones.stop_words import word_of
+from campaigns.phones.stop_words import find_stop_word
 from campaigns.untrusted import moment_or_none
 from providers.events import Event, Inbound, Notice, Preference, Report, Unread, WindowUntil
 from scheduler.sending.lanes import Account
@@ -116,7 +116,7 @@ class EventSorter:
         parsed.openings += self._openings(event.phone, event.number, at + WINDOW, INBOUND)
         lane = self._named.get(_plain_number(event.number)) if event.number else None
         parsed.inbound.append(InboundMessage(lane, event.phone, at, event.message_id, event.text))
-        found = word_of(event.text) if event.text else None
+        found = find_stop_word(event.text) if event.text else None
         if found is not None and event.text is not None:
             dated = event.at is not None
             parsed.preferences += [

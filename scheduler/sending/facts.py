@@ -55,7 +55,7 @@ class Claim:
         if split is None or job.variant is not None:
             return job.variant
         if self.experiment is None or split.in_test(job.phone):
-            return split.own(job.phone)
+            return split.variant_of(job.phone)
         return self.experiment.winner
 
     @property

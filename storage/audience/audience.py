@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Text, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.intake.model import Own
+from campaigns.intake.model import RecipientFields
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.editions import Edition, edition_of, files_of, of_edition
@@ -40,7 +40,7 @@ class Audience:
     regions: Sequence[str | None]
     buckets: Sequence[int]
     vars: Sequence[str]
-    own: Sequence[Own] | None = None
+    own: Sequence[RecipientFields] | None = None
     """None: their rows have no such values."""
 
     def columns(self) -> dict[str, Sequence[Any]]:
@@ -51,7 +51,10 @@ class Audience:
         }  # fmt: skip
         if self.own is None:
             return basic
-        return {**basic, **{name: [getattr(own, name) for own in self.own] for name in Own._fields}}
+        return {
+            **basic,
+            **{name: [getattr(own, name) for own in self.own] for name in RecipientFields._fields},
+        }
 
     def stored_columns(self) -> dict[str, Sequence[Any]]:
         """The same as a driver takes them."""
@@ -250,7 +253,7 @@ async def replace_recipients(connection: AsyncConnection, edition: Edition, audi
     """Give the recipients with these numbers the newer rows; their jobs, if any, stay theirs."""
     columns = audience.columns()
     for row in zip(*columns.values(), strict=True):
-        values = {**dict.fromkeys(Own._fields), **dict(zip(columns, row, strict=True))}
+        values = {**dict.fromkeys(RecipientFields._fields), **dict(zip(columns, row, strict=True))}
         await connection.execute(
             update(recipients)
             .where(of_edition(edition), recipients.c.phone == values["phone"])

@@ -13,13 +13,15 @@ from sqlalchemy import BigInteger, Column, ColumnElement, case, literal, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
-from campaigns.time.clock import PutBack
+from campaigns.time.clock import ClockCorrection
 from storage.tables import account_grants, attempts, jobs, lanes, to_millis, touches, windows
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-async def straighten(connection: AsyncConnection, put_back: PutBack, now: datetime, lease: timedelta) -> None:
+async def straighten(
+    connection: AsyncConnection, put_back: ClockCorrection, now: datetime, lease: timedelta
+) -> None:
     """Correct what was written from `put_back.since` on. `lease`: the longest that a lane is held from now."""
     by = put_back.by // _MILLISECOND
     await connection.execute(_jobs(put_back.since, now))

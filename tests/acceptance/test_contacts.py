@@ -202,7 +202,7 @@ def test_a_list_of_another_tool_is_read_with_its_columns(run: Run, folder: Path)
     assert [line.split(maxsplit=3) for line in done.out.splitlines() if "900" not in line][-4:-1] == [
         ["4", "Scope", "'sms'", "is neither marketing nor all."],
         ["5", "Unsubscribed", "On", "'01/03/2026' is not a time; write it like 2026-06-05 or 2026-06-05T14:30+01:00."],
-        ["6", "Unsubscribed", "On", "'2199-01-01' is still to come."],
+        ["6", "Unsubscribed", "On", "'2199-01-01' is in the future."],
     ]  # fmt: skip
     rejects = (folder / "out.rejects.csv").read_text("utf-8")
     assert '"07700 900012";"sms";"2026-03-01";"x";"4";"Scope";"bad_scope";' in rejects

@@ -176,7 +176,7 @@ def test_approval_above_an_amount_knows_the_worst_case(run: Run, folder: Path) -
     [
         ('price = "ten"', 'such as "10 XOF"'),
         ("price = 10", 'such as "10 XOF"'),
-        ('price = "10 XOF"\nrates = "meta-usd"', "say either rates or price"),
+        ('price = "10 XOF"\nrates = "meta-usd"', "give either rates or price"),
         ('authentication_international_from = "Nigeria"', "two letters"),
         ('rates = "Meta"', "rates"),
     ],

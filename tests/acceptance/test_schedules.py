@@ -85,8 +85,8 @@ def test_next_ends_where_the_campaign_does(run: Run, folder: Path) -> None:
         (["--now", "--cron", "0 9 * * *"], 2, "Use either --now or --cron, not both."),
         (["--at", "2030-01-01T09:00", "--cron", "0 9 * * *"], 2, "Use either --at or --cron, not both."),
         (["--every", "1d", "--cron", "0 9 * * *"], 2, "Use either --every or --cron, not both."),
-        (["--cron", "0 9 * *"], 5, "schedule.cron: '0 9 * *' has not the five fields of cron"),
-        (["--every", "1s"], 5, "schedule.every: it must lie from 1m to 366d"),
+        (["--cron", "0 9 * *"], 5, "schedule.cron: '0 9 * *' does not have the five fields of cron"),
+        (["--every", "1s"], 5, "schedule.every: it must be from 1m to 366d"),
     ],
 )
 def test_times_that_make_no_sense_are_refused(

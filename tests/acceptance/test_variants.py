@@ -48,15 +48,17 @@ def on_trial(**winner: Any) -> CampaignSpec:
 BY_HAND = on_trial(by="hand", after=None)
 
 
-def own(wanted: CampaignSpec, numbers: Sequence[int] = range(SIZE)) -> dict[str, str]:
+def assigned(wanted: CampaignSpec, numbers: Sequence[int] = range(SIZE)) -> dict[str, str]:
     """Who is in the test, and with which variant."""
     split = wanted.split
     assert split is not None
-    return {phone(number): split.own(phone(number)) for number in numbers if split.in_test(phone(number))}
+    return {
+        phone(number): split.variant_of(phone(number)) for number in numbers if split.in_test(phone(number))
+    }
 
 
 def everybody(wanted: CampaignSpec, winner: str) -> dict[str, str]:
-    return {phone(number): own(wanted).get(phone(number), winner) for number in range(SIZE)}
+    return {phone(number): assigned(wanted).get(phone(number), winner) for number in range(SIZE)}
 
 
 async def received(world: World) -> dict[str, str]:
@@ -87,7 +89,7 @@ async def test_a_fifth_tries_both_and_the_rest_gets_the_winner(world: World) -> 
     wanted = on_trial()
     await world.campaign(wanted, SIZE)
     await world.run()
-    trying = own(wanted)
+    trying = assigned(wanted)
     assert Counter(trying.values()).keys() == {"a", "b"}
     assert await received(world) == trying
     waiting = [row for row in await world.jobs() if row.phone not in trying]
@@ -154,7 +156,7 @@ async def test_a_retry_keeps_its_variant(world: World) -> None:
         )
     await world.campaign(wanted, SIZE)
     await world.run()
-    assert await received(world) == own(wanted)
+    assert await received(world) == assigned(wanted)
     assert any(row.attempts > 1 for row in await world.jobs())
 
 
@@ -164,7 +166,7 @@ async def test_the_winner_is_named_by_hand(world: World) -> None:
     assert await result(world.engine) == (None, None)
     summary = await world.run(now=after_the_test)
     assert [(left.rule, left.until) for left in summary.left] == [("variant", None)]
-    assert await received(world) == own(BY_HAND)
+    assert await received(world) == assigned(BY_HAND)
     assert {row.due_at for row in await world.jobs() if row.state == "pending"} == {NEVER}
     with pytest.raises(NotFound, match="no variant 'c'"):
         await choose_winner(world.engine, "spring", "c")
@@ -190,7 +192,7 @@ async def test_what_is_said_up_front_decides_a_tie_and_too_few(
     assert named == winner
     assert reason
     assert reason.startswith("a and b are equal" if minimum == 1 else "fewer than 1000 messages of a")
-    assert await received(world) == (everybody(wanted, "a") if winner else own(wanted))
+    assert await received(world) == (everybody(wanted, "a") if winner else assigned(wanted))
     if winner is None:
         await choose_winner(world.engine, "spring", "b")
         await world.run(now=after_the_test)
@@ -202,7 +204,7 @@ async def test_without_a_winner_everybody_is_in_the_test(sqlite_world: World) ->
     await sqlite_world.campaign(wanted, SIZE)
     await sqlite_world.run()
     assert wanted.split is not None
-    assert await received(sqlite_world) == {phone(n): wanted.split.own(phone(n)) for n in range(SIZE)}
+    assert await received(sqlite_world) == {phone(n): wanted.split.variant_of(phone(n)) for n in range(SIZE)}
     with pytest.raises(InvalidInput, match="nobody waits"):
         await choose_winner(sqlite_world.engine, "spring", "a")
 
@@ -211,7 +213,7 @@ async def test_only_replies_after_the_message_count_and_no_opt_out(world: World)
     wanted = on_trial(test_percent=80)
     await world.campaign(wanted, SIZE)
     await world.run()
-    a, b = ([who for who, variant in own(wanted).items() if variant == name] for name in ("a", "b"))
+    a, b = ([who for who, variant in assigned(wanted).items() if variant == name] for name in ("a", "b"))
     at = datetime(2099, 1, 1, tzinfo=UTC)
     await write_back(world.engine, a, datetime(2020, 1, 1, tzinfo=UTC))
     await write_back(world.engine, [*a[:5], *b[:3]], at)
@@ -261,9 +263,9 @@ async def test_who_expired_while_waiting_gets_the_winner_of_the_first_run(world:
             update(jobs).where(jobs.c.state == "pending").values(state="expired", held_by=None)
         )
     await world.run()
-    assert (await retry_failed(world.engine, "spring", expired=True)).retried == SIZE - len(own(BY_HAND))
+    assert (await retry_failed(world.engine, "spring", expired=True)).retried == SIZE - len(assigned(BY_HAND))
     await world.run()
-    assert await received(world) == own(BY_HAND)
+    assert await received(world) == assigned(BY_HAND)
     await choose_winner(world.engine, "spring", "b")
     await world.run()
     assert await received(world) == everybody(BY_HAND, "b")
@@ -296,7 +298,8 @@ async def test_each_variant_has_its_own_forms(engine: Engine, tmp_path: Path) ->
     await run(engine, accounts, until_idle=True, wait_receipts=timedelta(0), transport=InMemory(Settings()))
     assert wanted.split is not None
     ends = {
-        (wanted.split.own(row.phone), row.variant, row.form, row.reason) for row in await job_rows(engine)
+        (wanted.split.variant_of(row.phone), row.variant, row.form, row.reason)
+        for row in await job_rows(engine)
     }
     assert ends == {("a", "a", "template", None), ("b", None, None, "window_closed")}
 
@@ -305,7 +308,7 @@ async def test_the_report_keeps_the_test_and_the_rest_apart(world: World) -> Non
     wanted = on_trial()
     await world.campaign(wanted, SIZE)
     await world.run()
-    trying = own(wanted)
+    trying = assigned(wanted)
     counts = Counter(trying.values())
     await write_back(world.engine, [person for person, variant in trying.items() if variant == "b"])
     async with reading(world.engine) as connection:

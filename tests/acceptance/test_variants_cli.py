@@ -105,7 +105,7 @@ def test_the_standing_is_shown_and_the_winner_chosen_by_hand(run: Run, folder: P
     assert split is not None
     tested = [f"+4477009000{n}" for n in range(10, 70) if split.in_test(f"+4477009000{n}")]
     sent = "UPDATE jobs SET state = 'delivered', accepted_at = 1, variant = '{}' WHERE phone = '{}'"
-    told = [sent.format(split.own(person), person) for person in tested]
+    told = [sent.format(split.variant_of(person), person) for person in tested]
     launch(folder, *told, "UPDATE jobs SET held_by = 'variant' WHERE state = 'pending'")
     shown = run("campaign", "winner", "spring", "--json").json
     counts = {each["variant"]: (each["sent"], each["delivered_rate"]) for each in shown["variants"]}
@@ -129,5 +129,5 @@ def test_the_standing_is_shown_and_the_winner_chosen_by_hand(run: Run, folder: P
     )
     rows = run("report", "recipients", "spring", "--json").json
     assert {row["phone"]: row["variant"] for row in rows if row["variant"]} == {
-        person: split.own(person) for person in tested
+        person: split.variant_of(person) for person in tested
     }

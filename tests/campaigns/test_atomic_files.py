@@ -50,7 +50,7 @@ def test_a_full_disk_is_a_sentence_and_the_old_one_stands(tmp_path: Path, size: 
     place = tmp_path / "x.csv"
     place.write_text("old")
     with (
-        pytest.raises(UsageError, match=r"x\.csv cannot be written: File too large\. What was there"),
+        pytest.raises(UsageError, match=r"x\.csv cannot be written: File too large\. An existing file"),
         room_for(10),
         whole_file(place, replace=True) as file,
     ):

@@ -74,21 +74,21 @@ def test_a_device_is_no_list(device: str) -> None:
 
 
 def test_a_pipe_that_gives_nothing_is_given_up(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "SILENCE", 0.1)
-    with pytest.raises(IntakeError, match=r"gave nothing for 0\.1 seconds") as caught:
+    monkeypatch.setattr(source, "PIPE_TIMEOUT", 0.1)
+    with pytest.raises(IntakeError, match=r"sent no data for 0\.1 seconds") as caught:
         phones(pipe)
     assert caught.value.code == "no_answer"
     keeps_silent = os.open(pipe, os.O_RDWR)
     os.write(keeps_silent, ROWS)
-    with pytest.raises(IntakeError, match="gave nothing"):
+    with pytest.raises(IntakeError, match="sent no data"):
         phones(pipe)
     os.close(keeps_silent)
 
 
 def test_a_pipe_that_never_ends_is_given_up(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "BLOCK", 64)
-    monkeypatch.setattr(source, "LONGEST", 1_000)
-    with written(pipe, ROWS), pytest.raises(IntakeError, match="gives more than") as caught:
+    monkeypatch.setattr(source, "MAX_PIPE_BYTES", 1_000)
+    with written(pipe, ROWS), pytest.raises(IntakeError, match="sends more than") as caught:
         phones(pipe)
     assert caught.value.code == "too_large"
 

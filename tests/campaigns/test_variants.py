@@ -65,7 +65,7 @@ def near(count: int, of: int, share: int) -> bool:
 def test_the_shares_are_met(split: Split) -> None:
     tested = [phone for phone in PEOPLE if split.in_test(phone)]
     assert near(len(tested), len(PEOPLE), split.test)
-    counts = Counter(split.own(phone) for phone in tested)
+    counts = Counter(split.variant_of(phone) for phone in tested)
     assert all(near(counts[name], len(tested), share) for name, share in split.shares)
 
 
@@ -73,11 +73,13 @@ def test_the_shares_are_met(split: Split) -> None:
 def test_nobody_changes_with_the_order_or_with_who_is_added(
     split: Split, people: list[str], dice: Any
 ) -> None:
-    before = {phone: (split.in_test(phone), split.own(phone)) for phone in people}
+    before = {phone: (split.in_test(phone), split.variant_of(phone)) for phone in people}
     shuffled = list(split.shares)
     dice.shuffle(shuffled)
     again = Split(split.salt, tuple(shuffled), split.test)
-    after = {phone: (again.in_test(phone), again.own(phone)) for phone in reversed([*PEOPLE[:50], *people])}
+    after = {
+        phone: (again.in_test(phone), again.variant_of(phone)) for phone in reversed([*PEOPLE[:50], *people])
+    }
     assert before.items() <= after.items()
 
 
@@ -96,13 +98,13 @@ def independent(first: Iterable[bool], second: Iterable[bool]) -> bool:
 
 def test_the_variant_has_nothing_to_do_with_the_test_the_lane_or_the_holdout() -> None:
     split, held = Split("spring", HALVES, 2000), Holdout(20, "spring")
-    gets_a = [split.own(phone) == "a" for phone in PEOPLE]
+    gets_a = [split.variant_of(phone) == "a" for phone in PEOPLE]
     tested = [split.in_test(phone) for phone in PEOPLE]
     for beside in (
         tested,
         [bucket(phone) % 2 == 0 for phone in PEOPLE],
         [is_held_out(held, phone) for phone in PEOPLE],
-        [Split("autumn", HALVES).own(phone) == "a" for phone in PEOPLE],
+        [Split("autumn", HALVES).variant_of(phone) == "a" for phone in PEOPLE],
     ):
         assert independent(gets_a, beside)
     assert independent(tested, [is_held_out(held, phone) for phone in PEOPLE])
@@ -264,7 +266,7 @@ WINNER = '[winner]\nby = "read"\nafter = "4h"\ntest_percent = 20\n'
             "a test needs at least two variants",
         ),
         (f'[content]\ntext = "A"\n{WINNER}', "line 6: winner: there is nothing to choose from"),
-        (f'[content]\ntext = "A"\n{TWO}[winner]\nby = "read"\n', 'winner is named, such as after = "4h"'),
+        (f'[content]\ntext = "A"\n{TWO}[winner]\nby = "read"\n', 'time of the choice, such as after = "4h"'),
         (f'[content]\ntext = "A"\n{TWO}[winner]\nby = "hand"\nafter = "4h"\n', 'by = "hand" has no after'),
         (
             f'[content]\ntext = "A"\n{TWO}[winner]\nby = "red"\n',

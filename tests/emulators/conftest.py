@@ -81,9 +81,15 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def http(settings: Settings, clock: FakeClock) -> AsyncIterator[httpx.AsyncClient]:
+def key() -> dict[str, str]:
+    """The header that carries the account's key."""
+    return KEY
+
+
+@pytest.fixture
+async def http(settings: Settings, clock: FakeClock, key: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(settings, clock))
-    async with httpx.AsyncClient(transport=transport, base_url="http://emulator", headers=KEY) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://emulator", headers=key) as client:
         yield client
 
 

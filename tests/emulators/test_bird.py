@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from emulators.app import create_app
 from emulators.bird.messages import CHANNEL_ID, WORKSPACE_ID
 from emulators.settings import Settings
 from tests.emulators.conftest import FakeClock
@@ -53,11 +51,18 @@ class Client:
 
 
 @pytest.fixture
-async def bird(clock: FakeClock) -> AsyncIterator[Client]:
-    transport = httpx.ASGITransport(create_app(Settings(read_percent=0), clock))
-    key = {"Authorization": "AccessKey test-key"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://emulator", headers=key) as http:
-        yield Client(http)
+def settings() -> Settings:
+    return Settings(read_percent=0)
+
+
+@pytest.fixture
+def key() -> dict[str, str]:
+    return {"Authorization": "AccessKey test-key"}
+
+
+@pytest.fixture
+def bird(http: httpx.AsyncClient) -> Client:
+    return Client(http)
 
 
 async def test_an_answer_has_the_documented_fields(bird: Client):

@@ -55,7 +55,7 @@ class Reads:
 
 
 @dataclass(frozen=True)
-class Hears:
+class WebhookCase:
     """A webhook as the provider signs it, and what it tells."""
 
     why: str
@@ -107,7 +107,7 @@ class Table:
     statuses: dict[str, JobState]
     """The provider's documented words."""
     unsendable: list[Content] = field(default_factory=list)
-    hears: list[Hears] = field(default_factory=list)
+    webhooks: list[WebhookCase] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     to: str = "+22996000001"
     prepared: dict[str, Any] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from campaigns.outcomes import Accepted, FailureKind, Refused
 from providers.events import WebhookRequest
 from providers.http.client import Answer, NotSent, Unknown
 from providers.registry import ADAPTERS, adapter_class, providers_that_send
-from tests.providers.contract import SECRET, Hears, Reads, Sends, Table, answer, http_for, table_of
+from tests.providers.contract import SECRET, Reads, Sends, Table, WebhookCase, answer, http_for, table_of
 
 
 def orjson_or_empty(value: object) -> bytes:
@@ -200,15 +200,15 @@ def test_its_settings_refuse_an_unknown_key_and_a_key_written_out(table: Table):
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize(("table", "row"), rows("hears"))
-def test_a_webhook_is_verified_on_its_raw_body_and_understood(table: Table, row: Hears):
+@pytest.mark.parametrize(("table", "row"), rows("webhooks"))
+def test_a_webhook_is_verified_on_its_raw_body_and_understood(table: Table, row: WebhookCase):
     adapter = table.adapter()
     assert adapter.verify(row.request())
     assert adapter.parse_webhook(row.request()) == row.events
 
 
-@pytest.mark.parametrize(("table", "row"), rows("hears"))
-def test_a_webhook_that_was_touched_is_refused(table: Table, row: Hears):
+@pytest.mark.parametrize(("table", "row"), rows("webhooks"))
+def test_a_webhook_that_was_touched_is_refused(table: Table, row: WebhookCase):
     adapter = table.adapter()
     assert not adapter.verify(row.request(body=row.body + b" "))
     assert not adapter.verify(row.request(headers={}))

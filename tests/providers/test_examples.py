@@ -65,7 +65,7 @@ def test_no_example_of_a_document_is_left_out(document: str) -> None:
     assert len(listed) == len(DOCUMENTS[document])
     requests = {("request", example.heading) for _, example in EXAMPLES if example.document == document}
     answers = {("answer", row.heading) for row in ANSWERS if row.document == document}
-    heard = {row.why for table in TABLES.values() for row in table.hears}
+    heard = {row.why for table in TABLES.values() for row in table.webhooks}
     webhooks = {("webhook", each.heading) for each in DOCUMENTS[document] if each.heading in heard}
     assert requests | answers | webhooks == listed
 

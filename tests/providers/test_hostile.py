@@ -127,7 +127,7 @@ def outcome(result: Result) -> Outcome:
 async def test_every_webhook_is_taken_up_and_none_is_lost_to_its_values(
     engine: Engine, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    documents = [orjson.loads(row.body) for row in table_of(name).hears if row.body[:1] in (b"{", b"[")]
+    documents = [orjson.loads(row.body) for row in table_of(name).webhooks if row.body[:1] in (b"{", b"[")]
     bodies = some(body for document in documents for body in spoiled(document))
     await sending(engine, 1, account=name)
     account = open_account(name, table_of(name).settings())

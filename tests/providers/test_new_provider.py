@@ -68,7 +68,7 @@ async def test_it_keeps_the_contract_of_all_adapters(caplog: pytest.LogCaptureFi
         await contract.test_a_call_becomes_the_documented_request(table, sends)
     for reads in table.reads:
         await contract.test_an_answer_means_this_for_each_recipient(table, reads)
-    for hears in table.hears:
+    for hears in table.webhooks:
         contract.test_a_webhook_is_verified_on_its_raw_body_and_understood(table, hears)
         contract.test_a_webhook_that_was_touched_is_refused(table, hears)
     await contract.test_the_secret_is_nowhere_but_in_the_request(table, caplog)

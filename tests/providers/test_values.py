@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from providers.values import moment, phone, word, word_or_number
+from providers.values import first_text, first_text_or_number, moment, phone
 
 ANN = "+12025550123"
 
@@ -50,9 +50,9 @@ def test_a_time_is_read_or_left_out(value: Any, expected: datetime | None):
 def test_the_first_that_makes_sense_is_taken():
     assert moment(None, "soon", 1730092888, "2026-11-20T10:00:00Z") == datetime.fromtimestamp(1730092888, UTC)
     assert phone("anonymous", ANN[1:], "+33639980001") == ANN
-    assert word(None, "", 7, "a", "b") == "a"
-    assert word_or_number(None, "", True, 1.5, 7, "a") == "7"
-    assert word() is phone() is moment() is word_or_number() is None
+    assert first_text(None, "", 7, "a", "b") == "a"
+    assert first_text_or_number(None, "", True, 1.5, 7, "a") == "7"
+    assert first_text() is phone() is moment() is first_text_or_number() is None
 
 
 @pytest.mark.parametrize(

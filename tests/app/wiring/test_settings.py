@@ -101,7 +101,7 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
             "line 8: providers.ourvoice.senders[0].sesion_id is not known. "
             "Did you mean providers.ourvoice.senders[0].session_id?",
         ),
-        (ACCOUNT.replace("env:KEY", "s3cret"), "a secret is written as env:NAME or file:PATH"),
+        (ACCOUNT.replace("env:KEY", "s3cret"), "write a secret as env:NAME or file:PATH"),
         (ACCOUNT.replace('"20/s"', '"fast"'), "line 5: providers.ourvoice.rate: a rate is written as"),
         (
             ACCOUNT + '[[providers.ourvoice.senders]]\nname = "shop"\nsession_id = "b"\n',
@@ -131,7 +131,7 @@ SHOP = '[providers.shop]\nadapter = "meta"\n'
         ('[providers]\nshop = "s3cret"', "line 2: providers.shop is a table, not a text"),
         ('[providers]\nshop = ["s3cret"]', "line 2: providers.shop is a table, not a list"),
         ('[providers.shop]\nadapter = "s3cret"', "line 2: providers.shop.adapter is not a known adapter."),
-        (SHOP + 'api_key = { key = "s3cret" }', "line 3: providers.shop.api_key: a secret is written as"),
+        (SHOP + 'api_key = { key = "s3cret" }', "line 3: providers.shop.api_key: write a secret as"),
         (SHOP + 'senders = "s3cret"', "not a text: write each below [[providers.shop.senders]]."),
         (SHOP + 'senders = ["s3cret"]', "not a text: write its keys below [[providers.shop.senders]]."),
         (

@@ -62,7 +62,12 @@ def test_no_delimiter_makes_a_formula_of_an_export(cells: list[str]) -> None:
     assert not controls_in(file.getvalue())
 
 
-@given(st.lists(hostile_text, min_size=2, max_size=2))
+def as_in_a_file(text: str) -> str:
+    """The text without lone surrogates, which no file in UTF-8 has."""
+    return text.encode(errors="ignore").decode()
+
+
+@given(st.lists(hostile_text.map(as_in_a_file), min_size=2, max_size=2))
 def test_a_row_comes_back_as_it_was_however_hostile(cells: list[str]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "r.csv"

@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from campaigns.intake.model import IntakeOptions, Own, Reject
+from campaigns.intake.model import IntakeOptions, RecipientFields, Reject
 from campaigns.intake.read import open_intake
 
 A, B = "+447911123456", "+33612345678"
 
 
-def load(folder: Path, text: str, **options: Any) -> tuple[list[Own] | None, list[Reject]]:
+def load(folder: Path, text: str, **options: Any) -> tuple[list[RecipientFields] | None, list[Reject]]:
     path = folder / "list.csv"
     path.write_text(text, encoding="utf-8")
     [chunk] = open_intake(path, IntakeOptions(**options)).chunks()
-    assert chunk.own is None or len(chunk.own) == len(chunk.phones)
-    return chunk.own, chunk.rejects
+    assert chunk.recipient_fields is None or len(chunk.recipient_fields) == len(chunk.phones)
+    return chunk.recipient_fields, chunk.rejects
 
 
 def read(
     folder: Path, column: str, cell: str, zone: str = "", **options: Any
-) -> Own | tuple[str | None, str, str]:
+) -> RecipientFields | tuple[str | None, str, str]:
     """What one cell becomes: the row's own words, or the column, code and reason of its reject."""
     own, rejects = load(folder, f'phone,{column},timezone\n{A},"{cell}",{zone}\n', **options)
     if rejects:
@@ -44,8 +44,10 @@ def test_each_row_says_its_own(tmp_path: Path) -> None:
         columns={"Zone": "timezone"},
     )
     assert own == [
-        Own("Asia/Tokyo", datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 1, 30, 15, tzinfo=UTC)),
-        Own(None, None, None),
+        RecipientFields(
+            "Asia/Tokyo", datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 1, 30, 15, tzinfo=UTC)
+        ),
+        RecipientFields(None, None, None),
     ]
     assert [reject.code.value for reject in rejects] == ["phone_not_a_number"]
 
@@ -66,18 +68,18 @@ def test_send_at_is_one_instant(
     tmp_path: Path, cell: str, zone: str, campaign_zone: str | None, instant: str
 ) -> None:
     own = read(tmp_path, "send_at", cell, zone, timezone=campaign_zone)
-    assert isinstance(own, Own)
+    assert isinstance(own, RecipientFields)
     assert own.send_at == datetime.fromisoformat(instant).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("column", "cell", "code", "says"),
     [
-        ("send_at", "2026-12-01T09:00", "bad_send_at", "is in no time zone; add an offset such as +01:00"),
-        ("send_at", "2026-12-01", "bad_send_at", "lacks the time of day"),
+        ("send_at", "2026-12-01T09:00", "bad_send_at", "has no time zone; add an offset such as +01:00"),
+        ("send_at", "2026-12-01", "bad_send_at", "has no time of day"),
         ("send_at", "01/12/2026 09:00", "bad_send_at", "'01/12/2026 09:00' is not a time; write it like"),
-        ("send_at", "0001-01-01T00:00+14:00", "bad_send_at", "is no time of this world"),
-        ("send_at", "9999-12-31T23:59-12:00", "bad_send_at", "is no time of this world"),
+        ("send_at", "0001-01-01T00:00+14:00", "bad_send_at", "is outside the range of valid times"),
+        ("send_at", "9999-12-31T23:59-12:00", "bad_send_at", "is outside the range of valid times"),
         ("consent_at", "yes", "bad_consent_at", "'yes' is not a time; write it like 2026-12-01 or"),
         ("consent_at", "2026-02-30", "bad_consent_at", "is not a time"),
     ],
@@ -101,7 +103,7 @@ def test_a_zone_that_is_none_is_a_reject(tmp_path: Path, zone: str) -> None:
 
 def test_a_day_of_consent_is_its_beginning_and_in_no_zone_utc(tmp_path: Path) -> None:
     own = read(tmp_path, "consent_at", "2026-01-31")
-    assert isinstance(own, Own)
+    assert isinstance(own, RecipientFields)
     assert own.consent_at == datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -109,12 +111,17 @@ def test_a_day_of_consent_is_its_beginning_and_in_no_zone_utc(tmp_path: Path) ->
     ("column", "cell", "code", "says"),
     [
         ("send_at", "2026-12-01T08:59", None, ""),
-        ("send_at", "2026-12-01T08:58", "send_at_past", "2026-12-01 08:58 UTC is past."),
-        ("send_at", "2025-12-02T09:00", "send_at_past", "2025-12-02 09:00 UTC is past."),
+        ("send_at", "2026-12-01T08:58", "send_at_past", "2026-12-01 08:58 UTC is in the past."),
+        ("send_at", "2025-12-02T09:00", "send_at_past", "2025-12-02 09:00 UTC is in the past."),
         ("send_at", "2026-12-01T20:59", None, ""),
-        ("send_at", "2026-12-01T21:00", "send_at_too_late", "it must come before 2026-12-01 21:00 UTC."),
+        ("send_at", "2026-12-01T21:00", "send_at_too_late", "it must be before 2026-12-01 21:00 UTC."),
         ("consent_at", "2026-12-02", None, ""),
-        ("consent_at", "2027-11-01", "bad_consent_at", "is still to come, nobody can have agreed then."),
+        (
+            "consent_at",
+            "2027-11-01",
+            "bad_consent_at",
+            "is in the future; consent must have been given already.",
+        ),
     ],
 )
 def test_times_that_cannot_be_meant_are_rejects(
@@ -124,7 +131,7 @@ def test_times_that_cannot_be_meant_are_rejects(
     span = (now, now + timedelta(hours=12))
     found = read(tmp_path, column, cell, timezone="UTC", sendable=span)
     if code is None:
-        assert isinstance(found, Own)
+        assert isinstance(found, RecipientFields)
     else:
         assert found[:2] == (column, code)
         assert str(found[2]).endswith(says)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.phones.stop_words import START, STOP, STOP_ALL, StopWord, word_of
+from campaigns.phones.stop_words import START, STOP, STOP_ALL, StopWord, find_stop_word
 
 OUT, OUT_OF_ALL, IN = StopWord("out", "marketing"), StopWord("out", "all"), StopWord("in", "all")
 TABLES = ((STOP, OUT), (STOP_ALL, OUT_OF_ALL), (START, IN))
@@ -23,9 +23,9 @@ DECORATION = st.text(
 
 @pytest.mark.parametrize(("language", "word", "meaning"), WORDS)
 def test_each_word_says_what_its_table_says(language: str, word: str, meaning: StopWord) -> None:
-    assert word_of(word) == meaning
-    assert word_of(word.upper()) == meaning
-    assert word_of(word.title()) == meaning
+    assert find_stop_word(word) == meaning
+    assert find_stop_word(word.upper()) == meaning
+    assert find_stop_word(word.title()) == meaning
 
 
 @given(st.sampled_from(WORDS), DECORATION, DECORATION, st.text(" \t\n\u00a0\u3000", min_size=1, max_size=5))
@@ -33,19 +33,19 @@ def test_what_is_around_and_between_the_words_makes_no_difference(
     case: tuple[str, str, StopWord], before: str, after: str, space: str
 ) -> None:
     _, word, meaning = case
-    assert word_of(before + space.join(word.split()) + after) == meaning
+    assert find_stop_word(before + space.join(word.split()) + after) == meaning
 
 
 @given(st.text())
 def test_any_text_is_answered_and_case_and_space_make_no_difference(text: str) -> None:
-    assert word_of(f"  {text}\n") == word_of(text)
-    assert word_of(text.casefold()) == word_of(text)
+    assert find_stop_word(f"  {text}\n") == find_stop_word(text)
+    assert find_stop_word(text.casefold()) == find_stop_word(text)
 
 
 @given(st.text(st.characters(codec=None), max_size=50), st.sampled_from(WORDS))
 def test_a_word_with_more_beside_it_is_none(text: str, case: tuple[str, str, StopWord]) -> None:
-    assert word_of(f"{case[1]} 7 {text}") is None
-    assert word_of(f"{text} 7 {case[1]}") is None
+    assert find_stop_word(f"{case[1]} 7 {text}") is None
+    assert find_stop_word(f"{text} 7 {case[1]}") is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_word_with_more_beside_it_is_none(text: str, case: tuple[str, str, Sto
     ],
 )
 def test_a_word_is_known_however_it_is_typed(text: str, meaning: StopWord) -> None:
-    assert word_of(text) == meaning
+    assert find_stop_word(text) == meaning
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_word_is_known_however_it_is_typed(text: str, meaning: StopWord) -> No
     ],
 )
 def test_a_sentence_that_holds_a_word_is_none(text: str) -> None:
-    assert word_of(text) is None
+    assert find_stop_word(text) is None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_sentence_that_holds_a_word_is_none(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_answers_an_appointment_or_an_order_is_left_out(text: str) -> None:
-    assert word_of(text) is None
+    assert find_stop_word(text) is None
 
 
 def test_no_word_has_two_meanings() -> None:

@@ -106,10 +106,10 @@ def test_every_key_is_read(file: Path) -> None:
             "pace.delay_between: input should be a valid integer",
         ),
         (HEAD + BODY + '[schedule]\nexpires_after = "soon"\n', 7, 'a duration is written as "500ms"'),
-        (HEAD + BODY + '[schedule]\nexpires_after = "0s"\n', 7, "it must be longer than nothing"),
+        (HEAD + BODY + '[schedule]\nexpires_after = "0s"\n', 7, "it must be more than 0"),
         (HEAD + BODY + '[schedule]\nat = "tomorrow"\n', 7, "'tomorrow' is not a time"),
         (HEAD + BODY + "[schedule]\nat = 2026-12-01\n", 7, "the time of day is missing"),
-        (HEAD + BODY + '[schedule]\nat = "2026-12-01T09:00"\n', 6, "is in no time zone"),
+        (HEAD + BODY + '[schedule]\nat = "2026-12-01T09:00"\n', 6, "has no time zone"),
         (HEAD + BODY + '[schedule]\ntimezone = "Mars/Base"\n', 7, "'Mars/Base' is not a time zone"),
         (
             HEAD + BODY + "[schedule]\nat = 2026-12-01T09:00:00Z\nends_at = 2026-12-01T08:00:00Z\n",
@@ -133,30 +133,30 @@ def test_every_key_is_read(file: Path) -> None:
         (
             HEAD + '[content]\nvideo = { url = "https://x/a" }\naudio = { url = "https://x/b" }\n',
             4,
-            "a message is of one kind, and here are video and audio",
+            "a message has one kind, but this one has video and audio",
         ),
         (
             HEAD + '[content]\ntext = "a"\nvideo = { url = "https://x/a", caption = "b" }\n',
             4,
-            "the caption is said twice",
+            "the caption is given twice",
         ),
         (
             HEAD + '[content]\ntext = "a"\naudio = { url = "https://x/a" }\n',
             4,
             "an audio message has no caption",
         ),
-        (HEAD + '[content]\nimages = [{ alt = "a" }]\n', 5, "images[0]: say where it is"),
+        (HEAD + '[content]\nimages = [{ alt = "a" }]\n', 5, "images[0]: give either its url"),
         (
             HEAD + '[content]\ndocument = { url = "https://x/a", id = "1" }\n',
             5,
-            "content.document: say where it is: either its url, or its id at the provider",
+            "content.document: give either its url or its id at the provider",
         ),
         (HEAD + '[content]\ntext = "a"\nfooter = "b"\n', 4, "a footer needs buttons or a list"),
         (HEAD + '[content]\ntext = "a"\nheader = "b"\n', 4, "a header needs buttons"),
         (
             HEAD + '[content]\nimages = [{ id = "1" }]\nheader = "b"\n',
             4,
-            "above buttons a medium is the header itself",
+            "with buttons, the media file itself is the header",
         ),
         (
             HEAD + '[content]\ntext = "a"\nheader = "b"\n[content.list]\nbutton = "c"\n'
@@ -260,5 +260,5 @@ def test_flags_replace_keys_and_are_checked_as_well(file: Path) -> None:
     changed = spec.changed(audience={"default_country": "fr"}, schedule={"at": "2026-12-01T09:00Z"})
     assert changed.audience.default_country == "FR"
     assert changed.schedule.start_at == datetime(2026, 12, 1, 9, tzinfo=UTC)
-    with pytest.raises(SpecError, match="is in no time zone"):
+    with pytest.raises(SpecError, match="has no time zone"):
         spec.changed(schedule={"at": "2026-12-01T09:00"})

@@ -257,7 +257,7 @@ def test_the_signature_s_vector(monkeypatch: pytest.MonkeyPatch):
 def test_without_a_webhook_secret_nothing_is_believed():
     keys = {key: value for key, value in TABLE.account.items() if key != "webhook_secret"}
     account = BirdAccount.model_validate({"adapter": "bird", "api_key": SECRET_PLACE, **keys})
-    row = TABLE.hears[0]
+    row = TABLE.webhooks[0]
     assert ADAPTER.verify(row.request())
     assert not Bird(account).verify(row.request())
     assert SECRET not in repr(Bird(account)) + repr(account)

@@ -23,7 +23,7 @@ from campaigns.message.content import (
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from tests.providers.cases.bird_examples import EXAMPLES
-from tests.providers.cases.bird_webhooks import CHANNEL, CONNECTOR, HEARS, ID, STATUSES, TO
+from tests.providers.cases.bird_webhooks import CHANNEL, CONNECTOR, ID, STATUSES, TO, WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Reads, Sends, Table
 
 WORKSPACE = "0a5c7a3e-1111-4c7e-9d4b-5d2f1c000001"
@@ -197,7 +197,7 @@ def refused(status: int, code: str, message: str, kind: FailureKind, **more: Any
     return Reads(f"{status} {code}", status, body, [Refused(kind, code or str(status), message)], (TO,))
 
 
-NO_MESSAGE = [Refused(FailureKind.UNKNOWN, "202", "The answer names no message.")]
+NO_MESSAGE = [Refused(FailureKind.UNKNOWN, "202", "The answer has no message id.")]
 
 READS = [
     Reads("the document's response", 202, ACCEPTED, [Accepted(ID)], (TO,)),
@@ -337,7 +337,7 @@ TABLE = Table(
     reads=READS,
     statuses=STATUSES,
     unsendable=UNSENDABLE,
-    hears=HEARS,
+    webhooks=WEBHOOKS,
     examples=EXAMPLES,
     to=TO,
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from campaigns.states import JobState
 from providers.events import Event, Inbound, Report
-from tests.providers.contract import SECRET, Hears
+from tests.providers.contract import SECRET, WebhookCase
 
 CHANNEL = "0a5c7a3e-2222-4c7e-9d4b-5d2f1c000002"
 TO = "+31612345678"
@@ -35,9 +35,9 @@ def signed(body: bytes, timestamp: str = "1719823259", url: str = HOOK) -> dict[
     }
 
 
-def hears(why: str, event: str, payload: dict[str, Any], *events: Event) -> Hears:
+def webhook_case(why: str, event: str, payload: dict[str, Any], *events: Event) -> WebhookCase:
     body = json.dumps({"service": "channels", "event": event, "payload": payload}).encode()
-    return Hears(why, signed(body), body, list(events), HOOK)
+    return WebhookCase(why, signed(body), body, list(events), HOOK)
 
 
 def told(status: str, state: JobState | None, **more: Any) -> Report:
@@ -95,12 +95,14 @@ STATUSES = {
     "skipped": JobState.FAILED,
 }
 
-HEARS = [
+WEBHOOKS = [
     *[
-        hears(f"it is {status}", "whatsapp.outbound", OUTBOUND | {"status": status}, told(status, state))
+        webhook_case(
+            f"it is {status}", "whatsapp.outbound", OUTBOUND | {"status": status}, told(status, state)
+        )
         for status, state in {**STATUSES, "deleted": None, "pondering": None}.items()
     ],
-    hears(
+    webhook_case(
         "the failure of Bird's page on failure codes",
         "whatsapp.outbound",
         OUTBOUND
@@ -117,7 +119,7 @@ HEARS = [
             code="15005",
         ),
     ),
-    hears(
+    webhook_case(
         "a failure with WhatsApp's own code",
         "whatsapp.outbound",
         OUTBOUND
@@ -131,7 +133,7 @@ HEARS = [
         },
         told("sending_failed", JobState.FAILED, reason="Window closed", code="131047"),
     ),
-    hears(
+    webhook_case(
         "a rejection before WhatsApp was asked",
         "whatsapp.outbound",
         OUTBOUND
@@ -141,18 +143,18 @@ HEARS = [
         },
         told("rejected", JobState.FAILED, code="11002"),
     ),
-    hears(
+    webhook_case(
         "a person writes",
         "whatsapp.inbound",
         INBOUND,
         Inbound("+3511111111", CAME_AT, CHANNEL, "404544c5-9920-45f1-8990-0855634ab7ac", "Test"),
     ),
-    hears(
+    webhook_case(
         "a person without a phone number writes",
         "whatsapp.inbound",
         INBOUND | {"sender": {"contact": {"id": "x", "identifierKey": "bsuid", "identifierValue": "US.12"}}},
     ),
-    hears(
+    webhook_case(
         "a person reads",
         "whatsapp.interaction",
         {
@@ -164,11 +166,11 @@ HEARS = [
         },
         Report(ID, "read", JobState.READ, AT),
     ),
-    hears(
+    webhook_case(
         "a person does something that we do not know",
         "whatsapp.interaction",
         {"type": "reported-as-spam", "messageId": ID},
         Report(ID, "reported-as-spam", None),
     ),
-    hears("an event of another kind", "sms.outbound", OUTBOUND),
+    webhook_case("an event of another kind", "sms.outbound", OUTBOUND),
 ]

@@ -34,7 +34,7 @@ from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.events import Billed, Inbound, Notice, Report, WindowUntil
 from providers.meta.pricing import NOTHING
-from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
+from tests.providers.contract import SECRET, SECRET_PLACE, Example, Reads, Sends, Table, WebhookCase
 
 ONE = "+12025550123"
 CONVERSATION = "conversation-202mno"
@@ -407,7 +407,7 @@ def _refuses(why: str, status: int, body: Any, kind: FailureKind, code: str, tex
     return Reads(why, status, body, [Refused(kind, code, text)], (ONE,))
 
 
-NO_NAME = "The answer names no message."
+NO_NAME = "The answer has no message id."
 
 READS = [
     _accepts("the page's 201, an unknown status", SEED_ANSWER, "<string>"),
@@ -515,12 +515,12 @@ def at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def hears(why: str, event: str, payload: Any, events: list[Any], **headers: str) -> Hears:
+def webhook_case(why: str, event: str, payload: Any, events: list[Any], **headers: str) -> WebhookCase:
     """Signed as the page says: hex HMAC-SHA256 over the body as sent."""
     body = payload if isinstance(payload, bytes) else json.dumps(payload, indent=1).encode()
     signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     signed = {"x-webhook-event": event, "x-webhook-signature": signature, "x-webhook-payload-version": "v2"}
-    return Hears(why, signed | headers, body, events)
+    return WebhookCase(why, signed | headers, body, events)
 
 
 def _conversation(kapso: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -604,14 +604,14 @@ LAST_INBOUND = {
 WINDOW = WindowUntil(ONE, datetime(2025, 10, 29, 14, 25, 1, tzinfo=UTC), SENDER)
 SENT_456 = _status("wamid.456", "sent", 1730092860)
 
-HEARS = [
-    hears(
+WEBHOOKS = [
+    webhook_case(
         "whatsapp.message.received",
         "whatsapp.message.received",
         _payload(_inbound("wamid.123", 1730092800, "Hello"), _conversation(LAST_INBOUND), new=True),
         [Inbound(ONE, at(1730092800), SENDER, "wamid.123", "Hello")],
     ),
-    hears(
+    webhook_case(
         "whatsapp.message.sent: it also tells the window",
         "whatsapp.message.sent",
         _payload(
@@ -628,7 +628,7 @@ HEARS = [
             WINDOW,
         ],
     ),
-    hears(
+    webhook_case(
         "whatsapp.message.delivered",
         "whatsapp.message.delivered",
         _payload(
@@ -651,7 +651,7 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "whatsapp.message.failed",
         "whatsapp.message.failed",
         _payload(
@@ -687,7 +687,7 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "whatsapp.message.read with our reference and Meta's pricing",
         "whatsapp.message.read",
         _payload(
@@ -717,7 +717,7 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "whatsapp.message.read that Meta did not bill",
         "whatsapp.message.read",
         _payload(
@@ -747,7 +747,7 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "Advanced: a batch",
         "whatsapp.message.received",
         {
@@ -765,25 +765,25 @@ HEARS = [
         ],
         **{"x-webhook-batch": "true", "x-batch-size": "2"},
     ),
-    hears(
+    webhook_case(
         "whatsapp.conversation.created: nobody wrote yet",
         "whatsapp.conversation.created",
         {"conversation": _conversation({"last_inbound_at": None}), "phone_number_id": SENDER},
         [],
     ),
-    hears(
+    webhook_case(
         "whatsapp.conversation.ended",
         "whatsapp.conversation.ended",
         {"conversation": _conversation(LAST_INBOUND), "phone_number_id": SENDER},
         [WINDOW],
     ),
-    hears(
+    webhook_case(
         "whatsapp.phone_number.created",
         "whatsapp.phone_number.created",
         {"phone_number_id": SENDER, "project": {"id": "p"}, "customer": {"id": "c"}},
         [Notice("whatsapp.phone_number.created", SENDER, "created")],
     ),
-    hears(
+    webhook_case(
         "version 1: the message's fields stand at its top",
         "whatsapp.message.delivered",
         {
@@ -801,7 +801,7 @@ HEARS = [
         [Report(WAMID, "delivered", JobState.DELIVERED, datetime(2024, 1, 15, 10, 30, 7, tzinfo=UTC))],
         **{"x-webhook-payload-version": "v1"},
     ),
-    hears(
+    webhook_case(
         "version 1: inbound",
         "whatsapp.message.received",
         {
@@ -817,13 +817,13 @@ HEARS = [
         [Inbound(ONE, datetime(2024, 1, 15, 10, 30, 7, tzinfo=UTC), CONFIG, "msg-1", "Hi")],
         **{"x-webhook-payload-version": "v1"},
     ),
-    hears(
+    webhook_case(
         "an unknown word is kept",
         "whatsapp.message.pondered",
         _payload(_outbound("wamid.456", "pondered", 1730092860, "x")),
         [Report("wamid.456", "pondered", None, at(1730092860))],
     ),
-    hears(
+    webhook_case(
         "a person without a number",
         "whatsapp.message.received",
         {"message": _inbound("wamid.1", 1730092800, "Hi") | {"from_user_id": "US.1"}, "conversation": {}},
@@ -877,7 +877,7 @@ TABLE = Table(
         "failed": JobState.FAILED,
     },
     unsendable=UNSENDABLE,
-    hears=HEARS,
+    webhooks=WEBHOOKS,
     examples=EXAMPLES,
     to=ONE,
 )

@@ -123,7 +123,7 @@ def refused(status: int, text: str, kind: FailureKind, after: float | None = Non
 
 
 TAKEN = Accepted("m2a2b3c4-...", JobState.SENT)
-NO_ID = Refused(FailureKind.UNKNOWN, "201", "The answer names no message.")
+NO_ID = Refused(FailureKind.UNKNOWN, "201", "The answer has no message id.")
 
 READS = [
     reads("the page's 201", 201, sent(), TAKEN),

@@ -24,7 +24,7 @@ from campaigns.message.content import (
 )
 from campaigns.states import JobState
 from tests.providers.cases.meta_answers import READS, TO, WAMID
-from tests.providers.cases.meta_webhooks import HEARS
+from tests.providers.cases.meta_webhooks import WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Sends, Table
 
 T = MessageType
@@ -369,7 +369,7 @@ TABLE = Table(
         Content(T.LIST, "a", menu=Menu("b" * 21, (Section((Row("a", "r"),)),))),
         Content(T.REACTION, reaction=Reaction("m", "x"), reply_to="m"),
     ],
-    hears=HEARS,
+    webhooks=WEBHOOKS,
     examples=[
         Example(
             "Cloud API: Templates",

@@ -67,7 +67,11 @@ READS = [
         TO,
     ),
     Reads(
-        "no id", 200, {"messages": []}, [Refused(K.UNKNOWN, "unreadable", "The answer names no message.")], TO
+        "no id",
+        200,
+        {"messages": []},
+        [Refused(K.UNKNOWN, "unreadable", "The answer has no message id.")],
+        TO,
     ),
     *(
         Reads(

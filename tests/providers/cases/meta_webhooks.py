@@ -11,7 +11,7 @@ from typing import Any
 from campaigns.states import JobState
 from providers.events import Billed, Effect, Inbound, Notice, Preference, Report
 from providers.meta.pricing import NOTHING
-from tests.providers.contract import SECRET, Hears
+from tests.providers.contract import SECRET, WebhookCase
 
 WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
 AT = datetime(2026, 11, 20, 11, 59, tzinfo=UTC)
@@ -22,14 +22,14 @@ def signed(body: bytes) -> dict[str, str]:
     return {"x-hub-signature-256": "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}
 
 
-def hears(
+def webhook_case(
     why: str, field: str, value: dict[str, Any], events: list[Any], at: datetime | None = None
-) -> Hears:
+) -> WebhookCase:
     entry: dict[str, Any] = {"id": "102290129340398", "changes": [{"field": field, "value": value}]}
     if at is not None:
         entry["time"] = int(at.timestamp())
     body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-    return Hears(why, signed(body), body, events)
+    return WebhookCase(why, signed(body), body, events)
 
 
 METADATA = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
@@ -43,8 +43,8 @@ FAILED = {
 }
 BILLED = Billed("marketing", "+16505551234")
 
-HEARS = [
-    hears(
+WEBHOOKS = [
+    webhook_case(
         "sent with pricing and our reference",
         "messages",
         {
@@ -56,7 +56,7 @@ HEARS = [
         },
         [Report(WAMID, "sent", JobState.SENT, AT, reference="run.7", billed=BILLED)],
     ),
-    hears(
+    webhook_case(
         "what is not billed costs nothing, by its type first",
         "messages",
         {
@@ -76,7 +76,7 @@ HEARS = [
             Report(WAMID, "sent", JobState.SENT, AT, billed=BILLED),
         ],
     ),
-    hears(
+    webhook_case(
         "three statuses in one body, one of them unknown",
         "messages",
         {
@@ -89,7 +89,7 @@ HEARS = [
             Report(WAMID, "deleted", None, AT),
         ],
     ),
-    hears(
+    webhook_case(
         "failed with its code",
         "messages",
         {"metadata": METADATA, "statuses": [{**STATUS, "status": "failed", "errors": [FAILED]}]},
@@ -104,7 +104,7 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "a person wrote",
         "messages",
         {
@@ -122,7 +122,7 @@ HEARS = [
         },
         [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Hi")],
     ),
-    hears(
+    webhook_case(
         "a person pressed a button",
         "messages",
         {
@@ -139,13 +139,13 @@ HEARS = [
         },
         [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Yes")],
     ),
-    hears(
+    webhook_case(
         "a person without a number",
         "messages",
         {"metadata": METADATA, "messages": [{"id": "wamid.in", "timestamp": STAMP, "user_id": "US.1234"}]},
         [],
     ),
-    hears(
+    webhook_case(
         "a person stopped marketing",
         "user_preferences",
         {
@@ -165,7 +165,7 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "a template was paused",
         "message_template_status_update",
         {"event": "PAUSED", "message_template_name": "spring_sale", "message_template_language": "en_US"},
@@ -180,13 +180,13 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "a voice message was played",
         "messages",
         {"metadata": METADATA, "statuses": [{**STATUS, "status": "played"}]},
         [Report(WAMID, "played", JobState.READ, AT)],
     ),
-    hears(
+    webhook_case(
         "an On-Premises code without words",
         "messages",
         {"metadata": METADATA, "statuses": [{**STATUS, "status": "failed", "errors": [{"code": 1026}]}]},
@@ -201,7 +201,7 @@ HEARS = [
             )
         ],
     ),
-    hears(
+    webhook_case(
         "a person came from an advertisement, with a picture",
         "messages",
         {
@@ -219,7 +219,7 @@ HEARS = [
         },
         [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "This one?")],
     ),
-    hears(
+    webhook_case(
         "a template's quick reply, a message that the API cannot show, and a system message",
         "messages",
         {
@@ -253,7 +253,7 @@ HEARS = [
             Inbound("+16505551234", AT, "106540352242922", "wamid.2"),
         ],
     ),
-    hears(
+    webhook_case(
         "the account is limited",
         "messages",
         {
@@ -262,28 +262,28 @@ HEARS = [
         },
         [Notice("errors", "106540352242922", "130429: Rate limit hit")],
     ),
-    hears(
+    webhook_case(
         "the messaging limit has changed",
         "business_capability_update",
         {"max_daily_conversations_per_business": 2000, "max_phone_numbers_per_waba": 25},
         [Notice("business_capability_update", "2000", "max_phone_numbers_per_waba: 25", AT)],
         at=AT,
     ),
-    hears(
+    webhook_case(
         "the account broke a policy",
         "account_update",
         {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "ADULT"}},
         [Notice("account_update", "ACCOUNT_VIOLATION", 'violation_info: {"violation_type":"ADULT"}', AT)],
         at=AT,
     ),
-    hears(
+    webhook_case(
         "more throughput for a number",
         "phone_number_quality_update",
         {"display_phone_number": "15550783881", "event": "THROUGHPUT_UPGRADE"},
         [Notice("phone_number_quality_update", "15550783881", "event: THROUGHPUT_UPGRADE", AT)],
         at=AT,
     ),
-    hears(
+    webhook_case(
         "people like a template less",
         "message_template_quality_update",
         {
@@ -304,7 +304,7 @@ HEARS = [
         ],
         at=AT,
     ),
-    hears(
+    webhook_case(
         "a template will cost more",
         "template_category_update",
         {
@@ -325,5 +325,5 @@ HEARS = [
         ],
         at=AT,
     ),
-    hears("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, []),
+    webhook_case("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, []),
 ]

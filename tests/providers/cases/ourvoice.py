@@ -293,7 +293,7 @@ READS = [
         "a redirect means a wrong base_url",
         301,
         b"",
-        [refused(FailureKind.CAMPAIGN, 301, "The provider redirects: check base_url.")],
+        [refused(FailureKind.CAMPAIGN, 301, "The provider answers with a redirect: check base_url.")],
         (ONE,),
     ),
 ]

@@ -25,7 +25,7 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
-from tests.providers.cases.voicebip_webhooks import FROM, HEARS, TO
+from tests.providers.cases.voicebip_webhooks import FROM, TO, WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Reads, Sends, Table
 
 AGENT = "agt_PAEZ_njcfm2kycpjs"
@@ -212,7 +212,7 @@ def refused(
     )
 
 
-NO_ID = Refused(FailureKind.UNKNOWN, "200", "The answer names no message.")
+NO_ID = Refused(FailureKind.UNKNOWN, "200", "The answer has no message id.")
 
 READS = [
     reads("queued", 200, TAKEN, Accepted("msg_1")),
@@ -338,7 +338,7 @@ TABLE = Table(
         "send_failed": JobState.FAILED,
     },
     unsendable=UNSENDABLE,
-    hears=HEARS,
+    webhooks=WEBHOOKS,
     examples=EXAMPLES,
     to=TO,
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from campaigns.states import JobState
 from providers.events import Event, Inbound, Preference, Report, WindowUntil
-from tests.providers.contract import SECRET, Hears
+from tests.providers.contract import SECRET, WebhookCase
 
 FROM, TO = "+447700900100", "+447700900123"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -47,26 +47,26 @@ def status(word: str, **payload: Any) -> dict[str, Any]:
     return RECEIVED | {"event_type": f"message.{word}", "payload": {"message_id": "msg_xxx", **payload}}
 
 
-def hears(why: str, body: Any, *events: Event) -> Hears:
+def webhook_case(why: str, body: Any, *events: Event) -> WebhookCase:
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     mark = hmac.digest(SECRET.encode(), b"%s.%s" % (SIGNED_AT.encode(), raw), "sha256").hex()
     headers = {"x-voicebip-signature": f"sha256={mark}", "x-voicebip-timestamp": SIGNED_AT}
-    return Hears(why, headers, raw, list(events), received_at=NOON)
+    return WebhookCase(why, headers, raw, list(events), received_at=NOON)
 
 
-HEARS = [
-    hears("Inbound Messages", RECEIVED, WROTE),
-    hears(
+WEBHOOKS = [
+    webhook_case("Inbound Messages", RECEIVED, WROTE),
+    webhook_case(
         "an image came in",
         RECEIVED | {"payload": {"message_id": "msg_xxx"}},
         Inbound(TO, AT, FROM, "msg_xxx"),
     ),
-    hears("several in one body", [RECEIVED, RECEIVED], WROTE, WROTE),
-    hears("a message by SMS opens no window", RECEIVED | {"channel": "sms"}),
-    hears("numbers without a plus", RECEIVED | {"from": TO[1:], "number": FROM[1:]}, WROTE),
-    hears("nobody's message", RECEIVED | {"from": "anonymous"}),
+    webhook_case("several in one body", [RECEIVED, RECEIVED], WROTE, WROTE),
+    webhook_case("a message by SMS opens no window", RECEIVED | {"channel": "sms"}),
+    webhook_case("numbers without a plus", RECEIVED | {"from": TO[1:], "number": FROM[1:]}, WROTE),
+    webhook_case("nobody's message", RECEIVED | {"from": "anonymous"}),
     *[
-        hears(word, status(word), Report("msg_xxx", word, state, AT))
+        webhook_case(word, status(word), Report("msg_xxx", word, state, AT))
         for word, state in {
             "sent": JobState.SENT,
             "delivered": JobState.DELIVERED,
@@ -76,43 +76,43 @@ HEARS = [
             "pondering": None,
         }.items()
     ],
-    hears(
+    webhook_case(
         "failed, and why",
         status("failed", error={"code": 131026, "message": "Message undeliverable"}),
         Report("msg_xxx", "failed", JobState.FAILED, AT, "Message undeliverable", code="131026"),
     ),
-    hears(
+    webhook_case(
         "failed, and why in other words",
         status("send_failed", error="No route", error_code="NO_ROUTE"),
         Report("msg_xxx", "send_failed", JobState.FAILED, AT, "No route", code="NO_ROUTE"),
     ),
-    hears("a receipt of an SMS", status("delivered") | {"channel": "sms"}),
-    hears("a receipt of nothing", status("delivered", message_id=None)),
-    hears(
+    webhook_case("a receipt of an SMS", status("delivered") | {"channel": "sms"}),
+    webhook_case("a receipt of nothing", status("delivered", message_id=None)),
+    webhook_case(
         "no time: when it came",
         status("sent") | {"timestamp": None},
         Report("msg_xxx", "sent", JobState.SENT, NOON),
     ),
-    hears(
+    webhook_case(
         "opted out",
         status("opt_out"),
         Preference(TO, "out", "all", AT, "Voicebip: opted out on whatsapp"),
     ),
-    hears(
+    webhook_case(
         "opted out by SMS, in a word",
         status("opt_out", inbound_message={"body": "STOP"}) | {"channel": "sms"},
         Preference(TO, "out", "all", AT, "Voicebip: opted out on sms: STOP"),
     ),
-    hears(
+    webhook_case(
         "window.closing",
         RECEIVED | {"event_type": "window.closing", "payload": {"conversation_id": "conv_xxx"}},
         WindowUntil(TO, datetime(2026, 4, 9, 13, 5, tzinfo=UTC), FROM),
     ),
-    hears(
+    webhook_case(
         "window.closing, with our number as the sender",
         RECEIVED | {"event_type": "window.closing", "from": FROM, "payload": {"to": TO}},
         WindowUntil(TO, datetime(2026, 4, 9, 13, 5, tzinfo=UTC), FROM),
     ),
-    hears("a call", RECEIVED | {"event_type": "call.completed", "channel": "voice"}),
-    hears("not JSON", b"\xff{"),
+    webhook_case("a call", RECEIVED | {"event_type": "call.completed", "channel": "voice"}),
+    webhook_case("not JSON", b"\xff{"),
 ]

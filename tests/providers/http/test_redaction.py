@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from providers.http.client import Answer, Http
-from providers.http.redaction import Echoes
+from providers.http.redaction import SecretScrubber
 
 KEY = "sk/live+Hq7=never"
 
@@ -54,7 +54,7 @@ async def test_the_key_that_was_refused_is_hidden_though_a_new_one_is_there() ->
 
 
 def test_a_short_key_does_not_spoil_the_ids_of_a_success() -> None:
-    echoes = Echoes()
+    echoes = SecretScrubber()
     echoes.know(["id"])
     assert echoes.hide(b'{"id": "m1"}', in_success=True) == b'{"id": "m1"}'
     assert echoes.hide(b"wrong key: id") == b"wrong key: [secret]"

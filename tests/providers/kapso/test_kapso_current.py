@@ -26,8 +26,8 @@ from campaigns.message.content import (
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from tests.providers import test_contract as contract
-from tests.providers.cases.kapso import HEARS, ONE
-from tests.providers.contract import SECRET, SECRET_PLACE, Hears, Reads, Sends, Table
+from tests.providers.cases.kapso import ONE, WEBHOOKS
+from tests.providers.contract import SECRET, SECRET_PLACE, Reads, Sends, Table, WebhookCase
 
 URL = "https://api.kapso.ai/meta/whatsapp/v24.0/123456789012345/messages"
 HEADERS = {"x-api-key": SECRET, "content-type": "application/json", "accept": "application/json"}
@@ -240,7 +240,7 @@ READS = [
         "a success without a message",
         200,
         _answer() | {"messages": []},
-        [Refused(K.UNKNOWN, "unreadable", "The answer names no message.")],
+        [Refused(K.UNKNOWN, "unreadable", "The answer has no message id.")],
         (ONE,),
     ),
     _meta_error(131047, 400, K.USE_TEMPLATE),
@@ -302,7 +302,7 @@ TABLE = Table(
         Content(MessageType.FILES, None, (Media("https://example.com/a.pdf"),)),
         Content(MessageType.TEXT, "x", buttons=tuple(Button("reply", str(n)) for n in range(4))),
     ],
-    hears=HEARS,
+    webhooks=WEBHOOKS,
     to=ONE,
 )
 
@@ -317,8 +317,8 @@ async def test_an_answer_means_this(row: Reads):
     await contract.test_an_answer_means_this_for_each_recipient(TABLE, row)
 
 
-@pytest.mark.parametrize("row", HEARS, ids=lambda row: row.why)
-def test_a_webhook_is_verified_and_understood(row: Hears):
+@pytest.mark.parametrize("row", WEBHOOKS, ids=lambda row: row.why)
+def test_a_webhook_is_verified_and_understood(row: WebhookCase):
     contract.test_a_webhook_is_verified_on_its_raw_body_and_understood(TABLE, row)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from campaigns.errors import AccountError
 from campaigns.message.content import (
     Button,
     Contact,
@@ -26,19 +25,23 @@ from campaigns.message.content import (
     Template,
     TemplateHeader,
 )
-from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.adapter import Call, Doubt, Found, Unseen
-from providers.events import Inbound, Report, WebhookRequest, WindowUntil
-from providers.http.client import Http
+from providers.adapter import Doubt, Found, Unseen
+from providers.events import Inbound, Report, WindowUntil
 from providers.kapso.adapter import Kapso
-from providers.kapso.settings import KapsoAccount
-from tests.providers.kapso_hook import Hook, listening
-from tests.support.emulator import Emulator, running_emulator
+from tests.providers.harness import (
+    HELLO,
+    HOOK_SECRET,
+    PERSON,
+    EmulatedAccount,
+    Receiver,
+    receiving,
+)
+from tests.support.emulator import Emulator
 
-ANN, BEN = "+447700900123", "+447700900124"
+ANN, BEN = PERSON, "+447700900124"
 SHOP, SHOP_CONFIG = "123456789012345", "4a5b6c7d-8e9f-4a1b-8c3d-4e5f6a7b8c9d"
-HELLO = Content(MessageType.TEXT, "Hello")
 TEMPLATE = Content(
     MessageType.TEMPLATE,
     template=Template("spring_sale", "en", (Parameter("Ann"),), TemplateHeader(text="Spring")),
@@ -47,63 +50,25 @@ PATHS = {"legacy": "/api/v1", "current": "/meta/whatsapp/v24.0"}
 BOTH = pytest.mark.parametrize("account", ["legacy", "current"], indirect=True)
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with running_emulator(
-        sent_after=0.02, delivered_after=0.05, read_after=0.1, read_percent=100
-    ) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_faults()
-    running.reset()
-    return running
-
-
-class Account:
-    """An adapter and its way to the emulator."""
-
+class Account(EmulatedAccount[Kapso]):
     def __init__(self, emulator: Emulator, api: str) -> None:
-        self.emulator, self.api = emulator, api
-        self.settings = KapsoAccount.model_validate(
-            {
-                "adapter": "kapso",
-                "api": api,
-                "base_url": emulator.base_url + "/kapso" + PATHS[api],
-                "api_key": "env:EMULATOR_KEY",
-                "webhook_secret": "env:HOOK_SECRET",
-                "senders": [{"name": "shop", "phone_number_id": SHOP, "whatsapp_config_id": SHOP_CONFIG}],
-            }
-        )
-        self.adapter = Kapso(self.settings)
-        self.http = Http(self.settings.base_url, self.adapter.credentials, timeout=10)
-        [self.sender] = self.settings.senders
-
-    async def send(self, to: str = ANN, content: Content = HELLO, reference: str = "job-1") -> Result:
-        assert self.adapter.unsendable(content) is None
-        call = await self.adapter.prepare(
-            self.http, Call(self.sender, (to,), content, references=(reference,))
-        )
-        assert isinstance(call, Call)
-        reply = await self.http.exchange(self.adapter.build(call))
-        [result] = self.adapter.read(reply, call)
-        return result
+        self.api = api
+        keys = {
+            "api": api,
+            "base_url": emulator.base_url + "/kapso" + PATHS[api],
+            "webhook_secret": f"env:{HOOK_SECRET}",
+            "senders": [{"name": "shop", "phone_number_id": SHOP, "whatsapp_config_id": SHOP_CONFIG}],
+        }
+        super().__init__(emulator, Kapso, keys)
 
     def writes(self, person: str = ANN, text: str = "Hi") -> None:
-        self.emulator.control("POST", "/kapso/_control/inbound", {"from": person, "text": text})
+        self.control("inbound", {"from": person, "text": text})
 
 
 @pytest.fixture
-async def account(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AsyncIterator[Account]:
-    monkeypatch.setenv("EMULATOR_KEY", emulator.api_key)
-    monkeypatch.setenv("HOOK_SECRET", "hush-7")
-    account = Account(emulator, request.param)
-    yield account
-    await account.http.aclose()
+async def account(emulator: Emulator, request: pytest.FixtureRequest) -> AsyncIterator[Account]:
+    async with Account(emulator, request.param) as account:
+        yield account
 
 
 CONTENTS = [
@@ -198,45 +163,28 @@ async def test_a_fault_means_what_it_says(account: Account, fault: str, kind: Fa
 
 @BOTH
 async def test_the_sender_and_the_key_are_checked(account: Account, monkeypatch: pytest.MonkeyPatch):
-    assert "Kapso knows the key" in await account.adapter.check(account.http)
+    assert "Kapso accepts the key" in await account.adapter.check(account.http)
     assert await account.adapter.sender_problem(account.http, account.sender) is None
     stranger = account.sender.model_copy(update={"phone_number_id": "1", "whatsapp_config_id": "1"})
-    assert "Kapso knows no" in (await account.adapter.sender_problem(account.http, stranger) or "")
-    monkeypatch.setenv("EMULATOR_KEY", "another-key")
-    http = Http(account.settings.base_url, account.adapter.credentials)
-    with pytest.raises(AccountError):
-        await account.adapter.check(http)
-    await http.aclose()
+    assert "Kapso has no" in (await account.adapter.sender_problem(account.http, stranger) or "")
+    await account.refuses_another_key(monkeypatch)
 
 
 # Webhooks
 
 
 @pytest.fixture
-async def hook(emulator: Emulator) -> AsyncIterator[Hook]:
-    async with listening() as hook:
-        emulator.control("POST", "/kapso/_control/webhook", {"url": hook.url, "secret": "hush-7"})
-        yield hook
-
-
-async def heard(account: Account, hook: Hook, enough: Any) -> list[Any]:
-    """The events of the webhooks that came, once they are `enough`; each must be signed."""
-    events: list[Any] = []
-    async with asyncio.timeout(20):
-        while not enough(events):
-            headers, body = await hook.next()
-            request = WebhookRequest(hook.url, headers, body, datetime.now(UTC))
-            assert account.adapter.verify(request)
-            events += account.adapter.parse_webhook(request)
-    return events
+async def receiver(account: Account) -> AsyncIterator[Receiver]:
+    async with receiving(account) as receiver:
+        yield receiver
 
 
 @BOTH
-async def test_statuses_arrive_by_webhook_with_our_reference(account: Account, hook: Hook):
+async def test_statuses_arrive_by_webhook_with_our_reference(account: Account, receiver: Receiver):
     account.writes()
     result = await account.send(reference="job-7")
     assert isinstance(result, Accepted)
-    events = await heard(account, hook, lambda found: JobState.READ in [_state(event) for event in found])
+    events = await receiver.until(lambda found: JobState.READ in [_state(event) for event in found])
     [inbound] = [event for event in events if isinstance(event, Inbound)]
     assert (inbound.phone, inbound.number, inbound.text) == (ANN, SHOP, "Hi")
     reports = [event for event in events if isinstance(event, Report)]
@@ -249,14 +197,15 @@ async def test_statuses_arrive_by_webhook_with_our_reference(account: Account, h
 
 
 @pytest.mark.parametrize("account", ["current"], indirect=True)
-async def test_a_failure_and_a_batch_arrive_by_webhook(account: Account, hook: Hook):
+async def test_a_failure_and_a_batch_arrive_by_webhook(account: Account, receiver: Receiver):
     await account.send("+447700900901", TEMPLATE)
-    [report] = await heard(account, hook, lambda found: found)
+    [report] = await receiver.receive(1)
+    assert isinstance(report, Report)
     assert (report.state, report.code) == (JobState.FAILED, "131026")
     wrote = [{"from": ANN, "text": "One"}, {"from": ANN, "text": "Two"}]
-    account.emulator.control("POST", "/kapso/_control/inbound", wrote)
-    events = await heard(account, hook, lambda found: found)
-    assert [event.text for event in events] == ["One", "Two"]
+    account.control("inbound", wrote)
+    _, *events = await receiver.receive(3)
+    assert [event.text for event in events if isinstance(event, Inbound)] == ["One", "Two"]
 
 
 def _state(event: Any) -> JobState | None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.events import Inbound, Notice, Report, WindowUntil
-from tests.providers.cases.kapso import HEARS, TABLE
-from tests.providers.contract import Hears
+from tests.providers.cases.kapso import TABLE, WEBHOOKS
+from tests.providers.contract import WebhookCase
 
 ODD = st.sampled_from(
     [
@@ -49,8 +49,8 @@ def _changed(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
     return value
 
 
-@given(st.data(), st.sampled_from(HEARS))
-def test_a_real_body_with_an_odd_field_is_read_as_far_as_it_goes(data: st.DataObject, row: Hears):
+@given(st.data(), st.sampled_from(WEBHOOKS))
+def test_a_real_body_with_an_odd_field_is_read_as_far_as_it_goes(data: st.DataObject, row: WebhookCase):
     body = json.loads(row.body)
     for _ in range(data.draw(st.integers(1, 3))):
         body = _changed(body, data.draw(st.sampled_from(_places(body))), data.draw(ODD))
@@ -65,7 +65,7 @@ def test_a_real_body_with_an_odd_field_is_read_as_far_as_it_goes(data: st.DataOb
 
 
 def test_a_thousand_messages_in_one_batch_are_all_told():
-    one = json.loads(HEARS[0].body)
+    one = json.loads(WEBHOOKS[0].body)
     body = orjson.dumps({"type": "whatsapp.message.received", "batch": True, "data": [one] * 1000})
-    events = TABLE.adapter().parse_webhook(HEARS[0].request(body=body))
-    assert events == HEARS[0].events * 1000
+    events = TABLE.adapter().parse_webhook(WEBHOOKS[0].request(body=body))
+    assert events == WEBHOOKS[0].events * 1000

@@ -2,70 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.errors import AccountError
 from campaigns.message.content import Content, MessageType, Parameter, Template
-from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.adapter import Call
-from providers.http.client import Http
-from providers.messaging_api.adapter import MessagingApi, MessagingApiAccount
-from tests.support.emulator import Emulator, running_emulator
+from providers.messaging_api.adapter import MessagingApi
+from tests.providers.harness import HELLO, PERSON, EmulatedAccount
+from tests.support.emulator import Emulator
 
 NUMBER_ID = "f0e1d2c3-1234-4abc-9def-000011113333"
-ADA, BOB = "+447700900123", "+447700900124"
-HELLO = Content(MessageType.TEXT, "Hello")
+ADA, BOB = PERSON, "+447700900124"
 SHIPPED = Content(
     MessageType.TEMPLATE,
     template=Template("order_shipped", "en", (Parameter("1234", "order_id"),), customer_name="Ada"),
 )
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with running_emulator(read_percent=100) as emulator:
-        yield emulator
+class Account(EmulatedAccount[MessagingApi]):
+    reference = ""
 
+    def __init__(self, emulator: Emulator) -> None:
+        keys = {
+            "base_url": emulator.messaging_api,
+            "senders": [{"name": "shop", "business_whatsapp_number_id": NUMBER_ID}],
+        }
+        super().__init__(emulator, MessagingApi, keys)
 
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_faults()
-    running.reset()
-    return running
-
-
-class Account:
-    """An adapter and its way to the emulator."""
-
-    def __init__(self, emulator: Emulator, timeout: float = 10.0) -> None:
-        self.settings = MessagingApiAccount.model_validate(
-            {
-                "adapter": "messaging_api",
-                "base_url": emulator.messaging_api,
-                "api_key": "env:EMULATOR_KEY",
-                "senders": [{"name": "shop", "business_whatsapp_number_id": NUMBER_ID}],
-            }
-        )
-        self.emulator = emulator
-        self.adapter = MessagingApi(self.settings)
-        self.http = Http(self.settings.base_url, self.adapter.credentials, timeout=timeout)
-        [self.sender] = self.settings.senders
-
-    def hears(self, *phones: str) -> None:
-        self.emulator.control("POST", "/messaging_api/_control/inbound", {"from": list(phones)})
-
-    async def send(self, to: str, content: Content = HELLO, reference: str = "") -> Result:
-        call = await self.adapter.prepare(self.http, Call(self.sender, (to,), content))
-        if isinstance(call, Refused):
-            return call
-        call = replace(call, references=(reference,) if reference else ())
-        [result] = self.adapter.read(await self.http.exchange(self.adapter.build(call)), call)
-        return result
+    def receives_from(self, *phones: str) -> None:
+        self.control("inbound", {"from": list(phones)})
 
     async def states(self, *ids: str) -> set[JobState | None]:
         now = datetime.now(UTC)
@@ -74,15 +42,13 @@ class Account:
 
 
 @pytest.fixture
-async def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Account]:
-    monkeypatch.setenv("EMULATOR_KEY", emulator.api_key)
-    account = Account(emulator)
-    yield account
-    await account.http.aclose()
+async def account(emulator: Emulator) -> AsyncIterator[Account]:
+    async with Account(emulator) as account:
+        yield account
 
 
 async def test_a_text_goes_to_whom_wrote_and_nobody_else(account: Account):
-    account.hears(ADA)
+    account.receives_from(ADA)
     result = await account.send(ADA)
     assert isinstance(result, Accepted)
     stranger = await account.send(BOB)
@@ -102,14 +68,14 @@ async def test_a_template_starts_a_conversation_in_which_a_text_is_refused(accou
 
 async def test_a_window_is_told(account: Account):
     assert await account.adapter.window(account.http, account.sender, ADA) is None
-    account.hears(ADA)
+    account.receives_from(ADA)
     until = await account.adapter.window(account.http, account.sender, ADA)
     assert until is not None
     assert abs(until - datetime.now(UTC) - timedelta(hours=24)) < timedelta(minutes=1)
 
 
 async def test_statuses_arrive_by_poll(account: Account):
-    account.hears(ADA)
+    account.receives_from(ADA)
     first, second = await account.send(ADA), await account.send(BOB, SHIPPED)
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
@@ -126,8 +92,8 @@ async def test_statuses_arrive_by_poll(account: Account):
 async def test_a_message_in_doubt_may_be_sent_again_with_its_key(
     account: Account, fault: str, content: Content, answer: int
 ):
-    account.emulator.control("POST", "/messaging_api/_control/repeats", {"answer": answer})
-    account.hears(ADA)
+    account.control("repeats", {"answer": answer})
+    account.receives_from(ADA)
     account.emulator.fault(fault, times=1, method="POST")
     doubt = await account.send(ADA, content, "run7.41")
     assert isinstance(doubt, Refused)
@@ -138,7 +104,7 @@ async def test_a_message_in_doubt_may_be_sent_again_with_its_key(
 
 
 async def test_refusals_mean_what_they_say(account: Account):
-    account.hears(ADA)
+    account.receives_from(ADA)
     account.emulator.fault("429", times=1, method="POST", retry_after=3)
     slow = await account.send(ADA)
     assert isinstance(slow, Refused)
@@ -155,9 +121,5 @@ async def test_refusals_mean_what_they_say(account: Account):
 
 
 async def test_the_key_is_checked(account: Account, monkeypatch: pytest.MonkeyPatch):
-    assert "knows the key" in await account.adapter.check(account.http)
-    monkeypatch.setenv("EMULATOR_KEY", "another-key")
-    http = Http(account.settings.base_url, account.adapter.credentials)
-    with pytest.raises(AccountError):
-        await account.adapter.check(http)
-    await http.aclose()
+    assert "accepts the key" in await account.adapter.check(account.http)
+    await account.refuses_another_key(monkeypatch)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
 
-from campaigns.errors import AccountError
 from campaigns.message.content import (
     Button,
     Contact,
@@ -29,20 +25,27 @@ from campaigns.message.content import (
     TemplateButton,
     TemplateHeader,
 )
-from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.adapter import Call
-from providers.events import Event, Inbound, Notice, Preference, Report, WebhookRequest
-from providers.http.client import Http
-from providers.meta.adapter import Meta, MetaAccount
-from tests.support.emulator import Emulator, running_emulator
+from providers.events import Event, Inbound, Notice, Preference, Report
+from providers.meta.adapter import Meta
+from tests.providers.harness import (
+    HELLO,
+    HOOK_SECRET,
+    PERSON,
+    SIGNING,
+    EmulatedAccount,
+    Receiver,
+    receiving,
+    subscribe,
+)
+from tests.support.emulator import Emulator
 from tests.support.states import settle
 
 T = MessageType
 NUMBER = "106540352242922"
-ADA, BOB = "+447700900123", "+447700900124"
+ADA, BOB = PERSON, "+447700900124"
 PICTURE = "https://example.com/a.png"
-HELLO = Content(T.TEXT, "Hello")
 SALE = Content(T.TEMPLATE, template=Template("spring_sale", "en", (Parameter("Ada"),)))
 PHOTO = Content(
     T.TEMPLATE,
@@ -61,53 +64,20 @@ MAP = Content(
         "store_map", "en", (Parameter("Ada"),), TemplateHeader(location=Location(52.3, 4.9, "Shop", "A 1"))
     ),
 )
-PATIENCE = 20.0
+TOKEN = "token-Jt3"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with running_emulator(
-        sent_after=0.01, delivered_after=0.02, read_after=0.03, read_percent=100
-    ) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_faults()
-    running.reset()
-    return running
-
-
-class Account:
-    """An adapter and its way to the emulator."""
-
+class Account(EmulatedAccount[Meta]):
     def __init__(self, emulator: Emulator) -> None:
-        self.settings = MetaAccount.model_validate(
-            {
-                "adapter": "meta",
-                "base_url": emulator.meta,
-                "api_key": "env:EMULATOR_KEY",
-                "app_secret": "env:APP_SECRET",
-                "verify_token": "env:VERIFY_TOKEN",
-                "senders": [{"name": "shop", "phone_number_id": NUMBER}],
-            }
-        )
-        self.emulator = emulator
-        self.adapter = Meta(self.settings)
-        self.http = Http(self.settings.base_url, self.adapter.credentials, timeout=10.0)
-        [self.sender] = self.settings.senders
+        keys = {
+            "base_url": emulator.meta,
+            "app_secret": f"env:{HOOK_SECRET}",
+            "verify_token": "env:VERIFY_TOKEN",
+            "senders": [{"name": "shop", "phone_number_id": NUMBER}],
+        }
+        super().__init__(emulator, Meta, keys)
 
-    def control(self, name: str, body: dict[str, Any]) -> Any:
-        return self.emulator.control("POST", f"/meta/_control/{name}", body)
-
-    async def send(self, to: str = ADA, content: Content = HELLO, reference: str = "run-7.1") -> Result:
-        assert self.adapter.unsendable(content) is None
-        call = Call(self.sender, (to,), content, references=(reference,))
-        [result] = self.adapter.read(await self.http.exchange(self.adapter.build(call)), call)
-        return result
-
-    async def taken(self, to: str = ADA, content: Content = SALE, reference: str = "run-7.1") -> Accepted:
+    async def taken(self, to: str = ADA, content: Content = SALE, reference: str | None = None) -> Accepted:
         result = await self.send(to, content, reference)
         assert isinstance(result, Accepted), result
         return result
@@ -120,68 +90,15 @@ class Account:
 
 @pytest.fixture
 async def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Account]:
-    monkeypatch.setenv("EMULATOR_KEY", emulator.api_key)
-    monkeypatch.setenv("APP_SECRET", "app-Jt3-secret")
-    monkeypatch.setenv("VERIFY_TOKEN", "token-Jt3")
-    account = Account(emulator)
-    yield account
-    await account.http.aclose()
-
-
-@dataclass
-class Ear:
-    """Our side of the webhook: every event that arrived, verified and read by the adapter."""
-
-    adapter: Meta
-    url: str = ""
-    bodies: int = 0
-    heard: list[Event] = field(default_factory=list)
-    grown: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def take(self, request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        webhook = WebhookRequest(str(request.url), headers, await request.read(), datetime.now(UTC))
-        if not self.adapter.verify(webhook):
-            return web.Response(status=401)
-        async with self.grown:
-            self.bodies += 1
-            self.heard += self.adapter.parse_webhook(webhook)
-            self.grown.notify_all()
-        return web.Response()
-
-    async def prove(self, request: web.Request) -> web.Response:
-        answer = self.adapter.handshake(request.query)
-        return web.Response(status=403) if answer is None else web.Response(text=answer)
-
-    async def until(self, enough: Callable[[list[Event]], bool]) -> list[Event]:
-        """The events, once they are enough."""
-        async with asyncio.timeout(PATIENCE), self.grown:
-            await self.grown.wait_for(lambda: enough(self.heard))
-        return self.heard
-
-    async def hears(self, count: int) -> list[Event]:
-        return await self.until(lambda heard: len(heard) >= count)
+    monkeypatch.setenv("VERIFY_TOKEN", TOKEN)
+    async with Account(emulator) as account:
+        yield account
 
 
 @pytest.fixture
-async def ear(account: Account) -> AsyncIterator[Ear]:
-    ear, app = Ear(account.adapter), web.Application()
-    app.router.add_post("/webhooks/meta", ear.take)
-    app.router.add_get("/webhooks/meta", ear.prove)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    ear.url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhooks/meta"
-    await listen(account, ear)
-    yield ear
-    await runner.cleanup()
-
-
-async def listen(account: Account, ear: Ear, **options: Any) -> None:
-    """Set the webhook up; Meta proves the address first, so the call must not block our side of it."""
-    body = {"url": ear.url, "secret": "app-Jt3-secret", "verify_token": "token-Jt3", **options}
-    await asyncio.to_thread(account.control, "webhook", body)
+async def receiver(account: Account) -> AsyncIterator[Receiver]:
+    async with receiving(account, verify_token=TOKEN) as receiver:
+        yield receiver
 
 
 @pytest.mark.parametrize(
@@ -272,21 +189,23 @@ async def test_faults(account: Account, fault: str, kind: FailureKind):
     assert (await account.refused()).kind is kind
 
 
-async def test_a_message_in_doubt_is_settled_by_the_reference_that_comes_back(account: Account, ear: Ear):
+async def test_a_message_in_doubt_is_settled_by_the_reference_that_comes_back(
+    account: Account, receiver: Receiver
+):
     account.emulator.fault("reset_after", times=1, method="POST")
     result = await account.send(content=SALE, reference="run-7.42")
     assert isinstance(result, Refused)
     assert result.kind is FailureKind.UNKNOWN
     [entry] = account.emulator.ledger()
-    reports = [event for event in await ear.hears(3) if isinstance(event, Report)]
+    reports = [event for event in await receiver.receive(3) if isinstance(event, Report)]
     assert {(report.message_id, report.reference) for report in reports} == {(entry["id"], "run-7.42")}
 
 
-async def test_statuses_are_heard(account: Account, ear: Ear):
+async def test_statuses_are_heard(account: Account, receiver: Receiver):
     read = await account.taken(reference="one")
     failed = await account.taken("+447700900901", reference="two")
     instant = await account.taken("+447700900905", reference="three")
-    reports = [event for event in await ear.hears(6) if isinstance(event, Report)]
+    reports = [event for event in await receiver.receive(6) if isinstance(event, Report)]
     by_id = {taken.message_id: [] for taken in (read, failed, instant)}
     for report in reports:
         by_id[report.message_id].append(report)
@@ -298,8 +217,8 @@ async def test_statuses_are_heard(account: Account, ear: Ear):
     assert {report.reference for report in reports} == {"one", "two", "three"}
 
 
-async def test_repeated_reordered_and_joined_updates_come_to_the_same(account: Account, ear: Ear):
-    await listen(account, ear, duplicate=0.5, reorder=0.5, delay=0.2, batch=1000)
+async def test_repeated_reordered_and_joined_updates_come_to_the_same(account: Account, receiver: Receiver):
+    await subscribe(account, receiver, verify_token=TOKEN, duplicate=0.5, reorder=0.5, delay=0.2, batch=1000)
     sent = [await account.taken(f"+4477009003{number:02}") for number in range(20)]
     wanted = {taken.message_id for taken in sent}
 
@@ -307,21 +226,21 @@ async def test_repeated_reordered_and_joined_updates_come_to_the_same(account: A
         reports = [event for event in heard if isinstance(event, Report)]
         return {report.message_id for report in reports if report.state is JobState.READ} == wanted
 
-    heard = await ear.until(all_read)
-    assert ear.bodies < len(heard)
+    heard = await receiver.until(all_read)
+    assert len(receiver.requests) < len(heard)
 
 
-async def test_a_held_template_is_released_or_dropped(account: Account, ear: Ear):
+async def test_a_held_template_is_released_or_dropped(account: Account, receiver: Receiver):
     account.control("templates", {"name": "spring_sale", "language": "en", "held": True})
     first = await account.taken()
     assert first.state is JobState.HELD
     account.control("templates", {"name": "spring_sale", "language": "en", "held": False})
-    reports = await ear.hears(3)
+    reports = await receiver.receive(3)
     assert settle(JobState.HELD, states_of(reports)) is JobState.READ
     account.control("templates", {"name": "spring_sale", "language": "en", "held": True})
     second = await account.taken(BOB)
     account.control("templates", {"name": "spring_sale", "language": "en", "status": "PAUSED"})
-    events = (await ear.hears(5))[3:]
+    events = (await receiver.receive(5))[3:]
     [dropped] = [event for event in events if isinstance(event, Report)]
     assert (dropped.message_id, dropped.state, dropped.code) == (
         second.message_id,
@@ -333,22 +252,22 @@ async def test_a_held_template_is_released_or_dropped(account: Account, ear: Ear
     assert "event: PAUSED" in paused.text
 
 
-async def test_a_refusal_may_come_by_webhook(account: Account, ear: Ear):
+async def test_a_refusal_may_come_by_webhook(account: Account, receiver: Receiver):
     account.control("late", {"late": True})
     free = await account.taken(content=HELLO)
-    [report] = await ear.hears(1)
+    [report] = await receiver.receive(1)
     assert isinstance(report, Report)
     assert (report.message_id, report.state, report.code) == (free.message_id, JobState.FAILED, "131047")
 
 
-async def test_persons_are_heard(account: Account, ear: Ear):
+async def test_persons_are_heard(account: Account, receiver: Receiver):
     account.control("inbound", {"from": ADA, "text": "Hi"})
-    await ear.hears(1)
+    await receiver.receive(1)
     account.control("inbound", {"from": BOB, "user_id": "GB.1234"})  # without a number there is no event
     account.control("preference", {"from": BOB, "value": "stop"})
-    await ear.hears(2)
+    await receiver.receive(2)
     account.control("number", {"limit": "TIER_2K"})
-    wrote, stopped, limit = await ear.hears(3)
+    wrote, stopped, limit = await receiver.receive(3)
     assert isinstance(wrote, Inbound)
     assert (wrote.phone, wrote.number, wrote.text) == (ADA, NUMBER, "Hi")
     assert isinstance(stopped, Preference)
@@ -357,8 +276,8 @@ async def test_persons_are_heard(account: Account, ear: Ear):
     assert (limit.kind, limit.subject) == ("business_capability_update", "TIER_2K")
 
 
-async def test_an_address_that_does_not_know_the_token_is_not_set_up(account: Account, ear: Ear):
-    body = {"url": ear.url, "secret": "app-Jt3-secret", "verify_token": "guess"}
+async def test_an_address_that_does_not_know_the_token_is_not_set_up(account: Account, receiver: Receiver):
+    body = {"url": receiver.url, "secret": SIGNING, "verify_token": "guess"}
     status, _ = await asyncio.to_thread(account.emulator.call, "POST", "/meta/_control/webhook", body)
     assert status == 422
 
@@ -371,11 +290,7 @@ async def test_the_number_and_the_key_are_checked(account: Account, monkeypatch:
         await account.adapter.sender_problem(account.http, account.sender)
         == f"The number {NUMBER} is banned."
     )
-    monkeypatch.setenv("EMULATOR_KEY", "another-key")
-    http = Http(account.settings.base_url, account.adapter.credentials)
-    with pytest.raises(AccountError):
-        await account.adapter.check(http)
-    await http.aclose()
+    await account.refuses_another_key(monkeypatch)
 
 
 def states_of(events: list[Any]) -> list[JobState]:

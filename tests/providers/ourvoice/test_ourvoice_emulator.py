@@ -2,70 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from campaigns.errors import AccountError, NotFound, Unavailable
+from campaigns.errors import NotFound, Unavailable
 from campaigns.message.content import Content, Media, MessageType
 from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.adapter import Absent, Call, Doubt, Found
-from providers.http.client import Answer, Http, Reply
-from providers.ourvoice.adapter import OurVoice, OurVoiceAccount
+from providers.http.client import Answer, Reply
+from providers.ourvoice.adapter import OurVoice
 from providers.ourvoice.api import MessageFilter, list_messages, show_message
-from tests.support.emulator import Emulator, running_emulator
+from tests.providers.harness import EmulatedAccount
+from tests.support.emulator import Emulator
 
 HELLO = Content(MessageType.TEXT, "Hello from Our Voice!")
 NUMBERS = tuple(f"+33639980{number:03d}" for number in range(100, 160))
 GRACE = timedelta(minutes=5)
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with running_emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_faults()
-    running.reset()
-    return running
-
-
-class Account:
-    """An adapter and its way to the emulator."""
-
+class Account(EmulatedAccount[OurVoice]):
     def __init__(self, emulator: Emulator, timeout: float = 10.0) -> None:
-        self.settings = OurVoiceAccount.model_validate(
-            {
-                "adapter": "ourvoice",
-                "base_url": emulator.ourvoice,
-                "api_key": "env:EMULATOR_KEY",
-                "currency": "XOF",
-                "senders": [{"name": "shop", "session_id": emulator.session_id}],
-            }
-        )
-        self.adapter = OurVoice(self.settings)
-        self.http = Http(self.settings.base_url, self.adapter.credentials, timeout=timeout)
-        [self.sender] = self.settings.senders
+        keys = {
+            "base_url": emulator.ourvoice,
+            "currency": "XOF",
+            "senders": [{"name": "shop", "session_id": emulator.session_id}],
+        }
+        super().__init__(emulator, OurVoice, keys, timeout)
 
-    async def send(self, *to: str, content: Content = HELLO) -> tuple[Reply, list[Result]]:
-        call = Call(self.sender, to, content, gap=timedelta(milliseconds=1))
-        reply = await self.http.exchange(self.adapter.build(call))
-        return reply, self.adapter.read(reply, call)
+    async def send_to(self, *to: str, content: Content = HELLO) -> tuple[Reply, list[Result]]:
+        return await self.exchange(Call(self.sender, to, content, gap=timedelta(milliseconds=1)))
 
 
 @pytest.fixture
-async def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Account]:
-    monkeypatch.setenv("EMULATOR_KEY", emulator.api_key)
-    account = Account(emulator)
-    yield account
-    await account.http.aclose()
+async def account(emulator: Emulator) -> AsyncIterator[Account]:
+    async with Account(emulator) as account:
+        yield account
 
 
 @pytest.mark.parametrize(
@@ -80,7 +56,7 @@ async def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     ids=lambda content: content.type,
 )
 async def test_each_type_is_taken_with_its_cost(emulator: Emulator, account: Account, content: Content):
-    reply, [result] = await account.send(NUMBERS[0], content=content)
+    reply, [result] = await account.send_to(NUMBERS[0], content=content)
     assert isinstance(result, Accepted)
     assert isinstance(reply, Answer)
     assert result.cost == Money(Decimal(10), "XOF")
@@ -94,7 +70,7 @@ async def test_each_type_is_taken_with_its_cost(emulator: Emulator, account: Acc
 
 async def test_a_batch_is_polled_listed_and_shown(emulator: Emulator, account: Account):
     began = datetime.now(UTC)
-    _, results = await account.send(*NUMBERS)
+    _, results = await account.send_to(*NUMBERS)
     ids = [result.message_id for result in results if isinstance(result, Accepted)]
     assert len(ids) == len(NUMBERS)
     assert {entry["to"]: entry["id"] for entry in emulator.ledger()} == {
@@ -117,7 +93,7 @@ async def test_a_batch_is_polled_listed_and_shown(emulator: Emulator, account: A
 
 async def test_statuses_arrive_by_poll(account: Account):
     began = datetime.now(UTC)
-    _, [result] = await account.send(NUMBERS[0])
+    _, [result] = await account.send_to(NUMBERS[0])
     assert isinstance(result, Accepted)
     states: set[JobState | None] = set()
     while not states & {JobState.DELIVERED, JobState.READ}:
@@ -145,7 +121,7 @@ async def test_a_doubt_is_settled_by_the_list(emulator: Emulator, account: Accou
     intent = datetime.now(UTC)
     emulator.fault(fault, times=1, method="POST")
     impatient = Account(emulator, timeout=0.5 if fault == "hang_after" else 10.0)
-    _, [result] = await impatient.send(NUMBERS[0])
+    _, [result] = await impatient.send_to(NUMBERS[0])
     await impatient.http.aclose()
     assert isinstance(result, Refused)
     assert result.kind is FailureKind.UNKNOWN
@@ -162,23 +138,23 @@ async def test_a_doubt_is_settled_by_the_list(emulator: Emulator, account: Accou
 
 async def test_a_throttled_send_is_told_when_to_come_back(emulator: Emulator, account: Account):
     emulator.fault("429", times=1, method="POST", retry_after=3)
-    _, [result] = await account.send(NUMBERS[0])
+    _, [result] = await account.send_to(NUMBERS[0])
     assert isinstance(result, Refused)
     assert (result.kind, result.retry_after) == (FailureKind.THROTTLED, 3.0)
 
 
 async def test_refusals_mean_what_they_say(emulator: Emulator, account: Account):
-    _, [unfit] = await account.send("+0")
+    _, [unfit] = await account.send_to("+0")
     assert isinstance(unfit, Refused)
     assert unfit.kind is FailureKind.MESSAGE
-    _, batch = await account.send(NUMBERS[0], "+0")
+    _, batch = await account.send_to(NUMBERS[0], "+0")
     assert [result.kind for result in batch if isinstance(result, Refused)] == [FailureKind.SPLIT] * 2
     emulator.put_balance(0)
-    _, [poor] = await account.send(NUMBERS[0])
+    _, [poor] = await account.send_to(NUMBERS[0])
     assert isinstance(poor, Refused)
     assert poor.kind is FailureKind.CAMPAIGN
     emulator.put_session("banned", "Reported by users")
-    _, [down] = await account.send(NUMBERS[0])
+    _, [down] = await account.send_to(NUMBERS[0])
     assert isinstance(down, Refused)
     assert down.kind is FailureKind.LANE
     problem = await account.adapter.sender_problem(account.http, account.sender)
@@ -207,8 +183,4 @@ async def test_a_session_s_life(emulator: Emulator, account: Account):
 
 async def test_the_key_is_checked(account: Account, monkeypatch: pytest.MonkeyPatch):
     assert "1 of 1 sessions are connected" in await account.adapter.check(account.http)
-    monkeypatch.setenv("EMULATOR_KEY", "another-key")
-    http = Http(account.settings.base_url, account.adapter.credentials)
-    with pytest.raises(AccountError):
-        await account.adapter.check(http)
-    await http.aclose()
+    await account.refuses_another_key(monkeypatch)

@@ -20,7 +20,7 @@ from providers.events import Event, Report, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
 from providers.http.failures import REFUSALS, general_refusal, unanswered
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
-from providers.values import moment, table, tables, word
+from providers.values import first_text, moment, table, tables
 
 STATUSES: Final = {
     "taken": JobState.ACCEPTED,
@@ -75,7 +75,7 @@ class Pigeon(AdapterDefaults):
     def read(self, reply: Reply, call: Call) -> list[Result]:
         if not isinstance(reply, Answer):
             return [unanswered(reply)]
-        letter = word(table(reply.json()).get("letter"))
+        letter = first_text(table(reply.json()).get("letter"))
         if reply.ok and letter:
             return [Accepted(letter)]
         if reply.ok:
@@ -107,16 +107,16 @@ class Pigeon(AdapterDefaults):
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
         told = table(request.json())
-        return [_report(told)] if word(told.get("letter")) else []
+        return [_report(told)] if first_text(told.get("letter")) else []
 
 
 def _report(told: object) -> Report:
     letter = table(told)
-    status = word(letter.get("state")) or ""
+    status = first_text(letter.get("state")) or ""
     return Report(
-        word(letter.get("letter")) or "",
+        first_text(letter.get("letter")) or "",
         status,
         STATUSES.get(status),
         moment(letter.get("at")),
-        reference=word(letter.get("ref")),
+        reference=first_text(letter.get("ref")),
     )

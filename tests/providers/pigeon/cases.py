@@ -11,7 +11,7 @@ from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.events import Report
-from tests.providers.contract import SECRET, SECRET_PLACE, Example, Hears, Reads, Sends, Table
+from tests.providers.contract import SECRET, SECRET_PLACE, Example, Reads, Sends, Table, WebhookCase
 
 TO = "+447700900123"
 URL = "https://pigeon.example/letters"
@@ -56,8 +56,8 @@ TABLE = Table(
         Content(MessageType.TEXT, "x" * 81),
         Content(MessageType.IMAGE),
     ],
-    hears=[
-        Hears(
+    webhooks=[
+        WebhookCase(
             "it landed",
             SIGNED,
             LANDED,

@@ -20,7 +20,7 @@ from providers.events import WebhookRequest
 from providers.http.client import Http
 from providers.voicebip.adapter import Voicebip, VoicebipAccount
 from tests.providers.cases.voicebip import AGENT, TABLE, error
-from tests.providers.cases.voicebip_webhooks import FROM, HEARS, NOON, RECEIVED, TO, hears
+from tests.providers.cases.voicebip_webhooks import FROM, NOON, RECEIVED, TO, WEBHOOKS, webhook_case
 from tests.providers.contract import SECRET_PLACE, answer, http_for
 
 ADAPTER, ACCOUNT = TABLE.adapter(), TABLE.settings()
@@ -43,7 +43,7 @@ def http(body: Any = USAGE) -> Http:
 
 
 async def test_a_check_tells_what_was_used():
-    assert await ADAPTER.check(http()) == f"Voicebip knows the key. {USED}"
+    assert await ADAPTER.check(http()) == f"Voicebip accepts the key. {USED}"
 
 
 async def test_a_test_key_is_told_from_a_live_one(monkeypatch: pytest.MonkeyPatch):
@@ -54,14 +54,14 @@ async def test_a_test_key_is_told_from_a_live_one(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_what_was_used_is_not_called_a_balance():
-    with pytest.raises(UsageError, match="not what is left") as caught:
+    with pytest.raises(UsageError, match="not the remaining balance") as caught:
         await ADAPTER.balance(http())
     assert USED in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [{}, {"whatsapp_conversations": "many"}, USAGE | {"total_cost_minor": None}])
 async def test_a_usage_without_numbers_is_no_trouble(body: Any):
-    assert await ADAPTER.check(http(body)) == "Voicebip knows the key. Its usage is not told."
+    assert await ADAPTER.check(http(body)) == "Voicebip accepts the key. Its usage is unknown."
 
 
 async def test_a_usage_that_is_no_usage_is():
@@ -74,25 +74,25 @@ async def test_a_usage_that_is_no_usage_is():
     [(0, True), (300, True), (301, False), (-300, True), (-301, False), (86_400, False)],
 )
 def test_a_webhook_is_believed_for_five_minutes(seconds: int, believed: bool):
-    case = hears("", RECEIVED)
+    case = webhook_case("", RECEIVED)
     assert ADAPTER.verify(case.request(received_at=case.received_at + timedelta(seconds=seconds))) is believed
 
 
 @pytest.mark.parametrize("at", ["", "yesterday", "1795176000.0", "-1", "٣", "9" * 5000, " 1795176000"])
 def test_a_webhook_needs_its_time(at: str):
-    case = hears("", RECEIVED)
+    case = webhook_case("", RECEIVED)
     assert not ADAPTER.verify(case.request(headers=case.headers | {"x-voicebip-timestamp": at}))
 
 
 def test_another_time_is_another_signature():
-    case = hears("", RECEIVED)
+    case = webhook_case("", RECEIVED)
     assert not ADAPTER.verify(case.request(headers=case.headers | {"x-voicebip-timestamp": "1795176001"}))
 
 
 def test_without_a_webhook_secret_nothing_is_believed():
     keys = {"adapter": "voicebip", "api_key": SECRET_PLACE, "senders": []}
     adapter = Voicebip(VoicebipAccount.model_validate(keys))
-    assert not adapter.verify(hears("", RECEIVED).request())
+    assert not adapter.verify(webhook_case("", RECEIVED).request())
 
 
 @pytest.mark.parametrize("number", [None, "", "07700900100", "447700900100"])
@@ -116,7 +116,7 @@ NOT_A_PHONE = ["", "+0", "+" + "9" * 40, "x" * 70_000]
 SPOILED = st.sampled_from([None, True, 0, -1, 2**53, 1.5, [], [[]], {}, *NOT_A_MOMENT, *NOT_A_PHONE])
 
 
-@given(st.sampled_from(HEARS), st.data())
+@given(st.sampled_from(WEBHOOKS), st.data())
 def test_a_spoiled_webhook_is_read_as_far_as_it_goes(case: Any, data: st.DataObject):
     try:
         body = json.loads(case.body)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from campaigns.errors import AccountError
 from campaigns.message.content import (
     Button,
     Content,
@@ -23,114 +18,36 @@ from campaigns.message.content import (
     Section,
     Template,
 )
-from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.adapter import Call
-from providers.events import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
-from providers.http.client import Http
-from providers.voicebip.adapter import Voicebip, VoicebipAccount
-from tests.providers.rawserver import Connection, raw_server
-from tests.support.emulator import Emulator, running_emulator
+from providers.events import Inbound, Preference, Report, WindowUntil
+from providers.voicebip.adapter import Voicebip
+from tests.providers.harness import HELLO, HOOK_SECRET, PATIENCE, PERSON, EmulatedAccount, receiving
+from tests.support.emulator import Emulator
 from tests.support.states import settle
 
 AGENT, FROM = "agt_PAEZ_njcfm2kycpjs", "+447700900100"
-ADA, BOB = "+447700900123", "+447700900124"
-HOOK_SECRET = "whs-Jt3-signing"
+ADA, BOB = PERSON, "+447700900124"
 URL = "https://example.com/a.png"
-HELLO = Content(MessageType.TEXT, "Hello")
 ORDER = Content(
     MessageType.TEMPLATE, template=Template("order_confirmation", "en", (Parameter("ORDER-9182"),))
 )
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-PATIENCE = 20.0
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with running_emulator(read_percent=100) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_faults()
-    running.reset()
-    return running
-
-
-class Account:
-    """An adapter and its way to the emulator."""
-
+class Account(EmulatedAccount[Voicebip]):
     def __init__(self, emulator: Emulator) -> None:
-        self.settings = VoicebipAccount.model_validate(
-            {
-                "adapter": "voicebip",
-                "base_url": emulator.voicebip,
-                "api_key": "env:EMULATOR_KEY",
-                "webhook_secret": "env:HOOK_SECRET",
-                "senders": [{"name": "shop", "agent_id": AGENT, "number": FROM}],
-            }
-        )
-        self.emulator = emulator
-        self.adapter = Voicebip(self.settings)
-        self.http = Http(self.settings.base_url, self.adapter.credentials, timeout=10.0)
-        [self.sender] = self.settings.senders
-
-    def control(self, name: str, body: dict[str, Any]) -> None:
-        self.emulator.control("POST", f"/voicebip/_control/{name}", body)
-
-    async def send(self, to: str, content: Content = HELLO) -> Result:
-        call = Call(self.sender, (to,), content)
-        [result] = self.adapter.read(await self.http.exchange(self.adapter.build(call)), call)
-        return result
+        keys = {
+            "base_url": emulator.voicebip,
+            "webhook_secret": f"env:{HOOK_SECRET}",
+            "senders": [{"name": "shop", "agent_id": AGENT, "number": FROM}],
+        }
+        super().__init__(emulator, Voicebip, keys)
 
 
 @pytest.fixture
-async def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Account]:
-    monkeypatch.setenv("EMULATOR_KEY", emulator.api_key)
-    monkeypatch.setenv("HOOK_SECRET", HOOK_SECRET)
-    account = Account(emulator)
-    yield account
-    await account.http.aclose()
-
-
-@dataclass
-class Ear:
-    """Our side of the webhook: every event that arrived, verified and read by the adapter."""
-
-    adapter: Voicebip
-    heard: list[Event] = field(default_factory=list)
-    grown: asyncio.Condition = field(default_factory=asyncio.Condition)
-    refusals: int = 0
-    """How many of the next deliveries are answered with an error."""
-
-    async def __call__(self, connection: Connection) -> None:
-        head, _, body = (await connection.read_request()).partition(b"\r\n\r\n")
-        if self.refusals:
-            self.refusals -= 1
-            return await connection.write(OK.replace(b"200 OK", b"503 Busy"))
-        lines = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
-        headers = {name.lower(): value for name, _, value in lines}
-        request = WebhookRequest("/webhooks/account", headers, body, datetime.now(UTC))
-        assert self.adapter.verify(request)
-        async with self.grown:
-            self.heard += self.adapter.parse_webhook(request)
-            self.grown.notify_all()
-        return await connection.write(OK)
-
-    async def hears(self, count: int) -> list[Event]:
-        """The events, once there are so many."""
-        async with asyncio.timeout(PATIENCE), self.grown:
-            await self.grown.wait_for(lambda: len(self.heard) >= count)
-        return self.heard
-
-
-@asynccontextmanager
-async def listening(account: Account, **options: Any) -> AsyncIterator[Ear]:
-    ear = Ear(account.adapter)
-    async with raw_server(ear) as server:
-        account.control("webhook", {"url": f"{server.url()}/hook", "secret": HOOK_SECRET, **options})
-        yield ear
+async def account(emulator: Emulator) -> AsyncIterator[Account]:
+    async with Account(emulator) as account:
+        yield account
 
 
 @pytest.mark.parametrize(
@@ -201,12 +118,12 @@ async def test_what_may_have_left_is_in_doubt(account: Account, fault: str):
 
 
 async def test_statuses_are_heard(account: Account):
-    async with listening(account) as ear:
+    async with receiving(account) as receiver:
         result = await account.send(ADA, ORDER)
         failed = await account.send("+447700900901", ORDER)
         assert isinstance(result, Accepted)
         assert isinstance(failed, Accepted)
-        reports = [event for event in await ear.hears(4) if isinstance(event, Report)]
+        reports = [event for event in await receiver.receive(4) if isinstance(event, Report)]
     states = [report.state for report in reports if report.message_id == result.message_id]
     assert settle(JobState.ACCEPTED, (state for state in states if state)) is JobState.READ
     [bad] = [report for report in reports if report.message_id == failed.message_id]
@@ -214,23 +131,23 @@ async def test_statuses_are_heard(account: Account):
 
 
 async def test_repeated_and_reordered_events_come_to_the_same(account: Account):
-    async with listening(account, duplicate=1, reorder=0.5) as ear:
+    async with receiving(account, duplicate=1, reorder=0.5) as receiver:
         result = await account.send(ADA, ORDER)
         assert isinstance(result, Accepted)
-        reports = [event for event in await ear.hears(6) if isinstance(event, Report)]
+        reports = [event for event in await receiver.receive(6) if isinstance(event, Report)]
     assert {report.message_id for report in reports} == {result.message_id}
     assert settle(JobState.ACCEPTED, (report.state for report in reports if report.state)) is JobState.READ
 
 
 async def test_persons_are_heard(account: Account):
-    async with listening(account) as ear:
+    async with receiving(account) as receiver:
         began = datetime.now(UTC)
         account.control("inbound", {"from": ADA, "text": "Hi"})
-        await ear.hears(1)
+        await receiver.receive(1)
         account.control("closing", {"from": ADA})
-        await ear.hears(2)
+        await receiver.receive(2)
         account.control("inbound", {"from": BOB, "text": "STOP"})
-        wrote, closing, *rest = await ear.hears(4)
+        wrote, closing, *rest = await receiver.receive(4)
     assert isinstance(wrote, Inbound)
     assert (wrote.phone, wrote.number, wrote.text) == (ADA, FROM, "Hi")
     assert isinstance(closing, WindowUntil)
@@ -241,18 +158,14 @@ async def test_persons_are_heard(account: Account):
 
 
 async def test_what_was_not_taken_is_delivered_again(account: Account):
-    async with listening(account) as ear:
-        ear.refusals = 1
+    async with receiving(account) as receiver:
+        receiver.refusals = 1
         account.control("inbound", {"from": ADA})
-        [wrote] = await ear.hears(1)
+        [wrote] = await receiver.receive(1)
     assert isinstance(wrote, Inbound)
 
 
 async def test_the_key_is_checked(account: Account, monkeypatch: pytest.MonkeyPatch):
     await account.send(ADA, ORDER)
     assert "1 WhatsApp conversations; 25.00 NGN" in await account.adapter.check(account.http)
-    monkeypatch.setenv("EMULATOR_KEY", "another-key")
-    http = Http(account.settings.base_url, account.adapter.credentials)
-    with pytest.raises(AccountError):
-        await account.adapter.check(http)
-    await http.aclose()
+    await account.refuses_another_key(monkeypatch)

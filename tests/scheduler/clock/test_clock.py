@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.time.clock import STANDS, PutBack, SteadyClock
+from campaigns.time.clock import STANDS, ClockCorrection, SteadyClock
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ def test_a_clock_that_is_wrong_for_a_moment_changes_nothing(machine: Machine, ho
     machine.set(timedelta(hours=-hours))
     assert machine.after(0.1) == NOON + timedelta(seconds=STANDS)
     assert machine.clock.settled
-    assert machine.clock.take_put_back() is None
+    assert machine.clock.take_correction() is None
 
 
 @pytest.mark.parametrize("hours", [2, -3])
@@ -73,16 +73,16 @@ def test_a_clock_that_was_ahead_tells_by_how_much_and_since_when(machine: Machin
     machine.set(timedelta(hours=2))
     machine.after(0)
     ahead_since = machine.after(STANDS)
-    assert machine.clock.take_put_back() is None
+    assert machine.clock.take_correction() is None
     machine.set(timedelta(hours=-2))
     machine.after(60)
     machine.after(STANDS)
-    assert machine.clock.take_put_back() == PutBack(timedelta(hours=2), ahead_since)
-    assert machine.clock.take_put_back() is None
+    assert machine.clock.take_correction() == ClockCorrection(timedelta(hours=2), ahead_since)
+    assert machine.clock.take_correction() is None
 
 
 def test_a_clock_that_was_ahead_from_the_start_is_wrong_since_then(machine: Machine) -> None:
     machine.set(timedelta(hours=-2))
     machine.after(0)
     machine.after(STANDS)
-    assert machine.clock.take_put_back() == PutBack(timedelta(hours=2), NOON)
+    assert machine.clock.take_correction() == ClockCorrection(timedelta(hours=2), NOON)

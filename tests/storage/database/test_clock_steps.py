@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from campaigns.time.clock import PutBack
+from campaigns.time.clock import ClockCorrection
 from campaigns.time.pace import Rate
 from scheduler.clock.launch import launch_due
 from storage.database.clock_steps import straighten
@@ -32,7 +32,7 @@ LEASE = 30 * SECOND
 
 async def put_right(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await straighten(connection, PutBack(BY, SINCE), NOW, LEASE)
+        await straighten(connection, ClockCorrection(BY, SINCE), NOW, LEASE)
 
 
 async def values_of(engine: Engine, *columns: Any) -> list[Any]:

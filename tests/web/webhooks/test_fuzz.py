@@ -18,7 +18,7 @@ from campaigns.untrusted import read_json
 from providers.registry import ADAPTERS, adapter_class
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine
-from tests.providers.contract import SECRET, Hears, table_of
+from tests.providers.contract import SECRET, WebhookCase, table_of
 from tests.support.examples import share
 from tests.web.conftest import Hooks, hooks_on
 from web.webhooks.ingress import LARGEST_BODY
@@ -82,8 +82,8 @@ async def _served(engine: Engine, accounts: dict[str, Account], **options: Any) 
         await account.http.aclose()
 
 
-def _documented(name: str) -> list[Hears]:
-    return table_of(name).hears
+def _documented(name: str) -> list[WebhookCase]:
+    return table_of(name).webhooks
 
 
 @pytest.mark.parametrize("name", HOOKED)
