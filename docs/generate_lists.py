@@ -89,7 +89,7 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
     C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
     C.NOT_A_FILE: "Write the list to a regular file, and give its path.",
-    C.NO_ANSWER: "See whether the program that writes into the pipe is at work, or the disk or network folder answers.",
+    C.NO_ANSWER: "Check that the program that writes to the pipe is running, and the disk or network folder responds.",
     C.TOO_LARGE: "Write it to a file, and check that it is a list of recipients.",
     C.TOO_MANY_COLUMNS: "Keep the columns that the message needs, and the phone numbers.",
     C.RETURNING_ROWS: "Mend the rows in the list itself: each run reads it again.",
