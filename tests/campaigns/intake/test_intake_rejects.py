@@ -79,7 +79,7 @@ def test_a_row_comes_back_as_it_was_however_hostile(cells: list[str]) -> None:
             file.keep()
         text = path.read_bytes().decode("utf-8-sig")
         assert not formulas_in(text)
-        assert not controls_in(text)
+        assert not controls_in(text.replace("\r\n", "\n"))  # a line break of Windows is one
         (row,) = csv.reader(StringIO(text.partition("\n")[2], newline=""))
         assert [from_rejects(cell) for cell in row[:2]] == cells
         assert open_intake(path, IntakeOptions()).detected.header[:2] == header
