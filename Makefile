@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak docs
+.PHONY: help setup demo quick test check bench soak docs
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and report on it
 	$(BIN)/drumbeat demo
+
+quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in seconds
+	$(BIN)/python -m pytest -m "not soak and not alone" -n 2 --dist worksteal --hypothesis-profile quick \
+		tests/campaigns tests/app tests/terminal tests/providers/cases tests/providers/test_contract.py
 
 test: setup  ## Run the tests
 	$(BIN)/python -m pytest -m alone -n 2 --dist worksteal

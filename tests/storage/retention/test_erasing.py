@@ -190,7 +190,7 @@ async def test_a_webhook_that_is_not_taken_up_is_awaited(engine: Engine) -> None
     await planted(engine)
     async with writing(engine) as connection:
         await connection.execute(update(webhooks).where(webhooks.c.id == 1).values(processed_at=None))
-    with pytest.raises(InvalidInput, match="not taken up"):
+    with pytest.raises(InvalidInput, match="not processed yet"):
         await erase_person(engine, ADA, later(100))
 
 
