@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import AsyncIterator
@@ -26,6 +27,10 @@ SETTLED: Final = 5.0
 NOTE: Final = (
     b"The runner at work holds this file. Leave it in place: without it a second runner could start.\n"
 )
+
+
+LOOK_EVERY: Final = 0.02
+"""Seconds for which what was seen of the files is relied on: `held` is asked several times for each message."""
 
 
 class Hold(Protocol):
@@ -57,6 +62,8 @@ class _FileHold:
         self._lock_is: tuple[int, int] | None = None
         self._since = time.monotonic()
         self._fresh = False
+        self._looked_at = -math.inf
+        self._held = False
         self._lock = FileLock(self._lock_file, timeout=0, mode=0o600, on_acquired=self._note)
 
     def acquire(self) -> None:
@@ -84,7 +91,11 @@ class _FileHold:
 
     @property
     def held(self) -> bool:
-        return _identity(self._lock_file) == self._lock_is and not self._database_moved
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_EVERY:
+            self._held = _identity(self._lock_file) == self._lock_is and not self._database_moved
+            self._looked_at = now
+        return self._held
 
     @property
     def settled(self) -> bool:

@@ -229,9 +229,9 @@ async def test_a_runner_stops_when_its_lock_file_is(sqlite_engine: Engine, datab
         else:
             (database.parent / "new").touch()
             (database.parent / "new").replace(_lock_file(database))
-        assert not hold.held
         async with asyncio.timeout(2):
             await hold.lost()
+        assert not hold.held
         async with runner_lock(sqlite_engine) as other:
             assert other.held
             assert not other.settled  # the one before may need a moment to write down what it was told
