@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ class Stopping(Exception):
 async def in_thread(work: Callable[[], T], seconds: float, stop: asyncio.Event | None = None) -> T:
     """What the work gives. Raises IntakeError where that takes longer, and Stopping at a stop; the thread is left to
     itself then."""
+    tempfile.gettempdir()  # a file is written there to try it: not in a thread that a stop may end in between
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()
     threading.Thread(target=_work, args=(work, loop, answer), name="reader", daemon=True).start()
