@@ -30,7 +30,8 @@ from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_database, ph
 from benchmarks.stub import stub_server
 from campaigns.message.templates import Renderer
 from providers.adapter import Call
-from providers.http.client import JSON_HEADERS, Answer, Request
+from providers.http.client import JSON_HEADERS, Answer
+from providers.http.request import Request
 from scheduler.clock.runner import run
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine, open_engine, reading

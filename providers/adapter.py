@@ -23,7 +23,8 @@ from campaigns.untrusted import (
 from providers.settings import AccountSettings, SenderSettings
 
 if TYPE_CHECKING:
-    from providers.http.client import Answer, Http, Reply, Request
+    from providers.http.client import Answer, Http, Reply
+    from providers.http.request import Request
 
 
 from providers.capabilities import Capabilities

@@ -32,9 +32,10 @@ from providers.bird.messages import (
 )
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, Inbound, Report, WebhookRequest
-from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
+from providers.http.request import Request, Url
 from providers.meta.codes import kind_of_reported
 from providers.polling import one_by_one
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
@@ -117,7 +118,7 @@ class Bird(AdapterDefaults):
         if self._account.cap_frequency and call.category == "marketing":
             body["capFrequency"] = True
         content = orjson.dumps(body | written(call.content))
-        return Request("POST", self._urls[_channel(call.sender)], headers=JSON_HEADERS, content=content)
+        return Request("POST", self._urls[_channel(call.sender)], JSON_HEADERS, content)
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         """A 2xx with a message id means accepted; a failure in the same answer is reported again later, with its

@@ -4,9 +4,9 @@
                        | NotSent     proven: nothing was sent
                        | Unknown     anything else; the provider may have acted on it
 
-Nothing here repeats a request that has an effect. The transport interface is httpx's; in tests, `transport` is
-an `httpx.MockTransport`. A transport may raise `httpx.ConnectError` or `httpx.ConnectTimeout` only if nothing was
-sent.
+Nothing here repeats a request that has an effect. The connections are those of `wire.py`; tests put an
+`httpx.MockTransport` in their place. A transport may raise `httpx.ConnectError` or `httpx.ConnectTimeout` only if
+nothing was sent.
 """
 
 from __future__ import annotations
@@ -14,32 +14,29 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
 from campaigns.untrusted import LONGEST_NAME, LONGEST_WAIT, clean, read_json
+from providers.http.connection import TOO_LATE, Departure, Gate, NeverLeft, RawAnswer
 from providers.http.redaction import SecretScrubber
-from providers.http.transport import LEAVING, LONGEST_CONNECT, AioTransport, Leaving
+from providers.http.request import Headers, Request, Url
+from providers.http.wire import LONGEST_CONNECT, Wire
 
-Request = httpx.Request
-Url = httpx.URL
-"""Type of parsed URLs. Adapters parse a URL once, because parsing takes as long as building the rest of a request."""
-Response = httpx.Response
 Transport = httpx.AsyncBaseTransport
-Headers = Mapping[str, str]
 Params = Sequence[tuple[str, str]]
 
 JSON_HEADERS: Final = {
     "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
     "Content-Type": "application/json",
     "User-Agent": "drumbeat",
 }
@@ -56,7 +53,8 @@ class Answer:
     """The provider's answer. Its body and headers are not part of `repr`."""
 
     status: int
-    headers: Headers = field(default_factory=httpx.Headers, repr=False)
+    headers: Headers = field(default_factory=dict, repr=False)
+    """By name in lower case."""
     body: bytes = field(default=b"", repr=False)
     latency_ms: int = 0
     request_id: str | None = None
@@ -132,7 +130,9 @@ class Http:
         self._echoes = SecretScrubber()
         self._hold(credentials())
         self._timeout = timeout
-        self._transport = transport or AioTransport(min(LONGEST_CONNECT, timeout / 2))
+        self._transport: _Transport = (
+            HttpxTransport(transport) if transport else Wire(min(LONGEST_CONNECT, timeout / 2))
+        )
         self._before_request = before_request
         self._sleep = sleep
         self._dated: tuple[str, datetime] | None = None
@@ -147,27 +147,22 @@ class Http:
     def __repr__(self) -> str:
         return f"Http({self._base_url!r})"
 
-    async def exchange(self, request: Request, leaving: Leaving | None = None) -> Reply:
+    async def exchange(self, request: Request, gate: Gate | None = None) -> Reply:
         """Send once. Network errors are results, never exceptions; cancellation means Unknown.
 
-        `leaving` is the context in which the request is written. It may delay the request, which does not count against
-        the timeout; if it refuses, nothing is sent and the result is NotSent(TOO_LATE).
+        `gate` may delay the request, which does not count against the timeout; if it refuses, nothing is sent and the
+        result is NotSent(TOO_LATE).
         """
-        watch = _Watch(self._timeout)
-        request.extensions[LEAVING] = leaving and partial(watch.from_leaving, leaving)
-        for name, value in self._secrets.items():
-            request.headers[name] = value
+        departure = Departure(gate)
         try:
-            async with watch.limit:
-                response = await self._transport.handle_async_request(request)
-                body = await response.aread()
+            raw = await self._transport.send(request, self._secrets, departure, self._timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return NotSent(_code(error, "no_connection"), self._scrub(str(error)), watch.elapsed_ms)
+            return NotSent(_code(error, "no_connection"), self._scrub(str(error)), departure.elapsed_ms)
         except TimeoutError:
-            return Unknown("late", f"No answer within {self._timeout:g} s.", watch.elapsed_ms)
+            return Unknown("late", f"No answer within {self._timeout:g} s.", departure.elapsed_ms)
         except Exception as error:
-            return Unknown(_code(error, "broken"), self._scrub(str(error)), watch.elapsed_ms)
-        return self._answer(response, body, watch.elapsed_ms)
+            return Unknown(_code(error, "broken"), self._scrub(str(error)), departure.elapsed_ms)
+        return self._answer(raw, departure.elapsed_ms)
 
     async def get(self, path: str, params: Params = ()) -> Answer:
         """A 2xx answer. Waits and retries after a 429 with a short delay. Raises Unavailable, AccountError,
@@ -187,10 +182,12 @@ class Http:
     def request(self, method: str, path: str, params: Params = (), body: object = None) -> Request:
         """A JSON request below the account's base URL, without its secret. Raises Unavailable if an id from the
         provider cannot be part of a URL."""
-        content = None if body is None else orjson.dumps(body)
-        url = self._base_url + path
+        content = b"" if body is None else orjson.dumps(body)
         try:
-            return Request(method, url, params=list(params) or None, headers=JSON_HEADERS, content=content)
+            url = Url(self._base_url + path)
+            return Request(
+                method, url.copy_merge_params(list(params)) if params else url, JSON_HEADERS, content
+            )
         except httpx.InvalidURL as error:
             raise Unavailable(f"No valid URL can be built from the provider's data: {error}.") from error
 
@@ -202,22 +199,21 @@ class Http:
             await self._before_request()
         return await self.exchange(request)
 
-    def _answer(self, response: Response, body: bytes, latency_ms: int) -> Answer:
-        headers = response.headers
+    def _answer(self, raw: RawAnswer, latency_ms: int) -> Answer:
+        headers = {name.decode("latin-1"): _header_text(value) for name, value in reversed(raw.headers)}
         at = datetime.now(UTC)
         self._dated = (headers.get("date", ""), at)
         named = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
-        answer = Answer(
-            status=response.status_code,
+        if raw.status in (401, 403):
+            self._read_credentials_again()
+        return Answer(
+            status=raw.status,
             headers=headers,
-            body=self._echoes.hide(body, in_success=response.is_success),
+            body=self._echoes.hide(raw.body, in_success=200 <= raw.status < 300),
             latency_ms=latency_ms,
             request_id=None if named is None else clean(self._scrub(named), LONGEST_NAME),
             at=at,
         )
-        if response.status_code in (401, 403):
-            self._read_credentials_again()
-        return answer
 
     def _read_credentials_again(self) -> None:
         with suppress(DrumbeatError):  # the user must see the refusal; the old key will be refused again
@@ -266,25 +262,50 @@ def _code(error: Exception, default: str) -> str:
     return str(getattr(error, "code", default))
 
 
-class _Watch:
-    """Measures and limits the answer's time, from when the request is sent, if that is known."""
+def _header_text(value: bytes) -> str:
+    """The value, whatever bytes it has: an invalid one must not put an accepted message in doubt."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
-    def __init__(self, seconds: float) -> None:
-        self.limit = asyncio.timeout(seconds)
-        self._seconds = seconds
-        self._began = time.perf_counter()
 
-    @property
-    def elapsed_ms(self) -> int:
-        return round((time.perf_counter() - self._began) * 1000)
+class _Transport(Protocol):
+    async def send(
+        self, request: Request, secrets: Headers, departure: Departure, timeout: float
+    ) -> RawAnswer: ...
 
-    @asynccontextmanager
-    async def from_leaving(self, leaving: Leaving) -> AsyncIterator[bool]:
-        self.limit.reschedule(None)
-        async with leaving() as may_go:
-            self._began = time.perf_counter()
-            self.limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
-            yield may_go
+    async def aclose(self) -> None: ...
+
+
+class HttpxTransport:
+    """Sends through a transport of httpx."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def send(
+        self, request: Request, secrets: Headers, departure: Departure, timeout: float
+    ) -> RawAnswer:
+        """The whole answer. Raises what the transport does, NeverLeft if the gate refuses, and TimeoutError."""
+        gate = departure.gate
+        if gate is not None and not await gate.open():
+            raise NeverLeft(TOO_LATE, "It was too late to send it.")
+        departure.at = time.perf_counter()
+        if gate is not None:
+            gate.passed()
+        headers = {**request.headers, **secrets}
+        async with asyncio.timeout(timeout):
+            response = await self._transport.handle_async_request(
+                httpx.Request(request.method, request.url, headers=headers, content=request.content)
+            )
+            body = await response.aread()
+        return RawAnswer(
+            response.status_code, [(name.lower(), value) for name, value in response.headers.raw], body
+        )
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
 
 
 def _seconds(value: str) -> float | None:

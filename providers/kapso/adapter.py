@@ -20,7 +20,8 @@ from campaigns.outcomes import FailureKind, Refused, Result
 from providers.adapter import AdapterDefaults, Call, Doubt, Lookup
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, Report, WebhookRequest
-from providers.http.client import Http, Reply, Request
+from providers.http.client import Http, Reply
+from providers.http.request import Request
 from providers.kapso.current import CurrentApi
 from providers.kapso.legacy import LegacyApi
 from providers.kapso.legacy_body import ADDITIONS as LEGACY_ADDITIONS

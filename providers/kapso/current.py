@@ -18,7 +18,8 @@ from campaigns.message.content import Content
 from campaigns.outcomes import FailureKind, Refused, Result
 from providers.adapter import Call
 from providers.events import Report
-from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply
+from providers.http.request import Request, Url
 from providers.kapso.answers import REFUSALS, refusal_in
 from providers.kapso.settings import sender_id
 from providers.kapso.webhooks import report_of
@@ -44,8 +45,8 @@ class CurrentApi:
         return call
 
     def build(self, call: Call) -> Request:
-        url = f"{self._base_url}/{_number(call.sender)}/messages"
-        return Request("POST", url, headers=JSON_HEADERS, content=orjson.dumps(envelope(call)))
+        url = Url(f"{self._base_url}/{_number(call.sender)}/messages")
+        return Request("POST", url, JSON_HEADERS, orjson.dumps(envelope(call)))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         if not isinstance(reply, Answer) or reply.ok:

@@ -22,8 +22,9 @@ from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.adapter import Call, Doubt, Found, Lookup, Unseen
 from providers.events import Report
-from providers.http.client import JSON_HEADERS, Answer, Http, Params, Reply, Request
+from providers.http.client import JSON_HEADERS, Answer, Http, Params, Reply
 from providers.http.failures import unanswered
+from providers.http.request import Request, Url
 from providers.kapso.answers import REFUSALS, refusal_in
 from providers.kapso.legacy_body import given, message_of, unsendable_here
 from providers.kapso.settings import sender_id
@@ -79,7 +80,7 @@ class LegacyApi:
         else:
             url = f"{self._base_url}{MESSAGES}?{urlencode({'whatsapp_config_id': _config(call.sender)})}"
             message = {"phone_number": call.to[0], **message}
-        return Request("POST", url, headers=JSON_HEADERS, content=orjson.dumps({"message": message}))
+        return Request("POST", Url(url), JSON_HEADERS, orjson.dumps({"message": message}))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         if not isinstance(reply, Answer):

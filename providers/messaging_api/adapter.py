@@ -23,8 +23,9 @@ from campaigns.states import JobState
 from providers.adapter import AdapterDefaults, Call
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Report
-from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS, general_refusal, unanswered
+from providers.http.request import Request, Url
 from providers.messaging_api.conversations import (
     CONVERSATIONS,
     Conversation,
@@ -171,8 +172,8 @@ class MessagingApi(AdapterDefaults):
         return "The Messaging API accepts the key and lets it read conversations."
 
     def _post(self, path: str, body: dict[str, Any], key: dict[str, str]) -> Request:
-        url = self._account.base_url + path
-        return Request("POST", url, headers={**JSON_HEADERS, **key}, content=orjson.dumps(body))
+        url = Url(self._account.base_url + path)
+        return Request("POST", url, {**JSON_HEADERS, **key}, orjson.dumps(body))
 
 
 def _key(call: Call) -> dict[str, str]:

@@ -19,7 +19,8 @@ from campaigns.outcomes import FailureKind, Result
 from providers.adapter import AdapterDefaults, Call
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
-from providers.http.client import JSON_HEADERS, Http, Reply, Request, Url
+from providers.http.client import JSON_HEADERS, Http, Reply
+from providers.http.request import Request, Url
 from providers.meta.answers import read_send
 from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
@@ -76,7 +77,7 @@ class Meta(AdapterDefaults):
 
     def build(self, call: Call) -> Request:
         url = self._urls[_number(call.sender)]
-        return Request("POST", url, headers=JSON_HEADERS, content=orjson.dumps(envelope(call)))
+        return Request("POST", url, JSON_HEADERS, orjson.dumps(envelope(call)))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         return [read_send(reply)]

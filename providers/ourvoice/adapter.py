@@ -25,9 +25,10 @@ from campaigns.untrusted import read_amount
 from providers.adapter import Absent, AdapterDefaults, Balance, Call, Doubt, Found, Lookup, Unseen
 from providers.capabilities import Capabilities
 from providers.events import Report
-from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
+from providers.http.request import Request, Url
 from providers.ourvoice.api import (
     MESSAGES,
     CannotPage,
@@ -144,7 +145,7 @@ class OurVoice(AdapterDefaults):
             body["content"] = call.content.text
         if len(call.to) > 1:
             body["delay_between"] = round(call.gap / timedelta(milliseconds=1))
-        return Request("POST", self._messages_url, headers=JSON_HEADERS, content=orjson.dumps(body))
+        return Request("POST", self._messages_url, JSON_HEADERS, orjson.dumps(body))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         """A message listed in the answer was accepted, whatever the status; otherwise all recipients are refused."""

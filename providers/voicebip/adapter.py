@@ -23,9 +23,10 @@ from campaigns.states import JobState
 from providers.adapter import AdapterDefaults, Balance, Call
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
-from providers.http.client import JSON_HEADERS, Answer, Http, Reply, Request, Url
+from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
+from providers.http.request import Request, Url
 from providers.meta.message_body import interactive
 from providers.meta.message_body import unsendable as unsendable_at_meta
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
@@ -175,7 +176,7 @@ def _template_fields(template: Template) -> dict[str, Any]:
 
 
 def _post(url: Url, body: dict[str, Any]) -> Request:
-    return Request("POST", url, headers=JSON_HEADERS, content=orjson.dumps(body))
+    return Request("POST", url, JSON_HEADERS, orjson.dumps(body))
 
 
 def _unsendable_media(content: Content) -> str | None:

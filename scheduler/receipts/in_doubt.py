@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 from campaigns.errors import DrumbeatError
@@ -132,7 +131,7 @@ async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
     if isinstance(prepared, Refused):
         return False
     await lane.pacer.turn(NO_RUN)
-    reply = await lane.http.exchange(lane.adapter.build(prepared), partial(lane.pacer.leaving, NO_RUN))
+    reply = await lane.http.exchange(lane.adapter.build(prepared), lane.pacer.gate(NO_RUN))
     [result] = lane.adapter.read(reply, prepared)
     if not isinstance(result, Accepted):
         return False

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from campaigns.errors import DrumbeatError
 from campaigns.log_ids import log_ids
 from campaigns.outcomes import FailureKind, Refused, Result, acknowledge
 from providers.adapter import Balance
-from providers.http.client import Answer, NotSent, Reply, Request
-from providers.http.transport import TOO_LATE
+from providers.http.client import Answer, NotSent, Reply
+from providers.http.connection import TOO_LATE
+from providers.http.request import Request
 from scheduler.sending.first_refusals import note_result
 from scheduler.sending.instrumentation import CallEnded
 from scheduler.sending.lane_health import LaneHealth, text_of
 from scheduler.sending.lanes import Lane
 from scheduler.sending.lease import Lease
 from scheduler.sending.outcome_store import OutcomeStore
+from scheduler.sending.pacing import ExitGate
 from scheduler.sending.planned_calls import PlannedCall
 from storage.sending.outcomes import Outcome
 
@@ -124,14 +123,16 @@ class CallsUnderWay:
             may_send, self.last_begun_at = self._lease.may_send(), self._lane.now()
             if not may_send:
                 return NotSent(TOO_LATE)
-            return await self._lane.http.exchange(request, partial(self.leaving, planned))
+            return await self._lane.http.exchange(request, self.gate(planned))
 
-    @asynccontextmanager
-    async def leaving(self, planned: PlannedCall) -> AsyncIterator[bool]:
-        """The call's request is written when the limits allow, unless the lane stopped meanwhile."""
-        async with self._lane.pacer.leaving(planned.run_id, len(planned.intents)):
-            self.last_begun_at = self._lane.now()
-            yield self._lease.may_send() and not self._health.halted
+    def gate(self, planned: PlannedCall) -> CallGate:
+        """What decides when, and whether, the call's request is written."""
+        return CallGate(self, self._lane.pacer.gate(planned.run_id, len(planned.intents)))
+
+    def leaves_now(self) -> bool:
+        """Whether a call whose turn has come may be written: the lane may have stopped meanwhile."""
+        self.last_begun_at = self._lane.now()
+        return self._lease.may_send() and not self._health.halted
 
     def _adapter_failed(self, planned: PlannedCall, kind: FailureKind, error: Exception) -> CallResult:
         """An adapter bug: nothing was sent if raised before the call, unknown after it."""
@@ -157,6 +158,22 @@ class CallsUnderWay:
         lane.observe(CallEnded(lane.account.name, lane.name, result.results, result.latency_ms))
         for one in set(result.results):
             self._health.note(planned.run_id, one)
+
+
+class CallGate:
+    """Lets a call's request be written when the limits allow, unless the lane stopped meanwhile."""
+
+    __slots__ = ("_calls", "_exit")
+
+    def __init__(self, calls: CallsUnderWay, exit_: ExitGate) -> None:
+        self._calls = calls
+        self._exit = exit_
+
+    async def open(self) -> bool:
+        return await self._exit.open() and self._calls.leaves_now()
+
+    def passed(self) -> None:
+        self._exit.passed()
 
 
 def _refused(planned: PlannedCall, refused: Refused) -> CallResult:

@@ -1,7 +1,7 @@
 """How fast a lane may go: every limit composed, the tightest wins, and a stall is never followed by a burst.
 
 The aiolimiter home. A `Pacer` asks all limits of a send together, and takes from all of them only when each has room,
-so that no token is drawn early and spent late. It does so twice: a call's turn starts it on its way, and `leaving`
+so that no token is drawn early and spent late. It does so twice: a call's turn starts it on its way, and `ExitGate`
 holds the limits once more where its request is written, since calls are not equally fast on their way there.
 """
 
@@ -12,8 +12,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
@@ -281,23 +280,9 @@ class Pacer:
             self.slots.take()
         return True
 
-    @asynccontextmanager
-    async def leaving(self, run_id: int, recipients: int = 1) -> AsyncIterator[bool]:
-        """Around the writing of a request that has had its turns: wait until all limits let it leave, in the order of
-        arrival. The next one's wait begins when this one has been written."""
-        run, exits = self._run(run_id), self._exits(run_id)
-        run.waiting += 1
-        try:
-            async with run.line:
-                while (wait := _ready_in(exits)) > 0:  # noqa: ASYNC110
-                    await asyncio.sleep(max(wait, TICK))
-                for bucket in exits:
-                    bucket.take(recipients)
-        finally:
-            run.waiting -= 1
-        yield True
-        for bucket in exits:
-            bucket.retake(recipients)
+    def gate(self, run_id: int, recipients: int = 1) -> ExitGate:
+        """What a request that has had its turns waits at when it is written."""
+        return ExitGate(self._run(run_id), self._exits(run_id), recipients)
 
     def _line_moves_in(self, run_id: int) -> float:
         """Seconds until a call of the run leaves, where as many as a slice holds wait to: no more are started."""
@@ -314,6 +299,37 @@ class Pacer:
     def _exits(self, run_id: int) -> list[Bucket]:
         exits = [limit.exit for limit in self._buckets(run_id)]
         return [*exits, self.slots.exit] if self.slots else exits
+
+
+class ExitGate:
+    """Holds a request back until all its limits let it leave, in the order of arrival. The next one's wait begins when
+    this one has been written."""
+
+    __slots__ = ("_exits", "_recipients", "_run")
+
+    def __init__(self, run: _Run, exits: list[Bucket], recipients: int) -> None:
+        self._run = run
+        self._exits = exits
+        self._recipients = recipients
+
+    async def open(self) -> bool:
+        """Wait, then take its room; always True."""
+        run = self._run
+        run.waiting += 1
+        try:
+            async with run.line:
+                while (wait := _ready_in(self._exits)) > 0:  # noqa: ASYNC110
+                    await asyncio.sleep(max(wait, TICK))
+                for bucket in self._exits:
+                    bucket.take(self._recipients)
+        finally:
+            run.waiting -= 1
+        return True
+
+    def passed(self) -> None:
+        """Count the next one's wait from now."""
+        for bucket in self._exits:
+            bucket.retake(self._recipients)
 
 
 def _ready_in(buckets: Iterable[Bucket]) -> float:

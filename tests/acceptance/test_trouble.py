@@ -295,11 +295,9 @@ async def test_a_lane_that_stopped_lets_no_call_leave_that_is_on_its_way(world: 
     shift = a_shift(world, lane)
     shift.lease.held_until = float("inf")
     planned = PlannedCall(1, Call(lane.sender, ("+447700900001",), Content(MessageType.TEXT, text="Hi")), ())
-    async with shift.calls.leaving(planned) as may_go:
-        assert may_go
+    assert await shift.calls.gate(planned).open()
     shift.health.halted = True
-    async with shift.calls.leaving(planned) as may_go:
-        assert not may_go
+    assert not await shift.calls.gate(planned).open()
 
 
 @pytest.fixture

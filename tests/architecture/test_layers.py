@@ -17,10 +17,8 @@ PACKAGES = ("campaigns", "providers", "storage", "scheduler", "app", "web", "ter
 HOMES = {
     "aiolimiter": {"scheduler/sending/pacing.py"},
     "apscheduler": {"scheduler/clock/calendar.py"},
-    "aiohttp": {
-        "providers/http/transport.py",
-        "emulators/webhooks.py",
-    },  # the emulators share nothing of ours
+    "aiohttp": {"emulators/webhooks.py"},  # the emulators share nothing of ours
+    "httptools": {"providers/http/connection.py"},
     "alembic": {"storage/database/schema.py"},
     "jinja2": {"campaigns/message/templates.py", "campaigns/message/template_bounds.py"},
     "lz4": {"storage/database/compression.py"},

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
-from functools import partial
+from dataclasses import dataclass
 
 import pytest
 
 from providers.http.client import Answer, Http, NotSent, Reply, Unknown
-from providers.http.transport import TOO_LATE, Leaving
+from providers.http.connection import TOO_LATE
 from tests.providers.rawserver import OK, Connection, RawServer, raw_server
 
 
@@ -32,20 +31,27 @@ async def http(server: RawServer) -> AsyncIterator[Http]:
     await made.aclose()
 
 
+@dataclass
+class Opens:
+    """Opens after so many seconds, or refuses then."""
+
+    after: float = 0.0
+    may_go: bool = True
+    has_passed: bool = False
+
+    async def open(self) -> bool:
+        await asyncio.sleep(self.after)
+        return self.may_go
+
+    def passed(self) -> None:
+        self.has_passed = True
+
+
 async def post(http: Http, *, may_go: bool) -> Reply:
-    request = http.request("POST", "/messages", body={"content": "x"})
-    return await http.exchange(request, partial(nullcontext, may_go))
-
-
-def after(seconds: float) -> Leaving:
-    """Leaves so much later."""
-
-    @asynccontextmanager
-    async def leaving() -> AsyncIterator[bool]:
-        await asyncio.sleep(seconds)
-        yield True
-
-    return leaving
+    gate = Opens(may_go=may_go)
+    reply = await http.exchange(http.request("POST", "/messages", body={"content": "x"}), gate)
+    assert gate.has_passed == may_go
+    return reply
 
 
 async def refused(http: Http) -> bool:
@@ -71,7 +77,7 @@ async def test_the_provider_has_its_whole_time_to_answer_however_long_a_request_
     server: RawServer,
 ) -> None:
     http = Http(server.url(), timeout=0.3)
-    reply = await http.exchange(http.request("POST", "/messages", body={}), after(0.5))
+    reply = await http.exchange(http.request("POST", "/messages", body={}), Opens(0.5))
     await http.aclose()
     assert isinstance(reply, Answer)
     assert reply.latency_ms < 300
@@ -83,7 +89,7 @@ async def test_a_connection_that_breaks_while_a_request_waits_to_leave_is_not_in
 
     async with raw_server(close_at_once) as server:
         http = Http(server.url())
-        reply = await http.exchange(http.request("POST", "/messages", body={}), after(0.2))
+        reply = await http.exchange(http.request("POST", "/messages", body={}), Opens(0.2))
         await http.aclose()
     assert isinstance(reply, NotSent)
     assert server.begun == 0
@@ -96,6 +102,6 @@ async def test_a_connection_that_breaks_once_a_request_has_left_is_in_doubt() ->
 
     async with raw_server(read_and_reset) as server:
         http = Http(server.url())
-        reply = await http.exchange(http.request("POST", "/messages", body={}), after(0.01))
+        reply = await http.exchange(http.request("POST", "/messages", body={}), Opens(0.01))
         await http.aclose()
     assert isinstance(reply, Unknown)

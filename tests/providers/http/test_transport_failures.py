@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from providers.http import transport
+from providers.http import wire
 from providers.http.client import Answer, Http, NotSent, Reply, Unknown
+from providers.http.connection import MAX_BODY
 from tests.providers.rawserver import OK, Connection, RawServer, raw_server
 
 BODY = {"to_number": ["447700900123"], "content": "x" * 200_000}
@@ -90,7 +91,7 @@ async def broken_packing(connection: Connection) -> None:
 
 async def endless_unpacked(connection: Connection) -> None:
     await connection.read_request()
-    packed = gzip.compress(b"0" * (transport.MAX_BODY + 1))
+    packed = gzip.compress(b"0" * (MAX_BODY + 1))
     head = f"HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
     await connection.write(head.encode() + packed)
 
@@ -193,7 +194,7 @@ async def test_a_kept_connection_seen_to_be_closed_is_replaced():
 
 
 async def test_an_idle_connection_is_closed_by_us_first(monkeypatch):
-    monkeypatch.setattr(transport, "KEEP_IDLE", 0.05)
+    monkeypatch.setattr(wire, "KEEP_IDLE", 0.05)
     closed = asyncio.Event()
 
     async def answer_and_watch(connection: Connection) -> None:
@@ -208,7 +209,7 @@ async def test_an_idle_connection_is_closed_by_us_first(monkeypatch):
 
 
 def test_idle_connections_are_kept_for_less_than_servers_do():
-    assert 0 < transport.KEEP_IDLE < 5
+    assert 0 < wire.KEEP_IDLE < 5
 
 
 async def test_refused_is_not_sent():

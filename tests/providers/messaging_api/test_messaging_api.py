@@ -174,8 +174,8 @@ async def test_a_poll_that_cannot_be_read_is_no_silence():
 
 def test_the_same_message_has_the_same_key_each_time():
     call = TABLE.call((TO,), HELLO, references=("run7.41",))
-    keys = {ADAPTER.build(call).headers["idempotency-key"] for _ in range(2)}
+    keys = {ADAPTER.build(call).headers["Idempotency-Key"] for _ in range(2)}
     assert keys == {"run7.41"}
     template = replace(call, content=Content(MessageType.TEMPLATE, template=Template("order_shipped", "en")))
-    assert ADAPTER.build(template).headers["idempotency-key"] == "run7.41.template"
+    assert ADAPTER.build(template).headers["Idempotency-Key"] == "run7.41.template"
     assert ADAPTER.capabilities.idempotent

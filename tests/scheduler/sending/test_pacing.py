@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import pairwise
 
@@ -47,6 +49,15 @@ async def send(pacer: Pacer, run_id: int, count: int, stalls: dict[int, float] |
     return times
 
 
+@asynccontextmanager
+async def leaving(pacer: Pacer, run_id: int, recipients: int = 1) -> AsyncIterator[None]:
+    """While a request is written."""
+    gate = pacer.gate(run_id, recipients)
+    assert await gate.open()
+    yield
+    gate.passed()
+
+
 async def send_on_ways(
     pacer: Pacer, run_id: int, ways: list[float], stalls: dict[int, float] | None = None
 ) -> list[float]:
@@ -57,7 +68,7 @@ async def send_on_ways(
 
     async def call(number: int, way: float) -> None:
         await asyncio.sleep(way)
-        async with pacer.leaving(run_id):
+        async with leaving(pacer, run_id):
             loop.stall(stalls.get(number, 0.0) if stalls else 0.0)
             times.append(loop.time())
 
@@ -189,7 +200,7 @@ def test_after_a_batch_the_next_leaves_when_every_recipient_had_a_gap() -> None:
         pacer.admit(1, timedelta(milliseconds=100), None, NEVER_SENT)
         times = []
         for recipients in (5, 1, 1):
-            async with pacer.leaving(1, recipients):
+            async with leaving(pacer, 1, recipients):
                 times.append(loop.time())
         return times
 
@@ -203,15 +214,15 @@ def test_who_came_first_leaves_first_and_no_more_are_started_than_can_leave() ->
         pacer.admit(1, timedelta(milliseconds=100), None, NEVER_SENT)
 
         async def leave(number: int) -> None:
-            async with pacer.leaving(1):
+            async with leaving(pacer, 1):
                 left.append(number)
 
-        leaving = [asyncio.create_task(leave(number)) for number in range(4)]
+        leaves = [asyncio.create_task(leave(number)) for number in range(4)]
         await asyncio.sleep(0)
         begun = loop.time()
         await pacer.turn(1)
         waited = loop.time() - begun
-        await asyncio.gather(*leaving)
+        await asyncio.gather(*leaves)
         return left, waited
 
     left, waited = run_on_timeline(main())
@@ -224,7 +235,7 @@ def test_what_left_before_a_restart_holds_the_next_from_leaving() -> None:
         pacer, loop = Pacer([rate_bucket(Rate(1, SECOND))]), asyncio.get_running_loop()
         pacer.prime(idle=0.4)
         begun = loop.time()
-        async with pacer.leaving(1):
+        async with leaving(pacer, 1):
             return loop.time() - begun
 
     assert run_on_timeline(main()) == pytest.approx(0.6)
