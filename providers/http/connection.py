@@ -157,20 +157,30 @@ class _Reading:
         if self.answer.done():
             self.ended_well = False
             return
-        self._head_size += 0 if self._has_head else len(data)
         problem = ""
         try:
-            self._parser.feed_data(data)
+            self._parse(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             problem = str(error) or type(error).__name__
-        if self._is_whole:
+        if self._body_size > MAX_BODY:
+            self.fail(MayHaveLeft("too_large", f"The answer is longer than {MAX_BODY} bytes."))
+        elif self._is_whole:
             self._finish(reusable=self._keeps_alive and not problem and not self._has_surplus)
         elif problem:
             self.fail(MayHaveLeft("garbage", f"The answer is not HTTP: {problem}"))
-        elif self._body_size > MAX_BODY:
-            self.fail(MayHaveLeft("too_large", f"The answer is longer than {MAX_BODY} bytes."))
-        elif not self._has_head and self._head_size > MAX_HEAD:
+        elif not self._has_head and self._head_size >= MAX_HEAD:
             self.fail(MayHaveLeft("too_large", f"The answer's headers are longer than {MAX_HEAD} bytes."))
+
+    def _parse(self, data: bytes) -> None:
+        """The headers must end within MAX_HEAD bytes, in whatever pieces they come."""
+        if not self._has_head:
+            room = MAX_HEAD - self._head_size
+            self._head_size += len(data)
+            self._parser.feed_data(data[:room])
+            data = data[room:] if self._has_head else b""
+            self._has_surplus |= self._is_whole and bool(data)
+        if data and not self._has_surplus:
+            self._parser.feed_data(data)
 
     def end(self) -> None:
         """The provider sends no more: the end of an answer that states no length."""
@@ -199,16 +209,19 @@ class _Reading:
 
     def on_headers_complete(self) -> None:
         self._has_head = True
+        if not self._is_whole:
+            self._status = self._parser.get_status_code()
 
     def on_body(self, piece: bytes) -> None:
+        if self._is_whole:
+            return
         self._body_size += len(piece)
-        if self._body_size <= MAX_BODY and not self._has_surplus:
+        if self._body_size <= MAX_BODY:
             self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         if self._is_whole:
             return
-        self._status = self._parser.get_status_code()
         if self._status not in _CONTINUE:
             self._is_whole, self._keeps_alive = True, self._parser.should_keep_alive()
         elif self._status != _SWITCHED:  # an answer to another protocol is none to ours

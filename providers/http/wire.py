@@ -30,11 +30,9 @@ _OTHER_ADDRESS_AFTER: Final = 0.25
 class Wire:
     """A pool of connections, opened as needed."""
 
-    def __init__(
-        self, connect_timeout: float = LONGEST_CONNECT, context: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, connect_timeout: float = LONGEST_CONNECT) -> None:
         self._connect_timeout = connect_timeout
-        self._context = context
+        self._context: ssl.SSLContext | None = None
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
         """The last used at the end."""

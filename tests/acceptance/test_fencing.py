@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select, text
 
 from campaigns.errors import Locked, UsageError
-from providers.http.transport import TOO_LATE, NeverLeft
+from providers.http.connection import TOO_LATE, NeverLeft
 from scheduler.clock.locks import SETTLED, runner_lock
 from storage.database.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
 from storage.database.engine import Engine, database_file, open_engine, reading, writing

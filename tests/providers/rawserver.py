@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -65,7 +66,7 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(behave: Behaviour) -> AsyncIterator[RawServer]:
+async def raw_server(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
     """Runs `behave` for every connection; the connection is closed when it returns."""
     state = RawServer()
 
@@ -80,7 +81,7 @@ async def raw_server(behave: Behaviour) -> AsyncIterator[RawServer]:
         with suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state
