@@ -21,19 +21,17 @@ from providers.http.request import Headers, Origin, Request
 KEEP_IDLE: Final = 3.0
 """Seconds for which an idle connection is kept: less than servers do, so that we rarely write to a closed one."""
 LONGEST_CONNECT: Final = 10.0
-_CONNECTIONS: Final = 512
 _DNS_SECONDS: Final = 60.0
 _OTHER_ADDRESS_AFTER: Final = 0.25
 """Seconds after which the next address is tried beside one that does not answer (RFC 8305)."""
 
 
 class Wire:
-    """A pool of connections, opened as needed."""
+    """A pool of connections, opened as needed: one for each exchange under way."""
 
     def __init__(self, connect_timeout: float = LONGEST_CONNECT) -> None:
         self._connect_timeout = connect_timeout
         self._context: ssl.SSLContext | None = None
-        self._places = asyncio.Semaphore(_CONNECTIONS)
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
         """The last used at the end."""
         self._addresses: dict[Origin, tuple[Sequence[aiohappyeyeballs.AddrInfoType], float]] = {}
@@ -45,12 +43,11 @@ class Wire:
         """The whole answer. Raises NeverLeft, MayHaveLeft, and TimeoutError if it takes longer than `timeout` seconds
         from when the request was written."""
         data, origin = _encoded(request, secrets), request.origin
-        async with self._places:
-            connection = self._kept(origin) or await self._connect(origin)
-            try:
-                return await connection.exchange(data, departure, timeout)
-            finally:
-                self._put_back(origin, connection)
+        connection = self._kept(origin) or await self._connect(origin)
+        try:
+            return await connection.exchange(data, departure, timeout)
+        finally:
+            self._put_back(origin, connection)
 
     async def aclose(self) -> None:
         """Close the idle connections; exchanges under way end by themselves."""

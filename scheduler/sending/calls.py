@@ -120,9 +120,6 @@ class CallsUnderWay:
 
     async def _exchange(self, planned: PlannedCall, request: Request) -> Reply:
         async with self._lane.account.call():
-            may_send, self.last_begun_at = self._lease.may_send(), self._lane.now()
-            if not may_send:
-                return NotSent(TOO_LATE)
             return await self._lane.http.exchange(request, self.gate(planned))
 
     def gate(self, planned: PlannedCall) -> CallGate:
