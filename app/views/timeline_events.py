@@ -102,13 +102,13 @@ async def teller_of(
 def form_of(form: Form, facts: Facts) -> str:
     """Why a message would be sent in that form."""
     key = _why_form(
-        facts.has_windows,
+        facts.window.applies,
         len(facts.policy.forms) > 1,
-        is_open=in_window(facts) if facts.window_until else None,
-        refused=facts.refused_as_free,
+        is_open=in_window(facts) if facts.window.until else None,
+        refused=facts.window.refused_as_free,
         template=form is Form.TEMPLATE,
     )
-    return _form_text(key, facts.window_until)
+    return _form_text(key, facts.window.until)
 
 
 def _why_form(

@@ -140,13 +140,49 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class WindowState:
+    """What is known of the recipient's 24-hour window."""
+
+    applies: bool = False
+    """Whether the provider has the window rule."""
+    until: datetime | None = None
+    """Until when the window is open; None: no message from the recipient is known."""
+    may_ask: bool = False
+    """Whether the known state is not recent and the provider can be asked."""
+    refused_as_free: bool = False
+    """Whether the provider has just refused the free form because the window is closed, which overrides `until`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBudget:
     """A budget that the message counts against."""
 
     key: str
     left: Money
     renews_at: datetime | None
     """When a new day's or month's budget begins; None: a run's does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the message costs now in each form, and what there is to pay it from."""
+
+    free: Money | None = None
+    """None: unknown."""
+    template: Money | None = None
+    budgets: tuple[OpenBudget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many more may go now."""
+
+    left: int | None = None
+    """None: no limit."""
+    renews_at: datetime | None = None
+
+
+UNLIMITED: Final = Allowance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,27 +207,12 @@ class Facts:
     """When any campaign last wrote to the person."""
     pair_touch_at: datetime | None = None
     """When this lane last wrote to the person."""
-    has_windows: bool = False
-    """Whether the 24-hour window rule applies at the provider."""
-    window_until: datetime | None = None
-    """Until when the recipient's window is open; None: no message from them is known."""
-    may_ask_window: bool = False
-    """Whether the known state of the window is not recent and the provider can be asked."""
-    refused_as_free: bool = False
-    """Whether the provider has just refused the free form because the window is closed, which overrides
-    `window_until`."""
-    free_price: Money | None = None
-    """What the free form costs now; None: unknown."""
-    template_price: Money | None = None
-    purses: tuple[Purse, ...] = ()
-    tier_left: int | None = None
-    """How many more people the account may reach outside a window now; None: no limit, or this person counts
-    already."""
-    tier_frees_at: datetime | None = None
-    """When the person reached longest ago no longer counts."""
-    ramp_left: int | None = None
-    """How many more messages the campaign may send on the lane today; None: no limit."""
-    ramp_renews_at: datetime | None = None
+    window: WindowState = WindowState()
+    costs: Costs = Costs()
+    tier: Allowance = UNLIMITED
+    """People whom the account may still reach outside a window; unlimited also for a person who counts already."""
+    ramp: Allowance = UNLIMITED
+    """Messages of the campaign that the lane may still send today."""
     awaits_winner: bool = False
     """The person is not in the variant test, and no winner is chosen yet."""
     test_ends_at: datetime | None = None

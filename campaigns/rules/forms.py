@@ -13,18 +13,19 @@ MARGIN: Final = timedelta(minutes=1)
 
 def in_window(facts: Facts) -> bool:
     """Whether the recipient's 24-hour window is open and will be when the message arrives."""
-    if facts.refused_as_free or facts.window_until is None:
+    window = facts.window
+    if window.refused_as_free or window.until is None:
         return False
-    return facts.now < facts.window_until - MARGIN
+    return facts.now < window.until - MARGIN
 
 
 def must_ask_window(facts: Facts) -> bool:
     """Whether the free form may be possible, but the provider must be asked."""
-    return facts.may_ask_window and not facts.refused_as_free and Form.FREE in facts.policy.forms
+    return facts.window.may_ask and not facts.window.refused_as_free and Form.FREE in facts.policy.forms
 
 
 def may_be_free(facts: Facts) -> bool:
     """Whether the free form can be sent: the campaign has one, and the provider has no windows or this one is open."""
-    if Form.FREE not in facts.policy.forms or facts.refused_as_free:
+    if Form.FREE not in facts.policy.forms or facts.window.refused_as_free:
         return False
-    return not facts.has_windows or in_window(facts)
+    return not facts.window.applies or in_window(facts)

@@ -6,6 +6,6 @@ from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 
 
 def ramp(facts: Facts) -> Decision:
-    if facts.ramp_left is None or facts.ramp_left > 0:
+    if facts.ramp.left is None or facts.ramp.left > 0:
         return SEND
-    return Wait(facts.ramp_renews_at, Rule.RAMP)
+    return Wait(facts.ramp.renews_at, Rule.RAMP)

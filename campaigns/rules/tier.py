@@ -7,6 +7,6 @@ from campaigns.rules.forms import in_window
 
 
 def tier(facts: Facts) -> Decision:
-    if facts.tier_left is None or facts.tier_left > 0 or in_window(facts):
+    if facts.tier.left is None or facts.tier.left > 0 or in_window(facts):
         return SEND
-    return Wait(facts.tier_frees_at, Rule.TIER)
+    return Wait(facts.tier.renews_at, Rule.TIER)

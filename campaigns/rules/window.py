@@ -23,7 +23,7 @@ def window(facts: Facts) -> Decision:
 
 
 def _template_is_cheaper(facts: Facts) -> bool:
-    free, template = facts.free_price, facts.template_price
+    free, template = facts.costs.free, facts.costs.template
     if not facts.policy.prefers_cheapest or free is None or template is None:
         return False
     return free.currency == template.currency and template.amount < free.amount

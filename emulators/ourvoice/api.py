@@ -23,7 +23,7 @@ from emulators import outcomes
 from emulators.base import Clock, Errors, Json, Refusal, read_json
 from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Entry, Ledger, digest
-from emulators.ourvoice.messages import Mailbox, Message, Purse
+from emulators.ourvoice.messages import Mailbox, Message, Wallet
 from emulators.ourvoice.requests import Order, Query, parse_order, parse_query
 from emulators.ourvoice.sessions import ACCOUNT_ID, READY_SESSION_NUMBER, STATUSES, Session, SessionBook
 from emulators.settings import Settings
@@ -42,7 +42,7 @@ class OurVoice:
         """The account as it was at the start: one connected session, no messages, the full balance."""
         self._sessions = SessionBook(self._clock)
         self._mailbox = Mailbox()
-        self._purse = Purse(self._settings.balance, self._settings.price)
+        self._wallet = Wallet(self._settings.balance, self._settings.price)
 
     def app(self) -> ASGIApp:
         """The endpoints."""
@@ -85,14 +85,14 @@ class OurVoice:
         order = parse_order(await read_json(request))
         session = self._connected(order.session_id)
         now = self._clock()
-        cost = self._purse.pay(len(order.numbers), now)
+        cost = self._wallet.pay(len(order.numbers), now)
         messages = self._accept(order, session, now, request.scope["request_number"])
         data = {
             "messages": [message.sample(now) for message in messages],
             "count": len(messages),
             "total_cost": cost,
-            "new_balance": self._purse.balance,
-            "remaining_messages": self._purse.balance // self._purse.price,
+            "new_balance": self._wallet.balance,
+            "remaining_messages": self._wallet.balance // self._wallet.price,
         }
         return Json({"success": True, "message": "Message queued for sending", "data": data}, 201)
 
@@ -108,7 +108,7 @@ class OurVoice:
         call, content = str(uuid4()), digest(order.type, order.content, order.media_url)
         for message in messages:
             self._mailbox.add(message)
-            self._purse.refund_at(message.plan.failed_at)
+            self._wallet.refund_at(message.plan.failed_at)
         self._ledger.record(_entry(message, content, call, request_number) for message in messages)
         return messages
 
@@ -123,7 +123,7 @@ class OurVoice:
             type=order.type,
             content=order.content,
             media_url=order.media_url,
-            price=self._purse.price,
+            price=self._wallet.price,
             created_at=now,
             left_at=left_at,
             plan=outcomes.plan(order.numbers[index], left_at, self._settings),
@@ -210,8 +210,8 @@ class OurVoice:
         return _data(session)
 
     async def _put_balance(self, request: Request) -> Response:
-        self._purse.balance = int((await read_json(request))["balance"])
-        return Json({"success": True, "balance": self._purse.balance})
+        self._wallet.balance = int((await read_json(request))["balance"])
+        return Json({"success": True, "balance": self._wallet.balance})
 
 
 def _data(session: Session) -> Response:

@@ -111,7 +111,7 @@ class Mailbox:
         return self._all if query.session is None else self._by_session.get(query.session, [])
 
 
-class Purse:
+class Wallet:
     """The account's balance. What a failed message cost comes back when it fails."""
 
     def __init__(self, balance: int, price: int) -> None:

@@ -18,7 +18,7 @@ from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import SERVICE
 from campaigns.rules import Decision, Facts, Form, Send, Skip, Wait, decide
-from campaigns.rules.decision import Cap, Purse, Rule, SkipReason
+from campaigns.rules.decision import UNLIMITED, Cap, OpenBudget, Rule, SkipReason
 from campaigns.rules.forms import MARGIN, in_window
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
@@ -37,6 +37,7 @@ from scheduler.forecast.durations import (
     tier_limit,
 )
 from scheduler.forecast.forecast import BudgetLeft, Estimate
+from scheduler.forecast.holds import Holds, price_of
 from scheduler.sending.facts import Claim, Known, reach_of
 from scheduler.sending.lanes import Account, Lane
 from scheduler.sending.pacing import Pacer
@@ -58,8 +59,6 @@ from storage.views.estimates import (
     pending_jobs,
 )
 
-HOLDS: Final = 8
-"""How often one message may be held until a time before it counts as waiting."""
 SPARE: Final = timedelta(minutes=5)
 """How much longer than estimated the sending may take, before a window that closes then is not sure."""
 FAR: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -232,17 +231,14 @@ class _Foreseen:
 def _in_time(facts: Facts) -> _Foreseen:
     """Decide, and where a rule names a time to ask again, decide again as of then; by the end of its test the variants'
     winner is named."""
-    held_by: Rule | None = None
-    for _ in range(HOLDS):
+    holds, decision = Holds(facts.now), decide(facts)
+    while holds.outlast(decision, facts):
+        facts = replace(facts, now=holds.at, awaits_winner=facts.awaits_winner and not holds.winner_assumed)
         decision = decide(facts)
-        if decision == Wait(None, Rule.VARIANT) and facts.test_ends_at is not None:
-            facts = replace(facts, awaits_winner=False)
-            continue
-        if not isinstance(decision, Wait) or decision.until is None:
-            return _Foreseen(decision, facts, held_by)
-        held_by = held_by or decision.rule
-        facts = replace(facts, now=decision.until)
-    return _Foreseen(Wait(None, held_by or Rule.WINDOW), facts, held_by)
+    held_by = holds.waits[0].rule if holds.waits else None
+    if isinstance(decision, Wait) and decision.until is not None:
+        decision = Wait(None, held_by or decision.rule)
+    return _Foreseen(decision, facts, held_by)
 
 
 def _count(part: _Part, known: Known, prospect: Prospect, result: Estimate) -> None:
@@ -254,7 +250,7 @@ def _count(part: _Part, known: Known, prospect: Prospect, result: Estimate) -> N
         return
     facts = _facts(part, known, prospect, due_at)
     expected = _in_time(facts)
-    if facts.has_windows:
+    if facts.window.applies:
         result.windows[_window_of(facts)] += 1
     match expected.decision:
         case Send(form=form):
@@ -286,14 +282,12 @@ def _facts(part: _Part, known: Known, prospect: Prospect, due_at: datetime) -> F
     """Without what the whole run uses up: the limits account for it. Budgets hold only what has no price."""
     plan = part.plans[prospect.lane]
     facts = known.facts(Claim(part.run, plan, (prospect.job,), (), part.experiment), prospect.job)
-    purses = (Purse("", Money(PLENTY, plan.budget.currency), None),) if plan.budget else ()
-    if part.experiment and part.experiment.reason is not None:
-        facts = replace(facts, test_ends_at=None)  # the test was no help: a person names the winner
-    return replace(facts, now=due_at, purses=purses, ramp_left=None, ramp_renews_at=None)
+    budgets = (OpenBudget("", Money(PLENTY, plan.budget.currency), None),) if plan.budget else ()
+    return replace(facts, now=due_at, costs=replace(facts.costs, budgets=budgets), ramp=UNLIMITED)
 
 
 def _window_of(facts: Facts) -> str:
-    if facts.window_until is None:
+    if facts.window.until is None:
         return "unknown"
     return "open" if in_window(facts) else "closed"
 
@@ -301,30 +295,22 @@ def _window_of(facts: Facts) -> str:
 def _otherwise(part: _Part, plan: Plan, expected: _Foreseen, facts: Facts, at: datetime) -> Iterator[Facts]:
     """The facts as they may turn out to be by the message's turn: its window is not sure."""
     decided = expected.decision
-    if not facts.has_windows or (isinstance(decided, Skip) and decided.reason not in UNTIL_WINDOW):
+    if not facts.window.applies or (isinstance(decided, Skip) and decided.reason not in UNTIL_WINDOW):
         return
-    if facts.window_until is None:
-        yield _priced(replace(facts, window_until=FAR), plan, at)
-    elif in_window(facts) and facts.window_until - MARGIN <= facts.now + part.spare:
-        yield _priced(replace(facts, window_until=None), plan, at)
+    until = facts.window.until
+    if until is None:
+        yield _priced(replace(facts, window=replace(facts.window, until=FAR)), plan, at)
+    elif in_window(facts) and until - MARGIN <= facts.now + part.spare:
+        yield _priced(replace(facts, window=replace(facts.window, until=None)), plan, at)
 
 
 def _priced(facts: Facts, plan: Plan, at: datetime) -> Facts:
-    free, template = (
-        plan.price(facts.phone, plan.category, template=template, window_open=in_window(facts), at=at)
-        for template in (False, True)
+    now = replace(facts, now=at)
+    free, template = (price_of(plan, now, Send(form)) for form in (Form.FREE, Form.TEMPLATE))
+    costs = replace(
+        facts.costs, free=free.money if free else None, template=template.money if template else None
     )
-    return replace(
-        facts, free_price=free.money if free else None, template_price=template.money if template else None
-    )
-
-
-def _price(plan: Plan, sent: _Foreseen) -> Money | None:
-    facts, template = sent.facts, sent.decision == Send(Form.TEMPLATE)
-    price = plan.price(
-        facts.phone, plan.category, template=template, window_open=in_window(facts), at=facts.now
-    )
-    return price.money if price else None
+    return replace(facts, costs=costs)
 
 
 def _add_cost(plan: Plan, country: str | None, possible: Sequence[_Foreseen], result: Estimate) -> None:
@@ -332,11 +318,11 @@ def _add_cost(plan: Plan, country: str | None, possible: Sequence[_Foreseen], re
     if not sent:
         return
     is_service = plan.prices.by_card and sent[0].decision == Send(Form.FREE)
-    costs = [_price(plan, one) for one in sent]
+    prices = [price_of(plan, one.facts, one.decision) for one in sent]
     result.add_cost(
         country,
         SERVICE if is_service else plan.category,
-        [cost for cost in costs if cost is not None] if None not in costs else [],
+        [price.money for price in prices if price is not None] if None not in prices else [],
         expected=possible[0] is sent[0],
         may_not_go=len(sent) < len(possible),
     )

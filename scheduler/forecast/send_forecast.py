@@ -11,13 +11,14 @@ from typing import Final
 
 from campaigns.money.prices import Price
 from campaigns.phones.phone_zones import zones_of
-from campaigns.rules import Decision, Facts, Form, Send, Wait, decide
+from campaigns.rules import Decision, Facts, Send, Wait, decide
 from campaigns.rules.decision import Rule
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
 from campaigns.time.zones import find_zone, instant_of
 from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
+from scheduler.forecast.holds import Holds, price_of
 from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
@@ -28,8 +29,6 @@ from storage.runs.runs import RunRow, open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
 from storage.views.timelines import JobStory, Row, count_due, due_job, rows_before, stream_ahead
 
-HOLDS: Final = 8
-"""How often a message may be held until a time before no time is named for it."""
 FOR_ALL: Final = (Rule.HOURS, Rule.BUDGET, Rule.TIER, Rule.RAMP, Rule.VARIANT)
 """Rules that mostly hold those before it as well: their turns come after the wait."""
 OF_LANE: Final = ("sender_rate", "account_rate")
@@ -165,64 +164,52 @@ class _Message:
         self.connection = connection
         self.lane = lane
         self.claim = claim
-        self.test_over = False
         self.assumes = [Assumption.RUNNER, Assumption.NO_NEWS]
 
     async def foresee(self, now: datetime, due_at: datetime, queue: Queue) -> Prospects:
-        facts, _ = await self._ask(now)
-        held: list[Wait] = []
-        end_at = await self._free_at(due_at, held)
-        end_facts, price = await self._ask(end_at)
-        turn = _Turn(end_at, 0)
+        facts, holds = await self._ask(now), Holds(due_at)
+        end_facts = await self._outlast(holds)
+        turn = _Turn(holds.at, 0)
         if isinstance(decide(end_facts), Send):
-            turn = await queue(end_at, held)
-            end_at = await self._free_at(max(turn.at, end_at), held)
-            end_facts, price = await self._ask(end_at)
+            turn = await queue(holds.at, holds.waits)
+            holds.at = max(turn.at, holds.at)
+            end_facts = await self._outlast(holds)
         limits = pace_limits([LaneLoad(self.lane, self.claim.plan, 2, {})])
         return Prospects(
             facts,
             decide(facts),
             decide(end_facts),
             end_facts,
-            end_at,
-            price,
+            holds.at,
+            price_of(self.claim.plan, end_facts, decide(end_facts)),
             turn.ahead,
             max(limits, key=lambda limit: limit.takes, default=None),
-            self._assumes(turn, held),
+            self._assumes(turn, holds),
         )
 
-    async def _free_at(self, at: datetime, held: list[Wait]) -> datetime:
-        """The first moment from `at` on that no rule puts off; the waits until then are added to `held`."""
-        for _ in range(HOLDS):
-            decision = decide((await self._ask(at))[0])
-            if decision == Wait(None, Rule.VARIANT) and self.claim.test_ends_at == at:
-                self.test_over = True
-                self.assumes.append(Assumption.WINNER)
-            elif not isinstance(decision, Wait) or decision.until is None or decision.until <= at:
-                return at
-            else:
-                held.append(decision)
-                at = decision.until
-        return at
+    async def _outlast(self, holds: Holds) -> Facts:
+        """The facts at the first moment that no rule puts off."""
+        facts = await self._ask(holds.at, winner_assumed=holds.winner_assumed)
+        while holds.outlast(decide(facts), facts):
+            facts = await self._ask(holds.at, winner_assumed=holds.winner_assumed)
+        return facts
 
-    async def _ask(self, at: datetime) -> tuple[Facts, Price | None]:
-        """The facts as they would be then, were nothing sent meanwhile, and the price of what would go."""
+    async def _ask(self, at: datetime, *, winner_assumed: bool = False) -> Facts:
+        """The facts as they would be then, were nothing sent meanwhile."""
         [job] = self.claim.jobs
         claim = replace(self.claim, lines=self.claim.plan.budget_lines(self.claim.run, at))
-        known = await gather(self.connection, self.lane, [claim], at)
-        facts = known.facts(claim, job)
-        if self.test_over:
-            facts = replace(facts, awaits_winner=False)
-        decision = decide(facts)
-        return facts, known.price(claim.plan, job, decision.form if isinstance(decision, Send) else Form.FREE)
+        facts = (await gather(self.connection, self.lane, [claim], at)).facts(claim, job)
+        return replace(facts, awaits_winner=False) if winner_assumed else facts
 
-    def _assumes(self, turn: _Turn, held: Sequence[Wait]) -> tuple[Assumption, ...]:
+    def _assumes(self, turn: _Turn, holds: Holds) -> tuple[Assumption, ...]:
         account = self.lane.account.settings
+        if holds.winner_assumed:
+            self.assumes.append(Assumption.WINNER)
         if turn.ahead:
             self.assumes.append(Assumption.PACE)
         if account.rate is not None and len(account.senders) > 1:
             self.assumes.append(Assumption.SHARED_RATE)
-        if any(wait.rule in (Rule.TIER, Rule.BUDGET, Rule.RAMP) for wait in held):
+        if any(wait.rule in (Rule.TIER, Rule.BUDGET, Rule.RAMP) for wait in holds.waits):
             self.assumes.append(Assumption.ROOM_FOR_ALL)
         return tuple(self.assumes)
 

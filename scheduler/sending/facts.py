@@ -14,7 +14,7 @@ from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import Price
 from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Facts, Form
-from campaigns.rules.decision import Calendar, Purse, Touch
+from campaigns.rules.decision import UNLIMITED, Allowance, Calendar, Costs, OpenBudget, Touch, WindowState
 from campaigns.rules.forms import MARGIN
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane
@@ -60,9 +60,11 @@ class Claim:
 
     @property
     def test_ends_at(self) -> datetime | None:
-        """When the winner is named; None: when a person names it."""
-        lasts = self.plan.test_lasts
-        return self.experiment.launched_at + lasts if self.experiment and lasts else None
+        """When the winner is named; None: when a person names it, because the file says so or the test did not help."""
+        experiment, lasts = self.experiment, self.plan.test_lasts
+        if experiment is None or experiment.reason is not None or lasts is None:
+            return None
+        return experiment.launched_at + lasts
 
 
 @dataclass(slots=True)
@@ -94,9 +96,6 @@ class Known:
         plan, run, variant = claim.plan, claim.run, claim.variant_of(job)
         # A job that is tried again must not be held back by its own first try.
         touches = [touch for touch in self.touches.get(job.phone, ()) if touch.job_id != job.id]
-        window = self.windows.get(job.phone)
-        tier_left, tier_frees_at = self._tier(job.phone)
-        ramp_left, ramp_renews_at = self._ramp(claim)
         return Facts(
             self.now,
             run.state,
@@ -110,17 +109,10 @@ class Known:
             touches=tuple([_counted(touch) for touch in touches if touch.counts]),
             last_touch_at=touches[-1].at if touches else None,
             pair_touch_at=max([t.at for t in touches if t.lane == self.lane.name], default=None),
-            has_windows=self.lane.adapter.capabilities.windows,
-            window_until=window.until if window else None,
-            may_ask_window=self._may_ask(window),
-            refused_as_free=self._is_refused_as_free(job),
-            free_price=self.most(claim, self.price(plan, job, Form.FREE)),
-            template_price=self.most(claim, self.price(plan, job, Form.TEMPLATE)),
-            purses=tuple([self._purse(line) for line in claim.lines]),
-            tier_left=tier_left,
-            tier_frees_at=tier_frees_at,
-            ramp_left=ramp_left,
-            ramp_renews_at=ramp_renews_at,
+            window=self._window(job),
+            costs=self._costs(claim, job),
+            tier=self._tier(job.phone),
+            ramp=self._ramp(claim),
             awaits_winner=plan.split is not None and variant is None,
             test_ends_at=claim.test_ends_at,
         )
@@ -138,6 +130,21 @@ class Known:
         return (
             Money(from_micros(self.learnt[key]), price.money.currency) if key in self.learnt else price.money
         )
+
+    def _window(self, job: DueJob) -> WindowState:
+        window = self.windows.get(job.phone)
+        return WindowState(
+            self.lane.adapter.capabilities.windows,
+            window.until if window else None,
+            self._may_ask(window),
+            self._is_refused_as_free(job),
+        )
+
+    def _costs(self, claim: Claim, job: DueJob) -> Costs:
+        free, template = (
+            self.most(claim, self.price(claim.plan, job, form)) for form in (Form.FREE, Form.TEMPLATE)
+        )
+        return Costs(free, template, tuple([self._open_budget(line) for line in claim.lines]))
 
     def _may_ask(self, window: Window | None) -> bool:
         if not self.lane.adapter.capabilities.asks_window:
@@ -174,23 +181,23 @@ class Known:
         """Whether a message to the person is under way, whose room is free again should it be refused."""
         return any(touch.under_way for touch in self.touches.get(job.phone, ()))
 
-    def _purse(self, line: BudgetLine) -> Purse:
+    def _open_budget(self, line: BudgetLine) -> OpenBudget:
         left = line.limit.micros - self.used[line.key]
-        return Purse(line.key, Money(from_micros(left), line.limit.currency), line.renews_at)
+        return OpenBudget(line.key, Money(from_micros(left), line.limit.currency), line.renews_at)
 
-    def _tier(self, phone: str) -> tuple[int | None, datetime | None]:
+    def _tier(self, phone: str) -> Allowance:
         most = self.lane.account.settings.tier
         if most is None or self.tier is None or phone in self.tier.already:
-            return None, None
+            return UNLIMITED
         oldest = self.tier.oldest_at or self.now
-        return max(0, most - self.tier.reached - len(self.newly_reached)), oldest + TIER_WINDOW
+        return Allowance(max(0, most - self.tier.reached - len(self.newly_reached)), oldest + TIER_WINDOW)
 
-    def _ramp(self, claim: Claim) -> tuple[int | None, datetime | None]:
+    def _ramp(self, claim: Claim) -> Allowance:
         campaign = claim.run.campaign_id
         left = claim.plan.ramp_left(self.sent_by_day.get(campaign, {}), self.now)
         if left is None:
-            return None, None
-        return max(0, left - self.ramped[campaign]), claim.plan.next_day(self.now)
+            return UNLIMITED
+        return Allowance(max(0, left - self.ramped[campaign]), claim.plan.next_day(self.now))
 
     def _zones(self, plan: Plan, job: DueJob) -> tuple[ZoneInfo, ...]:
         if not plan.needs_zones:

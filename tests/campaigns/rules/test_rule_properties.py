@@ -18,15 +18,18 @@ from hypothesis import strategies as st
 from campaigns.money.costs import Money
 from campaigns.rules import Decision, Facts, Form, Policy, Send, Skip, Wait, decide
 from campaigns.rules.decision import (
+    Allowance,
     Calendar,
     Cap,
     Consent,
+    Costs,
     Holdout,
     Hours,
-    Purse,
+    OpenBudget,
     Rule,
     SkipReason,
     Touch,
+    WindowState,
 )
 from campaigns.states import RunState
 from tests.support.examples import share
@@ -146,15 +149,15 @@ def mostly(usual: object, others: st.SearchStrategy[Any]) -> st.SearchStrategy[A
 
 
 PRICES = st.none() | st.sampled_from(["0.01", "0.0225", "1", "3"]).map(usd)
-PURSES = st.lists(
+BUDGETS = st.lists(
     st.builds(
-        Purse,
+        OpenBudget,
         key=st.sampled_from(["run", "day", "month"]),
         left=st.sampled_from([*map(usd, ["2", "5", "0.0225", "1", "0"]), Money(Decimal(5), "XOF")]),
         renews_at=st.none() | st.just(NOW + HOUR),
     ),
     max_size=3,
-    unique_by=lambda purse: purse.key,
+    unique_by=lambda budget: budget.key,
 ).map(tuple)
 NEAR = st.sampled_from([NOW - DAY, NOW - TICK, NOW, NOW + TICK, NOW + HOUR])
 SPANS = st.sampled_from(
@@ -192,17 +195,16 @@ ALL_FACTS = st.builds(
     touches=TOUCHES.map(lambda touches: tuple(sorted(touches, key=lambda touch: touch.at))),
     last_touch_at=st.none() | NEAR,
     pair_touch_at=st.none() | NEAR,
-    has_windows=st.booleans(),
-    window_until=st.none() | NEAR,
-    refused_as_free=st.booleans(),
-    may_ask_window=mostly(False, st.just(True)),
-    free_price=PRICES,
-    template_price=PRICES,
-    purses=mostly((), PURSES),
-    tier_left=mostly(None, st.integers(0, 2)),
-    tier_frees_at=st.just(NOW + HOUR),
-    ramp_left=mostly(None, st.integers(0, 2)),
-    ramp_renews_at=st.just(NOW + HOUR),
+    window=st.builds(
+        WindowState,
+        applies=st.booleans(),
+        until=st.none() | NEAR,
+        may_ask=mostly(False, st.just(True)),
+        refused_as_free=st.booleans(),
+    ),
+    costs=st.builds(Costs, free=PRICES, template=PRICES, budgets=mostly((), BUDGETS)),
+    tier=st.builds(Allowance, left=mostly(None, st.integers(0, 2)), renews_at=st.just(NOW + HOUR)),
+    ramp=st.builds(Allowance, left=mostly(None, st.integers(0, 2)), renews_at=st.just(NOW + HOUR)),
 )
 
 
@@ -216,9 +218,9 @@ def test_what_goes_breaks_no_promise(known: Facts) -> None:
     assert known.run_state is RunState.RUNNING
     assert known.expires_at is None or known.now < known.expires_at
     assert decision.form in policy.forms
-    if decision.form is Form.FREE and known.has_windows:
-        assert known.window_until is not None
-        assert known.now < known.window_until
+    if decision.form is Form.FREE and known.window.applies:
+        assert known.window.until is not None
+        assert known.now < known.window.until
     if policy.category == "marketing":
         assert not known.opted_out
         assert policy.consent is None or known.consent_at is not None
@@ -226,10 +228,10 @@ def test_what_goes_breaks_no_promise(known: Facts) -> None:
     assert "all" not in known.opted_out
     if policy.hours is not None:
         assert all_allow(known.now, policy.hours, known.zones or zones("UTC"))
-    price = known.free_price if decision.form is Form.FREE else known.template_price
-    for purse in known.purses:
+    price = known.costs.free if decision.form is Form.FREE else known.costs.template
+    for budget in known.costs.budgets:
         assert price is not None
-        assert (price.currency, price.amount <= purse.left.amount) == (purse.left.currency, True)
+        assert (price.currency, price.amount <= budget.left.amount) == (budget.left.currency, True)
 
 
 @share(2)
@@ -253,18 +255,19 @@ def test_a_wait_is_for_later_and_a_skip_says_why(known: Facts) -> None:
 
 
 @share(3)
-@given(st.lists(PRICES, min_size=1, max_size=30), PURSES.filter(bool))
+@given(st.lists(PRICES, min_size=1, max_size=30), BUDGETS.filter(bool))
 def test_what_is_spent_is_never_above_any_budget(
-    prices: list[Money | None], purses: tuple[Purse, ...]
+    prices: list[Money | None], budgets: tuple[OpenBudget, ...]
 ) -> None:
     spent = Decimal()
     for price in prices:
         left = tuple(
-            replace(purse, left=Money(purse.left.amount - spent, purse.left.currency)) for purse in purses
+            replace(budget, left=Money(budget.left.amount - spent, budget.left.currency))
+            for budget in budgets
         )
-        if decide(facts(free_price=price, purses=left)) == Send():
+        if decide(facts(free_price=price, budgets=left)) == Send():
             spent += price.amount if price else 0
-    assert all(spent <= purse.left.amount for purse in purses)
+    assert all(spent <= budget.left.amount for budget in budgets)
 
 
 @given(CAPS, MESSAGES, PLACES, st.lists(st.integers(0, 3), min_size=30, max_size=30))

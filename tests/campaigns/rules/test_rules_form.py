@@ -11,7 +11,7 @@ import pytest
 from campaigns.money.costs import Money
 from campaigns.rules import Decision, Form, Send, Skip, Wait, decide
 from campaigns.rules.budget import budget
-from campaigns.rules.decision import Purse, Rule, SkipReason
+from campaigns.rules.decision import OpenBudget, Rule, SkipReason, WindowState
 from campaigns.rules.forms import MARGIN
 from campaigns.rules.ramp import ramp
 from campaigns.rules.tier import tier
@@ -71,22 +71,22 @@ def test_the_cheaper_form(free: Money | None, template: Money | None, decision: 
     cheapest = replace(known, policy=replace(known.policy, prefers_cheapest=True))
     assert window(cheapest) == decision
     assert window(known) == FREE
-    assert window(replace(cheapest, window_until=None)) == TEMPLATE
+    assert window(replace(cheapest, window=WindowState(applies=True))) == TEMPLATE
     assert window(replace(cheapest, policy=replace(cheapest.policy, forms=frozenset({Form.FREE})))) == FREE
 
 
-RUN = Purse("run", usd("1"), None)
-TODAY = Purse("day", usd("1"), NOW + HOUR)
-MONTH = Purse("month", usd("1"), NOW + DAY)
-IN_FRANCS = Purse("run", Money(Decimal(1000), "XOF"), NOW + HOUR)
+RUN = OpenBudget("run", usd("1"), None)
+TODAY = OpenBudget("day", usd("1"), NOW + HOUR)
+MONTH = OpenBudget("month", usd("1"), NOW + DAY)
+IN_FRANCS = OpenBudget("run", Money(Decimal(1000), "XOF"), NOW + HOUR)
 
 
-def used_up(purse: Purse) -> Purse:
-    return replace(purse, left=usd("0.99"))
+def used_up(budget: OpenBudget) -> OpenBudget:
+    return replace(budget, left=usd("0.99"))
 
 
 @pytest.mark.parametrize(
-    ("purses", "decision"),
+    ("budgets", "decision"),
     [
         ((), Send()),
         ((RUN,), Send()),
@@ -100,24 +100,24 @@ def used_up(purse: Purse) -> Purse:
         ((RUN, IN_FRANCS), Wait(None, Rule.BUDGET)),
     ],
 )
-def test_budget(purses: tuple[Purse, ...], decision: Decision) -> None:
-    assert budget(facts(purses=purses, free_price=usd("1")), Form.FREE) == decision
+def test_budget(budgets: tuple[OpenBudget, ...], decision: Decision) -> None:
+    assert budget(facts(budgets=budgets, free_price=usd("1")), Form.FREE) == decision
 
 
-@pytest.mark.parametrize("purse", [RUN, TODAY])
-def test_what_has_no_price_is_inside_no_budget(purse: Purse) -> None:
-    known = facts(purses=(purse,), template_price=usd("1"))
+@pytest.mark.parametrize("one", [RUN, TODAY])
+def test_what_has_no_price_is_inside_no_budget(one: OpenBudget) -> None:
+    known = facts(budgets=(one,), template_price=usd("1"))
     assert budget(known, Form.FREE) == Wait(None, Rule.BUDGET)
     assert budget(known, Form.TEMPLATE) == Send()
-    assert budget(replace(known, purses=()), Form.FREE) == Send()
+    assert budget(replace(known, costs=replace(known.costs, budgets=())), Form.FREE) == Send()
 
 
 def test_the_budget_is_asked_about_the_form_that_goes() -> None:
     known = facts(
-        has_windows=True, forms=BOTH, purses=(RUN,), free_price=usd("1"), template_price=usd("1.01")
+        has_windows=True, forms=BOTH, budgets=(RUN,), free_price=usd("1"), template_price=usd("1.01")
     )
     assert decide(known) == Wait(None, Rule.BUDGET)
-    assert decide(replace(known, window_until=NOW + HOUR)) == FREE
+    assert decide(replace(known, window=replace(known.window, until=NOW + HOUR))) == FREE
 
 
 @pytest.mark.parametrize(

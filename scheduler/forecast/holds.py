@@ -1,0 +1,53 @@
+"""One message followed through what holds it: asked about again at each time that a rule names, until none does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from campaigns.money.prices import Price
+from campaigns.rules import Decision, Form, Send, Wait
+from campaigns.rules.decision import Facts, Rule
+from campaigns.rules.forms import in_window
+from scheduler.sending.plans import Plan
+
+MOST: Final = 8
+"""How often a message may be held until a time before no time is named for it."""
+
+
+@dataclass(slots=True)
+class Holds:
+    """The waits of a message, up to the time at which it is asked about next."""
+
+    at: datetime
+    waits: list[Wait] = field(default_factory=list)
+    winner_assumed: bool = False
+    """The test of the variants has ended on the way: one of them is taken to have won."""
+
+    def outlast(self, decision: Decision, facts: Facts) -> bool:
+        """Go on to the end of the wait decided about `facts`; False: it is no wait, or only an event ends it."""
+        if (
+            decision == Wait(None, Rule.VARIANT)
+            and facts.test_ends_at is not None
+            and not self.winner_assumed
+        ):
+            self.winner_assumed = True
+            return True
+        if not isinstance(decision, Wait) or decision.until is None or decision.until <= self.at:
+            return False
+        if len(self.waits) == MOST:
+            return False
+        self.waits.append(decision)
+        self.at = decision.until
+        return True
+
+
+def price_of(plan: Plan, facts: Facts, decision: Decision) -> Price | None:
+    """What the message costs at the time of the facts, in the form that was decided; None: not known, or not sent."""
+    if not isinstance(decision, Send):
+        return None
+    template = decision.form is Form.TEMPLATE
+    return plan.price(
+        facts.phone, plan.category, template=template, window_open=in_window(facts), at=facts.now
+    )
