@@ -15,7 +15,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -28,7 +28,6 @@ import orjson
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
 from campaigns.untrusted import LONGEST_NAME, LONGEST_WAIT, clean, read_json
 from providers.http.redaction import SecretScrubber
-from providers.http.transport import LEAVING, LONGEST_CONNECT, AioTransport, Leaving
 
 Request = httpx.Request
 Url = httpx.URL
@@ -37,6 +36,11 @@ Response = httpx.Response
 Transport = httpx.AsyncBaseTransport
 Headers = Mapping[str, str]
 Params = Sequence[tuple[str, str]]
+LEAVING: Final = "leaving"
+"""Request extension: the context in which the request is written, entered once there is a connection."""
+Leaving = Callable[[], AbstractAsyncContextManager[bool]]
+"""Entering may wait; its value is whether the request may be sent. It exits after the last byte is written."""
+LONGEST_CONNECT: Final = 10.0
 
 JSON_HEADERS: Final = {
     "Accept": "application/json",
@@ -132,7 +136,7 @@ class Http:
         self._echoes = SecretScrubber()
         self._hold(credentials())
         self._timeout = timeout
-        self._transport = transport or AioTransport(min(LONGEST_CONNECT, timeout / 2))
+        self._transport = transport
         self._before_request = before_request
         self._sleep = sleep
         self._dated: tuple[str, datetime] | None = None
@@ -159,7 +163,7 @@ class Http:
             request.headers[name] = value
         try:
             async with watch.limit:
-                response = await self._transport.handle_async_request(request)
+                response = await (self._transport or self._open()).handle_async_request(request)
                 body = await response.aread()
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             return NotSent(_code(error, "no_connection"), self._scrub(str(error)), watch.elapsed_ms)
@@ -195,7 +199,14 @@ class Http:
             raise Unavailable(f"No valid URL can be built from the provider's data: {error}.") from error
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    def _open(self) -> Transport:
+        from providers.http.transport import AioTransport  # loads aiohttp, which only a call needs
+
+        self._transport = AioTransport(min(LONGEST_CONNECT, self._timeout / 2))
+        return self._transport
 
     async def _admit(self, request: Request) -> Reply:
         if self._before_request is not None:

@@ -8,8 +8,6 @@ everything else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,19 +16,16 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from providers.http.client import LEAVING, LONGEST_CONNECT, Leaving
+
 MAX_BODY: Final = 8 * 1024 * 1024
 """Bytes of an answer, unpacked. Real answers are far smaller; a longer one is refused."""
 KEEP_IDLE: Final = 3.0
 """Seconds for which an idle connection is kept: less than servers do, so that we rarely write to a closed one."""
-LONGEST_CONNECT: Final = 10.0
 _CONNECTIONS: Final = 512
 _DNS_SECONDS: Final = 60
 _OURS_TO_SAY: Final = ("User-Agent", "Accept", "Content-Type")
 TOO_LATE: Final = "too_late"
-LEAVING: Final = "leaving"
-"""Request extension: the context in which the request is written, entered once there is a connection."""
-Leaving = Callable[[], AbstractAsyncContextManager[bool]]
-"""Entering may wait; its value is whether the request may be sent. It exits after the last byte is written."""
 _UNPACKED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
