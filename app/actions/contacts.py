@@ -9,20 +9,19 @@ from datetime import datetime
 from functools import lru_cache, partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from app.actions.loading import Progress, named_in_errors, rejects_path
 from campaigns.errors import InvalidInput
-from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
-from campaigns.intake.read import open_intake
-from campaigns.intake.rejects import RejectsFile
 from campaigns.phones.phone import PhoneFault, is_country, read_phone
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
-from scheduler.audience.file_threads import PART, WHOLE, in_thread
 from storage.database.engine import Connection, Engine, writing
 from storage.sending.optouts import Fate, LogEntry, NewPreference, add_by_hand, append_preferences, log_of
+
+if TYPE_CHECKING:
+    from app.actions.loading import Progress
+    from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
 
 SHOWN_REJECTS: Final = 5
 """How many rejected rows are shown."""
@@ -116,6 +115,12 @@ async def import_preferences(
     About ten thousand rows are stored at a time and are in force from then on: after an interruption, importing the
     same file continues where it stopped. Raises IntakeError if the file cannot be read.
     """
+    from app.actions.loading import named_in_errors, rejects_path
+    from campaigns.intake.model import RowPreference
+    from campaigns.intake.read import open_intake
+    from campaigns.intake.rejects import RejectsFile
+    from scheduler.audience.file_threads import PART, WHOLE, in_thread
+
     place = rejects or rejects_path(path)
     otherwise = RowPreference(action, scope, now(), source)
     with named_in_errors(path):

@@ -9,7 +9,6 @@ from itertools import compress
 from typing import Final, Protocol, TypeVar
 
 import orjson
-import pandas as pd
 
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.header import Header
@@ -82,6 +81,8 @@ class Checker:
         """Column -> its cells as text, without space around them."""
         if not rows.records:
             return {index: [] for index in self._used}
+        import pandas as pd  # takes longer than all else that most commands load
+
         text = rows.text()
         frame = pd.read_csv(
             BytesIO(text),

@@ -18,7 +18,8 @@ from pydantic import (
 
 from campaigns.errors import SpecError
 from campaigns.intake.model import IntakeOptions
-from campaigns.message.content_spec import ContentSpec, Part
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.part import Part
 from campaigns.spec.rules_spec import (
     BreakerSpec,
     BudgetSpec,

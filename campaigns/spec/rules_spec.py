@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.message.content_spec import Part
+from campaigns.message.part import Part
 from campaigns.money.costs import Money, from_micros, plain, to_micros
 from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
 from campaigns.time.pace import Duration, parse_duration, write_duration

@@ -339,6 +339,7 @@ def test_a_type_that_the_provider_cannot_send_names_those_that_can(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry.ADAPTERS, "textonly", f"{__name__}:TextOnly")  # type: ignore[attr-defined]
+    monkeypatch.setitem(registry.ACCOUNTS, "textonly", f"{__name__}:AccountSettings")  # type: ignore[attr-defined]
     settings = (folder / "drumbeat.toml").read_text()
     (folder / "drumbeat.toml").write_text(
         settings.replace('adapter = "ourvoice"', 'adapter = "textonly"')

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
-from providers.ourvoice.adapter import OurVoiceAccount
+from providers.ourvoice.settings import OurVoiceAccount
 from storage.database.engine import Engine, reading, writing
 from storage.tables import campaigns, imports, jobs, recipients
 
