@@ -43,7 +43,7 @@ class IntakeCode(StrEnum):
     PHONE_COLUMN_MISSING = "phone_column_missing"
     """No column name means phone numbers; name the column with --phone-column."""
     PHONE_COLUMN_AMBIGUOUS = "phone_column_ambiguous"
-    """More than one column could hold the phone numbers; name one with --phone-column."""
+    """More than one column looks like phone numbers, by its name or its cells; choose with --phone-column."""
     VARIABLE_MISSING = "variable_missing"
     """The content needs a variable that no column has; use --map or give a default."""
     COUNTRY_UNKNOWN = "country_unknown"

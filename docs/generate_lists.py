@@ -84,7 +84,9 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.COLUMN_DUPLICATE: "Rename or remove one of the two.",
     C.COLUMN_UNKNOWN: "Use a name of the file's first line.",
     C.PHONE_COLUMN_MISSING: "Use `--phone-column NAME`. The first line must be a header.",
-    C.PHONE_COLUMN_AMBIGUOUS: "Choose one with `--phone-column NAME`.",
+    C.PHONE_COLUMN_AMBIGUOUS: (
+        "Choose with `--phone-column NAME`: [The phone column](../how-to/fix-a-list.md#the-phone-column)."
+    ),
     C.VARIABLE_MISSING: "Use `--map COLUMN=VARIABLE`, or give a value in `[content.defaults]`.",
     C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
     C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",

@@ -18,12 +18,8 @@ def _todo(loaded: Loaded) -> str:
 def print_load(loaded: Loaded) -> None:
     """Print what was found and the result."""
     report = loaded.report
-    detected = report.detected
     facts: list[tuple[str, Any]] = [
-        (
-            "read as",
-            f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
-        ),
+        ("read as", report.detected.summary()),
         ("rows", report.rows),
         ("accepted", report.accepted),
         ("rejected", report.rejected),

@@ -89,11 +89,7 @@ class ImportReport:
             "outdated": self.outdated,
             "rejected": self.rejected,
             "rejects_file": self.rejects_file,
-            "detected": {
-                "encoding": self.detected.encoding,
-                "delimiter": self.detected.delimiter,
-                "phone_column": self.detected.phone_column,
-            },
+            "detected": self.detected.as_json(),
             "reasons": dict(self.reasons.most_common()),
         }
 

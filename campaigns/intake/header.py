@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from campaigns.errors import IntakeError
 from campaigns.intake.cells import MAX_CELLS, Cutter
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
+from campaigns.intake.phone_columns import is_phone_name, phone_columns, phone_like, stand_ins
 from campaigns.reject_codes import IntakeCode, RejectCode
 
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -21,20 +23,8 @@ _ALIASES: Final = {"tab": "\t", "\\t": "\t"}
 _QUOTES: Final = "\"'`´‘’‚‛“”„‟«»‹›"
 _SEP_LINE: Final = re.compile(rb"sep=([,;\t|])[\r\n]*\Z", re.IGNORECASE)
 _MAX_NAME: Final = 200
-
-_PHONE_NAMES: Final = frozenset(
-    {
-        "phone", "phones", "phone_number", "phonenumber", "phone_no", "phone_e164", "e164", "msisdn",
-        "mobile", "mobile_number", "mobilenumber", "mobile_phone", "mobile_no", "cell", "cellphone",
-        "cell_phone", "cell_number", "whatsapp", "whatsapp_number", "whatsapp_phone", "tel", "telephone",
-        "telephone_number", "contact_number", "gsm", "handphone",
-        "telefon", "telefonnummer", "handy", "handynummer", "mobilnummer", "telefono", "celular", "movil",
-        "telefone", "telemovel", "numero_de_telephone", "telephone_portable", "portable", "cellulare",
-    }
-)  # fmt: skip
-"""Column names, folded and without accents, that mean phone numbers."""
-_WEAK_NAMES: Final = frozenset({"number", "numero", "to", "recipient", "contact"})
-"""Column names that mean phone numbers if none of the others is there."""
+_SAMPLE: Final = 20
+"""Rows whose cells are looked at to find the phone column."""
 
 
 def clean_name(name: str) -> str:
@@ -59,6 +49,8 @@ class Header:
     names: tuple[str, ...]
     """The variable of each column after --map; empty for a column without a name."""
     phone: int
+    spares: tuple[int, ...]
+    """The columns whose numbers are taken, one after the other, in rows where the phone column has none."""
     width: int
     """Number of cells in the line, including unnamed ones at the end."""
     first_line: int
@@ -70,7 +62,10 @@ class Header:
         return {
             name: index
             for index, name in enumerate(self.names)
-            if name and index != self.phone and name not in REJECT_COLUMNS
+            if name
+            and index != self.phone
+            and name not in REJECT_COLUMNS
+            and not (name == "phone" and index in self.spares)
         }
 
     @property
@@ -103,8 +98,9 @@ def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Heade
         raise IntakeError(IntakeCode.HEADER_MALFORMED, "The header has no names.", line=start + 1, hint=hint)
     names = _map_names(columns, options.columns, start + 1)
     _refuse_duplicates(columns, names, start + 1)
-    phone = _find_phone(columns, names, options, start + 1)
-    return Header(chosen, columns, names, phone, len(cells), last + 2)
+    sample = _sample(lines, last + 1, chosen, len(columns))
+    phone, *spares = _find_phones(columns, names, options, start + 1, sample)
+    return Header(chosen, columns, names, phone, tuple(spares), len(cells), last + 2)
 
 
 def _cut(lines: list[bytes], start: int, delimiter: str) -> tuple[list[str], int]:
@@ -164,7 +160,7 @@ def _count(line: bytes, delimiter: str) -> int:
 
 def _has_phone(lines: list[bytes], start: int, delimiter: str) -> bool:
     record = Cutter(delimiter.encode()).cut(lines, start, lambda: False)
-    return any(_is_phone_name(fold(cell.decode(errors="replace"))) for cell in record.cells)
+    return any(is_phone_name(fold(cell.decode(errors="replace"))) for cell in record.cells)
 
 
 def _is_regular(lines: list[bytes], start: int, delimiter: str) -> bool:
@@ -215,32 +211,60 @@ def _refuse_duplicates(columns: tuple[str, ...], names: tuple[str, ...], line: i
         seen[name] = index
 
 
-def _find_phone(columns: tuple[str, ...], names: tuple[str, ...], options: IntakeOptions, line: int) -> int:
-    if options.phone_column:
-        return _index_of(options.phone_column, columns, "--phone-column", line)
+def _find_phones(
+    columns: tuple[str, ...],
+    names: tuple[str, ...],
+    options: IntakeOptions,
+    line: int,
+    sample: list[list[str]],
+) -> tuple[int, ...]:
+    """The column of the phone numbers, and those that stand in for it."""
+    if options.phone_columns:
+        given = [_index_of(name, columns, "--phone-column", line) for name in options.phone_columns]
+        return tuple(dict.fromkeys(given))
     if "phone" in {fold(name) for name in options.columns.values()}:
-        return names.index("phone")
-    found = [index for index, name in enumerate(names) if _is_phone_name(name)]
-    found = found or [index for index, name in enumerate(names) if name in _WEAK_NAMES]
+        return (names.index("phone"),)
+    found = phone_columns(names, sample, options.default_country)
     if len(found) == 1:
-        return found[0]
+        return (found[0],)
     if found:
-        candidates = [columns[index] for index in found]
-        raise IntakeError(
-            IntakeCode.PHONE_COLUMN_AMBIGUOUS,
-            f"The phone numbers may be in {' or '.join(map(repr, candidates))}.",
-            line=line,
-            column=candidates[0],
-            hint=f"Choose one with --phone-column, for example --phone-column {candidates[0]!r}.",
-        )
+        raise _ambiguous(columns, names, found, line)
+    likely = phone_like(names, sample, options.default_country)
+    listed = [columns[index] for index in (*likely, *(i for i in range(len(columns)) if i not in likely))]
+    example = f" {listed[0]!r}" if likely else ""
     raise IntakeError(
         IntakeCode.PHONE_COLUMN_MISSING,
-        f"No column name means phone numbers; the columns are: {', '.join(filter(None, columns[:20]))}.",
+        f"No column name means phone numbers; the columns are: {', '.join(list(filter(None, listed))[:20])}.",
         line=line,
-        hint="Name it with --phone-column. The first line must be a header, not a recipient.",
+        hint=f"Name it with --phone-column{example}. The first line must be a header, not a recipient.",
     )
 
 
-def _is_phone_name(name: str) -> bool:
-    plain = unicodedata.normalize("NFD", name).encode("ascii", "ignore").decode()
-    return plain in _PHONE_NAMES
+def _ambiguous(columns: tuple[str, ...], names: tuple[str, ...], found: list[int], line: int) -> IntakeError:
+    candidates = [columns[index] for index in found]
+    several = [columns[index] for index in stand_ins(names, found)]
+    flags = " ".join(f"--phone-column {name!r}" for name in several)
+    return IntakeError(
+        IntakeCode.PHONE_COLUMN_AMBIGUOUS,
+        f"The phone numbers may be in {' or '.join(map(repr, candidates))}.",
+        line=line,
+        column=candidates[0],
+        hint=f"Choose one with --phone-column {candidates[0]!r}. Or several, each used where the one before has no "
+        f"number: {flags}; in a campaign file: phone_column = {json.dumps(several, ensure_ascii=False)}.",
+    )
+
+
+def _sample(lines: list[bytes], start: int, delimiter: str, columns: int) -> list[list[str]]:
+    """Per column its cells in the first rows that are well-formed, without blank ones."""
+    cutter = Cutter(delimiter.encode())
+    cells: list[list[str]] = [[] for _ in range(columns)]
+    for _ in range(_SAMPLE):
+        if start >= len(lines):
+            break
+        record = cutter.cut(lines, start, lambda: False)
+        start = record.last + 1
+        if record.code is None:
+            for column, cell in zip(cells, record.cells, strict=False):
+                if text := cell.decode(errors="replace").strip():
+                    column.append(text)
+    return cells

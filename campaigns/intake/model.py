@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from campaigns.phones.stop_words import Action, Scope
 from campaigns.reject_codes import RejectCode
@@ -38,7 +38,8 @@ class IntakeOptions:
 
     default_country: str | None = None
     """ISO 3166 country of the numbers that have no country code."""
-    phone_column: str | None = None
+    phone_columns: tuple[str, ...] = ()
+    """The column of the phone numbers, then those that stand in where it has no usable number; empty: found."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """--map: the file's column -> its new name."""
     delimiter: str | None = None
@@ -65,10 +66,27 @@ class Detected:
     delimiter: str
     newline: str
     """`lf`, `crlf`, `cr` or `mixed`."""
-    phone_column: str
-    """The phone column in the file's spelling."""
+    phone_columns: tuple[str, ...]
+    """The phone column in the file's spelling, then those that stand in for it."""
     header: tuple[str, ...]
     """All columns in the file's spelling, without unnamed ones at the end."""
+
+    @property
+    def phone_column(self) -> str:
+        return self.phone_columns[0]
+
+    def summary(self) -> str:
+        """How the file is read, for people."""
+        phones = ", else ".join(map(repr, self.phone_columns))
+        return f"{self.encoding}, delimiter {self.delimiter!r}, phones in {phones}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "phone_column": self.phone_column,
+            "phone_columns": list(self.phone_columns),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Intake:
             encoding=data.encoding,
             delimiter=header.delimiter,
             newline=data.newline,
-            phone_column=header.columns[header.phone],
+            phone_columns=tuple(header.columns[index] for index in (header.phone, *header.spares)),
             header=header.columns,
         )
         self.returns = any(fold(name) in REJECT_COLUMNS for name in header.columns)

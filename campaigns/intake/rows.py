@@ -17,7 +17,7 @@ from campaigns.intake.model import Chunk, IntakeOptions, RecipientFields, Reject
 from campaigns.intake.preference_columns import PreferenceColumns
 from campaigns.intake.recipient_columns import Fault, RecipientColumns
 from campaigns.intake.scan import NUL_REASON, Rows
-from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
+from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_phone
 from campaigns.reject_codes import RejectCode
 
 _SPACE: Final = (
@@ -61,7 +61,8 @@ class Checker:
         )
         self._preference_columns = PreferenceColumns(header, defaults) if defaults is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
-        wanted = {header.phone, *self._variables.values()} | (
+        self._phones = (header.phone, *header.spares)
+        wanted = {*self._phones, *self._variables.values()} | (
             {self._origin} if self._origin is not None else set()
         )
         self._used = sorted(wanted)
@@ -120,19 +121,27 @@ class Checker:
             found = [quick_pair(phone, country) for phone, country in zip(phones, countries, strict=True)]
         for at, pair in enumerate(found):
             if pair is None and at not in faults:
-                found[at] = self._ask(phones[at], countries[at] if countries else self._default, at, faults)
+                found[at] = self._ask(cells, countries[at] if countries else self._default, at, faults)
         for at in faults:
             found[at] = None
         return found, faults
 
     def _ask(
-        self, phone: str, country: str | None, at: int, faults: _Faults
+        self, cells: dict[int, list[str]], country: str | None, at: int, faults: _Faults
     ) -> tuple[str, str | None] | None:
-        answer = read_by_library(phone, country, self._landlines)
-        if isinstance(answer, PhoneFault):
-            faults[at] = (self._header.columns[self._header.phone], answer.code, answer.reason)
-            return None
-        return answer.number, answer.region
+        """The first usable number of the phone columns; if there is none, what is wrong with the first that is not
+        blank."""
+        first: tuple[int, PhoneFault] | None = None
+        for column in self._phones:
+            answer = read_phone(cells[column][at], country, landlines=self._landlines)
+            if not isinstance(answer, PhoneFault):
+                return answer.number, answer.region
+            blank = answer.code is RejectCode.PHONE_MISSING
+            if first is None or (first[1].code is RejectCode.PHONE_MISSING and not blank):
+                first = column, answer
+        if first is not None:
+            faults[at] = (self._header.columns[first[0]], first[1].code, first[1].reason)
+        return None
 
     def _countries(self, cells: dict[int, list[str]], faults: _Faults) -> list[str | None] | None:
         """The country of each row's local numbers; None without a country_code column."""

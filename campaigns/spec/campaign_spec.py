@@ -50,8 +50,10 @@ class AudienceSpec(Part):
     default_country: str | None = Field(
         default=None, description="country of numbers written without +, such as BJ"
     )
-    phone_column: str | None = Field(
-        default=None, description="the column of the phone numbers; default: found by its name"
+    phone_column: str | list[str] | None = Field(
+        default=None,
+        description="the column of the phone numbers, or a list of columns: where one has no usable number, the "
+        "next counts; default: found by its name",
     )
     map: dict[str, str] = Field(default_factory=dict, description="columns under another name: column = name")
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="default: detected")
@@ -83,6 +85,14 @@ class AudienceSpec(Part):
             raise ValueError('a country is written as its two letters, such as "BJ" or "FR"')
         return value.upper() if value else None
 
+    @field_validator("phone_column", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        names = value if isinstance(value, list) else [value]
+        if value is not None and not (names and all(isinstance(name, str) and name for name in names)):
+            raise ValueError('it must be the name of a column, or a list such as ["WhatsApp", "Mobile"]')
+        return value
+
     @field_validator("delimiter", mode="before")
     @classmethod
     def _named_tab(cls, value: Any) -> Any:
@@ -95,7 +105,7 @@ class AudienceSpec(Part):
         offset; `sendable`: now, and when it is too late to send."""
         return IntakeOptions(
             default_country=self.default_country,
-            phone_column=self.phone_column,
+            phone_columns=tuple(_listed(self.phone_column)),
             columns=self.map,
             delimiter=self.delimiter,
             encoding=self.encoding,
@@ -105,6 +115,10 @@ class AudienceSpec(Part):
             timezone=timezone,
             sendable=sendable,
         )
+
+
+def _listed(value: str | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else value or []
 
 
 class PaceSpec(Part):

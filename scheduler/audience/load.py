@@ -95,7 +95,7 @@ class LoadReport:
             "rejected": self.rejected,
             "duplicates": self.duplicates,
             "rejects_file": str(self.rejects_file) if self.rejects_file else None,
-            "detected": _detected(self.detected),
+            "detected": self.detected.as_json(),
             "reasons": self.reasons,
             "already_loaded": self.already_loaded,
             "already_in": [
@@ -355,7 +355,7 @@ class _Loading:
         )
 
     def _counts(self, report: LoadReport, settled: int) -> ImportCounts:
-        detected = orjson.dumps(_detected(report.detected)).decode()
+        detected = orjson.dumps(report.detected.as_json()).decode()
         return ImportCounts(
             report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
         )
@@ -373,11 +373,3 @@ async def _report_of_earlier(
         already_loaded=True, loaded_before=sources[import_id],
         replaced=max(0, reasons.get(RejectCode.DUPLICATE, 0) - counts.duplicates),
     )  # fmt: skip
-
-
-def _detected(detected: Detected) -> dict[str, str]:
-    return {
-        "encoding": detected.encoding,
-        "delimiter": detected.delimiter,
-        "phone_column": detected.phone_column,
-    }

@@ -208,7 +208,7 @@ WHOLE = {
     "two phone columns": (b"mobile,telephone\n1,2\n", {}, "phone_column_ambiguous", 1),
     "no phone column": (b"name,city\n1,2\n", {}, "phone_column_missing", 1),
     "no header at all": (f"{A},Ana\n{B},Zoe\n".encode(), {}, "phone_column_missing", 1),
-    "unknown phone column given": (TWO.encode(), {"phone_column": "fone"}, "column_unknown", 1),
+    "unknown phone column given": (TWO.encode(), {"phone_columns": ("fone",)}, "column_unknown", 1),
     "unknown column mapped": (TWO.encode(), {"columns": {"nome": "first_name"}}, "column_unknown", 1),
     "missing variable": (TWO.encode(), {"required": frozenset({"first_name"})}, "variable_missing", 1),
     "unknown country": (TWO.encode(), {"default_country": "XX"}, "country_unknown", None),
@@ -251,7 +251,11 @@ SETTLED = {
         {"name": "x"},
     ),
     "weak name beside a strong one": (f"number,phone\n7,{A}\n".encode(), {}, {"number": "7"}),
-    "phone column": (f"mobile,telephone\n{A},2\n".encode(), {"phone_column": "MOBILE"}, {"telephone": "2"}),
+    "phone column": (
+        f"mobile,telephone\n{A},2\n".encode(),
+        {"phone_columns": ("MOBILE",)},
+        {"telephone": "2"},
+    ),
     "map to phone": (f"mobile,fone\nx,{A}\n".encode(), {"columns": {"fone": "phone"}}, {"mobile": "x"}),
     "map a variable": (
         f"phone,prenom\n{A},Ana\n".encode(),

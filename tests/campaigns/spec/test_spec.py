@@ -81,9 +81,23 @@ def test_every_key_is_read(file: Path) -> None:
     assert CampaignSpec.from_json(spec.to_json()) == spec
 
 
+def test_phone_columns_may_stand_in_for_each_other(file: Path) -> None:
+    one = accepted(file, HEAD + BODY + '[audience]\nphone_column = "Tel"\n')
+    assert one.audience.options(frozenset(), None).phone_columns == ("Tel",)
+    spec = accepted(file, HEAD + BODY + '[audience]\nphone_column = ["WhatsApp", "Tel"]\n')
+    assert spec.audience.options(frozenset(), None).phone_columns == ("WhatsApp", "Tel")
+    assert CampaignSpec.from_json(spec.to_json()) == spec
+
+
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
+        (
+            HEAD + BODY + "[audience]\nphone_column = []\n",
+            7,
+            "phone_column: it must be the name of a column, or",
+        ),
+        (HEAD + BODY + '[audience]\nphone_column = ["a", 3]\n', 7, "it must be the name of a column, or"),
         (HEAD + '[content]\ntxt = "Hi"\n', 5, "content.txt is not known. Did you mean content.text?"),
         (HEAD + "prority = 3\n" + BODY, 4, "prority is not known. Did you mean priority?"),
         (HEAD + BODY + "[audiance]\n", 6, "audiance is not known. Did you mean audience?"),

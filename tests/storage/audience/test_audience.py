@@ -103,7 +103,7 @@ async def test_rows_are_stored_with_all_that_is_known_of_them(desk: Desk) -> Non
     assert report.as_json() == {
         "campaign": "spring", "rows": 3, "accepted": 2, "rejected": 1, "duplicates": 0,
         "rejects_file": str(desk.folder / "a.rejects"),
-        "detected": {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone"},
+        "detected": {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone", "phone_columns": ["phone"]},
         "reasons": {"phone_not_a_number": 1}, "already_loaded": False, "already_in": [],
     }  # fmt: skip
     stored = recipients.c
