@@ -49,7 +49,10 @@ FIXES: Final[Mapping[RejectCode, str]] = {
         "After a change to the list: [An edited list](../how-to/fix-a-list.md#an-edited-list)."
     ),
     R.PHONE_MISSING: "Add the number, or remove the row.",
-    R.PHONE_NOT_A_NUMBER: "Leave one number in the cell, with nothing else in it.",
+    R.PHONE_NOT_A_NUMBER: (
+        "Leave one number in the cell, in any of these "
+        "[spellings](../how-to/fix-a-list.md#spellings-of-a-number)."
+    ),
     R.PHONE_SCIENTIFIC: "The digits are lost. Format the column as text in the spreadsheet and enter them again.",
     R.PHONE_NO_COUNTRY: "Write it with `+` and the country's code, or use `--default-country GB`.",
     R.PHONE_AMBIGUOUS: "Write it with its `+`.",

@@ -27,6 +27,11 @@ def print_load(loaded: Loaded) -> None:
     if report.rejects_file:
         facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
     facts += [("loaded before", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
+    if report.respelt_example is not None:
+        cell, number = report.respelt_example
+        count = "1 number has" if report.respelt == 1 else f"{report.respelt:,} numbers have"
+        note = f"{count} a former or another spelling, such as {cell[:40]!r}, read as {number}"
+        facts.append(("note", note))
     if report.known:
         note = "they keep the values loaded first; to replace them with this list's, use --duplicates last"
         facts.append(("note", note))

@@ -132,6 +132,8 @@ class Chunk:
     """None: the file has no such columns."""
     preferences: list[RowPreference] | None = None
     """Opt-out lists only; None: the file has no such columns."""
+    respelt: list[tuple[str, str]] = field(default_factory=list)
+    """Cell and number of the rows whose number is in a former or another spelling."""
 
     @property
     def rows(self) -> int:

@@ -71,13 +71,16 @@ class Checker:
         """Read and validate one batch of rows."""
         cells = self._read(rows)
         origins = self._origins(cells, len(rows.records))
-        found, faults = self._judge(cells)
+        respelt: dict[int, str] = {}
+        found, faults = self._judge(cells, respelt)
         self._refuse_nul(cells, found, faults)
         self._require(cells, found, faults)
         recipient_fields = self._extra_columns(self._recipient_columns, cells, found, faults)
         preferences = self._extra_columns(self._preference_columns, cells, found, faults)
         rejects = self._rejects(rows, cells, faults, origins)
-        return self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences)
+        chunk = self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences)
+        chunk.respelt.extend((cell, pair[0]) for at, cell in respelt.items() if (pair := found[at]))
+        return chunk
 
     def _read(self, rows: Rows) -> dict[int, list[str]]:
         """Column -> its cells as text, without space around them."""
@@ -109,7 +112,7 @@ class Checker:
             return [None] * count
         return [int(cell) if cell.isascii() and cell.isdigit() else None for cell in cells[self._origin]]
 
-    def _judge(self, cells: dict[int, list[str]]) -> tuple[_Found, _Faults]:
+    def _judge(self, cells: dict[int, list[str]], respelt: dict[int, str]) -> tuple[_Found, _Faults]:
         """Each row's number: by the fast path where its answer is certain, else by the library."""
         phones = cells[self._header.phone]
         faults: _Faults = {}
@@ -121,13 +124,19 @@ class Checker:
             found = [quick_pair(phone, country) for phone, country in zip(phones, countries, strict=True)]
         for at, pair in enumerate(found):
             if pair is None and at not in faults:
-                found[at] = self._ask(cells, countries[at] if countries else self._default, at, faults)
+                country = countries[at] if countries else self._default
+                found[at] = self._ask(cells, country, at, faults, respelt)
         for at in faults:
             found[at] = None
         return found, faults
 
     def _ask(
-        self, cells: dict[int, list[str]], country: str | None, at: int, faults: _Faults
+        self,
+        cells: dict[int, list[str]],
+        country: str | None,
+        at: int,
+        faults: _Faults,
+        respelt: dict[int, str],
     ) -> tuple[str, str | None] | None:
         """The first usable number of the phone columns; if there is none, what is wrong with the first that is not
         blank."""
@@ -135,6 +144,8 @@ class Checker:
         for column in self._phones:
             answer = read_phone(cells[column][at], country, landlines=self._landlines)
             if not isinstance(answer, PhoneFault):
+                if answer.respelt:
+                    respelt[at] = cells[column][at]
                 return answer.number, answer.region
             blank = answer.code is RejectCode.PHONE_MISSING
             if first is None or (first[1].code is RejectCode.PHONE_MISSING and not blank):

@@ -63,7 +63,10 @@ class LoadReport:
     """Rows of that load whose place a later list has taken."""
     earlier: Mapping[Source, int] = field(default_factory=dict)
     """Earlier file -> rows among the rejected whose people the campaign has from it."""
-
+    respelt: int = 0
+    """Rows whose number is in a former or another spelling, such as Benin's eight digits."""
+    respelt_example: tuple[str, str] | None = None
+    """One of them: the cell and the number that it is read as."""
     duplicates_are_bad: bool = False
     """Whether the rows of a number that the file has twice were all left out: `--duplicates reject`."""
 
@@ -97,6 +100,7 @@ class LoadReport:
             "rejects_file": str(self.rejects_file) if self.rejects_file else None,
             "detected": self.detected.as_json(),
             "reasons": self.reasons,
+            "respelt": self.respelt,
             "already_loaded": self.already_loaded,
             "already_in": [
                 {"file": source.file, "loaded_at": source.loaded_at.isoformat(), "rows": rows}
@@ -282,6 +286,8 @@ class _Loading:
         self._stop = stop
         self._rows = 0
         self._reasons: Counter[str] = Counter()
+        self._respelt = 0
+        self._respelt_example: tuple[str, str] | None = None
 
     async def run(
         self, rejects_path: Path | None, max_reject_percent: float, progress: Progress | None
@@ -321,6 +327,7 @@ class _Loading:
             try:
                 self._count(await keeper.store(chunk), file)
                 self._rows += chunk.rows
+                self._note_respelt(chunk)
                 if progress is not None:
                     progress(self._rows)
                 chunk = await reading
@@ -339,6 +346,11 @@ class _Loading:
         file.write(rejects)
         self._reasons.update(reject.code.value for reject in rejects)
 
+    def _note_respelt(self, chunk: Chunk) -> None:
+        self._respelt += len(chunk.respelt)
+        if chunk.respelt and self._respelt_example is None:
+            self._respelt_example = chunk.respelt[0]
+
     def _report(self, rejects_file: Path | None, earlier: Mapping[Source, int]) -> LoadReport:
         rejected = self._reasons.total()
         return LoadReport(
@@ -351,6 +363,8 @@ class _Loading:
             detected=self._intake.detected,
             reasons=dict(self._reasons.most_common()),
             earlier=earlier,
+            respelt=self._respelt,
+            respelt_example=self._respelt_example,
             duplicates_are_bad=self._options.duplicates == "reject",
         )
 

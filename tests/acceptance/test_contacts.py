@@ -236,7 +236,7 @@ def test_an_older_word_of_a_list_does_not_lift_what_was_said_since(run: Run, fol
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["optout", "nobody"], 5, "Write it like +22901970000."),
+        (["optout", "nobody"], 5, "Write it like +2290197000000."),
         (["optout", "07700 900010"], 5, "--default-country"),
         (["optin", "07700 900010", "--default-country", "Britain"], 5, "two letters"),
         (["show", "12"], 5, "is not a phone number"),
