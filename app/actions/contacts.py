@@ -16,7 +16,8 @@ from campaigns.errors import InvalidInput
 from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
 from campaigns.intake.read import open_intake
 from campaigns.intake.rejects import RejectsFile
-from campaigns.phones.phone import PhoneFault, is_country, read_phone
+from campaigns.phones.country_names import find_country
+from campaigns.phones.phone import PhoneFault, read_phone
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
@@ -192,8 +193,8 @@ def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:
 
 def number_of(text: str, default_country: str | None) -> str:
     """The phone in E.164. Raises InvalidInput if it is not a number."""
-    country = default_country.upper() if default_country else None
-    if country is not None and not is_country(country):
+    country = find_country(default_country) if default_country else None
+    if default_country and country is None:
         raise InvalidInput(
             f"{default_country!r} is not a country.",
             hint="Use the two letters of ISO 3166, for example --default-country GB.",

@@ -49,6 +49,14 @@ class IntakeOptions:
     landlines: Landlines = "reject"
     required: frozenset[str] = frozenset()
     """Variables that must have a column and a value in each row."""
+    optional: frozenset[str] = frozenset()
+    """Variables that the message uses and has a default for."""
+    where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Column -> cells: only rows with one of these cells in each of the columns are read."""
+    consent: str | None = None
+    """The column that says who agreed: yes, no, or the date."""
+    date_format: str | None = None
+    """How dates are written beside ISO 8601, as for `strptime`."""
     timezone: str | None = None
     """Zone of times without an offset, in rows that name no zone."""
     sendable: tuple[datetime, datetime] | None = None
@@ -132,6 +140,8 @@ class Chunk:
     """None: the file has no such columns."""
     preferences: list[RowPreference] | None = None
     """Opt-out lists only; None: the file has no such columns."""
+    left_out: int = 0
+    """Rows that `where` leaves out; neither accepted nor rejected."""
     respelt: list[tuple[str, str]] = field(default_factory=list)
     """Cell and number of the rows whose number is in a former or another spelling."""
 

@@ -17,7 +17,8 @@ from campaigns.intake.model import Chunk, IntakeOptions, RecipientFields, Reject
 from campaigns.intake.preference_columns import PreferenceColumns
 from campaigns.intake.recipient_columns import Fault, RecipientColumns
 from campaigns.intake.scan import NUL_REASON, Rows
-from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_phone
+from campaigns.phones.country_names import find_country
+from campaigns.phones.phone import BUCKETS, PhoneFault, quick_pair, read_phone
 from campaigns.reject_codes import RejectCode
 
 _SPACE: Final = (
@@ -56,20 +57,19 @@ class Checker:
         self._with_phone = "phone" in options.required - self._variables.keys()
         self._country = self._variables.get("country_code")
         defaults = options.preference_defaults
-        self._recipient_columns = (
-            RecipientColumns(header, options.timezone, options.sendable) if defaults is None else None
-        )
+        self._recipient_columns = RecipientColumns(header, options) if defaults is None else None
         self._preference_columns = PreferenceColumns(header, defaults) if defaults is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
         self._phones = (header.phone, *header.spares)
-        wanted = {*self._phones, *self._variables.values()} | (
-            {self._origin} if self._origin is not None else set()
+        wanted = {*self._phones, *self._variables.values(), *header.where, *_given(header.consent)} | (
+            set(_given(self._origin))
         )
         self._used = sorted(wanted)
 
     def check(self, rows: Rows) -> Chunk:
         """Read and validate one batch of rows."""
         cells = self._read(rows)
+        rows, cells, left_out = self._filter(rows, cells)
         origins = self._origins(cells, len(rows.records))
         respelt: dict[int, str] = {}
         found, faults = self._judge(cells, respelt)
@@ -78,7 +78,7 @@ class Checker:
         recipient_fields = self._extra_columns(self._recipient_columns, cells, found, faults)
         preferences = self._extra_columns(self._preference_columns, cells, found, faults)
         rejects = self._rejects(rows, cells, faults, origins)
-        chunk = self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences)
+        chunk = self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences, left_out)
         chunk.respelt.extend((cell, pair[0]) for at, cell in respelt.items() if (pair := found[at]))
         return chunk
 
@@ -106,6 +106,21 @@ class Checker:
         if self._origin is not None:
             return {index: [from_rejects(cell) for cell in column] for index, column in cells.items()}
         return cells
+
+    def _filter(self, rows: Rows, cells: dict[int, list[str]]) -> tuple[Rows, dict[int, list[str]], int]:
+        """The rows that `where` chooses, their cells, and how many others there are that are not blank."""
+        if not self._header.where:
+            return rows, cells, 0
+        kept = [
+            all(cells[column][at] in wanted for column, wanted in self._header.where.items())
+            for at in range(len(rows.records))
+        ]
+        left_out = sum(
+            not self._is_blank(rows.records[at], [cells[column][at] for column in self._used])
+            for at, keeps in enumerate(kept)
+            if not keeps
+        )
+        return rows.only(kept), {column: list(compress(cells[column], kept)) for column in cells}, left_out
 
     def _origins(self, cells: dict[int, list[str]], count: int) -> list[int | None]:
         if self._origin is None:
@@ -160,12 +175,11 @@ class Checker:
             return None
         countries: list[str | None] = []
         for at, cell in enumerate(cells[self._country]):
-            code = cell.upper()
-            known = is_country(code)
-            if code and not known:
-                reason = f"{cell[:20]!r} is not a country code such as GB."
+            country = find_country(cell) if cell else None
+            if cell and country is None:
+                reason = f"{cell[:20]!r} is not a country such as GB, France or +44."
                 faults[at] = (self._header.columns[self._country], RejectCode.COUNTRY_INVALID, reason)
-            countries.append(code if known else self._default)
+            countries.append(country or self._default)
         return countries
 
     def _refuse_nul(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> None:
@@ -245,6 +259,7 @@ class Checker:
         rejects: list[Reject],
         recipient_fields: list[RecipientFields] | None,
         preferences: list[RowPreference] | None,
+        left_out: int,
     ) -> Chunk:
         keep = [pair is not None for pair in found]
         pairs = [pair for pair in found if pair is not None]
@@ -260,6 +275,7 @@ class Checker:
             rejects=rejects,
             recipient_fields=recipient_fields,
             preferences=preferences,
+            left_out=left_out,
         )
 
     def _vars(self, cells: dict[int, list[str]], keep: list[bool], phones: list[str]) -> list[str]:
@@ -272,6 +288,10 @@ class Checker:
         members = (f"{_json(name)}:".replace("%", "%%") + '"%s"' for name in columns)
         row = f"{{{','.join(members)}}}"
         return [row % values for values in zip(*map(_inside_quotes, columns.values()), strict=True)]
+
+
+def _given(column: int | None) -> list[int]:
+    return [] if column is None else [column]
 
 
 def _inside_quotes(cells: list[str]) -> list[str]:

@@ -133,6 +133,11 @@ def is_country(code: str) -> bool:
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
+def country_of_calling_code(code: int) -> str | None:
+    """The main country of a calling code: GB of 44, US of 1."""
+    return next(filter(is_country, phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())), None)
+
+
 def calling_code(country: str) -> str:
     """The calling code of an ISO 3166 country, with its plus."""
     return f"+{phonenumbers.country_code_for_region(country)}"

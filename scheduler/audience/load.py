@@ -63,6 +63,8 @@ class LoadReport:
     """Rows of that load whose place a later list has taken."""
     earlier: Mapping[Source, int] = field(default_factory=dict)
     """Earlier file -> rows among the rejected whose people the campaign has from it."""
+    left_out: int = 0
+    """Rows that `audience.where` leaves out; they are not among `rows`."""
     respelt: int = 0
     """Rows whose number is in a former or another spelling, such as Benin's eight digits."""
     respelt_example: tuple[str, str] | None = None
@@ -100,6 +102,7 @@ class LoadReport:
             "rejects_file": str(self.rejects_file) if self.rejects_file else None,
             "detected": self.detected.as_json(),
             "reasons": self.reasons,
+            "left_out": self.left_out,
             "respelt": self.respelt,
             "already_loaded": self.already_loaded,
             "already_in": [
@@ -286,6 +289,7 @@ class _Loading:
         self._stop = stop
         self._rows = 0
         self._reasons: Counter[str] = Counter()
+        self._left_out = 0
         self._respelt = 0
         self._respelt_example: tuple[str, str] | None = None
 
@@ -299,6 +303,12 @@ class _Loading:
         )
         with RejectsFile(rejects_path, self._intake.detected) as file:
             await self._store(keeper, file, progress)
+            if not self._rows and self._left_out:
+                raise IntakeError(
+                    IntakeCode.NO_ROW_CHOSEN,
+                    f"No row of {source} has the cells of audience.where; it leaves out all {self._left_out:,} rows.",
+                    hint="A cell must be exactly the same, in upper and lower case too.",
+                )
             if not self._rows:
                 raise IntakeError(
                     IntakeCode.HEADER_ONLY,
@@ -327,7 +337,9 @@ class _Loading:
             try:
                 self._count(await keeper.store(chunk), file)
                 self._rows += chunk.rows
-                self._note_respelt(chunk)
+                self._left_out += chunk.left_out
+                self._respelt += len(chunk.respelt)
+                self._respelt_example = self._respelt_example or next(iter(chunk.respelt), None)
                 if progress is not None:
                     progress(self._rows)
                 chunk = await reading
@@ -346,11 +358,6 @@ class _Loading:
         file.write(rejects)
         self._reasons.update(reject.code.value for reject in rejects)
 
-    def _note_respelt(self, chunk: Chunk) -> None:
-        self._respelt += len(chunk.respelt)
-        if chunk.respelt and self._respelt_example is None:
-            self._respelt_example = chunk.respelt[0]
-
     def _report(self, rejects_file: Path | None, earlier: Mapping[Source, int]) -> LoadReport:
         rejected = self._reasons.total()
         return LoadReport(
@@ -363,13 +370,14 @@ class _Loading:
             detected=self._intake.detected,
             reasons=dict(self._reasons.most_common()),
             earlier=earlier,
+            left_out=self._left_out,
             respelt=self._respelt,
             respelt_example=self._respelt_example,
             duplicates_are_bad=self._options.duplicates == "reject",
         )
 
     def _counts(self, report: LoadReport, settled: int) -> ImportCounts:
-        detected = orjson.dumps(report.detected.as_json()).decode()
+        detected = orjson.dumps({**report.detected.as_json(), "left_out": report.left_out}).decode()
         return ImportCounts(
             report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
         )

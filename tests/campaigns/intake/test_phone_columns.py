@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from campaigns.errors import IntakeError
-from campaigns.intake.header import fold
 from campaigns.intake.model import IntakeOptions, Reject
+from campaigns.intake.names import fold
 from campaigns.intake.phone_columns import is_phone_name, phone_like
 from campaigns.intake.read import Intake, open_intake
 
