@@ -25,7 +25,8 @@ def print_load(loaded: Loaded) -> None:
         ("rejected", report.rejected),
     ]
     if report.left_out:
-        facts.append(("left out", f"{report.left_out:,} rows, by where"))
+        count = "1 row" if report.left_out == 1 else f"{report.left_out:,} rows"
+        facts.append(("left out", f"{count}, by where"))
     if report.rejects_file:
         facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
     facts += [("loaded before", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
