@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from campaigns.phones.phone import Phone, PhoneFault, bucket, quick, read_by_library, read_phone
+from campaigns.phones.spellings import canonical
 from tests.support.examples import share
 
 GB, FR, US = Phone("+447911123456", "GG"), Phone("+33612345678", "FR"), Phone("+12025550123", "US")
@@ -328,6 +329,12 @@ def test_the_quick_way_agrees_near_real_mobiles(region: str, tail: str) -> None:
         number = phonenumbers.format_number(example, PhoneNumberFormat.E164)
         agree(number[:-4] + tail, None)
         agree(number[1:-4] + tail, region)
+
+
+@given(code=st.sampled_from([52, 54, 55, 225, 229]), rest=st.text("0123456789", min_size=6, max_size=13))
+def test_what_is_read_is_always_the_canonical_spelling(code: int, rest: str) -> None:
+    found = read_phone(f"+{code}{rest}", landlines=True)
+    assert isinstance(found, PhoneFault) or canonical(found.number) == found.number
 
 
 @given(text=st.text(max_size=30), region=st.none() | REGIONS)
