@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from campaigns.errors import InvalidInput
-from campaigns.phones.phone import PhoneFault, is_country, read_phone
+from campaigns.phones.country_names import find_country
+from campaigns.phones.phone import PhoneFault, read_phone
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
@@ -88,11 +89,7 @@ class ImportReport:
             "outdated": self.outdated,
             "rejected": self.rejected,
             "rejects_file": self.rejects_file,
-            "detected": {
-                "encoding": self.detected.encoding,
-                "delimiter": self.detected.delimiter,
-                "phone_column": self.detected.phone_column,
-            },
+            "detected": self.detected.as_json(),
             "reasons": dict(self.reasons.most_common()),
         }
 
@@ -201,8 +198,8 @@ def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:
 
 def number_of(text: str, default_country: str | None) -> str:
     """The phone in E.164. Raises InvalidInput if it is not a number."""
-    country = default_country.upper() if default_country else None
-    if country is not None and not is_country(country):
+    country = find_country(default_country) if default_country else None
+    if default_country and country is None:
         raise InvalidInput(
             f"{default_country!r} is not a country.",
             hint="Use the two letters of ISO 3166, for example --default-country GB.",
@@ -210,7 +207,7 @@ def number_of(text: str, default_country: str | None) -> str:
     found = read_phone(text, country, landlines=True)
     if isinstance(found, PhoneFault):
         raise InvalidInput(
-            f"{text!r} is not a phone number: {found.reason}", hint="Write it like +22901970000."
+            f"{text!r} is not a phone number: {found.reason}", hint="Write it like +2290197000000."
         )
     return found.number
 

@@ -223,7 +223,7 @@ class BudgetSpec(Part):
 
 
 class ConsentSpec(Part):
-    """Marketing only to people whose row has the time of their consent: the column consent_at."""
+    """Marketing only to people whose row has the time of their consent: in consent_at, or in audience.consent."""
 
     required: StrictBool = Field(default=True, description="whether a row without consent_at gets nothing")
     max_age: SomeTime | None = Field(default=None, description="older consent counts no more, such as 365d")

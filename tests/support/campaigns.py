@@ -48,7 +48,7 @@ def account(base_url: str, key_file: Path, session_id: str, **values: Any) -> Ou
             "currency": "XOF",
             "timeout": "2s",
             "settle_after": "1s",
-            "senders": [{"name": "shop", "session_id": session_id, "number": "+22997000000"}],
+            "senders": [{"name": "shop", "session_id": session_id, "number": "+2290197000000"}],
             **values,
         }
     )
