@@ -10,18 +10,22 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.views.messages import ENDED
-from campaigns.figures import percent
+from campaigns.errors import NotFound
+from campaigns.figures import counted, percent
 from campaigns.money.costs import NO_CURRENCY
 from campaigns.states import JobState
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
-from storage.views import reports
-from storage.views.reports import CostLine, Delivery
+from storage.views import costs, recipient_rows, reports
+from storage.views.costs import CostLine
+from storage.views.report_scope import ScheduledRun, kind_of_run, scheduled_runs
+from storage.views.reports import Delivery
 
 Row = Sequence[Any]
-RECIPIENT_KEYS: Final = reports.RECIPIENT_KEYS
+RECIPIENT_KEYS: Final = recipient_rows.RECIPIENT_KEYS
 """The keys of each recipient, in this order."""
+RUNS_LISTED: Final = 20
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,43 @@ class Report:
     """Notes on the numbers."""
 
 
-async def delivery_report(connection: Connection, name: str) -> Report:
-    """What became of every row of the file."""
+async def find_scope(
+    connection: Connection, name: str, run_id: int | None
+) -> tuple[Campaign, ScheduledRun | None]:
+    """The campaign, and the run of it that a report is about; None: all its runs. Raises NotFound."""
     campaign = await require(connection, name)
-    found = await reports.delivery(connection, campaign)
+    if run_id is None:
+        return campaign, None
+    known = await scheduled_runs(connection, campaign.id)
+    if found := next((run for run in known if run.id == run_id), None):
+        return campaign, found
+    kind, parent_id = await kind_of_run(connection, campaign.id, run_id)
+    if kind == "retry":
+        raise NotFound(
+            f"Run {run_id} is a retry of run {parent_id}, and is reported with it.", hint=f"--run {parent_id}"
+        )
+    if kind == "test":
+        raise NotFound(f"Run {run_id} is a test; reports do not count it.", hint=f"drumbeat why {name} PHONE")
+    numbers = ", ".join(str(run.id) for run in known[-RUNS_LISTED:])
+    raise NotFound(
+        f"{name} has no run {run_id}.", hint=f"Its runs: {numbers}." if known else "It has no runs yet."
+    )
+
+
+async def delivery_report(connection: Connection, name: str, run_id: int | None = None) -> Report:
+    """What became of every row of the file; in one run, or in all."""
+    campaign, run = await find_scope(connection, name, run_id)
+    found = await reports.delivery(connection, campaign, run)
+    by_run = await reports.states_by_run(connection, campaign) if len(found.runs) > 1 else {}
     purged_at = await purged_since(connection, campaign.id)
     return Report(
-        {**_delivery_json(campaign, found), "purged_at": purged_at},
-        _delivery_tables(campaign, found),
+        {
+            **_delivery_json(campaign, found),
+            "run": run_id,
+            "runs": [_run_json(each, states) for each, states in by_run.items()],
+            "purged_at": purged_at,
+        },
+        [*_delivery_tables(campaign, found, run), *_run_tables(by_run)],
         _delivery_csv(found),
         [*_delivery_remarks(found), *_purged_remarks(purged_at)],
     )
@@ -58,6 +91,7 @@ async def delivery_report(connection: Connection, name: str) -> Report:
 def _delivery_json(campaign: Campaign, found: Delivery) -> dict[str, Any]:
     return {
         "campaign": campaign.name,
+        "file_rows": found.file_rows,
         "rows": found.rows,
         "rejected": found.rejected,
         "jobs": found.jobs,
@@ -70,21 +104,31 @@ def _delivery_json(campaign: Campaign, found: Delivery) -> dict[str, Any]:
     }
 
 
-def _delivery_tables(campaign: Campaign, found: Delivery) -> list[Table]:
-    read = "rows read for its runs" if campaign.spec.audience.refresh else "rows of the file"
-    rows: list[Row] = [
-        (read, found.rows, ""),
-        ("rejected", found.rejected, _of(found.rejected, found.rows)),
-    ]
-    rows += [
-        (_STATE_NAMES.get(state, state.value), count, _of(count, found.rows))
+def _run_json(run: ScheduledRun, states: dict[JobState, int]) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "at": run.nominal_at,
+        "state": run.state,
+        "jobs": sum(states.values()),
+        "states": states,
+    }
+
+
+def _delivery_tables(campaign: Campaign, found: Delivery, run: ScheduledRun | None) -> list[Table]:
+    title = f"Delivery of {campaign.name} ({campaign.state.value})"
+    if run is not None:
+        title = f"Delivery of {campaign.name}, run {run.id} ({run.state.value})"
+    several = len(found.runs) > 1
+    whole = found.jobs if several else found.rows
+    states = [
+        (STATE_NAMES.get(state, state.value), count, _of(count, whole))
         for state, count in found.states.items()
     ]
     return [
         Table(
-            f"Delivery of {campaign.name} ({campaign.state.value})",
-            ("outcome", ">count", ">of all rows"),
-            rows,
+            title,
+            ("outcome", ">count", ">of all messages" if several else ">of all rows"),
+            [*_file_rows(campaign, found, several), *states],
         ),
         Table(
             None,
@@ -97,7 +141,35 @@ def _delivery_tables(campaign: Campaign, found: Delivery) -> list[Table]:
     ]
 
 
-_STATE_NAMES = {
+def _file_rows(campaign: Campaign, found: Delivery, several: bool) -> list[Row]:
+    """The rows of the file, and of several runs their messages: these are more than the rows."""
+    if not several:
+        return [
+            ("rows of the file", found.rows, ""),
+            ("rejected", found.rejected, _of(found.rejected, found.rows)),
+        ]
+    which = "the file as last read" if campaign.spec.audience.refresh else "the file"
+    return [
+        (f"rows of {which}", found.file_rows, ""),
+        ("rejected", found.file_rejected, ""),
+        (f"messages of {counted(len(found.runs), 'run')}", found.jobs, ""),
+    ]
+
+
+def _run_tables(by_run: dict[ScheduledRun, dict[JobState, int]]) -> list[Table]:
+    """A line for each of the newest runs, if there are several."""
+    rows = []
+    for run, states in list(by_run.items())[:RUNS_LISTED]:
+        arrived = states.get(JobState.DELIVERED, 0) + states.get(JobState.READ, 0)
+        missed = sum(states.get(state, 0) for state in reports.NOT_REACHED)
+        jobs = sum(states.values())
+        open_ = jobs - arrived - missed
+        rows.append((run.id, run.nominal_at, run.state, jobs, open_, arrived, missed))
+    headings = (">run", "at", "state", ">messages", ">open", ">delivered", ">not reached")
+    return [Table("Each run", headings, rows)] if rows else []
+
+
+STATE_NAMES: Final = {
     JobState.PENDING: "pending (not sent yet)",
     JobState.IN_DOUBT: "in doubt (may have left)",
     JobState.ACCEPTED: "accepted, awaiting receipt",
@@ -127,9 +199,11 @@ def _purged_remarks(purged_at: datetime | None) -> list[str]:
     return [f"{purged_note(purged_at)} The totals are kept."] if purged_at else []
 
 
-async def stream_recipients(connection: Connection, name: str) -> AsyncIterator[dict[str, Any]]:
+async def stream_recipients(
+    connection: Connection, name: str, run_id: int | None = None
+) -> AsyncIterator[dict[str, Any]]:
     """Each recipient's outcome, in the order of the file, as they are read. Raises NotFound."""
-    return reports.stream_recipients(connection, await require(connection, name))
+    return recipient_rows.stream_recipients(connection, *await find_scope(connection, name, run_id))
 
 
 async def recipients_purged_note(connection: Connection, name: str) -> str | None:
@@ -148,17 +222,18 @@ def _of(part: int, whole: int) -> str:
     return percent(part / whole if whole else None)
 
 
-async def cost_report(connection: Connection, name: str) -> Report:
-    """The expected cost, what the provider charged, and what is not settled yet."""
-    campaign = await require(connection, name)
-    countries = await reports.cost_by_country(connection, campaign.id)
-    categories = await reports.cost_by_category(connection, campaign.id)
+async def cost_report(connection: Connection, name: str, run_id: int | None = None) -> Report:
+    """The expected cost, what the provider charged, and what is not settled yet; of one run, or of all."""
+    campaign, _ = await find_scope(connection, name, run_id)
+    countries = await costs.cost_by_country(connection, campaign.id, run_id)
+    categories = await costs.cost_by_category(connection, campaign.id, run_id)
     totals = _totals(countries)
     purged_at = await purged_since(connection, campaign.id)
     lines = [("country", line) for line in countries] + [("category", line) for line in categories]
     return Report(
         {
             "campaign": campaign.name,
+            "run": run_id,
             **(totals[0] if len(totals) == 1 else {}),
             **({"totals": totals} if len(totals) != 1 else {}),
             "by_country": [_cost_json("country", line) for line in countries],
@@ -259,35 +334,46 @@ def _cost_remarks(totals: Sequence[dict[str, Any]]) -> list[str]:
     return remarks
 
 
-async def failures_report(connection: Connection, name: str) -> Report:
-    """Who did not receive it, and why, with one example each."""
-    campaign = await require(connection, name)
-    found = await reports.failures(connection, campaign.id)
-    bad_rows = await reports.reject_groups(connection, campaign.id)
-    delivery = await reports.delivery(connection, campaign)
+async def failures_report(connection: Connection, name: str, run_id: int | None = None) -> Report:
+    """Everybody who did not receive it, and why, with one example each; of one run, or of all."""
+    campaign, run = await find_scope(connection, name, run_id)
+    found = await reports.failures(connection, campaign, run)
+    bad_rows = await reports.reject_groups(connection, campaign, run)
+    skipped = (await reports.delivery(connection, campaign, run)).skipped
     purged_at = await purged_since(connection, campaign.id)
     jobs = [
         (f.state.value, f.code or f.reason, f.text or _means(f.reason), f.count, f.example) for f in found
     ]
-    skipped = [("skipped", key, _means(key), count, None) for key, count in delivery.skipped.items()]
-    rows = [("rejected", r.code, r.reason, r.count, f"line {r.first_line}") for r in bad_rows]
+    rows = [*jobs, *(("rejected", r.code, r.reason, r.count, f"line {r.first_line}") for r in bad_rows)]
     headings = ("outcome", "code", "what it means", ">count", "example")
+    by_state = {
+        state.value: [_failure_json(*row[1:]) for row in jobs if row[0] == state]
+        for state in reports.NOT_REACHED
+        if state is not JobState.SKIPPED
+    }
     return Report(
         {
             "campaign": campaign.name,
-            "failed": [_failure_json(*row[1:]) for row in jobs if row[0] == JobState.FAILED],
-            "in_doubt": [_failure_json(*row[1:]) for row in jobs if row[0] == JobState.IN_DOUBT],
-            "skipped": delivery.skipped,
+            "run": run_id,
+            "not_reached": sum(row[3] for row in rows),
+            **by_state,
+            "skipped": skipped,
             "rejected": [
                 {"code": r.code, "text": r.reason, "count": r.count, "first_line": r.first_line}
                 for r in bad_rows
             ],
             "purged_at": purged_at,
         },
-        [Table(f"Not reached by {campaign.name}", headings, [*jobs, *skipped, *rows])],
-        Table(None, ("outcome", "code", "text", "count", "example"), [*jobs, *skipped, *rows]),
-        _purged_remarks(purged_at),
+        [Table(f"Not reached by {campaign.name}", headings, rows)],
+        Table(None, ("outcome", "code", "text", "count", "example"), rows),
+        [*_not_reached_remarks(rows), *_purged_remarks(purged_at)],
     )
+
+
+def _not_reached_remarks(rows: Sequence[Row]) -> list[str]:
+    messages = sum(row[3] for row in rows if row[0] != "rejected")
+    rejected = sum(row[3] for row in rows if row[0] == "rejected")
+    return [f"{counted(messages, 'message')} and {counted(rejected, 'rejected row')}."] if rows else []
 
 
 def _means(reason: str | None) -> str | None:

@@ -37,7 +37,7 @@ class Intake:
             phone_columns=tuple(header.columns[index] for index in (header.phone, *header.spares)),
             header=header.columns,
         )
-        self.returns = any(fold(name) in REJECT_COLUMNS for name in header.columns)
+        self.returns = any(fold(name) == REJECT_COLUMNS[0] for name in header.columns)
         """Whether it is a rejects file that is loaded again."""
         self.preference_columns = tuple(
             header.columns[header.variables[name]] for name in PREFERENCE_COLUMNS if name in header.variables

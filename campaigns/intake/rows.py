@@ -12,7 +12,14 @@ import orjson
 
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.header import Header
-from campaigns.intake.model import Chunk, IntakeOptions, RecipientFields, Reject, RowPreference
+from campaigns.intake.model import (
+    REJECT_COLUMNS,
+    Chunk,
+    IntakeOptions,
+    RecipientFields,
+    Reject,
+    RowPreference,
+)
 from campaigns.intake.preference_columns import PreferenceColumns
 from campaigns.intake.recipient_columns import Fault, RecipientColumns
 from campaigns.intake.scan import NUL_REASON, Rows
@@ -59,6 +66,8 @@ class Checker:
         self._recipient_columns = RecipientColumns(header, options) if defaults is None else None
         self._preference_columns = PreferenceColumns(header, defaults) if defaults is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
+        self._is_escaped = any(name in REJECT_COLUMNS for name in header.names)
+        """Whether Drumbeat wrote the file: its cells are made safe to open, and are restored."""
         self._phones = (header.phone, *header.spares)
         wanted = {*self._phones, *self._variables.values(), *header.where, *_given(header.consent)} | (
             set(_given(self._origin))
@@ -104,7 +113,7 @@ class Checker:
         # str.strip() without arguments strips all visible spaces, and is faster.
         space = _SPACE if any(mark in text for mark in _INVISIBLE) else None
         cells = {index: [cell.strip(space) for cell in frame[index].tolist()] for index in self._used}
-        if self._origin is not None:
+        if self._is_escaped:
             return {index: [from_rejects(cell) for cell in column] for index, column in cells.items()}
         return cells
 
@@ -185,7 +194,7 @@ class Checker:
 
     def _refuse_nul(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> None:
         """Reject NUL characters: a rejects file shows them as escapes, and unescaping restores them."""
-        if self._origin is None:
+        if not self._is_escaped:
             return
         for column in self._variables.values():
             for at, cell in enumerate(cells[column]):

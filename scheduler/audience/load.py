@@ -377,7 +377,9 @@ class _Loading:
         )
 
     def _counts(self, report: LoadReport, settled: int) -> ImportCounts:
-        detected = orjson.dumps({**report.detected.as_json(), "left_out": report.left_out}).decode()
+        columns = list(report.detected.header)
+        known = {**report.detected.as_json(), "left_out": report.left_out, "columns": columns}
+        detected = orjson.dumps(known).decode()
         return ImportCounts(
             report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
         )

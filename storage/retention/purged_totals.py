@@ -35,14 +35,17 @@ class PurgedRejects:
     first_line: int
 
 
-async def purged_states(connection: AsyncConnection, campaign_id: int) -> list[PurgedJobs]:
-    """How many of the campaign's purged jobs ended how; without tests, and of a person's tries the newest."""
+async def purged_states(
+    connection: AsyncConnection, campaign_id: int, only: ColumnElement[bool] | None = None
+) -> list[PurgedJobs]:
+    """How many of the campaign's purged jobs ended how; without tests, and of a person's tries the newest. `only`
+    restricts the runs."""
     gone = purged_jobs.c
     columns = (gone.state, gone.reason, gone.code)
     found = await connection.execute(
         select(*columns, _whole(gone.jobs))
         .join(runs, runs.c.id == gone.run_id)
-        .where(runs.c.campaign_id == campaign_id, gone.counts)
+        .where(runs.c.campaign_id == campaign_id, gone.counts, *([] if only is None else [only]))
         .group_by(*columns)
     )
     return [
@@ -58,8 +61,8 @@ async def purged_reject_groups(connection: AsyncConnection, campaign_id: int) ->
     return [PurgedRejects(*row) for row in found]
 
 
-def purged_ledger(campaign_id: int) -> Select[Any]:
-    """The campaign's purged messages that the provider took, as rows of the cost report: what is null in each of the
+def purged_ledger(run_ids: Select[tuple[int]]) -> Select[Any]:
+    """The runs' purged messages that the provider took, as rows of the cost report: what is null in each of the
     jobs is null in their sum."""
     gone = purged_jobs.c
     return (
@@ -74,7 +77,7 @@ def purged_ledger(campaign_id: int) -> Select[Any]:
             func.nullif(gone.price_currency, "").label("price_currency"),
         )
         .select_from(purged_jobs.join(runs, runs.c.id == gone.run_id).join(campaigns))
-        .where(runs.c.campaign_id == campaign_id, gone.taken)
+        .where(runs.c.id.in_(run_ids), gone.taken)
     )
 
 

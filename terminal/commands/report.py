@@ -16,8 +16,9 @@ from terminal.commands.options import Command, name_argument, run_async
 if TYPE_CHECKING:
     from app.views.reports import Report
     from storage.database.engine import Connection
+    from terminal.recipient_list import RecipientList
 
-    Builder = Callable[[Connection, str], Awaitable[Report]]
+    Builder = Callable[[Connection, str, int | None], Awaitable[Report]]
 
 
 @click.group()
@@ -45,43 +46,61 @@ def _formats(command: Command) -> Command:
     return command
 
 
+_run_option = click.option(
+    "--run",
+    "run_id",
+    type=int,
+    metavar="N",
+    help="Only this run, with its retries; drumbeat campaign show NAME lists them. Default: all.",
+)
+
+
 @report.command()
 @name_argument
+@_run_option
 @_formats
 @click.pass_obj
-def delivery(context: Context, /, name: str, **form: Any) -> None:
-    """Show the outcome of every row of the file; the numbers add up to its rows."""
+def delivery(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
+    """Show the outcome of every row of the file; the numbers add up to its rows.
+
+    Of a campaign with several runs it shows all their messages, and a line for each run.
+    """
     from app.views.reports import delivery_report
 
-    _show(context, name, delivery_report, **form)
+    _show(context, name, delivery_report, run_id, **form)
     _suggest(f"drumbeat report failures {name}", f"drumbeat report cost {name}")
 
 
 @report.command()
 @name_argument
+@_run_option
 @_formats
 @click.pass_obj
-def cost(context: Context, /, name: str, **form: Any) -> None:
+def cost(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
     """Show what the provider charged, by country and category.
 
     Unsettled is the estimate for messages whose charge is not known yet; unpriced counts those without a known price.
     """
     from app.views.reports import cost_report
 
-    _show(context, name, cost_report, **form)
+    _show(context, name, cost_report, run_id, **form)
     _suggest(f"drumbeat report recipients {name} --output recipients.csv")
 
 
 @report.command()
 @name_argument
+@_run_option
 @_formats
 @click.pass_obj
-def failures(context: Context, /, name: str, **form: Any) -> None:
-    """Show why messages failed, are in doubt or were skipped, and why rows were rejected."""
+def failures(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
+    """Show everybody who was not reached, and why: messages in doubt, failed, skipped, expired and cancelled, and
+    rejected rows."""
     from app.views.reports import failures_report
 
-    _show(context, name, failures_report, **form)
-    _suggest(f"drumbeat why {name} PHONE")
+    _show(context, name, failures_report, run_id, **form)
+    _suggest(
+        f"drumbeat why {name} PHONE", f"drumbeat report recipients {name} --not-reached --output rest.csv"
+    )
 
 
 @report.command()
@@ -95,20 +114,27 @@ def variants(context: Context, /, name: str, **form: Any) -> None:
     """
     from app.views.variants import variants_report
 
-    _show(context, name, variants_report, **form)
+    _show(context, name, lambda connection, name, _: variants_report(connection, name), None, **form)
     _suggest(f"drumbeat campaign winner {name}")
 
 
 @report.command()
 @name_argument
+@_run_option
+@click.option(
+    "--not-reached",
+    is_flag=True,
+    help="Only those who were not reached. As CSV it has the list's own columns: a new campaign can load it.",
+)
 @_formats
 @click.pass_obj
-def recipients(context: Context, /, name: str, **form: Any) -> None:
+def recipients(context: Context, /, name: str, **options: Any) -> None:
     """List every recipient with state, times and cost.
 
-    In CSV, a cell that a spreadsheet would run as a formula is prefixed with an apostrophe.
+    In CSV, a cell that a spreadsheet would run as a formula is prefixed with an apostrophe; a load of a list of
+    --not-reached removes it. Somebody whose message is in doubt may have it, and is not in that list.
     """
-    run_async(_recipients(context, name, **form))
+    run_async(_recipients(context, name, **options))
 
 
 _ENDINGS = {"": "table", ".txt": "table", ".csv": "csv", ".json": "json"}
@@ -134,21 +160,22 @@ def _show(
     context: Context,
     name: str,
     build: Builder,
+    run_id: int | None,
     format_: str | None,
     as_json: bool,
     output: Path | None,
     force: bool,
 ) -> None:
-    place, made = run_async(_built(context, name, build, output, force))
+    place, made = run_async(_built(context, name, build, run_id, output, force))
     with _destination(place):
         print_report(made, _chosen(format_, as_json, output))
 
 
 async def _built(
-    context: Context, name: str, build: Builder, output: Path | None, force: bool
+    context: Context, name: str, build: Builder, run_id: int | None, output: Path | None, force: bool
 ) -> tuple[Path | None, Report]:
     async with context.snapshot() as connection:
-        return await _place(context, connection, output, force), await build(connection, name)
+        return await _place(context, connection, output, force), await build(connection, name, run_id)
 
 
 async def _place(context: Context, connection: Connection, output: Path | None, force: bool) -> Path | None:
@@ -180,70 +207,74 @@ def print_report(made: Report, format_: str = "table") -> None:
 
 
 async def _recipients(
-    context: Context, name: str, format_: str | None, as_json: bool, output: Path | None, force: bool
+    context: Context,
+    name: str,
+    run_id: int | None,
+    not_reached: bool,
+    format_: str | None,
+    as_json: bool,
+    output: Path | None,
+    force: bool,
 ) -> None:
     from app.views.reports import recipients_purged_note, stream_recipients
     from terminal.output import print_note
+    from terminal.recipient_list import RecipientList
 
+    form = _chosen(format_, as_json, output)
     async with context.snapshot() as connection:
-        rows = await stream_recipients(connection, name)
-        with _destination(await _place(context, connection, output, force)) as file:
-            writer = _RecipientWriter(file, _chosen(format_, as_json, output))
-            async for row in rows:
-                writer.write(row)
-            writer.close()
-        note = await recipients_purged_note(connection, name)
-    if note is not None:
+        if not_reached:
+            notes = await _not_reached(context, connection, name, run_id, form, output, force)
+        else:
+            rows = await stream_recipients(connection, name, run_id)
+            with _destination(await _place(context, connection, output, force)) as file:
+                writer = RecipientList(file, form, fits_terminal=output is None)
+                async for row in rows:
+                    writer.write(row)
+                writer.close()
+            notes = _left_out(name, writer)
+        if purged := await recipients_purged_note(connection, name):
+            notes.append(purged)
+    for note in notes:
         print_note(note)
 
 
-class _RecipientWriter:
-    """Writes recipients as they come: a million of them take no more memory than ten."""
+async def _not_reached(
+    context: Context,
+    connection: Connection,
+    name: str,
+    run_id: int | None,
+    form: str,
+    output: Path | None,
+    force: bool,
+) -> list[str]:
+    """Write them; notes on who is not among them."""
+    from app.views.not_reached import not_reached
+    from campaigns.figures import counted
+    from campaigns.time.clock import utc_now
+    from terminal.recipient_list import NotReachedList
 
-    def __init__(self, file: TextIO, format_: str) -> None:
-        from app.views.exports import write_csv
-        from app.views.reports import RECIPIENT_KEYS
-
-        self._file, self._format, self._keys, self._count = file, format_, RECIPIENT_KEYS, 0
-        if format_ == "csv":
-            write_csv(file, [self._keys])
-        elif format_ == "table":
-            self._line([key for key, _ in _COLUMNS])
-
-    def write(self, row: dict[str, Any]) -> None:
-        from app.views.exports import write_csv
-        from terminal.output import cell, to_json
-
-        match self._format:
-            case "json":
-                self._file.write(("[\n" if not self._count else ",\n") + to_json(row))
-            case "csv":
-                write_csv(self._file, [[row[key] for key in self._keys]])
-            case _:
-                self._line([cell(row[key]) if key != "line" else str(row[key]) for key, _ in _COLUMNS])
-        self._count += 1
-
-    def close(self) -> None:
-        if self._format == "json":
-            self._file.write("\n]\n" if self._count else "[]\n")
-
-    def _line(self, cells: list[str]) -> None:
-        texts = (text.ljust(width) for text, (_, width) in zip(cells, _COLUMNS, strict=True))
-        self._file.write("  ".join(texts).rstrip() + "\n")
+    people = await not_reached(connection, name, run_id, utc_now())
+    with _destination(await _place(context, connection, output, force)) as file:
+        writer = NotReachedList(file, form, people, fits_terminal=output is None)
+        async for row in people.rows:
+            writer.write(row)
+        writer.close()
+    notes = _left_out(name, writer)
+    if people.in_doubt:
+        notes.append(
+            f"Not listed: {counted(people.in_doubt, 'message')} in doubt; these people may have it. "
+            f"To settle them: drumbeat campaign resolve {name} --in-doubt resend|give-up"
+        )
+    if people.rejected:
+        notes.append(f"Not listed: {counted(people.rejected, 'rejected row')}; the rejects file has them.")
+    return notes
 
 
-_COLUMNS = (
-    ("line", 7),
-    ("phone", 16),
-    ("state", 10),
-    ("reason", 18),
-    ("code", 16),
-    ("attempts", 8),
-    ("cost", 10),
-    ("sent_at", 23),
-    ("delivered_at", 23),
-    ("read_at", 23),
-)
+def _left_out(name: str, writer: RecipientList) -> list[str]:
+    if not writer.left_out:
+        return []
+    names = ", ".join(column.removesuffix("_at") for column in writer.left_out)
+    return [f"No room here for: {names}. All of it: drumbeat report recipients {name} --output FILE.csv"]
 
 
 @contextmanager

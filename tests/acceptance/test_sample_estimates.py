@@ -35,7 +35,7 @@ from storage.audience.rates import store_card
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.database.schema import upgrade
 from storage.tables import attempts, jobs, recipients, runs
-from storage.views.reports import cost_by_category
+from storage.views.costs import cost_by_category
 from terminal.running import run_loop
 from tests.acceptance.conftest import InMemory
 from tests.support.paths import ROOT

@@ -22,7 +22,8 @@ from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.control import move_campaign
 from storage.tables import imports, jobs, recipients, rejects, runs
-from storage.views.reports import RECIPIENT_KEYS, delivery, stream_recipients
+from storage.views.recipient_rows import RECIPIENT_KEYS, stream_recipients
+from storage.views.reports import delivery
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 SPEC = CampaignSpec.model_validate(

@@ -1,0 +1,108 @@
+"""What a report is about: a campaign with all its runs, or one of its runs with the retries of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import RunState
+from storage.audience.campaigns import Campaign
+from storage.retention.purged_totals import PurgedJobs, PurgedRejects, purged_reject_groups, purged_states
+from storage.runs.editions import Edition, counted_rejects, files_of
+from storage.runs.occurrences import SCHEDULED
+from storage.runs.retries import ALREADY_ARRIVED, tried_again
+from storage.tables import jobs, rejects, runs
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledRun:
+    """One occurrence of the campaign's schedule."""
+
+    id: int
+    nominal_at: datetime
+    state: RunState
+    edition: int
+    """The reading of the list that it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The campaign, and which of its runs count."""
+
+    campaign: Campaign
+    runs: Sequence[ScheduledRun]
+    """Every scheduled run of the campaign, or the one that was asked for; the oldest first."""
+    one: bool = False
+    """Whether the report is about one run only."""
+
+    @property
+    def launched(self) -> bool:
+        return bool(self.runs)
+
+    @property
+    def run_ids(self) -> Select[tuple[int]]:
+        """The ids of the runs that count: without tests, with retries."""
+        real = select(runs.c.id).where(runs.c.campaign_id == self.campaign.id, runs.c.kind != "test")
+        return real.where(_of_occurrence(self.runs[0].id)) if self.one else real
+
+    @property
+    def jobs(self) -> ColumnElement[bool]:
+        """Restricts jobs to those that count: no tests, and of a person's tries in one occurrence the newest."""
+        needless = jobs.c.reason.is_not_distinct_from(ALREADY_ARRIVED)
+        return and_(
+            jobs.c.run_id.in_(self.run_ids), ~needless, jobs.c.id.not_in(tried_again(self.campaign.id))
+        )
+
+    @property
+    def rejects(self) -> ColumnElement[bool]:
+        """Restricts rejects to those of the lists that the runs were made from."""
+        return self.rejects_of(self.runs[0]) if self.one else counted_rejects(self.campaign.id)
+
+    def rejects_of(self, run: ScheduledRun) -> ColumnElement[bool]:
+        """Restricts rejects to those of the list that the run was made from."""
+        files = files_of(Edition(self.campaign.id, run.edition))
+        return and_(rejects.c.campaign_id == self.campaign.id, rejects.c.import_id.in_(files))
+
+    async def purged_jobs(self, connection: AsyncConnection) -> list[PurgedJobs]:
+        only = _of_occurrence(self.runs[0].id) if self.one else None
+        return await purged_states(connection, self.campaign.id, only)
+
+    async def purged_rejects(self, connection: AsyncConnection) -> list[PurgedRejects]:
+        """Of one run among several that each read the list: none, because they are kept together only."""
+        if self.one and self.campaign.spec.audience.refresh is not None:
+            return []
+        return await purged_reject_groups(connection, self.campaign.id)
+
+
+async def scope_of(connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None) -> Scope:
+    """The whole campaign, or one of its runs."""
+    if run is not None:
+        return Scope(campaign, [run], one=True)
+    return Scope(campaign, await scheduled_runs(connection, campaign.id))
+
+
+def _of_occurrence(run_id: int) -> ColumnElement[bool]:
+    return or_(runs.c.id == run_id, runs.c.parent_id == run_id)
+
+
+async def scheduled_runs(connection: AsyncConnection, campaign_id: int) -> list[ScheduledRun]:
+    """The campaign's runs by its schedule, the oldest first."""
+    columns = (runs.c.id, runs.c.nominal_at, runs.c.state, runs.c.edition)
+    found = select(*columns).where(runs.c.campaign_id == campaign_id, SCHEDULED).order_by(runs.c.nominal_at)
+    return [
+        ScheduledRun(row.id, row.nominal_at, RunState(row.state), row.edition)
+        for row in await connection.execute(found)
+    ]
+
+
+async def kind_of_run(connection: AsyncConnection, campaign_id: int, run_id: int) -> tuple[str, int | None]:
+    """`scheduled`, `retry` or `test`, and the run that it belongs to; `none`: the campaign has no such run."""
+    found = select(runs.c.kind, runs.c.parent_id).where(
+        runs.c.campaign_id == campaign_id, runs.c.id == run_id
+    )
+    row = (await connection.execute(found)).first()
+    return (row.kind, row.parent_id) if row else ("none", None)
