@@ -159,7 +159,14 @@ def _placed(error: DrumbeatError) -> str:
 def _explain(message: str, hint: str, code: int) -> int:
     """Indents further lines, so that none of them looks like the hint."""
     lines = [f"Error: {message}", *([f"Try: {hint}"] if hint else [])]
-    return _print_error("\n".join(line.replace("\n", "\n  ") for line in lines), code)
+    text = "\n".join(line.replace("\n", "\n  ") for line in lines)
+    return _print_error(_for_terminal(text) if sys.stderr.isatty() else text, code)
+
+
+def _for_terminal(text: str) -> str:
+    from terminal.output import in_readers_zone, wrapped
+
+    return wrapped(in_readers_zone(visible(text)))
 
 
 def _show(error: click.ClickException) -> int:

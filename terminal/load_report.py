@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.actions.loading import Loaded
-from terminal.output import near, print_facts, print_table, print_text
+from terminal.output import near, print_facts, print_table, print_text, shown_time
 
 
 def _todo(loaded: Loaded) -> str:
@@ -46,11 +46,7 @@ def print_load(loaded: Loaded) -> None:
         back = "to restore them, add an empty line to the list and use --duplicates last"
         facts.append(("replaced since", f"{report.replaced:,} of its rows, by a later list ({back})"))
     if loaded.state is not None:
-        when = (
-            f", starts at {loaded.start_at:%Y-%m-%d %H:%M:%S %Z}"
-            if loaded.start_at
-            else ", no time given yet"
-        )
+        when = f", starts at {shown_time(loaded.start_at)}" if loaded.start_at else ", no time given yet"
         facts.append(("state", loaded.state.value + when))
     if loaded.held:
         facts.append(("approval", loaded.held))

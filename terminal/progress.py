@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from app.wiring.logs import log_as_json
+from campaigns.states import JobState
 from campaigns.visible_text import visible
 from terminal.output import print_note
 
 if TYPE_CHECKING:
     from scheduler.clock.progress import Snapshot
 
+WAITING: Final = "Nothing to send yet."
+SENDING: Final = "Sending"
+BAR: Final = 30
+SHORTEST: Final = 8
+"""Characters of the bar, at most and at least."""
 EVERY: Final = 5.0
 """Seconds between two lines where there is no terminal."""
 
@@ -69,44 +75,30 @@ class _Lines:
 
 
 class _Bar:
-    """A bar with done/total, rate, time left and states."""
+    """One line at the bottom of the terminal: how many, which share, pace, time left and states, as far as they fit."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-        from rich.progress import Progress as RichProgress
+        from rich.live import Live
 
-        self._bar = RichProgress(
-            TextColumn("Sending"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("[dim]{task.fields[states]}"),
-            console=Console(stderr=True),
-        )
-        self._task = self._bar.add_task("", total=None, rate="", left="", states="waiting for what is due")
+        self._console = Console(stderr=True)
+        self._bar = Live(WAITING, console=self._console, refresh_per_second=4, auto_refresh=False)
         self._notices: tuple[str, ...] = ()
-        self._bar.start()
+        self._bar.start(refresh=True)
 
     def show(self, snapshot: Snapshot) -> None:
+        from rich.text import Text
+
         for notice in snapshot.notices:
             if notice not in self._notices:
                 self.note(f"Waiting: {notice}")
         self._notices = snapshot.notices
-        if not snapshot.total:
-            return
-        self._bar.update(
-            self._task,
-            total=snapshot.total,
-            completed=snapshot.done,
-            rate=f"{snapshot.sent_per_second:.1f}/s",
-            left=_left(snapshot),
-            states=_states(snapshot),
-        )
+        if snapshot.total:
+            line = progress_line(snapshot, self._console.width)
+            self._bar.update(Text(line, no_wrap=True), refresh=True)
 
     def note(self, text: str) -> None:
-        self._bar.console.print(visible(text), markup=False)
+        self._console.print(visible(text), markup=False, highlight=False)
 
     def close(self) -> None:
         self._bar.stop()
@@ -131,14 +123,37 @@ def _rewrite(text: str) -> None:
 
 def describe(snapshot: Snapshot) -> str:
     """`120/1,000 (12%)  80.0/s  00:11 left  880 pending, 100 sent, 20 delivered`"""
-    share = snapshot.done / snapshot.total if snapshot.total else 0
-    parts = (
-        f"{snapshot.done:,}/{snapshot.total:,} ({share:.0%})",
-        f"{snapshot.sent_per_second:.1f}/s",
-        _left(snapshot),
-        _states(snapshot),
-    )
+    parts = (_count(snapshot), f"{snapshot.sent_per_second:.1f}/s", _left(snapshot), _states(snapshot))
     return "  ".join(part for part in parts if part)
+
+
+def progress_line(snapshot: Snapshot, width: int) -> str:
+    """The same with a bar, within the width: the count and the share are always there, the rest as far as it fits."""
+    line = _count(snapshot)
+    for part in (_left(snapshot), f"{snapshot.sent_per_second:.1f}/s"):
+        if part and len(line) + len(part) + 2 <= width:
+            line += f"  {part}"
+    states = _states(snapshot)
+    if len(line) + len(states) + 2 <= width:
+        line += f"  {states}"
+    room = min(BAR, width - len(line) - len(SENDING) - 2)
+    if room < SHORTEST:
+        return line
+    full = round(room * _share(snapshot))
+    return f"{SENDING} {'━' * full}{'─' * (room - full)} {line}"
+
+
+def _count(snapshot: Snapshot) -> str:
+    return f"{snapshot.done:,}/{snapshot.total:,} ({percentage(snapshot)})"
+
+
+def percentage(snapshot: Snapshot) -> str:
+    """`99%` until nothing is left."""
+    return f"{int(_share(snapshot) * 100)}%"
+
+
+def _share(snapshot: Snapshot) -> float:
+    return snapshot.done / snapshot.total if snapshot.total else 0.0
 
 
 def _left(snapshot: Snapshot) -> str:
@@ -150,6 +165,11 @@ def _left(snapshot: Snapshot) -> str:
 
 
 def _states(snapshot: Snapshot) -> str:
+    return counts_of(snapshot.states)
+
+
+def counts_of(states: Mapping[str, int]) -> str:
+    """`880 pending, 100 sent, 20 delivered, 1 failed`: the states in the order of a message's journey."""
     return ", ".join(
-        f"{count:,} {state.replace('_', ' ')}" for state, count in snapshot.states.items() if count
+        f"{states[state]:,} {state.replace('_', ' ')}" for state in JobState if states.get(state)
     )

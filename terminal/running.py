@@ -20,7 +20,7 @@ from campaigns.errors import Stopped
 from campaigns.figures import counted
 from campaigns.states import JobState
 from terminal.output import cell, print_text
-from terminal.progress import progress_display
+from terminal.progress import counts_of, progress_display
 
 if TYPE_CHECKING:
     from scheduler.clock.progress import RunSummary
@@ -145,9 +145,7 @@ def stopping(
 
 def summarise(summary: RunSummary) -> None:
     """Print what was done, what is left, and why."""
-    counts = ", ".join(
-        f"{count:,} {state.replace('_', ' ')}" for state, count in summary.states.items() if count
-    )
+    counts = counts_of(summary.states)
     ended = "Stopped" if summary.interrupted else "Not finished" if summary.left else "Done"
     print_text(f"{ended}: {counts or 'nothing to send'}.")
     for reason in summary.stopped_by:

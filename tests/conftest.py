@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile("suite", max_examples=100, deadline=None)
 settings.register_profile("soak", max_examples=2000, deadline=None)
 settings.load_profile("suite")
+
+
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 
 FEW_VALUES = 250

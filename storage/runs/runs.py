@@ -353,6 +353,8 @@ async def _settle(
 
 
 async def count_states(connection: AsyncConnection, run_ids: Sequence[int]) -> dict[JobState, int]:
-    """How many jobs of the runs are in each state. Reads every index entry of the runs: not for a hot path."""
+    """How many jobs of the runs are in each state, in the order of their journey. Reads every index entry of the runs:
+    not for a hot path."""
     counted = select(jobs.c.state, func.count()).where(jobs.c.run_id.in_(run_ids)).group_by(jobs.c.state)
-    return {JobState(state): number for state, number in await connection.execute(counted)}
+    found = {JobState(state): number for state, number in await connection.execute(counted)}
+    return {state: found[state] for state in JobState if state in found}

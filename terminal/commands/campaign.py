@@ -11,7 +11,14 @@ from terminal.commands.approve import approve
 from terminal.commands.clone import clone, start
 from terminal.commands.estimate import estimate
 from terminal.commands.load import check, load
-from terminal.commands.options import confirm, json_option, name_argument, run_async, yes_option
+from terminal.commands.options import (
+    confirm,
+    json_option,
+    name_argument,
+    run_async,
+    timezone_option,
+    yes_option,
+)
 from terminal.commands.preview import preview
 from terminal.commands.retry import retry_failed
 from terminal.commands.schedule import backfill, next_
@@ -44,6 +51,7 @@ campaign.add_command(clone)
 
 
 @campaign.command("list")
+@timezone_option
 @json_option
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
@@ -66,7 +74,9 @@ def list_(context: Context, as_json: bool) -> None:
         )
         for line in lines
     ]
-    print_table(None, ("name", "state", "category", ">recipients", ">rejected", "starts at", "reason"), rows)
+    print_table(
+        None, ("name", "state", "?category", "?>recipients", "?>rejected", "starts at", "reason"), rows
+    )
     suggest("drumbeat campaign show NAME" if lines else "drumbeat campaign load SPEC")
 
 

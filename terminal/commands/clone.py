@@ -56,14 +56,14 @@ def clone(
     A single start time (at) is not copied; cron and every are. Exit code 6: copied, and it needs approval to start.
     """
     from campaigns.figures import counted
-    from terminal.output import print_json, print_text, suggest
+    from terminal.output import print_json, print_text, shown_time, suggest
 
     recipients, start_at = run_async(_clone(context, name, new, _times(now, at, timezone), yes))
     if as_json:
         details = {"of": name, "recipients": recipients, "start_at": start_at}
         print_json({"campaign": new, "done": "cloned", **details})
         return
-    when = f"starts at {start_at:%Y-%m-%d %H:%M:%S %Z}" if start_at else "is a draft"
+    when = f"starts at {shown_time(start_at)}" if start_at else "is a draft"
     print_text(f"{new} has {counted(recipients, 'recipient')} and {when}.")
     suggest(
         f"drumbeat campaign preview {new}",
@@ -93,13 +93,13 @@ def start(
 
     Exit code 6: it needs approval.
     """
-    from terminal.output import print_json, print_text, suggest
+    from terminal.output import print_json, print_text, shown_time, suggest
 
     start_at = run_async(_start(context, name, _times(now, at, timezone), yes))
     if as_json:
         print_json({"campaign": name, "done": "started", "start_at": start_at})
         return
-    print_text(f"{name} starts at {start_at:%Y-%m-%d %H:%M:%S %Z}.")
+    print_text(f"{name} starts at {shown_time(start_at)}.")
     suggest("drumbeat run --until-idle")
 
 

@@ -21,6 +21,7 @@ from terminal.commands.options import (
     phone_column_option,
     rejects_option,
     run_async,
+    timezone_option,
     yes_option,
 )
 
@@ -221,6 +222,7 @@ def _user(how: str) -> str:
 @contacts.command()
 @click.argument("phone", metavar="PHONE")
 @_country_option
+@timezone_option
 @json_option
 @click.pass_obj
 def show(context: Context, phone: str, default_country: str | None, as_json: bool) -> None:
@@ -247,10 +249,10 @@ async def _look_up(context: Context, phone: str) -> Person:
 def _print_person(person: Person) -> None:
     from app.actions.contacts import opt_outs_in_force
     from app.views.contacts import one_line
-    from terminal.output import print_facts, print_table, print_text
+    from terminal.output import print_facts, print_table, print_text, shown_time
 
     out = opt_outs_in_force(person.log)
-    scopes = [f"{entry.scope} since {entry.at:%Y-%m-%d %H:%M:%S %Z}" for entry in out]
+    scopes = [f"{entry.scope} since {shown_time(entry.at)}" for entry in out]
     print_facts(person.phone, [("opted out of", ", ".join(scopes) or "nothing")])
     print_text()
     log = [(e.at, e.action, e.scope, one_line(e.source), one_line(e.evidence or "")) for e in person.log]
@@ -333,6 +335,7 @@ async def _erase(context: Context, phone: str, yes: bool, as_json: bool) -> Eras
 
 @contacts.command("list")
 @click.option("--scope", type=_SCOPES, help="Only people who are opted out of it.")
+@timezone_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, safe to open in a spreadsheet.")
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, name_argument, run_async
+from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
     from scheduler.forecast.forecast import CostRange, Estimate
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @name_argument
+@timezone_option
 @json_option
 @click.pass_obj
 def estimate(context: Context, name: str, as_json: bool) -> None:
@@ -92,9 +93,16 @@ def _cost_json(line: CostRange) -> dict[str, Any]:
 
 
 def _print(name: str, found: Estimate) -> None:
-    from terminal.output import print_facts, print_table, print_text
+    from terminal.output import (
+        in_readers_zone,
+        print_facts,
+        print_sentence,
+        print_table,
+        print_text,
+        shown_time,
+    )
 
-    print_facts(f"{name}, from {found.at:%Y-%m-%d %H:%M} UTC on", _facts(found))
+    print_facts(f"{name}, from {shown_time(found.at)} on", _facts(found))
     print_text()
     _print_outcomes(found)
     headings = ("country", "category", "currency", ">messages", ">low", ">high", ">unpriced")
@@ -104,10 +112,10 @@ def _print(name: str, found: Estimate) -> None:
     print_table(
         "Duration under each limit alone",
         ("limit", "value", ">takes"),
-        [(limit.name, limit.value, _span(limit.takes.total_seconds())) for limit in limits],
+        [(limit.name, in_readers_zone(limit.value), _span(limit.takes.total_seconds())) for limit in limits],
     )
     for remark in _remarks(found):
-        print_text(remark)
+        print_sentence(remark)
 
 
 def _facts(found: Estimate) -> list[tuple[str, Any]]:

@@ -20,7 +20,65 @@ Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-name_argument = click.argument("name", metavar="NAME")
+
+
+def _complete_campaign(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from app.views.known_names import campaign_names
+
+    return [name for name in campaign_names(**_given(context)) if name.startswith(incomplete)]
+
+
+def _complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from app.views.known_names import run_numbers
+
+    typed = [context.params.get("name"), *context.args]  # an option without its value leaves the name unread
+    name = next((word for word in typed if word and not word.startswith("-")), "")
+    numbers = run_numbers(name, **_given(context))
+    return [number for number in numbers if number.startswith(incomplete)]
+
+
+def complete_account(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from app.views.known_names import account_names
+
+    return [name for name in account_names(_given(context)["config"]) if name.startswith(incomplete)]
+
+
+def _given(context: click.Context) -> dict[str, Any]:
+    """The options before the command, as far as they are typed."""
+    before = context.find_root().params
+    return {"config": before.get("config"), "database": before.get("database")}
+
+
+def _show_times(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name is None:
+        return
+    from campaigns.time.zones import find_zone
+    from terminal.output import show_times_in
+
+    try:
+        show_times_in(find_zone(name))
+        context.call_on_close(lambda: show_times_in(None))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+name_argument = click.argument("name", metavar="NAME", shell_complete=_complete_campaign)
+account_argument = click.argument("account", required=False, shell_complete=complete_account)
+timezone_option = click.option(
+    "--timezone",
+    metavar="ZONE",
+    expose_value=False,
+    callback=_show_times,
+    help="Show times in this zone, such as Africa/Porto-Novo; default: this machine's. JSON is in UTC.",
+)
+run_option = click.option(
+    "--run",
+    "run_id",
+    type=int,
+    metavar="N",
+    shell_complete=_complete_run,
+    help="Only this run, with its retries; drumbeat campaign show NAME lists them. Default: all.",
+)
 metrics_port = click.option(
     "--metrics-port",
     type=int,

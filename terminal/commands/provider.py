@@ -8,7 +8,7 @@ import click
 
 from app.wiring.context import Context
 from campaigns.errors import AccountError, UsageError
-from terminal.commands.options import json_option, run_async
+from terminal.commands.options import account_argument, json_option, run_async, timezone_option
 
 if TYPE_CHECKING:
     from app.views.balances import Left
@@ -60,7 +60,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 @provider.command()
-@click.argument("account", required=False)
+@account_argument
 @json_option
 @click.pass_obj
 def check(context: Context, account: str | None, as_json: bool) -> int:
@@ -86,7 +86,8 @@ async def _probe_all(context: Context, names: list[str]) -> list[Probe]:
 
 
 @provider.command()
-@click.argument("account", required=False)
+@account_argument
+@timezone_option
 @json_option
 @click.pass_obj
 def balance(context: Context, account: str | None, as_json: bool) -> int:
@@ -124,10 +125,11 @@ def _balance_json(left: Left) -> dict[str, Any]:
 
 
 @provider.command()
-@click.argument("account", required=False)
+@account_argument
 @click.option(
     "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many notices to show."
 )
+@timezone_option
 @json_option
 @click.pass_obj
 def notices(context: Context, account: str | None, limit: int, as_json: bool) -> None:

@@ -87,9 +87,9 @@ async def _carry_out(engine: Engine, plan: Plan, yes: bool) -> dict[str, int]:
 
 
 def _print_plan(plan: Plan) -> None:
-    from terminal.output import print_facts, print_text
+    from terminal.output import print_facts, print_text, shown_time
 
-    title = f"Ended before {plan.before:%Y-%m-%d %H:%M:%S %Z}"
+    title = f"Ended before {shown_time(plan.before)}"
     facts = [(_NAMES[name], count) for name, count in plan.rows.items() if count]
     if facts:
         print_facts(title, facts)

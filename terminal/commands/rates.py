@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import existing_file, json_option, run_async
+from terminal.commands.options import existing_file, json_option, run_async, timezone_option
 
 if TYPE_CHECKING:
     from campaigns.money.prices import RateCard
@@ -102,6 +102,7 @@ async def _import(context: Context, card: RateCard) -> bool:
 
 @rates.command()
 @click.argument("name", metavar="[NAME]", required=False)
+@timezone_option
 @json_option
 @click.pass_obj
 def show(context: Context, name: str | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import Command, name_argument, run_async
+from terminal.commands.options import Command, name_argument, run_async, run_option, timezone_option
 
 if TYPE_CHECKING:
     from app.views.reports import Report
@@ -40,24 +40,16 @@ def _formats(command: Command) -> Command:
             "--output", type=click.Path(path_type=Path), help="Write to this new file: .csv, .json or .txt."
         ),
         click.option("--force", is_flag=True, help="With --output: replace an existing file."),
+        timezone_option,
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-_run_option = click.option(
-    "--run",
-    "run_id",
-    type=int,
-    metavar="N",
-    help="Only this run, with its retries; drumbeat campaign show NAME lists them. Default: all.",
-)
-
-
 @report.command()
 @name_argument
-@_run_option
+@run_option
 @_formats
 @click.pass_obj
 def delivery(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
@@ -73,7 +65,7 @@ def delivery(context: Context, /, name: str, run_id: int | None, **form: Any) ->
 
 @report.command()
 @name_argument
-@_run_option
+@run_option
 @_formats
 @click.pass_obj
 def cost(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
@@ -89,7 +81,7 @@ def cost(context: Context, /, name: str, run_id: int | None, **form: Any) -> Non
 
 @report.command()
 @name_argument
-@_run_option
+@run_option
 @_formats
 @click.pass_obj
 def failures(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
@@ -120,7 +112,7 @@ def variants(context: Context, /, name: str, **form: Any) -> None:
 
 @report.command()
 @name_argument
-@_run_option
+@run_option
 @click.option(
     "--not-reached",
     is_flag=True,
@@ -190,7 +182,7 @@ async def _place(context: Context, connection: Connection, output: Path | None, 
 def print_report(made: Report, format_: str = "table") -> None:
     """Print one report in one of its forms."""
     from app.views.exports import write_csv
-    from terminal.output import print_json, print_table, print_text
+    from terminal.output import in_readers_zone, print_json, print_sentence, print_table, print_text
 
     match format_:
         case "json":
@@ -201,7 +193,7 @@ def print_report(made: Report, format_: str = "table") -> None:
             for table in made.tables:
                 print_table(table.title, table.headings, table.rows)
             for remark in made.remarks:
-                print_text(remark)
+                print_sentence(in_readers_zone(remark))
             if made.remarks:
                 print_text()
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import DurationType, json_option, metrics_host, metrics_port, run_async
+from terminal.commands.options import (
+    DurationType,
+    complete_account,
+    json_option,
+    metrics_host,
+    metrics_port,
+    run_async,
+)
 
 if TYPE_CHECKING:
     from scheduler.clock.progress import RunSummary
@@ -96,7 +103,7 @@ async def _run(
 
 
 @click.command()
-@click.option("--provider", metavar="ACCOUNT", help="Only this account.")
+@click.option("--provider", metavar="ACCOUNT", shell_complete=complete_account, help="Only this account.")
 @json_option
 @click.pass_obj
 def reconcile(context: Context, provider: str | None, as_json: bool) -> None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import confirm, json_option, name_argument, run_async, yes_option
+from terminal.commands.options import (
+    confirm,
+    json_option,
+    name_argument,
+    run_async,
+    timezone_option,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from app.actions.backfilling import MissedRuns
@@ -18,10 +25,11 @@ if TYPE_CHECKING:
 @click.command("next")
 @name_argument
 @click.option("--number", "-n", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
+@timezone_option
 @json_option
 @click.pass_obj
 def next_(context: Context, name: str, number: int, as_json: bool) -> None:
-    """Show a campaign's next runs, in its own time zone and in UTC, and the missed ones."""
+    """Show a campaign's next runs, in its own time zone and in yours, and the missed ones."""
     from terminal.output import print_json
 
     found = run_async(_next(context, name, number))
@@ -59,10 +67,10 @@ def _print_next(found: UpcomingRuns) -> None:
     if campaign.spec.audience.refresh:
         print_text(f"Each run reads {campaign.spec.audience.csv} again when it starts.\n")
     rows = [(_local(run, found), run) for run in found.runs]
-    print_table(f"{campaign.name} ({campaign.state})", (f"in {schedule.zone.key}", "in UTC"), rows)
+    print_table(f"{campaign.name} ({campaign.state})", (f"in {schedule.zone.key}", "for you"), rows)
     if found.missed:
         missed = [(_local(each.nominal_at, found), each.nominal_at, each.why) for each in found.missed]
-        print_table("Missed", (f"in {schedule.zone.key}", "in UTC", "reason"), missed)
+        print_table("Missed", (f"in {schedule.zone.key}", "for you", "reason"), missed)
         suggest(f"drumbeat campaign backfill {campaign.name} --since TIME")
     elif not found.runs:
         suggest(f"drumbeat campaign show {campaign.name}")

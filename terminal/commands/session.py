@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import Command, confirm, json_option, run_async, yes_option
+from terminal.commands.options import (
+    Command,
+    complete_account,
+    confirm,
+    json_option,
+    run_async,
+    timezone_option,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from providers.adapter import Session
@@ -20,7 +28,11 @@ def session() -> None:
 
 def _account_option(command: Command) -> Command:
     option = click.option(
-        "--provider", "account", metavar="ACCOUNT", help="Needed if several accounts have sessions."
+        "--provider",
+        "account",
+        metavar="ACCOUNT",
+        shell_complete=complete_account,
+        help="Needed if several accounts have sessions.",
     )
     return option(command)
 
@@ -30,6 +42,7 @@ _id_argument = click.argument("session_id", metavar="ID")
 
 @session.command("list")
 @_account_option
+@timezone_option
 @json_option
 @click.pass_obj
 def list_(context: Context, account: str | None, as_json: bool) -> None:
@@ -71,6 +84,7 @@ def create(context: Context, account: str | None, as_json: bool) -> None:
 @session.command()
 @_id_argument
 @_account_option
+@timezone_option
 @json_option
 @click.pass_obj
 def show(context: Context, session_id: str, account: str | None, as_json: bool) -> None:

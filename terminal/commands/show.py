@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, name_argument, run_async
+from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
     from app.views.overview import Overview
@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @name_argument
+@timezone_option
 @json_option
 @click.pass_obj
 def show(context: Context, name: str, as_json: bool) -> None:
     """Show one campaign: its state, what delays it, its runs and files, and its messages by state."""
-    from terminal.output import print_facts, print_json, print_table, print_text, suggest
+    from terminal.output import own_facts, print_facts, print_json, print_table, print_text, suggest
 
     found = run_async(_look(context, name))
     if as_json:
         print_json(found.json)
         return
-    print_facts(name, found.facts())
+    print_facts(name, own_facts(found.facts()))
     print_text()
     if found.runs:
         runs = [(r.id, r.kind, r.nominal_at, r.state, r.rejected, r.jobs, r.reason or "") for r in found.runs]

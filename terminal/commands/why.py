@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, name_argument, run_async
+from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
     from app.views.recipient_timeline import Story
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @name_argument
 @click.argument("phone")
+@timezone_option
 @json_option
 @click.pass_obj
 def why(context: Context, name: str, phone: str, as_json: bool) -> None:
@@ -65,8 +66,10 @@ _FACTS: Final = (
 
 def _readable(detail: str) -> str:
     """Replaces an event's source code with plain text; keeps what follows it."""
+    from terminal.output import in_readers_zone
+
     source, separator, rest = detail.partition(": ")
-    return f"{_SOURCES.get(source, source)}{separator}{rest}"
+    return in_readers_zone(f"{_SOURCES.get(source, source)}{separator}{rest}")
 
 
 async def _story(context: Context, name: str, phone: str) -> Story:
@@ -94,10 +97,12 @@ def _print_story(name: str, story: dict[str, Any]) -> None:
 
 def _forecast(story: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The forecast for a waiting message, and its assumptions."""
+    from terminal.output import in_readers_zone
+
     expected = story.get("expected")
     if expected is not None:
         detail = expected.get("form") or expected.get("reason") or expected.get("rule")
-        yield "expected", f"{expected['decision']}, {detail}: {expected['because']}"
+        yield "expected", f"{expected['decision']}, {detail}: {in_readers_zone(expected['because'])}"
     if story.get("ahead"):
         yield "messages ahead", story["ahead"]
         yield "pace", story["pace"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, name_argument, run_async
+from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
     from scheduler.clock.variants import ExperimentStatus
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @name_argument
 @click.argument("variant", metavar="[VARIANT]", required=False)
+@timezone_option
 @json_option
 @click.pass_obj
 def winner(context: Context, name: str, variant: str | None, as_json: bool) -> None:
@@ -24,7 +25,7 @@ def winner(context: Context, name: str, variant: str | None, as_json: bool) -> N
     Recipients outside the test get the winner. It cannot be changed once chosen.
     """
     from app.views.variants import standing_facts, standing_json, standing_table
-    from terminal.output import print_facts, print_json, print_table, print_text, suggest
+    from terminal.output import own_facts, print_facts, print_json, print_table, print_text, suggest
 
     found = run_async(_winner(context, name, variant))
     if as_json:
@@ -34,7 +35,7 @@ def winner(context: Context, name: str, variant: str | None, as_json: bool) -> N
         print_text(f"{variant} is the winner of {name}; the recipients who waited get it.")
         suggest("drumbeat run --until-idle", f"drumbeat report variants {name}")
         return
-    print_facts(name, standing_facts(found))
+    print_facts(name, own_facts(standing_facts(found)))
     table = standing_table(found)
     print_text()
     print_table(table.title, table.headings, table.rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, metrics_host, metrics_port, run_async
+from terminal.commands.options import json_option, metrics_host, metrics_port, run_async, timezone_option
 
 if TYPE_CHECKING:
     from app.views.process_status import ProcessStatus
@@ -56,6 +56,7 @@ async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | 
 
 
 @click.command()
+@timezone_option
 @json_option
 @click.pass_obj
 def workers(context: Context, as_json: bool) -> None:

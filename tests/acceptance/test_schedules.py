@@ -52,7 +52,7 @@ def test_next_shows_each_run_with_its_offset(run: Run, folder: Path) -> None:
     set_start(folder, datetime(2030, 3, 30, 1, 30, tzinfo=UTC))
     assert run("campaign", "next", "spring", "-n", "3").out == (
         "spring (scheduled)\n"
-        "in Europe/Paris                in UTC\n"
+        "in Europe/Paris                for you\n"
         "Sat 2030-03-30 02:30:00+01:00  2030-03-30 01:30:00 UTC\n"
         "Sun 2030-03-31 03:00:00+02:00  2030-03-31 01:00:00 UTC\n"
         "Mon 2030-04-01 02:30:00+02:00  2030-04-01 00:30:00 UTC\n\n"

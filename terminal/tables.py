@@ -1,0 +1,81 @@
+"""How a table fits into a terminal: names, ids, numbers and times stay whole, only sentences are wrapped, at spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+RIGHT: Final = ">"
+"""A column heading that starts with it holds numbers."""
+OPTIONAL: Final = "?"
+"""A column heading that starts with it is left out where the table is too wide otherwise."""
+GAP: Final = 3
+"""Characters between two columns."""
+SENTENCE: Final = 26
+"""A cell that is longer than this and has three words or more may be wrapped: a time with its zone is shorter."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns that are shown, by their places, and the width of each."""
+
+    places: Sequence[int]
+    widths: Sequence[int]
+
+
+def plain_heading(heading: str) -> str:
+    return heading.removeprefix(OPTIONAL).removeprefix(RIGHT)
+
+
+def is_number(heading: str) -> bool:
+    return heading.removeprefix(OPTIONAL).startswith(RIGHT)
+
+
+def layout_within(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Layout | None:
+    """The widths with which nothing is cut; optional columns are left out from the last on. None: there is no room for
+    the others either."""
+    places = list(range(len(headings)))
+    columns = [[plain_heading(headings[at]), *(row[at] for row in rows)] for at in places]
+    least = [max(map(_least, column)) for column in columns]
+    optional = [at for at in places if headings[at].startswith(OPTIONAL)]
+    while _room(width, places) < sum(least[at] for at in places):
+        if not optional:
+            return None
+        places.remove(optional.pop())
+    wanted = [max(map(_length, columns[at])) for at in places]
+    return Layout(places, _shared(wanted, [least[at] for at in places], _room(width, places)))
+
+
+def _room(width: int, places: Sequence[int]) -> int:
+    return width - GAP * len(places) + 1
+
+
+def _shared(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """What each column gets: the least, and of what is left as much as it wants, the modest ones first."""
+    widths = list(least)
+    left = room - sum(widths)
+    for at in sorted(range(len(widths)), key=lambda at: wanted[at] - least[at]):
+        more = min(left, wanted[at] - least[at])
+        widths[at] += more
+        left -= more
+    return widths
+
+
+def _least(cell: str) -> int:
+    """The narrowest that the cell can be: its longest word if it is a sentence, else all of it."""
+    return max(map(_length, cell.split(" "))) if is_sentence(cell) else _length(cell)
+
+
+def is_sentence(cell: str) -> bool:
+    """Whether it may be wrapped between its words."""
+    return cell.count(" ") >= 2 and len(cell) > SENTENCE
+
+
+def _length(text: str) -> int:
+    """Columns of the terminal: East Asian letters and most emoji take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)

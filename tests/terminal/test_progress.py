@@ -1,0 +1,33 @@
+"""The line of progress: the count and the share at every width, the states in the order of their journey."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from scheduler.clock.progress import Snapshot
+from terminal.progress import progress_line
+
+NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
+STATES = {"read": 346, "failed": 4, "delivered": 605, "pending": 200_000, "sent": 3, "skipped": 0}
+SNAPSHOT = Snapshot(NOW, 200_958, STATES, 80.0, 2500.0)
+
+
+@pytest.mark.parametrize("width", range(20, 200, 7))
+def test_the_count_and_the_share_are_there_at_every_width(width: int) -> None:
+    line = progress_line(SNAPSHOT, width)
+    assert "958/200,958 (0%)" in line
+    assert len(line) <= width
+
+
+def test_everything_is_there_where_there_is_room() -> None:
+    line = progress_line(SNAPSHOT, 140)
+    assert line.startswith("Sending ───")
+    states = "200,000 pending, 3 sent, 605 delivered, 346 read, 4 failed"
+    assert line.endswith(f"958/200,958 (0%)  41:40 left  80.0/s  {states}")
+
+
+def test_it_is_complete_only_when_nothing_is_left() -> None:
+    assert "(99%)" in progress_line(Snapshot(NOW, 1000, {"pending": 1, "sent": 999}), 80)
+    assert "(100%)" in progress_line(Snapshot(NOW, 1000, {"sent": 1000}), 80)
