@@ -30,6 +30,10 @@ COMMANDS: Final = {
     "doctor": ("terminal.commands.doctor:doctor", "Check settings, secrets, database and providers."),
     "campaign": ("terminal.commands.campaign:campaign", "Check, load and control campaigns."),
     "run": ("terminal.commands.run:run", "Send what is due, until stopped."),
+    "status": (
+        "terminal.commands.status:status",
+        "Show one line for each campaign: state, progress, what comes next, and what holds it.",
+    ),
     "worker": (
         "terminal.commands.worker:worker",
         "Send messages on this machine; a clock assigns the senders.",
@@ -159,14 +163,19 @@ def _placed(error: DrumbeatError) -> str:
 def _explain(message: str, hint: str, code: int) -> int:
     """Indents further lines, so that none of them looks like the hint."""
     lines = [f"Error: {message}", *([f"Try: {hint}"] if hint else [])]
-    text = "\n".join(line.replace("\n", "\n  ") for line in lines)
-    return _print_error(_for_terminal(text) if sys.stderr.isatty() else text, code)
+    if sys.stderr.isatty():
+        lines[0] = _wrapped(lines[0])
+    return _print_error("\n".join(line.replace("\n", "\n  ") for line in lines), code)
 
 
-def _for_terminal(text: str) -> str:
-    from terminal.output import in_readers_zone, wrapped
+def _wrapped(text: str) -> str:
+    """No word is broken at the terminal's edge. What to try is not wrapped: it may be a command to copy."""
+    import shutil
+    import textwrap
 
-    return wrapped(in_readers_zone(visible(text)))
+    width = shutil.get_terminal_size().columns - 2
+    wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join("\n".join(wrap.wrap(line)) for line in visible(text).split("\n"))
 
 
 def _show(error: click.ClickException) -> int:

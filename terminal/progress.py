@@ -6,22 +6,35 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
+from app.views.messages import WAITS
 from app.wiring.logs import log_as_json
+from campaigns.figures import counted
 from campaigns.states import JobState
 from campaigns.visible_text import visible
-from terminal.output import print_note
+from terminal.output import print_note, shown_time
 
 if TYPE_CHECKING:
-    from scheduler.clock.progress import Snapshot
+    from scheduler.clock.progress import Left, Snapshot, Upcoming
 
 WAITING: Final = "Nothing to send yet."
 SENDING: Final = "Sending"
 BAR: Final = 30
 SHORTEST: Final = 8
 """Characters of the bar, at most and at least."""
+QUICK: Final = (
+    "pacing",
+    "retry",
+    "alone",
+    "use_template",
+    "window_unknown",
+    "run_state",
+    "lane_paused",
+    "no_sender",
+)
+"""Holds that are over in a moment, or that a notice about the campaign or the sender names."""
 EVERY: Final = 5.0
 """Seconds between two lines where there is no terminal."""
 
@@ -45,16 +58,52 @@ def progress_display() -> Iterator[Progress]:
         display.close()
 
 
+class News:
+    """What is new in each snapshot, as sentences: runs that are over, what waits, and what comes next."""
+
+    def __init__(self) -> None:
+        self._notices: tuple[str, ...] = ()
+        self._upcoming: Upcoming | None = None
+        self._held: set[tuple[str, datetime | None]] = set()
+
+    def of(self, snapshot: Snapshot) -> Iterator[str]:
+        for ended in snapshot.ended:
+            yield f"{ended.campaign} is done: {counts_of(ended.states) or 'no messages'}."
+        yield from (f"Waiting: {text}" for text in snapshot.notices if text not in self._notices)
+        self._notices = snapshot.notices
+        yield from self._of_held(snapshot)
+        if snapshot.upcoming != self._upcoming:
+            self._upcoming = snapshot.upcoming
+            if self._upcoming is not None:
+                when = f"{shown_time(self._upcoming.at)}, in {span(self._upcoming.at - snapshot.at)}"
+                yield f"Next: {self._upcoming.campaign}, at {when}."
+
+    def _of_held(self, snapshot: Snapshot) -> Iterator[str]:
+        """Each rule again only if its messages wait until another time; what the pace holds is no news."""
+        held = {(left.rule, left.until) for left in snapshot.held}
+        for left in snapshot.held:
+            if left.rule not in QUICK and (left.rule, left.until) not in self._held:
+                yield f"Waiting: {waits_for(left)}"
+        self._held = held or self._held
+
+
+def waits_for(left: Left) -> str:
+    """`3 messages held by hours, the first until …. It is outside the allowed hours …`"""
+    until = f", the first until {shown_time(left.until)}" if left.until else ""
+    return f"{counted(left.messages, 'message')} held by {left.rule}{until}. {WAITS[left.rule]}"
+
+
 class _Lines:
-    """One line every few seconds, and one for each new notice."""
+    """One line every few seconds, and one for each piece of news."""
 
     def __init__(self) -> None:
         self._next = 0.0
         self._shown = ""
-        self._notices: tuple[str, ...] = ()
+        self._news = News()
 
     def show(self, snapshot: Snapshot) -> None:
-        self._show_notices(snapshot)
+        for text in self._news.of(snapshot):
+            self.note(text)
         text = describe(snapshot)
         if snapshot.total and text != self._shown and time.monotonic() >= self._next:
             print_note(text)
@@ -67,12 +116,6 @@ class _Lines:
     def close(self) -> None:
         """Nothing to close."""
 
-    def _show_notices(self, snapshot: Snapshot) -> None:
-        for notice in snapshot.notices:
-            if notice not in self._notices:
-                self.note(f"Waiting: {notice}")
-        self._notices = snapshot.notices
-
 
 class _Bar:
     """One line at the bottom of the terminal: how many, which share, pace, time left and states, as far as they fit."""
@@ -82,17 +125,15 @@ class _Bar:
         from rich.live import Live
 
         self._console = Console(stderr=True)
-        self._bar = Live(WAITING, console=self._console, refresh_per_second=4, auto_refresh=False)
-        self._notices: tuple[str, ...] = ()
+        self._bar = Live(WAITING, console=self._console, auto_refresh=False)
+        self._news = News()
         self._bar.start(refresh=True)
 
     def show(self, snapshot: Snapshot) -> None:
         from rich.text import Text
 
-        for notice in snapshot.notices:
-            if notice not in self._notices:
-                self.note(f"Waiting: {notice}")
-        self._notices = snapshot.notices
+        for text in self._news.of(snapshot):
+            self.note(text)
         if snapshot.total:
             line = progress_line(snapshot, self._console.width)
             self._bar.update(Text(line, no_wrap=True), refresh=True)
@@ -173,3 +214,15 @@ def counts_of(states: Mapping[str, int]) -> str:
     return ", ".join(
         f"{states[state]:,} {state.replace('_', ' ')}" for state in JobState if states.get(state)
     )
+
+
+def span(length: timedelta) -> str:
+    """`2 d 3 h`, `4 min 10 s`, `0.5 s`: the two largest units."""
+    seconds = length.total_seconds()
+    units = (("d", 86_400), ("h", 3_600), ("min", 60))
+    for place, (name, size) in enumerate(units):
+        if seconds >= size:
+            whole, rest = divmod(round(seconds), size)
+            smaller, unit = units[place + 1] if place + 1 < len(units) else ("s", 1)
+            return f"{whole} {name} {rest // unit} {smaller}"
+    return f"{seconds:.3g} s"

@@ -7,20 +7,18 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.actions.running import run_campaigns
-from app.views.messages import WAITS
 from app.wiring.ownership import warn_of_open_secrets
 from app.wiring.settings import Settings
 from campaigns.errors import Stopped
-from campaigns.figures import counted
 from campaigns.states import JobState
-from terminal.output import cell, print_text
-from terminal.progress import counts_of, progress_display
+from terminal.output import in_readers_zone, print_sentence, shown_time
+from terminal.progress import counts_of, progress_display, waits_for
 
 if TYPE_CHECKING:
     from scheduler.clock.progress import RunSummary
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 INTERRUPTED: Final = 130
 PARTIAL: Final = 3
+MOST_COMING: Final = 3
+"""Runs to come that the summary names."""
 RARELY: Final = (20_000, 20, 100)
 """Thresholds of Python's garbage collector. A sent message leaves few reference cycles, so collecting after every few
 messages finds nothing."""
@@ -61,10 +61,12 @@ async def drive(
     serve_on: tuple[str, int] | None = None,
     watch_on: tuple[str, int] | None = None,
     distributed: bool = False,
+    asked: Sequence[str] = (),
 ) -> RunSummary:
     """Run, show progress, and stop gracefully at the first signal. Raises Locked, UsageError.
 
-    `serve_on` and `watch_on`: see `servers`. `distributed`: only keep the clock.
+    `serve_on` and `watch_on`: see `servers`. `distributed`: only keep the clock. `asked`: the
+    summary is about these campaigns only.
     """
     warn_of_open_secrets(settings)
     stop = asyncio.Event()
@@ -89,6 +91,7 @@ async def drive(
             stop=stop,
             progress=progress.show,
             observe=observe,
+            asked=asked,
         )
 
 
@@ -144,17 +147,19 @@ def stopping(
 
 
 def summarise(summary: RunSummary) -> None:
-    """Print what was done, what is left, and why."""
-    counts = counts_of(summary.states)
+    """Print what was done, campaign by campaign, what is left, and why; and what comes next."""
     ended = "Stopped" if summary.interrupted else "Not finished" if summary.left else "Done"
-    print_text(f"{ended}: {counts or 'nothing to send'}.")
+    print_sentence(f"{ended}: {counts_of(summary.states) or 'nothing to send'}.")
     for reason in summary.stopped_by:
-        print_text(f"Waiting: {reason}")
+        print_sentence(f"Waiting: {in_readers_zone(reason)}")
+    seen = [one for one in summary.campaigns if one.states]
+    for one in seen if len(seen) > 1 else ():
+        print_sentence(f"  {one.campaign} is {one.state.value}: {counts_of(one.states)}.")
     for left in summary.left:
-        until = f", the first until {cell(left.until)}" if left.until else ""
-        print_text(
-            f"Waiting: {counted(left.messages, 'message')} held by {left.rule}{until}. {WAITS[left.rule]}"
-        )
+        print_sentence(f"Waiting: {waits_for(left)}")
+    coming = sorted((one.next_run, one.campaign) for one in summary.campaigns if one.next_run)
+    for at, name in coming[:MOST_COMING]:
+        print_sentence(f"Next: {name}, at {shown_time(at)}.")
 
 
 def exit_code(summary: RunSummary) -> int:

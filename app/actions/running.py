@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
+from campaigns.states import JobState
 from scheduler.clock import runner
-from scheduler.clock.progress import RunSummary
+from scheduler.clock.holds import together
+from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, RunSummary
 from scheduler.clock.runner import Progress
 from scheduler.sending.instrumentation import Observe
-from storage.database.engine import Engine
+from storage.audience.campaigns import require
+from storage.database.engine import Engine, reading
 
 
 async def run_campaigns(
@@ -24,12 +30,17 @@ async def run_campaigns(
     stop: asyncio.Event,
     progress: Progress,
     observe: Observe,
+    asked: Sequence[str] = (),
 ) -> RunSummary:
     """Drive every campaign until `stop`, or with `until_idle` until nothing is left to do now.
 
-    `distributed`: only keep the clock, workers send. Raises Locked, UsageError.
+    `distributed`: only keep the clock, workers send. `asked`: the summary is about these campaigns only. Raises Locked,
+    UsageError, NotFound for a campaign that was asked for and does not exist.
     """
-    return await runner.run(
+    async with reading(engine) as connection:
+        for name in asked:
+            await require(connection, name)
+    summary = await runner.run(
         engine,
         settings.accounts,
         distributed=distributed,
@@ -41,6 +52,29 @@ async def run_campaigns(
         stop=stop,
         progress=progress,
         observe=observe,
+    )
+    return of_campaigns(summary, asked) if asked else summary
+
+
+def of_campaigns(summary: RunSummary, names: Sequence[str]) -> RunSummary:
+    """What of the summary is about these campaigns, and about the senders that hold their messages."""
+    chosen = [one for one in summary.campaigns if one.campaign in names]
+    counted = Counter[str]()
+    for one in chosen:
+        counted.update(one.states)
+    left = together([one.left for one in chosen])
+    waits_for_sender = any(one.rule in (LANE_PAUSED, NO_SENDER) for one in left)
+    return replace(
+        summary,
+        states={state.value: counted[state] for state in JobState if counted[state]},
+        stopped_by=tuple(
+            reason
+            for reason in summary.stopped_by
+            if reason.partition(" is ")[0] in names
+            or ("/" in reason.partition(" is ")[0] and waits_for_sender)
+        ),
+        left=left,
+        campaigns=tuple(chosen),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from app.views.messages import WAITS
 from app.wiring.settings import Settings
+from campaigns.figures import counted
 from campaigns.money.costs import plain
 from campaigns.states import CampaignState
+from scheduler.clock.progress import Left
 from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
 from storage.audience.campaigns import Campaign, CampaignLine, ImportLine, list_imports, require
@@ -33,6 +36,8 @@ class Overview:
     lanes: list[LanePause]
     budgets: list[BudgetUse]
     missed: list[MissedRun]
+    held: Sequence[Left]
+    """What its messages wait for, by rule."""
     approval: Approval | None
     approval_needed: str | None
     """Why it needs a valid approval to start; None: none is needed, or it has one."""
@@ -59,11 +64,13 @@ class Overview:
                 "at": self.approval.at if self.approval else None,
             },
             "paused_lanes": self.lanes,
+            "held": self.held,
             "budgets": self.budgets,
             "missed_runs": self.missed,
             "runs": self.runs,
             "spec": found.spec.model_dump(mode="json", exclude_none=True),
             "imports": self.files,
+            "file_rows": self.delivery.file_rows,
             "rows": self.delivery.rows,
             "rejected": self.delivery.rejected,
             "jobs": self.delivery.jobs,
@@ -75,6 +82,7 @@ class Overview:
         found, spec = self.campaign, self.campaign.spec
         yield "state", found.state.value + (f" ({found.reason})" if found.reason else "")
         yield from (("paused sender", _lane(pause)) for pause in self.lanes)
+        yield from (("waiting", _held(left)) for left in self.held)
         yield "next run", self.next_run or "no time given"
         yield from self._approval()
         yield "sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"
@@ -84,8 +92,10 @@ class Overview:
         yield "category", spec.category
         yield from (("budget", _budget(use)) for use in self.budgets)
         yield from (("missed", f"{run.nominal_at:%Y-%m-%d %H:%M:%S %Z}: {run.why}") for run in self.missed)
-        yield "rows", self.delivery.rows
-        yield "rejected", self.delivery.rejected
+        yield "rows of the file", self.delivery.file_rows
+        yield "rejected", self.delivery.file_rejected
+        if len(self.delivery.runs) > 1:
+            yield f"messages of {counted(len(self.delivery.runs), 'run')}", self.delivery.jobs
         yield from ((state.value, count) for state, count in self.delivery.states.items())
 
     def _approval(self) -> Iterator[tuple[str, str]]:
@@ -98,6 +108,11 @@ class Overview:
 def _lane(pause: LanePause) -> str:
     until = f"until {pause.until:%Y-%m-%d %H:%M:%S %Z}" if pause.until else "until it recovers or is resumed"
     return f"{pause.lane}, {until}: {pause.reason}"
+
+
+def _held(left: Left) -> str:
+    until = f", the first until {left.until:%Y-%m-%d %H:%M:%S %Z}" if left.until else ""
+    return f"{counted(left.messages, 'message')} held by {left.rule}{until}. {WAITS[left.rule]}"
 
 
 def _budget(use: BudgetUse) -> str:
@@ -113,10 +128,12 @@ async def campaign_overview(connection: Connection, settings: Settings, name: st
     """Raises NotFound."""
     from app.wiring.approval_guard import guard_of
     from scheduler.actions.approval import approval_problem
+    from scheduler.clock.holds import holds_by_campaign
 
     campaign = await require(connection, name)
     guard = guard_of(settings)
     waits = campaign.state in NOT_STARTED
+    held = await holds_by_campaign(connection, settings.lanes, now, campaign.id)
     return Overview(
         campaign,
         list(await list_imports(connection, campaign.id)),
@@ -125,6 +142,7 @@ async def campaign_overview(connection: Connection, settings: Settings, name: st
         await paused_lanes(connection, campaign.spec.lanes, now),
         await budget_use(connection, campaign.id),
         (await list_missed(connection, campaign.id))[-NEWEST:],
+        held.get(name, ()),
         await approval_of(connection, campaign.id),
         await approval_problem(connection, campaign, guard) if waits else None,
     )

@@ -196,6 +196,13 @@ class Settings:
             return None
         return Path(place.partition("?")[0])
 
+    @property
+    def lanes(self) -> frozenset[str]:
+        """Every sender, as ACCOUNT/SENDER."""
+        return frozenset(
+            f"{name}/{sender.name}" for name, account in self.accounts.items() for sender in account.senders
+        )
+
     def account(self, name: str) -> AccountSettings:
         """The account of that name. Raises NotFound, naming the nearest one."""
         if name in self.accounts:

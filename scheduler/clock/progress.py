@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from campaigns.rules.decision import Rule
-from campaigns.states import FINAL, LEFT, JobState
+from campaigns.states import FINAL, LEFT, CampaignState, JobState
 
 PACING: Final = "pacing"
 OWN_TIME: Final = "own_time"
@@ -15,6 +15,22 @@ LANE_PAUSED: Final = "lane_paused"
 NO_SENDER: Final = "no_sender"
 RETRY: Final = "retry"
 """What holds a message beside the rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """A run that is to come."""
+
+    campaign: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is over, with what became of its messages."""
+
+    campaign: str
+    states: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,12 @@ class Snapshot:
     """Until the last pending job is sent at this pace; None while the pace is not known."""
     notices: tuple[str, ...] = ()
     """Lanes and campaigns that are paused, with the reason."""
+    ended: tuple[Ended, ...] = ()
+    """Runs that ended since the snapshot before."""
+    upcoming: Upcoming | None = None
+    """The next run of any campaign."""
+    held: tuple[Left, ...] = ()
+    """While nothing is sent: what waits, and for what."""
 
     @property
     def done(self) -> int:
@@ -54,6 +76,18 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignSummary:
+    """Where a campaign stands at the end: its state, and the messages of the runs that this runner saw."""
+
+    campaign: str
+    state: CampaignState
+    reason: str | None
+    states: dict[str, int]
+    left: tuple[Left, ...] = ()
+    next_run: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """How a runner ended."""
 
@@ -64,3 +98,5 @@ class RunSummary:
     """Why work was left: paused lanes and campaigns, with the reason."""
     left: tuple[Left, ...] = ()
     """What waits and for what, unless it was stopped by a signal."""
+    campaigns: tuple[CampaignSummary, ...] = ()
+    """The campaigns that had an open run, or wait for one."""

@@ -5,33 +5,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
-from campaigns.rules.decision import Rule
 from campaigns.states import LEFT, JobState, RunState
 from campaigns.time.clock import Now
-from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING, Left, RunSummary, Snapshot
-from scheduler.sending.deciding import NEVER
+from scheduler.clock.holds import holds_by_campaign, together
+from scheduler.clock.progress import CampaignSummary, Ended, Left, RunSummary, Snapshot, Upcoming
 from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import wait_for_stop
-from storage.database.engine import Engine, reading
-from storage.runs.runs import count_states, due_campaigns, open_runs
+from storage.database.engine import Connection, Engine, reading
+from storage.runs.runs import RunRow, count_states, due_campaigns, open_runs
 from storage.sending.intents import has_due_work
-from storage.sending.lanes import LaneRow, read_lanes
-from storage.views.idle_check import Pending, look_ahead, pending_by_rule
+from storage.sending.lanes import read_lanes
+from storage.views.idle_check import look_ahead
 from storage.views.overview import held_before_start
+from storage.views.standings import next_run, runs_of_campaigns
 
 LOOK: Final = 0.5
 LOOK_SHARE: Final = 0.05
 """Counting may take at most this share of the time: on a large run it is done more seldom."""
 OVER_SECONDS: Final = 5.0
+HELD_EVERY: Final = 5.0
+"""Seconds between two looks at what holds the messages that wait."""
 LONG_RETRY: Final = timedelta(minutes=1)
 """A retry further off than this waits for the provider to come back: `--until-idle` does not."""
-
-WINDOWS: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN)
-"""They end when the person writes or the provider answers; the time that is stored is the message's last."""
 
 
 class Watch:
@@ -42,6 +42,10 @@ class Watch:
         self._lanes = lanes
         self._now = now
         self._runs: set[int] = set()
+        self._open: dict[int, str] = {}
+        """Runs that were open at the last look, and their campaigns."""
+        self._held: tuple[Left, ...] = ()
+        self._held_at = time.monotonic()
         self._states: dict[JobState, int] = {}
         self._gone: deque[tuple[float, int]] = deque()
         self._changed_at = time.monotonic()
@@ -53,12 +57,14 @@ class Watch:
         began = time.monotonic()
         async with reading(self._engine) as connection:
             opened = await open_runs(connection)
+            ended = await self._ended(connection, opened)
             self._runs.update(run.id for run in opened)
             states = await count_states(connection, sorted(self._runs))
             lanes = await read_lanes(connection)
             strange = [name for name in lanes if name not in self._lanes]
             held = await held_before_start(connection, self._now())
             strays = [name for name in strange if await has_due_work(connection, name, self._now())]
+            upcoming = await next_run(connection, self._now())
         self._took.append(time.monotonic() - began)
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
@@ -71,7 +77,32 @@ class Watch:
             if lanes[name].paused(moment)
         ]
         notices += [f"{name} is not in drumbeat.toml: its messages wait until it is." for name in strays]
-        return self._snapshot(tuple(notices))
+        snapshot = replace(
+            self._snapshot(tuple(notices)), ended=ended, upcoming=Upcoming(*upcoming) if upcoming else None
+        )
+        return replace(snapshot, held=await self._held_now(snapshot))
+
+    async def _ended(self, connection: Connection, opened: Sequence[RunRow]) -> tuple[Ended, ...]:
+        """The runs that were open at the last look and are not any more."""
+        now_open = {run.id: run.name for run in opened if not run.is_test}
+        ended = [
+            Ended(name, _by_name(await count_states(connection, [run_id])))
+            for run_id, name in self._open.items()
+            if run_id not in now_open
+        ]
+        self._open = now_open
+        return tuple(ended)
+
+    async def _held_now(self, snapshot: Snapshot) -> tuple[Left, ...]:
+        """What waits, looked up anew every few seconds, and only while nothing is sent."""
+        if snapshot.sent_per_second or not snapshot.states.get(JobState.PENDING):
+            return ()
+        if time.monotonic() - self._held_at >= HELD_EVERY:
+            self._held_at = time.monotonic()
+            async with reading(self._engine) as connection:
+                held = await holds_by_campaign(connection, self._lanes.keys(), self._now())
+            self._held = together(list(held.values()))
+        return self._held
 
     def _snapshot(self, notices: tuple[str, ...]) -> Snapshot:
         gone = sum(
@@ -82,7 +113,7 @@ class Watch:
         return Snapshot(
             at=self._now(),
             total=sum(self._states.values()),
-            states={state.value: number for state, number in self._states.items()},
+            states=_by_name(self._states),
             sent_per_second=pace,
             eta_seconds=waiting / pace if pace else None,
             notices=notices,
@@ -122,29 +153,23 @@ class Watch:
 
     async def summary(self, *, interrupted: bool) -> RunSummary:
         snapshot = await self.look()
-        left = () if interrupted else await self._left()
-        return RunSummary(snapshot.states, interrupted, snapshot.notices, left)
-
-    async def _left(self) -> tuple[Left, ...]:
-        """What waits, by the rule that `why` would name."""
-        found: dict[str, Left] = {}
         async with reading(self._engine) as connection:
-            lanes = await read_lanes(connection)
-            for pending in await pending_by_rule(connection):
-                rule, until = self._hold(pending, lanes.get(pending.lane))
-                before = found.get(rule, Left(rule, 0, until))
-                sooner = min(filter(None, (before.until, until)), default=None)
-                found[rule] = Left(rule, before.messages + pending.messages, sooner)
-        return tuple(found[rule] for rule in sorted(found))
+            held = await holds_by_campaign(connection, self._lanes.keys(), self._now())
+            known = await runs_of_campaigns(connection, sorted(self._runs))
+            campaigns = [
+                CampaignSummary(
+                    one.name,
+                    one.state,
+                    one.reason,
+                    _by_name(await count_states(connection, one.run_ids)),
+                    () if interrupted else held.get(one.name, ()),
+                    one.next_at,
+                )
+                for one in known
+            ]
+        left = () if interrupted else together(list(held.values()))
+        return RunSummary(snapshot.states, interrupted, snapshot.notices, left, tuple(campaigns))
 
-    def _hold(self, pending: Pending, lane: LaneRow | None) -> tuple[str, datetime | None]:
-        """The rule that holds these messages, and until when."""
-        now = self._now()
-        if pending.run_state is RunState.PAUSED:
-            return Rule.RUN_STATE, None
-        if pending.lane not in self._lanes:
-            return NO_SENDER, None
-        if lane is not None and lane.paused(now):
-            return LANE_PAUSED, lane.paused_until and max(lane.paused_until, pending.due_at)
-        rule = pending.held_by or (OWN_TIME if pending.due_at > now else PACING)
-        return rule, None if pending.due_at >= NEVER or rule in WINDOWS else pending.due_at
+
+def _by_name(states: Mapping[JobState, int]) -> dict[str, int]:
+    return {state.value: number for state, number in states.items()}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.sending.windows import any_unknown_window
-from storage.tables import jobs, runs
+from storage.tables import campaigns, jobs, runs
 from storage.tables.predicates import OPEN
 
 
@@ -61,8 +61,9 @@ def _at_work(lanes: Mapping[str, LaneRow], served: Collection[str], now: datetim
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Messages of one lane that wait for the same rule."""
+    """Messages of one campaign and lane that wait for the same rule."""
 
+    campaign: str
     lane: str
     run_state: RunState
     held_by: str | None
@@ -71,16 +72,22 @@ class Pending:
     """When the first of them is."""
 
 
-async def pending_by_rule(connection: AsyncConnection) -> list[Pending]:
-    """Everything that waits in runs that have not ended."""
-    of = (jobs.c.lane, runs.c.state, jobs.c.held_by)
+async def pending_by_rule(connection: AsyncConnection, campaign_id: int | None = None) -> list[Pending]:
+    """Everything that waits in runs that have not ended; of one campaign or of all."""
+    of = (campaigns.c.name, jobs.c.lane, runs.c.state, jobs.c.held_by)
     waiting = (
         select(*of, func.count(), func.min(jobs.c.due_at, type_=jobs.c.due_at.type))
         .join(runs, runs.c.id == jobs.c.run_id)
+        .join(campaigns, campaigns.c.id == runs.c.campaign_id)
         .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), jobs.c.state == JobState.PENDING)
         .group_by(*of)
     )
-    return [Pending(lane, RunState(state), *rest) for lane, state, *rest in await connection.execute(waiting)]
+    if campaign_id is not None:
+        waiting = waiting.where(runs.c.campaign_id == campaign_id)
+    return [
+        Pending(name, lane, RunState(state), *rest)
+        for name, lane, state, *rest in await connection.execute(waiting)
+    ]
 
 
 async def _any_sending(connection: AsyncConnection, served: Collection[str]) -> bool:

@@ -101,6 +101,7 @@ def _print(name: str, found: Estimate) -> None:
         print_text,
         shown_time,
     )
+    from terminal.progress import span
 
     print_facts(f"{name}, from {shown_time(found.at)} on", _facts(found))
     print_text()
@@ -112,7 +113,7 @@ def _print(name: str, found: Estimate) -> None:
     print_table(
         "Duration under each limit alone",
         ("limit", "value", ">takes"),
-        [(limit.name, in_readers_zone(limit.value), _span(limit.takes.total_seconds())) for limit in limits],
+        [(limit.name, in_readers_zone(limit.value), span(limit.takes)) for limit in limits],
     )
     for remark in _remarks(found):
         print_sentence(remark)
@@ -121,6 +122,7 @@ def _print(name: str, found: Estimate) -> None:
 def _facts(found: Estimate) -> list[tuple[str, Any]]:
     from campaigns.figures import percent
     from campaigns.money.costs import plain
+    from terminal.progress import span
 
     facts: list[tuple[str, Any]] = [("recipients", found.recipients), ("messages", found.sends)]
     facts += [(f"of them as {form}", count) for form, count in found.forms.items()]
@@ -132,7 +134,7 @@ def _facts(found: Estimate) -> list[tuple[str, Any]]:
     if found.unpriced:
         facts.append(("unpriced", found.unpriced))
     bound = f"; limited by {found.binding.name}" if found.binding else ""
-    return [*facts, ("takes", _span(found.takes.total_seconds()) + bound), ("ends at", found.ends_at)]
+    return [*facts, ("takes", span(found.takes) + bound), ("ends at", found.ends_at)]
 
 
 def _print_outcomes(found: Estimate) -> None:
@@ -155,14 +157,3 @@ def _remarks(found: Estimate) -> list[str]:
             left = f"{budget.left.amount:f} {budget.left.currency}"
             remarks.append(f"The budget for the {budget.kind} has {left} left: that may not be enough.")
     return remarks
-
-
-def _span(seconds: float) -> str:
-    """`2 d 3 h`, `4 min 10 s`, `0.5 s`: the two largest units."""
-    units = (("d", 86_400), ("h", 3_600), ("min", 60))
-    for place, (name, size) in enumerate(units):
-        if seconds >= size:
-            whole, rest = divmod(round(seconds), size)
-            smaller, unit = units[place + 1] if place + 1 < len(units) else ("s", 1)
-            return f"{whole} {name} {rest // unit} {smaller}"
-    return f"{seconds:.3g} s"

@@ -22,13 +22,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
-def _complete_campaign(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_campaign(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     from app.views.known_names import campaign_names
 
     return [name for name in campaign_names(**_given(context)) if name.startswith(incomplete)]
 
 
-def _complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     from app.views.known_names import run_numbers
 
     typed = [context.params.get("name"), *context.args]  # an option without its value leaves the name unread
@@ -62,7 +62,7 @@ def _show_times(context: click.Context, _: click.Parameter, name: str | None) ->
         raise click.BadParameter(str(error)) from error
 
 
-name_argument = click.argument("name", metavar="NAME", shell_complete=_complete_campaign)
+name_argument = click.argument("name", metavar="NAME", shell_complete=complete_campaign)
 account_argument = click.argument("account", required=False, shell_complete=complete_account)
 timezone_option = click.option(
     "--timezone",
@@ -76,7 +76,7 @@ run_option = click.option(
     "run_id",
     type=int,
     metavar="N",
-    shell_complete=_complete_run,
+    shell_complete=complete_run,
     help="Only this run, with its retries; drumbeat campaign show NAME lists them. Default: all.",
 )
 metrics_port = click.option(

@@ -11,10 +11,12 @@ from app.wiring.context import Context
 from terminal.commands.options import (
     DurationType,
     complete_account,
+    complete_campaign,
     json_option,
     metrics_host,
     metrics_port,
     run_async,
+    timezone_option,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
     help="With --until-idle, how long to wait for receipts.",
 )
 @click.option(
+    "--campaign",
+    "asked",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_campaign,
+    help="The summary and the exit code are about this campaign only; what is due of others is sent too.",
+)
+@click.option(
     "--engine",
     type=click.Choice(["embedded", "procrastinate"]),
     default="embedded",
@@ -44,12 +54,14 @@ if TYPE_CHECKING:
 @click.option("--port", default=8080, show_default=True, help="With --serve, the port; 0 takes a free port.")
 @metrics_port
 @metrics_host
+@timezone_option
 @json_option
 @click.pass_obj
 def run(
     context: Context,
     until_idle: bool,
     wait_receipts: timedelta,
+    asked: tuple[str, ...],
     engine: str,
     serve: bool,
     host: str,
@@ -60,6 +72,7 @@ def run(
 ) -> int:
     """Send what is due, until stopped.
 
+    It names each campaign that is done, what waits and why, and what comes next and when.
     Ctrl-C finishes the messages under way and stops; a second Ctrl-C stops at once. Both are safe.
     Exit code 3: some messages failed or are in doubt; 6: a limit, a person or the provider stopped the work.
     """
@@ -69,14 +82,15 @@ def run(
     serve_on = (host, port) if serve else None
     watch_on = None if metrics_port is None else (metrics_host, metrics_port)
     summary = run_loop(
-        _run(context, until_idle, wait_receipts, serve_on, watch_on, engine == "procrastinate")
+        _run(context, until_idle, wait_receipts, asked, serve_on, watch_on, engine == "procrastinate")
     )
     if as_json:
         print_json(summary)
     else:
         summarise(summary)
         again = ["drumbeat run --until-idle"] if summary.interrupted else []
-        suggest(*again, "drumbeat report delivery NAME", "drumbeat report failures NAME")
+        name = next((one.campaign for one in summary.campaigns if one.states), "NAME")
+        suggest(*again, f"drumbeat report delivery {name}", f"drumbeat report failures {name}")
     return exit_code(summary)
 
 
@@ -84,6 +98,7 @@ async def _run(
     context: Context,
     until_idle: bool,
     wait_receipts: timedelta,
+    asked: tuple[str, ...],
     serve_on: tuple[str, int] | None,
     watch_on: tuple[str, int] | None,
     distributed: bool,
@@ -99,6 +114,7 @@ async def _run(
             serve_on=serve_on,
             watch_on=watch_on,
             distributed=distributed,
+            asked=asked,
         )
 
 

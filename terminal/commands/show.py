@@ -30,9 +30,9 @@ def show(context: Context, name: str, as_json: bool) -> None:
     print_text()
     if found.runs:
         runs = [(r.id, r.kind, r.nominal_at, r.state, r.rejected, r.jobs, r.reason or "") for r in found.runs]
-        headings: tuple[str, ...] = (">run", "kind", "at", "state", ">rejected rows", ">messages", "reason")
+        headings: tuple[str, ...] = (">run", "kind", "at", "state", "?>rejected", ">messages", "reason")
         print_table("Runs", headings, runs)
-    headings = ("file", ">rows", ">accepted", ">rejected", ">duplicates", "loaded at")
+    headings = ("file", ">rows", ">accepted", ">rejected", "?>duplicates", "loaded at")
     files = [(f.source, f.rows, f.accepted, f.rejected, f.duplicates, f.created_at) for f in found.files]
     print_table("Loaded files", headings, files)
     suggest(*_next_commands(found))

@@ -175,6 +175,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         ("session", "delete", text, "--yes"),
         ("doctor",),
         ("workers",),
+        ("status",),
         ("campaign", "check", "spring.toml"),
         ("campaign", "check", "hostile.csv", "--default-country", "GB"),
         ("campaign", "check", "spring.toml", "--csv", "hostile.csv"),

@@ -55,6 +55,7 @@ USE_CASES = {
     "report recipients": "app.views.reports:stream_recipients",
     "report variants": "app.views.variants:variants_report",
     "run": "app.actions.running:run_campaigns",
+    "status": "app.views.status:status",
     "session create": "app.actions.sessions:create_session",
     "session delete": "app.actions.sessions:delete_session",
     "session disconnect": "app.actions.sessions:disconnect_session",

@@ -1,0 +1,107 @@
+"""One line for each campaign: where it stands, what comes next, and what holds it; and the senders that are paused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from app.wiring.approval_guard import guard_of
+from app.wiring.settings import Settings
+from campaigns.errors import DrumbeatError
+from campaigns.states import CampaignState
+from scheduler.actions.approval import approval_problem
+from scheduler.clock.holds import holds_by_campaign
+from scheduler.clock.progress import PACING, Left
+from storage.audience.campaigns import require
+from storage.database.engine import Connection
+from storage.sending.workers import SILENT, list_workers
+from storage.views.overview import LanePause, paused_lanes
+from storage.views.standings import OVER, Standing, list_standings
+
+ENDED: Final = 5
+"""Campaigns that are over and are listed: the newest."""
+
+
+@dataclass(frozen=True)
+class StatusLine:
+    """Where one campaign stands."""
+
+    standing: Standing
+    held: Sequence[Left]
+    problem: str | None
+    """Why it does not start; None: nothing keeps it from that."""
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When something happens next: its run starts, or a message is no longer held."""
+        times = [self.standing.next_at, *(left.until for left in self.held if left.rule != PACING)]
+        return min(filter(None, times), default=None)
+
+    @property
+    def holds(self) -> str:
+        """What holds it, shortly: `1,204 hours, 20 retry`."""
+        parts = [f"{left.messages:,} {left.rule.replace('_', ' ')}" for left in self.held]
+        if self.standing.in_doubt:
+            parts.append(f"{self.standing.in_doubt:,} in doubt")
+        return "; ".join(filter(None, (self.problem, ", ".join(parts))))
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found = self.standing
+        return {
+            "campaign": found.name,
+            "state": found.state,
+            "done": found.done,
+            "total": found.total,
+            "in_doubt": found.in_doubt,
+            "next": self.next_at,
+            "next_run": found.next_at,
+            "held": self.held,
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True)
+class Status:
+    campaigns: Sequence[StatusLine]
+    paused_lanes: Sequence[LanePause]
+    at_work: int
+    """Runners and clocks that are alive."""
+
+    @property
+    def needs_runner(self) -> bool:
+        """Whether a campaign has work and no process does it."""
+        waiting = (CampaignState.SCHEDULED, CampaignState.RUNNING)
+        return not self.at_work and any(line.standing.state in waiting for line in self.campaigns)
+
+
+async def status(connection: Connection, settings: Settings, now: datetime) -> Status:
+    """Every campaign that is not over, and the newest that are."""
+    held = await holds_by_campaign(connection, settings.lanes, now)
+    lines = [
+        StatusLine(one, held.get(one.name, ()), await _problem(connection, settings, one))
+        for one in await list_standings(connection, ENDED)
+    ]
+    alive = [
+        row for row in await list_workers(connection) if row.kind != "worker" and now - row.seen_at <= SILENT
+    ]
+    return Status(lines, await paused_lanes(connection, sorted(settings.lanes), now), len(alive))
+
+
+async def _problem(connection: Connection, settings: Settings, one: Standing) -> str | None:
+    match one.state:
+        case CampaignState.PAUSED:
+            return one.reason or "paused"
+        case CampaignState.DRAFT:
+            return "not started"
+        case CampaignState.SCHEDULED:
+            try:
+                return await approval_problem(
+                    connection, await require(connection, one.name), guard_of(settings)
+                )
+            except DrumbeatError as error:  # its account or sender is not in the settings
+                return str(error)
+        case _:
+            return one.reason if one.state not in OVER else None

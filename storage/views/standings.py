@@ -1,0 +1,119 @@
+"""Where each campaign stands: its state, how much of its newest run is sent, and when its next run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import CampaignState, JobState, RunState
+from storage.runs.editions import of_audience
+from storage.runs.occurrences import SCHEDULED
+from storage.tables import campaigns, jobs, recipients, runs
+
+OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One campaign. `done` of `total` messages of its newest run need no more sending."""
+
+    id: int
+    name: str
+    state: CampaignState
+    reason: str | None
+    next_at: datetime | None
+    done: int
+    total: int
+    in_doubt: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCampaign:
+    """A campaign with those of its runs that were asked about."""
+
+    name: str
+    state: CampaignState
+    reason: str | None
+    next_at: datetime | None
+    run_ids: tuple[int, ...]
+
+
+async def list_standings(connection: AsyncConnection, ended: int) -> list[Standing]:
+    """Every campaign that is not over, the newest first, and after them the newest `ended` that are."""
+    over = campaigns.c.state.in_(OVER)
+    columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
+    newest = select(*columns).order_by(campaigns.c.id.desc())
+    rows = [
+        *(await connection.execute(newest.where(~over))).all(),
+        *(await connection.execute(newest.where(over).limit(ended))).all(),
+    ]
+    return [
+        Standing(
+            row.id,
+            row.name,
+            CampaignState(row.state),
+            row.reason,
+            None if row.state in OVER else row.start_at,
+            *await _progress(connection, row.id),
+        )
+        for row in rows
+    ]
+
+
+async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int, int, int]:
+    """Of the newest run: messages that need no more sending, all messages, and those in doubt. Before the first run
+    the recipients are the messages."""
+    run = (
+        await connection.execute(
+            select(runs.c.id, runs.c.jobs, runs.c.state)
+            .where(runs.c.campaign_id == campaign_id, SCHEDULED)
+            .order_by(runs.c.nominal_at.desc())
+            .limit(1)
+        )
+    ).first()
+    if run is None:
+        people = select(func.count()).select_from(recipients).where(of_audience(campaign_id))
+        return 0, int((await connection.execute(people)).scalar_one()), 0
+    if RunState(run.state) not in (RunState.RUNNING, RunState.PAUSED):
+        return run.jobs, run.jobs, 0
+    waiting = [jobs.c.state == state for state in (JobState.PENDING, JobState.SENDING, JobState.IN_DOUBT)]
+    found = await connection.execute(
+        select(jobs.c.state, func.count())
+        .where(jobs.c.run_id == run.id, or_(*waiting))
+        .group_by(jobs.c.state)
+    )
+    counted: dict[str, int] = dict(found.tuples().all())
+    in_doubt = counted.pop(JobState.IN_DOUBT, 0)
+    return run.jobs - sum(counted.values()), run.jobs, in_doubt
+
+
+async def next_run(connection: AsyncConnection, now: datetime) -> tuple[str, datetime] | None:
+    """The campaign whose run is the next to start, and when."""
+    coming = select(campaigns.c.name, campaigns.c.start_at).where(
+        campaigns.c.state.in_([CampaignState.SCHEDULED, CampaignState.RUNNING]), campaigns.c.start_at > now
+    )
+    row = (await connection.execute(coming.order_by(campaigns.c.start_at).limit(1))).first()
+    return (row.name, row.start_at) if row else None
+
+
+async def runs_of_campaigns(connection: AsyncConnection, run_ids: Sequence[int]) -> list[SeenCampaign]:
+    """The campaigns of these runs, tests left out, and those whose run is to come; the oldest first."""
+    mine = runs.c.id.in_(run_ids) & (runs.c.kind != "test")
+    columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
+    found = (
+        select(*columns, runs.c.id.label("run_id"))
+        .select_from(campaigns.outerjoin(runs, (runs.c.campaign_id == campaigns.c.id) & mine))
+        .where(or_(runs.c.id.is_not(None), campaigns.c.state == CampaignState.SCHEDULED))
+        .order_by(campaigns.c.id, runs.c.id)
+    )
+    seen: dict[int, SeenCampaign] = {}
+    for row in await connection.execute(found):
+        state = CampaignState(row.state)
+        before = seen[row.id].run_ids if row.id in seen else ()
+        ids = (*before, row.run_id) if row.run_id is not None else before
+        seen[row.id] = SeenCampaign(row.name, state, row.reason, None if state in OVER else row.start_at, ids)
+    return list(seen.values())
