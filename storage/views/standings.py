@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,8 +87,8 @@ async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int,
         .where(jobs.c.run_id == run.id, or_(*waiting))
         .group_by(jobs.c.state)
     )
-    counted: dict[str, int] = dict(found.tuples().all())
-    in_doubt = counted.pop(JobState.IN_DOUBT, 0)
+    counted = Counter({str(state): int(number) for state, number in found})
+    in_doubt = counted.pop(JobState.IN_DOUBT.value, 0)
     return run.jobs - sum(counted.values()), run.jobs, in_doubt
 
 
