@@ -17,6 +17,24 @@ def _todo(loaded: Loaded) -> str:
 
 def print_load(loaded: Loaded) -> None:
     """Print what was found and the result."""
+    print_facts(loaded.campaign or "The CSV", load_facts(loaded))
+    print_text()
+    print_reasons(loaded)
+
+
+def print_reasons(loaded: Loaded, most: int | None = None) -> None:
+    """Why rows were rejected; only the `most` frequent codes, if that is given."""
+    reasons = sorted(loaded.report.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+    shown = reasons[:most]
+    others = sum(rows for _, rows in reasons[len(shown) :])
+    if others:
+        shown.append((f"{len(reasons) - len(shown)} other codes", others))
+    if shown:
+        print_table("Why rows were rejected", ("code", ">rows"), shown)
+
+
+def load_facts(loaded: Loaded) -> list[tuple[str, Any]]:
+    """Names and values: how the list was read, and what became of its rows."""
     report = loaded.report
     facts: list[tuple[str, Any]] = [
         ("read as", report.detected.summary()),
@@ -50,8 +68,4 @@ def print_load(loaded: Loaded) -> None:
         facts.append(("state", loaded.state.value + when))
     if loaded.held:
         facts.append(("approval", loaded.held))
-    print_facts(loaded.campaign or "The CSV", facts)
-    print_text()
-    if report.reasons:
-        rows = sorted(report.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
-        print_table("Why rows were rejected", ("code", ">rows"), rows)
+    return facts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,10 +92,26 @@ class Loaded:
         }
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check has loaded into a throwaway database: the campaign's row in it has no text and no time."""
+
+    spec: CampaignSpec
+    start_at: datetime | None
+    engine: Engine
+    campaign_id: int
+
+
 async def check_campaign(
-    settings: Settings, path: Path, flags: Flags, *, progress: Progress | None = None
+    settings: Settings,
+    path: Path,
+    flags: Flags,
+    *,
+    look: Callable[[Checked], Awaitable[None]] | None = None,
+    progress: Progress | None = None,
 ) -> Loaded:
-    """Do all that a load does with a campaign file, but store only the rejects."""
+    """Do all that a load does with a campaign file, but store only the rejects. `look` may read the audience that a
+    load would make."""
     moment = utc_now()
     spec = _spec(path, flags, moment)
     start = start_of(spec.schedule, flags.times, moment)
@@ -104,7 +120,12 @@ async def check_campaign(
     options = _options(spec, start, moment)
     with named_in_errors(csv):
         report = await check(
-            csv, options, refuse=refuse, progress=progress, **_limits(spec.audience, csv, flags, spec.name)
+            csv,
+            options,
+            refuse=refuse,
+            progress=progress,
+            look=look and (lambda engine, id: look(Checked(spec, start, engine, id))),
+            **_limits(spec.audience, csv, flags, spec.name),
         )
     return Loaded(spec.name, report, start_at=start, start_flag=_start_flag(spec, start))
 

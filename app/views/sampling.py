@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import partial
+from typing import Any
 
 import orjson
 
@@ -46,6 +47,21 @@ class Preview:
     def length(self) -> int:
         """Characters of the longest form, as it is read."""
         return max(map(_length, self.forms), default=0)
+
+
+def preview_json(preview: Preview) -> list[dict[str, Any]]:
+    """Each of its messages, as `--json` prints them."""
+    about: dict[str, Any] = {
+        "line": preview.line,
+        "phone": preview.phone,
+        "length": preview.length,
+        "blank": preview.blank,
+        **({"variant": preview.variant} if preview.variant else {}),
+    }
+    return [
+        {**about, **{key: value for key, value in asdict(content).items() if value}}
+        for content in preview.forms
+    ]
 
 
 async def preview_messages(

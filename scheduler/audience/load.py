@@ -112,6 +112,8 @@ class LoadReport:
         }
 
 
+Look = Callable[[Engine, int], Awaitable[None]]
+"""Reads what a check has loaded: the throwaway database, and the campaign in it."""
 Together = Callable[[Connection], Awaitable[None]]
 """What changes with the audience or not at all."""
 
@@ -140,16 +142,17 @@ async def check(
     rejects_path: Path,
     refuse: Refuse | None = None,
     progress: Progress | None = None,
+    look: Look | None = None,
     now: Now = utc_now,
 ) -> LoadReport:
     """What `load` would do into an empty campaign; writes nothing but the rejects file.
 
-    `refuse` returns why a message with a row's variables cannot be sent. Raises IntakeError where the file cannot be
-    loaded, TooManyRejects where too much of it is bad.
+    `refuse` returns why a message with a row's variables cannot be sent. `look` may read the audience. Raises
+    IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad.
     """
     intake = await _opened(path, options)
     with plainly():
-        return await _check(intake, options, refuse, rejects_path, max_reject_percent, progress, now())
+        return await _check(intake, options, refuse, rejects_path, max_reject_percent, progress, look, now())
 
 
 async def _check(
@@ -159,13 +162,19 @@ async def _check(
     rejects_path: Path,
     max_reject_percent: float,
     progress: Progress | None,
+    look: Look | None,
     now: datetime,
 ) -> LoadReport:
     async with scratch_campaign(now) as (engine, campaign_id):
         async with writing(engine) as connection:
             stage = await _begin(connection, campaign_id, intake, now, empty=True)
         loading = _Loading(engine, stage, None, intake, options, refuse)
-        return await loading.run(rejects_path, max_reject_percent, progress)
+        report = await loading.run(rejects_path, max_reject_percent, progress)
+        if look is not None:
+            async with writing(engine) as connection:
+                await stage.take_place(connection)
+            await look(engine, campaign_id)
+        return report
 
 
 async def load(

@@ -97,10 +97,12 @@ async def estimate(
     default_caps: tuple[Cap, ...] = (),
     now: Now = utc_now,
     progress: Callable[[int], None] | None = None,
+    facts: Connection | None = None,
 ) -> Estimate:
     """What is expected of a campaign whose provider is `account`, of its next run or of what is left of the open one.
 
-    `progress` receives the number of recipients done.
+    `progress` receives the number of recipients done. `facts`: the database that knows opt-outs, earlier messages and
+    prices, if the audience is in another one.
     Raises InvalidInput where the campaign is over, NotFound where the account lacks one of its senders.
     """
     moment = now()
@@ -118,7 +120,7 @@ async def estimate(
     for part in [await _open_part(connection, run) for run in opened] or [
         await _next_part(connection, campaign, result.at)
     ]:
-        await _foresee(connection, part, lanes, result, progress)
+        await _foresee(facts or connection, part, lanes, result, progress)
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from campaigns.states import CampaignState
 from storage.database.engine import open_scratch, writing
 from storage.tables import campaigns, metadata
+
+NAME: Final = "check"
+"""The campaign in it."""
 
 
 @asynccontextmanager
@@ -22,7 +26,7 @@ async def scratch_campaign(now: datetime) -> AsyncIterator[tuple[AsyncEngine, in
         async with writing(engine) as connection:
             await connection.run_sync(metadata.create_all)
             new = insert(campaigns).values(
-                name="check",
+                name=NAME,
                 state=CampaignState.DRAFT,
                 spec="{}",
                 category="",

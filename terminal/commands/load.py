@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,6 +26,9 @@ from terminal.commands.options import (
 
 if TYPE_CHECKING:
     from app.actions.loading import Flags, Loaded
+    from app.views.preflight import Preflight
+
+T = TypeVar("T")
 
 PARTIAL = 3
 _TIMES = ("now", "at", "cron", "every", "timezone")
@@ -79,23 +82,39 @@ def _intake_options(command: Command) -> Command:
 def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
     """Check a campaign file, or a CSV alone, as a load would. Writes only the rejected rows.
 
+    Of a campaign file it also shows when it would start, who would be skipped, the price, and three messages.
     Exit code 3: some rows were rejected; 5: it could not be loaded.
     """
-    from terminal.output import suggest
+    from terminal.output import print_json, suggest
+    from terminal.preflight import print_preflight
 
-    loaded = _done(_check(context, path, _flags(context, flags)), as_json)
-    if not as_json and loaded.campaign:
+    checked = _flags(context, flags)
+    if path.suffix.lower() != ".toml":
+        loaded = _done(_check_csv(path, checked), as_json)
+        return PARTIAL if loaded.report.rejected else 0
+    found = _or_rejects(_preflight(context, path, checked), as_json)
+    loaded = found.loaded
+    if as_json:
+        print_json(found.json)
+    else:
+        print_preflight(found)
         suggest(f"drumbeat campaign load {path}{loaded.start_flag}")
     return PARTIAL if loaded.report.rejected else 0
 
 
-async def _check(context: Context, path: Path, flags: Flags) -> Loaded:
-    from app.actions.loading import check_campaign, check_csv
+async def _preflight(context: Context, path: Path, flags: Flags) -> Preflight:
+    from app.views.preflight import preflight
     from terminal.progress import row_counter
 
     with row_counter() as progress:
-        if path.suffix.lower() == ".toml":
-            return await check_campaign(context.settings, path, flags, progress=progress)
+        return await preflight(context.settings, path, flags, progress=progress)
+
+
+async def _check_csv(path: Path, flags: Flags) -> Loaded:
+    from app.actions.loading import check_csv
+    from terminal.progress import row_counter
+
+    with row_counter() as progress:
         return await check_csv(path, flags, progress=progress)
 
 
@@ -176,16 +195,21 @@ def _flags(context: Context, given: dict[str, Any]) -> Flags:
 
 
 def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:
-    """Do it and show the result, also if too many rows were bad to load anything."""
+    """Do it and show the result."""
+    loaded = _or_rejects(work, as_json)
+    _show(loaded, as_json)
+    return loaded
+
+
+def _or_rejects(work: Coroutine[Any, Any, T], as_json: bool) -> T:
+    """Do it; if too many rows were bad to load anything, show which."""
     from app.actions.loading import Loaded, TooManyRejects
 
     try:
-        loaded = run_async(work)
+        return run_async(work)
     except TooManyRejects as error:
         _show(Loaded(error.report.campaign, error.report), as_json)
         raise
-    _show(loaded, as_json)
-    return loaded
 
 
 def _show(loaded: Loaded, as_json: bool) -> None:

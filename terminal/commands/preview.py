@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -38,6 +38,7 @@ def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: 
     If a campaign has a text and a template, or variants, all are shown: which one is sent is decided at sending.
     """
     from terminal.output import print_json, suggest
+    from terminal.preflight import print_preview
 
     given = {option: number for option, number in chosen.items() if number is not None}
     if len(given) > 1:
@@ -45,27 +46,16 @@ def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: 
     option, number = next(iter(given.items()), ("first", FEW))
     previews = run_async(_preview(context, name, option, number, seed))
     if as_json:
-        messages = [message for each in previews for message in _messages(each)]
+        from app.views.sampling import preview_json
+
+        messages = [message for each in previews for message in preview_json(each)]
         print_json({"campaign": name, "messages": messages})
         return
     for each in previews:
-        _print(each)
+        print_preview(each)
     if not previews:
         _print_none(option)
     suggest(f"drumbeat campaign test {name} --to PHONE", f"drumbeat campaign start {name}")
-
-
-def _print(preview: Preview) -> None:
-    from app.views.previews import preview_lines
-    from terminal.output import print_text
-
-    blank = f"  blank: {', '.join(preview.blank)}" if preview.blank else ""
-    variant = f", variant {preview.variant}" if preview.variant else ""
-    for content in preview.forms:
-        print_text(f"line {preview.line}  {preview.phone}  ({content.type}{variant}){blank}")
-        for text in preview_lines(content):
-            print_text(f"  {text}")
-        print_text()
 
 
 def _print_none(option: str) -> None:
@@ -76,22 +66,6 @@ def _print_none(option: str) -> None:
         if option == "missing"
         else "No recipients."
     )
-
-
-def _messages(preview: Preview) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
-    about: dict[str, Any] = {
-        "line": preview.line,
-        "phone": preview.phone,
-        "length": preview.length,
-        "blank": preview.blank,
-        **({"variant": preview.variant} if preview.variant else {}),
-    }
-    return [
-        {**about, **{key: value for key, value in asdict(content).items() if value}}
-        for content in preview.forms
-    ]
 
 
 async def _preview(context: Context, name: str, option: str, number: int, seed: int) -> list[Preview]:

@@ -14,7 +14,7 @@ import pytest
 from cli import cli
 
 USE_CASES = {
-    "campaign check": "app.actions.loading:check_campaign",
+    "campaign check": "app.views.preflight:preflight",
     "campaign load": "app.actions.loading:load_campaign",
     "campaign list": "app.views.overview:list_campaigns",
     "campaign show": "app.views.overview:campaign_overview",
