@@ -92,9 +92,9 @@ def print_text(text: str = "") -> None:
     click.echo(visible(text))
 
 
-def print_sentence(text: str) -> None:
-    """Print a sentence of ours; on a terminal it is wrapped between words."""
-    click.echo(wrapped(visible(text)) if on_terminal() else visible(text))
+def print_sentence(text: str, indent: int = 0) -> None:
+    """Print a sentence of ours; on a terminal it is wrapped between words, its other lines indented."""
+    click.echo(wrapped(visible(text), indent) if on_terminal() else visible(text))
 
 
 def wrapped(text: str, indent: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +13,9 @@ OPTIONAL: Final = "?"
 """A column heading that starts with it is left out where the table is too wide otherwise."""
 GAP: Final = 3
 """Characters between two columns."""
-SENTENCE: Final = 26
-"""A cell that is longer than this and has three words or more may be wrapped: a time with its zone is shorter."""
+SENTENCE: Final = 16
+"""A cell that is longer than this and has three words or more may be wrapped, but not a time."""
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \S+ \S+\Z")
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ def _room(width: int, places: Sequence[int]) -> int:
 
 
 def _shared(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """What each column gets: the least, and of what is left as much as it wants, the modest ones first."""
+    """What each column gets: the least, and of what is left most where most lines are wrapped."""
     widths = list(least)
-    left = room - sum(widths)
-    for at in sorted(range(len(widths)), key=lambda at: wanted[at] - least[at]):
-        more = min(left, wanted[at] - least[at])
-        widths[at] += more
-        left -= more
+    for _ in range(room - sum(widths)):
+        tallest = max(range(len(widths)), key=lambda at: wanted[at] / max(1, widths[at]))
+        if widths[tallest] >= wanted[tallest]:
+            break
+        widths[tallest] += 1
     return widths
 
 
@@ -69,7 +71,7 @@ def _least(cell: str) -> int:
 
 def is_sentence(cell: str) -> bool:
     """Whether it may be wrapped between its words."""
-    return cell.count(" ") >= 2 and len(cell) > SENTENCE
+    return cell.count(" ") >= 2 and len(cell) > SENTENCE and not _TIME.match(cell)
 
 
 def _length(text: str) -> int:

@@ -11,7 +11,7 @@ from app.views.messages import WAITS
 from app.wiring.settings import Settings
 from campaigns.figures import counted
 from campaigns.money.costs import plain
-from campaigns.states import CampaignState
+from campaigns.states import CampaignState, JobState
 from scheduler.clock.progress import Left
 from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
@@ -83,7 +83,9 @@ class Overview:
         yield "state", found.state.value + (f" ({found.reason})" if found.reason else "")
         yield from (("paused sender", _lane(pause)) for pause in self.lanes)
         yield from (("waiting", _held(left)) for left in self.held)
-        yield "next run", self.next_run or "no time given"
+        yield from (("waiting", text) for text in self._outside())
+        if self.next_run or not self.runs:
+            yield "next run", self.next_run or "no time given"
         yield from self._approval()
         yield "sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"
         yield from (("variant", f"{each.name}, {each.share:g} % of the test") for each in spec.variants)
@@ -97,6 +99,13 @@ class Overview:
         if len(self.delivery.runs) > 1:
             yield f"messages of {counted(len(self.delivery.runs), 'run')}", self.delivery.jobs
         yield from ((state.value, count) for state, count in self.delivery.states.items())
+
+    def _outside(self) -> Iterator[str]:
+        """Messages that are with the provider, or may be."""
+        if self.delivery.awaiting:
+            yield f"{counted(self.delivery.awaiting, 'message')} on the way; receipts may still arrive for days."
+        if doubts := self.delivery.states.get(JobState.IN_DOUBT):
+            yield f"{counted(doubts, 'message')} in doubt: drumbeat campaign resolve {self.campaign.name}"
 
     def _approval(self) -> Iterator[tuple[str, str]]:
         if self.approval_needed:

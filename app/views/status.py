@@ -45,6 +45,8 @@ class StatusLine:
         parts = [f"{left.messages:,} {left.rule.replace('_', ' ')}" for left in self.held]
         if self.standing.in_doubt:
             parts.append(f"{self.standing.in_doubt:,} in doubt")
+        if self.standing.awaiting:
+            parts.append(f"{self.standing.awaiting:,} awaiting receipt")
         return "; ".join(filter(None, (self.problem, ", ".join(parts))))
 
     @property
@@ -56,6 +58,7 @@ class StatusLine:
             "done": found.done,
             "total": found.total,
             "in_doubt": found.in_doubt,
+            "awaiting_receipt": found.awaiting,
             "next": self.next_at,
             "next_run": found.next_at,
             "held": self.held,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.states import CampaignState, JobState, RunState
+from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
 from storage.runs.editions import of_audience
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import campaigns, jobs, recipients, runs
+from storage.runs.runs import count_states
+from storage.tables import campaigns, recipients, runs
 
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
@@ -30,6 +30,8 @@ class Standing:
     done: int
     total: int
     in_doubt: int
+    awaiting: int
+    """Messages on their way: their receipt may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,9 @@ async def list_standings(connection: AsyncConnection, ended: int) -> list[Standi
     ]
 
 
-async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int, int, int]:
-    """Of the newest run: messages that need no more sending, all messages, and those in doubt. Before the first run
-    the recipients are the messages."""
+async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int, int, int, int]:
+    """Of the newest run: messages that need no more sending, all messages, those in doubt, and those on their way.
+    Before the first run the recipients are the messages."""
     run = (
         await connection.execute(
             select(runs.c.id, runs.c.jobs, runs.c.state)
@@ -78,18 +80,13 @@ async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int,
     ).first()
     if run is None:
         people = select(func.count()).select_from(recipients).where(of_audience(campaign_id))
-        return 0, int((await connection.execute(people)).scalar_one()), 0
+        return 0, int((await connection.execute(people)).scalar_one()), 0, 0
     if RunState(run.state) not in (RunState.RUNNING, RunState.PAUSED):
-        return run.jobs, run.jobs, 0
-    waiting = [jobs.c.state == state for state in (JobState.PENDING, JobState.SENDING, JobState.IN_DOUBT)]
-    found = await connection.execute(
-        select(jobs.c.state, func.count())
-        .where(jobs.c.run_id == run.id, or_(*waiting))
-        .group_by(jobs.c.state)
-    )
-    counted = Counter({str(state): int(number) for state, number in found})
-    in_doubt = counted.pop(JobState.IN_DOUBT.value, 0)
-    return run.jobs - sum(counted.values()), run.jobs, in_doubt
+        return run.jobs, run.jobs, 0, 0
+    counted = await count_states(connection, [run.id])
+    waiting = counted.get(JobState.PENDING, 0) + counted.get(JobState.SENDING, 0)
+    awaiting = sum(counted.get(state, 0) for state in AWAITING_RECEIPT)
+    return run.jobs - waiting, run.jobs, counted.get(JobState.IN_DOUBT, 0), awaiting
 
 
 async def next_run(connection: AsyncConnection, now: datetime) -> tuple[str, datetime] | None:

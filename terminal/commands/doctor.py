@@ -18,14 +18,14 @@ def doctor(context: Context, as_json: bool) -> int:
     """
     from app.wiring.checkup import check_up
     from campaigns.errors import AccountError
-    from terminal.output import print_json, print_text, suggest
+    from terminal.output import print_json, print_sentence, print_text, suggest
 
     findings = run_async(check_up(context))
     if as_json:
         print_json(findings)
     else:
         for finding in findings:
-            print_text(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.said}")
+            print_sentence(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.said}", 6)
             if finding.fix and not finding.ok:
                 print_text(f"      Try: {finding.fix}")
         suggest("drumbeat campaign check SPEC")

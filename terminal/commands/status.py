@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
-    """Show one line for each campaign: state, progress, what comes next and when, and what holds it."""
+    """Show one line for each campaign: state, progress, what comes next, and what holds it."""
     from terminal.output import print_json, print_sentence, print_table, shown_time, suggest
 
     found = run_async(_status(context))

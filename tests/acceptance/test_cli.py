@@ -160,6 +160,9 @@ def test_load_then_everything_adds_up(run: Run) -> None:
     report = run("report", "delivery", "spring", "--json").json
     assert report == {
         "campaign": "spring",
+        "run": None,
+        "runs": [],
+        "file_rows": 5,
         "rows": 5,
         "rejected": 2,
         "jobs": 3,

@@ -345,4 +345,7 @@ def test_a_list_that_each_run_reads_again(run: Run, folder: Path) -> None:
     assert run("campaign", "backfill", "spring", *since).code == 0
     found = run("report", "delivery", "spring", "--json").json
     assert (found["rows"], found["rejected"], found["jobs"]) == (10, 4, 6)
-    assert "rows read for its runs" in run("report", "delivery", "spring").out
+    assert (found["file_rows"], [each["jobs"] for each in found["runs"]]) == (5, [3, 3])
+    shown = run("report", "delivery", "spring").out
+    assert "rows of the file as last read" in shown
+    assert "messages of 2 runs" in shown

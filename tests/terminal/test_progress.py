@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.clock.progress import Snapshot
-from terminal.progress import progress_line
+from scheduler.clock.progress import Ended, Left, Snapshot, Upcoming
+from terminal.progress import News, progress_line
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 STATES = {"read": 346, "failed": 4, "delivered": 605, "pending": 200_000, "sent": 3, "skipped": 0}
@@ -31,3 +32,31 @@ def test_everything_is_there_where_there_is_room() -> None:
 def test_it_is_complete_only_when_nothing_is_left() -> None:
     assert "(99%)" in progress_line(Snapshot(NOW, 1000, {"pending": 1, "sent": 999}), 80)
     assert "(100%)" in progress_line(Snapshot(NOW, 1000, {"sent": 1000}), 80)
+
+
+def test_news_are_told_once() -> None:
+    at = NOW + timedelta(hours=2)
+    held = (Left("hours", 5, at), Left("pacing", 2, at))
+    first = Snapshot(
+        NOW,
+        7,
+        {"pending": 7},
+        notices=("shop is paused: no balance",),
+        ended=(Ended("spring", {"failed": 1, "read": 2}),),
+        upcoming=Upcoming("weekly", at),
+        held=held,
+    )
+    news = News()
+    assert list(news.of(first)) == [
+        "spring is done: 2 read, 1 failed.",
+        "Waiting: shop is paused: no balance",
+        "Waiting: 5 messages held by hours, the first until 2026-12-01 11:00:00 UTC. "
+        "It is outside the allowed hours in the person's time zone.",
+        "Next: weekly, at 2026-12-01 11:00:00 UTC, in 2 h 0 min.",
+    ]
+    again = replace(first, ended=(), held=(Left("hours", 4, at),))
+    assert list(news.of(again)) == []
+    tomorrow = at + timedelta(days=1)
+    assert list(news.of(replace(again, upcoming=Upcoming("weekly", tomorrow)))) == [
+        "Next: weekly, at 2026-12-02 11:00:00 UTC, in 1 d 2 h."
+    ]

@@ -83,7 +83,7 @@ async def test_each_campaign_has_a_line(engine: Engine, tmp_path: Path) -> None:
         "paused": "stock is low",
         "draft": "not started",
         "coming": "",
-        "running": "1 budget, 3 hours",
+        "running": "1 budget, 3 hours, 4 awaiting receipt",
         "over": "",
     }
     assert (lines["running"].standing.done, lines["running"].standing.total) == (4, 8)
