@@ -11,6 +11,8 @@ import click
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the shell completion script.
 
+    It completes commands, options, and the names of your campaigns, runs and accounts.
+
     For bash, add to ~/.bashrc: eval "$(drumbeat completion bash)"
     """
     from click.shell_completion import get_completion_class

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from campaigns.time.clock import utc_now
 from scheduler.actions.control import pause
-from scheduler.clock.progress import Left, RunSummary
+from scheduler.clock.progress import Left, RunSummary, Snapshot, Upcoming
 from storage.database.engine import writing
 from storage.sending.lanes import ensure_lanes, pause_lane
 from terminal.running import exit_code, summarise
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
+from tests.support.project import CAMPAIGN, invoke, write_project
 
 NIGHT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -78,3 +81,41 @@ def test_done_is_said_only_where_nothing_is_left(capsys: pytest.CaptureFixture[s
         "It is outside the allowed hours in the person's time zone.",
         "Stopped: 1 pending.",
     ]
+
+
+def test_the_exit_code_is_about_the_campaign_that_is_asked_for(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    (tmp_path / "autumn.toml").write_text(CAMPAIGN.replace('"spring"', '"autumn"'))
+    invoke(tmp_path, "campaign", "load", "spring.toml")
+    invoke(tmp_path, "campaign", "load", "autumn.toml", "--now")
+    invoke(tmp_path, "campaign", "pause", "autumn", "--reason", "stock is low")
+    once = ("run", "--until-idle", "--wait-receipts", "0s")
+    assert invoke(tmp_path, *once).code == 6
+    asked = invoke(tmp_path, *once, "--campaign", "spring")
+    assert (asked.code, asked.out) == (0, "Done: nothing to send.\n")
+    assert invoke(tmp_path, *once, "--campaign", "autumn").code == 6
+    unknown = invoke(tmp_path, *once, "--campaign", "sprng")
+    assert (unknown.code, "Did you mean spring?" in unknown.err) == (7, True)
+
+
+async def test_each_campaign_has_its_part_of_the_summary_and_the_next_run_is_named(world: World) -> None:
+    tomorrow = utc_now().replace(microsecond=0) + timedelta(days=1)
+    await world.campaign(spec("first"), 3)
+    await world.campaign(spec("second"), 2)
+    await world.campaign(spec("coming"), 2, start_at=tomorrow)
+    seen: list[Snapshot] = []
+    summary = await world.run(progress=seen.append)
+    assert {snapshot.upcoming for snapshot in seen} == {Upcoming("coming", tomorrow)}
+    states = {one.campaign: (one.state, sum(one.states.values())) for one in summary.campaigns}
+    assert states == {"first": ("completed", 3), "second": ("completed", 2), "coming": ("scheduled", 0)}
+    assert {one.campaign: one.next_run for one in summary.campaigns}["coming"] == tomorrow
+
+
+async def test_while_nothing_is_sent_the_run_shows_what_holds_the_messages(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.clock.watch.HELD_EVERY", 0.0)
+    await world.campaign(spec(hours={"allow": "09:00-19:00"}), 3, start_at=NIGHT)
+    seen: list[Snapshot] = []
+    await world.run(now=lambda: NIGHT, progress=seen.append)
+    assert seen[-1].held == (Left("hours", 3, MORNING),)

@@ -12,7 +12,8 @@ from app.views.overview import campaign_overview
 from app.views.status import status
 from app.wiring.settings import Settings
 from campaigns.states import CampaignState
-from scheduler.clock.progress import CampaignSummary, Left, RunSummary
+from scheduler.clock.progress import CampaignSummary, Ended, Left, RunSummary
+from scheduler.clock.watch import Watch
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.tables import campaigns, jobs, recipients, runs, workers
@@ -115,6 +116,20 @@ async def test_a_runner_that_is_alive_and_a_paused_sender_are_seen(engine: Engin
         "2 messages held by lane_paused, the first until 2026-03-02 10:00:00 UTC. "
         "The sender cannot send now; see its reason.",
     ) in list(shown.facts())
+
+
+async def test_a_runner_sees_which_run_has_ended_with_its_numbers(engine: Engine) -> None:
+    over = await store_campaign(engine, spec("over"), 3)
+    await launched(engine, over, {})
+    await launched(engine, await store_campaign(engine, spec("open"), 2), {"hours": 1})
+    watch = Watch(engine, {}, lambda: NOW)
+    assert (await watch.look()).ended == ()
+    async with writing(engine) as connection:
+        await connection.execute(
+            update(runs).where(runs.c.campaign_id == over).values(state="completed", ended_at=NOW)
+        )
+    assert (await watch.look()).ended == (Ended("over", {"sent": 3}),)
+    assert (await watch.look()).ended == ()
 
 
 def test_the_exit_code_is_about_the_campaigns_that_were_asked_for() -> None:
