@@ -212,7 +212,8 @@ def _rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    left = layout.gap - 2  # the box has a column of its own between two cells
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, left))
     for place, width in zip(layout.places, layout.widths, strict=True):
         heading = headings[place]
         side: Literal["right", "left"] = "right" if is_number(heading) else "left"
@@ -228,7 +229,9 @@ def _stacked(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for number, row in enumerate(rows):
         if number:
             print_text()
-        print_facts(None, zip(map(plain_heading, headings), row, strict=True))
+        print_facts(
+            None, ((plain_heading(name), text) for name, text in zip(headings, row, strict=True) if text)
+        )
 
 
 def _tone(row: Sequence[str]) -> str | None:

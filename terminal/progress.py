@@ -76,7 +76,7 @@ class News:
             self._upcoming = snapshot.upcoming
             if self._upcoming is not None:
                 when = f"{shown_time(self._upcoming.at)}, in {span(self._upcoming.at - snapshot.at)}"
-                yield f"Next: {self._upcoming.campaign}, at {when}."
+                yield f"Next run: {self._upcoming.campaign}, at {when}."
 
     def _of_held(self, snapshot: Snapshot) -> Iterator[str]:
         """Each rule again only if its messages wait until another time; what the pace holds is no news."""

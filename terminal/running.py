@@ -159,7 +159,7 @@ def summarise(summary: RunSummary) -> None:
         print_sentence(f"Waiting: {waits_for(left)}")
     coming = sorted((one.next_run, one.campaign) for one in summary.campaigns if one.next_run)
     for at, name in coming[:MOST_COMING]:
-        print_sentence(f"Next: {name}, at {shown_time(at)}.")
+        print_sentence(f"Next run: {name}, at {shown_time(at)}.")
 
 
 def exit_code(summary: RunSummary) -> int:

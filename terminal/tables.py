@@ -11,8 +11,8 @@ RIGHT: Final = ">"
 """A column heading that starts with it holds numbers."""
 OPTIONAL: Final = "?"
 """A column heading that starts with it is left out where the table is too wide otherwise."""
-GAP: Final = 3
-"""Characters between two columns."""
+GAPS: Final = (3, 2)
+"""Characters between two columns, where there is room and where there is little."""
 SENTENCE: Final = 16
 """A cell that is longer than this and has three words or more may be wrapped, but not a time."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \S+ \S+\Z")
@@ -24,6 +24,7 @@ class Layout:
 
     places: Sequence[int]
     widths: Sequence[int]
+    gap: int
 
 
 def plain_heading(heading: str) -> str:
@@ -41,16 +42,20 @@ def layout_within(headings: Sequence[str], rows: Sequence[Sequence[str]], width:
     columns = [[plain_heading(headings[at]), *(row[at] for row in rows)] for at in places]
     least = [max(map(_least, column)) for column in columns]
     optional = [at for at in places if headings[at].startswith(OPTIONAL)]
-    while _room(width, places) < sum(least[at] for at in places):
+    while True:
+        needed = sum(least[at] for at in places)
+        gap = next((gap for gap in GAPS if needed <= _room(width, places, gap)), None)
+        if gap is not None:
+            wanted = [max(map(_length, columns[at])) for at in places]
+            room = _room(width, places, gap)
+            return Layout(places, _shared(wanted, [least[at] for at in places], room), gap)
         if not optional:
             return None
         places.remove(optional.pop())
-    wanted = [max(map(_length, columns[at])) for at in places]
-    return Layout(places, _shared(wanted, [least[at] for at in places], _room(width, places)))
 
 
-def _room(width: int, places: Sequence[int]) -> int:
-    return width - GAP * len(places) + 1
+def _room(width: int, places: Sequence[int], gap: int) -> int:
+    return width - gap * len(places) + 1
 
 
 def _shared(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:

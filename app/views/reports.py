@@ -165,7 +165,7 @@ def _run_tables(by_run: dict[ScheduledRun, dict[JobState, int]]) -> list[Table]:
         jobs = sum(states.values())
         open_ = jobs - arrived - missed
         rows.append((run.id, run.nominal_at, run.state, jobs, open_, arrived, missed))
-    headings = (">run", "at", "state", ">messages", ">open", ">delivered", ">not reached")
+    headings = (">run", "at", "state", ">messages", "?>open", ">delivered", ">not reached")
     return [Table("Each run", headings, rows)] if rows else []
 
 

@@ -89,8 +89,9 @@ def run(
     else:
         summarise(summary)
         again = ["drumbeat run --until-idle"] if summary.interrupted else []
-        name = next((one.campaign for one in summary.campaigns if one.states), "NAME")
-        suggest(*again, f"drumbeat report delivery {name}", f"drumbeat report failures {name}")
+        sent = [one.campaign for one in summary.campaigns if one.states]
+        reports = [f"drumbeat report {kind} {sent[0]}" for kind in ("delivery", "failures")] if sent else []
+        suggest(*again, *reports, "drumbeat status")
     return exit_code(summary)
 
 

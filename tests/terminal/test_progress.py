@@ -34,7 +34,7 @@ def test_it_is_complete_only_when_nothing_is_left() -> None:
     assert "(100%)" in progress_line(Snapshot(NOW, 1000, {"sent": 1000}), 80)
 
 
-def test_news_are_told_once() -> None:
+def test_news_is_shown_once() -> None:
     at = NOW + timedelta(hours=2)
     held = (Left("hours", 5, at), Left("pacing", 2, at))
     first = Snapshot(
@@ -52,11 +52,11 @@ def test_news_are_told_once() -> None:
         "Waiting: shop is paused: no balance",
         "Waiting: 5 messages held by hours, the first until 2026-12-01 11:00:00 UTC. "
         "It is outside the allowed hours in the person's time zone.",
-        "Next: weekly, at 2026-12-01 11:00:00 UTC, in 2 h 0 min.",
+        "Next run: weekly, at 2026-12-01 11:00:00 UTC, in 2 h 0 min.",
     ]
     again = replace(first, ended=(), held=(Left("hours", 4, at),))
     assert list(news.of(again)) == []
     tomorrow = at + timedelta(days=1)
     assert list(news.of(replace(again, upcoming=Upcoming("weekly", tomorrow)))) == [
-        "Next: weekly, at 2026-12-02 11:00:00 UTC, in 1 d 2 h."
+        "Next run: weekly, at 2026-12-02 11:00:00 UTC, in 1 d 2 h."
     ]

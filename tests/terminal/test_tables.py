@@ -52,13 +52,26 @@ def test_optional_columns_are_left_out_first() -> None:
     rows = [[NAME, "running", "marketing", "1,000"]]
     headings = ("name", "state", "?category", "?>recipients")
     wide = layout_within(headings, rows, 120)
-    narrow = layout_within(headings, rows, 66)
+    narrow = layout_within(headings, rows, 56)
     none = layout_within(headings, rows, 40)
     assert wide is not None
     assert list(wide.places) == [0, 1, 2, 3]
     assert narrow is not None
     assert list(narrow.places) == [0, 1]
     assert none is None
+
+
+def test_the_gap_is_narrowed_before_anything_is_left_out() -> None:
+    rows = [[NAME, "running", "marketing"]]
+    headings = ("name", "state", "?category")
+    width = len(NAME) + len("running") + len("marketing") + 8
+    wide, narrow = layout_within(headings, rows, width), layout_within(headings, rows, width - 3)
+    assert wide is not None
+    assert narrow is not None
+    assert ((list(wide.places), wide.gap), (list(narrow.places), narrow.gap)) == (
+        ([0, 1, 2], 3),
+        ([0, 1, 2], 2),
+    )
 
 
 def test_without_room_each_row_is_names_and_values(
