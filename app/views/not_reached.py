@@ -10,8 +10,8 @@ from typing import Any, Final
 from app.views.messages import ENDED
 from app.views.reports import find_scope
 from campaigns.intake.defuse import for_rejects
-from campaigns.intake.header import fold
 from campaigns.intake.model import REJECT_COLUMNS
+from campaigns.intake.names import fold
 from campaigns.states import JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection

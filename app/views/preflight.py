@@ -15,8 +15,8 @@ from app.views.sampling import Choice, Preview, preview_json, preview_messages
 from app.wiring.databases import opened, snapshot
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, NotFound
-from campaigns.intake.header import fold
 from campaigns.intake.model import REJECT_COLUMNS
+from campaigns.intake.names import fold
 from campaigns.intake.recipient_columns import CODES
 from campaigns.message.templates import renderers_of
 from campaigns.spec.campaign_spec import CampaignSpec
