@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 Now = Callable[[], datetime]
 """Returns the current time as an aware datetime in UTC."""
 

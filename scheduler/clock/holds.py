@@ -8,8 +8,8 @@ from typing import Final
 
 from campaigns.rules.decision import Rule
 from campaigns.states import RunState
+from campaigns.time.clock import NEVER
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING, Left
-from scheduler.sending.deciding import NEVER
 from storage.database.engine import Connection
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.views.idle_check import Pending, pending_by_rule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 import orjson
@@ -13,6 +13,7 @@ from campaigns.errors import SpecError
 from campaigns.rules import Form, Send, Skip, Wait, decide
 from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import JobState
+from campaigns.time.clock import NEVER as NEVER  # re-exported
 from scheduler.sending.facts import FRESH, Claim, Known
 from scheduler.sending.first_refusals import FirstMessages
 from scheduler.sending.lanes import Lane
@@ -23,7 +24,6 @@ from storage.runs.runs import pause_run
 from storage.sending.freed_room import Freed
 from storage.sending.intents import Deferral, DueJob, any_sending, commit_intents, defer_or_skip
 
-NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 OF_PERSON: Final = (Rule.FREQUENCY_CAP, Rule.MIN_GAP)
 WAITS_FOR_EVENT: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
 """Rules that hold a job until something happens, such as a reply of the recipient, rather than until a time."""
