@@ -37,7 +37,7 @@ from scheduler.forecast.durations import (
     tier_limit,
 )
 from scheduler.forecast.forecast import BudgetLeft, Estimate
-from scheduler.forecast.holds import Holds, price_of
+from scheduler.forecast.waits import Waits, price_of
 from scheduler.sending.facts import Claim, Known, reach_of
 from scheduler.sending.lanes import Account, Lane
 from scheduler.sending.pacing import Pacer
@@ -233,11 +233,11 @@ class _Foreseen:
 def _in_time(facts: Facts) -> _Foreseen:
     """Decide, and where a rule names a time to ask again, decide again as of then; by the end of its test the variants'
     winner is named."""
-    holds, decision = Holds(facts.now), decide(facts)
-    while holds.outlast(decision, facts):
-        facts = replace(facts, now=holds.at, awaits_winner=facts.awaits_winner and not holds.winner_assumed)
+    waits, decision = Waits(facts.now), decide(facts)
+    while waits.outlast(decision, facts):
+        facts = replace(facts, now=waits.at, awaits_winner=facts.awaits_winner and not waits.winner_assumed)
         decision = decide(facts)
-    held_by = holds.waits[0].rule if holds.waits else None
+    held_by = waits.past[0].rule if waits.past else None
     if isinstance(decision, Wait) and decision.until is not None:
         decision = Wait(None, held_by or decision.rule)
     return _Foreseen(decision, facts, held_by)

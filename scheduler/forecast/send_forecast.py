@@ -18,7 +18,7 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
 from campaigns.time.zones import find_zone, instant_of
 from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
-from scheduler.forecast.holds import Holds, price_of
+from scheduler.forecast.waits import Waits, price_of
 from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
@@ -167,31 +167,31 @@ class _Message:
         self.assumes = [Assumption.RUNNER, Assumption.NO_NEWS]
 
     async def foresee(self, now: datetime, due_at: datetime, queue: Queue) -> Prospects:
-        facts, holds = await self._ask(now), Holds(due_at)
-        end_facts = await self._outlast(holds)
-        turn = _Turn(holds.at, 0)
+        facts, waits = await self._ask(now), Waits(due_at)
+        end_facts = await self._outlast(waits)
+        turn = _Turn(waits.at, 0)
         if isinstance(decide(end_facts), Send):
-            turn = await queue(holds.at, holds.waits)
-            holds.at = max(turn.at, holds.at)
-            end_facts = await self._outlast(holds)
+            turn = await queue(waits.at, waits.past)
+            waits.at = max(turn.at, waits.at)
+            end_facts = await self._outlast(waits)
         limits = pace_limits([LaneLoad(self.lane, self.claim.plan, 2, {})])
         return Prospects(
             facts,
             decide(facts),
             decide(end_facts),
             end_facts,
-            holds.at,
+            waits.at,
             price_of(self.claim.plan, end_facts, decide(end_facts)),
             turn.ahead,
             max(limits, key=lambda limit: limit.takes, default=None),
-            self._assumes(turn, holds),
+            self._assumes(turn, waits),
         )
 
-    async def _outlast(self, holds: Holds) -> Facts:
+    async def _outlast(self, waits: Waits) -> Facts:
         """The facts at the first moment that no rule puts off."""
-        facts = await self._ask(holds.at, winner_assumed=holds.winner_assumed)
-        while holds.outlast(decide(facts), facts):
-            facts = await self._ask(holds.at, winner_assumed=holds.winner_assumed)
+        facts = await self._ask(waits.at, winner_assumed=waits.winner_assumed)
+        while waits.outlast(decide(facts), facts):
+            facts = await self._ask(waits.at, winner_assumed=waits.winner_assumed)
         return facts
 
     async def _ask(self, at: datetime, *, winner_assumed: bool = False) -> Facts:
@@ -201,15 +201,15 @@ class _Message:
         facts = (await gather(self.connection, self.lane, [claim], at)).facts(claim, job)
         return replace(facts, awaits_winner=False) if winner_assumed else facts
 
-    def _assumes(self, turn: _Turn, holds: Holds) -> tuple[Assumption, ...]:
+    def _assumes(self, turn: _Turn, waits: Waits) -> tuple[Assumption, ...]:
         account = self.lane.account.settings
-        if holds.winner_assumed:
+        if waits.winner_assumed:
             self.assumes.append(Assumption.WINNER)
         if turn.ahead:
             self.assumes.append(Assumption.PACE)
         if account.rate is not None and len(account.senders) > 1:
             self.assumes.append(Assumption.SHARED_RATE)
-        if any(wait.rule in (Rule.TIER, Rule.BUDGET, Rule.RAMP) for wait in holds.waits):
+        if any(wait.rule in (Rule.TIER, Rule.BUDGET, Rule.RAMP) for wait in waits.past):
             self.assumes.append(Assumption.ROOM_FOR_ALL)
         return tuple(self.assumes)
 

@@ -17,11 +17,11 @@ MOST: Final = 8
 
 
 @dataclass(slots=True)
-class Holds:
+class Waits:
     """The waits of a message, up to the time at which it is asked about next."""
 
     at: datetime
-    waits: list[Wait] = field(default_factory=list)
+    past: list[Wait] = field(default_factory=list)
     winner_assumed: bool = False
     """The test of the variants has ended on the way: one of them is taken to have won."""
 
@@ -36,9 +36,9 @@ class Holds:
             return True
         if not isinstance(decision, Wait) or decision.until is None or decision.until <= self.at:
             return False
-        if len(self.waits) == MOST:
+        if len(self.past) == MOST:
             return False
-        self.waits.append(decision)
+        self.past.append(decision)
         self.at = decision.until
         return True
 
