@@ -23,7 +23,8 @@ class IntakeCode(StrEnum):
     BINARY = "binary"
     """The file is a workbook, an archive or a picture, not text."""
     ENCODING_AMBIGUOUS = "encoding_ambiguous"
-    """The file is not valid UTF-8 and its encoding cannot be detected; give it with --encoding."""
+    """The file is not UTF-8 and its words fit several encodings or none, or it was encoded as UTF-8 twice; give the
+    encoding with --encoding."""
     ENCODING_WRONG = "encoding_wrong"
     """The file cannot be read in the given encoding, or that encoding is unknown."""
     DELIMITER_AMBIGUOUS = "delimiter_ambiguous"

@@ -75,7 +75,7 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.EMPTY: "Export the recipients again.",
     C.HEADER_ONLY: "Add a row for each recipient.",
     C.BINARY: "In the spreadsheet: File, Save as, CSV UTF-8.",
-    C.ENCODING_AMBIGUOUS: "Use `--encoding cp1252` (older Windows files), or save it as CSV UTF-8.",
+    C.ENCODING_AMBIGUOUS: "Compare the cells in the message, and use `--encoding` with the encoding that shows them right; or save it as CSV UTF-8.",
     C.ENCODING_WRONG: "Leave `--encoding` out, or use the right one.",
     C.DELIMITER_AMBIGUOUS: "Set it: `--delimiter ';'`.",
     C.DELIMITER_WRONG: "One of `,` `;` `|` `tab`.",

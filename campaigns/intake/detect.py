@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,9 @@ from typing import Final
 
 from campaigns.bounded_files import Source, open_source
 from campaigns.errors import IntakeError
+from campaigns.intake.encoding_guard import refuse_twice_encoded, require_assumed
+from campaigns.intake.encodings import ASSUMED
+from campaigns.intake.twice_encoded import TWICE, decoder_of
 from campaigns.reject_codes import IntakeCode
 
 _SAMPLE: Final = 1 << 16
@@ -36,9 +38,6 @@ _MAGIC: Final = (
 )
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 12, 13, 26})
 _SAVE_AS_CSV: Final = "Save it as CSV (in Excel: File, Save as, CSV UTF-8)."
-_FOREIGN: Final = re.compile(rb"[\xc0-\xff]{4}")
-"""Four accented letters in a row, as in Cyrillic or Greek words; no word of a Western language has them."""
-_UTF8_PAIR: Final = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Bytes:
             yield next(blocks, b"").removeprefix(codecs.BOM_UTF8)
             yield from blocks
             return
-        decoder = codecs.getincrementaldecoder(self.encoding)()
+        decoder = decoder_of(self.encoding)
         for block in self.source.blocks():
             yield decoder.decode(block).removeprefix("\ufeff").encode()
 
@@ -85,12 +84,14 @@ def inspect(path: Path, encoding: str | None, *, again: bool) -> Bytes:
         survey.run(guess)
         if survey.bad is not None:
             raise _wrong_encoding(path, encoding, survey)
-    elif not _readable(survey, guess):
+    elif _readable(survey, guess):
+        refuse_twice_encoded(path, source, guess)
+    else:
         if guess != "utf-8":
             raise _wrong_encoding(path, guess, survey)
-        survey.run("cp1252")
-        _require_western(path, survey)
-        guess = "cp1252"
+        require_assumed(path, source, line_of(source, survey.bad))
+        survey.run(ASSUMED)
+        guess = ASSUMED
     return Bytes(source, guess, survey.newline, survey.digest)
 
 
@@ -108,16 +109,12 @@ class _Survey:
     def run(self, encoding: str) -> None:
         self.bad: int | None = None
         self.bad_byte = 0
-        self.foreign = self.mixed = False
-        decoder = codecs.getincrementaldecoder(encoding)()
+        decoder = decoder_of(encoding)
         digest, kinds, position, carriage = hashlib.sha256(), set[str](), 0, False
         for block in self.source.blocks():
             digest.update(block)
             text = self._decode(decoder, block, position)
             carriage = _newlines(text, carriage, kinds)
-            if encoding == "cp1252" and not block.isascii():
-                self.foreign = self.foreign or _FOREIGN.search(block) is not None
-                self.mixed = self.mixed or _UTF8_PAIR.search(block) is not None
             position += len(block)
         self._decode(decoder, b"", position, final=True)
         if carriage:
@@ -139,15 +136,17 @@ class _Survey:
             self.bad_byte = error.object[error.start]
             return b""
 
-    def line_of_bad(self) -> int:
-        left, line, last = self.bad or 0, 1, b""
-        for block in self.source.blocks():
-            before = block[:left]
-            line += before.count(b"\n") + before.count(b"\r") - (last + before).count(b"\r\n")
-            left, last = left - len(before), before[-1:]
-            if not left:
-                break
-        return line
+
+def line_of(source: Source, position: int | None) -> int:
+    """The physical line of the byte at that position."""
+    left, line, last = position or 0, 1, b""
+    for block in source.blocks():
+        before = block[:left]
+        line += before.count(b"\n") + before.count(b"\r") - (last + before).count(b"\r\n")
+        left, last = left - len(before), before[-1:]
+        if not left:
+            break
+    return line
 
 
 def _newlines(text: bytes, carriage: bool, kinds: set[str]) -> bool:
@@ -183,6 +182,8 @@ def _guess(sample: bytes) -> str:
 
 def _canonical(encoding: str) -> str:
     """The codec's canonical name; text codecs only."""
+    if encoding.lower() == TWICE:
+        return TWICE
     try:
         info = codecs.lookup(encoding)
         " ".encode(encoding)
@@ -209,23 +210,8 @@ def _refuse_binary(path: Path, sample: bytes, encoding: str) -> None:
         raise IntakeError(IntakeCode.BINARY, f"{path.name} is not a text file.", line=1, hint=_SAVE_AS_CSV)
 
 
-def _require_western(path: Path, survey: _Survey) -> None:
-    """cp1252 decodes almost any bytes; accept it only if they look like Western text."""
-    if survey.bad is None and not survey.foreign and not survey.mixed:
-        return
-    utf8 = _Survey(survey.source)
-    utf8.run("utf-8")
-    line = utf8.line_of_bad()
-    raise IntakeError(
-        IntakeCode.ENCODING_AMBIGUOUS,
-        f"{path.name} is not valid UTF-8 (line {line}, byte 0x{utf8.bad_byte:02X}), and its encoding is unclear.",
-        line=line,
-        hint="Give its encoding, for example --encoding cp1252 or --encoding cp1251, or save it as UTF-8.",
-    )
-
-
 def _wrong_encoding(path: Path, encoding: str, survey: _Survey) -> IntakeError:
-    line = survey.line_of_bad()
+    line = line_of(survey.source, survey.bad)
     return IntakeError(
         IntakeCode.ENCODING_WRONG,
         f"{path.name} cannot be read as {encoding}: line {line} has the byte 0x{survey.bad_byte:02X}.",

@@ -61,7 +61,7 @@ class Detected:
     """What was detected about the file."""
 
     encoding: str
-    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be` or `cp1252`."""
+    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be` or `cp1252`; or as given."""
     delimiter: str
     newline: str
     """`lf`, `crlf`, `cr` or `mixed`."""
