@@ -22,7 +22,7 @@ def print_load(loaded: Loaded) -> None:
     facts: list[tuple[str, Any]] = [
         (
             "read as",
-            f"{detected.encoding}, delimiter {detected.delimiter!r}, phones in {detected.phone_column!r}",
+            detected.as_text,
         ),
         ("rows", report.rows),
         ("accepted", report.accepted),

@@ -91,6 +91,7 @@ class ImportReport:
             "rejects_file": self.rejects_file,
             "detected": {
                 "encoding": self.detected.encoding,
+                **({"sheet": self.detected.sheet} if self.detected.sheet else {}),
                 "delimiter": self.detected.delimiter,
                 "phone_column": self.detected.phone_column,
             },
@@ -128,6 +129,7 @@ async def import_preferences(
                 preferences = _latest(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
                     fates = await append_preferences(connection, list(preferences.values()))
+                chunk = replace(chunk, rejects=intake.placed(chunk.rejects))
                 report.count(chunk, preferences, fates)
                 file.write(chunk.rejects)
                 if progress is not None:

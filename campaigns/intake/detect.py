@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from campaigns.errors import IntakeError
 from campaigns.intake.encoding_guard import refuse_twice_encoded, require_assumed
 from campaigns.intake.encodings import ASSUMED
 from campaigns.intake.twice_encoded import TWICE, decoder_of
+from campaigns.intake.workbook import Table, is_workbook, read_table
 from campaigns.reject_codes import IntakeCode
 
 _SAMPLE: Final = 1 << 16
@@ -28,8 +30,6 @@ _BOMS: Final = (
 """UTF-32 comes before UTF-16, because its mark begins with that of UTF-16."""
 
 _MAGIC: Final = (
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     (b"%PDF", "a PDF"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x89PNG", "a picture"),
@@ -38,29 +38,38 @@ _MAGIC: Final = (
 )
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 12, 13, 26})
 _SAVE_AS_CSV: Final = "Save it as CSV (in Excel: File, Save as, CSV UTF-8)."
+_SAVE_AS: Final = "Open it in the spreadsheet program, and save it as .xlsx or CSV UTF-8."
+_WEB_PAGE: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|table|meta|style|\?xml)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """A file whose bytes are known to be readable in `encoding` from end to end."""
+    """A list whose text is known to be readable in `encoding` from end to end."""
 
     source: Source
+    """The file."""
     encoding: str
     newline: str
     digest: str
-    """SHA-256 of the whole file, hexadecimal."""
+    """SHA-256 of the whole file, hexadecimal; of a workbook, with its sheet's name."""
+    table: Table | None = None
+    """The sheet, if the file is a workbook: its text is read in place of the file's."""
 
     def is_same(self) -> bool:
         """Whether the file still has these bytes and no more."""
         digest = hashlib.sha256()
         for block in self.source.blocks():
             digest.update(block)
+        if self.table is not None:
+            digest.update(self.table.mark)
         return digest.hexdigest() == self.digest and self.source.has_this_size()
 
     def utf8_blocks(self) -> Iterator[bytes]:
         """The text in UTF-8, without its byte order mark."""
         if self.encoding in ("utf-8", "utf-8-sig"):
-            blocks = self.source.blocks()
+            blocks = (self.table.text if self.table else self.source).blocks()
             yield next(blocks, b"").removeprefix(codecs.BOM_UTF8)
             yield from blocks
             return
@@ -69,13 +78,17 @@ class Bytes:
             yield decoder.decode(block).removeprefix("\ufeff").encode()
 
 
-def inspect(path: Path, encoding: str | None, *, again: bool) -> Bytes:
+def inspect(path: Path, encoding: str | None, *, again: bool, sheet: str | None = None) -> Bytes:
     """Read the whole file once. Raises IntakeError if it is not text or its encoding is unknown. `again`: it will be
     read again later."""
     source = open_source(path, again=again)
     sample = source.head(_SAMPLE)
     if not sample:
         raise IntakeError(IntakeCode.EMPTY, f"{path.name} is empty.", hint="Export the recipients again.")
+    if is_workbook(source):
+        table = read_table(source, sheet)
+        return Bytes(source, "utf-8", "lf", table.digest, table)
+    _refuse_sheet(path, sheet)
     _refuse_known_formats(path, sample)
     guess = _canonical(encoding) if encoding else _guess(sample)
     _refuse_binary(path, sample, guess)
@@ -196,10 +209,22 @@ def _canonical(encoding: str) -> str:
     return info.name
 
 
+def _refuse_sheet(path: Path, sheet: str | None) -> None:
+    if sheet is not None:
+        raise IntakeError(
+            IntakeCode.SHEET_UNKNOWN,
+            f"{path.name} is not a workbook, so it has no sheet {sheet!r}.",
+            hint="Leave out --sheet, or give the .xlsx, .xls or .ods file.",
+        )
+
+
 def _refuse_known_formats(path: Path, sample: bytes) -> None:
     for magic, what in _MAGIC:
         if sample.startswith(magic):
             raise IntakeError(IntakeCode.BINARY, f"{path.name} is {what}, not a CSV.", hint=_SAVE_AS_CSV)
+    if _WEB_PAGE.match(sample):
+        what = "a web page (HTML or XML) whatever its name, as some programs export"
+        raise IntakeError(IntakeCode.BINARY, f"{path.name} is {what}, not a table.", hint=_SAVE_AS)
 
 
 def _refuse_binary(path: Path, sample: bytes, encoding: str) -> None:

@@ -63,6 +63,8 @@ class Header:
     """Number of cells in the line, including unnamed ones at the end."""
     first_line: int
     """Physical line of the first row below it."""
+    lines: int = 1
+    """How many physical lines it has."""
 
     @property
     def variables(self) -> dict[str, int]:
@@ -104,7 +106,7 @@ def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Heade
     names = _map_names(columns, options.columns, start + 1)
     _refuse_duplicates(columns, names, start + 1)
     phone = _find_phone(columns, names, options, start + 1)
-    return Header(chosen, columns, names, phone, len(cells), last + 2)
+    return Header(chosen, columns, names, phone, len(cells), last + 2, last - start + 1)
 
 
 def _cut(lines: list[bytes], start: int, delimiter: str) -> tuple[list[str], int]:

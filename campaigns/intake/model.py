@@ -43,6 +43,8 @@ class IntakeOptions:
     """--map: the file's column -> its new name."""
     delimiter: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
+    """The sheet of a workbook; None: the only one that holds anything."""
     duplicates: Duplicates = "first"
     """Which row of a repeated number is kept; with `reject`, none."""
     landlines: Landlines = "reject"
@@ -69,6 +71,13 @@ class Detected:
     """The phone column in the file's spelling."""
     header: tuple[str, ...]
     """All columns in the file's spelling, without unnamed ones at the end."""
+    sheet: str | None = None
+    """The sheet of a workbook, whose `encoding` is `xlsx`, `xls` or `ods`."""
+
+    @property
+    def as_text(self) -> str:
+        how = f"sheet {self.sheet!r}" if self.sheet else f"delimiter {self.delimiter!r}"
+        return f"{self.encoding}, {how}, phones in {self.phone_column!r}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,11 @@ from campaigns.variants import Split
 
 
 class AudienceSpec(Part):
-    """Who gets it: a CSV and how to read it."""
+    """Who gets it: a CSV or workbook, and how to read it."""
 
-    csv: Path | None = Field(default=None, description="the CSV file, relative to the campaign file")
+    csv: Path | None = Field(
+        default=None, description="the CSV, .xlsx, .xls or .ods file, relative to the campaign file"
+    )
     default_country: str | None = Field(
         default=None, description="country of numbers written without +, such as BJ"
     )
@@ -56,6 +58,9 @@ class AudienceSpec(Part):
     map: dict[str, str] = Field(default_factory=dict, description="columns under another name: column = name")
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="default: detected")
     encoding: str | None = Field(default=None, description="default: detected")
+    sheet: str | None = Field(
+        default=None, description="the sheet of a workbook; default: the only one that has data"
+    )
     duplicates: Literal["first", "last", "reject"] = Field(
         default="first", description="of several rows with the same number, which one counts"
     )
@@ -99,6 +104,7 @@ class AudienceSpec(Part):
             columns=self.map,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            sheet=self.sheet,
             duplicates=self.duplicates,
             landlines=self.landlines,
             required=required,

@@ -247,7 +247,7 @@ async def _begin(
     connection: Connection, campaign_id: int, intake: Intake, now: datetime, *, empty: bool
 ) -> Stage:
     return await begin_stage(
-        connection, campaign_id, empty=empty, source=intake.path.name, digest=intake.digest, now=now
+        connection, campaign_id, empty=empty, source=intake.name, digest=intake.digest, now=now
     )
 
 
@@ -378,6 +378,7 @@ async def _report_of_earlier(
 def _detected(detected: Detected) -> dict[str, str]:
     return {
         "encoding": detected.encoding,
+        **({"sheet": detected.sheet} if detected.sheet else {}),
         "delimiter": detected.delimiter,
         "phone_column": detected.phone_column,
     }
