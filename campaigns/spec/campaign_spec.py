@@ -19,6 +19,7 @@ from pydantic import (
 from campaigns.errors import SpecError
 from campaigns.intake.model import IntakeOptions
 from campaigns.message.content_spec import ContentSpec, Part
+from campaigns.message.placeholders import foreign_placeholders
 from campaigns.spec.rules_spec import (
     BreakerSpec,
     BudgetSpec,
@@ -30,7 +31,7 @@ from campaigns.spec.rules_spec import (
     SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
-from campaigns.spec.toml_files import explain, read_toml
+from campaigns.spec.toml_files import explain, loc_of, read_toml
 from campaigns.spec.variants_spec import (
     VariantSpec,
     WinnerSpec,
@@ -252,6 +253,17 @@ def load_spec(path: Path) -> CampaignSpec:
     """The campaign in the file at `path`. Raises NotFound, and SpecError naming file, line and key."""
     file = read_toml(path)
     try:
-        return CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
+        spec = CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
     except ValidationError as error:
         raise explain(error, file, CampaignSpec) from error
+    for variant, content in spec.contents.items():
+        for one in foreign_placeholders(content):
+            about = f"variant {variant}, " if variant else ""
+            raise file.error(
+                loc_of(one.key),
+                f"{about}{one.key} has {one.found}, line {one.line} of the text: a placeholder of another tool, which "
+                "would be sent as it stands.",
+                hint=f"Write {one.here}, with the name of the column; if it is meant as text, "
+                "literal_placeholders = true in [content].",
+            )
+    return spec
