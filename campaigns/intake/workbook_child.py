@@ -28,6 +28,8 @@ from python_calamine import (
 
 MAX_MEMORY = 2 << 30
 """Bytes of address space."""
+MAX_OUTPUT = 4 << 30
+"""Bytes of the CSV: one long text may stand in millions of cells."""
 MAX_SECONDS = 300
 """Seconds of processor time."""
 MAX_CELLS = 20_000_000
@@ -39,6 +41,7 @@ def main(workbook: int, table: int, wanted: str) -> dict[str, Any]:
     for limit, value in (
         (resource.RLIMIT_AS, MAX_MEMORY),
         (resource.RLIMIT_CPU, MAX_SECONDS),
+        (resource.RLIMIT_FSIZE, MAX_OUTPUT),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (value, value))
@@ -49,6 +52,8 @@ def main(workbook: int, table: int, wanted: str) -> dict[str, Any]:
             return _write(opened, wanted, table)
         except PasswordError:
             return {"problem": "protected"}
+        except (MemoryError, OSError):
+            return {"problem": "too_large"}
         except CalamineError as error:
             return {"problem": "protected" if "assword" in str(error) else "broken"}
 

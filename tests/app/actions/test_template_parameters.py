@@ -1,4 +1,4 @@
-"""A template parameter that Meta refuses (132018) is found at check: a row is rejected for its own, the file for its own."""
+"""A template parameter that Meta refuses (132018) is found at check, in a row or in the campaign file."""
 
 from __future__ import annotations
 
