@@ -40,18 +40,18 @@ def _language(name: str, letters: str, *never: str) -> Language:
 
 _ONE_ACUTE: Final = r"[áéíóú].*[áéíóú]|úu|íi"
 _C_CEDILLA: Final = r"ç(?![aouáãâóõôúüeê])|^ç(?![ao])|ç[eê](?!t|$)"
-_SHARP_S: Final = rf"^ß|{_CONSONANT}ß|ß[bcdfghjkmpqrvxz]"
+_SHARP_S: Final = rf"^ß|[^r{_VOWEL}]ß|ßn$|ß[qxyz]"
 _UMLAUT: Final = r"[aeoäöü][äö]|[äö][aeoiäöü]|ä[^u\W][aeiou]?ä[äö]"
 
 WESTERN: Final = (
     _language(
         "French", "àâæçéèêëîïôœùûüÿ", _C_CEDILLA, r"^ê(?!t)", r"^î(?!l)", r"è[aeiouyéèàâêëîïôûùü]",
-        r"à.|â[aeiou]|[aei]ê|(?<![gq])uê|î$",
+        r"à.|â[aeiou]|[aei]ê|(?<![gq])uê|iî|î$|ÿ.|cz",
         r"(?<![oaeéu])ë", r"^[ëïÿ]", r"(?<!^o)ù|ù.", r"(?<![aeiouy])ï", r"[aeiou]œ|œ[^uidnsltcf]",
         r"[àâèêîïôùû][àâèêëîïôùû]",
     ),
     _language(
-        "Portuguese", "áàâãçéêíóôõúü", _C_CEDILLA, r"ã[^oesin]", r"õ[^e]", r"à.", r"[áâéêíóôú][áâéêíóôú]",
+        "Portuguese", "áàâãçéêíóôõúü", _C_CEDILLA, r"ã[^oesin]", r"õ[^e]", r"à.", r"[áâéêíóôú][áâãéêíóôõú]",
         r"^[ãõ]", r"iã(?!o)|[âêô][aeiou]|[wk]", _ONE_ACUTE,
     ),
     _language("Spanish", "áéíóúüñ", r"ñ(?![aeiouáéíóú])", _ONE_ACUTE, r"ü(?![eiéí])", r"[wk]|h$"),
@@ -59,7 +59,7 @@ WESTERN: Final = (
     _language("Italian", "àèéìòù", r"[àèéìòù].", r"[aeiou]ù", r"[wkxyj]"),
     _language("Catalan", "àçéèíïóòúü·", r"ç(?![aou]|$)", r"^ç", r"[àèéíïóòúü].*[àèéíïóòú]", r"[wk]"),
     _language("Dutch", "éèëïöü", r"(?<![aeiou])[ëï]", r"[éèëïöü][éèëïöü]", r"è[aeiou]"),
-    _language("a Nordic language", "åäöæøé", r"[åäöæø][åäöæø]", r"[eou]ä", r"[aeou][ö]"),
+    _language("a Nordic language", "åäöæøé", r"[åäöæø][åäöæø]|[qz]", r"[eou]ä", r"[aeou][ö]"),
     _language("Icelandic", "áæéíðóöþúý", r"^ð", r"[aeiouyáæéíóöúý]þ", r"þ$",
         r"[cqwz]", r"[áéíóúý][áéíóúý]", r"[aeiouyáéíóúýöæ]{3}"),
 )  # fmt: skip
@@ -70,7 +70,8 @@ _HACEKS: Final = (
     r"[čšžřďťň]([bcdfglmnprstvz])\1", r"oi", r"[qwx]", r"ď(s(?!tv)|[cdrlfgzjpbv])",
     r"(?<![aeiouyáéíóúýěů])ň(?![aeiouyáéíóúý])",
     rf"(?:^|[{_VOWEL}])[ŕĺ]|[ŕĺ](?:[{_VOWEL}]|$)", r"^ů|[aeiouyáéíóúýě]ů", r"(?<![dtnbpmvf])ě|ě[aeiouáéíóúýů]",
-    r"[aeou]ý", r"ďt(?!e)", r"^[cs]ť", r"rr|ll|ff|ss",
+    r"[aeou]ý", r"ďt(?!e)", r"(?<![aeiouyáéíóúýěůš])ť(?!$)|[^aeiouyáéíóúýěůšs]ť$", r"ť[tdcgrlbfvpjz]|čc",
+    r"rr|ll|ff|ss",
 )  # fmt: skip
 CZECH: Final = _language("Czech", "áčďéěíňóřšťúůýž", *_HACEKS)
 CZECH_ON_A_MAC: Final = _language("Czech", "áčďéěíňóřšťúýž", *_HACEKS)
@@ -87,9 +88,12 @@ HUNGARIAN: Final = _language(
 ROMANIAN: Final = _language(
     "Romanian", "ăâîşţșț", r"ă[aeoăâî]", r"[qwyk]", r"[âî][aeou]", r"[şţ][aeiou]?[şţ]{2}"
 )
-TURKISH: Final = _language(
-    "Turkish", "çğıöşüâîû", r"(?:^|[^aeıioöuüâîû])ğ", r"[qwx]", r"[aeıioöuüâîû]{2}", r"^[^aeıioöuüâîû]{2}"
+_SOFT_G: Final = (r"(?:^|[^aeıioöuüâîû])ğ", r"[qwx]")
+TURKISH: Final = _language("Turkish", "çğıöşüâîû", *_SOFT_G)
+TURKISH_ON_A_MAC: Final = _language(
+    "Turkish", "çğıöşüâîû", *_SOFT_G, r"[aeıioöuüâîû]{2}", r"^[^aeıioöuüâîû]{2}|[^aeıioöuüâîû]{3}"
 )
+"""Native words only, since ß and Ü stand there for ş and İ."""
 _BALTIC_C: Final = (rf"(?:^|{_CONSONANT})č(?:{_CONSONANT}|$)", r"č[vrlmdgfbcpt]")
 LATVIAN: Final = _language(
     "Latvian", "āčēģīķļņšūž", r"[aeiouāēīū][āēīū]|[āēīū][aou]", r"[qwxy]|ch", rf"ķ[aou]|ķ{_CONSONANT}",

@@ -4,7 +4,7 @@ Almost any bytes can be decoded in almost any 8-bit encoding, so decoding proves
 
 - Read as cp1252, every word must be one that a Western language could have: its letters beyond A to Z are of one
   language's alphabet and stand where that language has them, capitals are where capitals stand, and signs such as `Š`
-  for an accent do not interrupt it. In a long list, a few odd spellings that no other encoding explains do not count.
+  for an accent do not interrupt it. Among many words, a few odd spellings that no other encoding explains do not count.
 - No other encoding may read them otherwise and as well: every word that it reads otherwise is a word of one of its
   languages. (`Dvořák` is `Dvoøák` in cp1252, which no language has; `Èapek` could be French, but also be `Čapek`.)
 
@@ -26,6 +26,7 @@ from campaigns.intake.alphabets import (
     CENTRAL_ON_A_MAC,
     CROATIAN,
     TURKISH,
+    TURKISH_ON_A_MAC,
     WESTERN,
     WESTERN_IN_DOS,
     Language,
@@ -38,6 +39,8 @@ MAX_WORDS: Final = 200_000
 """Distinct words that are looked at; the rest of a longer list has the same encoding."""
 _FEW: Final = 0.02
 """The share of a long list's words that may be oddly spelled."""
+_SOME: Final = 10
+"""From so many words on, one may be."""
 _CHUNK: Final = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
 _QUOTES: Final = "“”„‘’‚«»‹›…"
 _SIGNS: Final = frozenset(_QUOTES + "–—€£¥°ºª§©®™½¼¾¹²³µ±×·•¿¡´\u00a0")
@@ -68,7 +71,7 @@ CANDIDATES: Final = (
     Candidate("mac-latin2", CENTRAL_ON_A_MAC),
     Candidate("mac-croatian", (CROATIAN,)),
     Candidate("cp857", (TURKISH,)),
-    Candidate("mac-turkish", (TURKISH,)),
+    Candidate("mac-turkish", (TURKISH_ON_A_MAC,)),
     Candidate("cp1251", script="CYRILLIC"),
     Candidate("koi8-r", script="CYRILLIC"),
     Candidate("cp866", script="CYRILLIC"),
@@ -107,7 +110,7 @@ def doubt_about(chunks: list[bytes]) -> Doubt | None:
     explained = [
         chunk for chunk in odd if _is_utf8(chunk) or any(_reads_better(c, chunk) for c in CANDIDATES)
     ]
-    if explained or len(odd) > len(chunks) * _FEW:
+    if explained or len(odd) > max(len(chunks) * _FEW, len(chunks) >= _SOME):
         words = explained or odd
         return Doubt(tuple(_most_likely(odd)), words[0])
     rivals = [candidate for candidate in CANDIDATES if _is_rival(candidate, chunks)]

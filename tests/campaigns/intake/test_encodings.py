@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,48 @@ def test_no_list_is_read_wrong(data: st.DataObject) -> None:
     encoded = encodable(text, encoding)
     if encoded is not None and encoding != "mac-croatian" and doubt_about(foreign_chunks([encoded])) is None:
         assert encoded.decode("cp1252") == text
+
+
+PLACES = {
+    "fr": ["cp850", "cp437", "mac-roman", "iso8859-15"],
+    "es": ["cp850", "cp437", "mac-roman"],
+    "pt": ["cp850", "mac-roman"],
+    "de": ["cp850", "cp437", "mac-roman"],
+    "sv": ["cp850", "mac-roman"],
+    "pl": ["cp1250", "iso8859-2", "cp852"],
+    "hu": ["cp1250", "iso8859-2", "cp852"],
+    "ro": ["cp1250", "iso8859-2", "cp852"],
+    "tr": ["cp1254", "cp857"],
+    "ru": ["cp1251", "koi8-r", "cp866", "mac-cyrillic"],
+    "bg": ["cp1251", "cp866"],
+}
+
+
+def places(language: str) -> list[str]:
+    """Words of the places that the telephone library names in that language."""
+    from phonenumbers.geodata import GEOCODE_DATA
+
+    names = " ".join(names[language] for names in GEOCODE_DATA.values() if language in names)
+    return sorted({word for word in re.findall(r"[^\W\d_]{2,}", names) if not word.isascii()})
+
+
+@pytest.mark.parametrize("language", PLACES)
+def test_no_place_is_read_wrong_in_the_encodings_of_its_language(language: str) -> None:
+    words = places(language)
+    assert len(words) > 25
+    for encoding in PLACES[language]:
+        for word in words:
+            encoded = encodable(word, encoding)
+            if encoded is not None and doubt_about(foreign_chunks([encoded])) is None:
+                assert encoded.decode("cp1252") == word, encoding
+
+
+@pytest.mark.parametrize("language", ["fr", "es", "pt", "de", "sv"])
+def test_lists_of_western_places_are_read_by_themselves(language: str) -> None:
+    words = places(language)
+    lists = [words[at :: len(words) // 25] for at in range(len(words) // 25)]
+    doubted = [each for each in lists if doubt_about(foreign_chunks([" ".join(each).encode("cp1252")]))]
+    assert len(doubted) <= len(lists) // 20
 
 
 @pytest.mark.parametrize("language", WESTERN)
