@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from benchmarks import intake, jobs, pacing, purging, sending, webhooks, workers
+from benchmarks import commands, intake, jobs, pacing, purging, sending, webhooks, workers
 
 BENCHES: Mapping[str, Callable[[], bool]] = {
     "intake": intake.report,
@@ -22,6 +22,7 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "memory": sending.report_memory,
     "webhooks": webhooks.report,
     "purging": purging.report,
+    "commands": commands.report,
 }
 LARGE: Mapping[str, Callable[[], bool]] = {
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),

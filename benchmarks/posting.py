@@ -18,7 +18,7 @@ from typing import Final
 import orjson
 
 from benchmarks.seeding import ACCOUNT, BEGUN, SENDER
-from providers.meta.adapter import MetaAccount
+from providers.meta.settings import MetaAccount
 from terminal.running import run_loop
 
 CONNECTIONS: Final = 64

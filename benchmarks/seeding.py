@@ -13,7 +13,7 @@ from sqlalchemy import insert, text
 
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
-from providers.meta.adapter import MetaAccount
+from providers.meta.settings import MetaAccount
 from storage.database.engine import Engine, writing
 from storage.database.schema import upgrade
 from storage.tables import campaigns, imports

@@ -27,7 +27,7 @@ from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_server, store
 from benchmarks.stub import stub_server
 from campaigns.time.clock import utc_now
-from providers.meta.adapter import MetaAccount
+from providers.meta.settings import MetaAccount
 from scheduler.clock.runner import run
 from scheduler.engines.procrastinate import Queue, install, open_queue, serve
 from scheduler.engines.worker import work

@@ -35,12 +35,12 @@ FIXES: Final[Mapping[RejectCode, str]] = {
     R.CELL_TOO_LONG: "Shorten the cell. Often a quote was not closed, so that the cell contains the rows below.",
     R.BLANK_VARIABLE: "Fill the cell, or give the variable a value in `[content.defaults]`.",
     R.NOT_SENDABLE: "Shorten or complete the cells that the message is made of; the reason names the limit.",
-    R.COUNTRY_INVALID: "Write the two letters of the country, such as `GB`, or leave the cell blank.",
+    R.COUNTRY_INVALID: "Write the two letters of the country, such as `GB`, or its name, or `+44`; or leave it blank.",
     R.BAD_TIMEZONE: "Write a name such as `Europe/Paris`, or leave the cell blank.",
     R.BAD_SEND_AT: "Write it like `2026-12-01T09:00`; without an offset it needs a zone.",
     R.SEND_AT_PAST: "Correct it: year, month, day, in this order. Or leave the cell blank to send with the others.",
     R.SEND_AT_TOO_LATE: "Correct it, often its year. Or make `schedule.expires_after` or `ends_at` later.",
-    R.BAD_CONSENT_AT: "Write it like `2026-12-01`, or leave the cell blank.",
+    R.BAD_CONSENT_AT: "Write it like `2026-12-01`, or set `date_format` in `[audience]`, or leave the cell blank.",
     R.BAD_ACTION: "Write `out` or `in`, or leave the cell blank. A column of other things: `--map action=other`.",
     R.BAD_SCOPE: "Write `marketing` or `all`, or leave the cell blank. A column of other things: `--map scope=other`.",
     R.BAD_AT: "Write it like `2026-06-05` or `2026-06-05T14:30+01:00`, or leave the cell blank.",
@@ -49,7 +49,10 @@ FIXES: Final[Mapping[RejectCode, str]] = {
         "After a change to the list: [An edited list](../how-to/fix-a-list.md#an-edited-list)."
     ),
     R.PHONE_MISSING: "Add the number, or remove the row.",
-    R.PHONE_NOT_A_NUMBER: "Leave one number in the cell, with nothing else in it.",
+    R.PHONE_NOT_A_NUMBER: (
+        "Leave one number in the cell, in any of these "
+        "[spellings](../how-to/fix-a-list.md#spellings-of-a-number)."
+    ),
     R.PHONE_SCIENTIFIC: "The digits are lost. Format the column as text in the spreadsheet and enter them again.",
     R.PHONE_NO_COUNTRY: "Write it with `+` and the country's code, or use `--default-country GB`.",
     R.PHONE_AMBIGUOUS: "Write it with its `+`.",
@@ -87,9 +90,12 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.COLUMN_DUPLICATE: "Rename or remove one of the two.",
     C.COLUMN_UNKNOWN: "Use a name of the file's first line.",
     C.PHONE_COLUMN_MISSING: "Use `--phone-column NAME`. The first line must be a header.",
-    C.PHONE_COLUMN_AMBIGUOUS: "Choose one with `--phone-column NAME`.",
+    C.PHONE_COLUMN_AMBIGUOUS: (
+        "Choose with `--phone-column NAME`: [The phone column](../how-to/fix-a-list.md#the-phone-column)."
+    ),
     C.VARIABLE_MISSING: "Use `--map COLUMN=VARIABLE`, or give a value in `[content.defaults]`.",
-    C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`.",
+    C.COUNTRY_UNKNOWN: "Write the two letters of the country, such as `GB`, or its name, or `+44`.",
+    C.NO_ROW_CHOSEN: "Compare the cells of these columns with `where`: a cell must be exactly the same.",
     C.FILE_CHANGED: "Write the file under another name, and rename it once it is whole.",
     C.NOT_A_FILE: "Write the list to a regular file, and give its path.",
     C.NO_ANSWER: "Check that the program that writes to the pipe is running, and the disk or network folder responds.",

@@ -23,7 +23,7 @@ def main() -> None:
         arguments.host,
         arguments.port,
         Settings.parse(options),
-        ready=lambda port: _tell(arguments.port_file, port),
+        ready=lambda port: _write_port(arguments.port_file, port),
         parent=PARENT if arguments.with_parent else None,
     )
 
@@ -39,7 +39,7 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell(path: Path | None, port: int) -> None:
+def _write_port(path: Path | None, port: int) -> None:
     if path is None:
         return
     unfinished = path.with_name(f"{path.name}.part")

@@ -49,7 +49,7 @@ class MetaRefusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A valid send request: what goes to whom. `body` is the message in Meta's words or in the legacy ones."""
+    """A valid send request. `body` is the message with the field names of Meta or of the legacy API."""
 
     to: str
     """Digits only."""

@@ -51,7 +51,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it is ready and leaves with its parent."""
+    """uvicorn that reports when it is ready and ends with its parent."""
 
     def __init__(
         self,

@@ -97,7 +97,7 @@ class Deliveries:
         reorder: float = 0.0,
         batch: int = 1,
     ) -> None:
-        """From now on this address is told; what was still on its way to another is forgotten."""
+        """Deliver to this address from now on; deliveries under way to another are dropped."""
         target = Target(url, secret, delay, duplicate, reorder, batch)
         self.clear()
         self._target = target

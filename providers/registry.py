@@ -1,15 +1,18 @@
-"""The registered adapters. Each is imported on first use, so that a command imports only those it needs."""
+"""The registered adapters. Each is imported on first use, so that a command imports only those it needs, and where it
+sends nothing only the settings of their accounts: an adapter brings the HTTP client with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from campaigns.errors import UsageError
-from campaigns.message.content import Addition, MessageType
-from providers.adapter import Adapter
-from providers.settings import AccountSettings
+
+if TYPE_CHECKING:
+    from campaigns.message.content import Addition, MessageType
+    from providers.adapter import Adapter
+    from providers.settings import AccountSettings
 
 ADAPTERS: Final = {
     "bird": "providers.bird.adapter:Bird",
@@ -19,16 +22,34 @@ ADAPTERS: Final = {
     "ourvoice": "providers.ourvoice.adapter:OurVoice",
     "voicebip": "providers.voicebip.adapter:Voicebip",
 }
+ACCOUNTS: Final = {
+    "bird": "providers.bird.settings:BirdAccount",
+    "kapso": "providers.kapso.settings:KapsoAccount",
+    "messaging_api": "providers.messaging_api.settings:MessagingApiAccount",
+    "meta": "providers.meta.settings:MetaAccount",
+    "ourvoice": "providers.ourvoice.settings:OurVoiceAccount",
+    "voicebip": "providers.voicebip.settings:VoicebipAccount",
+}
+"""The settings of each adapter's accounts: its `account_settings`."""
 
 
 def adapter_class(name: str) -> type[Adapter]:
     """The adapter with that name. Raises UsageError listing the known ones."""
-    place = ADAPTERS.get(name)
+    return cast("type[Adapter]", _imported(ADAPTERS, name))
+
+
+def account_settings(name: str) -> type[AccountSettings]:
+    """The settings of that adapter's accounts. Raises UsageError listing the known ones."""
+    return cast("type[AccountSettings]", _imported(ACCOUNTS, name))
+
+
+def _imported(places: dict[str, str], name: str) -> Any:
+    place = places.get(name)
     if place is None:
-        known = ", ".join(sorted(ADAPTERS))
+        known = ", ".join(sorted(places))
         raise UsageError(f'There is no adapter "{name}".', hint=f"Known adapters: {known}.")
     module, _, attribute = place.partition(":")
-    return cast("type[Adapter]", getattr(import_module(module), attribute))
+    return getattr(import_module(module), attribute)
 
 
 def open_adapter(account: AccountSettings) -> Adapter:
@@ -44,5 +65,7 @@ def providers_that_send(kind: MessageType | Addition) -> list[str]:
 
 def can_send(name: str, kind: MessageType | Addition) -> bool:
     """Whether the adapter with that name can send this type, or messages with this addition."""
+    from campaigns.message.content import Addition
+
     can = adapter_class(name).capabilities
     return kind in (can.additions if isinstance(kind, Addition) else can.types)

@@ -25,7 +25,6 @@ from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, UsageError
 from campaigns.money.costs import Money
 from campaigns.money.prices import CARD_NAME
-from campaigns.phones.phone import calling_code, is_country
 from campaigns.time.pace import Duration, Rate
 
 
@@ -99,6 +98,8 @@ FlatPrice = Annotated[Money, BeforeValidator(_flat_price)]
 
 
 def _country(value: str) -> str:
+    from campaigns.phones.phone import is_country
+
     if not is_country(value.upper()):
         raise ValueError('a country is written as its two letters, such as "BJ" or "FR"')
     return value.upper()
@@ -148,6 +149,8 @@ class AccountSettings(BaseModel):
     @property
     def home_code(self) -> str | None:
         """The calling code without international rates for authentication messages; None: such rates never apply."""
+        from campaigns.phones.phone import calling_code
+
         home = self.authentication_international_from
         return calling_code(home) if home else None
 

@@ -42,7 +42,7 @@ rate = "200/s"
 [[providers.ourvoice.senders]]
 name = "shop"
 session_id = "a3f1b2c4-1234-4abc-9def-000011112222"
-number = "+22997000000"
+number = "+2290197000000"
 """
 KEY: Final = "test-key"
 """The emulator's key; it is valid nowhere else."""

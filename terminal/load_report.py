@@ -18,19 +18,23 @@ def _todo(loaded: Loaded) -> str:
 def print_load(loaded: Loaded) -> None:
     """Print what was found and the result."""
     report = loaded.report
-    detected = report.detected
     facts: list[tuple[str, Any]] = [
-        (
-            "read as",
-            detected.as_text,
-        ),
+        ("read as", report.detected.summary()),
         ("rows", report.rows),
         ("accepted", report.accepted),
         ("rejected", report.rejected),
     ]
+    if report.left_out:
+        count = "1 row" if report.left_out == 1 else f"{report.left_out:,} rows"
+        facts.append(("left out", f"{count}, by where"))
     if report.rejects_file:
         facts.append(("rejected rows", f"{near(report.rejects_file)}{_todo(loaded)}"))
     facts += [("loaded before", f"{rows:,} rows, from {source}") for source, rows in report.earlier.items()]
+    if report.respelt_example is not None:
+        cell, number = report.respelt_example
+        count = "1 number has" if report.respelt == 1 else f"{report.respelt:,} numbers have"
+        note = f"{count} a former or another spelling, such as {cell[:40]!r}, read as {number}"
+        facts.append(("note", note))
     if report.known:
         note = "they keep the values loaded first; to replace them with this list's, use --duplicates last"
         facts.append(("note", note))

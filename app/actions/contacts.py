@@ -9,20 +9,20 @@ from datetime import datetime
 from functools import lru_cache, partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from app.actions.loading import Progress, named_in_errors, rejects_path
 from campaigns.errors import InvalidInput
-from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
-from campaigns.intake.read import open_intake
-from campaigns.intake.rejects import RejectsFile
-from campaigns.phones.phone import PhoneFault, is_country, read_phone
+from campaigns.phones.country_names import find_country
+from campaigns.phones.phone import PhoneFault, read_phone
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
-from scheduler.audience.file_threads import PART, WHOLE, in_thread
 from storage.database.engine import Connection, Engine, writing
 from storage.sending.optouts import Fate, LogEntry, NewPreference, add_by_hand, append_preferences, log_of
+
+if TYPE_CHECKING:
+    from app.actions.loading import Progress
+    from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
 
 SHOWN_REJECTS: Final = 5
 """How many rejected rows are shown."""
@@ -89,12 +89,7 @@ class ImportReport:
             "outdated": self.outdated,
             "rejected": self.rejected,
             "rejects_file": self.rejects_file,
-            "detected": {
-                "encoding": self.detected.encoding,
-                **({"sheet": self.detected.sheet} if self.detected.sheet else {}),
-                "delimiter": self.detected.delimiter,
-                "phone_column": self.detected.phone_column,
-            },
+            "detected": self.detected.as_json(),
             "reasons": dict(self.reasons.most_common()),
         }
 
@@ -117,6 +112,12 @@ async def import_preferences(
     About ten thousand rows are stored at a time and are in force from then on: after an interruption, importing the
     same file continues where it stopped. Raises IntakeError if the file cannot be read.
     """
+    from app.actions.loading import named_in_errors, rejects_path
+    from campaigns.intake.model import RowPreference
+    from campaigns.intake.read import open_intake
+    from campaigns.intake.rejects import RejectsFile
+    from scheduler.audience.file_threads import PART, WHOLE, in_thread
+
     place = rejects or rejects_path(path)
     otherwise = RowPreference(action, scope, now(), source)
     with named_in_errors(path):
@@ -198,8 +199,8 @@ def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:
 
 def number_of(text: str, default_country: str | None) -> str:
     """The phone in E.164. Raises InvalidInput if it is not a number."""
-    country = default_country.upper() if default_country else None
-    if country is not None and not is_country(country):
+    country = find_country(default_country) if default_country else None
+    if default_country and country is None:
         raise InvalidInput(
             f"{default_country!r} is not a country.",
             hint="Use the two letters of ISO 3166, for example --default-country GB.",
@@ -207,7 +208,7 @@ def number_of(text: str, default_country: str | None) -> str:
     found = read_phone(text, country, landlines=True)
     if isinstance(found, PhoneFault):
         raise InvalidInput(
-            f"{text!r} is not a phone number: {found.reason}", hint="Write it like +22901970000."
+            f"{text!r} is not a phone number: {found.reason}", hint="Write it like +2290197000000."
         )
     return found.number
 

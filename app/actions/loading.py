@@ -251,7 +251,8 @@ def _start_flag(spec: CampaignSpec, start: datetime | None) -> str:
 def _options(spec: CampaignSpec, start: datetime | None, now: datetime) -> IntakeOptions:
     """How the list of a campaign that first starts at `start` is read."""
     schedule, required = spec.schedule, needed_variables(spec.contents)
-    return spec.audience.options(required, schedule.timezone, schedule.span_of_rows(start, now))
+    span = schedule.span_of_rows(start, now)
+    return spec.audience.options(required, schedule.timezone, span, spec.optional_variables)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ api_key = "env:OURVOICE_API_KEY"          # env:NAME or file:PATH, never the key
 [[providers.ourvoice.senders]]            # one phone; recipients are spread over a campaign's senders
 name = "shop"
 session_id = "a3f1b2c4-1234-4abc-9def-000011112222"   # drumbeat session create gives you yours
-# number = "+22901970000"
+# number = "+2290197000000"
 # rate = "2/s"
 """
 

@@ -11,11 +11,10 @@ from typing import Any, Final
 from app.actions.contacts import opt_outs_in_force
 from campaigns.phones.phone_zones import zones_of
 from campaigns.phones.stop_words import Scope
-from campaigns.rules.decision import Calendar, Cap, Facts, Policy, Touch, Wait
+from campaigns.rules.decision import CALENDAR_REACH, Calendar, Cap, Facts, Policy, Touch, Wait
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.states import RunState
 from campaigns.time.pace import write_duration
-from scheduler.sending.facts import CALENDAR_REACH
 from storage.audience.contacts import (
     GotMessage,
     KnownWindow,

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.money.costs import plain
 from campaigns.states import CampaignState
-from scheduler.actions.approval import approval_problem
 from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
 from storage.audience.campaigns import Campaign, CampaignLine, ImportLine, list_imports, require
@@ -113,6 +111,9 @@ async def list_campaigns(connection: Connection) -> list[CampaignLine]:
 
 async def campaign_overview(connection: Connection, settings: Settings, name: str, now: datetime) -> Overview:
     """Raises NotFound."""
+    from app.wiring.approval_guard import guard_of
+    from scheduler.actions.approval import approval_problem
+
     campaign = await require(connection, name)
     guard = guard_of(settings)
     waits = campaign.state in NOT_STARTED

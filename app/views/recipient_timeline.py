@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.views.messages import ASSUMES, ENDED, WAITS
 from app.views.timeline_events import amount, form_of, teller_of
@@ -16,15 +16,10 @@ from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from campaigns.phones.phone import PhoneFault, read_phone
 from campaigns.rules import Send, Skip, Wait
 from campaigns.rules.decision import Rule
-from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import approval_problem
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING
-from scheduler.forecast.estimate import planning_lanes
-from scheduler.forecast.send_forecast import Prospects, prospects_of_job, prospects_of_row
-from scheduler.sending.deciding import WAITS_FOR_EVENT
-from scheduler.sending.lanes import Lane
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
@@ -40,6 +35,11 @@ from storage.views.timelines import (
     paused_since,
     row_of_job,
 )
+
+if TYPE_CHECKING:
+    from campaigns.spec.campaign_spec import CampaignSpec
+    from scheduler.forecast.send_forecast import Prospects
+    from scheduler.sending.lanes import Lane
 
 LEAST: Final = 3
 """Least characters of a text that is not a number, to search the rejected rows for it."""
@@ -83,6 +83,8 @@ class _Case:
 
     def lane(self, name: str) -> Lane | None:
         """The lane to plan with; None if the settings have no such account or sender."""
+        from scheduler.forecast.estimate import planning_lanes
+
         account = self.settings.accounts.get(self.spec.provider)
         if account is None or name not in {
             f"{self.spec.provider}/{sender.name}" for sender in account.senders
@@ -126,7 +128,7 @@ async def _no_number(connection: Connection, campaign: Campaign, text: str, faul
         return _rejected(text, left_out)
     found = await _nearest(connection, campaign, "+" + "".join(filter(str.isdecimal, text)))
     raise InvalidInput(
-        f"{text!r} is not a phone number: {fault.reason}", hint=found or "Write it like +22901970000."
+        f"{text!r} is not a phone number: {fault.reason}", hint=found or "Write it like +2290197000000."
     )
 
 
@@ -180,11 +182,10 @@ def _reject_moments(left_out: Sequence[RejectStory]) -> Iterator[Moment]:
 async def _launched(
     case: _Case, jobs: Sequence[JobStory], row: Row | None, left_out: Sequence[RejectStory]
 ) -> Story:
-    job, lane = jobs[-1], case.lane(jobs[-1].lane)
+    job = jobs[-1]
     hold = prospects = None
-    if job.state is JobState.PENDING and lane is not None:
-        prospects = await prospects_of_job(case.connection, lane, job, case.now)
     if job.state is JobState.PENDING:
+        prospects = await _prospects(case, job)
         hold = await _holder(case, job, prospects)
     account = case.settings.accounts.get(case.spec.provider)
     teller = await teller_of(case.connection, case.phone, case.spec, account)
@@ -210,8 +211,17 @@ async def _launched(
     return Story(answer)
 
 
+async def _prospects(case: _Case, job: JobStory) -> Prospects | None:
+    from scheduler.forecast.send_forecast import prospects_of_job
+
+    lane = case.lane(job.lane)
+    return None if lane is None else await prospects_of_job(case.connection, lane, job, case.now)
+
+
 async def _holder(case: _Case, job: JobStory, prospects: Prospects | None) -> _Hold:
     """The first thing that keeps a pending job from being sent."""
+    from scheduler.sending.deciding import WAITS_FOR_EVENT
+
     if job.run_state is not RunState.RUNNING:
         since = await paused_since(case.connection, case.campaign.id)
         return _Hold(f"run_{job.run_state.value}", job.run_reason, since, stops=True)
@@ -232,6 +242,8 @@ async def _waiting(
     case: _Case, row: Row, tests: Sequence[JobStory], left_out: Sequence[RejectStory]
 ) -> Story:
     """Before the launch: when it would be sent, or what the launch would do with it."""
+    from scheduler.forecast.send_forecast import prospects_of_row
+
     campaign, name = case.campaign, case.spec.lanes[row.bucket % len(case.spec.lanes)]
     lane = case.lane(name)
     hold = prospects = None

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.views.contacts import one_line
 from app.views.messages import FORMS, WAITS
-from campaigns.message.templates import Renderer
 from campaigns.money.costs import Money, plain
 from campaigns.outcomes import FailureKind
 from campaigns.rules import Facts, Form
 from campaigns.rules.forms import MARGIN, in_window
-from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState
 from providers.registry import adapter_class
 from providers.settings import AccountSettings
-from scheduler.receipts.webhook_events import WINDOW
+from providers.values import WINDOW
 from storage.audience.contacts import WroteMessage, messages_from
 from storage.database.engine import Connection
 from storage.sending.optouts import LogEntry, log_of
 from storage.sending.windows import Window, open_windows
 from storage.views.timelines import AttemptStory, JobStory, Moment, attempts_of, events_of
+
+if TYPE_CHECKING:
+    from campaigns.spec.campaign_spec import CampaignSpec
 
 NEWEST: Final = 100
 """How many of their messages are shown."""
@@ -71,13 +72,13 @@ class Teller:
         called = "the provider is called"
         if call.form is None or self.account is None:
             return called
-        renderer = Renderer(self.spec.contents.get(job.variant, self.spec.content))
+        content = self.spec.contents.get(job.variant, self.spec.content)
         if not adapter_class(self.account.adapter).capabilities.windows:
             return f"{called} with the {call.form}"
         until = self._window_at(call.intent_at, known)
         key = _why_form(
             True,
-            renderer.has_free_form and renderer.has_template,
+            content.free_form is not None and content.template is not None,
             is_open=call.intent_at < until - MARGIN if until else None,
             refused=refused,
             template=call.form == TEMPLATE,

@@ -6,8 +6,6 @@ from app.wiring.settings import Settings
 from campaigns.money.costs import Money
 from campaigns.time.clock import utc_now
 from scheduler.actions.approval import Guard, WorstCase
-from scheduler.forecast.estimate import planning_lanes
-from scheduler.forecast.worst_case import worst_case
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 
@@ -19,6 +17,8 @@ def guard_of(settings: Settings) -> Guard:
 
 def _worst_case_of(settings: Settings) -> WorstCase:
     """The most that a campaign may cost, for the approval limit."""
+    from scheduler.forecast.estimate import planning_lanes
+    from scheduler.forecast.worst_case import worst_case
 
     async def of_campaign(connection: Connection, campaign: Campaign) -> Money | None:
         spec = campaign.spec

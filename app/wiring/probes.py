@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, UsageError
-from scheduler.sending.lanes import Account, open_account
+
+if TYPE_CHECKING:
+    from scheduler.sending.lanes import Account
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Probe:
 @asynccontextmanager
 async def connected(settings: Settings, name: str) -> AsyncIterator[Account]:
     """The account with an open connection. Raises NotFound, and UsageError if its secret is missing."""
+    from scheduler.sending.lanes import open_account
+
     account = open_account(name, settings.account(name))
     try:
         yield account

@@ -27,7 +27,7 @@ from campaigns.money.costs import Money
 from campaigns.rules.decision import Cap
 from campaigns.spec.rules_spec import LEAST_AGE, Amount, CapSpec, CurrencyCode, SomeTime
 from campaigns.spec.toml_files import TomlFile, explain, nearest, read_toml
-from providers.registry import ADAPTERS, adapter_class
+from providers.registry import ADAPTERS, account_settings
 from providers.settings import AccountSettings
 
 FILE_NAME: Final = "drumbeat.toml"
@@ -289,7 +289,7 @@ def _account(name: str, values: Mapping[str, Any], file: TomlFile) -> AccountSet
         guess = nearest(adapter, list(ADAPTERS))
         hint = f"Did you mean {guess}?" if guess else f"Known: {', '.join(sorted(ADAPTERS))}."
         raise file.error((*within, "adapter"), f"providers.{name}.adapter is not a known adapter.", hint=hint)
-    model = adapter_class(adapter).account_settings
+    model = account_settings(adapter)
     try:
         return model.model_validate(values)
     except ValidationError as error:

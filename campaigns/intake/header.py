@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from campaigns.errors import IntakeError
 from campaigns.intake.cells import MAX_CELLS, Cutter
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
+from campaigns.intake.names import clean_name, fold, nearest
+from campaigns.intake.phone_columns import is_phone_name, phone_columns, phone_like, stand_ins
 from campaigns.reject_codes import IntakeCode, RejectCode
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 _SPELLED: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _ALIASES: Final = {"tab": "\t", "\\t": "\t"}
-_QUOTES: Final = "\"'`´‘’‚‛“”„‟«»‹›"
-_SEP_LINE: Final = re.compile(rb"sep=([,;\t|])[\r\n]*\Z", re.IGNORECASE)
+_SEP_LINE: Final = re.compile(rb'[ "]*sep *= *([,;\t|])[ ",;\t|]*[\r\n]*\Z', re.IGNORECASE)
+"""Excel's line that names the delimiter; an editor may have quoted it, or padded it to the width of the table."""
 _MAX_NAME: Final = 200
-
-_PHONE_NAMES: Final = frozenset(
-    {
-        "phone", "phones", "phone_number", "phonenumber", "phone_no", "phone_e164", "e164", "msisdn",
-        "mobile", "mobile_number", "mobilenumber", "mobile_phone", "mobile_no", "cell", "cellphone",
-        "cell_phone", "cell_number", "whatsapp", "whatsapp_number", "whatsapp_phone", "tel", "telephone",
-        "telephone_number", "contact_number", "gsm", "handphone",
-        "telefon", "telefonnummer", "handy", "handynummer", "mobilnummer", "telefono", "celular", "movil",
-        "telefone", "telemovel", "numero_de_telephone", "telephone_portable", "portable", "cellulare",
-    }
-)  # fmt: skip
-"""Column names, folded and without accents, that mean phone numbers."""
-_WEAK_NAMES: Final = frozenset({"number", "numero", "to", "recipient", "contact"})
-"""Column names that mean phone numbers if none of the others is there."""
-
-
-def clean_name(name: str) -> str:
-    """A column's name without invisible characters, quotes and extra spaces."""
-    text = unicodedata.normalize("NFKC", name)
-    text = "".join("" if unicodedata.category(c) == "Cf" else c for c in text)
-    return " ".join(text.split()).strip(_QUOTES + " ")
-
-
-def fold(name: str) -> str:
-    """The variable name of a column: `First Name`, `first-name` and `FIRST_NAME` become `first_name`."""
-    return re.sub(r"[\s_-]+", "_", clean_name(name).lower()).strip("_")
+_BUILT_IN: Final = frozenset({"country_code", "timezone", "send_at", "consent_at", *REJECT_COLUMNS})
+_OF_OPT_OUT_LISTS: Final = frozenset({"action", "scope", "at", "source", "evidence"})
+_SAMPLE: Final = 20
+"""Rows whose cells are looked at to find the phone column."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +39,18 @@ class Header:
     names: tuple[str, ...]
     """The variable of each column after --map; empty for a column without a name."""
     phone: int
+    spares: tuple[int, ...]
+    """The columns whose numbers are taken, one after the other, in rows where the phone column has none."""
     width: int
     """Number of cells in the line, including unnamed ones at the end."""
     first_line: int
     """Physical line of the first row below it."""
     lines: int = 1
     """How many physical lines it has."""
+    consent: int | None = None
+    """The column that says who agreed, if one is named."""
+    where: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """Column -> the cells of which a row must have one."""
 
     @property
     def variables(self) -> dict[str, int]:
@@ -72,7 +58,10 @@ class Header:
         return {
             name: index
             for index, name in enumerate(self.names)
-            if name and index != self.phone and name not in REJECT_COLUMNS
+            if name
+            and index != self.phone
+            and name not in REJECT_COLUMNS
+            and not (name == "phone" and index in self.spares)
         }
 
     @property
@@ -83,12 +72,11 @@ class Header:
 
 def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Header:
     """The header in `lines[start]`, the first line that is not blank; lines keep their newlines."""
-    told = _SEP_LINE.fullmatch(lines[start])
-    if told and start + 1 < len(lines):
-        start += 1
-    delimiter = _ALIASES.get(options.delimiter or "", options.delimiter) or (
-        told[1].decode() if told else None
-    )
+    delimiter = _ALIASES.get(options.delimiter or "", options.delimiter)
+    stated = _SEP_LINE.fullmatch(lines[start])
+    if stated:
+        start = _next_line(lines, start + 1)
+        delimiter = delimiter or _if_it_splits(lines[start], stated[1].decode())
     if delimiter is not None and delimiter not in DELIMITERS:
         raise IntakeError(
             IntakeCode.DELIMITER_WRONG,
@@ -103,10 +91,34 @@ def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Heade
     if not any(columns):
         hint = "The first line must name the columns."
         raise IntakeError(IntakeCode.HEADER_MALFORMED, "The header has no names.", line=start + 1, hint=hint)
-    names = _map_names(columns, options.columns, start + 1)
-    _refuse_duplicates(columns, names, start + 1)
-    phone = _find_phone(columns, names, options, start + 1)
-    return Header(chosen, columns, names, phone, len(cells), last + 2, last - start + 1)
+    names = _distinct(columns, _map_names(columns, options.columns, start + 1), options, start + 1)
+    consent = _index_of(options.consent, columns, "audience.consent", start + 1) if options.consent else None
+    where = {
+        _index_of(column, columns, "audience.where", start + 1): cells
+        for column, cells in options.where.items()
+    }
+    sample = _sample(lines, last + 1, chosen, len(columns))
+    phone, *spares = _find_phones(columns, names, options, start + 1, sample)
+    return Header(
+        chosen, columns, names, phone, tuple(spares), len(cells), last + 2, last - start + 1, consent, where
+    )
+
+
+def _next_line(lines: list[bytes], start: int) -> int:
+    """The first line from `start` on that is not blank."""
+    for index in range(start, len(lines)):
+        if lines[index].strip():
+            return index
+    raise IntakeError(
+        IntakeCode.EMPTY, "The file has only a line that names its delimiter.", hint="Export it again."
+    )
+
+
+def _if_it_splits(line: bytes, delimiter: str) -> str | None:
+    """The delimiter that the file states, unless the header is split by another one alone: the file was saved again
+    with that one."""
+    others = any(_count(line, other) > 1 for other in DELIMITERS if other != delimiter)
+    return delimiter if _count(line, delimiter) > 1 or not others else None
 
 
 def _cut(lines: list[bytes], start: int, delimiter: str) -> tuple[list[str], int]:
@@ -166,7 +178,7 @@ def _count(line: bytes, delimiter: str) -> int:
 
 def _has_phone(lines: list[bytes], start: int, delimiter: str) -> bool:
     record = Cutter(delimiter.encode()).cut(lines, start, lambda: False)
-    return any(_is_phone_name(fold(cell.decode(errors="replace"))) for cell in record.cells)
+    return any(is_phone_name(fold(cell.decode(errors="replace"))) for cell in record.cells)
 
 
 def _is_regular(lines: list[bytes], start: int, delimiter: str) -> bool:
@@ -185,8 +197,11 @@ def _map_names(columns: tuple[str, ...], mapping: Mapping[str, str], line: int) 
 
 def _index_of(column: str, columns: tuple[str, ...], flag: str, line: int) -> int:
     folded = [fold(name) for name in columns]
-    if fold(column) in folded:
-        return folded.index(fold(column))
+    found = [index for index, name in enumerate(folded) if name == fold(column)]
+    if len(found) > 1:
+        raise _twice(columns, found[0], found[1], line)
+    if found:
+        return found[0]
     raise IntakeError(
         IntakeCode.COLUMN_UNKNOWN,
         f"{flag} names the column {column!r}, which the file does not have.",
@@ -196,53 +211,88 @@ def _index_of(column: str, columns: tuple[str, ...], flag: str, line: int) -> in
     )
 
 
-def nearest(wanted: str, names: list[str] | tuple[str, ...]) -> list[str]:
-    """The names, most similar first."""
-    folded = {fold(name): name for name in names}
-    close = [folded[name] for name in get_close_matches(fold(wanted), list(folded), n=3, cutoff=0.5)]
-    return close + [name for name in names if name not in close]
-
-
-def _refuse_duplicates(columns: tuple[str, ...], names: tuple[str, ...], line: int) -> None:
-    seen: dict[str, int] = {}
+def _distinct(
+    columns: tuple[str, ...], names: tuple[str, ...], options: IntakeOptions, line: int
+) -> tuple[str, ...]:
+    """The names, with a number behind those that occur again. Raises IntakeError if such a name is used."""
+    used = options.required | options.optional | _BUILT_IN | set(map(fold, options.columns.values()))
+    if options.preference_defaults is not None:
+        used |= _OF_OPT_OUT_LISTS
+    found: list[str] = []
     for index, name in enumerate(names):
-        if name and name in seen:
-            raise IntakeError(
-                IntakeCode.COLUMN_DUPLICATE,
-                f"Columns {seen[name] + 1} and {index + 1} are both called {name!r}.",
-                line=line,
-                column=columns[index],
-                hint="Rename or remove one of them; case, spaces, _ and - make no difference.",
-            )
-        seen[name] = index
+        if name and name in found:
+            if name in used or (not options.phone_columns and is_phone_name(name)):
+                raise _twice(columns, found.index(name), index, line)
+            numbered = (f"{name}_{number}" for number in count(2))
+            name = next(other for other in numbered if other not in found and other not in names)
+        found.append(name)
+    return tuple(found)
 
 
-def _find_phone(columns: tuple[str, ...], names: tuple[str, ...], options: IntakeOptions, line: int) -> int:
-    if options.phone_column:
-        return _index_of(options.phone_column, columns, "--phone-column", line)
-    if "phone" in {fold(name) for name in options.columns.values()}:
-        return names.index("phone")
-    found = [index for index, name in enumerate(names) if _is_phone_name(name)]
-    found = found or [index for index, name in enumerate(names) if name in _WEAK_NAMES]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        candidates = [columns[index] for index in found]
-        raise IntakeError(
-            IntakeCode.PHONE_COLUMN_AMBIGUOUS,
-            f"The phone numbers may be in {' or '.join(map(repr, candidates))}.",
-            line=line,
-            column=candidates[0],
-            hint=f"Choose one with --phone-column, for example --phone-column {candidates[0]!r}.",
-        )
-    raise IntakeError(
-        IntakeCode.PHONE_COLUMN_MISSING,
-        f"No column name means phone numbers; the columns are: {', '.join(filter(None, columns[:20]))}.",
+def _twice(columns: tuple[str, ...], first: int, second: int, line: int) -> IntakeError:
+    return IntakeError(
+        IntakeCode.COLUMN_DUPLICATE,
+        f"Columns {first + 1} and {second + 1} are both called {columns[second]!r}.",
         line=line,
-        hint="Name it with --phone-column. The first line must be a header, not a recipient.",
+        column=columns[second],
+        hint="Rename or remove one of them; case, spaces, _ and - make no difference.",
     )
 
 
-def _is_phone_name(name: str) -> bool:
-    plain = unicodedata.normalize("NFD", name).encode("ascii", "ignore").decode()
-    return plain in _PHONE_NAMES
+def _find_phones(
+    columns: tuple[str, ...],
+    names: tuple[str, ...],
+    options: IntakeOptions,
+    line: int,
+    sample: list[list[str]],
+) -> tuple[int, ...]:
+    """The column of the phone numbers, and those that stand in for it."""
+    if options.phone_columns:
+        given = [_index_of(name, columns, "--phone-column", line) for name in options.phone_columns]
+        return tuple(dict.fromkeys(given))
+    if "phone" in {fold(name) for name in options.columns.values()}:
+        return (names.index("phone"),)
+    found = phone_columns(names, sample, options.default_country)
+    if len(found) == 1:
+        return (found[0],)
+    if found:
+        raise _ambiguous(columns, names, found, line)
+    likely = phone_like(names, sample, options.default_country)
+    listed = [columns[index] for index in (*likely, *(i for i in range(len(columns)) if i not in likely))]
+    example = f" {listed[0]!r}" if likely else ""
+    raise IntakeError(
+        IntakeCode.PHONE_COLUMN_MISSING,
+        f"No column name means phone numbers; the columns are: {', '.join(list(filter(None, listed))[:20])}.",
+        line=line,
+        hint=f"Name it with --phone-column{example}. The first line must be a header, not a recipient.",
+    )
+
+
+def _ambiguous(columns: tuple[str, ...], names: tuple[str, ...], found: list[int], line: int) -> IntakeError:
+    candidates = [columns[index] for index in found]
+    several = [columns[index] for index in stand_ins(names, found)]
+    flags = " ".join(f"--phone-column {name!r}" for name in several)
+    return IntakeError(
+        IntakeCode.PHONE_COLUMN_AMBIGUOUS,
+        f"The phone numbers may be in {' or '.join(map(repr, candidates))}.",
+        line=line,
+        column=candidates[0],
+        hint=f"Choose one with --phone-column {candidates[0]!r}. Or several, each used where the one before has no "
+        f"number: {flags}; in a campaign file: phone_column = {json.dumps(several, ensure_ascii=False)}.",
+    )
+
+
+def _sample(lines: list[bytes], start: int, delimiter: str, columns: int) -> list[list[str]]:
+    """Per column its cells in the first rows that are well-formed, without blank ones."""
+    cutter = Cutter(delimiter.encode())
+    cells: list[list[str]] = [[] for _ in range(columns)]
+    for _ in range(_SAMPLE):
+        if start >= len(lines):
+            break
+        record = cutter.cut(lines, start, lambda: False)
+        start = record.last + 1
+        if record.code is None:
+            for column, cell in zip(cells, record.cells, strict=False):
+                if text := cell.decode(errors="replace").strip():
+                    column.append(text)
+    return cells

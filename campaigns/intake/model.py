@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from campaigns.phones.stop_words import Action, Scope
 from campaigns.reject_codes import RejectCode
@@ -38,7 +38,8 @@ class IntakeOptions:
 
     default_country: str | None = None
     """ISO 3166 country of the numbers that have no country code."""
-    phone_column: str | None = None
+    phone_columns: tuple[str, ...] = ()
+    """The column of the phone numbers, then those that stand in where it has no usable number; empty: found."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """--map: the file's column -> its new name."""
     delimiter: str | None = None
@@ -50,6 +51,14 @@ class IntakeOptions:
     landlines: Landlines = "reject"
     required: frozenset[str] = frozenset()
     """Variables that must have a column and a value in each row."""
+    optional: frozenset[str] = frozenset()
+    """Variables that the message uses and has a default for."""
+    where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Column -> cells: only rows with one of these cells in each of the columns are read."""
+    consent: str | None = None
+    """The column that says who agreed: yes, no, or the date."""
+    date_format: str | None = None
+    """How dates are written beside ISO 8601, as for `strptime`."""
     timezone: str | None = None
     """Zone of times without an offset, in rows that name no zone."""
     sendable: tuple[datetime, datetime] | None = None
@@ -67,17 +76,31 @@ class Detected:
     delimiter: str
     newline: str
     """`lf`, `crlf`, `cr` or `mixed`."""
-    phone_column: str
-    """The phone column in the file's spelling."""
+    phone_columns: tuple[str, ...]
+    """The phone column in the file's spelling, then those that stand in for it."""
     header: tuple[str, ...]
     """All columns in the file's spelling, without unnamed ones at the end."""
     sheet: str | None = None
     """The sheet of a workbook, whose `encoding` is `xlsx`, `xls` or `ods`."""
 
     @property
-    def as_text(self) -> str:
+    def phone_column(self) -> str:
+        return self.phone_columns[0]
+
+    def summary(self) -> str:
+        """How the file is read, for people."""
+        phones = ", else ".join(map(repr, self.phone_columns))
         how = f"sheet {self.sheet!r}" if self.sheet else f"delimiter {self.delimiter!r}"
-        return f"{self.encoding}, {how}, phones in {self.phone_column!r}"
+        return f"{self.encoding}, {how}, phones in {phones}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "encoding": self.encoding,
+            **({"sheet": self.sheet} if self.sheet else {}),
+            "delimiter": self.delimiter,
+            "phone_column": self.phone_column,
+            "phone_columns": list(self.phone_columns),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +146,10 @@ class Chunk:
     """None: the file has no such columns."""
     preferences: list[RowPreference] | None = None
     """Opt-out lists only; None: the file has no such columns."""
+    left_out: int = 0
+    """Rows that `where` leaves out; neither accepted nor rejected."""
+    respelt: list[tuple[str, str]] = field(default_factory=list)
+    """Cell and number of the rows whose number is in a former or another spelling."""
 
     @property
     def rows(self) -> int:

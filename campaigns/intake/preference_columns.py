@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, TypeVar
 
+from campaigns.intake.dates import instant, written_time
 from campaigns.intake.defuse import undo
 from campaigns.intake.header import Header
 from campaigns.intake.model import RowPreference
-from campaigns.intake.recipient_columns import Fault, instant, written_time
+from campaigns.intake.recipient_columns import Fault
 from campaigns.phones.stop_words import Action, Scope, usual_scope
 from campaigns.reject_codes import RejectCode
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
 from campaigns.errors import IntakeError
 from campaigns.intake.detect import Bytes, inspect
-from campaigns.intake.header import Header, fold, nearest, read_header
+from campaigns.intake.header import Header, read_header
 from campaigns.intake.model import REJECT_COLUMNS, Chunk, Detected, IntakeOptions, Reject
+from campaigns.intake.names import fold, nearest
 from campaigns.intake.preference_columns import COLUMNS as PREFERENCE_COLUMNS
 from campaigns.intake.rows import Checker
 from campaigns.intake.scan import RowNumbers, Rows, Scanner, Shape, whole_lines
-from campaigns.phones.phone import is_country
+from campaigns.phones.country_names import find_country
 from campaigns.reject_codes import IntakeCode
 
 
@@ -32,13 +34,13 @@ class Intake:
         self._numbers.add(header.first_line - header.lines, header.lines - 1)
         self.name = f"{self.path.name} [{self._sheet}]" if self._sheet else self.path.name
         """The file's name, and its sheet's."""
-        self.digest = data.digest
-        """SHA-256 of the file's bytes, and of its sheet's name."""
+        self.digest = _digest(data, options)
+        """SHA-256 of the file's bytes, and of what decides which rows are read and who agreed."""
         self.detected = Detected(
             encoding=data.table.kind if data.table else data.encoding,
             delimiter=header.delimiter,
             newline=data.newline,
-            phone_column=header.columns[header.phone],
+            phone_columns=tuple(header.columns[index] for index in (header.phone, *header.spares)),
             header=header.columns,
             sheet=self._sheet,
         )
@@ -94,14 +96,14 @@ class Intake:
 def open_intake(path: Path, options: IntakeOptions, *, again: bool = False) -> Intake:
     """Detect the file's format and check it as a whole. Raises IntakeError if it cannot be loaded. `again`: the list
     will be read again later, so it must be a regular file."""
-    if options.default_country is not None:
-        options = replace(options, default_country=options.default_country.upper())
-    if options.default_country is not None and not is_country(options.default_country):
+    country = find_country(options.default_country) if options.default_country is not None else None
+    if options.default_country is not None and country is None:
         raise IntakeError(
             IntakeCode.COUNTRY_UNKNOWN,
             f"{options.default_country!r} is not a country.",
             hint="Use the two letters of ISO 3166, for example --default-country GB.",
         )
+    options = replace(options, default_country=country)
     data = inspect(path, options.encoding, again=again, sheet=options.sheet)
     if data.table is not None:
         options = replace(options, delimiter=",", encoding=None)
@@ -109,6 +111,13 @@ def open_intake(path: Path, options: IntakeOptions, *, again: bool = False) -> I
     _require_variables(header, options)
     _require_rows(data, header)
     return Intake(data, header, options)
+
+
+def _digest(data: Bytes, options: IntakeOptions) -> str:
+    where = sorted((column, sorted(cells)) for column, cells in options.where.items())
+    if not (where or options.consent or options.date_format):
+        return data.digest
+    return sha256(repr((data.digest, where, options.consent, options.date_format)).encode()).hexdigest()
 
 
 def _header(data: Bytes, options: IntakeOptions) -> Header:

@@ -1,16 +1,18 @@
-"""The columns with a built-in meaning for the recipient: timezone, send_at, consent_at."""
+"""The columns with a built-in meaning for the recipient: timezone, send_at, consent_at, and who agreed."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from campaigns.intake.dates import has_time, instant, written_time, yes_or_no
 from campaigns.intake.header import Header
-from campaigns.intake.model import RecipientFields
+from campaigns.intake.model import IntakeOptions, RecipientFields
 from campaigns.reject_codes import RejectCode
-from campaigns.time.zones import find_zone, instant_of
+from campaigns.time.clock import utc_now
+from campaigns.time.zones import find_zone
 
 
 class Fault(NamedTuple):
@@ -31,17 +33,23 @@ CODES: Final = {
     "consent_at": RejectCode.BAD_CONSENT_AT,
 }
 
+CONSENT: Final = "consent"
+"""The column that audience.consent names."""
+
 
 class RecipientColumns:
     """Reads those of the columns that the file has."""
 
-    def __init__(
-        self, header: Header, timezone: str | None, sendable: tuple[datetime, datetime] | None = None
-    ) -> None:
+    def __init__(self, header: Header, options: IntakeOptions) -> None:
         self._columns = {name: header.variables.get(name) for name in CODES}
-        self._zone = find_zone(timezone) if timezone else None
+        self._columns[CONSENT] = header.consent
+        if header.consent is not None and self._columns["consent_at"] == header.consent:
+            self._columns["consent_at"] = None
+        self._zone = find_zone(options.timezone) if options.timezone else None
         """Zone of times without an offset, in rows that name no zone."""
-        self._sendable = sendable
+        self._sendable = options.sendable
+        self._format = options.date_format
+        self._now = options.sendable[0] if options.sendable else utc_now()
 
     def __bool__(self) -> bool:
         return any(column is not None for column in self._columns.values())
@@ -52,14 +60,29 @@ class RecipientColumns:
         try:
             zone = _zone(self._cell(cells, at, name))
             name = "send_at"
-            send_at = _send_at(self._cell(cells, at, name), zone or self._zone)
+            send_at = _send_at(self._cell(cells, at, name), zone or self._zone, self._format)
             name = "consent_at"
-            consent_at = _consent_at(self._cell(cells, at, name), zone or self._zone)
+            consent_at = _consent_at(self._cell(cells, at, name), zone or self._zone, self._format)
+            if self._columns[CONSENT] is not None:
+                name = CONSENT
+                consent_at = self._agreed(self._cell(cells, at, name), zone or self._zone, consent_at)
         except ValueError as error:
-            return self._fault(name, CODES[name], str(error)[:200])
+            return self._fault(name, CODES.get(name, RejectCode.BAD_CONSENT_AT), str(error)[:200])
         if self._sendable is not None and (fault := self._untimely(send_at, consent_at, *self._sendable)):
             return fault
         return RecipientFields(zone.key if zone else None, send_at, consent_at)
+
+    def _agreed(self, cell: str, zone: ZoneInfo | None, dated: datetime | None) -> datetime | None:
+        """When they agreed. A yes without a date, here or in consent_at, counts from when the list is read."""
+        answer = yes_or_no(cell)
+        if not cell or answer is False:
+            return None
+        if answer is True:
+            return dated or self._now
+        try:
+            return _consent_at(cell, zone, self._format)
+        except ValueError as error:
+            raise ValueError(f"{cell[:40]!r} is neither yes nor no, and {error}") from error
 
     def _untimely(
         self, send_at: datetime | None, consent_at: datetime | None, now: datetime, end: datetime
@@ -72,7 +95,8 @@ class RecipientColumns:
             return self._fault("send_at", RejectCode.SEND_AT_TOO_LATE, reason)
         if consent_at is not None and consent_at > now + A_DAY:
             reason = f"{_utc(consent_at)} is in the future; consent must have been given already"
-            return self._fault("consent_at", RejectCode.BAD_CONSENT_AT, reason)
+            name = "consent_at" if self._columns[CONSENT] is None else CONSENT
+            return self._fault(name, RejectCode.BAD_CONSENT_AT, reason)
         return None
 
     def _fault(self, name: str, code: RejectCode, reason: str) -> Fault:
@@ -93,11 +117,11 @@ def _zone(cell: str) -> ZoneInfo | None:
 
 
 @lru_cache(maxsize=4096)
-def _send_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
-    written = written_time(cell, "2026-12-01T09:00")
+def _send_at(cell: str, zone: ZoneInfo | None, date_format: str | None) -> datetime | None:
+    written = written_time(cell, "2026-12-01T09:00", date_format)
     if written is None:
         return None
-    if len(cell) <= len("2026-12-01"):
+    if not has_time(cell, date_format):
         raise ValueError(f"{cell!r} has no time of day; write it like 2026-12-01T09:00")
     if written.tzinfo is None and zone is None:
         raise ValueError(
@@ -107,28 +131,8 @@ def _send_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
 
 
 @lru_cache(maxsize=4096)
-def _consent_at(cell: str, zone: ZoneInfo | None) -> datetime | None:
+def _consent_at(cell: str, zone: ZoneInfo | None, date_format: str | None) -> datetime | None:
     """A date without a time is the start of that day, and a time without a zone is UTC: consent needs no more
     precision."""
-    written = written_time(cell, "2026-12-01 or 2026-12-01T09:00")
+    written = written_time(cell, "2026-12-01 or 2026-12-01T09:00", date_format)
     return None if written is None else instant(written, zone)
-
-
-def written_time(cell: str, example: str) -> datetime | None:
-    """The time in the cell; None if it is blank. Raises ValueError with an example of the format."""
-    if not cell:
-        return None
-    try:
-        return datetime.fromisoformat(cell)
-    except ValueError as error:
-        raise ValueError(f"{cell[:40]!r} is not a time; write it like {example}") from error
-
-
-def instant(written: datetime, zone: ZoneInfo | None) -> datetime:
-    """The time in UTC; a time without an offset is in `zone`, or in UTC if that is None. Raises ValueError."""
-    try:
-        if written.tzinfo is not None:
-            return written.astimezone(UTC)
-        return instant_of(written, zone) if zone else written.replace(tzinfo=UTC)
-    except OverflowError as error:
-        raise ValueError(f"{written.isoformat()!r} is outside the range of valid times") from error

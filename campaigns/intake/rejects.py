@@ -11,8 +11,8 @@ from types import TracebackType
 from campaigns.atomic_files import WholeFile
 from campaigns.intake.cells import Cutter
 from campaigns.intake.defuse import for_rejects, from_rejects
-from campaigns.intake.header import fold
 from campaigns.intake.model import REJECT_COLUMNS, Detected, Reject
+from campaigns.intake.names import fold
 
 
 class RejectsFile:

@@ -9,7 +9,6 @@ from itertools import compress
 from typing import Final, Protocol, TypeVar
 
 import orjson
-import pandas as pd
 
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.header import Header
@@ -17,7 +16,8 @@ from campaigns.intake.model import Chunk, IntakeOptions, RecipientFields, Reject
 from campaigns.intake.preference_columns import PreferenceColumns
 from campaigns.intake.recipient_columns import Fault, RecipientColumns
 from campaigns.intake.scan import NUL_REASON, Rows
-from campaigns.phones.phone import BUCKETS, PhoneFault, is_country, quick_pair, read_by_library
+from campaigns.phones.country_names import find_country
+from campaigns.phones.phone import BUCKETS, PhoneFault, quick_pair, read_phone
 from campaigns.reject_codes import RejectCode
 
 _SPACE: Final = (
@@ -56,32 +56,37 @@ class Checker:
         self._with_phone = "phone" in options.required - self._variables.keys()
         self._country = self._variables.get("country_code")
         defaults = options.preference_defaults
-        self._recipient_columns = (
-            RecipientColumns(header, options.timezone, options.sendable) if defaults is None else None
-        )
+        self._recipient_columns = RecipientColumns(header, options) if defaults is None else None
         self._preference_columns = PreferenceColumns(header, defaults) if defaults is not None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
-        wanted = {header.phone, *self._variables.values()} | (
-            {self._origin} if self._origin is not None else set()
+        self._phones = (header.phone, *header.spares)
+        wanted = {*self._phones, *self._variables.values(), *header.where, *_given(header.consent)} | (
+            set(_given(self._origin))
         )
         self._used = sorted(wanted)
 
     def check(self, rows: Rows) -> Chunk:
         """Read and validate one batch of rows."""
         cells = self._read(rows)
+        rows, cells, left_out = self._filter(rows, cells)
         origins = self._origins(cells, len(rows.records))
-        found, faults = self._judge(cells)
+        respelt: dict[int, str] = {}
+        found, faults = self._judge(cells, respelt)
         self._refuse_nul(cells, found, faults)
         self._require(cells, found, faults)
         recipient_fields = self._extra_columns(self._recipient_columns, cells, found, faults)
         preferences = self._extra_columns(self._preference_columns, cells, found, faults)
         rejects = self._rejects(rows, cells, faults, origins)
-        return self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences)
+        chunk = self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences, left_out)
+        chunk.respelt.extend((cell, pair[0]) for at, cell in respelt.items() if (pair := found[at]))
+        return chunk
 
     def _read(self, rows: Rows) -> dict[int, list[str]]:
         """Column -> its cells as text, without space around them."""
         if not rows.records:
             return {index: [] for index in self._used}
+        import pandas as pd  # takes longer than all else that most commands load
+
         text = rows.text()
         frame = pd.read_csv(
             BytesIO(text),
@@ -103,12 +108,27 @@ class Checker:
             return {index: [from_rejects(cell) for cell in column] for index, column in cells.items()}
         return cells
 
+    def _filter(self, rows: Rows, cells: dict[int, list[str]]) -> tuple[Rows, dict[int, list[str]], int]:
+        """The rows that `where` chooses, their cells, and how many others there are that are not blank."""
+        if not self._header.where:
+            return rows, cells, 0
+        kept = [
+            all(cells[column][at] in wanted for column, wanted in self._header.where.items())
+            for at in range(len(rows.records))
+        ]
+        left_out = sum(
+            not self._is_blank(rows.records[at], [cells[column][at] for column in self._used])
+            for at, keeps in enumerate(kept)
+            if not keeps
+        )
+        return rows.only(kept), {column: list(compress(cells[column], kept)) for column in cells}, left_out
+
     def _origins(self, cells: dict[int, list[str]], count: int) -> list[int | None]:
         if self._origin is None:
             return [None] * count
         return [int(cell) if cell.isascii() and cell.isdigit() else None for cell in cells[self._origin]]
 
-    def _judge(self, cells: dict[int, list[str]]) -> tuple[_Found, _Faults]:
+    def _judge(self, cells: dict[int, list[str]], respelt: dict[int, str]) -> tuple[_Found, _Faults]:
         """Each row's number: by the fast path where its answer is certain, else by the library."""
         phones = cells[self._header.phone]
         faults: _Faults = {}
@@ -120,19 +140,35 @@ class Checker:
             found = [quick_pair(phone, country) for phone, country in zip(phones, countries, strict=True)]
         for at, pair in enumerate(found):
             if pair is None and at not in faults:
-                found[at] = self._ask(phones[at], countries[at] if countries else self._default, at, faults)
+                country = countries[at] if countries else self._default
+                found[at] = self._ask(cells, country, at, faults, respelt)
         for at in faults:
             found[at] = None
         return found, faults
 
     def _ask(
-        self, phone: str, country: str | None, at: int, faults: _Faults
+        self,
+        cells: dict[int, list[str]],
+        country: str | None,
+        at: int,
+        faults: _Faults,
+        respelt: dict[int, str],
     ) -> tuple[str, str | None] | None:
-        answer = read_by_library(phone, country, self._landlines)
-        if isinstance(answer, PhoneFault):
-            faults[at] = (self._header.columns[self._header.phone], answer.code, answer.reason)
-            return None
-        return answer.number, answer.region
+        """The first usable number of the phone columns; if there is none, what is wrong with the first that is not
+        blank."""
+        first: tuple[int, PhoneFault] | None = None
+        for column in self._phones:
+            answer = read_phone(cells[column][at], country, landlines=self._landlines)
+            if not isinstance(answer, PhoneFault):
+                if answer.respelt:
+                    respelt[at] = cells[column][at]
+                return answer.number, answer.region
+            blank = answer.code is RejectCode.PHONE_MISSING
+            if first is None or (first[1].code is RejectCode.PHONE_MISSING and not blank):
+                first = column, answer
+        if first is not None:
+            faults[at] = (self._header.columns[first[0]], first[1].code, first[1].reason)
+        return None
 
     def _countries(self, cells: dict[int, list[str]], faults: _Faults) -> list[str | None] | None:
         """The country of each row's local numbers; None without a country_code column."""
@@ -140,12 +176,11 @@ class Checker:
             return None
         countries: list[str | None] = []
         for at, cell in enumerate(cells[self._country]):
-            code = cell.upper()
-            known = is_country(code)
-            if code and not known:
-                reason = f"{cell[:20]!r} is not a country code such as GB."
+            country = find_country(cell) if cell else None
+            if cell and country is None:
+                reason = f"{cell[:20]!r} is not a country such as GB, France or +44."
                 faults[at] = (self._header.columns[self._country], RejectCode.COUNTRY_INVALID, reason)
-            countries.append(code if known else self._default)
+            countries.append(country or self._default)
         return countries
 
     def _refuse_nul(self, cells: dict[int, list[str]], found: _Found, faults: _Faults) -> None:
@@ -225,6 +260,7 @@ class Checker:
         rejects: list[Reject],
         recipient_fields: list[RecipientFields] | None,
         preferences: list[RowPreference] | None,
+        left_out: int,
     ) -> Chunk:
         keep = [pair is not None for pair in found]
         pairs = [pair for pair in found if pair is not None]
@@ -240,6 +276,7 @@ class Checker:
             rejects=rejects,
             recipient_fields=recipient_fields,
             preferences=preferences,
+            left_out=left_out,
         )
 
     def _vars(self, cells: dict[int, list[str]], keep: list[bool], phones: list[str]) -> list[str]:
@@ -252,6 +289,10 @@ class Checker:
         members = (f"{_json(name)}:".replace("%", "%%") + '"%s"' for name in columns)
         row = f"{{{','.join(members)}}}"
         return [row % values for values in zip(*map(_inside_quotes, columns.values()), strict=True)]
+
+
+def _given(column: int | None) -> list[int]:
+    return [] if column is None else [column]
 
 
 def _inside_quotes(cells: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Final
 
 from campaigns.errors import IntakeError
@@ -45,6 +46,12 @@ class Rows:
             [self.tidied.get(at, record) for at, record in enumerate(self.records)]
             if self.tidied
             else self.records
+        )
+
+    def only(self, kept: list[bool]) -> Rows:
+        """These rows without the well-formed ones that are not kept."""
+        return Rows(
+            list(compress(self.lines, kept)), list(compress(self.records, kept)), rejects=self.rejects
         )
 
 

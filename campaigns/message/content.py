@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -183,14 +184,16 @@ class Content:
         return self.media[0].url if self.media else None
 
 
-_JSON = TypeAdapter(Content)
+@cache
+def _json() -> TypeAdapter[Content]:
+    return TypeAdapter(Content)
 
 
 def write_content(content: Content) -> str:
     """The content as JSON, as stored with an attempt."""
-    return _JSON.dump_json(content, exclude_defaults=True).decode()
+    return _json().dump_json(content, exclude_defaults=True).decode()
 
 
 def read_content(stored: str) -> Content:
     """The content from JSON that `write_content` returned."""
-    return _JSON.validate_json(stored)
+    return _json().validate_json(stored)

@@ -6,15 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
 from campaigns.message.content import Addition, MessageType
-
-
-class Part(BaseModel):
-    """A table of the campaign file: unknown keys are errors, and values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from campaigns.message.part import Part
 
 
 def _web_address(value: Any) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -16,6 +17,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
 
 from campaigns.phones.phone_plans import international_region, local_elsewhere, local_number, usual_mobile
+from campaigns.phones.spellings import canonical
 from campaigns.reject_codes import RejectCode
 
 BUCKETS: Final = 10_000
@@ -55,12 +57,46 @@ _LENGTHS: Final[dict[int, tuple[RejectCode, str]]] = {
     ),
 }  # fmt: skip
 
+_TEN_DIGITS: Final = {
+    229: " Since 30 November 2024 a number of Benin has ten digits: 01 before the former eight.",
+    225: " Since 31 January 2021 a number of Ivory Coast has ten digits: for mobile phones 01, 05 or 07, depending on "
+    "the operator, before the former eight.",
+}
+_HINTS: Final[Mapping[int, Mapping[RejectCode, str]]] = {
+    54: {RejectCode.PHONE_LANDLINE: " If it is a mobile phone, write a 9 after +54."},
+    **{
+        code: dict.fromkeys(
+            (RejectCode.PHONE_TOO_SHORT, RejectCode.PHONE_TOO_LONG, RejectCode.PHONE_INVALID), text
+        )
+        for code, text in _TEN_DIGITS.items()
+    },
+}
+"""What helps with numbers of a calling code."""
+
 _SPACING: Final = str.maketrans("", "", " -()")
 _EXTENSION: Final = re.compile(r"(?i).*\d[\s,]*(?:x|#|;ext=|ext\.?|extension)[\s.:]*\d{1,7}")
 _SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+")
 _DECIMAL: Final = re.compile(r"(\+?\d{6,})[.,]0{1,2}")
 _FORMULA: Final = re.compile(r"=\s*\"([^\"]*)\"")
-_SCHEME: Final = re.compile(r"(?i)(?:tel|whatsapp|wa):")
+_LINK: Final = re.compile(
+    r"(?i)(?:https?://)?(?:www\.)?wa\.me/(?:\+|%2B)?(\d+)/?(?:[?#].*)?"
+    r"|(?:https?://)?(?:api|web)\.whatsapp\.com/send/?\?(?:.*&)?phone=(?:\+|%2B)?(\d+)(?:[&#].*)?"
+    r"|whatsapp://send/?\?(?:.*&)?phone=(?:\+|%2B)?(\d+)(?:&.*)?"
+    r"|\+?(\d+)(?::\d+)?@(?:c\.us|s\.whatsapp\.net)"
+)
+"""Links that open a chat, and WhatsApp's names of an account: all with the calling code and without a plus."""
+_LONGEST_LINK: Final = 2_000
+_LABEL: Final = re.compile(
+    r"(?i)\s*(?:p|wa|whatsapp|t[eé]l(?:[eé](?:ph|f)on[eo]?)?|phone|mobile?|m[oó]vil|cell?|cellulare|celular|handy|portable)"
+    r"(?:\s*[.:]{1,2}|(?=\s*[+\d(]))\s*"
+)
+"""A scheme such as `tel:`, the `p:` of exported leads, or a word in front of the number."""
+_LABELS: Final = 3
+"""As in `Tel.: WhatsApp: +44`, and no end of them is looked for."""
+_NOTE: Final = re.compile(
+    r"(?i)(?<=\d)\s{0,3}[-,]?\s{0,3}\(?(?:whatsapp|wa|mobile?|m[oó]vil|cell?|celular|handy|portable)\)?\s*"
+)
+"""A word behind the number."""
 _WRITTEN: Final = re.compile(r"\+?[\d\s().\-/]*")
 _BETWEEN: Final = re.compile(r"[/;,+\n]|\bor\b")
 _NOT_DIGIT: Final = re.compile(r"\D")
@@ -75,6 +111,8 @@ class Phone:
     """E.164 with its plus."""
     region: str | None
     """ISO 3166 country; None for numbers without a country (satellite)."""
+    respelt: bool = field(default=False, compare=False)
+    """Whether the cell has another or former spelling of the number, which is not dialled today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +131,11 @@ def bucket(phone: str) -> int:
 def is_country(code: str) -> bool:
     """Whether `code` is an ISO 3166 country (upper case) with numbers of its own."""
     return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def country_of_calling_code(code: int) -> str | None:
+    """The main country of a calling code: GB of 44, US of 1."""
+    return next(filter(is_country, phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())), None)
 
 
 def calling_code(country: str) -> str:
@@ -114,8 +157,13 @@ def quick(text: str, country: str | None = None) -> Phone | None:
 def quick_pair(text: str, country: str | None) -> tuple[str, str] | None:
     """`quick` as (number, region), for loops over millions."""
     if text[:1] == "+" and (region := usual_mobile(text)):
-        return text, region
-    return _quick_digits(text, country) or _quick_digits(text.translate(_SPACING), country)
+        found: tuple[str, str] | None = (text, region)
+    else:
+        found = _quick_digits(text, country) or _quick_digits(text.translate(_SPACING), country)
+    # Brazil's is the only plan that still has a former spelling of mobile numbers.
+    if found is not None and found[0][:3] == "+55" and canonical(found[0]) != found[0]:
+        return None
+    return found
 
 
 def _quick_digits(text: str, country: str | None) -> tuple[str, str] | None:
@@ -172,10 +220,21 @@ def _repair(text: str) -> str:
     """Undo how spreadsheets reformat numbers, where no digits are lost."""
     if found := _FORMULA.fullmatch(text):
         text = found[1]
-    text = _SCHEME.sub("", text.strip(_APOSTROPHES + " "), count=1)
+    text = text.strip(_APOSTROPHES + " ")
+    if len(text) <= _LONGEST_LINK and (found := _LINK.fullmatch(text)):
+        return f"+{next(filter(None, found.groups()))}"
+    text = _without_label(text)
     if found := _DECIMAL.fullmatch(text):
         return found[1]
     return text.strip()
+
+
+def _without_label(text: str) -> str:
+    for _ in range(_LABELS):
+        if found := _LABEL.match(text):
+            text = text[found.end() :]
+    found = _NOTE.search(text)
+    return text[: found.start()] if found and found.end() == len(text) else text
 
 
 def _unreadable(text: str) -> PhoneFault | None:
@@ -230,7 +289,7 @@ def _read_bare(digits: str, landlines: bool) -> Phone | PhoneFault:
 
 
 def _judge(compact: str, country: str | None, landlines: bool) -> Phone | PhoneFault:
-    """The library's reading of `+digits`, or of digits as written in `country`."""
+    """The library's reading of `+digits`, or of digits as written in `country`, in the canonical spelling."""
     try:
         parsed = phonenumbers.parse(compact, country)
     except NumberParseException as error:
@@ -239,17 +298,22 @@ def _judge(compact: str, country: str | None, landlines: bool) -> Phone | PhoneF
     for pattern, region in _REHEARSAL:
         if pattern.fullmatch(number):
             return Phone(number, region)
-    if not phonenumbers.is_valid_number(parsed):
-        return _invalid(parsed)
-    return _reachable(parsed, number, landlines)
+    if phonenumbers.is_valid_number(parsed):
+        return _reachable(parsed, number, landlines)
+    today = canonical(number)
+    if today != number and phonenumbers.is_valid_number(current := phonenumbers.parse(today)):
+        return _reachable(current, number, landlines)
+    return _invalid(parsed)
 
 
 def _reachable(parsed: PhoneNumber, number: str, landlines: bool) -> Phone | PhoneFault:
     kind = phonenumbers.number_type(parsed)
     if kind in _REACHABLE or (landlines and kind in _LENIENT):
         region = phonenumbers.region_code_for_number(parsed)
-        return Phone(number, None if region == "001" else region)
-    return PhoneFault(*_KINDS[kind])
+        today = canonical(number)
+        return Phone(today, None if region == "001" else region, respelt=today != number)
+    code, reason = _KINDS[kind]
+    return PhoneFault(code, reason + _HINTS.get(parsed.country_code or 0, {}).get(code, ""))
 
 
 def _invalid(parsed: PhoneNumber) -> PhoneFault:
@@ -257,7 +321,9 @@ def _invalid(parsed: PhoneNumber) -> PhoneFault:
     verdict = phonenumbers.is_possible_number_with_reason(parsed)
     if verdict in _LENGTHS:
         code, reason = _LENGTHS[verdict]
-        return PhoneFault(code, reason.format(where=where))
+        return PhoneFault(
+            code, reason.format(where=where) + _HINTS.get(parsed.country_code or 0, {}).get(code, "")
+        )
     return PhoneFault(RejectCode.PHONE_INVALID, f"No number of {where} begins with these digits.")
 
 

@@ -66,6 +66,10 @@ class Calendar(StrEnum):
     """Monday to Sunday."""
 
 
+CALENDAR_REACH: Final = timedelta(days=8)
+"""A calendar week in any zone lies within it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cap:
     """At most `most` messages to a person in any period of length `per`, or in each calendar day or week of their

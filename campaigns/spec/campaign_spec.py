@@ -17,9 +17,13 @@ from pydantic import (
 )
 
 from campaigns.errors import SpecError
+from campaigns.intake.dates import refuse_incomplete
 from campaigns.intake.model import IntakeOptions
-from campaigns.message.content_spec import ContentSpec, Part
+from campaigns.intake.names import fold
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.part import Part
 from campaigns.message.placeholders import foreign_placeholders
+from campaigns.rules.decision import Consent
 from campaigns.spec.rules_spec import (
     BreakerSpec,
     BudgetSpec,
@@ -51,12 +55,25 @@ class AudienceSpec(Part):
         default=None, description="the CSV, .xlsx, .xls or .ods file, relative to the campaign file"
     )
     default_country: str | None = Field(
-        default=None, description="country of numbers written without +, such as BJ"
+        default=None, description="country of numbers written without +, such as BJ, Benin or +229"
     )
-    phone_column: str | None = Field(
-        default=None, description="the column of the phone numbers; default: found by its name"
+    phone_column: str | list[str] | None = Field(
+        default=None,
+        description="the column of the phone numbers, or a list of columns: where one has no usable number, the "
+        "next counts; default: found by its name",
     )
     map: dict[str, str] = Field(default_factory=dict, description="columns under another name: column = name")
+    where: dict[str, str | list[str]] = Field(
+        default_factory=dict,
+        description="only these rows: column = cell, or a list of cells; with several columns all must fit",
+    )
+    consent: str | None = Field(
+        default=None,
+        description="the column that says who agreed to marketing: yes, no, or the date; the others get no marketing",
+    )
+    date_format: str | None = Field(
+        default=None, description="how the list writes dates, such as %d/%m/%Y; default: 2026-12-31"
+    )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="default: detected")
     encoding: str | None = Field(default=None, description="default: detected")
     sheet: str | None = Field(
@@ -85,9 +102,41 @@ class AudienceSpec(Part):
     @field_validator("default_country")
     @classmethod
     def _country_code(cls, value: str | None) -> str | None:
-        if value is not None and not (len(value) == 2 and value.isascii() and value.isalpha()):
-            raise ValueError('a country is written as its two letters, such as "BJ" or "FR"')
-        return value.upper() if value else None
+        if value is None:
+            return None
+        if len(value) == 2 and value.isascii() and value.isalpha():
+            return "GB" if value.upper() == "UK" else value.upper()
+        from campaigns.phones.country_names import find_country
+
+        if country := find_country(value):
+            return country
+        raise ValueError(
+            f'{value!r} is not a country; write its two letters, such as "BJ", its name or "+229"'
+        )
+
+    @field_validator("phone_column", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        names = value if isinstance(value, list) else [value]
+        if value is not None and not (names and all(isinstance(name, str) and name for name in names)):
+            raise ValueError('it must be the name of a column, or a list such as ["WhatsApp", "Mobile"]')
+        return value
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _cells(cls, value: Any) -> Any:
+        for column, cells in value.items() if isinstance(value, dict) else ():
+            listed = cells if isinstance(cells, list) else [cells]
+            if not (listed and all(isinstance(cell, str) for cell in listed)):
+                raise ValueError(f'{column} must be a text, such as "Oui", or a list of texts')
+        return value
+
+    @field_validator("date_format")
+    @classmethod
+    def _a_whole_date(cls, value: str | None) -> str | None:
+        if value is not None:
+            refuse_incomplete(value)
+        return value
 
     @field_validator("delimiter", mode="before")
     @classmethod
@@ -95,13 +144,17 @@ class AudienceSpec(Part):
         return "\t" if value == "tab" else value
 
     def options(
-        self, required: frozenset[str], timezone: str | None, sendable: Span | None = None
+        self,
+        required: frozenset[str],
+        timezone: str | None,
+        sendable: Span | None = None,
+        optional: frozenset[str] = frozenset(),
     ) -> IntakeOptions:
         """How the list is read. `required`: variables that every row must have; `timezone`: for times without an
-        offset; `sendable`: now, and when it is too late to send."""
+        offset; `sendable`: now, and when it is too late to send; `optional`: variables that have a default."""
         return IntakeOptions(
             default_country=self.default_country,
-            phone_column=self.phone_column,
+            phone_columns=tuple(_listed(self.phone_column)),
             columns=self.map,
             delimiter=self.delimiter,
             encoding=self.encoding,
@@ -109,9 +162,17 @@ class AudienceSpec(Part):
             duplicates=self.duplicates,
             landlines=self.landlines,
             required=required,
+            optional=optional,
+            where={column: frozenset(_listed(cells)) for column, cells in self.where.items()},
+            consent=self.consent,
+            date_format=self.date_format,
             timezone=timezone,
             sendable=sendable,
         )
+
+
+def _listed(value: str | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else value or []
 
 
 class PaceSpec(Part):
@@ -192,6 +253,18 @@ class CampaignSpec(Part):
     def contents(self) -> Mapping[str | None, ContentSpec]:
         """The contents by variant; without variants, one content under None."""
         return {variant.name: variant.content for variant in self.variants} or {None: self.content}
+
+    @property
+    def optional_variables(self) -> frozenset[str]:
+        """Folded names of the variables that have a default."""
+        return frozenset(fold(name) for content in self.contents.values() for name in content.defaults)
+
+    @property
+    def needed_consent(self) -> Consent | None:
+        """The consent that marketing needs; a list that says who agreed is reason enough to ask for it."""
+        if self.consent is not None:
+            return self.consent.consent
+        return Consent(None) if self.audience.consent else None
 
     @property
     def split(self) -> Split | None:

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.message.content_spec import Part
+from campaigns.message.part import Part
 from campaigns.money.costs import Money, from_micros, plain, to_micros
 from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
 from campaigns.time.pace import Duration, parse_duration, write_duration
@@ -223,7 +223,7 @@ class BudgetSpec(Part):
 
 
 class ConsentSpec(Part):
-    """Marketing only to people whose row has the time of their consent: the column consent_at."""
+    """Marketing only to people whose row has the time of their consent: in consent_at, or in audience.consent."""
 
     required: StrictBool = Field(default=True, description="whether a row without consent_at gets nothing")
     max_age: SomeTime | None = Field(default=None, description="older consent counts no more, such as 365d")

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.message.content_spec import Part
+from campaigns.message.part import Part
 from campaigns.time.cron import Cron
 from campaigns.time.pace import Duration, parse_duration, write_duration
 from campaigns.time.zones import find_zone, instant_of, skipped_before

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictInt, ValidationError, model_validator
 
-from campaigns.message.content_spec import ContentSpec, Part
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.part import Part
 from campaigns.spec.rules_spec import SomeTime
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.variants import WHOLE, Measure, Split

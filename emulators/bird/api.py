@@ -46,7 +46,7 @@ CODES = {
     500: "InternalError",
     503: "ServiceUnavailable",
 }
-"""Our words: Bird's document says that there is a `code` and not which."""
+"""Invented: Bird's document has a `code` but lists no values."""
 
 
 class Bird:
@@ -133,12 +133,12 @@ class Bird:
         plan = message.plan
         stages = (message.created_at, plan.sent_at, plan.delivered_at, plan.failed_at)
         for at in sorted({stage for stage in stages if stage is not None}):
-            self._tell("whatsapp.outbound", message.view(at), at)
+            self._send_event("whatsapp.outbound", message.view(at), at)
         if plan.read_at is not None:
             read = {"id": str(uuid4()), "type": "read", "messageId": message.id, "channelId": CHANNEL_ID}
-            self._tell("whatsapp.interaction", read | {"createdAt": iso(plan.read_at)}, plan.read_at)
+            self._send_event("whatsapp.interaction", read | {"createdAt": iso(plan.read_at)}, plan.read_at)
 
-    def _tell(self, event: str, payload: dict[str, Any], at: float) -> None:
+    def _send_event(self, event: str, payload: dict[str, Any], at: float) -> None:
         body = orjson.dumps({"service": "channels", "event": event, "payload": payload})
         self.deliveries.later(max(at - self._clock(), 0.0), body)
 
@@ -163,7 +163,7 @@ class Bird:
         for person in people:
             message = Incoming(str(uuid4()), person.removeprefix("+"), str(body.get("text", "Hello")), now)
             self._mailbox.add(message)
-            self._tell("whatsapp.inbound", message.view(now), now)
+            self._send_event("whatsapp.inbound", message.view(now), now)
         return Json({"status": "ok", "count": len(people)})
 
     async def _subscribe(self, request: Request) -> Response:

@@ -16,8 +16,8 @@ CHANNEL_ID = "0a5c7a3e-2222-4c7e-9d4b-5d2f1c000002"
 CONNECTOR = {"connector": {"id": "0a5c7a3e-3333-4c7e-9d4b-5d2f1c000003", "identifierValue": CHANNEL_ID}}
 DAY = 24 * 3600.0
 
-WORDS = {"queued": "accepted", "read": "delivered"}
-"""Bird's words for a plan's statuses, where they differ: having read is an interaction, no status."""
+STATUS_NAMES = {"queued": "accepted", "read": "delivered"}
+"""Bird's names of statuses where they differ: reading is an interaction there, not a status."""
 WHATSAPP_CODES = {"not_on_whatsapp": "131026", "window_closed": "131047"}
 
 
@@ -65,11 +65,11 @@ class Outgoing:
         }
 
     def status(self, now: float) -> str:
-        """Bird's word for where it is."""
+        """Its status as Bird names it."""
         status = self.plan.status(now)
         if status == "failed":
             return "sending_failed" if self.plan.sent_at is None else "delivery_failed"
-        return WORDS.get(status, status)
+        return STATUS_NAMES.get(status, status)
 
     def _failure(self) -> dict[str, Any]:
         failure: dict[str, Any] = {"description": self.plan.reason, "source": {"name": "whatsapp"}}

@@ -56,7 +56,7 @@ def uri(value: Any, path: str, wrong: Wrong) -> None:
 
 
 def choice(*allowed: str) -> Shape:
-    """One of some words."""
+    """One of several fixed texts."""
 
     def check(value: Any, path: str, wrong: Wrong) -> None:
         if value not in allowed:

@@ -93,8 +93,8 @@ class Kapso:
         together = isinstance(body, list)
         wrote = [self._receive(each) for each in (body if together else _one_each(body))]
         payloads = [payload(message, self._clock()) for message in wrote]
-        for told in [batch(payloads)] if together else payloads:
-            self.deliveries.later(0, orjson.dumps(told))
+        for delivery in [batch(payloads)] if together else payloads:
+            self.deliveries.later(0, orjson.dumps(delivery))
         return Json({"status": "ok", "ids": [message.wamid for message in wrote]})
 
     def _receive(self, body: Any) -> Message:

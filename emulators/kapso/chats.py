@@ -103,7 +103,7 @@ class Message:
 
 @dataclass(slots=True, eq=False)
 class Conversation:
-    """All that is said between one of our numbers and a person until nobody says anything for a day."""
+    """The messages between one of our numbers and a person, until a day passes without one."""
 
     id: str
     sender: Sender

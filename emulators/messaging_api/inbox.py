@@ -48,7 +48,7 @@ class Message:
 
 @dataclass(slots=True)
 class Conversation:
-    """Everything said between the business and one customer. Times are unix seconds."""
+    """The messages between the business and one customer. Times are unix seconds."""
 
     id: str
     phone: str

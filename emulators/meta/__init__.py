@@ -5,7 +5,7 @@ Built from Meta's documentation as of late 2025. The message object is read by t
 
 - what is refused for the recipient's sake (window closed, marketing stopped, not to be reached) is refused in the
   answer; after the control call `late` it is taken and then reported as failed, as Meta often does;
-- whoever wrote in the last 24 hours has an open window; a call is not emulated;
+- a person who wrote in the last 24 hours has an open window; a call is not emulated;
 - more than 45 messages to one person at once, or then more than one in 6 seconds, are refused with 131056.
 """
 

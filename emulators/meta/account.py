@@ -86,7 +86,7 @@ class Account:
         if template is not None:
             self._is_template.add(sent.wamid)
         if failure is not None:
-            self._tell(now + self._settings.sent_after, sent.status("failed", now, failure))
+            self._send_update(now + self._settings.sent_after, sent.status("failed", now, failure))
         elif template is not None and template.held:
             self._held[sent.wamid] = taken
         else:
@@ -100,21 +100,21 @@ class Account:
     def hear(self, person: str, to: Sender, text: str, user_id: str | None, now: float) -> None:
         """A person writes to a number of ours."""
         self.people.wrote(person, to.id, now)
-        self._tell(now, events.inbound(to, person, text, now, user_id=user_id))
+        self._send_update(now, events.inbound(to, person, text, now, user_id=user_id))
 
     def put_template(self, values: Mapping[str, Any]) -> Template:
-        """Add or change a template; Meta tells so, and what was held for it goes or is dropped."""
+        """Add or change a template; Meta sends an event, and what was held for it is sent or dropped."""
         before, after = self.templates.put(values)
         now = self._clock()
         if before is None or before.status != after.status:
-            told = {
+            change = {
                 "event": after.status,
                 "message_template_name": after.name,
                 "message_template_language": after.language,
                 "message_template_category": after.category,
                 "reason": "NONE",
             }
-            self._tell(now, events.update("message_template_status_update", told, now))
+            self._send_update(now, events.update("message_template_status_update", change, now))
         if after.status != "APPROVED" or not after.held:
             self._release(after, now)
         return after
@@ -126,8 +126,8 @@ class Account:
         self._status[sender.id] = status or self._status[sender.id]
         if limit is not None:
             self._limit, now = limit, self._clock()
-            told = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_waba": 25}
-            self._tell(now, events.update("business_capability_update", told, now))
+            change = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_waba": 25}
+            self._send_update(now, events.update("business_capability_update", change, now))
 
     def refuse_next(self, code: int | None, times: int | None) -> None:
         """Refuse the next sends with `code`, `times` of them or all."""
@@ -170,13 +170,13 @@ class Account:
             if template.status == "APPROVED":
                 self._report(Taken(taken.sent, template, outcomes.plan(taken.sent.to, now, self._settings)))
             else:
-                self._tell(now, taken.sent.status("failed", now, 132015))
+                self._send_update(now, taken.sent.status("failed", now, 132015))
 
     def _report(self, taken: Taken) -> None:
         for at, body in taken.sent.statuses(taken.plan):
-            self._tell(at, body)
+            self._send_update(at, body)
 
-    def _tell(self, at: float, body: bytes) -> None:
+    def _send_update(self, at: float, body: bytes) -> None:
         self._deliveries.later(at - self._clock(), body)
 
 

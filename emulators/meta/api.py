@@ -140,12 +140,12 @@ class Meta:
 
     async def _prefer(self, request: Request) -> Response:
         body, now = await self._object(request), self._clock()
-        word = body.get("value")
-        if word not in ("stop", "resume"):
+        choice = body.get("value")
+        if choice not in ("stop", "resume"):
             raise Refusal(422, "value is stop or resume.")
         for person in _people(body):
-            self._account.people.prefer(person, word)
-            self.deliveries.later(0.0, events.preference(self._sender(body), person, word, now))
+            self._account.people.prefer(person, choice)
+            self.deliveries.later(0.0, events.preference(self._sender(body), person, choice, now))
         return Json({"status": "ok"})
 
     async def _put_template(self, request: Request) -> Response:
@@ -186,8 +186,8 @@ class Meta:
 
 
 def _people(body: dict[str, Any]) -> list[str]:
-    told = body.get("from")
-    people = [str(person) for person in (told if isinstance(told, list) else [told])]
+    senders = body.get("from")
+    people = [str(person) for person in (senders if isinstance(senders, list) else [senders])]
     if not all(NUMBER.fullmatch(person) for person in people):
         raise Refusal(422, "from is a phone number, or a list of them.")
     return [person.removeprefix("+") for person in people]
@@ -195,8 +195,8 @@ def _people(body: dict[str, Any]) -> list[str]:
 
 def _no_object(request: Request) -> Response:
     kind = "post" if request.method == "POST" else "get"
-    said = f"Unsupported {kind} request. Object with ID '{request.path_params['id']}' does not exist"
-    return Json(error_body(100, said, subcode=33), 400)
+    message = f"Unsupported {kind} request. Object with ID '{request.path_params['id']}' does not exist"
+    return Json(error_body(100, message, subcode=33), 400)
 
 
 def _meta(_: Request, refusal: MetaRefusal) -> Response:

@@ -48,21 +48,21 @@ class Sent:
     """Of the price: a template's own in lower case, else `service`."""
     reference: str | None
 
-    def status(self, word: str, at: float, failure: int | None = None, *, priced: bool = False) -> bytes:
-        """The update that says `word` of the message."""
-        told: dict[str, Any] = {
+    def status(self, name: str, at: float, failure: int | None = None, *, priced: bool = False) -> bytes:
+        """The update with the message's new status."""
+        update: dict[str, Any] = {
             "id": self.wamid,
-            "status": word,
+            "status": name,
             "timestamp": str(int(at)),
             "recipient_id": self.to,
         }
         if self.reference is not None:
-            told["biz_opaque_callback_data"] = self.reference
+            update["biz_opaque_callback_data"] = self.reference
         if priced:
-            told["pricing"] = self._price(at)
+            update["pricing"] = self._price(at)
         if failure is not None:
-            told["errors"] = [error_object(failure)]
-        return messages(self.sender, statuses=[told])
+            update["errors"] = [error_object(failure)]
+        return messages(self.sender, statuses=[update])
 
     def statuses(self, plan: Plan) -> list[tuple[float, bytes]]:
         """Every update that the plan brings, and when. `read` at the same moment takes the place of `delivered`."""
@@ -70,15 +70,15 @@ class Sent:
             return [] if plan.sent_at is None else [(plan.sent_at, self.status("sent", plan.sent_at))]
         delivered = None if plan.delivered_at == plan.read_at else plan.delivered_at
         times = {"sent": plan.sent_at, "delivered": delivered, "read": plan.read_at}
-        told = [
-            (at, self.status(word, at, priced=word != "read" or delivered is None))
-            for word, at in times.items()
+        updates = [
+            (at, self.status(status, at, priced=status != "read" or delivered is None))
+            for status, at in times.items()
             if at is not None
         ]
         if plan.failed_at is not None:
             failure = self.status("failed", plan.failed_at, FAILURES[plan.outcome])
-            told.append((plan.failed_at, failure))
-        return told
+            updates.append((plan.failed_at, failure))
+        return updates
 
     def _price(self, at: float) -> dict[str, Any]:
         free = self.category == "service" and at < SERVICE_IS_CHARGED
@@ -100,17 +100,17 @@ def inbound(sender: Sender, person: str, text: str, at: float, *, user_id: str |
     return messages(sender, contacts=[{"profile": {"name": "Ada"}, **contact}], messages=[message])
 
 
-def preference(sender: Sender, person: str, word: str, at: float) -> bytes:
+def preference(sender: Sender, person: str, choice: str, at: float) -> bytes:
     """A person stopped marketing, or resumed it."""
-    told = {
+    entry = {
         "wa_id": person,
-        "detail": f"User requested to {word} marketing messages",
+        "detail": f"User requested to {choice} marketing messages",
         "category": "marketing_messages",
-        "value": word,
+        "value": choice,
         "timestamp": int(at),
     }
     value = {"messaging_product": "whatsapp", "metadata": sender.metadata, "contacts": [{"wa_id": person}]}
-    return update("user_preferences", {**value, "user_preferences": [told]})
+    return update("user_preferences", {**value, "user_preferences": [entry]})
 
 
 def messages(sender: Sender, **parts: Any) -> bytes:

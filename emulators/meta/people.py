@@ -24,9 +24,9 @@ class People:
         """A person wrote to a number of ours: the window opens."""
         self._open_until[person, to] = now + WINDOW
 
-    def prefer(self, person: str, word: str) -> None:
+    def prefer(self, person: str, choice: str) -> None:
         """A person stops marketing, or resumes it."""
-        (self._stopped.add if word == "stop" else self._stopped.discard)(person)
+        (self._stopped.add if choice == "stop" else self._stopped.discard)(person)
 
     def check(self, person: str, sender: str, template: Template | None, now: float) -> None:
         """Whether a message may go to this person. Raises MetaRefusal."""

@@ -138,8 +138,8 @@ def _check_body(template: Template, given: list[Mapping[str, Any]]) -> None:
         )
     if any(parameter.get("type") != "text" for parameter in given):
         raise refused(132012, "body: a parameter is not of type text")
-    told = [parameter.get("parameter_name") for parameter in given]
-    if sorted(map(str, told)) != sorted(names if names is not None else ["None"] * len(told)):
+    names_given = [parameter.get("parameter_name") for parameter in given]
+    if sorted(map(str, names_given)) != sorted(names if names is not None else ["None"] * len(names_given)):
         raise refused(100, "body: Parameter name is missing or does not match the template")
 
 

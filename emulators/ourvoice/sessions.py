@@ -12,7 +12,7 @@ from emulators.base import Clock, Refusal, iso
 
 ACCOUNT_ID = "6b1d9c52-8f04-4c7e-a2b6-90f3d7e51c48"
 READY_SESSION_ID = "a3f1b2c4-1234-4abc-9def-000011112222"
-READY_SESSION_NUMBER = "22997000000"
+READY_SESSION_NUMBER = "2290197000000"
 STATUSES = ("pending", "connected", "disconnected", "banned", "failed")
 
 

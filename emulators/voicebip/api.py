@@ -180,8 +180,8 @@ class Voicebip:
 
 
 def _phones(body: dict[str, Any]) -> list[str]:
-    told = body.get("from")
-    return [phone_in(phone, "from") for phone in (told if isinstance(told, list) else [told])]
+    writers = body.get("from")
+    return [phone_in(phone, "from") for phone in (writers if isinstance(writers, list) else [writers])]
 
 
 def _entry(

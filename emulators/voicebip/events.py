@@ -45,19 +45,19 @@ class Envelope:
         return self._event("window.closing", phone, at, {})
 
     def statuses(self, message_id: str, phone: str, plan: Plan) -> Iterator[tuple[float, bytes]]:
-        """Everything that will be said about a message, and when."""
+        """Every event of a message, and when it is sent."""
         times = {
             "sent": plan.sent_at,
             "delivered": plan.delivered_at,
             "read": plan.read_at,
             "failed": plan.failed_at,
         }
-        for word, at in times.items():
+        for status, at in times.items():
             if at is not None:
                 payload: dict[str, Any] = {"message_id": message_id}
-                if word == "failed":
+                if status == "failed":
                     payload["error"] = {"code": CODES.get(plan.outcome), "message": plan.reason}
-                yield at, self._event(f"message.{word}", phone, at, payload)
+                yield at, self._event(f"message.{status}", phone, at, payload)
 
     def _event(self, kind: str, phone: str, at: float, payload: dict[str, Any]) -> bytes:
         return orjson.dumps(

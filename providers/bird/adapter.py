@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import orjson
-from pydantic import Field, StrictBool
 
 from campaigns.errors import NotFound, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType
@@ -30,6 +29,7 @@ from providers.bird.messages import (
     parse_message,
     show_message,
 )
+from providers.bird.settings import BirdAccount, BirdSender
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, Inbound, Report, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
@@ -38,7 +38,7 @@ from providers.http.failures import general_refusal, unanswered
 from providers.http.request import Request, Url
 from providers.meta.codes import kind_of_reported
 from providers.polling import one_by_one
-from providers.settings import AccountSettings, SecretPlace, SenderSettings
+from providers.settings import AccountSettings, SenderSettings
 from providers.values import WINDOW, first_text, moment, table
 
 STATUSES: Final = {
@@ -60,23 +60,8 @@ INTERACTIONS: Final = {"read": JobState.READ, "opened": JobState.READ}
 
 REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.RECIPIENT}
 
-UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 CLOCK_SLACK: Final = timedelta(minutes=2)
 """Tolerated difference between Bird's clock and ours."""
-
-
-class BirdSender(SenderSettings):
-    channel_id: str = Field(pattern=UUID)
-
-
-class BirdAccount(AccountSettings):
-    base_url: str = "https://api.bird.com"
-    workspace_id: str = Field(pattern=UUID)
-    webhook_secret: SecretPlace | None = None
-    """The `signingKey` of the webhook subscription."""
-    cap_frequency: StrictBool = False
-    """Whether Bird's frequency capping applies to marketing messages, in addition to ours."""
-    senders: Sequence[BirdSender] = Field(default_factory=list)
 
 
 class Bird(AdapterDefaults):

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import orjson
-from pydantic import Field
 
 from campaigns.errors import AccountError, NotFound, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType, Template
@@ -35,6 +34,7 @@ from providers.messaging_api.conversations import (
     messages_of,
     parse_message,
 )
+from providers.messaging_api.settings import MessagingApiAccount, MessagingApiSender
 from providers.settings import AccountSettings, SenderSettings
 from providers.values import WINDOW
 
@@ -63,14 +63,6 @@ OF_A_TEMPLATE: Final = ((re.compile(r"template|variable|placeholder", re.I), Fai
 LONGEST_TEXT: Final = 4096
 _AT_ONCE: Final = 20
 """How many reports are passed on together."""
-
-
-class MessagingApiSender(SenderSettings):
-    business_whatsapp_number_id: str = Field(min_length=1)
-
-
-class MessagingApiAccount(AccountSettings):
-    senders: Sequence[MessagingApiSender] = Field(default_factory=list)
 
 
 class MessagingApi(AdapterDefaults):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import orjson
-from pydantic import Field
 
 from campaigns.message.content import Content
 from campaigns.outcomes import FailureKind, Result
@@ -24,8 +23,9 @@ from providers.http.request import Request, Url
 from providers.meta.answers import read_send
 from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
+from providers.meta.settings import MetaAccount, MetaSender
 from providers.meta.webhooks import events_in
-from providers.settings import AccountSettings, SecretPlace, SenderSettings
+from providers.settings import AccountSettings, SenderSettings
 
 SIGNATURE: Final = "x-hub-signature-256"
 SILENT: Final = {
@@ -37,19 +37,6 @@ SILENT: Final = {
     "UNVERIFIED": "is not verified",
 }
 """`status` of a number that cannot send. Other statuses are of numbers that may send, if less or under review."""
-
-
-class MetaSender(SenderSettings):
-    phone_number_id: str = Field(pattern=r"^\d+$")
-
-
-class MetaAccount(AccountSettings):
-    base_url: str = "https://graph.facebook.com/v24.0"
-    app_secret: SecretPlace | None = None
-    """The key of the webhook signatures; without it, webhooks are refused."""
-    verify_token: SecretPlace | None = None
-    """The token that Meta must send when it verifies the webhook URL."""
-    senders: Sequence[MetaSender] = Field(default_factory=list)
 
 
 class Meta(AdapterDefaults):

@@ -14,11 +14,10 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 import orjson
-from pydantic import Field
 
 from campaigns.errors import NotFound, UsageError
 from campaigns.message.content import Content, MessageType
-from campaigns.money.costs import NO_CURRENCY, Money
+from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
 from campaigns.untrusted import read_amount
@@ -40,6 +39,7 @@ from providers.ourvoice.api import (
     messages_in,
     show_message,
 )
+from providers.ourvoice.settings import OurVoiceAccount, OurVoiceSender
 from providers.polling import one_by_one
 from providers.settings import AccountSettings, SenderSettings
 from providers.values import same_text
@@ -79,17 +79,6 @@ CLOCK_SLACK: Final = timedelta(minutes=2)
 LOOK_BACK: Final = timedelta(minutes=15)
 _SUBSCRIBER: Final = 8
 """How many digits at a number's end count as the subscriber number."""
-
-
-class OurVoiceSender(SenderSettings):
-    session_id: str = Field(min_length=1)
-
-
-class OurVoiceAccount(AccountSettings):
-    base_url: str = "https://api.getourvoice.com"
-    senders: Sequence[OurVoiceSender] = Field(default_factory=list)
-    currency: str = Field(NO_CURRENCY, pattern=r"^[A-Z]{3}$")
-    """The account's billing currency; Our Voice's answers do not include it."""
 
 
 class OurVoice(AdapterDefaults):

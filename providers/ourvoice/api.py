@@ -198,7 +198,7 @@ def parse_session(item: dict[str, Any]) -> Session:
 
 
 def digits(number: str) -> str:
-    """A number in Our Voice's format: `22996000001`, no plus."""
+    """A number in Our Voice's format: `2290196000001`, no plus."""
     return _NOT_DIGITS.sub("", number)
 
 

@@ -7,13 +7,11 @@ see docs/reference/providers.md. It has no batches, no reference of ours, no loo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 import orjson
-from pydantic import Field
 
 from campaigns.errors import Unavailable, UsageError
 from campaigns.message.content import Addition, Content, MessageType, Template
@@ -29,7 +27,8 @@ from providers.http.failures import general_refusal, unanswered
 from providers.http.request import Request, Url
 from providers.meta.message_body import interactive
 from providers.meta.message_body import unsendable as unsendable_at_meta
-from providers.settings import AccountSettings, SecretPlace, SenderSettings
+from providers.settings import AccountSettings
+from providers.voicebip.settings import VoicebipAccount, VoicebipSender
 from providers.voicebip.webhooks import STATUSES, events_in, is_signed
 
 MESSAGES: Final = "/v1/messages"
@@ -66,19 +65,6 @@ REFUSALS: Final = {**COMMON_REFUSALS, 404: FailureKind.LANE, 409: FailureKind.UN
 LONGEST_TEXT: Final = 4096
 LONGEST_CAPTION: Final = 1024
 TEST_KEY: Final = "pk_test_"
-
-
-class VoicebipSender(SenderSettings):
-    agent_id: str = Field(min_length=1)
-    number: str = Field(pattern=r"^\+[1-9][0-9]{6,14}$")
-    """`from_number`; Voicebip requires it in every call."""
-
-
-class VoicebipAccount(AccountSettings):
-    base_url: str = "https://api.voicebip.com"
-    senders: Sequence[VoicebipSender] = Field(default_factory=list)
-    webhook_secret: SecretPlace | None = None
-    """The key of Voicebip's webhook signatures; without it, webhooks are refused."""
 
 
 class Voicebip(AdapterDefaults):

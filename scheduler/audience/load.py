@@ -63,7 +63,12 @@ class LoadReport:
     """Rows of that load whose place a later list has taken."""
     earlier: Mapping[Source, int] = field(default_factory=dict)
     """Earlier file -> rows among the rejected whose people the campaign has from it."""
-
+    left_out: int = 0
+    """Rows that `audience.where` leaves out; they are not among `rows`."""
+    respelt: int = 0
+    """Rows whose number is in a former or another spelling, such as Benin's eight digits."""
+    respelt_example: tuple[str, str] | None = None
+    """One of them: the cell and the number that it is read as."""
     duplicates_are_bad: bool = False
     """Whether the rows of a number that the file has twice were all left out: `--duplicates reject`."""
 
@@ -95,8 +100,10 @@ class LoadReport:
             "rejected": self.rejected,
             "duplicates": self.duplicates,
             "rejects_file": str(self.rejects_file) if self.rejects_file else None,
-            "detected": _detected(self.detected),
+            "detected": self.detected.as_json(),
             "reasons": self.reasons,
+            "left_out": self.left_out,
+            "respelt": self.respelt,
             "already_loaded": self.already_loaded,
             "already_in": [
                 {"file": source.file, "loaded_at": source.loaded_at.isoformat(), "rows": rows}
@@ -282,6 +289,9 @@ class _Loading:
         self._stop = stop
         self._rows = 0
         self._reasons: Counter[str] = Counter()
+        self._left_out = 0
+        self._respelt = 0
+        self._respelt_example: tuple[str, str] | None = None
 
     async def run(
         self, rejects_path: Path | None, max_reject_percent: float, progress: Progress | None
@@ -293,6 +303,12 @@ class _Loading:
         )
         with RejectsFile(rejects_path, self._intake.detected) as file:
             await self._store(keeper, file, progress)
+            if not self._rows and self._left_out:
+                raise IntakeError(
+                    IntakeCode.NO_ROW_CHOSEN,
+                    f"No row of {source} has the cells of audience.where; it leaves out all {self._left_out:,} rows.",
+                    hint="A cell must be exactly the same, in upper and lower case too.",
+                )
             if not self._rows:
                 raise IntakeError(
                     IntakeCode.HEADER_ONLY,
@@ -321,6 +337,9 @@ class _Loading:
             try:
                 self._count(await keeper.store(chunk), file)
                 self._rows += chunk.rows
+                self._left_out += chunk.left_out
+                self._respelt += len(chunk.respelt)
+                self._respelt_example = self._respelt_example or next(iter(chunk.respelt), None)
                 if progress is not None:
                     progress(self._rows)
                 chunk = await reading
@@ -351,11 +370,14 @@ class _Loading:
             detected=self._intake.detected,
             reasons=dict(self._reasons.most_common()),
             earlier=earlier,
+            left_out=self._left_out,
+            respelt=self._respelt,
+            respelt_example=self._respelt_example,
             duplicates_are_bad=self._options.duplicates == "reject",
         )
 
     def _counts(self, report: LoadReport, settled: int) -> ImportCounts:
-        detected = orjson.dumps(_detected(report.detected)).decode()
+        detected = orjson.dumps({**report.detected.as_json(), "left_out": report.left_out}).decode()
         return ImportCounts(
             report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
         )
@@ -373,12 +395,3 @@ async def _report_of_earlier(
         already_loaded=True, loaded_before=sources[import_id],
         replaced=max(0, reasons.get(RejectCode.DUPLICATE, 0) - counts.duplicates),
     )  # fmt: skip
-
-
-def _detected(detected: Detected) -> dict[str, str]:
-    return {
-        "encoding": detected.encoding,
-        **({"sheet": detected.sheet} if detected.sheet else {}),
-        "delimiter": detected.delimiter,
-        "phone_column": detected.phone_column,
-    }

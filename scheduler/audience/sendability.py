@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -84,9 +84,10 @@ def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
     ]
     columns = ["lines", "phones", "regions", "buckets", "vars", "raws", "origins"]
     columns += ["recipient_fields"] if chunk.recipient_fields is not None else []
+    values: dict[str, Any] = {name: [getattr(chunk, name)[at] for at in kept] for name in columns}
     return replace(
         chunk,
-        **{name: [getattr(chunk, name)[at] for at in kept] for name in columns},
+        **values,
         rejects=sorted([*chunk.rejects, *rejects], key=lambda reject: reject.line),
     )
 

@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from heapq import merge
 from itertools import count
-from typing import Final
-
-from apscheduler.triggers.cron import CronTrigger
+from typing import TYPE_CHECKING, Final
 
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.time.cron import Cron
 from campaigns.time.zones import instant_of
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -103,6 +104,8 @@ def _cron_times(cron: Cron, after: datetime) -> Iterator[datetime]:
 
 def _trigger(cron: Cron, days: str, weekdays: str) -> CronTrigger:
     """It counts in UTC, where no day has a gap: it is asked for the times that clocks show, not for instants."""
+    from apscheduler.triggers.cron import CronTrigger
+
     return CronTrigger(
         minute=_field(cron.minutes, range(60)),
         hour=_field(cron.hours, range(24)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from campaigns.errors import AccountError, DrumbeatError
@@ -20,6 +20,7 @@ from scheduler.actions.purge import purge_daily
 from scheduler.clock.breaker import Breakers
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
+from scheduler.clock.supervision import apart
 from scheduler.clock.variants import name_winners
 from scheduler.engines.base import Shifts
 from scheduler.receipts.in_doubt import resolve_doubts
@@ -29,7 +30,6 @@ from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
 from storage.database.clock_steps import straighten
 from storage.database.engine import Engine, reading, writing
-from storage.database.health import is_outage
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import DueCampaign, cancel_jobs, complete_runs, expire_jobs
 from storage.sending.lanes import (
@@ -40,16 +40,6 @@ from storage.sending.lanes import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-async def alone(duty: str, name: str, work: Awaitable[object]) -> None:
-    """Do one part of a duty: what breaks it is logged and keeps no other part from being done."""
-    try:
-        await work
-    except Exception as error:
-        ids = {"action": "duty_failed", "duty": duty, "of": name}
-        trace = None if is_outage(error) else error
-        logger.error("A duty broke off for %s: %s", name, error, exc_info=trace, extra=ids)
 
 
 class Duties:
@@ -96,15 +86,15 @@ class Duties:
     async def sweep(self) -> None:
         """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is
         finished."""
-        launching = launch_due(self._engine, guard=self._guard, now=self._now, apart=self._read_apart)
-        await alone("launch", "all campaigns", launching)
-        await alone("breaker", "all runs", self._breakers.check())
-        await alone("winners", "all runs", name_winners(self._engine, now=self._now))
-        await alone("rescue", "all lanes", self._shifts.rescue())
-        await alone("wake", "all lanes", self._wake_lanes())
+        launching = launch_due(self._engine, guard=self._guard, now=self._now, apart=self._read_list_apart)
+        await apart("launch", "all campaigns", launching)
+        await apart("breaker", "all runs", self._breakers.check())
+        await apart("winners", "all runs", name_winners(self._engine, now=self._now))
+        await apart("rescue", "all lanes", self._shifts.rescue())
+        await apart("wake", "all lanes", self._wake_lanes())
         await self.finish_runs()
 
-    def _read_apart(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
+    def _read_list_apart(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
         if campaign.name in {task.get_name() for task in self.reading}:
             return
         task = asyncio.create_task(self._launch_with_list(campaign, spec), name=campaign.name)
@@ -148,7 +138,7 @@ class Duties:
         """Ask every provider that is asked about the messages it took."""
         polled = [lane for lane in self._lanes.values() if lane.adapter.capabilities.polls]
         asking = (
-            alone("receipts", lane.name, reconcile_quietly(self._engine, lane, self._stop)) for lane in polled
+            apart("receipts", lane.name, reconcile_quietly(self._engine, lane, self._stop)) for lane in polled
         )
         await asyncio.gather(*asking)
 
@@ -166,12 +156,12 @@ class Duties:
         """Look up what is in doubt where the provider can be asked."""
         for lane in self._lanes.values():
             if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
-                await alone("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
+                await apart("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
 
     async def ask_windows(self) -> None:
         """Ask the providers that can be asked about windows that messages wait for."""
         asked = [lane for lane in self._lanes.values() if lane.adapter.capabilities.asks_window]
-        asking = (alone("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
+        asking = (apart("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
         await asyncio.gather(*asking)
 
     async def check_senders(self) -> None:
@@ -181,7 +171,7 @@ class Duties:
         for name, lane in self._lanes.items():
             row = rows[name]
             if row.paused_reason is not None and row.paused_until is None:
-                await alone("senders", name, self._check_sender(lane, row.paused_reason))
+                await apart("senders", name, self._check_sender(lane, row.paused_reason))
         self.senders_checked = True
 
     async def _check_sender(self, lane: Lane, shown: str) -> None:

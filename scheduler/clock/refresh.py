@@ -96,6 +96,7 @@ async def read_list(
                             needed_variables(spec.contents),
                             spec.schedule.timezone,
                             spec.schedule.span_of_rows(campaign.start_at, campaign.start_at),
+                            spec.optional_variables,
                         ),
                         max_reject_percent=spec.audience.max_reject_percent,
                         rejects_path=_rejects_path(csv, campaign),

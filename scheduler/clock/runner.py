@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +24,7 @@ from scheduler.actions.approval import NO_GUARD, Guard
 from scheduler.clock.duties import Duties
 from scheduler.clock.locks import Hold, runner_lock
 from scheduler.clock.progress import RunSummary, Snapshot
+from scheduler.clock.supervision import Duty, Supervisor, cancelled
 from scheduler.clock.watch import Watch
 from scheduler.engines.base import Shifts
 from scheduler.engines.embedded import Embedded
@@ -40,7 +41,6 @@ from storage.sending.lanes import ensure_lanes
 
 logger = logging.getLogger(__name__)
 
-Duty = Callable[[], Coroutine[None, None, None]]
 Progress = Callable[[Snapshot], None]
 
 CLOCK_SET: Final = "The clock was set by %s. Nothing is sent until it has stood for some seconds."
@@ -137,7 +137,6 @@ class Runner:
         self.doubted = False
         self.hold: Hold | None = None
         self.interrupted = False
-        self.at_work: set[asyncio.Task[None]] = set()
 
     async def run(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> RunSummary:
         async with AsyncExitStack() as stack:
@@ -246,7 +245,8 @@ class Runner:
         await self.presence.announce(leads=True)
         watching = asyncio.create_task(self._watch(until_idle, wait_receipts, progress))
         losing = asyncio.create_task(hold.lost())
-        loops = self._start_loops()
+        supervisor = Supervisor(self.stop, self._may_work)
+        supervisor.start(self._duties())
         lost = False
         try:
             await asyncio.wait({watching, losing}, return_when=asyncio.FIRST_COMPLETED)
@@ -255,8 +255,8 @@ class Runner:
             self.interrupted = self.stop.is_set()
             if not lost:
                 self.stop.set()
-            await self._stop_loops(loops, at_once=lost)
-            await _end(watching, losing)
+            await supervisor.end(self.duties.reading, at_once=lost)
+            await cancelled(watching, losing)
             await self.shifts.drain()
         if lost:
             losing.result()
@@ -266,54 +266,20 @@ class Runner:
         await self.duties.finish_runs()
         return True
 
-    def _start_loops(self) -> list[asyncio.Task[None]]:
-        duties: list[tuple[Duty, float]] = [
-            (self._sweep, SWEEP),
-            (self.duties.fetch_receipts, RECEIPTS),
-            (self.duties.settle_doubts, DOUBTS),
-            (self.duties.ask_windows, WINDOWS),
-            (self.duties.process_webhooks, INBOX),
-            (self.duties.check_senders, SENDER_CHECK),
-            (self.duties.keep_retention, RETENTION),
+    def _duties(self) -> list[Duty]:
+        return [
+            Duty(self._sweep, SWEEP, self._until_start),
+            Duty(self.duties.fetch_receipts, RECEIPTS),
+            Duty(self.duties.settle_doubts, DOUBTS),
+            Duty(self.duties.ask_windows, WINDOWS),
+            Duty(self.duties.process_webhooks, INBOX),
+            Duty(self.duties.check_senders, SENDER_CHECK),
+            Duty(self.duties.keep_retention, RETENTION),
         ]
-        return [asyncio.create_task(self._again_and_again(*each)) for each in duties]
 
-    async def _again_and_again(self, duty: Duty, seconds: float) -> None:
-        """By the monotonic clock: setting the machine's clock neither stops a duty nor hurries it."""
-        begun = time.monotonic()
-        while not self.stop.is_set():
-            await self._do(duty)
-            await asyncio.sleep(self._rest(duty, seconds, begun))
-
-    def _rest(self, duty: Duty, seconds: float, begun: float) -> float:
-        """Until its next turn; a missed turn is not made up for. The sweep ends its wait at the next start."""
-        rest = seconds - (time.monotonic() - begun) % seconds
-        if duty != self._sweep or self.start_at is None:
-            return rest
-        return min(rest, max(0.0, (self.start_at - self.now()).total_seconds()))
-
-    async def _do(self, duty: Duty) -> None:
-        """Do a duty while the lock is held and the time known; what the database's absence leaves undone, the next
-        time does."""
-        if self.stop.is_set() or not self._may_work():
-            return
-        task = asyncio.ensure_future(duty())
-        self.at_work.add(task)
-        task.add_done_callback(self.at_work.discard)
-        await asyncio.wait({task})
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            logger.error("A duty broke off.", exc_info=error, extra={"action": "duty_failed"})
-
-    async def _stop_loops(self, loops: list[asyncio.Task[None]], *, at_once: bool) -> None:
-        """Let the duties under way end: cancelled midway they would leave their connections in pieces. But `at_once`
-        another clock may be doing them."""
-        await _end(*loops)
-        while under_way := self.at_work | self.duties.reading:
-            if at_once:
-                for task in under_way:
-                    task.cancel()
-            await asyncio.wait(under_way)
+    def _until_start(self) -> float | None:
+        """Seconds until the next start, at which the sweep comes at once."""
+        return None if self.start_at is None else (self.start_at - self.now()).total_seconds()
 
     async def _watch(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> None:
         while not self.stop.is_set():
@@ -349,9 +315,3 @@ class Runner:
         put_back = self.now.take_correction() if isinstance(self.now, SteadyClock) else None
         if put_back is not None:
             await self.duties.put_right(put_back)
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

@@ -14,7 +14,16 @@ from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import Price
 from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Facts, Form
-from campaigns.rules.decision import UNLIMITED, Allowance, Calendar, Costs, OpenBudget, Touch, WindowState
+from campaigns.rules.decision import (
+    CALENDAR_REACH,
+    UNLIMITED,
+    Allowance,
+    Calendar,
+    Costs,
+    OpenBudget,
+    Touch,
+    WindowState,
+)
 from campaigns.rules.forms import MARGIN
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane
@@ -33,8 +42,6 @@ from storage.sending.windows import Window, open_windows
 
 FRESH: Final = timedelta(minutes=15)
 """How long a provider's report that a window is closed is trusted: the person may write at any time."""
-CALENDAR_REACH: Final = timedelta(days=8)
-"""A calendar week in any zone lies within it."""
 
 
 @dataclass(frozen=True, slots=True)

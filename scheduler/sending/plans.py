@@ -178,7 +178,7 @@ def _policy(spec: CampaignSpec, renderer: Renderer, content: ContentSpec, lane: 
         forms=frozenset(form for form, is_given in given if is_given),
         prefers_cheapest=content.prefer == "cheapest",
         waits_for_window=content.closed_window == "wait",
-        consent=spec.consent.consent if spec.consent else None,
+        consent=spec.needed_consent,
         holdout=spec.holdout.holdout(spec.name) if spec.holdout else None,
         caps=(*own, *lane.account.default_caps) if spec.obeys_caps else (),
         min_gap=spec.pace.contact_gap or timedelta(),

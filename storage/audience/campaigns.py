@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import NotFound
-from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
 from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
+
+if TYPE_CHECKING:
+    from campaigns.spec.campaign_spec import CampaignSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,8 @@ def _purged_rejects() -> ColumnElement[int]:
 
 
 def _campaign(row: RowMapping) -> Campaign:
+    from campaigns.spec.campaign_spec import CampaignSpec
+
     return Campaign(
         id=row["id"],
         name=row["name"],

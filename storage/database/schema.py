@@ -1,4 +1,5 @@
-"""The database's version: upgrade it to the newest, or report that it is behind. The Alembic home."""
+"""The database's version: upgrade it to the newest, or report that it is behind. The Alembic home: only an upgrade
+loads it, which takes longer than most commands."""
 
 from __future__ import annotations
 
@@ -7,39 +8,40 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import migrations
 from campaigns.errors import UsageError
 from storage.database.engine import is_sqlite, reading
 
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    return config
+_FOLDER = Path(migrations.__file__).parent
 
 
-def newest() -> str | None:
+def _revisions() -> list[str]:
+    """The revisions in order: the numbers that the names of their files begin with."""
+    return sorted(file.name.partition("_")[0] for file in (_FOLDER / "versions").glob("[0-9]*_*.py"))
+
+
+def newest() -> str:
     """The revision that this version of Drumbeat needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _revisions()[-1]
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     """Bring the database to the newest revision, or to an older one, in one transaction. Raises UsageError where it is
     of a newer Drumbeat."""
+    from alembic import command
+    from alembic.config import Config
+
     found = await current(engine)
-    if found is not None and not _is_known(found):
+    if found is not None and found not in _revisions():
         raise _newer(found, newest())
 
     def run(connection: Connection) -> None:
-        config = _config()
+        config = Config()
+        config.set_main_option("script_location", str(_FOLDER))
+        config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
@@ -47,12 +49,7 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
         await connection.run_sync(run)
 
 
-def _is_known(revision: str) -> bool:
-    script = ScriptDirectory.from_config(_config())
-    return any(step.revision == revision for step in script.walk_revisions())
-
-
-def _newer(found: str, needed: str | None) -> UsageError:
+def _newer(found: str, needed: str) -> UsageError:
     return UsageError(
         f"The database is at revision {found}, which a newer Drumbeat has made; this one knows up to {needed}.",
         hint="Use the newer Drumbeat, or a copy of the database from before its upgrade.",
@@ -77,13 +74,16 @@ async def _without_foreign_keys(connection: AsyncConnection) -> AsyncIterator[No
 async def current(engine: AsyncEngine) -> str | None:
     """The database's revision, or None where it has no tables yet."""
     async with reading(engine) as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+        if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
+            return None
+        found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
 
 
 async def require_current(engine: AsyncEngine) -> None:
     """Raise UsageError unless the database is at the newest revision."""
     found, needed = await current(engine), newest()
-    if found is not None and not _is_known(found):
+    if found is not None and found not in _revisions():
         raise _newer(found, needed)
     if found != needed:
         raise UsageError(

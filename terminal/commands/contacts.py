@@ -18,6 +18,7 @@ from terminal.commands.options import (
     map_option,
     mapping,
     new_rejects,
+    phone_column_option,
     rejects_option,
     run_async,
     yes_option,
@@ -53,7 +54,7 @@ def contacts() -> None:
 @click.option("--scope", type=_SCOPES, help="Which messages; default: marketing for --out, all for --in.")
 @_source_option
 @_country_option
-@click.option("--phone-column", metavar="NAME", help="The column of the phone numbers.")
+@phone_column_option
 @map_option
 @click.option("--delimiter", help="One of , ; | or tab; default: detected.")
 @click.option("--encoding", help="Such as utf-8 or cp1252; default: detected.")
@@ -70,6 +71,7 @@ def import_(
     source: str | None,
     rejects: Path | None,
     map_: tuple[str, ...],
+    phone_column: list[str] | None,
     as_json: bool,
     **reading: Any,
 ) -> int:
@@ -81,7 +83,9 @@ def import_(
     from campaigns.intake.model import IntakeOptions
     from terminal.output import print_json, suggest
 
-    options = IntakeOptions(landlines="accept", columns=mapping(map_), **reading)
+    options = IntakeOptions(
+        landlines="accept", columns=mapping(map_), phone_columns=tuple(phone_column or ()), **reading
+    )
     action: Action = "out" if out else "in"
     place = new_rejects(context, rejects)
     report = run_async(_import(context, path, options, action, scope, source or _user("import"), place))
@@ -111,12 +115,8 @@ async def _import(
 def _print_import(path: Path, report: ImportReport) -> None:
     from terminal.output import near, print_facts, print_table, print_text
 
-    detected = report.detected
     facts: list[tuple[str, Any]] = [
-        (
-            "read as",
-            detected.as_text,
-        ),
+        ("read as", report.detected.summary()),
         ("per row", ", ".join(report.columns) or "only the number"),
         ("default", f"{report.otherwise.action}, scope {report.scope}, source {report.otherwise.source}"),
         ("rows", report.rows),

@@ -18,6 +18,7 @@ from terminal.commands.options import (
     map_option,
     mapping,
     new_rejects,
+    phone_column_option,
     rejects_option,
     run_async,
     yes_option,
@@ -46,7 +47,7 @@ def _intake_options(command: Command) -> Command:
         click.option(
             "--default-country", metavar="CC", help="Country of numbers written without +, such as BJ."
         ),
-        click.option("--phone-column", metavar="NAME", help="The column of the phone numbers."),
+        phone_column_option,
         map_option,
         click.option("--delimiter", help="One of , ; | or tab; default: detected."),
         click.option("--encoding", help="Such as utf-8 or cp1252; default: detected."),

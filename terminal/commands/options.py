@@ -38,6 +38,15 @@ map_option = click.option(
 )
 
 
+phone_column_option = click.option(
+    "--phone-column",
+    multiple=True,
+    metavar="NAME",
+    callback=lambda _context, _option, names: list(names) or None,
+    help="The column of the phone numbers; given again: used where the one before has no usable number.",
+)
+
+
 rejects_option = click.option(
     "--rejects",
     type=existing_file,

@@ -16,7 +16,7 @@ import storage.sending.outcomes
 from campaigns.spec.campaign_spec import CampaignSpec
 from emulators.app import create_app
 from emulators.settings import Settings
-from providers.ourvoice.adapter import OurVoiceAccount
+from providers.ourvoice.settings import OurVoiceAccount
 from scheduler.clock.progress import RunSummary
 from scheduler.clock.runner import run
 from storage.database.engine import Engine

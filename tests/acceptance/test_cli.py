@@ -87,7 +87,7 @@ REFUSALS = [
     ("time without zone", ["campaign", "load", "spring.toml", "--at", "2026-12-01T09:00"], 5, "no time zone"),
     ("bad map", ["campaign", "check", "spring.toml", "--map", "x"], 2, "write it as COLUMN=NAME"),
     ("unknown country", ["campaign", "check", "spring.toml", "--default-country", "XX"], 5, "XX"),
-    ("bad country", ["campaign", "check", "spring.csv", "--default-country", "Benin"], 5, "two letters"),
+    ("bad country", ["campaign", "check", "spring.csv", "--default-country", "Atlantis"], 5, "two letters"),
     (
         "bad delimiter",
         ["campaign", "check", "spring.csv", "--delimiter", "#"],
@@ -130,7 +130,12 @@ def test_check_writes_nothing_but_the_rejects(run: Run, folder: Path) -> None:
         "rejected": 2,
         "duplicates": 1,
     }
-    assert done.json["detected"] == {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone"}
+    assert done.json["detected"] == {
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "phone_column": "phone",
+        "phone_columns": ["phone"],
+    }
     assert done.json["reasons"] == {"duplicate": 1, "phone_not_a_number": 1}
     assert Path(done.json["rejects_file"]) == folder / "spring.rejects.csv"
     assert '"nobody","Mallory","5"' in (folder / "spring.rejects.csv").read_text("utf-8-sig")
@@ -339,6 +344,7 @@ def test_a_type_that_the_provider_cannot_send_names_those_that_can(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry.ADAPTERS, "textonly", f"{__name__}:TextOnly")  # type: ignore[attr-defined]
+    monkeypatch.setitem(registry.ACCOUNTS, "textonly", f"{__name__}:AccountSettings")  # type: ignore[attr-defined]
     settings = (folder / "drumbeat.toml").read_text()
     (folder / "drumbeat.toml").write_text(
         settings.replace('adapter = "ourvoice"', 'adapter = "textonly"')

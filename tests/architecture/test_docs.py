@@ -12,6 +12,7 @@ import click
 import pytest
 
 from app.views.messages import ENDED, WAITS
+from campaigns.phones.phone import read_phone
 from cli import cli
 from tests.support.paths import ROOT
 
@@ -97,3 +98,21 @@ def test_every_reason_and_hold_that_the_code_writes_is_explained() -> None:
     assert reasons, "the pattern finds nothing any more"
     assert reasons <= ENDED.keys()
     assert holds <= WAITS.keys()
+
+
+EXAMPLE = re.compile(r"(?<![\w.+])\+\d{8,15}(?!\d)")
+CODE = sorted(
+    path
+    for room in ("app", "scheduler", "terminal", "campaigns", "sample_data")
+    for path in (ROOT / room).rglob("*.*")
+    if path.suffix in (".py", ".toml") and path.parent.name != "phones"
+)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in [*PAGES, *CODE] if EXAMPLE.search(page.read_text("utf-8"))], ids=name_of
+)
+def test_numbers_in_examples_can_be_typed_as_they_are(page: Path) -> None:
+    """In the documentation, and in the hints of errors."""
+    read = {number: read_phone(number, landlines=True) for number in EXAMPLE.findall(page.read_text("utf-8"))}
+    assert [number for number, phone in read.items() if getattr(phone, "number", None) != number] == []

@@ -19,6 +19,7 @@ HOMES = {
     "apscheduler": {"scheduler/clock/calendar.py"},
     "aiohttp": {"emulators/webhooks.py"},  # the emulators share nothing of ours
     "httptools": {"providers/http/connection.py"},
+    "babel": {"campaigns/phones/country_names.py"},
     "alembic": {"storage/database/schema.py"},
     "jinja2": {"campaigns/message/templates.py", "campaigns/message/template_bounds.py"},
     "lz4": {"storage/database/compression.py"},

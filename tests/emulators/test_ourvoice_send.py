@@ -27,7 +27,7 @@ async def test_answer_has_the_documented_shape(ourvoice: OurVoiceClient) -> None
     assert list(message.items()) == [
         ("whatsapp_session_id", SESSION),
         ("campaign_id", None),
-        ("from_number", "22997000000"),
+        ("from_number", "2290197000000"),
         ("to_number", "447700900123"),
         ("type", "text"),
         ("content", "Hello"),

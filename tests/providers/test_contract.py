@@ -19,7 +19,7 @@ from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from providers.events import WebhookRequest
 from providers.http.client import Answer, NotSent, Unknown
-from providers.registry import ADAPTERS, adapter_class, providers_that_send
+from providers.registry import ADAPTERS, account_settings, adapter_class, providers_that_send
 from tests.providers.contract import SECRET, Reads, Sends, Table, WebhookCase, answer, http_for, table_of
 
 
@@ -181,6 +181,7 @@ def test_what_it_says_about_itself_holds(table: Table):
     can = adapter.capabilities
     assert adapter.name == table.name
     assert adapter_class(table.name).name == table.name
+    assert account_settings(table.name) is adapter_class(table.name).account_settings
     assert can.types
     assert can.batch >= 1
     assert can.sessions == (adapter.sessions is not None)

@@ -58,6 +58,7 @@ delay_between = 0
 @pytest.fixture(autouse=True)
 def _the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.ADAPTERS, "pigeon", f"{adapter.__name__}:Pigeon")  # type: ignore[attr-defined]
+    monkeypatch.setitem(registry.ACCOUNTS, "pigeon", f"{adapter.__name__}:PigeonAccount")  # type: ignore[attr-defined]
     monkeypatch.setattr(emulators.app, "PROVIDERS", (*emulators.app.PROVIDERS, emulator.Pigeon))
     monkeypatch.setenv("PIGEON_KEY", "test-key")
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from campaigns.errors import UsageError
 from campaigns.message.content import MessageType
-from providers.ourvoice.adapter import OurVoiceAccount
+from providers.ourvoice.settings import OurVoiceAccount
 from providers.registry import ADAPTERS, adapter_class, providers_that_send
 from providers.settings import Secret
 from scheduler.sending.lanes import open_account

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
-from providers.meta.adapter import MetaAccount
+from providers.meta.settings import MetaAccount
 
 SO_TIMESTAMPNS = 35
 """Linux; Python does not name it."""

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
-from providers.ourvoice.adapter import OurVoiceAccount
+from providers.ourvoice.settings import OurVoiceAccount
 from storage.database.engine import Engine, reading, writing
 from storage.tables import campaigns, imports, jobs, recipients
 
@@ -48,7 +48,7 @@ def account(base_url: str, key_file: Path, session_id: str, **values: Any) -> Ou
             "currency": "XOF",
             "timeout": "2s",
             "settle_after": "1s",
-            "senders": [{"name": "shop", "session_id": session_id, "number": "+22997000000"}],
+            "senders": [{"name": "shop", "session_id": session_id, "number": "+2290197000000"}],
             **values,
         }
     )

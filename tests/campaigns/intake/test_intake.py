@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.errors import IntakeError
-from campaigns.intake.header import fold
 from campaigns.intake.model import IntakeOptions, Reject
+from campaigns.intake.names import fold
 from campaigns.intake.read import open_intake
 from campaigns.message.templates import fold as fold_of_templates
 
@@ -82,6 +82,15 @@ READ_ALIKE = {
     "empty columns in the header only": f"phone,name,,,\n{A},Ana\n{B},Zoë\n".encode(),
     "empty cells in the rows only": f"phone,name\n{A},Ana,,,\n{B},Zoë,\n".encode(),
     "Excel's sep line": f"sep=;\nphone;name\n{A};Ana\n{B};Zoë\n".encode(),
+    "sep line, quoted": f'"sep=;"\r\n"phone";"name"\r\n"{A}";"Ana"\r\n"{B}";"Zoë"\r\n'.encode(),
+    "sep line, padded with spaces": f"sep = ; \r\nphone;name\r\n{A};Ana\r\n{B};Zoë\r\n".encode(),
+    "sep line, padded with delimiters": f"sep=;;\nphone;name\n{A};Ana\n{B};Zoë\n".encode(),
+    "sep line, quoted and padded": f'"sep=,",,\nphone,name\n{A},Ana\n{B},Zoë\n'.encode(),
+    "sep line with a tab": f"SEP=\t\nphone\tname\n{A}\tAna\n{B}\tZoë\n".encode(),
+    "sep line and a blank line": f"sep=;\r\n\r\n \r\nphone;name\r\n{A};Ana\r\n{B};Zoë\r\n".encode(
+        "utf-8-sig"
+    ),
+    "sep line of before it was saved again": f"sep=;,\nphone,name\n{A},Ana\n{B},Zoë\n".encode(),
     "space around cells": f"phone,name\n {A} ,\u00a0Ana\u200b\n{B},  Zoë\n".encode(),
 }
 
@@ -107,6 +116,7 @@ LINES = {
     "quote inside a bare cell": (f'phone,name\n{A},5" pipe\n{B},6"\n', [2, 3]),
     "doubled quotes": (f'phone,name\n{A},"say ""hi"""\n{B},y\n', [2, 3]),
     "Excel's sep line": (f"sep=,\nphone,name\n{A},x\n", [3]),
+    "sep line and a blank line": (f"sep=,\n\nphone,name\n{A},x\n", [4]),
 }
 
 
@@ -203,16 +213,39 @@ WHOLE = {
     "unclosed quote in the header": (b'phone,"name\n+44,x\n', {}, "header_malformed", 1),
     "NUL in the header": (b"phone,na\0me\n+44,x\n", {}, "header_malformed", 1),
     "nameless header": (b",,\n1,2,3\n", {}, "header_malformed", 1),
-    "duplicate column": (b"phone,Name,name\n1,2,3\n", {}, "column_duplicate", 1),
-    "duplicate but for spelling": (b"phone,first name,First-Name\n1,2,3\n", {}, "column_duplicate", 1),
+    "duplicate column that the message needs": (
+        b"phone,Name,name\n1,2,3\n", {"required": frozenset({"name"})}, "column_duplicate", 1,
+    ),
+    "duplicate column with a default": (
+        b"phone,first name,First-Name\n1,2,3\n", {"optional": frozenset({"first_name"})}, "column_duplicate", 1,
+    ),
+    "duplicate column with a meaning": (b"phone,send_at,Send At\n1,2,3\n", {}, "column_duplicate", 1),
+    "two columns of one phone name": (b"Phone,phone\n1,2\n", {}, "column_duplicate", 1),
+    "a phone column given, and there twice": (
+        b"tel,Tel\n1,2\n", {"phone_columns": ("tel",)}, "column_duplicate", 1,
+    ),
+    "a column mapped, and there twice": (
+        b"phone,x,X\n1,2,3\n", {"columns": {"x": "name"}}, "column_duplicate", 1,
+    ),
+    "two columns mapped to one name": (
+        b"phone,x,name\n1,2,3\n", {"columns": {"x": "name"}}, "column_duplicate", 1,
+    ),
+    "a filter's column, and there twice": (
+        b"phone,x,X\n1,2,3\n", {"where": {"x": frozenset({"2"})}}, "column_duplicate", 1,
+    ),
+    "a filter's column that is not there": (
+        b"phone,x\n1,2\n", {"where": {"y": frozenset({"2"})}}, "column_unknown", 1,
+    ),
+    "a column of consent that is not there": (b"phone,x\n1,2\n", {"consent": "y"}, "column_unknown", 1),
     "two phone columns": (b"mobile,telephone\n1,2\n", {}, "phone_column_ambiguous", 1),
     "no phone column": (b"name,city\n1,2\n", {}, "phone_column_missing", 1),
     "no header at all": (f"{A},Ana\n{B},Zoe\n".encode(), {}, "phone_column_missing", 1),
-    "unknown phone column given": (TWO.encode(), {"phone_column": "fone"}, "column_unknown", 1),
+    "unknown phone column given": (TWO.encode(), {"phone_columns": ("fone",)}, "column_unknown", 1),
     "unknown column mapped": (TWO.encode(), {"columns": {"nome": "first_name"}}, "column_unknown", 1),
     "missing variable": (TWO.encode(), {"required": frozenset({"first_name"})}, "variable_missing", 1),
     "unknown country": (TWO.encode(), {"default_country": "XX"}, "country_unknown", None),
     "endless header": (b"phone,name" + b"," * (1 << 20) + b"\n", {}, "too_many_columns", 1),
+    "nothing but a sep line": (b"sep=;\n\n", {}, "empty", None),
     "very many columns": (
         ",".join(["phone", *(f"c{number}" for number in range(16_384))]).encode(), {}, "too_many_columns", 1,
     ),
@@ -251,7 +284,11 @@ SETTLED = {
         {"name": "x"},
     ),
     "weak name beside a strong one": (f"number,phone\n7,{A}\n".encode(), {}, {"number": "7"}),
-    "phone column": (f"mobile,telephone\n{A},2\n".encode(), {"phone_column": "MOBILE"}, {"telephone": "2"}),
+    "phone column": (
+        f"mobile,telephone\n{A},2\n".encode(),
+        {"phone_columns": ("MOBILE",)},
+        {"telephone": "2"},
+    ),
     "map to phone": (f"mobile,fone\nx,{A}\n".encode(), {"columns": {"fone": "phone"}}, {"mobile": "x"}),
     "map a variable": (
         f"phone,prenom\n{A},Ana\n".encode(),
@@ -289,9 +326,62 @@ def test_the_number_is_a_variable_where_the_content_asks_for_it(tmp_path: Path) 
     assert load(tmp_path, content, required=frozenset({"phone"})).vars == [{"name": "x", "phone": A}]
 
 
+def test_two_unused_columns_of_one_name_are_both_kept(tmp_path: Path) -> None:
+    loaded = load(tmp_path, f"phone,Notes,notes,notes_2,NOTES\n{A},a,b,c,d\n")
+    assert loaded.vars == [{"notes": "a", "notes_3": "b", "notes_2": "c", "notes_4": "d"}]
+
+
+def test_only_the_rows_of_a_filter_are_read(tmp_path: Path) -> None:
+    content = (
+        "phone,Opt-in,City\n"
+        f"{A},Oui,Paris\n"
+        f"{B},Non,Paris\n"
+        "nobody,Non,Lyon\n"
+        ",,\n"
+        f"{B}, Oui ,Lyon\n"
+        f"{C},oui,Lyon\n"
+        "nobody,Oui,Lyon\n"
+        f"{C},Oui\n"
+    )
+    where = {"opt_in": frozenset({"Oui"}), "City": frozenset({"Paris", "Lyon"})}
+    (tmp_path / "list.csv").write_text(content)
+    [chunk] = open_intake(tmp_path / "list.csv", IntakeOptions(where=where)).chunks()
+    assert (chunk.phones, chunk.lines, chunk.left_out) == ([A, B], [2, 6], 3)
+    assert [(reject.line, reject.code) for reject in chunk.rejects] == [
+        (8, "phone_not_a_number"), (9, "too_few_cells"),
+    ]  # fmt: skip
+    assert chunk.rows == 4
+
+
+def test_another_filter_makes_it_another_list(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"phone,x\n{A},1\n")
+    options = [
+        IntakeOptions(),
+        IntakeOptions(where={"x": frozenset({"1"})}),
+        IntakeOptions(where={"x": frozenset({"1", "2"})}),
+        IntakeOptions(consent="x"),
+    ]
+    assert len({open_intake(tmp_path / "list.csv", each).digest for each in options}) == 4
+
+
 def test_a_file_of_numbers_alone(tmp_path: Path) -> None:
     loaded = load(tmp_path, f"phone\n{A}\n\nbad\n{B}\n")
     assert (loaded.phones, loaded.vars, loaded.bad) == ([A, B], [{}, {}], [(4, "phone_not_a_number")])
+
+
+def test_the_country_of_a_row_may_be_a_name_or_a_calling_code(tmp_path: Path) -> None:
+    content = (
+        "Phone Number,Country\n7911123456,United Kingdom\n0612345678,+33\n2025550123,USA\n0612345678,Mars\n"
+    )
+    loaded = load(tmp_path, content, columns={"Country": "country_code"})
+    assert loaded.phones == [A, B, C]
+    assert loaded.bad == [(5, "country_invalid")]
+    assert "'Mars' is not a country such as GB, France or +44" in loaded.rejects[0].reason
+
+
+@pytest.mark.parametrize("country", ["UK", "gb", "United Kingdom", "+44", "44"])
+def test_the_default_country_is_written_in_any_of_these_ways(tmp_path: Path, country: str) -> None:
+    assert load(tmp_path, "phone\n07911123456\n", default_country=country).phones == [A]
 
 
 def test_the_country_code_column_is_the_default_of_its_row(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Columns with a meaning of their own: timezone, send_at, consent_at."""
+"""Columns with a meaning of their own: timezone, send_at, consent_at, and the one that says who agreed."""
 
 from __future__ import annotations
 
@@ -142,3 +142,82 @@ def test_the_cells_stay_variables(tmp_path: Path) -> None:
     path.write_text(f"phone,send_at\n{A},2026-12-01T09:00Z\n")
     [chunk] = open_intake(path, IntakeOptions()).chunks()
     assert chunk.vars == ['{"send_at":"2026-12-01T09:00Z"}']
+
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SENDABLE = (NOW, NOW + timedelta(days=400))
+JAN_2 = datetime(2026, 1, 2, tzinfo=UTC)
+
+AGREED = {
+    "yes": NOW, "Oui": NOW, "SÍ": NOW, "Sim": NOW, "Ja": NOW, "sì": NOW, "نعم": NOW, "TRUE": NOW, "1": NOW, "x": NOW,
+    "Opted-in": NOW, "no": None, "Non": None, "Não": None, "nein": None, "0": None, "لا": None, "opted_out": None,
+    "-": None, "": None, "2026-01-02": JAN_2, "2026-01-02T03:00+03:00": JAN_2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", AGREED)
+def test_a_column_of_yes_and_no_says_who_agreed(tmp_path: Path, cell: str) -> None:
+    own = read(tmp_path, "Opt-in", cell, consent="opt in", sendable=SENDABLE)
+    assert own == RecipientFields(None, None, AGREED[cell])
+
+
+def test_the_date_of_a_yes_is_that_of_consent_at(tmp_path: Path) -> None:
+    text = f"phone,Opt-in,consent_at\n{A},yes,2026-01-02\n{B},no,2026-01-02\n+447911123457,,2026-01-02\n"
+    own, _ = load(tmp_path, text, consent="Opt-in", sendable=SENDABLE)
+    assert own is not None
+    assert [fields.consent_at for fields in own] == [JAN_2, None, None]
+
+
+def test_the_column_of_consent_may_be_consent_at_itself(tmp_path: Path) -> None:
+    own = read(tmp_path, "consent_at", "yes", consent="consent_at", sendable=SENDABLE)
+    assert own == RecipientFields(None, None, NOW)
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("maybe", "'maybe' is neither yes nor no, and 'maybe' is not a time; write it like 2026-12-01"),
+        ("02/01/2026", "is neither yes nor no, and"),
+        ("2027-12-01", "is in the future"),
+    ],
+)
+def test_neither_yes_nor_no_is_a_reject(tmp_path: Path, cell: str, reason: str) -> None:
+    column, code, text = read(tmp_path, "Opt-in", cell, consent="Opt-in", sendable=SENDABLE)
+    assert (column, code) == ("Opt-in", "bad_consent_at")
+    assert reason in text
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "date_format", "instant"),
+    [
+        ("consent_at", "02/01/2026", "%d/%m/%Y", "2026-01-02T00:00"),
+        ("consent_at", "01/02/2026", "%m/%d/%Y", "2026-01-02T00:00"),
+        ("consent_at", "2/1/26", "%d/%m/%y", "2026-01-02T00:00"),
+        ("consent_at", "02.01.2026 10:30", "%d.%m.%Y", "2026-01-02T10:30"),
+        ("consent_at", "02.01.2026 10:30:05", "%d.%m.%Y", "2026-01-02T10:30:05"),
+        ("consent_at", "2 January 2026", "%d %B %Y", "2026-01-02T00:00"),
+        ("consent_at", "2026-01-02", "%d/%m/%Y", "2026-01-02T00:00"),
+        ("send_at", "02/12/2026 09:30", "%d/%m/%Y", "2026-12-02T09:30"),
+        ("send_at", "02/12/2026 9.30", "%d/%m/%Y %H.%M", "2026-12-02T09:30"),
+    ],
+)
+def test_dates_are_read_in_the_lists_own_format(
+    tmp_path: Path, column: str, cell: str, date_format: str, instant: str
+) -> None:
+    own = read(tmp_path, column, cell, "Etc/UTC", date_format=date_format)
+    assert isinstance(own, RecipientFields)
+    assert (own.consent_at or own.send_at) == datetime.fromisoformat(instant).replace(tzinfo=UTC)
+
+
+def test_a_day_alone_is_no_send_at_in_any_format(tmp_path: Path) -> None:
+    own = read(tmp_path, "send_at", "02 December 2026", "Etc/UTC", date_format="%d %B %Y")
+    assert own[1:] == (
+        "bad_send_at",
+        "'02 December 2026' has no time of day; write it like 2026-12-01T09:00.",
+    )
+
+
+def test_the_wrong_format_is_a_reject_that_names_it(tmp_path: Path) -> None:
+    own = read(tmp_path, "consent_at", "31/12/2025", date_format="%m/%d/%Y")
+    assert own[1] == "bad_consent_at"
+    assert str(own[2]).endswith("or as %m/%d/%Y.")

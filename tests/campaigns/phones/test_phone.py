@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from campaigns.phones.phone import Phone, PhoneFault, bucket, quick, read_by_library, read_phone
+from campaigns.phones.spellings import canonical
 from tests.support.examples import share
 
 GB, FR, US = Phone("+447911123456", "GG"), Phone("+33612345678", "FR"), Phone("+12025550123", "US")
@@ -65,6 +66,59 @@ READ = [
     ("07700 900999", "GB", Phone("+447700900999", "GB")),
     ("06 39 98 12 34", "FR", Phone("+33639981234", "FR")),
     ("020 910 1234", "IE", Phone("+353209101234", "IE")),
+    ("p:+33612345678", None, FR),
+    ("tel:+33-6-12-34-56-78", None, FR),
+    ("Tel.: 06 12 34 56 78", "FR", FR),
+    ("Tél. 06 12 34 56 78", "FR", FR),
+    ("Móvil: WhatsApp +33612345678", None, FR),
+    ("+33 6 12 34 56 78 (mobile)", None, FR),
+    ("0612345678 - WhatsApp", "FR", FR),
+    ("https://wa.me/33612345678", "GB", FR),
+    ("wa.me/33612345678?text=Order%20447911123456", None, FR),
+    ("https://api.whatsapp.com/send?phone=33612345678&text=Hi", None, FR),
+    ("https://api.whatsapp.com/send/?text=Hi&phone=%2B33612345678", None, FR),
+    ("whatsapp://send?phone=+33612345678", None, FR),
+    ("33612345678@c.us", "GB", FR),
+    ("33612345678@s.whatsapp.net", None, FR),
+    ("33612345678:12@s.whatsapp.net", None, FR),
+]
+
+MEXICO, ARGENTINA = Phone("+525512345678", "MX"), Phone("+5491123456789", "AR")
+BRAZIL, BENIN, IVORY_COAST = (
+    Phone("+5531988887777", "BR"), Phone("+2290197000000", "BJ"), Phone("+2250747020304", "CI"),
+)  # fmt: skip
+
+RESPELT = [
+    ("+52 1 55 1234 5678", None, MEXICO),
+    ("+52 (1) 55 1234-5678", None, MEXICO),
+    ("0052 1 55 1234 5678", None, MEXICO),
+    ("5215512345678", None, MEXICO),
+    ("5215512345678@c.us", None, MEXICO),
+    ("5215512345678", "MX", MEXICO),
+    ("044 55 1234 5678", "MX", MEXICO),
+    ("045 55 1234 5678", "MX", MEXICO),
+    ("01 55 1234 5678", "MX", MEXICO),
+    ("1 55 1234 5678", "MX", MEXICO),
+    ("+54 9 11 15 2345 6789", None, ARGENTINA),
+    ("+55 31 8888 7777", None, BRAZIL),
+    ("(31) 8888-7777", "BR", BRAZIL),
+    ("553188887777@s.whatsapp.net", None, BRAZIL),
+    ("+55 31 7888 7777", None, Phone("+5531978887777", "BR")),
+    ("31 7888 7777", "BR", Phone("+5531978887777", "BR")),
+    ("+229 97 00 00 00", None, BENIN),
+    ("97 00 00 00", "BJ", BENIN),
+    ("+225 47 02 03 04", None, IVORY_COAST),
+    ("47 02 03 04", "CI", IVORY_COAST),
+]
+
+SPELT_TODAY = [
+    ("55 1234 5678", "MX", MEXICO),
+    ("525512345678", "MX", MEXICO),
+    ("+54 11 15 2345-6789", None, ARGENTINA),
+    ("011 15 2345-6789", "AR", ARGENTINA),
+    ("+55 31 98888 7777", None, BRAZIL),
+    ("01 97 00 00 00", "BJ", BENIN),
+    ("07 47 02 03 04", "CI", IVORY_COAST),
 ]
 
 REFUSED = [
@@ -113,12 +167,51 @@ REFUSED = [
     ("+447012345678", None, "phone_personal"),
     ("+447640123456", None, "phone_pager"),
     ("+445512345678", None, "phone_company"),
+    ("Mobile", "GB", "phone_not_a_number"),
+    ("p:", "GB", "phone_missing"),
+    ("WhatsApp 0612345678 / 0612345679", "FR", "phone_not_a_number"),
+    ("https://wa.me/message/ABC123", None, "phone_not_a_number"),
+    ("https://example.com/33612345678", None, "phone_not_a_number"),
+    ("123456789012345@lid", None, "phone_not_a_number"),
+    ("33612345678-1612345678@g.us", None, "phone_not_a_number"),
+    ("+54 11 2345 6789", None, "phone_landline"),
+    ("+55 31 3888 7777", None, "phone_landline"),
+    ("+22901970000", None, "phone_too_short"),
+    ("+225 22 41 00 00", None, "phone_too_short"),
+    ("tel " * 8_000 + "1" + " " * 30_000 + "?", None, "phone_not_a_number"),
+    ("api.whatsapp.com/send?" + "phone=1&" * 4_000 + "\n", None, "phone_not_a_number"),
 ]
 
 
 @pytest.mark.parametrize(("text", "country", "phone"), READ)
 def test_reads(text: str, country: str | None, phone: Phone) -> None:
     assert read_phone(text, country) == phone
+
+
+@pytest.mark.parametrize(("text", "country", "phone"), RESPELT + SPELT_TODAY)
+def test_every_spelling_of_a_number_is_read_as_the_same(text: str, country: str | None, phone: Phone) -> None:
+    found = read_phone(text, country)
+    assert found == phone
+    assert isinstance(found, Phone)
+    assert found.respelt is ((text, country, phone) in RESPELT)
+
+
+def test_an_argentine_number_without_its_nine_is_the_same_person_where_landlines_are_accepted() -> None:
+    assert read_phone("+54 11 2345 6789", landlines=True) == ARGENTINA
+
+
+@pytest.mark.parametrize(
+    ("text", "help_"),
+    [
+        ("+22901970000", "01 before the former eight"),
+        ("+225 22 41 00 00", "01, 05 or 07"),
+        ("+54 11 2345 6789", "write a 9 after +54"),
+    ],
+)
+def test_the_reason_says_how_numbers_have_changed(text: str, help_: str) -> None:
+    fault = read_phone(text)
+    assert isinstance(fault, PhoneFault)
+    assert help_ in fault.reason
 
 
 @pytest.mark.parametrize(("text", "country", "code"), REFUSED)
@@ -236,6 +329,12 @@ def test_the_quick_way_agrees_near_real_mobiles(region: str, tail: str) -> None:
         number = phonenumbers.format_number(example, PhoneNumberFormat.E164)
         agree(number[:-4] + tail, None)
         agree(number[1:-4] + tail, region)
+
+
+@given(code=st.sampled_from([52, 54, 55, 225, 229]), rest=st.text("0123456789", min_size=6, max_size=13))
+def test_what_is_read_is_always_the_canonical_spelling(code: int, rest: str) -> None:
+    found = read_phone(f"+{code}{rest}", landlines=True)
+    assert isinstance(found, PhoneFault) or canonical(found.number) == found.number
 
 
 @given(text=st.text(max_size=30), region=st.none() | REGIONS)

@@ -9,6 +9,7 @@ import pytest
 
 from campaigns.errors import NotFound, SpecError
 from campaigns.message.content import MessageType
+from campaigns.rules.decision import Consent
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
 from campaigns.spec.rules_spec import Category
 from campaigns.time.pace import Rate
@@ -82,8 +83,69 @@ def test_every_key_is_read(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "country"), [("bj", "BJ"), ("UK", "GB"), ("Bénin", "BJ"), ("+229", "BJ")]
+)
+def test_the_default_country_is_kept_as_its_code(file: Path, written: str, country: str) -> None:
+    spec = accepted(file, HEAD + BODY + f'[audience]\ndefault_country = "{written}"\n')
+    assert spec.audience.default_country == country
+
+
+def test_phone_columns_may_stand_in_for_each_other(file: Path) -> None:
+    one = accepted(file, HEAD + BODY + '[audience]\nphone_column = "Tel"\n')
+    assert one.audience.options(frozenset(), None).phone_columns == ("Tel",)
+    spec = accepted(file, HEAD + BODY + '[audience]\nphone_column = ["WhatsApp", "Tel"]\n')
+    assert spec.audience.options(frozenset(), None).phone_columns == ("WhatsApp", "Tel")
+    assert CampaignSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_list_may_be_filtered_and_say_who_agreed(file: Path) -> None:
+    text = HEAD + BODY + 'defaults = { "first_name" = "you" }\n[audience]\nconsent = "Opt-in"\n'
+    spec = accepted(
+        file, text + 'date_format = "%d/%m/%Y"\nwhere = { City = ["Paris", "Lyon"], "Opt-in" = "Oui" }\n'
+    )
+    options = spec.audience.options(frozenset(), None, None, spec.optional_variables)
+    assert options.where == {"City": frozenset({"Paris", "Lyon"}), "Opt-in": frozenset({"Oui"})}
+    assert (options.consent, options.date_format, options.optional) == ("Opt-in", "%d/%m/%Y", {"first_name"})
+    assert CampaignSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("tables", "needed"),
+    [
+        ("", None),
+        ('[audience]\nconsent = "Opt-in"\n', Consent(None)),
+        ('[audience]\nconsent = "Opt-in"\n[consent]\nmax_age = "1d"\n', Consent(timedelta(days=1))),
+        ('[audience]\nconsent = "Opt-in"\n[consent]\nrequired = false\n', None),
+    ],
+)
+def test_a_list_that_says_who_agreed_is_reason_to_ask_for_it(
+    file: Path, tables: str, needed: Consent | None
+) -> None:
+    assert accepted(file, HEAD + BODY + tables).needed_consent == needed
+
+
+@pytest.mark.parametrize(
     ("text", "line", "says"),
     [
+        (
+            HEAD + BODY + "[audience]\nwhere = { Age = 30 }\n",
+            7,
+            'where: Age must be a text, such as "Oui", or a list',
+        ),
+        (HEAD + BODY + "[audience]\nwhere = { Age = [] }\n", 7, "where: Age must be a text"),
+        (
+            HEAD + BODY + '[audience]\ndate_format = "%d/%m"\n',
+            7,
+            "date_format: it must have day, month and year",
+        ),
+        (HEAD + BODY + '[audience]\ndate_format = "DD/MM/YYYY"\n', 7, "it must have day, month and year"),
+        (HEAD + BODY + '[audience]\ndate_format = "%d %d %m %Y"\n', 7, "it must have day, month and year"),
+        (
+            HEAD + BODY + "[audience]\nphone_column = []\n",
+            7,
+            "phone_column: it must be the name of a column, or",
+        ),
+        (HEAD + BODY + '[audience]\nphone_column = ["a", 3]\n', 7, "it must be the name of a column, or"),
         (HEAD + '[content]\ntxt = "Hi"\n', 5, "content.txt is not known. Did you mean content.text?"),
         (HEAD + "prority = 3\n" + BODY, 4, "prority is not known. Did you mean priority?"),
         (HEAD + BODY + "[audiance]\n", 6, "audiance is not known. Did you mean audience?"),
@@ -117,9 +179,9 @@ def test_every_key_is_read(file: Path) -> None:
             "ends_at must be later than at",
         ),
         (
-            HEAD + BODY + '[audience]\ndefault_country = "Benin"\n',
+            HEAD + BODY + '[audience]\ndefault_country = "Atlantis"\n',
             7,
-            "a country is written as its two letters",
+            "'Atlantis' is not a country; write its two letters",
         ),
         (HEAD + BODY + '[audience]\nduplicates = "keep"\n', 7, "input should be 'first', 'last' or 'reject'"),
         (HEAD + BODY + "[audience]\nmax_reject_percent = 120\n", 7, "less than or equal to 100"),

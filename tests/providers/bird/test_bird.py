@@ -15,7 +15,8 @@ from campaigns.errors import AccountError, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType, Template
 from campaigns.states import JobState
 from providers.adapter import Absent, Doubt, Found, Lookup, Unseen
-from providers.bird.adapter import Bird, BirdAccount
+from providers.bird.adapter import Bird
+from providers.bird.settings import BirdAccount
 from providers.events import Report, WebhookRequest
 from providers.http.client import Http
 from tests.providers.cases.bird import TABLE, WORKSPACE

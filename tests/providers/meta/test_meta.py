@@ -16,9 +16,10 @@ from campaigns.outcomes import FailureKind
 from campaigns.states import JobState
 from providers.adapter import Call
 from providers.events import Effect, Inbound, Notice, Report, WebhookRequest
-from providers.meta.adapter import Meta, MetaAccount
+from providers.meta.adapter import Meta
 from providers.meta.codes import CODES, kind_of, note_of
 from providers.meta.message_body import envelope
+from providers.meta.settings import MetaAccount
 from tests.providers.cases.meta_answers import DOCUMENTED
 from tests.providers.contract import Table, http_for, table_of
 

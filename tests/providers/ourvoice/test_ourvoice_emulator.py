@@ -84,7 +84,7 @@ async def test_a_batch_is_polled_listed_and_shown(emulator: Emulator, account: A
     everything = MessageFilter(direction="outgoing", time_from=began - GRACE, time_to=began + GRACE)
     listing = list_messages(account.http, everything, limit=25)
     assert sorted([message.id async for page in listing for message in page]) == sorted(ids)
-    two = MessageFilter(to_numbers=NUMBERS[:2], type="text", from_number="22997000000")
+    two = MessageFilter(to_numbers=NUMBERS[:2], type="text", from_number="2290197000000")
     found = [message async for page in list_messages(account.http, two) for message in page]
     assert {message.to_number for message in found} <= {number[1:] for number in NUMBERS[:2]}
     shown = await show_message(account.http, ids[0])

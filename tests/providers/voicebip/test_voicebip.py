@@ -18,7 +18,8 @@ from campaigns.message.content import Content, MessageType, Template
 from campaigns.outcomes import FailureKind, Refused
 from providers.events import WebhookRequest
 from providers.http.client import Http
-from providers.voicebip.adapter import Voicebip, VoicebipAccount
+from providers.voicebip.adapter import Voicebip
+from providers.voicebip.settings import VoicebipAccount
 from tests.providers.cases.voicebip import AGENT, TABLE, error
 from tests.providers.cases.voicebip_webhooks import FROM, NOON, RECEIVED, TO, WEBHOOKS, webhook_case
 from tests.providers.contract import SECRET_PLACE, answer, http_for

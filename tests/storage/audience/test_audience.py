@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,8 @@ async def test_rows_are_stored_with_all_that_is_known_of_them(desk: Desk) -> Non
     assert report.as_json() == {
         "campaign": "spring", "rows": 3, "accepted": 2, "rejected": 1, "duplicates": 0,
         "rejects_file": str(desk.folder / "a.rejects"),
-        "detected": {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone"},
-        "reasons": {"phone_not_a_number": 1}, "already_loaded": False, "already_in": [],
+        "detected": {"encoding": "utf-8", "delimiter": ",", "phone_column": "phone", "phone_columns": ["phone"]},
+        "reasons": {"phone_not_a_number": 1}, "left_out": 0, "respelt": 0, "already_loaded": False, "already_in": [],
     }  # fmt: skip
     stored = recipients.c
     assert await desk.rows(stored.line, stored.phone, stored.region, stored.bucket, stored.vars) == [
@@ -409,6 +410,32 @@ async def test_a_check_has_no_file_that_a_kill_could_leave(
     )  # fmt: skip
     assert len(seen) > 2
     assert not any(seen)
+
+
+async def test_two_spellings_of_one_person_are_a_duplicate(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "phone\n+55 31 98888 7777\n+55 31 8888 7777\n+52 1 55 1234 5678\n5215512345678@c.us\n+229 97 00 00 00\n"
+        "+2290197000000\n"
+    )
+    report = await check(path, IntakeOptions(), rejects_path=tmp_path / "r.csv")
+    assert (report.accepted, report.duplicates, report.rejected) == (3, 3, 3)
+    assert (report.respelt, report.respelt_example) == (4, ("+55 31 8888 7777", "+5531988887777"))
+    assert report.as_json()["respelt"] == 4
+
+
+async def test_rows_that_a_filter_leaves_out_are_counted_and_are_no_rejects(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"phone,Opt-in\n{A},Oui\n{B},Non\nbad,Non\nbad,Oui\n")
+    options = IntakeOptions(where={"Opt-in": frozenset({"Oui"})})
+    report = await check(path, options, max_reject_percent=50, rejects_path=tmp_path / "r.csv")
+    assert (report.rows, report.accepted, report.rejected, report.left_out) == (2, 1, 1, 2)
+    assert report.as_json()["left_out"] == 2
+    none = replace(options, where={"Opt-in": frozenset({"oui"})})
+    with pytest.raises(IntakeError) as caught:
+        await check(path, none, rejects_path=tmp_path / "n.csv")
+    assert caught.value.code == "no_row_chosen"
+    assert "all 4 rows" in str(caught.value)
 
 
 async def test_a_check_without_rejects_writes_nothing(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ async def test_a_check_of_a_sheet_says_what_it_read(tmp_path: Path) -> None:
     path = tmp_path / "people.ods"
     path.write_bytes(xlsx({"Kunden": PEOPLE}))  # its content decides, not its name
     report = await check(path, IntakeOptions(), max_reject_percent=100, rejects_path=tmp_path / "bad.csv")
-    assert report.detected.as_text == "xlsx, sheet 'Kunden', phones in 'Mobile'"
+    assert report.detected.summary() == "xlsx, sheet 'Kunden', phones in 'Mobile'"
     assert report.as_json()["detected"]["sheet"] == "Kunden"
 
 

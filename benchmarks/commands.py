@@ -1,0 +1,99 @@
+"""What the commands cost that neither send nor load: `python -m benchmarks commands`.
+
+Processor time, the interpreter's start included, and peak memory, each in a process of its own on a small project. The
+limit: a Python that imports the libraries that all of them need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from benchmarks.figures import measured, show
+
+TIMES: Final = 5
+BAR: Final = 2.3
+"""Times the limit. Where that takes 0.2 s on an idle machine, most commands take less than 0.4 s."""
+PLANNING_BAR: Final = 3.0
+"""For those that ask the rules and the adapter what would become of a message: they load what sending does."""
+MEGABYTES_BAR: Final = 85
+PHONE: Final = "+447700900010"
+BARE: Final = "import sqlalchemy, click, pydantic"
+READY: Final = (
+    "campaign approve hello",
+    "campaign list",
+    "campaign next hello",
+    "campaign pause hello",
+    "campaign preview hello",
+    "campaign resume hello",
+    "campaign show hello",
+    f"contacts export {PHONE}",
+    "contacts list",
+    f"contacts optin {PHONE}",
+    f"contacts optout {PHONE}",
+    f"contacts show {PHONE}",
+    "db upgrade",
+    "provider notices",
+    "rates show",
+    "report cost hello",
+    "report delivery hello",
+    "report failures hello",
+    "report recipients hello",
+    "workers",
+)
+PLANNING: Final = ("campaign estimate hello", "provider list", f"why hello {PHONE}")
+
+
+def report() -> bool:
+    """Print every figure; whether each bar is met."""
+    print(f"commands that neither send nor load, processor time and peak memory; bare: {BARE}")
+    well = True
+    runs = [measured("commands") for _ in range(TIMES)]
+    for command in ("bare", *READY, *PLANNING):
+        show(command, [run[f"{command}, seconds"] for run in runs], "s")
+        ratios = [run[f"{command}, seconds"] / run["bare, seconds"] for run in runs]
+        well &= show("", ratios, "x bare", below=PLANNING_BAR if command in PLANNING else BAR)
+        megabytes = [run[f"{command}, megabytes"] for run in runs]
+        well &= show("", megabytes, "MB", below=MEGABYTES_BAR, digits=0)
+    return well
+
+
+def _measure() -> dict[str, float]:
+    """Starts nothing of ours itself: a process begins with the peak memory of the one that started it."""
+    found: dict[str, float] = {}
+    with TemporaryDirectory(prefix="drumbeat-bench-") as folder:
+        _run(["-m", "cli", "init"], folder)
+        (Path(folder) / "hello.csv").write_text(f"phone,first_name\n{PHONE},Ada\n", encoding="utf-8")
+        _run(["-m", "cli", "campaign", "load", "hello.toml", "--at", "2999-01-01T09:00", "--yes"], folder)
+        arguments = {
+            "bare": ["-c", BARE],
+            **{one: ["-m", "cli", *one.split()] for one in (*READY, *PLANNING)},
+        }
+        for command, given in arguments.items():
+            found[f"{command}, seconds"], found[f"{command}, megabytes"] = _run(given, folder)
+    return found
+
+
+def _run(arguments: Sequence[str], folder: str) -> tuple[float, float]:
+    """Processor seconds and peak megabytes of `python ARGUMENTS`. Raises RuntimeError if it fails."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "OURVOICE_API_KEY": "key"},
+        stdout=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure()))

@@ -1,0 +1,86 @@
+"""The one place where duties are kept going: each again and again, and what breaks one is logged and stops no other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+
+from storage.database.health import is_outage
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Work to be done every so many seconds."""
+
+    work: Callable[[], Coroutine[None, None, None]]
+    every: float
+    sooner: Callable[[], float | None] = lambda: None
+    """Seconds until something is to be done that cannot wait for its next turn; None: there is no such thing."""
+
+
+class Supervisor:
+    """Does duties until a stop, each whenever `may_work` allows."""
+
+    def __init__(self, stop: asyncio.Event, may_work: Callable[[], bool]) -> None:
+        self._stop = stop
+        self._may_work = may_work
+        self._loops: list[asyncio.Task[None]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def start(self, duties: Iterable[Duty]) -> None:
+        """Begin with all of them at once."""
+        self._loops = [asyncio.create_task(self._again_and_again(duty)) for duty in duties]
+
+    async def end(self, others: set[asyncio.Task[None]], *, at_once: bool) -> None:
+        """Let the duties under way, and `others`, end: cancelled midway they would leave their connections in pieces.
+        But `at_once` another clock may be doing them."""
+        await cancelled(*self._loops)
+        while under_way := self._under_way | others:
+            if at_once:
+                for task in under_way:
+                    task.cancel()
+            await asyncio.wait(under_way)
+
+    async def _again_and_again(self, duty: Duty) -> None:
+        """By the monotonic clock: setting the machine's clock neither stops a duty nor hurries it. A missed turn is not
+        made up for."""
+        begun = time.monotonic()
+        while not self._stop.is_set():
+            await self._do(duty)
+            rest, sooner = duty.every - (time.monotonic() - begun) % duty.every, duty.sooner()
+            await asyncio.sleep(rest if sooner is None else min(rest, max(0.0, sooner)))
+
+    async def _do(self, duty: Duty) -> None:
+        """What the database's absence leaves undone, the next turn does."""
+        if self._stop.is_set() or not self._may_work():
+            return
+        task = asyncio.ensure_future(duty.work())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.wait({task})
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("A duty broke off.", exc_info=error, extra={"action": "duty_failed"})
+
+
+async def apart(duty: str, name: str, work: Awaitable[object]) -> None:
+    """Do one part of a duty: what breaks it is logged and keeps no other part from being done."""
+    try:
+        await work
+    except Exception as error:
+        ids = {"action": "duty_failed", "duty": duty, "of": name}
+        trace = None if is_outage(error) else error
+        logger.error("A duty broke off for %s: %s", name, error, exc_info=trace, extra=ids)
+
+
+async def cancelled(*tasks: asyncio.Task[None]) -> None:
+    """Cancel the tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
