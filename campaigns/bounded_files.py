@@ -51,6 +51,14 @@ class Source:
             at += len(block)
             yield block
 
+    def part(self, at: int, size: int) -> bytes:
+        """Up to `size` bytes from that position on."""
+        return self._read(max(0, min(size, self.size - at)), at)
+
+    def duplicate(self) -> int:
+        """A descriptor of the open file for another process, to be closed by the caller."""
+        return os.dup(self._descriptor)
+
     def has_this_size(self) -> bool:
         """Whether the size is unchanged since the file was opened."""
         return os.fstat(self._descriptor).st_size == self.size

@@ -130,6 +130,7 @@ async def import_preferences(
                 preferences = _latest(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
                     fates = await append_preferences(connection, list(preferences.values()))
+                chunk = replace(chunk, rejects=intake.placed(chunk.rejects))
                 report.count(chunk, preferences, fates)
                 file.write(chunk.rejects)
                 if progress is not None:

@@ -22,7 +22,7 @@ from campaigns.message.content_spec import ContentSpec
 from campaigns.message.templates import about_variant, needed_variables
 from campaigns.spec.campaign_spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.spec.schedule_spec import ScheduleSpec
-from campaigns.spec.toml_files import nearest, placed
+from campaigns.spec.toml_files import loc_of, nearest, placed, read_toml
 from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
 from providers.registry import can_send, open_adapter, providers_that_send
@@ -50,6 +50,7 @@ from storage.database.engine import Connection, Engine, reading, writing
 Progress = Callable[[int], None]
 """Receives the number of rows processed so far."""
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
+_KEY_OF_CONTENT: Final = re.compile(r"\bcontent(?:\.\w+|\[\d+\])+")
 _REJECTS: Final = re.compile(r"\.rejects(-\d+)?\Z")
 _LONGEST_NAME: Final = 100
 """Bytes of a list's name in the name of its rejects file."""
@@ -305,7 +306,21 @@ def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = N
     for variant, content in spec.contents.items():
         with placed(path, "content"), about_variant(variant):
             _refuse_impossible(account.adapter, content)
-    return refuse_unsendable_variants(spec.contents, open_adapter(account))
+    with _placed_by_message(path):
+        return refuse_unsendable_variants(spec.contents, open_adapter(account))
+
+
+@contextmanager
+def _placed_by_message(path: Path | None) -> Iterator[None]:
+    """Adds the file and line to errors that name a key of [content]."""
+    try:
+        yield
+    except SpecError as error:
+        key = _KEY_OF_CONTENT.search(str(error))
+        if path is None or key is None:
+            raise
+        place = read_toml(path).place(loc_of(key[0]))
+        raise SpecError(f"{place}: {error}", hint=error.hint) from error
 
 
 def _refuse_strangers(spec: CampaignSpec, account: AccountSettings) -> None:

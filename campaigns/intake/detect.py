@@ -12,6 +12,10 @@ from typing import Final
 
 from campaigns.bounded_files import Source, open_source
 from campaigns.errors import IntakeError
+from campaigns.intake.encoding_guard import refuse_twice_encoded, require_assumed
+from campaigns.intake.encodings import ASSUMED
+from campaigns.intake.twice_encoded import TWICE, decoder_of
+from campaigns.intake.workbook import Table, is_workbook, read_table
 from campaigns.reject_codes import IntakeCode
 
 _SAMPLE: Final = 1 << 16
@@ -26,8 +30,6 @@ _BOMS: Final = (
 """UTF-32 comes before UTF-16, because its mark begins with that of UTF-16."""
 
 _MAGIC: Final = (
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     (b"%PDF", "a PDF"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x89PNG", "a picture"),
@@ -36,47 +38,57 @@ _MAGIC: Final = (
 )
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 12, 13, 26})
 _SAVE_AS_CSV: Final = "Save it as CSV (in Excel: File, Save as, CSV UTF-8)."
-_FOREIGN: Final = re.compile(rb"[\xc0-\xff]{4}")
-"""Four accented letters in a row, as in Cyrillic or Greek words; no word of a Western language has them."""
-_UTF8_PAIR: Final = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+_SAVE_AS: Final = "Open it in the spreadsheet program, and save it as .xlsx or CSV UTF-8."
+_WEB_PAGE: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|table|meta|style|\?xml)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """A file whose bytes are known to be readable in `encoding` from end to end."""
+    """A list whose text is known to be readable in `encoding` from end to end."""
 
     source: Source
+    """The file."""
     encoding: str
     newline: str
     digest: str
-    """SHA-256 of the whole file, hexadecimal."""
+    """SHA-256 of the whole file, hexadecimal; of a workbook, with its sheet's name."""
+    table: Table | None = None
+    """The sheet, if the file is a workbook: its text is read in place of the file's."""
 
     def is_same(self) -> bool:
         """Whether the file still has these bytes and no more."""
         digest = hashlib.sha256()
         for block in self.source.blocks():
             digest.update(block)
+        if self.table is not None:
+            digest.update(self.table.mark)
         return digest.hexdigest() == self.digest and self.source.has_this_size()
 
     def utf8_blocks(self) -> Iterator[bytes]:
         """The text in UTF-8, without its byte order mark."""
         if self.encoding in ("utf-8", "utf-8-sig"):
-            blocks = self.source.blocks()
+            blocks = (self.table.text if self.table else self.source).blocks()
             yield next(blocks, b"").removeprefix(codecs.BOM_UTF8)
             yield from blocks
             return
-        decoder = codecs.getincrementaldecoder(self.encoding)()
+        decoder = decoder_of(self.encoding)
         for block in self.source.blocks():
             yield decoder.decode(block).removeprefix("\ufeff").encode()
 
 
-def inspect(path: Path, encoding: str | None, *, again: bool) -> Bytes:
+def inspect(path: Path, encoding: str | None, *, again: bool, sheet: str | None = None) -> Bytes:
     """Read the whole file once. Raises IntakeError if it is not text or its encoding is unknown. `again`: it will be
     read again later."""
     source = open_source(path, again=again)
     sample = source.head(_SAMPLE)
     if not sample:
         raise IntakeError(IntakeCode.EMPTY, f"{path.name} is empty.", hint="Export the recipients again.")
+    if is_workbook(source):
+        table = read_table(source, sheet)
+        return Bytes(source, "utf-8", "lf", table.digest, table)
+    _refuse_sheet(path, sheet)
     _refuse_known_formats(path, sample)
     guess = _canonical(encoding) if encoding else _guess(sample)
     _refuse_binary(path, sample, guess)
@@ -85,12 +97,14 @@ def inspect(path: Path, encoding: str | None, *, again: bool) -> Bytes:
         survey.run(guess)
         if survey.bad is not None:
             raise _wrong_encoding(path, encoding, survey)
-    elif not _readable(survey, guess):
+    elif _readable(survey, guess):
+        refuse_twice_encoded(path, source, guess)
+    else:
         if guess != "utf-8":
             raise _wrong_encoding(path, guess, survey)
-        survey.run("cp1252")
-        _require_western(path, survey)
-        guess = "cp1252"
+        require_assumed(path, source, line_of(source, survey.bad))
+        survey.run(ASSUMED)
+        guess = ASSUMED
     return Bytes(source, guess, survey.newline, survey.digest)
 
 
@@ -108,16 +122,12 @@ class _Survey:
     def run(self, encoding: str) -> None:
         self.bad: int | None = None
         self.bad_byte = 0
-        self.foreign = self.mixed = False
-        decoder = codecs.getincrementaldecoder(encoding)()
+        decoder = decoder_of(encoding)
         digest, kinds, position, carriage = hashlib.sha256(), set[str](), 0, False
         for block in self.source.blocks():
             digest.update(block)
             text = self._decode(decoder, block, position)
             carriage = _newlines(text, carriage, kinds)
-            if encoding == "cp1252" and not block.isascii():
-                self.foreign = self.foreign or _FOREIGN.search(block) is not None
-                self.mixed = self.mixed or _UTF8_PAIR.search(block) is not None
             position += len(block)
         self._decode(decoder, b"", position, final=True)
         if carriage:
@@ -139,15 +149,17 @@ class _Survey:
             self.bad_byte = error.object[error.start]
             return b""
 
-    def line_of_bad(self) -> int:
-        left, line, last = self.bad or 0, 1, b""
-        for block in self.source.blocks():
-            before = block[:left]
-            line += before.count(b"\n") + before.count(b"\r") - (last + before).count(b"\r\n")
-            left, last = left - len(before), before[-1:]
-            if not left:
-                break
-        return line
+
+def line_of(source: Source, position: int | None) -> int:
+    """The physical line of the byte at that position."""
+    left, line, last = position or 0, 1, b""
+    for block in source.blocks():
+        before = block[:left]
+        line += before.count(b"\n") + before.count(b"\r") - (last + before).count(b"\r\n")
+        left, last = left - len(before), before[-1:]
+        if not left:
+            break
+    return line
 
 
 def _newlines(text: bytes, carriage: bool, kinds: set[str]) -> bool:
@@ -183,6 +195,8 @@ def _guess(sample: bytes) -> str:
 
 def _canonical(encoding: str) -> str:
     """The codec's canonical name; text codecs only."""
+    if encoding.lower() == TWICE:
+        return TWICE
     try:
         info = codecs.lookup(encoding)
         " ".encode(encoding)
@@ -195,10 +209,22 @@ def _canonical(encoding: str) -> str:
     return info.name
 
 
+def _refuse_sheet(path: Path, sheet: str | None) -> None:
+    if sheet is not None:
+        raise IntakeError(
+            IntakeCode.SHEET_UNKNOWN,
+            f"{path.name} is not a workbook, so it has no sheet {sheet!r}.",
+            hint="Leave out --sheet, or give the .xlsx, .xls or .ods file.",
+        )
+
+
 def _refuse_known_formats(path: Path, sample: bytes) -> None:
     for magic, what in _MAGIC:
         if sample.startswith(magic):
             raise IntakeError(IntakeCode.BINARY, f"{path.name} is {what}, not a CSV.", hint=_SAVE_AS_CSV)
+    if _WEB_PAGE.match(sample):
+        what = "a web page (HTML or XML) whatever its name, as some programs export"
+        raise IntakeError(IntakeCode.BINARY, f"{path.name} is {what}, not a table.", hint=_SAVE_AS)
 
 
 def _refuse_binary(path: Path, sample: bytes, encoding: str) -> None:
@@ -209,23 +235,8 @@ def _refuse_binary(path: Path, sample: bytes, encoding: str) -> None:
         raise IntakeError(IntakeCode.BINARY, f"{path.name} is not a text file.", line=1, hint=_SAVE_AS_CSV)
 
 
-def _require_western(path: Path, survey: _Survey) -> None:
-    """cp1252 decodes almost any bytes; accept it only if they look like Western text."""
-    if survey.bad is None and not survey.foreign and not survey.mixed:
-        return
-    utf8 = _Survey(survey.source)
-    utf8.run("utf-8")
-    line = utf8.line_of_bad()
-    raise IntakeError(
-        IntakeCode.ENCODING_AMBIGUOUS,
-        f"{path.name} is not valid UTF-8 (line {line}, byte 0x{utf8.bad_byte:02X}), and its encoding is unclear.",
-        line=line,
-        hint="Give its encoding, for example --encoding cp1252 or --encoding cp1251, or save it as UTF-8.",
-    )
-
-
 def _wrong_encoding(path: Path, encoding: str, survey: _Survey) -> IntakeError:
-    line = survey.line_of_bad()
+    line = line_of(survey.source, survey.bad)
     return IntakeError(
         IntakeCode.ENCODING_WRONG,
         f"{path.name} cannot be read as {encoding}: line {line} has the byte 0x{survey.bad_byte:02X}.",

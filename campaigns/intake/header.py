@@ -45,6 +45,8 @@ class Header:
     """Number of cells in the line, including unnamed ones at the end."""
     first_line: int
     """Physical line of the first row below it."""
+    lines: int = 1
+    """How many physical lines it has."""
     consent: int | None = None
     """The column that says who agreed, if one is named."""
     where: Mapping[int, frozenset[str]] = field(default_factory=dict)
@@ -97,7 +99,9 @@ def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Heade
     }
     sample = _sample(lines, last + 1, chosen, len(columns))
     phone, *spares = _find_phones(columns, names, options, start + 1, sample)
-    return Header(chosen, columns, names, phone, tuple(spares), len(cells), last + 2, consent, where)
+    return Header(
+        chosen, columns, names, phone, tuple(spares), len(cells), last + 2, last - start + 1, consent, where
+    )
 
 
 def _next_line(lines: list[bytes], start: int) -> int:

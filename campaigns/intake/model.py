@@ -44,6 +44,8 @@ class IntakeOptions:
     """--map: the file's column -> its new name."""
     delimiter: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
+    """The sheet of a workbook; None: the only one that holds anything."""
     duplicates: Duplicates = "first"
     """Which row of a repeated number is kept; with `reject`, none."""
     landlines: Landlines = "reject"
@@ -70,7 +72,7 @@ class Detected:
     """What was detected about the file."""
 
     encoding: str
-    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be` or `cp1252`."""
+    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be` or `cp1252`; or as given."""
     delimiter: str
     newline: str
     """`lf`, `crlf`, `cr` or `mixed`."""
@@ -78,6 +80,8 @@ class Detected:
     """The phone column in the file's spelling, then those that stand in for it."""
     header: tuple[str, ...]
     """All columns in the file's spelling, without unnamed ones at the end."""
+    sheet: str | None = None
+    """The sheet of a workbook, whose `encoding` is `xlsx`, `xls` or `ods`."""
 
     @property
     def phone_column(self) -> str:
@@ -86,11 +90,13 @@ class Detected:
     def summary(self) -> str:
         """How the file is read, for people."""
         phones = ", else ".join(map(repr, self.phone_columns))
-        return f"{self.encoding}, delimiter {self.delimiter!r}, phones in {phones}"
+        how = f"sheet {self.sheet!r}" if self.sheet else f"delimiter {self.delimiter!r}"
+        return f"{self.encoding}, {how}, phones in {phones}"
 
     def as_json(self) -> dict[str, Any]:
         return {
             "encoding": self.encoding,
+            **({"sheet": self.sheet} if self.sheet else {}),
             "delimiter": self.delimiter,
             "phone_column": self.phone_column,
             "phone_columns": list(self.phone_columns),

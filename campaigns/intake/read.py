@@ -1,8 +1,8 @@
-"""Opens a CSV: the file as a whole is checked at once, its rows are streamed in chunks."""
+"""Opens a CSV or a workbook: the file as a whole is checked at once, its rows are streamed in chunks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
@@ -11,31 +11,38 @@ from pathlib import Path
 from campaigns.errors import IntakeError
 from campaigns.intake.detect import Bytes, inspect
 from campaigns.intake.header import Header, read_header
-from campaigns.intake.model import REJECT_COLUMNS, Chunk, Detected, IntakeOptions
+from campaigns.intake.model import REJECT_COLUMNS, Chunk, Detected, IntakeOptions, Reject
 from campaigns.intake.names import fold, nearest
 from campaigns.intake.preference_columns import COLUMNS as PREFERENCE_COLUMNS
 from campaigns.intake.rows import Checker
-from campaigns.intake.scan import Rows, Scanner, Shape, whole_lines
+from campaigns.intake.scan import RowNumbers, Rows, Scanner, Shape, whole_lines
 from campaigns.phones.country_names import find_country
 from campaigns.reject_codes import IntakeCode
 
 
 class Intake:
-    """A CSV that can be loaded; `chunks` may be iterated more than once."""
+    """A list that can be loaded; `chunks` may be iterated more than once. Its lines are those of the CSV, or the rows
+    of the sheet."""
 
     def __init__(self, data: Bytes, header: Header, options: IntakeOptions) -> None:
         self.path = data.source.path
         self._data = data
         self._header = header
         self._options = options
+        self._sheet = data.table.sheet if data.table else None
+        self._numbers = RowNumbers()
+        self._numbers.add(header.first_line - header.lines, header.lines - 1)
+        self.name = f"{self.path.name} [{self._sheet}]" if self._sheet else self.path.name
+        """The file's name, and its sheet's."""
         self.digest = _digest(data, options)
         """SHA-256 of the file's bytes, and of what decides which rows are read and who agreed."""
         self.detected = Detected(
-            encoding=data.encoding,
+            encoding=data.table.kind if data.table else data.encoding,
             delimiter=header.delimiter,
             newline=data.newline,
             phone_columns=tuple(header.columns[index] for index in (header.phone, *header.spares)),
             header=header.columns,
+            sheet=self._sheet,
         )
         self.returns = any(fold(name) == REJECT_COLUMNS[0] for name in header.columns)
         """Whether it is a rejects file that is loaded again."""
@@ -51,14 +58,30 @@ class Intake:
         checker = Checker(self._header, self._options)
         for rows in self._rows():
             if rows.records or rows.rejects:
-                yield checker.check(rows)
+                yield self._by_row(checker.check(rows)) if self._sheet else checker.check(rows)
 
     def records(self, lines: set[int]) -> Iterator[tuple[int, str]]:
         """The text of the rows on these physical lines, in a second, faster pass over the file."""
         for rows in self._rows():
             for line, record in zip(rows.lines, rows.records, strict=True):
-                if line in lines:
-                    yield line, record.decode()
+                at = self._numbers.row_of(line) if self._sheet else line
+                if at in lines:
+                    yield at, record.decode()
+
+    def placed(self, rejects: Iterable[Reject]) -> list[Reject]:
+        """The rejects with their row in the reason, where it is not simply the line."""
+        return [replace(reject, reason=f"{reject.reason}{self._place(reject.line)}") for reject in rejects]
+
+    def _place(self, line: int) -> str:
+        if self._sheet:
+            return f" (Row {line} of sheet {self._sheet[:60]!r}.)"
+        row = self._numbers.row_of(line)
+        return f" (Row {row}.)" if row != line else ""
+
+    def _by_row(self, chunk: Chunk) -> Chunk:
+        row_of = self._numbers.row_of
+        rejects = [replace(reject, line=row_of(reject.line)) for reject in chunk.rejects]
+        return replace(chunk, lines=list(map(row_of, chunk.lines)), rejects=rejects)
 
     def changed(self) -> bool:
         """Whether the file has changed since it was opened."""
@@ -67,7 +90,7 @@ class Intake:
     def _rows(self) -> Iterator[Rows]:
         header = self._header
         shape = Shape(header.delimiter.encode(), header.columns, header.width, header.phone)
-        return iter(Scanner(_below(self._data, header.first_line), shape, header.first_line))
+        return iter(Scanner(_below(self._data, header.first_line), shape, header.first_line, self._numbers))
 
 
 def open_intake(path: Path, options: IntakeOptions, *, again: bool = False) -> Intake:
@@ -81,7 +104,9 @@ def open_intake(path: Path, options: IntakeOptions, *, again: bool = False) -> I
             hint="Use the two letters of ISO 3166, for example --default-country GB.",
         )
     options = replace(options, default_country=country)
-    data = inspect(path, options.encoding, again=again)
+    data = inspect(path, options.encoding, again=again, sheet=options.sheet)
+    if data.table is not None:
+        options = replace(options, delimiter=",", encoding=None)
     header = _header(data, options)
     _require_variables(header, options)
     _require_rows(data, header)

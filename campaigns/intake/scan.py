@@ -6,6 +6,8 @@ The rows that pass are well-formed, so pandas reads each of them without guessin
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import compress
@@ -87,13 +89,34 @@ def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield rest
 
 
+class RowNumbers:
+    """The row in which each line is: as a spreadsheet counts, a cell of several lines is in one row."""
+
+    def __init__(self) -> None:
+        self._lines = array("q")
+        self._further = array("q")
+
+    def add(self, line: int, further: int) -> None:
+        """The row that begins in this line has further lines; rows come in order, and may be added again."""
+        if not self._lines or line > self._lines[-1]:
+            self._lines.append(line)
+            self._further.append(further + (self._further[-1] if self._further else 0))
+
+    def row_of(self, line: int) -> int:
+        at = bisect_left(self._lines, line)
+        return line - (self._further[at - 1] if at else 0)
+
+
 class Scanner:
     """Reads the lines below the header, piece by piece."""
 
-    def __init__(self, pieces: Iterator[bytes], shape: Shape, first_line: int) -> None:
+    def __init__(
+        self, pieces: Iterator[bytes], shape: Shape, first_line: int, numbers: RowNumbers | None = None
+    ) -> None:
         self._pieces = pieces
         self._shape = shape
         self._line = first_line
+        self._numbers = numbers or RowNumbers()
         self._cutter = Cutter(shape.delimiter)
         self._exact = self._cutter.exactly(shape.width)
         self._lines: list[bytes] = []
@@ -146,6 +169,8 @@ class Scanner:
                 continue
             record = self._whole(self._cutter.cut(lines, index, self._more), index)
             raw = b"".join(lines[index : record.last + 1]).rstrip(b"\r\n")
+            if record.last > index:
+                self._numbers.add(first + index, record.last - index)
             self._add(rows, first + index, raw, record)
             index = record.last + 1
         self._lines = lines[index:]

@@ -205,6 +205,10 @@ class ContentSpec(Part):
         default="skip",
         description="without a template: skip a person whose window is closed, or wait until they write",
     )
+    literal_placeholders: StrictBool = Field(
+        default=False,
+        description="send {name}, [name], *|NAME|*, %name%, <<name>> and {{1}} as they stand; default: refuse them",
+    )
     defaults: dict[str, str] = Field(
         default_factory=dict, description="what a variable is where its cell is blank"
     )

@@ -22,6 +22,7 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
+from campaigns.message.placeholders import foreign_placeholders
 from campaigns.rules.decision import Consent
 from campaigns.spec.rules_spec import (
     BreakerSpec,
@@ -34,7 +35,7 @@ from campaigns.spec.rules_spec import (
     SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
-from campaigns.spec.toml_files import explain, read_toml
+from campaigns.spec.toml_files import explain, loc_of, read_toml
 from campaigns.spec.variants_spec import (
     VariantSpec,
     WinnerSpec,
@@ -48,9 +49,11 @@ from campaigns.variants import Split
 
 
 class AudienceSpec(Part):
-    """Who gets it: a CSV and how to read it."""
+    """Who gets it: a CSV or workbook, and how to read it."""
 
-    csv: Path | None = Field(default=None, description="the CSV file, relative to the campaign file")
+    csv: Path | None = Field(
+        default=None, description="the CSV, .xlsx, .xls or .ods file, relative to the campaign file"
+    )
     default_country: str | None = Field(
         default=None, description="country of numbers written without +, such as BJ, Benin or +229"
     )
@@ -73,6 +76,9 @@ class AudienceSpec(Part):
     )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="default: detected")
     encoding: str | None = Field(default=None, description="default: detected")
+    sheet: str | None = Field(
+        default=None, description="the sheet of a workbook; default: the only one that has data"
+    )
     duplicates: Literal["first", "last", "reject"] = Field(
         default="first", description="of several rows with the same number, which one counts"
     )
@@ -152,6 +158,7 @@ class AudienceSpec(Part):
             columns=self.map,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            sheet=self.sheet,
             duplicates=self.duplicates,
             landlines=self.landlines,
             required=required,
@@ -319,6 +326,17 @@ def load_spec(path: Path) -> CampaignSpec:
     """The campaign in the file at `path`. Raises NotFound, and SpecError naming file, line and key."""
     file = read_toml(path)
     try:
-        return CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
+        spec = CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
     except ValidationError as error:
         raise explain(error, file, CampaignSpec) from error
+    for variant, content in spec.contents.items():
+        for one in foreign_placeholders(content):
+            about = f"variant {variant}, " if variant else ""
+            raise file.error(
+                loc_of(one.key),
+                f"{about}{one.key} has {one.found}, line {one.line} of the text: a placeholder of another tool, which "
+                "would be sent as it stands.",
+                hint=f"Write {one.here}, with the name of the column; if it is meant as text, "
+                "literal_placeholders = true in [content].",
+            )
+    return spec

@@ -54,7 +54,7 @@ def read_toml(path: Path) -> TomlFile:
     except UnicodeDecodeError as error:
         raise SpecError(f"{path.name} is not UTF-8 text.", hint="Save it as UTF-8.") from error
     try:
-        return TomlFile(path, text, tomllib.loads(text))
+        return _parsed(path, text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(
             f"{path.name} is not valid TOML: {error}.", hint='Text goes in quotes: name = "spring-sale".'
@@ -65,6 +65,21 @@ def read_toml(path: Path) -> TomlFile:
         ) from error
     except ValueError as error:  # a number of thousands of digits
         raise SpecError(f"{path.name} holds a number that is too long.", hint="Shorten it.") from error
+
+
+def _parsed(path: Path, text: str) -> TomlFile:
+    """The file; a key such as `Prénom` or `First Name`, which TOML wants in quotes, is read as if it had them."""
+    lines = text.split("\n")
+    while True:
+        joined = "\n".join(lines)
+        try:
+            return TomlFile(path, joined, tomllib.loads(joined))
+        except tomllib.TOMLDecodeError as error:
+            at = _AT_LINE.search(str(error))
+            bare = _BARE_KEY.fullmatch(lines[int(at[1]) - 1]) if at else None
+            if at is None or bare is None:
+                raise
+            lines[int(at[1]) - 1] = f'"{bare[1]}"{bare[2]}'
 
 
 def explain(
@@ -92,6 +107,11 @@ def dotted(loc: Sequence[int | str]) -> str:
     """`content.images[0].url`"""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     return text.removeprefix(".")
+
+
+def loc_of(key: str) -> Loc:
+    """The opposite: the parts of `content.images[0].url`."""
+    return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key))
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
@@ -167,6 +187,11 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
     return next((model for model in found if model is not None), None)
 
 
+_AT_LINE = re.compile(r"at line (\d+), column \d+\)\Z")
+_BARE_KEY = re.compile(
+    r"""\s*([^\W\d_](?=[^=]*[^\w\s-]|[^=]*[^\x00-\x7f]|[^=]*\S\s+\S)[^="'\[\]{}#\\.]*?)(\s*=\s*["'\d].*)"""
+)
+"""A key of letters, with spaces or letters and signs beyond ASCII, and its value."""
 _HEADER = re.compile(r"""\s*\[(\[?)\s*([\w.\-"' ]+?)\s*\]\]?\s*(?:#.*)?$""")
 _KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
 

@@ -5,6 +5,7 @@ Fields and limits: Meta's Cloud API documentation, /{phone_number_id}/messages, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ ADDITIONS: Final = frozenset(Addition)
 _MEDIA: Final = frozenset(
     {MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT, MessageType.STICKER}
 )
+_NOT_IN_PARAMETERS: Final = re.compile(r"[\n\r\t]| {5}")
 _CAPTIONED: Final = frozenset({MessageType.IMAGE, MessageType.VIDEO, MessageType.DOCUMENT})
 
 
@@ -307,11 +309,27 @@ def _broken_template(content: Content) -> Iterator[str]:
     yield from _unfit("content.template.name", template.name, TEMPLATE_NAME)
     if not template.language.strip():
         yield "content.template.language is empty."
-    for place, parameter in enumerate(template.parameters, start=1):
-        if not parameter.text.strip():
-            yield f"content.template.parameters: {parameter.name or f'number {place}'} is empty."
-    if any(not button.parameter.strip() for button in template.buttons):
-        yield "content.template.buttons.parameter is empty."
+    for place, parameter in enumerate(template.parameters):
+        key = f".{parameter.name}" if parameter.name else f"[{place}] (number {place + 1})"
+        yield from _broken_parameter(f"content.template.parameters{key}", parameter.text)
+    if template.header is not None and template.header.text is not None:
+        yield from _broken_parameter("content.template.header.text", template.header.text)
+    for place, button in enumerate(template.buttons):
+        key = f"content.template.buttons[{place}].parameter"
+        if button.type == "url":
+            yield from _broken_parameter(key, button.parameter)
+        elif not button.parameter.strip():
+            yield f"{key} is empty."
+
+
+def _broken_parameter(key: str, text: str) -> Iterator[str]:
+    """Meta's error 132018: a parameter is one line of text without tabs or gaps."""
+    if not text.strip():
+        yield f"{key} is empty."
+    found = _NOT_IN_PARAMETERS.search(text)
+    if found:
+        what = {"\t": "a tab", " ": "more than four spaces in a row"}.get(found[0][0], "a line break")
+        yield f"{key} holds {what}, which Meta refuses in a template's parameter."
 
 
 def _unfit(field: str, text: str, most: int) -> Iterator[str]:

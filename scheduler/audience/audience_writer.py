@@ -77,7 +77,8 @@ class RowKeeper:
             audience = self._audience(chunk, places)
             taken = await add_recipients(connection, self._edition, audience)
             duplicates = await self._duplicates(connection, chunk, audience, taken) if taken else []
-            found = sorted([*chunk.rejects, *duplicates], key=lambda reject: reject.line)
+            found = self._intake.placed([*chunk.rejects, *duplicates])
+            found.sort(key=lambda reject: reject.line)
             await self._add_rejects(connection, [self._stored(reject, places) for reject in found])
         return found
 
@@ -101,7 +102,8 @@ class RowKeeper:
         return late
 
     def _late_rejects(self) -> list[Reject]:
-        return [self._late_reject(line, raw) for line, raw in self._intake.records(set(self._late))]
+        records = self._intake.records(set(self._late))
+        return self._intake.placed(self._late_reject(line, raw) for line, raw in records)
 
     async def _add_rejects(self, connection: Connection, rows: Sequence[RejectedRow]) -> None:
         await add_rejects(connection, self._edition.campaign_id, rows)

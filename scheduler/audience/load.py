@@ -263,7 +263,7 @@ async def _begin(
     connection: Connection, campaign_id: int, intake: Intake, now: datetime, *, empty: bool
 ) -> Stage:
     return await begin_stage(
-        connection, campaign_id, empty=empty, source=intake.path.name, digest=intake.digest, now=now
+        connection, campaign_id, empty=empty, source=intake.name, digest=intake.digest, now=now
     )
 
 

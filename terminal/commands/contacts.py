@@ -59,6 +59,7 @@ def contacts() -> None:
 @map_option
 @click.option("--delimiter", help="One of , ; | or tab; default: detected.")
 @click.option("--encoding", help="Such as utf-8 or cp1252; default: detected.")
+@click.option("--sheet", help="The sheet of a workbook; default: the only one that has data.")
 @rejects_option
 @json_option
 @click.pass_obj
@@ -75,7 +76,7 @@ def import_(
     as_json: bool,
     **reading: Any,
 ) -> int:
-    """Opt out everybody in a CSV. Numbers are read as in a campaign's list.
+    """Opt out everybody in a CSV or workbook. Numbers are read as in a campaign's list.
 
     Columns named action (out or in), scope, at, source or evidence override the options row by row. Importing the same
     file again adds nothing. Exit code 3: some rows were rejected, the others are stored.

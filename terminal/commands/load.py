@@ -38,6 +38,7 @@ _AUDIENCE = (
     "phone_column",
     "delimiter",
     "encoding",
+    "sheet",
     "duplicates",
     "landlines",
     "max_reject_percent",
@@ -53,6 +54,7 @@ def _intake_options(command: Command) -> Command:
         map_option,
         click.option("--delimiter", help="One of , ; | or tab; default: detected."),
         click.option("--encoding", help="Such as utf-8 or cp1252; default: detected."),
+        click.option("--sheet", help="The sheet of a workbook; default: the only one that has data."),
         click.option(
             "--duplicates",
             type=click.Choice(["first", "last", "reject"]),
@@ -75,12 +77,12 @@ def _intake_options(command: Command) -> Command:
 
 @click.command()
 @click.argument("path", metavar="SPEC|CSV", type=existing_file)
-@click.option("--csv", type=existing_file, help="Use this CSV instead of the one in the campaign file.")
+@click.option("--csv", type=existing_file, help="Use this list instead of the one in the campaign file.")
 @_intake_options
 @json_option
 @click.pass_obj
 def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
-    """Check a campaign file, or a CSV alone, as a load would. Writes only the rejected rows.
+    """Check a campaign file, or a list (CSV, .xlsx, .xls, .ods) alone, as a load would. Writes only the rejected rows.
 
     Of a campaign file it also shows when it would start, who would be skipped, the price, and three messages.
     Exit code 3: some rows were rejected; 5: it could not be loaded.
@@ -120,7 +122,7 @@ async def _check_csv(path: Path, flags: Flags) -> Loaded:
 
 @click.command()
 @click.argument("spec", metavar="SPEC", type=existing_file)
-@click.option("--csv", type=existing_file, help="Use this CSV instead of the one in the campaign file.")
+@click.option("--csv", type=existing_file, help="Use this list instead of the one in the campaign file.")
 @click.option("--now", is_flag=True, help="Start as soon as a runner is running.")
 @click.option("--at", metavar="TIME", help="Start at this time, such as 2026-12-01T09:00.")
 @click.option("--cron", metavar="CRON", help='Repeat: minute hour day month weekday, "0 9 * * mon".')

@@ -29,6 +29,7 @@ HOMES = {
         "campaigns/phones/phone_zones.py",
     },
     "pandas": {"campaigns/intake/rows.py"},
+    "python_calamine": {"campaigns/intake/workbook_child.py"},
     "procrastinate": {"scheduler/engines/procrastinate.py"},
     "prometheus_client": {"web/monitoring/metrics.py"},
     "pydantic_settings": {"app/wiring/settings.py"},

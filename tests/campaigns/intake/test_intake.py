@@ -439,7 +439,21 @@ def test_as_many_columns_as_a_spreadsheet_has(tmp_path: Path) -> None:
     assert len(open_intake(path, IntakeOptions()).columns) == 16_384
 
 
-@pytest.mark.parametrize("name", ["First Name", "first-name", " FIRST__name ", "città", "a b-c_d", "_x_"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "First Name",
+        "first-name",
+        " FIRST__name ",
+        "città",
+        "a b-c_d",
+        "_x_",
+        "N° client",
+        "Nº",
+        "Pre\u0301nom",
+        "“x”",
+    ],
+)
 def test_names_are_folded_as_templates_fold_them(name: str) -> None:
     assert fold(name) == fold_of_templates(name)
 

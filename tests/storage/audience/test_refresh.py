@@ -170,7 +170,10 @@ TROUBLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_text(""), "people.csv is empty."),
     "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "people.csv is a pipe, not a file."),
     "a device": (lambda path: (path.unlink(), path.symlink_to("/dev/zero")), "is a device, not a file."),
-    "a workbook": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(99)), "an Excel workbook"),
+    "a workbook": (
+        lambda path: path.write_bytes(b"PK\x03\x04" + bytes(99)),
+        "cannot be read as a spreadsheet",
+    ),
     "without a column": (lambda path: path.write_text("phone\n+447700900001\n"), "needs 'first_name'"),
     "mostly bad": (
         lambda path: path.write_text("phone,first_name\n+447700900001,Ada\nx,y\nz,y\n"),
