@@ -17,6 +17,7 @@ from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.inbox import Arrival, keep_webhooks, take_webhooks
+from storage.receipts.user_ids import learn_numbers
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes, stream_opted_out
 from storage.sending.windows import open_window
@@ -39,7 +40,7 @@ from tests.support.campaigns import later, phone, spec, store_campaign
 ADA = phone(0)
 DIGITS = ADA.removeprefix("+")
 SECRET = "Ada-Secret"
-MARKS = (DIGITS, SECRET, "wamid.ada", ADA[-8:])
+MARKS = (DIGITS, SECRET, "wamid.ada", "GB.Ada", ADA[-8:])
 OTHER = "Bob-Stays"
 
 
@@ -65,6 +66,7 @@ async def planted(engine: Engine) -> None:
                 InboundMessage("ourvoice/shop", phone(1), later(20), "wamid.bob", OTHER),
             ],
         )
+        await learn_numbers(connection, "ourvoice", {"GB.Ada": ADA, "GB.Bob": phone(1)}, later(20))
         await open_window(connection, ADA, "ourvoice/shop", later(99), "inbound", later(20))
         out = LogEntry(ADA, "out", "marketing", later(21), "webhook:ourvoice", SECRET)
         await add_by_hand(connection, [out, LogEntry(phone(1), "out", "all", later(21), "hand", OTHER)])
@@ -73,10 +75,10 @@ async def planted(engine: Engine) -> None:
         rows = [{"line": 200, "reason": raw, "raw": raw}, {"line": 201, "reason": OTHER, "raw": OTHER}]
         await connection.execute(insert(rejects), [{**bad, **row} for row in rows])
         long = f'{{"to": "{DIGITS}", "filler": "{"x" * 3_000}"}}'.encode()
-        bodies = [long, b'{"id": "wamid.ada"}', OTHER.encode()]
+        bodies = [long, b'{"id": "wamid.ada"}', OTHER.encode(), b'{"user_id": "GB.Ada"}']
         hooks = [Arrival.packed("ourvoice", later(22), "http://h.test/", "{}", body) for body in bodies]
         await connection.run_sync(keep_webhooks, hooks)
-        await take_webhooks(connection, [1, 2, 3], later(23))
+        await take_webhooks(connection, [1, 2, 3, 4], later(23))
         report = {"account": "ourvoice", "stored_at": later(24)}
         await connection.execute(
             insert(unmatched_reports),
@@ -108,7 +110,7 @@ async def test_all_of_it_is_given_out(engine: Engine) -> None:
     assert OTHER not in text
     full = {kind: len(rows) for kind, rows in given.items() if isinstance(rows, list)}
     assert all(full.values()), full
-    assert full["webhooks"] == 2
+    assert full["webhooks"] == 3
     assert given["rows_of_lists"][0]["vars"] == {"n": SECRET}
     assert given["webhooks"][0]["body"].startswith(f'{{"to": "{DIGITS}"')
     assert {row["text"] for row in given["inbound"]} == {SECRET}
