@@ -19,6 +19,7 @@ from tests.providers.contract import SECRET, table_of
 from tests.support.campaigns import later, phone
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on
+from tests.web.signing import signing_account
 
 ADA, BEA = "+5531988887777", "+525512345678"
 ADA_AS_SPELT, BEA_AS_SPELT = "553188887777", "5215512345678"
@@ -109,6 +110,30 @@ async def test_a_former_spelling_in_a_list_is_opted_out_with_the_person(engine: 
         await add_by_hand(connection, [LogEntry(ADA, "out", "all", later(1), "hand", None)])
     former = f"+{ADA_AS_SPELT}"
     assert await opted_out(engine, ADA, former, BEA) == {ADA: {"all"}, former: {"all"}}
+
+
+async def test_an_adapter_that_passes_numbers_on_as_they_come_changes_nothing(hooks: Hooks) -> None:
+    former = f"+{ADA_AS_SPELT}"
+    await hooks.tell({"from": former, "id": "in1", "text": "STOP", "at": 5}, {"stop": f"+{BEA_AS_SPELT}"})
+    await hooks.tell({"until": 90, "phone": former}, {"user": "BR.1", "number": former})
+    await hooks.tell({"start": None, "user": "BR.1", "at": 4})
+    await hooks.process()
+    assert await opted_out(hooks.engine, ADA, BEA) == {ADA: {"marketing"}, BEA: {"marketing"}}
+    async with reading(hooks.engine) as connection:
+        assert set(await connection.scalars(select(windows.c.phone))) == {ADA}
+        assert set(await connection.scalars(select(user_ids.c.phone))) == {ADA}
+        assert {entry.phone for entry in await log_of(connection, ADA)} == {ADA}
+
+
+async def test_our_own_number_is_known_by_every_spelling(engine: Engine) -> None:
+    """Only the lane of the number that was written to is open."""
+    account = signing_account(senders=[{"name": "br", "number": f"+{ADA_AS_SPELT}"}, {"name": "help"}])
+    async with hooks_on(engine, {account.name: account}) as hooks:
+        await hooks.tell({"from": CYD, "to": ADA, "at": 5})
+        await hooks.process()
+        async with reading(engine) as connection:
+            assert list(await connection.scalars(select(windows.c.lane))) == ["hooked/br"]
+    await account.http.aclose()
 
 
 STATUS = {"id": "wamid.x", "status": "read", "timestamp": "1794744000", "recipient_id": CYD[1:]}
