@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Text, literal, select, update
+from sqlalchemy import FromClause, Text, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,15 +34,11 @@ async def learn_numbers(
     if not fresh:
         return
     rows = [
-        {"account": account, "user_id": user_id, "phone": phone, "at": now}
+        {"user_id": user_id, "name": name_of(account, user_id), "phone": phone}
         for user_id, phone in fresh.items()
     ]
-    upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(user_ids)
-    changes = {"phone": upsert.excluded.phone, "at": upsert.excluded.at}
-    keys = list(user_ids.primary_key)
-    await connection.execute(upsert.on_conflict_do_update(index_elements=keys, set_=changes), rows)
-    named = [{"name": name_of(account, user_id), "phone": phone} for user_id, phone in fresh.items()]
-    given = table_of(connection, named, name=Text(), phone=Text())
+    given = table_of(connection, rows, user_id=Text(), name=Text(), phone=Text())
+    await connection.execute(_upsert(connection, account, given, now, "phone", "at"))
     for table in (optouts, inbound):
         theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
         await connection.execute(theirs)
@@ -56,17 +52,26 @@ async def find_numbers(
     known = await _known(connection, account, wanted)
     missing = [{"user_id": user_id} for user_id in sorted(set(wanted)) if known.get(user_id) is None]
     if missing:
-        given = table_of(connection, missing, user_id=Text())
-        at = literal(to_millis(now)).label("at")
-        # SQLite takes ON CONFLICT after a SELECT for a part of it, unless it has a WHERE.
-        rows = select(literal(account), given.c.user_id, at).where(literal(1) == 1).order_by(given.c.user_id)
-        upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(user_ids)
-        noted = upsert.from_select(["account", "user_id", "at"], rows).on_conflict_do_update(
-            index_elements=list(user_ids.primary_key), set_={"user_id": upsert.excluded.user_id}
-        )
+        given = table_of(connection, missing, user_id=Text(), phone=Text())
+        noted = _upsert(connection, account, given, now, "user_id")
         found = await connection.execute(noted.returning(user_ids.c.user_id, user_ids.c.phone))
         known |= {row.user_id: row.phone for row in found}
     return {user_id: phone for user_id, phone in known.items() if phone is not None}
+
+
+def _upsert(
+    connection: AsyncConnection, account: str, given: FromClause, now: datetime, *changes: str
+) -> postgresql.Insert | sqlite.Insert:
+    """Insert the given ids and numbers; where the account has the id, change these columns."""
+    at = literal(to_millis(now)).label("at")
+    # SQLite takes ON CONFLICT after a SELECT for a part of it, unless it has a WHERE.
+    rows = select(literal(account), given.c.user_id, given.c.phone, at).where(literal(1) == 1)
+    upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(user_ids)
+    return upsert.from_select(
+        ["account", "user_id", "phone", "at"], rows.order_by(given.c.user_id)
+    ).on_conflict_do_update(
+        index_elements=list(user_ids.primary_key), set_={name: upsert.excluded[name] for name in changes}
+    )
 
 
 async def _known(connection: AsyncConnection, account: str, wanted: Collection[str]) -> dict[str, str | None]:
