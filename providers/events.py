@@ -1,5 +1,5 @@
-"""The events that providers report: statuses, inbound messages, windows, preferences, notices; and the webhook
-request."""
+"""The events that providers report: statuses, inbound messages, windows, preferences, user ids, notices; and the
+webhook request."""
 
 from __future__ import annotations
 
@@ -62,17 +62,25 @@ class Report:
 class Inbound:
     """A person wrote or called: their window is open for 24 hours from `at`."""
 
-    phone: str
-    """E.164 with the plus."""
+    phone: str | None
+    """E.164 with the plus; None: the person is only known by `user_id`."""
     at: datetime | None
     """None: the provider does not say when."""
     number: str | None = None
     """The number or the provider's id of the sender that received it, if given."""
     message_id: str | None = None
     text: str | None = None
+    """What they wrote, or the label of the button that they pressed."""
+    payload: str | None = None
+    """The payload or id of the button that they pressed."""
+    user_id: str | None = None
+    """The provider's id of the person."""
+    answers: str | None = None
+    """The provider's id of the message that they answered, if given."""
 
     def __post_init__(self) -> None:
-        clean_fields(self, number=LONGEST_NAME, message_id=LONGEST_NAME, text=LONGEST_TEXT)
+        names = dict.fromkeys(("number", "message_id", "payload", "user_id", "answers"), LONGEST_NAME)
+        clean_fields(self, **names, text=LONGEST_TEXT)
         object.__setattr__(self, "at", moment_or_none(self.at))
 
 
@@ -92,16 +100,29 @@ class WindowUntil:
 class Preference:
     """A person opted out or back in at the provider."""
 
-    phone: str
+    phone: str | None
+    """E.164 with the plus; None: the person is only known by `user_id`."""
     action: Literal["out", "in"]
     scope: Literal["marketing", "all"]
     at: datetime | None
     """None: the provider does not say when."""
     evidence: str
+    user_id: str | None = None
 
     def __post_init__(self) -> None:
-        clean_fields(self, evidence=LONGEST_TEXT)
+        clean_fields(self, evidence=LONGEST_TEXT, user_id=LONGEST_NAME)
         object.__setattr__(self, "at", moment_or_none(self.at))
+
+
+@dataclass(frozen=True, slots=True)
+class UserId:
+    """The provider's id of a person, and their number: other events may name them by the id alone."""
+
+    user_id: str
+    phone: str
+
+    def __post_init__(self) -> None:
+        clean_fields(self, user_id=LONGEST_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +171,7 @@ class Unread:
         clean_fields(self, reason=LONGEST_NAME)
 
 
-Event = Report | Inbound | WindowUntil | Preference | Notice | Unread
+Event = Report | Inbound | WindowUntil | Preference | UserId | Notice | Unread
 
 
 @dataclass(frozen=True, slots=True)

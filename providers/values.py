@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from campaigns.phones.spellings import canonical
 from campaigns.untrusted import moment_or_none
 from providers.events import Event, Unread
 
@@ -67,12 +68,13 @@ def _plain(text: str | None) -> list[str]:
 
 
 def phone(*candidates: Any) -> str | None:
-    """The first that is a phone number of 7 to 15 digits, as E.164 with the plus."""
+    """The first that is a phone number of 7 to 15 digits, as E.164 with the plus, in the one spelling in which we
+    store it: providers spell some numbers otherwise than they were dialled."""
     for each in candidates:
         written = isinstance(each, str) and _PHONE.fullmatch(each)
         digits = "".join(filter(str.isdecimal, each)) if written else ""
         if 7 <= len(digits) <= 15:
-            return f"+{digits}"
+            return canonical(f"+{digits}")
     return None
 
 

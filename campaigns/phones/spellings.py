@@ -34,6 +34,17 @@ _FORMER: Final = tuple(
     )
 )
 """Other spellings of a number, and today's."""
+_BACK: Final = tuple(
+    (re.compile(pattern, re.ASCII), former)
+    for pattern, former in (
+        (r"\+52(\d{10})", r"+521\1"),
+        (r"\+549(\d{10})", r"+54\1"),
+        (r"\+55(\d\d)9(\d{8})", r"+55\1\2"),
+        (r"\+22901(\d{8})", r"+229\1"),
+        (r"\+2250[157](\d{8})", r"+225\1"),
+    )
+)
+"""Today's form, and the former one that providers may still use; `spellings` keeps those that `canonical` knows."""
 _COUNTRIES: Final = ("+52", "+54", "+55", "+229", "+225")
 
 
@@ -46,3 +57,10 @@ def canonical(e164: str) -> str:
         if found := former.fullmatch(e164):
             return found.expand(today)
     return e164
+
+
+def spellings(number: str) -> tuple[str, ...]:
+    """The number's one form, then the others by which a provider may know it: to ask for a person by each."""
+    today = canonical(number)
+    others = (found.expand(former) for pattern, former in _BACK if (found := pattern.fullmatch(today)))
+    return (today, *(other for other in others if canonical(other) == today))

@@ -1,5 +1,5 @@
-"""Stop and start words in many languages: whole messages by which people opt out of marketing, of everything, or back
-in."""
+"""Stop and start words in many languages: whole messages, and labels of buttons, by which people opt out of marketing,
+of everything, or back in."""
 
 from __future__ import annotations
 
@@ -94,6 +94,87 @@ STOP_ALL: Final = {
 }  # fmt: skip
 """Opt out of all messages."""
 
+STOP_BUTTONS: Final = {
+    "en": """stop promotions; stop promos; unsubscribe from promos; unsubscribe from promotions;
+        unsubscribe from marketing; unsubscribe from marketing messages; stop marketing messages""",
+    "es": "detener promociones; parar promociones; cancelar promociones",
+    "pt": "parar promoções; parar promoção; interromper promoções; cancelar promoções",
+    "fr": "arrêter les promotions; arrêter les promos; stopper les promotions",
+    "de": "werbung stoppen; werbeaktionen stoppen; aktionen stoppen; angebote stoppen; werbung beenden",
+    "it": "interrompi promozioni; interrompi le promozioni; ferma promozioni; stop promozioni; blocca promozioni",
+    "nl": "promoties stoppen; stop promoties; aanbiedingen stoppen; stop aanbiedingen; stop reclame",
+    "af": "stop promosies",
+    "ca": "atura les promocions; aturar promocions",
+    "ro": "oprește promoțiile; opriți promoțiile",
+    "pl": "zatrzymaj promocje; zrezygnuj z promocji",
+    "cs": "zastavit propagační zprávy; zastavit propagaci; zastavit reklamy",
+    "sk": "zastaviť propagáciu; zastaviť reklamy",
+    "sl": "ustavi promocije",
+    "hr": "zaustavi promocije; prekini promocije",
+    "sr": "заустави промоције; prekini promocije",
+    "mk": "запри промоции",
+    "bg": "спиране на промоциите; спри промоциите",
+    "ru": "остановить рекламу; отключить рекламу; прекратить рассылку; отписаться от рассылки; остановить акции",
+    "uk": "зупинити рекламу; вимкнути рекламу; відписатися від розсилки",
+    "kk": "жарнаманы тоқтату",
+    "uz": "reklamani to'xtatish",
+    "az": "promosyonları dayandır; reklamları dayandır",
+    "tr": "promosyonları durdur; kampanyaları durdur; reklamları durdur",
+    "el": "διακοπή προσφορών; διακοπή προωθητικών; σταματήστε τις προσφορές",
+    "sq": "ndalo promovimet; ndalo promocionet",
+    "hu": "promóciók leállítása; reklámok leállítása; akciók leállítása",
+    "fi": "lopeta mainokset; lopeta tarjoukset",
+    "et": "lõpeta pakkumised; lõpeta reklaamid",
+    "lv": "pārtraukt reklāmas; apturēt akcijas",
+    "lt": "stabdyti reklamą; sustabdyti akcijas",
+    "sv": "stoppa erbjudanden; stoppa reklam; stoppa kampanjer",
+    "da": "stop kampagner; stop tilbud; stop reklamer",
+    "no": "stopp kampanjer; stopp tilbud; stopp reklame",
+    "ga": "stop na tairiscintí",
+    "ar": "إيقاف العروض الترويجية; إيقاف العروض; ايقاف الرسائل الترويجية; إيقاف الإعلانات",
+    "he": "הפסקת מבצעים; עצור מבצעים; הפסק מבצעים; הפסיקו מבצעים; להפסיק מבצעים",
+    "fa": "توقف تبلیغات; توقف پیام های تبلیغاتی",
+    "ur": "پروموشنز بند کریں; تشہیر بند کریں",
+    "hi": "प्रमोशन बंद करें; प्रमोशन रोकें; प्रचार बंद करें; ऑफ़र बंद करें",
+    "bn": "প্রচার বন্ধ করুন; প্রোমোশন বন্ধ করুন",
+    "gu": "પ્રમોશન બંધ કરો",
+    "mr": "प्रमोशन थांबवा; जाहिराती थांबवा",
+    "pa": "ਪ੍ਰਮੋਸ਼ਨ ਬੰਦ ਕਰੋ",
+    "ta": "விளம்பரங்களை நிறுத்து; விளம்பரங்களை நிறுத்தவும்",
+    "te": "ప్రమోషన్లను ఆపండి; ప్రమోషన్లు ఆపండి",
+    "kn": "ಪ್ರಚಾರಗಳನ್ನು ನಿಲ್ಲಿಸಿ",
+    "ml": "പ്രമോഷനുകൾ നിർത്തുക",
+    "id": "hentikan promosi; berhenti promosi; setop promosi; stop promo",
+    "ms": "hentikan promosi; henti promosi",
+    "tl": "ihinto ang mga promosyon; itigil ang mga promo; ihinto ang promo",
+    "vi": "dừng khuyến mãi; ngừng khuyến mãi; dừng nhận khuyến mãi; dừng quảng cáo",
+    "th": "หยุดโปรโมชั่น; หยุดรับโปรโมชั่น; หยุดการส่งโปรโมชัน",
+    "lo": "ຢຸດໂປຣໂມຊັນ",
+    "km": "បញ្ឈប់ការផ្សព្វផ្សាយ",
+    "zh": "停止推广; 停止促销; 停止推廣; 停止促銷; 停止推广信息; 停止促销信息; 停止推廣訊息; 停止促銷訊息",
+    "ja": "プロモーションを停止; プロモーション停止; 宣伝を停止; 配信を停止",
+    "ko": "프로모션 중지; 프로모션 중단; 홍보 중지; 광고 중지; 광고 수신 거부",
+    "sw": "acha promosheni; sitisha matangazo; komesha matangazo",
+    "ha": "dakatar da talla; a daina talla",
+    "rw": "hagarika kwamamaza",
+    "zu": "misa ukuphromotha",
+}  # fmt: skip
+"""Labels of opt-out buttons in the languages of Meta's templates: opt out of marketing. "Stop promotions" is the button
+that Meta's template editor adds, "Unsubscribe from Promos" and "from All" stand in Meta's sample templates. English,
+Spanish ("Detener promociones") and Portuguese ("Parar promoções") as published payloads of such templates show them,
+read on 2026-11-29. No published list of the other languages is known: they are translated here, with usual variants."""
+
+STOP_ALL_BUTTONS: Final = {
+    "en": "unsubscribe from all messages; stop delivery updates; stop updates; stop notifications",
+    "es": "detener todos los mensajes; cancelar todos los mensajes; detener notificaciones",
+    "pt": "parar todas as mensagens; cancelar todas as mensagens; parar notificações",
+    "fr": "arrêter tous les messages; se désabonner de tous les messages; arrêter les notifications",
+    "de": "alle nachrichten stoppen; alle nachrichten abbestellen; benachrichtigungen stoppen",
+    "it": "interrompi tutti i messaggi; annulla tutti i messaggi; interrompi notifiche",
+}
+"""Labels of buttons that opt out of all messages. "Stop Delivery Updates" of Meta's samples does not concern marketing,
+and no narrower opt-out covers it."""
+
 START: Final = {
     "en": """start; unstop; start all; unstop all; resubscribe; subscribe; subscribe me; opt in; opt me in;
         optin; opt back in; start again""",
@@ -159,6 +240,16 @@ def find_stop_word(text: str) -> StopWord | None:
     return _WORDS.get(_fold(text))
 
 
+def find_preference(text: str | None, payload: str | None) -> StopWord | None:
+    """The preference that a message or a pressed button expresses: by its text or label, or by the payload or id that
+    the sender gave the button, whatever its label. A payload alone only opts out: "START" may begin anything."""
+    found = [find_stop_word(part) for part in (text, payload) if part]
+    outs = [word for word in found if word is not None and word.action == "out"]
+    if outs:
+        return next((word for word in outs if word.scope == "all"), outs[0])
+    return find_stop_word(text) if text else None
+
+
 def _fold(text: str) -> str:
     """The letters and digits only, in words separated by one space."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
@@ -188,5 +279,7 @@ def _read(words: dict[str, str], meaning: StopWord) -> Iterable[tuple[str, StopW
 _WORDS: Final = {
     **dict(_read(START, StopWord("in", "all"))),
     **dict(_read(STOP, StopWord("out", "marketing"))),
+    **dict(_read(STOP_BUTTONS, StopWord("out", "marketing"))),
     **dict(_read(STOP_ALL, StopWord("out", "all"))),
+    **dict(_read(STOP_ALL_BUTTONS, StopWord("out", "all"))),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -19,6 +19,7 @@ import orjson
 from campaigns.errors import NotFound, Unavailable, UsageError
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.phones.spellings import canonical, spellings
 from campaigns.states import JobState
 from providers.adapter import Absent, AdapterDefaults, Call, Doubt, Found, Lookup, Unseen
 from providers.bird.body import TYPES, problem, written
@@ -31,7 +32,7 @@ from providers.bird.messages import (
 )
 from providers.bird.settings import BirdAccount, BirdSender
 from providers.capabilities import PAIR_GAP, Capabilities
-from providers.events import Event, Inbound, Report, WebhookRequest
+from providers.events import Event, Inbound, Report, UserId, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
@@ -132,10 +133,8 @@ class Bird(AdapterDefaults):
         """Find our reference in the list of the person's messages; of several, the newest of the same form."""
         if doubt.reference is None:
             raise Unavailable("A message without our reference cannot be identified in Bird's list.")
-        candidates: list[Message] = []
-        async with aclosing(list_messages(http, self._messages(sender), doubt.to)) as pages:
-            async for page in pages:
-                candidates += [message for message in page if _may_be_the_one(message, doubt)]
+        async with aclosing(self._with(http, sender, doubt.to)) as messages:
+            candidates = [message async for message in messages if _may_be_the_one(message, doubt)]
         found = [message for message in candidates if _is_the_one(message, doubt)]
         if not found:
             return Unseen() if candidates else Absent()
@@ -205,12 +204,19 @@ class Bird(AdapterDefaults):
         return f"/workspaces/{self._account.workspace_id}/channels/{_channel(sender)}/messages"
 
     async def _contact(self, http: Http, sender: SenderSettings, phone: str) -> str | None:
-        async with aclosing(list_messages(http, self._messages(sender), phone)) as pages:
-            async for page in pages:
-                for message in page:
-                    if message.contact.id and message.contact == Contact(message.contact.id, phone):
-                        return message.contact.id
+        async with aclosing(self._with(http, sender, phone)) as messages:
+            async for message in messages:
+                if message.contact.id and message.contact == Contact(message.contact.id, canonical(phone)):
+                    return message.contact.id
         return None
+
+    async def _with(self, http: Http, sender: SenderSettings, phone: str) -> AsyncGenerator[Message]:
+        """The channel's messages with the person, whichever way Bird spells the number."""
+        for spelling in spellings(phone):
+            async with aclosing(list_messages(http, self._messages(sender), spelling)) as pages:
+                async for page in pages:
+                    for message in page:
+                        yield message
 
 
 def _channel(sender: SenderSettings) -> str:
@@ -253,7 +259,11 @@ def _report(message: Message) -> Report:
 
 def _may_be_the_one(message: Message, doubt: Doubt) -> bool:
     """It belongs to no other job: it has our reference, or was sent at that time without one."""
-    if message.incoming or message.id in doubt.known_ids or message.contact.phone not in (doubt.to, None):
+    if (
+        message.incoming
+        or message.id in doubt.known_ids
+        or message.contact.phone not in (canonical(doubt.to), None)
+    ):
         return False
     if message.reference is not None:
         return message.reference == doubt.reference
@@ -268,9 +278,16 @@ def _is_the_one(message: Message, doubt: Doubt) -> bool:
 
 def _inbound(payload: dict[str, Any]) -> list[Event]:
     message = parse_message(payload)
-    if message is None or message.contact.phone is None:
+    if message is None or (message.contact.phone is None and message.user_id is None):
         return []
-    return [Inbound(message.contact.phone, message.created_at, message.channel_id, message.id, message.text)]
+    number, user_id = message.contact.phone, message.user_id
+    pair: list[Event] = [UserId(user_id, number)] if user_id and number else []
+    return [
+        *pair,
+        Inbound(
+            number, message.created_at, message.channel_id, message.id, message.text, message.payload, user_id
+        ),
+    ]
 
 
 def _interaction(payload: dict[str, Any]) -> list[Event]:

@@ -40,9 +40,13 @@ class Message:
     code: str | None
     """The code of a failure: WhatsApp's, else Bird's."""
     contact: Contact
+    user_id: str | None
+    """WhatsApp's id of the person."""
     incoming: bool
     is_template: bool
     text: str | None
+    payload: str | None
+    """The payload of the button that the person pressed."""
     at: datetime | None
     """When its status was last changed."""
     created_at: datetime | None
@@ -63,9 +67,11 @@ def _message(fields: dict[str, Any]) -> Message:
         reason=_reason(fields),
         code=_code(table(fields.get("failure"))),
         contact=_contact(fields),
+        user_id=_user_id(fields),
         incoming=fields.get("direction") == "incoming" or bool(table(fields.get("sender")).get("contact")),
         is_template=bool(table(fields.get("template"))),
         text=_text(table(fields.get("body"))),
+        payload=_payload(table(fields.get("body"))),
         at=moment(fields.get("lastStatusAt"), fields.get("updatedAt")),
         created_at=moment(fields.get("createdAt")),
     )
@@ -124,6 +130,22 @@ def _contact(fields: dict[str, Any]) -> Contact:
     person = table(table(fields.get("sender")).get("contact")) or first
     named = (person.get("identifierValue"), person.get("platformAddress"))
     return Contact(first_text(person.get("id")), phone(*named))
+
+
+def _user_id(fields: dict[str, Any]) -> str | None:
+    """A contact without a number is identified by it."""
+    person = table(table(fields.get("sender")).get("contact"))
+    identified = person.get("identifierValue") if person.get("identifierKey") == "bsuid" else None
+    return first_text(
+        table(table(fields.get("meta")).get("extraInformation")).get("whatsappbsuid"), identified
+    )
+
+
+def _payload(body: dict[str, Any]) -> str | None:
+    """Not documented for incoming messages; read as in the buttons that are sent."""
+    kind = body.get("type")
+    actions = tables(table(body.get(kind)).get("actions")) if isinstance(kind, str) else []
+    return first_text(*(table(action.get("postback")).get("payload") for action in actions))
 
 
 def _text(body: dict[str, Any]) -> str | None:

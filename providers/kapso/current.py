@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -16,6 +16,7 @@ import orjson
 from campaigns.errors import NotFound, UsageError
 from campaigns.message.content import Content
 from campaigns.outcomes import FailureKind, Refused, Result
+from campaigns.phones.spellings import canonical, spellings
 from providers.adapter import Call
 from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
@@ -64,15 +65,19 @@ class CurrentApi:
 
     async def window(self, http: Http, sender: SenderSettings, number: str) -> datetime | None:
         """24 hours after `last_inbound_at` of the person's conversations with this sender."""
-        query = [("phone_number", number), ("limit", "100"), ("fields", "kapso(last_inbound_at)")]
-        answer = await http.get(f"/{_number(sender)}/conversations", query)
         inbound = [
             at
-            for each in tables(table(answer.json()).get("data"))
-            if phone(each.get("phone_number")) == number
+            for spelling in spellings(number)
+            for each in await self._conversations(http, sender, spelling)
+            if phone(each.get("phone_number")) == canonical(number)
             and (at := moment(table(each.get("kapso")).get("last_inbound_at")))
         ]
         return max(inbound) + WINDOW if inbound else None
+
+    async def _conversations(self, http: Http, sender: SenderSettings, number: str) -> list[dict[str, Any]]:
+        query = [("phone_number", number), ("limit", "100"), ("fields", "kapso(last_inbound_at)")]
+        answer = await http.get(f"/{_number(sender)}/conversations", query)
+        return tables(table(answer.json()).get("data"))
 
     async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
         try:

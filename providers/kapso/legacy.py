@@ -19,6 +19,7 @@ import orjson
 from campaigns.errors import AccountError, NotFound, Unavailable
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.phones.spellings import canonical, spellings
 from campaigns.states import JobState
 from providers.adapter import Call, Doubt, Found, Lookup, Unseen
 from providers.events import Report
@@ -157,11 +158,12 @@ class LegacyApi:
         Which parameter filters by number is not documented: if `phone_number` is ignored, a first page
         without the person means that none was found, and the message is sent without a conversation.
         """
-        query = {"phone_number": number, "q[status_eq]": "active", "per_page": str(PAGE)}
-        answer = await http.call("GET", f"{CONVERSATIONS}?{urlencode(query)}")
-        for each in tables(table(answer.json()).get("data")):
-            if phone(each.get("phone_number")) == number and self._is_with(sender, each):
-                return first_text(each.get("id"))
+        for spelling in spellings(number):
+            query = {"phone_number": spelling, "q[status_eq]": "active", "per_page": str(PAGE)}
+            answer = await http.call("GET", f"{CONVERSATIONS}?{urlencode(query)}")
+            for each in tables(table(answer.json()).get("data")):
+                if phone(each.get("phone_number")) == canonical(number) and self._is_with(sender, each):
+                    return first_text(each.get("id"))
         return None
 
     def _is_with(self, sender: SenderSettings, conversation: dict[str, Any]) -> bool:

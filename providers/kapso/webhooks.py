@@ -17,9 +17,11 @@ from functools import partial
 from typing import Any, Final
 
 from campaigns.states import JobState
-from providers.events import Event, Inbound, Notice, Report, WebhookRequest, WindowUntil
+from providers.events import Event, Inbound, Notice, Report, UserId, WebhookRequest, WindowUntil
 from providers.meta.answers import error_code, error_text
+from providers.meta.people import answered_by, payload_of, text_of, user_id_of, user_ids_in
 from providers.meta.pricing import billed, charge_of
+from providers.meta.webhooks import events_in as meta_events_in
 from providers.values import WINDOW, each_apart, first_text, moment, phone, table, tables
 
 STATUSES: Final = {
@@ -32,6 +34,8 @@ STATUSES: Final = {
 }
 SIGNATURE: Final = "x-webhook-signature"
 EVENT: Final = "x-webhook-event"
+META: Final = "whatsapp_business_account"
+"""What the body of a webhook of kind "meta" names as its object: Kapso passes on Meta's own."""
 MESSAGE_EVENT: Final = "whatsapp.message."
 SENDER_EVENTS: Final = ("whatsapp.phone_number.", "whatsapp.config.")
 _STAGES: Final = (JobState.SENT, JobState.DELIVERED, JobState.READ)
@@ -46,6 +50,8 @@ def is_signed(request: WebhookRequest, secret: str) -> bool:
 def events_in(request: WebhookRequest) -> list[Event]:
     """The webhook's events, in its order."""
     body = request.json()
+    if table(body).get("object") == META:
+        return meta_events_in(body)
     name = first_text(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
     return list(each_apart(_payloads(body), partial(_events, name)))
 
@@ -90,6 +96,7 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
     kapso = table(message.get("kapso"))
     number = _sender_in(payload, conversation)
     person = phone(conversation.get("phone_number"), kapso.get("phone_number"), message.get("phone_number"))
+    yield from user_ids_in(kapso.get("statuses"))
     direction = first_text(kapso.get("direction"), message.get("direction"))
     if direction == "inbound" or name == MESSAGE_EVENT + "received":
         yield from _inbound(message, person, number)
@@ -106,20 +113,20 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
 
 
 def _inbound(message: dict[str, Any], person: str | None, number: str | None) -> Iterator[Event]:
-    """Nothing if the person is identified only by a user id, because the window's owner is then unknown."""
-    person = person or phone(message.get("from"))
+    person, user_id = person or phone(message.get("from")), user_id_of(message)
     at = moment(message.get("timestamp"), message.get("created_at"))
-    if person:
+    if person and user_id:
+        yield UserId(user_id, person)
+    if person or user_id:
         yield Inbound(
             person,
             at,
             number,
             first_text(message.get("whatsapp_message_id"), message.get("id")),
-            first_text(
-                table(message.get("text")).get("body"),
-                table(message.get("kapso")).get("content"),
-                message.get("content"),
-            ),
+            first_text(text_of(message), table(message.get("kapso")).get("content"), message.get("content")),
+            payload_of(message),
+            user_id,
+            answered_by(message),
         )
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from campaigns.errors import NotFound, Unavailable
+from campaigns.phones.spellings import canonical, spellings
 from providers.http.client import Http
-from providers.values import first_text, moment, table
+from providers.values import first_text, moment, phone, table
 
 CONVERSATIONS: Final = "/v1/messaging/conversations"
 
@@ -17,7 +18,7 @@ CONVERSATIONS: Final = "/v1/messaging/conversations"
 @dataclass(frozen=True, slots=True)
 class Conversation:
     id: str
-    phone: str
+    phone: str | None
     last_inbound_at: datetime | None
     last_outbound_at: datetime | None
 
@@ -38,10 +39,13 @@ async def list_conversations(http: Http, search: str | None = None) -> list[Conv
     return [each for each in map(_conversation, found) if each is not None]
 
 
-async def conversation_with(http: Http, phone: str) -> Conversation | None:
+async def conversation_with(http: Http, number: str) -> Conversation | None:
     """The most recent with exactly this number, E.164: the search also finds parts of numbers and names."""
-    found = await list_conversations(http, search=phone)
-    return next((each for each in found if each.phone == phone), None)
+    for spelling in spellings(number):
+        for each in await list_conversations(http, search=spelling):
+            if each.phone == canonical(number):
+                return each
+    return None
 
 
 async def messages_of(http: Http, conversation_id: str) -> list[Message]:
@@ -73,7 +77,7 @@ def _conversation(item: Any) -> Conversation | None:
         return None
     return Conversation(
         conversation_id,
-        str(fields.get("customerPhone") or ""),
+        phone(fields.get("customerPhone")),
         moment(fields.get("lastInboundAt")),
         moment(fields.get("lastOutboundAt")),
     )

@@ -18,6 +18,7 @@ from campaigns.states import JobState
 from providers.events import Effect, Event, Inbound, Notice, Preference, Report
 from providers.meta.answers import error_code, error_text
 from providers.meta.codes import note_of
+from providers.meta.people import answered_by, payload_of, text_of, user_id_of, user_ids_in
 from providers.meta.pricing import billed, charge_of
 from providers.values import each_apart, first_text, moment, phone, table, tables
 
@@ -66,17 +67,6 @@ RESTRICTIONS: Final = {
 }
 """What a type of an ACCOUNT_RESTRICTION means. Restrictions of calls, new numbers or new templates do not stop
 messages."""
-TEXT_PATHS: Final = (
-    ("text", "body"),
-    ("button", "text"),
-    ("interactive", "button_reply", "title"),
-    ("interactive", "list_reply", "title"),
-    ("image", "caption"),
-    ("video", "caption"),
-    ("document", "caption"),
-    ("reaction", "emoji"),
-)
-"""Where the text of an inbound message is, by its type."""
 LONGEST_NOTICE: Final = 500
 
 
@@ -95,10 +85,12 @@ def _events(change: dict[str, Any], at: datetime | None) -> Iterator[Event]:
         return
     if field == "messages":
         number = _number(value)
+        yield from _user_ids(value)
         yield from each_apart(tables(value.get("statuses")), _status)
         yield from each_apart(tables(value.get("messages")), partial(_inbound, at=at, number=number))
         yield from each_apart(tables(value.get("errors")), partial(_complaint, at=at, number=number))
     elif field == "user_preferences":
+        yield from _user_ids(value)
         yield from each_apart(tables(value.get("user_preferences")), partial(_preference, at=at))
     elif field in SUBJECTS:
         subject = SUBJECTS[field]
@@ -148,30 +140,31 @@ def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
     return None if code is None else str(code), error_text(errors[0]) or note_of(code) or None
 
 
+def _user_ids(value: dict[str, Any]) -> Iterator[Event]:
+    lists = (value.get(name) for name in ("contacts", "statuses", "messages", "user_preferences"))
+    yield from each_apart([list(lists)], lambda found: user_ids_in(*found))
+
+
 def _inbound(message: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Inbound]:
-    person = phone(message.get("from"))
-    # Without a number (a person identified only by user id) no window is known; system messages come from Meta.
-    if person is None or message.get("type") == "system":
+    person, user_id = phone(message.get("from")), user_id_of(message)
+    # System messages come from Meta.
+    if (person is None and user_id is None) or message.get("type") == "system":
         return
     yield Inbound(
-        person, moment(message.get("timestamp")) or at, number, first_text(message.get("id")), _words(message)
+        person,
+        moment(message.get("timestamp")) or at,
+        number,
+        first_text(message.get("id")),
+        text_of(message),
+        payload_of(message),
+        user_id,
+        answered_by(message),
     )
 
 
 def _number(value: dict[str, Any]) -> str | None:
     """The id of our number that an update concerns."""
     return first_text(table(value.get("metadata")).get("phone_number_id"))
-
-
-def _words(message: dict[str, Any]) -> str | None:
-    """What the person wrote or pressed."""
-    for path in TEXT_PATHS:
-        part: Any = message
-        for key in path:
-            part = part.get(key) if isinstance(part, dict) else None
-        if isinstance(part, str):
-            return part
-    return None
 
 
 def _complaint(error: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Notice]:
@@ -181,8 +174,9 @@ def _complaint(error: dict[str, Any], at: datetime | None, number: str | None) -
 
 
 def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Preference]:
-    person, choice = phone(preference.get("wa_id")), preference.get("value")
-    if person is None or choice not in ("stop", "resume"):
+    person, user_id = phone(preference.get("wa_id")), user_id_of(preference)
+    choice = preference.get("value")
+    if (person is None and user_id is None) or choice not in ("stop", "resume"):
         return
     yield Preference(
         person,
@@ -190,6 +184,7 @@ def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Pre
         "marketing",
         moment(preference.get("timestamp")) or at,
         f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {choice}",
+        user_id,
     )
 
 

@@ -19,6 +19,7 @@ from campaigns.errors import NotFound, UsageError
 from campaigns.message.content import Content, MessageType
 from campaigns.money.costs import Money
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
+from campaigns.phones.spellings import spellings
 from campaigns.states import JobState
 from campaigns.untrusted import read_amount
 from providers.adapter import Absent, AdapterDefaults, Balance, Call, Doubt, Found, Lookup, Unseen
@@ -175,7 +176,7 @@ class OurVoice(AdapterDefaults):
         with other content may be ours, shortened or without its content."""
         earliest = doubt.intent_at - LOOK_BACK
         wanted = MessageFilter(
-            to_numbers=[doubt.to],
+            to_numbers=spellings(doubt.to),
             direction="outgoing",
             session_id=_session_id(sender),
             time_from=earliest,

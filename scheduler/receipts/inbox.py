@@ -20,6 +20,7 @@ from campaigns.errors import DrumbeatError
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import clean
 from providers.events import WebhookRequest
+from scheduler.receipts.people import name_people
 from scheduler.receipts.provider_signals import handle_failures, handle_notices
 from scheduler.receipts.webhook_events import EventSorter, ParsedEvents
 from scheduler.sending.lanes import Account
@@ -251,6 +252,7 @@ async def _apply_events(
     connection: Connection, account: Account, parsed: ParsedEvents, now: datetime, unsettled: list[Reached]
 ) -> None:
     polls = account.adapter.capabilities.polls
+    parsed = await name_people(connection, account.name, parsed, now)
     await apply_webhook_reports(connection, account.name, parsed.reports, now, unsettled, polls=polls)
     await handle_failures(connection, account, parsed.reports, now)
     await keep_inbound(connection, account.name, parsed.inbound)

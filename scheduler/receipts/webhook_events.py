@@ -9,17 +9,20 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from campaigns.money.prices import SERVICE, Prices
-from campaigns.phones.stop_words import find_stop_word
+from campaigns.phones.spellings import canonical
+from campaigns.phones.stop_words import find_preference
 from campaigns.untrusted import moment_or_none
-from providers.events import Event, Inbound, Notice, Preference, Report, Unread, WindowUntil
+from providers.events import Event, Inbound, Notice, Preference, Report, Unread, UserId, WindowUntil
 from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
+from storage.receipts.user_ids import name_of
 from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import INBOUND, PROVIDER, Opening
 
 WINDOW: Final = timedelta(hours=24)
 """How long a person's message or call keeps the window open."""
+_USER_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
@@ -32,11 +35,17 @@ class ParsedEvents:
     preferences: list[PreferenceChange] = field(default_factory=list)
     notices: list[NewNotice] = field(default_factory=list)
     inbound: list[InboundMessage] = field(default_factory=list)
+    people: list[UserId] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    """User id of a person without a number -> the provider's id of our message that they answered."""
+    user_ids: set[str] = field(default_factory=set)
+    """The user ids by which events name persons without a number: the events have `name_of` in its place."""
     unread: list[str] = field(default_factory=list)
     """Why parts of them could not be read."""
 
     def __bool__(self) -> bool:
-        return bool(self.reports or self.openings or self.preferences or self.notices or self.inbound)
+        found = (self.reports, self.openings, self.preferences, self.notices, self.inbound, self.people)
+        return any(found)
 
     def add(self, other: ParsedEvents) -> None:
         self.reports += other.reports
@@ -44,16 +53,22 @@ class ParsedEvents:
         self.preferences += other.preferences
         self.notices += other.notices
         self.inbound += other.inbound
+        self.people += other.people
+        self.answers |= other.answers
+        self.user_ids |= other.user_ids
         self.unread += other.unread
 
     def one_by_one(self) -> list[ParsedEvents]:
         """Each event by itself. A message and the window that it opens are two."""
+        ids = self.user_ids
         return [
+            *(ParsedEvents(people=[one]) for one in self.people),
+            *(ParsedEvents(answers={user_id: answered}) for user_id, answered in self.answers.items()),
             *(ParsedEvents(reports=[one]) for one in self.reports),
-            *(ParsedEvents(openings=[one]) for one in self.openings),
-            *(ParsedEvents(preferences=[one]) for one in self.preferences),
+            *(ParsedEvents(openings=[one], user_ids=ids) for one in self.openings),
+            *(ParsedEvents(preferences=[one], user_ids=ids) for one in self.preferences),
             *(ParsedEvents(notices=[one]) for one in self.notices),
-            *(ParsedEvents(inbound=[one]) for one in self.inbound),
+            *(ParsedEvents(inbound=[one], user_ids=ids) for one in self.inbound),
         ]
 
 
@@ -85,9 +100,13 @@ class EventSorter:
             case Inbound():
                 self._sort_inbound(parsed, event, received_at)
             case WindowUntil(phone=phone, until=until):
-                parsed.openings += self._openings(phone, event.number, moment_or_none(until), PROVIDER)
+                if person := self._person(parsed, phone, None):
+                    parsed.openings += self._openings(person, event.number, moment_or_none(until), PROVIDER)
             case Preference():
-                parsed.preferences += _preferences(event, received_at)
+                self._sort_preference(parsed, event, received_at)
+            case UserId(user_id=user_id, phone=phone):
+                if _USER_ID.fullmatch(user_id) and _PHONE.fullmatch(phone):
+                    parsed.people.append(UserId(user_id, canonical(phone)))
             case Notice():
                 parsed.notices.append(_notice(event, received_at))
             case Unread(reason=reason):
@@ -108,44 +127,60 @@ class EventSorter:
         return replace(report, cost=price.money) if price else report
 
     def _sort_inbound(self, parsed: ParsedEvents, event: Inbound, received_at: datetime) -> None:
-        """A person wrote: their window is open, and the text may be an opt-out or opt-in."""
-        if not _PHONE.fullmatch(event.phone):
+        """A person wrote: their window is open, and the text or button may be an opt-out or opt-in."""
+        person = self._person(parsed, event.phone, event.user_id)
+        if person is None:
             return
+        if event.phone is None and event.user_id is not None and event.answers is not None:
+            parsed.answers[event.user_id] = event.answers
         # A clock ahead of ours must not hold the window open for longer than a day from now.
         at = _whole(min(event.at or received_at, received_at))
-        parsed.openings += self._openings(event.phone, event.number, at + WINDOW, INBOUND)
+        parsed.openings += self._openings(person, event.number, at + WINDOW, INBOUND)
         lane = self._named.get(_plain_number(event.number)) if event.number else None
-        parsed.inbound.append(InboundMessage(lane, event.phone, at, event.message_id, event.text))
-        found = find_stop_word(event.text) if event.text else None
-        if found is not None and event.text is not None:
-            dated = event.at is not None
+        parsed.inbound.append(InboundMessage(lane, person, at, event.message_id, event.text))
+        found = find_preference(event.text, event.payload)
+        if found is not None:
+            dated, evidence = event.at is not None, _evidence(event)
             parsed.preferences += [
-                PreferenceChange(event.phone, found.action, scope, at, event.text, dated)
-                for scope in found.scopes
+                PreferenceChange(person, found.action, scope, at, evidence, dated) for scope in found.scopes
             ]
+
+    def _sort_preference(self, parsed: ParsedEvents, event: Preference, received_at: datetime) -> None:
+        person = self._person(parsed, event.phone, event.user_id)
+        if person is not None:
+            at, dated = _whole(event.at or received_at), event.at is not None
+            change = PreferenceChange(person, event.action, event.scope, at, event.evidence, dated)
+            parsed.preferences.append(change)
+
+    def _person(self, parsed: ParsedEvents, phone: str | None, user_id: str | None) -> str | None:
+        """The number in the one spelling in which it is stored, else what stands in its place."""
+        if phone is not None and _PHONE.fullmatch(phone):
+            return canonical(phone)
+        if user_id is None or not _USER_ID.fullmatch(user_id):
+            return None
+        parsed.user_ids.add(user_id)
+        return name_of(self.account.name, user_id)
 
     def _openings(
         self, phone: str, number: str | None, until: datetime | None, known_by: str
     ) -> list[Opening]:
-        if until is None or not _PHONE.fullmatch(phone):
+        if until is None:
             return []
         lane = self._named.get(_plain_number(number)) if number else None
         return [Opening(phone, name, until, known_by) for name in ([lane] if lane else self._every)]
 
 
 def _plain_number(name: str) -> str:
-    """A number without its plus and its spaces; another name as it is."""
+    """A number without spaces, in its one spelling; another name as it is."""
     digits = re.sub(r"[\s()+-]", "", name)
-    return digits if digits.isdigit() else name
+    return canonical(f"+{digits}") if digits.isdigit() else name
 
 
-def _preferences(event: Preference, received_at: datetime) -> list[PreferenceChange]:
-    if not _PHONE.fullmatch(event.phone):
-        return []
-    at = _whole(event.at or received_at)
-    return [
-        PreferenceChange(event.phone, event.action, event.scope, at, event.evidence, event.at is not None)
-    ]
+def _evidence(event: Inbound) -> str:
+    """What they wrote or pressed."""
+    if not event.payload or event.payload == event.text:
+        return event.text or ""
+    return f"{event.text or ''} (button: {event.payload})".strip()
 
 
 def _notice(event: Notice, received_at: datetime) -> NewNotice:

@@ -6,7 +6,7 @@ itself is known again only by a keyed hash, see `storage.sending.erased`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Select, Table, Text, case, cast, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.phones.spellings import spellings
 from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.compression import unpack
@@ -35,6 +36,7 @@ from storage.tables import (
     touches,
     unique_recipients,
     unmatched_reports,
+    user_ids,
     webhooks,
     windows,
 )
@@ -79,8 +81,11 @@ async def find_traces(connection: AsyncConnection, phone: str) -> Traces:
         )
     ).all()
     wrote = await connection.scalars(select(inbound.c.message_id).where(inbound.c.phone == phone))
+    theirs_at_providers = select(user_ids.c.user_id).where(user_ids.c.phone == phone)
     message_ids = {job.provider_message_id for job in found if job.phone == phone} | set(wrote) - {None}
-    named = [phone.removeprefix("+"), *sorted(filter(None, message_ids))]
+    digits = [spelling.removeprefix("+") for spelling in spellings(phone)]
+    names = {*filter(None, message_ids), *await connection.scalars(theirs_at_providers)}
+    named = [*digits, *sorted(names)]
     hooks = [hook async for hook in _hooks_with(connection, named)]
     return Traces(
         phone,
@@ -88,7 +93,7 @@ async def find_traces(connection: AsyncConnection, phone: str) -> Traces:
         [job.id for job in found],
         list(await connection.scalars(_rejects_with(phone))),
         [hook_id for hook_id, _ in hooks],
-        list(await connection.scalars(_reports_with(connection, named))),
+        list(await connection.scalars(_reports_with(connection, digits, names))),
         sum(job.state in UNDER_WAY for job in found if job.phone == phone),
         sum(is_new for _, is_new in hooks),
     )
@@ -117,12 +122,13 @@ def _rejects_with(phone: str) -> Select[tuple[int]]:
     return select(rejects.c.id).where(raw.contains(phone[-TAIL:], autoescape=True)).order_by(rejects.c.id)
 
 
-def _reports_with(connection: AsyncConnection, named: Sequence[str]) -> Select[tuple[int]]:
-    digits, *message_ids = named
+def _reports_with(
+    connection: AsyncConnection, digits: Sequence[str], message_ids: Collection[str]
+) -> Select[tuple[int]]:
     given = table_of(connection, [{"message_id": one} for one in message_ids], message_id=Text())
     return select(unmatched_reports.c.id).where(
         or_(
-            unmatched_reports.c.report.contains(digits, autoescape=True),
+            *(unmatched_reports.c.report.contains(spelling, autoescape=True) for spelling in digits),
             unmatched_reports.c.message_id.in_(select(given.c.message_id)),
         )
     )
@@ -132,6 +138,7 @@ async def rows_of(connection: AsyncConnection, traces: Traces) -> dict[str, list
     """All that is stored of the person, by kind."""
     phone = traces.phone
     mine: dict[str, Select[Any]] = {
+        "user_ids": select(user_ids).where(user_ids.c.phone == phone),
         "opt_outs": select(optouts).where(optouts.c.phone == phone).order_by(optouts.c.at),
         "windows": select(windows).where(windows.c.phone == phone).order_by(windows.c.lane),
         "written_to": select(touches).where(touches.c.phone == phone).order_by(touches.c.at),
@@ -202,7 +209,8 @@ async def _blank(connection: AsyncConnection, traces: Traces) -> None:
     await connection.execute(delete(webhooks).where(_among(connection, webhooks, traces.webhooks)))
     reports = _among(connection, unmatched_reports, traces.reports)
     await connection.execute(delete(unmatched_reports).where(reports))
-    await connection.execute(delete(windows).where(windows.c.phone == traces.phone))
+    for table in (windows, user_ids):
+        await connection.execute(delete(table).where(table.c.phone == traces.phone))
 
 
 async def _rename(connection: AsyncConnection, traces: Traces, name: str) -> None:

@@ -10,14 +10,27 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, insert, select, tuple_, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    insert,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import FromClause
 
+from campaigns.phones.spellings import canonical
 from campaigns.phones.stop_words import Action, Scope, comes_after
 from storage.database.bulk import among, as_values, by_dialect, fetch_rows, is_among, table_of
 from storage.sending.erased import ERASED, hashes_of
 from storage.tables import from_millis, optouts, to_millis
+from storage.tables.contacts import UNKNOWN
 
 PAGE: Final = 1_000
 _Last = tuple[datetime, Action]
@@ -193,27 +206,28 @@ def _entries_of(sqlite: bool) -> Select[Any]:
 async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> dict[str, frozenset[str]]:
     """The scopes that each phone is opted out of now."""
     newest: dict[tuple[str, str], str] = {}
-    erased = await hashes_of(connection, phones)
-    asked = {"phones": as_values(connection, [*phones, *erased])}
+    stored_as = {phone: canonical(phone) for phone in phones}
+    erased = await hashes_of(connection, stored_as.values())
+    asked = {"phones": as_values(connection, [*stored_as.values(), *erased])}
     for phone, scope, action in await connection.execute(_entries_of(connection), asked):
         newest[erased.get(phone, phone), scope] = action
     scopes: defaultdict[str, set[str]] = defaultdict(set)
     for (phone, scope), action in newest.items():
         if action == "out":
             scopes[phone].add(scope)
-    return {phone: frozenset(found) for phone, found in scopes.items()}
+    return {phone: frozenset(scopes[name]) for phone, name in stored_as.items() if name in scopes}
 
 
 async def log_of(connection: AsyncConnection, phone: str) -> list[LogEntry]:
     """All entries of the phone, the oldest first; of each scope the last holds."""
-    names = [phone, *await hashes_of(connection, [phone])]
+    names = [canonical(phone), *await hashes_of(connection, [canonical(phone)])]
     found = select(*_ENTRY).where(optouts.c.phone.in_(names)).order_by(*_by_time(optouts))
     return [replace(LogEntry(*row), phone=phone) for row in await connection.execute(found)]
 
 
 async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> AsyncIterator[LogEntry]:
     """The entry that holds of each person who is opted out now, in the order of the log, a page in memory at a time.
-    Who was erased has no number any more, and is left out."""
+    Who was erased has no number any more, and is left out, as is who is known by a user id only."""
     newer = optouts.alias("newer")
     outdated = (
         select(newer.c.id)
@@ -224,7 +238,7 @@ async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> 
         )
         .exists()
     )
-    known = ~optouts.c.phone.startswith(ERASED)
+    known = ~or_(optouts.c.phone.startswith(ERASED), optouts.c.phone.startswith(UNKNOWN))
     held = select(*_ENTRY).where(optouts.c.action == "out", known, ~outdated).order_by(optouts.c.id)
     if scope is not None:
         held = held.where(optouts.c.scope == scope)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.tables.audience import campaigns, imports, rate_cards, rates, recipients, rejects
-from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, windows
+from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, user_ids, windows
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
 from storage.tables.money import budgets, learnt_prices, reservations
 from storage.tables.receipts import notices, unmatched_reports, webhook_refusals, webhooks
@@ -47,6 +47,7 @@ __all__ = [
     "touches",
     "unique_recipients",
     "unmatched_reports",
+    "user_ids",
     "webhook_refusals",
     "webhooks",
     "windows",

@@ -15,6 +15,9 @@ from sqlalchemy import (
 
 from storage.tables.types import Id, Instant, Text, metadata
 
+UNKNOWN = "user:"
+"""Begins what stands in a number's place while only the provider's user id of the person is known."""
+
 optouts = Table(
     "optouts",
     metadata,
@@ -79,6 +82,17 @@ touches = Table(
 )
 """Capacity taken by messages that left or may have: reserved with the intent, given back on a definite failure. It
 names all that the message takes beside money, so that all of it can be given back."""
+
+user_ids = Table(
+    "user_ids",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True, comment="the provider's id of a person"),
+    Column("phone", Text, comment="null: not known yet"),
+    Column("at", Instant, nullable=False, comment="when it was learnt"),
+    Index("ix_user_ids_phone", "phone"),
+)
+"""Whose number a provider's id stands for."""
 
 inbound = Table(
     "inbound",

@@ -122,6 +122,32 @@ def test_people_are_opted_out_and_in_by_hand_and_everything_is_kept(run: Run) ->
     assert shown["opted_out"] == []
 
 
+FROM_BEFORE = """\
+phone,scope,at,source,evidence
++553197776666,marketing,2026-11-20T10:31:36+00:00,webhook:meta,STOP
++5215587654321,marketing,2026-11-20T10:31:36+00:00,webhook:meta,STOP
++5491187654321,all,2026-11-20T10:31:36+00:00,webhook:meta,STOPALL
+"""
+
+
+def test_a_person_is_found_by_every_spelling_of_the_number(run: Run, folder: Path) -> None:
+    """An export that an earlier version wrote in the provider's spelling is imported, too."""
+    (folder / "before.csv").write_text(FROM_BEFORE, encoding="utf-8")
+    done = run("contacts", "import", "before.csv", "--json")
+    assert (done.code, done.json["changed"], done.json["rejected"]) == (0, 3, 0)
+    for spelling in ("+5531997776666", "+553197776666", "+55 31 9 9777 6666", "+55 31 9777-6666"):
+        shown = run("contacts", "show", spelling, "--json").json
+        assert (shown["phone"], shown["opted_out"]) == ("+5531997776666", ["marketing"])
+    numbers = [one["phone"] for one in run("contacts", "list", "--json").json]
+    assert numbers == ["+5531997776666", "+525587654321", "+5491187654321"]
+    (folder / "back.csv").write_bytes(run("contacts", "list", "--csv").out.encode())
+    assert run("contacts", "import", "back.csv", "--json").json["unchanged"] == 3
+    assert run("contacts", "optin", "+5215587654321").out == "+525587654321 is not opted out.\n"
+    assert run("contacts", "export", "+525587654321").json["opt_outs"] != []
+    assert run("contacts", "erase", "+5215587654321", "--yes").code == 0
+    assert run("contacts", "show", "+525587654321", "--json").json["opted_out"] == ["all"]
+
+
 def test_a_person_is_shown_with_what_strangers_wrote_made_harmless(run: Run, folder: Path) -> None:
     settings = folder / "drumbeat.toml"
     settings.write_text(settings.read_text("utf-8") + CAPS, encoding="utf-8")

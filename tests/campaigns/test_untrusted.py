@@ -23,7 +23,7 @@ from campaigns.untrusted import (
     moment_or_none,
     read_json,
 )
-from providers.events import Inbound, Notice, Preference, Report
+from providers.events import Inbound, Notice, Preference, Report, Unread, UserId, WindowUntil
 
 HALF = "\ud83d"
 HUGE = "é" * 10_000_000
@@ -122,8 +122,11 @@ def test_what_an_adapter_hands_over_is_clean_and_bound_by_being_made(text: str) 
         Accepted(text),
         Refused(FailureKind.RECIPIENT, text, text),
         Report(text, text, None, reason=text, code=text, reference=text),
-        Inbound("+447700900001", NOON, text, text, text),
-        Preference("+447700900001", "out", "all", NOON, text),
+        Inbound("+447700900001", NOON, text, text, text, text, text, text),
+        Preference("+447700900001", "out", "all", NOON, text, text),
+        UserId(text, "+447700900001"),
+        WindowUntil("+447700900001", NOON, text),
+        Unread(text),
         Notice(text, text, text),
     ]
     texts = [

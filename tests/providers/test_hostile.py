@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -19,8 +19,9 @@ from sqlalchemy import insert
 from campaigns.errors import DrumbeatError
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Result, acknowledge
+from campaigns.untrusted import LONGEST_TEXT, clean
 from providers.adapter import Balance, Doubt, Found
-from providers.events import Report
+from providers.events import Report, WebhookRequest
 from providers.http.client import Answer
 from providers.registry import ADAPTERS, adapter_class
 from scheduler.receipts.inbox import process_inbox
@@ -106,6 +107,7 @@ async def test_every_answer_to_a_send_can_be_stored(engine: Engine, name: str) -
     outcomes, balances = [], []
     for reply, to in some(answers(table)):
         results = adapter.read(reply, table.call(to, Content(MessageType.TEXT, "Hello")))
+        assert_clean(results)
         outcomes += [outcome(result) for result in results]
         balances += [balance] if (balance := adapter.balance_in(reply)) else []
     assert len(outcomes) > 100
@@ -114,6 +116,13 @@ async def test_every_answer_to_a_send_can_be_stored(engine: Engine, name: str) -
         for balance in balances:
             assert isinstance(balance, Balance)
             await keep_balance(connection, name, balance.amount, balance.remaining_messages, EPOCH)
+
+
+def assert_clean(parts: Iterable[Any]) -> None:
+    """What an adapter hands over needs no cleaning by whoever stores it."""
+    for part in parts:
+        texts = (getattr(part, name) for name in part.__slots__)
+        assert all(text == clean(text, LONGEST_TEXT) for text in texts if isinstance(text, str)), part
 
 
 def outcome(result: Result) -> Outcome:
@@ -135,6 +144,8 @@ async def test_every_webhook_is_taken_up_and_none_is_lost_to_its_values(
         {"account": name, "received_at": later(5), "url": "https://x/", "headers": "{}", "body": body}
         for body in bodies
     ]
+    for body in bodies:
+        assert_clean(account.adapter.parse_webhook(WebhookRequest("https://x/", {}, body, later(5))))
     async with writing(engine) as connection:
         await connection.execute(insert(webhooks), rows)
     with caplog.at_level(logging.WARNING):
@@ -145,8 +156,10 @@ async def test_every_webhook_is_taken_up_and_none_is_lost_to_its_values(
 
 def listings(table: Table) -> Iterator[bytes]:
     """Documented messages in the lists that providers answer with, spoiled."""
-    shown = [row.body for row in table.reads if row.status < 300 and isinstance(row.body, dict)]
-    for body in shown[:3]:
+    shown = [row.body for row in table.reads if row.status < 300 and isinstance(row.body, dict)][:3]
+    told = [orjson.loads(row.body) for row in table.webhooks if row.body[:1] == b"{"]
+    shown += [body["message"] for body in told if isinstance(body.get("message"), dict)][1:3]
+    for body in shown:
         inner = next(
             (body[key] for key in ("data", "message") if isinstance(body.get(key), dict | list)), body
         )
@@ -183,6 +196,7 @@ async def test_every_answer_to_a_question_can_be_stored(engine: Engine, name: st
             problems.add(await adapter.sender_problem(http, sender) or "")
         except DrumbeatError as error:
             problems.add(str(error))
+    assert_clean(reports)
     async with writing(engine) as connection:
         await ensure_lanes(connection, [lane])
         for problem in problems:

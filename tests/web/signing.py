@@ -1,7 +1,8 @@
 """A provider of the tests' own: JSON webhooks, signed with HMAC-SHA256 over the raw body.
 
 Its body is a list of events such as {"id": "m1", "status": "sent", "ref": "TOKEN.7"}, {"from": "+4477…", "to": "1001"},
-{"stop": "+4477…"}, {"notice": "…"}; {"explode": true} makes its reader break.
+{"stop": "+4477…"}, {"user": "GB.1", "number": "+4477…"}, {"stop": None, "user": "GB.1"}, {"notice": "…"};
+{"explode": true} makes its reader break.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from campaigns.outcomes import Accepted, FailureKind, Result
 from campaigns.states import JobState
 from providers.adapter import AdapterDefaults, Call
 from providers.capabilities import Capabilities
-from providers.events import Event, Inbound, Notice, Preference, Report, WebhookRequest, WindowUntil
+from providers.events import (
+    Event,
+    Inbound,
+    Notice,
+    Preference,
+    Report,
+    UserId,
+    WebhookRequest,
+    WindowUntil,
+)
 from providers.http.client import Http, Reply, Request
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.lanes import Account
@@ -78,14 +88,30 @@ def _event(said: Mapping[str, Any]) -> Event:
     at = later(said.get("at", 0))
     if "explode" in said:
         raise KeyError("this is not what was agreed")
-    if "from" in said:
-        return Inbound(said["from"], at, said.get("to"), said.get("id"), said.get("text"))
+    if "user" in said and "number" in said:
+        return UserId(said["user"], said["number"])
+    if "from" in said or "from_user" in said:
+        return Inbound(
+            said.get("from"),
+            at,
+            said.get("to"),
+            said.get("id"),
+            said.get("text"),
+            said.get("payload"),
+            said.get("from_user"),
+            said.get("answers"),
+        )
     if "until" in said:
         return WindowUntil(said["phone"], later(said["until"]), said.get("to"))
     if "stop" in said or "start" in said:
         action = "out" if "stop" in said else "in"
         return Preference(
-            said["stop"] if "stop" in said else said["start"], action, "marketing", at, "the word STOP"
+            said["stop"] if "stop" in said else said["start"],
+            action,
+            "marketing",
+            None if said.get("undated") else at,
+            "the word STOP",
+            said.get("user"),
         )
     if "notice" in said:
         subject, effect, language = said.get("subject", "spring"), said.get("effect"), said.get("language")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.phones.spellings import canonical
+from campaigns.phones.spellings import canonical, spellings
 
 SPELLINGS = {
     "+525512345678": ("+5215512345678", "+520155 12345678", "+520445512345678", "+520455512345678"),
@@ -63,3 +63,21 @@ def test_valid_mobiles_of_no_country_change(region: str) -> None:
     if mobile is not None:
         number = phonenumbers.format_number(mobile, phonenumbers.PhoneNumberFormat.E164)
         assert canonical(number) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "every"),
+    [
+        ("+525512345678", ("+525512345678", "+5215512345678")),
+        ("+5215512345678", ("+525512345678", "+5215512345678")),
+        ("+5491123456789", ("+5491123456789", "+541123456789")),
+        ("+5531988887777", ("+5531988887777", "+553188887777")),
+        ("+553132223333", ("+553132223333",)),
+        ("+2290197000000", ("+2290197000000", "+22997000000")),
+        ("+2250707070707", ("+2250707070707", "+22507070707")),
+        ("+447700900123", ("+447700900123",)),
+    ],
+)
+def test_every_spelling_by_which_a_provider_may_know_a_number(number: str, every: tuple[str, ...]) -> None:
+    assert spellings(number) == every
+    assert {canonical(one) for one in every} == {every[0]}

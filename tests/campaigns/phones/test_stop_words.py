@@ -6,10 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.phones.stop_words import START, STOP, STOP_ALL, StopWord, find_stop_word
+from campaigns.phones.stop_words import (
+    START,
+    STOP,
+    STOP_ALL,
+    STOP_ALL_BUTTONS,
+    STOP_BUTTONS,
+    StopWord,
+    find_preference,
+    find_stop_word,
+)
 
 OUT, OUT_OF_ALL, IN = StopWord("out", "marketing"), StopWord("out", "all"), StopWord("in", "all")
-TABLES = ((STOP, OUT), (STOP_ALL, OUT_OF_ALL), (START, IN))
+TABLES = (
+    (STOP, OUT),
+    (STOP_BUTTONS, OUT),
+    (STOP_ALL, OUT_OF_ALL),
+    (STOP_ALL_BUTTONS, OUT_OF_ALL),
+    (START, IN),
+)
 WORDS = [
     (language, word.strip(), meaning)
     for table, meaning in TABLES
@@ -120,3 +135,50 @@ def test_coming_back_to_all_is_coming_back_to_each() -> None:
     assert (OUT.scopes, OUT_OF_ALL.scopes) == (("marketing",), ("all",))
     assert set(IN.scopes) == {"all", "marketing"}
     assert StopWord("in", "marketing").scopes == ("marketing",)
+
+
+@pytest.mark.parametrize(
+    ("label", "payload", "meaning"),
+    [
+        ("Stop promotions", "Stop promotions", OUT),
+        ("Detener promociones", "STOP", OUT),
+        ("Detener promociones", "Detener promociones", OUT),
+        ("Parar promoções", None, OUT),
+        ("Unsubscribe from Promos", "btn-2", OUT),
+        ("Unsubscribe from All", "btn-3", OUT_OF_ALL),
+        ("Stop Delivery Updates", None, OUT_OF_ALL),
+        ("No more offers", "STOP", OUT),
+        ("No more offers", "stop_promotions", OUT),
+        ("No more offers", "opt-out", OUT),
+        (None, "UNSUBSCRIBE", OUT),
+        ("Stop", "stop_all", OUT_OF_ALL),
+        ("Stop all", "stop", OUT_OF_ALL),
+        ("Start", "STOP", OUT),
+        ("Stop", "START", OUT),
+        ("Start", "btn-1", IN),
+        ("Begin the quiz", "START", None),
+        ("Yes", "yes", None),
+        ("Show promotions", "promotions", None),
+        ("Bus stops nearby", "stop_7", None),
+        (None, None, None),
+    ],
+)
+def test_a_button_opts_out_by_its_label_or_by_its_payload(
+    label: str | None, payload: str | None, meaning: StopWord | None
+) -> None:
+    assert find_preference(label, payload) == meaning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "promotions",
+        "Stop promotions at checkout?",
+        "Ver promociones",
+        "Mehr Werbung",
+        "unsubscribe from work",
+        "stop order",
+    ],
+)
+def test_what_only_resembles_the_label_of_an_opt_out_button_is_none(text: str) -> None:
+    assert find_stop_word(text) is None

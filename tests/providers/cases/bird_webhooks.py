@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.events import Event, Inbound, Report
+from providers.events import Event, Inbound, Report, UserId
 from tests.providers.contract import SECRET, WebhookCase
 
 CHANNEL = "0a5c7a3e-2222-4c7e-9d4b-5d2f1c000002"
@@ -153,6 +153,42 @@ WEBHOOKS = [
         "a person without a phone number writes",
         "whatsapp.inbound",
         INBOUND | {"sender": {"contact": {"id": "x", "identifierKey": "bsuid", "identifierValue": "US.12"}}},
+        Inbound(None, CAME_AT, CHANNEL, INBOUND["id"], "Test", user_id="US.12"),
+    ),
+    webhook_case(
+        "a person with a number and a user id writes",
+        "whatsapp.inbound",
+        INBOUND | {"meta": {"extraInformation": {"whatsappbsuid": "PT.12"}}},
+        UserId("PT.12", "+3511111111"),
+        Inbound("+3511111111", CAME_AT, CHANNEL, INBOUND["id"], "Test", user_id="PT.12"),
+    ),
+    webhook_case(
+        "a person presses a button with a payload",
+        "whatsapp.inbound",
+        INBOUND
+        | {
+            "body": {
+                "type": "text",
+                "text": {
+                    "text": "No more offers",
+                    "actions": [
+                        {"type": "postback", "postback": {"text": "No more offers", "payload": "STOP"}}
+                    ],
+                },
+            }
+        },
+        Inbound("+3511111111", CAME_AT, CHANNEL, INBOUND["id"], "No more offers", "STOP"),
+    ),
+    webhook_case(
+        "a Brazilian number, spelt WhatsApp's way",
+        "whatsapp.inbound",
+        INBOUND
+        | {
+            "sender": {
+                "contact": {"id": "x", "identifierKey": "phonenumber", "identifierValue": "+553188887777"}
+            }
+        },
+        Inbound("+5531988887777", CAME_AT, CHANNEL, INBOUND["id"], "Test"),
     ),
     webhook_case(
         "a person reads",

@@ -32,8 +32,9 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.events import Billed, Inbound, Notice, Report, WindowUntil
+from providers.events import Billed, Inbound, Notice, Report, UserId, WindowUntil
 from providers.meta.pricing import NOTHING
+from tests.providers.cases.meta_webhooks import WEBHOOKS as META_WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Reads, Sends, Table, WebhookCase
 
 ONE = "+12025550123"
@@ -827,7 +828,56 @@ WEBHOOKS = [
         "a person without a number",
         "whatsapp.message.received",
         {"message": _inbound("wamid.1", 1730092800, "Hi") | {"from_user_id": "US.1"}, "conversation": {}},
-        [],
+        [Inbound(None, at(1730092800), None, "wamid.1", "Hi", user_id="US.1")],
+    ),
+    webhook_case(
+        "a person with a number and a user id",
+        "whatsapp.message.received",
+        _payload(_inbound("wamid.1", 1730092800, "Hi") | {"from_user_id": "US.1"}),
+        [UserId("US.1", ONE), Inbound(ONE, at(1730092800), SENDER, "wamid.1", "Hi", user_id="US.1")],
+    ),
+    webhook_case(
+        "a status with number and user id",
+        "whatsapp.message.sent",
+        _payload(
+            _outbound(
+                "wamid.456",
+                "sent",
+                1730092860,
+                "On my way",
+                SENT_456 | {"recipient_user_id": "US.1"},
+            )
+        ),
+        [
+            UserId("US.1", ONE),
+            Report(
+                "wamid.456",
+                "sent",
+                JobState.SENT,
+                at(1730092860),
+                times=((JobState.SENT, at(1730092860)),),
+            ),
+        ],
+    ),
+    webhook_case(
+        "a template's button: its label and payload are the message's, whatever Kapso writes beside them",
+        "whatsapp.message.received",
+        _payload(
+            _inbound("wamid.1", 1730092800, "STOP Image attached (image/jpeg)")
+            | {
+                "type": "button",
+                "text": None,
+                "button": {"text": "No more offers", "payload": "STOP"},
+                "context": {"from": "15550783881", "id": "wamid.456"},
+            }
+        ),
+        [Inbound(ONE, at(1730092800), SENDER, "wamid.1", "No more offers", "STOP", answers="wamid.456")],
+    ),
+    webhook_case(
+        "kind meta: Meta's own body",
+        "",
+        json.loads(next(row for row in META_WEBHOOKS if row.why == "a person stopped marketing").body),
+        next(row for row in META_WEBHOOKS if row.why == "a person stopped marketing").events,
     ),
 ]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.events import Billed, Effect, Inbound, Notice, Preference, Report
+from providers.events import Billed, Effect, Inbound, Notice, Preference, Report, UserId
 from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET, WebhookCase
 
@@ -137,13 +137,104 @@ WEBHOOKS = [
                 }
             ],
         },
-        [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Yes")],
+        [Inbound("+16505551234", AT, "106540352242922", "wamid.in", "Yes", "yes")],
     ),
     webhook_case(
-        "a person without a number",
+        "a person with a username pressed a template's button: no number anywhere",
         "messages",
-        {"metadata": METADATA, "messages": [{"id": "wamid.in", "timestamp": STAMP, "user_id": "US.1234"}]},
+        {
+            "metadata": METADATA,
+            "contacts": [{"profile": {"name": "Ada", "username": "ada"}, "user_id": "US.1349"}],
+            "messages": [
+                {
+                    "from_user_id": "US.1349",
+                    "id": "wamid.in",
+                    "timestamp": STAMP,
+                    "type": "button",
+                    "button": {"payload": "STOP", "text": "No more offers"},
+                    "context": {"from": "15550783881", "id": WAMID},
+                }
+            ],
+        },
+        [Inbound(None, AT, "106540352242922", "wamid.in", "No more offers", "STOP", "US.1349", WAMID)],
+    ),
+    webhook_case(
+        "a message of nobody",
+        "messages",
+        {"metadata": METADATA, "messages": [{"id": "wamid.in", "timestamp": STAMP}]},
         [],
+    ),
+    webhook_case(
+        "a status with number and user id: who that id is",
+        "messages",
+        {
+            "metadata": METADATA,
+            "contacts": [{"wa_id": "16505551234", "user_id": "US.1349"}],
+            "statuses": [{**STATUS, "status": "read", "recipient_user_id": "US.1349"}],
+        },
+        [UserId("US.1349", "+16505551234"), Report(WAMID, "read", JobState.READ, AT)],
+    ),
+    webhook_case(
+        "a person wrote, with number and user id, from a list",
+        "messages",
+        {
+            "metadata": METADATA,
+            "messages": [
+                {
+                    "from": "553188887777",
+                    "from_user_id": "BR.77",
+                    "id": "wamid.in",
+                    "timestamp": STAMP,
+                    "type": "interactive",
+                    "interactive": {
+                        "type": "list_reply",
+                        "list_reply": {"id": "opt_out", "title": "Enough", "description": "No offers"},
+                    },
+                }
+            ],
+        },
+        [
+            UserId("BR.77", "+5531988887777"),
+            Inbound("+5531988887777", AT, "106540352242922", "wamid.in", "Enough", "opt_out", "BR.77"),
+        ],
+    ),
+    webhook_case(
+        "a Mexican number, spelt Meta's way",
+        "messages",
+        {
+            "metadata": METADATA,
+            "messages": [
+                {
+                    "from": "5215512345678",
+                    "id": "wamid.in",
+                    "timestamp": STAMP,
+                    "type": "text",
+                    "text": {"body": "STOP"},
+                }
+            ],
+        },
+        [Inbound("+525512345678", AT, "106540352242922", "wamid.in", "STOP")],
+    ),
+    webhook_case(
+        "a person stopped marketing, named by user id alone",
+        "user_preferences",
+        {
+            "metadata": METADATA,
+            "contacts": [{"profile": {"name": "Ada"}, "user_id": "US.1349"}],
+            "user_preferences": [
+                {
+                    "user_id": "US.1349",
+                    "category": "marketing_messages",
+                    "value": "stop",
+                    "timestamp": int(STAMP),
+                }
+            ],
+        },
+        [
+            Preference(
+                None, "out", "marketing", AT, "Meta user_preferences: marketing_messages stop", "US.1349"
+            )
+        ],
     ),
     webhook_case(
         "a person stopped marketing",
@@ -249,7 +340,7 @@ WEBHOOKS = [
             ],
         },
         [
-            Inbound("+16505551234", AT, "106540352242922", "wamid.1", "Stop"),
+            Inbound("+16505551234", AT, "106540352242922", "wamid.1", "Stop", "STOP"),
             Inbound("+16505551234", AT, "106540352242922", "wamid.2"),
         ],
     ),

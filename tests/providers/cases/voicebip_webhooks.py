@@ -64,6 +64,11 @@ WEBHOOKS = [
     webhook_case("several in one body", [RECEIVED, RECEIVED], WROTE, WROTE),
     webhook_case("a message by SMS opens no window", RECEIVED | {"channel": "sms"}),
     webhook_case("numbers without a plus", RECEIVED | {"from": TO[1:], "number": FROM[1:]}, WROTE),
+    webhook_case(
+        "a Mexican number, spelt WhatsApp's way",
+        RECEIVED | {"from": "5215512345678"},
+        Inbound("+525512345678", AT, FROM, "msg_xxx", "I need help with my order"),
+    ),
     webhook_case("nobody's message", RECEIVED | {"from": "anonymous"}),
     *[
         webhook_case(word, status(word), Report("msg_xxx", word, state, AT))
@@ -97,6 +102,11 @@ WEBHOOKS = [
         "opted out",
         status("opt_out"),
         Preference(TO, "out", "all", AT, "Voicebip: opted out on whatsapp"),
+    ),
+    webhook_case(
+        "opted out, with a number spelt WhatsApp's way",
+        status("opt_out") | {"from": "+553188887777"},
+        Preference("+5531988887777", "out", "all", AT, "Voicebip: opted out on whatsapp"),
     ),
     webhook_case(
         "opted out by SMS, in a word",

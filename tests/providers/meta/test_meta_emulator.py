@@ -263,11 +263,13 @@ async def test_a_refusal_may_come_by_webhook(account: Account, receiver: Receive
 async def test_persons_are_heard(account: Account, receiver: Receiver):
     account.control("inbound", {"from": ADA, "text": "Hi"})
     await receiver.receive(1)
-    account.control("inbound", {"from": BOB, "user_id": "GB.1234"})  # without a number there is no event
+    account.control("inbound", {"from": BOB, "user_id": "GB.1234"})
     account.control("preference", {"from": BOB, "value": "stop"})
-    await receiver.receive(2)
+    await receiver.receive(3)
     account.control("number", {"limit": "TIER_2K"})
-    wrote, stopped, limit = await receiver.receive(3)
+    wrote, nameless, stopped, limit = await receiver.receive(4)
+    assert isinstance(nameless, Inbound)
+    assert (nameless.phone, nameless.user_id) == (None, "GB.1234")
     assert isinstance(wrote, Inbound)
     assert (wrote.phone, wrote.number, wrote.text) == (ADA, NUMBER, "Hi")
     assert isinstance(stopped, Preference)

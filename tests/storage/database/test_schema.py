@@ -18,7 +18,8 @@ import migrations
 from campaigns.errors import UsageError
 from storage.database.engine import open_engine, reading, writing
 from storage.database.schema import current, newest, require_current, upgrade
-from storage.tables import imports, jobs, metadata, recipients, runs
+from storage.sending.optouts import optout_scopes
+from storage.tables import imports, jobs, metadata, recipients, runs, windows
 
 
 def _checks(connection: Connection) -> set[tuple[str, str | None]]:
@@ -134,6 +135,53 @@ STORED = (
     "VALUES (1, 1, 0, 'running', 0, '{}', 't', 1, 0)",
     "INSERT INTO jobs (run_id, recipient_id, phone, lane, state, due_at, updated_at) "
     "VALUES (1, 1, '+1', 'a/b', 'pending', 0, 0)",
+)
+
+
+async def test_what_was_stored_under_another_spelling_is_under_the_number_afterwards(
+    empty_database_url: str,
+) -> None:
+    """The former spelling stays only where the other stands beside it: two rows of a list, two messages of a run."""
+    engine = open_engine(empty_database_url)
+    await upgrade(engine, "0010")
+    async with writing(engine) as connection:
+        for statement in (*STORED, *RESPELT):
+            await connection.execute(text(statement))
+    await upgrade(engine)
+    async with reading(engine) as connection:
+        for name in ("optouts", "inbound", "touches", "unique_recipients", "recipients", "jobs"):
+            table = metadata.tables[name]
+            found = set(await connection.scalars(select(table.c.phone).where(table.c.phone != "+1")))
+            assert found == {TODAY} | ({OTHER, OTHER_FORMER} if name in ("recipients", "jobs") else set()), (
+                name
+            )
+        kept = select(windows.c.phone, windows.c.lane, windows.c.known_by).order_by(windows.c.lane)
+        assert list(await connection.execute(kept)) == [
+            (TODAY, "a/b", "inbound"), (TODAY, "a/c", "provider"), (TODAY, "a/d", "inbound"),
+        ]  # fmt: skip
+        assert await optout_scopes(connection, [TODAY]) == {TODAY: {"marketing"}}
+    await engine.dispose()
+
+
+TODAY, FORMER = "+525512345678", "+5215512345678"
+OTHER, OTHER_FORMER = "+5531988887777", "+553188887777"
+_PEOPLE = "INSERT INTO recipients (id, campaign_id, import_id, line, phone, bucket, vars) VALUES"
+_JOBS = "INSERT INTO jobs (run_id, recipient_id, phone, lane, state, due_at, updated_at) VALUES"
+_WINDOWS = "INSERT INTO windows (phone, lane, open_until, known_by, updated_at) VALUES"
+RESPELT = (
+    "INSERT INTO optouts (phone, scope, action, source, at)"
+    f" VALUES ('{FORMER}', 'marketing', 'out', 'webhook:a', 5), ('{TODAY}', 'marketing', 'in', 'x', 4)",
+    f"INSERT INTO inbound (account, phone, at) VALUES ('a', '{FORMER}', 5)",
+    "INSERT INTO touches (job_id, phone, at, campaign_id, lane, category, tags, counts)"
+    f" VALUES (77, '{FORMER}', 5, 1, 'a/b', 'marketing', '[]', true)",
+    f"INSERT INTO unique_recipients (account, phone, at) VALUES ('a', '{FORMER}', 5)",
+    f"{_PEOPLE} (2, 1, 1, 3, '{FORMER}', 1, '{{}}'), (3, 1, 1, 4, '{OTHER}', 1, '{{}}'),"
+    f" (4, 1, 1, 5, '{OTHER_FORMER}', 1, '{{}}')",
+    f"{_JOBS} (1, 2, '{FORMER}', 'a/b', 'pending', 0, 0), (1, 3, '{OTHER}', 'a/b', 'pending', 0, 0),"
+    f" (1, 4, '{OTHER_FORMER}', 'a/b', 'pending', 0, 0)",
+    f"{_WINDOWS} ('{FORMER}', 'a/b', 9, 'inbound', 1), ('{TODAY}', 'a/b', 5, 'provider', 2)",
+    f"{_WINDOWS} ('{FORMER}', 'a/c', 5, 'inbound', 1), ('{TODAY}', 'a/c', 9, 'provider', 2)",
+    f"{_WINDOWS} ('{FORMER}', 'a/d', 5, 'inbound', 1)",
 )
 
 

@@ -17,6 +17,7 @@ from storage.database.engine import Engine, open_engine, reading, writing
 from storage.database.health import is_refusal
 from storage.receipts.failures import newly_failed
 from storage.receipts.inbox import NewNotice, add_notices
+from storage.receipts.user_ids import find_numbers, learn_numbers, numbers_of_messages
 from storage.retention.purged_totals import purged_tokens
 from storage.runs.retries import EndedGroup, Occurrence, add_retries
 from storage.sending.budgets import reserve_again, settle
@@ -111,6 +112,11 @@ async def test_no_list_from_outside_sizes_a_statement(engine: Engine, most_value
         await add_notices(
             connection, "x", [NewNotice("k", "s", "t", later(number)) for number in range(MANY)]
         )
+        ids_of = {f"GB.{number}": phone(number) for number in range(MANY)}
+        await find_numbers(connection, "x", ids_of, EPOCH)
+        await learn_numbers(connection, "x", ids_of, EPOCH)
+        assert await find_numbers(connection, "x", ids_of, EPOCH) == ids_of
+        await numbers_of_messages(connection, "x", names)
         groups = [EndedGroup(JobState.FAILED, "refused", name, 1) for name in names]
         await add_retries(
             connection, occurrence, 1, groups, EPOCH, after=timedelta(), held_by=None, given_up=False

@@ -17,6 +17,8 @@ from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.inbox import Arrival, keep_webhooks, take_webhooks
+from storage.receipts.user_ids import learn_numbers
+from storage.retention.erasing import erase, find_traces
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes, stream_opted_out
 from storage.sending.windows import open_window
@@ -39,8 +41,12 @@ from tests.support.campaigns import later, phone, spec, store_campaign
 ADA = phone(0)
 DIGITS = ADA.removeprefix("+")
 SECRET = "Ada-Secret"
-MARKS = (DIGITS, SECRET, "wamid.ada", ADA[-8:])
+MARKS = (DIGITS, SECRET, "wamid.ada", "GB.Ada", ADA[-8:])
 OTHER = "Bob-Stays"
+KINDS = {
+    "user_ids", "opt_outs", "windows", "written_to", "reached_by", "inbound", "rows_of_lists", "messages", "calls",
+    "events", "rejects", "webhooks", "reports_of_unknown_messages",
+}  # fmt: skip
 
 
 async def planted(engine: Engine) -> None:
@@ -65,6 +71,7 @@ async def planted(engine: Engine) -> None:
                 InboundMessage("ourvoice/shop", phone(1), later(20), "wamid.bob", OTHER),
             ],
         )
+        await learn_numbers(connection, "ourvoice", {"GB.Ada": ADA, "GB.Bob": phone(1)}, later(20))
         await open_window(connection, ADA, "ourvoice/shop", later(99), "inbound", later(20))
         out = LogEntry(ADA, "out", "marketing", later(21), "webhook:ourvoice", SECRET)
         await add_by_hand(connection, [out, LogEntry(phone(1), "out", "all", later(21), "hand", OTHER)])
@@ -73,10 +80,10 @@ async def planted(engine: Engine) -> None:
         rows = [{"line": 200, "reason": raw, "raw": raw}, {"line": 201, "reason": OTHER, "raw": OTHER}]
         await connection.execute(insert(rejects), [{**bad, **row} for row in rows])
         long = f'{{"to": "{DIGITS}", "filler": "{"x" * 3_000}"}}'.encode()
-        bodies = [long, b'{"id": "wamid.ada"}', OTHER.encode()]
+        bodies = [long, b'{"id": "wamid.ada"}', OTHER.encode(), b'{"user_id": "GB.Ada"}']
         hooks = [Arrival.packed("ourvoice", later(22), "http://h.test/", "{}", body) for body in bodies]
         await connection.run_sync(keep_webhooks, hooks)
-        await take_webhooks(connection, [1, 2, 3], later(23))
+        await take_webhooks(connection, [1, 2, 3, 4], later(23))
         report = {"account": "ourvoice", "stored_at": later(24)}
         await connection.execute(
             insert(unmatched_reports),
@@ -108,7 +115,8 @@ async def test_all_of_it_is_given_out(engine: Engine) -> None:
     assert OTHER not in text
     full = {kind: len(rows) for kind, rows in given.items() if isinstance(rows, list)}
     assert all(full.values()), full
-    assert full["webhooks"] == 2
+    assert set(full) == KINDS
+    assert full["webhooks"] == 3
     assert given["rows_of_lists"][0]["vars"] == {"n": SECRET}
     assert given["webhooks"][0]["body"].startswith(f'{{"to": "{DIGITS}"')
     assert {row["text"] for row in given["inbound"]} == {SECRET}
@@ -192,6 +200,35 @@ async def test_a_webhook_that_is_not_taken_up_is_awaited(engine: Engine) -> None
         await connection.execute(update(webhooks).where(webhooks.c.id == 1).values(processed_at=None))
     with pytest.raises(InvalidInput, match="not processed yet"):
         await erase_person(engine, ADA, later(100))
+
+
+async def test_a_message_that_came_under_way_while_the_traces_were_read_is_awaited(engine: Engine) -> None:
+    await planted(engine)
+    async with reading(engine) as connection:
+        traces = await find_traces(connection, ADA)
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.phone == ADA).values(state="sending"))
+    before = await cells(engine)
+    async with writing(engine) as connection:
+        assert not await erase(connection, traces, later(100))
+    assert await cells(engine) == before
+
+
+async def test_what_a_provider_wrote_under_another_spelling_is_found(engine: Engine) -> None:
+    body = b'{"messages": [{"from": "553197776666", "text": "Hi"}]}'
+    async with writing(engine) as connection:
+        hook = Arrival.packed("meta", later(1), "http://h.test/", "{}", body)
+        await connection.run_sync(keep_webhooks, [hook])
+        await take_webhooks(connection, [1], later(2))
+        report = {"account": "meta", "message_id": "x", "stored_at": later(1)}
+        to = '{"recipient_id": "553197776666"}'
+        await connection.execute(insert(unmatched_reports).values(**report, report=to))
+    erased = await erase_person(engine, "+5531997776666", later(100))
+    assert {kind for kind, count in erased.rows.items() if count} == {
+        "webhooks",
+        "reports_of_unknown_messages",
+    }
+    assert "97776666" not in await cells(engine)
 
 
 async def test_somebody_unknown_is_kept_out_too(engine: Engine) -> None:

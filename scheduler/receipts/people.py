@@ -1,0 +1,78 @@
+"""Whom webhooks are about: a person may be named by the provider's user id alone.
+
+Their number is the one that the account's other webhooks gave together with the id, or the number of our message that
+they answered. Where neither is known, what they wrote and any opt-out is stored under the id and counts for the number
+once that is known, and a notice says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, TypeVar
+
+from scheduler.receipts.webhook_events import ParsedEvents
+from storage.database.engine import Connection
+from storage.receipts.inbound import InboundMessage
+from storage.receipts.inbox import NewNotice
+from storage.receipts.user_ids import find_numbers, learn_numbers, name_of, numbers_of_messages
+from storage.sending.optouts import PreferenceChange
+from storage.sending.windows import Opening
+
+UNKNOWN_PERSON: Final = "unknown_person"
+"""The kind of the notice about an opt-out of somebody whose number is not known."""
+Named = TypeVar("Named", Opening, PreferenceChange, InboundMessage)
+
+
+async def name_people(
+    connection: Connection, account: str, parsed: ParsedEvents, now: datetime
+) -> ParsedEvents:
+    """The events with numbers in place of user ids, as far as they are known."""
+    learnt = {person.user_id: person.phone for person in parsed.people}
+    learnt = {**await _who_answered(connection, account, parsed.answers), **learnt}
+    if learnt:
+        await learn_numbers(connection, account, learnt, now)
+    wanted = parsed.user_ids
+    if not wanted:
+        return parsed
+    found = await find_numbers(connection, account, wanted, now)
+    numbers = {name_of(account, user_id): phone for user_id, phone in found.items()}
+    unknown = {name_of(account, user_id): user_id for user_id in wanted if user_id not in found}
+    preferences = [
+        one
+        for one in _with_numbers(parsed.preferences, numbers)
+        # An opt-in without a time may be an old one that is sent again, and here nothing newer is known to end it.
+        if one.phone not in unknown or one.dated or one.action == "out"
+    ]
+    notices = [_notice(one, unknown[one.phone]) for one in preferences if one.phone in unknown]
+    openings = _with_numbers(parsed.openings, numbers)
+    return replace(
+        parsed,
+        openings=[one for one in openings if one.phone not in unknown],
+        preferences=preferences,
+        inbound=_with_numbers(parsed.inbound, numbers),
+        notices=parsed.notices + notices,
+    )
+
+
+async def _who_answered(connection: Connection, account: str, answers: dict[str, str]) -> dict[str, str]:
+    """User id -> the number of the message that the person answered."""
+    if not answers:
+        return {}
+    sent_to = await numbers_of_messages(connection, account, set(answers.values()))
+    return {user_id: sent_to[answered] for user_id, answered in answers.items() if answered in sent_to}
+
+
+def _with_numbers(items: Iterable[Named], numbers: dict[str, str]) -> list[Named]:
+    return [replace(one, phone=numbers[one.phone]) if one.phone in numbers else one for one in items]
+
+
+def _notice(change: PreferenceChange, user_id: str) -> NewNotice:
+    what = (
+        f"Opted {change.action} of {change.scope}"
+        if change.action == "out"
+        else f"Opted in to {change.scope}"
+    )
+    text = f"{what}, by user id only. It applies once a webhook tells the person's number: {change.evidence}"
+    return NewNotice(UNKNOWN_PERSON, user_id, text, change.at, None, None)

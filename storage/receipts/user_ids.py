@@ -1,0 +1,95 @@
+"""Which number a provider's id of a person belongs to: events may name a person by the id alone.
+
+What comes from a person whose number is not known yet is stored under a name made of account and id, in place of the
+number, and goes over to the number once it is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import FromClause, Text, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database.bulk import among, table_of
+from storage.database.engine import is_sqlite
+from storage.receipts.unmatched import is_of
+from storage.tables import inbound, jobs, optouts, to_millis, user_ids
+from storage.tables.contacts import UNKNOWN
+
+
+def name_of(account: str, user_id: str) -> str:
+    """What stands in a number's place while it is not known."""
+    return f"{UNKNOWN}{account}/{user_id}"
+
+
+async def learn_numbers(
+    connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
+) -> None:
+    """Store the numbers of these user ids; what their persons did before under the id alone is now the number's."""
+    known = await _known(connection, account, numbers)
+    fresh = {user_id: phone for user_id, phone in sorted(numbers.items()) if known.get(user_id) != phone}
+    if not fresh:
+        return
+    rows = [
+        {"user_id": user_id, "name": name_of(account, user_id), "phone": phone}
+        for user_id, phone in fresh.items()
+    ]
+    given = table_of(connection, rows, user_id=Text(), name=Text(), phone=Text())
+    await connection.execute(_upsert(connection, account, given, now, "phone", "at"))
+    for table in (optouts, inbound):
+        theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
+        await connection.execute(theirs)
+
+
+async def find_numbers(
+    connection: AsyncConnection, account: str, wanted: Collection[str], now: datetime
+) -> dict[str, str]:
+    """The numbers of these user ids, as far as they are known. An id of which nothing was known is noted, so that
+    another process that learns its number now waits for what this transaction stores under it."""
+    known = await _known(connection, account, wanted)
+    missing = [{"user_id": user_id} for user_id in sorted(set(wanted)) if known.get(user_id) is None]
+    if missing:
+        given = table_of(connection, missing, user_id=Text(), phone=Text())
+        noted = _upsert(connection, account, given, now, "user_id")
+        found = await connection.execute(noted.returning(user_ids.c.user_id, user_ids.c.phone))
+        known |= {row.user_id: row.phone for row in found}
+    return {user_id: phone for user_id, phone in known.items() if phone is not None}
+
+
+def _upsert(
+    connection: AsyncConnection, account: str, given: FromClause, now: datetime, *changes: str
+) -> postgresql.Insert | sqlite.Insert:
+    """Insert the given ids and numbers; where the account has the id, change these columns."""
+    at = literal(to_millis(now)).label("at")
+    # SQLite takes ON CONFLICT after a SELECT for a part of it, unless it has a WHERE.
+    rows = select(literal(account), given.c.user_id, given.c.phone, at).where(literal(1) == 1)
+    upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(user_ids)
+    return upsert.from_select(
+        ["account", "user_id", "phone", "at"], rows.order_by(given.c.user_id)
+    ).on_conflict_do_update(
+        index_elements=list(user_ids.primary_key), set_={name: upsert.excluded[name] for name in changes}
+    )
+
+
+async def _known(connection: AsyncConnection, account: str, wanted: Collection[str]) -> dict[str, str | None]:
+    found = select(user_ids.c.user_id, user_ids.c.phone).where(
+        user_ids.c.account == account, among(connection, user_ids.c.user_id, wanted)
+    )
+    return {row.user_id: row.phone for row in await connection.execute(found)}
+
+
+async def numbers_of_messages(
+    connection: AsyncConnection, account: str, message_ids: Collection[str]
+) -> dict[str, str]:
+    """The numbers to which the account sent these messages, by the provider's id of the message."""
+    sent = select(jobs.c.provider_message_id, jobs.c.lane, jobs.c.phone).where(
+        among(connection, jobs.c.provider_message_id, message_ids)
+    )
+    found: dict[str, set[str]] = {}
+    for message_id, lane, phone in await connection.execute(sent):
+        if is_of(account, lane) and phone.startswith("+"):
+            found.setdefault(message_id, set()).add(phone)
+    return {message_id: phones.pop() for message_id, phones in found.items() if len(phones) == 1}
