@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.actions.running import run_campaigns
 from app.views.messages import WAITS
-from app.wiring.ownership import warn_of_open_secrets
 from app.wiring.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.figures import counted
@@ -66,7 +65,6 @@ async def drive(
 
     `serve_on` and `watch_on`: see `servers`. `distributed`: only keep the clock.
     """
-    warn_of_open_secrets(settings)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         progress = stack.enter_context(progress_display())

@@ -12,10 +12,10 @@ from typing import Any, Final, cast
 import uvicorn
 from starlette.applications import Starlette
 
+from app.wiring.needed_secrets import receives_webhooks
 from app.wiring.settings import Settings
 from campaigns.errors import Unavailable, UsageError
 from campaigns.time.pace import Rate
-from providers.registry import adapter_class
 from providers.settings import AccountSettings
 from scheduler.receipts.inbox import keep_processing
 from scheduler.sending.lanes import Account, open_account
@@ -104,9 +104,7 @@ def _address(listener: socket.socket) -> str:
 async def _accounts(settings: Mapping[str, AccountSettings]) -> AsyncIterator[dict[str, Account]]:
     """The accounts whose providers send webhooks."""
     accounts = {
-        name: open_account(name, account)
-        for name, account in settings.items()
-        if adapter_class(account.adapter).capabilities.webhooks
+        name: open_account(name, account) for name, account in settings.items() if receives_webhooks(account)
     }
     try:
         yield accounts

@@ -18,6 +18,8 @@ from storage.database.engine import reading
 _A_READ: Final = {"sqlite": "SELECT count(*) FROM sqlite_master", "postgresql": "SELECT 1"}
 """SELECT 1 succeeds on a SQLite file that is no database at all."""
 
+_HOW_TO_LOG_IN: Final = "Give the password in PGPASSWORD, in ~/.pgpass, or in DRUMBEAT_DATABASE__URL."
+
 _LIMIT_EXCEEDED: Final = "54"
 """PostgreSQL's class of errors for a value that is too large."""
 
@@ -73,9 +75,9 @@ async def ping(engine: AsyncEngine) -> None:
         async with reading(engine) as connection:
             await connection.execute(text(_A_READ[engine.dialect.name]))
     except (SQLAlchemyError, OSError) as error:
-        raise Unavailable(
-            f"The database cannot be read: {_first_line(error)}", hint="drumbeat doctor"
-        ) from error
+        problem = _first_line(error)
+        hint = _HOW_TO_LOG_IN if "password" in problem else "drumbeat doctor"
+        raise Unavailable(f"The database cannot be read: {problem}", hint=hint) from error
 
 
 def _first_line(error: Exception) -> str:
