@@ -8,6 +8,7 @@ from typing import Literal
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from scheduler.actions import approval, control, retrying, testing
+from scheduler.actions.budget import BudgetChange, Per, change_budget
 from scheduler.actions.control import Resumed
 from scheduler.actions.retrying import Retry
 from scheduler.actions.testing import TestRun
@@ -34,6 +35,11 @@ async def resume_campaign(engine: Engine, settings: Settings, name: str) -> Resu
 async def cancel_campaign(engine: Engine, name: str) -> int:
     """End it for good; returns how many messages will not be sent. Raises NotFound, InvalidInput."""
     return await control.cancel(engine, name)
+
+
+async def set_budget(engine: Engine, name: str, amount: str, per: Per) -> BudgetChange:
+    """Raise or lower a budget, also while it is sending. Raises NotFound, InvalidInput, SpecError."""
+    return await change_budget(engine, name, amount, per)
 
 
 async def resolve_doubts(engine: Engine, name: str, action: Literal["resend", "give-up"]) -> int:

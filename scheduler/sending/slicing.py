@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from campaigns.states import RunState
 from scheduler.sending.claiming import claim_jobs
 from scheduler.sending.deciding import decide_claim
-from scheduler.sending.facts import gather
+from scheduler.sending.facts import gather, with_current_budgets
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane
 from scheduler.sending.planned_calls import PlannedCall
@@ -44,11 +44,10 @@ async def open_slice(
         running = [run for run in opened if run.state is RunState.RUNNING]
         claimed = await claim_jobs(connection, lane, plans, running, now, idle)
         freed = await settle(connection, lane, claimed.claims, finished, now)
-        known = await gather(connection, lane, claimed.claims, now)
+        claims = await with_current_budgets(connection, claimed.claims, now)
+        known = await gather(connection, lane, claims, now)
         calls = [
-            call
-            for claim in claimed.claims
-            for call in await decide_claim(connection, epoch, claim, known, freed)
+            call for claim in claims for call in await decide_claim(connection, epoch, claim, known, freed)
         ]
         if calls:
             await note_sends(connection, lane.name, now + lane.pacer.reach)

@@ -196,6 +196,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     yield "campaign", "check", "spring.toml", "--map", f"{text}={text}"
     yield "campaign", "check", "broken.toml"
     yield "campaign", "next", "spring", "-n", text
+    yield "campaign", "budget", "spring", text
     for name in (
         "show",
         "resume",

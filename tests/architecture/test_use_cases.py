@@ -22,6 +22,7 @@ USE_CASES = {
     "campaign estimate": "app.views.estimates:estimate_campaign",
     "campaign test": "app.actions.steering:send_test",
     "campaign approve": "app.actions.steering:approve_campaign",
+    "campaign budget": "app.actions.steering:set_budget",
     "campaign start": "app.actions.starting:start_campaign",
     "campaign next": "app.views.upcoming_runs:upcoming_runs",
     "campaign pause": "app.actions.steering:pause_campaign",
