@@ -280,14 +280,15 @@ def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = N
     with placed(path, "provider"):
         account = settings.account(spec.provider)
     with placed(path, "senders"):
-        _refuse_strangers(spec, account)
+        refuse_unknown_senders(spec, account)
     for variant, content in spec.contents.items():
         with placed(path, "content"), about_variant(variant):
             _refuse_impossible(account.adapter, content)
     return refuse_unsendable_variants(spec.contents, open_adapter(account))
 
 
-def _refuse_strangers(spec: CampaignSpec, account: AccountSettings) -> None:
+def refuse_unknown_senders(spec: CampaignSpec, account: AccountSettings) -> None:
+    """Raise NotFound if the account lacks a sender of the campaign."""
     names = [sender.name for sender in account.senders]
     for sender in spec.senders:
         if sender not in names:

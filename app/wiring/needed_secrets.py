@@ -36,6 +36,11 @@ def require_secrets(settings: Settings, *, webhooks: bool = False) -> None:
         _report_webhook_secrets(settings)
 
 
+def require_keys(settings: Settings, account: str) -> None:
+    """Raise UsageError if sending through the account lacks a secret."""
+    _refuse(list(missing_keys(settings, account)))
+
+
 def missing_keys(settings: Settings, account: str) -> Iterator[MissingSecret]:
     """What sending through the account lacks."""
     yield from _missing(account, "api_key", settings.accounts[account].api_key)

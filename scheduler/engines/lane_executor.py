@@ -32,7 +32,8 @@ def never() -> bool:
 class LaneExecutor:
     """One process's part in the work. `holder` names it in `lanes`.
 
-    `held`: whether it may still send at all. `sole`: whether no embedded runner but this one can be alive.
+    `held`: whether it may still send at all. `sole`: whether no embedded runner but this one can be alive. `only_run`:
+    it sends the messages of this run alone.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class LaneExecutor:
         *,
         held: Callable[[], bool] = always,
         sole: Callable[[], bool] = never,
+        only_run: int | None = None,
     ) -> None:
         self.holder = holder
         self.sole = sole
         self._engine = engine
         self._stop = stop
         self._held = held
+        self._only_run = only_run
         self._at_work: set[str] = set()
         self._jitter = random.Random()  # noqa: S311
 
@@ -75,6 +78,7 @@ class LaneExecutor:
             sole=self.sole(),
             held=self._held,
             jitter=self._jitter,
+            only_run=self._only_run,
         )
 
     async def _pause(self, lane: Lane, error: Exception) -> float:

@@ -34,14 +34,23 @@ class Slice:
 
 
 async def open_slice(
-    engine: Engine, lane: Lane, epoch: int, plans: Plans, finished: FinishedCalls, *, idle: float
+    engine: Engine,
+    lane: Lane,
+    epoch: int,
+    plans: Plans,
+    finished: FinishedCalls,
+    *,
+    idle: float,
+    only_run: int | None = None,
 ) -> Slice:
-    """Commit the slice; raises LaneLost, with nothing written, where another holder has the lane."""
+    """Commit the slice, of all running runs or of one; raises LaneLost, with nothing written, where another holder has
+    the lane."""
     now = lane.now()
     async with writing(engine) as connection:
         await store(connection, lane, epoch, finished, now)
         opened = await open_runs(connection)
-        running = [run for run in opened if run.state is RunState.RUNNING]
+        wanted = [run for run in opened if only_run in (None, run.id)]
+        running = [run for run in wanted if run.state is RunState.RUNNING]
         claimed = await claim_jobs(connection, lane, plans, running, now, idle)
         freed = await settle(connection, lane, claimed.claims, finished, now)
         claims = await with_current_budgets(connection, claimed.claims, now)

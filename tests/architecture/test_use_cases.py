@@ -20,7 +20,7 @@ USE_CASES = {
     "campaign show": "app.views.overview:campaign_overview",
     "campaign preview": "app.views.sampling:preview_messages",
     "campaign estimate": "app.views.estimates:estimate_campaign",
-    "campaign test": "app.actions.steering:send_test",
+    "campaign test": "app.actions.testing:send_test",
     "campaign approve": "app.actions.steering:approve_campaign",
     "campaign budget": "app.actions.steering:set_budget",
     "campaign start": "app.actions.starting:start_campaign",
