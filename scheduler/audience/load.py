@@ -28,6 +28,7 @@ from storage.audience.audience import (
     ImportCounts,
     Source,
     close_import,
+    count_imports,
     find_import,
     import_sources,
     lock_campaign,
@@ -195,7 +196,10 @@ async def load(
             name = await lock_campaign(connection, campaign_id)
             if name is None:
                 raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
-            if earlier := await find_import(connection, campaign_id, intake.digest):
+            earlier = await find_import(connection, campaign_id, intake.digest)
+            if earlier and replaces and await count_imports(connection, campaign_id) > 1:
+                earlier = None  # the others are taken out
+            if earlier:
                 if together is not None:
                     await together(connection)
                 return await _report_of_earlier(connection, campaign_id, name, intake, *earlier)
@@ -262,7 +266,7 @@ def _refuse_returning(intake: Intake) -> None:
     if intake.returns:
         raise IntakeError(
             IntakeCode.RETURNING_ROWS,
-            f"{intake.path.name} holds rejected rows, and each run reads the whole list again.",
+            f"{intake.path.name} holds rejected rows, and the list is replaced as a whole.",
             hint="Mend the rows in the list itself.",
         )
 
