@@ -16,6 +16,7 @@ from app.wiring.needed_secrets import receives_webhooks
 from app.wiring.settings import Settings
 from campaigns.errors import Unavailable, UsageError
 from campaigns.time.pace import Rate
+from providers.registry import adapter_class
 from providers.settings import AccountSettings
 from scheduler.receipts.inbox import keep_processing
 from scheduler.sending.lanes import Account, open_account
@@ -67,15 +68,16 @@ async def watched(engine: Engine, metrics: Metrics, host: str, port: int) -> Asy
 
 def open_metrics(engine: Engine, settings: Settings) -> Metrics:
     """Measures for the lanes and accounts of the settings."""
-    lanes, accounts = {}, {}
+    lanes, accounts, gaps = {}, {}, {}
     for name, account in settings.accounts.items():
+        gaps[name] = adapter_class(account.adapter).capabilities.delay_between
         if account.rate is not None:
             accounts[name] = account.rate.per_second
         for sender in account.senders:
             limit = _tightest(sender.rate, account.rate)
             if limit is not None:
                 lanes[f"{name}/{sender.name}"] = limit
-    return Metrics(engine, Limits(lanes, accounts))
+    return Metrics(engine, Limits(lanes, accounts, gaps))
 
 
 def _tightest(*rates: Rate | None) -> float | None:

@@ -101,7 +101,7 @@ def _print_status(status: ProcessStatus) -> None:
     )
     print_table(
         "Lanes",
-        ["lane", "held by", ">due", ">lag", ">per second", "paused"],
+        ["lane", "held by", ">due", ">oldest due", ">per second", "paused"],
         [
             (
                 lane.name,
