@@ -64,7 +64,7 @@ COMMANDS: Final = {
         "terminal.commands.provider:provider",
         "List the providers, and check that your accounts work.",
     ),
-    "db": ("terminal.commands.project:db", "Upgrade or purge the database."),
+    "db": ("terminal.commands.project:db", "Upgrade, back up or purge the database."),
     "emulator": (
         "terminal.commands.emulator:emulator",
         "Serve a strict imitation of the providers on this machine.",

@@ -27,6 +27,11 @@ class WholeFile:
         raw = cast(io.RawIOBase, _Raw(number, place))
         self.text: TextIO = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, newline="")
 
+    @property
+    def beside(self) -> Path:
+        """Where it is until it is moved."""
+        return self._beside
+
     def replace(self) -> None:
         """Move it into place, replacing an existing file."""
         self._store()
@@ -78,6 +83,18 @@ def whole_file(place: Path, *, replace: bool = False) -> Iterator[TextIO]:
     file = WholeFile(place)
     try:
         yield file.text
+        file.replace() if replace else file.add()
+    finally:
+        file.drop()
+
+
+@contextmanager
+def filled_file(place: Path, *, replace: bool = False) -> Iterator[Path]:
+    """The path of an empty file that a library fills, and that is moved to `place` at the end of the block; after an
+    error, an existing file there is unchanged."""
+    file = WholeFile(place)
+    try:
+        yield file.beside
         file.replace() if replace else file.add()
     finally:
         file.drop()

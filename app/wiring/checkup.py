@@ -11,7 +11,7 @@ from importlib.metadata import version
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.wiring.context import Context
-from app.wiring.databases import opened
+from app.wiring.databases import copy_of, opened
 from app.wiring.needed_secrets import missing_keys, missing_webhook_secrets
 from app.wiring.ownership import open_secrets
 from app.wiring.probes import Probe, probe
@@ -116,7 +116,9 @@ async def _database(settings: Settings) -> Finding:
     if file is not None and file.parent.is_dir() and not file.exists():
         return Finding("database", True, f"{place} does not exist yet; the first load creates it")
     try:
-        async with opened(settings, create=False):
+        async with opened(settings, create=False) as engine:
+            if problem := await copy_of(engine):
+                return Finding("database", False, problem, "drumbeat db adopt")
             return Finding("database", True, f"{place} answers and is at the newest revision")
     except DrumbeatError as error:
         return Finding("database", False, str(error), error.hint.replace("campaign load SPEC", "db upgrade"))

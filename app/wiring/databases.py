@@ -9,6 +9,7 @@ from app.wiring.settings import Settings
 from campaigns.errors import NotFound
 from storage.database.engine import Connection, Engine, open_engine, reading
 from storage.database.health import ping, plainly
+from storage.database.origin import copy_problem
 from storage.database.schema import current, require_current, upgrade
 
 
@@ -38,6 +39,12 @@ async def snapshot(engine: Engine) -> AsyncIterator[Connection]:
     """A connection for reading one consistent snapshot."""
     async with reading(engine) as connection:
         yield connection
+
+
+async def copy_of(engine: Engine) -> str | None:
+    """Why the database is taken for a copy, which sends nothing before it is adopted; None: it is not."""
+    async with reading(engine) as connection:
+        return await copy_problem(connection, engine)
 
 
 async def upgrade_database(settings: Settings) -> tuple[str | None, str | None]:

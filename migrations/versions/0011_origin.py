@@ -1,5 +1,5 @@
-"""The database knows whether it is a copy, and where its runner last worked on it: a copy must not send what the
-original has sent meanwhile. What people change about a campaign has a history."""
+"""The database knows where a runner last worked on it: a copy must not send what the original has sent meanwhile.
+What people change about a campaign has a history."""
 
 from __future__ import annotations
 
@@ -16,13 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "origin",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
-        sa.Column(
-            "copied_at",
-            sa.BigInteger(),
-            nullable=True,
-            comment="when `db backup` made it; null: it is no copy",
-        ),
-        sa.Column("place", sa.Text(), nullable=True, comment="JSON: where a runner last worked on it"),
+        sa.Column("place", sa.Text(), nullable=False, comment="JSON: where a runner last worked on it"),
         sa.PrimaryKeyConstraint("id", name="pk_origin"),
     )
     op.create_table(

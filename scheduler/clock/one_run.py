@@ -24,7 +24,8 @@ from scheduler.engines.presence import Presence
 from scheduler.engines.shared_clock import shared_clock
 from scheduler.receipts.reconcile import reconcile_quietly
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
-from storage.database.engine import Engine, reading
+from storage.database.engine import Engine, reading, writing
+from storage.database.origin import refuse_copy
 from storage.runs.side_runs import RunMessage, messages_of_run
 
 LOOK: Final = 0.25
@@ -88,6 +89,8 @@ class _Waiting:
 
 async def _send(engine: Engine, lanes: Mapping[str, Lane], hold: Hold, waiting: _Waiting, now: Now) -> None:
     """Work the lanes of the run's messages until the wait is over or the lock is lost."""
+    async with writing(engine) as connection:
+        await refuse_copy(connection, engine)
     stop = asyncio.Event()
     holder = Presence(engine, "test", now).name
     executor = LaneExecutor(

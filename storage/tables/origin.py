@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Integer, Table
 
-from storage.tables.types import Instant, Text, metadata
+from storage.tables.types import Text, metadata
 
 origin = Table(
     "origin",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("copied_at", Instant, comment="when `db backup` made it; null: it is no copy"),
-    Column("place", Text, comment="JSON: where a runner last worked on it"),
+    Column("place", Text, nullable=False, comment="JSON: where a runner last worked on it"),
 )
-"""One row, of id 1; none until a runner has worked on it or it was copied."""
+"""One row, of id 1; none until a runner has worked on it."""

@@ -475,3 +475,28 @@ def test_a_server_that_does_not_answer_is_told(run: Run) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed(run: Run, shell: str) -> None:
     assert "_DRUMBEAT_COMPLETE" in run("completion", shell).out
+
+
+def test_a_backup_is_made_and_adopted_before_it_sends(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml", "--now")
+    made = run("db", "backup", "backup.db", "--json").json
+    assert Path(made["file"]) == folder / "backup.db"
+    again = run("db", "backup", "backup.db")
+    assert (again.code, "--force" in again.err) == (2, True)
+    assert run("db", "backup", "backup.db", "--force").code == 0
+    for needed in ("drumbeat.db", "spring.csv", "spring.toml"):
+        before = (folder / needed).read_bytes()
+        assert run("db", "backup", needed, "--force").code == 2, needed
+        assert (folder / needed).read_bytes() == before
+    on_copy = ("--database", "sqlite:///backup.db")
+    refused = run(*on_copy, "run", "--until-idle")
+    assert (refused.code, "drumbeat db adopt" in refused.err) == (6, True)
+    assert "is a backup of" in refused.err
+    [finding] = [one for one in run(*on_copy, "doctor", "--json").json if one["what"] == "database"]
+    assert (finding["ok"], finding["fix"]) == (False, "drumbeat db adopt")
+    unasked = run(*on_copy, "db", "adopt")
+    assert (unasked.code, "--yes" in unasked.err) == (2, True)
+    assert "spring" in unasked.out
+    adopted = run(*on_copy, "db", "adopt", "--yes", "--json").json
+    assert [campaign["name"] for campaign in adopted["campaigns"]] == ["spring"]
+    assert run(*on_copy, "db", "adopt").out == "This database is no copy: it may send.\n"

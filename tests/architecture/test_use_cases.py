@@ -40,6 +40,8 @@ USE_CASES = {
     "contacts optin": "app.actions.contacts:record_preference",
     "contacts export": "app.actions.personal_data:export_person",
     "contacts erase": "app.actions.personal_data:erase_person",
+    "db adopt": "app.actions.backing_up:adopt_copy",
+    "db backup": "app.actions.backing_up:back_up_database",
     "db upgrade": "app.wiring.databases:upgrade_database",
     "db purge": "app.actions.purging:purge_database",
     "doctor": "app.wiring.checkup:check_up",
