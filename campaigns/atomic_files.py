@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import io
 import os
@@ -10,9 +11,12 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from tempfile import mkstemp
-from typing import TextIO, cast
+from typing import Final, TextIO, cast
 
 from campaigns.errors import UsageError
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a full disk, a used-up quota and a limit on the size of files."""
 
 
 class WholeFile:
@@ -106,7 +110,10 @@ def _as_usage_error(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(
-            f"{place} cannot be written: {error.strerror or error}. An existing file there is unchanged."
+            f"{place} cannot be written: {error.strerror or error}. An existing file there is unchanged.",
+            hint=f"Free some space on the disk of {place.parent}, then repeat the command."
+            if error.errno in NO_ROOM
+            else "",
         ) from error
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -43,11 +44,13 @@ def print_text(text: str = "") -> None:
 
 
 def print_note(text: str) -> None:
-    """Print a note to stderr, so that it is never mixed into piped output."""
+    """Print a note to stderr, so that it is never mixed into piped output. One that cannot be written, as where it goes
+    to a file on a full disk, stops nothing."""
     if log_as_json():
         logger.info(text, extra={"action": "told"})
     else:
-        click.echo(visible(text), err=True)
+        with suppress(OSError):
+            click.echo(visible(text), err=True)
 
 
 def suggest(*commands: str) -> None:

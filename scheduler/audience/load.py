@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import orjson
@@ -149,7 +150,7 @@ async def check(
     loaded, TooManyRejects where too much of it is bad.
     """
     intake = await _opened(path, options)
-    with plainly():
+    with plainly(f"the folder for temporary files, {gettempdir()}"):
         return await _check(intake, options, refuse, rejects_path, max_reject_percent, progress, now())
 
 

@@ -35,7 +35,7 @@ from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.shift import wait_for_stop
 from storage.database.engine import Engine, reading, writing
-from storage.database.health import is_outage
+from storage.database.health import first_line, is_outage
 from storage.database.origin import refuse_copy
 from storage.runs.runs import next_start
 from storage.sending.lanes import ensure_lanes
@@ -234,7 +234,9 @@ class Runner:
         except Exception as error:
             if self.stop.is_set() or not is_outage(error):
                 raise
-            logger.warning("The database does not answer: %s", error, extra={"action": "no_database"})
+            logger.warning(
+                "The database does not answer: %s", first_line(error), extra={"action": "no_database"}
+            )
             return False
 
     async def _lead(
@@ -292,7 +294,9 @@ class Runner:
             except Exception as error:
                 if not is_outage(error):
                     raise
-                logger.warning("The database does not answer: %s", error, extra={"action": "no_database"})
+                logger.warning(
+                    "The database does not answer: %s", first_line(error), extra={"action": "no_database"}
+                )
             await self.watch.pause(self.stop)
 
     async def _look(self, progress: Progress | None, until_idle: bool, wait_receipts: timedelta) -> bool:

@@ -13,6 +13,7 @@ from campaigns.outcomes import retry_delay
 from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import Shift
 from storage.database.engine import Engine, writing
+from storage.database.health import first_line, is_outage
 from storage.sending.lanes import pause_lane
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class LaneExecutor:
             with log_ids(lane=lane.name):
                 return await self._shift(lane).run()
         except Exception as error:
-            logger.exception("A shift broke off.", extra={"action": "shift_failed", "lane": lane.name})
+            self._log("A shift broke off", error, {"action": "shift_failed", "lane": lane.name})
             return await self._pause(lane, error)
         finally:
             self._at_work.discard(lane.name)
@@ -89,8 +90,11 @@ class LaneExecutor:
             async with writing(self._engine) as connection:
                 reason = f"sending met an error ({type(error).__name__}); the log says where"
                 await pause_lane(connection, lane.name, reason, lane.now() + rest, holder=self.holder)
-        except Exception:
-            logger.exception(
-                "A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name}
-            )
+        except Exception as failed:
+            self._log("A lane could not be paused", failed, {"action": "pause_failed", "lane": lane.name})
         return rest.total_seconds()
+
+    def _log(self, what: str, error: Exception, ids: dict[str, str]) -> None:
+        """A database that is full or gone is no fault of the program: a sentence shows it, without a traceback."""
+        trace = None if is_outage(error) else error
+        logger.error("%s: %s", what, first_line(error), exc_info=trace, extra=ids)
