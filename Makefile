@@ -1,28 +1,43 @@
 # Drumbeat's commands. Nothing is needed but Python 3.11 or newer and make.
 
 PYTHON ?= python3
+PREFIX ?= /opt/drumbeat
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+
+NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Drumbeat needs Python 3.11 or newer; name it: make setup PYTHON=python3.12" >&2; exit 1; }
 
 # The tests start hundreds of processes: each would compile the product again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test check bench soak docs
+.PHONY: help setup install demo quick test check bench soak docs
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Build .venv; the command is then .venv/bin/drumbeat
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Ready. Next:"; \
+		echo '  export PATH="$(CURDIR)/$(BIN):$$PATH"'; echo "  drumbeat demo", :)
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Drumbeat needs Python 3.11 or newer; name it: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(NEW_ENOUGH)
+	@echo "Building $(VENV): the packages of requirements.lock, a minute or two."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python deploy/install.py --require-hashes -r requirements.lock
+	@$(BIN)/python deploy/install.py --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+install:  ## Install for production into PREFIX, without test tools; default /opt/drumbeat
+	@$(NEW_ENOUGH)
+	@echo "Installing into $(PREFIX): the packages of requirements-production.lock, a minute or two."
+	@test -x $(PREFIX)/bin/python || $(PYTHON) -m venv $(PREFIX)
+	@$(PREFIX)/bin/python deploy/install.py --require-hashes -r requirements-production.lock
+	@$(PREFIX)/bin/python deploy/install.py --no-deps --no-build-isolation --force-reinstall .
+	@$(PREFIX)/bin/drumbeat --version
+	@echo "Ready: $(PREFIX)/bin/drumbeat. As a service: docs/how-to/run-as-a-service.md"
 
 demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and report on it
 	$(BIN)/drumbeat demo

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TextIO
 
 import click
 
@@ -68,7 +68,7 @@ COMMANDS: Final = {
         "terminal.commands.provider:provider",
         "List the providers, and check that your accounts work.",
     ),
-    "db": ("terminal.commands.project:db", "Upgrade or purge the database."),
+    "db": ("terminal.commands.project:db", "Upgrade, back up or purge the database."),
     "emulator": (
         "terminal.commands.emulator:emulator",
         "Serve a strict imitation of the providers on this machine.",
@@ -139,6 +139,8 @@ def _guarded(run: Callable[[], Any]) -> int:
     except DrumbeatError as error:
         return _explain(_placed(error), error.hint, error.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and _is_without_room(error):
+            return _no_room(error)
         if Context.debug:
             return _print_error(traceback.format_exc().rstrip(), DrumbeatError.exit_code)
         return _explain(
@@ -147,6 +149,22 @@ def _guarded(run: Callable[[], Any]) -> int:
             DrumbeatError.exit_code,
         )
     return result if isinstance(result, int) else 0
+
+
+def _is_without_room(error: OSError) -> bool:
+    from campaigns.atomic_files import NO_ROOM
+
+    return error.errno in NO_ROOM
+
+
+def _no_room(error: OSError) -> int:
+    """What was printed so far cannot be written; the interpreter must not try it again at its end."""
+    if error.filename is None:
+        _discard(sys.stdout)
+    place = error.filename or "the output"
+    return _explain(
+        f"{place} cannot be written: {error.strerror}.", "Free some space on its disk, then repeat.", 1
+    )
 
 
 def _placed(error: DrumbeatError) -> str:
@@ -197,10 +215,15 @@ def _closed_pipe_is_success() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         raise click.exceptions.Exit(0) from error
+
+
+def _discard(stream: TextIO) -> None:
+    """Write nothing more to it."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(

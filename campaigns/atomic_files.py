@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import io
 import os
@@ -10,9 +11,12 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from tempfile import mkstemp
-from typing import TextIO, cast
+from typing import Final, TextIO, cast
 
 from campaigns.errors import UsageError
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a full disk, a used-up quota and a limit on the size of files."""
 
 
 class WholeFile:
@@ -26,6 +30,11 @@ class WholeFile:
         self._beside = Path(name)
         raw = cast(io.RawIOBase, _Raw(number, place))
         self.text: TextIO = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, newline="")
+
+    @property
+    def beside(self) -> Path:
+        """Where it is until it is moved."""
+        return self._beside
 
     def replace(self) -> None:
         """Move it into place, replacing an existing file."""
@@ -84,12 +93,27 @@ def whole_file(place: Path, *, replace: bool = False) -> Iterator[TextIO]:
 
 
 @contextmanager
+def filled_file(place: Path, *, replace: bool = False) -> Iterator[Path]:
+    """The path of an empty file that a library fills, and that is moved to `place` at the end of the block; after an
+    error, an existing file there is unchanged."""
+    file = WholeFile(place)
+    try:
+        yield file.beside
+        file.replace() if replace else file.add()
+    finally:
+        file.drop()
+
+
+@contextmanager
 def _as_usage_error(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise UsageError(
-            f"{place} cannot be written: {error.strerror or error}. An existing file there is unchanged."
+            f"{place} cannot be written: {error.strerror or error}. An existing file there is unchanged.",
+            hint=f"Free some space on the disk of {place.parent}, then repeat the command."
+            if error.errno in NO_ROOM
+            else "",
         ) from error
 
 

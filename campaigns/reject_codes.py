@@ -60,7 +60,7 @@ class IntakeCode(StrEnum):
     FILE_CHANGED = "file_changed"
     """The file was changed while it was read; nothing was loaded."""
     RETURNING_ROWS = "returning_rows"
-    """A rejects file was given for a list that is read again for each run; correct the rows in the list itself."""
+    """A rejects file was given for a list that is replaced as a whole; correct the rows in the list itself."""
     TOO_MANY_REJECTS = "too_many_rejects"
     """More rows were rejected than --max-reject-percent allows; nothing was loaded."""
 

@@ -101,7 +101,7 @@ FILE_FIXES: Final[Mapping[IntakeCode, str]] = {
     C.NO_ANSWER: "Check that the program that writes to the pipe is running, and the disk or network folder responds.",
     C.TOO_LARGE: "Write it to a file, and check that it is a list of recipients.",
     C.TOO_MANY_COLUMNS: "Keep the columns that the message needs, and the phone numbers.",
-    C.RETURNING_ROWS: "Fix the rows in the list itself: each run reads it again.",
+    C.RETURNING_ROWS: "Fix the rows in the list itself: it is read as a whole.",
     C.TOO_MANY_REJECTS: "Fix the rows in the rejects file, or allow more with `--max-reject-percent`.",
 }
 

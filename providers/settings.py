@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, UsageError
@@ -58,6 +59,13 @@ class Secret:
         return f"Secret({self.place!r})"
 
 
+def reveal_key(secret: Secret | None, key: str) -> str:
+    """The secret of an optional key of the account. Raises UsageError if it is missing, also from the settings."""
+    if secret is None:
+        raise UsageError(f"{key} is not set.", hint=f'Add {key} = "env:NAME" or "file:PATH" to the account.')
+    return secret.reveal()
+
+
 def _read(path: Path) -> str:
     """Bytes that are not UTF-8 become U+FFFD, which keys never have."""
     try:
@@ -83,6 +91,12 @@ def _secret(value: Any) -> Any:
 
 
 SecretPlace = Annotated[Secret, BeforeValidator(_secret)]
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    """Whether the key's type is `SecretPlace`, or that or None."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return Secret in kinds or SecretPlace in kinds
 
 
 def _flat_price(value: Any) -> Any:
@@ -145,6 +159,12 @@ class AccountSettings(BaseModel):
     """The longest wait for an answer; after it the message is in doubt."""
     settle_after: Duration = timedelta(seconds=30)
     """How long after an unanswered call the provider's list can be relied on to show accepted messages."""
+
+    @property
+    def webhook_secrets(self) -> dict[str, Secret | None]:
+        """The secrets that the provider's webhooks are verified with, by their keys; None: not in the settings."""
+        keys = type(self).model_fields.items()
+        return {key: getattr(self, key) for key, field in keys if key != "api_key" and _is_secret(field)}
 
     @property
     def home_code(self) -> str | None:

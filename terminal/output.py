@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -115,11 +116,13 @@ def wrapped(text: str, indent: int = 0) -> str:
 
 
 def print_note(text: str) -> None:
-    """Print a note to stderr, so that it is never mixed into piped output."""
+    """Print a note to stderr, so that it is never mixed into piped output. One that cannot be written, as where it goes
+    to a file on a full disk, stops nothing."""
     if log_as_json():
         logger.info(text, extra={"action": "told"})
     else:
-        click.echo(wrapped(visible(text)) if sys.stderr.isatty() else visible(text), err=True)
+        with suppress(OSError):
+            click.echo(wrapped(visible(text)) if sys.stderr.isatty() else visible(text), err=True)
 
 
 def suggest(*commands: str) -> None:

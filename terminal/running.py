@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.actions.running import run_campaigns
-from app.wiring.ownership import warn_of_open_secrets
 from app.wiring.settings import Settings
 from campaigns.errors import Stopped
 from campaigns.states import JobState
@@ -68,7 +67,6 @@ async def drive(
     `serve_on` and `watch_on`: see `servers`. `distributed`: only keep the clock. `asked`: the
     summary is about these campaigns only.
     """
-    warn_of_open_secrets(settings)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         progress = stack.enter_context(progress_display())

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import uvicorn
 from starlette.applications import Starlette
 
+from app.wiring.needed_secrets import receives_webhooks
 from app.wiring.settings import Settings
 from campaigns.errors import Unavailable, UsageError
 from campaigns.time.pace import Rate
@@ -67,15 +68,16 @@ async def watched(engine: Engine, metrics: Metrics, host: str, port: int) -> Asy
 
 def open_metrics(engine: Engine, settings: Settings) -> Metrics:
     """Measures for the lanes and accounts of the settings."""
-    lanes, accounts = {}, {}
+    lanes, accounts, gaps = {}, {}, {}
     for name, account in settings.accounts.items():
+        gaps[name] = adapter_class(account.adapter).capabilities.delay_between
         if account.rate is not None:
             accounts[name] = account.rate.per_second
         for sender in account.senders:
             limit = _tightest(sender.rate, account.rate)
             if limit is not None:
                 lanes[f"{name}/{sender.name}"] = limit
-    return Metrics(engine, Limits(lanes, accounts))
+    return Metrics(engine, Limits(lanes, accounts, gaps))
 
 
 def _tightest(*rates: Rate | None) -> float | None:
@@ -104,9 +106,7 @@ def _address(listener: socket.socket) -> str:
 async def _accounts(settings: Mapping[str, AccountSettings]) -> AsyncIterator[dict[str, Account]]:
     """The accounts whose providers send webhooks."""
     accounts = {
-        name: open_account(name, account)
-        for name, account in settings.items()
-        if adapter_class(account.adapter).capabilities.webhooks
+        name: open_account(name, account) for name, account in settings.items() if receives_webhooks(account)
     }
     try:
         yield accounts

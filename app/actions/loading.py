@@ -46,11 +46,13 @@ from storage.audience.campaigns import (
     was_launched,
 )
 from storage.database.engine import Connection, Engine, reading, writing
+from storage.runs.campaign_events import add_campaign_event
 
 Progress = Callable[[int], None]
 """Receives the number of rows processed so far."""
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
 _KEY_OF_CONTENT: Final = re.compile(r"\bcontent(?:\.\w+|\[\d+\])+")
+UNDER_WAY: Final = (CampaignState.RUNNING, CampaignState.PAUSED)
 _REJECTS: Final = re.compile(r"\.rejects(-\d+)?\Z")
 _LONGEST_NAME: Final = 100
 """Bytes of a list's name in the name of its rejects file."""
@@ -65,6 +67,8 @@ class Flags:
     times: TimeFlags = field(default_factory=TimeFlags)
     rejects: Path | None = None
     """The file for bad rows; default: see `rejects_path`."""
+    replace: bool = False
+    """Whether the list takes the place of those loaded before, instead of adding to them."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,8 @@ async def load_campaign(
 ) -> Loaded:
     """Store the campaign and its audience, and schedule it if a time is known.
 
-    Loading the same file again adds nothing twice. Raises InvalidInput if the campaign has been launched.
+    Loading the same file again adds nothing twice. Raises InvalidInput if the campaign has been launched; of one that
+    recurs, `flags.replace` replaces the list for its later runs.
     """
     moment = now()
     spec = _spec(path, flags, moment)
@@ -168,13 +173,17 @@ async def load_campaign(
     options = _options(spec, start, moment)
     csv = _csv_of(spec)
     async with writing(engine) as connection:
-        campaign = await _open_campaign(connection, spec, moment)
+        campaign = await _open_campaign(connection, spec, moment, flags)
     held: str | None = None
 
     async def keep_text_and_time(connection: Connection) -> None:
         """In the list's transaction, so that a launch sees either all of the old or all of the new."""
         nonlocal held
-        await _open_campaign(connection, spec, moment)
+        found = await _open_campaign(connection, spec, moment, flags)
+        if flags.replace:
+            await add_campaign_event(connection, campaign.id, "list", f"replaced by {csv.name}", moment)
+        if not await _is_open(connection, found):
+            return
         await replace_spec(connection, campaign.id, spec, moment)
         held = await _schedule(connection, settings, spec.name, start, flags, moment)
 
@@ -187,7 +196,7 @@ async def load_campaign(
                 options,
                 refuse=refuse,
                 progress=progress,
-                replaces=spec.audience.refresh is not None,
+                replaces=flags.replace or spec.audience.refresh is not None,
                 together=keep_text_and_time,
                 **_limits(spec.audience, csv, flags, spec.name),
             )
@@ -219,7 +228,7 @@ async def _schedule(
     return held
 
 
-async def _open_campaign(connection: Connection, spec: CampaignSpec, now: datetime) -> Campaign:
+async def _open_campaign(connection: Connection, spec: CampaignSpec, now: datetime, flags: Flags) -> Campaign:
     """The campaign to load into, locked: it cannot be launched before this transaction ends."""
     await lock_name(connection, spec.name)
     found = await find(connection, spec.name)
@@ -228,11 +237,27 @@ async def _open_campaign(connection: Connection, spec: CampaignSpec, now: dateti
     await lock_campaign(connection, found.id)
     found = await require(connection, spec.name)
     if not await _is_open(connection, found):
-        raise InvalidInput(
-            f"Campaign {spec.name} is {found.state.value}; a campaign that has started is not changed.",
-            hint=_instead(found),
-        )
+        if not (flags.replace and spec.schedule.recurs and found.state in UNDER_WAY):
+            raise InvalidInput(
+                f"Campaign {spec.name} is {found.state.value}; a campaign that has started is not changed.",
+                hint=_instead(found),
+            )
+        _refuse_other_changes(spec, found)
     return found
+
+
+def _refuse_other_changes(spec: CampaignSpec, found: Campaign) -> None:
+    """Raise InvalidInput if more than the list of a campaign under way would be replaced."""
+    if spec.audience.refresh is not None:
+        raise InvalidInput(f"{spec.name} reads its list again for each run; replace the file itself.")
+    new, stored = (each.model_dump(mode="json", exclude={"audience"}) for each in (spec, found.spec))
+    changed = sorted(key for key in new if new[key] != stored[key])
+    if changed:
+        raise InvalidInput(
+            f"{spec.name} has started: only its list can be replaced, and its file differs in "
+            f"{', '.join(changed)}.",
+            hint="Undo that in the campaign file, or give it another name.",
+        )
 
 
 async def _is_open(connection: Connection, campaign: Campaign) -> bool:
@@ -302,7 +327,7 @@ def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = N
     with placed(path, "provider"):
         account = settings.account(spec.provider)
     with placed(path, "senders"):
-        _refuse_strangers(spec, account)
+        refuse_unknown_senders(spec, account)
     for variant, content in spec.contents.items():
         with placed(path, "content"), about_variant(variant):
             _refuse_impossible(account.adapter, content)
@@ -323,7 +348,8 @@ def _placed_by_message(path: Path | None) -> Iterator[None]:
         raise SpecError(f"{place}: {error}", hint=error.hint) from error
 
 
-def _refuse_strangers(spec: CampaignSpec, account: AccountSettings) -> None:
+def refuse_unknown_senders(spec: CampaignSpec, account: AccountSettings) -> None:
+    """Raise NotFound if the account lacks a sender of the campaign."""
     names = [sender.name for sender in account.senders]
     for sender in spec.senders:
         if sender not in names:

@@ -1,16 +1,15 @@
-"""Actions on a loaded campaign: approve, pause, resume, cancel, test, retry, resolve, choose the winner."""
+"""Actions on a loaded campaign: approve, pause, resume, cancel, retry, resolve, choose the winner."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
-from scheduler.actions import approval, control, retrying, testing
+from scheduler.actions import approval, control, retrying
+from scheduler.actions.budget import BudgetChange, Per, change_budget
 from scheduler.actions.control import Resumed
 from scheduler.actions.retrying import Retry
-from scheduler.actions.testing import TestRun
 from scheduler.clock import variants
 from storage.audience.approvals import Approval
 from storage.database.engine import Engine
@@ -36,6 +35,11 @@ async def cancel_campaign(engine: Engine, name: str) -> int:
     return await control.cancel(engine, name)
 
 
+async def set_budget(engine: Engine, name: str, amount: str, per: Per) -> BudgetChange:
+    """Raise or lower a budget, also while it is sending. Raises NotFound, InvalidInput, SpecError."""
+    return await change_budget(engine, name, amount, per)
+
+
 async def resolve_doubts(engine: Engine, name: str, action: Literal["resend", "give-up"]) -> int:
     """Decide about all messages in doubt; returns how many there were. Raises NotFound."""
     return await control.resolve(engine, name, action)
@@ -44,13 +48,6 @@ async def resolve_doubts(engine: Engine, name: str, action: Literal["resend", "g
 async def retry_failed(engine: Engine, name: str, *, expired: bool, given_up: bool) -> Retry:
     """Send again to recipients whose failure may be temporary. Raises NotFound, InvalidInput."""
     return await retrying.retry_failed(engine, name, expired=expired, given_up=given_up)
-
-
-async def send_test(
-    engine: Engine, name: str, numbers: Sequence[str], line: int | None, variant: str | None
-) -> TestRun:
-    """Queue the message to the given numbers, filled from one row. Raises NotFound, InvalidInput."""
-    return await testing.start_test(engine, name, numbers, line, variant=variant)
 
 
 async def choose_winner(engine: Engine, name: str, variant: str) -> None:

@@ -17,6 +17,7 @@ from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
 from storage.audience.campaigns import Campaign, CampaignLine, ImportLine, list_imports, require
 from storage.database.engine import Connection
+from storage.runs.campaign_events import CampaignEvent, list_campaign_events
 from storage.runs.occurrences import MissedRun, list_missed
 from storage.views.overview import BudgetUse, LanePause, RunLine, budget_use, newest_runs, paused_lanes
 from storage.views.reports import Delivery, delivery
@@ -35,6 +36,7 @@ class Overview:
     runs: list[RunLine]
     lanes: list[LanePause]
     budgets: list[BudgetUse]
+    changes: list[CampaignEvent]
     missed: list[MissedRun]
     held: Sequence[Left]
     """What its messages wait for, by rule."""
@@ -66,6 +68,7 @@ class Overview:
             "paused_lanes": self.lanes,
             "held": self.held,
             "budgets": self.budgets,
+            "changes": self.changes,
             "missed_runs": self.missed,
             "runs": self.runs,
             "spec": found.spec.model_dump(mode="json", exclude_none=True),
@@ -93,6 +96,10 @@ class Overview:
             yield "list", f"{spec.audience.csv}, read again for each run"
         yield "category", spec.category
         yield from (("budget", _budget(use)) for use in self.budgets)
+        yield from (
+            ("changed", f"{change.at:%Y-%m-%d %H:%M:%S %Z}: {change.event}, {change.detail}")
+            for change in self.changes
+        )
         yield from (("missed", f"{run.nominal_at:%Y-%m-%d %H:%M:%S %Z}: {run.why}") for run in self.missed)
         yield "rows of the file", self.delivery.file_rows
         yield "rejected", self.delivery.file_rejected
@@ -150,6 +157,7 @@ async def campaign_overview(connection: Connection, settings: Settings, name: st
         await newest_runs(connection, campaign.id, NEWEST),
         await paused_lanes(connection, campaign.spec.lanes, now),
         await budget_use(connection, campaign.id),
+        await list_campaign_events(connection, campaign.id, NEWEST),
         (await list_missed(connection, campaign.id))[-NEWEST:],
         held.get(name, ()),
         await approval_of(connection, campaign.id),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.wiring.context import Context
-from app.wiring.databases import opened
+from app.wiring.databases import copy_of, opened
+from app.wiring.needed_secrets import missing_keys, missing_webhook_secrets
 from app.wiring.ownership import open_secrets
 from app.wiring.probes import Probe, probe
 from app.wiring.settings import Settings
@@ -84,16 +86,28 @@ def _settings(settings: Settings) -> Finding:
 def _secrets(settings: Settings) -> list[Finding]:
     findings = []
     for name, account in settings.accounts.items():
-        try:
-            account.api_key.reveal()
-        except DrumbeatError as error:
-            findings.append(Finding(f"secret of {name}", False, str(error), error.hint))
-        else:
+        missing = list(missing_keys(settings, name))
+        findings += [Finding(f"secret of {name}", False, one.problem, one.hint) for one in missing]
+        if not missing:
             findings.append(Finding(f"secret of {name}", True, f"{account.api_key.place} is set"))
+        findings += _webhook_secrets(settings, name)
         for file in open_secrets(account):
             warning = f"other users of this machine may read {file}; try chmod 600 {file}"
             findings.append(Finding(f"secret of {name}", True, warning))
     return findings
+
+
+def _webhook_secrets(settings: Settings, name: str) -> Iterator[Finding]:
+    """A secret that the settings do not name is no fault: without webhooks it is not needed."""
+    missing = {one.key: one for one in missing_webhook_secrets(settings, name)}
+    for key, secret in settings.accounts[name].webhook_secrets.items():
+        what, found = f"webhooks of {name}", missing.get(key)
+        if found is None:
+            yield Finding(what, True, f"{key} is set")
+        elif secret is None:
+            yield Finding(what, True, f"{key} is not in the settings; drumbeat serve needs it")
+        else:
+            yield Finding(what, False, f"{key}: {found.problem}", found.hint)
 
 
 async def _database(settings: Settings) -> Finding:
@@ -102,7 +116,9 @@ async def _database(settings: Settings) -> Finding:
     if file is not None and file.parent.is_dir() and not file.exists():
         return Finding("database", True, f"{place} does not exist yet; the first load creates it")
     try:
-        async with opened(settings, create=False):
+        async with opened(settings, create=False) as engine:
+            if problem := await copy_of(engine):
+                return Finding("database", False, problem, "drumbeat db adopt")
             return Finding("database", True, f"{place} answers and is at the newest revision")
     except DrumbeatError as error:
         return Finding("database", False, str(error), error.hint.replace("campaign load SPEC", "db upgrade"))

@@ -14,7 +14,7 @@ from typing import Final
 
 from campaigns.errors import Unavailable
 
-_HOME: Final = str(Path(__file__).resolve().parents[1])
+_HOME: Final = str(Path(__file__).resolve().parents[2])
 """The folder of our `emulators`, not of another library with that name."""
 PATIENCE: Final = 30.0
 """Seconds to wait for it to start: a busy machine imports slowly."""

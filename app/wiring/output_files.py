@@ -18,11 +18,16 @@ from storage.database.engine import Connection
 
 BESIDE_A_DATABASE: Final = ("", "-wal", "-shm", "-journal", ".lock")
 """The suffixes of the database's files."""
+HAVE_FORCE: Final = ("--output", "the backup")
+"""What has the flag --force beside it."""
 _SQLITE: Final = b"SQLite format 3\0"
 
 
-def output_place(path: Path, needed: Iterable[Path], *, option: str, force: bool = False) -> Path:
-    """The resolved path. Raises UsageError if nothing may be written there; `needed` are the project's files."""
+def output_place(
+    path: Path, needed: Iterable[Path], *, option: str, force: bool = False, over_database: bool = False
+) -> Path:
+    """The resolved path. Raises UsageError if nothing may be written there; `needed` are the project's files, and
+    any other database is spared too, but for `over_database`."""
     try:
         place = path.resolve()
     except (OSError, RuntimeError) as error:
@@ -31,7 +36,8 @@ def output_place(path: Path, needed: Iterable[Path], *, option: str, force: bool
         ) from error
     if not place.parent.is_dir():
         raise UsageError(f"There is no folder {place.parent}.", hint=f"mkdir -p {place.parent}")
-    if any(_is_same(place, other) for other in needed) or _is_campaign_or_database(place):
+    spared = not over_database and _is_campaign_or_database(place)
+    if spared or any(_is_same(place, other) for other in needed):
         raise UsageError(
             f"{path} belongs to the project and is not overwritten.", hint=f"Give {option} another name."
         )
@@ -42,7 +48,7 @@ def output_place(path: Path, needed: Iterable[Path], *, option: str, force: bool
             f"{path} is not a plain file; only plain files are written.", hint=f"Give {option} another name."
         )
     if not force:
-        instead = ", or replace it with --force" if option == "--output" else ""
+        instead = ", or replace it with --force" if option in HAVE_FORCE else ""
         raise UsageError(f"{path} already exists.", hint=f"Give {option} another name{instead}.")
     return place
 

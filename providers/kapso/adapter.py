@@ -30,7 +30,7 @@ from providers.kapso.settings import KapsoAccount
 from providers.kapso.webhooks import events_in, is_signed
 from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES
-from providers.settings import AccountSettings, SenderSettings
+from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 
 class Kapso(AdapterDefaults):
@@ -102,8 +102,7 @@ class Kapso(AdapterDefaults):
         return await self._api.check(http, self._account.senders)
 
     def verify(self, request: WebhookRequest) -> bool:
-        secret = self._account.webhook_secret
-        return secret is not None and is_signed(request, secret.reveal())
+        return is_signed(request, reveal_key(self._account.webhook_secret, "webhook_secret"))
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
         return events_in(request)

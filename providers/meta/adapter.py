@@ -25,7 +25,7 @@ from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta.settings import MetaAccount, MetaSender
 from providers.meta.webhooks import events_in
-from providers.settings import AccountSettings, SenderSettings
+from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 SIGNATURE: Final = "x-hub-signature-256"
 SILENT: Final = {
@@ -92,16 +92,14 @@ class Meta(AdapterDefaults):
 
     def verify(self, request: WebhookRequest) -> bool:
         """`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""
-        if self._account.app_secret is None:
-            return False
-        secret = self._account.app_secret.reveal().encode()
+        secret = reveal_key(self._account.app_secret, "app_secret").encode()
         wanted = "sha256=" + hmac.new(secret, request.body, hashlib.sha256).hexdigest()
         return hmac.compare_digest(wanted.encode(), request.headers.get(SIGNATURE, "").encode())
 
     def handshake(self, query: Mapping[str, str]) -> str | None:
-        if self._account.verify_token is None or query.get("hub.mode") != "subscribe":
+        if query.get("hub.mode") != "subscribe":
             return None
-        token = self._account.verify_token.reveal().encode()
+        token = reveal_key(self._account.verify_token, "verify_token").encode()
         if not hmac.compare_digest(token, query.get("hub.verify_token", "").encode()):
             return None
         return query.get("hub.challenge")

@@ -27,7 +27,7 @@ from providers.http.failures import general_refusal, unanswered
 from providers.http.request import Request, Url
 from providers.meta.message_body import interactive
 from providers.meta.message_body import unsendable as unsendable_at_meta
-from providers.settings import AccountSettings
+from providers.settings import AccountSettings, reveal_key
 from providers.voicebip.settings import VoicebipAccount, VoicebipSender
 from providers.voicebip.webhooks import STATUSES, events_in, is_signed
 
@@ -131,8 +131,7 @@ class Voicebip(AdapterDefaults):
         raise UsageError(f"Voicebip reports usage, not the remaining balance. {used}")
 
     def verify(self, request: WebhookRequest) -> bool:
-        secret = self._account.webhook_secret
-        return secret is not None and is_signed(request, secret.reveal())
+        return is_signed(request, reveal_key(self._account.webhook_secret, "webhook_secret"))
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
         return events_in(request)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from storage.audience.audience import (
     ImportCounts,
     Source,
     close_import,
+    count_imports,
     find_import,
     import_sources,
     lock_campaign,
@@ -151,7 +153,7 @@ async def check(
     IntakeError where the file cannot be loaded, TooManyRejects where too much of it is bad.
     """
     intake = await _opened(path, options)
-    with plainly():
+    with plainly(f"the folder for temporary files, {gettempdir()}"):
         return await _check(intake, options, refuse, rejects_path, max_reject_percent, progress, look, now())
 
 
@@ -204,7 +206,10 @@ async def load(
             name = await lock_campaign(connection, campaign_id)
             if name is None:
                 raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
-            if earlier := await find_import(connection, campaign_id, intake.digest):
+            earlier = await find_import(connection, campaign_id, intake.digest)
+            if earlier and replaces and await count_imports(connection, campaign_id) > 1:
+                earlier = None  # the others are taken out
+            if earlier:
                 if together is not None:
                     await together(connection)
                 return await _report_of_earlier(connection, campaign_id, name, intake, *earlier)
@@ -271,7 +276,7 @@ def _refuse_returning(intake: Intake) -> None:
     if intake.returns:
         raise IntakeError(
             IntakeCode.RETURNING_ROWS,
-            f"{intake.path.name} holds rejected rows, and each run reads the whole list again.",
+            f"{intake.path.name} holds rejected rows, and the list is replaced as a whole.",
             hint="Mend the rows in the list itself.",
         )
 

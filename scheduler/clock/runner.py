@@ -35,7 +35,8 @@ from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.shift import wait_for_stop
 from storage.database.engine import Engine, reading, writing
-from storage.database.health import is_outage
+from storage.database.health import first_line, is_outage
+from storage.database.origin import refuse_copy
 from storage.runs.runs import next_start
 from storage.sending.lanes import ensure_lanes
 
@@ -79,7 +80,8 @@ async def run(
     """Drive every campaign of the database until stopped, or with `until_idle` until nothing is left to do now.
 
     `distributed`: only keep the clock, workers send; where another clock leads, wait until it is gone.
-    Raises Locked where another runner is at work, UsageError where a secret or the queue's tables are missing.
+    Raises Locked where another runner is at work, UsageError where a secret or the queue's tables are missing, Stopped
+    where the database is a copy.
     """
     if distributed or (now is utc_now and engine.dialect.name == "postgresql"):
         now = await shared_clock(engine)
@@ -232,7 +234,9 @@ class Runner:
         except Exception as error:
             if self.stop.is_set() or not is_outage(error):
                 raise
-            logger.warning("The database does not answer: %s", error, extra={"action": "no_database"})
+            logger.warning(
+                "The database does not answer: %s", first_line(error), extra={"action": "no_database"}
+            )
             return False
 
     async def _lead(
@@ -240,6 +244,7 @@ class Runner:
     ) -> bool:
         """Do the duties until a stop, or until nothing is left to do; False where the lock was lost before."""
         async with writing(self.engine) as connection:
+            await refuse_copy(connection, self.engine)
             await ensure_lanes(connection, self.lanes)
         self.swept_at = time.monotonic()
         await self.presence.announce(leads=True)
@@ -289,7 +294,9 @@ class Runner:
             except Exception as error:
                 if not is_outage(error):
                     raise
-                logger.warning("The database does not answer: %s", error, extra={"action": "no_database"})
+                logger.warning(
+                    "The database does not answer: %s", first_line(error), extra={"action": "no_database"}
+                )
             await self.watch.pause(self.stop)
 
     async def _look(self, progress: Progress | None, until_idle: bool, wait_receipts: timedelta) -> bool:

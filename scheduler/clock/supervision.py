@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 
-from storage.database.health import is_outage
+from storage.database.health import first_line, is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ async def apart(duty: str, name: str, work: Awaitable[object]) -> None:
     except Exception as error:
         ids = {"action": "duty_failed", "duty": duty, "of": name}
         trace = None if is_outage(error) else error
-        logger.error("A duty broke off for %s: %s", name, error, exc_info=trace, extra=ids)
+        logger.error("A duty broke off for %s: %s", name, first_line(error), exc_info=trace, extra=ids)
 
 
 async def cancelled(*tasks: asyncio.Task[None]) -> None:

@@ -13,6 +13,7 @@ from campaigns.outcomes import retry_delay
 from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import Shift
 from storage.database.engine import Engine, writing
+from storage.database.health import first_line, is_outage
 from storage.sending.lanes import pause_lane
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ def never() -> bool:
 class LaneExecutor:
     """One process's part in the work. `holder` names it in `lanes`.
 
-    `held`: whether it may still send at all. `sole`: whether no embedded runner but this one can be alive.
+    `held`: whether it may still send at all. `sole`: whether no embedded runner but this one can be alive. `only_run`:
+    it sends the messages of this run alone.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class LaneExecutor:
         *,
         held: Callable[[], bool] = always,
         sole: Callable[[], bool] = never,
+        only_run: int | None = None,
     ) -> None:
         self.holder = holder
         self.sole = sole
         self._engine = engine
         self._stop = stop
         self._held = held
+        self._only_run = only_run
         self._at_work: set[str] = set()
         self._jitter = random.Random()  # noqa: S311
 
@@ -61,7 +65,7 @@ class LaneExecutor:
             with log_ids(lane=lane.name):
                 return await self._shift(lane).run()
         except Exception as error:
-            logger.exception("A shift broke off.", extra={"action": "shift_failed", "lane": lane.name})
+            self._log("A shift broke off", error, {"action": "shift_failed", "lane": lane.name})
             return await self._pause(lane, error)
         finally:
             self._at_work.discard(lane.name)
@@ -75,6 +79,7 @@ class LaneExecutor:
             sole=self.sole(),
             held=self._held,
             jitter=self._jitter,
+            only_run=self._only_run,
         )
 
     async def _pause(self, lane: Lane, error: Exception) -> float:
@@ -85,8 +90,11 @@ class LaneExecutor:
             async with writing(self._engine) as connection:
                 reason = f"sending met an error ({type(error).__name__}); the log says where"
                 await pause_lane(connection, lane.name, reason, lane.now() + rest, holder=self.holder)
-        except Exception:
-            logger.exception(
-                "A lane could not be paused.", extra={"action": "pause_failed", "lane": lane.name}
-            )
+        except Exception as failed:
+            self._log("A lane could not be paused", failed, {"action": "pause_failed", "lane": lane.name})
         return rest.total_seconds()
+
+    def _log(self, what: str, error: Exception, ids: dict[str, str]) -> None:
+        """A database that is full or gone is no fault of the program: a sentence shows it, without a traceback."""
+        trace = None if is_outage(error) else error
+        logger.error("%s: %s", what, first_line(error), exc_info=trace, extra=ids)

@@ -15,6 +15,7 @@ from uuid import uuid4
 from campaigns.time.clock import Now
 from scheduler.engines.shared_clock import SharedClock
 from storage.database.engine import Engine, writing
+from storage.database.health import first_line
 from storage.sending.workers import WorkerRow, report_worker, retire_worker
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,9 @@ class Presence:
             async with writing(self._engine) as connection:
                 await report_worker(connection, replace(self._row, leads=leads))
         except Exception as error:
-            logger.warning("The database does not answer: %s", error, extra={"action": "not_told"})
+            logger.warning(
+                "The database does not answer: %s", first_line(error), extra={"action": "not_told"}
+            )
 
     @asynccontextmanager
     async def announced(self) -> AsyncIterator[None]:
@@ -86,4 +89,6 @@ class Presence:
             async with writing(self._engine) as connection:
                 await retire_worker(connection, self.name)
         except Exception as error:
-            logger.warning("The database does not answer: %s", error, extra={"action": "not_told"})
+            logger.warning(
+                "The database does not answer: %s", first_line(error), extra={"action": "not_told"}
+            )

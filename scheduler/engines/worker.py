@@ -19,6 +19,7 @@ from scheduler.engines.shared_clock import shared_clock
 from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, writing
+from storage.database.origin import refuse_copy
 from storage.sending.lanes import ensure_lanes, pause_lane
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ async def work(
         worker = _Worker(engine, lanes, LaneExecutor(engine, presence.name, stop, held=lambda: now.settled))
         try:
             async with writing(engine) as connection:
+                await refuse_copy(connection, engine)
                 await ensure_lanes(connection, lanes)
             async with presence.announced():
                 await serve(app, worker.work, lanes, concurrency=concurrency, stop=stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,11 +25,13 @@ from campaigns.rules.decision import (
     WindowState,
 )
 from campaigns.rules.forms import MARGIN
+from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import IN_LINE
 from scheduler.sending.plans import BudgetLine, Plan
 from storage.database.engine import Connection, lock_names
+from storage.runs.budget_limits import budgets_of_runs
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
 from storage.sending.budgets import LearntPrices, budget_lock, learnt_prices, used_of
@@ -236,6 +238,19 @@ async def lock_shared(
     if any(claim.plan.ramp for claim in claims):
         names.append(ramp_lock(lane.name))
     await lock_names(connection, names)
+
+
+async def with_current_budgets(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Claim]:
+    """The claims with the budget limits as they are now: people may change those of a run. Read under the locks of
+    `lock_shared`."""
+    limited = {claim.run.id for claim in claims if claim.lines}
+    budgets = await budgets_of_runs(connection, limited)
+    return [
+        replace(claim, lines=claim.plan.budget_lines(claim.run, now, BudgetSpec.model_validate(budget)))
+        if (budget := budgets.get(claim.run.id))
+        else claim
+        for claim in claims
+    ]
 
 
 async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], now: datetime) -> Known:

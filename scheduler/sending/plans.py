@@ -84,11 +84,14 @@ class Plan:
         later = now.astimezone(self.zone).date().replace(day=28) + timedelta(days=4)
         return instant_of(datetime.combine(later.replace(day=1), time()), self.zone)
 
-    def budget_lines(self, run: RunRow, now: datetime) -> tuple[BudgetLine, ...]:
-        """The budgets that a message sent now is paid from."""
-        if self.budget is None:
+    def budget_lines(
+        self, run: RunRow, now: datetime, current: BudgetSpec | None = None
+    ) -> tuple[BudgetLine, ...]:
+        """The budgets that a message sent now is paid from. `current`: with these limits, not those of the launch."""
+        spec = current or self.budget
+        if spec is None:
             return ()
-        day, spec = self.today(now), self.budget
+        day = self.today(now)
         lines = (
             (spec.max, f"{run.campaign_id}:run:{run.parent_id or run.id}", None),
             (spec.per_day, f"{run.campaign_id}:day:{day}", self.next_day(now)),

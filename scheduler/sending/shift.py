@@ -48,10 +48,12 @@ class Shift:
         sole: bool,
         jitter: random.Random,
         held: Callable[[], bool] = lambda: True,
+        only_run: int | None = None,
     ) -> None:
         self.engine = engine
         self.lane = lane
         self.stop = stop
+        self.only_run = only_run
         self.plans = Plans(lane)
         self.lease = Lease(engine, lane, holder, sole=sole, held=held)
         self.store = OutcomeStore(engine, lane, self.lease)
@@ -153,7 +155,13 @@ class Shift:
         asked_at = time.monotonic()
         with self.store.storing() as finished:
             piece = await open_slice(
-                self.engine, self.lane, self.lease.epoch, self.plans, finished, idle=self.idle
+                self.engine,
+                self.lane,
+                self.lease.epoch,
+                self.plans,
+                finished,
+                idle=self.idle,
+                only_run=self.only_run,
             )
         self.lease.renewed(asked_at)
         return piece

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from campaigns.states import RunState
 from scheduler.sending.claiming import claim_jobs
 from scheduler.sending.deciding import decide_claim
-from scheduler.sending.facts import gather
+from scheduler.sending.facts import gather, with_current_budgets
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane
 from scheduler.sending.planned_calls import PlannedCall
@@ -34,21 +34,29 @@ class Slice:
 
 
 async def open_slice(
-    engine: Engine, lane: Lane, epoch: int, plans: Plans, finished: FinishedCalls, *, idle: float
+    engine: Engine,
+    lane: Lane,
+    epoch: int,
+    plans: Plans,
+    finished: FinishedCalls,
+    *,
+    idle: float,
+    only_run: int | None = None,
 ) -> Slice:
-    """Commit the slice; raises LaneLost, with nothing written, where another holder has the lane."""
+    """Commit the slice, of all running runs or of one; raises LaneLost, with nothing written, where another holder has
+    the lane."""
     now = lane.now()
     async with writing(engine) as connection:
         await store(connection, lane, epoch, finished, now)
         opened = await open_runs(connection)
-        running = [run for run in opened if run.state is RunState.RUNNING]
+        wanted = [run for run in opened if only_run in (None, run.id)]
+        running = [run for run in wanted if run.state is RunState.RUNNING]
         claimed = await claim_jobs(connection, lane, plans, running, now, idle)
         freed = await settle(connection, lane, claimed.claims, finished, now)
-        known = await gather(connection, lane, claimed.claims, now)
+        claims = await with_current_budgets(connection, claimed.claims, now)
+        known = await gather(connection, lane, claims, now)
         calls = [
-            call
-            for claim in claimed.claims
-            for call in await decide_claim(connection, epoch, claim, known, freed)
+            call for claim in claims for call in await decide_claim(connection, epoch, claim, known, freed)
         ]
         if calls:
             await note_sends(connection, lane.name, now + lane.pacer.reach)

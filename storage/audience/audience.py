@@ -154,6 +154,12 @@ async def import_sources(connection: AsyncConnection, campaign_id: int) -> dict[
     return {int(id_): Source(file, loaded_at) for id_, file, loaded_at in rows}
 
 
+async def count_imports(connection: AsyncConnection, campaign_id: int) -> int:
+    """Of how many files the campaign's audience is made."""
+    mine = (imports.c.campaign_id == campaign_id, imports.c.edition == edition_of(campaign_id))
+    return int(await connection.scalar(select(func.count()).select_from(imports).where(*mine)) or 0)
+
+
 async def add_recipients(connection: AsyncConnection, edition: Edition, audience: Audience) -> list[int]:
     """Add them in order, a number that the edition has already left out; the positions of those left out."""
     if not audience.phones:

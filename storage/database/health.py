@@ -13,25 +13,63 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from campaigns.errors import Unavailable
-from storage.database.engine import reading
+from storage.database.engine import database_file, reading
 
 _A_READ: Final = {"sqlite": "SELECT count(*) FROM sqlite_master", "postgresql": "SELECT 1"}
 """SELECT 1 succeeds on a SQLite file that is no database at all."""
+
+_HOW_TO_LOG_IN: Final = "Give the password in PGPASSWORD, in ~/.pgpass, or in DRUMBEAT_DATABASE__URL."
 
 _LIMIT_EXCEEDED: Final = "54"
 """PostgreSQL's class of errors for a value that is too large."""
 
 
+_DISK_FULL: Final = "53100"
+"""PostgreSQL's SQLSTATE."""
+
+
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Turn a database that is locked, full, read-only or gone into Unavailable, with the driver's own message."""
+def plainly(place: str) -> Iterator[None]:
+    """Turn a database that is locked, full, read-only or gone into Unavailable, with the driver's own message. `place`:
+    its file, or its server."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, sqlite3.OperationalError) as error:
+        if _has_no_room(getattr(error, "orig", error)):
+            raise _no_room(place, error) from error
         raise Unavailable(
-            f"The database cannot be used: {_first_line(error)}.",
+            f"The database cannot be used: {first_line(error)}.",
             hint="See whether another program holds it, and whether its folder can be written to.",
         ) from error
+    except Exception as error:
+        if not _has_no_room(error):  # psycopg's own errors, where rows are copied
+            raise
+        raise _no_room(place, error) from error
+
+
+def _no_room(place: str, error: Exception) -> Unavailable:
+    driver = getattr(error, "orig", error)
+    full = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_FULL) == sqlite3.SQLITE_FULL
+    problem = (
+        f"There is no room left to write to {place}"
+        if full
+        else f"{place} cannot be used; its disk may be full"
+    )
+    return Unavailable(
+        f"{problem}: {first_line(error)}. What was stored before is unchanged.",
+        hint="Free some space on that disk, then repeat the command.",
+    )
+
+
+def _has_no_room(error: object) -> bool:
+    """Whether the disk is full, or the user's quota is used up. Without room for the files beside it, SQLite calls that
+    an input or output error, and cannot read either."""
+    result = getattr(error, "sqlite_errorcode", None)
+    return (
+        getattr(error, "sqlstate", None) == _DISK_FULL
+        or result == sqlite3.SQLITE_FULL
+        or (result is not None and result & 0xFF == sqlite3.SQLITE_IOERR)
+    )
 
 
 def is_outage(error: Exception) -> bool:
@@ -73,11 +111,14 @@ async def ping(engine: AsyncEngine) -> None:
         async with reading(engine) as connection:
             await connection.execute(text(_A_READ[engine.dialect.name]))
     except (SQLAlchemyError, OSError) as error:
-        raise Unavailable(
-            f"The database cannot be read: {_first_line(error)}", hint="drumbeat doctor"
-        ) from error
+        if _has_no_room(getattr(error, "orig", error)):
+            raise _no_room(str(database_file(engine) or "the PostgreSQL server"), error) from error
+        problem = first_line(error)
+        hint = _HOW_TO_LOG_IN if "password" in problem else "drumbeat doctor"
+        raise Unavailable(f"The database cannot be read: {problem}", hint=hint) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The driver's own message, in one line."""
     cause = getattr(error, "orig", None) or error
     return (str(cause).strip().splitlines() or [type(cause).__name__])[0]

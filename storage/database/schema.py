@@ -80,6 +80,14 @@ async def current(engine: AsyncEngine) -> str | None:
         return found
 
 
+async def is_empty_file(engine: AsyncEngine) -> bool:
+    """Whether it is a SQLite file without any tables, as it is left where making them failed."""
+    if engine.dialect.name != "sqlite":
+        return False
+    async with reading(engine) as connection:
+        return not await connection.scalar(text("SELECT count(*) FROM sqlite_master"))
+
+
 async def require_current(engine: AsyncEngine) -> None:
     """Raise UsageError unless the database is at the newest revision."""
     found, needed = await current(engine), newest()

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
-from storage.tables import campaigns, jobs, runs
+from storage.tables import attempts, campaigns, jobs, lanes, runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunMessage:
+    """What became of one message of a run."""
+
+    phone: str
+    lane: str
+    state: JobState
+    reason: str | None
+    code: str | None
+    held_by: str | None
+    """The rule that holds it."""
+    detail: str | None
+    """The provider's text about its last call, or why its sender is paused."""
+
 
 TICK = timedelta(milliseconds=1)
 
@@ -73,3 +90,19 @@ async def add_test_jobs(
         "updated_at": now,
     }
     await connection.execute(insert(jobs), [{**same, "phone": phone, "lane": lane} for phone, lane in phones])
+
+
+async def messages_of_run(connection: AsyncConnection, run_id: int) -> list[RunMessage]:
+    """Every message of a small run, in the order in which they were made."""
+    last = (
+        select(attempts.c.detail)
+        .where(attempts.c.job_id == jobs.c.id)
+        .order_by(attempts.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns = (jobs.c.phone, jobs.c.lane, jobs.c.state, jobs.c.reason, jobs.c.code, jobs.c.held_by)
+    detail = func.coalesce(lanes.c.paused_reason, last)
+    found = select(*columns, detail).outerjoin_from(jobs, lanes, lanes.c.name == jobs.c.lane)
+    rows = await connection.execute(found.where(jobs.c.run_id == run_id).order_by(jobs.c.id))
+    return [RunMessage(phone, lane, JobState(state), *more) for phone, lane, state, *more in rows]

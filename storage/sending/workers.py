@@ -52,6 +52,14 @@ class LaneView:
     """Calls begun, over the last few seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecentCalls:
+    """How many calls were begun since a moment."""
+
+    by_lane: dict[str, int]
+    since: datetime
+
+
 async def server_time(connection: AsyncConnection) -> datetime:
     """What the PostgreSQL server takes the time to be: what all machines can agree on."""
     seconds = await connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())"))
@@ -122,17 +130,24 @@ async def _backlog(connection: AsyncConnection, lane: str, now: datetime) -> tup
 
 
 async def call_rates(connection: AsyncConnection, now: datetime) -> dict[str, float]:
-    """Calls begun per second over the last RATE_OVER, by lane; of very many over the newest attempts' time."""
+    """Calls begun per second over the last RATE_OVER, by lane."""
+    recent = await recent_calls(connection, now, RATE_OVER)
+    seconds = max(0.1, (now - recent.since).total_seconds())
+    return {lane: count / seconds for lane, count in recent.by_lane.items()}
+
+
+async def recent_calls(connection: AsyncConnection, now: datetime, over: timedelta) -> RecentCalls:
+    """The calls begun in the last while; of very many only the newest, over the time that those took."""
     newest = select(attempts.c.lane, attempts.c.intent_at).order_by(attempts.c.id.desc()).limit(_NEWEST)
     recent = newest.subquery()
     oldest = func.min(recent.c.intent_at, type_=recent.c.intent_at.type)
     counted = (
         select(recent.c.lane, func.count(), oldest)
-        .where(recent.c.intent_at > now - RATE_OVER)
+        .where(recent.c.intent_at > now - over)
         .group_by(recent.c.lane)
     )
     found = (await connection.execute(counted)).all()
-    seconds = RATE_OVER.total_seconds()
+    since = now - over
     if sum(count for _, count, _ in found) == _NEWEST:
-        seconds = max(0.1, (now - min(since for _, _, since in found)).total_seconds())
-    return {lane: count / seconds for lane, count, _ in found}
+        since = min(begun for _, _, begun in found)
+    return RecentCalls({lane: count for lane, count, _ in found}, since)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from storage.tables.audience import campaigns, imports, rate_cards, rates, recipients, rejects
+from storage.tables.audience import (
+    campaign_events,
+    campaigns,
+    imports,
+    rate_cards,
+    rates,
+    recipients,
+    rejects,
+)
 from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, user_ids, windows
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
 from storage.tables.money import budgets, learnt_prices, reservations
+from storage.tables.origin import origin
 from storage.tables.receipts import notices, unmatched_reports, webhook_refusals, webhooks
 from storage.tables.retention import daily_duties, purged_jobs, purged_rejects
 from storage.tables.runs import attempts, events, jobs, missed_runs, runs
@@ -19,6 +28,7 @@ __all__ = [
     "account_grants",
     "attempts",
     "budgets",
+    "campaign_events",
     "campaigns",
     "daily_duties",
     "daily_sends",
@@ -33,6 +43,7 @@ __all__ = [
     "missed_runs",
     "notices",
     "optouts",
+    "origin",
     "pseudonym_keys",
     "purged_jobs",
     "purged_rejects",

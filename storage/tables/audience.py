@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    Index,
     Integer,
     Table,
     UniqueConstraint,
@@ -45,6 +46,18 @@ campaigns = Table(
     ),
     one_of("state", CampaignState),
 )
+
+campaign_events = Table(
+    "campaign_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("event", Text, nullable=False, comment="budget or list"),
+    Column("detail", Text, nullable=False),
+    Index("ix_campaign_events_campaign_id", "campaign_id"),
+)
+"""What people changed about a campaign after it was loaded."""
 
 imports = Table(
     "imports",

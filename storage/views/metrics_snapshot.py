@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Row, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.spec.campaign_spec import PaceSpec
 from campaigns.states import JobState, RunState
-from storage.sending.workers import SILENT, call_rates
+from storage.sending.workers import SILENT, call_rates, recent_calls
 from storage.tables import jobs, lanes, runs, webhook_refusals, webhooks, workers
 from storage.tables.predicates import OPEN
 
@@ -20,6 +22,8 @@ DUE: Final = "due"
 """Instead of a rule: nothing holds the message but its lane's turn."""
 LATER: Final = "later"
 """Instead of a rule: its own time has not come."""
+LAG_OVER: Final = timedelta(minutes=5)
+"""How far back calls are counted to tell whether a lane keeps its pace."""
 MOST_WEBHOOKS: Final = 10_000
 """The most unprocessed webhooks that are counted; the oldest are among them."""
 _PENDING: Final = (
@@ -29,12 +33,26 @@ _PENDING: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class LaneDue:
+    """The due messages of one lane, and the calls lately begun on it."""
+
+    since: datetime
+    """When the one that waits longest became due."""
+    paces: tuple[tuple[str, PaceSpec], ...]
+    """Of each running campaign with a due message: its account and its pace."""
+    begun: int
+    """Calls begun since `counted_since`."""
+    counted_since: datetime
+    last_begun_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSnapshot:
     at: datetime
     backlog: Mapping[tuple[str, str], int]
     """Messages that wait in running campaigns, by lane and by the rule that holds them, DUE or LATER."""
-    lag: Mapping[str, float]
-    """Seconds for which a lane's longest waiting due message has been due."""
+    due: Mapping[str, LaneDue]
+    """Every lane that has a due message."""
     in_doubt: Mapping[str, int]
     paused: Mapping[str, bool]
     """Every lane, and whether it is paused."""
@@ -58,17 +76,15 @@ async def read_metrics(connection: AsyncConnection, now: datetime, heard_since: 
     """`heard_since`: a process silent since before it is not counted."""
     due, held = await _due(connection, now), await _held(connection, now)
     backlog = Counter({(row.lane, row.rule): row.waiting for row in held})
-    oldest: dict[str, datetime] = {}
     for row in due:
         backlog[row.lane, DUE] += row.waiting
-        oldest[row.lane] = min(row.oldest, oldest.get(row.lane, row.oldest))
     waiting = await _webhooks(connection)
     alive = await _alive(connection, heard_since)
     refused = await connection.execute(select(webhook_refusals.c.account, webhook_refusals.c["count"]))
     return MetricsSnapshot(
         at=now,
         backlog=backlog,
-        lag={lane: _seconds(since, now) for lane, since in oldest.items()},
+        due=await _due_lanes(connection, due, now),
         in_doubt=await _in_doubt(connection),
         paused=await _paused(connection, now),
         rates=await call_rates(connection, now),
@@ -98,6 +114,32 @@ async def _due(connection: AsyncConnection, now: datetime) -> Sequence[Row[Any]]
             due.where(*_PENDING, jobs.c.due_at <= now).group_by(jobs.c.run_id, jobs.c.lane)
         )
     ).all()
+
+
+async def _due_lanes(
+    connection: AsyncConnection, due: Sequence[Row[Any]], now: datetime
+) -> dict[str, LaneDue]:
+    """`due`: the rows of `_due`."""
+    if not due:
+        return {}
+    specs = select(runs.c.id, runs.c.spec).where(runs.c.id.in_({row.run_id for row in due}))
+    paces = {run_id: _pace(orjson.loads(spec)) for run_id, spec in await connection.execute(specs)}
+    begun = await recent_calls(connection, now, LAG_OVER)
+    last = dict((await connection.execute(select(lanes.c.name, lanes.c.last_sent_at))).all())
+    return {
+        lane: LaneDue(
+            since=min(row.oldest for row in due if row.lane == lane),
+            paces=tuple(paces[row.run_id] for row in due if row.lane == lane),
+            begun=begun.by_lane.get(lane, 0),
+            counted_since=begun.since,
+            last_begun_at=last.get(lane),
+        )
+        for lane in {row.lane for row in due}
+    }
+
+
+def _pace(spec: Mapping[str, Any]) -> tuple[str, PaceSpec]:
+    return spec["provider"], PaceSpec.model_validate(spec.get("pace") or {})
 
 
 async def _held(connection: AsyncConnection, now: datetime) -> Sequence[Row[Any]]:

@@ -11,10 +11,12 @@ from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import from_micros
-from campaigns.states import CampaignState, RunState
+from campaigns.states import CampaignState, JobState, RunState
 from storage.runs.editions import rejected_of_run
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import budgets, campaigns, lanes, runs
+from storage.tables import budgets, campaigns, jobs, lanes, runs
+
+UNSENT = (JobState.PENDING, JobState.SENDING, JobState.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,32 @@ class BudgetUse:
     currency: str
     reserved: Decimal
     spent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentCampaign:
+    """A campaign that has messages to send."""
+
+    name: str
+    state: CampaignState
+    start_at: datetime | None
+    """When its next run starts."""
+    unsent: int
+    """Messages of its runs that are not sent, or are in doubt."""
+
+
+async def unsent_campaigns(connection: AsyncConnection) -> list[UnsentCampaign]:
+    """The campaigns that a runner would go on with, by name."""
+    unsent = (
+        select(func.count())
+        .select_from(jobs.join(runs, runs.c.id == jobs.c.run_id))
+        .where(runs.c.campaign_id == campaigns.c.id, jobs.c.state.in_(UNSENT))
+        .scalar_subquery()
+    )
+    living = (CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED)
+    found = select(campaigns.c.name, campaigns.c.state, campaigns.c.start_at, unsent)
+    rows = await connection.execute(found.where(campaigns.c.state.in_(living)).order_by(campaigns.c.name))
+    return [UnsentCampaign(name, CampaignState(state), *rest) for name, state, *rest in rows]
 
 
 async def newest_runs(connection: AsyncConnection, campaign_id: int, limit: int) -> list[RunLine]:

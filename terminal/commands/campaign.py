@@ -8,6 +8,7 @@ import click
 
 from app.wiring.context import Context
 from terminal.commands.approve import approve
+from terminal.commands.budget import budget
 from terminal.commands.clone import clone, start
 from terminal.commands.estimate import estimate
 from terminal.commands.load import check, load
@@ -43,6 +44,7 @@ campaign.add_command(estimate)
 campaign.add_command(test)
 campaign.add_command(approve)
 campaign.add_command(start)
+campaign.add_command(budget)
 campaign.add_command(winner)
 campaign.add_command(next_)
 campaign.add_command(backfill)

@@ -128,12 +128,16 @@ async def _check_csv(path: Path, flags: Flags) -> Loaded:
 @click.option("--cron", metavar="CRON", help='Repeat: minute hour day month weekday, "0 9 * * mon".')
 @click.option("--every", metavar="TIME", help="Repeat at this interval from --at or --now, such as 1d.")
 @click.option("--timezone", metavar="ZONE", help="The time zone of these times, such as Africa/Porto-Novo.")
+@click.option("--replace", is_flag=True, help="Replace the list that was loaded, instead of adding to it.")
 @_intake_options
 @yes_option
 @json_option
 @click.pass_obj
 def load(context: Context, /, spec: Path, yes: bool, as_json: bool, **flags: Any) -> int:
     """Store a campaign and its recipients. Loading the same file again adds nothing twice.
+
+    --replace takes out everybody who is not on the new list. A campaign that recurs and has started uses that list from
+    its next run on. One that is sent once is not changed after its start.
 
     A time in the past is refused, except with --now. Asks first if it would send more often than once an hour, or
     start more than twenty years from now.
@@ -193,7 +197,9 @@ def _flags(context: Context, given: dict[str, Any]) -> Flags:
     for one, other in (("now", "at"), ("now", "cron"), ("at", "cron"), ("every", "cron")):
         if {one, other} <= times.keys():
             raise click.UsageError(f"Use either --{one} or --{other}, not both.")
-    return Flags(audience, TimeFlags(**times), new_rejects(context, given["rejects"]))
+    return Flags(
+        audience, TimeFlags(**times), new_rejects(context, given["rejects"]), bool(given.get("replace"))
+    )
 
 
 def _done(work: Coroutine[Any, Any, Loaded], as_json: bool) -> Loaded:

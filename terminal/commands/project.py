@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from app.wiring.context import Context
+from terminal.commands.backup import adopt, backup
 from terminal.commands.options import json_option, run_async
 from terminal.commands.purge import purge
 
@@ -40,9 +41,11 @@ def init(folder: Path, as_json: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Upgrade or purge the database."""
+    """Upgrade, back up or purge the database."""
 
 
+db.add_command(backup)
+db.add_command(adopt)
 db.add_command(purge)
 
 

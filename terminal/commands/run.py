@@ -104,8 +104,10 @@ async def _run(
     watch_on: tuple[str, int] | None,
     distributed: bool,
 ) -> RunSummary:
+    from app.wiring.needed_secrets import require_secrets
     from terminal.running import drive
 
+    require_secrets(context.settings, webhooks=serve_on is not None)
     async with context.database(create=True) as engine:
         return await drive(
             engine,

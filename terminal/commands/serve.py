@@ -27,12 +27,12 @@ def serve(context: Context, host: str, port: int) -> None:
 
 
 async def _serve(context: Context, host: str, port: int) -> None:
-    from app.wiring.ownership import warn_of_open_secrets
+    from app.wiring.needed_secrets import require_secrets
     from terminal.output import print_note
     from terminal.running import stopping
     from web.server import serving
 
-    warn_of_open_secrets(context.settings)
+    require_secrets(context.settings, webhooks=True)
     stop = asyncio.Event()
     async with context.database(create=True) as engine:
         with stopping(stop, lambda: print_note("Stopping: answering the requests under way first.")):

@@ -41,13 +41,13 @@ def worker(context: Context, concurrency: int, metrics_port: int | None, metrics
 
 async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | None) -> None:
     from app.actions.running import work_for_clocks
-    from app.wiring.ownership import warn_of_open_secrets
+    from app.wiring.needed_secrets import require_secrets
     from terminal.output import print_note
     from terminal.running import servers, stopping
 
     stop = asyncio.Event()
     settings = context.settings
-    warn_of_open_secrets(settings)
+    require_secrets(settings)
     async with context.database() as engine:
         with stopping(stop, lambda: print_note("Stopping: finishing the messages under way first.")):
             print_note(f"Working for up to {concurrency} senders at the same time.")
@@ -102,7 +102,7 @@ def _print_status(status: ProcessStatus) -> None:
     )
     print_table(
         "Lanes",
-        ["lane", "held by", ">due", ">lag", ">per second", "paused"],
+        ["lane", "held by", ">due", ">oldest due", ">per second", "paused"],
         [
             (
                 lane.name,

@@ -13,14 +13,17 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from campaigns.errors import InvalidInput
 from campaigns.money.costs import Money
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
 from emulators.settings import Settings
+from scheduler.actions.budget import BudgetChange, change_budget
 from scheduler.actions.control import resume
 from scheduler.clock.progress import RunSummary
 from scheduler.clock.runner import run
 from storage.database.engine import Engine, reading
+from storage.runs.campaign_events import list_campaign_events
 from storage.tables import budgets, campaigns
 from tests.acceptance.conftest import InMemory, World
 from tests.support.accounts import TEMPLATE, account_at
@@ -54,6 +57,87 @@ async def test_a_run_stops_at_its_budget_over_all_its_lanes(engine: Engine, tmp_
     async with reading(engine) as connection:
         assert await connection.scalar(select(campaigns.c.state)) == CampaignState.PAUSED
     assert Counter(row.state for row in await job_rows(engine)) == {"accepted": 25, "pending": 35}
+
+
+async def test_a_raised_budget_goes_on_with_the_run(engine: Engine, tmp_path: Path) -> None:
+    await store_campaign(engine, priced(budget={"max": "0.50", "currency": "USD"}), 20)
+    transport = InMemory(Settings())
+    await go(engine, tmp_path, transport)
+    change = await change_budget(engine, "priced", "0.80")
+    assert (change.before, change.after, change.used) == (Decimal("0.50"), Decimal("0.80"), Decimal("0.50"))
+    assert (change.resumed, change.paused) == (True, None)
+    await go(engine, tmp_path, transport)
+    assert len(await transport.ledger()) == 16
+    async with reading(engine) as connection:
+        [event] = await list_campaign_events(connection, 1, 10)
+        assert (event.event, event.detail) == ("budget", "per run: 0.50 to 0.80 USD")
+        stored = CampaignSpec.from_json(str(await connection.scalar(select(campaigns.c.spec))))
+        assert stored.budget is not None
+        assert stored.budget.max == Decimal("0.80"), "later runs have it too"
+
+
+async def test_a_budget_below_what_is_spent_does_not_resume(engine: Engine, tmp_path: Path) -> None:
+    await store_campaign(engine, priced(budget={"max": "0.50", "currency": "USD"}), 20)
+    transport = InMemory(Settings())
+    await go(engine, tmp_path, transport)
+    for amount in ("0.20", "0.50"):
+        change = await change_budget(engine, "priced", amount)
+        assert (change.resumed, change.used) == (False, Decimal("0.50"))
+        assert "budget_reached" in str(change.paused)
+    await go(engine, tmp_path, transport)
+    assert len(await transport.ledger()) == 10
+
+
+async def test_a_raised_day_budget_wakes_who_waits_for_tomorrow(engine: Engine, tmp_path: Path) -> None:
+    await store_campaign(engine, priced(budget={"per_day": "0.15", "currency": "USD"}), 9)
+    transport = InMemory(Settings())
+    await go(engine, tmp_path, transport)
+    await change_budget(engine, "priced", "0.25", "day")
+    await go(engine, tmp_path, transport)
+    assert len(await transport.ledger()) == 5
+
+
+async def test_a_budget_lowered_while_it_sends_holds_from_the_moment_it_is_stored(
+    engine: Engine, tmp_path: Path
+) -> None:
+    await store_campaign(
+        engine, priced(budget={"max": "50", "currency": "USD"}, pace={"delay_between": 5}), 300
+    )
+    transport = InMemory(Settings())
+    changed: asyncio.Queue[BudgetChange] = asyncio.Queue()
+    begun = 0
+
+    async def lower(request: httpx.Request) -> None:
+        nonlocal begun
+        if request.url.path.endswith("/messages"):
+            begun += 1
+            if begun == 40:
+                changing = asyncio.create_task(change_budget(engine, "priced", "0.01"))
+                changing.add_done_callback(lambda done: changed.put_nowait(done.result()))
+
+    transport.before_send = lower
+    summary = await go(engine, tmp_path, transport)
+    change = changed.get_nowait()
+    assert Decimal(2) <= change.used == (await spent(engine))["1:run:1"]
+    assert len(await transport.ledger()) == change.used / Decimal("0.05")
+    assert "budget_reached" in " ".join(summary.stopped_by)
+
+
+@pytest.mark.parametrize(
+    ("budget", "amount", "per", "problem"),
+    [
+        (None, "40", "run", "has no budget"),
+        ({"per_day": "5", "currency": "USD"}, "40", "run", "no budget for each run"),
+        ({"max": "5", "currency": "USD"}, "many", "run", "budget.max"),
+        ({"max": "5", "currency": "USD"}, "-1", "run", "budget.max"),
+    ],
+)
+async def test_a_budget_that_cannot_be_changed(
+    sqlite_engine: Engine, budget: Any, amount: str, per: Any, problem: str
+) -> None:
+    await store_campaign(sqlite_engine, priced(budget=budget), 1)
+    with pytest.raises(InvalidInput, match=problem):
+        await change_budget(sqlite_engine, "priced", amount, per)
 
 
 async def test_what_is_refused_costs_nothing(engine: Engine, tmp_path: Path) -> None:

@@ -389,6 +389,47 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(run: Run, monkeypatch: pyt
     assert {finding["what"]: finding["ok"] for finding in run("doctor", "--json").json}["database"] is True
 
 
+MORE_ACCOUNTS = """
+[providers.bird]
+adapter = "bird"
+api_key = "env:BIRD_KEY"
+webhook_secret = "env:BIRD_HOOKS"
+workspace_id = "a3f1b2c4-1234-4abc-9def-000011112222"
+[providers.meta]
+adapter = "meta"
+api_key = "file:meta.key"
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "--until-idle"), ("serve", "--port", "0"), ("worker",)], ids=" ".join
+)
+def test_every_missing_secret_is_named_before_anything_begins(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("OURVOICE_API_KEY")
+    settings = folder / "drumbeat.toml"
+    settings.write_text(settings.read_text() + MORE_ACCOUNTS)
+    done = run(*command)
+    assert done.code == 2
+    assert "3 secrets are missing" in done.err
+    for place in ("ourvoice.api_key: ", "bird.api_key: ", "meta.api_key: "):
+        assert f"providers.{place}" in done.err
+    assert "export OURVOICE_API_KEY=" in done.err
+    assert "export BIRD_KEY=" in done.err
+    assert "meta.key" in done.err
+    assert not (folder / "drumbeat.db").exists()
+
+
+def test_the_doctor_names_webhook_secrets(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = folder / "drumbeat.toml"
+    settings.write_text(settings.read_text() + MORE_ACCOUNTS)
+    found = {finding["said"]: finding for finding in run("doctor", "--json").json}
+    missing = found["webhook_secret: The secret env:BIRD_HOOKS is empty or missing."]
+    assert (missing["ok"], missing["fix"]) == (False, "Set the variable: export BIRD_HOOKS=…")
+    assert found["app_secret is not in the settings; drumbeat serve needs it"]["ok"]
+
+
 def test_a_database_that_is_none_is_told(run: Run, folder: Path) -> None:
     (folder / "drumbeat.db").write_bytes(b"this is no database" * 100)
     done = run("campaign", "list")
@@ -437,3 +478,28 @@ def test_a_server_that_does_not_answer_is_told(run: Run) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed(run: Run, shell: str) -> None:
     assert "_DRUMBEAT_COMPLETE" in run("completion", shell).out
+
+
+def test_a_backup_is_made_and_adopted_before_it_sends(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml", "--now")
+    made = run("db", "backup", "backup.db", "--json").json
+    assert Path(made["file"]) == folder / "backup.db"
+    again = run("db", "backup", "backup.db")
+    assert (again.code, "--force" in again.err) == (2, True)
+    assert run("db", "backup", "backup.db", "--force").code == 0
+    for needed in ("drumbeat.db", "spring.csv", "spring.toml"):
+        before = (folder / needed).read_bytes()
+        assert run("db", "backup", needed, "--force").code == 2, needed
+        assert (folder / needed).read_bytes() == before
+    on_copy = ("--database", "sqlite:///backup.db")
+    refused = run(*on_copy, "run", "--until-idle")
+    assert (refused.code, "drumbeat db adopt" in refused.err) == (6, True)
+    assert "is a backup of" in refused.err
+    [finding] = [one for one in run(*on_copy, "doctor", "--json").json if one["what"] == "database"]
+    assert (finding["ok"], finding["fix"]) == (False, "drumbeat db adopt")
+    unasked = run(*on_copy, "db", "adopt")
+    assert (unasked.code, "--yes" in unasked.err) == (2, True)
+    assert "spring" in unasked.out
+    adopted = run(*on_copy, "db", "adopt", "--yes", "--json").json
+    assert [campaign["name"] for campaign in adopted["campaigns"]] == ["spring"]
+    assert run(*on_copy, "db", "adopt").out == "This database is no copy: it may send.\n"

@@ -203,6 +203,10 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     yield "campaign", "check", "spring.toml", "--map", f"{text}={text}"
     yield "campaign", "check", "broken.toml"
     yield "campaign", "next", "spring", "-n", text
+    yield "campaign", "budget", "spring", text
+    yield "db", "backup", f"no-folder-{text.replace('/', '')}/backup.db"
+    yield "db", "backup", "backup.db", "--force"
+    yield "db", "adopt"
     for name in (
         "show",
         "resume",

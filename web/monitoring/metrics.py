@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
@@ -25,6 +26,7 @@ from storage.database.engine import Engine, is_sqlite, reading
 from storage.sending.workers import SILENT, server_time
 from storage.views.metrics_snapshot import MetricsSnapshot, read_metrics
 from web.monitoring.cached import Cached
+from web.monitoring.lag import allowed_paces, lane_lag
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class Limits:
 
     lanes: Mapping[str, float]
     accounts: Mapping[str, float]
+    default_gaps: Mapping[str, timedelta] = field(default_factory=dict)
+    """By account, the least time between two messages where a campaign names none."""
 
 
 class Metrics:
@@ -125,17 +129,21 @@ class _DatabaseCollector(Collector):
                 "When the database metrics were read.",
                 metrics_snapshot.at.timestamp(),
             )
-            yield from _of_lanes(metrics_snapshot)
+            yield from _of_lanes(metrics_snapshot, _lags(metrics_snapshot, limits))
             yield from _of_webhooks(metrics_snapshot)
             yield from _of_the_whole(metrics_snapshot)
 
 
-def _of_lanes(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
+def _lags(metrics_snapshot: MetricsSnapshot, limits: Limits) -> dict[str, float]:
+    due = metrics_snapshot.due
+    paces = allowed_paces(due, limits.lanes, limits.accounts, limits.default_gaps)
+    return {lane: lane_lag(metrics_snapshot.at, due[lane], paces[lane]) for lane in due}
+
+
+def _of_lanes(metrics_snapshot: MetricsSnapshot, lags: Mapping[str, float]) -> Iterator[Metric]:
     yield _by("lane_rate", "Messages per second started on a lane recently.", "lane", metrics_snapshot.rates)
     yield _by("lane_paused", "Whether a lane is paused.", "lane", metrics_snapshot.paused)
-    yield _by(
-        "lane_lag_seconds", "How long the longest due message has waited.", "lane", metrics_snapshot.lag
-    )
+    yield _by("lane_lag_seconds", "By how much a lane is behind its allowed pace.", "lane", lags)
     yield _by("in_doubt", "Messages that may or may not have been sent.", "lane", metrics_snapshot.in_doubt)
     backlog = GaugeMetricFamily(
         "drumbeat_backlog", "Messages that wait, by the rule that delays them.", labels=["lane", "rule"]

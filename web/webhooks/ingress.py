@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -24,7 +26,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from campaigns.errors import DrumbeatError, Unavailable
+from campaigns.errors import Unavailable, UsageError
 from campaigns.time.clock import Now, utc_now
 from providers.events import WebhookRequest
 from scheduler.sending.lanes import Account
@@ -41,6 +43,8 @@ LARGEST_BODY: Final = 4 * 1024 * 1024
 MOST_IN_HAND: Final = 128 * 1024 * 1024
 """Bytes of bodies being read or waiting for their commit, of all requests together."""
 RETRY_AFTER: Final = "5"
+REPORT_EVERY: Final = 60.0
+"""Seconds between two log lines about one account's missing secret: anybody can send a webhook."""
 _KEPT_HEADERS: Final = re.compile(
     r"^content-type$|signature|timestamp|event|webhook|request-id|idempotency|batch"
 )
@@ -114,6 +118,8 @@ class Ingress:
         self._public_url = public_url.rstrip("/") if public_url else None
         self._largest_body = largest_body
         self._in_hand = 0
+        self._reported: dict[str, float] = {}
+        """When each account's missing secret was last logged."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read, verify, store, answer. A plain ASGI call: a Request object would cost a tenth of the time."""
@@ -135,6 +141,9 @@ class Ingress:
             return _try_later("It takes too long.", {"Connection": "close"})
         except (Busy, NotStored):
             return _try_later("Too busy.")
+        except UsageError as error:
+            self._report_secret(account, error)
+            return _try_later("It cannot be verified now.")
         except Exception:
             logger.exception(
                 "A webhook could not be received.",
@@ -191,21 +200,33 @@ class Ingress:
             return _unknown()
         try:
             answer = account.adapter.handshake(dict(request.query_params))
-        except DrumbeatError:
-            logger.exception(
-                "A handshake failed.", extra={"action": "handshake_failed", "account": account.name}
-            )
+        except UsageError as error:
+            self._report_secret(account, error)
             return _try_later("It cannot be answered now.")
         if answer is None:
             return PlainTextResponse("The handshake does not match the settings.", 403)
         return PlainTextResponse(answer, headers={"X-Content-Type-Options": "nosniff"})
 
+    def _report_secret(self, account: Account, error: UsageError) -> None:
+        """Log that the account's secret cannot be used, at most once a minute."""
+        moment = time.monotonic()
+        if moment - self._reported.get(account.name, -math.inf) < REPORT_EVERY:
+            return
+        self._reported[account.name] = moment
+        logger.error(
+            "Webhooks of %s are answered with 503: %s %s",
+            account.name,
+            error,
+            error.hint,
+            extra={"action": "webhook_secret_missing", "account": account.name},
+        )
+
 
 def _is_genuine(account: Account, webhook: WebhookRequest) -> bool:
-    """Whether the provider signed it. Raises DrumbeatError if the secret is missing."""
+    """Whether the provider signed it. Raises UsageError if the secret is missing."""
     try:
         return account.adapter.verify(webhook)
-    except DrumbeatError:
+    except UsageError:
         raise
     except Exception:
         # Only input that no provider sends breaks the check, so it is refused; a genuine one is sent again.

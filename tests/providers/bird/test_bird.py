@@ -260,7 +260,8 @@ def test_without_a_webhook_secret_nothing_is_believed():
     account = BirdAccount.model_validate({"adapter": "bird", "api_key": SECRET_PLACE, **keys})
     row = TABLE.webhooks[0]
     assert ADAPTER.verify(row.request())
-    assert not Bird(account).verify(row.request())
+    with pytest.raises(UsageError, match="webhook_secret is not set"):
+        Bird(account).verify(row.request())
     assert SECRET not in repr(Bird(account)) + repr(account)
 
 

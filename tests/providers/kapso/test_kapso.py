@@ -91,7 +91,8 @@ def test_a_sender_without_the_api_s_own_name_is_an_error(api: str, key: str):
 
 def test_without_a_secret_no_webhook_is_believed():
     request = WebhookRequest("https://shop.example/", {"x-webhook-signature": ""}, b"{}", SINCE)
-    assert not Provider({}).adapter.verify(request)
+    with pytest.raises(UsageError, match="webhook_secret is not set"):
+        Provider({}).adapter.verify(request)
 
 
 # Conversations

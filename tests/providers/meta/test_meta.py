@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 
-from campaigns.errors import AccountError, Unavailable
+from campaigns.errors import AccountError, Unavailable, UsageError
 from campaigns.message.content import Button, Content, Media, MessageType
 from campaigns.outcomes import FailureKind
 from campaigns.states import JobState
@@ -49,8 +49,10 @@ def test_without_an_app_secret_no_webhook_is_believed(monkeypatch: pytest.Monkey
     monkeypatch.setenv("META_SECRET", PUBLISHED_SECRET)
     bare = Meta(MetaAccount.model_validate({"adapter": "meta", "api_key": "env:META_SECRET"}))
     request = WebhookRequest("https://x/", {"x-hub-signature-256": PUBLISHED}, b"Hello, World!", NOON)
-    assert not bare.verify(request)
-    assert bare.handshake({"hub.mode": "subscribe", "hub.verify_token": "", "hub.challenge": "1"}) is None
+    with pytest.raises(UsageError, match="app_secret is not set"):
+        bare.verify(request)
+    with pytest.raises(UsageError, match="verify_token is not set"):
+        bare.handshake({"hub.mode": "subscribe", "hub.verify_token": "", "hub.challenge": "1"})
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ def test_another_time_is_another_signature():
 def test_without_a_webhook_secret_nothing_is_believed():
     keys = {"adapter": "voicebip", "api_key": SECRET_PLACE, "senders": []}
     adapter = Voicebip(VoicebipAccount.model_validate(keys))
-    assert not adapter.verify(webhook_case("", RECEIVED).request())
+    with pytest.raises(UsageError, match="webhook_secret is not set"):
+        adapter.verify(webhook_case("", RECEIVED).request())
 
 
 @pytest.mark.parametrize("number", [None, "", "07700900100", "447700900100"])

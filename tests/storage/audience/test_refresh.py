@@ -181,7 +181,7 @@ TROUBLES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "its own rejects": (
         lambda path: path.write_bytes(path.with_name("rejects.csv").read_bytes()),
-        "each run reads the whole list again",
+        "the list is replaced as a whole",
     ),
 }
 
@@ -470,7 +470,7 @@ async def test_a_load_takes_the_place_of_the_one_before_it(daily: List) -> None:
     with pytest.raises(TooManyRejects):
         await daily.load()
     daily.path.write_bytes(daily.path.with_name("rejects.csv").read_bytes())
-    with pytest.raises(IntakeError, match="each run reads the whole list again"):
+    with pytest.raises(IntakeError, match="the list is replaced as a whole"):
         await daily.load()
     assert await daily.tables() == [1, 3, 2, 0, 0]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.actions import loading
 from app.actions.loading import Flags, load_campaign
@@ -20,7 +20,8 @@ from scheduler.actions.cloning import clone
 from scheduler.audience.load import TooManyRejects
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, open_engine, reading
-from storage.tables import campaigns, runs
+from storage.runs.campaign_events import list_campaign_events
+from storage.tables import campaigns, jobs, runs
 from tests.support.campaigns import job_rows
 from tests.support.project import CAMPAIGN, write_project
 
@@ -36,14 +37,16 @@ class Project:
         self.folder, self.engine = write_project(folder, campaign=CAMPAIGN + ONCE), engine
         self.settings = load_settings(folder / "drumbeat.toml")
 
-    def write(self, text: str, *people: str) -> None:
-        campaign = CAMPAIGN.replace("Hi {{ first_name }}", f"{text} {{{{ first_name }}}}") + ONCE
+    def write(self, text: str, *people: str, schedule: str = ONCE) -> None:
+        campaign = CAMPAIGN.replace("Hi {{ first_name }}", f"{text} {{{{ first_name }}}}") + schedule
         (self.folder / "spring.toml").write_text(campaign)
         rows = "".join(f"{phone},Ada\n" for phone in people)
         (self.folder / "spring.csv").write_text(f"phone,first_name\n{rows}")
 
-    async def load(self, engine: Engine | None = None, now: datetime = START - timedelta(hours=1)) -> Any:
-        flags = Flags(rejects=self.folder / "rejects.csv")
+    async def load(
+        self, engine: Engine | None = None, now: datetime = START - timedelta(hours=1), replace: bool = False
+    ) -> Any:
+        flags = Flags(rejects=self.folder / "rejects.csv", replace=replace)
         path = self.folder / "spring.toml"
         return await load_campaign(engine or self.engine, self.settings, path, flags, now=lambda: now)
 
@@ -160,3 +163,88 @@ async def test_two_who_clone_to_one_name_make_one(project: Project, database_url
     await other.dispose()
     assert sorted(map(str, both)) == ["1", "There is a campaign 'again' already."]
     assert await project.stored() == ["spring", "again"]
+
+
+DAILY = '[schedule]\ncron = "0 9 * * *"\ntimezone = "UTC"\n'
+DAY = timedelta(days=1)
+
+
+async def test_a_list_is_replaced_before_the_start(project: Project) -> None:
+    project.write("Old", OLD)
+    await project.load()
+    project.write("New", NEW)
+    await project.load(replace=True)
+    await launch_due(project.engine, now=lambda: START)
+    assert await project.launched() == [("New", [NEW])]
+
+
+async def test_a_list_that_was_loaded_with_others_replaces_them_too(project: Project) -> None:
+    project.write("Old", OLD)
+    await project.load()
+    project.write("Old", NEW)
+    await project.load()
+    project.write("Old", OLD)
+    assert (await project.load(replace=True)).report.already_loaded is False
+    assert (await project.load(replace=True)).report.already_loaded is True
+    await launch_due(project.engine, now=lambda: START)
+    assert await project.launched() == [("Old", [OLD])]
+
+
+async def test_one_that_is_sent_once_keeps_its_list_after_the_start(project: Project) -> None:
+    project.write("Old", OLD)
+    await project.load()
+    await launch_due(project.engine, now=lambda: START)
+    project.write("Old", NEW)
+    with pytest.raises(InvalidInput, match="a campaign that has started is not changed"):
+        await project.load(replace=True)
+    assert await project.launched() == [("Old", [OLD])]
+
+
+async def test_a_recurring_one_uses_the_new_list_from_its_next_run_on(project: Project) -> None:
+    project.write("Old", OLD, schedule=DAILY)
+    await project.load()
+    await launch_due(project.engine, now=lambda: START)
+    project.write("Old", NEW, schedule=DAILY)
+    with pytest.raises(InvalidInput, match="has started"):
+        await project.load(now=START + timedelta(hours=1))
+    await project.load(now=START + timedelta(hours=1), replace=True)
+    assert await project.launched() == [("Old", [OLD])]
+    async with reading(project.engine) as connection:
+        assert [each.detail for each in await list_campaign_events(connection, 1, 5)] == [
+            "replaced by spring.csv"
+        ]
+        due = await connection.scalar(select(campaigns.c.start_at))
+    assert due == START + DAY
+    async with project.engine.begin() as connection:  # the first run is over
+        await connection.execute(update(jobs).values(state="skipped", reason="holdout"))
+    await launch_due(project.engine, now=lambda: START + DAY)
+    assert await project.launched() == [("Old", [OLD]), ("Old", [NEW])]
+
+
+async def test_a_recurring_one_that_has_started_keeps_all_but_its_list(project: Project) -> None:
+    project.write("Old", OLD, schedule=DAILY)
+    await project.load()
+    await launch_due(project.engine, now=lambda: START)
+    project.write("New", NEW, schedule=DAILY)
+    with pytest.raises(InvalidInput, match="only its list can be replaced, and its file differs in content"):
+        await project.load(now=START + timedelta(hours=1), replace=True)
+
+
+@pytest.mark.parametrize("turn", range(3))
+async def test_a_replaced_list_and_a_launch_at_once(project: Project, database_url: str, turn: int) -> None:
+    project.write("Old", OLD)
+    await project.load()
+    other = open_engine(database_url)
+    project.write("New", NEW)
+
+    async def launch() -> None:
+        await asyncio.sleep(turn * 0.005)
+        for _ in range(1000):
+            if await launch_due(other, now=lambda: START):
+                return
+            await asyncio.sleep(0.001)
+
+    loaded, _ = await asyncio.gather(project.load(replace=True), launch(), return_exceptions=True)
+    await other.dispose()
+    wanted = [("Old", [OLD])] if isinstance(loaded, InvalidInput) else [("New", [NEW])]
+    assert await project.launched() == wanted
