@@ -62,8 +62,10 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_pool(postgres: str) -> Pool:
-    return Pool(postgres, migrated_template(postgres))
+def postgres_pool(postgres: str) -> Iterator[Pool]:
+    pool = Pool(postgres, migrated_template(postgres))
+    yield pool
+    pool.close()
 
 
 @pytest.fixture(scope="session")

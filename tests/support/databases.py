@@ -140,37 +140,51 @@ def _drop(server_url: str, url: str) -> None:
         connection.execute(f'DROP DATABASE "{conninfo_to_dict(url)["dbname"]}" WITH (FORCE)')
 
 
+@dataclass(frozen=True)
+class _Pooled:
+    """A database of the pool, and a connection that stays open: a new one would have to read the catalogue again, which
+    takes five times as long as all that is asked through it."""
+
+    url: str
+    shape: Row
+    connection: psycopg.Connection[Row]
+
+
 @dataclass
 class Pool:
     """Databases like the template, of which each is one test's at a time."""
 
     server_url: str
     template: str
-    free: list[tuple[str, Row]] = field(default_factory=list)
-    """URL and shape of those that a test has done with."""
+    free: list[_Pooled] = field(default_factory=list)
+    """Those that a test has done with."""
 
     @contextmanager
     def database(self) -> Iterator[str]:
         """The URL of one as good as new."""
-        url, shape = self._again() or self._anew()
-        yield url
-        self.free.append((url, shape))
+        taken = self._again() or self._anew()
+        yield taken.url
+        self.free.append(taken)
 
-    def _again(self) -> tuple[str, Row] | None:
+    def close(self) -> None:
+        for each in self.free:
+            each.connection.close()
+
+    def _again(self) -> _Pooled | None:
         """One of the free, emptied. Who is still at work in it, or has changed its schema, has spoilt it."""
         while self.free:
-            url, shape = self.free.pop()
-            with psycopg.connect(url, autocommit=True) as connection:
-                if _is_quiet(connection) and _shape(connection) == shape:
-                    connection.execute(EMPTY)
-                    return url, shape
-            _drop(self.server_url, url)
+            each = self.free.pop()
+            if _is_quiet(each.connection) and _shape(each.connection) == each.shape:
+                each.connection.execute(EMPTY)
+                return each
+            each.connection.close()
+            _drop(self.server_url, each.url)
         return None
 
-    def _anew(self) -> tuple[str, Row]:
+    def _anew(self) -> _Pooled:
         url = _create(self.server_url, self.template)
-        with psycopg.connect(url, autocommit=True) as connection:
-            return url, _shape(connection)
+        connection = psycopg.connect(url, autocommit=True)
+        return _Pooled(url, _shape(connection), connection)
 
 
 def _is_quiet(connection: psycopg.Connection[Row]) -> bool:

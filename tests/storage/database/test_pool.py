@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -20,9 +21,11 @@ INSERT INTO rates (card_id, market, category, "window", micros) SELECT id, 'GB',
 
 
 @pytest.fixture
-def pool(postgres_pool: Pool) -> Pool:
+def pool(postgres_pool: Pool) -> Iterator[Pool]:
     """Another beside the session's: nothing in it is free yet."""
-    return Pool(postgres_pool.server_url, postgres_pool.template)
+    own = Pool(postgres_pool.server_url, postgres_pool.template)
+    yield own
+    own.close()
 
 
 def ask(url: str, *statements: Any) -> list[tuple[Any, ...]]:
