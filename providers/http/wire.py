@@ -36,6 +36,7 @@ class Wire:
         """The last used at the end."""
         self._addresses: dict[Origin, tuple[Sequence[aiohappyeyeballs.AddrInfoType], float]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        self._keeps = True
 
     async def send(
         self, request: Request, secrets: Headers, departure: Departure, timeout: float
@@ -50,7 +51,8 @@ class Wire:
             self._put_back(origin, connection)
 
     async def aclose(self) -> None:
-        """Close the idle connections; exchanges under way end by themselves."""
+        """Close the idle connections, and those of exchanges under way once these have ended."""
+        self._keeps = False
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -72,7 +74,7 @@ class Wire:
         return None
 
     def _put_back(self, origin: Origin, connection: Connection) -> None:
-        if not (connection.reusable and connection.is_open):
+        if not (self._keeps and connection.reusable and connection.is_open):
             connection.close()
             return
         loop = asyncio.get_running_loop()

@@ -96,6 +96,25 @@ async def test_an_address_that_does_not_answer_holds_nothing_up(monkeypatch: pyt
             filler.close()
 
 
+async def test_a_connection_whose_exchange_ends_after_the_pool_was_closed_is_closed_too() -> None:
+    reading, closed = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(connection: Connection) -> None:
+        await connection.read_request()
+        reading.set()
+        await asyncio.sleep(0.05)
+        await connection.write(OK)
+        await connection.closed_by_client()
+        closed.set()
+
+    async with raw_server(answer_late) as server, client(server.url()) as http:
+        under_way = asyncio.create_task(post(http))
+        await reading.wait()
+        await http.aclose()
+        assert isinstance(await under_way, Answer)
+        await asyncio.wait_for(closed.wait(), 1)
+
+
 async def test_an_answer_that_drips_in_is_late_in_all() -> None:
     async def drip(connection: Connection) -> None:
         await connection.read_request()
