@@ -30,7 +30,7 @@ def output_place(
     any other database is spared too, but for `over_database`."""
     try:
         place = path.resolve()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be resolved: {error}.", hint=f"Give {option} another name."
         ) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -27,6 +27,7 @@ from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, reading, writing
 from storage.database.origin import refuse_copy
 from storage.runs.side_runs import RunMessage, messages_of_run
+from storage.sending.lanes import read_lanes
 
 LOOK: Final = 0.25
 """Seconds between two looks at the messages."""
@@ -51,7 +52,7 @@ async def send_run(
     Stopped where the database is a copy."""
     now = await shared_clock(engine) if engine.dialect.name == "postgresql" else SteadyClock()
     lanes = open_lanes(accounts, default_caps=default_caps, transport=transport, now=now)
-    waiting = _Waiting(engine, run_id, longest.total_seconds(), receipts.total_seconds())
+    waiting = _Waiting(engine, run_id, longest.total_seconds(), receipts.total_seconds(), now)
     try:
         while not await waiting.is_over():
             with suppress(Locked):  # a runner is at work: it sends them
@@ -66,8 +67,9 @@ async def send_run(
 class _Waiting:
     """The run's messages as last read, and whether to wait on."""
 
-    def __init__(self, engine: Engine, run_id: int, longest: float, receipts: float) -> None:
+    def __init__(self, engine: Engine, run_id: int, longest: float, receipts: float, now: Now) -> None:
         self.run_id = run_id
+        self._now = now
         self.messages: Sequence[RunMessage] = ()
         self._engine = engine
         self._until = time.monotonic() + longest
@@ -77,14 +79,22 @@ class _Waiting:
     async def is_over(self) -> bool:
         async with reading(self._engine) as connection:
             self.messages = await messages_of_run(connection, self.run_id)
+            lanes = await read_lanes(connection)
+        paused = {name for name, lane in lanes.items() if lane.paused(self._now())}
         moment = time.monotonic()
-        if all(message.state in ENDED for message in self.messages) or moment >= self._until:
+        if all(_has_ended(message, paused) for message in self.messages) or moment >= self._until:
             return True
         if not all(message.state in ENDED | AWAITING_RECEIPT for message in self.messages):
             self._accepted_since = None
             return False
         self._accepted_since = self._accepted_since or moment
         return moment - self._accepted_since >= self._receipts
+
+
+def _has_ended(message: RunMessage, paused: Collection[str]) -> bool:
+    """Whether nothing is to be waited for: what did not reach the provider, a runner sends later."""
+    is_left = message.state is JobState.PENDING and (message.attempts > 0 or message.lane in paused)
+    return is_left or message.state in ENDED
 
 
 async def _send(engine: Engine, lanes: Mapping[str, Lane], hold: Hold, waiting: _Waiting, now: Now) -> None:

@@ -27,6 +27,8 @@ class RunMessage:
     """The rule that holds it."""
     detail: str | None
     """The provider's text about its last call, or why its sender is paused."""
+    attempts: int = 0
+    """Calls made."""
 
 
 TICK = timedelta(milliseconds=1)
@@ -103,6 +105,6 @@ async def messages_of_run(connection: AsyncConnection, run_id: int) -> list[RunM
     )
     columns = (jobs.c.phone, jobs.c.lane, jobs.c.state, jobs.c.reason, jobs.c.code, jobs.c.held_by)
     detail = func.coalesce(lanes.c.paused_reason, last)
-    found = select(*columns, detail).outerjoin_from(jobs, lanes, lanes.c.name == jobs.c.lane)
+    found = select(*columns, detail, jobs.c.attempts).outerjoin_from(jobs, lanes, lanes.c.name == jobs.c.lane)
     rows = await connection.execute(found.where(jobs.c.run_id == run_id).order_by(jobs.c.id))
     return [RunMessage(phone, lane, JobState(state), *more) for phone, lane, state, *more in rows]

@@ -205,7 +205,7 @@ def test_show_tells_what_holds_it_and_resume_mends_it(run: Run, folder: Path) ->
     run("campaign", "load", "spring.toml", "--now")
     run("campaign", "test", "spring", "--to", "+447700900099")
     execute(folder, "UPDATE campaigns SET state = 'running'")
-    execute(folder, "UPDATE lanes SET paused_reason = 'the session is down'")
+    execute(folder, "UPDATE lanes SET paused_reason = 'the session is down', paused_until = NULL")
     execute(folder, "INSERT INTO budgets VALUES ('1:run:1', 'USD', 1500000, 20000000)")
     execute(folder, "INSERT INTO missed_runs (campaign_id, nominal_at, reason, at) VALUES (1, 0, 'late', 0)")
     shown = run("campaign", "show", "spring", "--json").json

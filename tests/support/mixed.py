@@ -192,8 +192,8 @@ class Mixed:
         with start(self.folder, "serve", "--port", "0") as process:
             try:
                 assert process.stderr is not None
-                first = process.stderr.readline()
-                yield first.split()[2].rstrip(".")
+                ready = next(line for line in process.stderr if "http://" in line)
+                yield ready.split()[2].rstrip(".")
                 process.terminate()
                 _, err = process.communicate(timeout=30)
                 assert process.returncode in (0, 130), err[-2000:]
