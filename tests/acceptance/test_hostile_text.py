@@ -117,6 +117,11 @@ def project(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> 
         yield folder
 
 
+def _path_part(text: str) -> str:
+    """No argument of a process has a NUL."""
+    return text.replace("\0", "").replace("/", "")
+
+
 def people(text: str) -> str:
     file = StringIO()
     writer = csv.writer(file)
@@ -204,7 +209,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     yield "campaign", "check", "broken.toml"
     yield "campaign", "next", "spring", "-n", text
     yield "campaign", "budget", "spring", text
-    yield "db", "backup", f"no-folder-{text.replace('/', '')}/backup.db"
+    yield "db", "backup", f"no-folder-{_path_part(text)}/backup.db"
     yield "db", "backup", "backup.db", "--force"
     yield "db", "adopt"
     for name in (
