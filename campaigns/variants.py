@@ -83,7 +83,7 @@ class Verdict:
     reason: str
 
 
-def name_winner(
+def pick_winner(
     tallies: Mapping[str, Tally], measure: Measure, *, minimum: int, tie: Literal["first", "hand"]
 ) -> Verdict:
     """The variant with the highest rate. `tallies`: every variant, in the campaign file's order. If a variant has

@@ -119,7 +119,7 @@ def print_note(text: str) -> None:
     """Print a note to stderr, so that it is never mixed into piped output. One that cannot be written, as where it goes
     to a file on a full disk, stops nothing."""
     if log_as_json():
-        logger.info(text, extra={"action": "told"})
+        logger.info(text, extra={"action": "note"})
     else:
         with suppress(OSError):
             click.echo(wrapped(visible(text)) if sys.stderr.isatty() else visible(text), err=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.actions.scheduling import Confirm, TimeFlags, slips, start_flag, start_of
+from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
@@ -123,7 +123,7 @@ async def check_campaign(
     refuse = check_provider(settings, spec, path) if settings.accounts else None
     csv = _csv_of(spec)
     options = _options(spec, start, moment)
-    with named_in_errors(csv):
+    with with_file_name_in_errors(csv):
         report = await check(
             csv,
             options,
@@ -141,7 +141,7 @@ async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = Non
         audience = AudienceSpec.model_validate(flags.audience)
     except ValidationError as error:
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
-    with named_in_errors(path):
+    with with_file_name_in_errors(path):
         limits = _limits(audience, path, flags)
         options = audience.options(
             frozenset(), flags.times.timezone, ScheduleSpec().span_of_rows(None, utc_now())
@@ -167,7 +167,7 @@ async def load_campaign(
     moment = now()
     spec = _spec(path, flags, moment)
     start = start_of(spec.schedule, flags.times, moment)
-    for question in slips(spec.schedule, start, moment):
+    for question in schedule_warnings(spec.schedule, start, moment):
         confirm(question)
     refuse = check_provider(settings, spec, path)
     options = _options(spec, start, moment)
@@ -188,7 +188,7 @@ async def load_campaign(
         held = await _schedule(connection, settings, spec.name, start, flags, moment)
 
     try:
-        with named_in_errors(csv):
+        with with_file_name_in_errors(csv):
             report = await load(
                 engine,
                 campaign.id,
@@ -302,7 +302,7 @@ def _options(spec: CampaignSpec, start: datetime | None, now: datetime) -> Intak
 
 
 @contextmanager
-def named_in_errors(csv: Path) -> Iterator[None]:
+def with_file_name_in_errors(csv: Path) -> Iterator[None]:
     """Add the file name to errors about the list."""
     try:
         yield

@@ -143,8 +143,8 @@ def _is_rival(candidate: Candidate, chunks: list[bytes]) -> bool:
         if language is None:
             return True
         others = set(chunks) - set(changed)
-        strange = sum(not _fits(candidate, language, chunk) for chunk in others)
-        if strange < max(2, len(changed)):
+        unexplained = sum(not _fits(candidate, language, chunk) for chunk in others)
+        if unexplained < max(2, len(changed)):
             return True
     return False
 

@@ -20,7 +20,7 @@ from storage.runs.side_runs import add_side_run, add_test_jobs, count_jobs_made
 from storage.sending.lanes import ensure_lanes
 
 LIFETIME: Final = timedelta(hours=1)
-"""A test that could not be sent by then is not wanted any more."""
+"""A test that was not sent by then expires."""
 
 
 @dataclass(frozen=True, slots=True)

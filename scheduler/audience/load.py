@@ -121,7 +121,7 @@ Together = Callable[[Connection], Awaitable[None]]
 
 
 class TooManyRejects(IntakeError):
-    """More rows are bad than is allowed: nothing was loaded but the rejects file is written; see `report`."""
+    """More rows are bad than is allowed: nothing was loaded, but the rejects file is written; see `report`."""
 
     def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
         counted = report.rows - report.harmless
@@ -225,11 +225,11 @@ async def load(
                     if together is not None:
                         await together(connection)
                     return report
-        # Another load was quicker: its people are in the campaign now, and count as duplicates.
+        # Another load finished first: its people are in the campaign now, and count as duplicates.
 
 
 @asynccontextmanager
-async def loaded_aside(
+async def prepared_edition(
     engine: Engine,
     campaign_id: int,
     path: Path,

@@ -1,1 +1,1 @@
-"""The runner and its duties: what happens at its time. Not the sending itself."""
+"""The runner and its periodic duties. Not the sending itself."""

@@ -21,7 +21,7 @@ from storage.tables.contacts import UNKNOWN
 
 
 def name_of(account: str, user_id: str) -> str:
-    """What stands in a number's place while it is not known."""
+    """The placeholder for a number that is not known yet."""
     return f"{UNKNOWN}{account}/{user_id}"
 
 

@@ -20,7 +20,7 @@ from storage.database.engine import Engine, open_engine, reading
 from storage.database.schema import upgrade
 from storage.tables import events
 from tests.acceptance.havoc import LIMITS, UNASKED, Havoc
-from tests.acceptance.judging import Story
+from tests.acceptance.judging import RecipientTimeline
 from tests.acceptance.killing import FAULTS
 from tests.support.campaigns import EPOCH, job_rows, phone, spec, store_people
 from tests.support.crew import CLOCK, WORKER, Process, end_all
@@ -61,7 +61,7 @@ GROUP BY lane
 
 def wreak(
     folder: Path, server: Server, *, work: float, seed: int, rounds: int, plant: str | None = None
-) -> Story:
+) -> RecipientTimeline:
     """Run three campaigns under so many rounds of chaos, then let them end in peace; `work`: seconds that a lane alone
     would take for what it has to send."""
     with fresh_database(server.url) as url, running_emulator(**QUICK) as emulator:
@@ -181,13 +181,13 @@ def pace_of(lane: str) -> float:
 
 async def read(
     url: str, harms: Counter[str], size: int, ledger: list[dict[str, Any]], *, ended: bool
-) -> Story:
+) -> RecipientTimeline:
     """The end of the story, from the database."""
     engine = open_engine(url)
     rows = await job_rows(engine)
     interrupted = await _interrupted(engine)
     await engine.dispose()
-    return Story(harms, size, rows, ledger, interrupted, ended)
+    return RecipientTimeline(harms, size, rows, ledger, interrupted, ended)
 
 
 async def _interrupted(engine: Engine) -> int:

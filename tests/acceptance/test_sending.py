@@ -283,7 +283,12 @@ async def test_a_lane_taken_over_sends_nothing_more(world: World) -> None:
         if len(sent) == 5:
             async with writing(world.engine) as connection:
                 epoch = await take_lane(
-                    connection, "ourvoice/shop", "another machine", later(0), later(10**9), sole=True
+                    connection,
+                    "ourvoice/shop",
+                    "another machine",
+                    later(0),
+                    later(10**9),
+                    no_other_runner=True,
                 )
             assert epoch is not None
             asyncio.get_running_loop().call_later(1.0, stop.set)

@@ -311,7 +311,7 @@ async def lane(world: World) -> Any:
 
 
 def a_shift(world: World, lane: Lane) -> Shift:
-    return Shift(world.engine, lane, "test", asyncio.Event(), sole=True, jitter=random.Random(1))
+    return Shift(world.engine, lane, "test", asyncio.Event(), no_other_runner=True, jitter=random.Random(1))
 
 
 async def launched(world: World, size: int) -> None:

@@ -22,7 +22,7 @@ from scheduler.actions.control import cancel
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.runner import run
-from scheduler.clock.variants import choose_winner, experiment_status, name_winners
+from scheduler.clock.variants import choose_winner, end_variant_tests, experiment_status
 from scheduler.sending.deciding import NEVER
 from storage.database.engine import Engine, reading, writing
 from storage.runs.variants import running_experiment, store_winner
@@ -223,7 +223,7 @@ async def test_only_replies_after_the_message_count_and_no_opt_out(world: World)
         await connection.execute(
             insert(inbound), [{"account": "another", "phone": person, "at": at} for person in a[10:]]
         )
-    await name_winners(world.engine, now=lambda: at)
+    await end_variant_tests(world.engine, now=lambda: at)
     assert await result(world.engine) == ("b", f"most replied: a 1 of {len(a)}, b 3 of {len(b)}")
 
 

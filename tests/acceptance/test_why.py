@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select, update
 
-from app.views.recipient_timeline import tell_story
+from app.views.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.costs import Money
@@ -68,7 +68,9 @@ class Desk:
     async def why(self, number: int = 0, name: str = "spring", text: str | None = None) -> dict[str, Any]:
         settings = Settings("", self.accounts, caps=self.caps)
         async with reading(self.engine) as connection:
-            story = await tell_story(connection, settings, name, text or phone(number), now=lambda: self.now)
+            story = await recipient_timeline(
+                connection, settings, name, text or phone(number), now=lambda: self.now
+            )
         assert to_json(story.json)
         return story.json
 

@@ -22,7 +22,7 @@ from campaigns.rules.decision import Holdout, Rule, Send, Wait
 from campaigns.rules.holdout import is_held_out
 from campaigns.rules.variant import variant
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
-from campaigns.variants import WHOLE, Measure, Split, Tally, name_winner
+from campaigns.variants import WHOLE, Measure, Split, Tally, pick_winner
 from providers.adapter import AdapterDefaults
 from scheduler.actions.testing import spec_for_test
 from scheduler.audience.sendability import refuse_unsendable_variants
@@ -157,7 +157,7 @@ def test_the_highest_rate_wins_or_what_was_said_up_front_decides(
     a: tuple[int, int], b: tuple[int, int], tie: Any, winner: str | None, reason: str
 ) -> None:
     found = {name: Tally(sent, read=read) for name, (sent, read) in (("a", a), ("b", b))}
-    verdict = name_winner(found, Measure.READ, minimum=100, tie=tie)
+    verdict = pick_winner(found, Measure.READ, minimum=100, tie=tie)
     assert (verdict.winner, verdict.reason) == (winner, reason)
 
 
@@ -168,7 +168,7 @@ COUNTS = st.integers(0, 50).flatmap(
 
 @given(st.dictionaries(st.sampled_from("abcd"), COUNTS, min_size=2), st.integers(1, 20))
 def test_a_winner_by_numbers_is_better_than_all_others(found: dict[str, Tally], minimum: int) -> None:
-    verdict = name_winner(found, Measure.READ, minimum=minimum, tie="hand")
+    verdict = pick_winner(found, Measure.READ, minimum=minimum, tie="hand")
     rates = {name: tally.read / tally.sent if tally.sent else 0 for name, tally in found.items()}
     leaders = [name for name, rate in rates.items() if rate == max(rates.values())]
     is_clear = len(leaders) == 1 and all(tally.sent >= minimum for tally in found.values())

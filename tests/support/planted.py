@@ -43,7 +43,13 @@ def lock_dropped() -> None:
     import storage.sending.lanes
 
     async def take_lane(
-        connection: Connection, name: str, holder: str, now: datetime, lease_until: datetime, *, sole: bool
+        connection: Connection,
+        name: str,
+        holder: str,
+        now: datetime,
+        lease_until: datetime,
+        *,
+        no_other_runner: bool,
     ) -> int:
         taken = update(lanes).where(lanes.c.name == name).values(holder=holder, lease_until=lease_until)
         return int((await connection.execute(taken.returning(lanes.c.epoch))).scalar_one())

@@ -114,7 +114,7 @@ class Connections:
     def _warn(self, now: float) -> None:
         if self._troubles and now >= self._warned_at + WARN_EVERY:
             counts = ", ".join(f"{count} {trouble}" for trouble, count in self._troubles.items())
-            logger.warning("Connections from outside: %s.", counts, extra={"action": "connections_cut"})
+            logger.warning("Connections from outside: %s.", counts, extra={"action": "connections_closed"})
             self._troubles.clear()
             self._warned_at = now
 
@@ -139,7 +139,7 @@ class Connection(H11Protocol):
         self._stage: tuple[object, int] = (None, 0)
         self._answered = 0
         self._since = time.monotonic()
-        self.gone = False
+        self.closed = False
         self.address = ""
 
     @property
@@ -160,7 +160,7 @@ class Connection(H11Protocol):
 
     def cut(self) -> None:
         """Close it now, and forget what it still has to send."""
-        self.gone = True
+        self.closed = True
         self.transport.abort()
 
     def connection_made(self, transport: Any) -> None:
@@ -170,7 +170,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if not self.gone:
+        if not self.closed:
             self._all.leave(self)
 
     def on_response_complete(self) -> None:

@@ -110,10 +110,10 @@ def test_a_sentence_names_the_ids_too(capsys: pytest.CaptureFixture[str]) -> Non
     set_up_logs(verbose=False)
     assert not log_as_json()
     with log_ids(lane="ourvoice/shop"):
-        logger.warning("It is about %s.", "+447700900123", extra={"action": "told"})
+        logger.warning("It is about %s.", "+447700900123", extra={"action": "note"})
     logger.info("Not shown.")
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("WARNING It is about ***23. lane=ourvoice/shop action=told")
+    assert line.endswith("WARNING It is about ***23. lane=ourvoice/shop action=note")
 
 
 def test_what_the_caller_says_wins_over_the_context(capsys: pytest.CaptureFixture[str]) -> None:

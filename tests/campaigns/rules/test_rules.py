@@ -27,7 +27,7 @@ from campaigns.rules.holdout import holdout, is_held_out
 from campaigns.rules.optout import optout
 from campaigns.rules.run_state import run_state
 from campaigns.states import JobState, RunState
-from tests.support.facts import DAY, HOUR, NOW, TICK, facts, touched, usd
+from tests.support.facts import DAY, HOUR, NOW, TICK, facts, past_messages, usd
 
 CANCELLED = Skip(SkipReason.RUN_CANCELLED, JobState.CANCELLED)
 EXPIRED = Skip(SkipReason.EXPIRED, JobState.EXPIRED)
@@ -203,15 +203,15 @@ WRONG: list[tuple[dict[str, Any], Decision]] = [
     ({"holdout": EVERYBODY}, Skip(SkipReason.HOLDOUT)),
     ({"region": "US", "forms": TEMPLATE}, BLOCKED),
     ({"awaits_winner": True, "test_ends_at": NOW + HOUR}, Wait(NOW + HOUR, Rule.VARIANT)),
-    ({"caps": (Cap(1, DAY),), "touches": touched([HOUR])}, Skip(SkipReason.FREQUENCY_CAP)),
-    ({"min_gap": DAY, "last_touch_at": NOW - HOUR}, Wait(NOW + 23 * HOUR, Rule.MIN_GAP)),
+    ({"caps": (Cap(1, DAY),), "history": past_messages([HOUR])}, Skip(SkipReason.FREQUENCY_CAP)),
+    ({"min_gap": DAY, "last_message_at": NOW - HOUR}, Wait(NOW + 23 * HOUR, Rule.MIN_GAP)),
     (
         {"hours": Hours((((NOW + HOUR).time(), (NOW + 2 * HOUR).time()),))},
         Wait(NOW + HOUR, Rule.HOURS),
     ),
     ({"has_windows": True}, Skip(SkipReason.WINDOW_CLOSED)),
     ({"budgets": (OpenBudget("run", usd("5"), None),)}, Wait(None, Rule.BUDGET)),
-    ({"pair_gap": 2 * HOUR, "pair_touch_at": NOW - HOUR}, Wait(NOW + HOUR, Rule.PAIR_LIMIT)),
+    ({"pair_gap": 2 * HOUR, "pair_message_at": NOW - HOUR}, Wait(NOW + HOUR, Rule.PAIR_LIMIT)),
     ({"tier_left": 0, "tier_frees_at": NOW + HOUR}, Wait(NOW + HOUR, Rule.TIER)),
     ({"ramp_left": 0, "ramp_renews_at": NOW + HOUR}, Wait(NOW + HOUR, Rule.RAMP)),
 ]
@@ -244,16 +244,16 @@ def test_where_nothing_speaks_against_it_the_message_goes() -> None:
         consent_at=NOW - DAY,
         holdout=NOBODY,
         caps=(Cap(2, 7 * DAY), Cap(1, Calendar.DAY)),
-        touches=touched([2 * DAY]),
+        history=past_messages([2 * DAY]),
         min_gap=DAY,
-        last_touch_at=NOW - DAY,
+        last_message_at=NOW - DAY,
         hours=Hours(((NOW.time(), (NOW + HOUR).time()),)),
         has_windows=True,
         window_until=NOW + MARGIN + TICK,
         free_price=usd("0.05"),
         budgets=(OpenBudget("run", usd("0.05"), None),),
         pair_gap=DAY,
-        pair_touch_at=NOW - DAY,
+        pair_message_at=NOW - DAY,
         tier_left=1,
         ramp_left=1,
     )

@@ -98,7 +98,7 @@ class World:
             await ensure_lanes(connection, self.lanes)
             for name in LANES:
                 end = self.now + timedelta(days=999)
-                await take_lane(connection, name, "test", self.now, end, sole=True)
+                await take_lane(connection, name, "test", self.now, end, no_other_runner=True)
                 self.ended[name], self.plans[name] = FinishedCalls(), Plans(self.lanes[name])
                 self.under_way[name] = []
 

@@ -21,7 +21,7 @@ from storage.receipts.user_ids import find_numbers, learn_numbers, numbers_of_me
 from storage.retention.purged_totals import purged_tokens
 from storage.runs.retries import EndedGroup, Occurrence, add_retries
 from storage.sending.budgets import reserve_again, settle
-from storage.sending.contact_history import void_touches
+from storage.sending.contact_history import void_history
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
 from storage.sending.optouts import PreferenceChange, add_preferences, log_of
 from storage.sending.windows import wake_waiting
@@ -100,7 +100,7 @@ async def test_no_list_from_outside_sizes_a_statement(engine: Engine, most_value
         most_values.clear()
         await newly_failed(connection, names, EPOCH)
         await wake_waiting(connection, [("hooked/shop", phone(number)) for number in range(MANY)], later(9))
-        await void_touches(connection, list(ids), void=True)
+        await void_history(connection, list(ids), void=True)
         await reserve_again(connection, list(ids))
         await settle(connection, dict.fromkeys(ids))
         await purged_tokens(connection, names)

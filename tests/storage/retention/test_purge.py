@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, insert, select, update
 
-from app.views.recipient_timeline import tell_story
+from app.views.recipient_timeline import recipient_timeline
 from app.views.reports import cost_report, delivery_report, failures_report
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound, UsageError
@@ -26,7 +26,7 @@ from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.statuses import apply_webhook_reports
 from storage.runs.runs import complete_runs
-from storage.sending.contact_history import recent_touches
+from storage.sending.contact_history import recent_history
 from storage.sending.optouts import optout_scopes
 from storage.sending.windows import open_window
 from storage.tables import (
@@ -239,7 +239,7 @@ async def test_caps_still_see_whom_they_may_look_at(engine: Engine) -> None:
     await past(engine, *ENDS)
     await purged(engine)
     async with reading(engine) as connection:
-        seen = await recent_touches(connection, [phone(0)], after(-1))
+        seen = await recent_history(connection, [phone(0)], after(-1))
     assert [touch.job_id for touch in seen[phone(0)]] == [1]
     assert (await purged(engine, days=373))["touches"] == 0
     assert (await purged(engine, days=376))["touches"] == len(ENDS)
@@ -434,7 +434,7 @@ async def test_who_asks_for_one_message_is_told_of_the_purge(engine: Engine) -> 
     await purged(engine)
     async with reading(engine) as connection:
         with pytest.raises(NotFound, match="purged on 2026-04-11"):
-            await tell_story(connection, Settings("sqlite://", {}), "spring", phone(0))
+            await recipient_timeline(connection, Settings("sqlite://", {}), "spring", phone(0))
         remarks = [
             (await build(connection, "spring")).remarks
             for build in (delivery_report, cost_report, failures_report)

@@ -34,9 +34,13 @@ async def lane(engine: Engine) -> str:
     return "ourvoice/shop"
 
 
-async def take(engine: Engine, lane: str, holder: str, at: float, *, sole: bool = False) -> int | None:
+async def take(
+    engine: Engine, lane: str, holder: str, at: float, *, no_other_runner: bool = False
+) -> int | None:
     async with writing(engine) as connection:
-        return await take_lane(connection, lane, holder, later(at), later(at + 30), sole=sole)
+        return await take_lane(
+            connection, lane, holder, later(at), later(at + 30), no_other_runner=no_other_runner
+        )
 
 
 async def test_a_lane_under_lease_is_not_given_away(engine: Engine, lane: str) -> None:
@@ -47,13 +51,13 @@ async def test_a_lane_under_lease_is_not_given_away(engine: Engine, lane: str) -
 
 async def test_proof_that_no_other_runner_lives_overrides_a_runners_lease(engine: Engine, lane: str) -> None:
     assert await take(engine, lane, "runner one", 0) == 1
-    assert await take(engine, lane, "runner two", 1, sole=True) == 2
+    assert await take(engine, lane, "runner two", 1, no_other_runner=True) == 2
 
 
 async def test_it_overrides_no_workers_lease(engine: Engine, lane: str) -> None:
     assert await take(engine, lane, "worker one", 0) == 1
-    assert await take(engine, lane, "runner two", 29, sole=True) is None
-    assert await take(engine, lane, "runner two", 30, sole=True) == 2
+    assert await take(engine, lane, "runner two", 29, no_other_runner=True) is None
+    assert await take(engine, lane, "runner two", 30, no_other_runner=True) == 2
 
 
 async def test_every_taking_gives_a_new_epoch(engine: Engine, lane: str) -> None:
@@ -134,7 +138,7 @@ async def test_whoever_is_stopped_within_a_transaction_keeps_nobody_waiting(
 
 async def test_a_call_that_began_late_is_what_the_next_owner_reckons_from(engine: Engine, lane: str) -> None:
     async with writing(engine) as connection:
-        await take_lane(connection, lane, "me", later(0), later(30), sole=False)
+        await take_lane(connection, lane, "me", later(0), later(30), no_other_runner=False)
         await note_sends(connection, lane, later(5))
         for epoch, at in ((1, later(7)), (1, later(6)), (2, later(9))):
             await note_last_call(connection, lane, epoch, at)

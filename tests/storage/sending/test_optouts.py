@@ -12,7 +12,7 @@ from app.actions.contacts import add_preference
 from campaigns.phones.stop_words import Action, StopWord
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.sending.optouts import (
-    Fate,
+    AppendResult,
     LogEntry,
     NewPreference,
     PreferenceChange,
@@ -45,8 +45,12 @@ def words(
 async def news(engine: Engine, told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1) -> set[str]:
     given_words = words(told, word, seconds)
     async with writing(engine) as connection:
-        fates = await append_preferences(connection, given_words)
-    return {one.entry.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.CHANGED}
+        results = await append_preferences(connection, given_words)
+    return {
+        one.entry.phone
+        for one, result in zip(given_words, results, strict=True)
+        if result is AppendResult.CHANGED
+    }
 
 
 async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> None:
@@ -93,22 +97,22 @@ async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothin
 
 
 async def test_each_word_is_told_its_fate(engine: Engine) -> None:
-    async def fate(word: StopWord, seconds: float, dated: bool) -> Fate:
+    async def result(word: StopWord, seconds: float, dated: bool) -> AppendResult:
         async with writing(engine) as connection:
             return (await append_preferences(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[
                 0
             ]
 
     back = StopWord("in", "marketing")
-    assert await fate(OUT, 5, True) is Fate.CHANGED
-    assert await fate(OUT, 5, True) is Fate.KNOWN
-    assert await fate(OUT, 6, True) is Fate.AGAIN
-    assert await fate(OUT, 7, False) is Fate.KNOWN
-    assert await fate(back, 6, True) is Fate.OUTDATED
-    assert await fate(back, 5, False) is Fate.OUTDATED
-    assert await fate(back, 8, True) is Fate.CHANGED
-    assert await fate(OUT, 7, True) is Fate.OUTDATED
-    assert await fate(OUT, 7, False) is Fate.CHANGED  # heard of now, whatever another clock says
+    assert await result(OUT, 5, True) is AppendResult.CHANGED
+    assert await result(OUT, 5, True) is AppendResult.KNOWN
+    assert await result(OUT, 6, True) is AppendResult.AGAIN
+    assert await result(OUT, 7, False) is AppendResult.KNOWN
+    assert await result(back, 6, True) is AppendResult.OUTDATED
+    assert await result(back, 5, False) is AppendResult.OUTDATED
+    assert await result(back, 8, True) is AppendResult.CHANGED
+    assert await result(OUT, 7, True) is AppendResult.OUTDATED
+    assert await result(OUT, 7, False) is AppendResult.CHANGED  # heard of now, whatever another clock says
 
 
 async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
