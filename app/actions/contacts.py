@@ -56,7 +56,7 @@ class ImportReport:
     rejects_file: Path | None = None
 
     def count(self, chunk: Chunk, preferences: _Preferences, results: Sequence[AppendResult]) -> None:
-        """Add a chunk and the fate of its preferences."""
+        """Add a chunk and the results of its preferences."""
         self.rows += chunk.rows
         self.reasons.update(reject.code.value for reject in chunk.rejects)
         self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]

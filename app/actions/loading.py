@@ -99,7 +99,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check has loaded into a throwaway database: the campaign's row in it has no text and no time."""
+    """What a check has loaded into a temporary database, in which the campaign has no text and no time."""
 
     spec: CampaignSpec
     start_at: datetime | None

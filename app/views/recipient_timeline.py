@@ -97,8 +97,8 @@ class _Case:
 async def recipient_timeline(
     connection: Connection, settings: Settings, name: str, text: str, *, now: Now = utc_now
 ) -> RecipientTimeline:
-    """The story of the phone `text` in a campaign. Raises NotFound if the campaign does not know it, InvalidInput if it
-    is not a number and is in no rejected row."""
+    """The timeline of the phone `text` in a campaign. Raises NotFound if the campaign does not know it, InvalidInput if
+    it is not a number and is in no rejected row."""
     campaign = await require(connection, name)
     read = read_phone(text, campaign.spec.audience.default_country, landlines=True)
     if isinstance(read, PhoneFault):

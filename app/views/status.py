@@ -1,4 +1,4 @@
-"""One line for each campaign: where it stands, what comes next, and what holds it; and the senders that are paused."""
+"""One line for each campaign: its progress, what comes next, and what holds it; and the senders that are paused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDED: Final = 5
 
 @dataclass(frozen=True)
 class StatusLine:
-    """Where one campaign stands."""
+    """The state and progress of one campaign."""
 
     status: CampaignStatus
     held: Sequence[Left]

@@ -64,7 +64,7 @@ async def variants_report(connection: Connection, name: str) -> Report:
     purged_at = await runs_purged_since(connection, [found.experiment.run_id])
     if purged_at is not None:
         raise InvalidInput(
-            f"The messages of {name} were purged on {purged_at:%Y-%m-%d}; the comparison of its variants is gone too.",
+            f"The messages of {name} were purged on {purged_at:%Y-%m-%d}; so its variants can no longer be compared.",
             hint=f"drumbeat report delivery {name}",
         )
     compared = list(_comparisons(found.tested))

@@ -1,4 +1,5 @@
-"""Which files are trusted: settings that another user may have written are refused, and secrets are for one user."""
+"""Which files are trusted: settings that another user may have written are refused, and secrets must be readable by one
+user only."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def refuse_unfit(winner: WinnerSpec, variants: Sequence[VariantSpec], schedule: 
 def _refuse_too_late(winner: WinnerSpec, schedule: ScheduleSpec) -> None:
     if schedule.recipient_local_time:
         raise ValueError(
-            "with recipient_local_time nobody can wait for the winner, because each person has a different time; "
+            "with recipient_local_time no recipient can wait for the winner, because each person has a different time; "
             "set test_percent to 100"
         )
     start = schedule.start_at or schedule.first_at

@@ -123,6 +123,6 @@ async def _sample(connection: Connection, campaign: Campaign, line: int | None) 
 
 def no_such_line(name: str, line: int) -> NotFound:
     return NotFound(
-        f"No recipient of {name} stands on line {line}.",
+        f"No recipient of {name} is on line {line}.",
         hint=f"drumbeat report failures {name} shows which rows were rejected.",
     )
