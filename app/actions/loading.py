@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,10 +29,9 @@ from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
 from scheduler.actions import control
 from scheduler.actions.approval import approval_problem
-from scheduler.audience.load import LoadReport, check, load
-from scheduler.audience.load import (
-    TooManyRejects as TooManyRejects,
-)  # re-exported: callers may show its report
+from scheduler.audience.load import check, load
+from scheduler.audience.load_report import LoadReport
+from scheduler.audience.load_report import TooManyRejects as TooManyRejects
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import (
@@ -187,7 +186,7 @@ async def load_campaign(
         await replace_spec(connection, campaign.id, spec, moment)
         held = await _schedule(connection, settings, spec.name, start, flags, moment)
 
-    try:
+    async with _discarded_if_empty(engine, campaign.id):
         with with_file_name_in_errors(csv):
             report = await load(
                 engine,
@@ -200,15 +199,22 @@ async def load_campaign(
                 together=keep_text_and_time,
                 **_limits(spec.audience, csv, flags, spec.name),
             )
-    except BaseException:
-        async with writing(engine) as connection:
-            await discard_empty(connection, campaign.id)
-        raise
     async with reading(engine) as connection:
         stored = await require(connection, spec.name)
     flag = _start_flag(spec, stored.start_at)
     each_run = csv if spec.audience.refresh else None
     return Loaded(spec.name, report, stored.state, stored.start_at, held, flag, each_run)
+
+
+@asynccontextmanager
+async def _discarded_if_empty(engine: Engine, campaign_id: int) -> AsyncIterator[None]:
+    """Delete the campaign after an error if nothing was ever loaded into it."""
+    try:
+        yield
+    except BaseException:
+        async with writing(engine) as connection:
+            await discard_empty(connection, campaign_id)
+        raise
 
 
 async def _schedule(

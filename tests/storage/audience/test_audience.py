@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from campaigns.errors import IntakeError, NotFound, UsageError
 from campaigns.intake.model import IntakeOptions
 from campaigns.states import CampaignState
-from scheduler.audience.load import LoadReport, TooManyRejects, check, load
+from scheduler.audience.load import check, load
+from scheduler.audience.load_report import LoadReport, TooManyRejects
 from storage.database.engine import reading, writing
 from storage.tables import campaigns, imports, recipients, rejects
 from storage.views.estimates import count_recipients

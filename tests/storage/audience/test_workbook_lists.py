@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from app.actions.contacts import import_preferences
 from campaigns.intake.model import IntakeOptions
-from scheduler.audience.load import LoadReport, check, load
+from scheduler.audience.load import check, load
+from scheduler.audience.load_report import LoadReport
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading
 from storage.tables import imports, recipients, rejects
