@@ -124,7 +124,7 @@ def test_a_later_start_may_be_approved_until_then(run: Run, folder: Path) -> Non
     assert loaded.json["held"] == "It needs approval: 3 recipients, more than 2."
 
 
-def test_a_wrong_approval_table_is_told(run: Run, folder: Path) -> None:
+def test_a_wrong_approval_table_is_reported(run: Run, folder: Path) -> None:
     settings(folder, '\n[approval]\namount = "500.00"\n')
     done = run("campaign", "list")
     assert (done.code, "amount and currency go together" in done.err) == (5, True)
@@ -201,7 +201,7 @@ def test_what_was_paused_before_its_start_is_edited_and_stays_paused(run: Run) -
     assert run("campaign", "resume", "spring").code == 0
 
 
-def test_show_tells_what_holds_it_and_resume_mends_it(run: Run, folder: Path) -> None:
+def test_show_shows_what_holds_it_and_resume_ends_that(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml", "--now")
     run("campaign", "test", "spring", "--to", "+447700900099")
     execute(folder, "UPDATE campaigns SET state = 'running'")
@@ -225,7 +225,7 @@ def test_show_tells_what_holds_it_and_resume_mends_it(run: Run, folder: Path) ->
     assert (timed.code, "goes on by itself at 2286-11-20" in timed.err) == (5, True)
 
 
-def test_retry_says_what_it_does_and_why_not(run: Run, folder: Path) -> None:
+def test_retry_shows_what_it_retries_and_why_not_the_rest(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml", "--now")
     assert run("campaign", "retry-failed", "spring").code == 5
     execute(
@@ -279,7 +279,7 @@ async def test_a_test_beside_a_running_campaign_does_not_complete_it(sqlite_worl
     assert states == {"scheduled": "running", "test": "completed"}
 
 
-async def test_a_retry_reaches_those_that_were_missed_and_nobody_twice(world: World) -> None:
+async def test_a_retry_reaches_those_that_were_missed_and_no_person_twice(world: World) -> None:
     await world.campaign(spec(), 6)
     await world.run()
     async with writing(world.engine) as connection:
@@ -294,7 +294,7 @@ async def test_a_retry_reaches_those_that_were_missed_and_nobody_twice(world: Wo
         assert set(await connection.scalars(select(runs.c.state))) == {"completed"}
 
 
-def test_starting_what_has_started_says_what_to_do_instead(run: Run, folder: Path) -> None:
+def test_starting_a_started_campaign_hints_what_to_do_instead(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml")
     tries = {
         "completed": "retry-failed spring, to those it did not reach",

@@ -246,7 +246,7 @@ def test_the_decision_depends_on_the_facts_only_and_changes_none(known: Facts) -
 
 @share(2)
 @given(ALL_FACTS)
-def test_a_wait_is_for_later_and_a_skip_says_why(known: Facts) -> None:
+def test_a_wait_is_for_later_and_a_skip_has_a_reason(known: Facts) -> None:
     decision = decide(known)
     if isinstance(decision, Wait):
         assert decision.until is None or decision.until > known.now

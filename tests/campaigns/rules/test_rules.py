@@ -103,7 +103,7 @@ def test_the_holdout_is_as_large_as_asked(percent: float) -> None:
     assert held / len(PHONES) * 100 == pytest.approx(percent, rel=0.1, abs=0.15)
 
 
-def test_a_hundredth_of_a_percent_is_told_apart() -> None:
+def test_a_hundredth_of_a_percent_makes_a_difference() -> None:
     assert any(
         is_held_out(Holdout(10.01, "s"), phone) and not is_held_out(Holdout(10, "s"), phone)
         for phone in PHONES
@@ -226,7 +226,7 @@ def test_of_all_that_speaks_against_it_the_first_rule_answers(first: int) -> Non
     assert decide(facts(**known)) == WRONG[first][1]
 
 
-def test_every_rule_and_every_reason_stands_in_that_order() -> None:
+def test_every_rule_and_every_reason_is_in_that_order() -> None:
     answers = [decision for _, decision in WRONG] + [CANCELLED, Wait(NOW, Rule.FREQUENCY_CAP)]
     answers += [Wait(None, Rule.WINDOW), Wait(None, Rule.WINDOW_UNKNOWN)]
     assert {answer.rule for answer in answers if isinstance(answer, Wait)} == set(Rule)
@@ -260,7 +260,7 @@ def test_where_nothing_speaks_against_it_the_message_goes() -> None:
     assert decide(satisfied) == Send(Form.FREE)
 
 
-def test_the_moment_counts_and_not_the_zone_it_is_told_in() -> None:
+def test_the_instant_counts_and_not_the_zone_it_is_given_in() -> None:
     east = timezone(timedelta(hours=9))
     known: dict[str, Any] = {"hours": Hours(((NOW.time(), (NOW + HOUR).time()),)), "expires_at": NOW + TICK}
     assert decide(facts(**known, now=NOW.astimezone(east))) == decide(facts(**known)) == Send()

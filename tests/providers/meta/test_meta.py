@@ -187,7 +187,7 @@ def test_what_an_event_of_the_account_means(
         ),
     ],
 )
-def test_a_restriction_stops_only_what_it_is_about_and_says_until_when(
+def test_a_restriction_stops_only_its_subject_and_has_an_end(
     table: Table, types: list[str], effect: Effect | None
 ) -> None:
     told = [{"restriction_type": each, "expiration": 1641330498} for each in types]

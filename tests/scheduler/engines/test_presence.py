@@ -15,7 +15,7 @@ from storage.views.metrics_snapshot import anyone_leads
 
 
 @pytest.mark.parametrize("leads", [True, False])
-async def test_an_older_word_is_not_written_over_a_newer_one(
+async def test_an_older_report_does_not_overwrite_a_newer_one(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, leads: bool
 ) -> None:
     presence = Presence(engine, "runner", utc_now)

@@ -72,7 +72,7 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
     ]
 
 
-async def test_a_number_far_below_in_the_file_is_still_told_once(engine: Engine, tmp_path: Path) -> None:
+async def test_a_number_far_below_in_the_file_is_still_shown_once(engine: Engine, tmp_path: Path) -> None:
     numbers = [phone(number) for number in range(1000)] + [phone(1000 + number) for number in range(9999)]
     path = write(tmp_path, "\n".join(["phone", *numbers, *numbers, *numbers]))
     report = await import_preferences(engine, path, OPTIONS, "out", None, "import:me")

@@ -362,7 +362,7 @@ async def test_a_disk_that_does_not_answer_is_given_up(
     assert await daily.tables() == [1, 2, 1, 0, 0]
 
 
-async def test_what_a_killed_reader_left_is_nobodys_and_goes_with_a_later_reading(daily: List) -> None:
+async def test_leftovers_of_a_killed_reader_are_unused_and_deleted_by_a_later_reading(daily: List) -> None:
     await daily.store()
     before = await daily.tables()
     for begun_at in (NINE - 2 * DAY, NINE):

@@ -143,7 +143,7 @@ async def test_what_the_driver_calls_operational_is_no_outage_while_the_database
     assert await is_refusal(engine, error)
 
 
-async def test_a_busy_database_and_one_that_is_gone_are_outages(engine: Engine) -> None:
+async def test_a_busy_and_an_unreachable_database_are_outages(engine: Engine) -> None:
     locked = OperationalError("UPDATE", {}, Exception("who knows"), connection_invalidated=True)
     assert not await is_refusal(engine, locked)
     assert not await is_refusal(engine, OSError("no space left on device"))

@@ -429,7 +429,7 @@ async def test_a_list_that_is_sent_to_again_stays(engine: Engine) -> None:
     assert await count(engine, jobs, jobs.c.run_id > 2) == len(ENDS)
 
 
-async def test_who_asks_for_one_message_is_told_of_the_purge(engine: Engine) -> None:
+async def test_views_of_one_message_mention_the_purge(engine: Engine) -> None:
     await past(engine, *ENDS)
     await purged(engine)
     async with reading(engine) as connection:

@@ -61,7 +61,7 @@ async def test_touches_are_found_by_person_and_time(engine: Engine) -> None:
         assert [t.job_id for t in (await recent_history(connection, [PHONE], later(10)))[PHONE]] == [3]
 
 
-async def test_a_job_has_one_touch_which_moves_and_is_given_back(engine: Engine) -> None:
+async def test_a_job_has_one_history_entry_which_moves_and_is_released(engine: Engine) -> None:
     async with writing(engine) as connection:
         await add_to_history(connection, "meta/one", later(10), [touch(1)])
         await add_to_history(connection, "meta/one", later(30), [touch(1)])

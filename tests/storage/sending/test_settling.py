@@ -45,7 +45,7 @@ def report(state: JobState, cost: Money | None = None, at: datetime | None = Non
         ([report(JobState.FAILED), report(JobState.READ), report(JobState.READ, usd("0.02"))], 20_000, 1),
     ],
 )
-async def test_what_a_report_comes_to(
+async def test_a_report_settles_budget_and_history(
     engine: Engine, reports: list[Report], used: int, past_messages: int, at_once: bool
 ) -> None:
     await sending(engine, 1)

@@ -131,7 +131,7 @@ async def test_what_has_no_price_is_counted_and_never_nothing(engine: Engine, me
     assert costs(result) == {("GB", "authentication"): (3, "0", "0", 3)}
 
 
-async def test_countries_and_currencies_stand_apart(engine: Engine, meta: AccountSettings) -> None:
+async def test_countries_and_currencies_are_separate(engine: Engine, meta: AccountSettings) -> None:
     await given(engine, given_spec(content={"template": TEMPLATE}), 1002)
     result = await found(engine, meta)
     assert costs(result) == {
@@ -196,7 +196,7 @@ async def test_outside_the_hours_messages_wait_for_them(engine: Engine, meta: Ac
     assert takes(result)["held_by_hours"] == 3600
 
 
-async def test_a_message_that_waits_for_a_word_is_no_send(engine: Engine, meta: AccountSettings) -> None:
+async def test_a_message_that_waits_for_a_reply_is_no_send(engine: Engine, meta: AccountSettings) -> None:
     await given(engine, given_spec(content={"text": "Hi", "closed_window": "wait"}), 2)
     result = await found(engine, meta)
     assert (result.sends, dict(result.waits)) == (0, {"window": 2})

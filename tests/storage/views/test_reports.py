@@ -193,7 +193,7 @@ def amounts(line: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(line[name] for name in ("estimated", "actual", "unsettled", "unpriced"))
 
 
-async def test_estimated_actual_unsettled_and_unpriced_stand_apart(engine: Engine) -> None:
+async def test_estimated_actual_unsettled_and_unpriced_are_separate(engine: Engine) -> None:
     report = await given_costs(engine, *COSTS)
     assert report["currency"] == "USD"
     assert amounts(report) == (Decimal("0.08"), Decimal("0.035"), Decimal("0.02"), 1)
