@@ -1,4 +1,4 @@
-"""Judges a run on many machines by the emulator's ledger: nobody twice, nobody lost, no limit broken, nobody in doubt
+"""Judges a run on many machines by the emulator's ledger: no message twice, none lost, no limit broken, none in doubt
 whom the provider could have been asked about."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Facts about a job that may go, with what a test says otherwise."""
+"""Facts about a job that may be sent, with the changes that a test needs."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def _replace(home: ModuleType | type, name: str, other: Any) -> Any:
 
 
 def fence_skipped() -> None:
-    """Whoever slept through its lease goes on with the calls that it had meant to make, and as the lane's owner."""
+    """A worker that slept through its lease continues with its planned calls, as if it still owned the lane."""
     import scheduler.sending.storing
     from scheduler.sending.lease import Lease
 

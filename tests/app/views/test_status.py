@@ -1,4 +1,4 @@
-"""A line for each campaign: where it stands, what comes next, and what holds it; on both databases."""
+"""A line for each campaign: its progress, what comes next, and what holds it; on both databases."""
 
 from __future__ import annotations
 

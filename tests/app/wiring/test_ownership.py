@@ -1,4 +1,4 @@
-"""Settings that a stranger may have written are not used, and secrets that others may read are told."""
+"""Settings that another user may have written are not used, and secrets that others may read are reported."""
 
 from __future__ import annotations
 

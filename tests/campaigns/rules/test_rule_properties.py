@@ -1,4 +1,4 @@
-"""What holds of the rules whatever the facts are, each told by an oracle that counts by brute force."""
+"""Properties that the rules have for any facts, each compared with an oracle that counts by brute force."""
 
 from __future__ import annotations
 

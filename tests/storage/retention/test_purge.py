@@ -303,7 +303,7 @@ async def test_webhooks_go_once_they_are_dealt_with(engine: Engine) -> None:
     assert await count(engine, webhooks) == 1
 
 
-async def heard(engine: Engine) -> None:
+async def contacts_of_two_days(engine: Engine) -> None:
     """Ada wrote on the first day and on the 95th, was opted out on both, and her window with another lane is over."""
     async with writing(engine) as connection:
         for days in (1, 95):
@@ -323,7 +323,7 @@ async def left(engine: Engine) -> tuple[int, int, list[str | None]]:
 
 async def test_what_people_wrote_windows_and_evidence_go_and_the_opt_outs_stay(engine: Engine) -> None:
     await past(engine, *ENDS)
-    await heard(engine)
+    await contacts_of_two_days(engine)
     gone = await purged(engine)
     assert (gone["inbound"], gone["windows"], gone["evidence"]) == (1, 1, 1)
     assert await left(engine) == (1, 1, [None, "STOP"])
@@ -333,7 +333,7 @@ async def test_what_people_wrote_windows_and_evidence_go_and_the_opt_outs_stay(e
 
 async def test_each_kind_has_its_own_age(engine: Engine) -> None:
     await past(engine, *ENDS)
-    await heard(engine)
+    await contacts_of_two_days(engine)
     plan = await plan_by_kind(engine, after(100), {"inbound": timedelta(days=2)})
     gone = await carry_out(engine, plan, after(100))
     assert gone == {"inbound": 2, "windows": 2}
@@ -342,7 +342,7 @@ async def test_each_kind_has_its_own_age(engine: Engine) -> None:
 
 
 async def test_the_clock_keeps_to_it_once_a_day_and_goes_on_where_it_was_stopped(engine: Engine) -> None:
-    await heard(engine)
+    await contacts_of_two_days(engine)
     ages, stop, stopped = {"evidence": timedelta(days=2)}, asyncio.Event(), asyncio.Event()
     stopped.set()
     assert await purge_daily(engine, after(50), {}, stop) is None

@@ -1,4 +1,4 @@
-"""The log of opt-outs only grows, and the newest word holds: by when it was said, in whatever order it is stored."""
+"""The log of opt-outs only grows, and the newest entry holds: by the time it was given, stored in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a monitor is told, over HTTP: metrics with bounded labels, and whether the process is well."""
+"""What a monitor reads over HTTP: metrics with bounded labels, and whether the process is healthy."""
 
 from __future__ import annotations
 
