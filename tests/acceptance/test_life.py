@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from sqlite3 import connect
 
@@ -16,6 +17,7 @@ from cli import cli
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.launch import launch_due
+from scheduler.clock.one_run import send_run
 from storage.database.engine import reading, writing
 from storage.tables import campaigns, jobs, runs
 from tests.acceptance.conftest import World
@@ -40,6 +42,12 @@ def run(folder: Path) -> Run:
         return Done(result.exit_code, result.stdout, result.stderr)
 
     return run
+
+
+@pytest.fixture
+def unattended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`campaign test` does not wait for its messages: their provider never answers, and it would wait for minutes."""
+    monkeypatch.setitem(send_run.__kwdefaults__, "longest", timedelta())
 
 
 def execute(folder: Path, statement: str) -> None:
@@ -136,6 +144,7 @@ def test_an_amount_of_which_nothing_is_known_needs_approval(run: Run, folder: Pa
     assert (refused.code, "more than 500.00 USD" in refused.err) == (6, True)
 
 
+@pytest.mark.usefixtures("unattended")
 def test_a_test_is_made_of_a_draft(run: Run) -> None:
     run("campaign", "load", "spring.toml")
     done = run("campaign", "test", "spring", "--to", "07700 900099", "--line", "3", "--json").json
@@ -201,6 +210,7 @@ def test_what_was_paused_before_its_start_is_edited_and_stays_paused(run: Run) -
     assert run("campaign", "resume", "spring").code == 0
 
 
+@pytest.mark.usefixtures("unattended")
 def test_show_shows_what_holds_it_and_resume_ends_that(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml", "--now")
     run("campaign", "test", "spring", "--to", "+447700900099")
