@@ -187,7 +187,7 @@ def _explain(message: str, hint: str, code: int) -> int:
 
 
 def _wrapped(text: str) -> str:
-    """No word is broken at the terminal's edge. What to try is not wrapped: it may be a command to copy."""
+    """No word is broken at the terminal's edge. The hint is not wrapped, because it may be a command to copy."""
     import shutil
     import textwrap
 

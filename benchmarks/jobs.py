@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from app.views.recipient_timeline import tell_story
+from app.views.recipient_timeline import recipient_timeline
 from app.views.reports import delivery_report
 from app.wiring.settings import Settings
 from benchmarks.figures import measured, show
@@ -118,7 +118,7 @@ async def _why(engine: Engine, settings: Settings, size: int) -> float:
     for number in (0, size // 2 + 3, size // 2 + 8, size - 2, size - 1):
         began = perf_counter()
         async with reading(engine) as connection:
-            await tell_story(connection, settings, campaign().name, phone(number))
+            await recipient_timeline(connection, settings, campaign().name, phone(number))
         took.append(perf_counter() - began)
     return max(took)
 

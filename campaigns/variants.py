@@ -38,7 +38,7 @@ class Split:
         return self.test < WHOLE
 
     def in_test(self, phone: str) -> bool:
-        """Whether the person is in the test; whoever is in it at 5 % is also in it at 10 %."""
+        """Whether the person is in the test; a person who is in it at 5 % is also in it at 10 %."""
         return self._draw(phone, 8) < self.test
 
     def variant_of(self, phone: str) -> str:
@@ -83,7 +83,7 @@ class Verdict:
     reason: str
 
 
-def name_winner(
+def pick_winner(
     tallies: Mapping[str, Tally], measure: Measure, *, minimum: int, tie: Literal["first", "hand"]
 ) -> Verdict:
     """The variant with the highest rate. `tallies`: every variant, in the campaign file's order. If a variant has

@@ -38,7 +38,7 @@ async def one_by_one(
             failed.append(error)
             if isinstance(error, AccountError) or len(failed) == MOST_FAILURES:
                 break
-            logger.warning("A receipt could not be read: %s", error, extra={"action": "receipt_unread"})
+            logger.warning("A receipt could not be read: %s", error, extra={"action": "receipt_unreadable"})
             continue
         answered, failed = True, []
         if report is not None:

@@ -31,7 +31,7 @@ def each_apart(items: Iterable[Item], read: Callable[[Item], Iterable[Event]]) -
         try:
             yield from list(read(item))
         except Exception as error:
-            logger.exception("A part of a webhook could not be read.", extra={"action": "event_unread"})
+            logger.exception("A part of a webhook could not be read.", extra={"action": "event_unreadable"})
             yield Unread(f"{type(error).__name__}: {error}")
 
 

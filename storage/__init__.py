@@ -1,1 +1,1 @@
-"""Every query, as a named function, by subject; the only home of SQLAlchemy. No rule is decided here."""
+"""Every query, as a named function, by subject; only this package imports SQLAlchemy. No rule is decided here."""

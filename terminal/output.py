@@ -70,7 +70,7 @@ def shown_time(moment: datetime, seconds: bool = True) -> str:
 
 
 def in_readers_zone(text: str) -> str:
-    """A text of ours, with its times in UTC moved to the reader's zone."""
+    """A text of Drumbeat's, with its times in UTC converted to the reader's zone."""
 
     def moved(found: re.Match[str]) -> str:
         moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ''}").replace(tzinfo=UTC)
@@ -80,7 +80,7 @@ def in_readers_zone(text: str) -> str:
 
 
 def own_facts(facts: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Names and values, of which the texts are ours: their times are moved to the reader's zone."""
+    """Names and values whose texts are Drumbeat's: their times are converted to the reader's zone."""
     for name, value in facts:
         yield name, in_readers_zone(value) if isinstance(value, str) else value
 
@@ -94,7 +94,7 @@ def print_text(text: str = "") -> None:
 
 
 def print_sentence(text: str, indent: int = 0) -> None:
-    """Print a sentence of ours; on a terminal it is wrapped between words, its other lines indented."""
+    """Print a sentence; on a terminal it is wrapped between words, and further lines are indented."""
     click.echo(wrapped(visible(text), indent) if on_terminal() else visible(text))
 
 
@@ -119,7 +119,7 @@ def print_note(text: str) -> None:
     """Print a note to stderr, so that it is never mixed into piped output. One that cannot be written, as where it goes
     to a file on a full disk, stops nothing."""
     if log_as_json():
-        logger.info(text, extra={"action": "told"})
+        logger.info(text, extra={"action": "note"})
     else:
         with suppress(OSError):
             click.echo(wrapped(visible(text)) if sys.stderr.isatty() else visible(text), err=True)
@@ -215,7 +215,7 @@ def _rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    left = layout.gap - 2  # the box has a column of its own between two cells
+    left = layout.gap - 2  # the box takes one column between two cells
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, left))
     for place, width in zip(layout.places, layout.widths, strict=True):
         heading = headings[place]
@@ -256,7 +256,7 @@ def _plain_table(title: str | None, headings: Sequence[str], rows: Sequence[Sequ
 
 
 def print_facts(title: str | None, facts: Iterable[tuple[str, Any]]) -> None:
-    """Names and values, one per line; on a terminal a long value goes on under its beginning."""
+    """Names and values, one per line; on a terminal a long value continues below its beginning."""
     pairs = [(visible_line(name), cell(value)) for name, value in facts]
     width = max((len(name) for name, _ in pairs), default=0)
     if title:

@@ -34,7 +34,7 @@ QUICK: Final = (
     "lane_paused",
     "no_sender",
 )
-"""Holds that are over in a moment, or that a notice about the campaign or the sender names."""
+"""Holds that end in a moment, or that a notice about the campaign or the sender reports."""
 EVERY: Final = 5.0
 """Seconds between two lines where there is no terminal."""
 
@@ -59,7 +59,7 @@ def progress_display() -> Iterator[Progress]:
 
 
 class News:
-    """What is new in each snapshot, as sentences: runs that are over, what waits, and what comes next."""
+    """What is new in each snapshot, as sentences: runs that ended, what waits, and what comes next."""
 
     def __init__(self) -> None:
         self._notices: tuple[str, ...] = ()

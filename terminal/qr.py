@@ -16,7 +16,8 @@ Modules = list[list[bool]]
 
 
 def draw(code: str) -> str:
-    """The code as half blocks, light on the terminal's dark; one that is no picture comes back as it is."""
+    """The code as half blocks, light on the terminal's dark background; a code that is no picture is returned
+    unchanged."""
     pixels = _pixels(code)
     modules = _modules(pixels) if pixels else None
     return _half_blocks(_with_border(modules)) if modules else code

@@ -28,7 +28,7 @@ _WIDTHS: Final = {
     "delivered_at": 23,
     "read_at": 23,
 }
-"""The columns of the table and their widths, those that are needed most first."""
+"""The columns of the table and their widths, the most important first."""
 _GAP: Final = 2
 
 

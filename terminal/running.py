@@ -164,7 +164,7 @@ def exit_code(summary: RunSummary) -> int:
     """The exit code for scripts."""
     if summary.interrupted:
         return INTERRUPTED
-    if summary.stopped_by or not all(left.goes_by_itself for left in summary.left):
+    if summary.stopped_by or not all(left.needs_no_action for left in summary.left):
         return Stopped.exit_code
     troubled = summary.states.get(JobState.FAILED, 0) + summary.states.get(JobState.IN_DOUBT, 0)
     return PARTIAL if troubled else 0

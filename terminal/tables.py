@@ -36,8 +36,8 @@ def is_number(heading: str) -> bool:
 
 
 def layout_within(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Layout | None:
-    """The widths with which nothing is cut; optional columns are left out from the last on. None: there is no room for
-    the others either."""
+    """The widths that fit without cutting anything; optional columns are left out, the last first. None: even the
+    others do not fit."""
     places = list(range(len(headings)))
     columns = [[plain_heading(headings[at]), *(row[at] for row in rows)] for at in places]
     least = [max(map(_least, column)) for column in columns]
@@ -59,7 +59,7 @@ def _room(width: int, places: Sequence[int], gap: int) -> int:
 
 
 def _shared(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """What each column gets: the least, and of what is left most where most lines are wrapped."""
+    """Each column's width: its minimum, and most of the remaining room where most lines are wrapped."""
     widths = list(least)
     for _ in range(room - sum(widths)):
         tallest = max(range(len(widths)), key=lambda at: wanted[at] / max(1, widths[at]))
@@ -70,7 +70,7 @@ def _shared(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]
 
 
 def _least(cell: str) -> int:
-    """The narrowest that the cell can be: its longest word if it is a sentence, else all of it."""
+    """The minimum width of the cell: its longest word if it is a sentence, else all of it."""
     return max(map(_length, cell.split(" "))) if is_sentence(cell) else _length(cell)
 
 

@@ -43,7 +43,7 @@ async def backfill_runs(
     engine: Engine, settings: Settings, name: str, missed: MissedRuns, *, now: Now = utc_now
 ) -> list[datetime]:
     """Launch them now, each as an ordinary run; returns their nominal times."""
-    judge = partial(check_provider, settings)
+    check = partial(check_provider, settings)
     return await backfill(
-        engine, name, missed.since, missed.until, guard=guard_of(settings), judge=judge, now=now
+        engine, name, missed.since, missed.until, guard=guard_of(settings), check=check, now=now
     )

@@ -33,7 +33,7 @@ class Copy:
     problem: str | None
     """Why the database is taken for a copy; None: it is not."""
     unsent: tuple[UnsentCampaign, ...]
-    """The campaigns whose people could get a message twice: those that the original goes on with."""
+    """The campaigns whose recipients could get a message twice: those that the original continues."""
 
 
 async def back_up_database(settings: Settings, path: Path, *, force: bool) -> Backup:

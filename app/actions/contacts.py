@@ -18,7 +18,14 @@ from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, us
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
 from storage.database.engine import Connection, Engine, writing
-from storage.sending.optouts import Fate, LogEntry, NewPreference, add_by_hand, append_preferences, log_of
+from storage.sending.optouts import (
+    AppendResult,
+    LogEntry,
+    NewPreference,
+    add_by_hand,
+    append_preferences,
+    log_of,
+)
 
 if TYPE_CHECKING:
     from app.actions.loading import Progress
@@ -48,14 +55,14 @@ class ImportReport:
     first_rejects: list[Reject] = field(default_factory=list)
     rejects_file: Path | None = None
 
-    def count(self, chunk: Chunk, preferences: _Preferences, fates: Sequence[Fate]) -> None:
-        """Add a chunk and the fate of its preferences."""
+    def count(self, chunk: Chunk, preferences: _Preferences, results: Sequence[AppendResult]) -> None:
+        """Add a chunk and the results of its preferences."""
         self.rows += chunk.rows
         self.reasons.update(reject.code.value for reject in chunk.rejects)
         self.first_rejects += chunk.rejects[: SHOWN_REJECTS - len(self.first_rejects)]
-        pairs = partial(zip, preferences.values(), fates, strict=True)
-        outdated = {one.line for one, fate in pairs() if fate is Fate.OUTDATED}
-        news = {one.line: one.entry.action for one, fate in pairs() if fate is Fate.CHANGED}
+        pairs = partial(zip, preferences.values(), results, strict=True)
+        outdated = {one.line for one, result in pairs() if result is AppendResult.OUTDATED}
+        news = {one.line: one.entry.action for one, result in pairs() if result is AppendResult.CHANGED}
         self.outdated += len(outdated)
         self.opted.update(action for line, action in news.items() if line not in outdated)
 
@@ -112,7 +119,7 @@ async def import_preferences(
     About ten thousand rows are stored at a time and are in force from then on: after an interruption, importing the
     same file continues where it stopped. Raises IntakeError if the file cannot be read.
     """
-    from app.actions.loading import named_in_errors, rejects_path
+    from app.actions.loading import rejects_path, with_file_name_in_errors
     from campaigns.intake.model import RowPreference
     from campaigns.intake.read import open_intake
     from campaigns.intake.rejects import RejectsFile
@@ -120,7 +127,7 @@ async def import_preferences(
 
     place = rejects or rejects_path(path)
     otherwise = RowPreference(action, scope, now(), source)
-    with named_in_errors(path):
+    with with_file_name_in_errors(path):
         opened = partial(open_intake, path, replace(options, preference_defaults=otherwise))
         intake = await in_thread(opened, WHOLE)
         report = ImportReport(otherwise, intake.detected, intake.preference_columns)
@@ -129,9 +136,9 @@ async def import_preferences(
             while (chunk := await in_thread(partial(next, chunks, None), PART)) is not None:
                 preferences = _latest(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
-                    fates = await append_preferences(connection, list(preferences.values()))
+                    results = await append_preferences(connection, list(preferences.values()))
                 chunk = replace(chunk, rejects=intake.placed(chunk.rejects))
-                report.count(chunk, preferences, fates)
+                report.count(chunk, preferences, results)
                 file.write(chunk.rejects)
                 if progress is not None:
                     progress(report.rows)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.actions.scheduling import Confirm, TimeFlags, slips, start_flag, start_of
+from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
@@ -29,10 +29,9 @@ from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
 from scheduler.actions import control
 from scheduler.actions.approval import approval_problem
-from scheduler.audience.load import LoadReport, check, load
-from scheduler.audience.load import (
-    TooManyRejects as TooManyRejects,
-)  # re-exported: callers may show its report
+from scheduler.audience.load import check, load
+from scheduler.audience.load_report import LoadReport
+from scheduler.audience.load_report import TooManyRejects as TooManyRejects
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import (
@@ -99,7 +98,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check has loaded into a throwaway database: the campaign's row in it has no text and no time."""
+    """What a check has loaded into a temporary database, in which the campaign has no text and no time."""
 
     spec: CampaignSpec
     start_at: datetime | None
@@ -123,7 +122,7 @@ async def check_campaign(
     refuse = check_provider(settings, spec, path) if settings.accounts else None
     csv = _csv_of(spec)
     options = _options(spec, start, moment)
-    with named_in_errors(csv):
+    with with_file_name_in_errors(csv):
         report = await check(
             csv,
             options,
@@ -141,7 +140,7 @@ async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = Non
         audience = AudienceSpec.model_validate(flags.audience)
     except ValidationError as error:
         raise SpecError("\n".join(_plainly(detail) for detail in error.errors())) from error
-    with named_in_errors(path):
+    with with_file_name_in_errors(path):
         limits = _limits(audience, path, flags)
         options = audience.options(
             frozenset(), flags.times.timezone, ScheduleSpec().span_of_rows(None, utc_now())
@@ -167,7 +166,7 @@ async def load_campaign(
     moment = now()
     spec = _spec(path, flags, moment)
     start = start_of(spec.schedule, flags.times, moment)
-    for question in slips(spec.schedule, start, moment):
+    for question in schedule_warnings(spec.schedule, start, moment):
         confirm(question)
     refuse = check_provider(settings, spec, path)
     options = _options(spec, start, moment)
@@ -187,8 +186,8 @@ async def load_campaign(
         await replace_spec(connection, campaign.id, spec, moment)
         held = await _schedule(connection, settings, spec.name, start, flags, moment)
 
-    try:
-        with named_in_errors(csv):
+    async with _discarded_if_empty(engine, campaign.id):
+        with with_file_name_in_errors(csv):
             report = await load(
                 engine,
                 campaign.id,
@@ -200,15 +199,22 @@ async def load_campaign(
                 together=keep_text_and_time,
                 **_limits(spec.audience, csv, flags, spec.name),
             )
-    except BaseException:
-        async with writing(engine) as connection:
-            await discard_empty(connection, campaign.id)
-        raise
     async with reading(engine) as connection:
         stored = await require(connection, spec.name)
     flag = _start_flag(spec, stored.start_at)
     each_run = csv if spec.audience.refresh else None
     return Loaded(spec.name, report, stored.state, stored.start_at, held, flag, each_run)
+
+
+@asynccontextmanager
+async def _discarded_if_empty(engine: Engine, campaign_id: int) -> AsyncIterator[None]:
+    """Delete the campaign after an error if nothing was ever loaded into it."""
+    try:
+        yield
+    except BaseException:
+        async with writing(engine) as connection:
+            await discard_empty(connection, campaign_id)
+        raise
 
 
 async def _schedule(
@@ -302,7 +308,7 @@ def _options(spec: CampaignSpec, start: datetime | None, now: datetime) -> Intak
 
 
 @contextmanager
-def named_in_errors(csv: Path) -> Iterator[None]:
+def with_file_name_in_errors(csv: Path) -> Iterator[None]:
     """Add the file name to errors about the list."""
     try:
         yield

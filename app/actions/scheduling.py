@@ -83,7 +83,7 @@ def _past(schedule: ScheduleSpec, late: timedelta) -> SpecError:
     )
 
 
-def slips(schedule: ScheduleSpec, start: datetime | None, now: datetime) -> Iterator[str]:
+def schedule_warnings(schedule: ScheduleSpec, start: datetime | None, now: datetime) -> Iterator[str]:
     """A question for each probable mistake: too often, or the wrong year."""
     if schedule.is_frequent:
         written = (

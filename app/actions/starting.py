@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.actions.scheduling import Confirm, TimeFlags, slips, start_flag, start_of
+from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
@@ -88,5 +88,5 @@ async def confirm_times(
     async with reading(engine) as connection:
         spec = (await require(connection, name)).spec.changed(schedule={"at": None})
     schedule = spec.changed(schedule=times.changes(spec.schedule, moment)).schedule
-    for question in slips(schedule, start_of(schedule, times, moment), moment):
+    for question in schedule_warnings(schedule, start_of(schedule, times, moment), moment):
         confirm(question)

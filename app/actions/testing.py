@@ -27,7 +27,7 @@ class TestResult:
     messages: tuple[RunMessage, ...]
 
     @property
-    def all_gone(self) -> bool:
+    def all_accepted(self) -> bool:
         """Whether the provider has accepted every message, and none has failed."""
         return all(message.state in GONE for message in self.messages)
 

@@ -1,1 +1,1 @@
-"""Samples and the files to start from."""
+"""The sample files, and the files of a new project."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from app.actions.contacts import opt_outs_in_force
 from campaigns.phones.phone_zones import zones_of
 from campaigns.phones.stop_words import Scope
-from campaigns.rules.decision import CALENDAR_REACH, Calendar, Cap, Facts, Policy, Touch, Wait
+from campaigns.rules.decision import CALENDAR_REACH, Calendar, Cap, Facts, PastMessage, Policy, Wait
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.states import RunState
 from campaigns.time.pace import write_duration
@@ -25,7 +25,7 @@ from storage.audience.contacts import (
 )
 from storage.database.engine import Connection
 from storage.sending import optouts
-from storage.sending.contact_history import recent_touches
+from storage.sending.contact_history import recent_history
 from storage.sending.optouts import LogEntry, log_of
 
 LATELY: Final = 20
@@ -84,11 +84,11 @@ def _window_json(window: KnownWindow, now: datetime) -> dict[str, Any]:
 async def person_overview(connection: Connection, phone: str, caps: Sequence[Cap], now: datetime) -> Person:
     """What is known of the phone; `caps` are those of drumbeat.toml."""
     reach = max((_reach(cap) for cap in caps), default=timedelta())
-    touched = (await recent_touches(connection, [phone], now - reach)).get(phone, [])
+    past_messages = (await recent_history(connection, [phone], now - reach)).get(phone, [])
     counted = tuple(
-        Touch(touch.at, touch.category, touch.tags, touch.lane.partition("/")[0])
-        for touch in touched
-        if touch.counts
+        PastMessage(past.at, past.category, past.tags, past.lane.partition("/")[0])
+        for past in past_messages
+        if past.counts
     )
     return Person(
         phone,
@@ -105,18 +105,18 @@ def _reach(cap: Cap) -> timedelta:
     return CALENDAR_REACH if isinstance(cap.per, Calendar) else cap.per
 
 
-def room_under(cap: Cap, phone: str, touches: Sequence[Touch], now: datetime) -> Room:
+def room_under(cap: Cap, phone: str, history: Sequence[PastMessage], now: datetime) -> Room:
     """The room that is left, by the rule itself: as many messages count as the smallest cap that would be full."""
     tags = frozenset({cap.tag} if cap.tag else ())
 
     def full_until(most: int) -> datetime | None:
         waiting = replace(cap, most=most, waits=True)
         policy = Policy(cap.category or "", tags, cap.channel or "", caps=(waiting,))
-        known = Facts(now, RunState.RUNNING, policy, zones=zones_of(phone), touches=tuple(touches))
+        known = Facts(now, RunState.RUNNING, policy, zones=zones_of(phone), history=tuple(history))
         decision = frequency_cap(known)
         return decision.until if isinstance(decision, Wait) else None
 
-    used = bisect_left(range(1, len(touches) + 1), True, key=lambda most: full_until(most) is None)
+    used = bisect_left(range(1, len(history) + 1), True, key=lambda most: full_until(most) is None)
     return Room(cap, max(0, cap.most - used), full_until(cap.most))
 
 

@@ -102,7 +102,7 @@ class _Seen:
 
 
 async def _look(settings: Settings, checked: Checked, progress: Progress | None) -> _Seen:
-    """Foresee with the audience of the throwaway database, and with the facts of the real one."""
+    """Forecast with the audience of the temporary database and the facts of the real one."""
     async with writing(checked.engine) as connection:
         await replace_spec(connection, checked.campaign_id, checked.spec, utc_now())
     async with reading(checked.engine) as audience, _facts(settings) as (facts, unknown):
@@ -120,7 +120,7 @@ async def _look(settings: Settings, checked: Checked, progress: Progress | None)
 
 @asynccontextmanager
 async def _facts(settings: Settings) -> AsyncIterator[tuple[Connection | None, str | None]]:
-    """The database of the project, or why it cannot be asked; neither: there is none yet."""
+    """The project's database, or why it cannot be read; neither: there is none yet."""
     async with AsyncExitStack() as stack:
         found: tuple[Connection | None, str | None]
         try:

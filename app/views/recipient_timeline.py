@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.views.messages import ASSUMES, ENDED, WAITS
-from app.views.timeline_events import amount, form_of, teller_of
+from app.views.timeline_events import amount, form_of, timeline_builder
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
@@ -24,9 +24,9 @@ from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
 from storage.views.timelines import (
-    JobStory,
+    JobHistory,
     Moment,
-    RejectStory,
+    RejectHistory,
     Row,
     find_jobs,
     find_rejects,
@@ -47,7 +47,7 @@ PAUSED: Final = ("run_paused", "campaign_paused")
 
 
 @dataclass(frozen=True)
-class Story:
+class RecipientTimeline:
     """The answer as `--json` prints it."""
 
     json: dict[str, Any]
@@ -94,11 +94,11 @@ class _Case:
         return planning_lanes(spec, account, self.settings.caps)[name]
 
 
-async def tell_story(
+async def recipient_timeline(
     connection: Connection, settings: Settings, name: str, text: str, *, now: Now = utc_now
-) -> Story:
-    """The story of the phone `text` in a campaign. Raises NotFound if the campaign does not know it, InvalidInput if it
-    is not a number and is in no rejected row."""
+) -> RecipientTimeline:
+    """The timeline of the phone `text` in a campaign. Raises NotFound if the campaign does not know it, InvalidInput if
+    it is not a number and is in no rejected row."""
     campaign = await require(connection, name)
     read = read_phone(text, campaign.spec.audience.default_country, landlines=True)
     if isinstance(read, PhoneFault):
@@ -123,7 +123,9 @@ async def tell_story(
     raise await _unknown(case)
 
 
-async def _no_number(connection: Connection, campaign: Campaign, text: str, fault: PhoneFault) -> Story:
+async def _no_number(
+    connection: Connection, campaign: Campaign, text: str, fault: PhoneFault
+) -> RecipientTimeline:
     if len(text.strip()) >= LEAST and (left_out := await find_rejects(connection, campaign.id, text)):
         return _rejected(text, left_out)
     found = await _nearest(connection, campaign, "+" + "".join(filter(str.isdecimal, text)))
@@ -142,11 +144,11 @@ async def _unknown(case: _Case) -> NotFound:
 
 async def _nearest(connection: Connection, campaign: Campaign, phone: str) -> str | None:
     """ "Did you mean …?" with a recipient whose number is nearly the same."""
-    found = await nearest_number(connection, campaign.id, phone, _slips(phone))
+    found = await nearest_number(connection, campaign.id, phone, _typos_of(phone))
     return f"Did you mean {found}?" if found else None
 
 
-def _slips(phone: str) -> set[str]:
+def _typos_of(phone: str) -> set[str]:
     """What the number would be with one digit changed, left out or added, or with two neighbours swapped."""
     digits, every = phone[1:], "0123456789"
     cuts = [(digits[:place], digits[place:]) for place in range(len(digits) + 1)]
@@ -157,9 +159,9 @@ def _slips(phone: str) -> set[str]:
     return {f"+{one}" for one in found}
 
 
-def _rejected(text: str, left_out: Sequence[RejectStory]) -> Story:
+def _rejected(text: str, left_out: Sequence[RejectHistory]) -> RecipientTimeline:
     newest = left_out[0]
-    return Story(
+    return RecipientTimeline(
         {
             "phone": text,
             "state": "rejected",
@@ -173,22 +175,22 @@ def _rejected(text: str, left_out: Sequence[RejectStory]) -> Story:
     )
 
 
-def _reject_moments(left_out: Sequence[RejectStory]) -> Iterator[Moment]:
+def _reject_moments(left_out: Sequence[RejectHistory]) -> Iterator[Moment]:
     for one in reversed(left_out):
         where = f"line {one.line} of {one.source}" + (f", column {one.column}" if one.column else "")
         yield Moment(one.at, "rejected", f"{where}: {one.code}: {one.reason}")
 
 
 async def _launched(
-    case: _Case, jobs: Sequence[JobStory], row: Row | None, left_out: Sequence[RejectStory]
-) -> Story:
+    case: _Case, jobs: Sequence[JobHistory], row: Row | None, left_out: Sequence[RejectHistory]
+) -> RecipientTimeline:
     job = jobs[-1]
     hold = prospects = None
     if job.state is JobState.PENDING:
         prospects = await _prospects(case, job)
         hold = await _holder(case, job, prospects)
     account = case.settings.accounts.get(case.spec.provider)
-    teller = await teller_of(case.connection, case.phone, case.spec, account)
+    builder = await timeline_builder(case.connection, case.phone, case.spec, account)
     answer = {
         "phone": case.phone,
         "state": job.state,
@@ -206,19 +208,19 @@ async def _launched(
         "price": amount(job.price) if job.price else None,
         "cost": amount(job.cost) if job.cost else None,
         **_places(row, left_out),
-        "timeline": await teller.timeline(case.connection, case.phone, jobs),
+        "timeline": await builder.timeline(case.connection, case.phone, jobs),
     }
-    return Story(answer)
+    return RecipientTimeline(answer)
 
 
-async def _prospects(case: _Case, job: JobStory) -> Prospects | None:
+async def _prospects(case: _Case, job: JobHistory) -> Prospects | None:
     from scheduler.forecast.send_forecast import prospects_of_job
 
     lane = case.lane(job.lane)
     return None if lane is None else await prospects_of_job(case.connection, lane, job, case.now)
 
 
-async def _holder(case: _Case, job: JobStory, prospects: Prospects | None) -> _Hold:
+async def _holder(case: _Case, job: JobHistory, prospects: Prospects | None) -> _Hold:
     """The first thing that keeps a pending job from being sent."""
     from scheduler.sending.deciding import WAITS_FOR_EVENT
 
@@ -239,8 +241,8 @@ async def _holder(case: _Case, job: JobStory, prospects: Prospects | None) -> _H
 
 
 async def _waiting(
-    case: _Case, row: Row, tests: Sequence[JobStory], left_out: Sequence[RejectStory]
-) -> Story:
+    case: _Case, row: Row, tests: Sequence[JobHistory], left_out: Sequence[RejectHistory]
+) -> RecipientTimeline:
     """Before the launch: when it would be sent, or what the launch would do with it."""
     from scheduler.forecast.send_forecast import prospects_of_row
 
@@ -252,9 +254,9 @@ async def _waiting(
             prospects = await prospects_of_row(case.connection, lane, campaign, row, case.now)
         hold = await _hold_before_launch(case, lane is not None)
     account = case.settings.accounts.get(case.spec.provider)
-    teller = await teller_of(case.connection, case.phone, case.spec, account)
+    builder = await timeline_builder(case.connection, case.phone, case.spec, account)
     loaded = Moment(row.loaded_at, "loaded", f"line {row.line} of {row.source}")
-    timeline = [loaded, *await teller.timeline(case.connection, case.phone, tests)]
+    timeline = [loaded, *await builder.timeline(case.connection, case.phone, tests)]
     answer = {
         "phone": case.phone,
         "state": JobState.PENDING if hold else JobState.CANCELLED,
@@ -267,7 +269,7 @@ async def _waiting(
         **_places(row, left_out),
         "timeline": sorted(timeline, key=lambda moment: moment.at),
     }
-    return Story(answer)
+    return RecipientTimeline(answer)
 
 
 async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
@@ -334,7 +336,7 @@ def _meaning(hold: _Hold | None, reason: str | None) -> str | None:
     return WAITS[Rule.RUN_STATE] if hold.rule in PAUSED else WAITS.get(hold.rule)
 
 
-def _places(row: Row | None, left_out: Sequence[RejectStory]) -> dict[str, Any]:
+def _places(row: Row | None, left_out: Sequence[RejectHistory]) -> dict[str, Any]:
     """The rows of the files that have the number."""
     return {
         "line": row.line if row else None,

@@ -1,4 +1,4 @@
-"""One line for each campaign: where it stands, what comes next, and what holds it; and the senders that are paused."""
+"""One line for each campaign: its progress, what comes next, and what holds it; and the senders that are paused."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from scheduler.clock.progress import PACING, Left
 from storage.audience.campaigns import require
 from storage.database.engine import Connection
 from storage.sending.workers import SILENT, list_workers
+from storage.views.campaign_status import OVER, CampaignStatus, list_campaign_statuses
 from storage.views.overview import LanePause, paused_lanes
-from storage.views.standings import OVER, Standing, list_standings
 
 ENDED: Final = 5
 """Campaigns that are over and are listed: the newest."""
@@ -26,9 +26,9 @@ ENDED: Final = 5
 
 @dataclass(frozen=True)
 class StatusLine:
-    """Where one campaign stands."""
+    """The state and progress of one campaign."""
 
-    standing: Standing
+    status: CampaignStatus
     held: Sequence[Left]
     problem: str | None
     """Why it does not start; None: nothing keeps it from that."""
@@ -36,22 +36,22 @@ class StatusLine:
     @property
     def next_at(self) -> datetime | None:
         """When something happens next: its run starts, or a message is no longer held."""
-        times = [self.standing.next_at, *(left.until for left in self.held if left.rule != PACING)]
+        times = [self.status.next_at, *(left.until for left in self.held if left.rule != PACING)]
         return min(filter(None, times), default=None)
 
     @property
     def holds(self) -> str:
         """What holds it, shortly: `1,204 hours, 20 retry`."""
         parts = [f"{left.messages:,} {left.rule.replace('_', ' ')}" for left in self.held]
-        if self.standing.in_doubt:
-            parts.append(f"{self.standing.in_doubt:,} in doubt")
-        if self.standing.awaiting:
-            parts.append(f"{self.standing.awaiting:,} awaiting receipt")
+        if self.status.in_doubt:
+            parts.append(f"{self.status.in_doubt:,} in doubt")
+        if self.status.awaiting:
+            parts.append(f"{self.status.awaiting:,} awaiting receipt")
         return "; ".join(filter(None, (self.problem, ", ".join(parts))))
 
     @property
     def json(self) -> dict[str, Any]:
-        found = self.standing
+        found = self.status
         return {
             "campaign": found.name,
             "state": found.state,
@@ -77,7 +77,7 @@ class Status:
     def needs_runner(self) -> bool:
         """Whether a campaign has work and no process does it."""
         waiting = (CampaignState.SCHEDULED, CampaignState.RUNNING)
-        return not self.at_work and any(line.standing.state in waiting for line in self.campaigns)
+        return not self.at_work and any(line.status.state in waiting for line in self.campaigns)
 
 
 async def status(connection: Connection, settings: Settings, now: datetime) -> Status:
@@ -85,7 +85,7 @@ async def status(connection: Connection, settings: Settings, now: datetime) -> S
     held = await holds_by_campaign(connection, settings.lanes, now)
     lines = [
         StatusLine(one, held.get(one.name, ()), await _problem(connection, settings, one))
-        for one in await list_standings(connection, ENDED)
+        for one in await list_campaign_statuses(connection, ENDED)
     ]
     alive = [
         row for row in await list_workers(connection) if row.kind != "worker" and now - row.seen_at <= SILENT
@@ -93,7 +93,7 @@ async def status(connection: Connection, settings: Settings, now: datetime) -> S
     return Status(lines, await paused_lanes(connection, sorted(settings.lanes), now), len(alive))
 
 
-async def _problem(connection: Connection, settings: Settings, one: Standing) -> str | None:
+async def _problem(connection: Connection, settings: Settings, one: CampaignStatus) -> str | None:
     match one.state:
         case CampaignState.PAUSED:
             return one.reason or "paused"

@@ -21,7 +21,7 @@ from storage.audience.contacts import WroteMessage, messages_from
 from storage.database.engine import Connection
 from storage.sending.optouts import LogEntry, log_of
 from storage.sending.windows import Window, open_windows
-from storage.views.timelines import AttemptStory, JobStory, Moment, attempts_of, events_of
+from storage.views.timelines import AttemptHistory, JobHistory, Moment, attempts_of, events_of
 
 if TYPE_CHECKING:
     from campaigns.spec.campaign_spec import CampaignSpec
@@ -32,7 +32,7 @@ TEMPLATE: Final = "template"
 
 
 @dataclass(frozen=True)
-class Teller:
+class TimelineBuilder:
     """What is known besides the jobs: replies, opt-outs, and whether the account has windows."""
 
     spec: CampaignSpec
@@ -41,7 +41,7 @@ class Teller:
     wrote: Sequence[WroteMessage]
     preferences: Sequence[LogEntry]
 
-    async def timeline(self, connection: Connection, phone: str, jobs: Sequence[JobStory]) -> list[Moment]:
+    async def timeline(self, connection: Connection, phone: str, jobs: Sequence[JobHistory]) -> list[Moment]:
         """Everything that happened to these jobs and their person, the oldest first."""
         moments: list[Moment] = []
         for job in jobs:
@@ -57,7 +57,9 @@ class Teller:
         moments += [_reply(one) for one in self.wrote if begin is not None and one.at >= begin]
         return sorted([*moments, *map(_preference, self.preferences)], key=lambda moment: moment.at)
 
-    def _calls(self, job: JobStory, calls: Sequence[AttemptStory], known: Window | None) -> Iterator[Moment]:
+    def _calls(
+        self, job: JobHistory, calls: Sequence[AttemptHistory], known: Window | None
+    ) -> Iterator[Moment]:
         refused = False
         for call in calls:
             form = self._form(job, call, known, refused=refused)
@@ -67,7 +69,7 @@ class Teller:
                 yield Moment(call.ended_at, f"answer {call.number}", answer, job.nominal_at)
             refused = call.outcome == FailureKind.USE_TEMPLATE
 
-    def _form(self, job: JobStory, call: AttemptStory, known: Window | None, *, refused: bool) -> str:
+    def _form(self, job: JobHistory, call: AttemptHistory, known: Window | None, *, refused: bool) -> str:
         """The form in which it was sent, and why."""
         called = "the provider is called"
         if call.form is None or self.account is None:
@@ -93,11 +95,11 @@ class Teller:
         return max(ends, default=None)
 
 
-async def teller_of(
+async def timeline_builder(
     connection: Connection, phone: str, spec: CampaignSpec, account: AccountSettings | None
-) -> Teller:
+) -> TimelineBuilder:
     wrote = [one for one in await messages_from(connection, phone, NEWEST) if one.account == spec.provider]
-    return Teller(spec, account, wrote, await log_of(connection, phone))
+    return TimelineBuilder(spec, account, wrote, await log_of(connection, phone))
 
 
 def form_of(form: Form, facts: Facts) -> str:
@@ -132,20 +134,20 @@ def _form_text(key: str, until: datetime | None) -> str:
     return FORMS[key].format(until=f"{until:%Y-%m-%d %H:%M:%S %Z}" if until else "")
 
 
-def _launch(job: JobStory) -> Moment:
+def _launch(job: JobHistory) -> Moment:
     beside = "" if job.run_kind == "scheduled" else f" as a {job.run_kind}"
     variant = f", variant {job.variant}" if job.variant else ""
     return Moment(job.launched_at, f"launched{beside}", f"on lane {job.lane}{variant}", job.nominal_at)
 
 
-def _wait(job: JobStory) -> Iterator[Moment]:
+def _wait(job: JobHistory) -> Iterator[Moment]:
     """What delays it now; past waits are not stored."""
     if job.state is JobState.PENDING and job.held_by and job.held_since:
         meaning = WAITS.get(job.held_by, "")
         yield Moment(job.held_since, "waiting", f"{job.held_by}: {meaning}", job.nominal_at)
 
 
-def _answer(call: AttemptStory, last_of: JobStory | None) -> str:
+def _answer(call: AttemptHistory, last_of: JobHistory | None) -> str:
     """The provider's answer. The job knows only the price of its newest call."""
     parts = (
         call.outcome,
@@ -159,7 +161,7 @@ def _answer(call: AttemptStory, last_of: JobStory | None) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _price(job: JobStory) -> str | None:
+def _price(job: JobHistory) -> str | None:
     if job.cost is not None:
         return f"costs {amount(job.cost)}"
     return f"expected to cost {amount(job.price)}" if job.price else None

@@ -64,7 +64,7 @@ async def variants_report(connection: Connection, name: str) -> Report:
     purged_at = await runs_purged_since(connection, [found.experiment.run_id])
     if purged_at is not None:
         raise InvalidInput(
-            f"The messages of {name} were purged on {purged_at:%Y-%m-%d}; the comparison of its variants is gone too.",
+            f"The messages of {name} were purged on {purged_at:%Y-%m-%d}; so its variants can no longer be compared.",
             hint=f"drumbeat report delivery {name}",
         )
     compared = list(_comparisons(found.tested))
@@ -72,7 +72,7 @@ async def variants_report(connection: Connection, name: str) -> Report:
     lines += [(OF_THE_REST, found.rest)] if found.rest.sent else []
     return Report(
         {
-            **standing_json(name, found),
+            **experiment_json(name, found),
             "comparisons": [
                 {**asdict(each), "rates": each.rates, "meaning": each.meaning} for each in compared
             ],
@@ -83,7 +83,7 @@ async def variants_report(connection: Connection, name: str) -> Report:
     )
 
 
-def standing_json(name: str, found: ExperimentStatus) -> dict[str, Any]:
+def experiment_json(name: str, found: ExperimentStatus) -> dict[str, Any]:
     """The test and its numbers as `--json` prints them."""
     asked = found.spec.winner
     return {
@@ -99,7 +99,7 @@ def standing_json(name: str, found: ExperimentStatus) -> dict[str, Any]:
     }
 
 
-def standing_facts(found: ExperimentStatus) -> Iterator[tuple[str, Any]]:
+def experiment_facts(found: ExperimentStatus) -> Iterator[tuple[str, Any]]:
     """The same as names and values, for people."""
     asked = found.spec.winner
     yield "decided", _how(found)
@@ -122,7 +122,7 @@ def _shown(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def standing_table(found: ExperimentStatus) -> Table:
+def experiment_table(found: ExperimentStatus) -> Table:
     """The variants' numbers."""
     return _table(None, list(found.tested.items()))
 

@@ -1,1 +1,1 @@
-"""Settings, open databases, logs, accounts: what use cases are given."""
+"""What use cases need: settings, open databases, secrets, logs, checks of the setup and of output files."""

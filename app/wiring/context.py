@@ -28,12 +28,12 @@ class Context:
     def settings(self) -> Settings:
         """The settings, read once. A file that was found, not given by --config, must belong to this user."""
         from app.wiring.logs import set_up_logs
-        from app.wiring.ownership import refuse_strangers
+        from app.wiring.ownership import refuse_files_of_others
         from app.wiring.settings import find_config, load_settings
 
         set_up_logs(verbose=self.debug, format=self.log_format)
         if self.config is None and (found := find_config(Path.cwd())) is not None:
-            refuse_strangers(found)
+            refuse_files_of_others(found)
         return load_settings(self.config, self.database_url)
 
     @asynccontextmanager

@@ -1,4 +1,5 @@
-"""Which files are trusted: settings that another user may have written are refused, and secrets are for one user."""
+"""Which files are trusted: settings that another user may have written are refused, and secrets must be readable by one
+user only."""
 
 from __future__ import annotations
 
@@ -17,19 +18,19 @@ from providers.settings import AccountSettings, Secret
 logger = logging.getLogger(__name__)
 
 
-def refuse_strangers(path: Path) -> None:
+def refuse_files_of_others(path: Path) -> None:
     """Raise UsageError if a user other than this one and root may have written or can replace these settings: they
     decide where the keys are sent."""
     file = path.resolve()
     for place in (file, file.parent):
         found = place.stat()
         if found.st_uid not in (0, os.geteuid()):
-            raise _stranger(path, f"{place} belongs to {_name(found.st_uid)}", f"sudo chown $USER {place}")
+            raise _untrusted(path, f"{place} belongs to {_name(found.st_uid)}", f"sudo chown $USER {place}")
         if _is_written_by_others(found):
-            raise _stranger(path, f"others may write to {place}", f"chmod go-w {place}")
+            raise _untrusted(path, f"others may write to {place}", f"chmod go-w {place}")
 
 
-def _stranger(path: Path, why: str, how: str) -> UsageError:
+def _untrusted(path: Path, why: str, how: str) -> UsageError:
     return UsageError(
         f"{path} was found but is not used: {why}.",
         hint=f"If you trust it: drumbeat --config {path} …, or {how}",
@@ -86,5 +87,5 @@ def warn_of_open_secrets(settings: Settings) -> None:
                 "Other users of this machine may read the secret %s; try chmod 600 %s",
                 file,
                 file,
-                extra={"action": "secret_open"},
+                extra={"action": "secret_readable_by_others"},
             )

@@ -1,6 +1,6 @@
-"""Which languages a word could be written in: their letters beyond A to Z, and where those letters never stand.
+"""Which languages a word could be written in: their letters beyond A to Z, and positions where those never occur.
 
-The rules are for telling encodings apart, not for spelling: a letter that stands where its language never has it
+The rules are for telling encodings apart, not for spelling: a letter in a position where its language never has it
 (Polish ń before a vowel, as in `Muńoz`) shows that the bytes were read in the wrong encoding.
 """
 
@@ -93,7 +93,7 @@ TURKISH: Final = _language("Turkish", "çğıöşüâîû", *_SOFT_G)
 TURKISH_ON_A_MAC: Final = _language(
     "Turkish", "çğıöşüâîû", *_SOFT_G, r"[aeıioöuüâîû]{2}", r"^[^aeıioöuüâîû]{2}|[^aeıioöuüâîû]{3}"
 )
-"""Native words only, since ß and Ü stand there for ş and İ."""
+"""Native words only, since there ß and Ü are misread ş and İ."""
 _BALTIC_C: Final = (rf"(?:^|{_CONSONANT})č(?:{_CONSONANT}|$)", r"č[vrlmdgfbcpt]")
 LATVIAN: Final = _language(
     "Latvian", "āčēģīķļņšūž", r"[aeiouāēīū][āēīū]|[āēīū][aou]", r"[qwxy]|ch", rf"ķ[aou]|ķ{_CONSONANT}",

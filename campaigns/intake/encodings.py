@@ -1,4 +1,4 @@
-"""Tells whether the bytes of a list that is not UTF-8 speak plainly for cp1252, the only encoding assumed.
+"""Decides whether a list that is not UTF-8 is plainly in cp1252, the only encoding that is assumed.
 
 Almost any bytes can be decoded in almost any 8-bit encoding, so decoding proves nothing. The words decide:
 
@@ -8,7 +8,7 @@ Almost any bytes can be decoded in almost any 8-bit encoding, so decoding proves
 - No other encoding may read them otherwise and as well: every word that it reads otherwise is a word of one of its
   languages. (`Dvořák` is `Dvoøák` in cp1252, which no language has; `Èapek` could be French, but also be `Čapek`.)
 
-Where either fails the encoding is ambiguous, and whoever made the list has to name it.
+If either fails, the encoding is ambiguous and the user has to give it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def foreign_chunks(pieces: Iterable[bytes]) -> list[bytes]:
 
 
 def doubt_about(chunks: list[bytes]) -> Doubt | None:
-    """Why these words of one list are not plainly cp1252, or None."""
+    """Why these words are not plainly in cp1252, or None."""
     odd = [chunk for chunk in chunks if not _is_western(chunk)]
     explained = [
         chunk for chunk in odd if _is_utf8(chunk) or any(_reads_better(c, chunk) for c in CANDIDATES)
@@ -143,8 +143,8 @@ def _is_rival(candidate: Candidate, chunks: list[bytes]) -> bool:
         if language is None:
             return True
         others = set(chunks) - set(changed)
-        strange = sum(not _fits(candidate, language, chunk) for chunk in others)
-        if strange < max(2, len(changed)):
+        unexplained = sum(not _fits(candidate, language, chunk) for chunk in others)
+        if unexplained < max(2, len(changed)):
             return True
     return False
 

@@ -246,7 +246,7 @@ def _find_phones(
     line: int,
     sample: list[list[str]],
 ) -> tuple[int, ...]:
-    """The column of the phone numbers, and those that stand in for it."""
+    """The phone column and its fallback columns."""
     if options.phone_columns:
         given = [_index_of(name, columns, "--phone-column", line) for name in options.phone_columns]
         return tuple(dict.fromkeys(given))

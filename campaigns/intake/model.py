@@ -39,7 +39,7 @@ class IntakeOptions:
     default_country: str | None = None
     """ISO 3166 country of the numbers that have no country code."""
     phone_columns: tuple[str, ...] = ()
-    """The column of the phone numbers, then those that stand in where it has no usable number; empty: found."""
+    """The phone column, then its fallback columns, used where it has no usable number; empty: detect them."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """--map: the file's column -> its new name."""
     delimiter: str | None = None
@@ -77,7 +77,7 @@ class Detected:
     newline: str
     """`lf`, `crlf`, `cr` or `mixed`."""
     phone_columns: tuple[str, ...]
-    """The phone column in the file's spelling, then those that stand in for it."""
+    """The phone column in the file's spelling, then its fallback columns."""
     header: tuple[str, ...]
     """All columns in the file's spelling, without unnamed ones at the end."""
     sheet: str | None = None

@@ -102,7 +102,7 @@ def phone_like(names: Sequence[str], cells: Sequence[Sequence[str]], country: st
 
 
 def stand_ins(names: Sequence[str], candidates: Sequence[int]) -> list[int]:
-    """Of columns that may hold the numbers, those that a person is best reached by, one standing in for another."""
+    """Of the columns that may hold the numbers, the best one to reach a person, and its fallback columns."""
     good = [index for index in candidates if _rank(names[index]) <= Kind.MOBILE]
     return good if len(good) > 1 else list(candidates[:2])
 

@@ -57,7 +57,7 @@ class Table:
 
     @property
     def mark(self) -> bytes:
-        """What tells the sheet from others of the same workbook."""
+        """What identifies the sheet within its workbook."""
         return b"\0" + self.sheet.encode()
 
 

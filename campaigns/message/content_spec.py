@@ -207,7 +207,7 @@ class ContentSpec(Part):
     )
     literal_placeholders: StrictBool = Field(
         default=False,
-        description="send {name}, [name], *|NAME|*, %name%, <<name>> and {{1}} as they stand; default: refuse them",
+        description="send {name}, [name], *|NAME|*, %name%, <<name>> and {{1}} unchanged; default: refuse them",
     )
     defaults: dict[str, str] = Field(
         default_factory=dict, description="what a variable is where its cell is blank"

@@ -1,4 +1,4 @@
-"""Placeholders of other tools, such as `{first_name}`, in a text of ours, where they would be sent as they stand.
+"""Placeholders of other tools, such as `{first_name}`, in a campaign's text, where they would be sent unchanged.
 
 A footnote `[1]`, a discount, an address and code are no placeholders: of what is common in plain text, as `[…]` is,
 only the names of a person's data count.
@@ -34,7 +34,7 @@ _PERSONAL: Final = frozenset(
         "cliente", "nome", "sobrenome", "cognome",
     }
 )  # fmt: skip
-"""What `[…]` in a text stands for; in small letters without accents and spaces."""
+"""Names of personal data that make `[…]` a placeholder; in small letters without accents and spaces."""
 _SHOWN: Final = frozenset(
     {"text", "caption", "header", "footer", "title", "button", "description", "alt", "filename", "formatted_name",
      "first_name", "last_name", "name", "address", "parameter", "customer_name"}

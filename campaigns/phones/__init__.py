@@ -1,1 +1,1 @@
-"""Phone numbers: parsing, countries, time zones; and the stop words by which people opt out."""
+"""Phone numbers: parsing, their one spelling, countries, time zones; and the STOP words by which people opt out."""

@@ -88,7 +88,7 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class PastMessage:
     """A message that a person received, or may have received, and that counts toward caps."""
 
     at: datetime
@@ -205,11 +205,11 @@ class Facts:
     opted_out: frozenset[str] = field(default_factory=frozenset)
     """The scopes the recipient is opted out of: `marketing`, `all`."""
     consent_at: datetime | None = None
-    touches: tuple[Touch, ...] = ()
+    history: tuple[PastMessage, ...] = ()
     """Messages that count toward caps, within the longest period of any cap, oldest first."""
-    last_touch_at: datetime | None = None
+    last_message_at: datetime | None = None
     """When any campaign last wrote to the person."""
-    pair_touch_at: datetime | None = None
+    pair_message_at: datetime | None = None
     """When this lane last wrote to the person."""
     window: WindowState = WindowState()
     costs: Costs = Costs()

@@ -18,11 +18,11 @@ from campaigns.rules.decision import (
     Cap,
     Decision,
     Facts,
+    PastMessage,
     Policy,
     Rule,
     Skip,
     SkipReason,
-    Touch,
     Wait,
 )
 from campaigns.time.zones import instant_of
@@ -39,7 +39,7 @@ def frequency_cap(facts: Facts) -> Decision:
     return Wait(max(full), Rule.FREQUENCY_CAP) if full else SEND
 
 
-def _counts(cap: Cap, message: Policy | Touch) -> bool:
+def _counts(cap: Cap, message: Policy | PastMessage) -> bool:
     return (
         cap.category in (None, message.category)
         and (cap.tag is None or cap.tag in message.tags)
@@ -49,7 +49,7 @@ def _counts(cap: Cap, message: Policy | Touch) -> bool:
 
 def _frees_at(cap: Cap, facts: Facts) -> datetime | None:
     """When the cap allows one more message; None: now."""
-    sent = sorted(touch.at for touch in facts.touches if _counts(cap, touch))
+    sent = sorted(past.at for past in facts.history if _counts(cap, past))
     if len(sent) < cap.most:
         return None
     if isinstance(cap.per, timedelta):

@@ -20,6 +20,6 @@ def holdout(facts: Facts) -> Decision:
 
 
 def is_held_out(asked: Holdout, phone: str) -> bool:
-    """Whether the person is in the holdout group; whoever is in it at 5 % is also in it at 10 %."""
+    """Whether the person is in the holdout group; a person who is in it at 5 % is also in it at 10 %."""
     drawn = int.from_bytes(sha256(f"{asked.salt}{phone}".encode()).digest()[:8])
     return drawn % SHARES < round(asked.percent * SHARES / 100)

@@ -6,7 +6,7 @@ from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 
 
 def min_gap(facts: Facts) -> Decision:
-    if facts.last_touch_at is None or not facts.policy.min_gap:
+    if facts.last_message_at is None or not facts.policy.min_gap:
         return SEND
-    until = facts.last_touch_at + facts.policy.min_gap
+    until = facts.last_message_at + facts.policy.min_gap
     return Wait(until, Rule.MIN_GAP) if facts.now < until else SEND

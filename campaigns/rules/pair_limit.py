@@ -6,7 +6,7 @@ from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
 
 
 def pair_limit(facts: Facts) -> Decision:
-    if facts.pair_touch_at is None or not facts.policy.pair_gap:
+    if facts.pair_message_at is None or not facts.policy.pair_gap:
         return SEND
-    until = facts.pair_touch_at + facts.policy.pair_gap
+    until = facts.pair_message_at + facts.policy.pair_gap
     return Wait(until, Rule.PAIR_LIMIT) if facts.now < until else SEND

@@ -335,7 +335,7 @@ def load_spec(path: Path) -> CampaignSpec:
             raise file.error(
                 loc_of(one.key),
                 f"{about}{one.key} has {one.found}, line {one.line} of the text: a placeholder of another tool, which "
-                "would be sent as it stands.",
+                "would be sent unchanged.",
                 hint=f"Write {one.here}, with the name of the column; if it is meant as text, "
                 "literal_placeholders = true in [content].",
             )

@@ -100,7 +100,7 @@ def refuse_unfit(winner: WinnerSpec, variants: Sequence[VariantSpec], schedule: 
 def _refuse_too_late(winner: WinnerSpec, schedule: ScheduleSpec) -> None:
     if schedule.recipient_local_time:
         raise ValueError(
-            "with recipient_local_time nobody can wait for the winner, because each person has a different time; "
+            "with recipient_local_time no recipient can wait for the winner, because each person has a different time; "
             "set test_percent to 100"
         )
     start = schedule.start_at or schedule.first_at
@@ -129,11 +129,11 @@ def with_whole_variants(data: Mapping[str, Any]) -> dict[str, Any]:
         return dict(data)
     known = {key: value for key, value in shared.items() if key in ContentSpec.model_fields}
     unknown = {key: value for key, value in shared.items() if key not in known}
-    whole = [_made_whole(variant, known) for variant in variants]
+    whole = [_with_shared_content(variant, known) for variant in variants]
     return {**data, "variants": whole, "content": {**_first_content(whole), **unknown}}
 
 
-def _made_whole(variant: Any, shared: Mapping[str, Any]) -> Any:
+def _with_shared_content(variant: Any, shared: Mapping[str, Any]) -> Any:
     own = variant.get("content", {}) if isinstance(variant, dict) else None
     return {**variant, "content": {**shared, **own}} if isinstance(own, dict) else variant
 

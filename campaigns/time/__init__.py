@@ -1,1 +1,1 @@
-"""The clock, time zones, cron expressions, durations and rates, as values."""
+"""The current time, time zones, cron expressions, durations and rates. Schedules are in `spec`."""

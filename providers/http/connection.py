@@ -77,7 +77,7 @@ class RawAnswer:
 
 
 class Connection(asyncio.Protocol):
-    """Carries one exchange at a time. Data that nobody asked for closes it."""
+    """Carries one exchange at a time. Unexpected data closes it."""
 
     def __init__(self) -> None:
         self.idle_since = 0.0
@@ -188,7 +188,7 @@ class _Reading:
             self._finish(reusable=False)
 
     def lose(self, error: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection was lost."""
         self.ended_well = False
         what = f": {error}" if error else "."
         if self._has_head:
@@ -224,7 +224,7 @@ class _Reading:
             return
         if self._status not in _CONTINUE:
             self._is_whole, self._keeps_alive = True, self._parser.should_keep_alive()
-        elif self._status != _SWITCHED:  # an answer to another protocol is none to ours
+        elif self._status != _SWITCHED:  # an answer in another protocol is no answer to the request
             self._headers, self._has_head = [], False
 
     @property

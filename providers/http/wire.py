@@ -48,7 +48,7 @@ class Wire:
         try:
             return await connection.exchange(data, departure, timeout)
         finally:
-            self._put_back(origin, connection)
+            self._return_to_pool(origin, connection)
 
     async def aclose(self) -> None:
         """Close the idle connections, and those of exchanges under way once these have ended."""
@@ -73,7 +73,7 @@ class Wire:
             connection.close()
         return None
 
-    def _put_back(self, origin: Origin, connection: Connection) -> None:
+    def _return_to_pool(self, origin: Origin, connection: Connection) -> None:
         if not (self._keeps and connection.reusable and connection.is_open):
             connection.close()
             return

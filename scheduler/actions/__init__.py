@@ -1,1 +1,1 @@
-"""What a person does to a campaign: approve, pause, resume, test, clone, retry, purge."""
+"""What a person does to a campaign: approve, pause, resume, change its budget, test, clone, retry, purge."""

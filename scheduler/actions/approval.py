@@ -1,4 +1,4 @@
-"""The approval that a large or dear campaign needs before it is launched: of exactly what it is, and no other."""
+"""The approval that a large or expensive campaign needs before it is launched; any change voids it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.runs.control import move_campaign, move_runs
 from storage.views.estimates import count_recipients
 
 NEEDED: Final = "It needs approval"
-"""How the reason of a campaign begins that waits for it: approving takes it on."""
+"""Prefix of the pause reason of a campaign that waits for approval; approving it resumes it."""
 OVER: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 WorstCase = Callable[[Connection, Campaign], Awaitable[Money | None]]

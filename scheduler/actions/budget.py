@@ -86,7 +86,7 @@ async def _store_limit(
         await change_runs(connection, campaign.id, change)
         await lock_campaign(connection, campaign.id)
         await change_campaign(connection, campaign.id, change, now)
-        await change_runs(connection, campaign.id, change)  # also one that was launched meanwhile
+        await change_runs(connection, campaign.id, change)  # including one that was launched meanwhile
         detail = f"per {per}: {plain(before)} to {plain(after)} {_currency(campaign)}"
         await add_campaign_event(connection, campaign.id, "budget", detail, now)
     return campaign, before, after

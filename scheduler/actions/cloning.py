@@ -14,7 +14,7 @@ from storage.database.engine import Engine, writing
 
 
 async def clone(engine: Engine, name: str, new: str, *, now: Now = utc_now) -> int:
-    """A draft `new` that is like `name`, without its time; how many recipients it has.
+    """Make `new`, a draft like `name` without its start time; returns the number of recipients.
 
     Raises NotFound, and InvalidInput where the new name is taken or cannot be one.
     """

@@ -28,7 +28,7 @@ C = CampaignState
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What was resumed."""
+    """The result of `resume`."""
 
     campaign: bool
     lanes: tuple[str, ...]
@@ -89,7 +89,7 @@ async def _resume_lanes(connection: Connection, campaign: Campaign, now: datetim
 
 
 async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:
-    """End the campaign; messages not yet sent are cancelled. How many were."""
+    """End the campaign; returns how many unsent messages were cancelled."""
     living = [C.DRAFT, C.SCHEDULED, C.RUNNING, C.PAUSED]
     moment = now()
     end_runs = partial(

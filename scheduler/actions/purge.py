@@ -37,7 +37,7 @@ DAILY: Final = "retention"
 SPARE: Final = timedelta(days=8)
 """A calendar week in any zone: no cap's period is longer and not a duration."""
 Batch = Callable[[], Awaitable[int]]
-"""One transaction; how many rows went."""
+"""One transaction; returns how many rows it deleted."""
 Progress = Callable[[int], None]
 """Called after each transaction with the number of rows deleted so far."""
 
@@ -48,7 +48,8 @@ KINDS: Final = {
     "webhooks": ("webhooks",),
     "evidence": ("evidence",),
 }
-"""What has an age of its own: kind -> the names in `OLD` that go with it. Messages are jobs and their lists, too."""
+"""Kinds of data with an age of their own -> the names in `OLD` that belong to each. Messages are jobs and their lists,
+too."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Plan:
 
 
 async def plan_purge(engine: Engine, now: datetime, older_than: timedelta) -> Plan:
-    """What a purge would take out now. Raises UsageError where that is too soon."""
+    """What a purge would delete now. Raises UsageError if the age is too short."""
     if older_than < LEAST_AGE:
         raise UsageError(
             f"{older_than.days} days are too few: a receipt may come {LEAST_AGE.days} days after its message.",
@@ -104,11 +105,11 @@ async def purge_daily(
     async with reading(engine) as connection:
         if not await is_due(connection, DAILY, now):
             return None
-    gone = await carry_out(engine, await plan_by_kind(engine, now, ages), now, stop=stop)
+    deleted = await carry_out(engine, await plan_by_kind(engine, now, ages), now, stop=stop)
     if not stop.is_set():
         async with writing(engine) as connection:
             await note_done(connection, DAILY, now)
-    return gone
+    return deleted
 
 
 async def carry_out(
@@ -118,7 +119,7 @@ async def carry_out(
     progress: Progress | None = None,
     stop: asyncio.Event | None = None,
 ) -> dict[str, int]:
-    """Take it out; how many rows of each went. A stop ends it after the transaction at hand."""
+    """Delete it; returns how many rows of each. A stop ends it after the current transaction."""
     done: dict[str, int] = dict.fromkeys(plan.rows, 0)
     for name, batch in _work(engine, plan, now):
         while (stop is None or not stop.is_set()) and (count := await _rested(batch)):
@@ -129,7 +130,8 @@ async def carry_out(
 
 
 def _work(engine: Engine, plan: Plan, now: datetime) -> Iterator[tuple[str, Batch]]:
-    """What goes, and how a batch of it does, in an order that leaves nothing behind: jobs before their recipients."""
+    """The kinds of rows and how to delete a batch of each, in an order that leaves nothing behind: jobs before
+    recipients."""
     for run in plan.runs:
         yield "jobs", partial(_write, engine, partial(purge_jobs, run=run, now=now, limit=BATCH))
     of: dict[str, Any] = {"now": now, "limit": LIGHT_BATCH}
@@ -141,7 +143,7 @@ def _work(engine: Engine, plan: Plan, now: datetime) -> Iterator[tuple[str, Batc
 
 
 async def _rested(batch: Batch) -> int:
-    """Do it, and leave others as much time as it took."""
+    """Run one transaction, then pause for as long as it took, so that others can write."""
     began = monotonic()
     count = await batch()
     await asyncio.sleep(monotonic() - began)

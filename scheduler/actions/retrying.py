@@ -37,7 +37,7 @@ class Again(StrEnum):
 
     NOW = "now"
     LATER = "later"
-    """A day after the failure: the provider spares the person until then."""
+    """A day after the failure: until then the provider withholds messages from the person."""
     AS_TEMPLATE = "as_template"
     """The free form was refused because the window is closed."""
 
@@ -55,26 +55,31 @@ TEMPORARY: Final = {
     "12001": "Bird says that a service it depends on had failed.",
     "131014": "The medium's address may lead somewhere now.",
 }
-"""Codes and texts of failures that pass or can be mended, beside those whose kind shows it."""
+"""Codes and texts of failures that are temporary or can be fixed, besides those whose kind shows it."""
 
 BY_KIND: Final[dict[FailureKind, Verdict]] = {
     **dict.fromkeys(
-        (K.NOT_SENT, K.THROTTLED, K.UNKNOWN, K.PAIR, K.SPLIT), Verdict(Again.NOW, "It was a passing trouble.")
+        (K.NOT_SENT, K.THROTTLED, K.UNKNOWN, K.PAIR, K.SPLIT),
+        Verdict(Again.NOW, "The failure was temporary."),
     ),
     K.PASSING: Verdict(Again.NOW, "What it needed, such as its medium, may be there now."),
-    **dict.fromkeys((K.LANE, K.CAMPAIGN), Verdict(Again.NOW, "The sender or the account may be well again.")),
-    K.LATER: Verdict(Again.LATER, "The provider spares the person for a day; it goes after that."),
+    **dict.fromkeys((K.LANE, K.CAMPAIGN), Verdict(Again.NOW, "The sender or the account may work again.")),
+    K.LATER: Verdict(
+        Again.LATER, "The provider withholds messages from this person for a day; it is sent after that."
+    ),
     K.USE_TEMPLATE: Verdict(Again.AS_TEMPLATE, "The window was closed; it goes as the template."),
     K.OPTED_OUT: Verdict(None, "The person wants no more messages."),
     K.RECIPIENT: Verdict(None, "It would fail again."),
-    K.MESSAGE: Verdict(Again.NOW, "What the provider refused in the message may be mended by now."),
+    K.MESSAGE: Verdict(Again.NOW, "What the provider refused in the message may have been fixed."),
 }
 
 FAILURES: Final[dict[str | None, Verdict]] = {
-    "retries_exhausted": Verdict(Again.NOW, "The provider never held the message."),
+    "retries_exhausted": Verdict(Again.NOW, "The provider never accepted the message."),
     "opted_out": BY_KIND[K.OPTED_OUT],
     MESSAGE_REFUSED: BY_KIND[K.MESSAGE],
-    "not_rendered": Verdict(None, "The row's cells make no message: mend the row and load it anew."),
+    "not_rendered": Verdict(
+        None, "The message cannot be made from this row: correct the row and load it again."
+    ),
 }
 """By the reason of a failure, where no code of the provider's decides."""
 
@@ -88,7 +93,9 @@ NO_TEMPLATE: Final = Verdict(None, "The window was closed, and the campaign has 
 BY_NAME: Final = Verdict(Again.NOW, "Asked for by name.")
 
 
-def judge(group: EndedGroup, *, has_template: bool, expired: bool = False, given_up: bool = False) -> Verdict:
+def retry_verdict(
+    group: EndedGroup, *, has_template: bool, expired: bool = False, given_up: bool = False
+) -> Verdict:
     """What to do with a group; `expired` and `given_up`: a person asked for those by name."""
     match group.state:
         case JobState.FAILED if group.reason in ("refused", "provider_failed"):
@@ -133,7 +140,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What was made: no run where there was nothing to try again."""
+    """The retry that was made; no run if nothing can be tried again."""
 
     run_id: int | None
     retried: int
@@ -158,7 +165,7 @@ async def retry_failed(
         groups = await ended_groups(connection, occurrence, given_up=given_up)
         has_template = any(content.template for content in spec.contents.values())
         known: Any = {"has_template": has_template, "expired": expired}
-        judged = [(group, judge(group, given_up=given_up, **known)) for group in groups]
+        judged = [(group, retry_verdict(group, given_up=given_up, **known)) for group in groups]
         verdicts = tuple(Judged(g.state, g.reason, g.code, g.count, v.again, v.why) for g, v in judged)
         if not any(verdict.again for _, verdict in judged):
             return Retry(None, 0, verdicts)
@@ -194,7 +201,7 @@ async def _occurrence(connection: Connection, campaign: Campaign) -> Occurrence:
 
 
 async def _refuse_purged(connection: Connection, name: str, occurrence: Occurrence) -> None:
-    """Who has the message already is not known any more."""
+    """Raise InvalidInput if the messages are purged: who already has the message is then unknown."""
     purged_at = await runs_purged_since(connection, occurrence.run_ids)
     if purged_at is not None:
         raise InvalidInput(

@@ -20,7 +20,7 @@ from storage.runs.side_runs import add_side_run, add_test_jobs, count_jobs_made
 from storage.sending.lanes import ensure_lanes
 
 LIFETIME: Final = timedelta(hours=1)
-"""A test that could not be sent by then is not wanted any more."""
+"""A test that was not sent by then expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,6 @@ async def _sample(connection: Connection, campaign: Campaign, line: int | None) 
 
 def no_such_line(name: str, line: int) -> NotFound:
     return NotFound(
-        f"No recipient of {name} stands on line {line}.",
+        f"No recipient of {name} is on line {line}.",
         hint=f"drumbeat report failures {name} shows which rows were rejected.",
     )

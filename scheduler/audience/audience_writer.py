@@ -55,7 +55,8 @@ class RowKeeper:
         self._late: dict[int, tuple[Place, str]] = {}
         """Line in this file -> place and reason, of accepted rows that a later row made duplicates."""
         self._twins: dict[str, int] = {}
-        """Number -> line in this file of the row to take out in the end, where no copy may stay."""
+        """Number -> line in this file of the row to delete at the end, if all rows of a repeated number are
+        rejected."""
 
     @property
     def settled(self) -> int:
@@ -83,7 +84,7 @@ class RowKeeper:
         return found
 
     async def finish(self) -> list[Reject]:
-        """Take out what later rows made duplicates; their rejects."""
+        """Delete rows that later rows made duplicates; returns them as rejects."""
         now_at = {line: place for place, line in self._returned.items()}
         for line in self._twins.values():
             place = now_at.get(line, (self._import, line))
@@ -161,7 +162,7 @@ class RowKeeper:
         taken: list[int],
         held: dict[str, Holder],
     ) -> list[Reject]:
-        """The last row of each number takes the recipient over; all before it are duplicates."""
+        """The last row of each number becomes the recipient; all before it are duplicates."""
         last = {audience.phones[at]: at for at in taken}
         for phone, holder in held.items():
             reason = (

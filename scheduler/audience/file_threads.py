@@ -1,4 +1,4 @@
-"""Reads files in threads of their own: a disk that does not answer holds neither the clock nor the process's end."""
+"""Reads files in separate threads: a disk that does not answer delays neither the clock nor the end of the process."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Stopping(Exception):
 
 
 async def in_thread(work: Callable[[], T], seconds: float, stop: asyncio.Event | None = None) -> T:
-    """What the work gives. Raises IntakeError where that takes longer, and Stopping at a stop; the thread is left to
-    itself then."""
-    tempfile.gettempdir()  # a file is written there to try it: not in a thread that a stop may end in between
+    """The result of the work. Raises IntakeError if it takes longer, and Stopping at a stop; the thread is then
+    abandoned."""
+    tempfile.gettempdir()  # writes a file to test the folder, so not in a thread that may be abandoned midway
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()
     threading.Thread(target=_work, args=(work, loop, answer), name="reader", daemon=True).start()
@@ -65,5 +65,5 @@ def _work(work: Callable[[], Any], loop: asyncio.AbstractEventLoop, answer: asyn
         else:
             answer.set_result(result)
 
-    with suppress(RuntimeError):  # the loop has ended meanwhile
+    with suppress(RuntimeError):  # the event loop has ended
         loop.call_soon_threadsafe(notify)

@@ -6,23 +6,22 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
 
 import orjson
 
 from campaigns.errors import IntakeError, NotFound
-from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject
+from campaigns.intake.model import Chunk, IntakeOptions, Reject
 from campaigns.intake.read import Intake, open_intake
 from campaigns.intake.rejects import RejectsFile
 from campaigns.reject_codes import IntakeCode, RejectCode
 from campaigns.time.clock import Now, utc_now
 from scheduler.audience.audience_writer import RowKeeper
 from scheduler.audience.file_threads import PART, WHOLE, in_thread
+from scheduler.audience.load_report import LoadReport, TooManyRejects
 from scheduler.audience.sendability import Refuse, without_refused
 from scheduler.audience.staging import Stage, begin_stage, staged
 from storage.audience.audience import (
@@ -43,97 +42,10 @@ Progress = Callable[[int], None]
 """Called with the number of rows done so far."""
 
 
-@dataclass(frozen=True)
-class LoadReport:
-    """The result of a file's rows: rows = accepted + rejected, and duplicates are among the rejected."""
-
-    campaign: str | None
-    """None for a check."""
-    rows: int
-    accepted: int
-    rejected: int
-    duplicates: int
-    rejects_file: Path | None
-    detected: Detected
-    reasons: dict[str, int]
-    """Reject code -> rows, most frequent first."""
-    already_loaded: bool = False
-    """The same bytes were loaded before: nothing was added, the figures are those of that time."""
-    loaded_before: Source | None = None
-    """That load."""
-    replaced: int = 0
-    """Rows of that load whose place a later list has taken."""
-    earlier: Mapping[Source, int] = field(default_factory=dict)
-    """Earlier file -> rows among the rejected whose people the campaign has from it."""
-    left_out: int = 0
-    """Rows that `audience.where` leaves out; they are not among `rows`."""
-    respelt: int = 0
-    """Rows whose number is in a former or another spelling, such as Benin's eight digits."""
-    respelt_example: tuple[str, str] | None = None
-    """One of them: the cell and the number that it is read as."""
-    duplicates_are_bad: bool = False
-    """Whether the rows of a number that the file has twice were all left out: `--duplicates reject`."""
-
-    @property
-    def known(self) -> int:
-        """Rows among the rejected whose people the campaign has from earlier files."""
-        return sum(self.earlier.values())
-
-    @property
-    def harmless(self) -> int:
-        """Rows among the rejected whose people get the message all the same."""
-        return self.known if self.duplicates_are_bad else self.duplicates
-
-    @property
-    def bad(self) -> int:
-        """Rows whose people get no message."""
-        return self.rejected - self.harmless
-
-    def has_too_many_bad(self, max_percent: float) -> bool:
-        """Of the rows that count, without the harmless ones."""
-        return self.bad * 100 > (self.rows - self.harmless) * max_percent
-
-    def as_json(self) -> dict[str, Any]:
-        """The documented shape of `campaign check|load --json`."""
-        return {
-            "campaign": self.campaign,
-            "rows": self.rows,
-            "accepted": self.accepted,
-            "rejected": self.rejected,
-            "duplicates": self.duplicates,
-            "rejects_file": str(self.rejects_file) if self.rejects_file else None,
-            "detected": self.detected.as_json(),
-            "reasons": self.reasons,
-            "left_out": self.left_out,
-            "respelt": self.respelt,
-            "already_loaded": self.already_loaded,
-            "already_in": [
-                {"file": source.file, "loaded_at": source.loaded_at.isoformat(), "rows": rows}
-                for source, rows in self.earlier.items()
-            ],
-        }
-
-
 Look = Callable[[Engine, int], Awaitable[None]]
 """Reads what a check has loaded: the throwaway database, and the campaign in it."""
 Together = Callable[[Connection], Awaitable[None]]
 """What changes with the audience or not at all."""
-
-
-class TooManyRejects(IntakeError):
-    """More rows are bad than is allowed: nothing was loaded but the rejects file is written; see `report`."""
-
-    def __init__(self, report: LoadReport, max_reject_percent: float) -> None:
-        counted = report.rows - report.harmless
-        harmless = f", {report.harmless:,} duplicates not counted" if report.harmless else ""
-        where = f" They are in {report.rejects_file}." if report.rejects_file else ""
-        super().__init__(
-            IntakeCode.TOO_MANY_REJECTS,
-            f"{report.bad:,} of {counted:,} rows ({100 * report.bad / counted:.1f} %) are bad{harmless}; "
-            f"{max_reject_percent:g} % is the most. Nothing was loaded.{where}",
-            hint="Fix them, or raise --max-reject-percent.",
-        )
-        self.report = report
 
 
 async def check(
@@ -225,11 +137,11 @@ async def load(
                     if together is not None:
                         await together(connection)
                     return report
-        # Another load was quicker: its people are in the campaign now, and count as duplicates.
+        # Another load finished first: its people are in the campaign now, and count as duplicates.
 
 
 @asynccontextmanager
-async def loaded_aside(
+async def prepared_edition(
     engine: Engine,
     campaign_id: int,
     path: Path,

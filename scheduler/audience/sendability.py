@@ -27,7 +27,7 @@ SURELY_SHORT: Final = 900
 def refuse_unsendable(content: ContentSpec, adapter: Adapter) -> Refuse | None:
     """The check that each row needs, or None where no row can make a difference.
 
-    Raises SpecError where the message cannot be sent whatever the row holds.
+    Raises SpecError if the message cannot be sent with any row.
     """
     return _refuse_unsendable(Renderer(content), content, adapter)
 
@@ -93,7 +93,7 @@ def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
 
 
 def _check(renderer: Renderer, adapter: Adapter, sample: dict[str, str]) -> None:
-    """What no row can repair; a text that the sample fills in badly proves nothing."""
+    """Faults that no row can repair; a text that is wrong only with the sample values is not one."""
     for template in _forms(renderer):
         with suppress(SpecError):
             content = renderer.render(sample, template=template)

@@ -40,8 +40,8 @@ class Stage:
     """Whether it takes nothing over from the audience."""
 
     async def take_place(self, connection: Connection, after: Stage | None = None) -> bool:
-        """Be the audience, in the place of what was that at the beginning, or of the stage `after`; False where another
-        list has become that meanwhile."""
+        """Replace the audience that was current at the beginning, or the stage `after`; False if another list has
+        become the audience meanwhile."""
         return await take_place(connection, after.edition if after else self.before, self.edition)
 
 
@@ -66,8 +66,8 @@ async def staged(engine: Engine, stage: Stage, now: datetime) -> AsyncIterator[N
     finally:
         try:
             await _clean_up(engine, stage, now)
-        except Exception:  # the next reading of the list does it
-            logger.exception("A list's leftovers could not be removed.", extra={"action": "not_cleaned"})
+        except Exception:  # the next reading of the list cleans up
+            logger.exception("A list's leftovers could not be removed.", extra={"action": "cleanup_failed"})
 
 
 async def _copy_audience(engine: Engine, stage: Stage) -> None:

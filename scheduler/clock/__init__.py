@@ -1,1 +1,2 @@
-"""The runner and its duties: what happens at its time. Not the sending itself."""
+"""The runner and its periodic duties: launching, missed runs, variant tests, the circuit breaker. Not the sending
+itself."""

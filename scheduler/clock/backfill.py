@@ -10,7 +10,7 @@ from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
 from scheduler.clock.launch import start_run
-from scheduler.clock.refresh import Judge, Reading, no_judge, read_list, reads_list
+from scheduler.clock.refresh import Check, Reading, no_check, read_list, reads_list
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection, Engine, reading, writing
@@ -33,7 +33,7 @@ async def backfill(
     until: datetime,
     *,
     guard: Guard = NO_GUARD,
-    judge: Judge = no_judge,
+    check: Check = no_check,
     now: Now = utc_now,
 ) -> list[datetime]:
     """Launch every missed occurrence from `since` to `until` now, each as a run like any other; their nominal times.
@@ -43,7 +43,7 @@ async def backfill(
     """
     moment = now()
     async with AsyncExitStack() as stack:
-        lists = await _read_lists(stack, engine, name, since, until, judge, moment)
+        lists = await _read_lists(stack, engine, name, since, until, check, moment)
         return await _launch(engine, name, since, until, guard, lists, moment)
 
 
@@ -53,7 +53,7 @@ async def _read_lists(
     name: str,
     since: datetime,
     until: datetime,
-    judge: Judge,
+    check: Check,
     now: datetime,
 ) -> dict[datetime, Reading]:
     """The list, read for each missed run whose campaign asks for that, before anything is locked."""
@@ -66,7 +66,7 @@ async def _read_lists(
     lists: dict[datetime, Reading] = {}
     for nominal_at in (each.nominal_at for each in missed):
         due = DueCampaign(campaign.id, name, campaign.spec.to_json(), nominal_at)
-        found = await stack.enter_async_context(read_list(engine, due, campaign.spec, judge, now))
+        found = await stack.enter_async_context(read_list(engine, due, campaign.spec, check, now))
         if found.trouble:
             raise InvalidInput(found.trouble)
         lists[nominal_at] = found

@@ -51,10 +51,10 @@ class Breakers:
 
 
 def _breaker_of(run: RunRow, spec: str) -> BreakerSpec:
-    """The run's own; the usual one where its file cannot be read, which must not switch off the others' breakers."""
+    """The run's own settings; the default if its file cannot be read, so that other runs' breakers keep working."""
     try:
         return CampaignSpec.from_json(spec).breaker
     except Exception:
-        ids = {"action": "breaker_unread", "run": run.id}
+        ids = {"action": "breaker_unreadable", "run": run.id}
         logger.exception("The breaker of %s cannot be read; the usual one holds.", run.name, extra=ids)
         return BreakerSpec()

@@ -1,4 +1,4 @@
-"""What a clock does besides keeping time: launch what is due, wake lanes, ask for receipts, process webhooks, settle
+"""The periodic duties of a clock: launch what is due, wake lanes, ask for receipts, process webhooks, settle
 doubts, check senders, delete data after its retention.
 
 Every duty is a sweep over due rows, and two clocks that do the same one at once do no harm: each change is guarded by
@@ -20,15 +20,15 @@ from scheduler.actions.purge import purge_daily
 from scheduler.clock.breaker import Breakers
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
-from scheduler.clock.supervision import apart
-from scheduler.clock.variants import name_winners
+from scheduler.clock.supervision import do_part
+from scheduler.clock.variants import end_variant_tests
 from scheduler.engines.base import Shifts
 from scheduler.receipts.in_doubt import resolve_doubts
 from scheduler.receipts.inbox import process_quietly
 from scheduler.receipts.reconcile import reconcile_quietly
 from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
-from storage.database.clock_steps import straighten
+from storage.database.clock_steps import correct_clock_steps
 from storage.database.engine import Engine, reading, writing
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import DueCampaign, cancel_jobs, complete_runs, expire_jobs
@@ -56,10 +56,10 @@ class Duties:
         guard: Guard,
         retention: Mapping[str, timedelta],
         holder: str,
-        sole: Callable[[], bool],
+        no_other_runner: Callable[[], bool],
     ) -> None:
         self.senders_checked = False
-        """Whether the lanes that an earlier run left paused have been asked about: one that is well again has work."""
+        """Whether the lanes that an earlier run left paused have been checked: one that can send again has work."""
         self.retention_kept = False
         """Whether it was done once: short runs purge too."""
         self._engine = engine
@@ -69,32 +69,34 @@ class Duties:
         self._now = now
         self._guard = guard
         self._retention = retention
-        self._judge = judge_by(lanes)
+        self._check = judge_by(lanes)
         self._holder = holder
-        self._sole = sole
+        self._no_other_runner = no_other_runner
         self._breakers = Breakers(engine, now)
         self.reading: set[asyncio.Task[None]] = set()
-        """Lists that are read, each for the campaign that the task is named after: a slow one delays no other."""
+        """Tasks that read a list, each named after its campaign, so that a slow list delays no other."""
 
-    async def put_right(self, put_back: ClockCorrection) -> None:
-        """The clock was ahead and is right again: what was planned by it is planned anew."""
+    async def correct_times(self, correction: ClockCorrection) -> None:
+        """The clock was ahead and is right again: plan again what was planned by the wrong time."""
         async with writing(self._engine) as connection:
-            await straighten(connection, put_back, self._now(), LEASE)
+            await correct_clock_steps(connection, correction, self._now(), LEASE)
         for lane in self._lanes.values():
             lane.look_after.clear()
 
     async def sweep(self) -> None:
-        """Launch what is due, stop what fails too often, name winners, wake every lane with due work, close what is
-        finished."""
-        launching = launch_due(self._engine, guard=self._guard, now=self._now, apart=self._read_list_apart)
-        await apart("launch", "all campaigns", launching)
-        await apart("breaker", "all runs", self._breakers.check())
-        await apart("winners", "all runs", name_winners(self._engine, now=self._now))
-        await apart("rescue", "all lanes", self._shifts.rescue())
-        await apart("wake", "all lanes", self._wake_lanes())
+        """Launch due runs, pause runs that fail too often, choose winners, wake lanes with due work, complete finished
+        runs."""
+        launching = launch_due(
+            self._engine, guard=self._guard, now=self._now, in_background=self._read_list_in_background
+        )
+        await do_part("launch", "all campaigns", launching)
+        await do_part("breaker", "all runs", self._breakers.check())
+        await do_part("winners", "all runs", end_variant_tests(self._engine, now=self._now))
+        await do_part("rescue", "all lanes", self._shifts.free_dead_lanes())
+        await do_part("wake", "all lanes", self._wake_lanes())
         await self.finish_runs()
 
-    def _read_list_apart(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
+    def _read_list_in_background(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
         if campaign.name in {task.get_name() for task in self.reading}:
             return
         task = asyncio.create_task(self._launch_with_list(campaign, spec), name=campaign.name)
@@ -104,7 +106,7 @@ class Duties:
     async def _launch_with_list(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
         try:
             await launch_with_list(
-                self._engine, campaign, spec, guard=self._guard, judge=self._judge, now=self._now, stop=self._stop
+                self._engine, campaign, spec, guard=self._guard, check=self._check, now=self._now, stop=self._stop
             )  # fmt: skip
         except Exception:
             logger.exception("A list could not be read.", extra={"action": "duty_failed"})
@@ -112,7 +114,11 @@ class Duties:
     async def _wake_lanes(self) -> None:
         async with reading(self._engine) as connection:
             due = await due_lanes(
-                connection, self._lanes.keys(), self._holder, self._now(), sole=self._sole()
+                connection,
+                self._lanes.keys(),
+                self._holder,
+                self._now(),
+                no_other_runner=self._no_other_runner(),
             )
         if due:
             await self._shifts.wake(due)
@@ -127,18 +133,19 @@ class Duties:
     async def keep_retention(self) -> None:
         """Once a day, delete what is older than `[retention]` allows."""
         try:
-            gone = await purge_daily(self._engine, self._now(), self._retention, self._stop)
+            deleted = await purge_daily(self._engine, self._now(), self._retention, self._stop)
         finally:
             self.retention_kept = True
-        if gone and any(gone.values()):
-            counts = ", ".join(f"{count:,} {name}" for name, count in gone.items() if count)
-            logger.info("Old data was purged: %s.", counts, extra={"action": "retention_kept"})
+        if deleted and any(deleted.values()):
+            counts = ", ".join(f"{count:,} {name}" for name, count in deleted.items() if count)
+            logger.info("Old data was purged: %s.", counts, extra={"action": "old_data_purged"})
 
     async def fetch_receipts(self) -> None:
-        """Ask every provider that is asked about the messages it took."""
+        """Poll receipts from every provider that is polled."""
         polled = [lane for lane in self._lanes.values() if lane.adapter.capabilities.polls]
         asking = (
-            apart("receipts", lane.name, reconcile_quietly(self._engine, lane, self._stop)) for lane in polled
+            do_part("receipts", lane.name, reconcile_quietly(self._engine, lane, self._stop))
+            for lane in polled
         )
         await asyncio.gather(*asking)
 
@@ -153,25 +160,25 @@ class Duties:
             await process_quietly(self._engine, accounts, now=self._now)
 
     async def settle_doubts(self) -> None:
-        """Look up what is in doubt where the provider can be asked."""
+        """Look up messages in doubt at providers that can be asked."""
         for lane in self._lanes.values():
             if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
-                await apart("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
+                await do_part("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
 
     async def ask_windows(self) -> None:
         """Ask the providers that can be asked about windows that messages wait for."""
         asked = [lane for lane in self._lanes.values() if lane.adapter.capabilities.asks_window]
-        asking = (apart("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
+        asking = (do_part("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
         await asyncio.gather(*asking)
 
     async def check_senders(self) -> None:
-        """Resume the lanes whose sender is well again."""
+        """Resume the lanes whose sender can send again."""
         async with reading(self._engine) as connection:
             rows = await read_lanes(connection)
         for name, lane in self._lanes.items():
             row = rows[name]
             if row.paused_reason is not None and row.paused_until is None:
-                await apart("senders", name, self._check_sender(lane, row.paused_reason))
+                await do_part("senders", name, self._check_sender(lane, row.paused_reason))
         self.senders_checked = True
 
     async def _check_sender(self, lane: Lane, shown: str) -> None:

@@ -19,7 +19,7 @@ from scheduler.actions.approval import NO_GUARD, Guard, approval_problem
 from scheduler.audience.file_threads import Stopping
 from scheduler.audience.local_time import times_of_places
 from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
-from scheduler.clock.refresh import Judge, Reading, no_judge, read_list, reads_list
+from scheduler.clock.refresh import Check, Reading, no_check, read_list, reads_list
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
@@ -32,7 +32,7 @@ from storage.sending.lanes import ensure_lanes
 logger = logging.getLogger(__name__)
 
 UNLAUNCHABLE: Final = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, DrumbeatError)
-"""What is wrong with one campaign, and no other's business."""
+"""Errors that concern one campaign only."""
 
 
 class ListNeeded(Exception):
@@ -48,12 +48,12 @@ async def launch_due(
     engine: Engine,
     *,
     guard: Guard = NO_GUARD,
-    judge: Judge = no_judge,
+    check: Check = no_check,
     now: Now = utc_now,
-    apart: Callable[[DueCampaign, CampaignSpec], None] | None = None,
+    in_background: Callable[[DueCampaign, CampaignSpec], None] | None = None,
 ) -> list[str]:
-    """Launch every campaign a run of which has come; the names of those launched here. `apart` is given those whose
-    list has to be read first, which may take long; without it, they are launched here too."""
+    """Launch every campaign with a due run; returns the names of those launched here. `in_background` receives those
+    whose list must be read first, which may take long; without it, they are launched here too."""
     async with reading(engine) as connection:
         due = await due_campaigns(connection, now())
     launched = []
@@ -62,10 +62,10 @@ async def launch_due(
             if await launch(engine, campaign, guard=guard, now=now):
                 launched.append(campaign.name)
         except ListNeeded as needed:
-            if apart is not None:
-                apart(needed.campaign, needed.spec)
+            if in_background is not None:
+                in_background(needed.campaign, needed.spec)
             elif await launch_with_list(
-                engine, needed.campaign, needed.spec, guard=guard, judge=judge, now=now
+                engine, needed.campaign, needed.spec, guard=guard, check=check, now=now
             ):
                 launched.append(campaign.name)
         except Exception as error:
@@ -82,7 +82,7 @@ async def launch_with_list(
     spec: CampaignSpec,
     *,
     guard: Guard = NO_GUARD,
-    judge: Judge = no_judge,
+    check: Check = no_check,
     now: Now = utc_now,
     stop: asyncio.Event | None = None,
 ) -> bool:
@@ -90,7 +90,7 @@ async def launch_with_list(
     the next sweep reads it again."""
     moment = now()
     try:
-        async with read_list(engine, campaign, spec, judge, moment, stop) as found:
+        async with read_list(engine, campaign, spec, check, moment, stop) as found:
             return await launch(engine, campaign, guard=guard, now=lambda: moment, found=found)
     except (ListNeeded, Stopping):
         return False

@@ -30,7 +30,7 @@ NOTE: Final = (
 
 
 LOOK_EVERY: Final = 0.02
-"""Seconds for which what was seen of the files is relied on: `held` is asked several times for each message."""
+"""Seconds for which a check of the files is reused: `held` is called several times for each message."""
 
 
 class Hold(Protocol):
@@ -79,7 +79,7 @@ class _FileHold:
             ) from error
 
     def _note(self, descriptor: int) -> None:
-        """A file without our note is a new one: the one before it may have been removed under a runner at work."""
+        """A file without our note is new: the previous one may have been removed while a runner was working."""
         found = os.fstat(descriptor)
         self._lock_is = found.st_dev, found.st_ino
         self._fresh = not found.st_size
@@ -121,7 +121,7 @@ class _FileHold:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is, by whatever name; None where there is none."""
+    """The file's identity, whatever its name; None if there is none."""
     try:
         found = path.stat(follow_symlinks=False)
     except OSError:

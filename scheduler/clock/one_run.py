@@ -108,7 +108,7 @@ async def _send(engine: Engine, lanes: Mapping[str, Lane], hold: Hold, waiting: 
         holder,
         stop,
         held=lambda: hold.held,
-        sole=lambda: hold.held and hold.settled,
+        no_other_runner=lambda: hold.held and hold.settled,
         only_run=waiting.run_id,
     )
     while hold.held and not await waiting.is_over():

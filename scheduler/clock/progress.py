@@ -14,12 +14,12 @@ OWN_TIME: Final = "own_time"
 LANE_PAUSED: Final = "lane_paused"
 NO_SENDER: Final = "no_sender"
 RETRY: Final = "retry"
-"""What holds a message beside the rules."""
+"""What holds a message besides the rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A run that is to come."""
+    """An upcoming run."""
 
     campaign: str
     at: datetime
@@ -27,7 +27,7 @@ class Upcoming:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that is over, with what became of its messages."""
+    """A run that ended, with its messages by state."""
 
     campaign: str
     states: dict[str, int]
@@ -35,7 +35,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where the open runs stand. `states` counts all their jobs, by the state's name."""
+    """Progress of the open runs. `states` counts all their jobs, by the state's name."""
 
     at: datetime
     total: int
@@ -70,14 +70,15 @@ class Left:
     """When the first of them is processed again; None: when a person has acted."""
 
     @property
-    def goes_by_itself(self) -> bool:
-        """Whether only the calendar is waited for: no person, no provider, no money."""
+    def needs_no_action(self) -> bool:
+        """Whether the messages only wait for a time: nobody has to act, and neither the provider nor a budget holds
+        them."""
         return self.until is not None and self.rule not in (RETRY, LANE_PAUSED, Rule.BUDGET)
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignSummary:
-    """Where a campaign stands at the end: its state, and the messages of the runs that this runner saw."""
+    """A campaign's state at the end, and the messages of the runs that this runner saw."""
 
     campaign: str
     state: CampaignState

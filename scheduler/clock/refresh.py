@@ -19,32 +19,32 @@ from campaigns.errors import IntakeError, InvalidInput
 from campaigns.message.templates import needed_variables
 from campaigns.reject_codes import IntakeCode
 from campaigns.spec.campaign_spec import CampaignSpec
-from scheduler.audience.load import loaded_aside
+from scheduler.audience.load import prepared_edition
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from scheduler.audience.staging import Stage
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Connection, Engine
 from storage.runs.runs import DueCampaign
 
-Judge = Callable[[CampaignSpec], Refuse | None]
+Check = Callable[[CampaignSpec], Refuse | None]
 """From a campaign to the check that each of its rows needs."""
 
 UNREADABLE: Final = (InvalidInput, OSError, ValueError)
-"""A list that is away, not fit to be loaded, or cut short while it is read."""
+"""The list is missing, cannot be loaded, or was truncated while it was read."""
 
 
-def no_judge(_spec: CampaignSpec) -> None:
+def no_check(_spec: CampaignSpec) -> None:
     """No row is checked against the provider's limits."""
 
 
-def judge_by(lanes: Mapping[str, Lane]) -> Judge:
+def judge_by(lanes: Mapping[str, Lane]) -> Check:
     """The check by the provider of the campaign's lanes, as far as the settings name them."""
 
-    def judge(spec: CampaignSpec) -> Refuse | None:
+    def check(spec: CampaignSpec) -> Refuse | None:
         lane = next((lanes[name] for name in spec.lanes if name in lanes), None)
         return refuse_unsendable_variants(spec.contents, lane.adapter) if lane else None
 
-    return judge
+    return check
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ async def read_list(
     engine: Engine,
     campaign: DueCampaign,
     spec: CampaignSpec,
-    judge: Judge,
+    check: Check,
     now: datetime,
     stop: asyncio.Event | None = None,
 ) -> AsyncIterator[Reading]:
@@ -88,7 +88,7 @@ async def read_list(
             reading = Reading(
                 campaign,
                 await stack.enter_async_context(
-                    loaded_aside(
+                    prepared_edition(
                         engine,
                         campaign.id,
                         csv,
@@ -100,7 +100,7 @@ async def read_list(
                         ),
                         max_reject_percent=spec.audience.max_reject_percent,
                         rejects_path=_rejects_path(csv, campaign),
-                        refuse=judge(spec),
+                        refuse=check(spec),
                         stop=stop,
                         now=now,
                     )

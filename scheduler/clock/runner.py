@@ -79,7 +79,7 @@ async def run(
 ) -> RunSummary:
     """Drive every campaign of the database until stopped, or with `until_idle` until nothing is left to do now.
 
-    `distributed`: only keep the clock, workers send; where another clock leads, wait until it is gone.
+    `distributed`: only keep the clock, workers send; while another clock leads, wait until it ends.
     Raises Locked where another runner is at work, UsageError where a secret or the queue's tables are missing, Stopped
     where the database is a copy.
     """
@@ -131,11 +131,11 @@ class Runner:
         self.guard = guard
         self.distributed = distributed
         self.retention = retention
-        self.presence = Presence(engine, "clock" if distributed else "runner", now, well=self._sweeps)
+        self.presence = Presence(engine, "clock" if distributed else "runner", now, healthy=self._sweeps)
         self.watch = Watch(engine, lanes, now)
         self.swept_at = time.monotonic()
         self.start_at: datetime | None = None
-        """The next nominal time of any campaign, as the last sweep found it."""
+        """The next nominal time of any campaign, as of the last sweep."""
         self.doubted = False
         self.hold: Hold | None = None
         self.interrupted = False
@@ -152,7 +152,7 @@ class Runner:
                 guard=self.guard,
                 retention=self.retention,
                 holder=self.presence.name,
-                sole=self._sole,
+                no_other_runner=self._no_other_runner,
             )
             interrupted = await self._lead_until_done(until_idle, wait_receipts, progress)
         return await self.watch.summary(interrupted=interrupted)
@@ -166,7 +166,11 @@ class Runner:
                 yield Queue(self.engine, app, self.now)
             return
         executor = LaneExecutor(
-            self.engine, self.presence.name, self.stop, held=self._may_work, sole=self._sole
+            self.engine,
+            self.presence.name,
+            self.stop,
+            held=self._may_work,
+            no_other_runner=self._no_other_runner,
         )
         yield Embedded(executor, self.lanes, self.stop)
 
@@ -183,16 +187,16 @@ class Runner:
         if settled is self.doubted:
             self.doubted = not settled
             if settled:
-                logger.info("The clock can be trusted again.", extra={"action": "clock_stands"})
+                logger.info("The clock can be trusted again.", extra={"action": "clock_trusted"})
             else:
-                logger.warning(CLOCK_SET, self.now.step, extra={"action": "clock_set"})
+                logger.warning(CLOCK_SET, self.now.step, extra={"action": "clock_doubted"})
         return settled
 
     def _sweeps(self) -> bool:
-        """Whether it has lately looked for work."""
+        """Whether it has swept recently."""
         return time.monotonic() - self.swept_at < LATELY
 
-    def _sole(self) -> bool:
+    def _no_other_runner(self) -> bool:
         """Whether no other embedded runner can be alive."""
         return self.hold is not None and self.hold.held and self.hold.settled
 
@@ -235,7 +239,9 @@ class Runner:
             if self.stop.is_set() or not is_outage(error):
                 raise
             logger.warning(
-                "The database does not answer: %s", first_line(error), extra={"action": "no_database"}
+                "The database does not answer: %s",
+                first_line(error),
+                extra={"action": "database_unavailable"},
             )
             return False
 
@@ -265,7 +271,7 @@ class Runner:
             await self.shifts.drain()
         if lost:
             losing.result()
-            logger.warning("The runner's lock was lost.", extra={"action": "lead_lost"})
+            logger.warning("The runner's lock was lost.", extra={"action": "leadership_lost"})
             return False
         watching.result()
         await self.duties.finish_runs()
@@ -295,12 +301,14 @@ class Runner:
                 if not is_outage(error):
                     raise
                 logger.warning(
-                    "The database does not answer: %s", first_line(error), extra={"action": "no_database"}
+                    "The database does not answer: %s",
+                    first_line(error),
+                    extra={"action": "database_unavailable"},
                 )
             await self.watch.pause(self.stop)
 
     async def _look(self, progress: Progress | None, until_idle: bool, wait_receipts: timedelta) -> bool:
-        """Show where the runs stand; whether nothing is left to do."""
+        """Show the progress; returns whether nothing is left to do."""
         snapshot = await self.watch.look()
         if progress is not None:
             progress(snapshot)
@@ -318,7 +326,7 @@ class Runner:
         self.swept_at = time.monotonic()
 
     async def _put_right(self) -> None:
-        """Where the clock was ahead and is right again, what waits for a moment by the wrong one waits no longer."""
-        put_back = self.now.take_correction() if isinstance(self.now, SteadyClock) else None
-        if put_back is not None:
-            await self.duties.put_right(put_back)
+        """After the clock was ahead and is right again, correct the times that were stored by it."""
+        correction = self.now.take_correction() if isinstance(self.now, SteadyClock) else None
+        if correction is not None:
+            await self.duties.correct_times(correction)

@@ -1,4 +1,4 @@
-"""The one place where duties are kept going: each again and again, and what breaks one is logged and stops no other."""
+"""Repeats the duties; an error in one is logged and stops no other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Work to be done every so many seconds."""
+    """Work that is repeated every so many seconds."""
 
     work: Callable[[], Coroutine[None, None, None]]
     every: float
@@ -34,7 +34,7 @@ class Supervisor:
 
     def start(self, duties: Iterable[Duty]) -> None:
         """Begin with all of them at once."""
-        self._loops = [asyncio.create_task(self._again_and_again(duty)) for duty in duties]
+        self._loops = [asyncio.create_task(self._repeat(duty)) for duty in duties]
 
     async def end(self, others: set[asyncio.Task[None]], *, at_once: bool) -> None:
         """Let the duties under way, and `others`, end: cancelled midway they would leave their connections in pieces.
@@ -46,7 +46,7 @@ class Supervisor:
                     task.cancel()
             await asyncio.wait(under_way)
 
-    async def _again_and_again(self, duty: Duty) -> None:
+    async def _repeat(self, duty: Duty) -> None:
         """By the monotonic clock: setting the machine's clock neither stops a duty nor hurries it. A missed turn is not
         made up for."""
         begun = time.monotonic()
@@ -56,7 +56,7 @@ class Supervisor:
             await asyncio.sleep(rest if sooner is None else min(rest, max(0.0, sooner)))
 
     async def _do(self, duty: Duty) -> None:
-        """What the database's absence leaves undone, the next turn does."""
+        """During an outage of the database nothing is done; the next turn does it."""
         if self._stop.is_set() or not self._may_work():
             return
         task = asyncio.ensure_future(duty.work())
@@ -65,17 +65,17 @@ class Supervisor:
         await asyncio.wait({task})
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("A duty broke off.", exc_info=error, extra={"action": "duty_failed"})
+            logger.error("A duty failed.", exc_info=error, extra={"action": "duty_failed"})
 
 
-async def apart(duty: str, name: str, work: Awaitable[object]) -> None:
-    """Do one part of a duty: what breaks it is logged and keeps no other part from being done."""
+async def do_part(duty: str, name: str, work: Awaitable[object]) -> None:
+    """Do one part of a duty: an error in it is logged and stops no other part."""
     try:
         await work
     except Exception as error:
         ids = {"action": "duty_failed", "duty": duty, "of": name}
         trace = None if is_outage(error) else error
-        logger.error("A duty broke off for %s: %s", name, first_line(error), exc_info=trace, extra=ids)
+        logger.error("A duty failed for %s: %s", name, first_line(error), exc_info=trace, extra=ids)
 
 
 async def cancelled(*tasks: asyncio.Task[None]) -> None:

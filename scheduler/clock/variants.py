@@ -1,4 +1,4 @@
-"""Name the winner of the variants when their test ends, or when a person names it; and the state of the test."""
+"""Choose the winning variant when the test ends, or when a person chooses it; and the state of the test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now, utc_now
-from campaigns.variants import Split, Tally, name_winner
+from campaigns.variants import Split, Tally, pick_winner
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 BY_HAND: Final = "chosen by a person"
 
 
-async def name_winners(engine: Engine, *, now: Now = utc_now) -> None:
-    """End every test whose time is over. Of two processes that do so at once, the first one's winner holds."""
+async def end_variant_tests(engine: Engine, *, now: Now = utc_now) -> None:
+    """End every test whose time is over. If two processes do so at once, the first one's winner is kept."""
     moment = now()
     async with reading(engine) as connection:
         tests = await undecided(connection)
@@ -47,7 +47,7 @@ async def name_winners(engine: Engine, *, now: Now = utc_now) -> None:
         except Exception as error:
             if is_outage(error):
                 raise
-            ids = {"action": "winner_failed", "run": test.run_id}
+            ids = {"action": "winner_choice_failed", "run": test.run_id}
             logger.exception("The winner of run %d cannot be named.", test.run_id, extra=ids)
 
 
@@ -57,18 +57,18 @@ async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, now: datetim
     async with reading(engine) as connection:
         found = await tallies(connection, test.campaign_id, test.run_id)
     every = {variant.name: found.get(variant.name, Tally()) for variant in spec.variants}
-    verdict = name_winner(every, asked.measure, minimum=asked.minimum, tie=asked.tie)
+    verdict = pick_winner(every, asked.measure, minimum=asked.minimum, tie=asked.tie)
     async with writing(engine) as connection:
         stored = await store_winner(
             connection, test.campaign_id, test.run_id, verdict.winner, verdict.reason, now
         )
     if stored:
-        extra = {"action": "winner_named", "winner": verdict.winner}
+        extra = {"action": "winner_chosen", "winner": verdict.winner}
         logger.info("%s: %s", spec.name, verdict.reason, extra=extra)
 
 
 async def choose_winner(engine: Engine, name: str, variant: str, *, now: Now = utc_now) -> None:
-    """A person names the winner of the newest run's test, before its time or after.
+    """Store a person's choice of the winner of the newest run's test, before its end or after.
 
     Raises NotFound without such a campaign or variant, InvalidInput where there is nothing to choose any more.
     """
@@ -100,14 +100,14 @@ def _refuse_needless(spec: CampaignSpec, variant: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentStatus:
-    """How the test of a campaign's newest run stands."""
+    """The variant test of a campaign's newest run."""
 
     spec: CampaignSpec
     experiment: Experiment
     tested: dict[str, Tally]
     """Of every variant, in the campaign file's order: the messages of the test."""
     rest: Tally
-    """The messages of those who got the winner without having been in the test."""
+    """Messages with the winner to people outside the test."""
     waiting: int
     """Messages that wait for the winner."""
 
@@ -119,7 +119,7 @@ class ExperimentStatus:
 
 
 async def experiment_status(connection: Connection, name: str) -> ExperimentStatus:
-    """How the test of the campaign's newest run stands. Raises NotFound, InvalidInput where there is none."""
+    """The variant test of the campaign's newest run. Raises NotFound, InvalidInput if there is none."""
     campaign = await require(connection, name)
     occurrence, spec, split = await _tested(connection, campaign.id, name)
     experiment = await experiment_of(connection, occurrence.run_id)

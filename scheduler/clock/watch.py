@@ -20,9 +20,9 @@ from storage.database.engine import Connection, Engine, reading
 from storage.runs.runs import RunRow, count_states, due_campaigns, open_runs
 from storage.sending.intents import has_due_work
 from storage.sending.lanes import read_lanes
+from storage.views.campaign_status import next_run, runs_of_campaigns
 from storage.views.idle_check import look_ahead
 from storage.views.overview import held_before_start
-from storage.views.standings import next_run, runs_of_campaigns
 
 LOOK: Final = 0.5
 LOOK_SHARE: Final = 0.05
@@ -47,13 +47,13 @@ class Watch:
         self._held: tuple[Left, ...] = ()
         self._held_at = time.monotonic()
         self._states: dict[JobState, int] = {}
-        self._gone: deque[tuple[float, int]] = deque()
+        self._sent: deque[tuple[float, int]] = deque()
         self._changed_at = time.monotonic()
         self._took = deque([0.0], maxlen=3)
         """Seconds of the last checks: the shortest is what one costs, the others may have waited for something."""
 
     async def look(self) -> Snapshot:
-        """Where the runs stand that this runner has seen open."""
+        """Progress of the runs that this runner has seen open."""
         began = time.monotonic()
         async with reading(self._engine) as connection:
             opened = await open_runs(connection)
@@ -61,9 +61,9 @@ class Watch:
             self._runs.update(run.id for run in opened)
             states = await count_states(connection, sorted(self._runs))
             lanes = await read_lanes(connection)
-            strange = [name for name in lanes if name not in self._lanes]
+            unknown = [name for name in lanes if name not in self._lanes]
             held = await held_before_start(connection, self._now())
-            strays = [name for name in strange if await has_due_work(connection, name, self._now())]
+            unserved = [name for name in unknown if await has_due_work(connection, name, self._now())]
             upcoming = await next_run(connection, self._now())
         self._took.append(time.monotonic() - began)
         if states != self._states:
@@ -76,7 +76,7 @@ class Watch:
             for name in self._lanes
             if lanes[name].paused(moment)
         ]
-        notices += [f"{name} is not in drumbeat.toml: its messages wait until it is." for name in strays]
+        notices += [f"{name} is not in drumbeat.toml: its messages wait until it is." for name in unserved]
         snapshot = replace(
             self._snapshot(tuple(notices)), ended=ended, upcoming=Upcoming(*upcoming) if upcoming else None
         )
@@ -105,10 +105,10 @@ class Watch:
         return self._held
 
     def _snapshot(self, notices: tuple[str, ...]) -> Snapshot:
-        gone = sum(
+        sent = sum(
             number for state, number in self._states.items() if state in LEFT or state is JobState.FAILED
         )
-        pace = self._pace(gone)
+        pace = self._pace(sent)
         waiting = self._states.get(JobState.PENDING, 0)
         return Snapshot(
             at=self._now(),
@@ -119,13 +119,13 @@ class Watch:
             notices=notices,
         )
 
-    def _pace(self, gone: int) -> float:
+    def _pace(self, sent: int) -> float:
         moment = time.monotonic()
-        self._gone.append((moment, gone))
-        while moment - self._gone[0][0] > OVER_SECONDS and len(self._gone) > 2:
-            self._gone.popleft()
-        since, before = self._gone[0]
-        return max(0, gone - before) / (moment - since) if moment > since else 0.0
+        self._sent.append((moment, sent))
+        while moment - self._sent[0][0] > OVER_SECONDS and len(self._sent) > 2:
+            self._sent.popleft()
+        since, before = self._sent[0]
+        return max(0, sent - before) / (moment - since) if moment > since else 0.0
 
     async def pause(self, stop: asyncio.Event) -> None:
         """Until the next look."""

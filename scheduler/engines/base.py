@@ -13,14 +13,12 @@ class Shifts(Protocol):
     """The shifts of all lanes. Nothing is lost with it: what it has forgotten, the next sweep wakes again."""
 
     async def wake(self, due: Sequence[DueLane]) -> None:
-        """See to it that each of these lanes is worked, at most one shift to a lane at a time.
-
-        May be called as often as one likes with the same lanes. Where there are fewer hands than lanes, runs of
-        higher priority go first, and runs of equal priority have equally many lanes at work.
-        """
+        """Start a shift for each of these lanes, at most one per lane at a time. May be called repeatedly with the same
+        lanes. If there are fewer free workers than lanes, runs of higher priority go first, and runs of equal priority
+        get equally many lanes."""
         ...
 
-    async def rescue(self) -> None:
+    async def free_dead_lanes(self) -> None:
         """Free the lanes whose shift has died."""
         ...
 

@@ -25,7 +25,7 @@ class Embedded:
         for lane in due:
             self._start(lane.name)
 
-    async def rescue(self) -> None:
+    async def free_dead_lanes(self) -> None:
         """A shift here dies only with the process."""
 
     async def busy(self) -> bool:

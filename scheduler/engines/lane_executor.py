@@ -33,8 +33,8 @@ def never() -> bool:
 class LaneExecutor:
     """One process's part in the work. `holder` names it in `lanes`.
 
-    `held`: whether it may still send at all. `sole`: whether no embedded runner but this one can be alive. `only_run`:
-    it sends the messages of this run alone.
+    `held`: whether it may still send at all. `no_other_runner`: whether no other embedded runner can be alive.
+    `only_run`: send the messages of this run only.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class LaneExecutor:
         stop: asyncio.Event,
         *,
         held: Callable[[], bool] = always,
-        sole: Callable[[], bool] = never,
+        no_other_runner: Callable[[], bool] = never,
         only_run: int | None = None,
     ) -> None:
         self.holder = holder
-        self.sole = sole
+        self.no_other_runner = no_other_runner
         self._engine = engine
         self._stop = stop
         self._held = held
@@ -65,7 +65,7 @@ class LaneExecutor:
             with log_ids(lane=lane.name):
                 return await self._shift(lane).run()
         except Exception as error:
-            self._log("A shift broke off", error, {"action": "shift_failed", "lane": lane.name})
+            self._log("A shift failed", error, {"action": "shift_failed", "lane": lane.name})
             return await self._pause(lane, error)
         finally:
             self._at_work.discard(lane.name)
@@ -76,14 +76,14 @@ class LaneExecutor:
             lane,
             self.holder,
             self._stop,
-            sole=self.sole(),
+            no_other_runner=self.no_other_runner(),
             held=self._held,
             jitter=self._jitter,
             only_run=self._only_run,
         )
 
     async def _pause(self, lane: Lane, error: Exception) -> float:
-        """Pause the lane with the reason, each time for longer; seconds to rest."""
+        """Pause the lane with the reason, longer each time; returns the pause in seconds."""
         lane.failures += 1
         rest = retry_delay(lane.failures, None, self._jitter)
         try:
@@ -95,6 +95,6 @@ class LaneExecutor:
         return rest.total_seconds()
 
     def _log(self, what: str, error: Exception, ids: dict[str, str]) -> None:
-        """A database that is full or gone is no fault of the program: a sentence shows it, without a traceback."""
+        """A database that is full or unreachable is not a bug: log a sentence without a traceback."""
         trace = None if is_outage(error) else error
         logger.error("%s: %s", what, first_line(error), exc_info=trace, extra=ids)

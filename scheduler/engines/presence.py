@@ -24,7 +24,8 @@ BEAT: Final = 5.0
 
 
 class Presence:
-    """This process, as others see it. `kind` is runner, clock or worker; `well`: whether it does what it leads in."""
+    """This process, as `drumbeat workers` shows it. `kind` is runner, clock or worker; `healthy`: whether it still does
+    the work that it leads."""
 
     def __init__(
         self,
@@ -32,13 +33,13 @@ class Presence:
         kind: str,
         now: Now,
         places: int | None = None,
-        well: Callable[[], bool] = lambda: True,
+        healthy: Callable[[], bool] = lambda: True,
     ) -> None:
         host, pid, since = socket.gethostname(), os.getpid(), now()
         name = f"{kind} {host}:{pid}:{uuid4().hex[:8]}"
         self._engine = engine
         self._now = now
-        self._well = well
+        self._healthy = healthy
         self._row = WorkerRow(name, kind, host, pid, places, False, since, since)
         self._turn = asyncio.Lock()
         """Held while a report is written: an older state must not overwrite a newer one."""
@@ -60,26 +61,28 @@ class Presence:
             if isinstance(self._now, SharedClock):
                 await self._now.set(self._engine)
             self._row = replace(self._row, seen_at=self._now())
-            leads = self._row.leads and self._well()
+            leads = self._row.leads and self._healthy()
             async with writing(self._engine) as connection:
                 await report_worker(connection, replace(self._row, leads=leads))
         except Exception as error:
             logger.warning(
-                "The database does not answer: %s", first_line(error), extra={"action": "not_told"}
+                "The database does not answer: %s",
+                first_line(error),
+                extra={"action": "presence_not_reported"},
             )
 
     @asynccontextmanager
     async def announced(self) -> AsyncIterator[None]:
-        """Alive for as long as the context lasts."""
-        telling = asyncio.create_task(self._keep_telling(), name="presence")
+        """Report the process as alive while the context lasts."""
+        reporting = asyncio.create_task(self._keep_reporting(), name="presence")
         try:
             yield
         finally:
-            telling.cancel()
-            await asyncio.wait({telling})
+            reporting.cancel()
+            await asyncio.wait({reporting})
             await self._retire()
 
-    async def _keep_telling(self) -> None:
+    async def _keep_reporting(self) -> None:
         while True:
             await self.announce()
             await asyncio.sleep(BEAT)
@@ -90,5 +93,7 @@ class Presence:
                 await retire_worker(connection, self.name)
         except Exception as error:
             logger.warning(
-                "The database does not answer: %s", first_line(error), extra={"action": "not_told"}
+                "The database does not answer: %s",
+                first_line(error),
+                extra={"action": "presence_not_reported"},
             )

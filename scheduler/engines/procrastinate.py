@@ -117,7 +117,7 @@ class Queue:
             if lane not in waiting:
                 await self._defer(lane, priority)
 
-    async def rescue(self) -> None:
+    async def free_dead_lanes(self) -> None:
         """Finish the tasks of dead workers. The sweep wakes their lanes again: there is no retry to collide with."""
         doing = await self._jobs.list_jobs_async(status=Status.DOING.value)
         async with reading(self._engine) as connection:
@@ -142,7 +142,9 @@ class Queue:
         try:
             await task.defer_async(lane=lane)
         except AlreadyEnqueued:
-            logger.debug("Another clock woke the lane.", extra={"action": "woken_twice", "lane": lane})
+            logger.debug(
+                "Another clock woke the lane.", extra={"action": "lane_already_queued", "lane": lane}
+            )
 
     async def _finish(self, job: Job) -> None:
         logger.warning("A shift was stalled.", extra={"action": "shift_stalled", "lane": job.lock})

@@ -37,7 +37,7 @@ def require_server(engine: Engine) -> None:
 
 
 async def shared_clock(engine: Engine) -> SharedClock:
-    """The clock, set. Raises UsageError where the database is no server."""
+    """A clock set to the server's time. Raises UsageError if the database is not a server."""
     require_server(engine)
     return SharedClock(*await _read(engine))
 

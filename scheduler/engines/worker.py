@@ -1,5 +1,4 @@
-"""A worker: executes the shifts that a clock defers, on any machine. The provider's duties besides sending are the
-clock's."""
+"""A worker: executes the shifts that a clock defers, on any machine. Everything but sending is the clock's task."""
 
 from __future__ import annotations
 

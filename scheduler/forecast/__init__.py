@@ -1,1 +1,1 @@
-"""What is expected: estimates, durations, the worst case, when one message will go."""
+"""Forecasts: estimates, durations, the worst case, and when one message will be sent. Writes nothing."""

@@ -1,4 +1,4 @@
-"""What a campaign would do if it went on now: whom it reaches, in which form, what it costs and how long it takes.
+"""What a campaign would do if it were sent now: recipients, message forms, cost and duration.
 
 Every recipient is put through `decide`, with facts read in pages, and nothing is written. A rule that holds a message
 until a time is asked again for that time. What a message costs is a range where its window is not sure: nothing is
@@ -47,7 +47,7 @@ from storage.database.engine import Connection
 from storage.runs.runs import TOO_LATE, RunRow, open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
 from storage.sending.budgets import used_of
-from storage.sending.contact_history import recent_touches
+from storage.sending.contact_history import recent_history
 from storage.sending.optouts import optout_scopes
 from storage.sending.tier_and_ramp import sends_by_day, tier_use
 from storage.sending.windows import open_windows
@@ -211,7 +211,7 @@ async def _read(
         at,
         await optout_scopes(connection, phones),
         await open_windows(connection, lane.name, phones) if lane.adapter.capabilities.windows else {},
-        await recent_touches(connection, phones, at - reach) if reach else {},
+        await recent_history(connection, phones, at - reach) if reach else {},
         used=Counter(),
         tier=None,
         sent_by_day={},

@@ -1,4 +1,4 @@
-"""What is expected of a campaign, counted up message by message."""
+"""The forecast for a campaign, added up message by message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CostRange:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLeft:
-    """One of its budgets, and whether the dearest case is inside it."""
+    """One of its budgets, and whether the worst case fits it."""
 
     kind: str
     """run, day or month."""

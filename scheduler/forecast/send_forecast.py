@@ -27,16 +27,16 @@ from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
-from storage.views.timelines import JobStory, Row, count_due, due_job, rows_before, stream_ahead
+from storage.views.timelines import JobHistory, Row, count_due, due_job, rows_before, stream_ahead
 
 FOR_ALL: Final = (Rule.HOURS, Rule.BUDGET, Rule.TIER, Rule.RAMP, Rule.VARIANT)
-"""Rules that mostly hold those before it as well: their turns come after the wait."""
+"""Rules that usually also hold the messages before it, so that their turns come after the wait too."""
 OF_LANE: Final = ("sender_rate", "account_rate")
 """The limits that all campaigns on a lane share."""
 
 
 class Assumption(StrEnum):
-    """What an estimated send time takes for granted."""
+    """The assumptions behind an estimated send time."""
 
     RUNNER = "runner"
     PACE = "pace"
@@ -75,7 +75,7 @@ class Prospects:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """Where a message stands in its lane's queue."""
+    """A message's place in its lane's queue."""
 
     at: datetime
     ahead: int
@@ -85,7 +85,7 @@ Queue = Callable[[datetime, Sequence[Wait]], Awaitable[_Turn]]
 """From when the rules let the message go, and their waits until then, to its turn."""
 
 
-async def prospects_of_job(connection: Connection, lane: Lane, job: JobStory, now: datetime) -> Prospects:
+async def prospects_of_job(connection: Connection, lane: Lane, job: JobHistory, now: datetime) -> Prospects:
     """Of a pending job on its lane."""
     opened = await open_runs(connection)
     [own] = [run for run in opened if run.id == job.run_id]
@@ -158,7 +158,7 @@ def _local_time(schedule: ScheduleSpec, row: Row, nominal_at: datetime) -> datet
 
 
 class _Message:
-    """One message, to be asked about at any time."""
+    """One message, whose facts can be computed for any time."""
 
     def __init__(self, connection: Connection, lane: Lane, claim: Claim) -> None:
         self.connection = connection
@@ -188,7 +188,7 @@ class _Message:
         )
 
     async def _outlast(self, waits: Waits) -> Facts:
-        """The facts at the first moment that no rule puts off."""
+        """The facts at the first time when no rule holds the message."""
         facts = await self._ask(waits.at, winner_assumed=waits.winner_assumed)
         while waits.outlast(decide(facts), facts):
             facts = await self._ask(waits.at, winner_assumed=waits.winner_assumed)
@@ -214,8 +214,8 @@ class _Message:
         return tuple(self.assumes)
 
 
-def _all_held(job: JobStory, held: Sequence[Wait]) -> bool:
-    """Whether those before it wait as long: then their turns come only after that."""
+def _all_held(job: JobHistory, held: Sequence[Wait]) -> bool:
+    """Whether the messages before it wait as long, so that their turns come after that too."""
     return (held[-1].rule if held else job.held_by) in FOR_ALL
 
 
@@ -230,7 +230,7 @@ class _Intervals:
 
 
 async def _turn(
-    connection: Connection, job: JobStory, sooner: Sequence[int], intervals: _Intervals, begins: datetime
+    connection: Connection, job: JobHistory, sooner: Sequence[int], intervals: _Intervals, begins: datetime
 ) -> tuple[_Turn, int]:
     """When those that fall due before it have gone, none of them before `begins`: its own run's at that run's pace,
     and all of them at the lane's. And how many are its own run's."""
@@ -245,7 +245,7 @@ async def _turn(
     return _Turn(max(own_free, lane_free), count), own_count
 
 
-async def _between(connection: Connection, job: JobStory, peers: Sequence[int], own_ahead: int) -> int:
+async def _between(connection: Connection, job: JobHistory, peers: Sequence[int], own_ahead: int) -> int:
     """How many messages of runs of equal priority come in between: they take turns with its own run's."""
     waiting = await count_due(connection, job.lane, peers, job.due_at)
     return sum(min(count, own_ahead) for count in waiting)

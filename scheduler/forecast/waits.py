@@ -1,4 +1,4 @@
-"""One message followed through what holds it: asked about again at each time that a rule names, until none does."""
+"""Follows one message through its waits: decides again at each time that a rule names, until no rule holds it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOST: Final = 8
 
 @dataclass(slots=True)
 class Waits:
-    """The waits of a message, up to the time at which it is asked about next."""
+    """The waits of a message, up to the time of the next decision."""
 
     at: datetime
     past: list[Wait] = field(default_factory=list)
     winner_assumed: bool = False
-    """The test of the variants has ended on the way: one of them is taken to have won."""
+    """The variant test ends during the waits: one variant is assumed to win."""
 
     def outlast(self, decision: Decision, facts: Facts) -> bool:
         """Go on to the end of the wait decided about `facts`; False: it is no wait, or only an event ends it."""

@@ -1,4 +1,5 @@
-"""The most that a campaign may cost: every recipient gets its dearest form. For a guard, so it must be quick."""
+"""The most that a campaign may cost: every recipient gets the most expensive form. Used by approval, so it must be
+quick."""
 
 from __future__ import annotations
 

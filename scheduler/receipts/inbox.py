@@ -166,7 +166,7 @@ def _log_set_aside(webhook: StoredWebhook, error: Exception) -> None:
     logger.error(
         "A webhook could not be processed completely; it is set aside with its body.",
         exc_info=error,
-        extra={"action": "webhook_set_aside", "webhook": webhook.id, "account": webhook.account},
+        extra={"action": "webhook_unprocessable", "webhook": webhook.id, "account": webhook.account},
     )
 
 

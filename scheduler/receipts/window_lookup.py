@@ -71,7 +71,7 @@ async def _ask_all(engine: Engine, lane: Lane, phones: Sequence[str]) -> None:
         lane.ask_windows_after = (
             time.monotonic() + retry_delay(lane.windows_failed, None, _jitter).total_seconds()
         )
-        logger.warning("%s does not report windows.", lane.name, extra={"action": "windows_not_told"})
+        logger.warning("%s does not report windows.", lane.name, extra={"action": "windows_not_reported"})
         return
     lane.windows_failed = 0
     openings = [_opening(lane, phone, answer, now) for phone, answer in zip(phones, answers, strict=True)]

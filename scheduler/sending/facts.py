@@ -21,7 +21,7 @@ from campaigns.rules.decision import (
     Calendar,
     Costs,
     OpenBudget,
-    Touch,
+    PastMessage,
     WindowState,
 )
 from campaigns.rules.forms import MARGIN
@@ -35,7 +35,7 @@ from storage.runs.budget_limits import budgets_of_runs
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
 from storage.sending.budgets import LearntPrices, budget_lock, learnt_prices, used_of
-from storage.sending.contact_history import TouchRow, recent_touches
+from storage.sending.contact_history import HistoryRow, recent_history
 from storage.sending.freed_room import ramp_lock, tier_lock
 from storage.sending.intents import DueJob, Intent
 from storage.sending.optouts import optout_scopes
@@ -84,7 +84,7 @@ class Known:
     now: datetime
     opted_out: dict[str, frozenset[str]]
     windows: dict[str, Window]
-    touches: dict[str, list[TouchRow]]
+    history: dict[str, list[HistoryRow]]
     used: Counter[str]
     """Micro-units of each budget that are reserved or spent."""
     tier: TierUse | None
@@ -101,10 +101,10 @@ class Known:
         self.begun_by = self.now + timedelta(seconds=IN_LINE)
 
     def facts(self, claim: Claim, job: DueJob) -> Facts:
-        """What the rules are asked about one job."""
+        """The facts that the rules decide about one job from."""
         plan, run, variant = claim.plan, claim.run, claim.variant_of(job)
         # A job that is tried again must not be held back by its own first try.
-        touches = [touch for touch in self.touches.get(job.phone, ()) if touch.job_id != job.id]
+        history = [past for past in self.history.get(job.phone, ()) if past.job_id != job.id]
         return Facts(
             self.now,
             run.state,
@@ -115,9 +115,9 @@ class Known:
             expires_at=run.expires_at,
             opted_out=self.opted_out.get(job.phone, frozenset()),
             consent_at=job.consent_at,
-            touches=tuple([_counted(touch) for touch in touches if touch.counts]),
-            last_touch_at=touches[-1].at if touches else None,
-            pair_touch_at=max([t.at for t in touches if t.lane == self.lane.name], default=None),
+            history=tuple([_counted(past) for past in history if past.counts]),
+            last_message_at=history[-1].at if history else None,
+            pair_message_at=max([t.at for t in history if t.lane == self.lane.name], default=None),
             window=self._window(job),
             costs=self._costs(claim, job),
             tier=self._tier(job.phone),
@@ -174,7 +174,7 @@ class Known:
         return refused_at + FRESH > self.now or not self._may_ask(window)
 
     def take(self, claim: Claim, job: DueJob, most: Money | None) -> None:
-        """The job is to be sent: what it uses up is gone for the rest of the slice."""
+        """Note that the job will be sent: later decisions of the slice see what it uses up."""
         for line in claim.lines:
             self.used[line.key] += most.micros if most else 0
         if self.tier is not None and self.is_outside(job) and job.phone not in self.tier.already:
@@ -188,7 +188,7 @@ class Known:
 
     def may_come_back(self, job: DueJob) -> bool:
         """Whether a message to the person is under way, whose room is free again should it be refused."""
-        return any(touch.under_way for touch in self.touches.get(job.phone, ()))
+        return any(past.under_way for past in self.history.get(job.phone, ()))
 
     def _open_budget(self, line: BudgetLine) -> OpenBudget:
         left = line.limit.micros - self.used[line.key]
@@ -216,8 +216,8 @@ class Known:
         return zones_of(job.phone) or (plan.zone,)
 
 
-def _counted(touch: TouchRow) -> Touch:
-    return Touch(touch.at, touch.category, touch.tags, touch.lane.partition("/")[0])
+def _counted(past: HistoryRow) -> PastMessage:
+    return PastMessage(past.at, past.category, past.tags, past.lane.partition("/")[0])
 
 
 async def lock_shared(
@@ -265,7 +265,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
         now,
         await optout_scopes(connection, phones),
         await open_windows(connection, lane.name, phones) if capabilities.windows else {},
-        await recent_touches(connection, phones, now - reach) if reach else {},
+        await recent_history(connection, phones, now - reach) if reach else {},
         Counter(await used_of(connection, lines)),
         await tier_use(connection, lane.account.name, phones, now) if tiered else None,
         {

@@ -1,6 +1,6 @@
 """The first few messages of a run that are made alike: until the provider has taken one, no more than a few are under
-way or refused. Where all of those are refused the fault is the campaign's, and the run is paused: no message
-fails for it, and all recipients are reached once it is mended."""
+way or refused. If all of those are refused, the campaign is at fault and the run is paused: no message fails because of
+it, and all recipients are reached once it is fixed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FirstMessages:
             self._stopped = True
             refusal = await newest_refusal(self._connection, self._run.id)
             reason = (
-                f"{refusal} (all of the first {refused} messages were refused: mend the template, the content or the "
+                f"{refusal} (all of the first {refused} messages were refused: fix the template, the content or the "
                 "list, then go on with `drumbeat campaign resume`)"
             )
             await pause_run(self._connection, self._run.id, reason, self._now)

@@ -18,7 +18,7 @@ from storage.sending.lanes import Pause, pause_lane
 logger = logging.getLogger(__name__)
 
 PROBE_AGAIN: Final = timedelta(minutes=5)
-"""How long a sender rests that was refused a second time."""
+"""How long a sender that was refused a second time is paused."""
 MOST_REFUSALS: Final = 3
 """Refusals of the sender in a row after which only a person ends the pause."""
 
@@ -36,10 +36,10 @@ class LaneHealth:
         self._backed_off = False
         self._sender_refused = False
 
-    async def sender_is_well(self) -> bool:
-        """Ask whether the sender can send, unless it lately could; pause the lane with the reason where it cannot."""
+    async def sender_can_send(self) -> bool:
+        """Ask whether the sender can send, unless it could recently; if it cannot, pause the lane with the reason."""
         lane = self._lane
-        if time.monotonic() < lane.well_until:
+        if time.monotonic() < lane.can_send_until:
             return True
         try:
             problem = await lane.adapter.sender_problem(lane.http, lane.sender)
@@ -49,7 +49,7 @@ class LaneHealth:
         except Unavailable as error:
             problem, until = str(error), lane.now() + self._back_off(None)
         if problem is None:
-            lane.well_until = time.monotonic() + lane.account.trusted_for
+            lane.can_send_until = time.monotonic() + lane.account.trusted_for
             return True
         async with writing(self._engine) as connection:
             await pause_lane(connection, lane.name, problem, until)
@@ -85,7 +85,7 @@ class LaneHealth:
             lane.refusals += 1
             self._store.finished.refusals = lane.refusals
         if lane.refusals >= MOST_REFUSALS:
-            advice = "mend the sender, then go on with `drumbeat campaign resume`"
+            advice = "fix the sender, then continue with `drumbeat campaign resume`"
             self._halt(f"{reason} ({lane.refusals} times in a row: {advice})", None, stays=True)
         else:
             self._halt(reason, None if lane.refusals == 1 else lane.now() + PROBE_AGAIN)
@@ -98,11 +98,11 @@ class LaneHealth:
         if not self.halted:
             logger.info("The lane is paused: %s", reason, extra={"action": "lane_paused"})
         self.halted = True
-        self._lane.well_until = 0.0
+        self._lane.can_send_until = 0.0
         self._store.finished.pause_lane(Pause(reason, until, stays))
 
     def _back_off(self, asked: float | None) -> timedelta:
-        """How long the lane rests. All calls of a shift that fail by the same outage are one failure."""
+        """How long to pause the lane. All calls of a shift that fail in the same outage count as one failure."""
         if not self._backed_off:
             self._backed_off = True
             self._lane.failures += 1

@@ -20,7 +20,7 @@ from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Engine
 
 LEASE = timedelta(seconds=30)
-"""How long a lane stays its holder's unless the lease is renewed."""
+"""Duration of a lane's lease; it is renewed while the shift runs."""
 
 
 UNANSWERED: Final = 5
@@ -29,7 +29,7 @@ CALLS: Final = 480
 """Calls under way at once from this process to an account: fewer than there are connections, and no more than a crash
 may leave in doubt. At 0.3 seconds each that is more messages per second than a core sends."""
 TRUSTED: Final = 60.0
-"""Seconds that a sender found well is trusted to stay so; every refusal of its own cuts it short."""
+"""Seconds for which a sender that can send is not checked again; a refusal of the sender ends this."""
 
 
 @dataclass(slots=True)
@@ -57,12 +57,12 @@ class Account:
 
     @property
     def calls_per_lane(self) -> int:
-        """As many as are free now. So a lane alone has half of all, n busy ones an (n + 1)th each, and an (n + 1)th is
-        always left for one that comes: calls that hang keep no other lane waiting."""
+        """At most as many as are still free. So one lane gets half of all slots, n busy lanes get an (n + 1)th each,
+        and an (n + 1)th stays free for another lane: calls that hang do not make other lanes wait."""
         return max(1, CALLS - self.under_way)
 
     def call(self) -> CallSlot:
-        """A place for one call, which may have to be waited for: even one call to a lane may be too many."""
+        """Wait for a slot for one call: even one call per lane may be too many."""
         return CallSlot(self)
 
     @property
@@ -106,7 +106,7 @@ class Lane:
     """Calls in a row that left without an answer to be trusted."""
     refusals: int = 0
     """Shifts in a row in which the sender was refused and no message taken, as `lanes.refusals` keeps it."""
-    well_until: float = 0.0
+    can_send_until: float = 0.0
     """Until when, by the monotonic clock, its sender need not be asked about."""
     ask_after: float = 0.0
     """Until when, by the monotonic clock, no receipts are asked for: the last `receipts_failed` passes failed."""
@@ -148,7 +148,7 @@ class Lane:
         idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
         idle = max(
             idle, -self.pacer.reach.total_seconds()
-        )  # further ahead no send can be: the clock was put back
+        )  # no send can be further ahead: the clock was set back
         self.pacer.prime(idle)
         return idle
 

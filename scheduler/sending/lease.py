@@ -16,15 +16,14 @@ from storage.sending.lanes import LaneRow, note_last_call, read_lanes, release_l
 logger = logging.getLogger(__name__)
 
 TRUSTED_LEASE: Final = 0.9 * LEASE.total_seconds()
-"""Seconds that a lease is relied on: another process may take the lane when it is over, and a call takes its time to
-leave."""
+"""Seconds for which a lease is relied on: less than it lasts, because a call takes time to leave."""
 
 
 class Lease:
     """One shift's ownership of its lane. `held`: whether this process may send at all."""
 
     def __init__(
-        self, engine: Engine, lane: Lane, holder: str, *, sole: bool, held: Callable[[], bool]
+        self, engine: Engine, lane: Lane, holder: str, *, no_other_runner: bool, held: Callable[[], bool]
     ) -> None:
         self.epoch = 0
         self.held_until = 0.0
@@ -32,14 +31,16 @@ class Lease:
         self._engine = engine
         self._lane = lane
         self._holder = holder
-        self._sole = sole
+        self._no_other_runner = no_other_runner
         self._held = held
 
     async def take(self) -> LaneRow | None:
         """Take the lane, and mark what its owner before left under way as in doubt; None while another owns it."""
         asked_at, now, name = time.monotonic(), self._lane.now(), self._lane.name
         async with writing(self._engine) as connection:
-            epoch = await take_lane(connection, name, self._holder, now, now + LEASE, sole=self._sole)
+            epoch = await take_lane(
+                connection, name, self._holder, now, now + LEASE, no_other_runner=self._no_other_runner
+            )
             if epoch is None:
                 return None
             row = (await read_lanes(connection))[name]  # not before: its owner may still have sent

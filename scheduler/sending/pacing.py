@@ -75,13 +75,13 @@ class Bucket(AsyncLimiter):
         self._level += count
 
     def retake(self, count: int) -> None:
-        """The last call used its room only now: the next is counted from here."""
+        """The last call has left only now: count the next gap from here."""
         self._leak()
         self._level = max(self._level, float(count))
 
 
 class Limit(Bucket):
-    """A bucket that gives turns, and beside it the same limit on what leaves."""
+    """A bucket that gives turns, and the same limit for requests that are written."""
 
     def __init__(self, tokens: int, per_second: float) -> None:
         super().__init__(tokens, per_second)
@@ -119,7 +119,7 @@ def rate_bucket(rate: Rate | None) -> Limit | None:
 
 
 NO_RUN: Final = 0
-"""Asks for a turn that only the lane's and the account's limits hold back."""
+"""Asks for a turn under the lane's and the account's limits only."""
 
 
 class RateSlots:
@@ -159,7 +159,7 @@ class RateSlots:
 
 
 class Ranked(Protocol):
-    """A run, as far as turns go."""
+    """A run and its priority, for the order of turns."""
 
     @property
     def id(self) -> int: ...
@@ -228,7 +228,7 @@ class Pacer:
         return sorted(runs, key=lambda run: (-run.priority, self._turns.get(run.id, 0)))
 
     def note_turn(self, run_id: int) -> None:
-        """The run has had its turn in a slice."""
+        """Note that the run has had its turn in a slice."""
         self._turn += 1
         self._turns[run_id] = self._turn
 

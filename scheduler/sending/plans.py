@@ -52,7 +52,7 @@ class Plan:
     ramp: tuple[int, ...]
     prices: Prices
     split: Split | None = None
-    """How its people are dealt out to its variants; None: it has none."""
+    """How recipients are assigned to variants; None: no variants."""
     test_lasts: timedelta | None = None
     """How long after the launch the winner is named; None: when a person names it."""
 

@@ -15,7 +15,7 @@ from campaigns.states import LEFT
 from scheduler.sending.facts import Claim, Known
 from storage.database.engine import Connection
 from storage.sending.budgets import Reservation, reserve, settle
-from storage.sending.contact_history import NewTouch, add_touches, delay_touches
+from storage.sending.contact_history import NewHistoryRow, add_to_history, delay_history
 from storage.sending.freed_room import Freed, free_room, unsent
 from storage.sending.intents import DueJob, Intent
 from storage.sending.outcomes import Outcome
@@ -38,7 +38,7 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
     if not sends:
         return
     run, plan, lane = claim.run, claim.plan, known.lane
-    await add_touches(connection, lane.name, known.begun_by, _touches(claim, known, sends))
+    await add_to_history(connection, lane.name, known.begun_by, _history_rows(claim, known, sends))
     keys = tuple(line.key for line in claim.lines)
     if keys:
         # An earlier version left their money reserved until they were tried again.
@@ -51,13 +51,13 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
 
 
-def _touches(claim: Claim, known: Known, sends: Sequence[Sending]) -> list[NewTouch]:
+def _history_rows(claim: Claim, known: Known, sends: Sequence[Sending]) -> list[NewHistoryRow]:
     run, plan = claim.run, claim.plan
     tags = tuple(sorted(plan.policy.tags))
     counts = plan.counts and not run.is_test
     ramp_day = plan.today(known.now) if plan.ramp else None
     return [
-        NewTouch(
+        NewHistoryRow(
             one.job.id,
             one.job.phone,
             run.campaign_id,
@@ -72,13 +72,13 @@ def _touches(claim: Claim, known: Known, sends: Sequence[Sending]) -> list[NewTo
 
 
 async def note_begun(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """Move the touches of calls that began late."""
+    """Update the contact history for calls that began late."""
     begun = (
         (o.intent, o.ended_at - timedelta(milliseconds=o.latency_ms or 0))
         for o in outcomes
         if o.transition.state in LEFT
     )
-    await delay_touches(connection, [(i.job.id, at) for i, at in begun if at > i.touch_at])
+    await delay_history(connection, [(i.job.id, at) for i, at in begun if at > i.recorded_at])
 
 
 async def settle_outcomes(

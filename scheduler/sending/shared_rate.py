@@ -1,4 +1,4 @@
-"""An account's rate where several processes share it: each takes its part from one row of the database."""
+"""An account's rate that several processes share: each takes slots from one row of the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.database.engine import Connection, Engine, writing
 from storage.sending.rate_slots import grant
 
 LEAD: Final = timedelta(seconds=SLICE / 2)
-"""Slots begin so long after they are asked for: the transaction that asks has to end before the first call."""
+"""Slots begin this long after the request for them, since that transaction must end before the first call."""
 
 
 class SharedRate:
@@ -38,7 +38,7 @@ class SharedRate:
         return [by_ours(slot) for slot in granted.slots], by_ours(granted.first)
 
     async def wait(self) -> None:
-        """Wait for a slot of one's own: for a request that only this limit holds back."""
+        """Wait for one slot: for a request that only this limit holds back."""
         slots: list[float] = []
         while not slots:
             async with writing(self._engine) as connection:

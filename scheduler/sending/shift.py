@@ -45,7 +45,7 @@ class Shift:
         holder: str,
         stop: asyncio.Event,
         *,
-        sole: bool,
+        no_other_runner: bool,
         jitter: random.Random,
         held: Callable[[], bool] = lambda: True,
         only_run: int | None = None,
@@ -55,7 +55,7 @@ class Shift:
         self.stop = stop
         self.only_run = only_run
         self.plans = Plans(lane)
-        self.lease = Lease(engine, lane, holder, sole=sole, held=held)
+        self.lease = Lease(engine, lane, holder, no_other_runner=no_other_runner, held=held)
         self.store = OutcomeStore(engine, lane, self.lease)
         self.health = LaneHealth(engine, lane, self.store, jitter)
         self.calls = CallsUnderWay(lane, self.lease, self.health, self.store, jitter)
@@ -69,7 +69,7 @@ class Shift:
         if not await self._take():
             return LEASE.total_seconds()
         try:
-            if self.paused or not await self.health.sender_is_well():
+            if self.paused or not await self.health.sender_can_send():
                 return 1.0
             return await self._drain(time.monotonic() + SHIFT.total_seconds())
         except LaneLost:
@@ -121,8 +121,8 @@ class Shift:
                 self.opening = asyncio.create_task(self._open_ahead())
 
     def _opens_next_after(self, piece: Slice) -> int | None:
-        """After which of its calls the next slice is opened: on a fast lane after half of them, so that it need not
-        stand still for the transaction; else, None, when all have been started."""
+        """After which of its calls the next slice is opened: on a fast lane after half of them, so that sending does
+        not pause for the transaction; else, None, after all have been started."""
         runs = {call.run_id for call in piece.calls}
         sizes = [self.lane.pacer.slice_size(run_id) for run_id in runs]
         fast = min(sizes, default=0) >= FAST and self.lane.pacer.slots is None and not self.lane.probes
@@ -197,7 +197,7 @@ class Shift:
             )
 
     async def _withdraw_opened(self) -> None:
-        """Withdraw a slice that was opened ahead and is not sent any more, because the shift broke off."""
+        """Withdraw a slice that was opened ahead and is not sent any more, because the shift failed."""
         if self.opening is None:
             return
         opening, self.opening = self.opening, None

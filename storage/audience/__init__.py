@@ -1,1 +1,2 @@
-"""Campaigns as stored, their lists and people, approvals and rate cards: what is there before a run."""
+"""Campaigns as stored, their lists and recipients, approvals and rate cards, and people across campaigns. Not the
+runs."""

@@ -38,7 +38,7 @@ async def approval_of(connection: AsyncConnection, campaign_id: int) -> Approval
 
 
 async def store_approval(connection: AsyncConnection, campaign_id: int, approval: Approval) -> None:
-    """It takes the place of an earlier one."""
+    """Replaces an earlier one."""
     await connection.execute(
         update(campaigns)
         .where(campaigns.c.id == campaign_id)

@@ -1,8 +1,7 @@
 """The audience of a campaign: imports, recipients, rejects; all that writes or reads them in bulk.
 
-A row is known by (import, line) for good: coming back through a rejects file it takes its old place, so that
-recipients + rejects of an import are always its rows, less those that it settled for earlier imports.
-"""
+A row is identified by (import, line) for good: a row that is loaded again from a rejects file keeps that place, so
+recipients + rejects of an import are always its rows, less those that belong to earlier imports."""
 
 from __future__ import annotations
 
@@ -66,7 +65,7 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A reject in its place."""
+    """A reject and its place."""
 
     place: Place
     column: str | None
@@ -187,7 +186,7 @@ the file."""
 
 
 async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: Audience) -> set[str] | None:
-    """The numbers that were added, or None where all were. Ids only grow, so the newest are ours."""
+    """The numbers that were added, or None if all were. Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
     names, columns, added = ", ".join(audience.columns()), audience.stored_columns().values(), 0
@@ -268,7 +267,7 @@ async def replace_recipients(connection: AsyncConnection, edition: Edition, audi
 
 
 async def remove_recipients(connection: AsyncConnection, edition: Edition, phones: Iterable[str]) -> None:
-    """Take out recipients that have no jobs yet."""
+    """Delete recipients that have no jobs yet."""
     for batch in _batches(phones):
         matching = (of_edition(edition), recipients.c.phone.in_(batch))
         await connection.execute(delete(recipients).where(*matching))
@@ -293,7 +292,7 @@ async def add_rejects(connection: AsyncConnection, campaign_id: int, rows: Seque
 async def rejects_at(
     connection: AsyncConnection, edition: Edition, lines: Iterable[int]
 ) -> dict[int, list[Place]]:
-    """Line -> places of the edition's rejects of that line, that of the newest import first."""
+    """Line -> places of the edition's rejects with that line, newest import first."""
     found: dict[int, list[Place]] = {}
     for batch in _batches(lines):
         matching = select(rejects.c.import_id, rejects.c.line).where(
@@ -307,7 +306,7 @@ async def rejects_at(
 
 
 async def remove_rejects(connection: AsyncConnection, campaign_id: int, places: Iterable[Place]) -> None:
-    """Take out the rejects in these places: their rows are judged anew."""
+    """Delete the rejects in these places: their rows are validated again."""
     for batch in _batches(places):
         at = tuple_(rejects.c.import_id, rejects.c.line).in_(batch)
         await connection.execute(delete(rejects).where(rejects.c.campaign_id == campaign_id, at))

@@ -1,4 +1,4 @@
-"""Campaigns: created by a load, found by name, moved by guarded updates."""
+"""Campaigns: created by a load, found by name; their state is changed by guarded updates."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def replace_spec(
 
 
 async def discard_empty(connection: AsyncConnection, campaign_id: int) -> None:
-    """Take out a draft into which nothing was ever loaded."""
+    """Delete a draft into which nothing was ever loaded."""
     files = select(imports.c.id).where(imports.c.campaign_id == campaign_id)
     await connection.execute(
         delete(campaigns).where(

@@ -1,4 +1,4 @@
-"""People across campaigns: what they wrote, what they got and the windows that are known."""
+"""People across campaigns: their messages, ours to them, and the known windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KnownWindow:
 
 @dataclass(frozen=True, slots=True)
 class GotMessage:
-    """A message that left or may have; campaign and state are None where its job is purged."""
+    """A message that was, or may have been, sent; campaign and state are None if its job is purged."""
 
     at: datetime
     campaign: str | None
@@ -31,7 +31,7 @@ class GotMessage:
 
 @dataclass(frozen=True, slots=True)
 class WroteMessage:
-    """A message of theirs."""
+    """A message that the person sent."""
 
     at: datetime
     account: str
@@ -48,12 +48,12 @@ async def windows_of(connection: AsyncConnection, phone: str) -> list[KnownWindo
 
 async def messages_to(connection: AsyncConnection, phone: str, most: int) -> list[GotMessage]:
     """The newest messages to the phone from all campaigns, the newest first."""
-    touched = touches.outerjoin(jobs, jobs.c.id == touches.c.job_id).outerjoin(
+    past_messages = touches.outerjoin(jobs, jobs.c.id == touches.c.job_id).outerjoin(
         campaigns, campaigns.c.id == touches.c.campaign_id
     )
     got = (
         select(touches.c.at, campaigns.c.name, touches.c.lane, touches.c.category, jobs.c.state)
-        .select_from(touched)
+        .select_from(past_messages)
         .where(touches.c.phone == phone)
         .order_by(touches.c.at.desc(), touches.c.id.desc())
         .limit(most)

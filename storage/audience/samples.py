@@ -41,7 +41,7 @@ async def rows_on_line(connection: AsyncConnection, campaign_id: int, line: int)
 async def random_rows(
     connection: AsyncConnection, campaign_id: int, limit: int, seed: int
 ) -> Sequence[Sample]:
-    """As many recipients by lot; the same `seed` draws the same ones."""
+    """So many random recipients; the same `seed` draws the same ones."""
     draw = random.Random(seed)  # noqa: S311
     lot = (recipients.c.id * draw.randrange(1, PRIME) + draw.randrange(PRIME)) % PRIME
     return await _found(connection, _rows(campaign_id).order_by(lot, recipients.c.id).limit(limit))

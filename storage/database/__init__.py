@@ -1,1 +1,2 @@
-"""Engines, transactions, bulk writes and locks on both databases. No table of ours."""
+"""Both databases: engines, transactions, bulk writes, locks, versions, backups. Queries about campaigns are
+elsewhere."""

@@ -20,7 +20,7 @@ from storage.database.engine import Engine
 logger = logging.getLogger(__name__)
 
 RUNNER_LOCK: Final = 0x6472756D
-"""Any number that nothing else on the server takes for an advisory lock."""
+"""Any number that nothing else on the server uses for an advisory lock."""
 SILENCE: Final = 5.0
 """Seconds of silence after which the server closes the session of a holder."""
 TRUSTED: Final = SILENCE - 1.0
@@ -30,7 +30,7 @@ HEARTBEAT: Final = 0.5
 
 
 class Hold:
-    """The lock, while it is ours."""
+    """The lock, while this process holds it."""
 
     def __init__(self) -> None:
         self.since = time.monotonic()

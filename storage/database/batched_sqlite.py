@@ -15,11 +15,11 @@ FIRST: Final = 1_000
 """Rows that come with their statement; for most that is all there are."""
 Row = tuple[Any, ...]
 RowcountCheck = Callable[[int], None]
-"""Receives the number of rows that a statement affected. What it raises undoes the transaction."""
+"""Receives the number of rows that a statement affected. An error from it rolls the transaction back."""
 
 
 def any_rowcount(_rows: int) -> None:
-    """Any number of rows will do."""
+    """Accepts any number of rows."""
 
 
 class BatchedConnection(Connection):

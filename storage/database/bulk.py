@@ -91,8 +91,8 @@ def among(
     values: Iterable[Any],
     type_: TypeEngine[Any] | None = None,
 ) -> ColumnElement[bool]:
-    """Whether the column is one of these values, which come as one, however many they are: a
-    statement can take only so many. `type_`: theirs, where JSON has not the column's."""
+    """Whether the column is one of these values, passed as a single parameter, since a statement takes a limited
+    number. `type_`: of the values, if JSON lacks the column's type."""
     if not is_sqlite(connection):
         return asked == any_(bindparam(None, list(values), type_=ARRAY(type_ or asked.type)))
     given = table_of(connection, [{"value": value} for value in values], value=type_ or asked.type)
@@ -105,7 +105,7 @@ def as_values(connection: AnyConnection, values: Iterable[Any]) -> Any:
 
 
 def _as_json(value: Any) -> str:
-    """The value as JSON, without what no database takes: most has none of it, and is written as it is."""
+    """The value as JSON, without characters that no database stores; most values have none."""
     try:
         written = orjson.dumps(value)
     except TypeError:

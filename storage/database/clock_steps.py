@@ -19,12 +19,12 @@ from storage.tables import account_grants, attempts, jobs, lanes, to_millis, tou
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-async def straighten(
-    connection: AsyncConnection, put_back: ClockCorrection, now: datetime, lease: timedelta
+async def correct_clock_steps(
+    connection: AsyncConnection, correction: ClockCorrection, now: datetime, lease: timedelta
 ) -> None:
-    """Correct what was written from `put_back.since` on. `lease`: the longest that a lane is held from now."""
-    by = put_back.by // _MILLISECOND
-    await connection.execute(_jobs(put_back.since, now))
+    """Correct what was written from `correction.since` on. `lease`: the longest that a lane is held from now."""
+    by = correction.by // _MILLISECOND
+    await connection.execute(_jobs(correction.since, now))
     await connection.execute(_polls(by, now))
     for moment in (lanes.c.paused_until, lanes.c.last_sent_at):
         ahead = update(lanes).where(moment > now)
@@ -34,18 +34,17 @@ async def straighten(
     await connection.execute(ahead.values(free_at=given_away - by * 1000))
     too_long = update(lanes).where(lanes.c.lease_until > now + lease)
     await connection.execute(too_long.values(lease_until=now + lease))
-    written = touches.c.at >= put_back.since
+    written = touches.c.at >= correction.since
     await connection.execute(update(touches).where(written).values(at=_moved(touches.c.at, by)))
-    await connection.execute(_windows(put_back.since, by, now))
+    await connection.execute(_windows(correction.since, by, now))
     doubtful = select(jobs.c.id).where(jobs.c.state == JobState.IN_DOUBT.value)
-    asked = update(attempts).where(attempts.c.intent_at >= put_back.since, attempts.c.job_id.in_(doubtful))
+    asked = update(attempts).where(attempts.c.intent_at >= correction.since, attempts.c.job_id.in_(doubtful))
     columns = (attempts.c.intent_at, attempts.c.ended_at)
     await connection.execute(asked.values({column.name: _moved(column, by) for column in columns}))
 
 
 def _jobs(since: datetime, now: datetime) -> Any:
-    """As long as a message had to wait when that was written, it waits from now on; until its row's own `send_at`, or
-    its time of day, it waits as before."""
+    """A wait keeps its length, counted from now; a wait for the row's own `send_at`, or for a time of day, stays."""
     wait = _millis(jobs.c.due_at) - _millis(jobs.c.updated_at)
     planned = jobs.c.held_by.is_not(None) | (jobs.c.attempts > 0) | (wait <= 0)
     written = update(jobs).where(jobs.c.state == JobState.PENDING.value, jobs.c.updated_at >= since, planned)
@@ -53,7 +52,7 @@ def _jobs(since: datetime, now: datetime) -> Any:
 
 
 def _windows(since: datetime, by: int, now: datetime) -> Any:
-    """One that was closed when that was written is closed."""
+    """A window that was closed when it was written stays closed."""
     closed = windows.c.open_until <= windows.c.updated_at
     written = update(windows).where(windows.c.updated_at >= since)
     open_until = case((closed, literal(now, windows.c.open_until.type)), else_=windows.c.open_until)

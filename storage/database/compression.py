@@ -20,6 +20,6 @@ def pack(body: bytes) -> bytes | None:
 
 
 def unpack(packed: bytes) -> bytes:
-    """What `pack` was given."""
+    """The original of what `pack` returned."""
     body: bytes = lz4.block.decompress(packed)
     return body

@@ -87,7 +87,7 @@ def _open_sqlite(url: str) -> AsyncEngine:
 
 
 def open_scratch() -> AsyncEngine:
-    """An engine with one connection, on a database without a name, which is gone with the process however that ends."""
+    """An engine with one connection on an unnamed temporary database, which disappears with the process."""
     return _sqlite_engine("sqlite+aiosqlite://", "", poolclass=StaticPool)
 
 

@@ -30,8 +30,8 @@ _DISK_FULL: Final = "53100"
 
 @contextmanager
 def plainly(place: str) -> Iterator[None]:
-    """Turn a database that is locked, full, read-only or gone into Unavailable, with the driver's own message. `place`:
-    its file, or its server."""
+    """Raise Unavailable, with the driver's own message, if the database is locked, full, read-only or unreachable.
+    `place`: its file, or its server."""
     try:
         yield
     except (OperationalError, sqlite3.OperationalError) as error:
@@ -73,7 +73,8 @@ def _has_no_room(error: object) -> bool:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the database is gone, full or busy, so that trying again later helps; not that it refused a value."""
+    """Whether the database is unreachable, full or busy, so that a later retry may succeed; not whether it refused a
+    value."""
     if isinstance(error, OperationalError | InterfaceError):
         return not str(getattr(error.orig, "sqlstate", "")).startswith(_LIMIT_EXCEEDED)
     if isinstance(error, DBAPIError):

@@ -1,4 +1,4 @@
-"""A throwaway database with one campaign in it: lets a check do all that a load does, and leave nothing."""
+"""A temporary database with one campaign: a check does all that a load does in it, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME: Final = "check"
 
 @asynccontextmanager
 async def scratch_campaign(now: datetime) -> AsyncIterator[tuple[AsyncEngine, int]]:
-    """An engine and the id of an empty campaign, both gone at the end, however the process ends."""
+    """An engine and the id of an empty campaign; both disappear at the end, however the process ends."""
     engine = open_scratch()
     try:
         async with writing(engine) as connection:

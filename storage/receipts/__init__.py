@@ -1,1 +1,1 @@
-"""Webhooks as they arrived, and what providers report: statuses, inbound messages, notices."""
+"""Webhooks as they arrived, and what providers report: statuses, inbound messages, user ids, notices."""

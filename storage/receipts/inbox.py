@@ -1,5 +1,5 @@
-"""Webhooks: stored as they came before they are answered, processed in order, and set aside where they cannot be read;
-and their events that are not about a job or a person: notices."""
+"""Webhooks: stored as they arrived before they are answered, processed in order, and kept with the problem if they
+cannot be read; and notices, their events that concern no job and no person."""
 
 from __future__ import annotations
 
@@ -152,7 +152,8 @@ def _as_it_arrived(
 
 
 async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: datetime) -> frozenset[int]:
-    """Mark the webhooks as dealt with; those that were still new. Another process may have taken the others up."""
+    """Mark the webhooks as processed; returns those that were still new. Another process may have processed the
+    others."""
     given = table_of(connection, [{"id": webhook_id} for webhook_id in ids], id=Id)
     still_new = (
         select(webhooks.c.id)

@@ -36,10 +36,11 @@ class DoubtRow:
     phone: str
     attempts: int
     unanswered: int
-    """How many of them ended without an answer to be trusted."""
+    """How many of them ended without a reliable answer."""
     intent_at: datetime
     asked_from: datetime
-    """When the call ended, or was found to have no stored end: the provider is given its time from here."""
+    """When the call ended, or was found to have no stored end: the provider's time to list the message counts from
+    here."""
     content: str
     reference: str = ""
     """Our name for the message."""
@@ -82,7 +83,8 @@ def _next_poll(asked: Awaited, now: datetime) -> datetime | None:
 
 
 async def mark_orphans(connection: AsyncConnection, lane: str, now: datetime) -> int:
-    """Put every job that a dead shift left in `sending` in doubt; how many. Only the lane's new owner may."""
+    """Mark every job that a dead shift left in `sending` as in doubt; returns how many. Only the lane's new owner may
+    do this."""
     if not await has_orphans(connection, lane):
         return 0
     orphans = and_(jobs.c.lane == lane, jobs.c.state == JobState.SENDING.value, OPEN)
@@ -183,7 +185,7 @@ async def send_again(connection: AsyncConnection, doubt: DoubtRow, now: datetime
 
 
 async def give_up(connection: AsyncConnection, doubt: DoubtRow, now: datetime) -> bool:
-    """The provider never accepted it, however often it was tried: the job has failed. False where it has moved on."""
+    """The provider never accepted it in any attempt: the job has failed. False if the job has changed since."""
     return await _leave_doubt(
         connection, doubt, JobState.FAILED, "not at the provider after the last attempt", now
     )
@@ -192,7 +194,7 @@ async def give_up(connection: AsyncConnection, doubt: DoubtRow, now: datetime) -
 async def _leave_doubt(
     connection: AsyncConnection, doubt: DoubtRow, state: JobState, detail: str, now: datetime, **values: Any
 ) -> bool:
-    # The attempt's number guards against a doubt of an earlier attempt being answered late.
+    # The attempt's number guards against a late answer about an earlier attempt.
     guard = and_(
         jobs.c.id == doubt.job_id,
         jobs.c.attempts == doubt.attempts,

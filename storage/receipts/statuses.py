@@ -23,7 +23,7 @@ from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_rep
 from storage.retention.purged_totals import purged_tokens
 from storage.runs.history import add_events, event, move
 from storage.sending.budgets import budget_locks, reserve_again, settle
-from storage.sending.contact_history import void_touches
+from storage.sending.contact_history import void_history
 from storage.sending.freed_room import Freed, account_of, wake
 from storage.sending.outcomes import FIRST_POLL
 from storage.tables import Id, events, jobs, runs, to_millis
@@ -169,13 +169,13 @@ async def _advance(
 
 
 async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached], now: datetime) -> None:
-    """Settle reservations: a failed message frees its room and costs only what the provider names, one that arrives
-    after that takes both again, a named price is spent. Messages that wait for freed room are woken.
+    """Settle reservations: a failed message frees its room and costs only what the provider charges; one that arrives
+    after that reserves both again; a reported price is spent. Messages that wait for freed room are woken.
 
     The last step of a transaction: a holder of budgets waits for nothing else, since slices wait for budgets while they
     hold their lane, runs, jobs and touches.
     """
-    people = await _change_touches(connection, reached)
+    people = await _change_history(connection, reached)
     paid = await budget_locks(connection, {*_back(reached), *_costs(reached)})
     await lock_names(connection, [*people, *paid])
     freed = await _change_budgets(connection, reached) if paid else Freed()
@@ -184,15 +184,15 @@ async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached]
 
 async def settle_locked(connection: AsyncConnection, reached: Sequence[Reached]) -> Freed:
     """As `settle_reached`, where the caller holds the budgets' locks and wakes what waits."""
-    people = await _change_touches(connection, reached)
+    people = await _change_history(connection, reached)
     return replace(await _change_budgets(connection, reached), people=people)
 
 
-async def _change_touches(connection: AsyncConnection, reached: Sequence[Reached]) -> set[str]:
-    """Those to whom a message may go in place of one that has failed."""
-    await void_touches(connection, _back(reached), void=False)
+async def _change_history(connection: AsyncConnection, reached: Sequence[Reached]) -> set[str]:
+    """People who may get another message in place of one that has failed."""
+    await void_history(connection, _back(reached), void=False)
     failed = [job.id for job in reached if job.changes.get("state") == JobState.FAILED.value]
-    return await void_touches(connection, failed, void=True)
+    return await void_history(connection, failed, void=True)
 
 
 async def _change_budgets(connection: AsyncConnection, reached: Sequence[Reached]) -> Freed:
@@ -215,7 +215,7 @@ def _costs(reached: Sequence[Reached]) -> dict[int, Money | None]:
 
 
 def _back(reached: Sequence[Reached]) -> list[int]:
-    """Messages that have arrived though they had failed."""
+    """Messages that were delivered after a failure was reported."""
     return [job.id for job in reached if job.had_failed and "state" in job.changes]
 
 

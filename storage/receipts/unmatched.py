@@ -46,7 +46,7 @@ class Reported(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptReport:
+class UnmatchedReport:
     """A report as it was stored; see `providers.events.Report`."""
 
     message_id: str
@@ -93,7 +93,7 @@ def _kept(sqlite: bool) -> Select[Any]:
 
 async def stored_reports(
     connection: AsyncConnection, account: str, message_ids: Sequence[str]
-) -> dict[int, KeptReport]:
+) -> dict[int, UnmatchedReport]:
     """The stored reports of these messages, by their ids: in the order of its arrival."""
     if not message_ids:
         return {}
@@ -103,7 +103,7 @@ async def stored_reports(
 
 
 async def forget_reports(connection: AsyncConnection, ids: Collection[int]) -> None:
-    """They are applied."""
+    """Mark these reports as applied."""
     if ids:
         given = table_of(connection, [{"id": one} for one in ids], id=Id)
         await connection.execute(
@@ -154,9 +154,9 @@ def _write(report: Reported) -> str:
     ).decode()
 
 
-def _read(text: str) -> KeptReport:
+def _read(text: str) -> UnmatchedReport:
     values = orjson.loads(text)
-    return KeptReport(
+    return UnmatchedReport(
         values["message_id"],
         values["status"],
         JobState(values["state"]) if values["state"] else None,

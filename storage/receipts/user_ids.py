@@ -21,14 +21,14 @@ from storage.tables.contacts import UNKNOWN
 
 
 def name_of(account: str, user_id: str) -> str:
-    """What stands in a number's place while it is not known."""
+    """The placeholder for a number that is not known yet."""
     return f"{UNKNOWN}{account}/{user_id}"
 
 
 async def learn_numbers(
     connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
 ) -> None:
-    """Store the numbers of these user ids; what their persons did before under the id alone is now the number's."""
+    """Store the numbers of these user ids; what their persons did before under the id alone is moved to the number."""
     known = await _known(connection, account, numbers)
     fresh = {user_id: phone for user_id, phone in sorted(numbers.items()) if known.get(user_id) != phone}
     if not fresh:

@@ -1,1 +1,1 @@
-"""What is deleted when it is long over, and the totals that stay in its place."""
+"""Deletes old data and the data of erased people, and keeps the totals."""

@@ -1,1 +1,2 @@
-"""Runs: launched, paused, retried, ended; occurrences and variants. Not the sending itself."""
+"""Runs and what they are made from: occurrences, editions of the list, variants, retries, tests. Not the sending
+itself."""

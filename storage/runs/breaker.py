@@ -1,4 +1,4 @@
-"""How a run's newest messages fared: what the circuit breaker looks at."""
+"""Results of a run's newest messages, for the circuit breaker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Of a run's newest messages."""
+    """The failures among a run's newest messages."""
 
     count: int
     often: str | None
@@ -29,7 +29,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """How the messages of one form and variant have fared."""
+    """Results of the messages of one form and variant."""
 
     accepted: int = 0
     refused: int = 0
@@ -39,7 +39,7 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class FirstResults:
-    """How a run's messages have fared since it last was resumed, by form and variant."""
+    """Results of a run's messages since it was last resumed, by form and variant."""
 
     jobs: int
     """Of the run, in all."""
@@ -78,7 +78,8 @@ _NEWEST_REFUSAL: Final = (
 
 
 async def first_results(connection: AsyncConnection, run_id: int) -> FirstResults:
-    """Reads every attempt of the run since it last was resumed: for a run that is not yet known to go well."""
+    """Reads every attempt since the run was last resumed: only for a run with a form or variant of which no message has
+    been accepted yet."""
     count = await connection.scalar(select(runs.c.jobs).where(runs.c.id == run_id))
     rows = await connection.execute(_FIRSTS, {"of_run": run_id})
     return FirstResults(int(count or 0), {(form, variant): First(*result) for form, variant, *result in rows})

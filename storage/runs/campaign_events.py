@@ -15,7 +15,7 @@ from storage.tables import campaign_events as events
 class CampaignEvent:
     at: datetime
     event: str
-    """budget or list."""
+    """`budget` or `list`."""
     detail: str
 
 

@@ -53,7 +53,7 @@ async def move_runs(
 
 
 async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Go on with a run that was paused for a reason that begins so, and with its campaign."""
+    """Resume a run, and its campaign, if the reason of its pause begins so."""
     resumed = await connection.execute(
         update(runs)
         .where(

@@ -134,8 +134,8 @@ async def discard_part(connection: AsyncConnection, edition: Edition) -> bool:
         (recipients, of_edition(edition) & ~tested),
     ):
         some = select(table.c.id).where(table.c.campaign_id == edition.campaign_id, these).limit(PART)
-        gone = await connection.execute(delete(table).where(table.c.id.in_(some)))
-        if gone.rowcount:
+        deleted = await connection.execute(delete(table).where(table.c.id.in_(some)))
+        if deleted.rowcount:
             return True
     empty = ~exists().where(recipients.c.import_id == imports.c.id)
     await connection.execute(delete(imports).where(imports.c.id.in_(files), empty))

@@ -28,7 +28,7 @@ local_times: Final = Table(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Recipients who share their clock."""
+    """Recipients in the same time zone."""
 
     name: str
     timezone: str | None
@@ -39,10 +39,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class LocalTimes:
-    """How jobs find their time in `local_times`."""
+    """How a launch finds the recipients' times in `local_times`."""
 
     regions: tuple[str, ...]
-    """The countries that are one place each."""
+    """Countries with a single time zone."""
     not_before: datetime | None
     """Skip recipients whose local time has passed by then; None skips nobody."""
 

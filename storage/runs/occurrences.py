@@ -88,7 +88,7 @@ async def list_missed(
 
 
 async def forget_missed(connection: AsyncConnection, campaign_id: int, times: Sequence[datetime]) -> None:
-    """Take out missed occurrences that are launched after all. The caller holds the campaign's lock."""
+    """Delete missed occurrences that are now launched. The caller holds the campaign's lock."""
     await connection.execute(_without(campaign_id, times))
 
 

@@ -43,7 +43,7 @@ MAY_BE_LISTED: Final = (
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
 GIVEN_UP: Final = "given_up"
 ALREADY_ARRIVED: Final = "already_arrived"
-"""Reason of a retry that was not sent: the first message had arrived after all."""
+"""Reason of a retry that was not sent: the first message was delivered in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class EndedGroup:
-    """People whose newest message ended without arriving, for the same reason."""
+    """People whose newest message was not delivered, grouped by reason."""
 
     state: JobState
     reason: str | None
@@ -206,7 +206,7 @@ _ANY_RETRY: Final = (
 
 
 async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
-    """End the pending retries of people whom the first message has reached after all; how many."""
+    """End the pending retries of people whose first message was delivered in the meantime; returns how many."""
     if await connection.scalar(_ANY_RETRY) is None:
         return 0
     earlier, child = jobs.alias("earlier"), runs.alias("child")

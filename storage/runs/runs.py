@@ -83,7 +83,7 @@ def _come() -> Select[Any]:
 
 
 async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueCampaign]:
-    """Campaigns whose next run has come, oldest first; not those whose run waits for the one before it."""
+    """Campaigns with a run that is due, oldest first; not those whose run waits for the previous one."""
     due = await connection.execute(_come(), {"now": now, "soon": now + WORLD})
     found = [DueCampaign(*row) for row in due]
     return [campaign for campaign in found if campaign.start_at <= now or _opens_at(campaign) <= now]
@@ -176,7 +176,7 @@ async def launch_run(
     await connection.execute(update(runs).where(runs.c.id == run_id).values(jobs=made.rowcount))
     await learn_growth(connection, jobs, made.rowcount)
     if local is not None:
-        await connection.execute(_tell_skipped(run_id, now))
+        await connection.execute(_add_skip_events(run_id, now))
     return run_id
 
 
@@ -209,7 +209,7 @@ def _expand(
     )
 
 
-def _tell_skipped(run_id: int, now: datetime) -> Insert:
+def _add_skip_events(run_id: int, now: datetime) -> Insert:
     moment = literal(now, events.c.at.type)
     skipped = select(
         jobs.c.id, moment, moment, literal("launch"), literal(JobState.SKIPPED.value), literal(TOO_LATE)

@@ -27,7 +27,7 @@ _FAMILY: Final = func.coalesce(runs.c.parent_id, runs.c.id)
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Where the test of a run's variants stands."""
+    """The state of a run's variant test."""
 
     run_id: int
     launched_at: datetime
@@ -38,7 +38,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A test that goes on, of a run that is not over."""
+    """A variant test that is still running."""
 
     run_id: int
     campaign_id: int
@@ -149,7 +149,7 @@ async def tallies(connection: AsyncConnection, campaign_id: int, run_id: int) ->
 
 @dataclass(frozen=True, slots=True)
 class SentVariant:
-    """One message that the provider took."""
+    """One message that the provider accepted."""
 
     phone: str
     variant: str

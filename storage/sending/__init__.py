@@ -1,1 +1,2 @@
-"""What a slice's transaction reads and writes: lanes, intents, outcomes, and all that is reserved."""
+"""What a slice's transaction reads and writes: lanes, intents, outcomes, reservations, opt-outs, windows. Not
+receipts."""

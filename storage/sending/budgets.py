@@ -89,13 +89,13 @@ async def settle(
     """
     sums = _Sums()
     for job_ids in _portions(sorted(costs)):
-        changed, gone, dearer = [], [], {}
+        changed, settled, dearer = [], [], {}
         theirs = among(connection, reservations.c.job_id, job_ids)
         for row in await connection.execute(select(*reservations.c).where(theirs)):
             cost = costs[row.job_id]
             spent = row.spent_micros if cost is None else _owed(cost, row.micros, row.currency)
             if cost is None and not may_arrive:
-                gone.append(row.job_id)
+                settled.append(row.job_id)
                 sums.add(row, _charge(row), (0, 0))
                 continue
             void = row.void or cost is None
@@ -107,9 +107,9 @@ async def settle(
                 dearer[row.job_id] = spent
         if changed:
             await connection.execute(_settle(connection), {"rows": as_rows(changed)})
-        if gone:
+        if settled:
             await connection.execute(
-                delete(reservations).where(among(connection, reservations.c.job_id, gone))
+                delete(reservations).where(among(connection, reservations.c.job_id, settled))
             )
         await _learn(connection, dearer)
     await _change(connection, sums.changes)

@@ -1,4 +1,5 @@
-"""Who was written to and when, across campaigns: reserved with the intent, given back on a definite failure."""
+"""The contact history: who was written to and when, across campaigns. An entry is added with the intent, and removed if
+nothing was sent for certain."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ _NEW: Final[dict[str, TypeEngine[Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class TouchRow:
+class HistoryRow:
     job_id: int
     at: datetime
     lane: str
@@ -58,7 +59,7 @@ class TouchRow:
 
 
 @dataclass(frozen=True, slots=True)
-class NewTouch:
+class NewHistoryRow:
     job_id: int
     phone: str
     campaign_id: int
@@ -104,16 +105,16 @@ def _recent(sqlite: bool) -> Select[Any]:
     )
 
 
-async def recent_touches(
+async def recent_history(
     connection: AsyncConnection, phones: Sequence[str], since: datetime
-) -> dict[str, list[TouchRow]]:
-    """Each phone's touches after `since`, the oldest first."""
+) -> dict[str, list[HistoryRow]]:
+    """Each phone's entries after `since`, oldest first."""
     asked = {"phones": as_values(connection, phones), "since": since}
     found = await connection.execute(_recent(connection), asked)
-    rows: defaultdict[str, list[TouchRow]] = defaultdict(list)
+    rows: defaultdict[str, list[HistoryRow]] = defaultdict(list)
     for phone, job_id, at, lane, category, tags, counts, under_way in found:
         rows[phone].append(
-            TouchRow(job_id, at, lane, category, frozenset(orjson.loads(tags)), counts, under_way)
+            HistoryRow(job_id, at, lane, category, frozenset(orjson.loads(tags)), counts, under_way)
         )
     return dict(rows)
 
@@ -128,15 +129,17 @@ def _reserve(is_sqlite: bool) -> Insert:
     return statement.on_conflict_do_update(index_elements=["job_id"], set_={**newer, "void": False})
 
 
-async def add_touches(connection: AsyncConnection, lane: str, at: datetime, new: Sequence[NewTouch]) -> None:
-    """Reserve; a job that is tried again keeps its one touch, at the newer time."""
+async def add_to_history(
+    connection: AsyncConnection, lane: str, at: datetime, new: Sequence[NewHistoryRow]
+) -> None:
+    """Add entries; a job that is tried again keeps its single entry, with the newer time."""
     if not new:
         return
     rows = as_rows([_row(touch) for touch in new])
     await execute_later(connection, _reserve(connection), {"rows": rows, "at": at, "lane": lane})
 
 
-def _row(touch: NewTouch) -> dict[str, Any]:
+def _row(touch: NewHistoryRow) -> dict[str, Any]:
     return {
         "job_id": touch.job_id,
         "phone": touch.phone,
@@ -155,7 +158,7 @@ def _delay(sqlite: bool) -> Update:
     return update(touches).where(touches.c.job_id == given.c.job_id).values(at=given.c.at)
 
 
-async def delay_touches(connection: AsyncConnection, times: Sequence[tuple[int, datetime]]) -> None:
+async def delay_history(connection: AsyncConnection, times: Sequence[tuple[int, datetime]]) -> None:
     """Calls that began later than planned: (job id, when)."""
     if times:
         rows = [{"job_id": job_id, "at": to_millis(at)} for job_id, at in times]
@@ -181,7 +184,7 @@ async def taken_by(connection: AsyncConnection, job_ids: Sequence[int]) -> list[
     return [Taken(*row) for row in await connection.execute(_held(connection), asked)]
 
 
-async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -> list[Taken]:
+async def release_history(connection: AsyncConnection, job_ids: Sequence[int]) -> list[Taken]:
     """Nothing was sent, for certain: what was reserved is free again. What that was."""
     if not job_ids:
         return []
@@ -189,7 +192,7 @@ async def release_touches(connection: AsyncConnection, job_ids: Sequence[int]) -
     return [Taken(*row) for row in await connection.execute(_release(connection), asked)]
 
 
-async def void_touches(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> set[str]:
+async def void_history(connection: AsyncConnection, job_ids: Sequence[int], *, void: bool) -> set[str]:
     """`void`: the messages have failed, their room is free. Not `void`: they have arrived after all, and it is not.
     Whose messages they are."""
     if not job_ids:

@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.tables import pseudonym_keys
 
 ERASED: Final = "erased:"
-"""Begins what stands in a number's place."""
+"""Prefix of the pseudonym that replaces a number."""
 KEY: Final = "optouts"
 _known: WeakKeyDictionary[Engine, bytes] = WeakKeyDictionary()
 
 
 def new_name() -> str:
-    """What stands for a person in what is kept for the sums; nothing leads from it to the number."""
+    """The pseudonym of a person in rows that are kept for totals; the number cannot be derived from it."""
     return f"{ERASED}{token_hex(16)}"
 
 

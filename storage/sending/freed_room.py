@@ -24,7 +24,7 @@ from campaigns.states import LEFT, RunState
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import lock_names
 from storage.sending.budgets import budget_locks, settle
-from storage.sending.contact_history import release_touches, taken_by
+from storage.sending.contact_history import release_history, taken_by
 from storage.sending.tier_and_ramp import forget_reached, take_back_daily_sends
 from storage.tables import NOW, jobs, lanes, runs
 
@@ -77,7 +77,7 @@ async def free_room(connection: AsyncConnection, job_ids: Sequence[int]) -> Free
     freed = Freed()
     sends: Counter[tuple[str, int, str]] = Counter()
     outside: dict[str, list[str]] = {}
-    for taken in await release_touches(connection, job_ids):
+    for taken in await release_history(connection, job_ids):
         freed.people.add(taken.phone)
         if taken.ramp_day is not None:
             freed.ramps.add((taken.lane, taken.campaign_id))
@@ -92,8 +92,8 @@ async def free_room(connection: AsyncConnection, job_ids: Sequence[int]) -> Free
 
 
 async def give_back(connection: AsyncConnection, job_ids: Sequence[int], now: datetime) -> None:
-    """All that these messages had reserved is free, and who waits for it is woken: their doubts have ended, and the
-    provider has none of them. The last step of a transaction that has moved their jobs."""
+    """Free all that these messages in doubt had reserved, and wake who waits for it: the provider has none of them. The
+    last step of a transaction that has changed their jobs."""
     free = await unsent(connection, job_ids)
     if not free:
         return

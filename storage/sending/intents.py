@@ -69,7 +69,7 @@ class DueJob:
     consent_at: datetime | None
     variant: str | None
     goes_alone: bool = False
-    """A call that it shared was refused as a whole."""
+    """Its batch was refused as a whole."""
     free_refused_at: datetime | None = None
     """When its free form was refused because the window was closed."""
 
@@ -86,7 +86,7 @@ class Intent:
     campaign_id: int
     price: Price | None
     """What it is expected to cost; None: unpriced."""
-    touch_at: datetime
+    recorded_at: datetime
     """By when its call should have begun: what caps count from."""
     variant: str | None = None
     """Which of the campaign's variants it is; the job keeps it."""

@@ -88,23 +88,29 @@ async def read_lanes(connection: AsyncConnection) -> dict[str, LaneRow]:
 
 
 async def take_lane(
-    connection: AsyncConnection, name: str, holder: str, now: datetime, lease_until: datetime, *, sole: bool
+    connection: AsyncConnection,
+    name: str,
+    holder: str,
+    now: datetime,
+    lease_until: datetime,
+    *,
+    no_other_runner: bool,
 ) -> int | None:
-    """Own the lane until `lease_until`; its new epoch, or None while another holder's lease runs.
+    """Take the lane until `lease_until`; returns its new epoch, or None while another holder's lease is valid.
 
-    `sole`: the caller has proof that no embedded runner but itself is alive (it holds the runner's lock), so the lease
-    of a dead one need not run out; a worker's must.
+    `no_other_runner`: the caller holds the runner's lock, so no other embedded runner is alive, and the lease of a dead
+    one need not expire first; that of a worker must.
     """
-    statement = update(lanes).where(lanes.c.name == name, _free(sole))
+    statement = update(lanes).where(lanes.c.name == name, _free(no_other_runner))
     statement = statement.values(holder=holder, lease_until=lease_until, epoch=lanes.c.epoch + 1)
     asked = {"of_holder": holder, "now": now}
     row = (await connection.execute(statement.returning(lanes.c.epoch), asked)).first()
     return None if row is None else int(row.epoch)
 
 
-def _free(sole: bool) -> ColumnElement[bool]:
+def _free(no_other_runner: bool) -> ColumnElement[bool]:
     """Whether `of_holder` may take the lane `now`."""
-    dead = [lanes.c.holder.startswith(RUNNER)] if sole else []
+    dead = [lanes.c.holder.startswith(RUNNER)] if no_other_runner else []
     mine = lanes.c.holder == bindparam("of_holder")
     return or_(lanes.c.holder.is_(None), mine, lanes.c.lease_until <= NOW, *dead)
 
@@ -121,11 +127,11 @@ class DueLane:
 
 
 async def due_lanes(
-    connection: AsyncConnection, names: Collection[str], holder: str, now: datetime, *, sole: bool
+    connection: AsyncConnection, names: Collection[str], holder: str, now: datetime, *, no_other_runner: bool
 ) -> list[DueLane]:
     """Those of the lanes that `holder`, or a worker for it, may take and that have something to do."""
     asked = {"names": as_values(connection, names), "of_holder": holder, "now": now}
-    orphaned, work = _waiting(is_sqlite(connection), sole)
+    orphaned, work = _waiting(is_sqlite(connection), no_other_runner)
     found = {name: DueLane(name, None, 0) for name in await connection.scalars(orphaned, asked)}
     found |= {
         row.name: DueLane(*row) for row in await connection.execute(work, asked)
@@ -134,10 +140,10 @@ async def due_lanes(
 
 
 @cache
-def _waiting(sqlite: bool, sole: bool) -> tuple[Select[Any], Select[Any]]:
+def _waiting(sqlite: bool, no_other_runner: bool) -> tuple[Select[Any], Select[Any]]:
     """The lanes on which a dead shift left something, and those with something due: with its runs, the first to go
     last."""
-    free = (is_among(sqlite, lanes.c.name, "names"), _free(sole))
+    free = (is_among(sqlite, lanes.c.name, "names"), _free(no_other_runner))
     running = or_(lanes.c.paused_reason.is_(None), lanes.c.paused_until <= NOW)
     due = select(jobs.c.id).where(
         jobs.c.run_id == runs.c.id,

@@ -76,7 +76,7 @@ class PreferenceChange:
     that a webhook is sent again."""
 
 
-class Fate(Enum):
+class AppendResult(Enum):
     """The result of importing an entry."""
 
     CHANGED = auto()
@@ -113,24 +113,26 @@ def _row(entry: LogEntry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in LogEntry.__slots__}
 
 
-async def append_preferences(connection: AsyncConnection, changes: Sequence[NewPreference]) -> list[Fate]:
-    """Store the entries that change or confirm what holds, at most one of each phone and scope; the fate of each, in
-    order."""
+async def append_preferences(
+    connection: AsyncConnection, changes: Sequence[NewPreference]
+) -> list[AppendResult]:
+    """Store the entries that change or confirm what holds, at most one of each phone and scope; returns the result of
+    each, in order."""
     if not changes:
         return []
     newest = await _newest(connection, [change.entry for change in changes])
-    fates = [_fate(change, newest.get(number)) for number, change in enumerate(changes)]
+    results = [_append_result(change, newest.get(number)) for number, change in enumerate(changes)]
     stored = [
         _holding(change.entry, newest.get(number))
-        for number, (change, fate) in enumerate(zip(changes, fates, strict=True))
-        if fate is Fate.CHANGED or fate is Fate.AGAIN
+        for number, (change, result) in enumerate(zip(changes, results, strict=True))
+        if result is AppendResult.CHANGED or result is AppendResult.AGAIN
     ]
     if stored:
         rows = [{**_row(entry), "at": to_millis(entry.at)} for entry in stored]
         given = table_of(connection, rows, **{name: optouts.c[name].type for name in LogEntry.__slots__})
         columns = [given.c[name] for name in LogEntry.__slots__]
         await connection.execute(insert(optouts).from_select(list(LogEntry.__slots__), select(*columns)))
-    return fates
+    return results
 
 
 async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> dict[int, _Last]:
@@ -150,17 +152,17 @@ async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> d
     return {number: (from_millis(at), action) for number, at, action in known}
 
 
-def _fate(change: NewPreference, last: _Last | None) -> Fate:
+def _append_result(change: NewPreference, last: _Last | None) -> AppendResult:
     """An undated opt-out always counts: it arrived just now."""
     if last is None:
-        return Fate.CHANGED
+        return AppendResult.CHANGED
     entry = change.entry
     known = entry.action == last[1]
     if (entry.action == "out" and not change.dated) or comes_after(entry.at, entry.action, *last):
         if not known:
-            return Fate.CHANGED
-        return Fate.AGAIN if change.dated else Fate.KNOWN
-    return Fate.KNOWN if known else Fate.OUTDATED
+            return AppendResult.CHANGED
+        return AppendResult.AGAIN if change.dated else AppendResult.KNOWN
+    return AppendResult.KNOWN if known else AppendResult.OUTDATED
 
 
 async def add_preferences(

@@ -71,7 +71,7 @@ class Outcome:
         if isinstance(self.result, Accepted):
             return replace(self, result=replace(self.result, cost=None), request_id=None)
         kind = self.result.kind.value
-        plain = replace(self.result, code=kind, text="The database refused the provider's own words.")
+        plain = replace(self.result, code=kind, text="The database refused the provider's text.")
         return replace(self, result=plain, transition=replace(self.transition, code=kind), request_id=None)
 
 

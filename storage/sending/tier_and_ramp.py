@@ -141,8 +141,8 @@ async def note_reached(
 
 
 async def forget_reached(connection: AsyncConnection, account: str, phones: Sequence[str]) -> None:
-    """Messages to these people were not sent after all, and have given up their touches: a person counts from the
-    newest message that is left, or not at all. The caller holds the account's lock."""
+    """Messages to these people were not sent, and their contact history entries are deleted: a person counts from the
+    newest remaining message, or not at all. The caller holds the account's lock."""
     among = {"of_account": account, "phones": as_values(connection, phones)}
     counted: dict[str, datetime] = dict((await connection.execute(_among(connection), among)).all())
     if not counted:
@@ -151,8 +151,8 @@ async def forget_reached(connection: AsyncConnection, account: str, phones: Sequ
     since = await connection.scalar(select(_count.since).where(_count.account == account))
     earlier = {phone: min(counted[phone], at) for phone, at in left.items() if phone in counted}
     mine = (_person.account == account, _person.phone == bindparam("of_phone"))
-    if gone := [{"of_phone": phone} for phone in sorted(counted.keys() - earlier.keys())]:
-        await connection.execute(delete(unique_recipients).where(*mine), gone)
+    if uncounted := [{"of_phone": phone} for phone in sorted(counted.keys() - earlier.keys())]:
+        await connection.execute(delete(unique_recipients).where(*mine), uncounted)
     if moved := [{"of_phone": phone, "to": at} for phone, at in sorted(earlier.items())]:
         moment = bindparam("to", type_=_person.at.type)
         await connection.execute(update(unique_recipients).where(*mine).values(at=moment), moved)
@@ -200,7 +200,7 @@ async def note_daily_sends(
 async def take_back_daily_sends(
     connection: AsyncConnection, fewer: Mapping[tuple[str, int, str], int]
 ) -> None:
-    """So many messages of each (lane, campaign, day) were not sent after all."""
+    """Subtract messages that were not sent, by (lane, campaign, day)."""
     if not fewer:
         return
     mine = (

@@ -147,12 +147,12 @@ async def any_unknown_window(connection: AsyncConnection, lanes: Iterable[str]) 
 
 
 async def wake_answered(connection: AsyncConnection, lane: str, known_since: datetime, now: datetime) -> None:
-    """What is held for an answer that has come is decided again now."""
+    """Decide again now about messages whose awaited answer has arrived."""
     await _wake(connection, _held(lane, UNKNOWN).where(jobs.c.due_at > now, _is_known(known_since, now)), now)
 
 
 async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, str]], now: datetime) -> None:
-    """These windows, (lane, phone), were reported: messages that wait for them are decided again now."""
+    """These windows, (lane, phone), were reported: decide again now about messages that wait for them."""
     named = [
         {"held_by": held_by, "lane": lane, "phone": phone}
         for lane, phone in set(people)

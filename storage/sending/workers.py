@@ -1,4 +1,4 @@
-"""The processes that work on one database, and what they have before them: for people to look at."""
+"""The processes that work on one database, and their backlogs; only for display."""
 
 from __future__ import annotations
 

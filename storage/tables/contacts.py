@@ -16,7 +16,7 @@ from sqlalchemy import (
 from storage.tables.types import Id, Instant, Text, metadata
 
 UNKNOWN = "user:"
-"""Begins what stands in a number's place while only the provider's user id of the person is known."""
+"""Prefix of the placeholder for a number while only the provider's user id of the person is known."""
 
 optouts = Table(
     "optouts",
@@ -92,7 +92,7 @@ user_ids = Table(
     Column("at", Instant, nullable=False, comment="when it was learnt"),
     Index("ix_user_ids_phone", "phone"),
 )
-"""Whose number a provider's id stands for."""
+"""The number that belongs to a provider's user id."""
 
 inbound = Table(
     "inbound",

@@ -88,7 +88,7 @@ workers = Table(
     Column("since", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
 )
-"""The processes that work on this database: for people to look at; nothing is decided by it."""
+"""The processes that work on this database; only for display."""
 
 account_grants = Table(
     "account_grants",

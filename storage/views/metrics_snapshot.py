@@ -1,4 +1,4 @@
-"""Where everything stands at one moment, for monitoring: a few set-based queries, none of them per lane or campaign."""
+"""All measures at one moment, for monitoring: a few set-based queries, none of them per lane or campaign."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class MetricsSnapshot:
     """Those of them that lead: 1 where all is well."""
 
 
-async def read_metrics(connection: AsyncConnection, now: datetime, heard_since: datetime) -> MetricsSnapshot:
-    """`heard_since`: a process silent since before it is not counted."""
+async def read_metrics(connection: AsyncConnection, now: datetime, alive_since: datetime) -> MetricsSnapshot:
+    """`alive_since`: a process silent since before it is not counted."""
     due, held = await _due(connection, now), await _held(connection, now)
     backlog = Counter({(row.lane, row.rule): row.waiting for row in held})
     for row in due:
         backlog[row.lane, DUE] += row.waiting
     waiting = await _webhooks(connection)
-    alive = await _alive(connection, heard_since)
+    alive = await _alive(connection, alive_since)
     refused = await connection.execute(select(webhook_refusals.c.account, webhook_refusals.c["count"]))
     return MetricsSnapshot(
         at=now,
@@ -178,17 +178,17 @@ async def _runs(connection: AsyncConnection) -> dict[str, int]:
     return {state: found.get(state, 0) for state in open_states}
 
 
-async def _alive(connection: AsyncConnection, heard_since: datetime) -> Sequence[Row[Any]]:
+async def _alive(connection: AsyncConnection, alive_since: datetime) -> Sequence[Row[Any]]:
     leading = func.sum(case((workers.c.leads, 1), else_=0)).label("leading")
     alive = select(workers.c.kind, func.count().label("alive"), leading).where(
-        workers.c.seen_at >= heard_since
+        workers.c.seen_at >= alive_since
     )
     return (await connection.execute(alive.group_by(workers.c.kind))).all()
 
 
-async def anyone_leads(connection: AsyncConnection, heard_since: datetime) -> bool:
+async def anyone_leads(connection: AsyncConnection, alive_since: datetime) -> bool:
     """Whether a runner or a clock that leads has reported since then."""
     # Further ahead than it may be behind: of a process that ended while its clock was ahead.
-    lately = workers.c.seen_at.between(heard_since, heard_since + 2 * SILENT)
+    lately = workers.c.seen_at.between(alive_since, alive_since + 2 * SILENT)
     leading = select(workers.c.name).where(workers.c.leads, lately).limit(1)
     return (await connection.execute(leading)).first() is not None

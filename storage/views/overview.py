@@ -37,7 +37,7 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class LanePause:
-    """A lane that sends nothing for now."""
+    """A paused lane."""
 
     lane: str
     reason: str

@@ -113,13 +113,13 @@ async def delivery(
 ) -> Delivery:
     """How many rows were rejected and how many jobs are in each state; of one run, or of all."""
     scope = await scope_of(connection, campaign, run)
-    gone = await scope.purged_jobs(connection)
+    purged = await scope.purged_jobs(connection)
     gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
     found = Delivery(
         rejected=await _count_rejects(connection, scope) + gone_rows,
-        states=_states_with(await _states(connection, scope), gone),
-        skipped=await _reasons(connection, scope, gone, JobState.SKIPPED, "reason"),
-        failed=await _reasons(connection, scope, gone, JobState.FAILED, "code"),
+        states=_states_with(await _states(connection, scope), purged),
+        skipped=await _reasons(connection, scope, purged, JobState.SKIPPED, "reason"),
+        failed=await _reasons(connection, scope, purged, JobState.FAILED, "code"),
         runs=scope.runs,
     )
     if len(scope.runs) <= 1:
@@ -170,28 +170,28 @@ async def states_by_run(
         .where(scope.jobs)
         .group_by(occurrence, jobs.c.state)
     )
-    gone = (
+    purged = (
         select(occurrence, purged_jobs.c.state, func.sum(purged_jobs.c.jobs))
         .join(runs, runs.c.id == purged_jobs.c.run_id)
         .where(purged_jobs.c.run_id.in_(scope.run_ids), purged_jobs.c.counts)
         .group_by(occurrence, purged_jobs.c.state)
     )
     counted: defaultdict[int, Counter[JobState]] = defaultdict(Counter)
-    for query in (live, gone):
+    for query in (live, purged):
         for run_id, state, number in await connection.execute(query):
             counted[run_id][JobState(state)] += int(number)
     return {run: _states_with(counted[run.id], ()) for run in reversed(scope.runs)}
 
 
-def _states_with(found: dict[JobState, int], gone: Sequence[PurgedJobs]) -> dict[JobState, int]:
+def _states_with(found: dict[JobState, int], purged: Sequence[PurgedJobs]) -> dict[JobState, int]:
     together = Counter(found)
-    for group in gone:
+    for group in purged:
         together[group.state] += group.count
     return {state: together[state] for state in JobState if state in together}
 
 
 async def _reasons(
-    connection: AsyncConnection, scope: Scope, gone: Sequence[PurgedJobs], state: JobState, column: str
+    connection: AsyncConnection, scope: Scope, purged: Sequence[PurgedJobs], state: JobState, column: str
 ) -> dict[str, int]:
     """How many ended in the state by their reason, or by the code if that is asked for and there is one."""
     why = jobs.c.reason if column == "reason" else func.coalesce(jobs.c.code, jobs.c.reason)
@@ -200,7 +200,7 @@ async def _reasons(
         select(key, func.count()).where(scope.jobs, jobs.c.state == state).group_by(key)
     )
     together = Counter({str(reason): number for reason, number in counted})
-    for group in gone:
+    for group in purged:
         if group.state is state:
             together[(group.code if column == "code" else None) or group.reason or "unknown"] += group.count
     return dict(sorted(together.items(), key=lambda one: (-one[1], one[0])))
@@ -239,9 +239,9 @@ async def _cancelled_before_launch(connection: AsyncConnection, campaign: Campai
     return [Failure(JobState.CANCELLED, None, "run_cancelled", None, count, example)] if count else []
 
 
-def _failures_with(found: Sequence[Failure], gone: Sequence[PurgedJobs]) -> list[Failure]:
+def _failures_with(found: Sequence[Failure], purged: Sequence[PurgedJobs]) -> list[Failure]:
     together = {(one.state, one.code, one.reason): one for one in found}
-    for group in gone:
+    for group in purged:
         if group.state in NOT_REACHED:
             key = group.state, group.code, group.reason
             known = together.get(key, Failure(*key, None, 0, None))
@@ -263,8 +263,8 @@ async def reject_groups(
         .order_by(func.count().desc(), rejects.c.code)
     )
     together = {row.code: RejectGroup(*row) for row in counted}
-    for gone in await scope.purged_rejects(connection):
-        known = together.get(gone.code, RejectGroup(gone.code, gone.reason, 0, gone.first_line))
-        line = min(known.first_line, gone.first_line)
-        together[gone.code] = replace(known, count=known.count + gone.count, first_line=line)
+    for purged in await scope.purged_rejects(connection):
+        known = together.get(purged.code, RejectGroup(purged.code, purged.reason, 0, purged.first_line))
+        line = min(known.first_line, purged.first_line)
+        together[purged.code] = replace(known, count=known.count + purged.count, first_line=line)
     return sorted(together.values(), key=lambda one: (-one.count, one.code))

@@ -1,4 +1,4 @@
-"""One number's story in a campaign, for `drumbeat why`: its row, its jobs of every run, what happened to each."""
+"""One recipient's timeline in a campaign, for `drumbeat why`: the row, the jobs of every run, and their events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPACING: Final = " -.()/"
 
 
 @dataclass(frozen=True, slots=True)
-class JobStory:
+class JobHistory:
     """One job of a number, its run, and what may stop both."""
 
     id: int
@@ -82,7 +82,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptStory:
+class AttemptHistory:
     """One call; what its answer was, and as what the message went."""
 
     number: int
@@ -112,7 +112,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectStory:
+class RejectHistory:
     """A row that was not accepted."""
 
     line: int
@@ -137,7 +137,7 @@ _JOB: Final = (
 )
 
 
-async def find_jobs(connection: AsyncConnection, campaign_id: int, phone: str) -> list[JobStory]:
+async def find_jobs(connection: AsyncConnection, campaign_id: int, phone: str) -> list[JobHistory]:
     """The number's jobs of all runs, the oldest first; tests before all others."""
     found = await connection.execute(
         select(*_JOB)
@@ -148,7 +148,7 @@ async def find_jobs(connection: AsyncConnection, campaign_id: int, phone: str) -
         .order_by(runs.c.kind != "test", jobs.c.id)
     )
     return [
-        JobStory(**{**row, "state": JobState(row["state"]), "run_state": RunState(row["run_state"])})
+        JobHistory(**{**row, "state": JobState(row["state"]), "run_state": RunState(row["run_state"])})
         for row in found.mappings()
     ]
 
@@ -210,9 +210,9 @@ async def due_job(connection: AsyncConnection, job_id: int) -> DueJob:
     return DueJob(id=job_id, vars="{}", **row)
 
 
-async def find_rejects(connection: AsyncConnection, campaign_id: int, text: str) -> list[RejectStory]:
-    """The newest rejected rows in which the number may stand: those that hold its last digits, spaces or not; of a
-    text with few digits, those that hold it."""
+async def find_rejects(connection: AsyncConnection, campaign_id: int, text: str) -> list[RejectHistory]:
+    """The newest rejected rows that may contain the number: those with its last digits, with or without spaces; for a
+    text with few digits, those that contain the text."""
     digits = "".join(filter(str.isdigit, text))
     raw: ColumnElement[str] = rejects.c.raw
     if len(digits) >= TAIL:
@@ -228,15 +228,15 @@ async def find_rejects(connection: AsyncConnection, campaign_id: int, text: str)
         .order_by(rejects.c.id.desc())
         .limit(SHOWN_REJECTS)
     )
-    return [RejectStory(*row) for row in found]
+    return [RejectHistory(*row) for row in found]
 
 
 async def nearest_number(
-    connection: AsyncConnection, campaign_id: int, phone: str, slips: Collection[str]
+    connection: AsyncConnection, campaign_id: int, phone: str, typos: Collection[str]
 ) -> str | None:
-    """A recipient whose number is one of `slips`, else one with the same digits behind another country code."""
+    """A recipient whose number is one of `typos`, else one with the same digits behind another country code."""
     mine = select(recipients.c.phone).where(of_audience(campaign_id))
-    close = mine.where(among(connection, recipients.c.phone, slips)).order_by(recipients.c.phone).limit(1)
+    close = mine.where(among(connection, recipients.c.phone, typos)).order_by(recipients.c.phone).limit(1)
     alike = mine.where(recipients.c.phone.endswith(phone[-TAIL:])).order_by(recipients.c.phone).limit(1)
     for query in (close, alike) if len(phone) > TAIL else ():
         if (found := await connection.scalar(query)) is not None:
@@ -244,7 +244,7 @@ async def nearest_number(
     return None
 
 
-async def attempts_of(connection: AsyncConnection, job_id: int) -> list[AttemptStory]:
+async def attempts_of(connection: AsyncConnection, job_id: int) -> list[AttemptHistory]:
     """Every call that was made for the job."""
     rows = await connection.execute(
         select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
@@ -252,10 +252,10 @@ async def attempts_of(connection: AsyncConnection, job_id: int) -> list[AttemptS
     return [_attempt(dict(row)) for row in rows.mappings()]
 
 
-def _attempt(row: dict[str, Any]) -> AttemptStory:
+def _attempt(row: dict[str, Any]) -> AttemptHistory:
     content = orjson.loads(row["content"]) if row["content"] else {}
-    names = [name for name in AttemptStory.__slots__ if name != "form"]
-    return AttemptStory(form=content.get("type"), **{name: row[name] for name in names})
+    names = [name for name in AttemptHistory.__slots__ if name != "form"]
+    return AttemptHistory(form=content.get("type"), **{name: row[name] for name in names})
 
 
 async def events_of(connection: AsyncConnection, job_id: int) -> list[tuple[datetime, str, str, str | None]]:
@@ -276,7 +276,7 @@ class Ahead:
 
 
 async def stream_ahead(
-    connection: AsyncConnection, job: JobStory, sooner_runs: Sequence[int]
+    connection: AsyncConnection, job: JobHistory, sooner_runs: Sequence[int]
 ) -> AsyncIterator[Ahead]:
     """What is sent on the job's lane before it, by its `due_at`, in the order of falling due."""
     before = or_(jobs.c.due_at < job.due_at, and_(jobs.c.due_at == job.due_at, jobs.c.id < job.id))

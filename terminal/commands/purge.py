@@ -64,14 +64,14 @@ async def _purge(
         plan = await plan_of_purge(engine, older_than)
         if not as_json:
             _print_plan(plan)
-        gone = {} if dry_run else await _carry_out(engine, plan, yes)
+        deleted = {} if dry_run else await _carry_out(engine, plan, yes)
         if vacuum and not dry_run:
             await shrink_database(engine)
     if as_json:
-        _print_json(plan, gone)
-    elif gone:
+        _print_json(plan, deleted)
+    elif deleted:
         print_text(
-            f"Purged {', '.join(f'{count:,} {name}' for name, count in gone.items() if count) or 'nothing'}."
+            f"Purged {', '.join(f'{count:,} {name}' for name, count in deleted.items() if count) or 'nothing'}."
         )
 
 
@@ -97,8 +97,8 @@ def _print_plan(plan: Plan) -> None:
         print_text(f"{title}: nothing to purge.")
 
 
-def _print_json(plan: Plan, gone: Mapping[str, int]) -> None:
+def _print_json(plan: Plan, deleted: Mapping[str, int]) -> None:
     from terminal.output import print_json
 
     found = {"before": plan.before, "runs": len(plan.runs), "campaigns": len(plan.campaigns)}
-    print_json({**found, "found": plan.rows, "purged": gone or None})
+    print_json({**found, "found": plan.rows, "purged": deleted or None})

@@ -46,7 +46,7 @@ async def _status(context: Context) -> Status:
 def _row(line: StatusLine) -> tuple[str, str, str, str, str]:
     from terminal.output import in_readers_zone, shown_time
 
-    found = line.standing
+    found = line.status
     share = f" ({found.done * 100 // found.total}%)" if found.total else ""
     next_at = shown_time(line.next_at, seconds=False) if line.next_at else "-"
     progress = f"{found.done:,}/{found.total:,}{share}"

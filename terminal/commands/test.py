@@ -58,7 +58,7 @@ def test(
         suggest(*(f"drumbeat why {name} {message.phone}" for message in result.messages))
     if result.waiting:
         return Stopped.exit_code
-    return 0 if result.all_gone else PARTIAL
+    return 0 if result.all_accepted else PARTIAL
 
 
 async def _send(

@@ -11,7 +11,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
-    from app.views.recipient_timeline import Story
+    from app.views.recipient_timeline import RecipientTimeline
 
 
 @click.command()
@@ -31,7 +31,7 @@ def why(context: Context, name: str, phone: str, as_json: bool) -> None:
     if as_json:
         print_json(story.json)
     else:
-        _print_story(name, story.json)
+        _print_timeline(name, story.json)
 
 
 _SOURCES: Final = {
@@ -72,14 +72,14 @@ def _readable(detail: str) -> str:
     return in_readers_zone(f"{_SOURCES.get(source, source)}{separator}{rest}")
 
 
-async def _story(context: Context, name: str, phone: str) -> Story:
-    from app.views.recipient_timeline import tell_story
+async def _story(context: Context, name: str, phone: str) -> RecipientTimeline:
+    from app.views.recipient_timeline import recipient_timeline
 
     async with context.snapshot() as connection:
-        return await tell_story(connection, context.settings, name, phone)
+        return await recipient_timeline(connection, context.settings, name, phone)
 
 
-def _print_story(name: str, story: dict[str, Any]) -> None:
+def _print_timeline(name: str, story: dict[str, Any]) -> None:
     from terminal.output import print_facts, print_table, print_text, suggest
 
     facts = [(label, story[key]) for label, key in _FACTS if story.get(key) is not None]

@@ -24,19 +24,19 @@ def winner(context: Context, name: str, variant: str | None, as_json: bool) -> N
 
     Recipients outside the test get the winner. It cannot be changed once chosen.
     """
-    from app.views.variants import standing_facts, standing_json, standing_table
+    from app.views.variants import experiment_facts, experiment_json, experiment_table
     from terminal.output import own_facts, print_facts, print_json, print_table, print_text, suggest
 
     found = run_async(_winner(context, name, variant))
     if as_json:
-        print_json(standing_json(name, found))
+        print_json(experiment_json(name, found))
         return
     if variant is not None:
         print_text(f"{variant} is the winner of {name}; the recipients who waited get it.")
         suggest("drumbeat run --until-idle", f"drumbeat report variants {name}")
         return
-    print_facts(name, own_facts(standing_facts(found)))
-    table = standing_table(found)
+    print_facts(name, own_facts(experiment_facts(found)))
+    table = experiment_table(found)
     print_text()
     print_table(table.title, table.headings, table.rows)
     choose = [f"drumbeat campaign winner {name} VARIANT"] if found.waiting else []

@@ -20,12 +20,12 @@ from storage.database.engine import Engine, open_engine, reading
 from storage.database.schema import upgrade
 from storage.tables import events
 from tests.acceptance.havoc import LIMITS, UNASKED, Havoc
-from tests.acceptance.judging import Story
+from tests.acceptance.judging import RecipientTimeline
 from tests.acceptance.killing import FAULTS
 from tests.support.campaigns import EPOCH, job_rows, phone, spec, store_people
-from tests.support.crew import CLOCK, WORKER, Process, end_all
 from tests.support.databases import Server, fresh_database
 from tests.support.emulator import Emulator, running_emulator
+from tests.support.processes import CLOCK, WORKER, Process, end_all
 
 SETTLE = 2.5
 """Longer than a call may hang at the provider: it may be accepted that late."""
@@ -61,7 +61,7 @@ GROUP BY lane
 
 def wreak(
     folder: Path, server: Server, *, work: float, seed: int, rounds: int, plant: str | None = None
-) -> Story:
+) -> RecipientTimeline:
     """Run three campaigns under so many rounds of chaos, then let them end in peace; `work`: seconds that a lane alone
     would take for what it has to send."""
     with fresh_database(server.url) as url, running_emulator(**QUICK) as emulator:
@@ -70,10 +70,10 @@ def wreak(
             emulator.fault(
                 **fault | _SHORTER.get(fault["kind"], {}), seed=seed, method="POST", path="/messages"
             )
-        with crew_at_work(folder, plant) as crew:
-            harms = Havoc(crew, server, url, emulator, random.Random(seed)).wreak(rounds)
+        with processes_at_work(folder, plant) as processes:
+            harms = Havoc(processes, server, url, emulator, random.Random(seed)).wreak(rounds)
             emulator.clear_faults()
-            ended = end_when_idle(crew, url)
+            ended = end_when_idle(processes, url)
         return asyncio.run(read(url, harms, size, emulator.ledger(), ended=ended))
 
 
@@ -107,44 +107,44 @@ def _senders() -> dict[str, list[str]]:
 
 
 def _settings(url: str, emulator: Emulator) -> str:
-    told = [f'[database]\nurl = "{url}"\n']
+    lines = [f'[database]\nurl = "{url}"\n']
     for account, senders in _senders().items():
         adapter = "voicebip" if account == "voicebip" else "ourvoice"
         base_url = f"{emulator.base_url}/{adapter}"
-        told.append(ACCOUNT.format(name=account, adapter=adapter, base_url=base_url, settle=SETTLE))
-        told.append('currency = "XOF"\n' if adapter == "ourvoice" else "")
-        told.append(f'rate = "{LIMITS[account]}/s"\n' if account in LIMITS else "")
+        lines.append(ACCOUNT.format(name=account, adapter=adapter, base_url=base_url, settle=SETTLE))
+        lines.append('currency = "XOF"\n' if adapter == "ourvoice" else "")
+        lines.append(f'rate = "{LIMITS[account]}/s"\n' if account in LIMITS else "")
         for sender in senders:
-            told.append(SENDER.format(account=account, name=sender, rate=LIMITS[f"{account}/{sender}"]))
-            told.append(
+            lines.append(SENDER.format(account=account, name=sender, rate=LIMITS[f"{account}/{sender}"]))
+            lines.append(
                 f'session_id = "{emulator.session_id}"\n'
                 if adapter == "ourvoice"
                 else 'agent_id = "agt_PAEZ_njcfm2kycpjs"\nnumber = "+447700900100"\n'
             )
-    return "".join(told)
+    return "".join(lines)
 
 
 @contextmanager
-def crew_at_work(folder: Path, plant: str | None = None) -> Iterator[list[Process]]:
+def processes_at_work(folder: Path, plant: str | None = None) -> Iterator[list[Process]]:
     """Two clocks, then three workers."""
-    crew = [Process(f"clock {n}", CLOCK, folder, plant) for n in range(2)]
-    crew += [Process(f"worker {n}", WORKER, folder, plant) for n in range(3)]
+    processes = [Process(f"clock {n}", CLOCK, folder, plant) for n in range(2)]
+    processes += [Process(f"worker {n}", WORKER, folder, plant) for n in range(3)]
     try:
-        yield crew
+        yield processes
     finally:
-        end_all(crew)
+        end_all(processes)
 
 
-def end_when_idle(crew: list[Process], url: str) -> bool:
+def end_when_idle(processes: list[Process], url: str) -> bool:
     """Replace the clocks by one that ends when nothing is left to do, and let the workers end; whether all messages
     came to an end, and clock and workers too, within the time that this may take."""
-    for process in crew:
+    for process in processes:
         process.keep_alive()
         process.go_on(at_once=True)
-    workers = crew[2:5]
-    last = crew[0].another("last clock", (*CLOCK, "--until-idle", "--wait-receipts", "2s"))
-    crew.append(last)  # it waits until the others are gone
-    for clock in crew[:2]:
+    workers = processes[2:5]
+    last = processes[0].another("last clock", (*CLOCK, "--until-idle", "--wait-receipts", "2s"))
+    processes.append(last)  # it waits until the others are gone
+    for clock in processes[:2]:
         clock.end_well(130)
     begun, longest = time.monotonic(), longest_end(left_to_do(url))
     while left_to_do(url) and time.monotonic() < begun + longest:
@@ -181,13 +181,13 @@ def pace_of(lane: str) -> float:
 
 async def read(
     url: str, harms: Counter[str], size: int, ledger: list[dict[str, Any]], *, ended: bool
-) -> Story:
+) -> RecipientTimeline:
     """The end of the story, from the database."""
     engine = open_engine(url)
     rows = await job_rows(engine)
     interrupted = await _interrupted(engine)
     await engine.dispose()
-    return Story(harms, size, rows, ledger, interrupted, ended)
+    return RecipientTimeline(harms, size, rows, ledger, interrupted, ended)
 
 
 async def _interrupted(engine: Engine) -> int:

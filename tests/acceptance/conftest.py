@@ -93,7 +93,7 @@ class World:
 
 
 @pytest.fixture(autouse=True)
-def hasty_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a runner of this process does again and again it does five times as often, so that a test waits less for
     the next time; one that measures time has the product's own clock."""
     if not request.node.get_closest_marker("alone"):

@@ -12,10 +12,10 @@ from math import inf
 
 import psycopg
 
-from tests.support.crew import Process
 from tests.support.databases import Server
 from tests.support.emulator import Emulator
-from tests.support.hasty import LEASE
+from tests.support.processes import Process
+from tests.support.short_leases import LEASE
 
 LIMITS = {
     "gateway": 8,
@@ -50,7 +50,7 @@ PATIENCE = 8.0
 class Havoc:
     """Harms two clocks and the workers after them, at random moments."""
 
-    crew: Sequence[Process]
+    processes: Sequence[Process]
     server: Server
     url: str
     emulator: Emulator
@@ -74,7 +74,7 @@ class Havoc:
             if time.monotonic() > begun + PATIENCE:
                 return
             time.sleep(0.2)
-            for process in self.crew:
+            for process in self.processes:
                 process.keep_alive()
                 process.go_on(at_once=self._is_missed_by_nobody(process))
 
@@ -114,7 +114,7 @@ class Havoc:
 
     def _victim(self, who: str) -> Process:
         """Of workers one that is awake and holds a lane, the likelier the more it sends."""
-        clocks, workers = self.crew[:2], self.crew[2:]
+        clocks, workers = self.processes[:2], self.processes[2:]
         awake = {worker.pid: worker for worker in workers if worker.stopped_until is None}
         at_work = {lane: awake[pid] for lane, pid in self._holders().items() if pid in awake}
         if who == "clock" or not at_work:

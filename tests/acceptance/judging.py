@@ -1,4 +1,4 @@
-"""Judges a run on many machines by the emulator's ledger: nobody twice, nobody lost, no limit broken, nobody in doubt
+"""Judges a run on many machines by the emulator's ledger: no message twice, none lost, no limit broken, none in doubt
 whom the provider could have been asked about."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ is what two owners of a lane come to, is far above it."""
 
 
 @dataclass(frozen=True)
-class Story:
+class RecipientTimeline:
     """What happened, for the judge."""
 
     harms: Counter[str]
@@ -35,7 +35,7 @@ class Story:
         return Counter(row.state for row in self.rows)
 
 
-def verdict(story: Story, limits: Mapping[str, int], unasked: str) -> list[str]:
+def verdict(story: RecipientTimeline, limits: Mapping[str, int], unasked: str) -> list[str]:
     """All that is wrong. `limits`: the most per second of lanes and of accounts; `unasked`: the account whose provider
     cannot be asked about a message."""
     received = Counter(message["to"] for message in story.ledger)
@@ -52,14 +52,14 @@ def account_of(lane: str) -> str:
     return lane.partition("/")[0]
 
 
-def _too_fast(story: Story, limits: Mapping[str, int]) -> Iterator[str]:
+def _too_fast(story: RecipientTimeline, limits: Mapping[str, int]) -> Iterator[str]:
     for name, moments in _moments(story).items():
         most = most_in_a_second(moments, TOLERANCE)
         if most > limits.get(name, most):
             yield f"too fast: {most} in a second on {name}, where {limits[name]} are allowed"
 
 
-def _moments(story: Story) -> dict[str, list[float]]:
+def _moments(story: RecipientTimeline) -> dict[str, list[float]]:
     """When each lane's and each account's messages came."""
     lane_of = {row.phone[1:]: row.lane for row in story.rows}
     moments: defaultdict[str, list[float]] = defaultdict(list)

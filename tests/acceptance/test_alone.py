@@ -76,7 +76,7 @@ async def duties(engine: Engine, lanes: dict[str, Lane]) -> AsyncIterator[Duties
         guard=NO_GUARD,
         retention={},
         holder="runner test",
-        sole=lambda: False,
+        no_other_runner=lambda: False,
     )
     stop.set()
     await shifts.drain()

@@ -149,7 +149,7 @@ async def test_no_more_people_are_asked_about_than_can_soon_be_sent_to(
     assert transport.questions == {phone(number): 1 for number in range(7)}
 
 
-async def test_an_answer_that_came_while_the_message_was_put_aside_wakes_it_without_a_question(
+async def test_an_answer_that_came_while_the_message_was_deferred_wakes_it_without_a_question(
     engine: Engine, asking: tuple[Counted, Lane]
 ) -> None:
     transport, lane = asking

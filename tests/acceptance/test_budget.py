@@ -204,7 +204,7 @@ async def test_without_a_price_nothing_is_sent_on_a_budget(engine: Engine, tmp_p
     assert "unpriced" in " ".join(summary.stopped_by)
 
 
-async def test_the_providers_word_settles_what_was_reserved(world: World) -> None:
+async def test_the_providers_report_settles_the_reservation(world: World) -> None:
     """Each message is expected to cost 20 and costs 10: what that saves is there for the last ones."""
     world.account = world.account.model_copy(update={"price": Money(Decimal(20), "XOF")})
     await world.campaign(spec(budget={"max": "100", "currency": "XOF"}, pace={"delay_between": 150}), 10)

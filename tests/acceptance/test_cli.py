@@ -61,7 +61,7 @@ def test_every_command_has_help(run: Run, path: tuple[str, ...]) -> None:
     assert len(done.out.splitlines()) > 4
 
 
-def test_the_root_help_says_what_each_command_says() -> None:
+def test_the_root_help_repeats_each_commands_first_line() -> None:
     for name, (_, line) in COMMANDS.items():
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
@@ -111,9 +111,7 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("arguments", "code", "says"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS]
 )
-def test_a_refusal_has_its_exit_code_and_says_what_to_do(
-    run: Run, arguments: list[str], code: int, says: str
-) -> None:
+def test_a_refusal_has_its_exit_code_and_a_hint(run: Run, arguments: list[str], code: int, says: str) -> None:
     done = run(*arguments)
     assert (done.code, done.out) == (code, "")
     assert says in done.err
@@ -191,7 +189,7 @@ def test_loading_again_adds_nothing_and_can_set_the_time(run: Run) -> None:
     assert run("report", "delivery", "spring", "--json").json["rows"] == 5
 
 
-def test_an_edited_list_says_what_happened_and_what_to_do(run: Run, folder: Path) -> None:
+def test_an_edited_list_explains_what_happened_and_what_to_do(run: Run, folder: Path) -> None:
     run("campaign", "load", "spring.toml")
     people = folder / "spring.csv"
     people.write_text(
@@ -375,7 +373,7 @@ def test_init_writes_a_project_that_checks_clean(tmp_path: Path, monkeypatch: py
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_the_doctor_says_what_is_wrong_and_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_shows_what_is_wrong_and_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OURVOICE_API_KEY")
     done = run("doctor", "--json")
     found: dict[str, Any] = {finding["what"]: finding for finding in done.json}
@@ -430,7 +428,7 @@ def test_the_doctor_names_webhook_secrets(run: Run, folder: Path, monkeypatch: p
     assert found["app_secret is not in the settings; drumbeat serve needs it"]["ok"]
 
 
-def test_a_database_that_is_none_is_told(run: Run, folder: Path) -> None:
+def test_a_file_that_is_no_database_is_reported(run: Run, folder: Path) -> None:
     (folder / "drumbeat.db").write_bytes(b"this is no database" * 100)
     done = run("campaign", "list")
     assert (done.code, "The database cannot be read" in done.err) == (1, True)
@@ -455,7 +453,7 @@ def test_a_variable_that_is_wrong_is_named(run: Run, monkeypatch: pytest.MonkeyP
     assert done.err.startswith("Error: DRUMBEAT_PROVIDERS__OURVOICE__RATE: a rate is written as")
 
 
-def test_a_database_that_cannot_be_written_is_told(
+def test_a_database_that_cannot_be_written_is_reported(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.database.engine.BUSY_TIMEOUT_MS", 50)
@@ -470,7 +468,7 @@ def test_a_database_that_cannot_be_written_is_told(
     )
 
 
-def test_a_server_that_does_not_answer_is_told(run: Run) -> None:
+def test_a_server_that_does_not_answer_is_reported(run: Run) -> None:
     done = run("--database", "postgresql://nobody@127.0.0.1:9/nothing", "campaign", "list")
     assert (done.code, "The database cannot be read" in done.err) == (1, True)
 

@@ -57,7 +57,7 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["campaign", "check", "spring.csv"], ["provider", "list"], ["--help"]])
-def test_a_reader_that_is_gone_is_no_error(folder: Path, command: list[str]) -> None:
+def test_a_closed_pipe_is_no_error(folder: Path, command: list[str]) -> None:
     """What `| head -1` comes to."""
     with start(folder, *command) as process:
         assert process.stdout is not None
@@ -204,7 +204,7 @@ def test_a_wrong_key_stops_the_run_with_the_reason(folder: Path) -> None:
     assert "wrong" not in done.out + done.err
 
 
-def test_the_balance_is_what_the_last_send_told(folder: Path) -> None:
+def test_the_balance_is_that_of_the_last_send(folder: Path) -> None:
     before = invoke(folder, "provider", "balance", "ourvoice")
     assert (before.code, "send something, then look again" in before.err) == (2, True)
     invoke(folder, "campaign", "load", "spring.toml", "--now")

@@ -66,7 +66,7 @@ def test_a_person_is_given_out_and_erased(run: Run) -> None:
     assert run("contacts", "optin", number).out.startswith(f"{number} is not opted out.")
 
 
-def test_a_run_keeps_data_as_long_as_it_is_told(run: Run, folder: Path) -> None:
+def test_a_run_keeps_data_for_the_configured_retention(run: Run, folder: Path) -> None:
     settings = folder / "drumbeat.toml"
     settings.write_text(settings.read_text("utf-8") + '\n[retention]\nevidence = "30d"\n', "utf-8")
     (folder / "out.csv").write_text(f"phone,at\n{phone(1)},2024-01-01\n{phone(2)},\n", "utf-8")
@@ -76,7 +76,7 @@ def test_a_run_keeps_data_as_long_as_it_is_told(run: Run, folder: Path) -> None:
     assert [entry["evidence"] for (entry,) in logs] == [None, "out.csv, line 3"]
 
 
-def test_a_list_is_imported_once_with_its_bad_rows_told(run: Run, folder: Path) -> None:
+def test_a_list_is_imported_once_and_its_bad_rows_are_reported(run: Run, folder: Path) -> None:
     (folder / "out.csv").write_text(PEOPLE, encoding="utf-8")
     done = run("contacts", "import", "out.csv", "--default-country", "GB", "--source", "old shop", "--json")
     assert done.code == 3
@@ -149,7 +149,7 @@ def test_a_person_is_found_by_every_spelling_of_the_number(run: Run, folder: Pat
     assert run("contacts", "show", "+525587654321", "--json").json["opted_out"] == ["all"]
 
 
-def test_a_person_is_shown_with_what_strangers_wrote_made_harmless(run: Run, folder: Path) -> None:
+def test_a_person_is_shown_and_untrusted_texts_are_made_harmless(run: Run, folder: Path) -> None:
     settings = folder / "drumbeat.toml"
     settings.write_text(settings.read_text("utf-8") + CAPS, encoding="utf-8")
     run("contacts", "optout", "+447700900010", "--evidence", "\x1b[2JSTOP\nnow")
@@ -246,7 +246,7 @@ def test_a_list_of_another_tool_is_read_with_its_columns(run: Run, folder: Path)
     assert listed[2]["at"][:4] != "2026-03"
 
 
-def test_an_older_word_of_a_list_does_not_lift_what_was_said_since(run: Run, folder: Path) -> None:
+def test_an_older_entry_of_a_list_does_not_override_a_newer_opt_out(run: Run, folder: Path) -> None:
     assert run("contacts", "optout", "+447700900010").code == 0
     (folder / "in.csv").write_text(
         "phone,action,at\n+447700900010,,2026-03-01\n+447700900011,out,\n", "utf-8"
@@ -276,7 +276,7 @@ def test_an_older_word_of_a_list_does_not_lift_what_was_said_since(run: Run, fol
         (["list", "--json", "--csv"], 2, "either"),
     ],
 )
-def test_a_refusal_says_what_to_do_and_changes_nothing(
+def test_a_refusal_has_a_hint_and_changes_nothing(
     run: Run, arguments: list[str], code: int, says: str
 ) -> None:
     done = run("contacts", *arguments)

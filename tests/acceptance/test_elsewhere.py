@@ -19,10 +19,10 @@ import pytest
 from tests.acceptance.chaos import QUICK, prepare, read
 from tests.acceptance.havoc import LIMITS, UNASKED
 from tests.acceptance.judging import verdict
-from tests.support.crew import CLOCK, WORKER, Process, end_all
 from tests.support.databases import fresh_database
 from tests.support.elsewhere import going_to, reachable, why_not
 from tests.support.emulator import running_emulator
+from tests.support.processes import CLOCK, WORKER, Process, end_all
 from tests.support.project import environment
 
 AWAY, HERE = "far-away", socket.gethostname()
@@ -45,15 +45,15 @@ def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postg
                 hosts[lane].add(host)
             return any(seen >= set(names) for seen in hosts.values())
 
-        with _away(tmp_path, emulator.port) as away, _here(tmp_path) as crew:
+        with _away(tmp_path, emulator.port) as away, _here(tmp_path) as processes:
             _wait_until(lambda: has_held(AWAY))
-            crew += [Process(f"near {n}", WORKER, tmp_path) for n in range(2)]
+            processes += [Process(f"near {n}", WORKER, tmp_path) for n in range(2)]
             _wait_until(lambda: has_held(HERE))
             away.kill()
             away.wait()
             _wait_until(lambda: has_held(AWAY, HERE))
-            crew[0].running.join(60)
-        story = asyncio.run(read(url, Counter(), size, emulator.ledger(), ended=crew[0].code in (0, 3)))
+            processes[0].running.join(60)
+        story = asyncio.run(read(url, Counter(), size, emulator.ledger(), ended=processes[0].code in (0, 3)))
     print(f"{dict(hosts)}, interrupted {story.interrupted}, states {dict(story.states)}")
     assert verdict(story, LIMITS, UNASKED) == []
     assert story.interrupted > 0
@@ -62,17 +62,17 @@ def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postg
 @contextmanager
 def _here(folder: Path) -> Iterator[list[Process]]:
     """A clock, and whom the test adds."""
-    crew = [Process("clock", (*CLOCK, "--until-idle", "--wait-receipts", "1s"), folder)]
+    processes = [Process("clock", (*CLOCK, "--until-idle", "--wait-receipts", "1s"), folder)]
     try:
-        yield crew
+        yield processes
     finally:
-        end_all(crew)
+        end_all(processes)
 
 
 @contextmanager
 def _away(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A worker on the other host."""
-    command = [*going_to(AWAY, port, folder), sys.executable, "-m", "tests.support.hasty", *WORKER]
+    command = [*going_to(AWAY, port, folder), sys.executable, "-m", "tests.support.short_leases", *WORKER]
     with (
         (folder / "away.log").open("wb") as log,
         subprocess.Popen(

@@ -118,7 +118,7 @@ def test_a_card_with_a_mistake_changes_nothing(run: Run, folder: Path) -> None:
         (["campaign", "estimate", "sprin"], 7, "Did you mean spring?"),
     ],
 )
-def test_mistakes_are_said(run: Run, arguments: list[str], code: int, said: str) -> None:
+def test_mistakes_are_reported(run: Run, arguments: list[str], code: int, said: str) -> None:
     run("rates", "import", str(CARD), "--name", "meta-usd", *FROM)
     run("campaign", "load", "spring.toml")
     done = run(*arguments)
@@ -140,7 +140,7 @@ def test_the_estimate_of_a_draft_needs_no_secret(run: Run, folder: Path) -> None
     assert "limited by delay_between" in shown
 
 
-def test_without_a_price_the_estimate_says_so(run: Run) -> None:
+def test_without_a_price_the_estimate_reports_none(run: Run) -> None:
     run("campaign", "load", "spring.toml")
     told = json.loads(run("campaign", "estimate", "spring", "--json").out)
     assert (told["totals"], told["unpriced"]) == ([], 3)

@@ -109,7 +109,7 @@ async def test_a_holder_that_sleeps_stops_before_the_server_gives_the_lock_away(
     assert TRUSTED < SILENCE
 
 
-async def test_the_server_takes_the_lock_from_a_holder_that_says_nothing(server: Engine) -> None:
+async def test_the_server_takes_the_lock_from_a_silent_holder(server: Engine) -> None:
     async with advisory_lock(server) as hold:
         assert hold is not None
         time.sleep(SILENCE + 0.5)  # noqa: ASYNC251
@@ -117,7 +117,7 @@ async def test_the_server_takes_the_lock_from_a_holder_that_says_nothing(server:
             assert other is not None
 
 
-async def test_a_runner_whose_lock_was_cut_takes_it_again_and_nobody_gets_it_twice(
+async def test_a_runner_whose_lock_was_cut_takes_it_again_and_sends_nothing_twice(
     world: World,
 ) -> None:
     await world.campaign(spec(pace={"delay_between": 20}), 60)

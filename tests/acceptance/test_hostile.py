@@ -75,7 +75,9 @@ async def lane(world: World, changing: Changing) -> AsyncIterator[Lane]:
 
 
 async def shift(world: World, lane: Lane) -> None:
-    await Shift(world.engine, lane, "test", asyncio.Event(), sole=True, jitter=random.Random(1)).run()
+    await Shift(
+        world.engine, lane, "test", asyncio.Event(), no_other_runner=True, jitter=random.Random(1)
+    ).run()
 
 
 async def states(world: World) -> list[str]:

@@ -26,7 +26,7 @@ async def go(world: World) -> RunSummary:
     return await world.run(now=lambda: NIGHT)
 
 
-async def test_what_waits_for_the_calendar_is_told_with_its_rule_and_time(world: World) -> None:
+async def test_messages_that_wait_for_a_time_are_shown_with_rule_and_time(world: World) -> None:
     await world.campaign(spec(hours={"allow": "09:00-19:00"}), 3, start_at=NIGHT)
     summary = await go(world)
     held = (Left("hours", 3, MORNING),)
@@ -36,7 +36,9 @@ async def test_what_waits_for_the_calendar_is_told_with_its_rule_and_time(world:
     assert exit_code(summary) == 0
 
 
-async def test_what_waits_for_a_sender_is_told_with_the_reason_and_the_end_of_its_pause(world: World) -> None:
+async def test_messages_that_wait_for_a_sender_are_shown_with_reason_and_end_of_the_pause(
+    world: World,
+) -> None:
     await world.campaign(spec(), 3, start_at=NIGHT)
     until = NIGHT + timedelta(minutes=4)
     async with writing(world.engine) as connection:
@@ -70,7 +72,7 @@ def test_only_what_the_calendar_releases_is_no_reason_to_look(left: Left, code: 
     assert exit_code(RunSummary({"pending": 1}, left=(left,))) == code
 
 
-def test_done_is_said_only_where_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+def test_done_is_shown_only_if_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:
     summarise(RunSummary({"read": 2}))
     summarise(RunSummary({"pending": 1_000, "read": 2}, left=(Left("hours", 1_000, MORNING),)))
     summarise(RunSummary({"pending": 1}, interrupted=True))

@@ -56,9 +56,9 @@ def test_ledger_states_and_reports_agree_for_every_provider(
         mixed.load()
         with mixed.serving() as server:
             mixed.subscribe(server)
-            mixed.break_everything()
+            mixed.start_all_faults()
             mixed.run()
-            assert mixed.mend_everything() == {fault["kind"] for fault in FAULTS}
+            assert mixed.stop_all_faults() == {fault["kind"] for fault in FAULTS}
             wait_for_the_last_receipts(mixed)
         assert problems(mixed) == []
 

@@ -1,4 +1,4 @@
-"""What is told while messages are sent: every call is counted, and no log line shows a person's number or a secret."""
+"""Metrics and logs while messages are sent: every call is counted, and no log line shows a number or a secret."""
 
 from __future__ import annotations
 

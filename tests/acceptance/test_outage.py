@@ -142,7 +142,7 @@ async def test_after_a_day_without_a_runner(
     ("catch_up", "again", "missed"),
     [({}, 0, 2), ({"catch_up": "6h"}, 1, 1), ({"catch_up": "always"}, 1, 1), ({"catch_up": "never"}, 0, 2)],
 )
-async def test_the_runs_of_those_days_are_caught_up_with_as_the_file_says(
+async def test_missed_runs_are_caught_up_as_the_file_configures(
     sqlite_world: World, catch_up: dict[str, str], again: int, missed: int
 ) -> None:
     """Two days and three hours: one run is 27 hours late and the other three."""

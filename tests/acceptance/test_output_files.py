@@ -126,7 +126,7 @@ def test_a_file_that_is_there_asks_for_force(run: Run, folder: Path, kind: str) 
     ],
 )
 @pytest.mark.parametrize("kind", REPORTS)
-def test_an_ending_says_the_form_or_nothing_is_written(
+def test_the_file_ending_gives_the_format_or_nothing_is_written(
     run: Run, folder: Path, kind: str, arguments: tuple[str, ...], says: str
 ) -> None:
     done = run("report", kind, "spring", *arguments)

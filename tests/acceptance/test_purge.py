@@ -63,7 +63,7 @@ def test_it_shows_what_would_go_and_asks(long_ago: Run) -> None:
     assert (looked["found"]["recipients"], looked["purged"]) == (3, None)
 
 
-def test_what_is_under_way_is_not_touched(run: Run) -> None:
+def test_messages_under_way_are_not_purged(run: Run) -> None:
     looked = run(*PURGE, "--yes")
     assert looked.code == 0
     assert "nothing to purge" in looked.out

@@ -119,7 +119,7 @@ async def test_a_sender_that_is_refused_is_tried_with_one_message_and_then_left_
 
 
 @pytest.mark.parametrize("provider", ["messaging_api", "meta"])
-async def test_so_is_one_that_seems_well_to_its_provider(
+async def test_so_is_a_sender_that_its_provider_reports_as_healthy(
     sqlite_engine: Engine, tmp_path: Path, provider: str
 ) -> None:
     await is_left_to_a_person(sqlite_engine, tmp_path, provider)
@@ -177,7 +177,7 @@ MESSAGE_REFUSALS = {
 }
 
 
-async def test_a_refusal_that_is_the_campaigns_fault_stops_it_after_a_few_and_loses_nobody(
+async def test_a_refusal_that_is_the_campaigns_fault_pauses_it_after_a_few_and_loses_no_recipient(
     engine: Engine, tmp_path: Path
 ) -> None:
     bench = await bench_at(engine, "meta", tmp_path, 60)
@@ -186,7 +186,7 @@ async def test_a_refusal_that_is_the_campaigns_fault_stops_it_after_a_few_and_lo
     assert len(bench.met) == len(set(bench.met)) == 5
     assert await bench.states() == {"pending": 60}
     reason = await why_paused(bench)
-    for part in ("132012", "expected IMAGE", "mend the template", "drumbeat campaign resume"):
+    for part in ("132012", "expected IMAGE", "fix the template", "drumbeat campaign resume"):
         assert part in reason
     await resume(engine, "spring", now=lambda: bench.at)
     await bench.run_at(10)

@@ -193,14 +193,14 @@ async def make_smaller(engine: Engine, name: str, now: datetime) -> None:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("file", CAMPAIGNS)
-async def test_it_comes_to_what_was_estimated(tmp_path: Path, file: str) -> None:
+async def test_the_result_matches_the_estimate(tmp_path: Path, file: str) -> None:
     async with engine_with_card(tmp_path) as engine:
         await compare(await loaded(engine, file, tmp_path, smaller=True), TO_BEGIN)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("file", CAMPAIGNS)
-def test_a_sample_as_it_is_comes_to_what_was_estimated(tmp_path: Path, file: str) -> None:
+def test_an_unchanged_sample_matches_its_estimate(tmp_path: Path, file: str) -> None:
     """Its whole list at its own pace, in real time but for the waits: within 10 %, and one sweep of the runner a leap.
 
     `order_news` has no limit that takes time: its 12 messages need only be sent within a tenth of a second.

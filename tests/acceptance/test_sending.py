@@ -45,7 +45,7 @@ async def test_everyone_gets_it_once_and_every_step_is_kept(world: World) -> Non
     assert {(row.cost_micros, row.currency) for row in await world.jobs()} == {(10_000_000, "XOF")}
 
 
-async def test_each_recipient_gets_their_own_words(sqlite_world: World) -> None:
+async def test_each_recipient_gets_their_own_text(sqlite_world: World) -> None:
     await sqlite_world.campaign(spec(), 3)
     await sqlite_world.run()
     words = {message["to"]: message["content"] for message in await sqlite_world.ledger()}
@@ -283,7 +283,12 @@ async def test_a_lane_taken_over_sends_nothing_more(world: World) -> None:
         if len(sent) == 5:
             async with writing(world.engine) as connection:
                 epoch = await take_lane(
-                    connection, "ourvoice/shop", "another machine", later(0), later(10**9), sole=True
+                    connection,
+                    "ourvoice/shop",
+                    "another machine",
+                    later(0),
+                    later(10**9),
+                    no_other_runner=True,
                 )
             assert epoch is not None
             asyncio.get_running_loop().call_later(1.0, stop.set)
@@ -326,7 +331,7 @@ async def test_what_a_dead_runner_left_is_looked_up_at_the_start(world: World) -
         assert await connection.scalar(select(runs.c.state)) == "completed"
 
 
-async def test_a_key_that_was_mended_is_noticed_before_the_run_is_idle(world: World, tmp_path: Any) -> None:
+async def test_a_corrected_key_is_noticed_before_the_run_is_idle(world: World, tmp_path: Any) -> None:
     (tmp_path / "key").write_text("wrong-key")
     await world.campaign(spec(), 5)
     assert (await world.run()).stopped_by

@@ -73,7 +73,7 @@ async def test_a_message_given_back_to_a_cancelled_campaign_is_cancelled(world: 
     assert ends == {("cancelled", "run_cancelled", None)}
 
 
-async def test_a_sender_that_is_no_longer_in_the_settings_is_named_and_waited_for_by_nobody(
+async def test_a_sender_that_is_no_longer_in_the_settings_is_reported_and_not_waited_for(
     world: World,
 ) -> None:
     async with writing(world.engine) as connection:
@@ -106,7 +106,7 @@ async def test_one_outage_counts_once_however_many_calls_it_met(world: World, la
     assert until - lane.now() <= timedelta(seconds=5)  # the second delay: 4 s, give or take a quarter
 
 
-async def test_a_paused_lane_sends_nothing_whoever_starts_its_shift(world: World, lane: Lane) -> None:
+async def test_a_paused_lane_sends_nothing_if_a_shift_is_started(world: World, lane: Lane) -> None:
     await launched(world, 3)
     async with writing(world.engine) as connection:
         await pause_lane(connection, lane.name, "429", lane.now() + timedelta(minutes=5))
@@ -311,7 +311,7 @@ async def lane(world: World) -> Any:
 
 
 def a_shift(world: World, lane: Lane) -> Shift:
-    return Shift(world.engine, lane, "test", asyncio.Event(), sole=True, jitter=random.Random(1))
+    return Shift(world.engine, lane, "test", asyncio.Event(), no_other_runner=True, jitter=random.Random(1))
 
 
 async def launched(world: World, size: int) -> None:

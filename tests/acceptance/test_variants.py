@@ -22,7 +22,7 @@ from scheduler.actions.control import cancel
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.runner import run
-from scheduler.clock.variants import choose_winner, experiment_status, name_winners
+from scheduler.clock.variants import choose_winner, end_variant_tests, experiment_status
 from scheduler.sending.deciding import NEVER
 from storage.database.engine import Engine, reading, writing
 from storage.runs.variants import running_experiment, store_winner
@@ -122,7 +122,7 @@ async def test_the_test_ends_while_the_runner_runs(world: World) -> None:
     assert await received(world) == everybody(wanted, "a")
 
 
-async def test_a_killed_engine_changes_nobodys_variant(world: World) -> None:
+async def test_a_killed_engine_changes_no_recipients_variant(world: World) -> None:
     wanted = on_trial(tie="first")
     await world.campaign(wanted, SIZE)
     for clock, deaths in ((lambda: datetime.now(UTC), 3), (after_the_test, 3)):
@@ -181,7 +181,7 @@ async def test_the_winner_is_named_by_hand(world: World) -> None:
 
 @pytest.mark.parametrize(("tie", "winner"), [("first", "a"), ("hand", None)])
 @pytest.mark.parametrize("minimum", [1, 1000])
-async def test_what_is_said_up_front_decides_a_tie_and_too_few(
+async def test_the_configured_tie_rule_decides_a_tie_and_too_few_messages(
     world: World, tie: str, winner: str | None, minimum: int
 ) -> None:
     wanted = on_trial(tie=tie, minimum=minimum)
@@ -223,11 +223,11 @@ async def test_only_replies_after_the_message_count_and_no_opt_out(world: World)
         await connection.execute(
             insert(inbound), [{"account": "another", "phone": person, "at": at} for person in a[10:]]
         )
-    await name_winners(world.engine, now=lambda: at)
+    await end_variant_tests(world.engine, now=lambda: at)
     assert await result(world.engine) == ("b", f"most replied: a 1 of {len(a)}, b 3 of {len(b)}")
 
 
-async def test_nobody_is_passed_over_who_is_put_aside_while_the_winner_is_named(world: World) -> None:
+async def test_recipients_deferred_while_the_winner_is_chosen_are_not_missed(world: World) -> None:
     """A slice has seen that there is no winner; it is named before the slice is committed."""
     await world.campaign(BY_HAND, 3)
     await world.run()

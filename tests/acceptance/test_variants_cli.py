@@ -63,12 +63,12 @@ def launch(folder: Path, *statements: str) -> None:
             database.execute(statement)
 
 
-def test_a_row_needs_what_any_variant_says(run: Run) -> None:
+def test_a_row_needs_the_variables_of_every_variant(run: Run) -> None:
     checked = run("campaign", "check", "spring.toml", "--json")
     assert (checked.json["accepted"], checked.json["reasons"]) == (1, {"blank_variable": 1})
 
 
-def test_what_is_wrong_with_a_variant_is_said_at_load(run: Run, folder: Path) -> None:
+def test_a_faulty_variant_is_reported_at_load(run: Run, folder: Path) -> None:
     wrong = CAMPAIGN + VARIANTS.replace("{{ offer }}", "{{ offer")
     (folder / "spring.toml").write_text(wrong, encoding="utf-8")
     checked = run("campaign", "check", "spring.toml")

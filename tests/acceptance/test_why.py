@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select, update
 
-from app.views.recipient_timeline import tell_story
+from app.views.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.costs import Money
@@ -68,7 +68,9 @@ class Desk:
     async def why(self, number: int = 0, name: str = "spring", text: str | None = None) -> dict[str, Any]:
         settings = Settings("", self.accounts, caps=self.caps)
         async with reading(self.engine) as connection:
-            story = await tell_story(connection, settings, name, text or phone(number), now=lambda: self.now)
+            story = await recipient_timeline(
+                connection, settings, name, text or phone(number), now=lambda: self.now
+            )
         assert to_json(story.json)
         return story.json
 
@@ -104,7 +106,7 @@ async def test_at_everybodys_own_time_it_is_held_until_the_launch_for_the_first_
     assert (before["held_by"], before["held_until"]) == ("campaign_scheduled", MORNING - timedelta(hours=14))
 
 
-async def test_before_anything_looked_at_it_the_same_is_told(desk: Desk) -> None:
+async def test_the_same_is_shown_before_the_first_decision(desk: Desk) -> None:
     await desk.store(pace={"delay_between": 60_000}, **ALLOW)
     before = await desk.why(2)
     assert before["held_by"] == "campaign_scheduled"
@@ -121,7 +123,7 @@ async def test_hours_that_close_before_its_turn_move_it_to_the_next_day(desk: De
     assert (await desk.why(9))["estimated_send_at"] == MORNING + timedelta(days=1)
 
 
-async def test_a_draft_says_what_a_start_would_make_of_it(desk: Desk) -> None:
+async def test_a_draft_shows_what_a_start_would_do(desk: Desk) -> None:
     await desk.store(start_at=None)
     await say(desk, "out")
     story = await desk.why()
@@ -161,7 +163,7 @@ async def test_a_cap_names_when_it_frees_and_it_goes_then(desk: Desk) -> None:
     assert (await desk.why())["state"] == "accepted"
 
 
-async def test_a_house_cap_is_reckoned_with(desk: Desk) -> None:
+async def test_a_cap_of_the_settings_is_considered(desk: Desk) -> None:
     desk.caps = (Cap(1, timedelta(days=7)),)
     await desk.store("first")
     await desk.send()
@@ -222,7 +224,7 @@ async def test_what_goes_first_counts(desk: Desk) -> None:
     assert (await desk.why(2))["ahead"] == 14
 
 
-async def test_a_message_that_waits_for_the_persons_word_has_no_time(desk: Desk) -> None:
+async def test_a_message_that_waits_for_a_reply_has_no_time(desk: Desk) -> None:
     await desk.store(content={"text": "Hi", "closed_window": "wait"})
     await desk.send()
     story = await desk.why()
@@ -234,7 +236,7 @@ async def test_a_message_that_waits_for_the_persons_word_has_no_time(desk: Desk)
     assert (story["held_by"], story["estimated_send_at"]) == ("pacing", NIGHT)
 
 
-async def test_each_call_says_its_form_and_why_its_answer_and_its_price(desk: Desk) -> None:
+async def test_each_call_shows_its_form_and_why_its_answer_and_its_price(desk: Desk) -> None:
     price = Money(Decimal("0.05"), "USD")
     desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"price": price})
     await desk.store(content={"text": "Hi", "template": TEMPLATE})
@@ -260,7 +262,7 @@ async def test_each_call_says_its_form_and_why_its_answer_and_its_price(desk: De
     assert (free["form"], template["form"], template["held_by"]) == ("template", "template", None)
 
 
-async def test_every_run_the_reply_and_the_opt_out_are_told(desk: Desk) -> None:
+async def test_every_run_the_reply_and_the_opt_out_are_shown(desk: Desk) -> None:
     daily = {"every": "1d", "starts_at": NIGHT, "max_runs": 2}
     await desk.store(schedule=daily)
     await desk.send()
@@ -316,7 +318,7 @@ async def test_asking_changes_nothing_and_needs_no_lock(desk: Desk) -> None:
     "written",
     ["+447700900020", "+447700900003", "+4477009000020", "+44770900002", "+447700900200", "+336700900002"],
 )
-async def test_a_number_that_is_not_in_it_is_told_the_nearest(desk: Desk, written: str) -> None:
+async def test_a_number_that_is_not_in_it_gets_the_nearest_as_a_hint(desk: Desk, written: str) -> None:
     await desk.store(size=3)
     with pytest.raises((NotFound, InvalidInput)) as found:
         await desk.why(text=written)

@@ -46,7 +46,7 @@ def defined_in(file: str) -> set[str]:
     return names
 
 
-def test_every_room_says_what_lives_in_it() -> None:
+def test_every_package_docstring_describes_its_content() -> None:
     for package in ROOM_PACKAGES:
         for init in (ROOT / package).rglob("__init__.py"):
             docstring = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")))

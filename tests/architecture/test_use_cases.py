@@ -66,7 +66,7 @@ USE_CASES = {
     "session qr": "app.actions.sessions:session_qr_code",
     "session reconnect": "app.actions.sessions:reconnect_session",
     "session show": "app.actions.sessions:show_session",
-    "why": "app.views.recipient_timeline:tell_story",
+    "why": "app.views.recipient_timeline:recipient_timeline",
     "worker": "app.actions.running:work_for_clocks",
     "workers": "app.views.process_status:process_status",
 }

@@ -24,7 +24,7 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_until_it_is_whole_the_old_one_stands(tmp_path: Path) -> None:
+def test_until_it_is_complete_the_old_file_stays(tmp_path: Path) -> None:
     place = tmp_path / "x.csv"
     place.write_text("old")
     with whole_file(place, replace=True) as file:
@@ -46,7 +46,7 @@ def test_an_error_leaves_the_old_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [100, 1_000_000], ids=["at the end", "on the way"])
-def test_a_full_disk_is_a_sentence_and_the_old_one_stands(tmp_path: Path, size: int) -> None:
+def test_a_full_disk_is_reported_and_the_old_file_stays(tmp_path: Path, size: int) -> None:
     place = tmp_path / "x.csv"
     place.write_text("old")
     with (

@@ -29,18 +29,18 @@ def test_every_order_and_repetition_ends_in_the_same_state(seen: list[JobState],
 
 
 @given(reports)
-def test_the_strongest_word_is_the_state(seen: list[JobState]) -> None:
+def test_the_strongest_status_is_the_state(seen: list[JobState]) -> None:
     assert settle(JobState.ACCEPTED, seen) == max([JobState.ACCEPTED, *seen], key=RANK.__getitem__)
 
 
 @given(reports)
-def test_skipped_words_do_not_matter(seen: list[JobState]) -> None:
+def test_skipped_statuses_do_not_matter(seen: list[JobState]) -> None:
     strongest = max([JobState.ACCEPTED, *seen], key=RANK.__getitem__)
     assert settle(JobState.ACCEPTED, seen) == settle(JobState.ACCEPTED, [strongest])
 
 
 @given(reports, st.sampled_from(sorted(RANK)))
-def test_no_word_lowers_a_state(seen: list[JobState], last: JobState) -> None:
+def test_no_status_lowers_a_state(seen: list[JobState], last: JobState) -> None:
     state = settle(JobState.ACCEPTED, seen)
     assert RANK[advance(state, last)] >= RANK[state]
 

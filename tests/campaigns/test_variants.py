@@ -22,7 +22,7 @@ from campaigns.rules.decision import Holdout, Rule, Send, Wait
 from campaigns.rules.holdout import is_held_out
 from campaigns.rules.variant import variant
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
-from campaigns.variants import WHOLE, Measure, Split, Tally, name_winner
+from campaigns.variants import WHOLE, Measure, Split, Tally, pick_winner
 from providers.adapter import AdapterDefaults
 from scheduler.actions.testing import spec_for_test
 from scheduler.audience.sendability import refuse_unsendable_variants
@@ -110,7 +110,7 @@ def test_the_variant_has_nothing_to_do_with_the_test_the_lane_or_the_holdout() -
     assert independent(tested, [is_held_out(held, phone) for phone in PEOPLE])
 
 
-def test_who_is_outside_the_test_waits_until_it_ends_and_then_for_the_word() -> None:
+def test_recipients_outside_the_test_wait_until_it_ends_and_then_for_the_choice() -> None:
     known: dict[str, Any] = {"awaits_winner": True, "test_ends_at": NOW + HOUR}
     assert variant(facts(**known)) == Wait(NOW + HOUR, Rule.VARIANT)
     assert variant(facts(**known, now=NOW + HOUR)) == Wait(None, Rule.VARIANT)
@@ -153,11 +153,11 @@ def test_who_is_outside_the_test_waits_until_it_ends_and_then_for_the_word() -> 
         ),
     ],
 )
-def test_the_highest_rate_wins_or_what_was_said_up_front_decides(
+def test_the_highest_rate_wins_or_the_configured_rule_decides(
     a: tuple[int, int], b: tuple[int, int], tie: Any, winner: str | None, reason: str
 ) -> None:
     found = {name: Tally(sent, read=read) for name, (sent, read) in (("a", a), ("b", b))}
-    verdict = name_winner(found, Measure.READ, minimum=100, tie=tie)
+    verdict = pick_winner(found, Measure.READ, minimum=100, tie=tie)
     assert (verdict.winner, verdict.reason) == (winner, reason)
 
 
@@ -168,7 +168,7 @@ COUNTS = st.integers(0, 50).flatmap(
 
 @given(st.dictionaries(st.sampled_from("abcd"), COUNTS, min_size=2), st.integers(1, 20))
 def test_a_winner_by_numbers_is_better_than_all_others(found: dict[str, Tally], minimum: int) -> None:
-    verdict = name_winner(found, Measure.READ, minimum=minimum, tie="hand")
+    verdict = pick_winner(found, Measure.READ, minimum=minimum, tie="hand")
     rates = {name: tally.read / tally.sent if tally.sent else 0 for name, tally in found.items()}
     leaders = [name for name, rate in rates.items() if rate == max(rates.values())]
     is_clear = len(leaders) == 1 and all(tally.sent >= minimum for tally in found.values())
@@ -200,7 +200,7 @@ def loaded(folder: Path, text: str) -> CampaignSpec:
     return load_spec(path)
 
 
-def test_a_variant_says_what_it_says_otherwise(tmp_path: Path) -> None:
+def test_a_variant_overrides_the_shared_content(tmp_path: Path) -> None:
     shared = '[content]\ntext = "Hi {{ who }}"\n[content.template]\nname = "t"\nlanguage = "en"\n'
     found = loaded(tmp_path, f'{shared}[content.defaults]\nwho = "you"\n{TWO}text = "Hello"\n')
     contents = found.contents
@@ -223,7 +223,7 @@ def test_without_content_each_variant_has_its_own(tmp_path: Path) -> None:
     assert found.split == Split("spring", (("a", 3333), ("b", 6667)))
 
 
-def test_how_the_winner_is_found_is_said_up_front(tmp_path: Path) -> None:
+def test_how_the_winner_is_chosen_is_configured(tmp_path: Path) -> None:
     winner = '[winner]\nby = "read"\nafter = "4h"\ntest_percent = 20\nminimum = 50\ntie = "hand"\n'
     found = loaded(tmp_path, f'[content]\ntext = "One"\n{TWO}text = "Two"\n{winner}')
     asked = found.winner
@@ -285,7 +285,7 @@ WINNER = '[winner]\nby = "read"\nafter = "4h"\ntest_percent = 20\n'
         ),
     ],
 )
-def test_what_cannot_work_is_refused_where_it_stands(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_settings_are_refused_with_their_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(SpecError) as refused:
         loaded(tmp_path, text)
     assert says in str(refused.value)

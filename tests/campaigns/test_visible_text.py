@@ -41,7 +41,7 @@ def test_nothing_that_steers_comes_through(text: str) -> None:
 
 
 @given(hostile_text)
-def test_json_says_the_same(text: str) -> None:
+def test_json_keeps_its_meaning(text: str) -> None:
     written = visible_json(json.dumps({"text": text}, ensure_ascii=False))
     assert not controls_in(written)
     assert json.loads(written) == {"text": text}

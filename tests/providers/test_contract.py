@@ -163,7 +163,7 @@ async def test_the_secret_is_nowhere_but_in_the_request(table: Table, caplog):
 
 
 @EVERY
-async def test_a_check_tells_a_wrong_key_from_a_silent_provider(table: Table):
+async def test_a_check_distinguishes_a_wrong_key_from_a_silent_provider(table: Table):
     adapter, account = table.adapter(), table.settings()
 
     def nobody(request: httpx.Request) -> httpx.Response:
@@ -176,7 +176,7 @@ async def test_a_check_tells_a_wrong_key_from_a_silent_provider(table: Table):
 
 
 @EVERY
-def test_what_it_says_about_itself_holds(table: Table):
+def test_its_declared_capabilities_hold(table: Table):
     adapter = table.adapter()
     can = adapter.capabilities
     assert adapter.name == table.name
@@ -209,7 +209,7 @@ def test_a_webhook_is_verified_on_its_raw_body_and_understood(table: Table, row:
 
 
 @pytest.mark.parametrize(("table", "row"), rows("webhooks"))
-def test_a_webhook_that_was_touched_is_refused(table: Table, row: WebhookCase):
+def test_a_changed_webhook_is_refused(table: Table, row: WebhookCase):
     adapter = table.adapter()
     assert not adapter.verify(row.request(body=row.body + b" "))
     assert not adapter.verify(row.request(headers={}))

@@ -133,7 +133,7 @@ def outcome(result: Result) -> Outcome:
 
 
 @pytest.mark.parametrize("name", HOOKED)
-async def test_every_webhook_is_taken_up_and_none_is_lost_to_its_values(
+async def test_every_webhook_is_processed_and_none_is_lost_to_its_values(
     engine: Engine, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     documents = [orjson.loads(row.body) for row in table_of(name).webhooks if row.body[:1] in (b"{", b"[")]

@@ -71,10 +71,10 @@ async def test_it_keeps_the_contract_of_all_adapters(caplog: pytest.LogCaptureFi
         await contract.test_an_answer_means_this_for_each_recipient(table, reads)
     for hears in table.webhooks:
         contract.test_a_webhook_is_verified_on_its_raw_body_and_understood(table, hears)
-        contract.test_a_webhook_that_was_touched_is_refused(table, hears)
+        contract.test_a_changed_webhook_is_refused(table, hears)
     await contract.test_the_secret_is_nowhere_but_in_the_request(table, caplog)
-    await contract.test_a_check_tells_a_wrong_key_from_a_silent_provider(table)
-    contract.test_what_it_says_about_itself_holds(table)
+    await contract.test_a_check_distinguishes_a_wrong_key_from_a_silent_provider(table)
+    contract.test_its_declared_capabilities_hold(table)
     contract.test_its_settings_refuse_an_unknown_key_and_a_key_written_out(table)
 
 

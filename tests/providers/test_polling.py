@@ -28,13 +28,13 @@ def ids(count: int) -> list[str]:
     return [f"m{number}" for number in range(count)]
 
 
-async def test_one_that_cannot_be_read_is_left_out_and_the_others_are_told():
+async def test_an_unreadable_receipt_is_left_out_and_the_others_are_reported():
     asked = Asked(m3=Unavailable("not a message"), m5=NotFound(), m7=KeyError("a fault of ours"))
     told = [report.message_id async for page in one_by_one(ids(10), asked) for report in page]
     assert told == [name for name in ids(10) if name not in ("m3", "m5", "m7")]
 
 
-async def test_what_was_told_before_a_provider_failed_is_handed_on_before_the_error():
+async def test_receipts_read_before_a_failure_are_returned_before_the_error():
     asked = Asked(**{name: Unavailable(name) for name in ids(20)[4:]})
     told: list[str] = []
 
@@ -48,7 +48,7 @@ async def test_what_was_told_before_a_provider_failed_is_handed_on_before_the_er
     assert asked.ids == ids(4 + MOST_FAILURES)
 
 
-async def test_a_refused_account_is_asked_no_more():
+async def test_a_refused_account_is_not_polled_again():
     asked = Asked(m1=AccountError("no such key"))
     with pytest.raises(AccountError):
         [page async for page in one_by_one(ids(9), asked)]
@@ -60,7 +60,7 @@ async def test_a_single_one_that_cannot_be_read_is_an_error():
         [page async for page in one_by_one(["m0"], Asked(m0=Unavailable("not a message")))]
 
 
-async def test_whoever_asks_may_stop_though_nothing_is_known_of_any():
+async def test_a_caller_may_stop_although_no_receipt_is_known():
     asked = Asked(**{name: NotFound() for name in ids(300)})
     async for page in one_by_one(ids(300), asked):
         assert page == []

@@ -69,7 +69,7 @@ def test_a_secret_is_read_from_its_place(monkeypatch, tmp_path):
     "content",
     [None, b"", b" \n", b"\xff\xfe", "clé".encode(), b"two\nlines", "cl\u00e9".encode("latin-1"), b"a\0b"],
 )
-def test_a_secret_that_is_none_says_where_it_was_looked_for(content, tmp_path):
+def test_a_missing_secret_is_reported_with_its_place(content, tmp_path):
     place = tmp_path / "key"
     if content is not None:
         place.write_bytes(content)

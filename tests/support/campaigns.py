@@ -25,7 +25,7 @@ def phone(number: int) -> str:
 
 
 def spec(name: str = "spring", **tables: Any) -> CampaignSpec:
-    """A campaign through the account `ourvoice` and its sender `shop`, unpaced unless said otherwise."""
+    """A campaign through the account `ourvoice` and its sender `shop`, without a pace by default."""
     values: dict[str, Any] = {
         "name": name,
         "provider": "ourvoice",

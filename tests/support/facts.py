@@ -1,4 +1,4 @@
-"""Facts about a job that may go, with what a test says otherwise."""
+"""Facts about a job that may be sent, with the changes that a test needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from campaigns.money.costs import Money
 from campaigns.rules import Facts, Policy
-from campaigns.rules.decision import Allowance, Costs, Touch, WindowState
+from campaigns.rules.decision import Allowance, Costs, PastMessage, WindowState
 from campaigns.states import RunState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,12 +47,12 @@ def facts(**known: Any) -> Facts:
     return Facts(**(given | known))
 
 
-def touched(
+def past_messages(
     ago: Iterable[timedelta], category: str = "marketing", tags: Iterable[str] = (), account: str = "shop"
-) -> tuple[Touch, ...]:
+) -> tuple[PastMessage, ...]:
     """Messages that the person got so long before `NOW`, the oldest first."""
     return tuple(
-        Touch(NOW - before, category, frozenset(tags), account) for before in sorted(ago, reverse=True)
+        PastMessage(NOW - before, category, frozenset(tags), account) for before in sorted(ago, reverse=True)
     )
 
 

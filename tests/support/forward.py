@@ -15,7 +15,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def forward(listen: str, target: str) -> None:
-    """Until the parent is gone. An address is `tcp:PORT` on this machine or `unix:PATH`."""
+    """Runs until the parent has ended. An address is `tcp:PORT` on this machine or `unix:PATH`."""
     parent = os.getppid()
     take = partial(_take, target)
     kind, _, where = listen.partition(":")

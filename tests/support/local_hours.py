@@ -1,4 +1,4 @@
-"""When messages may arrive, told a second way: minute by minute, and without a look at `fold`."""
+"""When messages may arrive, computed in a second way: minute by minute, and without `fold`."""
 
 from __future__ import annotations
 

@@ -59,7 +59,8 @@ class Account:
     hears: bool = True
     """Whether it has webhooks."""
     certain: bool = True
-    """Whether a message that arrived is always known in the end: looked up, asked again or told by its name."""
+    """Whether a message that arrived is always known in the end: by look-up, by a repeated question or by our
+    reference."""
     settles: bool = True
     """Whether one that did not arrive is known too, so that nothing stays in doubt."""
 
@@ -188,7 +189,7 @@ class Mixed:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """`drumbeat serve` for the block; its address. It must end well when it is told to stop."""
+        """`drumbeat serve` for the block; its address. It must stop cleanly on request."""
         with start(self.folder, "serve", "--port", "0") as process:
             try:
                 assert process.stderr is not None
@@ -216,12 +217,12 @@ class Mixed:
     def _count_windows(self) -> int:
         return int(self._rows("SELECT count(*) FROM windows")[0][0])
 
-    def break_everything(self) -> None:
+    def start_all_faults(self) -> None:
         for place, (account, emulator) in enumerate(self.emulators.items()):
             for number, fault in enumerate(FAULTS):
                 emulator.fault(**fault, path=f"/{account.adapter}/*", seed=100 * place + number)
 
-    def mend_everything(self) -> set[str]:
+    def stop_all_faults(self) -> set[str]:
         """Which kinds of fault have struck; none does any more."""
         struck = set()
         for emulator in set(self.emulators.values()):

@@ -24,7 +24,7 @@ def _replace(home: ModuleType | type, name: str, other: Any) -> Any:
 
 
 def fence_skipped() -> None:
-    """Whoever slept through its lease goes on with the calls that it had meant to make, and as the lane's owner."""
+    """A worker that slept through its lease continues with its planned calls, as if it still owned the lane."""
     import scheduler.sending.storing
     from scheduler.sending.lease import Lease
 
@@ -43,7 +43,13 @@ def lock_dropped() -> None:
     import storage.sending.lanes
 
     async def take_lane(
-        connection: Connection, name: str, holder: str, now: datetime, lease_until: datetime, *, sole: bool
+        connection: Connection,
+        name: str,
+        holder: str,
+        now: datetime,
+        lease_until: datetime,
+        *,
+        no_other_runner: bool,
     ) -> int:
         taken = update(lanes).where(lanes.c.name == name).values(holder=holder, lease_until=lease_until)
         return int((await connection.execute(taken.returning(lanes.c.epoch))).scalar_one())

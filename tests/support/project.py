@@ -57,7 +57,7 @@ nobody,Mallory
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished command said."""
+    """The result of a finished command."""
 
     code: int
     out: str
@@ -69,7 +69,7 @@ class Done:
 
 
 def write_project(folder: Path, *, port: int = 9, people: str = PEOPLE, campaign: str = CAMPAIGN) -> Path:
-    """The three files; port 9 answers nobody."""
+    """The three files; nothing listens on port 9."""
     (folder / "drumbeat.toml").write_text(SETTINGS.format(port=port), encoding="utf-8")
     (folder / "spring.toml").write_text(campaign, encoding="utf-8")
     (folder / "spring.csv").write_text(people, encoding="utf-8")

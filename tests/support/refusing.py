@@ -1,4 +1,4 @@
-"""A database that refuses a change, whatever the value: as one does that meets what nobody has thought of."""
+"""A database that refuses a change, as one does that meets an unforeseen value."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_a_spreadsheet_runs_nothing(value: Any, text: str) -> None:
     assert safe(value) == text
 
 
-def test_a_csv_quotes_every_cell_whatever_the_delimiter_is_taken_for() -> None:
+def test_a_csv_quotes_every_cell_for_any_assumed_delimiter() -> None:
     file = StringIO()
     write_csv(file, [("a", "=b"), ("x,y", '=HYPERLINK("u")'), (None, "é\nü"), (5, "x;=1")])
     assert file.getvalue() == ('"a","\'=b"\n"x,y","\'=HYPERLINK(""u"")"\n"","é\nü"\n"5","x;\'=1"\n')
@@ -77,7 +77,7 @@ def test_a_piped_table_is_aligned_text(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "Title\nname    count\na           5\nlonger  1,234\n\n"
 
 
-def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_table_shows_that_it_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(None, ("name", ">count"), [])
     assert capsys.readouterr().out == "name  count\n  (none)\n\n"
 
@@ -98,7 +98,7 @@ def test_a_share_is_a_percentage(share: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("eta", "left"), [(None, ""), (11.4, "  00:11 left"), (3700, "  1:01:40 left"), (59.9, "  01:00 left")]
 )
-def test_progress_is_told_in_a_line(eta: float | None, left: str) -> None:
+def test_progress_is_shown_in_a_line(eta: float | None, left: str) -> None:
     snapshot = Snapshot(NOW, 1000, {"pending": 880, "sent": 100, "delivered": 20, "failed": 0}, 80.0, eta)
     assert describe(snapshot) == f"120/1,000 (12%)  80.0/s{left}  880 pending, 100 sent, 20 delivered"
 

@@ -1,1 +1,1 @@
-"""Metrics and health."""
+"""Metrics, lag and health, for monitoring systems."""

@@ -1,4 +1,4 @@
-"""By how many seconds a lane is behind the pace that it is allowed; the backlog of a long campaign is no lag."""
+"""The lag of a lane: how many seconds it is behind its allowed pace. The backlog of a long campaign is no lag."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from campaigns.spec.campaign_spec import PaceSpec
 from storage.views.metrics_snapshot import LaneDue
 
 TOLERANCE: Final = 2.0
-"""Seconds that no lane is blamed for: messages are sent in slices, and a call takes its time."""
+"""Seconds that do not count as lag: messages are sent in slices, and a call takes some time."""
 FASTEST: Final = float("inf")
 
 
 def lane_lag(now: datetime, due: LaneDue, per_second: float) -> float:
-    """The longer of two times: since its next call should have begun, and what its recent calls are short of, both at
-    the allowed pace of `per_second`; 0 where it keeps that."""
+    """The longer of two times: since its next call should have begun, and by how much its recent calls fall short, both
+    at the allowed pace of `per_second`; 0 if it keeps that pace."""
     gap = 1 / per_second
     idle_since = max(due.since, due.last_begun_at or due.since)
     stalled = _seconds(idle_since, now) - gap
@@ -48,7 +48,7 @@ def allowed_paces(
 
 
 def _pace(pace: PaceSpec, default_gap: timedelta) -> float:
-    """The slowest that the campaign allows: of a random addition to each gap, all of it."""
+    """The slowest pace that the campaign allows: each gap with its full random addition."""
     gap = (default_gap if pace.gap is None else pace.gap) + (pace.jitter or timedelta())
     by_gap = 1 / gap.total_seconds() if gap else FASTEST
     return min(by_gap, pace.rate.per_second if pace.rate else FASTEST)

@@ -53,7 +53,7 @@ class Metrics:
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
-        self._standing = Cached(self._read_standing, KEPT, PATIENCE)
+        self._snapshot = Cached(self._read_snapshot, KEPT, PATIENCE)
         self._registry = CollectorRegistry()
         self._database = _DatabaseCollector(limits)
         self._messages = Counter(
@@ -84,18 +84,18 @@ class Metrics:
         """The exposition and its content type, as the scraper's `Accept` asks. If the database is slow, its last
         values are repeated; if it fails, they are left out and `drumbeat_database_up` is 0."""
         try:
-            self._database.metrics_snapshot = await self._standing.get()
+            self._database.metrics_snapshot = await self._snapshot.get()
         except TimeoutError:
             logger.warning(
-                "The database is slow to answer the metrics query.", extra={"action": "measured_late"}
+                "The database is slow to answer the metrics query.", extra={"action": "metrics_late"}
             )
         except Exception as error:
-            logger.warning("The database does not answer: %s", error, extra={"action": "not_measured"})
+            logger.warning("The database does not answer: %s", error, extra={"action": "metrics_failed"})
             self._database.metrics_snapshot = None
         encode, content_type = choose_encoder(accept)
         return await asyncio.to_thread(encode, self._registry), content_type
 
-    async def _read_standing(self) -> MetricsSnapshot:
+    async def _read_snapshot(self) -> MetricsSnapshot:
         async with reading(self._engine) as connection:
             now = utc_now() if is_sqlite(connection) else await server_time(connection)
             return await read_metrics(connection, now, now - SILENT)

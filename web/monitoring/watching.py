@@ -59,7 +59,7 @@ def watching_routes(engine: Engine, metrics: Metrics, *, needs_runner: bool) -> 
         try:
             found = await health.get()
         except Exception as error:
-            logger.warning("The database does not answer: %s", error, extra={"action": "not_ready"})
+            logger.warning("The database does not answer: %s", error, extra={"action": "readiness_failed"})
             found = Health("does not answer", "not known")
         well = found.database == WELL and (found.runner == WELL or not needs_runner)
         body = {

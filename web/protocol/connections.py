@@ -27,7 +27,7 @@ _ERRORS.setLevel(logging.ERROR)
 MOST: Final = 1_000
 """Connections."""
 SPARE: Final = 50
-"""Connections beyond them, for monitors."""
+"""Additional connections, for monitors."""
 LARGEST_HEAD: Final = 64 * 1024
 """Bytes of a request's line and headers."""
 HEAD_WITHIN: Final = 10.0
@@ -73,7 +73,7 @@ class Connections:
             del self._by_address[connection.address]
 
     def sweep(self) -> None:
-        """Close what has waited too long for its caller, and warn; to be called often."""
+        """Close connections that have waited too long for their caller, and warn; to be called often."""
         now = time.monotonic()
         if now >= self._swept_at + SWEEP:
             self._swept_at = now
@@ -84,7 +84,7 @@ class Connections:
         self._warn(now)
 
     def note(self, trouble: str) -> None:
-        """Count it; a log line per minute lists all."""
+        """Count a closed connection; one log line per minute lists all."""
         self._troubles[trouble] += 1
 
     def _make_room(self) -> bool:
@@ -114,7 +114,7 @@ class Connections:
     def _warn(self, now: float) -> None:
         if self._troubles and now >= self._warned_at + WARN_EVERY:
             counts = ", ".join(f"{count} {trouble}" for trouble, count in self._troubles.items())
-            logger.warning("Connections from outside: %s.", counts, extra={"action": "connections_cut"})
+            logger.warning("Connections from outside: %s.", counts, extra={"action": "connections_closed"})
             self._troubles.clear()
             self._warned_at = now
 
@@ -139,7 +139,7 @@ class Connection(H11Protocol):
         self._stage: tuple[object, int] = (None, 0)
         self._answered = 0
         self._since = time.monotonic()
-        self.gone = False
+        self.closed = False
         self.address = ""
 
     @property
@@ -148,7 +148,7 @@ class Connection(H11Protocol):
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def overdue(self, now: float) -> bool:
-        """Whether the caller has taken too long over what it has begun."""
+        """Whether the caller has taken too long with its request."""
         stage = (self.conn.their_state, self._answered)
         if stage != self._stage:
             self._stage, self._since = stage, now
@@ -159,8 +159,8 @@ class Connection(H11Protocol):
         return now - self._since > (KEEP_ALIVE if self._answered else HEAD_WITHIN)
 
     def cut(self) -> None:
-        """Close it now, and forget what it still has to send."""
-        self.gone = True
+        """Close it now, and drop data that is not sent yet."""
+        self.closed = True
         self.transport.abort()
 
     def connection_made(self, transport: Any) -> None:
@@ -170,7 +170,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if not self.gone:
+        if not self.closed:
             self._all.leave(self)
 
     def on_response_complete(self) -> None:

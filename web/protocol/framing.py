@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class OneFraming:
-    """The app for every request but those with a Content-Length and a Transfer-Encoding."""
+    """The app, except for requests with both a Content-Length and a Transfer-Encoding, which are refused."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

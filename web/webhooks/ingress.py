@@ -93,7 +93,7 @@ def create_app(
 
     routes = [
         Route("/webhooks/{account}", ingress, methods=["POST"]),
-        Route("/webhooks/{account}", ingress.shake_hands, methods=["GET"]),
+        Route("/webhooks/{account}", ingress.answer_handshake, methods=["GET"]),
         Route(HEALTH, health),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
@@ -147,7 +147,7 @@ class Ingress:
         except Exception:
             logger.exception(
                 "A webhook could not be received.",
-                extra={"action": "webhook_not_taken", "account": account.name},
+                extra={"action": "webhook_not_received", "account": account.name},
             )
             return _try_later("It cannot be stored now.")
         finally:
@@ -193,7 +193,7 @@ class Ingress:
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         return (self._public_url or _origin(scope, headers)) + (called + query).decode("latin-1")
 
-    async def shake_hands(self, request: Request) -> Response:
+    async def answer_handshake(self, request: Request) -> Response:
         """Answer the provider's check of the address."""
         account = self._accounts.get(request.path_params["account"])
         if account is None:

@@ -176,7 +176,9 @@ async def test_of_several_runs_those_whom_none_reached_are_listed_once(
     assert of_one == [*numbers, "+447700900016"]
 
 
-async def test_cancelled_before_its_launch_nobody_was_reached(engine: Engine, tmp_path: Path) -> None:
+async def test_a_campaign_cancelled_before_its_launch_reached_no_person(
+    engine: Engine, tmp_path: Path
+) -> None:
     settings = await given(engine, tmp_path)
     assert (await rest_of(engine)).count("\n") == 1
     await cancel_campaign(engine, "spring")

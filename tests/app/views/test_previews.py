@@ -39,7 +39,7 @@ def test_a_text_with_a_medium_and_buttons() -> None:
     ]
 
 
-def test_what_stands_around_a_text_and_a_file_at_the_provider() -> None:
+def test_header_and_footer_of_a_text_and_a_file_at_the_provider() -> None:
     yes = (Button("reply", "Yes"),)
     content = Content(MessageType.TEXT, "Well?", buttons=yes, header="Spring", footer="STOP ends it")
     assert preview_lines(content) == ["Spring", "Well?", "STOP ends it", "[ Yes ]"]

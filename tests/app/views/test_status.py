@@ -1,4 +1,4 @@
-"""A line for each campaign: where it stands, what comes next, and what holds it; on both databases."""
+"""A line for each campaign: its progress, what comes next, and what holds it; on both databases."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_each_campaign_has_a_line(engine: Engine, tmp_path: Path) -> None:
             await connection.execute(update(campaigns).where(chosen).values(state=state, reason=reason))
     async with reading(engine) as connection:
         found = await status(connection, settings(tmp_path), NOW)
-    lines = {line.standing.name: line for line in found.campaigns}
+    lines = {line.status.name: line for line in found.campaigns}
     assert list(lines) == ["paused", "draft", "coming", "running", "over"]
     assert {name: line.holds for name, line in lines.items()} == {
         "paused": "stock is low",
@@ -87,7 +87,7 @@ async def test_each_campaign_has_a_line(engine: Engine, tmp_path: Path) -> None:
         "running": "1 budget, 3 hours, 4 awaiting receipt",
         "over": "",
     }
-    assert (lines["running"].standing.done, lines["running"].standing.total) == (4, 8)
+    assert (lines["running"].status.done, lines["running"].status.total) == (4, 8)
     assert (lines["running"].next_at, lines["coming"].next_at) == (MORNING, MORNING + timedelta(days=1))
     assert lines["over"].next_at is None
     assert found.needs_runner

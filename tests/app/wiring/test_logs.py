@@ -110,13 +110,13 @@ def test_a_sentence_names_the_ids_too(capsys: pytest.CaptureFixture[str]) -> Non
     set_up_logs(verbose=False)
     assert not log_as_json()
     with log_ids(lane="ourvoice/shop"):
-        logger.warning("It is about %s.", "+447700900123", extra={"action": "told"})
+        logger.warning("It is about %s.", "+447700900123", extra={"action": "note"})
     logger.info("Not shown.")
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("WARNING It is about ***23. lane=ourvoice/shop action=told")
+    assert line.endswith("WARNING It is about ***23. lane=ourvoice/shop action=note")
 
 
-def test_what_the_caller_says_wins_over_the_context(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ids_of_the_caller_win_over_the_context(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs(verbose=False, format="json")
     with log_ids(job=1):
         logger.error("Here.", extra={"job": 2})
@@ -159,7 +159,9 @@ def test_a_sentence_is_one_line_and_steers_no_terminal(capsys: pytest.CaptureFix
     assert "told \\x1b]52;c;eA==\\x07\\x9b1m\\u202e\\n12:00:01 ERROR All is lost.\\ud83d. action=" in err
 
 
-def test_a_json_line_steers_no_terminal_and_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_json_line_has_no_control_characters_and_the_same_content(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     set_up_logs(verbose=False, format="json")
     logger.warning(HOSTILE)
     line = capsys.readouterr().err

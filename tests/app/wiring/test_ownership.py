@@ -1,4 +1,4 @@
-"""Settings that a stranger may have written are not used, and secrets that others may read are told."""
+"""Settings that another user may have written are not used, and secrets that others may read are reported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_settings_that_others_may_write_are_not_used(folder: Path, way: str) -> 
     assert Context(folder / "drumbeat.toml", None).settings.path == folder / "drumbeat.toml"
 
 
-def test_a_folder_in_which_nobody_can_replace_anothers_file_will_do(folder: Path) -> None:
+def test_a_folder_where_users_cannot_replace_each_others_files_is_accepted(folder: Path) -> None:
     folder.chmod(0o1777)
     assert is_used()
 
@@ -93,7 +93,7 @@ def test_a_group_of_others_may_not_write_and_ones_own_may(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o600, False), (0o604, True)])
-def test_a_secret_that_others_may_read_is_told(
+def test_a_secret_that_others_may_read_is_reported(
     folder: Path, caplog: pytest.LogCaptureFixture, mode: int, told: bool
 ) -> None:
     secret = folder / "key"

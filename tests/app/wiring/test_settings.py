@@ -1,4 +1,4 @@
-"""drumbeat.toml, the environment and flags: which one counts, and what is said about mistakes."""
+"""drumbeat.toml, the environment and flags: which one counts, and the errors for mistakes."""
 
 from __future__ import annotations
 

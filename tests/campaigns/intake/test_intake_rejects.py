@@ -123,7 +123,7 @@ def test_nothing_is_left_of_a_file_that_is_not_kept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_older_rejects_file_stands_and_the_same_one_is_not_written_twice(tmp_path: Path) -> None:
+def test_an_older_rejects_file_is_kept_and_the_same_one_is_not_written_twice(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("old")
     for raw, name in (("1,a", "r-2.csv"), ("1,b", "r-3.csv"), ("1,a", "r-2.csv")):
         with RejectsFile(tmp_path / "r.csv", DETECTED) as file:

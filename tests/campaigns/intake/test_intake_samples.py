@@ -11,7 +11,8 @@ import pytest
 from campaigns.intake.model import IntakeOptions
 from campaigns.intake.read import open_intake
 from campaigns.reject_codes import RejectCode
-from scheduler.audience.load import LoadReport, check
+from scheduler.audience.load import check
+from scheduler.audience.load_report import LoadReport
 from tests.support.paths import ROOT
 
 SAMPLES = ROOT / "sample_data"

@@ -57,7 +57,7 @@ def test_a_second_column_that_looks_like_phones_is_ambiguous(
     assert f"--phone-column {names[0]!r}" in (caught.value.hint or "")
 
 
-def test_the_error_proposes_columns_that_stand_in_for_each_other(tmp_path: Path) -> None:
+def test_the_error_proposes_fallback_columns(tmp_path: Path) -> None:
     with pytest.raises(IntakeError) as caught:
         opened(tmp_path, CRM)
     hint = caught.value.hint or ""
@@ -80,7 +80,7 @@ def test_one_phone_column_is_taken_as_before(tmp_path: Path, content: str) -> No
     assert opened(tmp_path, content, default_country="DE").detected.phone_column == "phone"
 
 
-def test_columns_stand_in_for_each_other_row_by_row(tmp_path: Path) -> None:
+def test_fallback_columns_are_used_row_by_row(tmp_path: Path) -> None:
     content = (
         "phone,Mobile,WhatsApp,name\n"
         f"1,{A},{B},both\n"

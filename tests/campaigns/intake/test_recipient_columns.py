@@ -33,11 +33,11 @@ def read(
     return own[0]
 
 
-def test_a_file_without_them_says_nothing(tmp_path: Path) -> None:
+def test_a_file_without_these_columns_gives_no_values(tmp_path: Path) -> None:
     assert load(tmp_path, f"phone,name\n{A},Ana\n") == (None, [])
 
 
-def test_each_row_says_its_own(tmp_path: Path) -> None:
+def test_each_row_has_its_own_values(tmp_path: Path) -> None:
     own, rejects = load(
         tmp_path,
         f"phone,Zone,Send At,consent-at\n{A},Asia/Tokyo,2026-12-01T09:00,2026-01-31\n{B},,,\nnobody,Mars,,\n",
@@ -156,7 +156,7 @@ AGREED = {
 
 
 @pytest.mark.parametrize("cell", AGREED)
-def test_a_column_of_yes_and_no_says_who_agreed(tmp_path: Path, cell: str) -> None:
+def test_a_yes_no_column_shows_who_agreed(tmp_path: Path, cell: str) -> None:
     own = read(tmp_path, "Opt-in", cell, consent="opt in", sendable=SENDABLE)
     assert own == RecipientFields(None, None, AGREED[cell])
 

@@ -94,7 +94,7 @@ def test_a_variant_with_one_is_named(tmp_path: Path) -> None:
         )
 
 
-def test_they_are_sent_as_they_stand_where_the_file_says_so(tmp_path: Path) -> None:
+def test_they_are_sent_unchanged_if_the_file_allows_it(tmp_path: Path) -> None:
     text = "Type {name}, [first_name], *|X|*, %a%, <<b>> and {{1}}; yours: {{ First Name }}"
     content = campaign(tmp_path, f'text = "{text}"\nliteral_placeholders = true').content
     assert Renderer(content).render({"first_name": "Ada"}).text == text.replace("{{ First Name }}", "Ada")

@@ -247,7 +247,7 @@ def test_a_recipient_that_cannot_be_filled_in_is_an_error(
         {"a": st.text(min_size=1), "b": st.text(min_size=1), "a_b": st.just("{{ a }}")}
     ),
 )
-def test_a_text_is_put_together_as_its_template_says(parts: list[str], values: dict[str, str]) -> None:
+def test_a_text_is_rendered_like_its_template(parts: list[str], values: dict[str, str]) -> None:
     source = "".join(parts)
     piece = _Piece("content.text", source)
     by_jinja = _JINJA.from_string(source).render({**values, "A_b": values["a_b"]})

@@ -154,7 +154,7 @@ def test_whichever_is_newer_holds_the_card_or_the_rule() -> None:
     assert inside(after, LATE) == ("0.002 USD", "0.001 USD")
 
 
-def test_the_rules_stand_in_the_order_of_their_dates_and_name_their_sources() -> None:
+def test_the_rules_are_ordered_by_date_and_name_their_sources() -> None:
     assert [rule.since for rule in IN_WINDOW] == sorted(rule.since for rule in IN_WINDOW)
     assert all(rule.source for rule in IN_WINDOW)
 

@@ -1,4 +1,4 @@
-"""Reading a rate card: whose columns are understood, and what is said about mistakes."""
+"""Reading a rate card: which columns are understood, and the errors for mistakes."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ def test_an_argentine_number_without_its_nine_is_the_same_person_where_landlines
         ("+54 11 2345 6789", "write a 9 after +54"),
     ],
 )
-def test_the_reason_says_how_numbers_have_changed(text: str, help_: str) -> None:
+def test_the_reason_explains_how_numbers_have_changed(text: str, help_: str) -> None:
     fault = read_phone(text)
     assert isinstance(fault, PhoneFault)
     assert help_ in fault.reason
@@ -228,7 +228,7 @@ def test_landlines_and_internet_telephones_are_let_through_on_request() -> None:
     assert isinstance(read_phone("0800 123 4567", "GB", landlines=True), PhoneFault)
 
 
-def test_the_hint_for_a_lost_plus_says_what_to_write() -> None:
+def test_the_hint_for_a_lost_plus_shows_what_to_write() -> None:
     fault = read_phone("33612345678", "GB")
     assert isinstance(fault, PhoneFault)
     assert "+33612345678" in fault.reason

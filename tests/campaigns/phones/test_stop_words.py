@@ -37,7 +37,7 @@ DECORATION = st.text(
 
 
 @pytest.mark.parametrize(("language", "word", "meaning"), WORDS)
-def test_each_word_says_what_its_table_says(language: str, word: str, meaning: StopWord) -> None:
+def test_each_stop_word_has_the_meaning_of_its_table(language: str, word: str, meaning: StopWord) -> None:
     assert find_stop_word(word) == meaning
     assert find_stop_word(word.upper()) == meaning
     assert find_stop_word(word.title()) == meaning
@@ -58,7 +58,7 @@ def test_any_text_is_answered_and_case_and_space_make_no_difference(text: str) -
 
 
 @given(st.text(st.characters(codec=None), max_size=50), st.sampled_from(WORDS))
-def test_a_word_with_more_beside_it_is_none(text: str, case: tuple[str, str, StopWord]) -> None:
+def test_a_stop_word_with_more_text_is_none(text: str, case: tuple[str, str, StopWord]) -> None:
     assert find_stop_word(f"{case[1]} 7 {text}") is None
     assert find_stop_word(f"{text} 7 {case[1]}") is None
 
@@ -80,7 +80,7 @@ def test_a_word_with_more_beside_it_is_none(text: str, case: tuple[str, str, Sto
         ("OPT-IN", IN),
     ],
 )
-def test_a_word_is_known_however_it_is_typed(text: str, meaning: StopWord) -> None:
+def test_a_stop_word_is_recognised_however_it_is_typed(text: str, meaning: StopWord) -> None:
     assert find_stop_word(text) == meaning
 
 
@@ -107,7 +107,7 @@ def test_a_word_is_known_however_it_is_typed(text: str, meaning: StopWord) -> No
         "停止しないで",
     ],
 )
-def test_a_sentence_that_holds_a_word_is_none(text: str) -> None:
+def test_a_sentence_with_a_stop_word_is_none(text: str) -> None:
     assert find_stop_word(text) is None
 
 

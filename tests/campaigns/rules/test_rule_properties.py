@@ -1,4 +1,4 @@
-"""What holds of the rules whatever the facts are, each told by an oracle that counts by brute force."""
+"""Properties that the rules have for any facts, each compared with an oracle that counts by brute force."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from campaigns.rules.decision import (
     Holdout,
     Hours,
     OpenBudget,
+    PastMessage,
     Rule,
     SkipReason,
-    Touch,
     WindowState,
 )
 from campaigns.states import RunState
@@ -84,7 +84,7 @@ BEGINNINGS = st.sampled_from([NOW, NOW + 5 * DAY, NOW + 25 * DAY, NOW + 242 * DA
 """Some just before clocks change."""
 
 
-def in_scope(cap: Cap, message: Message | Touch) -> bool:
+def in_scope(cap: Cap, message: Message | PastMessage) -> bool:
     asked = (
         (cap.category, {message.category}),
         (cap.tag, message.tags),
@@ -93,9 +93,9 @@ def in_scope(cap: Cap, message: Message | Touch) -> bool:
     return all(name is None or name in names for name, names in asked)
 
 
-def is_broken(cap: Cap, touches: Sequence[Touch], places: tuple[ZoneInfo, ...]) -> bool:
+def is_broken(cap: Cap, history: Sequence[PastMessage], places: tuple[ZoneInfo, ...]) -> bool:
     """Whether the person got too many messages in any stretch, day or week."""
-    counted = [touch.at for touch in touches if in_scope(cap, touch)]
+    counted = [past.at for past in history if in_scope(cap, past)]
     if isinstance(cap.per, timedelta):
         return any(sum(at - cap.per < other <= at for other in counted) > cap.most for at in counted)
     for zone in places or zones("UTC"):
@@ -106,28 +106,28 @@ def is_broken(cap: Cap, touches: Sequence[Touch], places: tuple[ZoneInfo, ...]) 
     return False
 
 
-def asked_of(message: Message, now: datetime, caps: tuple[Cap, ...], touches: list[Touch]) -> Facts:
+def asked_of(message: Message, now: datetime, caps: tuple[Cap, ...], history: list[PastMessage]) -> Facts:
     """With the touches that the longest cap looks back on, as they are read for a slice."""
     reach = max(8 * DAY if isinstance(cap.per, Calendar) else cap.per for cap in caps)
     policy = Policy(message.category, tags=message.tags, account=message.account, caps=caps)
-    recent = tuple(touch for touch in touches if touch.at > now - reach)
-    return Facts(now, RunState.RUNNING, policy, touches=recent)
+    recent = tuple(past for past in history if past.at > now - reach)
+    return Facts(now, RunState.RUNNING, policy, history=recent)
 
 
 @given(CAPS, MESSAGES, PLACES, BEGINNINGS)
 def test_nobody_ever_gets_more_than_a_cap_allows_nor_less(
     caps: tuple[Cap, ...], messages: list[Message], places: tuple[ZoneInfo, ...], begun: datetime
 ) -> None:
-    touches: list[Touch] = []
+    history: list[PastMessage] = []
     for message, since in zip(messages, accumulate(m.after for m in messages), strict=True):
         now = begun + since
-        known = replace(asked_of(message, now, caps, touches), zones=places)
-        new = Touch(now, message.category, message.tags, message.account)
-        broken = {cap for cap in caps if in_scope(cap, new) and is_broken(cap, [*touches, new], places)}
+        known = replace(asked_of(message, now, caps, history), zones=places)
+        new = PastMessage(now, message.category, message.tags, message.account)
+        broken = {cap for cap in caps if in_scope(cap, new) and is_broken(cap, [*history, new], places)}
         match decide(known):
             case Send():
                 assert not broken
-                touches.append(new)
+                history.append(new)
             case Skip(reason=reason):
                 assert reason is SkipReason.FREQUENCY_CAP
                 assert any(not cap.waits for cap in broken)
@@ -136,11 +136,11 @@ def test_nobody_ever_gets_more_than_a_cap_allows_nor_less(
                 assert all(cap.waits for cap in broken)
                 assert until is not None
                 assert decide(replace(known, now=until)) == Send()
-                assert not any(is_broken(cap, [*touches, replace(new, at=until)], places) for cap in caps)
-                sooner = [*touches, replace(new, at=until - TICK)]
+                assert not any(is_broken(cap, [*history, replace(new, at=until)], places) for cap in caps)
+                sooner = [*history, replace(new, at=until - TICK)]
                 assert any(in_scope(cap, new) and is_broken(cap, sooner, places) for cap in caps), "too late"
                 assert decide(replace(known, now=until - TICK)) == Wait(until, rule)
-    assert not any(is_broken(cap, touches, places) for cap in caps)
+    assert not any(is_broken(cap, history, places) for cap in caps)
 
 
 def mostly(usual: object, others: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -178,8 +178,8 @@ POLICIES = st.builds(
     hours=mostly(None, st.builds(Hours, SPANS)),
     pair_gap=mostly(timedelta(), st.just(HOUR)),
 )
-TOUCHES = st.lists(
-    st.builds(Touch, NEAR.map(lambda at: min(at, NOW)), CATEGORIES, TAGS, ACCOUNTS), max_size=3
+HISTORIES = st.lists(
+    st.builds(PastMessage, NEAR.map(lambda at: min(at, NOW)), CATEGORIES, TAGS, ACCOUNTS), max_size=3
 )
 ALL_FACTS = st.builds(
     Facts,
@@ -192,9 +192,9 @@ ALL_FACTS = st.builds(
     expires_at=mostly(None, NEAR),
     opted_out=mostly(frozenset(), st.frozensets(st.sampled_from(["marketing", "all"]))),
     consent_at=st.none() | NEAR,
-    touches=TOUCHES.map(lambda touches: tuple(sorted(touches, key=lambda touch: touch.at))),
-    last_touch_at=st.none() | NEAR,
-    pair_touch_at=st.none() | NEAR,
+    history=HISTORIES.map(lambda history: tuple(sorted(history, key=lambda past: past.at))),
+    last_message_at=st.none() | NEAR,
+    pair_message_at=st.none() | NEAR,
     window=st.builds(
         WindowState,
         applies=st.booleans(),
@@ -246,7 +246,7 @@ def test_the_decision_depends_on_the_facts_only_and_changes_none(known: Facts) -
 
 @share(2)
 @given(ALL_FACTS)
-def test_a_wait_is_for_later_and_a_skip_says_why(known: Facts) -> None:
+def test_a_wait_is_for_later_and_a_skip_has_a_reason(known: Facts) -> None:
     decision = decide(known)
     if isinstance(decision, Wait):
         assert decision.until is None or decision.until > known.now
@@ -283,24 +283,28 @@ def sent(
     caps: tuple[Cap, ...], messages: list[Message], places: tuple[ZoneInfo, ...], asked: list[int]
 ) -> Iterator[tuple[Message, datetime]]:
     """What goes when, if each message that waits is asked about so many times before its time comes."""
-    touches: list[Touch] = []
+    history: list[PastMessage] = []
     now = NOW
     for message, times in zip(messages, asked, strict=False):
         now += message.after
         decision: Decision = Wait(now, Rule.HOURS)
         while isinstance(decision, Wait) and decision.until is not None:
             for part in range(times):
-                decide(known_at(now + (decision.until - now) * part / times, message, caps, touches, places))
+                decide(known_at(now + (decision.until - now) * part / times, message, caps, history, places))
             now = max(now, decision.until)
-            decision = decide(known_at(now, message, caps, touches, places))
+            decision = decide(known_at(now, message, caps, history, places))
             assert not isinstance(decision, Wait) or decision.until is None or decision.until > now
         if isinstance(decision, Send):
-            touches.append(Touch(now, message.category, message.tags, message.account))
+            history.append(PastMessage(now, message.category, message.tags, message.account))
             yield message, now
 
 
 def known_at(
-    now: datetime, message: Message, caps: tuple[Cap, ...], touches: list[Touch], places: tuple[ZoneInfo, ...]
+    now: datetime,
+    message: Message,
+    caps: tuple[Cap, ...],
+    history: list[PastMessage],
+    places: tuple[ZoneInfo, ...],
 ) -> Facts:
-    known = asked_of(message, now, caps, touches)
+    known = asked_of(message, now, caps, history)
     return replace(known, zones=places, policy=replace(known.policy, hours=SHOP_HOURS))

@@ -27,7 +27,7 @@ from campaigns.rules.holdout import holdout, is_held_out
 from campaigns.rules.optout import optout
 from campaigns.rules.run_state import run_state
 from campaigns.states import JobState, RunState
-from tests.support.facts import DAY, HOUR, NOW, TICK, facts, touched, usd
+from tests.support.facts import DAY, HOUR, NOW, TICK, facts, past_messages, usd
 
 CANCELLED = Skip(SkipReason.RUN_CANCELLED, JobState.CANCELLED)
 EXPIRED = Skip(SkipReason.EXPIRED, JobState.EXPIRED)
@@ -103,7 +103,7 @@ def test_the_holdout_is_as_large_as_asked(percent: float) -> None:
     assert held / len(PHONES) * 100 == pytest.approx(percent, rel=0.1, abs=0.15)
 
 
-def test_a_hundredth_of_a_percent_is_told_apart() -> None:
+def test_a_hundredth_of_a_percent_makes_a_difference() -> None:
     assert any(
         is_held_out(Holdout(10.01, "s"), phone) and not is_held_out(Holdout(10, "s"), phone)
         for phone in PHONES
@@ -203,15 +203,15 @@ WRONG: list[tuple[dict[str, Any], Decision]] = [
     ({"holdout": EVERYBODY}, Skip(SkipReason.HOLDOUT)),
     ({"region": "US", "forms": TEMPLATE}, BLOCKED),
     ({"awaits_winner": True, "test_ends_at": NOW + HOUR}, Wait(NOW + HOUR, Rule.VARIANT)),
-    ({"caps": (Cap(1, DAY),), "touches": touched([HOUR])}, Skip(SkipReason.FREQUENCY_CAP)),
-    ({"min_gap": DAY, "last_touch_at": NOW - HOUR}, Wait(NOW + 23 * HOUR, Rule.MIN_GAP)),
+    ({"caps": (Cap(1, DAY),), "history": past_messages([HOUR])}, Skip(SkipReason.FREQUENCY_CAP)),
+    ({"min_gap": DAY, "last_message_at": NOW - HOUR}, Wait(NOW + 23 * HOUR, Rule.MIN_GAP)),
     (
         {"hours": Hours((((NOW + HOUR).time(), (NOW + 2 * HOUR).time()),))},
         Wait(NOW + HOUR, Rule.HOURS),
     ),
     ({"has_windows": True}, Skip(SkipReason.WINDOW_CLOSED)),
     ({"budgets": (OpenBudget("run", usd("5"), None),)}, Wait(None, Rule.BUDGET)),
-    ({"pair_gap": 2 * HOUR, "pair_touch_at": NOW - HOUR}, Wait(NOW + HOUR, Rule.PAIR_LIMIT)),
+    ({"pair_gap": 2 * HOUR, "pair_message_at": NOW - HOUR}, Wait(NOW + HOUR, Rule.PAIR_LIMIT)),
     ({"tier_left": 0, "tier_frees_at": NOW + HOUR}, Wait(NOW + HOUR, Rule.TIER)),
     ({"ramp_left": 0, "ramp_renews_at": NOW + HOUR}, Wait(NOW + HOUR, Rule.RAMP)),
 ]
@@ -226,7 +226,7 @@ def test_of_all_that_speaks_against_it_the_first_rule_answers(first: int) -> Non
     assert decide(facts(**known)) == WRONG[first][1]
 
 
-def test_every_rule_and_every_reason_stands_in_that_order() -> None:
+def test_every_rule_and_every_reason_is_in_that_order() -> None:
     answers = [decision for _, decision in WRONG] + [CANCELLED, Wait(NOW, Rule.FREQUENCY_CAP)]
     answers += [Wait(None, Rule.WINDOW), Wait(None, Rule.WINDOW_UNKNOWN)]
     assert {answer.rule for answer in answers if isinstance(answer, Wait)} == set(Rule)
@@ -244,23 +244,23 @@ def test_where_nothing_speaks_against_it_the_message_goes() -> None:
         consent_at=NOW - DAY,
         holdout=NOBODY,
         caps=(Cap(2, 7 * DAY), Cap(1, Calendar.DAY)),
-        touches=touched([2 * DAY]),
+        history=past_messages([2 * DAY]),
         min_gap=DAY,
-        last_touch_at=NOW - DAY,
+        last_message_at=NOW - DAY,
         hours=Hours(((NOW.time(), (NOW + HOUR).time()),)),
         has_windows=True,
         window_until=NOW + MARGIN + TICK,
         free_price=usd("0.05"),
         budgets=(OpenBudget("run", usd("0.05"), None),),
         pair_gap=DAY,
-        pair_touch_at=NOW - DAY,
+        pair_message_at=NOW - DAY,
         tier_left=1,
         ramp_left=1,
     )
     assert decide(satisfied) == Send(Form.FREE)
 
 
-def test_the_moment_counts_and_not_the_zone_it_is_told_in() -> None:
+def test_the_instant_counts_and_not_the_zone_it_is_given_in() -> None:
     east = timezone(timedelta(hours=9))
     known: dict[str, Any] = {"hours": Hours(((NOW.time(), (NOW + HOUR).time()),)), "expires_at": NOW + TICK}
     assert decide(facts(**known, now=NOW.astimezone(east))) == decide(facts(**known)) == Send()

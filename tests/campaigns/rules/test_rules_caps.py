@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from campaigns.rules import Decision, Send, Skip, Wait
-from campaigns.rules.decision import Calendar, Cap, Rule, SkipReason, Touch
+from campaigns.rules.decision import Calendar, Cap, PastMessage, Rule, SkipReason
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.rules.min_gap import min_gap
 from campaigns.rules.pair_limit import pair_limit
-from tests.support.facts import DAY, HOUR, NOW, TICK, facts, touched, zones
+from tests.support.facts import DAY, HOUR, NOW, TICK, facts, past_messages, zones
 
 FULL = Skip(SkipReason.FREQUENCY_CAP)
 WEEK = 7 * DAY
@@ -38,7 +38,7 @@ def waits(until: datetime) -> Wait:
     ],
 )
 def test_a_rolling_cap(most: int, ago: list[timedelta], until: datetime | None) -> None:
-    known = {"touches": touched(ago)}
+    known = {"history": past_messages(ago)}
     waiting, skipping = (facts(caps=(Cap(most, WEEK, waits=w),), **known) for w in (True, False))
     assert frequency_cap(waiting) == (waits(until) if until else Send())
     assert frequency_cap(skipping) == (FULL if until else Send())
@@ -94,8 +94,8 @@ NIGHT = datetime(2026, 3, 1, 12, tzinfo=UTC)  # Sunday: 01:00 on Monday in Auckl
     ],
 )
 def test_a_calendar_cap(per: Calendar, names: tuple[str, ...], at: datetime, until: datetime | None) -> None:
-    touches = (Touch(at, "marketing", frozenset(), "shop"),)
-    known: dict[str, Any] = {"touches": touches, "zones": zones(*names), "now": NIGHT}
+    history = (PastMessage(at, "marketing", frozenset(), "shop"),)
+    known: dict[str, Any] = {"history": history, "zones": zones(*names), "now": NIGHT}
     waiting = facts(caps=(Cap(1, per, waits=True),), **known)
     assert frequency_cap(waiting) == (waits(until) if until else Send())
     assert frequency_cap(facts(caps=(Cap(1, per),), **known)) == (FULL if until else Send())
@@ -105,17 +105,17 @@ def test_a_calendar_cap(per: Calendar, names: tuple[str, ...], at: datetime, unt
 def test_a_day_without_midnight_begins_when_it_begins() -> None:
     """In Beirut clocks go from 24:00 on 28 March 2026 to 01:00."""
     at = datetime(2026, 3, 28, 12, tzinfo=UTC)
-    touches = (Touch(at, "marketing", frozenset(), "shop"),)
+    history = (PastMessage(at, "marketing", frozenset(), "shop"),)
     cap = Cap(1, Calendar.DAY, waits=True)
-    known = facts(caps=(cap,), touches=touches, zones=zones("Asia/Beirut"), now=at + HOUR)
+    known = facts(caps=(cap,), history=history, zones=zones("Asia/Beirut"), now=at + HOUR)
     assert frequency_cap(known) == waits(datetime(2026, 3, 28, 22, tzinfo=UTC))
 
 
 def test_a_day_of_25_hours_is_one_day() -> None:
     """In Havana the hour from 00:00 comes twice on 1 November 2026."""
     first, second = datetime(2026, 11, 1, 4, 30, tzinfo=UTC), datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
-    touches = (Touch(first, "marketing", frozenset(), "shop"),)
-    known = facts(caps=(Cap(1, Calendar.DAY),), touches=touches, zones=zones("America/Havana"), now=second)
+    history = (PastMessage(first, "marketing", frozenset(), "shop"),)
+    known = facts(caps=(Cap(1, Calendar.DAY),), history=history, zones=zones("America/Havana"), now=second)
     assert frequency_cap(known) == FULL
 
 
@@ -123,26 +123,26 @@ SCOPED = {"category": "marketing", "tags": frozenset({"sale", "shoes"}), "accoun
 
 
 @pytest.mark.parametrize(
-    ("cap", "touch", "decision"),
+    ("cap", "past", "decision"),
     [
-        (Cap(1, WEEK), touched([DAY], "utility"), FULL),
-        (Cap(1, WEEK, category="marketing"), touched([DAY], "marketing"), FULL),
-        (Cap(1, WEEK, category="marketing"), touched([DAY], "utility"), Send()),
-        (Cap(1, WEEK, category="utility"), touched([DAY], "utility"), Send()),
-        (Cap(1, WEEK, tag="sale"), touched([DAY], tags=["sale"]), FULL),
-        (Cap(1, WEEK, tag="sale"), touched([DAY], tags=["shoes"]), Send()),
-        (Cap(1, WEEK, tag="hats"), touched([DAY], tags=["hats"]), Send()),
-        (Cap(1, WEEK, channel="shop"), touched([DAY], account="shop"), FULL),
-        (Cap(1, WEEK, channel="shop"), touched([DAY], account="depot"), Send()),
-        (Cap(1, WEEK, channel="depot"), touched([DAY], account="depot"), Send()),
-        (Cap(1, WEEK, category="marketing", tag="sale"), touched([DAY], "utility", ["sale"]), Send()),
-        (Cap(1, WEEK, category="marketing", tag="sale"), touched([DAY], tags=["sale"]), FULL),
+        (Cap(1, WEEK), past_messages([DAY], "utility"), FULL),
+        (Cap(1, WEEK, category="marketing"), past_messages([DAY], "marketing"), FULL),
+        (Cap(1, WEEK, category="marketing"), past_messages([DAY], "utility"), Send()),
+        (Cap(1, WEEK, category="utility"), past_messages([DAY], "utility"), Send()),
+        (Cap(1, WEEK, tag="sale"), past_messages([DAY], tags=["sale"]), FULL),
+        (Cap(1, WEEK, tag="sale"), past_messages([DAY], tags=["shoes"]), Send()),
+        (Cap(1, WEEK, tag="hats"), past_messages([DAY], tags=["hats"]), Send()),
+        (Cap(1, WEEK, channel="shop"), past_messages([DAY], account="shop"), FULL),
+        (Cap(1, WEEK, channel="shop"), past_messages([DAY], account="depot"), Send()),
+        (Cap(1, WEEK, channel="depot"), past_messages([DAY], account="depot"), Send()),
+        (Cap(1, WEEK, category="marketing", tag="sale"), past_messages([DAY], "utility", ["sale"]), Send()),
+        (Cap(1, WEEK, category="marketing", tag="sale"), past_messages([DAY], tags=["sale"]), FULL),
     ],
 )
 def test_a_cap_binds_and_counts_what_is_in_its_scope(
-    cap: Cap, touch: tuple[Touch, ...], decision: Decision
+    cap: Cap, past: tuple[PastMessage, ...], decision: Decision
 ) -> None:
-    assert frequency_cap(facts(**SCOPED, caps=(cap,), touches=touch)) == decision
+    assert frequency_cap(facts(**SCOPED, caps=(cap,), history=past)) == decision
 
 
 LAST_DAY, LAST_WEEK = Cap(1, DAY, waits=True), Cap(2, WEEK, waits=True)
@@ -164,18 +164,18 @@ LAST_DAY, LAST_WEEK = Cap(1, DAY, waits=True), Cap(2, WEEK, waits=True)
 def test_of_several_caps_each_is_kept_and_a_skip_wins(
     caps: tuple[Cap, ...], ago: list[timedelta], decision: Decision
 ) -> None:
-    assert frequency_cap(facts(caps=caps, touches=touched(ago))) == decision
+    assert frequency_cap(facts(caps=caps, history=past_messages(ago))) == decision
 
 
 @pytest.mark.parametrize(
     ("known", "decision"),
     [
         ({}, Send()),
-        ({"last_touch_at": NOW}, Send()),
+        ({"last_message_at": NOW}, Send()),
         ({"min_gap": DAY}, Send()),
-        ({"min_gap": DAY, "last_touch_at": NOW - DAY}, Send()),
-        ({"min_gap": DAY, "last_touch_at": NOW - DAY + TICK}, Wait(NOW + TICK, Rule.MIN_GAP)),
-        ({"min_gap": DAY, "last_touch_at": NOW + TICK}, Wait(NOW + DAY + TICK, Rule.MIN_GAP)),
+        ({"min_gap": DAY, "last_message_at": NOW - DAY}, Send()),
+        ({"min_gap": DAY, "last_message_at": NOW - DAY + TICK}, Wait(NOW + TICK, Rule.MIN_GAP)),
+        ({"min_gap": DAY, "last_message_at": NOW + TICK}, Wait(NOW + DAY + TICK, Rule.MIN_GAP)),
     ],
 )
 def test_min_gap(known: dict[str, Any], decision: Decision) -> None:
@@ -189,10 +189,10 @@ SIX = timedelta(seconds=6)
     ("known", "decision"),
     [
         ({}, Send()),
-        ({"pair_touch_at": NOW}, Send()),
+        ({"pair_message_at": NOW}, Send()),
         ({"pair_gap": SIX}, Send()),
-        ({"pair_gap": SIX, "pair_touch_at": NOW - SIX}, Send()),
-        ({"pair_gap": SIX, "pair_touch_at": NOW - SIX + TICK}, Wait(NOW + TICK, Rule.PAIR_LIMIT)),
+        ({"pair_gap": SIX, "pair_message_at": NOW - SIX}, Send()),
+        ({"pair_gap": SIX, "pair_message_at": NOW - SIX + TICK}, Wait(NOW + TICK, Rule.PAIR_LIMIT)),
     ],
 )
 def test_pair_limit(known: dict[str, Any], decision: Decision) -> None:

@@ -29,7 +29,7 @@ def test_each_rule_has_its_section_in_their_order() -> None:
     ]
 
 
-def test_each_rule_says_how_it_is_shown() -> None:
+def test_each_rule_documents_how_it_is_shown() -> None:
     held = {name for shown in SHOWN for name in re.findall(r"held by `(\w+)`", shown)}
     reasons = {name for shown in SHOWN for name in re.findall(r"for `(\w+)`", shown)}
     assert len(SHOWN) == 15

@@ -58,7 +58,7 @@ def clock(text: str) -> tuple[tuple[time, time], ...]:
     return tuple((time.fromisoformat(start), time.fromisoformat(end)) for start, end in spans)
 
 
-def test_every_table_says_what_the_rules_read(tmp_path: Path) -> None:
+def test_every_table_becomes_the_policy_that_the_rules_read(tmp_path: Path) -> None:
     spec = load(tmp_path, TABLES)
     assert [cap.cap for cap in spec.caps] == [
         Cap(2, timedelta(days=7)),
@@ -224,7 +224,7 @@ def test_whatever_is_accepted_is_read_again_unchanged(
         ("[breaker]\nof_last = 5", "line 7: breaker.of_last: input should be greater than or equal to 10"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line_and_key(tmp_path: Path, table: str, said: str) -> None:
+def test_errors_name_line_and_key(tmp_path: Path, table: str, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         load(tmp_path, table + "\n")
     assert f"spring.toml, {said}" in str(caught.value)

@@ -26,7 +26,7 @@ def test_a_sample_passes_the_check(name: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["rejects.csv"] * (name in WITH_BAD_ROWS)
 
 
-def test_every_sample_campaign_is_told_of() -> None:
+def test_every_sample_campaign_is_described() -> None:
     told = (SAMPLES / "README.md").read_text("utf-8")
     assert CAMPAIGNS
     assert [name for name in CAMPAIGNS if f"`{name}`" not in told] == []

@@ -71,7 +71,7 @@ def test_the_other_fields() -> None:
         ("0 9 31 2,4 *", "never happens"),
     ],
 )
-def test_a_cron_that_is_none_is_told_by_its_field(text: Any, says: str) -> None:
+def test_an_invalid_cron_is_reported_with_its_field(text: Any, says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         Cron.parse(text)
     with pytest.raises(ValidationError) as caught:
@@ -109,7 +109,7 @@ def test_leap_day_happens() -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_is_told(values: dict[str, Any], says: str) -> None:
+def test_a_nonsensical_schedule_is_reported(values: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError) as caught:
         ScheduleSpec(**{"timezone": "Europe/Paris", **values})
     assert says in str(caught.value)

@@ -90,7 +90,7 @@ def test_the_default_country_is_kept_as_its_code(file: Path, written: str, count
     assert spec.audience.default_country == country
 
 
-def test_phone_columns_may_stand_in_for_each_other(file: Path) -> None:
+def test_phone_columns_may_have_fallbacks(file: Path) -> None:
     one = accepted(file, HEAD + BODY + '[audience]\nphone_column = "Tel"\n')
     assert one.audience.options(frozenset(), None).phone_columns == ("Tel",)
     spec = accepted(file, HEAD + BODY + '[audience]\nphone_column = ["WhatsApp", "Tel"]\n')
@@ -118,7 +118,7 @@ def test_a_list_may_be_filtered_and_say_who_agreed(file: Path) -> None:
         ('[audience]\nconsent = "Opt-in"\n[consent]\nrequired = false\n', None),
     ],
 )
-def test_a_list_that_says_who_agreed_is_reason_to_ask_for_it(
+def test_a_list_with_a_consent_column_requires_consent(
     file: Path, tables: str, needed: Consent | None
 ) -> None:
     assert accepted(file, HEAD + BODY + tables).needed_consent == needed
@@ -247,7 +247,7 @@ def test_a_mistake_is_named_with_file_line_and_key(file: Path, text: str, line: 
     assert f"line {line}" in message
 
 
-def test_all_mistakes_are_told_at_once(file: Path) -> None:
+def test_all_mistakes_are_reported_at_once(file: Path) -> None:
     message = str(refusal(file, 'nme = "a"\n[content]\ntext = 3\n'))
     assert len(message.splitlines()) == 5
     assert "name is missing" in message
@@ -258,7 +258,7 @@ def test_a_line_inside_a_text_is_not_taken_for_a_key(file: Path) -> None:
     assert "line 10: pace.rate" in str(refusal(file, text))
 
 
-def test_a_missing_file_and_a_folder_and_bytes_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_a_folder_and_bytes_have_different_errors(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"There is no file .*nowhere\.toml"):
         load_spec(tmp_path / "nowhere.toml")
     with pytest.raises(SpecError, match="is a folder"):

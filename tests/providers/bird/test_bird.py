@@ -96,7 +96,7 @@ async def test_each_message_is_asked_for_and_an_unknown_one_left_out():
     ("status", "body", "error"),
     [(200, [], Unavailable), (200, {"id": 7}, Unavailable), (500, {}, Unavailable), (401, {}, AccountError)],
 )
-async def test_a_poll_that_is_not_answered_says_so(status: int, body: Any, error: type[Exception]):
+async def test_an_unanswered_poll_is_reported(status: int, body: Any, error: type[Exception]):
     with pytest.raises(error):
         await polled(saying(status, body), "m-1")
 
@@ -113,7 +113,7 @@ async def test_a_doubt_is_settled_by_our_reference_wherever_it_is_in_the_list():
     ]
 
 
-async def test_absent_is_said_of_a_whole_list_only():
+async def test_absent_needs_the_whole_list():
     assert await looked_up(Provider(message("o", reference="run.1"))) == Absent()
     endless = http_for(
         ADAPTER,

@@ -185,7 +185,7 @@ async def test_the_key_is_checked(account: Account, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("way", [{}, {"duplicate": 1.0, "reorder": 0.5}], ids=["reliable", "unreliable"])
-async def test_webhooks_are_signed_and_tell_everything(account: Account, way: dict[str, float]):
+async def test_webhooks_are_signed_and_complete(account: Account, way: dict[str, float]):
     async with receiving(account, **way) as receiver:
         writes(account.emulator, ONE)
         inbounds = await receiver.receive(1 + len(way) // 2)

@@ -158,7 +158,7 @@ async def test_an_answer_before_the_request_was_written_is_one_and_the_connectio
     assert await verdict([OK], lost=False, unwritten=1) == Verdict(201, BODY)
 
 
-async def test_data_that_nobody_asked_for_closes_the_connection() -> None:
+async def test_unexpected_data_closes_the_connection() -> None:
     connection, transport = Connection(), FakeTransport()
     connection.connection_made(transport)
     connection.data_received(OK)

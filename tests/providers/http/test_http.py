@@ -75,7 +75,7 @@ async def test_get_sends_its_parameters_below_the_base_url():
         (302, Unavailable, "302"),
     ],
 )
-async def test_a_poller_gets_an_error_in_the_providers_words(status, error, words):
+async def test_a_poller_gets_the_providers_error_message(status, error, words):
     client = http(answers(httpx.Response(status, json={"message": "no such\n key"})))
     with pytest.raises(error, match=words):
         await client.get("/messages")
@@ -107,7 +107,7 @@ async def test_a_get_does_not_sit_out_a_long_429():
         await client.get("/messages")
 
 
-async def test_an_administrative_call_is_made_once_whatever_comes_back():
+async def test_an_administrative_call_is_made_once_for_any_answer():
     seen: list[str] = []
 
     def throttle(request: httpx.Request) -> httpx.Response:
@@ -153,7 +153,7 @@ async def test_a_renewed_key_is_read_after_a_refusal(tmp_path):
     assert seen == ["Bearer old", "Bearer new", "Bearer new"]
 
 
-async def test_a_key_that_is_gone_when_it_is_refused_leaves_the_refusal_to_be_seen(tmp_path):
+async def test_a_refusal_is_shown_if_the_key_is_missing_afterwards(tmp_path):
     place = tmp_path / "key"
     place.write_text("old")
     secret = Secret(f"file:{place}")
@@ -212,7 +212,7 @@ def test_retry_after_in_seconds_or_as_a_date(headers, seconds):
         (b"", ""),
     ],
 )
-def test_the_words_of_an_error(body, text):
+def test_the_message_of_an_error(body, text):
     assert Answer(422, body=body).text == text
 
 

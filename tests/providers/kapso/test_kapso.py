@@ -152,7 +152,7 @@ async def test_a_conversation_that_cannot_be_asked_for_sends_nothing(status: int
     assert [request.method for request in provider.asked] == ["GET"]
 
 
-async def test_a_conversation_that_has_gone_is_looked_for_again():
+async def test_a_conversation_that_no_longer_exists_is_looked_up_again():
     provider = Provider({"/whatsapp_conversations": listed(chat())})
     call = await provider.adapter.prepare(provider.http, provider.call())
     reply = await provider.http.exchange(provider.adapter.build(call))
@@ -281,7 +281,7 @@ async def test_a_sender_that_kapso_does_not_know_is_named(api: str, path: str, k
     assert await provider.adapter.sender_problem(provider.http, provider.sender) is None
 
 
-async def test_a_check_says_what_it_saw():
+async def test_a_check_describes_its_result():
     legacy = Provider({"/whatsapp_configs": listed({"id": CONFIG}, {"id": "x"})})
     assert "1 of 1 senders are among its 2 numbers" in await legacy.adapter.check(legacy.http)
     current = Provider({"/100": {"id": "100", "display_phone_number": "+1 202-555-0100"}}, "current")
@@ -364,7 +364,7 @@ async def test_a_message_that_may_be_another_s_is_not_adopted(change: dict[str, 
         ({}, False),
     ],
 )
-async def test_a_template_is_found_where_the_list_says_which(data: dict[str, Any], found: bool):
+async def test_a_template_is_found_if_the_list_names_it(data: dict[str, Any], found: bool):
     message = sent(message_type="template", content="Big sale", message_type_data=data)
     assert isinstance(await looked_up(message, content=TEMPLATE), Found) is found
 

@@ -322,13 +322,13 @@ def test_a_webhook_is_verified_and_understood(row: WebhookCase):
     contract.test_a_webhook_is_verified_on_its_raw_body_and_understood(TABLE, row)
 
 
-def test_what_cannot_be_sent_is_said():
-    contract.test_what_it_says_about_itself_holds(TABLE)
+def test_unsendable_content_is_reported():
+    contract.test_its_declared_capabilities_hold(TABLE)
 
 
 async def test_the_secret_stays_in_the_request(caplog: pytest.LogCaptureFixture):
     await contract.test_the_secret_is_nowhere_but_in_the_request(TABLE, caplog)
 
 
-async def test_a_check_tells_a_wrong_key_from_silence():
-    await contract.test_a_check_tells_a_wrong_key_from_a_silent_provider(TABLE)
+async def test_a_check_distinguishes_a_wrong_key_from_silence():
+    await contract.test_a_check_distinguishes_a_wrong_key_from_a_silent_provider(TABLE)

@@ -152,7 +152,9 @@ async def test_an_unreachable_person_is_final(account: Account):
         ("half_answer", FailureKind.UNKNOWN, 1),
     ],
 )
-async def test_a_fault_means_what_it_says(account: Account, fault: str, kind: FailureKind, taken: int):
+async def test_a_fault_has_its_documented_meaning(
+    account: Account, fault: str, kind: FailureKind, taken: int
+):
     account.emulator.fault(fault, times=1, method="POST", retry_after=60)
     result = await account.send(content=TEMPLATE)
     assert isinstance(result, Refused)
@@ -214,7 +216,7 @@ def _state(event: Any) -> JobState | None:
 
 @pytest.mark.parametrize("account", ["legacy"], indirect=True)
 @pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.type)
-async def test_a_legacy_message_in_doubt_is_found_whatever_it_is(account: Account, content: Content) -> None:
+async def test_a_legacy_message_in_doubt_of_any_type_is_found(account: Account, content: Content) -> None:
     await asyncio.to_thread(account.writes)
     before = datetime.now(UTC)
     doubt = Doubt(ANN, content, before)

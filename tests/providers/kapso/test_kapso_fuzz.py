@@ -64,7 +64,7 @@ def test_a_real_body_with_an_odd_field_is_read_as_far_as_it_goes(data: st.DataOb
             assert event.phone.startswith("+") if event.phone is not None else event.user_id
 
 
-def test_a_thousand_messages_in_one_batch_are_all_told():
+def test_a_thousand_messages_in_one_batch_are_all_reported():
     one = json.loads(WEBHOOKS[0].body)
     body = orjson.dumps({"type": "whatsapp.message.received", "batch": True, "data": [one] * 1000})
     events = TABLE.adapter().parse_webhook(WEBHOOKS[0].request(body=body))

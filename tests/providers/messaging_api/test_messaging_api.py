@@ -123,7 +123,7 @@ async def test_a_window_ends_24_hours_after_the_last_inbound(told: str | None, u
     assert await ADAPTER.window(http, SENDER, TO) == until
 
 
-async def test_a_stranger_has_no_window():
+async def test_an_unknown_person_has_no_window():
     assert await ADAPTER.window(Inbox().http(), SENDER, TO) is None
 
 

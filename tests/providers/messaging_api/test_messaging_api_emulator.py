@@ -47,7 +47,7 @@ async def account(emulator: Emulator) -> AsyncIterator[Account]:
         yield account
 
 
-async def test_a_text_goes_to_whom_wrote_and_nobody_else(account: Account):
+async def test_a_text_goes_only_to_people_who_wrote(account: Account):
     account.receives_from(ADA)
     result = await account.send(ADA)
     assert isinstance(result, Accepted)
@@ -66,7 +66,7 @@ async def test_a_template_starts_a_conversation_in_which_a_text_is_refused(accou
     assert len(account.emulator.ledger()) == 1
 
 
-async def test_a_window_is_told(account: Account):
+async def test_a_window_is_reported(account: Account):
     assert await account.adapter.window(account.http, account.sender, ADA) is None
     account.receives_from(ADA)
     until = await account.adapter.window(account.http, account.sender, ADA)

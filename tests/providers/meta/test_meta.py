@@ -101,7 +101,7 @@ def entry(**value: Any) -> dict[str, Any]:
     return {"id": "1", "changes": [{"field": "messages", "value": value}]}
 
 
-def heard(table: Table, raw: bytes) -> list[Any]:
+def parsed(table: Table, raw: bytes) -> list[Any]:
     return table.adapter().parse_webhook(WebhookRequest("https://x/", {}, raw, NOON))
 
 
@@ -109,7 +109,7 @@ def test_a_thousand_updates_in_one_body_keep_their_order(table: Table) -> None:
     stamp = int(NOON.timestamp())
     statuses = [{"id": f"wamid.{n}", "status": "sent", "timestamp": str(stamp + n)} for n in range(500)]
     wrote = [{"from": f"4477009{n:05}", "id": f"in.{n}", "timestamp": str(stamp + n)} for n in range(500)]
-    events = heard(table, body(entry(statuses=statuses), *(entry(messages=[one]) for one in wrote)))
+    events = parsed(table, body(entry(statuses=statuses), *(entry(messages=[one]) for one in wrote)))
     assert [event.message_id for event in events] == [each["id"] for each in statuses + wrote]
     assert [type(event) for event in events] == [Report] * 500 + [Inbound] * 500
     assert events[499].at == NOON + timedelta(seconds=499)
@@ -119,7 +119,7 @@ def test_one_odd_update_does_not_cost_the_others(table: Table) -> None:
     good = {"id": "wamid.1", "status": "read", "timestamp": str(int(NOON.timestamp()))}
     odd: list[Any] = [None, 7, {"id": 5, "status": "read"}, {"id": "x"}, {"id": "x", "status": []}, "text"]
     strange = {"id": "wamid.2", "status": "failed", "timestamp": {}, "errors": [{"code": True}, 3]}
-    events = heard(table, body(7, {"changes": 3}, entry(statuses=[*odd, good, strange, good])))
+    events = parsed(table, body(7, {"changes": 3}, entry(statuses=[*odd, good, strange, good])))
     assert events == [
         Report("wamid.1", "read", JobState.READ, NOON),
         Report("wamid.2", "failed", JobState.FAILED),
@@ -129,13 +129,13 @@ def test_one_odd_update_does_not_cost_the_others(table: Table) -> None:
 
 def test_a_notice_is_no_longer_than_it_need_be(table: Table) -> None:
     value = {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "A" * 5000}}
-    [notice] = heard(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
+    [notice] = parsed(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
     assert isinstance(notice, Notice)
     assert (notice.at, len(notice.text)) == (None, 500)
 
 
 def effect_of(table: Table, field: str, value: dict[str, Any]) -> Any:
-    [notice] = heard(table, body({"id": "1", "changes": [{"field": field, "value": value}]}))
+    [notice] = parsed(table, body({"id": "1", "changes": [{"field": field, "value": value}]}))
     return notice.effect
 
 
@@ -187,12 +187,12 @@ def test_what_an_event_of_the_account_means(
         ),
     ],
 )
-def test_a_restriction_stops_only_what_it_is_about_and_says_until_when(
+def test_a_restriction_stops_only_its_subject_and_has_an_end(
     table: Table, types: list[str], effect: Effect | None
 ) -> None:
     told = [{"restriction_type": each, "expiration": 1641330498} for each in types]
     value = {"event": "ACCOUNT_RESTRICTION", "restriction_info": told}
-    [notice] = heard(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
+    [notice] = parsed(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
     assert notice.effect is effect
     assert f"{types[0]} until 2022-01-04 21:08 UTC" in notice.text
 

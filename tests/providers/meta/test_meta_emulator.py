@@ -201,7 +201,7 @@ async def test_a_message_in_doubt_is_settled_by_the_reference_that_comes_back(
     assert {(report.message_id, report.reference) for report in reports} == {(entry["id"], "run-7.42")}
 
 
-async def test_statuses_are_heard(account: Account, receiver: Receiver):
+async def test_statuses_arrive(account: Account, receiver: Receiver):
     read = await account.taken(reference="one")
     failed = await account.taken("+447700900901", reference="two")
     instant = await account.taken("+447700900905", reference="three")
@@ -260,7 +260,7 @@ async def test_a_refusal_may_come_by_webhook(account: Account, receiver: Receive
     assert (report.message_id, report.state, report.code) == (free.message_id, JobState.FAILED, "131047")
 
 
-async def test_persons_are_heard(account: Account, receiver: Receiver):
+async def test_inbound_messages_arrive(account: Account, receiver: Receiver):
     account.control("inbound", {"from": ADA, "text": "Hi"})
     await receiver.receive(1)
     account.control("inbound", {"from": BOB, "user_id": "GB.1234"})

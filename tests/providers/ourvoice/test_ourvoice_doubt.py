@@ -56,7 +56,7 @@ async def test_a_message_found_brings_its_status_with_it():
         {"created_at": None},
     ],
 )
-async def test_a_message_that_the_provider_tells_a_little_differently_is_still_ours(changes):
+async def test_a_message_that_the_provider_returns_slightly_changed_is_recognised(changes):
     assert isinstance(await ADAPTER.look_up(Provider([message(**changes)]).http(), SENDER, DOUBT), Found)
 
 
@@ -126,7 +126,7 @@ async def test_messages_of_other_jobs_are_skipped_and_the_oldest_of_the_rest_is_
     assert lookup.report.message_id == "ours"
 
 
-async def test_absent_is_said_only_of_a_list_seen_to_its_end():
+async def test_absent_needs_a_list_read_to_its_end():
     strangers = many(150, content="Something else")
     provider = Provider([*strangers, message()])
     assert isinstance(await ADAPTER.look_up(provider.http(), SENDER, DOUBT), Found)

@@ -136,7 +136,7 @@ async def test_a_doubt_is_settled_by_the_list(emulator: Emulator, account: Accou
     assert await account.adapter.look_up(account.http, account.sender, known) == Absent()
 
 
-async def test_a_throttled_send_is_told_when_to_come_back(emulator: Emulator, account: Account):
+async def test_a_throttled_send_gets_a_retry_delay(emulator: Emulator, account: Account):
     emulator.fault("429", times=1, method="POST", retry_after=3)
     _, [result] = await account.send_to(NUMBERS[0])
     assert isinstance(result, Refused)

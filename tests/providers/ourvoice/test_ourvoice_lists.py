@@ -103,7 +103,7 @@ async def test_messages_that_move_to_the_next_page_meanwhile_come_once():
     assert sorted(found) == sorted(f"m{number}" for number in range(150))
 
 
-async def test_one_message_with_all_that_it_tells():
+async def test_one_message_with_all_its_fields():
     told = message(
         to_number=["+22996000001"],
         status="read",

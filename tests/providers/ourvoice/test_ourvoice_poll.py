@@ -54,7 +54,7 @@ async def test_each_status_and_one_that_we_do_not_know(word, state):
     assert (report.status, report.state) == (word or "", state)
 
 
-async def test_a_report_tells_when_why_and_for_how_much():
+async def test_a_report_has_times_reason_and_price():
     told = message(
         id="m",
         status="failed",
@@ -97,7 +97,7 @@ async def test_a_poll_walks_the_pages_only_as_far_as_it_must():
     assert provider.paths == ["messages"] * 2
 
 
-async def test_what_the_list_does_not_show_is_asked_by_id_and_what_is_gone_is_left_out():
+async def test_messages_missing_from_the_list_are_asked_by_id_and_unknown_ones_left_out():
     provider = Provider(many(30))
     provider.page = lambda messages, limit, page: messages[:5] if page == 1 else []
     reports = await polled(provider, ["m1", "m20", "gone"])

@@ -59,7 +59,7 @@ async def test_a_new_session_as_documented_comes_with_its_qr_code():
         (lambda http: Sessions().delete(http, SESSION), "DELETE", ""),
     ],
 )
-async def test_each_session_call_goes_where_the_document_says(do, method, tail):
+async def test_each_session_call_uses_the_documented_address(do, method, tail):
     shown = (200, {"success": True, "data": SESSION_BODY | {"status": "disconnected"}})
     http, asked = scripted(shown, shown)
     session = await do(http)
@@ -112,14 +112,14 @@ async def test_why_a_sender_cannot_send(change, words):
     assert all(word in (problem or "") for word in words or [])
 
 
-async def test_a_sender_whose_session_is_gone_has_a_problem_and_a_wrong_key_is_an_error():
+async def test_a_sender_without_its_session_has_a_problem_and_a_wrong_key_is_an_error():
     http, _ = scripted((404, {}), (401, {}))
     assert "session list" in (await ADAPTER.sender_problem(http, SENDER) or "")
     with pytest.raises(AccountError):
         await ADAPTER.sender_problem(http, SENDER)
 
 
-async def test_a_check_says_what_it_saw():
+async def test_a_check_describes_its_result():
     http, asked = scripted((200, {"data": [SESSION_BODY, SESSION_BODY | {"status": "connected"}]}))
     assert "1 of 2 sessions are connected" in await ADAPTER.check(http)
     assert asked[0][:2] == ("GET", "/v1/whatsapp/sessions")

@@ -43,11 +43,11 @@ def http(body: Any = USAGE) -> Http:
     return http_for(ADAPTER, ACCOUNT, handler)
 
 
-async def test_a_check_tells_what_was_used():
+async def test_a_check_shows_the_usage():
     assert await ADAPTER.check(http()) == f"Voicebip accepts the key. {USED}"
 
 
-async def test_a_test_key_is_told_from_a_live_one(monkeypatch: pytest.MonkeyPatch):
+async def test_a_test_key_is_distinguished_from_a_live_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(SECRET_PLACE.removeprefix("env:"), "pk_test_1234")
     assert "test key: messages are only simulated" in await ADAPTER.check(http())
     monkeypatch.setenv(SECRET_PLACE.removeprefix("env:"), "pk_live_1234")

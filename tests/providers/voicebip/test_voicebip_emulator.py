@@ -100,7 +100,7 @@ async def test_refusals_mean_what_they_say(account: Account):
     assert account.emulator.ledger() == []
 
 
-async def test_a_throttled_send_is_told_when_to_come_back(account: Account):
+async def test_a_throttled_send_gets_a_retry_delay(account: Account):
     account.emulator.fault("429", times=1, method="POST", retry_after=3)
     result = await account.send(ADA, ORDER)
     assert isinstance(result, Refused)
@@ -117,7 +117,7 @@ async def test_what_may_have_left_is_in_doubt(account: Account, fault: str):
     assert result.kind is FailureKind.UNKNOWN
 
 
-async def test_statuses_are_heard(account: Account):
+async def test_statuses_arrive(account: Account):
     async with receiving(account) as receiver:
         result = await account.send(ADA, ORDER)
         failed = await account.send("+447700900901", ORDER)
@@ -139,7 +139,7 @@ async def test_repeated_and_reordered_events_come_to_the_same(account: Account):
     assert settle(JobState.ACCEPTED, (report.state for report in reports if report.state)) is JobState.READ
 
 
-async def test_persons_are_heard(account: Account):
+async def test_inbound_messages_arrive(account: Account):
     async with receiving(account) as receiver:
         began = datetime.now(UTC)
         account.control("inbound", {"from": ADA, "text": "Hi"})

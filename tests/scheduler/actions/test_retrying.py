@@ -10,7 +10,7 @@ from app.views.messages import ENDED
 from campaigns.outcomes import FailureKind
 from campaigns.states import JobState
 from providers.meta.codes import CODES
-from scheduler.actions.retrying import BY_KIND, FAILURES, Again, judge
+from scheduler.actions.retrying import BY_KIND, FAILURES, Again, retry_verdict
 from storage.runs.retries import EndedGroup
 
 S = JobState
@@ -54,14 +54,14 @@ CASES = [
 
 @pytest.mark.parametrize(("state", "reason", "code", "again"), CASES)
 def test_what_is_tried_again(state: S, reason: str, code: str | None, again: Again | None) -> None:
-    verdict = judge(EndedGroup(state, reason, code, 1), has_template=True)
+    verdict = retry_verdict(EndedGroup(state, reason, code, 1), has_template=True)
     assert verdict.again is again
     assert verdict.why.endswith(".")
 
 
 def test_a_closed_window_is_not_tried_again_without_a_template() -> None:
     group = EndedGroup(S.FAILED, "provider_failed", "131047", 1)
-    assert judge(group, has_template=False).again is None
+    assert retry_verdict(group, has_template=False).again is None
 
 
 def test_some_go_only_by_name() -> None:
@@ -69,10 +69,10 @@ def test_some_go_only_by_name() -> None:
         EndedGroup(S.EXPIRED, "expired", None, 1),
         EndedGroup(S.CANCELLED, "given_up", None, 1),
     )
-    assert judge(expired, has_template=False, expired=True).again is Again.NOW
-    assert judge(expired, has_template=False, given_up=True).again is None
-    assert judge(given_up, has_template=False, given_up=True).again is Again.NOW
-    assert judge(given_up, has_template=False, expired=True).again is None
+    assert retry_verdict(expired, has_template=False, expired=True).again is Again.NOW
+    assert retry_verdict(expired, has_template=False, given_up=True).again is None
+    assert retry_verdict(given_up, has_template=False, given_up=True).again is Again.NOW
+    assert retry_verdict(given_up, has_template=False, expired=True).again is None
 
 
 @given(
@@ -81,7 +81,7 @@ def test_some_go_only_by_name() -> None:
     st.sampled_from(["131026", "131000", None]),
 )
 def test_what_may_have_arrived_goes_under_no_name(state: S, reason: str, code: str | None) -> None:
-    verdict = judge(
+    verdict = retry_verdict(
         EndedGroup(state, reason, code, 1), has_template=True, expired=True, given_up=reason != "given_up"
     )
     assert verdict.again is None or state in (S.FAILED, S.EXPIRED)
@@ -91,4 +91,4 @@ def test_the_table_is_closed() -> None:
     assert BY_KIND.keys() == set(FailureKind)
     assert FAILURES.keys() <= ENDED.keys()
     for code in CODES:
-        judge(EndedGroup(S.FAILED, "provider_failed", str(code), 1), has_template=True)
+        retry_verdict(EndedGroup(S.FAILED, "provider_failed", str(code), 1), has_template=True)

@@ -54,14 +54,14 @@ def test_a_clock_that_is_wrong_for_a_moment_changes_nothing(machine: Machine, ho
 
 
 @pytest.mark.parametrize("hours", [2, -3])
-def test_a_clock_that_stands_is_believed(machine: Machine, hours: int) -> None:
+def test_a_consistent_clock_is_trusted(machine: Machine, hours: int) -> None:
     machine.set(timedelta(hours=hours))
     machine.after(0)
     assert machine.after(STANDS) == machine.shown
     assert machine.clock.settled
 
 
-def test_each_further_step_has_to_stand_anew(machine: Machine) -> None:
+def test_each_further_step_must_be_consistent_again(machine: Machine) -> None:
     for _ in range(5):
         machine.set(timedelta(hours=1))
         machine.after(STANDS / 2)
@@ -69,7 +69,7 @@ def test_each_further_step_has_to_stand_anew(machine: Machine) -> None:
     assert not machine.clock.settled
 
 
-def test_a_clock_that_was_ahead_tells_by_how_much_and_since_when(machine: Machine) -> None:
+def test_a_clock_that_was_ahead_reports_by_how_much_and_since_when(machine: Machine) -> None:
     machine.set(timedelta(hours=2))
     machine.after(0)
     ahead_since = machine.after(STANDS)

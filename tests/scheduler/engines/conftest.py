@@ -48,7 +48,7 @@ class Bench:
             guard=NO_GUARD,
             retention={},
             holder="clock",
-            sole=lambda: False,
+            no_other_runner=lambda: False,
         )
 
 

@@ -15,7 +15,7 @@ from storage.views.metrics_snapshot import anyone_leads
 
 
 @pytest.mark.parametrize("leads", [True, False])
-async def test_an_older_word_is_not_written_over_a_newer_one(
+async def test_an_older_report_does_not_overwrite_a_newer_one(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, leads: bool
 ) -> None:
     presence = Presence(engine, "runner", utc_now)
@@ -38,7 +38,7 @@ async def test_an_older_word_is_not_written_over_a_newer_one(
 
 async def test_who_leads_and_does_nothing_does_not_lead(engine: Engine) -> None:
     at_work = [True]
-    presence = Presence(engine, "runner", utc_now, well=lambda: at_work[0])
+    presence = Presence(engine, "runner", utc_now, healthy=lambda: at_work[0])
     seen = []
     for at_work[0] in (True, False, True):
         await presence.announce(leads=True)

@@ -16,7 +16,7 @@ from tests.scheduler.engines.conftest import Bench
 
 
 @pytest.mark.parametrize("kind", ["embedded-postgresql"])
-async def test_what_the_owner_sends_until_it_lets_go_is_reckoned_with(
+async def test_sends_of_the_owner_until_it_lets_go_count_for_the_next(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lane = bench.lanes["ourvoice/shop"]
@@ -27,6 +27,6 @@ async def test_what_the_owner_sends_until_it_lets_go_is_reckoned_with(
         return await take_lane(*arguments, **options)
 
     monkeypatch.setattr("scheduler.sending.lease.take_lane", take_late)
-    shift = Shift(bench.engine, lane, "next", asyncio.Event(), sole=False, jitter=random.Random())
+    shift = Shift(bench.engine, lane, "next", asyncio.Event(), no_other_runner=False, jitter=random.Random())
     assert await shift._take()
     assert shift.idle < timedelta(minutes=1).total_seconds()

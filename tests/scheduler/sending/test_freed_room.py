@@ -98,7 +98,7 @@ class World:
             await ensure_lanes(connection, self.lanes)
             for name in LANES:
                 end = self.now + timedelta(days=999)
-                await take_lane(connection, name, "test", self.now, end, sole=True)
+                await take_lane(connection, name, "test", self.now, end, no_other_runner=True)
                 self.ended[name], self.plans[name] = FinishedCalls(), Plans(self.lanes[name])
                 self.under_way[name] = []
 
@@ -296,7 +296,7 @@ async def test_a_failed_message_costs_what_the_provider_names(world: World) -> N
     await check(world)
 
 
-async def test_a_dearer_provider_overshoots_by_no_more_than_the_calls_under_way(world: World) -> None:
+async def test_a_provider_that_charges_more_overshoots_by_at_most_the_calls_under_way(world: World) -> None:
     """Three calls at 0.05 each are under way when the first one's price is known to be 0.20."""
     await world.begin({"budget": {"per_day": "1.00", "currency": "USD"}}, people=40, senders=1)
     world.lanes[LANES[0]].pacer.slice_size = lambda *_: 3  # type: ignore[method-assign]

@@ -128,7 +128,9 @@ class Simulation:
         async with writing(self.engine) as connection:
             await ensure_lanes(connection, self.lanes)
             for name in LANES:
-                await take_lane(connection, name, "test", self.now, self.now + timedelta(days=999), sole=True)
+                await take_lane(
+                    connection, name, "test", self.now, self.now + timedelta(days=999), no_other_runner=True
+                )
                 self.ended[name], self.plans[name] = FinishedCalls(), Plans(self.lanes[name])
 
     async def step(self, lane: str, seconds: int, fate: str, event: str | None, person: str) -> None:

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from campaigns.errors import IntakeError, NotFound, UsageError
 from campaigns.intake.model import IntakeOptions
 from campaigns.states import CampaignState
-from scheduler.audience.load import LoadReport, TooManyRejects, check, load
+from scheduler.audience.load import check, load
+from scheduler.audience.load_report import LoadReport, TooManyRejects
 from storage.database.engine import reading, writing
 from storage.tables import campaigns, imports, recipients, rejects
 from storage.views.estimates import count_recipients
@@ -131,7 +132,7 @@ async def test_what_rows_say_of_themselves_is_stored(desk: Desk) -> None:
     assert (A, None, None, None) in await desk.rows(recipients.c.phone, *own)
 
 
-async def test_the_same_file_again_adds_nothing_and_says_so(desk: Desk) -> None:
+async def test_the_same_file_again_adds_nothing_and_is_reported(desk: Desk) -> None:
     text = f"phone,name\n{A},Ana\nbad,x\n"
     first = await desk.load("a.csv", text)
     again = await desk.load("copy.csv", text)
@@ -234,7 +235,7 @@ async def test_too_many_rejects_load_nothing_but_write_the_file(desk: Desk) -> N
     assert await desk.audience() == {}
 
 
-async def test_an_edited_list_adds_its_new_people_and_says_who_was_there(desk: Desk) -> None:
+async def test_an_edited_list_adds_its_new_people_and_reports_the_known_ones(desk: Desk) -> None:
     await desk.load("a.csv", f"phone,name\n{A},one\n{B},x\n")
     edited = f"phone,name\n{A},ONE\n{A},ONE\n{B},x\n{C},new\n"
     report = await desk.load("b.csv", edited, most=0)
@@ -259,7 +260,7 @@ async def test_duplicates_of_which_none_is_kept_count_as_bad(desk: Desk) -> None
         await desk.load("b.csv", f"phone\n{A}\n{B}\n{B}\n{C}\n", most=20, duplicates="reject")
 
 
-async def test_duplicates_among_mended_rejects_do_not_hold_them_up(desk: Desk) -> None:
+async def test_duplicates_among_corrected_rejects_do_not_block_the_others(desk: Desk) -> None:
     first = await desk.load("a.csv", f"phone,name\n{A},one\n{A},two\n{A},three\nbad,four\n")
     assert first.rejects_file is not None
     fixed = first.rejects_file.read_text("utf-8-sig").replace('"bad"', f'"{B}"')
@@ -268,7 +269,7 @@ async def test_duplicates_among_mended_rejects_do_not_hold_them_up(desk: Desk) -
     assert await desk.audience() == {A: (2, "one"), B: (5, "four")}
 
 
-async def test_a_file_that_returns_after_a_later_one_says_what_that_one_replaced(desk: Desk) -> None:
+async def test_a_file_loaded_again_after_a_later_one_reports_what_that_one_replaced(desk: Desk) -> None:
     first = f"phone,name\n{A},one\n{B},x\n"
     await desk.load("a.csv", first)
     await desk.load("b.csv", f"phone,name\n{A},two\n", duplicates="last")

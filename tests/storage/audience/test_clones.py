@@ -63,7 +63,7 @@ async def test_a_clone_of_a_clone_has_each_row_once(engine: Engine) -> None:
     ("new", "says"),
     [("spring", "already"), ("Summer!", "cannot be"), ("", "cannot be"), ("x" * 81, "cannot be")],
 )
-async def test_a_name_that_cannot_be_is_told(engine: Engine, new: str, says: str) -> None:
+async def test_an_invalid_name_is_reported(engine: Engine, new: str, says: str) -> None:
     await store_campaign(engine, spec(), 3)
     with pytest.raises(InvalidInput, match=says):
         await clone(engine, "spring", new)

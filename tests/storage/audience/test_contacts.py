@@ -19,7 +19,7 @@ from campaigns.phones.stop_words import StopWord
 from campaigns.rules.decision import Calendar, Cap
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.sending.optouts import (
-    Fate,
+    AppendResult,
     NewPreference,
     append_preferences,
     log_of,
@@ -27,7 +27,7 @@ from storage.sending.optouts import (
 from storage.sending.windows import Opening, extend_windows
 from storage.tables import inbound, jobs, runs, touches
 from tests.support.campaigns import EPOCH, later, phone, spec, store_campaign
-from tests.support.facts import DAY, HOUR, NOW, TICK, touched
+from tests.support.facts import DAY, HOUR, NOW, TICK, past_messages
 from tests.support.optouts import opted_out
 
 OUT, IN = StopWord("out", "marketing"), StopWord("in", "all")
@@ -72,7 +72,7 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
     ]
 
 
-async def test_a_number_far_below_in_the_file_is_still_told_once(engine: Engine, tmp_path: Path) -> None:
+async def test_a_number_far_below_in_the_file_is_still_shown_once(engine: Engine, tmp_path: Path) -> None:
     numbers = [phone(number) for number in range(1000)] + [phone(1000 + number) for number in range(9999)]
     path = write(tmp_path, "\n".join(["phone", *numbers, *numbers, *numbers]))
     report = await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
@@ -87,7 +87,7 @@ async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
     path = write(tmp_path, "\n".join(["phone,note", *(f"{number},{'x' * 400}" for number in numbers)]))
     calls = iter([append_preferences])
 
-    async def break_down(connection: Connection, given_words: Sequence[NewPreference]) -> list[Fate]:
+    async def break_down(connection: Connection, given_words: Sequence[NewPreference]) -> list[AppendResult]:
         return await next(calls)(connection, given_words)
 
     with monkeypatch.context() as patch:
@@ -175,21 +175,21 @@ LONDON = "+447700900001"
 
 @given(st.lists(st.integers(1, 24 * 9), max_size=8), st.integers(1, 6))
 def test_the_room_of_a_rolling_cap_is_what_counting_leaves(hours: list[int], most: int) -> None:
-    room = room_under(Cap(most, WEEK), LONDON, touched([n * HOUR for n in hours]), NOW)
+    room = room_under(Cap(most, WEEK), LONDON, past_messages([n * HOUR for n in hours]), NOW)
     used = sum(n < 24 * 7 for n in hours)
     assert room.left == max(0, most - used)
     assert (room.frees_at is None) == (room.left > 0)
 
 
 def test_the_room_of_a_calendar_cap_is_that_of_their_day() -> None:
-    got = touched([11 * HOUR, 12 * HOUR + TICK, DAY])  # it is noon in London
+    got = past_messages([11 * HOUR, 12 * HOUR + TICK, DAY])  # it is noon in London
     room = room_under(Cap(1, Calendar.DAY), LONDON, got, NOW)
     assert (room.left, room.frees_at) == (0, NOW + 12 * HOUR)
     assert room_under(Cap(3, Calendar.DAY), LONDON, got, NOW).left == 2
 
 
 def test_a_cap_of_one_kind_counts_that_kind() -> None:
-    got = touched([HOUR]) + touched([HOUR], "utility", ["news"], "desk")
+    got = past_messages([HOUR]) + past_messages([HOUR], "utility", ["news"], "desk")
     assert room_under(Cap(1, WEEK, category="utility"), LONDON, got, NOW).left == 0
     assert room_under(Cap(2, WEEK, tag="news"), LONDON, got, NOW).left == 1
     assert room_under(Cap(2, WEEK, channel="shop"), LONDON, got, NOW).left == 1

@@ -232,7 +232,7 @@ async def test_a_one_off_waits_for_a_person_instead(daily: List) -> None:
 
 
 def meddling(daily: List, act: Callable[[], object]) -> Callable[[CampaignSpec], Refuse]:
-    """A judge of rows in whose hands something happens while the list is read."""
+    """A row check during which something happens while the list is read."""
 
     def refuse(_vars: str) -> None:
         act()
@@ -242,20 +242,20 @@ def meddling(daily: List, act: Callable[[], object]) -> Callable[[CampaignSpec],
 
 async def test_a_list_that_changes_while_it_is_read_is_not_used(daily: List) -> None:
     await daily.store()
-    judge = meddling(daily, lambda: daily.path.write_text(SECOND))
-    assert await daily.launch(0, judge=judge) == []
+    check = meddling(daily, lambda: daily.path.write_text(SECOND))
+    assert await daily.launch(0, check=check) == []
     [missed] = await daily.missed()
     assert missed.detail == "people.csv changed while it was read."
     assert await job_rows(daily.engine) == []
 
 
 class Slow:
-    """A judge of rows in whose hands the reading of a list lasts until `go`."""
+    """A row check that makes reading a list last until `go`."""
 
     def __init__(self) -> None:
         self.reading, self.go = threading.Event(), threading.Event()
 
-    def judge(self, _spec: CampaignSpec) -> Refuse:
+    def check(self, _spec: CampaignSpec) -> Refuse:
         def refuse(_vars: str) -> None:
             self.reading.set()
             self.go.wait(60)
@@ -281,7 +281,7 @@ async def write_something(engine: Engine) -> None:
 
 async def test_nobody_waits_for_a_list_that_is_read(daily: List, slow: Slow) -> None:
     await daily.store()
-    launching = asyncio.create_task(daily.launch(0, SECOND, judge=slow.judge))
+    launching = asyncio.create_task(daily.launch(0, SECOND, check=slow.check))
     await slow.has_begun()
     await write_something(daily.engine)
     async with reading(daily.engine) as connection:
@@ -296,7 +296,7 @@ async def test_nobody_waits_for_a_list_that_is_read(daily: List, slow: Slow) -> 
 async def test_nobody_waits_for_a_load(daily: List, slow: Slow) -> None:
     await daily.store()
     daily.path.write_text(SECOND)
-    loading = asyncio.create_task(daily.load(refuse=slow.judge(daily.spec({"at": NINE}))))
+    loading = asyncio.create_task(daily.load(refuse=slow.check(daily.spec({"at": NINE}))))
     await slow.has_begun()
     await write_something(daily.engine)
     assert (await daily.delivery()).rows == 3
@@ -307,7 +307,7 @@ async def test_nobody_waits_for_a_load(daily: List, slow: Slow) -> None:
 
 async def test_a_campaign_that_changes_while_its_list_is_read_is_met_anew(daily: List, slow: Slow) -> None:
     await daily.store()
-    launching = asyncio.create_task(daily.launch(0, SECOND, judge=slow.judge))
+    launching = asyncio.create_task(daily.launch(0, SECOND, check=slow.check))
     await slow.has_begun()
     later = daily.spec({"every": "1d", "starts_at": NINE}).changed(content={"text": "Bye {{ first_name }}"})
     async with writing(daily.engine) as connection:
@@ -321,7 +321,7 @@ async def test_a_campaign_that_changes_while_its_list_is_read_is_met_anew(daily:
 
 async def test_a_list_that_another_load_replaced_meanwhile_is_not_used(daily: List, slow: Slow) -> None:
     await daily.store()
-    launching = asyncio.create_task(daily.launch(0, judge=slow.judge))
+    launching = asyncio.create_task(daily.launch(0, check=slow.check))
     await slow.has_begun()
     daily.path.unlink()
     daily.path.write_text(SECOND)
@@ -339,7 +339,7 @@ async def test_a_stop_does_not_wait_for_a_list(daily: List, slow: Slow) -> None:
     wanted = daily.spec({"every": "1d", "starts_at": NINE})
     due = DueCampaign(daily.id, "spring", wanted.to_json(), NINE)
     launching = asyncio.create_task(
-        launch_with_list(daily.engine, due, wanted, judge=slow.judge, now=lambda: NINE, stop=stop)
+        launch_with_list(daily.engine, due, wanted, check=slow.check, now=lambda: NINE, stop=stop)
     )
     await slow.has_begun()
     stop.set()
@@ -356,13 +356,13 @@ async def test_a_disk_that_does_not_answer_is_given_up(
 ) -> None:
     await daily.store()
     monkeypatch.setattr("scheduler.audience.load.PART", 0.1)
-    assert await daily.launch(0, judge=slow.judge) == []
+    assert await daily.launch(0, check=slow.check) == []
     [missed] = await daily.missed()
     assert missed.detail == "The list could not be read within 0.1 seconds."
     assert await daily.tables() == [1, 2, 1, 0, 0]
 
 
-async def test_what_a_killed_reader_left_is_nobodys_and_goes_with_a_later_reading(daily: List) -> None:
+async def test_leftovers_of_a_killed_reader_are_unused_and_deleted_by_a_later_reading(daily: List) -> None:
     await daily.store()
     before = await daily.tables()
     for begun_at in (NINE - 2 * DAY, NINE):
@@ -406,7 +406,7 @@ async def test_a_crash_while_it_is_read_leaves_nothing_and_is_made_up_for(daily:
     await daily.store()
     before = await daily.tables()
     with pytest.raises(Crash):
-        await daily.launch(0, SECOND, judge=meddling(daily, crash))
+        await daily.launch(0, SECOND, check=meddling(daily, crash))
     assert await daily.tables() == before
     assert await daily.missed() == []
     assert await daily.launch(0) == ["spring"]

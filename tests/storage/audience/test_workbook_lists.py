@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from app.actions.contacts import import_preferences
 from campaigns.intake.model import IntakeOptions
-from scheduler.audience.load import LoadReport, check, load
+from scheduler.audience.load import check, load
+from scheduler.audience.load_report import LoadReport
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading
 from storage.tables import imports, recipients, rejects
@@ -90,7 +91,7 @@ async def test_the_same_sheet_again_adds_nothing_and_another_does(engine: Engine
     assert (await books.load(path, sheet="two")).accepted == 1
 
 
-async def test_a_check_of_a_sheet_says_what_it_read(tmp_path: Path) -> None:
+async def test_a_check_of_a_sheet_reports_what_it_read(tmp_path: Path) -> None:
     path = tmp_path / "people.ods"
     path.write_bytes(xlsx({"Kunden": PEOPLE}))  # its content decides, not its name
     report = await check(path, IntakeOptions(), max_reject_percent=100, rejects_path=tmp_path / "bad.csv")

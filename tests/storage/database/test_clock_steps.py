@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from campaigns.time.clock import ClockCorrection
 from campaigns.time.pace import Rate
 from scheduler.clock.launch import launch_due
-from storage.database.clock_steps import straighten
+from storage.database.clock_steps import correct_clock_steps
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes
 from storage.sending.rate_slots import AHEAD, grant
@@ -30,9 +30,9 @@ THEN = NOW - 10 * SECOND + BY
 LEASE = 30 * SECOND
 
 
-async def put_right(engine: Engine) -> None:
+async def correct_times(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await straighten(connection, ClockCorrection(BY, SINCE), NOW, LEASE)
+        await correct_clock_steps(connection, ClockCorrection(BY, SINCE), NOW, LEASE)
 
 
 async def values_of(engine: Engine, *columns: Any) -> list[Any]:
@@ -63,14 +63,14 @@ async def test_a_message_waits_as_long_as_it_had_to(
 ) -> None:
     async with writing(engine) as connection:
         await connection.execute(update(jobs).values(job))
-    await put_right(engine)
+    await correct_times(engine)
     assert await values_of(engine, jobs.c.due_at) == [due_at]
 
 
 async def test_a_receipt_is_asked_for_soon(engine: Engine, job_id: int) -> None:
     async with writing(engine) as connection:
         await connection.execute(update(jobs).values(state="sent", poll_at=THEN + 20 * SECOND))
-    await put_right(engine)
+    await correct_times(engine)
     assert await values_of(engine, jobs.c.poll_at) == [NOW + 10 * SECOND]
 
 
@@ -83,7 +83,7 @@ async def test_a_lane_goes_on(engine: Engine) -> None:
         await connection.execute(update(lanes).where(lanes.c.name == "b/for good").values(paused_reason="x"))
         ahead = {"last_sent_at": NOW - SECOND, "lease_until": NOW + SECOND}
         await connection.execute(update(lanes).where(lanes.c.name == "c/well").values(**ahead))
-    await put_right(engine)
+    await correct_times(engine)
     assert await values_of(engine, lanes.c.paused_until, lanes.c.lease_until, lanes.c.last_sent_at) == [
         (NOW + 30 * SECOND, NOW + LEASE, NOW),
         (None, None, None),
@@ -108,7 +108,7 @@ async def test_what_happened_is_moved_to_when_it_did(engine: Engine, job_id: int
                 insert(attempts).values(number=number, intent_at=at, ended_at=at + SECOND, **attempt)
             )
             await connection.execute(insert(touches).values(job_id=number, at=at, **touch))
-    await put_right(engine)
+    await correct_times(engine)
     assert await values_of(engine, attempts.c.intent_at, attempts.c.ended_at) == [
         (NOW - HOUR, NOW - HOUR + SECOND),
         (NOW - 10 * SECOND, NOW - 9 * SECOND),
@@ -121,7 +121,7 @@ async def test_a_window_that_was_closed_then_is_not_open_now(engine: Engine) -> 
         for phone, until in (("+1", THEN), ("+2", NOW + 20 * HOUR)):
             row = {"phone": phone, "open_until": until, "updated_at": THEN}
             await connection.execute(insert(windows).values(lane="a/b", known_by="provider", **row))
-    await put_right(engine)
+    await correct_times(engine)
     assert await values_of(engine, windows.c.open_until, windows.c.updated_at) == [
         (NOW, NOW - 10 * SECOND),
         (NOW + 20 * HOUR, NOW - 10 * SECOND),
@@ -133,7 +133,7 @@ async def test_a_rate_that_was_given_away_far_ahead_is_not_waited_for(engine: En
     async with writing(engine) as connection:
         await grant(connection, "shop", rate, 5, NOW + BY)
         assert (await grant(connection, "shop", rate, 5, NOW)).count == 0
-    await put_right(engine)
+    await correct_times(engine)
     async with writing(engine) as connection:
         assert (
             await grant(connection, "shop", rate, 5, NOW)

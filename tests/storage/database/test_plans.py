@@ -22,11 +22,11 @@ from storage.retention.purge import OldRun, purge_jobs, purge_recipients
 from storage.runs.breaker import newest_failures
 from storage.sending.budgets import Reservation, learnt_prices, reserve, reserve_again, settle, used_of
 from storage.sending.contact_history import (
-    NewTouch,
-    add_touches,
-    delay_touches,
-    recent_touches,
-    release_touches,
+    NewHistoryRow,
+    add_to_history,
+    delay_history,
+    recent_history,
+    release_history,
 )
 from storage.sending.freed_room import Freed, give_back, wake
 from storage.sending.intents import (
@@ -67,15 +67,15 @@ ROOM = Freed(set(PEOPLE), {("ourvoice", 1)}, {"ourvoice"}, {(LANE, 1)})
 ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "claim_due": lambda connection: claim_due(connection, 1, LANE, later(9), 100),
     "has_due_work": lambda connection: has_due_work(connection, LANE, later(9)),
-    "due_lanes": lambda connection: due_lanes(connection, [LANE], "me", later(9), sole=False),
+    "due_lanes": lambda connection: due_lanes(connection, [LANE], "me", later(9), no_other_runner=False),
     "any_sending": lambda connection: any_sending(connection, 1),
     "has_orphans": lambda connection: has_orphans(connection, LANE),
     "doubts": lambda connection: doubts(connection, LANE, 500),
     "due_receipts": lambda connection: due_receipts(connection, LANE, later(9), 500, after=0),
     "known_message_ids": lambda connection: known_message_ids(connection, phone(1)),
     "optouts": lambda connection: optout_scopes(connection, PEOPLE),
-    "touches": lambda connection: recent_touches(connection, PEOPLE, later(0)),
-    "touches kept": lambda connection: keep_touches(connection),
+    "touches": lambda connection: recent_history(connection, PEOPLE, later(0)),
+    "touches kept": lambda connection: keep_history(connection),
     "windows": lambda connection: open_windows(connection, LANE, PEOPLE),
     "windows asked about": lambda connection: any_unknown_window(connection, [LANE]),
     "wake": lambda connection: wake_waiting(connection, [(LANE, each) for each in PEOPLE], later(9)),
@@ -90,16 +90,16 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
 }
 
 
-async def keep_touches(connection: Connection) -> None:
-    new = [NewTouch(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
-    await add_touches(connection, LANE, later(9), new)
-    await delay_touches(connection, [(1, later(10))])
-    await release_touches(connection, [1, 2])
+async def keep_history(connection: Connection) -> None:
+    new = [NewHistoryRow(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
+    await add_to_history(connection, LANE, later(9), new)
+    await delay_history(connection, [(1, later(10))])
+    await release_history(connection, [1, 2])
 
 
 async def give_room_back(connection: Connection) -> None:
-    new = [NewTouch(job, phone(job), 1, "marketing", (), True, ramp_day="2026-01-01") for job in (1, 2)]
-    await add_touches(connection, LANE, later(9), new)
+    new = [NewHistoryRow(job, phone(job), 1, "marketing", (), True, ramp_day="2026-01-01") for job in (1, 2)]
+    await add_to_history(connection, LANE, later(9), new)
     await note_reached(connection, "ourvoice", PEOPLE, later(9))
     await use_budget(connection)
     await give_back(connection, [1, 2], later(10))

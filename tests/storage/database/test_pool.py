@@ -40,7 +40,7 @@ def contents(url: str) -> dict[str, int]:
     return {name: ask(url, f'SELECT count(*) FROM "{name}"')[0][0] for (name,) in ask(url, TABLES)}
 
 
-def test_rows_are_gone_and_ids_begin_again(pool: Pool) -> None:
+def test_rows_are_deleted_and_ids_begin_again(pool: Pool) -> None:
     with pool.database() as url:
         fresh = contents(url)
         ask(url, NOTICE, NOTICE, CARD)

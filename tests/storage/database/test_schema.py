@@ -72,7 +72,7 @@ async def test_a_database_that_is_behind_is_named(empty_database_url: str) -> No
     await engine.dispose()
 
 
-async def test_a_database_of_a_newer_version_is_told(engine: AsyncEngine) -> None:
+async def test_a_database_of_a_newer_version_is_reported(engine: AsyncEngine) -> None:
     async with writing(engine) as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for refused in (require_current(engine), upgrade(engine)):

@@ -21,7 +21,7 @@ from storage.receipts.user_ids import find_numbers, learn_numbers, numbers_of_me
 from storage.retention.purged_totals import purged_tokens
 from storage.runs.retries import EndedGroup, Occurrence, add_retries
 from storage.sending.budgets import reserve_again, settle
-from storage.sending.contact_history import void_touches
+from storage.sending.contact_history import void_history
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
 from storage.sending.optouts import PreferenceChange, add_preferences, log_of
 from storage.sending.windows import wake_waiting
@@ -100,7 +100,7 @@ async def test_no_list_from_outside_sizes_a_statement(engine: Engine, most_value
         most_values.clear()
         await newly_failed(connection, names, EPOCH)
         await wake_waiting(connection, [("hooked/shop", phone(number)) for number in range(MANY)], later(9))
-        await void_touches(connection, list(ids), void=True)
+        await void_history(connection, list(ids), void=True)
         await reserve_again(connection, list(ids))
         await settle(connection, dict.fromkeys(ids))
         await purged_tokens(connection, names)
@@ -143,7 +143,7 @@ async def test_what_the_driver_calls_operational_is_no_outage_while_the_database
     assert await is_refusal(engine, error)
 
 
-async def test_a_busy_database_and_one_that_is_gone_are_outages(engine: Engine) -> None:
+async def test_a_busy_and_an_unreachable_database_are_outages(engine: Engine) -> None:
     locked = OperationalError("UPDATE", {}, Exception("who knows"), connection_invalidated=True)
     assert not await is_refusal(engine, locked)
     assert not await is_refusal(engine, OSError("no space left on device"))

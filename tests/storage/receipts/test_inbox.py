@@ -95,7 +95,7 @@ def test_whatever_is_packed_is_unpacked_to_the_byte(part: bytes, times: int) -> 
     assert shorter is None or (len(shorter) < len(body) and unpack(shorter) == body)
 
 
-async def test_what_is_closed_or_set_aside_is_not_handed_out_again(engine: Engine) -> None:
+async def test_processed_and_unreadable_webhooks_are_not_returned_again(engine: Engine) -> None:
     async with writing(engine) as connection:
         await connection.run_sync(keep_webhooks, [arrival(b"a"), arrival(b"b"), arrival(b"c")])
         assert await take_webhooks(connection, [1, 2], later(2)) == {1, 2}
@@ -155,5 +155,5 @@ class _TooLarge(Exception):
         (ValueError("no time zone"), False),
     ],
 )
-def test_an_outage_is_told_from_a_value_that_is_refused(error: Exception, outage: bool) -> None:
+def test_an_outage_is_distinguished_from_a_refused_value(error: Exception, outage: bool) -> None:
     assert is_outage(error) is outage

@@ -64,7 +64,7 @@ async def apply(engine: Engine, *reports: Report) -> int:
         return await apply_reports(connection, LANE, reports, "poll", later(100))
 
 
-async def test_every_order_of_reports_ends_as_the_table_says(engine: Engine) -> None:
+async def test_every_order_of_reports_ends_in_the_strongest_state(engine: Engine) -> None:
     orders = [random.Random(seed).choices(sorted(RANK), k=seed % 7) for seed in range(40)]
     await accepted(engine, len(orders))
     for place in range(7):
@@ -74,14 +74,14 @@ async def test_every_order_of_reports_ends_as_the_table_says(engine: Engine) -> 
     assert [row.state for row in await job_rows(engine)] == [settle(S.ACCEPTED, order) for order in orders]
 
 
-async def test_a_whole_history_in_one_answer_ends_as_the_table_says(engine: Engine) -> None:
+async def test_a_whole_history_in_one_answer_ends_in_the_strongest_state(engine: Engine) -> None:
     orders = [random.Random(seed).choices(sorted(RANK), k=seed % 7) for seed in range(40)]
     await accepted(engine, len(orders))
     await apply(engine, *(report(f"m{n}", state) for n, order in enumerate(orders, 1) for state in order))
     assert [row.state for row in await job_rows(engine)] == [settle(S.ACCEPTED, order) for order in orders]
 
 
-async def test_a_weaker_word_after_a_failure_does_not_touch_its_reason(engine: Engine) -> None:
+async def test_a_weaker_status_after_a_failure_keeps_its_reason(engine: Engine) -> None:
     await accepted(engine, 1)
     await apply(engine, report("m1", S.FAILED, reason="Number is not on WhatsApp"), report("m1", S.SENT))
     [row] = await job_rows(engine)
@@ -114,7 +114,7 @@ async def test_a_repeated_report_leaves_no_second_event(engine: Engine) -> None:
         assert await connection.scalar(select(func.count()).select_from(events)) == 1
 
 
-async def test_an_unknown_word_and_an_unknown_message_change_nothing(engine: Engine) -> None:
+async def test_an_unknown_status_and_an_unknown_message_change_nothing(engine: Engine) -> None:
     await accepted(engine, 1)
     assert await apply(engine, report("m1", None), report("m9", S.READ)) == 0
     assert (await job_rows(engine))[0].state == "accepted"

@@ -194,7 +194,7 @@ async def test_a_message_under_way_is_awaited(engine: Engine, state: str) -> Non
     assert await cells(engine) == before
 
 
-async def test_a_webhook_that_is_not_taken_up_is_awaited(engine: Engine) -> None:
+async def test_an_unprocessed_webhook_is_awaited(engine: Engine) -> None:
     await planted(engine)
     async with writing(engine) as connection:
         await connection.execute(update(webhooks).where(webhooks.c.id == 1).values(processed_at=None))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, insert, select, update
 
-from app.views.recipient_timeline import tell_story
+from app.views.recipient_timeline import recipient_timeline
 from app.views.reports import cost_report, delivery_report, failures_report
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound, UsageError
@@ -26,7 +26,7 @@ from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.statuses import apply_webhook_reports
 from storage.runs.runs import complete_runs
-from storage.sending.contact_history import recent_touches
+from storage.sending.contact_history import recent_history
 from storage.sending.optouts import optout_scopes
 from storage.sending.windows import open_window
 from storage.tables import (
@@ -239,7 +239,7 @@ async def test_caps_still_see_whom_they_may_look_at(engine: Engine) -> None:
     await past(engine, *ENDS)
     await purged(engine)
     async with reading(engine) as connection:
-        seen = await recent_touches(connection, [phone(0)], after(-1))
+        seen = await recent_history(connection, [phone(0)], after(-1))
     assert [touch.job_id for touch in seen[phone(0)]] == [1]
     assert (await purged(engine, days=373))["touches"] == 0
     assert (await purged(engine, days=376))["touches"] == len(ENDS)
@@ -303,7 +303,7 @@ async def test_webhooks_go_once_they_are_dealt_with(engine: Engine) -> None:
     assert await count(engine, webhooks) == 1
 
 
-async def heard(engine: Engine) -> None:
+async def contacts_of_two_days(engine: Engine) -> None:
     """Ada wrote on the first day and on the 95th, was opted out on both, and her window with another lane is over."""
     async with writing(engine) as connection:
         for days in (1, 95):
@@ -323,7 +323,7 @@ async def left(engine: Engine) -> tuple[int, int, list[str | None]]:
 
 async def test_what_people_wrote_windows_and_evidence_go_and_the_opt_outs_stay(engine: Engine) -> None:
     await past(engine, *ENDS)
-    await heard(engine)
+    await contacts_of_two_days(engine)
     gone = await purged(engine)
     assert (gone["inbound"], gone["windows"], gone["evidence"]) == (1, 1, 1)
     assert await left(engine) == (1, 1, [None, "STOP"])
@@ -333,7 +333,7 @@ async def test_what_people_wrote_windows_and_evidence_go_and_the_opt_outs_stay(e
 
 async def test_each_kind_has_its_own_age(engine: Engine) -> None:
     await past(engine, *ENDS)
-    await heard(engine)
+    await contacts_of_two_days(engine)
     plan = await plan_by_kind(engine, after(100), {"inbound": timedelta(days=2)})
     gone = await carry_out(engine, plan, after(100))
     assert gone == {"inbound": 2, "windows": 2}
@@ -342,7 +342,7 @@ async def test_each_kind_has_its_own_age(engine: Engine) -> None:
 
 
 async def test_the_clock_keeps_to_it_once_a_day_and_goes_on_where_it_was_stopped(engine: Engine) -> None:
-    await heard(engine)
+    await contacts_of_two_days(engine)
     ages, stop, stopped = {"evidence": timedelta(days=2)}, asyncio.Event(), asyncio.Event()
     stopped.set()
     assert await purge_daily(engine, after(50), {}, stop) is None
@@ -429,12 +429,12 @@ async def test_a_list_that_is_sent_to_again_stays(engine: Engine) -> None:
     assert await count(engine, jobs, jobs.c.run_id > 2) == len(ENDS)
 
 
-async def test_who_asks_for_one_message_is_told_of_the_purge(engine: Engine) -> None:
+async def test_views_of_one_message_mention_the_purge(engine: Engine) -> None:
     await past(engine, *ENDS)
     await purged(engine)
     async with reading(engine) as connection:
         with pytest.raises(NotFound, match="purged on 2026-04-11"):
-            await tell_story(connection, Settings("sqlite://", {}), "spring", phone(0))
+            await recipient_timeline(connection, Settings("sqlite://", {}), "spring", phone(0))
         remarks = [
             (await build(connection, "spring")).remarks
             for build in (delivery_report, cost_report, failures_report)

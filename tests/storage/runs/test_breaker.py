@@ -60,7 +60,7 @@ async def test_only_the_newest_messages_count_and_none_from_before_a_person_resu
     assert await failures(engine) == Failures(0, None)
 
 
-async def test_the_first_messages_are_told_by_form_and_by_what_came_of_them(engine: Engine) -> None:
+async def test_the_first_messages_are_counted_by_form_and_result(engine: Engine) -> None:
     await tried(engine, 4, 1, 0, outcome="message")
     async with writing(engine) as connection:
         await connection.execute(update(jobs).where(jobs.c.id == 1).values(form="template"))

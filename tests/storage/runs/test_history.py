@@ -68,7 +68,7 @@ async def intents_of(engine: Engine, count: int) -> list[Intent]:
     return [Intent(job, "call", "text", "{}", 1, None, later(3)) for job in due]
 
 
-async def test_an_answer_that_comes_late_is_not_told(engine: Engine) -> None:
+async def test_a_late_answer_adds_no_event(engine: Engine) -> None:
     late, timely = await intents_of(engine, 2)
     async with writing(engine) as connection:
         await commit_intents(connection, LANE, 1, [late, timely], later(3))
@@ -79,7 +79,7 @@ async def test_an_answer_that_comes_late_is_not_told(engine: Engine) -> None:
     assert await histories(engine) == {1: ["sending"], 2: ["sending", "accepted"]}
 
 
-async def test_an_intent_is_taken_back_once_and_told_once(engine: Engine) -> None:
+async def test_an_intent_is_withdrawn_once_with_one_event(engine: Engine) -> None:
     intents = await intents_of(engine, 2)
     async with writing(engine) as connection:
         await commit_intents(connection, LANE, 1, intents, later(3))
@@ -88,7 +88,7 @@ async def test_an_intent_is_taken_back_once_and_told_once(engine: Engine) -> Non
     assert await histories(engine) == {1: ["sending", "pending"], 2: ["sending"]}
 
 
-async def test_a_wait_tells_nothing_and_an_end_is_told_where_it_is_one(engine: Engine) -> None:
+async def test_a_wait_adds_no_event_and_an_end_adds_one(engine: Engine) -> None:
     await intents_of(engine, 3)
     async with writing(engine) as connection:
         await connection.execute(update(jobs).where(jobs.c.id == 3).values(state="cancelled"))
@@ -143,7 +143,7 @@ async def as_retry(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("mover", [cancel_all, expire_all, cancel_rest, skip_second_tries])
-async def test_whoever_ends_what_is_being_sent_meanwhile_does_not_tell_so(
+async def test_ending_a_job_that_is_being_sent_meanwhile_adds_no_event(
     two: tuple[Engine, Engine], mover: Mover
 ) -> None:
     engine, other = two
@@ -188,7 +188,7 @@ async def test_a_call_that_was_answered_meanwhile_is_no_orphan(two: tuple[Engine
         assert ended.all() == [(2,)]
 
 
-async def test_a_cancelled_campaign_tells_what_it_cancelled(engine: Engine) -> None:
+async def test_a_cancelled_campaign_adds_an_event_to_each_cancelled_job(engine: Engine) -> None:
     await intents_of(engine, 2)
     assert await cancel(engine, "spring", now=lambda: later(5)) == 2
     assert await histories(engine) == {1: ["cancelled"], 2: ["cancelled"]}

@@ -487,7 +487,7 @@ async def test_each_day_of_a_daily_campaign_is_sent_everywhere(engine: Engine) -
     }
 
 
-async def test_the_table_of_local_times_is_gone_after_each_launch(engine: Engine) -> None:
+async def test_the_table_of_local_times_is_dropped_after_each_launch(engine: Engine) -> None:
     for name in ("first", "second"):
         schedule = {"timezone": "UTC", "recipient_local_time": True}
         await store(engine, spec(name, schedule=schedule), 3)

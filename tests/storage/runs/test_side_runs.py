@@ -62,7 +62,7 @@ async def test_a_test_is_held_back_by_no_rule_that_chooses_people_or_hours(engin
     assert frozen.budget is not None
 
 
-async def test_reports_do_not_count_it_and_why_tells_of_it(engine: Engine) -> None:
+async def test_reports_do_not_count_it_and_why_shows_it(engine: Engine) -> None:
     campaign_id = await store_campaign(engine, spec(), 3)
     await start_test(engine, "spring", [MINE, phone(0)])
     async with reading(engine) as connection:
@@ -100,12 +100,12 @@ async def test_it_never_takes_the_moment_of_a_run(engine: Engine) -> None:
     assert len(numbers) == 5
 
 
-async def test_wrong_numbers_lines_and_names_are_told(engine: Engine) -> None:
+async def test_wrong_numbers_lines_and_names_are_reported(engine: Engine) -> None:
     await store_campaign(engine, spec(), 1)
     await store_campaign(engine, spec("empty"), 0)
     with pytest.raises(InvalidInput, match="'hello' is no phone number"):
         await start_test(engine, "spring", [MINE, "hello"])
-    with pytest.raises(NotFound, match="No recipient of spring stands on line 77"):
+    with pytest.raises(NotFound, match="No recipient of spring is on line 77"):
         await start_test(engine, "spring", [MINE], 77)
     with pytest.raises(InvalidInput, match="has no recipients"):
         await start_test(engine, "empty", [MINE])

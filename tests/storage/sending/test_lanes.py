@@ -34,9 +34,13 @@ async def lane(engine: Engine) -> str:
     return "ourvoice/shop"
 
 
-async def take(engine: Engine, lane: str, holder: str, at: float, *, sole: bool = False) -> int | None:
+async def take(
+    engine: Engine, lane: str, holder: str, at: float, *, no_other_runner: bool = False
+) -> int | None:
     async with writing(engine) as connection:
-        return await take_lane(connection, lane, holder, later(at), later(at + 30), sole=sole)
+        return await take_lane(
+            connection, lane, holder, later(at), later(at + 30), no_other_runner=no_other_runner
+        )
 
 
 async def test_a_lane_under_lease_is_not_given_away(engine: Engine, lane: str) -> None:
@@ -47,13 +51,13 @@ async def test_a_lane_under_lease_is_not_given_away(engine: Engine, lane: str) -
 
 async def test_proof_that_no_other_runner_lives_overrides_a_runners_lease(engine: Engine, lane: str) -> None:
     assert await take(engine, lane, "runner one", 0) == 1
-    assert await take(engine, lane, "runner two", 1, sole=True) == 2
+    assert await take(engine, lane, "runner two", 1, no_other_runner=True) == 2
 
 
 async def test_it_overrides_no_workers_lease(engine: Engine, lane: str) -> None:
     assert await take(engine, lane, "worker one", 0) == 1
-    assert await take(engine, lane, "runner two", 29, sole=True) is None
-    assert await take(engine, lane, "runner two", 30, sole=True) == 2
+    assert await take(engine, lane, "runner two", 29, no_other_runner=True) is None
+    assert await take(engine, lane, "runner two", 30, no_other_runner=True) == 2
 
 
 async def test_every_taking_gives_a_new_epoch(engine: Engine, lane: str) -> None:
@@ -98,14 +102,14 @@ async def test_a_pause_ends_at_its_time_or_by_hand(engine: Engine, lane: str) ->
         assert not (await read_lanes(connection))[lane].paused(later(10))
 
 
-async def test_a_sender_found_well_ends_no_pause_that_has_its_own_end(engine: Engine, lane: str) -> None:
+async def test_a_healthy_sender_ends_no_pause_that_has_its_own_end(engine: Engine, lane: str) -> None:
     async with writing(engine) as connection:
         await pause_lane(connection, lane, "too fast", later(10))
         await resume_lane(connection, lane)
         assert (await read_lanes(connection))[lane].paused(later(9))
 
 
-async def test_who_lost_the_lane_pauses_it_no_more(engine: Engine, lane: str) -> None:
+async def test_a_former_owner_cannot_pause_the_lane(engine: Engine, lane: str) -> None:
     await take(engine, lane, "slept", 0)
     await take(engine, lane, "awake", 31)
     async with writing(engine) as connection:
@@ -115,7 +119,7 @@ async def test_who_lost_the_lane_pauses_it_no_more(engine: Engine, lane: str) ->
         assert (await read_lanes(connection))[lane].paused_reason == "met an error"
 
 
-async def test_whoever_is_stopped_within_a_transaction_keeps_nobody_waiting(
+async def test_a_process_stopped_within_a_transaction_does_not_block_others(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.database.engine.IDLE_TRANSACTION", 0.5)
@@ -132,9 +136,9 @@ async def test_whoever_is_stopped_within_a_transaction_keeps_nobody_waiting(
     await awake.dispose()
 
 
-async def test_a_call_that_began_late_is_what_the_next_owner_reckons_from(engine: Engine, lane: str) -> None:
+async def test_the_next_owner_counts_from_a_call_that_began_late(engine: Engine, lane: str) -> None:
     async with writing(engine) as connection:
-        await take_lane(connection, lane, "me", later(0), later(30), sole=False)
+        await take_lane(connection, lane, "me", later(0), later(30), no_other_runner=False)
         await note_sends(connection, lane, later(5))
         for epoch, at in ((1, later(7)), (1, later(6)), (2, later(9))):
             await note_last_call(connection, lane, epoch, at)

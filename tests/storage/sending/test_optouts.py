@@ -1,4 +1,4 @@
-"""The log of opt-outs only grows, and the newest word holds: by when it was said, in whatever order it is stored."""
+"""The log of opt-outs only grows, and the newest entry holds: by the time it was given, stored in any order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.actions.contacts import add_preference
 from campaigns.phones.stop_words import Action, StopWord
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.sending.optouts import (
-    Fate,
+    AppendResult,
     LogEntry,
     NewPreference,
     PreferenceChange,
@@ -45,8 +45,12 @@ def words(
 async def news(engine: Engine, told: Mapping[str, str], word: StopWord = OUT, seconds: float = 1) -> set[str]:
     given_words = words(told, word, seconds)
     async with writing(engine) as connection:
-        fates = await append_preferences(connection, given_words)
-    return {one.entry.phone for one, fate in zip(given_words, fates, strict=True) if fate is Fate.CHANGED}
+        results = await append_preferences(connection, given_words)
+    return {
+        one.entry.phone
+        for one, result in zip(given_words, results, strict=True)
+        if result is AppendResult.CHANGED
+    }
 
 
 async def test_news_are_added_and_what_holds_already_is_not(engine: Engine) -> None:
@@ -76,7 +80,7 @@ async def test_scopes_are_apart_and_coming_back_lifts_both(engine: Engine) -> No
         assert [entry.evidence for entry in await log_of(connection, phone(1))] == ["a", "b", "c", "d"]
 
 
-async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothing(engine: Engine) -> None:
+async def test_dated_entries_end_alike_in_every_order_and_a_repetition_adds_nothing(engine: Engine) -> None:
     said = [(1, OUT), (2, StopWord("in", "marketing")), (3, OUT), (3, StopWord("in", "marketing"))]
     orders = list(permutations(said))
     for number, order in enumerate(orders):
@@ -92,26 +96,26 @@ async def test_dated_words_end_alike_in_every_order_and_a_repetition_adds_nothin
     assert all(len(set(log)) == len(log) for log in logs)
 
 
-async def test_each_word_is_told_its_fate(engine: Engine) -> None:
-    async def fate(word: StopWord, seconds: float, dated: bool) -> Fate:
+async def test_each_entry_gets_its_result(engine: Engine) -> None:
+    async def result(word: StopWord, seconds: float, dated: bool) -> AppendResult:
         async with writing(engine) as connection:
             return (await append_preferences(connection, words({phone(1): "x"}, word, seconds, dated=dated)))[
                 0
             ]
 
     back = StopWord("in", "marketing")
-    assert await fate(OUT, 5, True) is Fate.CHANGED
-    assert await fate(OUT, 5, True) is Fate.KNOWN
-    assert await fate(OUT, 6, True) is Fate.AGAIN
-    assert await fate(OUT, 7, False) is Fate.KNOWN
-    assert await fate(back, 6, True) is Fate.OUTDATED
-    assert await fate(back, 5, False) is Fate.OUTDATED
-    assert await fate(back, 8, True) is Fate.CHANGED
-    assert await fate(OUT, 7, True) is Fate.OUTDATED
-    assert await fate(OUT, 7, False) is Fate.CHANGED  # heard of now, whatever another clock says
+    assert await result(OUT, 5, True) is AppendResult.CHANGED
+    assert await result(OUT, 5, True) is AppendResult.KNOWN
+    assert await result(OUT, 6, True) is AppendResult.AGAIN
+    assert await result(OUT, 7, False) is AppendResult.KNOWN
+    assert await result(back, 6, True) is AppendResult.OUTDATED
+    assert await result(back, 5, False) is AppendResult.OUTDATED
+    assert await result(back, 8, True) is AppendResult.CHANGED
+    assert await result(OUT, 7, True) is AppendResult.OUTDATED
+    assert await result(OUT, 7, False) is AppendResult.CHANGED  # heard of now, whatever another clock says
 
 
-async def test_a_word_by_hand_is_added_even_where_it_holds_already(engine: Engine) -> None:
+async def test_a_manual_entry_is_added_even_if_it_holds_already(engine: Engine) -> None:
     for seconds in (1, 2):
         async with writing(engine) as connection:
             out = await add_preference(
@@ -149,7 +153,9 @@ async def test_a_list_of_many_is_streamed_whole(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("stop_first", [True, False])
-async def test_words_stored_at_once_hold_by_when_they_were_said(postgres_url: str, stop_first: bool) -> None:
+async def test_entries_stored_at_once_hold_by_the_time_they_were_given(
+    postgres_url: str, stop_first: bool
+) -> None:
     """A list says that somebody came back, of before their STOP; neither of the two that store it sees the other."""
     engine = open_engine(postgres_url)
     async with writing(engine) as importing, writing(engine) as telling:
@@ -167,7 +173,7 @@ async def test_words_stored_at_once_hold_by_when_they_were_said(postgres_url: st
 
 
 @pytest.mark.parametrize("action", ["out", "in"])
-async def test_what_is_said_by_hand_holds_whatever_other_clocks_say(engine: Engine, action: Action) -> None:
+async def test_a_manual_entry_holds_even_if_other_clocks_differ(engine: Engine, action: Action) -> None:
     other: Action = "in" if action == "out" else "out"
     async with writing(engine) as connection:
         await add_preferences(connection, "webhook:hooked", [word(1, other, 60)])
@@ -178,7 +184,7 @@ async def test_what_is_said_by_hand_holds_whatever_other_clocks_say(engine: Engi
     assert (phone(1) in dict(await opted_out(engine))) == (action == "out")
 
 
-async def test_a_list_of_people_who_are_out_holds_whatever_other_clocks_say(engine: Engine) -> None:
+async def test_an_imported_opt_out_list_holds_even_if_other_clocks_differ(engine: Engine) -> None:
     async with writing(engine) as connection:
         await add_preferences(connection, "webhook:hooked", [word(1, "in", 60)])
     assert await news(engine, {phone(1): "list"}, OUT, 1) == {phone(1)}
@@ -203,7 +209,7 @@ def word(number: int, action: str, seconds: float) -> PreferenceChange:
         ([("out", 2), ("in", 2)], True),
     ],
 )
-async def test_the_newest_word_holds_however_it_is_repeated(
+async def test_the_newest_entry_holds_however_it_is_repeated(
     engine: Engine, words: list[tuple[str, float]], stays_out: bool
 ) -> None:
     for number, one_by_one in ((1, True), (2, False)):

@@ -24,14 +24,14 @@ async def ask(engine: Engine, wanted: int, at: float, rate: Rate = RATE) -> Gran
         return await grant(connection, "ourvoice", rate, wanted, later(at))
 
 
-async def test_slots_follow_each_other_whoever_asks(engine: Engine) -> None:
+async def test_slots_follow_each_other_for_all_processes(engine: Engine) -> None:
     one, other = await ask(engine, 2, 0), await ask(engine, 2, 0)
     slots = [*one.slots, *other.slots]
     assert slots[0] == later(0)
     assert {after - before for before, after in pairwise(slots)} == {slot_spacing(RATE)}
 
 
-async def test_nothing_is_given_far_ahead_and_it_is_told_when_to_ask_again(engine: Engine) -> None:
+async def test_no_slot_is_granted_far_ahead_and_the_next_request_time_is_returned(engine: Engine) -> None:
     assert (await ask(engine, 100, 0)).slots[-1] <= later(0) + AHEAD
     none = await ask(engine, 1, 0)
     assert none.count == 0

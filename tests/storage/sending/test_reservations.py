@@ -14,11 +14,11 @@ from storage.database.engine import Engine, lock_names, open_engine, reading, wr
 from storage.database.schema import upgrade
 from storage.sending.budgets import Reservation, budget_lock, reserve, settle, used_of
 from storage.sending.contact_history import (
-    NewTouch,
-    add_touches,
-    delay_touches,
-    recent_touches,
-    release_touches,
+    NewHistoryRow,
+    add_to_history,
+    delay_history,
+    recent_history,
+    release_history,
 )
 from storage.sending.tier_and_ramp import (
     forget_reached,
@@ -36,8 +36,8 @@ PHONE = "+22997000001"
 KEY = "7:run:1"
 
 
-def touch(job_id: int, phone: str = PHONE) -> NewTouch:
-    return NewTouch(job_id, phone, 7, "marketing", ("sale",), counts=True)
+def touch(job_id: int, phone: str = PHONE) -> NewHistoryRow:
+    return NewHistoryRow(job_id, phone, 7, "marketing", ("sale",), counts=True)
 
 
 def usd(amount: str) -> Money:
@@ -51,25 +51,25 @@ async def used(engine: Engine) -> int:
 
 async def test_touches_are_found_by_person_and_time(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await add_touches(connection, "meta/one", later(10), [touch(1), touch(2, "+4477")])
-        await add_touches(connection, "meta/two", later(20), [touch(3)])
-        found = await recent_touches(connection, [PHONE], EPOCH)
+        await add_to_history(connection, "meta/one", later(10), [touch(1), touch(2, "+4477")])
+        await add_to_history(connection, "meta/two", later(20), [touch(3)])
+        found = await recent_history(connection, [PHONE], EPOCH)
         assert [(t.job_id, t.at, t.lane, t.tags, t.counts) for t in found[PHONE]] == [
             (1, later(10), "meta/one", frozenset({"sale"}), True),
             (3, later(20), "meta/two", frozenset({"sale"}), True),
         ]
-        assert [t.job_id for t in (await recent_touches(connection, [PHONE], later(10)))[PHONE]] == [3]
+        assert [t.job_id for t in (await recent_history(connection, [PHONE], later(10)))[PHONE]] == [3]
 
 
-async def test_a_job_has_one_touch_which_moves_and_is_given_back(engine: Engine) -> None:
+async def test_a_job_has_one_history_entry_which_moves_and_is_released(engine: Engine) -> None:
     async with writing(engine) as connection:
-        await add_touches(connection, "meta/one", later(10), [touch(1)])
-        await add_touches(connection, "meta/one", later(30), [touch(1)])
-        await delay_touches(connection, [(1, later(40))])
-        found = await recent_touches(connection, [PHONE], EPOCH)
+        await add_to_history(connection, "meta/one", later(10), [touch(1)])
+        await add_to_history(connection, "meta/one", later(30), [touch(1)])
+        await delay_history(connection, [(1, later(40))])
+        found = await recent_history(connection, [PHONE], EPOCH)
         assert [t.at for t in found[PHONE]] == [later(40)]
-        await release_touches(connection, [1])
-        assert await recent_touches(connection, [PHONE], EPOCH) == {}
+        await release_history(connection, [1])
+        assert await recent_history(connection, [PHONE], EPOCH) == {}
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ async def test_two_who_write_to_one_person_take_turns(engine: Engine) -> None:
     async def take(job_id: int) -> int:
         async with writing(engine) as connection:
             await lock_names(connection, [f"+{n}" for n in range(20, 0, -1)] + [PHONE])
-            found = (await recent_touches(connection, [PHONE], EPOCH)).get(PHONE, [])
+            found = (await recent_history(connection, [PHONE], EPOCH)).get(PHONE, [])
             await asyncio.sleep(0.01)
-            await add_touches(connection, f"meta/{job_id}", later(1), [touch(job_id)])
+            await add_to_history(connection, f"meta/{job_id}", later(1), [touch(job_id)])
             return len(found)
 
     assert sorted(await asyncio.gather(*(take(job_id) for job_id in range(1, 6)))) == [0, 1, 2, 3, 4]
@@ -155,11 +155,11 @@ async def test_who_is_not_written_to_after_all_counts_from_what_is_left(engine: 
         for job, (lane, at, outside) in enumerate(
             [("meta/one", 10, True), ("meta/two", 20, True), ("metal/one", 30, True), ("meta/one", 40, False)]
         ):
-            new = NewTouch(job, PHONE, 7, "marketing", (), counts=True, outside=outside)
-            await add_touches(connection, lane, later(at), [new])
+            new = NewHistoryRow(job, PHONE, 7, "marketing", (), counts=True, outside=outside)
+            await add_to_history(connection, lane, later(at), [new])
         await note_reached(connection, "meta", [PHONE, "+1"], later(20))
         for job, reached in ((1, 2), (0, 1)):
-            await release_touches(connection, [job])
+            await release_history(connection, [job])
             await forget_reached(connection, "meta", [PHONE])
             found = await tier_use(connection, "meta", [PHONE], later(50))
             assert (found.reached, found.already) == (reached, {PHONE} if reached == 2 else set())
@@ -176,7 +176,7 @@ async def test_what_an_older_version_reserved_can_be_given_back(empty_database_u
     await upgrade(engine)
     async with writing(engine) as connection:
         await slide_count(connection, "meta", later(0))
-        [taken] = await release_touches(connection, [1])
+        [taken] = await release_history(connection, [1])
         assert (taken.outside, taken.ramp_day) == (True, None)
         await forget_reached(connection, "meta", [taken.phone])
         assert (await tier_use(connection, "meta", [], later(1))).reached == 0

@@ -14,7 +14,7 @@ from providers.events import Report
 from storage.database.engine import Engine, writing
 from storage.receipts.statuses import apply_webhook_reports
 from storage.sending.budgets import Reservation, reserve, used_of
-from storage.sending.contact_history import NewTouch, add_touches, recent_touches
+from storage.sending.contact_history import NewHistoryRow, add_to_history, recent_history
 from tests.support.campaigns import EPOCH, later
 from tests.support.sent import answered, sending
 
@@ -31,7 +31,7 @@ def report(state: JobState, cost: Money | None = None, at: datetime | None = Non
 
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
-    ("reports", "used", "touched"),
+    ("reports", "used", "past_messages"),
     [
         ([report(JobState.DELIVERED)], 50_000, 1),
         ([report(JobState.FAILED)], 0, 0),
@@ -45,20 +45,20 @@ def report(state: JobState, cost: Money | None = None, at: datetime | None = Non
         ([report(JobState.FAILED), report(JobState.READ), report(JobState.READ, usd("0.02"))], 20_000, 1),
     ],
 )
-async def test_what_a_report_comes_to(
-    engine: Engine, reports: list[Report], used: int, touched: int, at_once: bool
+async def test_a_report_settles_budget_and_history(
+    engine: Engine, reports: list[Report], used: int, past_messages: int, at_once: bool
 ) -> None:
     await sending(engine, 1)
     await answered(engine, [1])
     async with writing(engine) as connection:
         await reserve(connection, [Reservation(1, (KEY,), usd("0.05"))])
-        await add_touches(
-            connection, "hooked/shop", later(1), [NewTouch(1, "+44", 1, "marketing", (), counts=True)]
+        await add_to_history(
+            connection, "hooked/shop", later(1), [NewHistoryRow(1, "+44", 1, "marketing", (), counts=True)]
         )
     for some in [reports] if at_once else [[one] for one in reports]:
         async with writing(engine) as connection:
             await apply_webhook_reports(connection, "hooked", some, later(10))
     async with writing(engine) as connection:
         assert (await used_of(connection, [KEY])).get(KEY, 0) == used
-        found = await recent_touches(connection, ["+44"], EPOCH)
-    assert [touch.at for touch in found.get("+44", [])] == [later(1)] * touched
+        found = await recent_history(connection, ["+44"], EPOCH)
+    assert [touch.at for touch in found.get("+44", [])] == [later(1)] * past_messages

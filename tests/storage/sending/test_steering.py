@@ -101,7 +101,7 @@ WROTE_SINCE = Window(later(7_200), "inbound", later(9))
         (WROTE_SINCE, True, FRESH / 2, False),
     ],
 )
-def test_the_newest_word_about_the_window_holds(
+def test_the_newest_report_about_the_window_holds(
     window: Window | None, asks: bool, after: timedelta, is_refused: bool
 ) -> None:
     job = DueJob(1, 1, phone(1), 1, "quiet_hours", "{}", None, None, None, None, free_refused_at=later(4))

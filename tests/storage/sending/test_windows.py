@@ -24,7 +24,7 @@ async def test_a_window_is_known_for_its_lane_and_person_alone(engine: Engine) -
     assert await windows_of(engine, SHOP) == {}
 
 
-async def test_an_older_word_never_shortens_a_window(engine: Engine) -> None:
+async def test_an_older_message_never_shortens_a_window(engine: Engine) -> None:
     words = [(later(100), "inbound"), (later(300), "provider"), (later(200), "inbound")]
     for number, order in enumerate(permutations(words)):
         for until, known_by in order:

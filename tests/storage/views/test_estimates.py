@@ -131,7 +131,7 @@ async def test_what_has_no_price_is_counted_and_never_nothing(engine: Engine, me
     assert costs(result) == {("GB", "authentication"): (3, "0", "0", 3)}
 
 
-async def test_countries_and_currencies_stand_apart(engine: Engine, meta: AccountSettings) -> None:
+async def test_countries_and_currencies_are_separate(engine: Engine, meta: AccountSettings) -> None:
     await given(engine, given_spec(content={"template": TEMPLATE}), 1002)
     result = await found(engine, meta)
     assert costs(result) == {
@@ -149,13 +149,13 @@ async def test_skips_are_counted_by_reason(engine: Engine, meta: AccountSettings
         said = {"scope": "marketing", "source": "test", "at": NOW}
         await connection.execute(insert(optouts).values(phone=phone(1), action="out", **said))
         for number, age in ((2, 1), (3, 8)):
-            await connection.execute(insert(touches).values(_touch(number, NOW - timedelta(days=age))))
+            await connection.execute(insert(touches).values(_history_row(number, NOW - timedelta(days=age))))
     result = await found(engine, meta)
     assert dict(result.skips) == {"no_consent": 1, "opted_out": 1, "frequency_cap": 1}
     assert result.sends == 3
 
 
-def _touch(number: int, at: datetime) -> dict[str, Any]:
+def _history_row(number: int, at: datetime) -> dict[str, Any]:
     return {
         "job_id": 1_000 + number,
         "phone": phone(number),
@@ -172,7 +172,7 @@ async def test_what_is_held_back_until_a_time_goes_then(engine: Engine, meta: Ac
     caps = [{"max": 1, "per": "7d", "on_cap": "wait"}]
     await given(engine, given_spec(caps=caps), 4)
     async with writing(engine) as connection:
-        await connection.execute(insert(touches).values(_touch(0, NOW - timedelta(days=2))))
+        await connection.execute(insert(touches).values(_history_row(0, NOW - timedelta(days=2))))
     result = await found(engine, meta)
     assert (result.sends, dict(result.held), result.held_share) == (4, {"frequency_cap": 1}, 0.25)
     assert result.takes == timedelta(days=5)
@@ -184,7 +184,7 @@ async def test_a_hold_that_outlasts_the_campaign_is_an_expiry(engine: Engine, me
     schedule = {"expires_after": "1d"}
     await given(engine, given_spec(caps=[{"max": 1, "per": "7d", "on_cap": "wait"}], schedule=schedule), 2)
     async with writing(engine) as connection:
-        await connection.execute(insert(touches).values(_touch(0, NOW - timedelta(days=2))))
+        await connection.execute(insert(touches).values(_history_row(0, NOW - timedelta(days=2))))
     result = await found(engine, meta)
     assert (result.sends, dict(result.skips)) == (1, {"expired": 1})
 
@@ -196,7 +196,7 @@ async def test_outside_the_hours_messages_wait_for_them(engine: Engine, meta: Ac
     assert takes(result)["held_by_hours"] == 3600
 
 
-async def test_a_message_that_waits_for_a_word_is_no_send(engine: Engine, meta: AccountSettings) -> None:
+async def test_a_message_that_waits_for_a_reply_is_no_send(engine: Engine, meta: AccountSettings) -> None:
     await given(engine, given_spec(content={"text": "Hi", "closed_window": "wait"}), 2)
     result = await found(engine, meta)
     assert (result.sends, dict(result.waits)) == (0, {"window": 2})

@@ -50,13 +50,13 @@ async def call(engine: Engine, at: Sequence[float]) -> None:
         await connection.execute(insert(attempts), rows)
 
 
-async def test_an_empty_database_stands_still(engine: Engine) -> None:
+async def test_an_empty_database_has_no_work(engine: Engine) -> None:
     found = await metrics_snapshot(engine)
     assert not any((found.backlog, found.in_doubt, found.rates, found.webhooks, found.processes))
     assert (found.runs, found.leaders) == ({"running": 0, "paused": 0}, 0)
 
 
-async def test_what_waits_is_told_by_lane_and_rule(engine: Engine) -> None:
+async def test_waiting_messages_are_counted_by_lane_and_rule(engine: Engine) -> None:
     await store_campaign(engine, spec(), 10)
     await launch_due(engine, now=lambda: later(0))
     await put(engine, range(1, 3), due_at=later(40))
@@ -120,7 +120,7 @@ async def test_webhooks_that_wait_and_those_refused(engine: Engine) -> None:
     assert found.refusals == {"meta": 4}
 
 
-async def test_a_silent_leader_leads_no_more(engine: Engine) -> None:
+async def test_a_silent_leader_does_not_count(engine: Engine) -> None:
     def process(name: str, kind: str, seen: float, leads: bool) -> WorkerRow:
         return WorkerRow(name, kind, "host", 1, None, leads, later(0), later(seen))
 

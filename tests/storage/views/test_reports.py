@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from app.views.recipient_timeline import tell_story
+from app.views.recipient_timeline import recipient_timeline
 from app.views.reports import cost_report, delivery_report, failures_report
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
@@ -193,7 +193,7 @@ def amounts(line: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(line[name] for name in ("estimated", "actual", "unsettled", "unpriced"))
 
 
-async def test_estimated_actual_unsettled_and_unpriced_stand_apart(engine: Engine) -> None:
+async def test_estimated_actual_unsettled_and_unpriced_are_separate(engine: Engine) -> None:
     report = await given_costs(engine, *COSTS)
     assert report["currency"] == "USD"
     assert amounts(report) == (Decimal("0.08"), Decimal("0.035"), Decimal("0.02"), 1)
@@ -308,7 +308,7 @@ async def test_why_estimates_by_the_tightest_limit(
         await given_jobs(connection, campaign, due, due, due, due)
         await connection.execute(update(runs).values(spec=SPEC.changed(pace=pace).to_json()))
     async with reading(sqlite_engine) as connection:
-        story = (await tell_story(connection, settings, "spring", "+447700900003")).json
+        story = (await recipient_timeline(connection, settings, "spring", "+447700900003")).json
     assert story["held_by"] == "own_time"
     waits = story["estimated_send_at"] - due["due_at"]
     assert waits.total_seconds() == pytest.approx(seconds, abs=1.01), "to the second"

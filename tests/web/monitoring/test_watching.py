@@ -1,4 +1,4 @@
-"""What a monitor is told, over HTTP: metrics with bounded labels, and whether the process is well."""
+"""What a monitor reads over HTTP: metrics with bounded labels, and whether the process is healthy."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_scrape_costs_the_database_nothing_while_the_last_is_fresh(sqlit
     assert len(asked) == first
 
 
-async def test_a_database_that_is_gone_is_told_and_leaves_the_rest(tmp_path: Path) -> None:
+async def test_an_unreachable_database_is_reported_and_other_metrics_stay(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'none' / 'drumbeat.db'}")
     metrics = Metrics(engine, LIMITS)
     metrics.call_ended(CallEnded("ourvoice", "ourvoice/shop", [Accepted("m1")], 120))
@@ -119,7 +119,7 @@ async def test_ready_when_the_database_is_right_and_somebody_leads(engine: Engin
 
 
 @pytest.mark.parametrize(("seconds_ago", "leads"), [(16, True), (0, False)])
-async def test_not_ready_while_nobody_leads(engine: Engine, seconds_ago: float, leads: bool) -> None:
+async def test_not_ready_without_a_leader(engine: Engine, seconds_ago: float, leads: bool) -> None:
     await lead(engine, seconds_ago=seconds_ago, leads=leads)
     async with watching(engine) as client:
         ready = await client.get("/health/ready")
@@ -131,7 +131,7 @@ async def test_not_ready_while_nobody_leads(engine: Engine, seconds_ago: float, 
     }
 
 
-async def test_webhooks_are_taken_although_nobody_leads(engine: Engine) -> None:
+async def test_webhooks_are_accepted_without_a_leader(engine: Engine) -> None:
     async with watching(engine, needs_runner=False) as client:
         ready = await client.get("/health/ready")
     assert (ready.status_code, ready.json()["runner"]) == (200, "none was seen recently")
@@ -168,7 +168,7 @@ async def test_an_error_is_not_kept_and_a_slow_reading_is_given_up_but_not_cut_o
     assert len(begun) == 2
 
 
-async def test_what_a_slow_database_last_said_is_repeated(
+async def test_the_last_values_of_a_slow_database_are_repeated(
     sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await lead(sqlite_engine)

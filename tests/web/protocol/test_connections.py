@@ -112,7 +112,7 @@ async def test_who_holds_most_makes_room_and_not_who_was_there_first(port: int) 
     [(b"", b""), (b"GET /health/live HTTP/1.1\r\n", b"X"), (POST, b"1"), (HEALTHY, b"")],
     ids=["nothing", "a head", "a body", "no second request"],
 )
-async def test_who_takes_too_long_is_cut_though_a_byte_comes_now_and_then(
+async def test_a_slow_caller_is_cut_although_a_byte_comes_now_and_then(
     port: int, begun: bytes, drop: bytes
 ) -> None:
     async def drip(caller: Caller) -> None:

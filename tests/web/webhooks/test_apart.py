@@ -95,7 +95,7 @@ async def test_one_bad_character_loses_neither_the_stop_nor_the_status_beside_it
         (b"", None),
     ],
 )
-async def test_a_body_that_gave_nothing_says_why(
+async def test_a_body_without_readable_events_has_its_problem_stored(
     engine: Engine, meta: Account, body: bytes, problem: str | None
 ) -> None:
     assert await arrive(engine, meta, body) == problem

@@ -120,7 +120,7 @@ def test_the_fuzz_covers_every_adapter_that_hears() -> None:
 @pytest.mark.parametrize("name", HOOKED)
 @given(data=st.data())
 @QUICK
-async def test_whatever_is_signed_is_stored_and_read_or_set_aside(
+async def test_every_signed_body_is_stored_and_processed_or_kept_with_its_problem(
     trusting: Hooks, caplog: pytest.LogCaptureFixture, name: str, data: st.DataObject
 ) -> None:
     example = data.draw(st.sampled_from(_documented(name)))

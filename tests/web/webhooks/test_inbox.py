@@ -171,7 +171,7 @@ async def test_a_thousand_updates_in_one_body_take_a_handful_of_queries(hooks: H
     assert await states(hooks.engine) == ["read" if n % 3 == 0 else "delivered" for n in range(1, 501)]
 
 
-async def test_a_failure_after_arrival_and_an_unknown_word_are_kept_as_events_once(hooks: Hooks) -> None:
+async def test_a_failure_after_arrival_and_an_unknown_status_are_kept_as_events_once(hooks: Hooks) -> None:
     await sending(hooks.engine, 1)
     await answered(hooks.engine, [1])
     await hooks.tell(status(1, "delivered"))
@@ -279,7 +279,7 @@ async def test_an_inbound_message_opens_the_window_of_its_lane_and_no_clock_of_t
     ]
 
 
-async def test_preferences_and_notices_are_kept_however_often_they_are_told(hooks: Hooks) -> None:
+async def test_preferences_and_notices_are_stored_once_however_often_they_arrive(hooks: Hooks) -> None:
     for _ in range(2):
         await hooks.tell({"stop": phone(1), "at": 5}, {"notice": "PAUSED", "at": 6})
         await hooks.process()
@@ -289,7 +289,9 @@ async def test_preferences_and_notices_are_kept_however_often_they_are_told(hook
 BROKEN = [b"", b"{", b"[1]", b'[{"id": "m1"}]', b'[{"explode": true}]', b"\xff\x00", b"[" * 5000, b"null"]
 
 
-async def test_a_webhook_that_cannot_be_read_is_set_aside_and_the_others_go_on(hooks: Hooks) -> None:
+async def test_an_unreadable_webhook_is_kept_with_its_problem_and_the_others_are_processed(
+    hooks: Hooks,
+) -> None:
     await sending(hooks.engine, 1)
     await answered(hooks.engine, [1])
     await hooks.tell(status(1, "sent"))
@@ -331,7 +333,7 @@ async def test_texts_that_no_database_takes_cost_nothing_else_its_place(hooks: H
     assert [row.problem for row in await hooks.stored()] == [None, None]
 
 
-async def test_what_the_database_refuses_is_set_aside_alone(hooks: Hooks) -> None:
+async def test_only_the_webhook_that_the_database_refuses_is_left_unprocessed(hooks: Hooks) -> None:
     await sending(hooks.engine, 1)
     await answered(hooks.engine, [1])
     adapter: Any = hooks.accounts["hooked"].adapter
@@ -398,7 +400,9 @@ async def test_an_outage_between_batches_loses_and_repeats_nothing(hooks: Hooks)
     assert await histories(hooks.engine, 5) == [("shift", "accepted"), ("webhook", "sent")]
 
 
-async def test_an_outage_sets_nothing_aside(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_leaves_no_webhook_marked_as_unreadable(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await sending(hooks.engine, 1)
     await answered(hooks.engine, [1])
     await hooks.tell(status(1, "read"))
@@ -416,7 +420,7 @@ async def test_an_outage_sets_nothing_aside(hooks: Hooks, monkeypatch: pytest.Mo
     assert await states(hooks.engine) == ["read"]
 
 
-async def test_two_processes_take_up_each_webhook_once(hooks: Hooks) -> None:
+async def test_two_processes_process_each_webhook_once(hooks: Hooks) -> None:
     await sending(hooks.engine, 40)
     await answered(hooks.engine, range(1, 41))
     for number in range(1, 41):
@@ -441,7 +445,7 @@ async def test_a_send_answered_while_its_report_is_being_kept_is_matched_by_the_
     assert await hooks.count(unmatched_reports) == 0
 
 
-async def test_the_loop_takes_up_what_arrives_and_once_more_at_its_end(hooks: Hooks) -> None:
+async def test_the_loop_processes_what_arrives_and_once_more_at_its_end(hooks: Hooks) -> None:
     await sending(hooks.engine, 2)
     await answered(hooks.engine, [1, 2])
     arrived, stop = asyncio.Event(), asyncio.Event()

@@ -157,7 +157,7 @@ STOP = meta_message(from_user_id=CYD_ID, text={"body": "STOP"})
 @pytest.mark.parametrize("account", ["meta", "kapso"])
 @pytest.mark.parametrize("said", [PREFERENCE, STOP], ids=["preference", "message"])
 @pytest.mark.parametrize("how", KNOWN_BY)
-async def test_a_stop_by_user_id_alone_opts_out_the_number_that_was_told_with_it(
+async def test_a_stop_by_user_id_alone_opts_out_the_number_known_for_it(
     every: Hooks, account: str, said: dict[str, Any], how: str
 ) -> None:
     """Kapso passes Meta's bodies on as they are, where its webhook is of kind "meta"."""
@@ -166,7 +166,7 @@ async def test_a_stop_by_user_id_alone_opts_out_the_number_that_was_told_with_it
     assert await opted_out(every.engine, CYD, phone(1)) == {CYD: {"marketing"}}
 
 
-async def test_kapsos_own_bodies_tell_user_ids_too(every: Hooks) -> None:
+async def test_kapsos_own_bodies_have_user_ids_too(every: Hooks) -> None:
     history = [{**STATUS, "recipient_user_id": CYD_ID}]
     sent = {"id": "wamid.x", "kapso": {"direction": "outbound", "status": "read", "statuses": history}}
     await tell(every, "kapso", {"message": sent}, **{"x-webhook-event": "whatsapp.message.read"})
@@ -193,7 +193,7 @@ async def unknown_people(engine: Engine) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("said", [PREFERENCE, STOP], ids=["preference", "message"])
-async def test_a_stop_of_a_person_without_a_number_is_noticed_and_counts_once_the_number_is_told(
+async def test_a_stop_of_a_person_without_a_number_is_noticed_and_counts_once_the_number_is_known(
     every: Hooks, said: dict[str, Any]
 ) -> None:
     await tell(every, "meta", said)
@@ -251,7 +251,7 @@ async def test_an_opt_in_without_a_time_is_not_kept_for_later(hooks: Hooks) -> N
 
 
 @pytest.mark.parametrize("user_id", ["", "a b", "GB.\u2028", "x" * 201, "../..", "é"])
-async def test_what_is_no_user_id_names_nobody(hooks: Hooks, user_id: str) -> None:
+async def test_an_invalid_user_id_identifies_no_person(hooks: Hooks, user_id: str) -> None:
     await hooks.tell({"user": user_id, "number": CYD}, {"stop": None, "user": user_id, "at": 5})
     await hooks.process()
     async with reading(hooks.engine) as connection:
@@ -310,7 +310,7 @@ async def test_a_pressed_opt_out_button_opts_out(every: Hooks, provider: str, pr
     assert await opted_out(every.engine, CYD, phone(1)) == {CYD: {"marketing"}}
 
 
-async def test_another_button_opts_nobody_out(every: Hooks) -> None:
+async def test_another_button_opts_no_person_out(every: Hooks) -> None:
     pressed = {"type": "button", "button": {"payload": "order-7", "text": "Show promotions"}}
     await tell(every, "meta", meta_message(**{"from": CYD[1:], **pressed}))
     assert await opted_out(every.engine, CYD) == {}

@@ -47,7 +47,7 @@ async def test_a_failure_that_concerns_the_account_pauses_the_campaign(hooks: Ho
     assert await column(hooks, campaigns.c.reason) == ["gone: It says why."]
 
 
-async def test_told_again_after_a_person_resumed_it_pauses_nothing(hooks: Hooks) -> None:
+async def test_a_repeated_notice_after_a_person_resumed_it_pauses_nothing(hooks: Hooks) -> None:
     await fail(hooks, "gone")
     async with writing(hooks.engine) as connection:
         await move_runs(connection, "spring", [RunState.PAUSED], RunState.RUNNING)
@@ -113,7 +113,7 @@ async def test_what_a_person_paused_stays_so_when_the_template_is_back(hooks: Ho
 
 
 @pytest.mark.parametrize(("language", "stops"), [("en", True), ("EN", True), ("en-US", False), (None, True)])
-async def test_a_template_is_stopped_in_the_language_that_is_told(
+async def test_a_template_is_stopped_in_the_reported_language(
     hooks: Hooks, language: str | None, stops: bool
 ) -> None:
     await store_campaign(hooks.engine, templated(), 2)
@@ -200,7 +200,7 @@ async def test_a_restriction_pauses_the_runs_that_it_is_about(
         ("start", [("all", "in"), ("marketing", "in")]),
     ],
 )
-async def test_a_word_about_being_written_to_is_kept_with_its_evidence(
+async def test_a_preference_at_the_provider_is_stored_with_its_evidence(
     hooks: Hooks, text: str, words: list[tuple[str, str]]
 ) -> None:
     for _ in range(2):

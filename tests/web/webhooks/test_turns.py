@@ -16,7 +16,7 @@ from scheduler.sending.lanes import Account
 from storage.database.engine import Connection, lock_names, open_engine, writing
 from storage.runs.runs import pause_run
 from storage.sending.budgets import Reservation, budget_lock, reserve, used_of
-from storage.sending.contact_history import NewTouch, add_touches, release_touches
+from storage.sending.contact_history import NewHistoryRow, add_to_history, release_history
 from storage.sending.intents import Deferral, claim_due, defer_or_skip
 from storage.sending.lanes import ensure_lanes
 from storage.tables import jobs, lanes
@@ -45,8 +45,8 @@ async def sent(hooks: Hooks) -> None:
     async with writing(hooks.engine) as connection:
         await ensure_lanes(connection, [LANE])
         await reserve(connection, [Reservation(1, ("2:run:2",), PRICE), Reservation(2, ("1:run:1",), PRICE)])
-        touches = [NewTouch(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
-        await add_touches(connection, LANE, later(1), touches)
+        touches = [NewHistoryRow(job, phone(job), 1, "marketing", (), counts=True) for job in (1, 2)]
+        await add_to_history(connection, LANE, later(1), touches)
 
 
 async def hold_a_lane(connection: Connection) -> None:
@@ -57,12 +57,12 @@ async def hold_a_run(connection: Connection) -> None:
     await pause_run(connection, 1, "refused", later(10))
 
 
-async def hold_a_touch(connection: Connection) -> None:
-    await release_touches(connection, [1])
+async def hold_a_history_row(connection: Connection) -> None:
+    await release_history(connection, [1])
 
 
 @pytest.mark.parametrize(
-    ("code", "hold"), [("banned", hold_a_lane), ("gone", hold_a_run), ("other", hold_a_touch)]
+    ("code", "hold"), [("banned", hold_a_lane), ("gone", hold_a_run), ("other", hold_a_history_row)]
 )
 async def test_a_slice_that_has_its_rows_gets_its_budgets(
     hooks: Hooks, code: str, hold: Callable[[Connection], Awaitable[None]]
@@ -90,8 +90,8 @@ async def test_who_begins_to_wait_while_room_is_freed_is_woken(hooks: Hooks, rul
         await ensure_lanes(connection, [LANE])
         await connection.execute(update(jobs).where(jobs.c.id == 2).values(lane=LANE))
         await reserve(connection, [Reservation(1, ("2:day:2026-01-01",), PRICE)])
-        taken = NewTouch(1, phone(0), 1, "marketing", (), counts=True)
-        await add_touches(connection, LANE, later(1), [taken])
+        taken = NewHistoryRow(1, phone(0), 1, "marketing", (), counts=True)
+        await add_to_history(connection, LANE, later(1), [taken])
     await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": "other"})
     async with writing(hooks.engine) as connection:
         [job] = await claim_due(connection, 2, LANE, later(6), 9)

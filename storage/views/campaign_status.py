@@ -1,4 +1,4 @@
-"""Where each campaign stands: its state, how much of its newest run is sent, and when its next run starts."""
+"""Each campaign's state, how much of its newest run is sent, and when its next run starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CampaignStatus:
     """One campaign. `done` of `total` messages of its newest run need no more sending."""
 
     id: int
@@ -45,7 +45,7 @@ class SeenCampaign:
     run_ids: tuple[int, ...]
 
 
-async def list_standings(connection: AsyncConnection, ended: int) -> list[Standing]:
+async def list_campaign_statuses(connection: AsyncConnection, ended: int) -> list[CampaignStatus]:
     """Every campaign that is not over, the newest first, and after them the newest `ended` that are."""
     over = campaigns.c.state.in_(OVER)
     columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
@@ -55,7 +55,7 @@ async def list_standings(connection: AsyncConnection, ended: int) -> list[Standi
         *(await connection.execute(newest.where(over).limit(ended))).all(),
     ]
     return [
-        Standing(
+        CampaignStatus(
             row.id,
             row.name,
             CampaignState(row.state),

@@ -1,5 +1,4 @@
-"""Imported by the process that the crew's processes are forked from: they are then at work in no time, and a machine
-that starts one again and again has time for something else."""
+"""Imported by the process from which the tests' processes are forked, so that each of them starts quickly."""
 
 from __future__ import annotations
 
@@ -8,10 +7,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from tests.support import hasty
+from tests.support import short_leases
 from tests.support.project import environment
 
-hasty.hasten()
+short_leases.shorten_leases()
 for module in (
     "terminal.commands.run",
     "terminal.commands.worker",
@@ -25,14 +24,14 @@ for module in ("scheduler.clock.runner", "scheduler.engines.worker", "scheduler.
 
 
 def command(arguments: Sequence[str], folder: Path, log: Path, plant: str | None) -> None:
-    """What a process of the crew does with its life."""
+    """What a forked process runs: the command."""
     os.chdir(folder)
     os.environ.update(environment())
-    with log.open("ab") as said:
-        os.dup2(said.fileno(), 1)
-        os.dup2(said.fileno(), 2)
+    with log.open("ab") as log_file:
+        os.dup2(log_file.fileno(), 1)
+        os.dup2(log_file.fileno(), 2)
     if plant is not None:
         from tests.support.planted import PLANTS
 
         PLANTS[plant]()
-    hasty.run(*arguments)
+    short_leases.run(*arguments)

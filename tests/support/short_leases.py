@@ -1,4 +1,4 @@
-"""The command with short leases, so that a takeover takes seconds: `python -m tests.support.hasty worker …`.
+"""The command with short leases, so that a takeover takes seconds: `python -m tests.support.short_leases worker …`.
 
 Everything else is the product's own. The constants are set before anything that derives from them is imported.
 """
@@ -13,7 +13,7 @@ SILENCE = 2.5
 IDLE_TRANSACTION = 2.0
 
 
-def hasten() -> None:
+def shorten_leases() -> None:
     import storage.database.advisory
 
     storage.database.advisory.SILENCE = SILENCE  # type: ignore[misc]
@@ -36,5 +36,5 @@ def run(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    hasten()
+    shorten_leases()
     run(*sys.argv[1:])

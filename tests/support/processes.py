@@ -1,4 +1,4 @@
-"""The product's processes, and what can be done to them."""
+"""Starts, stops, pauses and kills the product's processes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 CLOCK = ("run", "--engine", "procrastinate")
 WORKER = ("worker", "--concurrency", "4")
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.support.nursery"])
+_FORKS.set_forkserver_preload(["tests.support.forked_command"])
 
 
 def _live(arguments: tuple[str, ...], folder: Path, log: Path, plant: str | None) -> None:
-    from tests.support.nursery import command  # only there: it sets the constants of its own process
+    from tests.support.forked_command import command  # only there: it sets the constants of its own process
 
     command(arguments, folder, log, plant)
 
@@ -88,6 +88,6 @@ class Process:
         assert self.code in (code, -signal.SIGTERM), f"{self.name} ended with {self.code}"
 
 
-def end_all(crew: list[Process]) -> None:
-    for process in crew:
+def end_all(processes: list[Process]) -> None:
+    for process in processes:
         process.end()
