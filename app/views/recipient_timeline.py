@@ -128,7 +128,7 @@ async def _no_number(connection: Connection, campaign: Campaign, text: str, faul
         return _rejected(text, left_out)
     found = await _nearest(connection, campaign, "+" + "".join(filter(str.isdecimal, text)))
     raise InvalidInput(
-        f"{text!r} is not a phone number: {fault.reason}", hint=found or "Write it like +2290197000000."
+        f"{text!r} cannot be used: {fault.reason}", hint=found or "Write it like +2290197000000."
     )
 
 

@@ -274,7 +274,7 @@ def test_why_reads_a_number_as_the_campaign_does(run: Run) -> None:
     assert [moment["event"] for moment in story["timeline"]] == ["loaded"]
     assert run("why", "spring", "+447700900099").code == 7
     assert run("why", "spring", "hello").code == 5
-    assert run("why", "sprng", "+447700900011").err.endswith("Try: Did you mean spring?\n")
+    assert run("why", "sprng", "+447700900011").err.endswith("\nDid you mean spring?\n")
 
 
 def test_exports_are_files_and_safe_to_open(run: Run, folder: Path) -> None:
@@ -502,4 +502,4 @@ def test_a_backup_is_made_and_adopted_before_it_sends(run: Run, folder: Path) ->
     assert "spring" in unasked.out
     adopted = run(*on_copy, "db", "adopt", "--yes", "--json").json
     assert [campaign["name"] for campaign in adopted["campaigns"]] == ["spring"]
-    assert run(*on_copy, "db", "adopt").out == "This database is no copy: it may send.\n"
+    assert run(*on_copy, "db", "adopt").out == "This database is not a copy: it may send.\n"

@@ -71,7 +71,7 @@ def test_a_preview_shows_the_rows_that_are_asked_for(run: Run, folder: Path) -> 
         "line 3  +447700900011  (text)  blank: first_name\n  Hi there\n\n"
     )
     nobody = run("campaign", "preview", "spring", "--line", "99")
-    assert (nobody.code, "No recipient of spring stands on line 99." in nobody.err) == (7, True)
+    assert (nobody.code, "No recipient of spring is on line 99." in nobody.err) == (7, True)
     assert run("campaign", "preview", "spring", "--line", "2", "--first", "1").code == 2
     assert "Did you mean spring?" in run("campaign", "preview", "sprin").err
 
