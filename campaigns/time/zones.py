@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -15,14 +14,14 @@ def find_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        guess = _nearest_zone(name)
+        guess = _zones_by_spelling().get(name.strip().lower().replace(" ", "_"))
         help_ = f"did you mean {guess}?" if guess else 'write it like "Europe/Paris" or "UTC"'
         raise ValueError(f"{name!r} is not a time zone; {help_}") from error
 
 
-def _nearest_zone(name: str) -> str | None:
-    known = {zone.lower(): zone for zone in sorted(available_timezones())}
-    return next((known[near] for near in get_close_matches(name.lower(), known, n=1, cutoff=0.8)), None)
+@cache
+def _zones_by_spelling() -> dict[str, str]:
+    return {zone.lower(): zone for zone in available_timezones()}
 
 
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
