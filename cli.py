@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import importlib
 import io
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -172,7 +173,10 @@ def _placed(error: DrumbeatError) -> str:
     file = getattr(error, "file", None)
     places = [file] if file and file not in str(error) else []
     places += [
-        f"{name} {value}" for name in ("line", "column") if (value := getattr(error, name, None)) is not None
+        f"{name} {value}"
+        for name in ("line", "column")
+        if (value := getattr(error, name, None)) is not None
+        and not re.search(rf"\b{name} {re.escape(str(value))}\b", str(error))
     ]
     where = ", ".join(places)
     return f"{where}: {error}" if where else str(error)
@@ -180,7 +184,7 @@ def _placed(error: DrumbeatError) -> str:
 
 def _explain(message: str, hint: str, code: int) -> int:
     """Indents further lines, so that none of them looks like the hint."""
-    lines = [f"Error: {message}", *([f"Try: {hint}"] if hint else [])]
+    lines = [f"Error: {message}", *([hint if hint.endswith("?") else f"Try: {hint}"] if hint else [])]
     if sys.stderr.isatty():
         lines[0] = _wrapped(lines[0])
     return _print_error("\n".join(line.replace("\n", "\n  ") for line in lines), code)

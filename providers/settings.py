@@ -26,6 +26,7 @@ from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, UsageError
 from campaigns.money.costs import Money
 from campaigns.money.prices import CARD_NAME
+from campaigns.spec.toml_files import NAME
 from campaigns.time.pace import Duration, Rate
 
 
@@ -127,7 +128,7 @@ class SenderSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(pattern=NAME)
     number: str | None = None
     rate: Rate | None = None
 

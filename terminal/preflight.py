@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from app.views.messages import ENDED, WAITS
+from app.views.messages import ENDED, FORESEEN
 from app.views.previews import preview_lines
 from campaigns.money.costs import plain
 from terminal.load_report import load_facts, print_reasons
@@ -52,9 +52,18 @@ def _facts(found: Preflight) -> Iterator[tuple[str, Any]]:
     if len(found.runs) > 1:
         yield "next runs", ", ".join(map(shown_time, found.runs[1:]))
     if found.expected is None:
-        yield "price", "unknown: drumbeat.toml has no account to send through"
+        yield "price", _not_estimated(found)
     else:
         yield from _expected(found.expected)
+
+
+def _not_estimated(found: Preflight) -> str:
+    from app.views.preflight import MOST
+
+    if found.loaded.report.accepted > MOST:
+        name = found.loaded.campaign
+        return f"not estimated for more than {MOST:,} recipients; after the load: drumbeat campaign estimate {name}"
+    return "unknown: drumbeat.toml has no account to send through"
 
 
 def _expected(expected: Estimate) -> Iterator[tuple[str, Any]]:
@@ -63,7 +72,7 @@ def _expected(expected: Estimate) -> Iterator[tuple[str, Any]]:
     for reason, count in expected.skips.most_common():
         yield "skipped", f"{count:,} {reason}: {ENDED.get(reason, '')}"
     for rule, count in (*expected.waits.most_common(), *expected.held.most_common()):
-        yield "would wait", f"{count:,} {rule}: {WAITS.get(rule, '')}"
+        yield "would wait", f"{count:,} {rule}: {FORESEEN.get(rule, '')}"
     yield "price", _price(expected)
     if expected.sends:
         bound = f", limited by {expected.binding.name}" if expected.binding else ""

@@ -34,8 +34,8 @@ async def missed_runs(
     """
     async with reading(engine) as connection:
         zone = (await require(connection, name)).spec.schedule.timezone
-    begin = instant_of_text(since, zone)
-    end = instant_of_text(until, zone) if until else now()
+    begin = instant_of_text("--since", since, zone)
+    end = instant_of_text("--until", until, zone) if until else now()
     return MissedRuns(begin, end, len(await missed_between(engine, name, begin, end)))
 
 

@@ -214,9 +214,7 @@ def number_of(text: str, default_country: str | None) -> str:
         )
     found = read_phone(text, country, landlines=True)
     if isinstance(found, PhoneFault):
-        raise InvalidInput(
-            f"{text!r} is not a phone number: {found.reason}", hint="Write it like +2290197000000."
-        )
+        raise InvalidInput(f"{text!r} cannot be used: {found.reason}", hint="Write it like +2290197000000.")
     return found.number
 
 

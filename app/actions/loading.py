@@ -121,7 +121,8 @@ async def check_campaign(
     start = start_of(spec.schedule, flags.times, moment)
     refuse = check_provider(settings, spec, path) if settings.accounts else None
     csv = _csv_of(spec)
-    options = _options(spec, start, moment)
+    with _placed_by_message(path):
+        options = _options(spec, start, moment)
     with with_file_name_in_errors(csv):
         report = await check(
             csv,
@@ -169,7 +170,8 @@ async def load_campaign(
     for question in schedule_warnings(spec.schedule, start, moment):
         confirm(question)
     refuse = check_provider(settings, spec, path)
-    options = _options(spec, start, moment)
+    with _placed_by_message(path):
+        options = _options(spec, start, moment)
     csv = _csv_of(spec)
     async with writing(engine) as connection:
         campaign = await _open_campaign(connection, spec, moment, flags)

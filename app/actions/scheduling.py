@@ -110,8 +110,8 @@ def _roughly(span: timedelta) -> str:
     return counted(span // size, unit)
 
 
-def instant_of_text(text: str, timezone: str | None) -> datetime:
-    """The moment that the text names, in `timezone` if it has no offset; a date alone means its beginning.
+def instant_of_text(option: str, text: str, timezone: str | None) -> datetime:
+    """The moment that the option's text names, in `timezone` if it has no offset; a date alone is its beginning.
 
     Raises UsageError if it is not a time, or has no zone.
     """
@@ -119,7 +119,7 @@ def instant_of_text(text: str, timezone: str | None) -> datetime:
     try:
         moment = ScheduleSpec.model_validate({"at": text, "timezone": timezone}).start_at
     except ValidationError as error:
-        raise UsageError(str(error.errors()[0]["ctx"]["error"]) + ".") from error
+        raise UsageError(f"{option}: {error.errors()[0]['ctx']['error']}.") from error
     if moment is None:
-        raise UsageError("A time is missing.")
+        raise UsageError(f"{option}: the time is missing.")
     return moment

@@ -53,6 +53,11 @@ WAITS: Final = {
     "approval": "The campaign needs an approval before it starts.",
 }
 """What each `held_by` of a pending job means."""
+FORESEEN: Final = {
+    **WAITS,
+    "budget": "No price is known in the currency of its budget; set rates or price of the account.",
+}
+"""The same in an estimate, where only a missing price makes a budget hold a message."""
 
 ASSUMES: Final = {
     "runner": "`drumbeat run` is running then, and the campaign is not paused.",

@@ -130,7 +130,7 @@ async def _no_number(
         return _rejected(text, left_out)
     found = await _nearest(connection, campaign, "+" + "".join(filter(str.isdecimal, text)))
     raise InvalidInput(
-        f"{text!r} is not a phone number: {fault.reason}", hint=found or "Write it like +2290197000000."
+        f"{text!r} cannot be used: {fault.reason}", hint=found or "Write it like +2290197000000."
     )
 
 

@@ -158,7 +158,7 @@ def _require_rows(data: Bytes, header: Header) -> None:
     if not any(piece.strip() for piece in _below(data, header.first_line)):
         raise IntakeError(
             IntakeCode.HEADER_ONLY,
-            f"{data.source.name} has a header but no recipients.",
+            "The list has a header but no recipients.",
             line=header.first_line - 1,
             hint="Add a row for each recipient.",
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, Final
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
@@ -157,7 +158,12 @@ class Renderer:
 def _refuse_unused(defaults: Iterable[str], names: frozenset[str]) -> None:
     unused = sorted(set(defaults) - names)
     if unused:
-        raise SpecError(f"content.defaults.{unused[0]}: no text uses {{{{ {unused[0]} }}}}.")
+        free = sorted(names - set(defaults))
+        near = get_close_matches(unused[0], free, n=1)
+        raise SpecError(
+            f"content.defaults.{unused[0]}: no text uses {{{{ {unused[0]} }}}}.",
+            hint=f"The text has {{{{ {near[0]} }}}}: correct one of them." if near else "Remove it.",
+        )
 
 
 def renderers_of(contents: Mapping[str | None, ContentSpec]) -> dict[str | None, Renderer]:

@@ -35,7 +35,7 @@ from campaigns.spec.rules_spec import (
     SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
-from campaigns.spec.toml_files import explain, loc_of, read_toml
+from campaigns.spec.toml_files import NAME, explain, loc_of, read_toml
 from campaigns.spec.variants_spec import (
     VariantSpec,
     WinnerSpec,
@@ -206,7 +206,7 @@ class CampaignSpec(Part):
     """A campaign file, as validated."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        pattern=NAME,
         max_length=80,
         description="unique; lower-case letters, digits, - and _",
     )
@@ -318,8 +318,15 @@ class CampaignSpec(Part):
 
 
 def _error_line(loc: tuple[int | str, ...], detail: Any) -> str:
-    message = detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"]
-    return f"{'.'.join(map(str, loc))}: {message}."
+    message = str(detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"])
+    return f"{_flag(*loc) if len(loc) == 2 else '.'.join(map(str, loc))}: {message[:1].lower()}{message[1:]}."
+
+
+def _flag(table: int | str, key: int | str) -> str:
+    """The option that set the key, such as `--at`."""
+    if table not in ("audience", "schedule"):
+        return f"{table}.{key}"
+    return "--at" if key == "starts_at" else f"--{str(key).replace('_', '-')}"
 
 
 def load_spec(path: Path) -> CampaignSpec:

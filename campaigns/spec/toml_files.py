@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,6 +18,9 @@ from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, SpecError
 
 Loc = tuple[int | str, ...]
+
+NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
+"""What a campaign, a variant, a sender and a rate card may be called."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,9 @@ def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], withi
                 place
                 + f"{key} is a list of tables, not {_kind(detail['input'])}: write each below [[{key}]]."
             )
+        case "string_pattern_mismatch" if detail["ctx"]["pattern"] == NAME:
+            shown = "" if hide else f", not {detail['input']!r}"
+            return place + f"{key}: use lower-case letters, digits, - and _, such as spring-sale{shown}."
         case other:
             message = place + f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
             if not hide:

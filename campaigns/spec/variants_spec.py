@@ -11,6 +11,7 @@ from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
 from campaigns.spec.rules_spec import SomeTime
 from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.spec.toml_files import NAME
 from campaigns.variants import WHOLE, Measure, Split
 
 BY_HAND: Final = "hand"
@@ -30,7 +31,7 @@ class VariantSpec(Part):
     """One of several messages that are tested against each other."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        pattern=NAME,
         max_length=40,
         description="how reports call it; lower-case letters, digits, - and _",
     )

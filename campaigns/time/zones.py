@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 
 def find_zone(name: str) -> ZoneInfo:
@@ -14,7 +14,14 @@ def find_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f'{name!r} is not a time zone; write it like "Europe/Paris" or "UTC"') from error
+        guess = _zones_by_spelling().get(name.strip().lower().replace(" ", "_"))
+        help_ = f"did you mean {guess}?" if guess else 'write it like "Europe/Paris" or "UTC"'
+        raise ValueError(f"{name!r} is not a time zone; {help_}") from error
+
+
+@cache
+def _zones_by_spelling() -> dict[str, str]:
+    return {zone.lower(): zone for zone in available_timezones()}
 
 
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:

@@ -116,7 +116,8 @@ async def ping(engine: AsyncEngine) -> None:
             raise _no_room(str(database_file(engine) or "the PostgreSQL server"), error) from error
         problem = first_line(error)
         hint = _HOW_TO_LOG_IN if "password" in problem else "drumbeat doctor"
-        raise Unavailable(f"The database cannot be read: {problem}", hint=hint) from error
+        place = f"The database {file}" if (file := database_file(engine)) else "The database"
+        raise Unavailable(f"{place} cannot be read: {problem}", hint=hint) from error
 
 
 def first_line(error: Exception) -> str:

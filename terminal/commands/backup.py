@@ -52,7 +52,7 @@ def adopt(context: Context, yes: bool, as_json: bool) -> None:
         if as_json:
             print_json({"adopted": False, "problem": None, "campaigns": []})
         else:
-            print_text("This database is no copy: it may send.")
+            print_text("This database is not a copy: it may send.")
         return
     if not as_json:
         _print(found)

@@ -13,6 +13,7 @@ from terminal.commands.clone import clone, start
 from terminal.commands.estimate import estimate
 from terminal.commands.load import check, load
 from terminal.commands.options import (
+    CommandGroup,
     confirm,
     json_option,
     name_argument,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from scheduler.actions.control import Resumed
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def campaign() -> None:
     """Check, load and control campaigns."""
 

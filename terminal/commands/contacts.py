@@ -12,6 +12,7 @@ import click
 from app.wiring.context import Context
 from terminal.commands.options import (
     Command,
+    CommandGroup,
     confirm,
     existing_file,
     json_option,
@@ -44,7 +45,7 @@ _source_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def contacts() -> None:
     """Manage opt-outs; show, export or erase the data of one person."""
 

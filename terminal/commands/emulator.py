@@ -7,12 +7,16 @@ from typing import TypeVar
 
 import click
 
+from terminal.commands.options import PORT
+
 T = TypeVar("T")
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8899, show_default=True, help="0 takes a free port.")
+@click.option(
+    "--port", type=PORT, metavar="PORT", default=8899, show_default=True, help="0 takes a free port."
+)
 @click.option("--settings", default="{}", help="Options as a JSON object, such as '{\"read_percent\": 50}'.")
 @click.option(
     "--faults", default="[]", help='Faults as a JSON list, such as \'[{"kind": "429", "times": 3}]\'.'

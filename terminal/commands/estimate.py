@@ -138,12 +138,14 @@ def _facts(found: Estimate) -> list[tuple[str, Any]]:
 
 
 def _print_outcomes(found: Estimate) -> None:
-    from app.views.messages import ENDED, WAITS
+    from app.views.messages import ENDED, FORESEEN
     from terminal.output import print_table
 
     rows = [("skipped", reason, ENDED.get(reason), count) for reason, count in found.skips.most_common()]
-    rows += [("waits", rule, WAITS.get(rule), count) for rule, count in found.waits.most_common()]
-    rows += [("delayed, then sent", rule, WAITS.get(rule), count) for rule, count in found.held.most_common()]
+    rows += [("waits", rule, FORESEEN.get(rule), count) for rule, count in found.waits.most_common()]
+    rows += [
+        ("delayed, then sent", rule, FORESEEN.get(rule), count) for rule, count in found.held.most_common()
+    ]
     if rows:
         print_table("Who is skipped or has to wait", ("outcome", "reason", "what it means", ">count"), rows)
 

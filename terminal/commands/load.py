@@ -84,7 +84,8 @@ def _intake_options(command: Command) -> Command:
 def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
     """Check a campaign file, or a list (CSV, .xlsx, .xls, .ods) alone, as a load would. Writes only the rejected rows.
 
-    Of a campaign file it also shows when it would start, who would be skipped, the price, and three messages.
+    Of a campaign file it also shows when it would start, who would be skipped, the price, and three messages. For more
+    than 50,000 recipients, `campaign estimate` shows the price after the load.
     Exit code 3: some rows were rejected; 5: it could not be loaded.
     """
     from terminal.output import print_json, suggest

@@ -18,6 +18,20 @@ from campaigns.visible_text import visible_line
 T = TypeVar("T")
 Command = Callable[..., Any]
 
+
+class CommandGroup(click.Group):
+    """A group whose help shows each command's first sentence whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, self.commands[name].get_short_help_str(limit=500))
+                    for name in self.list_commands(ctx)
+                ]
+            )
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
@@ -79,9 +93,11 @@ run_option = click.option(
     shell_complete=complete_run,
     help="Only this run, with its retries; drumbeat campaign show NAME lists them. Default: all.",
 )
+PORT = click.IntRange(0, 65_535)
 metrics_port = click.option(
     "--metrics-port",
-    type=int,
+    type=PORT,
+    metavar="PORT",
     help="Serve monitoring here: /metrics, /health/live, /health/ready; 0 takes a free port.",
 )
 metrics_host = click.option(

@@ -8,7 +8,7 @@ import click
 
 from app.wiring.context import Context
 from terminal.commands.backup import adopt, backup
-from terminal.commands.options import json_option, run_async
+from terminal.commands.options import CommandGroup, json_option, run_async
 from terminal.commands.purge import purge
 
 
@@ -39,7 +39,7 @@ def init(folder: Path, as_json: bool) -> None:
     )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
     """Upgrade, back up or purge the database."""
 

@@ -8,7 +8,7 @@ import click
 
 from app.wiring.context import Context
 from campaigns.errors import AccountError, UsageError
-from terminal.commands.options import account_argument, json_option, run_async, timezone_option
+from terminal.commands.options import CommandGroup, account_argument, json_option, run_async, timezone_option
 
 if TYPE_CHECKING:
     from app.views.balances import Left
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from storage.receipts.notices import NoticeRow
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def provider() -> None:
     """List the providers, and check that your accounts work."""
 

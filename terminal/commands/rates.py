@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import existing_file, json_option, run_async, timezone_option
+from terminal.commands.options import CommandGroup, existing_file, json_option, run_async, timezone_option
 
 if TYPE_CHECKING:
     from campaigns.money.prices import RateCard
     from storage.audience.rates import CardLine
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def rates() -> None:
     """Import and show rate cards: what messages cost, and since when."""
 
@@ -43,6 +43,18 @@ def _source(_context: click.Context, _param: click.Parameter, value: str) -> str
     return value.strip()
 
 
+class DayType(click.ParamType[datetime]):
+    """`2026-01-01`"""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return datetime.combine(date.fromisoformat(value), time())
+        except ValueError:
+            self.fail(f"{value!r} is not a day; write it like 2026-01-01", param, ctx)
+
+
 @rates.command("import")
 @click.argument("path", metavar="FILE", type=existing_file)
 @click.option(
@@ -52,7 +64,7 @@ def _source(_context: click.Context, _param: click.Parameter, value: str) -> str
     "--from",
     "effective_from",
     required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DayType(),
     metavar="DATE",
     help="The first day it is valid, such as 2026-01-01.",
 )

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import Command, name_argument, run_async, run_option, timezone_option
+from terminal.commands.options import (
+    Command,
+    CommandGroup,
+    name_argument,
+    run_async,
+    run_option,
+    timezone_option,
+)
 
 if TYPE_CHECKING:
     from app.views.reports import Report
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     Builder = Callable[[Connection, str, int | None], Awaitable[Report]]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def report() -> None:
     """Show who received a campaign, who did not and why, and what it cost."""
 

@@ -9,6 +9,7 @@ import click
 
 from app.wiring.context import Context
 from terminal.commands.options import (
+    PORT,
     DurationType,
     complete_account,
     complete_campaign,
@@ -51,7 +52,14 @@ if TYPE_CHECKING:
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="With --serve, the address to listen on."
 )
-@click.option("--port", default=8080, show_default=True, help="With --serve, the port; 0 takes a free port.")
+@click.option(
+    "--port",
+    type=PORT,
+    metavar="PORT",
+    default=8080,
+    show_default=True,
+    help="With --serve, the port; 0 takes a free port.",
+)
 @metrics_port
 @metrics_host
 @timezone_option

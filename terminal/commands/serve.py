@@ -7,11 +7,14 @@ import asyncio
 import click
 
 from app.wiring.context import Context
+from terminal.commands.options import PORT
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8080, show_default=True, help="0 takes a free port.")
+@click.option(
+    "--port", type=PORT, metavar="PORT", default=8080, show_default=True, help="0 takes a free port."
+)
 @click.pass_obj
 def serve(context: Context, host: str, port: int) -> None:
     """Receive the providers' webhooks, until stopped.

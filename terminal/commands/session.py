@@ -9,6 +9,7 @@ import click
 from app.wiring.context import Context
 from terminal.commands.options import (
     Command,
+    CommandGroup,
     complete_account,
     confirm,
     json_option,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from providers.adapter import Session
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def session() -> None:
     """Connect phones to a session gateway by QR code."""
 

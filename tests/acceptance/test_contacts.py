@@ -266,7 +266,7 @@ def test_an_older_entry_of_a_list_does_not_override_a_newer_opt_out(run: Run, fo
         (["optout", "nobody"], 5, "Write it like +2290197000000."),
         (["optout", "07700 900010"], 5, "--default-country"),
         (["optin", "07700 900010", "--default-country", "Atlantis"], 5, "two letters"),
-        (["show", "12"], 5, "is not a phone number"),
+        (["show", "12"], 5, "'12' cannot be used: The number has too few digits"),
         (["optout", "+447700900010", "--scope", "some"], 2, "'marketing', 'all'"),
         (["import", "nowhere.csv"], 5, "nowhere.csv"),
         (["import", "spring.csv", "--map", "when=at"], 5, "--map names the column 'when'"),

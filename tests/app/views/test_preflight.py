@@ -6,6 +6,8 @@ import asyncio
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
+
 from app.actions.contacts import record_preference
 from app.actions.loading import Flags
 from app.actions.scheduling import TimeFlags
@@ -100,3 +102,22 @@ def test_a_database_that_cannot_be_asked_is_named(tmp_path: Path) -> None:
     (tmp_path / "drumbeat.db").write_bytes(b"no database" * 100)
     done = invoke(tmp_path, "campaign", "check", "spring.toml")
     assert "were not looked up" in done.out, done
+
+
+def test_a_large_list_is_checked_without_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.views.preflight.MOST", 2)
+    found = asyncio.run(checked(tmp_path))
+    assert (found.expected, len(found.previews)) == (None, 3)
+    monkeypatch.setattr("app.views.preflight.MOST", 3)
+    assert asyncio.run(checked(tmp_path)).expected is not None
+    monkeypatch.setattr("app.views.preflight.MOST", 2)
+    shown = invoke(tmp_path, "campaign", "check", "spring.toml").out
+    assert (
+        "not estimated for more than 2 recipients; after the load: drumbeat campaign estimate spring" in shown
+    )
+
+
+def test_a_budget_without_a_price_in_its_currency_is_named(tmp_path: Path) -> None:
+    asyncio.run(checked(tmp_path, campaign=CAMPAIGN + '[budget]\nmax = "5.00"\ncurrency = "EUR"\n'))
+    shown = invoke(tmp_path, "campaign", "check", "spring.toml").out
+    assert "No price is known in the currency of its budget" in shown

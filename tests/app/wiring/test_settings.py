@@ -136,7 +136,7 @@ SHOP = '[providers.shop]\nadapter = "meta"\n'
         (SHOP + 'senders = ["s3cret"]', "not a text: write its keys below [[providers.shop.senders]]."),
         (
             SHOP + '[[providers.shop.senders]]\nname = "s3cret!"',
-            "line 4: providers.shop.senders[0].name: string",
+            "line 4: providers.shop.senders[0].name: use lower-case letters",
         ),
         ('database = "postgresql://me:s3cret@host/name"', "line 1: database is a table, not a text"),
         (

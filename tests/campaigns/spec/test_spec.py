@@ -187,7 +187,11 @@ def test_a_list_with_a_consent_column_requires_consent(
         (HEAD + BODY + "[audience]\nmax_reject_percent = 120\n", 7, "less than or equal to 100"),
         (HEAD.replace('"shop"', '"depot"') + BODY, 3, "a sender is named twice"),
         (HEAD.replace('["shop", "depot"]', "[]") + BODY, 3, "senders"),
-        (HEAD.replace("spring-sale", "Spring Sale") + BODY, 1, "name: string should match pattern"),
+        (
+            HEAD.replace("spring-sale", "Spring Sale") + BODY,
+            1,
+            "name: use lower-case letters, digits, - and _, such as spring-sale, not 'Spring Sale'.",
+        ),
         ('category = "promo"\n' + HEAD + BODY, 1, "input should be 'marketing', 'utility'"),
         (HEAD + "[content]\n", 4, "there is nothing to send"),
         (HEAD + '[content]\ntext = "  "\n', 4, "there is nothing to send"),

@@ -103,7 +103,7 @@ async def test_it_never_takes_the_moment_of_a_run(engine: Engine) -> None:
 async def test_wrong_numbers_lines_and_names_are_reported(engine: Engine) -> None:
     await store_campaign(engine, spec(), 1)
     await store_campaign(engine, spec("empty"), 0)
-    with pytest.raises(InvalidInput, match="'hello' is no phone number"):
+    with pytest.raises(InvalidInput, match="'hello' cannot be used"):
         await start_test(engine, "spring", [MINE, "hello"])
     with pytest.raises(NotFound, match="No recipient of spring is on line 77"):
         await start_test(engine, "spring", [MINE], 77)
