@@ -10,6 +10,7 @@ from typing import Final
 from campaigns.bounded_files import Source
 from campaigns.errors import IntakeError
 from campaigns.intake.encodings import ASSUMED, Doubt, doubt_about, foreign_chunks, read_as
+from campaigns.intake.model import REJECT_COLUMNS
 from campaigns.intake.scan import whole_lines
 from campaigns.intake.twice_encoded import TWICE, is_undone, twice_encoded_word
 from campaigns.reject_codes import IntakeCode
@@ -41,8 +42,8 @@ def require_assumed(path: Path, source: Source, line: int) -> None:
 
 
 def refuse_twice_encoded(path: Path, source: Source, encoding: str) -> None:
-    """Raise IntakeError if a UTF-8 list holds words that were encoded twice."""
-    if not encoding.startswith("utf-8"):
+    """Raise IntakeError if a UTF-8 list holds words that were encoded twice. A list that Drumbeat wrote is as it was."""
+    if not encoding.startswith("utf-8") or _is_ours(source):
         return
     found = twice_encoded_word(whole_lines(source.blocks()))
     if found is None:
@@ -60,6 +61,12 @@ def refuse_twice_encoded(path: Path, source: Source, encoding: str) -> None:
         line=line,
         hint=f"{repair}; if it is right as it is, --encoding utf-8.",
     )
+
+
+def _is_ours(source: Source) -> bool:
+    """Whether the header has the columns of a rejects file."""
+    header = next(iter(_lines(source)), b"")
+    return any(name.encode() in header for name in REJECT_COLUMNS)
 
 
 def _readings(doubt: Doubt, cell: bytes) -> dict[str, str]:
