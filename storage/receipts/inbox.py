@@ -123,7 +123,7 @@ async def new_webhooks(
     waiting = (
         select(webhooks.c.id, _SIZE)
         .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), webhooks.c.id > after)
-        .where(_SIZE <= largest)
+        .where(largest >= _SIZE)
         .order_by(webhooks.c.id)
         .limit(most)
     )
@@ -143,7 +143,7 @@ async def next_large_webhook(
     """The accounts' oldest webhook of more than that many bytes not processed yet."""
     waiting = (
         select(webhooks.c.id)
-        .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), _SIZE > larger_than)
+        .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), larger_than < _SIZE)
         .order_by(webhooks.c.id)
         .limit(1)
     )
