@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import httpx
@@ -15,6 +16,8 @@ import pytest
 
 from campaigns.errors import DrumbeatError
 from campaigns.message.content import Content, MessageType
+from campaigns.money.costs import Money
+from campaigns.states import JobState
 from campaigns.untrusted import LONGEST_TEXT, clean, moment_or_none
 from providers.adapter import AdapterDefaults, Doubt, Found
 from providers.events import Report
@@ -248,3 +251,13 @@ async def test_every_answer_to_a_question_can_be_stored(engine: Engine, name: st
         for problem in problems:
             await pause_lane(connection, lane, problem, None)
         await apply_reports(connection, lane, reports, "poll", later(5))
+
+
+def test_a_report_holds_no_time_and_no_amount_that_cannot_be() -> None:
+    odd = datetime(9999, 12, 31, tzinfo=UTC)
+    times = ((JobState.SENT, odd), (JobState.READ, later(1)))
+    amounts = [Money(Decimal(amount), "USD") for amount in ("1e30", "-1e30", "NaN", "Infinity")]
+    for amount in amounts:
+        report = Report("m\0", "s", None, odd, "r\0", amount, times)
+        assert (report.message_id, report.reason, report.at, report.cost) == ("m", "r", None, None)
+        assert report.times == times[1:]
