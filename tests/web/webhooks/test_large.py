@@ -13,10 +13,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from scheduler.receipts import inbox
+from scheduler.receipts.webhook_events import ParsedEvents
 from scheduler.sending.lanes import Account
-from storage.database.engine import Engine, reading
+from storage.database.engine import Engine, reading, writing
+from storage.receipts.inbox import next_large_webhook, take_webhooks
+from storage.sending.optouts import PreferenceChange
 from storage.tables import inbound, notices, optouts, webhooks
-from tests.support.campaigns import job_rows, phone
+from tests.support.campaigns import job_rows, later, phone
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on
 from tests.web.signing import body_of, signing_account
@@ -141,3 +144,16 @@ async def test_what_the_database_refuses_of_a_large_body_is_named_and_the_rest_c
     assert await opted_out(hooks.engine) == [phone(number) for number in range(1, 20)]
     async with reading(hooks.engine) as connection:
         assert "scope" in str(await connection.scalar(select(webhooks.c.problem)))
+
+
+async def test_what_another_process_has_closed_is_not_applied_again(hooks: Hooks) -> None:
+    await hooks.tell(*({"stop": phone(number), "at": 5} for number in range(20)))
+    account = hooks.accounts["hooked"]
+    async with reading(hooks.engine) as connection:
+        webhook = await next_large_webhook(connection, ["hooked"], 200)
+    assert webhook is not None
+    async with writing(hooks.engine) as connection:
+        await take_webhooks(connection, [webhook.id], later(2))
+    part = [ParsedEvents(preferences=[PreferenceChange(phone(1), "out", "marketing", later(5), "STOP")])]
+    assert await inbox._apply_one_part(hooks.engine, account, webhook, part, later(9)) == []
+    assert await opted_out(hooks.engine) == []
