@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from sqlite3 import connect
 
@@ -14,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, update
 
-from app.actions import testing
 from cli import cli
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
@@ -31,7 +28,6 @@ APPROVAL = "\n[approval]\nrecipients = 2\n"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(testing, "send_run", partial(testing.send_run, longest=timedelta()))  # none answers
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OURVOICE_API_KEY", "test-key")
     return write_project(tmp_path)
