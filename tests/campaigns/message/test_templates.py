@@ -257,7 +257,15 @@ def test_a_text_is_put_together_as_its_template_says(parts: list[str], values: d
 
 @pytest.mark.parametrize(
     "expression",
-    ["x | e", "x | upper", "x.upper()", "x | urlize", "x | indent(900)", "x.expandtabs(900)", "x | list | string"],
+    [
+        "x | e",
+        "x | upper",
+        "x.upper()",
+        "x | urlize",
+        "x | indent(900)",
+        "x.expandtabs(900)",
+        "x | list | string",
+    ],
 )
 def test_what_a_filter_or_a_call_makes_is_bounded_even_where_it_is_not_shown(expression: str) -> None:
     """Each is longer than what it is made of; the message itself is short."""
