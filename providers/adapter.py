@@ -19,6 +19,7 @@ from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.untrusted import (
     LONGEST_NAME,
     clean,
+    clean_fields,
 )
 from providers.settings import AccountSettings, SenderSettings
 
@@ -97,6 +98,10 @@ class Session:
     last_seen_at: datetime | None = None
     qr_code: str | None = field(default=None, repr=False)
     """A `data:image/png;base64,` URI, if the answer had one. Anyone who scans it controls the session."""
+
+    def __post_init__(self) -> None:
+        names = ("id", "status", "phone_number", "display_name", "reason")
+        clean_fields(self, **dict.fromkeys(names, LONGEST_NAME))
 
 
 class Sessions(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from campaigns.errors import InvalidInput
+from campaigns.errors import InvalidInput, Unavailable
 from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
 from storage.retention.erasing import Traces, erase, find_traces, rows_of
@@ -21,6 +21,8 @@ ELSEWHERE: Final = (
     "receipts and replies that arrive from now on: they are stored like any others, see [retention]",
 )
 """Where a person's data may still be after it was erased from the database."""
+MOST_ROUNDS: Final = 5
+"""How often what arrived while the rest was erased is erased too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +83,24 @@ async def what_is_held(engine: Engine, phone: str) -> dict[str, int]:
 async def erase_person(engine: Engine, phone: str, now: datetime) -> Erased:
     """Erase all that the database holds about the person. They get no more messages unless they opt in again.
 
-    Raises InvalidInput, with nothing erased, while a message to them is under way.
+    Raises InvalidInput, with nothing erased, while a message to them is under way; Unavailable where something about
+    them is still there in the end.
     """
-    counts = await what_is_held(engine, phone)
-    while True:
+    counts = left = await what_is_held(engine, phone)
+    for _ in range(MOST_ROUNDS):
         async with reading(engine) as connection:
             traces = await find_traces(connection, phone)
         _refuse_under_way(traces)
         async with writing(engine) as connection:
             done = await erase(connection, traces, now)
-        if done and not any((await what_is_held(engine, phone)).values()):
+        left = await what_is_held(engine, phone)
+        if done and not any(left.values()):
             return Erased(phone, counts)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in facts_of(left))
+    raise Unavailable(
+        f"Something about {phone} is still there after {MOST_ROUNDS} rounds of erasing: {kinds or 'messages'}.",
+        hint="Something goes on arriving about them. Stop drumbeat run and drumbeat serve, and erase again.",
+    )
 
 
 def _refuse_under_way(traces: Traces) -> None:

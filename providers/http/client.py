@@ -84,7 +84,7 @@ class Answer:
     def text(self) -> str:
         """The provider's error message, on one line."""
         text = _message(self.json()) or self.body[:_LONGEST_TEXT].decode("utf-8", "replace")
-        return " ".join(text.split())[:_LONGEST_TEXT]
+        return clean(" ".join(text.split()), _LONGEST_TEXT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 windows, opt-outs and notices up to date.
 
 One transaction to a batch applies the webhooks' events and closes them: a crash loses nothing and repeats nothing.
+
+A large webhook is applied in parts, one transaction to each, and the others have their turn between two parts. The last
+part closes it. After a crash all of it is applied again, as when the provider repeats it: what counts once counts once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +31,15 @@ from scheduler.sending.plans import prices_at
 from storage.database.engine import Connection, Engine, reading, undoable, writing
 from storage.database.health import is_outage, is_refusal
 from storage.receipts.inbound import keep_inbound
-from storage.receipts.inbox import StoredWebhook, add_notices, new_webhooks, set_aside, take_webhooks
+from storage.receipts.inbox import (
+    StoredWebhook,
+    add_notices,
+    is_new,
+    new_webhooks,
+    next_large_webhook,
+    set_aside,
+    take_webhooks,
+)
 from storage.receipts.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
 from storage.receipts.unmatched import matched_late
 from storage.sending.optouts import add_preferences
@@ -40,9 +51,15 @@ AT_ONCE: Final = 4_000
 """Webhooks in one transaction."""
 BYTES_AT_ONCE: Final = 2 * 1024 * 1024
 """Their bodies' size, so that neither the memory nor the time of a batch depends on what is sent to us."""
+LARGE: Final = 256 * 1024
+"""Bytes of a body from which on it is applied in parts."""
+PART: Final = 1_000
+"""Events of a large webhook in one transaction."""
 LOOK: Final = 1.0
 """Seconds after which the database is checked though nothing arrived here."""
 LONGEST_PROBLEM: Final = 500
+MOST_NAMED: Final = 20
+"""Refused events of one webhook that are named."""
 BREATH: Final = 16 * 1024
 """Bytes read before other tasks have a turn on the event loop."""
 
@@ -62,9 +79,29 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
     Raises the database's errors; what is not processed then stays for the next time.
     """
     sorters = await _sorters(engine, accounts)
+    done = await _process_small(engine, accounts, sorters, now)
+    async for closed in _process_large(engine, accounts, sorters, now):
+        done += closed + await _process_small(engine, accounts, sorters, now, batches=1)
+    await _match_late(engine, accounts, now())
+    return done
+
+
+async def _process_small(
+    engine: Engine,
+    accounts: Mapping[str, Account],
+    sorters: Mapping[str, EventSorter],
+    now: Now,
+    *,
+    batches: int | None = None,
+) -> int:
+    """Process the new webhooks but the large ones, in their order: all, or so many batches; how many there were."""
     done = 0
     batch = await _read_next(engine, sorters, after=0)
     while batch:
+        batches = None if batches is None else batches - 1
+        if batches == 0:
+            await _process(engine, accounts, batch, now())
+            return done + len(batch)
         ahead = asyncio.create_task(_read_next(engine, sorters, after=batch[-1].webhook.id))
         try:
             await _process(engine, accounts, batch, now())
@@ -72,8 +109,40 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
             following = await ahead
         done += len(batch)
         batch = following
-    await _match_late(engine, accounts, now())
     return done
+
+
+async def _process_large(
+    engine: Engine, accounts: Mapping[str, Account], sorters: Mapping[str, EventSorter], now: Now
+) -> AsyncIterator[int]:
+    """Process the large new webhooks, one part at a step: 1 where it was the last part of one, else 0."""
+    while True:
+        async with reading(engine) as connection:
+            webhook = await next_large_webhook(connection, list(sorters), LARGE)
+        if webhook is None:
+            return
+        # Reading it takes seconds, in which the others on the event loop go on.
+        one = await asyncio.to_thread(_read, sorters[webhook.account], webhook)
+        events = one.parsed.one_by_one()
+        parts = [event for event in events if event.is_known_again]
+        refused: list[Exception] = []
+        for start in range(0, len(parts), PART):
+            part = parts[start : start + PART]
+            refused += await _apply_one_part(engine, accounts[webhook.account], webhook, part, now())
+            yield 0
+        once = [event for event in events if not event.is_known_again]
+        await _process_one_by_one(engine, accounts, one, now(), once, refused)
+        yield 1
+
+
+async def _apply_one_part(
+    engine: Engine, account: Account, webhook: StoredWebhook, part: Sequence[ParsedEvents], now: datetime
+) -> list[Exception]:
+    """Apply a part of a webhook that is not closed yet; the errors of the events that the database refuses."""
+    async with writing(engine) as connection:
+        if not await is_new(connection, webhook.id):
+            return []
+        return await _apply_parts(engine, connection, account, part, now)
 
 
 async def _sorters(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, EventSorter]:
@@ -121,7 +190,9 @@ async def process_quietly(engine: Engine, accounts: Mapping[str, Account], *, no
 async def _read_next(engine: Engine, sorters: Mapping[str, EventSorter], *, after: int) -> list[ReadWebhook]:
     """The next new webhooks, read; the others have their turns on the event loop meanwhile."""
     async with reading(engine) as connection:
-        stored = await new_webhooks(connection, list(sorters), AT_ONCE, BYTES_AT_ONCE, after=after)
+        stored = await new_webhooks(
+            connection, list(sorters), AT_ONCE, BYTES_AT_ONCE, after=after, largest=LARGE
+        )
     batch = []
     since_breath = 0
     for webhook in stored:
@@ -185,23 +256,29 @@ async def _process(
             await _process(engine, accounts, batch[:middle], now)
             await _process(engine, accounts, batch[middle:], now)
         else:
-            await _process_one_by_one(engine, accounts, batch[0], now)
+            await _process_one_by_one(engine, accounts, batch[0], now, batch[0].parsed.one_by_one())
 
 
 async def _process_one_by_one(
-    engine: Engine, accounts: Mapping[str, Account], one: ReadWebhook, now: datetime
+    engine: Engine,
+    accounts: Mapping[str, Account],
+    one: ReadWebhook,
+    now: datetime,
+    parts: Sequence[ParsedEvents],
+    refused_before: Sequence[Exception] = (),
 ) -> None:
-    """Apply the events of one webhook one by one: what the database refuses is named, everything else counts."""
+    """Apply these events of one webhook one by one and close it: what the database refuses is named, everything else
+    counts."""
     webhook = one.webhook
     async with writing(engine) as connection:
         if not await take_webhooks(connection, [webhook.id], now):
             return
-        parts = one.parsed.one_by_one()
-        refused = await _apply_parts(engine, connection, accounts[webhook.account], parts, now)
-        problem = "; ".join(filter(None, [one.problem, *map(str, refused)]))
+        here = await _apply_parts(engine, connection, accounts[webhook.account], parts, now) if parts else []
+        refused = [*refused_before, *here]
+        problem = "; ".join(filter(None, [one.problem, *map(str, refused[:MOST_NAMED])]))
         if problem:
             await set_aside(connection, {webhook.id: clean(problem, LONGEST_PROBLEM)})
-    for error in refused:
+    for error in refused[:MOST_NAMED]:
         _log_set_aside(webhook, error)
 
 

@@ -64,12 +64,17 @@ class ParsedEvents:
         return [
             *(ParsedEvents(people=[one]) for one in self.people),
             *(ParsedEvents(answers={user_id: answered}) for user_id, answered in self.answers.items()),
+            *(ParsedEvents(preferences=[one], user_ids=ids) for one in self.preferences),
             *(ParsedEvents(reports=[one]) for one in self.reports),
             *(ParsedEvents(openings=[one], user_ids=ids) for one in self.openings),
-            *(ParsedEvents(preferences=[one], user_ids=ids) for one in self.preferences),
             *(ParsedEvents(notices=[one]) for one in self.notices),
             *(ParsedEvents(inbound=[one], user_ids=ids) for one in self.inbound),
         ]
+
+    @property
+    def is_known_again(self) -> bool:
+        """Whether applying it twice changes nothing more: a message without an id would be stored twice."""
+        return all(one.message_id is not None for one in self.inbound)
 
 
 class EventSorter:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -104,14 +105,25 @@ def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], n
     )
 
 
+_SIZE: Final = func.coalesce(webhooks.c.size, func.length(webhooks.c.body))
+"""Of the body as it arrived."""
+
+
 async def new_webhooks(
-    connection: AsyncConnection, accounts: Collection[str], most: int, most_bytes: int, *, after: int
+    connection: AsyncConnection,
+    accounts: Collection[str],
+    most: int,
+    most_bytes: int,
+    *,
+    after: int = 0,
+    largest: int,
 ) -> list[StoredWebhook]:
-    """The accounts' oldest webhooks beyond the id `after` not processed yet: at most `most`, and no more than
-    `most_bytes` unless one is larger by itself."""
+    """The accounts' oldest webhooks beyond the id `after` not processed yet, without those of more than `largest`
+    bytes: at most `most`, and no more than `most_bytes` unless one is larger by itself."""
     waiting = (
-        select(webhooks.c.id, func.coalesce(webhooks.c.size, func.length(webhooks.c.body)))
+        select(webhooks.c.id, _SIZE)
         .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), webhooks.c.id > after)
+        .where(largest >= _SIZE)
         .order_by(webhooks.c.id)
         .limit(most)
     )
@@ -122,7 +134,24 @@ async def new_webhooks(
         if chosen and held > most_bytes:
             break
         chosen.append(webhook_id)
-    if not chosen:
+    return await _whole(connection, chosen)
+
+
+async def next_large_webhook(
+    connection: AsyncConnection, accounts: Collection[str], larger_than: int
+) -> StoredWebhook | None:
+    """The accounts' oldest webhook of more than that many bytes not processed yet."""
+    waiting = (
+        select(webhooks.c.id)
+        .where(webhooks.c.processed_at.is_(None), webhooks.c.account.in_(accounts), larger_than < _SIZE)
+        .order_by(webhooks.c.id)
+        .limit(1)
+    )
+    return next(iter(await _whole(connection, list(await connection.scalars(waiting)))), None)
+
+
+async def _whole(connection: AsyncConnection, ids: Sequence[int]) -> list[StoredWebhook]:
+    if not ids:
         return []
     columns = (
         webhooks.c.id,
@@ -133,7 +162,7 @@ async def new_webhooks(
         webhooks.c.body,
         webhooks.c.size,
     )
-    given = table_of(connection, [{"id": webhook_id} for webhook_id in chosen], id=Id)
+    given = table_of(connection, [{"id": webhook_id} for webhook_id in ids], id=Id)
     found = select(*columns).where(webhooks.c.id.in_(select(given.c.id))).order_by(webhooks.c.id)
     return [_as_it_arrived(*row) for row in await connection.execute(found)]
 
@@ -163,6 +192,12 @@ async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: da
     )
     taken = update(webhooks).where(webhooks.c.id.in_(still_new)).values(processed_at=now)
     return frozenset((await connection.execute(taken.returning(webhooks.c.id))).scalars())
+
+
+async def is_new(connection: AsyncConnection, webhook_id: int) -> bool:
+    """Whether it is not processed yet; no other process applies it before this transaction ends."""
+    still_new = select(webhooks.c.id).where(webhooks.c.id == webhook_id, webhooks.c.processed_at.is_(None))
+    return (await connection.execute(still_new.with_for_update())).first() is not None
 
 
 async def set_aside(connection: AsyncConnection, problems: Mapping[int, str]) -> None:

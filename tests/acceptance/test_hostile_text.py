@@ -167,6 +167,9 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     for kind, form in product(("delivery", "cost", "failures", "variants", "recipients"), FORMS):
         yield "report", kind, "spring", *form
         yield "report", kind, "spring", *form, "--output", f"{kind}-{form[-1]}.out"
+    for form in FORMS:
+        yield "report", "recipients", "spring", "--not-reached", *form
+        yield "report", "recipients", "spring", "--not-reached", *form, "--output", f"rest-{form[-1]}.out"
     for command in (
         *(("campaign", name, "spring") for name in ("show", "preview", "estimate", "next", "winner")),
         ("campaign", "list"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -134,10 +135,16 @@ def test_the_file_ending_gives_the_format_or_nothing_is_written(
     assert not list(folder.glob("x.*"))
 
 
-def test_every_ending_has_its_form(run: Run, folder: Path) -> None:
-    for name, begins in (("x.CSV", '"group"'), ("x.json", "{"), ("x.txt", "Delivery"), ("x", "Delivery")):
-        assert run("report", "delivery", "spring", "--output", name).code == 0
-        assert (folder / name).read_text().startswith(begins)
+@pytest.mark.parametrize("report", [*((kind,) for kind in REPORTS), ("recipients", "--not-reached")])
+def test_every_ending_has_its_form(run: Run, folder: Path, report: tuple[str, ...]) -> None:
+    kind, *flags = report
+    for name in ("x.CSV", "x.json", "x.txt", "x"):
+        assert run("report", kind, "spring", *flags, "--output", name).code == 0
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    assert (folder / "x.CSV").read_text().startswith('"')
+    assert json.loads((folder / "x.json").read_text()) is not None
+    for name in ("x.txt", "x"):
+        assert (folder / name).read_text()[:1] not in ('"', "{", "[")
 
 
 def test_the_database_is_its_users_alone(loaded: Path) -> None:

@@ -7,33 +7,27 @@ import logging
 import random
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 from sqlalchemy import insert
 
-from campaigns.errors import DrumbeatError
 from campaigns.message.content import Content, MessageType
 from campaigns.outcomes import Result, acknowledge
 from campaigns.untrusted import LONGEST_TEXT, clean
-from providers.adapter import Balance, Doubt, Found
-from providers.events import Report, WebhookRequest
+from providers.adapter import Balance
+from providers.events import WebhookRequest
 from providers.http.client import Answer
 from providers.registry import ADAPTERS, adapter_class
 from scheduler.receipts.inbox import process_inbox
 from scheduler.sending.lanes import open_account
 from storage.database.engine import Engine, writing
 from storage.receipts.notices import keep_balance
-from storage.receipts.statuses import apply_reports
 from storage.sending.intents import DueJob, Intent
-from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.tables import webhooks
-from tests.providers.contract import Table, answer, http_for, table_of
+from tests.providers.contract import Table, answer, table_of
 from tests.support.campaigns import EPOCH, later
 from tests.support.sent import sending
 
@@ -152,53 +146,3 @@ async def test_every_webhook_is_processed_and_none_is_lost_to_its_values(
         assert await process_inbox(engine, {name: account}, now=lambda: later(9)) == len(bodies)
     assert caplog.text == ""  # none was set aside, and none was refused
     await account.http.aclose()
-
-
-def listings(table: Table) -> Iterator[bytes]:
-    """Documented messages in the lists that providers answer with, spoiled."""
-    shown = [row.body for row in table.reads if row.status < 300 and isinstance(row.body, dict)][:3]
-    told = [orjson.loads(row.body) for row in table.webhooks if row.body[:1] == b"{"]
-    shown += [body["message"] for body in told if isinstance(body.get("message"), dict)][1:3]
-    for body in shown:
-        inner = next(
-            (body[key] for key in ("data", "message") if isinstance(body.get(key), dict | list)), body
-        )
-        items = inner if isinstance(inner, list) else [inner]
-        for document in (body, {"data": items}, {"results": items}, {"data": {"messages": items}}):
-            yield from spoiled(document)
-
-
-@EVERY
-async def test_every_answer_to_a_question_can_be_stored(engine: Engine, name: str) -> None:
-    """Polls, look-ups, windows and questions about the sender."""
-    table = table_of(name)
-    adapter, account = table.adapter(), table.settings()
-    sender = account.senders[0]
-    lane = f"{name}/{sender.name}"
-    await sending(engine, 1, account=name)
-    reports: list[Report] = []
-    problems: set[str] = set()
-    doubt = Doubt(
-        table.to, Content(MessageType.TEXT, "Hello"), datetime(2024, 1, 1, tzinfo=UTC), reference="a.1"
-    )
-    for body in islice(some(listings(table)), 150):
-        http = http_for(adapter, account, lambda _, body=body: httpx.Response(200, content=body))
-        try:
-            polled = adapter.poll(http, sender, ["m1", "m2"], doubt.intent_at, doubt.intent_at + timedelta(1))
-            reports += [report for page in [page async for page in polled] for report in page]
-        except DrumbeatError as error:
-            problems.add(str(error))
-        try:
-            found = await adapter.look_up(http, sender, doubt)
-            reports += [found.report] if isinstance(found, Found) else []
-            until = await adapter.window(http, sender, table.to)
-            assert until is None or until.tzinfo is not None
-            problems.add(await adapter.sender_problem(http, sender) or "")
-        except DrumbeatError as error:
-            problems.add(str(error))
-    assert_clean(reports)
-    async with writing(engine) as connection:
-        await ensure_lanes(connection, [lane])
-        for problem in problems:
-            await pause_lane(connection, lane, problem, None)
-        await apply_reports(connection, lane, reports, "poll", later(5))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import insert, select, update
 
-from app.actions.running import of_campaigns
+from app.actions.running import of_campaigns, run_campaigns
 from app.views.overview import campaign_overview
 from app.views.status import status
 from app.wiring.settings import Settings
+from campaigns.errors import NotFound
 from campaigns.states import CampaignState
+from scheduler.clock import runner
 from scheduler.clock.progress import CampaignSummary, Ended, Left, RunSummary
 from scheduler.clock.watch import Watch
 from storage.database.engine import Engine, reading, writing
@@ -149,3 +154,34 @@ def test_the_exit_code_is_about_the_campaigns_that_were_asked_for() -> None:
     assert codes == {"spring": 0, "autumn": 6, "summer": 3}
     assert of_campaigns(summary, ["spring"]).states == {"pending": 2, "read": 1}
     assert exit_code(summary) == 6
+
+
+async def test_a_run_for_a_campaign_is_summed_up_for_it_alone(
+    sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = tuple(
+        CampaignSummary(name, CampaignState.COMPLETED, None, {"failed" if name == "autumn" else "read": 1})
+        for name in ("spring", "autumn")
+    )
+
+    async def ends(*_: Any, **__: Any) -> RunSummary:
+        return RunSummary({"read": 1, "failed": 1}, campaigns=ended)
+
+    async def run(*asked: str) -> RunSummary:
+        return await run_campaigns(
+            sqlite_engine,
+            settings(tmp_path),
+            distributed=False,
+            until_idle=True,
+            wait_receipts=timedelta(),
+            stop=asyncio.Event(),
+            progress=lambda _: None,
+            observe=lambda _: None,
+            asked=asked,
+        )
+
+    monkeypatch.setattr(runner, "run", ends)
+    await store_campaign(sqlite_engine, spec("spring"), 1)
+    assert (exit_code(await run()), exit_code(await run("spring"))) == (3, 0)
+    with pytest.raises(NotFound):
+        await run("unknown")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from campaigns.errors import SpecError
 from campaigns.message.content import Addition, Content, Media, MessageType, TemplateHeader
 from campaigns.message.content_spec import ContentSpec
+from campaigns.message.template_bounds import MAX_TEXT
 from campaigns.message.templates import _JINJA, Renderer, _Piece, fold
 
 
@@ -252,3 +253,23 @@ def test_a_text_is_rendered_like_its_template(parts: list[str], values: dict[str
     piece = _Piece("content.text", source)
     by_jinja = _JINJA.from_string(source).render({**values, "A_b": values["a_b"]})
     assert piece.render(values) == by_jinja
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x | e",
+        "x | upper",
+        "x.upper()",
+        "x | urlize",
+        "x | indent(900)",
+        "x.expandtabs(900)",
+        "x | list | string",
+    ],
+)
+def test_what_a_filter_or_a_call_makes_is_bounded_even_where_it_is_not_shown(expression: str) -> None:
+    """Each is longer than what it is made of; the message itself is short."""
+    made = renderer(text=f"{{% set long = {expression} %}}Hi {{{{ x[:2] }}}}")
+    grows = "ß&\n\t" * (MAX_TEXT // 4)
+    with pytest.raises(SpecError, match="it becomes longer than"):
+        made.render({"x": grows})

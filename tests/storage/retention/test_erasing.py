@@ -4,12 +4,14 @@ and they are known again."""
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import LargeBinary, insert, select, update
 
+from app.actions import personal_data
 from app.actions.personal_data import erase_person, export_person
-from campaigns.errors import InvalidInput
+from campaigns.errors import InvalidInput, Unavailable
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
@@ -247,3 +249,24 @@ async def test_a_failed_message_to_them_is_not_tried_again(engine: Engine) -> No
         names = await connection.scalars(select(jobs.c.phone).where(jobs.c.run_id == retry.run_id))
         scopes = await optout_scopes(connection, list(names))
     assert list(scopes.values()) == [{"all"}] * retry.retried
+
+
+async def test_what_goes_on_arriving_ends_with_its_kind(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[int] = []
+
+    async def and_they_write_again(*given: Any) -> bool:
+        rounds.append(1)
+        done = await erase(*given)
+        reply = InboundMessage("ourvoice/shop", ADA, later(30), f"again-{len(rounds)}", SECRET)
+        await keep_inbound(given[0], "ourvoice", [reply])
+        return done
+
+    monkeypatch.setattr(personal_data, "erase", and_they_write_again)
+    with pytest.raises(
+        Unavailable, match=f"after {personal_data.MOST_ROUNDS} rounds of erasing: 1 inbound"
+    ) as error:
+        await erase_person(engine, ADA, later(100))
+    assert "drumbeat serve" in error.value.hint
+    assert len(rounds) == personal_data.MOST_ROUNDS
