@@ -51,6 +51,8 @@ def _facts(found: Preflight) -> Iterator[tuple[str, Any]]:
     yield "starts", shown_time(found.runs[0]) if found.runs else "no time given; --now or --at TIME starts it"
     if len(found.runs) > 1:
         yield "next runs", ", ".join(map(shown_time, found.runs[1:]))
+    if found.hours:
+        yield "hours", found.hours
     if found.expected is None:
         yield "price", "unknown: drumbeat.toml has no account to send through"
     else:

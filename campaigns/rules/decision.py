@@ -113,6 +113,7 @@ class Holdout:
     salt: str
 
 
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Spans = tuple[tuple[time, time], ...]
 
 

@@ -18,7 +18,7 @@ from itertools import count, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from campaigns.rules.decision import SEND, Decision, Facts, Hours, Rule, Wait
+from campaigns.rules.decision import DAYS, SEND, Decision, Facts, Hours, Rule, Spans, Wait
 from campaigns.time.zones import after_repeat, instant_of
 
 REACH: Final = timedelta(days=15)
@@ -34,6 +34,20 @@ def hours(facts: Facts) -> Decision:
     minute = facts.now.replace(second=0, microsecond=0)
     opens = _next_open(minute, facts.policy.hours, facts.zones or (ZoneInfo("UTC"),))
     return SEND if opens == minute else Wait(opens, Rule.HOURS)
+
+
+def describe_hours(hours: Hours) -> str:
+    """Such as `08:00-22:00 on mon, tue; not on public holidays of FR`."""
+    days = [name for number, name in enumerate(DAYS) if number in hours.days]
+    parts = [_spans(hours.allow) + (f" on {', '.join(days)}" if len(days) < len(DAYS) else "")]
+    parts += (f"{DAYS[number]} {_spans(spans)}" for number, spans in hours.on_weekday)
+    if hours.holidays:
+        parts.append(f"not on public holidays of {hours.holidays}")
+    return "; ".join(parts)
+
+
+def _spans(spans: Spans) -> str:
+    return ", ".join(f"{start:%H:%M}-{f'{end:%H:%M}' if end != time() else '24:00'}" for start, end in spans)
 
 
 @lru_cache(maxsize=4096)

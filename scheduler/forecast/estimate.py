@@ -340,7 +340,7 @@ async def _add_limits(connection: Connection, part: _Part, lanes: dict[str, Lane
     found: list[Limit | None] = [*pace_limits(loads), ramp_limit(loads, result.at)]
     longest = max((limit.takes for limit in found if limit), default=timedelta())
     if plan.policy.hours is not None:
-        found.append(hours_limit(plan.policy.hours, longest))
+        found.append(hours_limit(plan.policy.hours, longest, result.at.astimezone(plan.zone).date()))
     account = loads[0].lane.account
     if account.settings.tier is not None:
         use = await tier_use(connection, account.name, (), result.at)

@@ -50,6 +50,19 @@ async def test_a_campaign_that_recurs_names_its_next_runs(tmp_path: Path) -> Non
     assert {run.weekday() for run in found.runs} == {0}
 
 
+def test_the_hours_of_a_preset_are_shown(tmp_path: Path) -> None:
+    text = (
+        "fr-marketing: 08:00-22:00 on mon, tue, wed, thu, fri, sat; not on public holidays of FR, "
+        "by the recipient's clock"
+    )
+    write_project(tmp_path, campaign=CAMPAIGN + '[hours]\npreset = "fr-marketing"\n')
+    invoke(tmp_path, "campaign", "load", "spring.toml")
+    for command in (("check", "spring.toml"), ("show", "spring")):
+        done = invoke(tmp_path, "campaign", *command)
+        assert text in " ".join(done.out.split()), done
+        assert invoke(tmp_path, "campaign", *command, "--json").json["hours"] == text
+
+
 async def test_who_has_opted_out_is_skipped_and_the_rate_card_is_the_price(
     sqlite_engine: Engine, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -14,8 +15,10 @@ from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Send, Wait
 from campaigns.rules.decision import Hours, Rule
 from campaigns.rules.hours import REACH, hours
+from campaigns.rules.hours_presets import PRESETS
+from campaigns.spec.rules_spec import HoursSpec
 from tests.support.facts import TICK, facts, zones
-from tests.support.local_hours import MINUTE, all_allow, allowed_in, first_allowed
+from tests.support.local_hours import MINUTE, all_allow, allowed_in, first_allowed, is_allowed
 
 DAYS = {name: number for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 
@@ -233,6 +236,29 @@ def test_it_goes_inside_local_hours_and_waits_for_the_first_of_them(
         assert len(places) > 1
         quarter = minute.replace(minute=minute.minute // 15 * 15)
         assert first_allowed(quarter, asked, places, REACH, 15 * MINUTE) is None
+
+
+@given(
+    preset=st.sampled_from(sorted(PRESETS)),
+    name=st.sampled_from(
+        ["Europe/Paris", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "America/Phoenix"]
+    ),
+    now=st.integers(0, 2 * 366 * 1440).map(lambda minutes: utc("2026-01-01") + minutes * MINUTE),
+)
+def test_nothing_arrives_at_a_time_that_a_preset_forbids(preset: str, name: str, now: datetime) -> None:
+    asked, zone = HoursSpec(preset=preset).hours, ZoneInfo(name)
+    until = opens(asked, now, name)
+    assert is_allowed(until, asked, zone)
+    minute = now.replace(second=0, microsecond=0)
+    quarter = minute.replace(minute=minute.minute // 15 * 15) + 15 * MINUTE
+    before = [] if until == now else [minute, *times_until(until, quarter)]
+    assert not any(is_allowed(at, asked, zone) for at in before)
+
+
+def times_until(until: datetime, at: datetime) -> Iterator[datetime]:
+    while at < until:
+        yield at
+        at += 15 * MINUTE
 
 
 @given(asked=HOURS | DATED_HOURS, situation=places_and_moments())
