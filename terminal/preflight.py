@@ -29,6 +29,9 @@ def print_preflight(found: Preflight) -> None:
     if found.unknown:
         print_sentence(f"Opt-outs, earlier messages and rate cards were not looked up: {found.unknown}")
         print_text()
+    for warning in found.expected.warnings if found.expected else ():
+        print_sentence(warning)
+        print_text()
     for preview in found.previews:
         print_preview(preview)
 

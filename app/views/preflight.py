@@ -75,6 +75,7 @@ class Preflight:
             "held_back": self.expected.held,
             "cost": [{"currency": one.currency, "low": one.low, "high": one.high} for one in totals],
             "unpriced": self.expected.unpriced,
+            "warnings": self.expected.warnings,
             "duration_seconds": round(self.expected.takes.total_seconds(), 3),
             "ends_at": self.expected.ends_at,
         }

@@ -184,6 +184,10 @@ async def _foresee(
     for name in part.spec.lanes:
         prices = await prices_at(connection, lanes[name].account.settings)
         part.plans[name] = plan_of(part.spec, lanes[name], prices)
+        quarterly = lanes[name].adapter.capabilities.quarterly_rates
+        warning = prices.out_of_date(result.at, quarterly=quarterly)
+        if warning is not None and warning not in result.warnings:
+            result.warnings.append(warning)
     share = -(-part.size // len(part.plans))
     even = [LaneLoad(lanes[name], plan, share, {}) for name, plan in part.plans.items()]
     longest = max((limit.takes for limit in pace_limits(even)), default=timedelta())

@@ -273,6 +273,17 @@ async def test_budgets_say_what_is_left_and_how_long_they_make_it(
         assert await connection.scalar(select(func.count()).select_from(budgets)) == 1
 
 
+async def test_a_card_that_may_be_out_of_date_is_named_once(engine: Engine, tmp_path: Path) -> None:
+    senders = [{"name": name, "phone_number_id": number} for name, number in (("one", "1"), ("two", "2"))]
+    settings = account_at("meta", tmp_path / "key", senders=senders, rates="meta-usd", price=None)
+    await given(engine, given_spec(senders=["one", "two"]), 2)
+    [warning] = (await found(engine, settings)).warnings
+    assert warning.startswith(
+        "The rate card meta-usd is of 2026-01-01, and a new quarter began on 2026-10-01"
+    )
+    assert (await found(engine, settings, at=datetime(2026, 3, 31, tzinfo=UTC))).warnings == []
+
+
 async def test_without_a_price_a_budget_holds_everything(engine: Engine, meta: AccountSettings) -> None:
     budget = {"currency": "EUR", "max": "1.00"}
     await given(engine, given_spec(budget=budget), 2)
