@@ -52,7 +52,8 @@ TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
     S.SENT: frozenset({S.DELIVERED, S.READ, S.FAILED}),
     S.DELIVERED: frozenset({S.READ}),
     # Proof of delivery overrides a failure: statuses may arrive out of order, and delivery is the stronger fact.
-    S.FAILED: frozenset({S.DELIVERED, S.READ}),
+    # Pending again: the free form failed because the window was closed, and the template is sent in its place, once.
+    S.FAILED: frozenset({S.DELIVERED, S.READ, S.PENDING}),
     S.READ: frozenset(),
     S.SKIPPED: frozenset(),
     S.EXPIRED: frozenset(),
@@ -84,7 +85,7 @@ def sources(target: JobState) -> frozenset[JobState]:
 
 def advance(current: JobState, reported: JobState) -> JobState:
     """The state after a provider's report: `reported` if the transition is allowed, else unchanged."""
-    return reported if reported in TRANSITIONS[current] else current
+    return reported if reported in RANK and reported in TRANSITIONS[current] else current
 
 
 class CampaignState(StrEnum):

@@ -109,6 +109,12 @@ def _flat_price(value: Any) -> Any:
     return Money(Decimal(match[1]), match[2])
 
 
+def _zone(name: str) -> str:
+    from campaigns.time.zones import find_zone
+
+    return find_zone(name).key
+
+
 FlatPrice = Annotated[Money, BeforeValidator(_flat_price)]
 
 
@@ -152,6 +158,8 @@ class AccountSettings(BaseModel):
     """The least time between two messages from one sender to one person; default: the provider's limit."""
     rates: Annotated[str, Field(pattern=CARD_NAME)] | None = None
     """The name of the rate cards, as given to `drumbeat rates import`."""
+    rates_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """The account's time zone at the provider, such as Europe/Paris: new rates apply from midnight there."""
     price: FlatPrice | None = None
     """The price of each message without a rate card, such as "10 XOF"."""
     authentication_international_from: CountryCode | None = None

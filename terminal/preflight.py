@@ -29,6 +29,9 @@ def print_preflight(found: Preflight) -> None:
     if found.unknown:
         print_sentence(f"Opt-outs, earlier messages and rate cards were not looked up: {found.unknown}")
         print_text()
+    for warning in found.expected.warnings if found.expected else ():
+        print_sentence(warning)
+        print_text()
     for preview in found.previews:
         print_preview(preview)
 
@@ -51,6 +54,8 @@ def _facts(found: Preflight) -> Iterator[tuple[str, Any]]:
     yield "starts", shown_time(found.runs[0]) if found.runs else "no time given; --now or --at TIME starts it"
     if len(found.runs) > 1:
         yield "next runs", ", ".join(map(shown_time, found.runs[1:]))
+    if found.hours:
+        yield "hours", found.hours
     if found.expected is None:
         yield "price", _not_estimated(found)
     else:

@@ -71,6 +71,7 @@ class Overview:
             "changes": self.changes,
             "missed_runs": self.missed,
             "runs": self.runs,
+            "hours": found.spec.hours.text if found.spec.hours else None,
             "spec": found.spec.model_dump(mode="json", exclude_none=True),
             "imports": self.files,
             "file_rows": self.delivery.file_rows,
@@ -95,6 +96,8 @@ class Overview:
         if spec.audience.refresh:
             yield "list", f"{spec.audience.csv}, read again for each run"
         yield "category", spec.category
+        if spec.hours:
+            yield "hours", spec.hours.text
         yield from (("budget", _budget(use)) for use in self.budgets)
         yield from (
             ("changed", f"{change.at:%Y-%m-%d %H:%M:%S %Z}: {change.event}, {change.detail}")

@@ -44,6 +44,8 @@ class Preflight:
     loaded: Loaded
     runs: Sequence[datetime]
     """The next times it would run; empty: no time is given."""
+    hours: str | None
+    """When its messages may arrive; None: at any time."""
     used: Sequence[str]
     """Columns of the list that the message or Drumbeat uses, the number first."""
     unused: Sequence[str]
@@ -58,6 +60,7 @@ class Preflight:
         return {
             **self.loaded.json,
             "next_runs": self.runs,
+            "hours": self.hours,
             "columns": {"used": self.used, "unused": self.unused},
             "expected": self._expected(),
             "preview": [message for each in self.previews for message in preview_json(each)],
@@ -75,6 +78,7 @@ class Preflight:
             "held_back": self.expected.held,
             "cost": [{"currency": one.currency, "low": one.low, "high": one.high} for one in totals],
             "unpriced": self.expected.unpriced,
+            "warnings": self.expected.warnings,
             "duration_seconds": round(self.expected.takes.total_seconds(), 3),
             "ends_at": self.expected.ends_at,
         }
@@ -93,7 +97,8 @@ async def preflight(
     [found] = seen
     used, unused = _columns(found.spec, loaded)
     runs = _runs(found.spec, loaded.start_at)
-    return Preflight(loaded, runs, used, unused, found.expected, found.previews, found.unknown)
+    hours = found.spec.hours.text if found.spec.hours else None
+    return Preflight(loaded, runs, hours, used, unused, found.expected, found.previews, found.unknown)
 
 
 @dataclass(frozen=True)

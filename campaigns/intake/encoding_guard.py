@@ -42,7 +42,7 @@ def require_assumed(path: Path, source: Source, line: int) -> None:
 
 
 def refuse_twice_encoded(path: Path, source: Source, encoding: str) -> None:
-    """Raise IntakeError if a UTF-8 list holds words that were encoded twice. A list that Drumbeat wrote is as it was."""
+    """Raise IntakeError if a UTF-8 list has words that were encoded twice; one that Drumbeat wrote is as it was."""
     if not encoding.startswith("utf-8") or _is_ours(source):
         return
     found = twice_encoded_word(whole_lines(source.blocks()))

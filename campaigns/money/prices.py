@@ -1,20 +1,21 @@
 """What a message is expected to cost: the account's rate cards, or its flat price. Unknown is None, never 0.
 
-The newest card whose start date has passed applies, from midnight UTC. A template is charged at the campaign's
-category, a free-form message as `service`. What Meta charges inside the 24-hour window is not in the columns of its
-card; it is dated data here (`IN_WINDOW`), and the newer of a card's row and this rule applies.
+The newest card whose start date has come applies, from midnight in the account's zone. A template is charged at the
+campaign's category, a free-form message as `service`. What Meta charges inside the 24-hour window is not in the columns
+of its card; it is dated data here (`IN_WINDOW`), and the newer of a card's row and this rule applies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.markets import LONGEST_PREFIX, markets_of
 
+A_YEAR: Final = timedelta(days=365)
 CARD_NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
 SERVICE: Final = "service"
 AUTHENTICATION: Final = "authentication"
@@ -96,13 +97,19 @@ class Prices:
     twice."""
 
     def __init__(
-        self, cards: Iterable[RateCard], flat: Money | None = None, home_code: str | None = None
+        self,
+        cards: Iterable[RateCard],
+        flat: Money | None = None,
+        home_code: str | None = None,
+        zone: tzinfo = UTC,
     ) -> None:
         """`cards` in the order of import: of two for the same day the later applies. `home_code`: the business's
-        calling code with its plus, if authentication-international rates apply to it; None: they do not."""
+        calling code with its plus, if authentication-international rates apply to it; None: they do not. `zone`: the
+        account's, in which days and quarters begin."""
         self._cards = sorted(cards, key=lambda card: card.effective_from)
         self._flat = Price(flat, None) if flat is not None else None
         self._home_code = home_code
+        self._zone = zone
         self._day = date.min
         self._known: dict[tuple[str, str, bool], Price | None] = {}
 
@@ -117,7 +124,7 @@ class Prices:
         """What one message to `phone` is expected to cost at `at`; None: unpriced, never 0."""
         if not self._cards:
             return self._flat
-        day = at.astimezone(UTC).date()
+        day = at.astimezone(self._zone).date()
         if day != self._day:
             self._day, self._known = day, {}
         key = phone[: 1 + LONGEST_PREFIX], category if template else SERVICE, window_open
@@ -125,8 +132,28 @@ class Prices:
             self._known[key] = self._look_up(phone, key[1], window_open, day)
         return self._known[key]
 
+    def out_of_date(self, at: datetime, *, quarterly: bool) -> str | None:
+        """Why the card that applies at `at` may be too old; None: it is not. `quarterly`: the provider may change its
+        prices with each quarter."""
+        day = at.astimezone(self._zone).date()
+        card = self._card_on(day)
+        if card is None:
+            return None
+        quarter = day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        if quarterly and card.effective_from < quarter:
+            why = f"a new quarter began on {quarter}, with which the provider may have changed its prices"
+        elif card.effective_from <= day - A_YEAR:
+            why = "that is a year ago or longer"
+        else:
+            return None
+        hint = "Import the newer one: drumbeat rates import"
+        return f"The rate card {card.name} is of {card.effective_from}, and {why}. {hint}"
+
+    def _card_on(self, day: date) -> RateCard | None:
+        return next((card for card in reversed(self._cards) if card.effective_from <= day), None)
+
     def _look_up(self, phone: str, category: str, window_open: bool, day: date) -> Price | None:
-        card = next((card for card in reversed(self._cards) if card.effective_from <= day), None)
+        card = self._card_on(day)
         if card is None:
             return None
         markets = markets_of(phone)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -112,14 +113,29 @@ class Holdout:
     salt: str
 
 
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Spans = tuple[tuple[time, time], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Hours:
     """When messages may arrive, in the recipient's zone: start inclusive, end exclusive; an end at or before its start
     is on the next day, and belongs to the day it starts on."""
 
-    allow: tuple[tuple[time, time], ...]
+    allow: Spans
     days: frozenset[int] = frozenset(range(7))
     """Monday is 0."""
+    on_weekday: tuple[tuple[int, Spans], ...] = ()
+    """The weekdays whose spans are others than `allow`."""
+    holidays: Container[date] = frozenset()
+    """Dates on which nothing arrives, from midnight to midnight, and on which no span starts."""
+
+    def spans_on(self, day: date) -> Spans:
+        """The spans that start on this day."""
+        weekday = day.weekday()
+        if weekday not in self.days or day in self.holidays:
+            return ()
+        return dict(self.on_weekday).get(weekday, self.allow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from collections.abc import Container
+from datetime import date, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
@@ -21,10 +22,12 @@ from pydantic import (
 
 from campaigns.message.part import Part
 from campaigns.money.costs import Money, from_micros, plain, to_micros
-from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
+from campaigns.rules.decision import DAYS, Calendar, Cap, Consent, Holdout, Hours
+from campaigns.rules.hours import describe_hours
+from campaigns.rules.hours_presets import PRESETS
 from campaigns.time.pace import Duration, parse_duration, write_duration
+from campaigns.time.public_holidays import PublicHolidays, refuse_unknown_place
 
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LEAST_AGE: Final = timedelta(days=30)
 """Messages are kept this long, because receipts may arrive this late."""
 LONGEST_CAP: Final = timedelta(days=366)
@@ -130,6 +133,25 @@ def _write_spans(spans: tuple[Span, ...]) -> list[str]:
 
 
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_spans), PlainSerializer(_write_spans)]
+WHOLE_DAY: Final = ((time(), time()),)
+
+
+def _preset(value: str) -> str:
+    if value not in PRESETS:
+        raise ValueError(f"{value!r} is not known; the presets are {', '.join(PRESETS)}")
+    return value
+
+
+def _places(value: Any) -> tuple[str, ...]:
+    places = [value] if isinstance(value, str) else value
+    if not isinstance(places, list | tuple) or not all(isinstance(place, str) for place in places):
+        raise ValueError('write a country such as "FR", or a list of countries and regions')
+    for place in places:
+        refuse_unknown_place(place)
+    return tuple(places)
+
+
+Places = Annotated[tuple[str, ...], BeforeValidator(_places)]
 
 
 class HoursSpec(Part):
@@ -140,20 +162,62 @@ class HoursSpec(Part):
     days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = Field(
         default=None, min_length=1, description='on which days, such as ["mon", "tue"]; default: all'
     )
+    holidays: Places | None = Field(
+        default=None,
+        min_length=1,
+        description='a country, or a list of countries and regions such as ["FR", "FR-57"], on whose public holidays '
+        "nothing arrives",
+    )
+    preset: Annotated[str, AfterValidator(_preset)] | None = Field(
+        default=None,
+        description="a country's times for marketing, such as fr-marketing; only holidays may be added to it",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.allow is None) == (self.quiet is None):
+        if self.preset is not None:
+            self._refuse_beside_the_preset()
+        elif self.allow is not None and self.quiet is not None:
             raise ValueError('give either allow or quiet; allow = "00:00-24:00" is the whole day')
+        elif self.allow is None and self.quiet is None and self.holidays is None:
+            raise ValueError(
+                'give either allow or quiet, a preset, or holidays; allow = "00:00-24:00" is the whole day'
+            )
         if self.quiet is not None and not _complement(self.quiet):
             raise ValueError("quiet leaves no time to send")
         return self
 
+    def _refuse_beside_the_preset(self) -> None:
+        own = [key for key in ("allow", "quiet", "days") if getattr(self, key) is not None]
+        if own:
+            raise ValueError(
+                f"the preset {self.preset} sets the hours ({describe_hours(self.hours)}): leave out "
+                f"{' and '.join(own)}, or write these hours without the preset"
+            )
+
     @property
     def hours(self) -> Hours:
-        allow = self.allow if self.allow is not None else _complement(self.quiet or ())
+        if self.preset is not None:
+            table = PRESETS[self.preset]
+            return Hours(
+                table.allow,
+                table.days,
+                table.on_weekday,
+                _holidays((*table.holidays, *(self.holidays or ()))),
+            )
+        allow = self.allow or (WHOLE_DAY if self.quiet is None else _complement(self.quiet))
         days = frozenset(DAYS.index(day) for day in self.days) if self.days else frozenset(range(7))
-        return Hours(allow, days)
+        return Hours(allow, days, holidays=_holidays(self.holidays or ()))
+
+    @property
+    def text(self) -> str:
+        """The hours in words."""
+        preset = f"{self.preset}: " if self.preset else ""
+        return f"{preset}{describe_hours(self.hours)}, by the recipient's clock"
+
+
+def _holidays(places: tuple[str, ...]) -> Container[date]:
+    return PublicHolidays(tuple(dict.fromkeys(places))) if places else frozenset()
 
 
 def _complement(quiet: tuple[Span, ...]) -> tuple[Span, ...]:

@@ -43,6 +43,7 @@ class Kapso(AdapterDefaults):
         asks_window=True,
         pair_gap=PAIR_GAP,
         echoes_reference=True,
+        quarterly_rates=True,
     )
     """Of the current API."""
     account_settings: ClassVar[type[AccountSettings]] = KapsoAccount

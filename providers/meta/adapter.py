@@ -42,7 +42,12 @@ SILENT: Final = {
 class Meta(AdapterDefaults):
     name: ClassVar = "meta"
     capabilities: ClassVar = Capabilities(
-        types=TYPES, additions=ADDITIONS, webhooks=True, echoes_reference=True, pair_gap=PAIR_GAP
+        types=TYPES,
+        additions=ADDITIONS,
+        webhooks=True,
+        echoes_reference=True,
+        pair_gap=PAIR_GAP,
+        quarterly_rates=True,
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 

@@ -1,6 +1,6 @@
 """Meta's error codes and what each means for a send: shared by all providers that pass on Meta's answers.
 
-From Meta's error code documentation as of 2025-11-19, with reports of operators and open-source clients. The
+From Meta's error code documentation as of 2026-11-29, with reports of operators and open-source clients. The
 old On-Premises codes still surface through aggregators. A code that is not listed is classified by its HTTP status.
 """
 
@@ -24,6 +24,7 @@ class Meaning(NamedTuple):
 CODES: Final[dict[int, Meaning]] = {
     # The account, its payments, its permissions: nothing can be sent until a person acts.
     0: Meaning(K.CAMPAIGN, "The access token is wrong."),
+    104: Meaning(K.CAMPAIGN, "The access token is missing."),
     190: Meaning(K.CAMPAIGN, "The access token has expired."),
     3: Meaning(K.CAMPAIGN, "The app lacks a capability."),
     10: Meaning(K.CAMPAIGN, "The app lacks a permission."),
@@ -33,13 +34,16 @@ CODES: Final[dict[int, Meaning]] = {
     131031: Meaning(K.CAMPAIGN, "The account is locked."),
     131042: Meaning(K.CAMPAIGN, "The account has a payment problem."),
     131044: Meaning(K.CAMPAIGN, "The account has a payment problem with calls."),
-    131048: Meaning(K.CAMPAIGN, "People block or report the number: Meta limits what it may send."),
     131064: Meaning(K.CAMPAIGN, "Templates were given a wrong category: Meta limits what may be sent."),
     134011: Meaning(K.CAMPAIGN, "The terms of payments were not accepted."),
+    131061: Meaning(
+        K.CAMPAIGN, "The template has a maximum price: only the Marketing Messages API may send it."
+    ),
     131063: Meaning(K.CAMPAIGN, "Marketing is switched off for this API."),
     # The number.
     33: Meaning(K.LANE, "The business number was deleted."),
     131037: Meaning(K.LANE, "The number's display name is not approved."),
+    131048: Meaning(K.LANE, "People block or report the number: Meta limits what it may send."),
     131045: Meaning(K.LANE, "The number's certificate or registration is wrong."),
     133000: Meaning(K.LANE, "An earlier deregistration of the number did not finish."),
     133005: Meaning(K.LANE, "The number's PIN is wrong."),
@@ -51,6 +55,9 @@ CODES: Final[dict[int, Meaning]] = {
     133016: Meaning(K.LANE, "The number was registered or deregistered too often."),
     # Rate limits: nothing was accepted.
     4: Meaning(K.THROTTLED, "The app has made too many calls."),
+    17: Meaning(K.THROTTLED, "The user has made too many calls."),
+    341: Meaning(K.THROTTLED, "The app has reached a limit of its calls."),
+    613: Meaning(K.THROTTLED, "More calls were made than their limit allows."),
     80007: Meaning(K.THROTTLED, "The WhatsApp business account has made too many calls."),
     130429: Meaning(K.THROTTLED, "The number sends faster than it may."),
     131056: Meaning(K.PAIR, "Too many messages to this person in a short while."),
@@ -64,6 +71,7 @@ CODES: Final[dict[int, Meaning]] = {
     # The person.
     131026: Meaning(K.RECIPIENT, "Not on WhatsApp, or with an old app, or without Meta's terms accepted."),
     131021: Meaning(K.RECIPIENT, "The recipient is the sender."),
+    130403: Meaning(K.RECIPIENT, "You have blocked this person."),
     130472: Meaning(K.RECIPIENT, "Meta spares this person marketing for an experiment; it is not charged."),
     130497: Meaning(K.RECIPIENT, "The account may not message this country."),
     131062: Meaning(K.RECIPIENT, "This message cannot go to a user id."),
@@ -94,7 +102,7 @@ CODES: Final[dict[int, Meaning]] = {
     132069: Meaning(K.CAMPAIGN, "The flow is limited to ten messages an hour."),
     # On-Premises codes.
     470: Meaning(K.USE_TEMPLATE, "More than 24 hours have passed since the person wrote."),
-    471: Meaning(K.CAMPAIGN, "People block or report the number: Meta limits what it may send."),
+    471: Meaning(K.LANE, "People block or report the number: Meta limits what it may send."),
     472: Meaning(K.RECIPIENT, "Meta spares this person marketing for an experiment; it is not charged."),
     1013: Meaning(K.RECIPIENT, "Not on WhatsApp."),
     1026: Meaning(K.RECIPIENT, "The person's app cannot receive this message."),

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import dropwhile
 from typing import Final
 
 from campaigns.rules.decision import Hours
+from campaigns.rules.hours import describe_hours
 from campaigns.time.pace import Rate, write_duration
 from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import SHORTEST_GAP, rate_bucket
@@ -17,6 +19,7 @@ from scheduler.sending.plans import BudgetLine, Plan
 SECOND: Final = timedelta(seconds=1)
 DAY: Final = timedelta(days=1)
 MONTH: Final = timedelta(days=30)
+YEAR: Final = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,21 @@ def _until_day(first: timedelta, count: int, each: timedelta) -> timedelta:
     return first + each * (count - 1) if count else timedelta()
 
 
-def hours_limit(hours: Hours, sending: timedelta) -> Limit:
-    """`sending` without a break, of which each day has room for its allowed hours only."""
-    a_day = min(DAY, sum((_length(span) for span in hours.allow), timedelta()))
-    whole, rest = divmod(sending, a_day)
-    value = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in hours.allow)
-    return Limit("hours", value, DAY * whole + rest)
+def hours_limit(hours: Hours, sending: timedelta, first: date) -> Limit:
+    """`sending` without a break from the first allowed day on; each day has room for its allowed hours only."""
+    rooms = [_room(hours, first + DAY * number) for number in range(YEAR.days)]
+    rooms = list(dropwhile(lambda room: not room, rooms))
+    years, rest = divmod(sending, sum(rooms, timedelta()) or YEAR)
+    takes = YEAR * years
+    for room in rooms:
+        if rest <= room:
+            break
+        takes, rest = takes + DAY, rest - room
+    return Limit("hours", describe_hours(hours), takes + rest)
+
+
+def _room(hours: Hours, day: date) -> timedelta:
+    return min(DAY, sum(map(_length, hours.spans_on(day)), timedelta()))
 
 
 def _length(span: tuple[time, time]) -> timedelta:

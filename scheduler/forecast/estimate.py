@@ -184,6 +184,10 @@ async def _foresee(
     for name in part.spec.lanes:
         prices = await prices_at(connection, lanes[name].account.settings)
         part.plans[name] = plan_of(part.spec, lanes[name], prices)
+        quarterly = lanes[name].adapter.capabilities.quarterly_rates
+        warning = prices.out_of_date(result.at, quarterly=quarterly)
+        if warning is not None and warning not in result.warnings:
+            result.warnings.append(warning)
     share = -(-part.size // len(part.plans))
     even = [LaneLoad(lanes[name], plan, share, {}) for name, plan in part.plans.items()]
     longest = max((limit.takes for limit in pace_limits(even)), default=timedelta())
@@ -340,7 +344,7 @@ async def _add_limits(connection: Connection, part: _Part, lanes: dict[str, Lane
     found: list[Limit | None] = [*pace_limits(loads), ramp_limit(loads, result.at)]
     longest = max((limit.takes for limit in found if limit), default=timedelta())
     if plan.policy.hours is not None:
-        found.append(hours_limit(plan.policy.hours, longest))
+        found.append(hours_limit(plan.policy.hours, longest, result.at.astimezone(plan.zone).date()))
     account = loads[0].lane.account
     if account.settings.tier is not None:
         use = await tier_use(connection, account.name, (), result.at)

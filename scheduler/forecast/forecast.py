@@ -62,6 +62,8 @@ class Estimate:
     """open, closed or unknown now; empty where the provider keeps none."""
     costs: dict[tuple[str | None, str, str | None], CostRange] = field(default_factory=dict)
     limits: list[Limit] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """Why it may be wrong."""
     budgets: list[BudgetLeft] = field(default_factory=list)
     free_at: Counter[tuple[str, datetime]] = field(default_factory=Counter)
     """How many messages may go from when on, by lane and to the second."""

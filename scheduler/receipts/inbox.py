@@ -41,7 +41,7 @@ from storage.receipts.inbox import (
     take_webhooks,
 )
 from storage.receipts.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
-from storage.receipts.unmatched import matched_late
+from storage.receipts.unmatched import matched_late, stored_reports
 from storage.sending.optouts import add_preferences
 from storage.sending.windows import extend_windows, wake_waiting
 
@@ -331,7 +331,7 @@ async def _apply_events(
     polls = account.adapter.capabilities.polls
     parsed = await name_people(connection, account.name, parsed, now)
     await apply_webhook_reports(connection, account.name, parsed.reports, now, unsettled, polls=polls)
-    await handle_failures(connection, account, parsed.reports, now)
+    await handle_failures(connection, account, parsed.reports, now, unsettled)
     await keep_inbound(connection, account.name, parsed.inbound)
     await extend_windows(connection, parsed.openings, now)
     await wake_waiting(connection, [(opening.lane, opening.phone) for opening in parsed.openings], now)
@@ -350,7 +350,11 @@ async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: date
             continue
         try:
             async with writing(engine) as connection:
-                await apply_unmatched(connection, account, message_ids, now)
+                reports = list((await stored_reports(connection, account, message_ids)).values())
+                unsettled: list[Reached] = []
+                await apply_unmatched(connection, account, message_ids, now, unsettled)
+                await handle_failures(connection, accounts[account], reports, now, unsettled)
+                await settle_reached(connection, unsettled, now)
         except Exception as error:
             if is_outage(error):
                 raise

@@ -4,18 +4,20 @@ number or the campaign; a template that was stopped or is back; an account that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.message.content_spec import ContentSpec
 from campaigns.outcomes import FailureKind
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState, RunState
-from providers.events import Effect, Report
+from providers.events import Effect
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection
-from storage.receipts.failures import newly_failed
+from storage.receipts.failures import LateFailure, newly_failed, send_as_templates
 from storage.receipts.inbox import NewNotice
+from storage.receipts.statuses import Reached
+from storage.receipts.unmatched import Reported
 from storage.runs.control import resume_run
 from storage.runs.runs import open_runs, pause_run, run_spec
 from storage.sending.lanes import pause_lane, resume_lane
@@ -24,17 +26,25 @@ from storage.sending.optouts import PreferenceChange, add_preferences
 TEMPLATE_STOPPED: Final = "template_stopped"
 ACCOUNT_STOPPED: Final = "account_stopped"
 ACCOUNT_RESTRICTED: Final = "account_restricted"
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far a provider's clock may be ahead of ours."""
 
 
 async def handle_failures(
-    connection: Connection, account: Account, reports: Sequence[Report], now: datetime
+    connection: Connection,
+    account: Account,
+    reports: Sequence[Reported],
+    now: datetime,
+    unsettled: Sequence[Reached],
 ) -> None:
-    """Act on the failures that `reports` have just brought. The reports are applied already."""
+    """Act on the failures that `reports` have just brought. The reports are applied already, to the jobs of
+    `unsettled`, and not settled."""
     failing = {
         report.message_id: report for report in reports if report.state is JobState.FAILED and report.code
     }
     if not failing:
         return
+    in_closed_windows = []
     for failure in await newly_failed(connection, failing, now):
         report = failing[failure.message_id]
         reason = f"{report.code}: {report.reason or report.status}"
@@ -48,8 +58,31 @@ async def handle_failures(
                 await pause_run(connection, failure.run_id, reason, now)
             case FailureKind.LANE:
                 await pause_lane(connection, failure.lane, reason, None, stays=True)
+            case FailureKind.USE_TEMPLATE:
+                in_closed_windows.append(failure)
             case _:
                 pass
+    if in_closed_windows:
+        times = [report.at for report in failing.values() if report.at and report.at < now + CLOCK_SKEW]
+        await _send_templates(connection, in_closed_windows, max([now, *times]), now, unsettled)
+
+
+async def _send_templates(
+    connection: Connection,
+    failures: Sequence[LateFailure],
+    refused_at: datetime,
+    now: datetime,
+    unsettled: Sequence[Reached],
+) -> None:
+    """As after a refusal in the answer: the template goes in the place of the free form, where there is one."""
+    contents = {
+        run_id: CampaignSpec.from_json(await run_spec(connection, run_id)).contents
+        for run_id in {failure.run_id for failure in failures}
+    }
+    wanted = [one.job_id for one in failures if contents[one.run_id][one.variant].template is not None]
+    moved = await send_as_templates(connection, wanted, refused_at, now) if wanted else set()
+    for job in unsettled:
+        job.sent_again = job.sent_again or job.id in moved
 
 
 async def handle_notices(

@@ -74,7 +74,7 @@ async def _apply(engine: Engine, lane: Lane, reports: Sequence[Report]) -> int:
             now = lane.now()
             unsettled: list[Reached] = []
             moved = await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
-            await handle_failures(connection, lane.account, reports, now)
+            await handle_failures(connection, lane.account, reports, now, unsettled)
             await settle_reached(connection, unsettled, now)
         return moved
     except Exception as error:

@@ -135,7 +135,7 @@ class Plans:
 async def prices_at(connection: Connection, settings: AccountSettings) -> Prices:
     """What the account charges, as far as it is known."""
     cards = await load_cards(connection, settings.rates) if settings.rates else []
-    return Prices(cards, settings.price, settings.home_code)
+    return Prices(cards, settings.price, settings.home_code, find_zone(settings.rates_timezone))
 
 
 def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:

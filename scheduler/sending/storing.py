@@ -110,11 +110,12 @@ async def settle(
 async def _apply_early_reports(
     connection: Connection, lane: Lane, finished: FinishedCalls, now: datetime, freed: Freed
 ) -> None:
-    """A webhook may arrive before the answer that names its message: it is stored as unmatched until here."""
+    """A webhook may arrive before the answer that names its message: it is stored as unmatched until here. Its failure
+    may concern more than its message, and is left to the inbox."""
     if lane.adapter.capabilities.webhooks:
         accepted = [o.result.message_id for o in finished.outcomes if isinstance(o.result, Accepted)]
         unsettled: list[Reached] = []
-        await apply_unmatched(connection, lane.account.name, accepted, now, unsettled)
+        await apply_unmatched(connection, lane.account.name, accepted, now, unsettled, failures=False)
         more = await settle_locked(connection, unsettled)
         freed.people |= more.people
         freed.budgets |= more.budgets

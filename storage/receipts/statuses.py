@@ -24,7 +24,7 @@ from storage.retention.purged_totals import purged_tokens
 from storage.runs.history import add_events, event, move
 from storage.sending.budgets import budget_locks, reserve_again, settle
 from storage.sending.contact_history import void_history
-from storage.sending.freed_room import Freed, account_of, wake
+from storage.sending.freed_room import Freed, account_of, give_back_locked, locks_of, wake
 from storage.sending.outcomes import FIRST_POLL
 from storage.tables import Id, events, jobs, runs, to_millis
 from storage.tables.predicates import OPEN
@@ -53,6 +53,8 @@ class Reached:
     changes: dict[str, Any] = field(default_factory=dict)
     had_failed: bool = False
     """Whether its failure was stored before these reports."""
+    sent_again: bool = False
+    """Whether it is pending once more: it holds nothing that it had reserved."""
 
 
 Named = dict[str, list[Reached]]
@@ -105,9 +107,14 @@ async def apply_unmatched(
     message_ids: Sequence[str],
     now: datetime,
     unsettled: list[Reached] | None = None,
+    *,
+    failures: bool = True,
 ) -> int:
-    """Apply the stored reports of messages that have become known; how many moves were made."""
+    """Apply the stored reports of messages that have become known; how many moves were made. `failures`: those with a
+    code too; a caller that does not act on the code leaves them stored."""
     stored = await stored_reports(connection, account, message_ids)
+    if not failures:
+        stored = {key: one for key, one in stored.items() if one.state is not JobState.FAILED or not one.code}
     named = await _jobs_named(connection, stored.values(), lambda lane: is_of(account, lane))
     moved = await _advance(connection, named, stored.values(), SOURCE, now, unsettled)
     await forget_reports(connection, [key for key, report in stored.items() if report.message_id in named])
@@ -175,11 +182,17 @@ async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached]
     The last step of a transaction: a holder of budgets waits for nothing else, since slices wait for budgets while they
     hold their lane, runs, jobs and touches.
     """
-    people = await _change_history(connection, reached)
-    paid = await budget_locks(connection, {*_back(reached), *_costs(reached)})
-    await lock_names(connection, [*people, *paid])
-    freed = await _change_budgets(connection, reached) if paid else Freed()
-    await wake(connection, replace(freed, people=people), now)
+    again = [job.id for job in reached if job.sent_again]
+    settled = [job for job in reached if not job.sent_again]
+    people = await _change_history(connection, settled)
+    paid = await budget_locks(connection, {*_back(settled), *_costs(settled)})
+    given_back = await locks_of(connection, again) if again else set()
+    await lock_names(connection, [*people, *paid, *given_back])
+    freed = await _change_budgets(connection, settled) if paid else Freed()
+    freed.people |= people
+    if again:
+        freed.add(await give_back_locked(connection, again))
+    await wake(connection, freed, now)
 
 
 async def settle_locked(connection: AsyncConnection, reached: Sequence[Reached]) -> Freed:
@@ -291,9 +304,10 @@ async def _adopt(
     given = table_of(connection, [{"id": job_id} for job_id in by_job], id=Id)
     adopted: dict[int, Reported] = {}
     lanes: dict[int, str] = {}
-    for job_id, lane, token in await connection.execute(_waiting(select(given.c.id))):
-        if is_of(account, lane) and by_job[job_id].reference == f"{token}.{job_id}":
-            adopted[job_id], lanes[job_id] = by_job[job_id], lane
+    for job_id, lane, token, refused_at in await connection.execute(_waiting(select(given.c.id))):
+        report = by_job[job_id]
+        if is_of(account, lane) and report.reference == f"{token}.{job_id}" and _is_after(report, refused_at):
+            adopted[job_id], lanes[job_id] = report, lane
     await _write_adopted(connection, adopted, now, now + FIRST_POLL if polls else None)
     named: Named = {}
     for job_id, report in adopted.items():
@@ -308,10 +322,15 @@ async def _without_purged(connection: AsyncConnection, reports: Sequence[Reporte
     return [report for report in reports if (report.reference or "").partition(".")[0] not in gone]
 
 
-def _waiting(ids: Select[int]) -> Select[int, str, str]:
+def _is_after(report: Reported, refused_at: datetime | None) -> bool:
+    """Whether it is not about the free form that was refused: the template in its place has the same reference."""
+    return refused_at is None or (report.at is not None and report.at > refused_at)
+
+
+def _waiting(ids: Select[int]) -> Select[int, str, str, datetime | None]:
     # A row that a shift holds is about to get its own answer, and stored reports are applied with it.
     return (
-        select(jobs.c.id, jobs.c.lane, runs.c.token)
+        select(jobs.c.id, jobs.c.lane, runs.c.token, jobs.c.free_refused_at)
         .join(runs, runs.c.id == jobs.c.run_id)
         .where(jobs.c.id.in_(ids), OPEN, jobs.c.provider_message_id.is_(None))
         .order_by(jobs.c.id)

@@ -47,6 +47,12 @@ class Freed:
     ramps: set[tuple[str, int]] = field(default_factory=set)
     """(lane, campaign)."""
 
+    def add(self, other: Freed) -> None:
+        self.people |= other.people
+        self.budgets |= other.budgets
+        self.tiers |= other.tiers
+        self.ramps |= other.ramps
+
 
 def tier_lock(account: str) -> str:
     """The name under which an account's tier is locked."""
@@ -97,18 +103,27 @@ async def give_back(connection: AsyncConnection, job_ids: Sequence[int], now: da
     free = await unsent(connection, job_ids)
     if not free:
         return
-    taken = await taken_by(connection, free)
-    names = await budget_locks(connection, free)
-    names |= {
-        name for one in taken for name in (one.phone, tier_lock(account_of(one.lane)), ramp_lock(one.lane))
-    }
-    await lock_names(connection, list(names))
-    freed = await free_room(connection, free)
-    campaigns = await settle(connection, dict.fromkeys(free))
+    await lock_names(connection, list(await locks_of(connection, free)))
+    await wake(connection, await give_back_locked(connection, free), now)
+
+
+async def locks_of(connection: AsyncConnection, job_ids: Sequence[int]) -> set[str]:
+    """The names of the locks of all that these messages have reserved."""
+    names = await budget_locks(connection, job_ids)
+    for one in await taken_by(connection, job_ids):
+        names |= {one.phone, tier_lock(account_of(one.lane)), ramp_lock(one.lane)}
+    return names
+
+
+async def give_back_locked(connection: AsyncConnection, job_ids: Sequence[int]) -> Freed:
+    """As `give_back`, where the caller holds the locks and wakes who waits."""
+    taken = await taken_by(connection, job_ids)
+    freed = await free_room(connection, job_ids)
+    campaigns = await settle(connection, dict.fromkeys(job_ids))
     freed.budgets |= {
         (account_of(one.lane), one.campaign_id) for one in taken if one.campaign_id in campaigns
     }
-    await wake(connection, freed, now)
+    return freed
 
 
 def account_of(lane: str) -> str:

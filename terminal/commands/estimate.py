@@ -61,6 +61,7 @@ def _json(name: str, found: Estimate) -> dict[str, Any]:
             {"budget": b.kind, "left": b.left.amount, "currency": b.left.currency, "enough": b.enough}
             for b in found.budgets
         ],
+        "warnings": found.warnings,
         "duration_seconds": round(found.takes.total_seconds(), 3),
         "ends_at": found.ends_at,
         "bound_by": found.binding.name if found.binding else None,
@@ -151,7 +152,7 @@ def _print_outcomes(found: Estimate) -> None:
 
 
 def _remarks(found: Estimate) -> list[str]:
-    remarks = []
+    remarks = list(found.warnings)
     if found.unpriced:
         remarks.append("Unpriced: no rate card or price is known; it is not counted as 0.")
     for budget in found.budgets:

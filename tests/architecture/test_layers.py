@@ -39,6 +39,7 @@ HOMES = {
         "emulators/serve.py",
         "emulators/wire.py",
     },
+    "holidays": {"campaigns/time/public_holidays.py"},
     "filelock": {"scheduler/clock/locks.py"},
 }
 

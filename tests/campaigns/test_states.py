@@ -68,6 +68,6 @@ def test_the_table_is_whole() -> None:
 
 def test_only_a_pending_job_is_ever_sent_and_only_a_sure_one_comes_back() -> None:
     assert sources(JobState.SENDING) == {JobState.PENDING}
-    assert sources(JobState.PENDING) == {JobState.SENDING, JobState.IN_DOUBT}
+    assert sources(JobState.PENDING) == {JobState.SENDING, JobState.IN_DOUBT, JobState.FAILED}
     for state in LEFT - {JobState.SENDING, JobState.IN_DOUBT}:
         assert JobState.PENDING not in TRANSITIONS[state]

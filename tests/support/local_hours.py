@@ -16,8 +16,12 @@ REPEATED = (30 * MINUTE, 60 * MINUTE)
 def is_allowed(at: datetime, hours: Hours, zone: ZoneInfo) -> bool:
     """Whether the clock of `zone` shows an allowed time at `at`, and shows it for the first time."""
     wall = shown(at, zone)
+    if wall.date() in hours.holidays:
+        return False
     for day in (wall.date(), wall.date() - timedelta(days=1)):
-        for start, end in hours.allow if day.weekday() in hours.days else ():
+        other = [spans for weekday, spans in hours.on_weekday if weekday == day.weekday()]
+        spans = other[0] if other else hours.allow
+        for start, end in spans if day.weekday() in hours.days and day not in hours.holidays else ():
             closes = day if end > start else day + timedelta(days=1)
             if datetime.combine(day, start) <= wall < datetime.combine(closes, end):
                 return all(shown(at - ago, zone) != wall for ago in REPEATED)

@@ -41,7 +41,7 @@ async def answered(
     outcomes = [_outcome(number, Accepted(f"m{number}"), seconds) for number in numbers]
     async with writing(engine) as connection:
         await store_outcomes(connection, outcomes, now)
-        await apply_unmatched(connection, account, [f"m{number}" for number in numbers], now)
+        await apply_unmatched(connection, account, [f"m{number}" for number in numbers], now, failures=False)
 
 
 def _outcome(number: int, result: Result, seconds: float) -> Outcome:

@@ -52,6 +52,34 @@ async def test_a_campaign_that_recurs_names_its_next_runs(tmp_path: Path) -> Non
     assert {run.weekday() for run in found.runs} == {0}
 
 
+def test_the_hours_of_a_preset_are_shown(tmp_path: Path) -> None:
+    text = (
+        "fr-marketing: 08:00-22:00 on mon, tue, wed, thu, fri, sat; not on public holidays of FR, "
+        "by the recipient's clock"
+    )
+    write_project(tmp_path, campaign=CAMPAIGN + '[hours]\npreset = "fr-marketing"\n')
+    invoke(tmp_path, "campaign", "load", "spring.toml")
+    for command in (("check", "spring.toml"), ("show", "spring")):
+        done = invoke(tmp_path, "campaign", *command)
+        assert text in " ".join(done.out.split()), done
+        assert invoke(tmp_path, "campaign", *command, "--json").json["hours"] == text
+
+
+def test_a_rate_card_that_may_be_out_of_date_is_named(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    file = tmp_path / "drumbeat.toml"
+    file.write_text(file.read_text().replace('currency = "XOF"', 'rates = "card"'))
+    (tmp_path / "card.csv").write_text("market,service\nUnited Kingdom,0.05\n")
+    options = ("--name", "card", "--from", "2020-01-01", "--currency", "USD", "--source", "a test")
+    invoke(tmp_path, "rates", "import", "card.csv", *options)
+    invoke(tmp_path, "campaign", "load", "spring.toml")
+    warning = "The rate card card is of 2020-01-01, and that is a year ago or longer."
+    for command in (("check", "spring.toml"), ("estimate", "spring")):
+        done = invoke(tmp_path, "campaign", *command)
+        assert warning in " ".join(done.out.split()), done
+    assert warning in invoke(tmp_path, "campaign", "estimate", "spring", "--json").json["warnings"][0]
+
+
 async def test_who_has_opted_out_is_skipped_and_the_rate_card_is_the_price(
     sqlite_engine: Engine, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -241,3 +242,65 @@ def test_names_of_markets_are_read_leniently() -> None:
     assert known_market("United States") == "North America"
     assert known_market("Atlantis") is None
     assert nearest_market("Rest of Afrika") == "Rest of Africa"
+
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def test_a_card_applies_from_midnight_in_the_accounts_zone() -> None:
+    row = ("Rest of Africa", "marketing", "any")
+    cards = [card({row: 20_000}), card({row: 30_000}, "2026-10-01", id=2)]
+    last, first = datetime(2026, 9, 30, 21, 59, tzinfo=UTC), datetime(2026, 9, 30, 22, tzinfo=UTC)
+    assert [cost(Prices(cards, zone=PARIS), BENIN, at=at) for at in (last, first)] == ["0.02 USD", "0.03 USD"]
+    assert [cost(Prices(cards), BENIN, at=at) for at in (last, first)] == ["0.02 USD", "0.02 USD"]
+
+
+@pytest.mark.parametrize(
+    ("since", "at", "quarterly", "why"),
+    [
+        ("2026-10-01", "2026-12-31T22:59", True, None),
+        ("2026-10-01", "2026-12-31T23:00", True, "a new quarter began on 2027-01-01"),
+        ("2026-11-15", "2026-12-31T12:00", True, None),
+        ("2026-01-01", "2026-11-29T12:00", True, "a new quarter began on 2026-10-01"),
+        ("2026-01-01", "2026-11-29T12:00", False, None),
+        ("2026-01-01", "2026-12-31T22:59", False, None),
+        ("2026-01-01", "2026-12-31T23:00", False, "that is a year ago or longer"),
+        ("2027-01-01", "2026-12-31T12:00", True, None),
+    ],
+)
+def test_a_card_that_may_be_out_of_date_is_named(
+    since: str, at: str, quarterly: bool, why: str | None
+) -> None:
+    prices = Prices([card({("Other", "marketing", "any"): 1}, since)], zone=PARIS)
+    warning = prices.out_of_date(datetime.fromisoformat(at).replace(tzinfo=UTC), quarterly=quarterly)
+    assert (warning is None) if why is None else (why in (warning or ""))
+
+
+def test_the_newest_card_that_applies_is_the_one_that_may_be_out_of_date() -> None:
+    row = ("Other", "marketing", "any")
+    prices = Prices([card({row: 1}), card({row: 1}, "2026-10-01", id=2), card({row: 1}, "2027-01-01", id=3)])
+    assert prices.out_of_date(LATE, quarterly=True) is None
+    assert Prices([], Money(Decimal(1), "USD")).out_of_date(LATE, quarterly=True) is None
+
+
+OCTOBER = card(read_rates(ROOT / "sample_data/rates/meta-usd-2026-10-01.csv", "USD"), "2026-10-01", id=8)
+
+
+@pytest.mark.parametrize(
+    ("phone", "category", "template", "window_open", "price"),
+    [
+        ("+212612345678", "utility", True, False, "0.023 USD"),  # Morocco has left Rest of Africa
+        (LONDON, "marketing", True, False, "0.0635 USD"),
+        ("+77012345678", "marketing", True, False, "0.0604 USD"),  # Kazakhstan has left Russia
+        ("+79161234567", "marketing", True, False, "0.0802 USD"),
+        ("+923012345678", "utility", True, True, "0.015 USD"),  # also inside the window
+        (NIGERIA, "marketing", False, True, "0.0067 USD"),  # a free-form message is a service message
+        (BENIN, "marketing", True, False, "0.0225 USD"),
+    ],
+)
+def test_the_card_of_october(
+    phone: str, category: str, template: bool, window_open: bool, price: str
+) -> None:
+    prices = Prices([META, OCTOBER])
+    assert cost(prices, phone, category, template=template, window_open=window_open, at=LATE) == price
+    assert len({market for market, _, _ in OCTOBER.rates}) == 47

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,8 +15,10 @@ from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Send, Wait
 from campaigns.rules.decision import Hours, Rule
 from campaigns.rules.hours import REACH, hours
+from campaigns.rules.hours_presets import PRESETS
+from campaigns.spec.rules_spec import HoursSpec
 from tests.support.facts import TICK, facts, zones
-from tests.support.local_hours import MINUTE, all_allow, allowed_in, first_allowed
+from tests.support.local_hours import MINUTE, all_allow, allowed_in, first_allowed, is_allowed
 
 DAYS = {name: number for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 
@@ -107,6 +111,50 @@ def test_of_several_zones_all_must_allow_it(names: tuple[str, ...], now: str, un
     assert opens(SHOP, utc(now), *names) == utc(until)
 
 
+CHRISTMAS = frozenset({date(2026, 12, 25)})
+"""A Friday."""
+
+
+def closed_on(asked: Hours, *days: date) -> Hours:
+    return replace(asked, holidays=frozenset(days))
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "now", "until"),
+    [
+        (replace(SHOP, holidays=CHRISTMAS), "Europe/Paris", "2026-12-24T17:59", "2026-12-24T17:59"),
+        (replace(SHOP, holidays=CHRISTMAS), "Europe/Paris", "2026-12-24T18:00", "2026-12-26T08:00"),
+        (replace(SHOP, holidays=CHRISTMAS), "Europe/Paris", "2026-12-25T11:00", "2026-12-26T08:00"),
+        # it is the date of the recipient's clock that counts
+        (replace(SHOP, holidays=CHRISTMAS), "Pacific/Auckland", "2026-12-24T20:00", "2026-12-25T20:00"),
+        (replace(SHOP, holidays=CHRISTMAS), "America/Los_Angeles", "2026-12-25T02:00", "2026-12-25T02:00"),
+        # a span over midnight stops at the holiday's midnight, and none starts on it
+        (replace(NIGHT, holidays=CHRISTMAS), "UTC", "2026-12-24T23:59", "2026-12-24T23:59"),
+        (replace(NIGHT, holidays=CHRISTMAS), "UTC", "2026-12-25T00:00", "2026-12-26T21:00"),
+        (replace(NIGHT, holidays=CHRISTMAS), "UTC", "2026-12-26T01:00", "2026-12-26T21:00"),
+        # Christmas and New Year on the only day of the week: three weeks
+        (
+            closed_on(allow("09:00-19:00", "fri"), date(2026, 12, 25), date(2027, 1, 1)),
+            "UTC",
+            "2026-12-18T19:00",
+            "2027-01-08T09:00",
+        ),
+        # Texas: on Sundays from noon
+        (replace(SHOP, on_weekday=((6, allow("12:00-19:00").allow),)), "UTC", "2026-03-01T09:00", "2026-03-01T12:00"),
+        (replace(SHOP, on_weekday=((6, allow("12:00-19:00").allow),)), "UTC", "2026-03-02T09:00", "2026-03-02T09:00"),
+        (replace(SHOP, on_weekday=((6, ()),)), "UTC", "2026-02-28T19:00", "2026-03-02T09:00"),
+    ],
+)  # fmt: skip
+def test_holidays_and_weekdays_of_their_own(asked: Hours, name: str, now: str, until: str) -> None:
+    assert opens(asked, utc(now), name) == utc(until)
+
+
+def test_of_several_zones_all_must_allow_it_after_a_long_closure_too() -> None:
+    closed = closed_on(allow("09:00-19:00", "fri"), date(2026, 12, 25), date(2027, 1, 1))
+    names = ("America/New_York", "America/Los_Angeles")
+    assert opens(closed, utc("2026-12-19T05:00"), *names) == utc("2027-01-08T17:00")
+
+
 def test_no_hours_hold_nothing() -> None:
     assert hours(facts(zones=zones("Europe/Paris"))) == Send()
 
@@ -142,10 +190,21 @@ CHANGES = {
 HOURS_OF_DAY = st.integers(0, 4) | st.integers(0, 23)
 QUARTERS = st.builds(time, HOURS_OF_DAY, st.sampled_from([0, 15, 30, 45]))
 SPANS = st.tuples(QUARTERS, QUARTERS).filter(lambda span: span[0] != span[1])
-HOURS = st.builds(
-    lambda spans, days: Hours(tuple(spans), days),
-    st.lists(SPANS, min_size=1, max_size=2),
-    st.just(frozenset(range(7))) | st.frozensets(st.integers(0, 6), min_size=1),
+SPAN_LISTS = st.lists(SPANS, min_size=1, max_size=2).map(tuple)
+SOME_DAYS = st.just(frozenset(range(7))) | st.frozensets(st.integers(0, 6), min_size=1)
+NEAR = [
+    utc(change).date() + timedelta(days=ahead)
+    for change in ("2026-03-08T12:00", "2026-03-29T12:00", "2026-04-05T12:00", "2026-10-25T12:00")
+    for ahead in range(-2, 3)
+]
+"""Days around the changes of the clocks."""
+HOURS = st.builds(Hours, SPAN_LISTS, SOME_DAYS)
+DATED_HOURS = st.builds(
+    Hours,
+    SPAN_LISTS,
+    SOME_DAYS,
+    st.just(()) | st.tuples(st.tuples(st.integers(0, 6), SPAN_LISTS)),
+    st.frozensets(st.sampled_from(NEAR), max_size=8),
 )
 ZONES = st.lists(st.sampled_from(list(CHANGES)), min_size=1, max_size=3, unique=True)
 
@@ -159,7 +218,7 @@ def places_and_moments(draw: st.DrawFn) -> tuple[list[str], datetime]:
     return names, change + draw(near) * MINUTE + draw(st.integers(0, 59_999)) * TICK
 
 
-@given(asked=HOURS, situation=places_and_moments())
+@given(asked=HOURS | DATED_HOURS, situation=places_and_moments())
 def test_it_goes_inside_local_hours_and_waits_for_the_first_of_them(
     asked: Hours, situation: tuple[list[str], datetime]
 ) -> None:
@@ -179,9 +238,32 @@ def test_it_goes_inside_local_hours_and_waits_for_the_first_of_them(
         assert first_allowed(quarter, asked, places, REACH, 15 * MINUTE) is None
 
 
-@given(asked=HOURS, situation=places_and_moments())
+@given(
+    preset=st.sampled_from(sorted(PRESETS)),
+    name=st.sampled_from(
+        ["Europe/Paris", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "America/Phoenix"]
+    ),
+    now=st.integers(0, 2 * 366 * 1440).map(lambda minutes: utc("2026-01-01") + minutes * MINUTE),
+)
+def test_nothing_arrives_at_a_time_that_a_preset_forbids(preset: str, name: str, now: datetime) -> None:
+    asked, zone = HoursSpec(preset=preset).hours, ZoneInfo(name)
+    until = opens(asked, now, name)
+    assert is_allowed(until, asked, zone)
+    minute = now.replace(second=0, microsecond=0)
+    quarter = minute.replace(minute=minute.minute // 15 * 15) + 15 * MINUTE
+    before = [] if until == now else [minute, *times_until(until, quarter)]
+    assert not any(is_allowed(at, asked, zone) for at in before)
+
+
+def times_until(until: datetime, at: datetime) -> Iterator[datetime]:
+    while at < until:
+        yield at
+        at += 15 * MINUTE
+
+
+@given(asked=HOURS | DATED_HOURS, situation=places_and_moments())
 def test_what_has_waited_goes(asked: Hours, situation: tuple[list[str], datetime]) -> None:
     names, now = situation
     until = opens(asked, now, *names)
     assert opens(asked, until, *names) == until
-    assert now <= until <= now + REACH
+    assert now <= until <= now + 2 * REACH

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+import ast
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from campaigns.money.costs import Money
 from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
 from campaigns.spec.rules_spec import BudgetSpec, CapSpec, Category, HoursSpec
+from campaigns.time import public_holidays
 
 HEAD = 'name = "spring-sale"\nprovider = "ourvoice"\nsenders = ["shop"]\n[content]\ntext = "Hi"\n'
 TABLES = """
@@ -143,10 +145,11 @@ CAPS = st.builds(
 )
 ALLOWED = SPANS.map(lambda spans: {"allow": [f"{written(a)}-{written(b)}" for a, b in spans]})
 WHOLE_DAY = st.just({"allow": "00:00-24:00", "days": ["sat"]})
+DATED = st.sampled_from([{"preset": "fr-marketing"}, {"holidays": ["FR", "US-TX"], "quiet": "21:00-08:00"}])
 AMOUNTS = st.decimals("0.000001", "1000000000", places=6).map(str)
 
 
-@given(st.lists(CAPS, max_size=3), ALLOWED | WHOLE_DAY, AMOUNTS, st.integers(1, 9999))
+@given(st.lists(CAPS, max_size=3), ALLOWED | WHOLE_DAY | DATED, AMOUNTS, st.integers(1, 9999))
 def test_whatever_is_accepted_is_read_again_unchanged(
     caps: list[dict[str, Any]], hours: dict[str, Any], amount: str, hundredths: int
 ) -> None:
@@ -167,6 +170,70 @@ def test_whatever_is_accepted_is_read_again_unchanged(
     assert spec.hours
     assert again.hours
     assert again.hours.hours == spec.hours.hours
+
+
+def hours_of(**table: Any) -> Hours:
+    return HoursSpec.model_validate(table).hours
+
+
+def test_holidays_alone_leave_the_other_days_whole() -> None:
+    hours = hours_of(holidays="FR")
+    assert hours.spans_on(date(2026, 7, 14)) == ()
+    assert hours.spans_on(date(2026, 7, 15)) == clock("00:00-00:00")
+
+
+def test_holidays_of_a_region_are_those_of_its_country_and_its_own() -> None:
+    second_of_christmas, victory = date(2026, 12, 26), date(2026, 5, 8)
+    assert victory in hours_of(holidays="FR").holidays
+    assert second_of_christmas not in hours_of(holidays="FR").holidays
+    assert {second_of_christmas, victory} == {
+        day for day in (second_of_christmas, victory) if day in hours_of(holidays="FR-57").holidays
+    }
+    both = hours_of(preset="fr-marketing", holidays="FR-57")
+    assert second_of_christmas in both.holidays
+    assert both.allow == clock("08:00-22:00")
+
+
+def test_holidays_are_those_of_the_year_they_are_observed_in() -> None:
+    """New Year of 2022 was a Saturday: the United States observed it on the last day of 2021."""
+    assert date(2021, 12, 31) in hours_of(holidays="US").holidays
+
+
+@pytest.mark.parametrize(
+    ("preset", "day", "spans"),
+    [
+        ("fr-marketing", date(2026, 11, 28), "08:00-22:00"),
+        ("fr-marketing", date(2026, 11, 29), ""),  # a Sunday
+        ("fr-marketing", date(2026, 12, 25), ""),
+        ("in-marketing", date(2026, 11, 29), "10:00-21:00"),
+        ("us-marketing", date(2026, 11, 29), "08:00-21:00"),
+        ("us-fl-marketing", date(2026, 11, 30), "08:00-20:00"),
+        ("us-md-marketing", date(2026, 11, 30), "08:00-20:00"),
+        ("us-ok-marketing", date(2026, 11, 30), "08:00-20:00"),
+        ("us-wa-marketing", date(2026, 11, 30), "08:00-20:00"),
+        ("us-wy-marketing", date(2026, 11, 30), "08:00-20:00"),
+        ("us-tx-marketing", date(2026, 11, 30), "08:00-21:00"),
+        ("us-tx-marketing", date(2026, 11, 29), "12:00-21:00"),
+        ("us-pa-marketing", date(2026, 11, 28), "08:00-21:00"),
+        ("us-pa-marketing", date(2026, 11, 29), ""),
+    ],
+)
+def test_a_preset_is_what_its_table_says(preset: str, day: date, spans: str) -> None:
+    assert hours_of(preset=preset).spans_on(day) == clock(spans)
+
+
+def test_hours_are_described() -> None:
+    assert HoursSpec.model_validate({"allow": "09:00-24:00"}).text == "09:00-24:00, by the recipient's clock"
+    texas = HoursSpec.model_validate({"preset": "us-tx-marketing", "holidays": ["US-TX"]})
+    assert texas.text == (
+        "us-tx-marketing: 08:00-21:00; sun 12:00-21:00; not on public holidays of US-TX, by the recipient's clock"
+    )
+
+
+def test_a_campaign_without_holidays_does_not_load_their_library() -> None:
+    module = ast.parse(Path(public_holidays.__file__).read_text(encoding="utf-8"))
+    at_the_top = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert "holidays" not in {name for node in at_the_top for name in ast.unparse(node).split()}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +263,30 @@ def test_whatever_is_accepted_is_read_again_unchanged(
         ("[hours]\nallow = []", "line 7: hours.allow: hours are written as"),
         ("[hours]\nallow = [9]", "line 7: hours.allow: 9 are not hours"),
         ('[hours]\nallow = "9:00-10:00"\nquiet = "12:00-13:00"', "line 6: hours: give either allow or quiet"),
-        ('[hours]\ndays = ["mon"]', "line 6: hours: give either allow or quiet; allow ="),
+        (
+            '[hours]\ndays = ["mon"]',
+            "line 6: hours: give either allow or quiet, a preset, or holidays; allow =",
+        ),
+        (
+            '[hours]\npreset = "fr"',
+            "line 7: hours.preset: 'fr' is not known; the presets are fr-marketing, in-",
+        ),
+        (
+            '[hours]\npreset = "fr-marketing"\nallow = "10:00-23:00"\ndays = ["sun"]',
+            "line 6: hours: the preset fr-marketing sets the hours (08:00-22:00 on mon, tue, wed, thu, fri, sat; "
+            "not on public holidays of FR): leave out allow and days, or write these hours without the preset.",
+        ),
+        (
+            '[hours]\nholidays = "France"',
+            "line 7: hours.holidays: 'France' is not a country; write its two letters",
+        ),
+        ('[hours]\nholidays = "XX"', "line 7: hours.holidays: the public holidays of 'XX' are not known"),
+        (
+            '[hours]\nholidays = ["FR-99"]',
+            "line 7: hours.holidays: FR has no region '99' with holidays of its own",
+        ),
+        ("[hours]\nholidays = 7", 'line 7: hours.holidays: write a country such as "FR", or a list'),
+        ("[hours]\nholidays = []", "line 7: hours.holidays: "),
         (
             '[hours]\nquiet = ["00:00-12:00", "12:00-24:00"]',
             "line 6: hours: quiet leaves no time to send.",

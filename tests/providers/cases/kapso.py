@@ -34,6 +34,7 @@ from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.events import Billed, Inbound, Notice, Report, UserId, WindowUntil
 from providers.meta.pricing import NOTHING
+from tests.providers.cases.meta_answers import DOCUMENTED, WAITS
 from tests.providers.cases.meta_webhooks import WEBHOOKS as META_WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Reads, Sends, Table, WebhookCase
 
@@ -487,12 +488,7 @@ READS += [
         f"(#{code}) Because",
     )
     for code, kind in (
-        (131047, FailureKind.USE_TEMPLATE),
-        (131026, FailureKind.RECIPIENT),
-        (131049, FailureKind.LATER),
-        (131056, FailureKind.PAIR),
-        (130429, FailureKind.THROTTLED),
-        (132001, FailureKind.CAMPAIGN),
+        *((code, kind) for kind, codes in DOCUMENTED.items() for code in codes if code not in WAITS),
         (999_999, FailureKind.MESSAGE),
     )
 ]

@@ -27,6 +27,7 @@ from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from tests.providers import test_contract as contract
 from tests.providers.cases.kapso import ONE, WEBHOOKS
+from tests.providers.cases.meta_answers import DOCUMENTED, WAITS, error
 from tests.providers.contract import SECRET, SECRET_PLACE, Reads, Sends, Table, WebhookCase
 
 URL = "https://api.kapso.ai/meta/whatsapp/v24.0/123456789012345/messages"
@@ -255,6 +256,17 @@ READS = [
     _meta_error(132001, 404, K.CAMPAIGN),
     _meta_error(33, 400, K.LANE),
     _meta_error(999_999, 400, K.MESSAGE),
+    *(
+        Reads(
+            f"Meta's documented {code}",
+            400,
+            error(code),
+            [Refused(kind, str(code), f"(#{code}) Something: What it was", WAITS.get(code))],
+            (ONE,),
+        )
+        for kind, codes in DOCUMENTED.items()
+        for code in codes
+    ),
     Reads(
         "an unknown code with a 5xx is doubt",
         500,

@@ -235,6 +235,24 @@ async def test_long_sending_is_cut_by_the_hours(engine: Engine, meta: AccountSet
     assert takes(result)["hours"] == 2 * 86_400 + 3600  # three hours a day
 
 
+async def test_days_on_which_nothing_may_arrive_make_it_longer(engine: Engine, meta: AccountSettings) -> None:
+    """Eight hours of sending from Monday, 2 November on: three on Monday, none on Tuesday and Wednesday."""
+    hours = {"allow": "09:00-12:00", "days": ["mon", "thu", "fri"], "holidays": "GB"}
+    await given(engine, given_spec(pace={"delay_between": 3_600_000}, hours=hours), 9)
+    result = await found(engine, meta)
+    assert takes(result)["hours"] == 4 * 86_400 + 2 * 3600
+    [limit] = [limit for limit in result.limits if limit.name == "hours"]
+    assert limit.value == "09:00-12:00 on mon, thu, fri; not on public holidays of GB"
+
+
+async def test_messages_wait_for_the_end_of_a_public_holiday(engine: Engine, meta: AccountSettings) -> None:
+    """Christmas 2026 is a Friday, and the next day is a holiday in Britain."""
+    await given(engine, given_spec(hours={"allow": "10:00-19:00", "holidays": "GB"}), 3)
+    result = await found(engine, meta, at=datetime(2026, 12, 25, 9, tzinfo=UTC))
+    assert (result.sends, dict(result.held)) == (3, {"hours": 3})
+    assert takes(result)["held_by_hours"] == 2 * 86_400 + 3600
+
+
 async def test_budgets_say_what_is_left_and_how_long_they_make_it(
     engine: Engine, meta: AccountSettings
 ) -> None:
@@ -253,6 +271,17 @@ async def test_budgets_say_what_is_left_and_how_long_they_make_it(
     assert takes(result)["budget_per_day"] == 15 * 3600 + 4 * 86_400
     async with reading(engine) as connection:
         assert await connection.scalar(select(func.count()).select_from(budgets)) == 1
+
+
+async def test_a_card_that_may_be_out_of_date_is_named_once(engine: Engine, tmp_path: Path) -> None:
+    senders = [{"name": name, "phone_number_id": number} for name, number in (("one", "1"), ("two", "2"))]
+    settings = account_at("meta", tmp_path / "key", senders=senders, rates="meta-usd", price=None)
+    await given(engine, given_spec(senders=["one", "two"]), 2)
+    [warning] = (await found(engine, settings)).warnings
+    assert warning.startswith(
+        "The rate card meta-usd is of 2026-01-01, and a new quarter began on 2026-10-01"
+    )
+    assert (await found(engine, settings, at=datetime(2026, 3, 31, tzinfo=UTC))).warnings == []
 
 
 async def test_without_a_price_a_budget_holds_everything(engine: Engine, meta: AccountSettings) -> None:

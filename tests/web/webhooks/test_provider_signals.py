@@ -47,6 +47,18 @@ async def test_a_failure_that_concerns_the_account_pauses_the_campaign(hooks: Ho
     assert await column(hooks, campaigns.c.reason) == ["gone: It says why."]
 
 
+async def test_so_does_one_that_came_before_the_answer(hooks: Hooks) -> None:
+    token = await sending(hooks.engine, 1)
+    early = {"id": "m1", "status": "failed", "at": 5, "code": "gone", "reason": "It says why.", "ref": token}
+    await hooks.tell(early)
+    await hooks.process()
+    await answered(hooks.engine, [1])
+    assert [row.state for row in await job_rows(hooks.engine)] == ["accepted"]
+    await hooks.process()
+    assert [row.state for row in await job_rows(hooks.engine)] == ["failed"]
+    assert await column(hooks, campaigns.c.reason) == ["gone: It says why."]
+
+
 async def test_a_repeated_notice_after_a_person_resumed_it_pauses_nothing(hooks: Hooks) -> None:
     await fail(hooks, "gone")
     async with writing(hooks.engine) as connection:
