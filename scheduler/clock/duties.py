@@ -21,6 +21,7 @@ from scheduler.clock.breaker import Breakers
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
 from scheduler.clock.supervision import apart
+from scheduler.clock.template_lists import TemplateLists
 from scheduler.clock.variants import name_winners
 from scheduler.engines.base import Shifts
 from scheduler.receipts.in_doubt import resolve_doubts
@@ -73,6 +74,8 @@ class Duties:
         self._holder = holder
         self._sole = sole
         self._breakers = Breakers(engine, now)
+        accounts = {lane.account.name: lane.account for lane in lanes.values()}.values()
+        self.template_lists = TemplateLists(engine, accounts, stop, now)
         self.reading: set[asyncio.Task[None]] = set()
         """Lists that are read, each for the campaign that the task is named after: a slow one delays no other."""
 

@@ -13,6 +13,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState, RunState
 from providers.events import Effect, Report
 from scheduler.sending.lanes import Account
+from storage.audience.templates import expire_list
 from storage.database.engine import Connection
 from storage.receipts.failures import newly_failed
 from storage.receipts.inbox import NewNotice
@@ -55,7 +56,10 @@ async def handle_failures(
 async def handle_notices(
     connection: Connection, account: Account, notices: Sequence[NewNotice], now: datetime
 ) -> None:
-    """Pause what may not be sent now, and resume what may be sent again."""
+    """Pause what may not be sent now, and resume what may be sent again; a list of templates that has changed must be
+    read again."""
+    if any("template" in item.kind for item in notices):
+        await expire_list(connection, account.name, now)
     for item in sorted(notices, key=lambda item: item.at):
         match item.effect:
             case Effect.TEMPLATE_STOPPED:
