@@ -14,6 +14,8 @@ from campaigns.message.content import Template
 from campaigns.untrusted import LONGEST_NAME, LONGEST_TEXT, clean_fields
 
 MOST_BUTTONS: Final = 20
+LONGEST_LANGUAGE: Final = 32
+"""Characters: name and language are a key, and no database takes keys of any length."""
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*(\w{1,64})\s*\}\}")
 
 
@@ -79,8 +81,10 @@ class ProviderTemplate:
     """Why it was rejected."""
 
     def __post_init__(self) -> None:
-        names = ("name", "language", "status", "category", "previous_category", "quality")
-        clean_fields(self, **dict.fromkeys(names, LONGEST_NAME), reason=LONGEST_TEXT)
+        names = ("name", "status", "category", "previous_category", "quality")
+        clean_fields(
+            self, **dict.fromkeys(names, LONGEST_NAME), language=LONGEST_LANGUAGE, reason=LONGEST_TEXT
+        )
 
     @property
     def title(self) -> str:
