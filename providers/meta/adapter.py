@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 import orjson
 
+from campaigns.errors import AccountError
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Result
@@ -30,6 +31,7 @@ from providers.meta.webhooks import events_in
 from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 SIGNATURE: Final = "x-hub-signature-256"
+PERMISSION: Final = "The list of templates needs the permission whatsapp_business_management."
 SILENT: Final = {
     "BANNED": "is banned",
     "DELETED": "was deleted",
@@ -93,7 +95,10 @@ class Meta(AdapterDefaults):
         return None if self._account.business_account_id else NO_BUSINESS_ACCOUNT
 
     async def list_templates(self, http: Http) -> list[ProviderTemplate]:
-        return await read_templates(http, f"/{self._account.business_account_id}", [("fields", FIELDS)])
+        try:
+            return await read_templates(http, f"/{self._account.business_account_id}", [("fields", FIELDS)])
+        except AccountError as error:
+            raise AccountError(f"{error} {PERMISSION}", hint=error.hint) from error
 
     def failure_kind(self, code: str) -> FailureKind | None:
         return kind_of_reported(code)
