@@ -187,6 +187,11 @@ async def test_header_named_parameters_and_buttons_are_checked(http: httpx.Async
         }
 
     assert (await send_template(http, photo())).status_code == 200
+    without_reply, without_link = photo(), photo()
+    without_reply["components"].pop(3)
+    without_link["components"].pop(2)
+    assert (await send_template(http, without_reply)).status_code == 200
+    assert code(await send_template(http, without_link)) == (400, 132000)
     for wrong, wanted in (
         (photo(header="video"), (400, 132012)),
         (photo(index=1), (400, 100)),

@@ -94,11 +94,8 @@ async def test_an_account_that_refuses_is_noted_and_asked_again_later(
     await desk.lists.sync_due()
     assert desk.provider.asked == 1
     known, names = await desk.known()
-    assert (known.fetched_at, names, known.problem) == (
-        None,
-        [],
-        "The provider refused the account (403): no",
-    )
+    assert (known.fetched_at, names) == (None, [])
+    assert str(known.problem).startswith("The provider refused the account (403): no")
     monkeypatch.setattr(
         template_lists.time, "monotonic", lambda now=template_lists.time.monotonic: now() + 901
     )
