@@ -343,8 +343,8 @@ def check_provider(
             _refuse_impossible(account.adapter, content)
     refuse_mismatched(spec, templates, path)
     with _placed_by_message(path):
-        too_long = templates.too_long if templates else None
-        return refuse_unsendable_variants(spec.contents, open_adapter(account), too_long)
+        used = templates.used_by(spec) if templates else ()
+        return refuse_unsendable_variants(spec.contents, open_adapter(account), used)
 
 
 @contextmanager

@@ -12,9 +12,8 @@ from app.wiring.databases import opened
 from app.wiring.probes import connected
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, SpecError
-from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
-from campaigns.message.template_match import Mismatch, find_template, mismatches, too_long
+from campaigns.message.template_match import Mismatch, mismatches, used_templates
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.toml_files import TomlFile, loc_of, read_toml
 from campaigns.time.clock import Now, utc_now
@@ -23,6 +22,7 @@ from scheduler.actions.templates import fetch_templates, is_due, sync_templates
 from storage.audience.templates import find_list, find_templates
 from storage.database.engine import Engine, reading
 
+Variant = tuple[int, str]
 FRESH: Final = timedelta(minutes=5)
 """A list that was read so recently is not asked for again before a campaign is checked."""
 STALE: Final = timedelta(days=1)
@@ -45,15 +45,9 @@ class Catalogue:
         known = self.templates is not None
         return {"checked": known, "fetched_at": self.fetched_at, "problem": self.problem}
 
-    def of(self, content: Content) -> ProviderTemplate | None:
-        """The template that the message is made from."""
-        used = content.template
-        return find_template(self.templates or (), used.name, used.language) if used else None
-
-    def too_long(self, content: Content) -> str | None:
-        """Which of the message's parameters its template has no room for, or None."""
-        found = self.of(content)
-        return None if found is None else too_long(content, found)
+    def used_by(self, spec: CampaignSpec) -> Sequence[ProviderTemplate]:
+        """Those that the campaign is made from."""
+        return used_templates(self.templates or (), spec.contents.values())
 
 
 async def sync_account(
@@ -147,20 +141,20 @@ def refuse_mismatched(spec: CampaignSpec, catalogue: Catalogue | None, path: Pat
 
 def _mismatches(
     spec: CampaignSpec, templates: Sequence[ProviderTemplate]
-) -> Iterator[tuple[int | None, Mismatch]]:
-    """Each mismatch, and the number of the variant; None: the campaign has none. A template that a row names is not
+) -> Iterator[tuple[Variant | None, Mismatch]]:
+    """Each mismatch, and the place and name of the variant; None: there are none. A template that a row names is not
     known here."""
-    for place, content in enumerate(spec.contents.values()):
+    for place, (variant, content) in enumerate(spec.contents.items()):
         if content.template is not None and "{" not in content.template.name + content.template.language:
             for each in mismatches(content.template, spec.category.value, templates):
-                yield (place if spec.variants else None), each
+                yield (None if variant is None else (place, variant)), each
 
 
-def _line(file: TomlFile | None, variant: int | None, found: Mismatch) -> str:
+def _line(file: TomlFile | None, variant: Variant | None, found: Mismatch) -> str:
     loc = loc_of(found.key)
     if variant is not None and loc[0] == "content":
-        loc = ("variants", variant, *loc)
+        loc = ("variants", variant[0], *loc)
     place = "" if file is None else f"{file.place(loc)}: "
-    about = "" if variant is None else f"variant {variant + 1}, "
+    about = "" if variant is None else f"variant {variant[1]}, "
     hint = f" {found.hint}" if found.hint else ""
     return f"{place}{about}{found.key}: {found.text}{hint}"

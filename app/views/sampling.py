@@ -15,7 +15,7 @@ from app.views.previews import preview_lines
 from campaigns.errors import SpecError
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate, filled_lines
-from campaigns.message.template_match import find_template
+from campaigns.message.template_match import template_of, used_templates
 from campaigns.message.templates import Renderer, renderers_of
 from scheduler.actions.testing import no_such_line
 from storage.audience.campaigns import require
@@ -55,7 +55,7 @@ class Preview:
 
     def lines(self, form: Content) -> list[str]:
         """The form as it is read, from top to bottom."""
-        return preview_lines(form, _known(form, self.templates))
+        return preview_lines(form, template_of(form, self.templates))
 
 
 def preview_json(preview: Preview) -> list[dict[str, Any]]:
@@ -79,15 +79,10 @@ def preview_json(preview: Preview) -> list[dict[str, Any]]:
 
 def _text(preview: Preview, content: Content) -> dict[str, Any]:
     """The text of a template that is known, filled in."""
-    known = _known(content, preview.templates)
+    known = template_of(content, preview.templates)
     if known is None or content.template is None:
         return {}
     return {"template_text": "\n".join(filled_lines(known.parts, content.template))}
-
-
-def _known(content: Content, templates: Sequence[ProviderTemplate]) -> ProviderTemplate | None:
-    used = content.template
-    return find_template(templates, used.name, used.language) if used else None
 
 
 async def preview_messages(
@@ -104,7 +99,8 @@ async def preview_messages(
     as stored. Raises NotFound if that line has no recipient, or if there is no such campaign."""
     campaign = await require(connection, name)
     if templates is None:
-        templates = await find_templates(connection, campaign.spec.provider)
+        listed = await find_templates(connection, campaign.spec.provider)
+        templates = used_templates(listed, campaign.spec.contents.values())
     renderers = renderers_of(campaign.spec.contents)
     match choice:
         case Choice.FIRST:
@@ -172,6 +168,6 @@ def _blank(renderer: Renderer, vars: Mapping[str, str]) -> tuple[str, ...]:
 def _longest(templates: Sequence[ProviderTemplate], renderer: Renderer, vars: Mapping[str, str]) -> int:
     try:
         forms = [renderer.render(vars, template=template) for template in _forms(renderer)]
-        return max(sum(map(len, preview_lines(form, _known(form, templates)))) for form in forms)
+        return max(sum(map(len, preview_lines(form, template_of(form, templates)))) for form in forms)
     except SpecError:
         return 0

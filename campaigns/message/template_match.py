@@ -3,13 +3,13 @@ the number and kind of its parameters. Limits of length: Meta's Cloud API refere
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from campaigns.figures import counted
 from campaigns.message.content import Content
-from campaigns.message.content_spec import TemplateSpec
+from campaigns.message.content_spec import ContentSpec, TemplateSpec
 from campaigns.message.provider_templates import (
     ProviderTemplate,
     are_named,
@@ -56,6 +56,15 @@ def find_template(templates: Sequence[ProviderTemplate], name: str, language: st
     """The template of that name in that language."""
     named = (each for each in templates if each.name == name)
     return next((each for each in named if same_language(each.language, language)), None)
+
+
+def used_templates(
+    templates: Iterable[ProviderTemplate], contents: Iterable[ContentSpec]
+) -> list[ProviderTemplate]:
+    """The few that these messages are made from, among thousands; a name that a row fills in may be any of them."""
+    names = {content.template.name for content in contents if content.template}
+    anyone = any("{" in name for name in names)
+    return [each for each in templates if anyone or each.name in names]
 
 
 def mismatches(
@@ -177,10 +186,16 @@ def _wrong_button(found: ProviderTemplate, index: int, place: int, kind: str) ->
         yield Mismatch(f"{key}.type", text, f'Write type = "{wanted}".')
 
 
-def too_long(content: Content, found: ProviderTemplate) -> str | None:
-    """Which parameter of a filled message the template has no room for, as a sentence, or None."""
-    message = content.template
-    if message is None:
+def template_of(content: Content, templates: Sequence[ProviderTemplate]) -> ProviderTemplate | None:
+    """The template that a filled message is made from, if it is known."""
+    used = content.template
+    return find_template(templates, used.name, used.language) if used else None
+
+
+def too_long(content: Content, templates: Sequence[ProviderTemplate]) -> str | None:
+    """Which parameter of a filled message its template has no room for, as a sentence, or None."""
+    message, found = content.template, template_of(content, templates)
+    if message is None or found is None:
         return None
     most = BODY_ALONE if found.parts.body_alone else BODY
     texts = [

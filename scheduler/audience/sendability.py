@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -13,6 +13,8 @@ from campaigns.errors import SpecError
 from campaigns.intake.model import Chunk, Reject
 from campaigns.message.content import Content
 from campaigns.message.content_spec import ContentSpec
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.message.template_match import too_long
 from campaigns.message.templates import Renderer, about_variant, renderers_of
 from campaigns.reject_codes import RejectCode
 from providers.adapter import Adapter
@@ -57,13 +59,13 @@ def _varies_only_in_text(content: ContentSpec) -> bool:
 
 
 def refuse_unsendable_variants(
-    contents: Mapping[str | None, ContentSpec], adapter: Adapter, too_long: Unsendable | None = None
+    contents: Mapping[str | None, ContentSpec], adapter: Adapter, templates: Sequence[ProviderTemplate] = ()
 ) -> Refuse | None:
-    """As `refuse_unsendable`, for every variant: a row must do for whichever it gets. `too_long`: by the templates that
-    the account has, where they are known."""
+    """As `refuse_unsendable`, for every variant: a row must do for whichever it gets. `templates`: those of the account
+    that are used, as far as they are known."""
 
     def unsendable(content: Content) -> str | None:
-        return adapter.unsendable(content) or (too_long(content) if too_long else None)
+        return adapter.unsendable(content) or too_long(content, templates)
 
     checks: list[tuple[str | None, Refuse]] = []
     for name, renderer in renderers_of(contents).items():

@@ -253,3 +253,20 @@ def test_the_commands_fit_a_terminal_of_80_columns(desk: Desk) -> None:
     assert "[ Visit the shop ]  https://shop.example/{{1}}" in shown.out
     for arguments in (("show", "shop", "gone"), ("show", "shop", "spring_sale", "fr"), ("sync", "x")):
         assert desk("template", *arguments).code == 7, arguments
+
+
+def test_a_variant_is_named_and_its_own_line(desk: Desk) -> None:
+    template = '[variants.content.template]\nname = "{}"\nlanguage = "en"\nparameters = ["a"]\n'
+    variants = "".join(
+        f'[[variants]]\nname = "{name}"\nshare = 50\n{template.format(used)}'
+        for name, used in (("a", "spring_sale"), ("b", "spring_sole"))
+    )
+    done = desk.check(f"{HEAD}{LIST}[content]\npreview_url = false\n{variants}")
+    assert done.code == 5, done
+    assert "spring.toml, line 20: variant b, content.template.name: the account has no template" in done.err
+
+
+def test_a_missing_key_of_the_account_is_no_reason_to_stop(desk: Desk) -> None:
+    (desk.folder / "spring.toml").write_text(FITS)
+    done = invoke(desk.folder, "campaign", "check", "spring.toml", "--json", KEY="")
+    assert (done.code, "env:KEY" in done.json["templates"]["problem"]) == (0, True), done

@@ -192,7 +192,9 @@ def message(
     ],
 )
 def test_lengths(parts: dict[str, Any], keys: dict[str, Any], problem: str | None) -> None:
-    why = too_long(*message(parts, **keys))
+    content, template = message(parts, **keys)
+    why = too_long(content, [known("other"), template])
+    assert too_long(content, []) is None
     assert (why is None) if problem is None else problem in str(why)
 
 

@@ -10,8 +10,10 @@ import orjson
 import pytest
 
 from campaigns.errors import AccountError, DrumbeatError, Unavailable
+from campaigns.message.content import Content, MessageType, Template
 from campaigns.message.provider_templates import ProviderTemplate, read_parts, write_parts
-from providers.adapter import Adapter
+from providers.adapter import Adapter, Call
+from providers.kapso.legacy_body import message_of as legacy_message
 from providers.meta.templates import MOST_PAGES, PAGE
 from providers.registry import ADAPTERS, account_settings, open_adapter
 from providers.settings import AccountSettings
@@ -157,3 +159,12 @@ def test_accounts_without_a_list_say_why() -> None:
     for name in ("meta", "kapso"):
         adapter = open_adapter(account_of(name, business_account_id=None))
         assert "business_account_id" in str(adapter.templates_unlisted())
+
+
+def test_a_language_is_sent_as_meta_writes_it() -> None:
+    content = Content(MessageType.TEMPLATE, template=Template("sale", "pt-BR"))
+    for name in ("meta", "kapso"):
+        settings = account_of(name, senders=[{"name": "shop", "phone_number_id": "1"}])
+        request = open_adapter(settings).build(Call(settings.senders[0], ("+447700900010",), content))
+        assert orjson.loads(request.content)["template"]["language"] == {"code": "pt_BR"}
+    assert legacy_message(content)["template_language"] == "pt_BR"
