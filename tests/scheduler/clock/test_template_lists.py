@@ -12,6 +12,7 @@ import pytest
 
 from scheduler.actions.templates import is_due
 from scheduler.clock import template_lists
+from scheduler.clock.runner import run
 from scheduler.clock.template_lists import EVERY, TemplateLists
 from scheduler.receipts.provider_signals import handle_notices
 from scheduler.sending.lanes import Account, open_account
@@ -119,3 +120,24 @@ def test_when_a_list_is_due() -> None:
         return is_due(known, timedelta(seconds=10), later(now))
 
     assert [due(None, 0), due(0, 9), due(0, 10), due(5, 0), due(0, 1, 1)] == [True, False, True, True, True]
+
+
+async def test_a_runner_reads_the_lists(
+    sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, stop = asyncio.Event(), asyncio.Event()
+    keep = template_lists.keep_templates
+
+    async def noticed(*arguments: Any) -> None:
+        await keep(*arguments)
+        stored.set()
+
+    monkeypatch.setattr(template_lists, "keep_templates", noticed)
+    account = account_at("meta", tmp_path / "key", business_account_id="1")
+    transport = httpx.MockTransport(Provider())
+    running = asyncio.create_task(run(sqlite_engine, {"shop": account}, transport=transport, stop=stop))
+    await asyncio.wait_for(stored.wait(), 20)
+    stop.set()
+    await running
+    async with reading(sqlite_engine) as connection:
+        assert [each.name for each in await find_templates(connection, "shop")] == ["sale"]
