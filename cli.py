@@ -64,6 +64,10 @@ COMMANDS: Final = {
         "terminal.commands.rates:rates",
         "Import and show rate cards: what messages cost, and since when.",
     ),
+    "template": (
+        "terminal.commands.template:template",
+        "Fetch and show the message templates of your accounts.",
+    ),
     "session": ("terminal.commands.session:session", "Connect phones to a session gateway by QR code."),
     "provider": (
         "terminal.commands.provider:provider",

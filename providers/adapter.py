@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from campaigns.errors import Unavailable, UsageError
 from campaigns.message.content import Content
+from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.money.costs import Money
 from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.untrusted import (
@@ -183,6 +184,13 @@ class Adapter(Protocol):
     async def balance(self, http: Http) -> Balance:
         """Raises UsageError if the provider has no call for it, Unavailable, AccountError."""
 
+    def templates_unlisted(self) -> str | None:
+        """Why `list_templates` cannot be called for this account, as a sentence for its owner, or None."""
+
+    async def list_templates(self, http: Http) -> list[ProviderTemplate]:
+        """Every message template of the account, in every language and status. Raises Unavailable, AccountError,
+        NotFound."""
+
     def failure_kind(self, code: str) -> FailureKind | None:
         """What the code of a failure that is reported later means for other messages; None: unknown."""
 
@@ -229,6 +237,12 @@ class AdapterDefaults:
 
     async def sender_problem(self, http: Http, sender: SenderSettings) -> str | None:
         return None
+
+    def templates_unlisted(self) -> str | None:
+        return "This provider has no list of templates that can be read."
+
+    async def list_templates(self, http: Http) -> list[ProviderTemplate]:
+        return []
 
     def failure_kind(self, code: str) -> FailureKind | None:
         return None

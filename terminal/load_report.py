@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.actions.loading import Loaded
 from terminal.output import near, print_facts, print_table, print_text, shown_time
+
+if TYPE_CHECKING:
+    from app.actions.templates import Catalogue
 
 
 def _todo(loaded: Loaded) -> str:
@@ -13,6 +16,15 @@ def _todo(loaded: Loaded) -> str:
         return ""
     where = "in the list itself" if loaded.each_run else "there and load it again"
     return f" (fix them {where})"
+
+
+def _templates(known: Catalogue | None) -> str | None:
+    if known is None:
+        return None
+    if known.fetched_at is None:
+        return f"not checked: {known.problem}"
+    trouble = f", which cannot be read again now: {known.problem}" if known.problem else ""
+    return f"fit the account's list of {shown_time(known.fetched_at)}{trouble}"
 
 
 def print_load(loaded: Loaded) -> None:
@@ -56,6 +68,8 @@ def load_facts(loaded: Loaded) -> list[tuple[str, Any]]:
     if report.known:
         note = "they keep the values loaded first; to replace them with this list's, use --duplicates last"
         facts.append(("note", note))
+    if (templates := _templates(loaded.templates)) is not None:
+        facts.append(("templates", templates))
     if loaded.each_run:
         facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.loaded_before:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from app.views.messages import ENDED, FORESEEN
-from app.views.previews import preview_lines
 from campaigns.money.costs import plain
 from terminal.load_report import load_facts, print_reasons
 from terminal.output import print_facts, print_sentence, print_text, shown_time
@@ -42,7 +41,7 @@ def print_preview(preview: Preview) -> None:
     variant = f", variant {preview.variant}" if preview.variant else ""
     for content in preview.forms:
         print_text(f"line {preview.line}  {preview.phone}  ({content.type}{variant}){blank}")
-        for text in preview_lines(content):
+        for text in preview.lines(content):
             print_text(f"  {text}")
         print_text()
 

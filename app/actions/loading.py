@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
+from app.actions.templates import Catalogue, known_templates, refuse_mismatched
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
@@ -84,6 +85,8 @@ class Loaded:
     """The option that a load needs to start it; empty if its time is known."""
     each_run: Path | None = None
     """The list, if every run reads it again."""
+    templates: Catalogue | None = None
+    """The account's templates by which it was checked; None: it sends none."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -93,6 +96,7 @@ class Loaded:
             "state": self.state,
             "start_at": self.start_at,
             "held": self.held,
+            "templates": self.templates and self.templates.json,
         }
 
 
@@ -104,6 +108,7 @@ class Checked:
     start_at: datetime | None
     engine: Engine
     campaign_id: int
+    templates: Catalogue | None
 
 
 async def check_campaign(
@@ -119,7 +124,8 @@ async def check_campaign(
     moment = utc_now()
     spec = _spec(path, flags, moment)
     start = start_of(spec.schedule, flags.times, moment)
-    refuse = check_provider(settings, spec, path) if settings.accounts else None
+    templates = await known_templates(settings, spec)
+    refuse = check_provider(settings, spec, path, templates) if settings.accounts else None
     csv = _csv_of(spec)
     with _placed_by_message(path):
         options = _options(spec, start, moment)
@@ -129,10 +135,11 @@ async def check_campaign(
             options,
             refuse=refuse,
             progress=progress,
-            look=look and (lambda engine, id: look(Checked(spec, start, engine, id))),
+            look=look and (lambda engine, id: look(Checked(spec, start, engine, id, templates))),
             **_limits(spec.audience, csv, flags, spec.name),
         )
-    return Loaded(spec.name, report, start_at=start, start_flag=_start_flag(spec, start))
+    flag = _start_flag(spec, start)
+    return Loaded(spec.name, report, start_at=start, start_flag=flag, templates=templates)
 
 
 async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = None) -> Loaded:
@@ -169,7 +176,8 @@ async def load_campaign(
     start = start_of(spec.schedule, flags.times, moment)
     for question in schedule_warnings(spec.schedule, start, moment):
         confirm(question)
-    refuse = check_provider(settings, spec, path)
+    templates = await known_templates(settings, spec, engine, now=now)
+    refuse = check_provider(settings, spec, path, templates)
     with _placed_by_message(path):
         options = _options(spec, start, moment)
     csv = _csv_of(spec)
@@ -205,7 +213,7 @@ async def load_campaign(
         stored = await require(connection, spec.name)
     flag = _start_flag(spec, stored.start_at)
     each_run = csv if spec.audience.refresh else None
-    return Loaded(spec.name, report, stored.state, stored.start_at, held, flag, each_run)
+    return Loaded(spec.name, report, stored.state, stored.start_at, held, flag, each_run, templates)
 
 
 @asynccontextmanager
@@ -326,9 +334,11 @@ def _plainly(detail: Any) -> str:
     return f"{flag}: {message[:1].lower()}{message[1:]}, not {detail['input']!r}."
 
 
-def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = None) -> Refuse | None:
-    """Raise NotFound or SpecError if the account or a sender does not exist, or cannot send the content; `path`: the
-    campaign file.
+def check_provider(
+    settings: Settings, spec: CampaignSpec, path: Path | None = None, templates: Catalogue | None = None
+) -> Refuse | None:
+    """Raise NotFound or SpecError if the account or a sender does not exist, or cannot send the content, or its
+    templates do not fit; `path`: the campaign file; `templates`: those of the account.
 
     Returns the check that each row's own message needs.
     """
@@ -339,8 +349,10 @@ def check_provider(settings: Settings, spec: CampaignSpec, path: Path | None = N
     for variant, content in spec.contents.items():
         with placed(path, "content"), about_variant(variant):
             _refuse_impossible(account.adapter, content)
+    refuse_mismatched(spec, templates, path)
     with _placed_by_message(path):
-        return refuse_unsendable_variants(spec.contents, open_adapter(account))
+        used = templates.used_by(spec) if templates else ()
+        return refuse_unsendable_variants(spec.contents, open_adapter(account), used)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
+from app.actions.templates import refuse_stored
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
@@ -23,11 +24,16 @@ async def start_campaign(
 ) -> datetime:
     """Schedule a draft: at the given time, else by its own schedule, else now; returns that time.
 
-    Raises Stopped if it would start now and needs approval, InvalidInput if it has started or is paused.
+    Raises Stopped if it would start now and needs approval, InvalidInput if it has started, is paused or does not fit
+    its templates.
     """
     moment = now()
+    async with reading(engine) as connection:
+        campaign = await require(connection, name)
+    _refuse_started(campaign)
+    await refuse_stored(engine, settings, campaign.spec)
     async with writing(engine) as connection:
-        await lock_campaign(connection, (await require(connection, name)).id)
+        await lock_campaign(connection, campaign.id)
         campaign = await require(connection, name)
         _refuse_started(campaign)
         changes = times.changes(campaign.spec.schedule, moment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from app.actions.templates import refuse_stored
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from scheduler.actions import approval, control, retrying
@@ -12,11 +13,16 @@ from scheduler.actions.control import Resumed
 from scheduler.actions.retrying import Retry
 from scheduler.clock import variants
 from storage.audience.approvals import Approval
-from storage.database.engine import Engine
+from storage.audience.campaigns import require
+from storage.database.engine import Engine, reading
 
 
-async def approve_campaign(engine: Engine, name: str, by: str) -> tuple[Approval, bool]:
-    """Approve it as it is now; also returns whether it was waiting for approval. Raises NotFound, InvalidInput."""
+async def approve_campaign(engine: Engine, settings: Settings, name: str, by: str) -> tuple[Approval, bool]:
+    """Approve it as it is now; also returns whether it was waiting for approval. Raises NotFound, InvalidInput, also if
+    it does not fit its templates."""
+    async with reading(engine) as connection:
+        spec = (await require(connection, name)).spec
+    await refuse_stored(engine, settings, spec)
     return await approval.approve(engine, name, by)
 
 

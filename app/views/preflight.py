@@ -114,7 +114,8 @@ async def _look(settings: Settings, checked: Checked, progress: Progress | None)
     async with writing(checked.engine) as connection:
         await replace_spec(connection, checked.campaign_id, checked.spec, utc_now())
     async with reading(checked.engine) as audience, _facts(settings) as (facts, unknown):
-        previews = await preview_messages(audience, NAME, Choice.FIRST, FEW, 0)
+        known = checked.templates.used_by(checked.spec) if checked.templates else ()
+        previews = await preview_messages(audience, NAME, Choice.FIRST, FEW, 0, templates=known)
         account = settings.accounts.get(checked.spec.provider)
         if account is None:
             return _Seen(checked.spec, None, previews, unknown)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from campaigns.message.content import Button, Content, Location, Media, Menu, Template, TemplateHeader
+from campaigns.message.provider_templates import ProviderTemplate, filled_lines
 
 
-def preview_lines(content: Content) -> list[str]:
-    """What would arrive, from top to bottom."""
-    return [line for part in _parts(content) for line in part.split("\n")]
+def preview_lines(content: Content, known: ProviderTemplate | None = None) -> list[str]:
+    """What would arrive, from top to bottom. `known`: the template that it is made from, if the account's templates are
+    known: its text, filled in."""
+    return [line for part in _parts(content, known) for line in part.split("\n")]
 
 
-def _parts(content: Content) -> Iterator[str]:
+def _parts(content: Content, known: ProviderTemplate | None) -> Iterator[str]:
     if content.reply_to:
         yield f"(in answer to {content.reply_to})"
     yield from map(_file, content.media)
@@ -31,7 +34,7 @@ def _parts(content: Content) -> Iterator[str]:
     if content.menu:
         yield from _menu(content.menu)
     if content.template:
-        yield from _template(content.template)
+        yield from _template(content.template, known)
     yield from map(_button, content.buttons)
 
 
@@ -49,8 +52,13 @@ def _menu(menu: Menu) -> Iterator[str]:
             yield f"  - {row.title}" + (f": {row.description}" if row.description else "")
 
 
-def _template(template: Template) -> Iterator[str]:
+def _template(template: Template, known: ProviderTemplate | None) -> Iterator[str]:
     yield f"template {template.name} ({template.language})"
+    if known is not None:
+        media = replace(template.header, text=None) if template.header else None
+        lines = [*(_header(media) if media else ()), *filled_lines(known.parts, template)]
+        yield from (f"  {line}" for part in lines for line in part.split("\n"))
+        return
     if template.header:
         yield from (f"  header: {line}" for line in _header(template.header))
     for number, parameter in enumerate(template.parameters, start=1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -14,10 +14,13 @@ import orjson
 from app.views.previews import preview_lines
 from campaigns.errors import SpecError
 from campaigns.message.content import Content
+from campaigns.message.provider_templates import ProviderTemplate, filled_lines
+from campaigns.message.template_match import template_of, used_templates
 from campaigns.message.templates import Renderer, renderers_of
 from scheduler.actions.testing import no_such_line
 from storage.audience.campaigns import require
 from storage.audience.samples import Sample, all_rows, first_rows, random_rows, rows_on_line
+from storage.audience.templates import find_templates
 from storage.database.engine import Connection
 
 
@@ -42,11 +45,17 @@ class Preview:
     forms: tuple[Content, ...]
     blank: tuple[str, ...]
     """The variables whose cells are blank, so that a default is used."""
+    templates: Sequence[ProviderTemplate] = field(default=(), repr=False)
+    """Those of the account, as far as they are known."""
 
     @property
     def length(self) -> int:
         """Characters of the longest form, as it is read."""
-        return max(map(_length, self.forms), default=0)
+        return max((sum(map(len, self.lines(form))) for form in self.forms), default=0)
+
+    def lines(self, form: Content) -> list[str]:
+        """The form as it is read, from top to bottom."""
+        return preview_lines(form, template_of(form, self.templates))
 
 
 def preview_json(preview: Preview) -> list[dict[str, Any]]:
@@ -59,9 +68,21 @@ def preview_json(preview: Preview) -> list[dict[str, Any]]:
         **({"variant": preview.variant} if preview.variant else {}),
     }
     return [
-        {**about, **{key: value for key, value in asdict(content).items() if value}}
+        {
+            **about,
+            **{key: value for key, value in asdict(content).items() if value},
+            **_text(preview, content),
+        }
         for content in preview.forms
     ]
+
+
+def _text(preview: Preview, content: Content) -> dict[str, Any]:
+    """The text of a template that is known, filled in."""
+    known = template_of(content, preview.templates)
+    if known is None or content.template is None:
+        return {}
+    return {"template_text": "\n".join(filled_lines(known.parts, content.template))}
 
 
 async def preview_messages(
@@ -71,10 +92,15 @@ async def preview_messages(
     number: int,
     seed: int,
     progress: Callable[[int], None] | None = None,
+    *,
+    templates: Sequence[ProviderTemplate] | None = None,
 ) -> list[Preview]:
-    """`number` recipients, or those of line `number`, each with every variant. Raises NotFound if that line has
-    no recipient, or if there is no such campaign."""
+    """`number` recipients, or those of line `number`, each with every variant. `templates`: those of the account; None:
+    as stored. Raises NotFound if that line has no recipient, or if there is no such campaign."""
     campaign = await require(connection, name)
+    if templates is None:
+        listed = await find_templates(connection, campaign.spec.provider)
+        templates = used_templates(listed, campaign.spec.contents.values())
     renderers = renderers_of(campaign.spec.contents)
     match choice:
         case Choice.FIRST:
@@ -86,12 +112,14 @@ async def preview_messages(
         case Choice.RANDOM:
             rows = await random_rows(connection, campaign.id, number, seed)
         case Choice.LONGEST:
-            longest = partial(_of_any, renderers, _longest)
+            longest = partial(_of_any, renderers, partial(_longest, templates))
             rows = await _most(connection, campaign.id, number, longest, progress)
         case Choice.MISSING:
             blanks = partial(_of_any, renderers, lambda renderer, vars: len(_blank(renderer, vars)))
             rows = await _most(connection, campaign.id, number, blanks, progress)
-    return [_preview(variant, renderer, row) for row in rows for variant, renderer in renderers.items()]
+    return [
+        _preview(variant, renderer, row, templates) for row in rows for variant, renderer in renderers.items()
+    ]
 
 
 def _of_any(
@@ -121,10 +149,12 @@ async def _most(
     return [row for _, _, row in best]
 
 
-def _preview(variant: str | None, renderer: Renderer, row: Sample) -> Preview:
+def _preview(
+    variant: str | None, renderer: Renderer, row: Sample, templates: Sequence[ProviderTemplate]
+) -> Preview:
     vars = orjson.loads(row.vars)
     forms = tuple(renderer.render(vars, template=template) for template in _forms(renderer))
-    return Preview(row.line, row.phone, variant, forms, _blank(renderer, vars))
+    return Preview(row.line, row.phone, variant, forms, _blank(renderer, vars), templates)
 
 
 def _forms(renderer: Renderer) -> tuple[bool, ...]:
@@ -135,12 +165,9 @@ def _blank(renderer: Renderer, vars: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(name for name in renderer.names if not vars.get(name)))
 
 
-def _longest(renderer: Renderer, vars: Mapping[str, str]) -> int:
+def _longest(templates: Sequence[ProviderTemplate], renderer: Renderer, vars: Mapping[str, str]) -> int:
     try:
-        return max(_length(renderer.render(vars, template=template)) for template in _forms(renderer))
+        forms = [renderer.render(vars, template=template) for template in _forms(renderer)]
+        return max(sum(map(len, preview_lines(form, template_of(form, templates)))) for form in forms)
     except SpecError:
         return 0
-
-
-def _length(content: Content) -> int:
-    return sum(map(len, preview_lines(content)))

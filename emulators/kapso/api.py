@@ -4,6 +4,7 @@
 |---------------------------------------------------|----------------------------------------------------------|
 | `POST /inbound` `{"from", "text"?, "to"?}`        | a person, or a list of them, writes: windows open        |
 | `POST /inbound` `[{"from", "text"?, "to"?}, …]`   | the same, reported as one batch                          |
+| `POST /templates` `{"name", "language", …}`       | a template is added or changed at Meta                   |
 | `POST /webhook` `{"url", "secret"}` and options   | a webhook is set up (options: `emulators.webhooks`)      |
 """
 
@@ -26,6 +27,7 @@ from emulators.kapso.events import batch, payload, sign
 from emulators.kapso.legacy import LegacyApi
 from emulators.kapso.legacy_requests import invalid
 from emulators.ledger import Entry, Ledger, digest
+from emulators.meta.templates import Templates
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries
 
@@ -52,6 +54,7 @@ class Kapso:
     def reset(self) -> None:
         """No conversations, nobody's window open, nothing on its way. The webhook stays set up."""
         self._chats = Chats(self._settings, self._clock)
+        self._templates = Templates()
         self.deliveries.clear()
 
     def app(self) -> ASGIApp:
@@ -65,11 +68,12 @@ class Kapso:
 
     def _routes(self) -> list[Route]:
         legacy = LegacyApi(lambda: self._chats, self._accept, self._clock)
-        current = CurrentApi(lambda: self._chats, self._accept, self._clock)
+        current = CurrentApi(lambda: self._chats, self._accept, self._clock, lambda: self._templates)
         found = {**legacy.endpoints(), **current.endpoints()}
         return [
             *(self._route(method, path, endpoint) for (method, path), endpoint in found.items()),
             Route("/_control/inbound", self._inbound, methods=["POST"]),
+            Route("/_control/templates", self._put_template, methods=["POST"]),
             Route("/_control/webhook", self._subscribe, methods=["POST"]),
         ]
 
@@ -105,6 +109,13 @@ class Kapso:
         if sender is None:
             raise invalid("Parameter to is not a number of this project")
         return self._chats.receive(sender, str(body["from"]).removeprefix("+"), str(body.get("text", "Hi")))
+
+    async def _put_template(self, request: Request) -> Response:
+        body = await read_json(request)
+        if not isinstance(body, dict):
+            raise invalid("A template is an object with name and language")
+        _, template = self._templates.put(body)
+        return Json({"status": "ok", "template": template.view("")})
 
     async def _subscribe(self, request: Request) -> Response:
         body = await read_json(request)

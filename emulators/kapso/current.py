@@ -11,19 +11,28 @@ from emulators.base import Json, Refusal, read_json
 from emulators.cloud_api import Draft, MetaRefusal, error_body, parse_envelope
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
+from emulators.meta.templates import Templates
 
 Accept = Callable[[Request, Sender, Draft], Message]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 ROOT = "/meta/whatsapp/v24.0/{number}"
+WABA_ID = "215589313241560"
+LONGEST_PAGE = 100
 BY_NUMBER = {sender.phone_number_id: sender for sender in SENDERS}
 
 
 class CurrentApi:
     """The endpoints over the project's chats; `accept` sends, records and reports a message."""
 
-    def __init__(self, chats: Callable[[], Chats], accept: Accept, clock: Callable[[], float]) -> None:
-        self._chats, self._accept, self._clock = chats, accept, clock
+    def __init__(
+        self,
+        chats: Callable[[], Chats],
+        accept: Accept,
+        clock: Callable[[], float],
+        templates: Callable[[], Templates],
+    ) -> None:
+        self._chats, self._accept, self._clock, self._templates = chats, accept, clock, templates
 
     def endpoints(self) -> Mapping[tuple[str, str], Endpoint]:
         """By method and path."""
@@ -32,6 +41,7 @@ class CurrentApi:
             ("POST", f"{ROOT}/messages"): self._send,
             ("GET", f"{ROOT}/messages/{{id}}"): self._show_message,
             ("GET", f"{ROOT}/conversations"): self._list_conversations,
+            ("GET", f"{ROOT}/message_templates"): self._list_templates,
         }
 
     async def _send(self, request: Request) -> Response:
@@ -67,6 +77,23 @@ class CurrentApi:
             if each.sender == sender and query.get("status") in (None, each.status(now))
         ]
         return Json({"data": found[: int(query.get("limit", 20))], "paging": {"cursors": {}}})
+
+    async def _list_templates(self, request: Request) -> Response:
+        """Meta's list, as Kapso passes it on: without `next`, and with 100 on a page at most."""
+        if request.path_params["number"] != WABA_ID:
+            raise Refusal(404, "Business account not found")
+        query = dict(request.query_params)
+        if "fields" in query:
+            raise Refusal(400, "Parameter fields is not known")
+        query.setdefault("limit", "20")
+        if not query["limit"].isdecimal() or int(query["limit"]) > LONGEST_PAGE:
+            raise Refusal(400, f"Parameter limit must be at most {LONGEST_PAGE}")
+        try:
+            page = self._templates().page(query, "")
+        except MetaRefusal as refusal:
+            return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
+        page.get("paging", {}).pop("next", None)
+        return Json(page)
 
     async def _show_number(self, request: Request) -> Response:
         sender = _sender_or_404(request)

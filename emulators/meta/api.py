@@ -7,6 +7,7 @@
 | `POST /inbound` `{"from", "text"?, "to"?, "user_id"?}`     | a person, or each of a list, writes: the window opens |
 | `POST /preference` `{"from", "value": "stop" or "resume"}` | a person stops or resumes marketing                   |
 | `POST /templates` `{"name", "language", …}`                | a template is added, approved, paused, held, released |
+| `POST /permission` `{"templates": false}`                  | the token may not read the list of templates          |
 | `POST /number` `{"status"?, "limit"?, "to"?}`              | a number is banned; the messaging limit changes       |
 | `POST /refuse` `{"code" or null, "times"?}`                | the next sends are refused with that code             |
 | `POST /late` `{"late": true}`                              | refusals for a recipient's sake come by webhook       |
@@ -28,7 +29,7 @@ from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Ledger
 from emulators.meta import events
 from emulators.meta.account import Account
-from emulators.meta.errors import TITLES
+from emulators.meta.errors import TITLES, refused
 from emulators.meta.events import WABA_ID, Sender
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries, proves
@@ -51,6 +52,7 @@ class Meta:
     def reset(self) -> None:
         """Nobody's window open, the templates as at the start; the webhook stays set up."""
         self.deliveries.clear()
+        self._lists_templates = True
         self._account = Account(self._settings, self._ledger, self.deliveries, self._clock)
 
     def app(self) -> ASGIApp:
@@ -66,6 +68,7 @@ class Meta:
             "inbound": self._inbound,
             "preference": self._prefer,
             "templates": self._put_template,
+            "permission": self._permit,
             "number": self._put_number,
             "refuse": self._refuse,
             "late": self._be_late,
@@ -104,7 +107,10 @@ class Meta:
     async def _list_templates(self, request: Request) -> Response:
         if request.path_params["id"] != WABA_ID:
             return _no_object(request)
-        return Json({"data": self._account.templates.views(), "paging": {"cursors": {}}})
+        if not self._lists_templates:
+            raise refused(200, "The token lacks the permission whatsapp_business_management")
+        url = str(request.url.replace(query=""))
+        return Json(self._account.templates.page(request.query_params, url))
 
     async def _show(self, request: Request) -> Response:
         sender = self._account.senders.get(request.path_params["id"])
@@ -151,6 +157,10 @@ class Meta:
     async def _put_template(self, request: Request) -> Response:
         template = self._account.put_template(await self._object(request))
         return Json({"status": "ok", "template": template.view("")})
+
+    async def _permit(self, request: Request) -> Response:
+        self._lists_templates = bool((await self._object(request)).get("templates", True))
+        return Json({"status": "ok"})
 
     async def _put_number(self, request: Request) -> Response:
         body = await self._object(request)

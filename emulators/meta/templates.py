@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,29 @@ CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
 HEADERS = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION")
 BUTTONS = {"url": "text", "quick_reply": "payload"}
 """Each kind of button and the type of its parameter."""
+
+SHOWN_BUTTONS = {
+    "url": {"type": "URL", "text": "Visit the shop", "url": "https://shop.example/{{1}}"},
+    "quick_reply": {"type": "QUICK_REPLY", "text": "Stop promotions"},
+}
+"""Each kind of button as the list shows it."""
+FIELDS = (
+    *("name", "language", "category", "status", "rejected_reason", "previous_category", "parameter_format"),
+    *("id", "quality_score", "components"),
+)
+DEFAULT_FIELDS = (
+    "name",
+    "parameter_format",
+    "components",
+    "language",
+    "status",
+    "category",
+    "id",
+    "previous_category",
+)
+"""What the list shows where no fields are asked for."""
+FILTERS = ("name", "language", "status", "category")
+PAGE, LONGEST_PAGE = 25, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +55,10 @@ class Template:
     """The kinds of its buttons, in their order."""
     held: bool = False
     """Whether Meta holds its messages for an assessment of quality."""
+    text: str = ""
+    """The body; default: a sentence with its parameters."""
+    previous_category: str | None = None
+    rejected_reason: str = "NONE"
 
     def __post_init__(self) -> None:
         for value, known in (
@@ -44,14 +72,33 @@ class Template:
             raise Refusal(422, f"buttons are of {', '.join(BUTTONS)}.")
 
     def view(self, template_id: str) -> dict[str, Any]:
-        """The template as the account's list shows it."""
-        shown = {name: getattr(self, name) for name in ("name", "language", "category", "status")}
-        return {**shown, "id": template_id}
+        """Everything that the account's list can show of the template."""
+        names = ("name", "language", "category", "status", "rejected_reason")
+        shown: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.previous_category is not None:
+            shown["previous_category"] = self.previous_category
+        shown["parameter_format"] = "NAMED" if isinstance(self.parameters, tuple) else "POSITIONAL"
+        quality = {"score": "UNKNOWN", "date": 1_700_000_000}
+        return {**shown, "id": template_id, "quality_score": quality, "components": list(self._components())}
+
+    def _components(self) -> Iterator[dict[str, Any]]:
+        names = self.parameters if isinstance(self.parameters, tuple) else range(1, self.parameters + 1)
+        if self.header == "TEXT":
+            title = "{{title}}" if isinstance(self.parameters, tuple) else "{{1}}"
+            yield {"type": "HEADER", "format": "TEXT", "text": f"News for {title}"}
+        elif self.header is not None:
+            yield {"type": "HEADER", "format": self.header}
+        text = self.text or f"Hello {', '.join(f'{{{{{name}}}}}' for name in names)}!"
+        yield {"type": "BODY", "text": text}
+        if self.buttons:
+            yield {"type": "BUTTONS", "buttons": [SHOWN_BUTTONS[kind] for kind in self.buttons]}
 
 
 READY = (
     Template("hello_world", "en_US", "UTILITY"),
-    Template("spring_sale", "en", parameters=1),
+    Template(
+        "spring_sale", "en", parameters=1, text="Hello {{1}}, the spring sale is on: 20% off everything."
+    ),
     Template("order_confirmation", "en", "UTILITY", parameters=1),
     Template("order_shipped", "en", "UTILITY", parameters=("order_id",)),
     Template("spring_photo", "en_US", parameters=2, header="IMAGE", buttons=("url", "quick_reply")),
@@ -78,14 +125,29 @@ class Templates:
         }
         try:
             after = replace(before or Template(*key), **plain)
+            if before is not None and before.category != after.category:
+                after = replace(after, previous_category=before.category)
         except TypeError as error:
             raise Refusal(422, str(error)) from None
         self._all[key] = after
         return before, after
 
-    def views(self) -> list[dict[str, Any]]:
-        """All, as the account's list shows them."""
-        return [each.view(str(1000 + number)) for number, each in enumerate(self._all.values())]
+    def page(self, query: Mapping[str, str], url: str) -> dict[str, Any]:
+        """A page of the account's list, at that address. Raises MetaRefusal for a query that Meta does not allow."""
+        for name in query.keys() - {"fields", "limit", "after", *FILTERS}:
+            raise refused(100, f"The parameter {name} is not known")
+        fields = query["fields"].split(",") if "fields" in query else DEFAULT_FIELDS
+        for name in fields:
+            if name not in FIELDS:
+                raise refused(100, f"Tried accessing nonexisting field ({name})")
+        limit, start = _limit(query), _start(query)
+        views = [each.view(str(1000 + number)) for number, each in enumerate(self._all.values())]
+        wanted = [
+            each for each in views if all(each[name] == query[name] for name in FILTERS if name in query)
+        ]
+        data = wanted[start : start + limit]
+        shown = [{name: each[name] for name in (*fields, "id") if name in each} for each in data]
+        return {"data": shown, **_paging(url, start, len(data), len(wanted))}
 
     def named(self, message: Mapping[str, Any]) -> Template:
         """The approved template that a message names, checked against it. Raises MetaRefusal."""
@@ -144,8 +206,11 @@ def _check_body(template: Template, given: list[Mapping[str, Any]]) -> None:
 
 
 def _check_buttons(template: Template, given: Sequence[Mapping[str, Any]]) -> None:
-    indexes = [button.get("index") for button in given]
-    if sorted(map(str, indexes)) != [str(place) for place in range(len(template.buttons))]:
+    """An address needs its end; a quick reply without a payload sends back its text."""
+    indexes = [str(button.get("index")) for button in given]
+    needed = {str(place) for place, kind in enumerate(template.buttons) if kind == "url"}
+    there = {str(place) for place in range(len(template.buttons))}
+    if len(set(indexes)) < len(indexes) or not needed <= set(indexes) <= there:
         raise refused(132000, "buttons: number of parameters does not match the template")
     for button in given:
         index = button["index"]
@@ -157,3 +222,35 @@ def _check_buttons(template: Template, given: Sequence[Mapping[str, Any]]) -> No
             raise refused(132012, f"buttons: expected {kind} at index {index}")
         if [parameter.get("type") for parameter in parameters] != [BUTTONS[kind]]:
             raise refused(132012, f"buttons: {kind} needs one parameter of type {BUTTONS[kind]}")
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    limit = query.get("limit", str(PAGE))
+    if not limit.isdecimal() or not 1 <= int(limit) <= LONGEST_PAGE:
+        raise refused(100, f"The parameter limit must be a number from 1 to {LONGEST_PAGE}")
+    return int(limit)
+
+
+def _start(query: Mapping[str, str]) -> int:
+    """The place that a cursor stands for."""
+    if "after" not in query:
+        return 0
+    try:
+        return int(b64decode(query["after"], validate=True))
+    except ValueError:
+        raise refused(100, "Invalid cursors values") from None
+
+
+def _cursor(place: int) -> str:
+    return b64encode(str(place).encode()).decode()
+
+
+def _paging(url: str, start: int, size: int, total: int) -> dict[str, Any]:
+    """A cursor stands on every page that holds something; `next` on those that are not the last."""
+    if not size:
+        return {}
+    after = _cursor(start + size)
+    paging: dict[str, Any] = {"cursors": {"before": _cursor(start), "after": after}}
+    if start + size < total:
+        paging["next"] = f"{url}?after={after}"
+    return {"paging": paging}

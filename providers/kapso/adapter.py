@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from campaigns.message.content import Content
+from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Refused, Result
 from providers.adapter import AdapterDefaults, Call, Doubt, Lookup
 from providers.capabilities import PAIR_GAP, Capabilities
@@ -30,6 +31,7 @@ from providers.kapso.settings import KapsoAccount
 from providers.kapso.webhooks import events_in, is_signed
 from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES
+from providers.meta.templates import NO_BUSINESS_ACCOUNT, read_templates
 from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 
@@ -89,6 +91,14 @@ class Kapso(AdapterDefaults):
         if isinstance(self._api, CurrentApi):
             return await super().look_up(http, sender, doubt)
         return await self._api.look_up(http, sender, doubt)
+
+    def templates_unlisted(self) -> str | None:
+        if self._account.api == "legacy":
+            return 'Kapso\'s templates are listed by its current API alone: set api = "current".'
+        return None if self._account.business_account_id else NO_BUSINESS_ACCOUNT
+
+    async def list_templates(self, http: Http) -> list[ProviderTemplate]:
+        return await read_templates(http, f"/{self._account.business_account_id}")
 
     def failure_kind(self, code: str) -> FailureKind | None:
         return kind_of_reported(code)

@@ -14,6 +14,7 @@ from campaigns.message.content import (
     Template,
     TemplateHeader,
 )
+from providers.meta.message_body import template_language
 
 MEDIA: Final = frozenset({MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT})
 TYPES: Final = MEDIA | {
@@ -169,7 +170,7 @@ def _template(template: Template | None) -> dict[str, Any]:
         return {}
     return {
         "template_name": template.name,
-        "template_language": template.language,
+        "template_language": template_language(template),
         "template_params": [parameter.text for parameter in template.parameters] or None,
         **_header(template),
     }

@@ -30,6 +30,9 @@ class KapsoAccount(AccountSettings):
     """Default: the URL of the chosen API."""
     webhook_secret: SecretPlace | None = None
     """The secret of Kapso's webhook signatures; without it, webhooks are refused."""
+    business_account_id: str | None = Field(None, pattern=r"^\d+$")
+    """The id of the WhatsApp business account (WABA), of which the templates are listed by the current API; without it,
+    they are not checked."""
     senders: Sequence[KapsoSender] = Field(default_factory=list)
 
     @model_validator(mode="before")

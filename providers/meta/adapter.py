@@ -13,7 +13,9 @@ from typing import ClassVar, Final
 
 import orjson
 
+from campaigns.errors import AccountError
 from campaigns.message.content import Content
+from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Result
 from providers.adapter import AdapterDefaults, Call
 from providers.capabilities import PAIR_GAP, Capabilities
@@ -24,10 +26,12 @@ from providers.meta.answers import read_send
 from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta.settings import MetaAccount, MetaSender
+from providers.meta.templates import FIELDS, NO_BUSINESS_ACCOUNT, read_templates
 from providers.meta.webhooks import events_in
 from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 SIGNATURE: Final = "x-hub-signature-256"
+PERMISSION: Final = "The list of templates needs the permission whatsapp_business_management."
 SILENT: Final = {
     "BANNED": "is banned",
     "DELETED": "was deleted",
@@ -91,6 +95,15 @@ class Meta(AdapterDefaults):
         data = answer.json()
         number = data.get("display_phone_number") if isinstance(data, dict) else None
         return f"{sender.name} is {number or sender.phone_number_id}."
+
+    def templates_unlisted(self) -> str | None:
+        return None if self._account.business_account_id else NO_BUSINESS_ACCOUNT
+
+    async def list_templates(self, http: Http) -> list[ProviderTemplate]:
+        try:
+            return await read_templates(http, f"/{self._account.business_account_id}", [("fields", FIELDS)])
+        except AccountError as error:
+            raise AccountError(f"{error} {PERMISSION}", hint=error.hint) from error
 
     def failure_kind(self, code: str) -> FailureKind | None:
         return kind_of_reported(code)

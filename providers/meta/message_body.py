@@ -155,9 +155,14 @@ def _template(content: Content) -> dict[str, Any]:
     components = [*_header(template), *_body(template), *_buttons(template)]
     return {
         "name": template.name,
-        "language": {"code": template.language},
+        "language": {"code": template_language(template)},
         **({"components": components} if components else {}),
     }
+
+
+def template_language(template: Template) -> str:
+    """As Meta writes it: `en_US`, never `en-US`."""
+    return template.language.replace("-", "_")
 
 
 def _header(template: Template) -> Iterable[dict[str, Any]]:

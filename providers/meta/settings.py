@@ -19,4 +19,7 @@ class MetaAccount(AccountSettings):
     """The key of the webhook signatures; without it, webhooks are refused."""
     verify_token: SecretPlace | None = None
     """The token that Meta must send when it verifies the webhook URL."""
+    business_account_id: str | None = Field(None, pattern=r"^\d+$")
+    """The id of the WhatsApp business account (WABA), of which the templates are listed; without it, they are not
+    checked."""
     senders: Sequence[MetaSender] = Field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -11,11 +11,16 @@ import orjson
 
 from campaigns.errors import SpecError
 from campaigns.intake.model import Chunk, Reject
+from campaigns.message.content import Content
 from campaigns.message.content_spec import ContentSpec
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.message.template_match import too_long
 from campaigns.message.templates import Renderer, about_variant, renderers_of
 from campaigns.reject_codes import RejectCode
 from providers.adapter import Adapter
 
+Unsendable = Callable[[Content], str | None]
+"""From a message to why it cannot be sent, or None."""
 Refuse = Callable[[str], str | None]
 """From a row's variables, a JSON object, to why its message cannot be sent, or None."""
 
@@ -29,12 +34,12 @@ def refuse_unsendable(content: ContentSpec, adapter: Adapter) -> Refuse | None:
 
     Raises SpecError if the message cannot be sent with any row.
     """
-    return _refuse_unsendable(Renderer(content), content, adapter)
+    return _refuse_unsendable(Renderer(content), content, adapter.unsendable)
 
 
-def _refuse_unsendable(renderer: Renderer, content: ContentSpec, adapter: Adapter) -> Refuse | None:
+def _refuse_unsendable(renderer: Renderer, content: ContentSpec, unsendable: Unsendable) -> Refuse | None:
     sample = dict.fromkeys(renderer.names, TRIED_WITH)
-    _check(renderer, adapter, sample)
+    _check(renderer, unsendable, sample)
     if not renderer.names:
         return None
     text = content.text or ""
@@ -43,7 +48,7 @@ def _refuse_unsendable(renderer: Renderer, content: ContentSpec, adapter: Adapte
     def refuse(vars: str) -> str | None:
         if len(vars) <= spare:
             return None
-        return _problem(renderer, adapter, orjson.loads(vars))
+        return _problem(renderer, unsendable, orjson.loads(vars))
 
     return refuse
 
@@ -53,12 +58,19 @@ def _varies_only_in_text(content: ContentSpec) -> bool:
     return not Renderer(constant, shares_defaults=True).names
 
 
-def refuse_unsendable_variants(contents: Mapping[str | None, ContentSpec], adapter: Adapter) -> Refuse | None:
-    """As `refuse_unsendable`, for every variant: a row must do for whichever it gets."""
+def refuse_unsendable_variants(
+    contents: Mapping[str | None, ContentSpec], adapter: Adapter, templates: Sequence[ProviderTemplate] = ()
+) -> Refuse | None:
+    """As `refuse_unsendable`, for every variant: a row must do for whichever it gets. `templates`: those of the account
+    that are used, as far as they are known."""
+
+    def unsendable(content: Content) -> str | None:
+        return adapter.unsendable(content) or too_long(content, templates)
+
     checks: list[tuple[str | None, Refuse]] = []
     for name, renderer in renderers_of(contents).items():
         with about_variant(name):
-            check = _refuse_unsendable(renderer, contents[name], adapter)
+            check = _refuse_unsendable(renderer, contents[name], unsendable)
         checks += [(name, check)] if check else []
 
     def refuse(vars: str) -> str | None:
@@ -92,22 +104,22 @@ def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:
     )
 
 
-def _check(renderer: Renderer, adapter: Adapter, sample: dict[str, str]) -> None:
+def _check(renderer: Renderer, unsendable: Unsendable, sample: dict[str, str]) -> None:
     """Faults that no row can repair; a text that is wrong only with the sample values is not one."""
     for template in _forms(renderer):
         with suppress(SpecError):
             content = renderer.render(sample, template=template)
-            if (problem := adapter.unsendable(content)) is not None:
+            if (problem := unsendable(content)) is not None:
                 break
     else:
         return
     raise SpecError(problem, hint="Change [content], or send it through another provider.")
 
 
-def _problem(renderer: Renderer, adapter: Adapter, vars: dict[str, str]) -> str | None:
+def _problem(renderer: Renderer, unsendable: Unsendable, vars: dict[str, str]) -> str | None:
     for template in _forms(renderer):
         try:
-            problem = adapter.unsendable(renderer.render(vars, template=template))
+            problem = unsendable(renderer.render(vars, template=template))
         except SpecError as error:
             problem = str(error)
         if problem is not None:

@@ -21,6 +21,7 @@ from scheduler.clock.breaker import Breakers
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
 from scheduler.clock.supervision import do_part
+from scheduler.clock.template_lists import TemplateLists
 from scheduler.clock.variants import end_variant_tests
 from scheduler.engines.base import Shifts
 from scheduler.receipts.in_doubt import resolve_doubts
@@ -73,6 +74,8 @@ class Duties:
         self._holder = holder
         self._no_other_runner = no_other_runner
         self._breakers = Breakers(engine, now)
+        accounts = {lane.account.name: lane.account for lane in lanes.values()}.values()
+        self.template_lists = TemplateLists(engine, accounts, stop, now)
         self.reading: set[asyncio.Task[None]] = set()
         """Tasks that read a list, each named after its campaign, so that a slow list delays no other."""
 

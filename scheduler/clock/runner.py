@@ -53,6 +53,8 @@ INBOX: Final = 1.0
 SENDER_CHECK: Final = 5.0
 RETENTION: Final = 600.0
 """Seconds between two looks whether a day has passed."""
+TEMPLATES: Final = 60.0
+"""Seconds between two looks whether an account's list of templates is due."""
 LATELY: Final = 30.0
 """Seconds after its last sweep for which a runner is taken to be at work: to launch a long list takes a while."""
 LOCK_RETRY: Final = 1.0
@@ -286,6 +288,7 @@ class Runner:
             Duty(self.duties.process_webhooks, INBOX),
             Duty(self.duties.check_senders, SENDER_CHECK),
             Duty(self.duties.keep_retention, RETENTION),
+            Duty(self.duties.template_lists.sync_due, TEMPLATES),
         ]
 
     def _until_start(self) -> float | None:

@@ -13,6 +13,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState, RunState
 from providers.events import Effect
 from scheduler.sending.lanes import Account
+from storage.audience.templates import expire_list
 from storage.database.engine import Connection
 from storage.receipts.failures import LateFailure, newly_failed, send_as_templates
 from storage.receipts.inbox import NewNotice
@@ -88,7 +89,10 @@ async def _send_templates(
 async def handle_notices(
     connection: Connection, account: Account, notices: Sequence[NewNotice], now: datetime
 ) -> None:
-    """Pause what may not be sent now, and resume what may be sent again."""
+    """Pause what may not be sent now, and resume what may be sent again; a list of templates that has changed must be
+    read again."""
+    if any("template" in item.kind for item in notices):
+        await expire_list(connection, account.name, now)
     for item in sorted(notices, key=lambda item: item.at):
         match item.effect:
             case Effect.TEMPLATE_STOPPED:

@@ -18,6 +18,7 @@ from storage.tables.origin import origin
 from storage.tables.receipts import notices, unmatched_reports, webhook_refusals, webhooks
 from storage.tables.retention import daily_duties, purged_jobs, purged_rejects
 from storage.tables.runs import attempts, events, jobs, missed_runs, runs
+from storage.tables.templates import template_lists, templates
 from storage.tables.types import NOW, Id, Instant, Text, from_millis, metadata, to_millis
 
 __all__ = [
@@ -53,6 +54,8 @@ __all__ = [
     "rejects",
     "reservations",
     "runs",
+    "template_lists",
+    "templates",
     "tier_counts",
     "to_millis",
     "touches",

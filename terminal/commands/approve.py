@@ -49,4 +49,4 @@ async def _approve(context: Context, name: str, by: str) -> tuple[Approval, bool
     from app.actions.steering import approve_campaign
 
     async with context.database() as engine:
-        return await approve_campaign(engine, name, by)
+        return await approve_campaign(engine, context.settings, name, by)

@@ -25,7 +25,16 @@ from sqlalchemy import Table
 from campaigns.time.clock import utc_now
 from cli import cli
 from storage.database.engine import open_engine, writing
-from storage.tables import inbound, metadata, missed_runs, notices, user_ids, workers
+from storage.tables import (
+    inbound,
+    metadata,
+    missed_runs,
+    notices,
+    template_lists,
+    templates,
+    user_ids,
+    workers,
+)
 from tests.acceptance.test_cli import all_commands
 from tests.support.examples import share
 from tests.support.hostile import EVERYTHING, controls_in, formulas_in, hostile_text
@@ -45,6 +54,8 @@ FREE = {
     "rate_cards": ("source",),
     "rejects": ("column", "reason", "raw"),
     "runs": ("reason", "winner_reason"),
+    "template_lists": ("problem",),
+    "templates": ("status", "category", "previous_category", "quality", "reason"),
     "user_ids": ("user_id",),
     "workers": ("name", "host"),
 }
@@ -139,6 +150,8 @@ async def store_the_rest(url: str) -> None:
         (user_ids, {"account": "ourvoice", "user_id": "", "phone": ERASED, "at": at}),
         (notices, {"account": "ourvoice", "kind": "template", "subject": "", "text": "", "at": at}),
         (missed_runs, {"campaign_id": 1, "nominal_at": at, "reason": "list", "at": at, "detail": ""}),
+        (template_lists, {"account": "ourvoice", "fetched_at": at, "problem_at": at}),
+        (templates, {"account": "ourvoice", "name": "spring_sale", "language": "en", **NO_TEMPLATE}),
         (
             workers,
             {"name": "", "kind": "runner", "host": "", "pid": 1, "leads": True, "since": at, "seen_at": at},
@@ -152,6 +165,9 @@ async def store_the_rest(url: str) -> None:
     await engine.dispose()
 
 
+NO_TEMPLATE = {"status": "", "category": "", "parts": "{}"}
+
+
 def poison(database: Path, text: str) -> None:
     """Put the text into every column that strangers write to."""
     with closing(sqlite3.connect(database)) as connection, connection:
@@ -159,6 +175,9 @@ def poison(database: Path, text: str) -> None:
             for column in columns:
                 taken = " WHERE state <> 'pending'" if column == "provider_message_id" else ""
                 connection.execute(f'UPDATE {table} SET "{column}" = ?{taken}', (text,))
+        button = {"kind": text, "text": text, "url": text}
+        parts = {"header": {"kind": text, "text": text}, "body": text, "footer": text, "buttons": [button]}
+        connection.execute("UPDATE templates SET parts = ?", (json.dumps({**parts, "others": [text]}),))
         connection.execute("UPDATE recipients SET vars = ?", (json.dumps({"first_name": text}),))
 
 
@@ -181,6 +200,9 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         ("rates", "show"),
         ("rates", "show", "card"),
         *(("provider", name) for name in ("list", "check", "balance", "notices")),
+        ("template", "sync", "ourvoice"),
+        ("template", "list"),
+        ("template", "show", "ourvoice", "spring_sale"),
         ("session", "list"),
         ("session", "create"),
         *(("session", name, text) for name in ("show", "qr", "disconnect", "reconnect")),

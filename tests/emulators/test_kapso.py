@@ -426,3 +426,16 @@ async def test_a_wrong_control_call_says_so(kapso: Kapso, path: str, body: Any) 
     answer = await kapso.post(f"/kapso/_control/{path}", body)
     assert answer.status_code in (400, 422)
     assert answer.json().keys() == {"error", "message"}
+
+
+async def test_the_list_of_templates_is_metas_without_next(kapso: Kapso) -> None:
+    listed = f"{CURRENT}/215589313241560/message_templates"
+    await kapso.post("/kapso/_control/templates", {"name": "extra", "language": "fr"})
+    first = await kapso.get(listed, limit=5)
+    assert (len(first["data"]), "next" in first["paging"]) == (5, False)
+    rest = await kapso.get(listed, limit=5, after=first["paging"]["cursors"]["after"])
+    assert [each["name"] for each in rest["data"]] == ["store_map", "extra"]
+    for query, status in (({"limit": 101}, 400), ({"fields": "name"}, 400), ({"after": "x"}, 400)):
+        assert (await kapso.http.get(listed, params=query, headers=KEY)).status_code == status, query
+    assert (await kapso.http.get(f"{CURRENT}/1/message_templates", headers=KEY)).status_code == 404
+    assert (await kapso.http.get(listed)).status_code == 401

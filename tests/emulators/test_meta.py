@@ -187,6 +187,11 @@ async def test_header_named_parameters_and_buttons_are_checked(http: httpx.Async
         }
 
     assert (await send_template(http, photo())).status_code == 200
+    without_reply, without_link = photo(), photo()
+    without_reply["components"].pop(3)
+    without_link["components"].pop(2)
+    assert (await send_template(http, without_reply)).status_code == 200
+    assert code(await send_template(http, without_link)) == (400, 132000)
     for wrong, wanted in (
         (photo(header="video"), (400, 132012)),
         (photo(index=1), (400, 100)),
@@ -348,3 +353,53 @@ async def test_a_reset_forgets(http: httpx.AsyncClient, open_window: None):
     assert (await post(http, HELLO)).status_code == 200
     await http.post("/_reset")
     assert code(await post(http, HELLO)) == (400, 131047)
+
+
+LISTED = f"/meta/v24.0/{WABA}/message_templates"
+
+
+async def test_the_list_of_templates_is_paged_by_cursor(http: httpx.AsyncClient):
+    names, query = [], {"limit": "4", "fields": "name"}
+    while True:
+        page = (await http.get(LISTED, params=query)).json()
+        names += [each["name"] for each in page["data"]]
+        assert all(each.keys() == {"name", "id"} for each in page["data"])
+        if "next" not in page["paging"]:
+            break
+        query["after"] = page["paging"]["cursors"]["after"]
+    assert names == [
+        "hello_world",
+        "spring_sale",
+        "order_confirmation",
+        "order_shipped",
+        "spring_photo",
+        "store_map",
+    ]
+    last = (await http.get(LISTED, params={"after": page["paging"]["cursors"]["after"]})).json()
+    assert last == {"data": []}
+
+
+async def test_a_template_is_listed_with_its_components(http: httpx.AsyncClient):
+    [photo] = (await http.get(LISTED, params={"name": "spring_photo"})).json()["data"]
+    kinds = [each["type"] for each in photo["components"]]
+    assert (kinds, photo["components"][0]["format"]) == (["HEADER", "BODY", "BUTTONS"], "IMAGE")
+    [named] = (await http.get(LISTED, params={"name": "order_shipped"})).json()["data"]
+    assert (named["parameter_format"], named["components"][0]["text"]) == ("NAMED", "Hello {{order_id}}!")
+    await control(http, "templates", name="spring_sale", language="en", category="UTILITY")
+    [sale] = (await http.get(LISTED, params={"name": "spring_sale"})).json()["data"]
+    assert (sale["category"], sale["previous_category"]) == ("UTILITY", "MARKETING")
+
+
+@pytest.mark.parametrize(
+    "query", [{"fields": "name,colour"}, {"limit": "0"}, {"limit": "1001"}, {"after": "x"}, {"page": "2"}]
+)
+async def test_the_list_of_templates_is_asked_for_strictly(http: httpx.AsyncClient, query: dict[str, str]):
+    assert code(await http.get(LISTED, params=query)) == (400, 100)
+
+
+async def test_the_list_of_templates_needs_a_permission(http: httpx.AsyncClient):
+    assert code(await http.get("/meta/v24.0/1/message_templates")) == (400, 100)
+    await control(http, "permission", templates=False)
+    assert code(await http.get(LISTED)) == (403, 200)
+    await control(http, "permission", templates=True)
+    assert (await http.get(LISTED)).status_code == 200

@@ -1,0 +1,63 @@
+"""Reads an account's message templates from its provider and stores them, for commands and for the runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from campaigns.errors import DrumbeatError, Unavailable, UsageError
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.untrusted import LONGEST_TEXT, clean
+from scheduler.sending.lanes import Account
+from storage.audience.templates import TemplateList, note_problem, store_templates
+from storage.database.engine import Engine, writing
+
+PATIENCE: Final = 60.0
+"""The most seconds that a list may take."""
+
+
+async def fetch_templates(account: Account) -> Sequence[ProviderTemplate]:
+    """The templates as the provider lists them now. Raises UsageError where the account has no list, Unavailable,
+    AccountError, NotFound."""
+    if (why := account.adapter.templates_unlisted()) is not None:
+        raise UsageError(why, hint=f"The account is [providers.{account.name}] in drumbeat.toml.")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await account.adapter.list_templates(account.http)
+    except TimeoutError:
+        raise Unavailable(f"The list of templates was not complete after {PATIENCE:g} seconds.") from None
+
+
+async def sync_templates(engine: Engine, account: Account, now: datetime) -> Sequence[ProviderTemplate]:
+    """Fetch and store them. Raises as `fetch_templates`; that the provider refused or did not answer is stored."""
+    try:
+        found = await fetch_templates(account)
+    except UsageError:
+        raise
+    except DrumbeatError as error:
+        await keep_problem(engine, account.name, error, now)
+        raise
+    await keep_templates(engine, account.name, found, now)
+    return found
+
+
+async def keep_templates(
+    engine: Engine, name: str, found: Sequence[ProviderTemplate], asked_at: datetime
+) -> None:
+    async with writing(engine) as connection:
+        await store_templates(connection, name, found, asked_at)
+
+
+async def keep_problem(engine: Engine, name: str, error: DrumbeatError, now: datetime) -> None:
+    async with writing(engine) as connection:
+        await note_problem(connection, name, clean(str(error), LONGEST_TEXT), now)
+
+
+def is_due(known: TemplateList, every: timedelta, now: datetime) -> bool:
+    """Whether the list must be read again: never read, changed since, or older than that; one from the future was read
+    while the clock was ahead."""
+    if known.fetched_at is None or known.expired_at is not None:
+        return True
+    return not timedelta() <= now - known.fetched_at < every
