@@ -92,9 +92,9 @@ class _Waiting:
 
 
 def _has_ended(message: RunMessage, paused: Collection[str]) -> bool:
-    """Whether nothing is to be waited for: what did not reach the provider, a runner sends later."""
-    is_left = message.state is JobState.PENDING and (message.attempts > 0 or message.lane in paused)
-    return is_left or message.state in ENDED
+    """Whether nothing is to be waited for: what did not reach the provider, or is paused, a runner sends later."""
+    is_held = message.attempts > 0 or message.lane in paused or message.run_paused
+    return message.state in ENDED or (message.state is JobState.PENDING and is_held)
 
 
 async def _send(engine: Engine, lanes: Mapping[str, Lane], hold: Hold, waiting: _Waiting, now: Now) -> None:

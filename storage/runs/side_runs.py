@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
@@ -26,9 +26,10 @@ class RunMessage:
     held_by: str | None
     """The rule that holds it."""
     detail: str | None
-    """The provider's text about its last call, or why its sender is paused."""
+    """The provider's text about its last call, or why its sender or its run is paused."""
     attempts: int = 0
     """Calls made."""
+    run_paused: bool = False
 
 
 TICK = timedelta(milliseconds=1)
@@ -104,7 +105,12 @@ async def messages_of_run(connection: AsyncConnection, run_id: int) -> list[RunM
         .scalar_subquery()
     )
     columns = (jobs.c.phone, jobs.c.lane, jobs.c.state, jobs.c.reason, jobs.c.code, jobs.c.held_by)
-    detail = func.coalesce(lanes.c.paused_reason, last)
-    found = select(*columns, detail, jobs.c.attempts).outerjoin_from(jobs, lanes, lanes.c.name == jobs.c.lane)
+    paused = runs.c.state == RunState.PAUSED
+    detail = func.coalesce(lanes.c.paused_reason, case((paused, runs.c.reason)), last)
+    found = (
+        select(*columns, detail, jobs.c.attempts, paused)
+        .join_from(jobs, runs, runs.c.id == jobs.c.run_id)
+        .outerjoin(lanes, lanes.c.name == jobs.c.lane)
+    )
     rows = await connection.execute(found.where(jobs.c.run_id == run_id).order_by(jobs.c.id))
     return [RunMessage(phone, lane, JobState(state), *more) for phone, lane, state, *more in rows]

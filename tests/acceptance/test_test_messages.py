@@ -75,6 +75,13 @@ async def test_what_was_not_sent_waits_with_its_reason(sqlite_world: World) -> N
     assert all(message.detail for message in messages)
 
 
+async def test_a_test_that_its_budget_pauses_is_not_waited_for(world: World) -> None:
+    await world.campaign(spec(budget={"max": "1.00", "currency": "JPY"}), 1, start_at=None)
+    messages = await asyncio.wait_for(send_test(world, longest=timedelta(minutes=5)), 30)
+    assert {message.state for message in messages} == {JobState.PENDING}
+    assert all("unpriced" in (message.detail or "") for message in messages)
+
+
 def test_the_command_waits_and_shows_the_outcome(tmp_path: Path) -> None:
     with emulator_running() as address:
         folder = write_project(tmp_path, port=int(address.rpartition(":")[2]))
