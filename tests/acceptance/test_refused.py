@@ -23,6 +23,7 @@ from storage.database.engine import Engine, reading
 from storage.runs.runs import open_runs
 from storage.sending.lanes import LaneRow, read_lanes
 from tests.acceptance.conftest import InMemory
+from tests.providers.cases.meta_answers import CAMPAIGNS_FAULT
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
 
@@ -196,6 +197,23 @@ async def test_a_refusal_that_is_the_campaigns_fault_pauses_it_after_a_few_and_l
     await bench.run_at(20)
     assert await bench.states() == {"accepted": 60}
     assert await taken(bench) == {phone(number): 1 for number in range(60)}
+
+
+@pytest.mark.parametrize("provider", ["meta", "kapso"])
+@pytest.mark.parametrize("code", CAMPAIGNS_FAULT)
+async def test_so_it_is_with_each_code_that_is_the_campaigns_fault(
+    sqlite_engine: Engine, tmp_path: Path, provider: str, code: int
+) -> None:
+    bench = await bench_at(sqlite_engine, provider, tmp_path, 8)
+    bench.refusal = (400, {"error": {"message": f"(#{code}) No", "code": code}})
+    await bench.run()
+    assert 1 <= len(bench.met) <= 5
+    assert await bench.states() == {"pending": 8}
+    assert str(code) in await why_paused(bench)
+    bench.refusal = None
+    await resume(sqlite_engine, "spring", now=lambda: bench.at)
+    await bench.run_at(20)
+    assert await taken(bench) == {phone(number): 1 for number in range(8)}
 
 
 @pytest.mark.parametrize("provider", MESSAGE_REFUSALS)
