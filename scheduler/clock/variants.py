@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import InvalidInput, NotFound
@@ -49,6 +49,15 @@ async def end_variant_tests(engine: Engine, *, now: Now = utc_now) -> None:
                 raise
             ids = {"action": "winner_choice_failed", "run": test.run_id}
             logger.exception("The winner of run %d cannot be named.", test.run_id, extra=ids)
+
+
+async def any_test_just_over(connection: Connection, now: datetime, lately: timedelta) -> bool:
+    """Whether a test ended at most so long ago and has no winner yet: the next sweep chooses it."""
+    for test in await undecided(connection):
+        lasts = CampaignSpec.from_json(test.spec).test_lasts
+        if lasts is not None and now - lately <= test.launched_at + lasts <= now:
+            return True
+    return False
 
 
 async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, now: datetime) -> None:

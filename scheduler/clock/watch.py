@@ -14,6 +14,7 @@ from campaigns.states import LEFT, JobState, RunState
 from campaigns.time.clock import Now
 from scheduler.clock.holds import holds_by_campaign, together
 from scheduler.clock.progress import CampaignSummary, Ended, Left, RunSummary, Snapshot, Upcoming
+from scheduler.clock.variants import any_test_just_over
 from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import wait_for_stop
 from storage.database.engine import Connection, Engine, reading
@@ -135,7 +136,7 @@ class Watch:
         """Whether nothing can be sent or retried now, and receipts and doubts have had their time."""
         now = self._now()
         async with reading(self._engine) as connection:
-            if await due_campaigns(connection, now):
+            if await due_campaigns(connection, now) or await any_test_just_over(connection, now, LONG_RETRY):
                 return False
             idle_check = await look_ahead(connection, self._lanes.keys(), now)
         if idle_check.sendable or (

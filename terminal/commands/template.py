@@ -9,6 +9,7 @@ import click
 
 from app.wiring.context import Context
 from terminal.commands.options import (
+    CommandGroup,
     account_argument,
     complete_account,
     json_option,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 the_account = click.argument("account", shell_complete=complete_account)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def template() -> None:
     """Fetch and show the message templates of your accounts."""
 

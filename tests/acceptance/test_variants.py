@@ -23,7 +23,9 @@ from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.runner import run
 from scheduler.clock.variants import choose_winner, end_variant_tests, experiment_status
+from scheduler.clock.watch import Watch
 from scheduler.sending.deciding import NEVER
+from scheduler.sending.lanes import open_lanes
 from storage.database.engine import Engine, reading, writing
 from storage.runs.variants import running_experiment, store_winner
 from storage.sending.intents import Deferral, defer_or_skip
@@ -109,6 +111,30 @@ async def test_a_fifth_tries_both_and_the_rest_gets_the_winner(world: World) -> 
         "b",
         f"most replied: a 0 of {counts['a']}, b {counts['b']} of {counts['b']}",
     )
+
+
+async def test_a_run_does_not_end_between_the_end_of_the_test_and_the_choice_of_the_winner(
+    world: World,
+) -> None:
+    """As `run --until-idle` finds it when a shift looked just before the sweep."""
+    await world.campaign(on_trial(), SIZE)
+    await world.run()
+    async with writing(world.engine) as connection:
+        waiting = update(jobs).where(jobs.c.state == JobState.PENDING)
+        await connection.execute(waiting.values(due_at=NEVER, held_by="variant"))
+        launched_at = await connection.scalar(select(runs.c.launched_at))
+    assert launched_at
+    lanes = open_lanes({"ourvoice": world.account}, transport=world.transport)
+
+    def is_idle(at: datetime) -> Any:
+        return Watch(world.engine, lanes, lambda: at).idle(timedelta())
+
+    assert await is_idle(launched_at + AFTER - timedelta(seconds=1))
+    assert not await is_idle(launched_at + AFTER)
+    assert not await is_idle(launched_at + AFTER + timedelta(seconds=30))
+    assert await is_idle(
+        launched_at + AFTER + timedelta(hours=1)
+    )  # nobody chooses it: that is no reason to run on
 
 
 async def test_the_test_ends_while_the_runner_runs(world: World) -> None:

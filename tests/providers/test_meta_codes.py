@@ -9,7 +9,7 @@ import pytest
 from campaigns.outcomes import FailureKind
 from campaigns.states import JobState
 from providers.registry import open_adapter
-from scheduler.actions.retrying import Again, judge
+from scheduler.actions.retrying import Again, retry_verdict
 from storage.runs.retries import EndedGroup
 from tests.providers.cases.meta_answers import CAMPAIGNS_FAULT, DOCUMENTED
 from tests.support.accounts import account_at
@@ -30,4 +30,4 @@ def test_what_is_the_campaigns_fault_is_charged_to_nobody(code: int) -> None:
     assert KINDS[code] in (FailureKind.MESSAGE, FailureKind.CAMPAIGN)
     for reason in ("refused", "provider_failed", "message_refused"):
         group = EndedGroup(JobState.FAILED, reason, str(code), 1)
-        assert judge(group, has_template=True).again is Again.NOW
+        assert retry_verdict(group, has_template=True).again is Again.NOW

@@ -17,6 +17,8 @@ from campaigns.errors import Stopped, UsageError
 from storage.database.backup import back_up
 from storage.database.engine import Engine, database_file, open_engine, reading, writing
 from storage.database.origin import adopt, copy_problem, refuse_copy
+from storage.database.schema import upgrade
+from tests.support.databases import fresh_database
 
 MADE = datetime(2026, 11, 29, 16, 0, 30, tzinfo=UTC)
 
@@ -120,11 +122,17 @@ async def test_a_database_that_was_moved_is_no_copy(sqlite_engine: Engine, tmp_p
         await run_on(engine)
 
 
-async def test_a_database_of_a_server_that_was_copied_asks(postgres_url: str, postgres: str) -> None:
-    engine = open_engine(postgres_url)
+async def test_a_database_of_a_server_that_was_copied_asks(postgres: str) -> None:
+    with fresh_database(postgres) as original:
+        await _ask_a_copy_of(original, postgres)
+
+
+async def _ask_a_copy_of(original: str, postgres: str) -> None:
+    engine = open_engine(original)
+    await upgrade(engine)
     await run_on(engine)
     await engine.dispose()
-    address, copied = make_url(postgres_url), "restored_copy"
+    address, copied = make_url(original), "restored_copy"
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute(f'CREATE DATABASE {copied} TEMPLATE "{address.database}"')
     try:
