@@ -47,7 +47,7 @@ quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in
 		tests/campaigns tests/app tests/terminal tests/providers/cases tests/providers/test_contract.py
 
 test: setup  ## Run the tests
-	$(BIN)/python -m pytest -m alone -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m alone -n 2 --dist worksteal tests/acceptance
 	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal
 
 check: setup  ## Lint, types, layer contracts and tests

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,22 @@ settings.load_profile("suite")
 os.environ["TZ"] = "UTC"
 time.tzset()
 gc.set_threshold(20_000)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each worker begins with its share of the long tests, so that none of them is left to the end."""
+    for item in items:
+        if item.get_closest_marker("alone") and "acceptance" not in item.path.parts:
+            raise pytest.UsageError(
+                f"{item.nodeid} is not in tests/acceptance: `make test` would not run it."
+            )
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = iter([item for item in items if item not in set(long)])
+    share = -(-len(items) // workers)
+    parts = [long[number::workers] for number in range(workers)]
+    items[:] = [item for part in parts for item in (*part, *islice(rest, share - len(part)))]
 
 
 def pytest_collection_finish() -> None:

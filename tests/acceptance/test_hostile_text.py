@@ -307,6 +307,7 @@ def test_what_strangers_write_to_is_known() -> None:
         assert set(columns) <= set(metadata.tables[table].c.keys())
 
 
+@pytest.mark.long
 @share(0.02)
 @given(text=hostile_text)
 @example(text=EVERYTHING)

@@ -11,6 +11,7 @@ from tests.acceptance.killing import judge, kill_again_and_again
 PERSONAL, EQUAL = "Hi {{ first_name }}", "Hello all"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("faults", "content", "seed"), [(False, PERSONAL, 1), (True, PERSONAL, 2)])
 def test_a_run_of_2000_survives_being_killed_again_and_again(

@@ -44,6 +44,7 @@ UNTOLD: Final = {"stuck"}
 """No webhook is sent about it, so nothing can bring its name back."""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_ledger_states_and_reports_agree_for_every_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -156,6 +156,7 @@ async def test_a_campaign_that_may_seldom_send_does_not_hold_up_another(world: W
     assert Counter(m["content"] for m in await world.ledger())["now"] == 3
 
 
+@pytest.mark.long
 async def test_a_very_low_account_rate_still_sends(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

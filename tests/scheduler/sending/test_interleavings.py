@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
@@ -188,6 +189,7 @@ class Simulation:
     wanted=[{"category": "marketing", "priority": 0}] * 3,
     taken=[(lane, 0, "taken", "stops", PEOPLE[0]) for lane in LANES * 2],
 )
+@pytest.mark.long
 @given(wanted=st.lists(tables, min_size=2, max_size=4), taken=st.lists(steps, min_size=5, max_size=40))
 def test_no_interleaving_breaks_a_rule(
     sqlite_template: Path, tmp_path: Path, wanted: list[dict[str, Any]], taken: list[Any]
