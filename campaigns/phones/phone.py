@@ -57,6 +57,7 @@ _LENGTHS: Final[dict[int, tuple[RejectCode, str]]] = {
     ),
 }  # fmt: skip
 
+_BRAZILIAN_MOBILE: Final = len("+5511987654321")
 _TEN_DIGITS: Final = {
     229: " Since 30 November 2024 a number of Benin has ten digits: 01 before the former eight.",
     225: " Since 31 January 2021 a number of Ivory Coast has ten digits: for mobile phones 01, 05 or 07, depending on "
@@ -160,8 +161,8 @@ def quick_pair(text: str, country: str | None) -> tuple[str, str] | None:
         found: tuple[str, str] | None = (text, region)
     else:
         found = _quick_digits(text, country) or _quick_digits(text.translate(_SPACING), country)
-    # Brazil's is the only plan that still has a former spelling of mobile numbers.
-    if found is not None and found[0][:3] == "+55" and canonical(found[0]) != found[0]:
+    # Brazil's is the only plan that still has a former spelling of mobile numbers, a digit shorter.
+    if found is not None and found[0][:3] == "+55" and len(found[0]) != _BRAZILIAN_MOBILE:
         return None
     return found
 
