@@ -1,0 +1,91 @@
+"""Renders pages and reports: one Jinja2 environment that escapes all text, shows hidden characters, and fails on a
+missing value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from campaigns.figures import counted, percent
+from campaigns.visible_text import visible
+
+WEB: Final = Path(__file__).parents[1]
+"""Templates are named from here: `look/parts.html`, `pages/today/today.html`."""
+_MINUTE: Final = 60
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+def render(template: str, **values: Any) -> str:
+    """The template filled in. Raises UndefinedError for a value that it names and does not get."""
+    return environment().get_template(template).render(values)
+
+
+@cache
+def environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(WEB),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    env.filters |= {
+        "number": number,
+        "percent": percent,
+        "counted": counted,
+        "moment": moment,
+        "clock": clock,
+        "span": span,
+    }
+    return env
+
+
+def _shown(value: Any) -> Any:
+    """Text from outside without characters that reorder or control what is around it."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def number(value: float | None) -> str:
+    """`1,234`; `-` for None."""
+    return "-" if value is None else f"{value:,}"
+
+
+def moment(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:
+    """A `time` element: `29 Nov 2026, 14:32 CET`. `-` for None."""
+    if at is None:
+        return "-"
+    local = at.astimezone(zone)
+    shown = f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+    return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(), shown)
+
+
+def clock(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:
+    """Only the time of the day, with seconds: `14:32:05`."""
+    if at is None:
+        return "-"
+    return Markup('<time datetime="{}">{}</time>').format(
+        at.astimezone(UTC).isoformat(), f"{at.astimezone(zone):%H:%M:%S}"
+    )
+
+
+def span(duration: timedelta | None) -> str:
+    """Roughly how long: `45 s`, `12 min`, `3 h 20 min`, `5 d`. `-` for None."""
+    if duration is None:
+        return "-"
+    seconds = round(duration.total_seconds())
+    if seconds < 2 * _MINUTE:
+        return f"{seconds} s"
+    if seconds < 2 * _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < 2 * _DAY:
+        hours, rest = divmod(seconds, _HOUR)
+        return f"{hours} h {rest // _MINUTE} min" if rest >= _MINUTE else f"{hours} h"
+    return f"{seconds // _DAY} d"
