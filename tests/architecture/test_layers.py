@@ -21,7 +21,11 @@ HOMES = {
     "httptools": {"providers/http/connection.py"},
     "babel": {"campaigns/phones/country_names.py"},
     "alembic": {"storage/database/schema.py"},
-    "jinja2": {"campaigns/message/templates.py", "campaigns/message/template_bounds.py", "web/look/environment.py"},
+    "jinja2": {
+        "campaigns/message/templates.py",
+        "campaigns/message/template_bounds.py",
+        "web/look/environment.py",
+    },
     "lz4": {"storage/database/compression.py"},
     "phonenumbers": {
         "campaigns/phones/phone.py",

@@ -1,1 +1,1 @@
-"""How pages and reports look: the template environment, style sheet, font, icons and shared macros. No routes, no use cases."""
+"""How pages and reports look: template environment, style sheet, font, icons, shared macros. No routes."""

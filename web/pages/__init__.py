@@ -1,1 +1,1 @@
-"""The pages of the browser, one folder to a screen: routes and templates. They call use cases of `app`; no rule, no SQL."""
+"""The pages, one folder to a screen: routes and templates. They call use cases of `app`; no rule, no SQL."""
