@@ -58,7 +58,7 @@ def foreign_placeholders(content: ContentSpec) -> Iterator[Placeholder]:
     trees: list[Mapping[str, Any]] = [free_form_tree(content)] if content.free_form else []
     trees += [template_tree(content)] if content.template else []
     for key, text in _texts(trees):
-        if _is_shown(key):
+        if is_shown(key):
             yield from (Placeholder(key, *found) for found in find_placeholders(text))
 
 
@@ -99,7 +99,8 @@ def _spelled(name: str) -> str:
     return re.sub(r"[\s.-]+", "_", name.lower()) if name.isascii() else name
 
 
-def _is_shown(key: str) -> bool:
+def is_shown(key: str) -> bool:
+    """Whether a person reads the text of that key."""
     last = key.rpartition(".")[2].partition("[")[0]
     return last in _SHOWN or ".parameters" in key
 

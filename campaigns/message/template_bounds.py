@@ -66,9 +66,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     code_generator_class = _Generator
     intercepted_binops = frozenset({"*", "+", "%"})
 
-    def __init__(self) -> None:
+    def __init__(self, finalize: Callable[[Any], str] | None = None) -> None:
         # No HTML escaping: the output is a chat message, which would show `&amp;` literally.
-        super().__init__(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+        super().__init__(
+            undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=finalize
+        )
         self.globals.clear()
         self.filters = {name: _bounded(name, function) for name, function in self.filters.items()}
 

@@ -19,7 +19,8 @@ from campaigns.message.column_names import with_identifiers
 from campaigns.message.content import Content, Media, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.content_tree import Source, free_form_tree, template_tree
-from campaigns.message.placeholders import literal
+from campaigns.message.marks import Value, marked_value
+from campaigns.message.placeholders import is_shown, literal
 from campaigns.message.template_bounds import MAX_TEXT, BoundedEnvironment, join_bounded, unbounded
 
 _ADDRESS: Final = re.compile(r"https?://[^\s/]\S*")
@@ -27,6 +28,10 @@ _CONTENT: Final = TypeAdapter(Content)
 
 
 _JINJA: Final = BoundedEnvironment()
+_MARKING: Final = BoundedEnvironment(
+    finalize=lambda value: marked_value(str(value), Value.FILLED, nests=True)
+)
+"""Marks what the expressions of a text come to."""
 
 
 class _Piece:
@@ -47,9 +52,25 @@ class _Piece:
             return self.source
         if self._parts is not None and context.keys() >= self.names:
             return "".join([text if name is None else context[name] for name, text in self._parts])
+        return self._generated(self._template, context)
+
+    def render_marked(self, values: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+        """For a person to look at: as `render`, but in a text that people read what is filled in is marked, and a
+        variable without a value is its own name, marked as blank."""
+        names = {folded: self._spelled.get(name, name) for name, folded in self._folded.items()}
+        if self._template is None or not is_shown(self.key):
+            return self.render({**names, **defaults, **values})
+        blanks = {folded: marked_value(name, Value.BLANK) for folded, name in names.items()}
+        if self._parts is None:
+            return self._generated(_MARKING.from_string(self.source), {**blanks, **defaults, **values})
+        marked = blanks | {name: marked_value(text, Value.DEFAULT) for name, text in defaults.items()}
+        marked |= {name: marked_value(text, Value.FILLED) for name, text in values.items()}
+        return "".join([text if name is None else marked[name] for name, text in self._parts])
+
+    def _generated(self, template: Template, context: Mapping[str, str]) -> str:
         try:
             values = {name: context[folded] for name, folded in self._folded.items() if folded in context}
-            return join_bounded(self._template.generate(values))
+            return join_bounded(template.generate(values))
         except UndefinedError as error:
             raise SpecError(
                 f"{self.key}: {self._explained(error)}",
@@ -152,7 +173,17 @@ class Renderer:
         assert form is not None  # noqa: S101
         if form.constant is not None:
             return form.constant
-        return form.fill({**self._defaults, **{name: text for name, text in vars.items() if text}})
+        return form.fill({**self._defaults, **_without_blanks(vars)})
+
+    def render_marked(self, vars: Mapping[str, str], *, template: bool = False) -> Content:
+        """As `render`, for a person to look at: see `campaigns.message.marks`. Blank cells are flagged, not refused."""
+        form = (self._template or self._free) if template else (self._free or self._template)
+        assert form is not None  # noqa: S101
+        return form.fill_marked(_without_blanks(vars), self._defaults)
+
+
+def _without_blanks(vars: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in vars.items() if text}
 
 
 def _refuse_unused(defaults: Iterable[str], names: frozenset[str]) -> None:
@@ -208,14 +239,14 @@ class _Form:
         self.constant = None if self.names else self.fill({})
 
     def fill(self, context: Mapping[str, str]) -> Content:
-        try:
-            content = _CONTENT.validate_python(_filled(self._tree, context))
-        except ValidationError as error:
-            detail = error.errors()[0]
-            place = ".".join(str(step) for step in detail["loc"])
-            raise SpecError(f"content.{place} becomes {detail['input']!r}, which cannot be sent.") from error
+        content = _content(_filled(self._tree, lambda piece: piece.render(context)))
         self._check(content)
         return content
+
+    def fill_marked(self, values: Mapping[str, str], defaults: Mapping[str, str]) -> Content:
+        if self.names <= values.keys() | defaults.keys():
+            self.fill({**defaults, **values})
+        return _content(_filled(self._tree, lambda piece: piece.render_marked(values, defaults)))
 
     def _check(self, content: Content) -> None:
         if content.type in (MessageType.TEXT, MessageType.LIST) and not (content.text or "").strip():
@@ -269,11 +300,20 @@ def _pieces_in(node: Any) -> Iterator[_Piece]:
                 yield from _pieces_in(each)
 
 
-def _filled(node: Any, context: Mapping[str, str]) -> Any:
+def _filled(node: Any, render: Callable[[_Piece], str]) -> Any:
     if isinstance(node, _Piece):
-        return node.render(context)
+        return render(node)
     if isinstance(node, dict):
-        return {name: _filled(each, context) for name, each in node.items()}
+        return {name: _filled(each, render) for name, each in node.items()}
     if isinstance(node, list):
-        return [_filled(each, context) for each in node]
+        return [_filled(each, render) for each in node]
     return node
+
+
+def _content(fields: Any) -> Content:
+    try:
+        return _CONTENT.validate_python(fields)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        place = ".".join(str(step) for step in detail["loc"])
+        raise SpecError(f"content.{place} becomes {detail['input']!r}, which cannot be sent.") from error

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from campaigns.errors import SpecError
 from campaigns.message.content import Addition, Content, Media, MessageType, TemplateHeader
 from campaigns.message.content_spec import ContentSpec
+from campaigns.message.marks import Text, unstyled, without_borders
 from campaigns.message.template_bounds import MAX_TEXT
 from campaigns.message.templates import _JINJA, Renderer, _Piece, fold
 
@@ -273,3 +274,44 @@ def test_what_a_filter_or_a_call_makes_is_bounded_even_where_it_is_not_shown(exp
     grows = "ß&\n\t" * (MAX_TEXT // 4)
     with pytest.raises(SpecError, match="it becomes longer than"):
         made.render({"x": grows})
+
+
+def shown_text(made: Renderer, **vars: str) -> list[tuple[str, str | None]]:
+    """The pieces of the marked text, and where each comes from."""
+    text = made.render_marked(vars).text or ""
+    return [(piece.text, piece.value) for piece in unstyled(text) if isinstance(piece, Text)]
+
+
+def test_a_marked_text_tells_what_was_filled_in() -> None:
+    made = renderer(text="Hi {{ First Name }}, {{ code }} {{ city }}", defaults={"city": "Cotonou"})
+    assert shown_text(made, first_name="Ana", code="") == [
+        ("Hi ", None),
+        ("Ana", "filled"),
+        (", ", None),
+        ("code", "blank"),
+        (" ", None),
+        ("Cotonou", "default"),
+    ]
+
+
+def test_a_marked_text_tells_what_an_expression_comes_to() -> None:
+    made = renderer(text="{% if vip %}Dear {{ name | upper }}{% else %}Hi{% endif %} {{ gift | upper }}")
+    assert shown_text(made, vip="1", name="ana") == [
+        ("Dear ", None),
+        ("ANA", "filled"),
+        (" ", None),
+        ("GIFT", "blank"),
+    ]
+
+
+def test_a_marked_message_keeps_what_nobody_reads_as_it_is() -> None:
+    made = renderer(text="{{ name }}", images=({"url": "https://x.example/{{ name }}"},))
+    marked = made.render_marked({"name": "ana"})
+    assert marked.media == made.render({"name": "ana"}).media
+    assert without_borders(marked.text or "") == "ana"
+
+
+def test_a_marked_message_that_cannot_be_sent_is_refused_as_the_message_is() -> None:
+    made = renderer(images=({"url": "{{ picture }}"},))
+    with pytest.raises(SpecError, match="not a web address"):
+        made.render_marked({"picture": "nowhere"})

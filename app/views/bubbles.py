@@ -1,0 +1,223 @@
+"""A message as a phone shows it: the parts of its bubble, from top to bottom. `web/look/bubble.html` draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from campaigns.message.content import Button, Contact, Content, Location, Media, Menu, MessageType, Template
+from campaigns.message.marks import Block, Inline, Value, marked_value, parse, unstyled, without_borders
+from campaigns.message.provider_templates import (
+    ButtonPart,
+    ProviderTemplate,
+    TemplateParts,
+    body_values,
+    filled_address,
+    filled_text,
+    placeholders,
+)
+
+_ACTIONS = {"reply": "reply", "postback": "reply", "link": "link"}
+_TEMPLATE_ACTIONS = {
+    "url": "link",
+    "quick_reply": "reply",
+    "phone_number": "call",
+    "copy_code": "copy",
+    "otp": "copy",
+}
+_HEADER_MEDIA = ("image", "video", "document")
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A media file or a place, which is not fetched: its kind and its address."""
+
+    kind: str
+    """image, video, audio, voice, document, sticker, file or location."""
+    title: Inline = ()
+    detail: str = ""
+    """The address, or where the place is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button."""
+
+    kind: str
+    """reply, link, call, copy or other."""
+    text: Inline
+    detail: str = ""
+    """Where it leads."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRow:
+    title: Inline
+    description: Inline
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSection:
+    title: Inline
+    rows: tuple[OptionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionList:
+    """What the button of a list opens."""
+
+    button: Inline
+    sections: tuple[OptionSection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A contact."""
+
+    name: Inline
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    kind: MessageType
+    answers: str | None = None
+    """The provider's id of the message that it replies to."""
+    header: Inline = ()
+    tiles: tuple[Tile, ...] = ()
+    body: tuple[Block, ...] = ()
+    footer: Inline = ()
+    buttons: tuple[Action, ...] = ()
+    options: OptionList | None = None
+    cards: tuple[Card, ...] = ()
+    emoji: str | None = None
+    template: str | None = None
+    """The template that it is made from: its name and language."""
+    parameters: tuple[tuple[str, Inline], ...] = ()
+    """What a template is filled with whose text is not known."""
+
+
+def bubble_of(content: Content, known: ProviderTemplate | None = None) -> Bubble:
+    """`content` may be a marked one (`Renderer.render_marked`). `known`: the template that it is made from, if the
+    account's templates are known."""
+    if content.template is not None:
+        return _of_template(content.template, known)
+    heading = content.menu.title if content.menu else content.header
+    return Bubble(
+        content.type,
+        content.reply_to,
+        unstyled(heading or ""),
+        tuple(_tiles(content)),
+        _body(content.text),
+        unstyled(content.footer or ""),
+        tuple(map(_action, content.buttons)),
+        _options(content.menu) if content.menu else None,
+        tuple(map(_card, content.contacts)),
+        content.reaction.emoji if content.reaction else None,
+    )
+
+
+def _body(text: str | None) -> tuple[Block, ...]:
+    return parse(text) if text else ()
+
+
+def _tiles(content: Content) -> Iterator[Tile]:
+    kind = "file" if content.type is MessageType.FILES else content.type.value
+    for medium in content.media:
+        yield _medium("voice" if medium.voice else kind, medium)
+    if content.location is not None:
+        yield _place(content.location)
+
+
+def _medium(kind: str, medium: Media) -> Tile:
+    title = medium.filename or medium.alt or ""
+    return Tile(kind, unstyled(title), medium.url or f"file {medium.id} at the provider")
+
+
+def _place(place: Location) -> Tile:
+    title = ", ".join(filter(None, (place.name, place.address)))
+    return Tile("location", unstyled(title), f"{place.latitude:g}, {place.longitude:g}")
+
+
+def _action(button: Button) -> Action:
+    return Action(_ACTIONS[button.type], unstyled(button.text), button.url or "")
+
+
+def _options(menu: Menu) -> OptionList:
+    return OptionList(
+        unstyled(menu.button),
+        tuple(
+            OptionSection(
+                unstyled(section.title or ""),
+                tuple(
+                    OptionRow(unstyled(row.title), unstyled(row.description or "")) for row in section.rows
+                ),
+            )
+            for section in menu.sections
+        ),
+    )
+
+
+def _card(contact: Contact) -> Card:
+    details = [phone.phone for phone in contact.phones] + [email.email for email in contact.emails]
+    return Card(unstyled(contact.formatted_name), tuple(details))
+
+
+def _of_template(message: Template, known: ProviderTemplate | None) -> Bubble:
+    title = without_borders(f"{message.name} ({message.language})")
+    bubble = Bubble(MessageType.TEMPLATE, template=title, tiles=tuple(_header_tiles(message, known)))
+    if known is None:
+        given = [
+            (each.name or str(place), each.text) for place, each in enumerate(message.parameters, start=1)
+        ]
+        if message.header is not None and message.header.text:
+            given.insert(0, ("header", message.header.text))
+        given += [(f"button {button.index}", button.parameter) for button in message.buttons]
+        return replace(bubble, parameters=tuple((name, unstyled(text)) for name, text in given))
+    parts = known.parts
+    return replace(
+        bubble,
+        header=unstyled(_header_text(parts, message)),
+        body=_body(_filled(parts.body, body_values(message))),
+        footer=unstyled(parts.footer),
+        buttons=tuple(_template_actions(parts, message)),
+    )
+
+
+def _header_text(parts: TemplateParts, message: Template) -> str:
+    if parts.header is None:
+        return ""
+    given = message.header.text if message.header else None
+    names = placeholders(parts.header.text)
+    return _filled(parts.header.text, dict.fromkeys(names, given) if given else {})
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    """The text with its values; a placeholder without one is flagged."""
+    blanks = {name: marked_value(f"{{{{{name}}}}}", Value.BLANK) for name in placeholders(text)}
+    return filled_text(text, {**blanks, **{name: value for name, value in values.items() if value}})
+
+
+def _header_tiles(message: Template, known: ProviderTemplate | None) -> Iterator[Tile]:
+    given = [
+        (kind, medium)
+        for kind in _HEADER_MEDIA
+        if (medium := getattr(message.header, kind, None)) is not None
+    ]
+    yield from (_medium(kind, medium) for kind, medium in given)
+    if message.header is not None and message.header.location is not None:
+        yield _place(message.header.location)
+    elif not given and known is not None and known.parts.header and known.parts.header.kind != "text":
+        yield Tile(known.parts.header.kind)
+
+
+def _template_actions(parts: TemplateParts, message: Template) -> Iterator[Action]:
+    ends = {button.index: button.parameter for button in message.buttons}
+    for place, button in enumerate(parts.buttons):
+        yield Action(
+            _TEMPLATE_ACTIONS.get(button.kind, "other"), unstyled(button.text), _leads_to(button, ends, place)
+        )
+
+
+def _leads_to(button: ButtonPart, ends: dict[int, str], place: int) -> str:
+    return without_borders(filled_address(button, ends.get(place))) if button.url else ""

@@ -1,0 +1,95 @@
+"""Every type of message as a phone shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.views.bubbles import Bubble, bubble_of
+from campaigns.message.content import (
+    Content,
+    Media,
+    MessageType,
+    Parameter,
+    Template,
+    TemplateButton,
+    TemplateHeader,
+)
+from campaigns.message.marks import Text, Value, marked_value, visible_text
+from campaigns.message.provider_templates import ButtonPart, HeaderPart, ProviderTemplate, TemplateParts
+from tests.support.messages import EXAMPLES
+
+SALE = ProviderTemplate(
+    "sale",
+    "en",
+    "APPROVED",
+    "marketing",
+    TemplateParts(
+        HeaderPart("text", "Hi {{1}}"),
+        "*{{1}}*, {{2}} off",
+        "Stop with STOP",
+        (
+            ButtonPart("url", "Shop", "https://shop.example/{{1}}"),
+            ButtonPart("phone_number", "Call"),
+            ButtonPart("copy_code", "Copy"),
+            ButtonPart("quick_reply", "No"),
+        ),
+    ),
+)
+
+
+def flat(bubble: Bubble) -> str:
+    """All that is read in the bubble."""
+    inlines = [bubble.header, bubble.footer, *(button.text for button in bubble.buttons)]
+    inlines += [tile.title for tile in bubble.tiles] + [card.name for card in bubble.cards]
+    if bubble.options:
+        inlines.append(bubble.options.button)
+        inlines += [row.title for section in bubble.options.sections for row in section.rows]
+    texts = ["".join(part.text for part in inline if isinstance(part, Text)) for inline in inlines]
+    return "\n".join([*texts, visible_text(bubble.body), *(tile.detail for tile in bubble.tiles)])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_type_shows_its_parts(name: str) -> None:
+    content, expected = EXAMPLES[name]
+    bubble = bubble_of(content)
+    assert bubble.kind is content.type
+    for text in expected:
+        assert text in flat(bubble) + (bubble.emoji or "") + (bubble.template or "")
+
+
+def test_a_known_template_shows_its_text_filled_in() -> None:
+    message = Template(
+        "sale",
+        "en",
+        (Parameter(marked_value("Ana", Value.FILLED)),),
+        TemplateHeader(text="Ana"),
+        (TemplateButton(0, "url", marked_value("x1", Value.FILLED)),),
+    )
+    bubble = bubble_of(Content(MessageType.TEMPLATE, template=message), SALE)
+    assert bubble.template == "sale (en)"
+    assert bubble.header == (Text("Hi Ana"),)
+    assert visible_text(bubble.body) == "Ana, {{2}} off"
+    assert Text("{{2}}", Value.BLANK) in bubble.body[0].parts  # type: ignore[union-attr]
+    assert [(action.kind, action.detail) for action in bubble.buttons] == [
+        ("link", "https://shop.example/x1"),
+        ("call", ""),
+        ("copy", ""),
+        ("reply", ""),
+    ]
+
+
+def test_an_unknown_template_shows_what_it_is_filled_with() -> None:
+    message = Template("sale", "en", (Parameter("Ana"), Parameter("5", "percent")))
+    bubble = bubble_of(Content(MessageType.TEMPLATE, template=message))
+    assert bubble.parameters == (("1", (Text("Ana"),)), ("percent", (Text("5"),)))
+
+
+def test_the_picture_of_a_template_that_needs_one_is_shown_before_it_is_given() -> None:
+    known = ProviderTemplate("p", "en", "APPROVED", "utility", TemplateParts(HeaderPart("image"), "Hi"))
+    missing = bubble_of(Content(MessageType.TEMPLATE, template=Template("p", "en")), known)
+    given = Template("p", "en", header=TemplateHeader(image=Media("https://x.example/a.png")))
+    there = bubble_of(Content(MessageType.TEMPLATE, template=given), known)
+    assert [(tile.kind, tile.detail) for tile in (*missing.tiles, *there.tiles)] == [
+        ("image", ""),
+        ("image", "https://x.example/a.png"),
+    ]
