@@ -14,6 +14,9 @@ DrumbeatError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class DrumbeatError(Exception):
     """Something went wrong."""
@@ -44,8 +47,24 @@ class InvalidInput(DrumbeatError):
     exit_code = 5
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one key of a file."""
+
+    key: tuple[int | str, ...]
+    """`("content", "images", 0, "url")`; empty: the file as a whole."""
+    message: str
+    missing: bool = False
+    """Whether the key is not there but has to be."""
+
+
 class SpecError(InvalidInput):
     """The campaign file is not valid."""
+
+    def __init__(self, message: str = "", *, hint: str = "", faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.faults = tuple(faults)
+        """The keys at fault, where they are known."""
 
 
 class IntakeError(InvalidInput):

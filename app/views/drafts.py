@@ -1,0 +1,96 @@
+"""Drafts as pages show them: the four steps to a campaign, and what each still needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from app.actions.drafts import Draft, drafts_folder, is_draft_name, read_draft
+from app.wiring.settings import Settings
+from campaigns.errors import Fault, NotFound
+
+MOST: Final = 200
+"""Drafts that are listed, the newest first."""
+TITLES: Final = {"list": "List", "message": "Message", "rules": "Rules", "review": "Review"}
+_STEP_OF_KEY: Final = {
+    "audience": "list",
+    **dict.fromkeys(("provider", "senders", "category", "content", "variants", "winner"), "message"),
+}
+"""Keys of the campaign file -> the step that asks for them; all others are rules."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the four steps to a campaign."""
+
+    key: str
+    title: str
+    done: bool
+    missing: str
+    """What is wrong or still to be done; empty if it is done."""
+
+
+@dataclass(frozen=True)
+class DraftRow:
+    """A draft in the list of drafts."""
+
+    name: str
+    changed_at: datetime
+    steps: Sequence[Step]
+
+
+async def list_drafts(settings: Settings) -> list[DraftRow]:
+    """The newest drafts."""
+    return await asyncio.to_thread(_rows, settings)
+
+
+def steps_of(draft: Draft) -> tuple[Step, ...]:
+    """The steps with what each still needs."""
+    needs = {"list": _list_needs(draft), "message": _message_needs(draft), "rules": _first(draft, "rules")}
+    needs["review"] = "" if not any(needs.values()) else "Complete the other steps first."
+    return tuple(Step(key, title, not needs[key], needs[key]) for key, title in TITLES.items())
+
+
+def step_of(fault: Fault) -> str:
+    """The step in which this fault is mended."""
+    return _STEP_OF_KEY.get(str(fault.key[0]), "rules") if fault.key else "rules"
+
+
+def _rows(settings: Settings) -> list[DraftRow]:
+    folder = drafts_folder(settings)
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if is_draft_name(path.name)]
+    rows = [row for path in found if (row := _row(settings, path.name)) is not None]
+    return sorted(rows, key=lambda row: row.changed_at, reverse=True)[:MOST]
+
+
+def _row(settings: Settings, name: str) -> DraftRow | None:
+    try:
+        draft = read_draft(settings, name)
+        changed = draft.path.stat().st_mtime
+    except (NotFound, OSError):  # deleted meanwhile
+        return None
+    return DraftRow(name, datetime.fromtimestamp(changed, UTC), steps_of(draft))
+
+
+def _list_needs(draft: Draft) -> str:
+    if draft.list_path is None:
+        return "Upload a list."
+    return _first(draft, "list")
+
+
+def _message_needs(draft: Draft) -> str:
+    if "content" not in draft.data and "variants" not in draft.data:
+        return "Write the message."
+    return _first(draft, "message")
+
+
+def _first(draft: Draft, step: str) -> str:
+    """The first fault of that step."""
+    if draft.problem is not None and not draft.faults:
+        return str(draft.problem)
+    return next((fault.message for fault in draft.faults if step_of(fault) == step), "")
