@@ -1,0 +1,254 @@
+"""The message of a draft as a person would get it, while it is written: its bubble, what its provider would refuse, and
+how much room is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from app.views.bubbles import Bubble, bubble_of
+from app.views.draft_rows import ListRow
+from app.views.previews import preview_lines
+from app.views.sampling import Choice
+from campaigns.errors import NotFound, SpecError
+from campaigns.message.content import Content, MessageType
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.placeholders import foreign_placeholders
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.message.template_match import mismatches, template_of, too_long
+from campaigns.message.templates import Renderer
+from campaigns.spec.toml_files import TomlFile, dotted
+from campaigns.spec.variants_spec import with_whole_variants
+from providers.adapter import Adapter
+from providers.capabilities import Capabilities
+
+ENOUGH: Final = 1 << 16
+"""Characters: a limit above this is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The characters of one text of the message, and the most that its provider takes."""
+
+    name: str
+    used: int
+    most: int | None
+
+    @property
+    def over(self) -> bool:
+        return self.most is not None and self.used > self.most
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """One form of one variant."""
+
+    variant: str | None
+    form: str
+    """free or template; empty: there is only one form."""
+    bubble: Bubble | None
+    rooms: tuple[Room, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why it cannot be sent as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftPreview:
+    row: ListRow | None
+    """None: there is no list yet, so every variable is blank."""
+    messages: tuple[ShownMessage, ...]
+    blank: tuple[str, ...] = ()
+    """Variables whose cells are blank in this row."""
+    notes: tuple[str, ...] = ()
+
+
+def contents_of(file: TomlFile) -> dict[str | None, ContentSpec]:
+    """The contents of an unfinished campaign file, by variant. Raises SpecError naming the key."""
+    whole = with_whole_variants(file.data)
+    variants = whole.get("variants")
+    tables = (
+        {str(each.get("name", place)): each.get("content") for place, each in enumerate(variants)}
+        if isinstance(variants, list) and all(isinstance(each, dict) for each in variants) and variants
+        else {None: whole.get("content")}
+    )
+    return {name: _content(table) for name, table in tables.items()}
+
+
+def _content(table: Any) -> ContentSpec:
+    if not table:
+        raise SpecError("There is no message yet.")
+    try:
+        return ContentSpec.model_validate(table)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        key = dotted(("content", *detail["loc"]))
+        message = str(detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"])
+        raise SpecError(f"{key}: {message[:1].lower()}{message[1:]}.") from error
+
+
+def preview_draft(
+    contents: Mapping[str | None, ContentSpec],
+    rows: Sequence[ListRow],
+    choice: Choice,
+    number: int,
+    adapter: Adapter | None,
+    templates: Sequence[ProviderTemplate] = (),
+    *,
+    category: str = "marketing",
+) -> DraftPreview:
+    """The message of one row. `number`: the line, or the seed of a random choice. `adapter` None: no account is chosen
+    yet. Raises SpecError where a text cannot be filled in, NotFound where no row is on that line."""
+    renderers = {name: Renderer(content, shares_defaults=True) for name, content in contents.items()}
+    row = _chosen(rows, choice, number, list(renderers.values()))
+    vars: dict[str, str] = orjson.loads(row.vars) if row else {}
+    names = sorted({name for renderer in renderers.values() for name in renderer.names})
+    return DraftPreview(
+        row,
+        tuple(
+            _shown(name, renderer, template, contents[name], vars, adapter, templates, category)
+            for name, renderer in renderers.items()
+            for template in _forms(renderer)
+        ),
+        tuple(name for name in names if not vars.get(name)) if row else (),
+        tuple(_notes(contents, adapter)),
+    )
+
+
+def _forms(renderer: Renderer) -> tuple[bool, ...]:
+    return (
+        (False, True) if renderer.has_free_form and renderer.has_template else (not renderer.has_free_form,)
+    )
+
+
+def _chosen(
+    rows: Sequence[ListRow], choice: Choice, number: int, renderers: Sequence[Renderer]
+) -> ListRow | None:
+    if not rows:
+        return None
+    match choice:
+        case Choice.LINE:
+            found = next((row for row in rows if row.line == number), None)
+            if found is None:
+                raise NotFound(f"No accepted row is on line {number}.")
+            return found
+        case Choice.RANDOM:
+            return rows[Random(number).randrange(len(rows))]  # noqa: S311
+        case Choice.LONGEST:
+            return max(rows, key=lambda row: max(_length(each, row) for each in renderers))
+        case Choice.MISSING:
+            return max(rows, key=lambda row: max(_blanks(each, row) for each in renderers))
+    return rows[0]
+
+
+def _length(renderer: Renderer, row: ListRow) -> int:
+    try:
+        vars = orjson.loads(row.vars)
+        forms = [renderer.render(vars, template=template) for template in _forms(renderer)]
+    except SpecError:
+        return 0
+    return max(sum(map(len, preview_lines(form))) for form in forms)
+
+
+def _blanks(renderer: Renderer, row: ListRow) -> int:
+    vars = orjson.loads(row.vars)
+    return sum(not vars.get(name) for name in renderer.names)
+
+
+def _shown(
+    variant: str | None,
+    renderer: Renderer,
+    template: bool,
+    spec: ContentSpec,
+    vars: Mapping[str, str],
+    adapter: Adapter | None,
+    templates: Sequence[ProviderTemplate],
+    category: str,
+) -> ShownMessage:
+    form = ("template" if template else "free") if len(_forms(renderer)) > 1 else ""
+    problems = list(_template_problems(spec, category, templates)) if template and templates else []
+    try:
+        marked = renderer.render_marked(vars, template=template)
+    except SpecError as error:
+        return ShownMessage(variant, form, None, problems=(*problems, str(error)))
+    bubble = bubble_of(marked, template_of(marked, templates))
+    try:
+        content = renderer.render(vars, template=template)
+    except SpecError:  # a variable is blank: the bubble flags it
+        return ShownMessage(variant, form, bubble, problems=tuple(problems))
+    refused = (adapter.unsendable(content) if adapter else None) or too_long(content, templates)
+    rooms = tuple(_rooms(content, adapter)) if adapter else ()
+    return ShownMessage(variant, form, bubble, rooms, (*problems, *([refused] if refused else [])))
+
+
+def _template_problems(
+    spec: ContentSpec, category: str, templates: Sequence[ProviderTemplate]
+) -> Iterator[str]:
+    used = spec.template
+    if used is not None and "{" not in used.name + used.language:
+        yield from (f"{each.text} {each.hint}".strip() for each in mismatches(used, category, templates))
+
+
+def _notes(contents: Mapping[str | None, ContentSpec], adapter: Adapter | None) -> Iterator[str]:
+    for content in contents.values():
+        for found in foreign_placeholders(content):
+            yield f"{found.found} would be sent unchanged: write {found.here}, with the name of the column."
+        if adapter is not None and content.template is None and adapter.capabilities.windows:
+            what = "is skipped" if content.closed_window == "skip" else "waits until they write"
+            yield (
+                "Without a template, this reaches only people who wrote within the last 24 hours; "
+                f"who did not {what}."
+            )
+            return
+
+
+def _rooms(content: Content, adapter: Adapter) -> Iterator[Room]:
+    """The texts that are counted, each with the provider's limit, if it has one."""
+    texts: list[tuple[str, str | None, Callable[[str], Content]]] = [
+        ("Header", content.header, lambda text: replace(content, header=text)),
+        ("Text", content.text, lambda text: replace(content, text=text)),
+        ("Footer", content.footer, lambda text: replace(content, footer=text)),
+    ]
+    for place, button in enumerate(content.buttons):
+        texts.append((f"Button {place + 1}", button.text, _with_button(content, place)))
+    if content.menu is not None:
+        menu = content.menu
+        texts.append(
+            ("List button", menu.button, lambda text: replace(content, menu=replace(menu, button=text)))
+        )
+    for name, text, put in texts:
+        if text:
+            yield Room(name, len(text), longest(adapter, put))
+
+
+def _with_button(content: Content, place: int) -> Callable[[str], Content]:
+    def put(text: str) -> Content:
+        buttons = list(content.buttons)
+        buttons[place] = replace(buttons[place], text=text)
+        return replace(content, buttons=tuple(buttons))
+
+    return put
+
+
+def longest(adapter: Adapter, put: Callable[[str], Content]) -> int | None:
+    """The most characters that the provider takes in one place of a message, found by asking its own check; None: it
+    has no limit there, or something else is wrong with the message."""
+    fits, too_many = 1, ENOUGH
+    if adapter.unsendable(put("x")) is not None or adapter.unsendable(put("x" * ENOUGH)) is None:
+        return None
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if adapter.unsendable(put("x" * middle)) is None:
+            fits = middle
+        else:
+            too_many = middle
+    return fits
+
+
+def offered_types(capabilities: Capabilities | None) -> tuple[MessageType, ...]:
+    """What may be chosen, in a fixed order; None: no account is chosen yet, so everything."""
+    return tuple(kind for kind in MessageType if capabilities is None or kind in capabilities.types)
