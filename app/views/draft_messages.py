@@ -15,8 +15,9 @@ from app.views.bubbles import Bubble, bubble_of
 from app.views.draft_rows import ListRow
 from app.views.previews import preview_lines
 from app.views.sampling import Choice
+from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError
-from campaigns.message.content import Content, MessageType
+from campaigns.message.content import Addition, Content, Media, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.placeholders import foreign_placeholders
 from campaigns.message.provider_templates import ProviderTemplate
@@ -25,7 +26,9 @@ from campaigns.message.templates import Renderer
 from campaigns.spec.toml_files import TomlFile, dotted
 from campaigns.spec.variants_spec import with_whole_variants
 from providers.adapter import Adapter
-from providers.capabilities import Capabilities
+from providers.registry import open_adapter
+from storage.audience.templates import find_templates
+from storage.database.engine import Engine, reading
 
 ENOUGH: Final = 1 << 16
 """Characters: a limit above this is none."""
@@ -57,6 +60,38 @@ class ShownMessage:
     """Why it cannot be sent as it is."""
 
 
+@dataclass(frozen=True)
+class Outlet:
+    """The account that a draft is sent through, as far as it is chosen."""
+
+    adapter: Adapter | None = None
+    templates: Sequence[ProviderTemplate] = ()
+    """As they were listed last; empty: there are none, or they were never listed."""
+
+    @property
+    def types(self) -> tuple[MessageType, ...]:
+        """What may be chosen; without an account, everything."""
+        types = self.adapter.capabilities.types if self.adapter else frozenset(MessageType)
+        return tuple(kind for kind in MessageType if kind in types)
+
+    @property
+    def additions(self) -> frozenset[Addition]:
+        return self.adapter.capabilities.additions if self.adapter else frozenset(Addition)
+
+    @property
+    def several_images(self) -> bool:
+        """Whether a message may have more than one image."""
+        return self.adapter is None or _several_images(self.adapter)
+
+
+async def outlet_of(engine: Engine, settings: Settings, provider: str) -> Outlet:
+    account = settings.accounts.get(provider)
+    if account is None:
+        return Outlet()
+    async with reading(engine) as connection:
+        return Outlet(open_adapter(account), await find_templates(connection, provider))
+
+
 @dataclass(frozen=True, slots=True)
 class DraftPreview:
     row: ListRow | None
@@ -65,6 +100,8 @@ class DraftPreview:
     blank: tuple[str, ...] = ()
     """Variables whose cells are blank in this row."""
     notes: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    """Folded names of all variables of the message."""
 
 
 def contents_of(file: TomlFile) -> dict[str | None, ContentSpec]:
@@ -96,13 +133,12 @@ def preview_draft(
     rows: Sequence[ListRow],
     choice: Choice,
     number: int,
-    adapter: Adapter | None,
-    templates: Sequence[ProviderTemplate] = (),
+    outlet: Outlet,
     *,
     category: str = "marketing",
 ) -> DraftPreview:
-    """The message of one row. `number`: the line, or the seed of a random choice. `adapter` None: no account is chosen
-    yet. Raises SpecError where a text cannot be filled in, NotFound where no row is on that line."""
+    """The message of one row. `number`: the line, or the seed of a random choice. Raises SpecError where a text cannot
+    be compiled, NotFound where no row is on that line."""
     renderers = {name: Renderer(content, shares_defaults=True) for name, content in contents.items()}
     row = _chosen(rows, choice, number, list(renderers.values()))
     vars: dict[str, str] = orjson.loads(row.vars) if row else {}
@@ -110,12 +146,13 @@ def preview_draft(
     return DraftPreview(
         row,
         tuple(
-            _shown(name, renderer, template, contents[name], vars, adapter, templates, category)
+            _shown(name, renderer, template, contents[name], vars, outlet, category)
             for name, renderer in renderers.items()
             for template in _forms(renderer)
         ),
         tuple(name for name in names if not vars.get(name)) if row else (),
-        tuple(_notes(contents, adapter)),
+        tuple(_notes(contents, outlet.adapter)),
+        tuple(names),
     )
 
 
@@ -165,10 +202,10 @@ def _shown(
     template: bool,
     spec: ContentSpec,
     vars: Mapping[str, str],
-    adapter: Adapter | None,
-    templates: Sequence[ProviderTemplate],
+    outlet: Outlet,
     category: str,
 ) -> ShownMessage:
+    adapter, templates = outlet.adapter, outlet.templates
     form = ("template" if template else "free") if len(_forms(renderer)) > 1 else ""
     problems = list(_template_problems(spec, category, templates)) if template and templates else []
     try:
@@ -249,6 +286,6 @@ def longest(adapter: Adapter, put: Callable[[str], Content]) -> int | None:
     return fits
 
 
-def offered_types(capabilities: Capabilities | None) -> tuple[MessageType, ...]:
-    """What may be chosen, in a fixed order; None: no account is chosen yet, so everything."""
-    return tuple(kind for kind in MessageType if capabilities is None or kind in capabilities.types)
+def _several_images(adapter: Adapter) -> bool:
+    two = (Media("https://files.example/a.png"), Media("https://files.example/b.png"))
+    return adapter.unsendable(Content(MessageType.IMAGE, "-", two)) is None

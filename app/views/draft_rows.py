@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -62,12 +62,25 @@ async def read_rows(draft: Draft) -> ListRows | None:
     return await in_thread(lambda: _read(draft, audience), WHOLE)
 
 
-def rows_key(draft: Draft) -> tuple[Any, ...]:
-    """What `read_rows` depends on, to keep its result by."""
-    if draft.list_path is None:
-        return ("rows", draft.name)
-    state = draft.list_path.stat()
-    return ("rows", draft.name, repr(draft.data.get("audience")), state.st_mtime_ns, state.st_size)
+class RecentRows:
+    """The rows of the lists that were looked at last, so that a preview does not read the file each time."""
+
+    def __init__(self, most: int = 4) -> None:
+        self._most = most
+        self._kept: dict[object, ListRows | None] = {}
+
+    async def of(self, draft: Draft) -> ListRows | None:
+        """As `read_rows`."""
+        if draft.list_path is None:
+            return None
+        state = draft.list_path.stat()
+        key = (draft.list_path, repr(draft.data.get("audience")), state.st_mtime_ns, state.st_size)
+        if key not in self._kept:
+            rows = await read_rows(draft)
+            while len(self._kept) >= self._most:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = rows
+        return self._kept[key]
 
 
 def _read(draft: Draft, audience: AudienceSpec) -> ListRows:

@@ -1,0 +1,215 @@
+"""The message step: the form, its preview, and what saving it changes in the campaign file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from secrets import randbelow
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.actions.drafts import Draft, save_section
+from app.views.draft_messages import (
+    DraftPreview,
+    Outlet,
+    contents_of,
+    outlet_of,
+    preview_draft,
+)
+from app.views.draft_rows import ListRows
+from app.views.sampling import Choice
+from app.wiring.settings import Settings
+from campaigns.errors import DrumbeatError, Fault, SpecError
+from campaigns.message.content import MessageType
+from campaigns.spec.toml_edits import edited
+from campaigns.spec.toml_files import loc_of, parse_toml
+from web.pages.draft_fields import Changes, Fields
+from web.pages.draft_steps import address_of, draft_of, rows_of, step_page
+from web.pages.message.form import changes_of, chosen_accounts, kind_of, list_rows
+from web.pages.message.template_form import template_form
+from web.pages.site import done, form_of, fragment, site_of
+
+KINDS: Final = {
+    MessageType.TEXT: ("Text", ""),
+    MessageType.IMAGE: ("Image", "with a caption"),
+    MessageType.VIDEO: ("Video", "with a caption"),
+    MessageType.DOCUMENT: ("Document", "such as a PDF"),
+    MessageType.AUDIO: ("Audio", "or a voice message"),
+    MessageType.STICKER: ("Sticker", ""),
+    MessageType.FILES: ("Several files", "in one message"),
+    MessageType.LIST: ("List", "options to choose from"),
+    MessageType.LOCATION: ("Location", ""),
+    MessageType.CONTACTS: ("Contact card", ""),
+    MessageType.REACTION: ("Reaction", "to an earlier message"),
+    MessageType.TEMPLATE: ("Template only", "also outside the 24 hours"),
+}
+CHOICES: Final = (
+    (Choice.FIRST.value, "First person"),
+    (Choice.LINE.value, "Line …"),
+    (Choice.RANDOM.value, "Somebody else"),
+    (Choice.LONGEST.value, "Longest message"),
+    (Choice.MISSING.value, "Most blanks"),
+)
+_PREVIEW: Final = "pages/message/preview.html"
+
+
+async def show(request: Request) -> Response:
+    draft = await draft_of(request)
+    return await _page(request, draft, Fields(draft.data), {})
+
+
+async def save(request: Request) -> Response:
+    draft, form = await draft_of(request), await _fields_of(request)
+    changes = changes_of(form, draft.data)
+    if "show" in form:
+        return await _page(request, draft, Fields(draft.data, changes), form)
+    try:
+        _refuse_two_accounts(form)
+        await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
+    except SpecError as error:
+        return await _page(request, draft, Fields(draft.data, changes, error), form, status=422)
+    stays = "stay" in form
+    return done(request, address_of(draft.name, "message" if stays else "rules"), "Saved." if stays else "")
+
+
+async def preview(request: Request) -> Response:
+    draft, form = await draft_of(request), await _fields_of(request)
+    changes = changes_of(form, draft.data)
+    outlet = await _outlet(request, Fields(draft.data, changes))
+    rows, _ = await rows_of(draft)
+    shown, problem = await asyncio.to_thread(_preview, draft, changes, form, rows, outlet)
+    return fragment(request, _PREVIEW, preview=shown, problem=problem)
+
+
+async def _fields_of(request: Request) -> Mapping[str, str]:
+    return {name: str(value) for name, value in (await form_of(request)).items()}
+
+
+def _refuse_two_accounts(form: Mapping[str, str]) -> None:
+    """The campaign file has one account, so the form cannot hold two for it to refuse."""
+    if len(chosen := chosen_accounts(form)) > 1:
+        text = f"The senders of one campaign belong to one account, not to {' and '.join(sorted(chosen))}."
+        raise SpecError(text, faults=[Fault(("senders",), text)])
+
+
+async def _outlet(request: Request, fields: Fields) -> Outlet:
+    site = site_of(request)
+    return await outlet_of(site.engine, site.settings, fields.text("provider"))
+
+
+def _preview(
+    draft: Draft, changes: Changes, form: Mapping[str, str], rows: ListRows | None, outlet: Outlet
+) -> tuple[DraftPreview | None, str]:
+    """The message as it would be with these changes, or why there is none to show."""
+    chosen = form.get("row")
+    choice = Choice(chosen) if chosen in {each.value for each in Choice} else Choice.FIRST
+    number = randbelow(1 << 30)
+    if choice is Choice.LINE:
+        text = form.get("row-number", "").strip()
+        number = int(text) if text.isdecimal() and len(text) < 10 else 0
+    try:
+        locs = {loc_of(key) if isinstance(key, str) else key: value for key, value in changes.items()}
+        file = parse_toml(draft.path, edited(draft.file, locs).encode())
+        return (
+            preview_draft(
+                contents_of(file),
+                rows.rows if rows else (),
+                choice,
+                number,
+                outlet,
+                category=str(file.data.get("category", "marketing")),
+            ),
+            "",
+        )
+    except DrumbeatError as error:
+        return None, f"{error} {error.hint}".strip()
+
+
+async def _page(
+    request: Request,
+    draft: Draft,
+    fields: Fields,
+    form: Mapping[str, str],
+    *,
+    status: int = 200,
+) -> Response:
+    outlet = await _outlet(request, fields)
+    rows, list_problem = await rows_of(draft)
+    kind = form.get("kind") or kind_of(fields).value
+    offered = {*outlet.types, kind}
+    changes = _changes_to(draft, fields)
+    shown, problem = await asyncio.to_thread(_preview, draft, changes, form, rows, outlet)
+    listed = Fields({"content": {"list": {"row": list_rows(fields)}}})
+    listed.problems = _list_problems(fields)
+    return step_page(
+        request,
+        draft,
+        "message",
+        "pages/message/message.html",
+        status=status,
+        fields=fields,
+        lists=listed,
+        accounts=_accounts(site_of(request).settings),
+        kind=kind,
+        kinds=[(each.value, *KINDS[each]) for each in KINDS if each in offered],
+        additions={str(each) for each in outlet.additions},
+        several_images=outlet.several_images,
+        columns=rows.columns if rows else (),
+        list_problem=list_problem,
+        templates=sorted(outlet.templates, key=lambda each: (each.name, each.language)),
+        filling=template_form(fields, outlet.templates),
+        preview=shown,
+        problem=problem,
+        choices=CHOICES,
+        row=form.get("row", Choice.FIRST.value),
+        row_number=form.get("row-number", ""),
+        defaults=_defaults(fields, shown),
+    )
+
+
+def _changes_to(draft: Draft, fields: Fields) -> Changes:
+    """From the draft to what the page shows."""
+    keys = ("provider", "senders", "category", "content", "variants", "winner")
+    return {key: fields.data.get(key) for key in keys if fields.data.get(key) != draft.data.get(key)}
+
+
+def _list_problems(fields: Fields) -> dict[str, str]:
+    """The problems of a list's sections at the one table that shows them."""
+    places = [
+        (section, row)
+        for section, each in enumerate(fields.raw("content.list.sections") or [])
+        for row in range(len(each.get("rows", [])))
+    ]
+    found = {}
+    for at, text in fields.problems.items():
+        for number, (section, row) in enumerate(places):
+            prefix = f"content.list.sections[{section}].rows[{row}]"
+            if at.startswith(prefix):
+                found[f"content.list.row[{number}]{at[len(prefix) :]}"] = text
+    return found
+
+
+def _accounts(settings: Settings) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Account, adapter, and its senders with their numbers."""
+    return [
+        (name, account.adapter, [(sender.name, sender.number or "") for sender in account.senders])
+        for name, account in settings.accounts.items()
+    ]
+
+
+def _defaults(fields: Fields, shown: DraftPreview | None) -> list[tuple[str, str]]:
+    """Each variable of the message and what it is where its cell is blank."""
+    given = fields.raw("content.defaults")
+    known = {str(name): str(text) for name, text in given.items()} if isinstance(given, dict) else {}
+    names = shown.variables if shown else ()
+    return list({**{name: "" for name in names if name not in known}, **known}.items())
+
+
+ROUTES: Final = [
+    Route("/campaigns/drafts/{name}/message", show, methods=["GET"]),
+    Route("/campaigns/drafts/{name}/message", save, methods=["POST"]),
+    Route("/campaigns/drafts/{name}/message/preview", preview, methods=["POST"]),
+]

@@ -1,0 +1,218 @@
+"""The template of the message step: chosen from the account's list, with its parameters as columns and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from campaigns.message.provider_templates import ProviderTemplate, are_named, placeholders
+from campaigns.message.template_match import MEDIA, find_template
+from web.pages.draft_fields import Changes, Fields, Form, merged, number_of, text_of
+
+KEY: Final = "content.template"
+CHOSEN: Final = "template"
+"""The field of the choice from the account's list: NAME and language, with a space between; empty: none."""
+MOST: Final = 30
+EXTRA: Final = ("project_id", "version", "customer_name")
+_PLACE: Final[dict[str, Callable[[str], Any]]] = {
+    "latitude": number_of,
+    "longitude": number_of,
+    "name": text_of,
+    "address": text_of,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterField:
+    """One placeholder of the body. `name` is empty where placeholders are numbered."""
+
+    name: str
+    label: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonField:
+    index: int
+    type: str
+    label: str
+    text: str
+    place: int
+    """Among the buttons that the campaign fills in."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateForm:
+    """What the page asks for the chosen template."""
+
+    known: ProviderTemplate | None
+    chosen: str
+    parameters: Sequence[ParameterField]
+    header: str
+    """The kind of header that takes something: text, image, video, document, location; empty: none."""
+    header_name: str
+    buttons: Sequence[ButtonField]
+    free: bool
+    """Whether its parts are asked for without being known."""
+
+
+def template_form(fields: Fields, templates: Sequence[ProviderTemplate]) -> TemplateForm:
+    name, language = (
+        fields.text(f"{KEY}.name") or fields.text(f"{KEY}.key"),
+        fields.text(f"{KEY}.language", "en"),
+    )
+    known = find_template(templates, name, language) if name else None
+    given = fields.raw(f"{KEY}.parameters")
+    values = list(given.items()) if isinstance(given, dict) else [("", text) for text in given or []]
+    if known is None:
+        spare = 3 if name or not templates else 0
+        names = [own for own, _ in values] + [""] * spare
+        labels = [own or f"{{{{{place}}}}}" for place, own in enumerate(names, start=1)]
+        header = next(
+            (kind for kind in ("text", *MEDIA) if fields.raw(f"{KEY}.header.{kind}") is not None), ""
+        )
+        header_name = fields.text(f"{KEY}.header.name")
+    else:
+        wanted = placeholders(known.parts.body)
+        names = wanted if are_named(wanted) else [""] * len(wanted)
+        labels = [f"{{{{{each}}}}}" for each in wanted]
+        header, header_name = _header_of(known)
+    texts = dict(values) if isinstance(given, dict) else {}
+    parameters = [
+        ParameterField(
+            own,
+            label,
+            str(
+                texts.get(own, "")
+                if own
+                else (values[place][1] if place < len(values) and not values[place][0] else "")
+            ),
+            f"{KEY}.parameters.{own}" if own else f"{KEY}.parameters[{place}]",
+        )
+        for place, (own, label) in enumerate(zip(names, labels, strict=True))
+    ]
+    chosen = f"{name} {known.language if known else language}" if name else ""
+    return TemplateForm(
+        known, chosen, parameters, header, header_name, _buttons(fields, known), known is None
+    )
+
+
+def _header_of(known: ProviderTemplate) -> tuple[str, str]:
+    part = known.parts.header
+    if part is None:
+        return "", ""
+    found = placeholders(part.text)
+    if part.kind == "text":
+        return ("text", found[0] if are_named(found) else "") if found else ("", "")
+    return (part.kind, "") if part.kind in MEDIA else ("", "")
+
+
+def _buttons(fields: Fields, known: ProviderTemplate | None) -> list[ButtonField]:
+    raw = fields.raw(f"{KEY}.buttons")
+    given = [row for row in raw if isinstance(row, dict)] if isinstance(raw, list) else []
+    if known is None:
+        rows = [
+            (row.get("index", ""), str(row.get("type", "url")), "", str(row.get("parameter", "")))
+            for row in given
+        ]
+        rows += [("", "url", "", "")]
+    else:
+        texts = {row.get("index"): row for row in given}
+        rows = [
+            (
+                index,
+                "url" if part.needs_text else "quick_reply",
+                part.text,
+                str(texts.get(index, {}).get("parameter", "")),
+            )
+            for index, part in enumerate(known.parts.buttons)
+            if part.needs_text or index in texts
+        ]
+    return [ButtonField(*row, place) for place, row in enumerate(rows)]
+
+
+def template_changes(form: Form, old: Fields) -> Changes:
+    """What the form changes in [content.template]."""
+    if CHOSEN not in form and f"{KEY}.name" not in form:
+        return {}
+    name, _, language = form.get(CHOSEN, "").rpartition(" ")
+    name = name or form.get(f"{KEY}.name", "").strip()
+    language = language or form.get(f"{KEY}.language", "").strip()
+    kept = old.raw(KEY)
+    before = kept if isinstance(kept, dict) else {}
+    if not name:
+        return {KEY: None} if before else {}
+    table = dict(before)
+    table["key" if "key" in before and "name" not in before else "name"] = name
+    if language and language != before.get("language", "en"):
+        table["language"] = language
+    elif not language:
+        table.pop("language", None)
+    return {
+        KEY: merged(
+            table,
+            {
+                "parameters": _parameters(form, before),
+                "header": _header(form, before),
+                "buttons": _given_buttons(form, before),
+                **{key: text_of(form[f"{KEY}.{key}"]) for key in EXTRA if f"{KEY}.{key}" in form},
+            },
+        )
+    }
+
+
+def _parameters(form: Form, before: dict[str, Any]) -> Any:
+    rows = []
+    for place in range(MOST):
+        text = form.get(f"parameter[{place}].text")
+        if text is None:
+            break
+        rows.append((form.get(f"parameter[{place}].name", "").strip(), text))
+    if not rows:
+        return before.get("parameters")
+    if any(name for name, _ in rows):
+        return {name: text for name, text in rows if name and text} or None
+    while rows and not rows[-1][1].strip():
+        rows.pop()
+    return [text for _, text in rows] or None
+
+
+def _header(form: Form, before: dict[str, Any]) -> Any:
+    kind = form.get("header-kind")
+    if kind is None:
+        return before.get("header")
+    if kind not in ("text", *MEDIA):
+        return None
+    at = f"{KEY}.header"
+    if kind == "text":
+        text = form.get(f"{at}.text", "")
+        return merged({"text": text}, {"name": text_of(form.get(f"{at}.name", ""))}) if text else None
+    old = (before.get("header") or {}).get(kind)
+    readers = _PLACE if kind == "location" else dict.fromkeys(("url", "id", "filename"), text_of)
+    given = {
+        name: read(form[f"{at}.{kind}.{name}"])
+        for name, read in readers.items()
+        if f"{at}.{kind}.{name}" in form
+    }
+    table = merged(old if isinstance(old, dict) else {}, given)
+    return {kind: table} if table else None
+
+
+def _given_buttons(form: Form, before: dict[str, Any]) -> Any:
+    if "template-button[0].index" not in form:
+        return before.get("buttons")
+    rows = []
+    for place in range(MOST):
+        at = f"template-button[{place}]"
+        text = form.get(f"{at}.parameter", "")
+        if text.strip():
+            rows.append(
+                {
+                    "index": number_of(form.get(f"{at}.index", "")),
+                    "type": form.get(f"{at}.type", "url"),
+                    "parameter": text,
+                }
+            )
+    return [merged({}, row) for row in rows] or None
