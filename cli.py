@@ -30,6 +30,10 @@ COMMANDS: Final = {
     "init": ("terminal.commands.project:init", "Write a drumbeat.toml and a sample campaign to start from."),
     "doctor": ("terminal.commands.doctor:doctor", "Check settings, secrets, database and providers."),
     "campaign": ("terminal.commands.campaign:campaign", "Check, load and control campaigns."),
+    "up": (
+        "terminal.commands.up:up",
+        "Start everything on this machine: the pages, sending, and webhooks.",
+    ),
     "run": ("terminal.commands.run:run", "Send what is due, until stopped."),
     "status": (
         "terminal.commands.status:status",
@@ -43,7 +47,7 @@ COMMANDS: Final = {
         "terminal.commands.worker:workers",
         "Show the processes that work on this database, and their lanes.",
     ),
-    "serve": ("terminal.commands.serve:serve", "Receive the providers' webhooks, until stopped."),
+    "serve": ("terminal.commands.serve:serve", "Serve the pages and receive webhooks, until stopped."),
     "reconcile": (
         "terminal.commands.run:reconcile",
         "Fetch the delivery status of messages from the providers, once.",
@@ -73,6 +77,7 @@ COMMANDS: Final = {
         "terminal.commands.provider:provider",
         "List the providers, and check that your accounts work.",
     ),
+    "user": ("terminal.commands.user:user", "Invite the users of the pages, and change their roles."),
     "db": ("terminal.commands.project:db", "Upgrade, back up or purge the database."),
     "emulator": (
         "terminal.commands.emulator:emulator",

@@ -2,6 +2,7 @@
 
 DrumbeatError
 ├── UsageError            the command or a setting is not valid                    exit 2
+│   └── Forbidden         the user may not do this
 ├── AccountError          a provider refused our credentials or our settings      exit 4
 ├── InvalidInput          a file is wrong and nothing was done                    exit 5
 │   ├── SpecError         the campaign file or drumbeat.toml
@@ -33,6 +34,10 @@ class UsageError(DrumbeatError):
     """The command cannot be understood."""
 
     exit_code = 2
+
+
+class Forbidden(UsageError):
+    """You may not do this."""
 
 
 class AccountError(DrumbeatError):

@@ -61,10 +61,11 @@ async def drive(
     watch_on: tuple[str, int] | None = None,
     distributed: bool = False,
     asked: Sequence[str] = (),
+    pages: bool = False,
 ) -> RunSummary:
     """Run, show progress, and stop gracefully at the first signal. Raises Locked, UsageError.
 
-    `serve_on` and `watch_on`: see `servers`. `distributed`: only keep the clock. `asked`: the
+    `serve_on`, `watch_on` and `pages`: see `servers`. `distributed`: only keep the clock. `asked`: the
     summary is about these campaigns only.
     """
     stop = asyncio.Event()
@@ -78,7 +79,7 @@ async def drive(
 
         stack.enter_context(stopping(stop, leave, progress.close))
         observe = await stack.enter_async_context(
-            servers(engine, settings, serve_on, watch_on, progress.note)
+            servers(engine, settings, serve_on, watch_on, progress.note, pages=pages)
         )
         return await run_campaigns(
             engine,
@@ -100,8 +101,11 @@ async def servers(
     serve_on: tuple[str, int] | None,
     watch_on: tuple[str, int] | None,
     note: Callable[[str], None],
+    *,
+    pages: bool = False,
 ) -> AsyncIterator[Observe]:
-    """Serve webhooks on one host and port, and monitoring on another, if given. Yields the observer of provider calls.
+    """Serve webhooks on one host and port, and monitoring on another, if given; with `pages` those of the browser
+    beside the webhooks. Yields the observer of provider calls.
 
     Raises UsageError if a port cannot be used.
     """
@@ -113,12 +117,26 @@ async def servers(
     metrics = open_metrics(engine, settings)
     async with AsyncExitStack() as stack:
         if serve_on is not None:
-            address = await stack.enter_async_context(serving(engine, settings, *serve_on, metrics))
+            address = await stack.enter_async_context(
+                serving(engine, settings, *serve_on, metrics, pages=pages)
+            )
+            if pages:
+                note(await pages_note(engine, address))
             note(f"Webhooks arrive at {address}/webhooks/ACCOUNT.")
         if watch_on is not None:
             address = await stack.enter_async_context(watched(engine, metrics, *watch_on))
             note(f"Metrics are at {address}/metrics.")
         yield metrics.call_ended
+
+
+async def pages_note(engine: Engine, address: str) -> str:
+    """Where the pages are; while there is no user, the link that makes the first admin."""
+    from app.actions.users import first_invitation
+
+    token = await first_invitation(engine)
+    if token is None:
+        return f"The pages are at {address}"
+    return f"Open {address}/join/{token} to make the first admin. It works once, for 48 hours."
 
 
 @contextmanager

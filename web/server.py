@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from app.wiring.needed_secrets import receives_webhooks
 from app.wiring.settings import Settings
@@ -23,6 +24,7 @@ from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine
 from web.monitoring.metrics import Limits, Metrics
 from web.monitoring.watching import LIVE, METRICS, READY, watching_routes
+from web.pages.guard import LOCAL_HOSTS
 from web.protocol.connections import KEEP_ALIVE, LARGEST_HEAD, Connection, Connections
 from web.protocol.framing import OneFraming
 from web.webhooks.ingress import HEALTH, create_app
@@ -37,21 +39,47 @@ WATCHED: Final = (HEALTH, METRICS, LIVE, READY)
 
 @asynccontextmanager
 async def serving(
-    engine: Engine, settings: Settings, host: str, port: int, metrics: Metrics | None = None
+    engine: Engine,
+    settings: Settings,
+    host: str,
+    port: int,
+    metrics: Metrics | None = None,
+    *,
+    pages: bool = False,
 ) -> AsyncIterator[str]:
-    """Serve for as long as the context lasts; yields its address. Port 0 takes a free port.
+    """Serve for as long as the context lasts; yields its address. Port 0 takes a free port. `pages`: those of the
+    browser too.
 
     On leaving, requests under way are answered and their webhooks processed. Raises UsageError if the port cannot be
-    used.
+    used, or the pages would be open to a network without TLS.
     """
+    if pages and (problem := pages_problem(settings, host)) is not None:
+        raise problem
     arrived = asyncio.Event()
     with _listening(host, port) as listener:
         async with _accounts(settings.accounts) as accounts:
             app = create_app(engine, accounts, public_url=settings.public_url, stored=arrived.set)
             measured = metrics or open_metrics(engine, settings)
             app.router.routes += watching_routes(engine, measured, needs_runner=False)
-            async with _processing(engine, accounts, arrived), _server(app, listener):
-                yield _address(listener)
+            if pages:
+                from web.pages.app import pages_app  # only where there are pages
+
+                app.router.routes.append(
+                    Mount("/", pages_app(engine, settings, https_only=host not in LOCAL_HOSTS))
+                )
+            async with _processing(engine, accounts, arrived), _server(app, listener, settings):
+                yield _address(listener, settings)
+
+
+def pages_problem(settings: Settings, host: str) -> UsageError | None:
+    """Why the pages may not be served at this host; None: they may."""
+    if host in LOCAL_HOSTS or settings.certificate or settings.trusted_proxies:
+        return None
+    return UsageError(
+        f"The pages would be open to the network without TLS at {host}.",
+        hint="Put a proxy with TLS on this machine and leave out --host, or set certificate and key, or "
+        "trusted_proxies, in [server] of drumbeat.toml.",
+    )
 
 
 @asynccontextmanager
@@ -97,9 +125,10 @@ def _listening(host: str, port: int, option: str = "--port") -> Iterator[socket.
         yield listener
 
 
-def _address(listener: socket.socket) -> str:
+def _address(listener: socket.socket, settings: Settings | None = None) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if settings and settings.certificate else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @asynccontextmanager
@@ -130,10 +159,16 @@ async def _processing(
 
 
 @asynccontextmanager
-async def _server(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+async def _server(
+    app: Starlette, listener: socket.socket, settings: Settings | None = None
+) -> AsyncIterator[None]:
     connections = Connections(WATCHED)
+    certificate, key = settings.certificate if settings and settings.certificate else (None, None)
     config = uvicorn.Config(
         OneFraming(app),
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        forwarded_allow_ips=["127.0.0.1", "::1", *(settings.trusted_proxies if settings else ())],
         http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
         h11_max_incomplete_event_size=LARGEST_HEAD,
         ws="none",

@@ -9,6 +9,7 @@ from functools import partial
 from app.actions.loading import check_provider
 from app.actions.scheduling import instant_of_text
 from app.wiring.approval_guard import guard_of
+from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.time.clock import Now, utc_now
 from scheduler.clock.backfill import backfill, missed_between
@@ -39,6 +40,7 @@ async def missed_runs(
     return MissedRuns(begin, end, len(await missed_between(engine, name, begin, end)))
 
 
+@act("campaign.backfill")
 async def backfill_runs(
     engine: Engine, settings: Settings, name: str, missed: MissedRuns, *, now: Now = utc_now
 ) -> list[datetime]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.wiring.databases import copy_of
 from app.wiring.output_files import needed_files, output_place
+from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.time.clock import utc_now
 from storage.database.backup import back_up, is_backup
@@ -36,6 +37,7 @@ class Copy:
     """The campaigns whose recipients could get a message twice: those that the original continues."""
 
 
+@act("database.backup", about="path")
 async def back_up_database(settings: Settings, path: Path, *, force: bool) -> Backup:
     """Copy the database of any revision to `path`, also while a runner sends. `force`: over an earlier backup.
 
@@ -61,6 +63,7 @@ async def describe_copy(engine: Engine) -> Copy:
         return Copy(problem, tuple(await unsent_campaigns(connection)) if problem else ())
 
 
+@act("database.adopt", about=None)
 async def adopt_copy(engine: Engine) -> None:
     """From now on this database sends, as if it had never been a copy."""
     async with writing(engine) as connection:

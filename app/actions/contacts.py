@@ -11,6 +11,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from app.wiring.rights import act
 from campaigns.errors import InvalidInput
 from campaigns.phones.country_names import find_country
 from campaigns.phones.phone import PhoneFault, read_phone
@@ -101,6 +102,7 @@ class ImportReport:
         }
 
 
+@act("contacts.import", about="path")
 async def import_preferences(
     engine: Engine,
     path: Path,
@@ -172,6 +174,7 @@ def _scopes(action: Action, scope: Scope | None) -> tuple[Scope, ...]:
     return StopWord(action, scope or usual_scope(action)).scopes
 
 
+@act("contacts.opt", about="phone")
 async def record_preference(
     engine: Engine,
     phone: str,

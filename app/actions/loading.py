@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.actions.templates import Catalogue, known_templates, refuse_mismatched
 from app.wiring.approval_guard import guard_of
+from app.wiring.rights import act
 from app.wiring.settings import Settings
-from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
+from campaigns.errors import DrumbeatError, IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.model import IntakeOptions
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.content_spec import ContentSpec
@@ -156,6 +157,16 @@ async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = Non
         return Loaded(None, await check(path, options, progress=progress, **limits))
 
 
+def _campaign_name(given: Mapping[str, Any]) -> str | None:
+    """The name that the campaign file gives, if it can be read."""
+    try:
+        name = read_toml(given["path"]).data.get("name")
+    except DrumbeatError:
+        return None
+    return name if isinstance(name, str) else None
+
+
+@act("campaign.load", about=_campaign_name)
 async def load_campaign(
     engine: Engine,
     settings: Settings,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.wiring.rights import act
 from campaigns.errors import InvalidInput, Unavailable
 from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
@@ -46,6 +47,7 @@ def facts_of(rows: dict[str, int]) -> Iterator[tuple[str, int]]:
     return ((kind.replace("_", " "), count) for kind, count in rows.items() if count)
 
 
+@act("contacts.export", about="phone")
 async def export_person(engine: Engine, phone: str, now: datetime) -> dict[str, Any]:
     """All that the database holds about the person."""
     async with reading(engine) as connection:
@@ -80,6 +82,7 @@ async def what_is_held(engine: Engine, phone: str) -> dict[str, int]:
     return {kind: len(rows) for kind, rows in found.items()}
 
 
+@act("contacts.erase", about="phone")
 async def erase_person(engine: Engine, phone: str, now: datetime) -> Erased:
     """Erase all that the database holds about the person. They get no more messages unless they opt in again.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from app.wiring.rights import act
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.purge import Plan, carry_out, plan_purge
 from storage.database.engine import Engine
@@ -16,6 +17,7 @@ async def plan_of_purge(engine: Engine, older_than: timedelta, *, now: Now = utc
     return await plan_purge(engine, now(), older_than)
 
 
+@act("database.purge", about=None)
 async def purge_database(
     engine: Engine,
     plan: Plan,
@@ -27,6 +29,7 @@ async def purge_database(
     return await carry_out(engine, plan, now(), progress)
 
 
+@act("database.shrink", about=None)
 async def shrink_database(engine: Engine) -> None:
     """Free the space of deleted rows; SQLite is locked meanwhile."""
     await free_space(engine)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.wiring.probes import connected
+from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, UsageError
 from providers.adapter import Session, Sessions
@@ -22,6 +23,7 @@ async def list_sessions(settings: Settings, account: str | None) -> list[Session
         return await sessions.list_all(http)
 
 
+@act("session.create", about="account")
 async def create_session(settings: Settings, account: str | None) -> tuple[Session, str]:
     """A new session, and the QR code that its phone must scan, as a `data:image/png;base64,` URI."""
     async with _gateway(settings, account) as (sessions, http):
@@ -40,17 +42,20 @@ async def session_qr_code(settings: Settings, account: str | None, session_id: s
         return await sessions.qr_code(http, session_id)
 
 
+@act("session.disconnect", about="session_id")
 async def disconnect_session(settings: Settings, account: str | None, session_id: str) -> Session:
     """The session as it is afterwards; it is not deleted."""
     async with _gateway(settings, account) as (sessions, http):
         return await sessions.disconnect(http, session_id)
 
 
+@act("session.reconnect", about="session_id")
 async def reconnect_session(settings: Settings, account: str | None, session_id: str) -> Session:
     async with _gateway(settings, account) as (sessions, http):
         return await sessions.reconnect(http, session_id)
 
 
+@act("session.delete", about="session_id")
 async def delete_session(settings: Settings, account: str | None, session_id: str) -> None:
     async with _gateway(settings, account) as (sessions, http):
         await sessions.delete(http, session_id)

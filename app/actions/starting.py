@@ -7,6 +7,7 @@ from datetime import datetime
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.actions.templates import refuse_stored
 from app.wiring.approval_guard import guard_of
+from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
 from campaigns.states import CampaignState
@@ -19,6 +20,7 @@ from storage.audience.campaigns import Campaign, replace_spec, require
 from storage.database.engine import Engine, reading, writing
 
 
+@act("campaign.start")
 async def start_campaign(
     engine: Engine, settings: Settings, name: str, times: TimeFlags, *, now: Now = utc_now
 ) -> datetime:
@@ -47,6 +49,7 @@ async def start_campaign(
     return start
 
 
+@act("campaign.clone", about="new")
 async def clone_campaign(
     engine: Engine,
     settings: Settings,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from app.actions.templates import refuse_stored
 from app.wiring.approval_guard import guard_of
+from app.wiring.rights import act
 from app.wiring.settings import Settings
 from scheduler.actions import approval, control, retrying
 from scheduler.actions.budget import BudgetChange, Per, change_budget
@@ -17,6 +18,7 @@ from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
 
 
+@act("campaign.approve")
 async def approve_campaign(engine: Engine, settings: Settings, name: str, by: str) -> tuple[Approval, bool]:
     """Approve it as it is now; also returns whether it was waiting for approval. Raises NotFound, InvalidInput, also if
     it does not fit its templates."""
@@ -26,36 +28,43 @@ async def approve_campaign(engine: Engine, settings: Settings, name: str, by: st
     return await approval.approve(engine, name, by)
 
 
+@act("campaign.pause")
 async def pause_campaign(engine: Engine, name: str, reason: str) -> None:
     """Send nothing more from the next slice on. Raises NotFound, InvalidInput if it is not active."""
     await control.pause(engine, name, reason)
 
 
+@act("campaign.resume")
 async def resume_campaign(engine: Engine, settings: Settings, name: str) -> Resumed:
     """Resume it where it was paused. Raises Stopped if it has not started yet and needs approval."""
     return await control.resume(engine, name, guard_of(settings))
 
 
+@act("campaign.cancel")
 async def cancel_campaign(engine: Engine, name: str) -> int:
     """End it for good; returns how many messages will not be sent. Raises NotFound, InvalidInput."""
     return await control.cancel(engine, name)
 
 
+@act("campaign.budget")
 async def set_budget(engine: Engine, name: str, amount: str, per: Per) -> BudgetChange:
     """Raise or lower a budget, also while it is sending. Raises NotFound, InvalidInput, SpecError."""
     return await change_budget(engine, name, amount, per)
 
 
+@act("campaign.resolve")
 async def resolve_doubts(engine: Engine, name: str, action: Literal["resend", "give-up"]) -> int:
     """Decide about all messages in doubt; returns how many there were. Raises NotFound."""
     return await control.resolve(engine, name, action)
 
 
+@act("campaign.retry")
 async def retry_failed(engine: Engine, name: str, *, expired: bool, given_up: bool) -> Retry:
     """Send again to recipients whose failure may be temporary. Raises NotFound, InvalidInput."""
     return await retrying.retry_failed(engine, name, expired=expired, given_up=given_up)
 
 
+@act("campaign.winner")
 async def choose_winner(engine: Engine, name: str, variant: str) -> None:
     """Name the winner of the newest run's variants. Raises NotFound, InvalidInput."""
     await variants.choose_winner(engine, name, variant)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from app.wiring.databases import opened
 from app.wiring.probes import connected
+from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, SpecError
 from campaigns.message.provider_templates import ProviderTemplate
@@ -50,6 +51,7 @@ class Catalogue:
         return used_templates(self.templates or (), spec.contents.values())
 
 
+@act("template.sync")
 async def sync_account(
     engine: Engine, settings: Settings, name: str, *, now: Now = utc_now
 ) -> Sequence[ProviderTemplate]:

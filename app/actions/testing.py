@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.actions.loading import refuse_unknown_senders
 from app.wiring.needed_secrets import require_keys
+from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.states import AWAITING_RECEIPT, JobState
 from scheduler.actions.testing import TestRun, start_test
@@ -37,6 +38,7 @@ class TestResult:
         return any(message.state in UNSENT for message in self.messages)
 
 
+@act("campaign.test")
 async def send_test(
     engine: Engine,
     settings: Settings,

@@ -62,6 +62,21 @@ class ServerSettings(BaseModel):
         description="the address that providers were given, such as https://hooks.example.com; some sign it",
     )
 
+    certificate: str | None = Field(
+        default=None, description="a file with the certificate chain, for TLS without a proxy"
+    )
+    key: str | None = Field(default=None, description="the file with the certificate's private key")
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="addresses of proxies on other machines that speak TLS with browsers and pass requests on",
+    )
+
+    @model_validator(mode="after")
+    def _both_files(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: two files in PEM form")
+        return self
+
     @field_validator("public_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
@@ -187,6 +202,10 @@ class Settings:
     """The limits above which a campaign needs approval."""
     retention: Mapping[str, timedelta] = field(default_factory=dict)
     """Kind of data -> how long it is kept; other kinds are kept."""
+    certificate: tuple[Path, Path] | None = None
+    """The files of the certificate and its key, for TLS without a proxy."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies that speak TLS with browsers."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -241,7 +260,15 @@ def load_settings(
         caps,
         written.approval.limits,
         written.retention.ages,
+        _files(written.server, path.parent if path else folder),
+        tuple(written.server.trusted_proxies),
     )
+
+
+def _files(server: ServerSettings, folder: Path) -> tuple[Path, Path] | None:
+    if server.certificate is None or server.key is None:
+        return None
+    return folder / server.certificate, folder / server.key
 
 
 def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Written:

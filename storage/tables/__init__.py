@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.tables.access import audit, audit_outcomes, failed_logins, invitations, sessions, users
 from storage.tables.audience import (
     campaign_events,
     campaigns,
@@ -28,15 +29,19 @@ __all__ = [
     "Text",
     "account_grants",
     "attempts",
+    "audit",
+    "audit_outcomes",
     "budgets",
     "campaign_events",
     "campaigns",
     "daily_duties",
     "daily_sends",
     "events",
+    "failed_logins",
     "from_millis",
     "imports",
     "inbound",
+    "invitations",
     "jobs",
     "lanes",
     "learnt_prices",
@@ -54,6 +59,7 @@ __all__ = [
     "rejects",
     "reservations",
     "runs",
+    "sessions",
     "template_lists",
     "templates",
     "tier_counts",
@@ -62,6 +68,7 @@ __all__ = [
     "unique_recipients",
     "unmatched_reports",
     "user_ids",
+    "users",
     "webhook_refusals",
     "webhooks",
     "windows",

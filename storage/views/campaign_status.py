@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
@@ -48,23 +49,46 @@ class SeenCampaign:
 async def list_campaign_statuses(connection: AsyncConnection, ended: int) -> list[CampaignStatus]:
     """Every campaign that is not over, the newest first, and after them the newest `ended` that are."""
     over = campaigns.c.state.in_(OVER)
-    columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
-    newest = select(*columns).order_by(campaigns.c.id.desc())
     rows = [
-        *(await connection.execute(newest.where(~over))).all(),
-        *(await connection.execute(newest.where(over).limit(ended))).all(),
+        *(await connection.execute(_newest().where(~over))).all(),
+        *(await connection.execute(_newest().where(over).limit(ended))).all(),
     ]
-    return [
-        CampaignStatus(
-            row.id,
-            row.name,
-            CampaignState(row.state),
-            row.reason,
-            None if row.state in OVER else row.start_at,
-            *await _progress(connection, row.id),
-        )
-        for row in rows
-    ]
+    return [await _status(connection, row) for row in rows]
+
+
+async def page_of_campaigns(
+    connection: AsyncConnection,
+    limit: int,
+    *,
+    before: int | None = None,
+    state: CampaignState | None = None,
+    part_of_name: str = "",
+) -> list[CampaignStatus]:
+    """The newest first; `before`: only those with a smaller number."""
+    query = _newest().limit(limit)
+    if before is not None:
+        query = query.where(campaigns.c.id < before)
+    if state is not None:
+        query = query.where(campaigns.c.state == state)
+    if part_of_name:
+        query = query.where(campaigns.c.name.icontains(part_of_name, autoescape=True))
+    return [await _status(connection, row) for row in await connection.execute(query)]
+
+
+def _newest() -> Select[Any]:
+    columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
+    return select(*columns).order_by(campaigns.c.id.desc())
+
+
+async def _status(connection: AsyncConnection, row: Row[Any]) -> CampaignStatus:
+    return CampaignStatus(
+        row.id,
+        row.name,
+        CampaignState(row.state),
+        row.reason,
+        None if row.state in OVER else row.start_at,
+        *await _progress(connection, row.id),
+    )
 
 
 async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""`drumbeat serve`: receive the providers' webhooks."""
+"""`drumbeat serve`: the pages and the providers' webhooks, beside workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from terminal.commands.options import PORT
 )
 @click.pass_obj
 def serve(context: Context, host: str, port: int) -> None:
-    """Receive the providers' webhooks, until stopped.
+    """Serve the pages and receive the providers' webhooks, until stopped.
 
     An account's webhooks arrive at /webhooks/ACCOUNT; each is answered once it is verified and stored. By default
     only this machine can connect: put a proxy with TLS in front of /webhooks/, and its address into [server]
@@ -32,13 +32,15 @@ def serve(context: Context, host: str, port: int) -> None:
 async def _serve(context: Context, host: str, port: int) -> None:
     from app.wiring.needed_secrets import require_secrets
     from terminal.output import print_note
-    from terminal.running import stopping
-    from web.server import serving
+    from terminal.running import pages_note, stopping
+    from web.server import pages_problem, serving
 
     require_secrets(context.settings, webhooks=True)
     stop = asyncio.Event()
     async with context.database(create=True) as engine:
         with stopping(stop, lambda: print_note("Stopping: answering the requests under way first.")):
-            async with serving(engine, context.settings, host, port) as address:
+            problem = pages_problem(context.settings, host)
+            async with serving(engine, context.settings, host, port, pages=problem is None) as address:
                 print_note(f"Serving on {address}. Webhooks arrive at {address}/webhooks/ACCOUNT.")
+                print_note(await pages_note(engine, address) if problem is None else f"No pages: {problem}")
                 await stop.wait()

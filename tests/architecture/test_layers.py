@@ -44,6 +44,7 @@ HOMES = {
         "emulators/serve.py",
         "emulators/wire.py",
     },
+    "argon2": {"app/wiring/passwords.py"},
     "holidays": {"campaigns/time/public_holidays.py"},
     "filelock": {"scheduler/clock/locks.py"},
 }

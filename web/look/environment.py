@@ -44,6 +44,7 @@ def environment() -> Environment:
         "moment": moment,
         "clock": clock,
         "span": span,
+        "pair": lambda text: (text, text),
     }
     return env
 

@@ -1,0 +1,113 @@
+// Makes pages quicker that work without it: live parts, previews, uploads with progress. No library, no eval.
+"use strict";
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes("zone=")) {
+  document.cookie = `zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+}
+
+// <div data-live="/campaigns/x/live" data-every="3">: asked for again while the page is seen.
+for (const part of document.querySelectorAll("[data-live]")) {
+  const pause = 1000 * (Number(part.dataset.every) || 3);
+  let stale = 0;
+  const look = async () => {
+    if (!document.hidden && !part.contains(document.activeElement)) {
+      try {
+        const answer = await fetch(part.dataset.live, { headers: { "X-Drumbeat-Live": "1" } });
+        if (answer.status === 401) return location.reload();
+        if (!answer.ok) throw new Error(answer.status);
+        const open = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
+        part.innerHTML = await answer.text();
+        for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+        part.removeAttribute("data-stale");
+        stale = 0;
+      } catch {
+        if (++stale > 1 && !part.dataset.stale) {
+          part.dataset.stale = "1";
+          const note = document.createElement("p");
+          note.className = "note warn";
+          note.textContent = "The server does not answer. What you see may be old.";
+          part.prepend(note);
+        }
+      }
+    }
+    setTimeout(look, pause);
+  };
+  setTimeout(look, pause);
+}
+
+// <form data-preview="/path" data-into="id">: a moment after typing, its fields are posted and the answer is shown.
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  let timer = 0;
+  let latest = 0;
+  const show = async () => {
+    const mine = ++latest;
+    const body = new URLSearchParams(new FormData(form));
+    const answer = await fetch(form.dataset.preview, { method: "POST", body, headers: { "X-Drumbeat-Live": "1" } });
+    const text = await answer.text();
+    if (mine === latest && answer.ok) document.getElementById(form.dataset.into).innerHTML = text;
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(show, 300);
+  });
+}
+
+// Buttons that insert text where the cursor was: <button type="button" data-insert="{{ name }}" data-target="f-text">.
+for (const button of document.querySelectorAll("[data-insert]")) {
+  button.addEventListener("click", () => {
+    const target = document.getElementById(button.dataset.target);
+    target.setRangeText(button.dataset.insert, target.selectionStart, target.selectionEnd, "end");
+    target.focus();
+    target.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+}
+
+// <form data-upload> with one file input: drag and drop, and progress while it is sent.
+for (const form of document.querySelectorAll("form[data-upload]")) {
+  const input = form.querySelector("input[type=file]");
+  const drop = form.querySelector(".drop") ?? form;
+  for (const kind of ["dragenter", "dragover"]) {
+    drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+  }
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    if (event.dataTransfer.files.length) {
+      input.files = event.dataTransfer.files;
+      form.requestSubmit();
+    }
+  });
+  input.addEventListener("change", () => input.files.length && form.requestSubmit());
+  form.addEventListener("submit", (event) => {
+    if (!input.files.length) return;
+    event.preventDefault();
+    const bar = document.createElement("progress");
+    bar.max = 1;
+    bar.setAttribute("aria-label", "Upload");
+    drop.append(bar);
+    const request = new XMLHttpRequest();
+    request.upload.onprogress = (at) => { bar.value = at.loaded / at.total; };
+    request.onerror = () => { bar.replaceWith("The upload broke off. Try again."); };
+    request.onload = () => {
+      if (request.responseURL && request.status < 400) {
+        location.href = request.responseURL;
+      } else {
+        document.open();
+        document.write(request.responseText);
+        document.close();
+      }
+    };
+    request.open("POST", form.action);
+    request.send(new FormData(form));
+  });
+}
+
+// A form is sent once: a second click while the first is under way does nothing.
+document.addEventListener("submit", (event) => {
+  for (const button of event.target.querySelectorAll("button:not([type=button])")) setTimeout(() => { button.disabled = true; });
+});
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("form button:disabled")) button.disabled = false;
+});

@@ -1,0 +1,1 @@
+"""Logging in and out, accepting an invitation, and one's own settings."""

@@ -1,0 +1,1 @@
+"""Today: what needs somebody, what is running, what comes next."""
