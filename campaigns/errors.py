@@ -15,7 +15,7 @@ DrumbeatError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -77,14 +77,25 @@ class IntakeError(InvalidInput):
 
     file: str | None = None
     """The name of the CSV, if set by the caller that opened it."""
+    columns: tuple[str, ...] = ()
+    """Its columns, if they could be read."""
 
     def __init__(
-        self, code: str, message: str, *, line: int | None = None, column: str | None = None, hint: str = ""
+        self,
+        code: str,
+        message: str,
+        *,
+        line: int | None = None,
+        column: str | None = None,
+        hint: str = "",
+        choices: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.line = line
         self.column = column
+        self.choices = choices or {}
+        """Where the file can be read in several ways: what to choose -> how it would be read."""
 
 
 class Stopped(DrumbeatError):

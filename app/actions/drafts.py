@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
 
+from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
 from campaigns.atomic_files import whole_file
 from campaigns.bounded_files import read_whole
@@ -26,6 +27,8 @@ from campaigns.spec.toml_files import NAME, Loc, TomlFile, dotted, loc_of, parse
 
 FOLDER: Final = "drafts"
 FILE: Final = "campaign.toml"
+SIGNED: Final = ".by"
+"""The file with the name of who changed the draft last."""
 LONGEST_NAME: Final = 80
 LARGEST_FILE: Final = 1 << 20
 """Bytes of a campaign file."""
@@ -62,6 +65,7 @@ class Draft:
         return self.problem.faults if self.problem else ()
 
 
+@act("draft.create")
 async def create_draft(settings: Settings, name: str, text: str | None = None) -> Draft:
     """A new draft, empty or with this campaign file under the new name. Raises InvalidInput if the name is taken or
     cannot be one, SpecError if the text is no TOML."""
@@ -73,6 +77,7 @@ async def open_draft(settings: Settings, name: str) -> Draft:
     return await asyncio.to_thread(read_draft, settings, name)
 
 
+@act("draft.save")
 async def save_text(settings: Settings, name: str, text: str, digest: str) -> Draft:
     """Replace the whole campaign file. A draft may be incomplete: its `problem` then says what is missing or wrong.
 
@@ -87,6 +92,7 @@ async def save_text(settings: Settings, name: str, text: str, digest: str) -> Dr
     return await asyncio.to_thread(_save, settings, name, digest, write)
 
 
+@act("draft.save")
 async def save_section(
     settings: Settings, name: str, changes: Mapping[str | Loc, Any], digest: str | None
 ) -> Draft:
@@ -108,6 +114,7 @@ async def save_section(
     return await asyncio.to_thread(_save, settings, name, digest, write)
 
 
+@act("draft.delete")
 async def delete_draft(settings: Settings, name: str) -> None:
     """Delete it with its list. Raises NotFound."""
     await asyncio.to_thread(_delete, settings, name)
@@ -121,9 +128,17 @@ def drafts_folder(settings: Settings) -> Path:
 
 def read_draft(settings: Settings, name: str) -> Draft:
     """The draft of that name. Raises NotFound."""
-    folder = drafts_folder(settings) / name
-    path = folder / FILE
-    if not is_draft_name(name) or folder.is_symlink() or path.is_symlink() or not path.is_file():
+    return _read(_folder(settings, name))
+
+
+def write_section(draft: Draft, changes: Mapping[Loc, Any]) -> Draft:
+    """Change some keys of a draft that is `held`, unasked whether they are right."""
+    return _write(draft, edited(draft.file, changes))
+
+
+def _read(folder: Path) -> Draft:
+    name, path = folder.name, folder / FILE
+    if folder.is_symlink() or path.is_symlink() or not path.is_file():
         raise NotFound(f"There is no draft {name[:LONGEST_NAME]!r}.")
     content = read_whole(path)
     digest = hashlib.sha256(content).hexdigest()
@@ -141,6 +156,12 @@ def read_draft(settings: Settings, name: str) -> Draft:
     return Draft(name, folder, path, text, digest, file.data, spec, problem, _list_of(file), file)
 
 
+def _folder(settings: Settings, name: str) -> Path:
+    if not is_draft_name(name):
+        raise NotFound(f"There is no draft {name[:LONGEST_NAME]!r}.")
+    return drafts_folder(settings) / name
+
+
 def is_draft_name(name: str) -> bool:
     """Whether a campaign, and so a draft, may be called that."""
     return bool(re.fullmatch(NAME, name)) and len(name) <= LONGEST_NAME
@@ -150,8 +171,6 @@ def is_draft_name(name: str) -> bool:
 def held(folder: Path) -> Iterator[None]:
     """Only one process and thread changes a draft at a time. Raises NotFound without such a folder."""
     try:
-        if not is_draft_name(folder.name):
-            raise NotADirectoryError
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise NotFound(f"There is no draft {folder.name[:LONGEST_NAME]!r}.") from error
@@ -191,6 +210,7 @@ def _create(settings: Settings, name: str, text: str | None) -> Draft:
     try:
         with whole_file(new / FILE) as written:
             written.write(text)
+        _sign(new)
         new.rename(place)
     except OSError as error:
         raise InvalidInput(f"There is a draft {name!r} already.", hint="Choose another name.") from error
@@ -227,19 +247,29 @@ def _own_list(file: TomlFile) -> dict[Loc, Any]:
 
 
 def _save(settings: Settings, name: str, digest: str | None, write: Callable[[Draft], str]) -> Draft:
-    with held(drafts_folder(settings) / name):
+    with held(_folder(settings, name)):
         draft = read_draft(settings, name)
         if digest is not None and digest != draft.digest:
             raise StaleDraft(hint="Open the page again, and repeat the change.")
-        text = write(draft)
-        if text != draft.text:
-            with whole_file(draft.path, replace=True) as file:
-                file.write(text)
-        return read_draft(settings, name)
+        return _write(draft, write(draft))
+
+
+def _write(draft: Draft, text: str) -> Draft:
+    if text != draft.text:
+        with whole_file(draft.path, replace=True) as file:
+            file.write(text)
+        _sign(draft.folder)
+    return _read(draft.folder)
+
+
+def _sign(folder: Path) -> None:
+    """Keep who changed it last."""
+    with whole_file(folder / SIGNED, replace=True) as file:
+        file.write(current_actor().name)
 
 
 def _delete(settings: Settings, name: str) -> None:
-    with held(drafts_folder(settings) / name):
+    with held(_folder(settings, name)):
         draft = read_draft(settings, name)
         gone = _new_folder(draft.folder.parent)
         draft.folder.rename(gone)

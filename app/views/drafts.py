@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from app.actions.drafts import Draft, drafts_folder, is_draft_name, read_draft
+from app.actions.drafts import SIGNED, Draft, drafts_folder, is_draft_name, read_draft
 from app.wiring.settings import Settings
 from campaigns.errors import Fault, NotFound
 
@@ -39,6 +39,7 @@ class DraftRow:
 
     name: str
     changed_at: datetime
+    changed_by: str
     steps: Sequence[Step]
 
 
@@ -74,7 +75,8 @@ def _row(settings: Settings, name: str) -> DraftRow | None:
         changed = draft.path.stat().st_mtime
     except (NotFound, OSError):  # deleted meanwhile
         return None
-    return DraftRow(name, datetime.fromtimestamp(changed, UTC), steps_of(draft))
+    by = (draft.folder / SIGNED).read_text(encoding="utf-8") if (draft.folder / SIGNED).is_file() else ""
+    return DraftRow(name, datetime.fromtimestamp(changed, UTC), by, steps_of(draft))
 
 
 def _list_needs(draft: Draft) -> str:
