@@ -235,10 +235,10 @@ def _notes(contents: Mapping[str | None, ContentSpec], adapter: Adapter | None) 
         for found in foreign_placeholders(content):
             yield f"{found.found} would be sent unchanged: write {found.here}, with the name of the column."
         if adapter is not None and content.template is None and adapter.capabilities.windows:
-            what = "is skipped" if content.closed_window == "skip" else "waits until they write"
+            what = "are skipped" if content.closed_window == "skip" else "wait until they write"
             yield (
                 "Without a template, this reaches only people who wrote within the last 24 hours; "
-                f"who did not {what}."
+                f"the others {what}."
             )
             return
 

@@ -32,7 +32,7 @@ def hours(facts: Facts) -> Decision:
     if facts.policy.hours is None:
         return SEND
     minute = facts.now.replace(second=0, microsecond=0)
-    opens = _next_open(minute, facts.policy.hours, facts.zones or (ZoneInfo("UTC"),))
+    opens = next_open(minute, facts.policy.hours, facts.zones or (ZoneInfo("UTC"),))
     return SEND if opens == minute else Wait(opens, Rule.HOURS)
 
 
@@ -51,7 +51,7 @@ def _spans(spans: Spans) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _next_open(minute: datetime, hours: Hours, zones: Zones) -> datetime:
+def next_open(minute: datetime, hours: Hours, zones: Zones) -> datetime:
     """The first allowed minute, from this one on."""
     first = min(_open_from(minute, hours, zone) for zone in zones)
     return _open_in_all(first, hours, zones) or _open_in_most(first, hours, zones)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from datetime import datetime
 from typing import Any, Final
 
 from app.actions.drafts import fault_at
@@ -47,6 +48,8 @@ class Fields:
             return default
         if isinstance(value, list):
             return ", ".join(map(str, value))
+        if isinstance(value, datetime):
+            return value.isoformat(timespec="seconds" if value.second else "minutes")
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def on(self, key: str, default: bool = False) -> bool:

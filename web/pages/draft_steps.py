@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from app.actions.drafts import Draft, open_draft
 from app.views.draft_rows import ListRows, RecentRows
 from app.views.drafts import steps_of
 from campaigns.errors import DrumbeatError
-from web.pages.site import page, site_of
+from web.pages.site import form_of, page, site_of
 
 ROWS: Final = RecentRows()
 
@@ -40,3 +41,8 @@ async def rows_of(draft: Draft) -> tuple[ListRows | None, str]:
         return await ROWS.of(draft), ""
     except DrumbeatError as error:
         return None, str(error)
+
+
+async def form_fields(request: Request) -> Mapping[str, str]:
+    """The fields of a form that has each once."""
+    return {name: str(value) for name, value in (await form_of(request)).items()}

@@ -27,10 +27,10 @@ from campaigns.message.content import MessageType
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
-from web.pages.draft_steps import address_of, draft_of, rows_of, step_page
+from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
 from web.pages.message.form import changes_of, chosen_accounts, kind_of, list_rows
 from web.pages.message.template_form import template_form
-from web.pages.site import done, form_of, fragment, site_of
+from web.pages.site import done, fragment, site_of
 
 KINDS: Final = {
     MessageType.TEXT: ("Text", ""),
@@ -62,7 +62,7 @@ async def show(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    draft, form = await draft_of(request), await _fields_of(request)
+    draft, form = await draft_of(request), await form_fields(request)
     changes = changes_of(form, draft.data)
     if "show" in form:
         return await _page(request, draft, Fields(draft.data, changes), form)
@@ -76,16 +76,12 @@ async def save(request: Request) -> Response:
 
 
 async def preview(request: Request) -> Response:
-    draft, form = await draft_of(request), await _fields_of(request)
+    draft, form = await draft_of(request), await form_fields(request)
     changes = changes_of(form, draft.data)
     outlet = await _outlet(request, Fields(draft.data, changes))
     rows, _ = await rows_of(draft)
     shown, problem = await asyncio.to_thread(_preview, draft, changes, form, rows, outlet)
     return fragment(request, _PREVIEW, preview=shown, problem=problem)
-
-
-async def _fields_of(request: Request) -> Mapping[str, str]:
-    return {name: str(value) for name, value in (await form_of(request)).items()}
 
 
 def _refuse_two_accounts(form: Mapping[str, str]) -> None:

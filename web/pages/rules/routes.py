@@ -1,0 +1,104 @@
+"""The rules step: the form, the sentence that says what it does, and what saving it changes in the campaign file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+from zoneinfo import available_timezones
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.actions.drafts import Draft, save_section
+from app.views.draft_rules import RulesPreview, preview_rules
+from campaigns.errors import DrumbeatError, SpecError
+from campaigns.rules.decision import DAYS
+from campaigns.rules.hours_presets import PRESETS
+from campaigns.spec.toml_edits import edited
+from campaigns.spec.toml_files import loc_of, parse_toml
+from web.pages.draft_fields import Changes, Fields
+from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
+from web.pages.rules.form import changes_of, hours_of, needs_consent, when_of
+from web.pages.site import done, fragment, site_of
+
+_PREVIEW: Final = "pages/rules/preview.html"
+ZONES: Final = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
+
+
+async def show(request: Request) -> Response:
+    draft = await draft_of(request)
+    return await _page(request, draft, Fields(draft.data), {}, {})
+
+
+async def save(request: Request) -> Response:
+    draft, form = await draft_of(request), await form_fields(request)
+    changes = changes_of(form, dict(draft.data))
+    if "show" in form:
+        return await _page(request, draft, Fields(draft.data, changes), form, changes)
+    try:
+        await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
+    except SpecError as error:
+        fields = Fields(draft.data, changes, error)
+        return await _page(request, draft, fields, form, changes, status=422)
+    stays = "stay" in form
+    return done(request, address_of(draft.name, "rules" if stays else "review"), "Saved." if stays else "")
+
+
+async def preview(request: Request) -> Response:
+    draft, form = await draft_of(request), await form_fields(request)
+    shown, problem, whole = await _preview(request, draft, changes_of(form, dict(draft.data)))
+    return fragment(request, _PREVIEW, preview=shown, problem=problem, whole=whole)
+
+
+async def _preview(request: Request, draft: Draft, changes: Changes) -> tuple[RulesPreview | None, str, bool]:
+    """What the rules come to with these changes, or why that cannot be said; and whether all rows are counted."""
+    site = site_of(request)
+    rows, _ = await rows_of(draft)
+
+    def read() -> RulesPreview:
+        locs = {loc_of(key) if isinstance(key, str) else key: value for key, value in changes.items()}
+        file = parse_toml(draft.path, edited(draft.file, locs).encode())
+        return preview_rules(site.settings, file, len(rows.rows) if rows else None, site.now())
+
+    try:
+        return await asyncio.to_thread(read), "", rows is None or rows.whole
+    except DrumbeatError as error:
+        return None, f"{error} {error.hint}".strip(), True
+
+
+async def _page(
+    request: Request,
+    draft: Draft,
+    fields: Fields,
+    form: Mapping[str, str],
+    changes: Changes,
+    *,
+    status: int = 200,
+) -> Response:
+    shown, problem, whole = await _preview(request, draft, changes)
+    return step_page(
+        request,
+        draft,
+        "rules",
+        "pages/rules/rules.html",
+        status=status,
+        fields=fields,
+        when=form.get("when") or when_of(fields),
+        hours=form.get("hours-way") or hours_of(fields),
+        consent=needs_consent(fields),
+        days=DAYS,
+        presets=PRESETS,
+        zones=ZONES,
+        preview=shown,
+        problem=problem if status == 200 else "",
+        whole=whole,
+    )
+
+
+ROUTES: Final = [
+    Route("/campaigns/drafts/{name}/rules", show, methods=["GET"]),
+    Route("/campaigns/drafts/{name}/rules", save, methods=["POST"]),
+    Route("/campaigns/drafts/{name}/rules/preview", preview, methods=["POST"]),
+]
