@@ -22,9 +22,10 @@ from campaigns.message.templates import renderers_of
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import utc_now
 from scheduler.clock.calendar import occurrences
-from scheduler.forecast.estimate import estimate
+from scheduler.forecast.estimate import estimate, planning_lanes
 from scheduler.forecast.forecast import Estimate
-from storage.audience.campaigns import replace_spec, require
+from scheduler.forecast.worst_case import worst_case
+from storage.audience.campaigns import Campaign, replace_spec, require
 from storage.database.engine import Connection, reading, writing
 from storage.database.scratch import NAME
 from storage.views.estimates import count_recipients
@@ -54,6 +55,8 @@ class Preflight:
     previews: Sequence[Preview]
     unknown: str | None = None
     """Why opt-outs, earlier messages and rate cards were not looked up; None: they were, or there are none yet."""
+    approval: str | None = None
+    """Why it will need an approval, by the numbers of this check; None: it will not, or that cannot be known."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -65,6 +68,7 @@ class Preflight:
             "expected": self._expected(),
             "preview": [message for each in self.previews for message in preview_json(each)],
             "not_looked_up": self.unknown,
+            "needs_approval": self.approval,
         }
 
     def _expected(self) -> dict[str, Any] | None:
@@ -85,20 +89,23 @@ class Preflight:
 
 
 async def preflight(
-    settings: Settings, path: Path, flags: Flags, *, progress: Progress | None = None
+    settings: Settings, path: Path, flags: Flags, *, most: int = MOST, progress: Progress | None = None
 ) -> Preflight:
-    """Check the file and its list as a load would, and look ahead; stores only the rejects."""
+    """Check the file and its list as a load would, and look ahead; stores only the rejects. `most`: recipients up to
+    which it also estimates."""
     seen: list[_Seen] = []
 
     async def look(checked: Checked) -> None:
-        seen.append(await _look(settings, checked, progress))
+        seen.append(await _look(settings, checked, most, progress))
 
     loaded = await check_campaign(settings, path, flags, look=look, progress=progress)
     [found] = seen
     used, unused = _columns(found.spec, loaded)
     runs = _runs(found.spec, loaded.start_at)
     hours = found.spec.hours.text if found.spec.hours else None
-    return Preflight(loaded, runs, hours, used, unused, found.expected, found.previews, found.unknown)
+    return Preflight(
+        loaded, runs, hours, used, unused, found.expected, found.previews, found.unknown, found.approval
+    )
 
 
 @dataclass(frozen=True)
@@ -107,9 +114,10 @@ class _Seen:
     expected: Estimate | None
     previews: Sequence[Preview]
     unknown: str | None
+    approval: str | None = None
 
 
-async def _look(settings: Settings, checked: Checked, progress: Progress | None) -> _Seen:
+async def _look(settings: Settings, checked: Checked, most: int, progress: Progress | None) -> _Seen:
     """Forecast with the audience of the temporary database and the facts of the real one."""
     async with writing(checked.engine) as connection:
         await replace_spec(connection, checked.campaign_id, checked.spec, utc_now())
@@ -120,13 +128,27 @@ async def _look(settings: Settings, checked: Checked, progress: Progress | None)
         if account is None:
             return _Seen(checked.spec, None, previews, unknown)
         stored = await require(audience, NAME)
-        if await count_recipients(audience, stored.id) > MOST:
-            return _Seen(checked.spec, None, previews, unknown)
         campaign = replace(stored, name=checked.spec.name, start_at=checked.start_at)
+        approval = await _approval(settings, audience, facts or audience, campaign)
+        if await count_recipients(audience, stored.id) > most:
+            return _Seen(checked.spec, None, previews, unknown, approval)
         expected = await estimate(
             audience, campaign, account, default_caps=settings.caps, progress=progress, facts=facts
         )
-        return _Seen(checked.spec, expected, previews, unknown)
+        return _Seen(checked.spec, expected, previews, unknown, approval)
+
+
+async def _approval(
+    settings: Settings, audience: Connection, facts: Connection, campaign: Campaign
+) -> str | None:
+    """Why the campaign will need an approval, with the prices that `facts` has."""
+    limits, spec = settings.approval, campaign.spec
+    cost = None
+    if limits.amount is not None:
+        lane = planning_lanes(spec, settings.account(spec.provider), settings.caps)[spec.lanes[0]]
+        at = max(utc_now(), campaign.start_at or utc_now())
+        cost = await worst_case(audience, campaign, lane, at, prices=facts)
+    return limits.reason(await count_recipients(audience, campaign.id), cost)
 
 
 @asynccontextmanager

@@ -17,16 +17,24 @@ from storage.database.engine import Connection
 from storage.views.estimates import count_by_prefix
 
 
-async def worst_case(connection: Connection, campaign: Campaign, lane: Lane, at: datetime) -> Money | None:
-    """The most that a run launched at `at` may cost; None where a price is not known. `lane`: any of its lanes."""
-    plan = plan_of(campaign.spec, lane, await prices_at(connection, lane.account.settings))
+async def worst_case(
+    connection: Connection,
+    campaign: Campaign,
+    lane: Lane,
+    at: datetime,
+    *,
+    prices: Connection | None = None,
+) -> Money | None:
+    """The most that a run launched at `at` may cost; None where a price is not known. `lane`: any of its lanes;
+    `prices`: the database that knows them, if the audience is in another one."""
+    plan = plan_of(campaign.spec, lane, await prices_at(prices or connection, lane.account.settings))
     total = Money(Decimal(0), NO_CURRENCY)
     for prefix, count in await count_by_prefix(connection, campaign.id):
-        prices = list(_possible(plan, prefix, lane.adapter.capabilities.windows, at))
-        dearest = max((price.money.amount for price in prices if price), default=None)
-        if dearest is None or None in prices:
+        possible = list(_possible(plan, prefix, lane.adapter.capabilities.windows, at))
+        dearest = max((price.money.amount for price in possible if price), default=None)
+        if dearest is None or None in possible:
             return None
-        currency = next(price.money.currency for price in prices if price)
+        currency = next(price.money.currency for price in possible if price)
         total = Money(total.amount + count * dearest, currency)
     return total
 

@@ -1,0 +1,207 @@
+"""A draft before it is sent: what becomes of each row of its list, what that costs and how long it takes, and what
+speaks against it. Nothing is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from app.actions.draft_sending import review_key
+from app.actions.drafts import Draft
+from app.actions.loading import Flags, TooManyRejects
+from app.actions.scheduling import schedule_warnings, start_flag
+from app.views.preflight import Preflight, preflight
+from app.wiring.databases import snapshot
+from app.wiring.settings import Settings
+from campaigns.errors import DrumbeatError
+from campaigns.figures import counted
+from campaigns.money.costs import plain
+from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.spec.rules_spec import Category
+from campaigns.time.clock import utc_now
+from scheduler.audience.load_report import LoadReport
+from scheduler.forecast.durations import Limit
+from scheduler.forecast.forecast import CostRange, Estimate
+from storage.audience.campaigns import find
+from storage.audience.rates import load_cards
+from storage.database.engine import Engine
+
+MOST: Final = 500_000
+"""Recipients up to which a review estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows or people that get no message, or not at their turn."""
+
+    kind: str
+    """rejected, skipped, waits or left_out."""
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What it costs in one currency."""
+
+    currency: str
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    name: str
+    since: date
+    source: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """A draft that can be sent, with what to expect."""
+
+    spec: CampaignSpec
+    key: str
+    """What was reviewed; see `review_key`."""
+    rows: int
+    recipients: int
+    rejected: Sequence[Loss]
+    lost: Sequence[Loss]
+    """Of the recipients."""
+    messages: int | None
+    """None: too many people to tell beforehand."""
+    forms: Sequence[tuple[str, int]]
+    windows: Sequence[tuple[str, int]]
+    prices: Sequence[Price]
+    lines: Sequence[CostRange]
+    unpriced: int
+    card: Card | None
+    at: datetime
+    """When it begins: at its time, or now."""
+    ends_at: datetime | None
+    takes: timedelta
+    binding: Limit | None
+    starts_at: datetime | None
+    """The time of its file; None: it starts when it is sent."""
+    runs: Sequence[datetime]
+    """The next ones, if it recurs."""
+    needs_time: bool
+    """Whether it cannot be sent without a time."""
+    approval: str | None
+    """Why it needs an approval."""
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A draft that cannot be sent, and why."""
+
+    key: str
+    problem: str
+    hint: str
+    rows: int = 0
+    rejected: Sequence[Loss] = ()
+
+
+async def review_draft(engine: Engine, settings: Settings, draft: Draft) -> Review | Refused:
+    """Check the draft as a load would, and look ahead. Takes seconds for a long list, in a thread of its own."""
+    key = review_key(draft)
+    try:
+        with TemporaryDirectory() as folder:
+            found = await asyncio.to_thread(_checked, settings, draft.path, Path(folder))
+    except TooManyRejects as error:
+        report = error.report
+        return Refused(key, str(error), error.hint, report.rows, _rejected(report))
+    except DrumbeatError as error:
+        return Refused(key, str(error), error.hint)
+    assert draft.spec is not None  # noqa: S101
+    return await _review(engine, settings, draft, draft.spec, found, key)
+
+
+def _checked(settings: Settings, path: Path, folder: Path) -> Preflight:
+    """In an event loop of its own, so that pages and sending go on meanwhile."""
+    return asyncio.run(preflight(settings, path, Flags(rejects=folder / "rejects.csv"), most=MOST))
+
+
+async def _review(
+    engine: Engine, settings: Settings, draft: Draft, spec: CampaignSpec, found: Preflight, key: str
+) -> Review:
+    report, expected, start = found.loaded.report, found.expected, found.loaded.start_at
+    async with snapshot(engine) as connection:
+        rates = settings.account(spec.provider).rates
+        at = expected.at if expected else start or utc_now()
+        cards = (
+            [card for card in await load_cards(connection, rates) if card.effective_from <= at.date()]
+            if rates
+            else []
+        )
+        stored = await find(connection, draft.name)
+    card = max(cards, key=lambda each: each.effective_from, default=None)
+    warnings = [*_warnings(spec, found), *schedule_warnings(spec.schedule, start, utc_now())]
+    if stored is not None:
+        warnings.insert(0, f"There is a campaign {draft.name} already, and it is {stored.state}.")
+    return Review(
+        spec=spec,
+        key=key,
+        rows=report.rows,
+        recipients=report.accepted,
+        rejected=_rejected(report),
+        lost=_lost(expected) if expected else (),
+        messages=expected.sends if expected else None,
+        forms=[(form.value, count) for form, count in expected.forms.items()] if expected else (),
+        windows=list(expected.windows.items()) if expected else (),
+        prices=[Price(str(one.currency), one.low, one.high) for one in expected.totals()] if expected else (),
+        lines=sorted(expected.costs.values(), key=lambda line: -line.high_micros) if expected else (),
+        unpriced=expected.unpriced if expected else 0,
+        card=Card(card.name, card.effective_from, card.source) if card else None,
+        at=at,
+        ends_at=expected.ends_at if expected else None,
+        takes=expected.takes if expected else timedelta(),
+        binding=expected.binding if expected else None,
+        starts_at=start,
+        runs=found.runs if spec.schedule.recurs else (),
+        needs_time=start is None and "--at" in start_flag(spec.schedule),
+        approval=found.approval,
+        warnings=warnings,
+    )
+
+
+def _rejected(report: LoadReport) -> list[Loss]:
+    found = [Loss("rejected", str(code), count) for code, count in report.reasons.items()]
+    return [*found, *([Loss("left_out", "left_out", report.left_out)] if report.left_out else [])]
+
+
+def _lost(expected: Estimate) -> list[Loss]:
+    skips = [Loss("skipped", str(reason), count) for reason, count in expected.skips.most_common()]
+    return skips + [Loss("waits", str(rule), count) for rule, count in expected.waits.most_common()]
+
+
+def _warnings(spec: CampaignSpec, found: Preflight) -> Iterator[str]:
+    """What to think about; nothing of it hinders the sending."""
+    expected, templates = found.expected, found.loaded.templates
+    if expected is None:
+        yield f"There are more than {MOST:,} people: cost and time are known once it is loaded."
+    else:
+        yield from expected.warnings
+        if unknown := expected.windows.get("unknown", 0):
+            yield (
+                f"Of {counted(unknown, 'person').replace('persons', 'people')} it is not known whether their 24-hour "
+                "window is open: the cost is a range for them."
+            )
+        if expected.unpriced:
+            yield f"{counted(expected.unpriced, 'message')} have no known price, so the cost may be higher."
+        for budget in expected.budgets:
+            if not budget.enough:
+                yield f"The budget of the {budget.kind} may not be enough: {plain(budget.left.amount)} {budget.left.currency} is left."
+    if found.unknown:
+        yield f"Opt-outs and earlier messages could not be looked up: {found.unknown}"
+    if templates is not None and templates.problem:
+        yield f"The account's templates could not be compared as they are now: {templates.problem}"
+    if spec.category is Category.MARKETING and spec.needed_consent is None:
+        yield "Whether the people agreed to marketing is not asked for: see the rules."
