@@ -13,7 +13,7 @@ NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo quick test check bench soak docs
+.PHONY: help setup install browser demo quick test check bench soak docs
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ install:  ## Install for production into PREFIX, without test tools; default /op
 	@$(PREFIX)/bin/python deploy/install.py --no-deps --no-build-isolation --force-reinstall .
 	@$(PREFIX)/bin/drumbeat --version
 	@echo "Ready: $(PREFIX)/bin/drumbeat. As a service: docs/how-to/run-as-a-service.md"
+
+browser:  ## Install Chromium, which the tests of the pages need (Debian, Ubuntu)
+	@command -v chromium >/dev/null || { SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium; }
+	@chromium --version
 
 demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and report on it
 	$(BIN)/drumbeat demo

@@ -147,6 +147,7 @@ def act(
                 _require(name)
                 return await function(*args, **kwargs)
 
+        vars(audited)["act"] = name
         return audited
 
     return decorate

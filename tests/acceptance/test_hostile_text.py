@@ -210,6 +210,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         ("doctor",),
         ("workers",),
         ("status",),
+        ("user", "list"),
         ("campaign", "check", "spring.toml"),
         ("campaign", "check", "hostile.csv", "--default-country", "GB"),
         ("campaign", "check", "spring.toml", "--csv", "hostile.csv"),
@@ -220,6 +221,11 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         yield command
         yield *command, "--json"
     yield "contacts", "list", "--csv"
+    yield "user", "invite"
+    yield "user", "invite", "--role", text
+    yield "user", "role", text, "admin"
+    yield "user", "disable", text
+    yield "user", "enable", text
     yield "contacts", "export", PHONE
     yield "contacts", "export", text
     yield "contacts", "export", ERASED
@@ -279,7 +285,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     yield "contacts", "show", ERASED
 
 
-ENDLESS = {("serve",), ("worker",), ("emulator",), ("demo",), ("completion",)}
+ENDLESS = {("serve",), ("up",), ("worker",), ("emulator",), ("demo",), ("completion",)}
 """Commands that show nothing of a stranger, or do not end by themselves."""
 
 

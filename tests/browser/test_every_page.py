@@ -1,0 +1,37 @@
+"""Every page, in both themes, on a desk and on a phone: no console message, no request that leaves the machine, nothing
+that axe finds, no sideways scroll."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from tests.browser.conftest import DESK, PHONE, Site, chromium, join, watched
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
+
+PAGES = (
+    "/",
+    "/campaigns",
+    "/campaigns?state=running",
+    "/campaigns?name=nothing",
+    "/settings",
+    "/settings/users",
+    "/audit",
+)
+
+
+async def test_every_page_is_sound(demonstrated: tuple[Site, str]) -> None:
+    site, invitation = demonstrated
+    async with chromium() as browser:
+        async with watched(browser, site) as seen:
+            await seen.judge("/login")
+            await seen.judge(invitation)
+            await join(seen, site, invitation)
+            assert seen.faults == []
+        for scheme, size in product(("light", "dark"), (DESK, PHONE)):
+            async with watched(browser, site, color_scheme=scheme, viewport=size) as seen:
+                for address in PAGES:
+                    await seen.judge(address)
+                assert seen.faults == [], (scheme, size)
