@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from app.actions.drafts import SIGNED, Draft, drafts_folder, is_draft_name, read_draft
+from app.actions.drafts import FILE, SIGNED, Draft, drafts_folder, is_draft_name, read_draft
 from app.wiring.settings import Settings
 from campaigns.errors import Fault, NotFound
 
@@ -60,23 +60,35 @@ def step_of(fault: Fault) -> str:
     return _STEP_OF_KEY.get(str(fault.key[0]), "rules") if fault.key else "rules"
 
 
-def _rows(settings: Settings) -> list[DraftRow]:
+def draft_names(settings: Settings) -> list[str]:
+    """The names of all drafts."""
     folder = drafts_folder(settings)
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if is_draft_name(path.name)]
-    rows = [row for path in found if (row := _row(settings, path.name)) is not None]
-    return sorted(rows, key=lambda row: row.changed_at, reverse=True)[:MOST]
+    return [path.name for path in folder.iterdir() if is_draft_name(path.name)] if folder.is_dir() else []
 
 
-def _row(settings: Settings, name: str) -> DraftRow | None:
+def _rows(settings: Settings) -> list[DraftRow]:
+    changed = {name: at for name in draft_names(settings) if (at := _changed_at(settings, name)) is not None}
+    newest = sorted(changed, key=lambda name: changed[name], reverse=True)[:MOST]
+    return [row for name in newest if (row := _row(settings, name, changed[name])) is not None]
+
+
+def _changed_at(settings: Settings, name: str) -> float | None:
+    """None: it was deleted meanwhile."""
+    try:
+        return (drafts_folder(settings) / name / FILE).lstat().st_mtime
+    except OSError:
+        return None
+
+
+def _row(settings: Settings, name: str, changed_at: float) -> DraftRow | None:
     try:
         draft = read_draft(settings, name)
-        changed = draft.path.stat().st_mtime
-    except (NotFound, OSError):  # deleted meanwhile
+        by = (draft.folder / SIGNED).read_text(encoding="utf-8")
+    except NotFound:
         return None
-    by = (draft.folder / SIGNED).read_text(encoding="utf-8") if (draft.folder / SIGNED).is_file() else ""
-    return DraftRow(name, datetime.fromtimestamp(changed, UTC), by, steps_of(draft))
+    except OSError:
+        by = ""
+    return DraftRow(name, datetime.fromtimestamp(changed_at, UTC), by, steps_of(draft))
 
 
 def _list_needs(draft: Draft) -> str:

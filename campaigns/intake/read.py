@@ -163,13 +163,15 @@ def _require_variables(header: Header, options: IntakeOptions) -> None:
     name = missing[0]
     others = f" (and {', '.join(missing[1:])})" if missing[1:] else ""
     columns = ", ".join(nearest(name, header.available))
-    raise IntakeError(
+    error = IntakeError(
         IntakeCode.VARIABLE_MISSING,
         f"The message needs {name!r}{others}, but no column has that name.",
         line=header.first_line - 1,
         column=name,
         hint=f"The columns are: {columns}. Use --map COLUMN={name}, or give a default in [content.defaults].",
     )
+    error.columns = header.columns
+    raise error
 
 
 def _require_rows(data: Bytes, header: Header) -> None:

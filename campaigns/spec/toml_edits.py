@@ -40,6 +40,11 @@ def edited(file: TomlFile, changes: Changes) -> str:
     raise _unsafe(file)
 
 
+def written(data: Mapping[str, Any]) -> str:
+    """The text of a new file with these keys."""
+    return tomlkit.dumps({key: _item(value) for key, value in data.items()})
+
+
 def _unsafe(file: TomlFile) -> SpecError:
     return SpecError(
         f"{file.path.name} is written in a way that this form cannot change without losing something.",
