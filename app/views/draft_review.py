@@ -4,10 +4,15 @@ speaks against it. Nothing is stored."""
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,17 +26,23 @@ from app.wiring.databases import snapshot
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
 from campaigns.figures import counted
+from campaigns.intake.read import open_intake
 from campaigns.money.costs import plain
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.rules_spec import Category
+from campaigns.states import CampaignState
 from campaigns.time.clock import utc_now
+from scheduler.audience.file_threads import WHOLE, in_thread
 from scheduler.audience.load_report import LoadReport
 from scheduler.forecast.durations import Limit
 from scheduler.forecast.forecast import CostRange, Estimate
 from storage.audience.campaigns import find
 from storage.audience.rates import load_cards
 from storage.database.engine import Engine
+from storage.views.uploads import EarlierUse, uses_of_list
 
+SHORT: Final = 256 * 1024
+"""Bytes of a list that is checked in less time than a process takes to start."""
 MOST: Final = 500_000
 """Recipients up to which a review estimates."""
 
@@ -96,6 +107,10 @@ class Review:
     approval: str | None
     """Why it needs an approval."""
     warnings: Sequence[str]
+    used_by: Sequence[EarlierUse]
+    """Other campaigns that this list was loaded into."""
+    stored: CampaignState | None
+    """The state of the campaign of this name; None: there is none yet."""
 
 
 @dataclass(frozen=True)
@@ -113,24 +128,52 @@ async def review_draft(engine: Engine, settings: Settings, draft: Draft) -> Revi
     """Check the draft as a load would, and look ahead. Takes seconds for a long list, in a thread of its own."""
     key = review_key(draft)
     try:
-        with TemporaryDirectory() as folder:
-            found = await asyncio.to_thread(_checked, settings, draft.path, Path(folder))
+        found, digests = await in_thread(partial(_checked_apart, settings, draft), WHOLE)
     except TooManyRejects as error:
         report = error.report
         return Refused(key, str(error), error.hint, report.rows, _rejected(report))
     except DrumbeatError as error:
         return Refused(key, str(error), error.hint)
     assert draft.spec is not None  # noqa: S101
-    return await _review(engine, settings, draft, draft.spec, found, key)
+    return await _review(engine, settings, draft, draft.spec, found, digests, key)
 
 
-def _checked(settings: Settings, path: Path, folder: Path) -> Preflight:
-    """In an event loop of its own, so that pages and sending go on meanwhile."""
-    return asyncio.run(preflight(settings, path, Flags(rejects=folder / "rejects.csv"), most=MOST))
+Checked = tuple[Preflight, Sequence[str]]
+"""What is expected, and what loads of the list are recognized by."""
+
+
+def _checked_apart(settings: Settings, draft: Draft) -> Checked:
+    """In this thread if the list is short, else in a process, so that pages and sending go on meanwhile."""
+    if draft.list_path is None or draft.list_path.stat().st_size <= SHORT:
+        return _checked(settings, draft)
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_step_back) as child:
+        return child.submit(_checked, settings, draft).result()
+
+
+def _step_back() -> None:
+    """Behind everything else that this machine does, and not ended by the Ctrl-C of the server's terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(10)
+
+
+def _checked(settings: Settings, draft: Draft) -> Checked:
+    with TemporaryDirectory() as folder:
+        flags = Flags(rejects=Path(folder) / "rejects.csv")
+        found = asyncio.run(preflight(settings, draft.path, flags, most=MOST))
+    assert draft.spec is not None  # noqa: S101
+    assert draft.list_path is not None  # noqa: S101
+    intake = open_intake(draft.list_path, draft.spec.audience.options(frozenset(), None))
+    return found, (intake.digest, intake.file_digest)
 
 
 async def _review(
-    engine: Engine, settings: Settings, draft: Draft, spec: CampaignSpec, found: Preflight, key: str
+    engine: Engine,
+    settings: Settings,
+    draft: Draft,
+    spec: CampaignSpec,
+    found: Preflight,
+    digests: Sequence[str],
+    key: str,
 ) -> Review:
     report, expected, start = found.loaded.report, found.expected, found.loaded.start_at
     async with snapshot(engine) as connection:
@@ -142,10 +185,11 @@ async def _review(
             else []
         )
         stored = await find(connection, draft.name)
-    card = max(cards, key=lambda each: each.effective_from, default=None)
+        uses = await uses_of_list(connection, digests)
+    valid = [card for card in cards if card.effective_from <= at.date()]
+    card = max(valid, key=lambda each: each.effective_from, default=None)
     warnings = [*_warnings(spec, found), *schedule_warnings(spec.schedule, start, utc_now())]
-    if stored is not None:
-        warnings.insert(0, f"There is a campaign {draft.name} already, and it is {stored.state}.")
+    others = [use for use in uses if use.campaign != draft.name]
     return Review(
         spec=spec,
         key=key,
@@ -169,6 +213,8 @@ async def _review(
         needs_time=start is None and "--at" in start_flag(spec.schedule),
         approval=found.approval,
         warnings=warnings,
+        used_by=others,
+        stored=stored.state if stored else None,
     )
 
 
@@ -198,7 +244,8 @@ def _warnings(spec: CampaignSpec, found: Preflight) -> Iterator[str]:
             yield f"{counted(expected.unpriced, 'message')} have no known price, so the cost may be higher."
         for budget in expected.budgets:
             if not budget.enough:
-                yield f"The budget of the {budget.kind} may not be enough: {plain(budget.left.amount)} {budget.left.currency} is left."
+                left = f"{plain(budget.left.amount)} {budget.left.currency}"
+                yield f"The budget of the {budget.kind} may not be enough: {left} is left."
     if found.unknown:
         yield f"Opt-outs and earlier messages could not be looked up: {found.unknown}"
     if templates is not None and templates.problem:

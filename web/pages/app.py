@@ -24,6 +24,7 @@ from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
 from web.pages.guard import Guard
 from web.pages.message.routes import ROUTES as MESSAGE
+from web.pages.review.routes import ROUTES as REVIEW
 from web.pages.rules.routes import ROUTES as RULES
 from web.pages.site import Site, page
 from web.pages.today.routes import ROUTES as TODAY
@@ -31,7 +32,16 @@ from web.pages.users.routes import ROUTES as USERS
 
 logger = logging.getLogger(__name__)
 
-SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (ACCESS, TODAY, CAMPAIGNS, MESSAGE, RULES, AUDIT, USERS)
+SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
+    ACCESS,
+    TODAY,
+    CAMPAIGNS,
+    MESSAGE,
+    RULES,
+    REVIEW,
+    AUDIT,
+    USERS,
+)
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),
     (NotFound, 404),
