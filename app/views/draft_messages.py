@@ -227,7 +227,9 @@ def _template_problems(
 ) -> Iterator[str]:
     used = spec.template
     if used is not None and "{" not in used.name + used.language:
-        yield from (f"{each.text} {each.hint}".strip() for each in mismatches(used, category, templates))
+        yield from (
+            f"{each.text[:1].upper()}{each.text[1:]}" for each in mismatches(used, category, templates)
+        )
 
 
 def _notes(contents: Mapping[str | None, ContentSpec], adapter: Adapter | None) -> Iterator[str]:

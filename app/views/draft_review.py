@@ -28,6 +28,7 @@ from campaigns.errors import DrumbeatError
 from campaigns.figures import counted
 from campaigns.intake.read import open_intake
 from campaigns.money.costs import plain
+from campaigns.rules.decision import Rule, SkipReason
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.rules_spec import Category
 from campaigns.states import CampaignState
@@ -87,6 +88,8 @@ class Review:
     """Of the recipients."""
     messages: int | None
     """None: too many people to tell beforehand."""
+    possible: int
+    """As many, if every window that is not known turns out to be open."""
     forms: Sequence[tuple[str, int]]
     windows: Sequence[tuple[str, int]]
     prices: Sequence[Price]
@@ -198,6 +201,7 @@ async def _review(
         rejected=_rejected(report),
         lost=_lost(expected) if expected else (),
         messages=expected.sends if expected else None,
+        possible=_possible(expected) if expected else report.accepted,
         forms=[(form.value, count) for form, count in expected.forms.items()] if expected else (),
         windows=list(expected.windows.items()) if expected else (),
         prices=[Price(str(one.currency), one.low, one.high) for one in expected.totals()] if expected else (),
@@ -226,6 +230,11 @@ def _rejected(report: LoadReport) -> list[Loss]:
 def _lost(expected: Estimate) -> list[Loss]:
     skips = [Loss("skipped", str(reason), count) for reason, count in expected.skips.most_common()]
     return skips + [Loss("waits", str(rule), count) for rule, count in expected.waits.most_common()]
+
+
+def _possible(expected: Estimate) -> int:
+    closed = expected.skips.get(SkipReason.WINDOW_CLOSED, 0) + expected.waits.get(Rule.WINDOW, 0)
+    return expected.sends + min(closed, expected.windows.get("unknown", 0))
 
 
 def _warnings(spec: CampaignSpec, found: Preflight) -> Iterator[str]:

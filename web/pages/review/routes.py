@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
@@ -12,14 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.actions.draft_sending import Sent, review_key, send_draft
-from app.actions.drafts import Draft, StaleDraft
+from app.actions.drafts import FILE, Draft, StaleDraft
 from app.views.draft_review import Refused, Review, review_draft
 from app.views.drafts import steps_of
 from app.views.messages import ENDED, FORESEEN
 from campaigns.figures import counted
 from web.look.environment import moment
 from web.pages.draft_steps import address_of, draft_of, form_fields, step_page
-from web.pages.site import done, fragment, site_of
+from web.pages.site import done, site_of
 
 PATIENCE: Final = 2.0
 """Seconds that a page waits for a review before it shows that it is under way."""
@@ -34,14 +35,10 @@ async def show(request: Request) -> Response:
     if draft.spec is None or draft.list_path is None:
         return _unfinished(request, draft)
     review = await _review(request, draft)
-    return step_page(request, draft, "review", "pages/review/review.html", **_values(review))
-
-
-async def live(request: Request) -> Response:
-    """The same, for a page that waits for it."""
-    draft = await draft_of(request)
-    review = await _review(request, draft)
-    return fragment(request, "pages/review/content.html", draft=draft, **_values(review))
+    response = step_page(request, draft, "review", "pages/review/review.html", **_values(review))
+    if review is None:
+        response.headers["Refresh"] = "2"
+    return response
 
 
 async def send(request: Request) -> Response:
@@ -77,12 +74,19 @@ def _values(review: Review | Refused | None) -> dict[str, Any]:
     return {
         "review": ready,
         "refused": review if isinstance(review, Refused) else None,
+        "problems": _problems(review.problem) if isinstance(review, Refused) else [],
         "reasons": {**ENDED, **FORESEEN},
         "money": money,
         "ceiling": ceiling_of(ready) if ready else "",
         "button": button_of(ready) if ready else "",
         "mixed": ready is not None and len(ready.forms) > 1,
     }
+
+
+def _problems(text: str) -> list[str]:
+    """Each problem by itself, without the line of a file that nobody looks at here."""
+    lines = (re.sub(rf"^{re.escape(FILE)}(, line \d+)?: ", "", line) for line in text.split("\n"))
+    return [line for line in lines if line]
 
 
 def money(amount: Decimal, currency: str, *, up: bool = True) -> str:
@@ -104,7 +108,8 @@ def ceiling_of(review: Review) -> str:
 
 def button_of(review: Review) -> Markup:
     """What pressing it does, with its number and its ceiling."""
-    messages = counted(review.messages if review.messages is not None else review.recipients, "message")
+    known = review.messages is not None and review.messages == review.possible
+    messages = ("" if known else "up to ") + counted(review.possible, "message")
     each = " each run" if review.spec.schedule.recurs else ""
     cost = f", {ceiling}" if (ceiling := ceiling_of(review)) else ""
     if review.approval:
@@ -128,6 +133,5 @@ def _what_happened(sent: Sent) -> str:
 
 ROUTES: Final = [
     Route("/campaigns/drafts/{name}/review", show, methods=["GET"]),
-    Route("/campaigns/drafts/{name}/review/live", live, methods=["GET"]),
     Route("/campaigns/drafts/{name}/review", send, methods=["POST"]),
 ]
