@@ -22,6 +22,7 @@ from web.look.environment import WEB
 from web.pages.access.routes import ROUTES as ACCESS
 from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
+from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
 from web.pages.site import Site, page
 from web.pages.today.routes import ROUTES as TODAY
@@ -29,7 +30,7 @@ from web.pages.users.routes import ROUTES as USERS
 
 logger = logging.getLogger(__name__)
 
-SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (ACCESS, TODAY, CAMPAIGNS, AUDIT, USERS)
+SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (ACCESS, TODAY, DRAFTS, CAMPAIGNS, AUDIT, USERS)
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),
     (NotFound, 404),
