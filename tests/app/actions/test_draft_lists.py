@@ -77,9 +77,11 @@ async def test_half_of_forty_bad_rows_are_corrected_and_keep_their_lines(
     first = await checked(settings)
     assert (first.rows, first.accepted, first.rejected, len(first.bad)) == (1000, 960, 40, 40)
     assert first.reasons == {"phone_too_short": 40}
-    assert first.bad[0].cells == [["Phone", "+4477"], ["First Name", "Name 3"], ["Note", "é"]] or [
-        tuple(cell) for cell in first.bad[0].cells
-    ] == [("Phone", "+4477"), ("First Name", "Name 3"), ("Note", "é")]
+    assert [tuple(cell) for cell in first.bad[0].cells] == [
+        ("Phone", "+4477"),
+        ("First Name", "Name 3"),
+        ("Note", "é"),
+    ]
 
     done = await receive_corrections(
         settings, "spring", "mended.csv", chunks(await corrected_rejects(settings, slice(0, 20)))

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actions.drafts import drafts_folder, open_draft
+from app.views import list_step
 from app.wiring.rights import Role
 from app.wiring.settings import Settings, load_settings
 from tests.app.actions.test_draft_lists import people
@@ -25,6 +26,7 @@ OURS = {"sec-fetch-site": "same-origin"}
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("OURVOICE_API_KEY", "x")
+    monkeypatch.setattr(list_step, "PATIENCE", 60)
     (tmp_path / "drumbeat.toml").write_text(SETTINGS.format(port=9))
     return load_settings(tmp_path / "drumbeat.toml")
 
@@ -118,11 +120,6 @@ async def test_names_cells_and_files_are_shown_as_text(editor: Browser, settings
 
 async def test_an_ambiguous_list_is_read_as_chosen(editor: Browser, settings: Settings) -> None:
     await start(editor, settings)
-    page = await send(editor, LIST, "p.csv", b"phone,a;b\n+447700900001;x,1\n" * 1)
-    draft = await open_draft(settings, "spring")
-    if "Choose what separates" in page.text:
-        answer = await editor.post(f"{LIST}/uses", {"delimiter": ",", "digest": draft.digest})
-        assert answer.status_code == 303
     text = "phone,first_name\n+447700900001,Łukasz Żółć\n+447700900002,Jürgen\n".encode("cp1250")
     page = await send(editor, LIST, "p.csv", text)
     assert "The list cannot be used yet." in page.text
@@ -198,7 +195,7 @@ async def test_the_file_is_edited_as_text_with_errors_at_their_line(
     file = "/campaigns/drafts/spring/file"
     page = await editor.post(file, {"text": CAMPAIGN.replace("text =", "txt ="), "digest": draft.digest})
     assert page.status_code == 200
-    assert "campaign.toml, line 10: content.txt is not known. Did you mean content.text?" in page.text
+    assert "campaign.toml, line 9: content.txt is not known. Did you mean content.text?" in page.text
     digest = (await open_draft(settings, "spring")).digest
     page = await editor.post(file, {"text": 'name = "spring"\noops', "digest": digest})
     assert page.status_code == 422

@@ -32,7 +32,7 @@ _HINTS: Final = {
     IntakeCode.DELIMITER_AMBIGUOUS: "Choose what separates the cells.",
     IntakeCode.SHEET_AMBIGUOUS: "Choose the sheet with the list.",
     IntakeCode.SHEET_UNKNOWN: "Choose the sheet with the list.",
-    IntakeCode.PHONE_COLUMN_MISSING: "Say below which column holds the phone numbers. The first line names the columns.",
+    IntakeCode.PHONE_COLUMN_MISSING: "Say below which column holds the numbers. The first row must name the columns.",
     IntakeCode.PHONE_COLUMN_AMBIGUOUS: "Say below which column holds the phone numbers.",
     IntakeCode.VARIABLE_MISSING: "Say below which column it is, or give the variable a default with the message.",
     IntakeCode.COLUMN_UNKNOWN: "These are the columns of this file: save how each is used.",
