@@ -107,12 +107,19 @@ async def receive_corrections(
 async def save_uses(
     settings: Settings,
     name: str,
-    uses: Mapping[str, str],
+    uses: Mapping[str, str] | None,
     reading: Mapping[str, Any],
     digest: str,
 ) -> Draft:
     """Save how the list is read. `uses`: column -> `phone`, `phone_too`, `consent`, the name of a variable, or empty;
-    `reading`: other keys of [audience]. Raises as `save_section` does."""
+    None: as they are. `reading`: other keys of [audience]. Raises as `save_section` does."""
+    changes: dict[str | Loc, Any] = {f"audience.{key}": value for key, value in reading.items()}
+    if uses is not None:
+        changes |= _uses(uses)
+    return await save_section(settings, name, changes, digest)
+
+
+def _uses(uses: Mapping[str, str]) -> dict[str | Loc, Any]:
     phones = [column for column, use in uses.items() if use == "phone"]
     phones += [column for column, use in uses.items() if use == "phone_too"]
     consents = [column for column, use in uses.items() if use == "consent"]
@@ -125,11 +132,11 @@ async def save_uses(
         for column, use in uses.items()
         if use not in ("", "phone", "phone_too", "consent") and use != fold(column)
     }
-    changes: dict[str | Loc, Any] = {f"audience.{key}": value for key, value in reading.items()}
-    changes["audience.phone_column"] = (phones[0] if len(phones) == 1 else phones) or None
-    changes["audience.map"] = names or None
-    changes["audience.consent"] = next(iter(consents), None)
-    return await save_section(settings, name, changes, digest)
+    return {
+        "audience.phone_column": (phones[0] if len(phones) == 1 else phones) or None,
+        "audience.map": names or None,
+        "audience.consent": next(iter(consents), None),
+    }
 
 
 def upload_of(folder: Path) -> Upload | None:

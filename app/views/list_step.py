@@ -61,10 +61,10 @@ class ListStep:
     """Other drafts with the same list."""
 
 
-async def list_step(engine: Engine, settings: Settings, name: str, *, patience: float = PATIENCE) -> ListStep:
+async def list_step(engine: Engine, settings: Settings, name: str) -> ListStep:
     """Raises NotFound without such a draft. Starts a check where the list has changed since the last."""
     draft = await open_draft(settings, name)
-    check = await _checked(settings, draft, patience)
+    check = await _checked(settings, draft)
     upload = await asyncio.to_thread(upload_of, draft.folder)
     try:
         audience = audience_of(draft)
@@ -114,8 +114,8 @@ async def sample_list(settings: Settings, name: str) -> str:
     return text.getvalue()
 
 
-async def _checked(settings: Settings, draft: Draft, patience: float) -> ListCheck | None:
-    """The check of the list as it is now, waited for at most so long."""
+async def _checked(settings: Settings, draft: Draft) -> ListCheck | None:
+    """The check of the list as it is now, waited for only a moment."""
     if draft.list_path is None:
         return None
     if (known := await asyncio.to_thread(known_check, draft)) is not None:
@@ -125,7 +125,7 @@ async def _checked(settings: Settings, draft: Draft, patience: float) -> ListChe
         task = asyncio.create_task(_check(settings, draft), name="check of a list")
         _running[draft.path] = task
         task.add_done_callback(lambda _: _running.pop(draft.path, None))
-    done, _ = await asyncio.wait({task}, timeout=patience)
+    done, _ = await asyncio.wait({task}, timeout=PATIENCE)
     for each in done:
         each.result()
     return await asyncio.to_thread(known_check, await open_draft(settings, draft.name))

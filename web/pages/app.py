@@ -22,6 +22,7 @@ from web.look.environment import WEB
 from web.pages.access.routes import ROUTES as ACCESS
 from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
+from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
 from web.pages.message.routes import ROUTES as MESSAGE
 from web.pages.review.routes import ROUTES as REVIEW
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
     ACCESS,
     TODAY,
+    DRAFTS,
     CAMPAIGNS,
     MESSAGE,
     RULES,
