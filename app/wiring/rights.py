@@ -70,6 +70,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "campaign.test": Role.SENDER,
     "campaign.winner": Role.SENDER,
     "reconcile": Role.SENDER,
+    "webhook.again": Role.SENDER,
     "contacts.erase": Role.ADMIN,
     "contacts.export": Role.ADMIN,
     "database.adopt": Role.ADMIN,
@@ -196,7 +197,7 @@ async def _audit(
         yield
         return
     actor = current_actor()
-    shown = None if subject is None else _shown(subject)
+    shown = None if subject is None else str(_shown(subject))
     before = await _state(engine, name, shown)
     facts = {key: _shown(value) for key, value in given.items() if _is_kept(key, value)}
     async with writing(engine) as connection:

@@ -22,12 +22,15 @@ from web.look.environment import WEB
 from web.pages.access.routes import ROUTES as ACCESS
 from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
+from web.pages.costs.routes import ROUTES as COSTS
 from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
 from web.pages.message.routes import ROUTES as MESSAGE
 from web.pages.review.routes import ROUTES as REVIEW
 from web.pages.rules.routes import ROUTES as RULES
+from web.pages.senders.routes import ROUTES as SENDERS
 from web.pages.site import Site, page
+from web.pages.templates.routes import ROUTES as TEMPLATES
 from web.pages.today.routes import ROUTES as TODAY
 from web.pages.users.routes import ROUTES as USERS
 
@@ -41,6 +44,9 @@ SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
     MESSAGE,
     RULES,
     REVIEW,
+    SENDERS,
+    COSTS,
+    TEMPLATES,
     AUDIT,
     USERS,
 )
