@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -247,30 +248,46 @@ def _notes(contents: Mapping[str | None, ContentSpec], adapter: Adapter | None) 
 
 def _rooms(content: Content, adapter: Adapter) -> Iterator[Room]:
     """The texts that are counted, each with the provider's limit, if it has one."""
+    short = _shortened(content)
     texts: list[tuple[str, str | None, Callable[[str], Content]]] = [
-        ("Header", content.header, lambda text: replace(content, header=text)),
-        ("Text", content.text, lambda text: replace(content, text=text)),
-        ("Footer", content.footer, lambda text: replace(content, footer=text)),
+        ("Header", content.header, lambda text: replace(short, header=text)),
+        ("Text", content.text, lambda text: replace(short, text=text)),
+        ("Footer", content.footer, lambda text: replace(short, footer=text)),
     ]
     for place, button in enumerate(content.buttons):
-        texts.append((f"Button {place + 1}", button.text, _with_button(content, place)))
-    if content.menu is not None:
-        menu = content.menu
+        texts.append((f"Button {place + 1}", button.text, partial(_with_button, short, place)))
+    if short.menu is not None and content.menu is not None:
+        menu = short.menu
         texts.append(
-            ("List button", menu.button, lambda text: replace(content, menu=replace(menu, button=text)))
+            (
+                "List button",
+                content.menu.button,
+                lambda text: replace(short, menu=replace(menu, button=text)),
+            )
         )
     for name, text, put in texts:
         if text:
             yield Room(name, len(text), longest(adapter, put))
 
 
-def _with_button(content: Content, place: int) -> Callable[[str], Content]:
-    def put(text: str) -> Content:
-        buttons = list(content.buttons)
-        buttons[place] = replace(buttons[place], text=text)
-        return replace(content, buttons=tuple(buttons))
+def _shortened(content: Content) -> Content:
+    """The same message with texts that no limit of length refuses, so that each can be tried alone."""
+    buttons = tuple(replace(button, text=str(place)) for place, button in enumerate(content.buttons))
+    menu = replace(content.menu, button="x") if content.menu else None
+    return replace(
+        content,
+        header=content.header and "x",
+        text=content.text and "x",
+        footer=content.footer and "x",
+        buttons=buttons,
+        menu=menu,
+    )
 
-    return put
+
+def _with_button(content: Content, place: int, text: str) -> Content:
+    buttons = list(content.buttons)
+    buttons[place] = replace(buttons[place], text=text)
+    return replace(content, buttons=tuple(buttons))
 
 
 def longest(adapter: Adapter, put: Callable[[str], Content]) -> int | None:

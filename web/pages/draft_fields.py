@@ -14,6 +14,7 @@ from campaigns.spec.toml_files import Loc, loc_of
 
 Form = Mapping[str, str]
 Changes = dict[str | Loc, Any]
+NONE: Final[Mapping[str, str]] = {}
 MOST_ROWS: Final = 30
 """Rows of a table that a form may have."""
 
@@ -123,13 +124,21 @@ def numbers_of(value: str) -> list[Any] | None:
     return [number_of(part) for part in list_of(value) or ()] or None
 
 
-def scalars(form: Form, keys: Mapping[str, Callable[[str], Any]], old: Fields) -> Changes:
-    """The keys that the form changes, as the campaign file holds them; blank: none."""
+def scalars(
+    form: Form, keys: Mapping[str, Callable[[str], Any]], old: Fields, defaults: Mapping[str, str] = NONE
+) -> Changes:
+    """The keys that the form changes, as the campaign file holds them; blank: none. `defaults`: what the form shows
+    where the file has nothing."""
     return {
         key: read(form[key])
         for key, read in keys.items()
-        if key in form and not _is_same(form[key], old.text(key))
+        if key in form and not _is_same(form[key], old.text(key, defaults.get(key, "")))
     }
+
+
+def differing(changes: Changes, old: Fields) -> Changes:
+    """Those of the changes that change something."""
+    return {key: value for key, value in changes.items() if value != old.raw(key)}
 
 
 def boxes(form: Form, defaults: Mapping[str, bool], old: Fields) -> Changes:
@@ -148,6 +157,7 @@ def table_rows(
     old: Fields,
     silent: Sequence[str] = (),
     needs: Sequence[str] = (),
+    defaults: Mapping[str, str] = NONE,
 ) -> list[dict[str, Any]]:
     """The rows of a list of tables, without those that are blank; a row keeps what no field of the form shows.
     `silent`: fields that have a value even in a blank row, such as a choice; `needs`: those that stay where blank."""
@@ -160,7 +170,7 @@ def table_rows(
         read = {
             name: fields[name](value) or ("" if name in needs else None)
             for name, value in given.items()
-            if not _is_same(value, old.text(f"{at}.{name}"))
+            if not _is_same(value, old.text(f"{at}.{name}", defaults.get(name, "")))
         }
         kept = old.raw(at)
         rows.append(merged(kept if isinstance(kept, dict) else {}, read))

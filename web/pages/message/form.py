@@ -11,6 +11,7 @@ from web.pages.draft_fields import (
     Fields,
     Form,
     boxes,
+    differing,
     long_text_of,
     merged,
     number_of,
@@ -59,10 +60,19 @@ _WINNER: Final[dict[str, Reader]] = {
 }
 
 
+DEFAULTS: Final = {
+    "category": "marketing",
+    "content.prefer": "free",
+    "content.closed_window": "skip",
+    "winner.tie": "first",
+}
+"""What the choices show where the file has nothing."""
+
+
 def kind_of(fields: Fields) -> MessageType:
     """The type of the free-form message that the campaign file has; a template alone is one too."""
     for kind in MessageType:
-        if kind not in (MessageType.TEXT, MessageType.TEMPLATE) and fields.raw(_key(kind)):
+        if kind not in (MessageType.TEXT, MessageType.TEMPLATE) and fields.raw(_key(kind)) not in (None, []):
             return kind
     has_text = fields.raw("content.text") is not None
     return MessageType.TEMPLATE if fields.raw("content.template") and not has_text else MessageType.TEXT
@@ -72,26 +82,43 @@ def changes_of(form: Form, data: Mapping[str, Any]) -> Changes:
     """What the form changes in the campaign file that has these data."""
     old = Fields(data)
     kind = MessageType(form[KIND]) if form.get(KIND) in set(MessageType) else kind_of(old)
-    changes: Changes = {**_senders(form), **scalars(form, _TOP | _OTHER, old), **_variants(form, old)}
+    changes: Changes = {
+        **_senders(form, old),
+        **scalars(form, _TOP | _OTHER, old, DEFAULTS),
+        **_variants(form, old),
+    }
     changes |= boxes(form, {"content.literal_placeholders": False}, old)
     changes |= _kind_changes(form, kind, old)
     changes |= template_changes(form, old)
     changes |= _defaults(form, old)
-    return changes
+    return differing(changes, old)
 
 
 def _key(kind: MessageType) -> str:
     return f"content.{_TABLES.get(kind, kind.value)}"
 
 
-def _senders(form: Form) -> Changes:
-    """Each box is named after its account and sender; senders of two accounts are refused by the campaign file."""
+def _senders(form: Form, old: Fields) -> Changes:
+    """Each box is named after its account and sender."""
     if f"has-{SENDER}" not in form:
         return {}
     chosen = [name.removeprefix(f"{SENDER}:") for name in form if name.startswith(f"{SENDER}:")]
-    accounts = sorted({lane.partition("/")[0] for lane in chosen})
-    senders = [lane.partition("/")[2] for lane in chosen if lane.startswith(f"{accounts[0]}/")]
-    return {"provider": accounts[0], "senders": senders} if chosen else {"provider": None, "senders": None}
+    if set(chosen) == set(lanes_of(old)):
+        return {}
+    if not chosen:
+        return {"provider": None, "senders": None}
+    account = min(lane.partition("/")[0] for lane in chosen)
+    return {
+        "provider": account,
+        "senders": [lane.partition("/")[2] for lane in chosen if lane.startswith(f"{account}/")],
+    }
+
+
+def lanes_of(fields: Fields) -> list[str]:
+    """The senders that the file names, as account/sender."""
+    senders = fields.raw("senders")
+    named = senders if isinstance(senders, list) else []
+    return [f"{fields.text('provider')}/{sender}" for sender in named]
 
 
 def chosen_accounts(form: Form) -> set[str]:
@@ -129,8 +156,8 @@ def _kind_changes(form: Form, kind: MessageType, old: Fields) -> Changes:
             changes |= _file(form, _key(kind), old)
         case MessageType.LOCATION:
             readers: dict[str, Reader] = {
-                "latitude": lambda text: number_of(text) if number_of(text) is not None else "",
-                "longitude": lambda text: number_of(text) if number_of(text) is not None else "",
+                "latitude": number_of,
+                "longitude": number_of,
                 "name": text_of,
                 "address": text_of,
             }
@@ -271,4 +298,4 @@ def _variants(form: Form, old: Fields) -> Changes:
         rows.append({**row, "content": content})
     if not rows:
         return {name: None for name in ("variants", "winner") if old.raw(name) is not None}
-    return {"variants": rows, **scalars(form, _WINNER, old)}
+    return {"variants": rows, **scalars(form, _WINNER, old, DEFAULTS)}

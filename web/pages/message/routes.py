@@ -28,7 +28,7 @@ from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
 from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
-from web.pages.message.form import changes_of, chosen_accounts, kind_of, list_rows
+from web.pages.message.form import changes_of, chosen_accounts, kind_of, lanes_of, list_rows
 from web.pages.message.template_form import template_form
 from web.pages.site import done, fragment, site_of
 
@@ -149,6 +149,7 @@ async def _page(
         fields=fields,
         lists=listed,
         accounts=_accounts(site_of(request).settings),
+        lost_lanes=[lane for lane in lanes_of(fields) if lane not in site_of(request).settings.lanes],
         kind=kind,
         kinds=[(each.value, *KINDS[each]) for each in KINDS if each in offered],
         additions={str(each) for each in outlet.additions},

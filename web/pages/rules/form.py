@@ -11,6 +11,7 @@ from web.pages.draft_fields import (
     Fields,
     Form,
     boxes,
+    differing,
     list_of,
     number_of,
     numbers_of,
@@ -93,9 +94,9 @@ def changes_of(form: Form, data: dict[str, Any]) -> Changes:
     changes |= _consent(form, old)
     changes |= _holdout(form, old)
     if "caps[0].max" in form:
-        rows = table_rows(form, "caps", _CAP, old, silent=("on_cap", "category"))
-        changes["caps"] = [_without_default(row) for row in rows] or None
-    return changes
+        silent = ("on_cap", "category")
+        changes["caps"] = table_rows(form, "caps", _CAP, old, silent, defaults={"on_cap": "skip"}) or None
+    return differing(changes, old)
 
 
 def _schedule(form: Form, old: Fields) -> Changes:
@@ -106,7 +107,7 @@ def _schedule(form: Form, old: Fields) -> Changes:
     for name, read in _WHEN.items():
         key = f"schedule.{name}"
         if key in _BELONGS[way]:
-            changes |= scalars(form, {key: read}, old)
+            changes |= scalars(form, {key: read}, old, {"schedule.overlap": "skip"})
         elif old.raw(key) is not None:
             changes[key] = None
     local = "schedule.recipient_local_time"
@@ -118,8 +119,6 @@ def _schedule(form: Form, old: Fields) -> Changes:
         changes["schedule.catch_up"] = None
     if way in (AT, CRON, EVERY) and not form.get(f"schedule.{way}", "").strip():
         changes[f"schedule.{way}"] = ""
-    if changes.get("schedule.overlap") == "skip" and old.raw("schedule.overlap") is None:
-        del changes["schedule.overlap"]
     return changes
 
 
@@ -184,7 +183,3 @@ def _holdout(form: Form, old: Fields) -> Changes:
     if not form["holdout.percent"].strip():
         return {"holdout": None} if old.raw("holdout") is not None else {}
     return scalars(form, {"holdout.percent": number_of, "holdout.salt": text_of}, old)
-
-
-def _without_default(cap: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in cap.items() if (name, value) != ("on_cap", "skip")}
