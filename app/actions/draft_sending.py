@@ -12,7 +12,7 @@ from typing import Final
 from app.actions.draft_lists import BESIDE
 from app.actions.drafts import Draft, StaleDraft, open_draft
 from app.actions.loading import OPEN, Flags, load_campaign
-from app.actions.scheduling import TimeFlags, start_flag
+from app.actions.scheduling import TimeFlags, start_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -60,13 +60,9 @@ async def send_draft(
         raise draft.problem or InvalidInput(f"The draft {name} is not complete.")
     if (done := await _already(engine, spec)) is not None:
         return done
-    flag = start_flag(spec.schedule)
-    if not start and (spec.schedule.start_at is not None or not flag):
-        raise InvalidInput(
-            f"{name} has a time, at which it would start.", hint="Remove the time in the rules."
-        )
+    times = _times(name, spec, now(), start=start)
     rejects = await asyncio.to_thread(_prepared, draft, key)
-    flags = Flags(times=TimeFlags(now=start and flag == " --now"), rejects=rejects)
+    flags = Flags(times=times, rejects=rejects)
     try:
         loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
     except InvalidInput:
@@ -77,6 +73,21 @@ async def send_draft(
     async with reading(engine) as connection:
         stored = await require(connection, name)
         return await _sent(connection, stored, loaded.held)
+
+
+def _times(name: str, spec: CampaignSpec, now: datetime, *, start: bool) -> TimeFlags:
+    """Its own time, or now if it has none and is to start."""
+    has_time = start_of(spec.schedule, TimeFlags(), now) is not None
+    if not start and has_time:
+        raise InvalidInput(
+            f"{name} has a time, at which it would start.", hint="Remove the time in the rules."
+        )
+    if start and not has_time and spec.schedule.recipient_local_time:
+        raise InvalidInput(
+            f"{name} has no time, and each person is to get it at that time of their own clock.",
+            hint="Set the time in the rules.",
+        )
+    return TimeFlags(now=start and not has_time)
 
 
 async def _already(engine: Engine, spec: CampaignSpec) -> Sent | None:

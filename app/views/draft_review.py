@@ -112,8 +112,6 @@ class Review:
     warnings: Sequence[str]
     used_by: Sequence[EarlierUse]
     """Other campaigns that this list was loaded into."""
-    stored: CampaignState | None
-    """The state of the campaign of this name; None: there is none yet."""
 
 
 @dataclass(frozen=True)
@@ -130,27 +128,30 @@ class Refused:
 async def review_draft(engine: Engine, settings: Settings, draft: Draft) -> Review | Refused:
     """Check the draft as a load would, and look ahead. Takes seconds for a long list, in a thread of its own."""
     key = review_key(draft)
-    try:
-        found, digests = await in_thread(partial(_checked_apart, settings, draft), WHOLE)
-    except TooManyRejects as error:
-        report = error.report
-        return Refused(key, str(error), error.hint, report.rows, _rejected(report))
-    except DrumbeatError as error:
-        return Refused(key, str(error), error.hint)
+    found = await in_thread(partial(_checked_apart, settings, draft, key), WHOLE)
+    if isinstance(found, Refused):
+        return found
     assert draft.spec is not None  # noqa: S101
-    return await _review(engine, settings, draft, draft.spec, found, digests, key)
+    return await _review(engine, settings, draft, draft.spec, *found, key)
+
+
+async def state_of(engine: Engine, name: str) -> CampaignState | None:
+    """The state of the campaign that the draft has become; None: there is none yet."""
+    async with snapshot(engine) as connection:
+        stored = await find(connection, name)
+    return stored.state if stored else None
 
 
 Checked = tuple[Preflight, Sequence[str]]
 """What is expected, and what loads of the list are recognized by."""
 
 
-def _checked_apart(settings: Settings, draft: Draft) -> Checked:
+def _checked_apart(settings: Settings, draft: Draft, key: str) -> Checked | Refused:
     """In this thread if the list is short, else in a process, so that pages and sending go on meanwhile."""
     if draft.list_path is None or draft.list_path.stat().st_size <= SHORT:
-        return _checked(settings, draft)
+        return _checked(settings, draft, key)
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_step_back) as child:
-        return child.submit(_checked, settings, draft).result()
+        return child.submit(_checked, settings, draft, key).result()
 
 
 def _step_back() -> None:
@@ -159,13 +160,19 @@ def _step_back() -> None:
     os.nice(10)
 
 
-def _checked(settings: Settings, draft: Draft) -> Checked:
-    with TemporaryDirectory() as folder:
-        flags = Flags(rejects=Path(folder) / "rejects.csv")
-        found = asyncio.run(preflight(settings, draft.path, flags, most=MOST))
-    assert draft.spec is not None  # noqa: S101
-    assert draft.list_path is not None  # noqa: S101
-    intake = open_intake(draft.list_path, draft.spec.audience.options(frozenset(), None))
+def _checked(settings: Settings, draft: Draft, key: str) -> Checked | Refused:
+    """Errors as a value: not every error can be handed over by a process."""
+    try:
+        with TemporaryDirectory() as folder:
+            flags = Flags(rejects=Path(folder) / "rejects.csv")
+            found = asyncio.run(preflight(settings, draft.path, flags, most=MOST))
+        assert draft.spec is not None  # noqa: S101
+        assert draft.list_path is not None  # noqa: S101
+        intake = open_intake(draft.list_path, draft.spec.audience.options(frozenset(), None))
+    except TooManyRejects as error:
+        return Refused(key, str(error), error.hint, error.report.rows, _rejected(error.report))
+    except DrumbeatError as error:
+        return Refused(key, str(error), error.hint)
     return found, (intake.digest, intake.file_digest)
 
 
@@ -187,7 +194,6 @@ async def _review(
             if rates
             else []
         )
-        stored = await find(connection, draft.name)
         uses = await uses_of_list(connection, digests)
     valid = [card for card in cards if card.effective_from <= at.date()]
     card = max(valid, key=lambda each: each.effective_from, default=None)
@@ -218,7 +224,6 @@ async def _review(
         approval=found.approval,
         warnings=warnings,
         used_by=others,
-        stored=stored.state if stored else None,
     )
 
 

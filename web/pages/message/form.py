@@ -293,7 +293,7 @@ def _variants(form: Form, old: Fields) -> Changes:
     )
     rows = []
     for row in table_rows(form, "variants", fields, shown):
-        text = row.pop("text", None)
+        text = row.pop("text", None) or None
         content = merged(row.get("content") or {}, {"text": text})
         rows.append({**row, "content": content})
     if not rows:

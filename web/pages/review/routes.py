@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from app.actions.draft_sending import Sent, review_key, send_draft
 from app.actions.drafts import FILE, Draft, StaleDraft
-from app.views.draft_review import Refused, Review, review_draft
+from app.views.draft_review import Refused, Review, review_draft, state_of
 from app.views.drafts import steps_of
 from app.views.messages import ENDED, FORESEEN
 from campaigns.figures import counted
@@ -35,7 +35,10 @@ async def show(request: Request) -> Response:
     if draft.spec is None or draft.list_path is None:
         return _unfinished(request, draft)
     review = await _review(request, draft)
-    response = step_page(request, draft, "review", "pages/review/review.html", **_values(review))
+    stored = await state_of(site_of(request).engine, draft.name)
+    response = step_page(
+        request, draft, "review", "pages/review/review.html", stored=stored, **_values(review)
+    )
     if review is None:
         response.headers["Refresh"] = "2"
     return response
