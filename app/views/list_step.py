@@ -73,7 +73,7 @@ async def list_step(engine: Engine, settings: Settings, name: str) -> ListStep:
     uses = column_uses(check, audience) if check else []
     return ListStep(
         draft,
-        steps_of(draft),
+        await asyncio.to_thread(steps_of, draft),
         upload,
         check,
         await asyncio.to_thread(rows_so_far, draft),
