@@ -16,7 +16,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from campaigns.errors import DrumbeatError, Forbidden, NotFound
+from campaigns.errors import DrumbeatError, Forbidden, NotFound, Unavailable, UsageError
 from campaigns.time.clock import utc_now
 from storage.access.audit import Facts, add_act, add_outcome, campaign_facts
 from storage.database.engine import Engine, reading, writing
@@ -70,6 +70,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "campaign.test": Role.SENDER,
     "campaign.winner": Role.SENDER,
     "reconcile": Role.SENDER,
+    "webhook.again": Role.SENDER,
     "contacts.erase": Role.ADMIN,
     "contacts.export": Role.ADMIN,
     "database.adopt": Role.ADMIN,
@@ -133,8 +134,8 @@ def act(
 ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """The function is the act `name` of RIGHTS: who has not the role gets Forbidden, and the audit has a row of it.
 
-    The function takes an `engine`, or `settings` whose database is opened if there is one. `about`: the parameter that
-    names the act's subject, or what finds it among the arguments.
+    The function takes an `engine`, or `settings`: then the audit is left out where their database cannot be opened.
+    `about`: the parameter that names the act's subject, or what finds it among the arguments.
     """
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -179,7 +180,7 @@ async def _engine(given: Mapping[str, Any]) -> AsyncIterator[Engine | None]:
     try:
         opening = opened(settings, create=False)
         engine = await opening.__aenter__()
-    except NotFound:  # no database yet: nothing to write to
+    except (NotFound, UsageError, Unavailable):  # what is done needs no database that can be written to
         yield None
         return
     try:
@@ -196,7 +197,7 @@ async def _audit(
         yield
         return
     actor = current_actor()
-    shown = None if subject is None else _shown(subject)
+    shown = None if subject is None else str(_shown(subject))
     before = await _state(engine, name, shown)
     facts = {key: _shown(value) for key, value in given.items() if _is_kept(key, value)}
     async with writing(engine) as connection:

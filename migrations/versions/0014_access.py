@@ -1,4 +1,4 @@
-"""Users of the pages, their sessions and invitations, and who did what."""
+"""Users of the pages, their sessions and invitations, and who did what; webhooks that could not be read are found."""
 
 from __future__ import annotations
 
@@ -86,4 +86,12 @@ def upgrade() -> None:
         sa.Column("after", sa.Text(), nullable=True, comment="JSON: the subject's state after"),
         sa.ForeignKeyConstraint(["audit_id"], ["audit.id"], name="fk_audit_outcomes_audit_id"),
         sa.PrimaryKeyConstraint("audit_id", name="pk_audit_outcomes"),
+    )
+    could_not_be_read = sa.text("problem IS NOT NULL")
+    op.create_index(
+        "ix_webhooks_problem",
+        "webhooks",
+        ["id"],
+        sqlite_where=could_not_be_read,
+        postgresql_where=could_not_be_read,
     )

@@ -31,6 +31,7 @@ webhooks = Table(
     Column("problem", Text, comment="why nothing could be made of it"),
     Column("size", Integer, comment="bytes of the body where it is packed; null: it is as it arrived"),
     partial_index("ix_webhooks_new", "id", where="processed_at IS NULL"),
+    partial_index("ix_webhooks_problem", "id", where="problem IS NOT NULL"),
 )
 
 unmatched_reports = Table(

@@ -19,6 +19,11 @@ PAGES = (
     "/settings",
     "/settings/users",
     "/audit",
+    "/senders",
+    "/senders/workers",
+    "/senders/webhooks",
+    "/costs",
+    "/templates",
 )
 
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from campaigns.figures import counted, percent
+from campaigns.money.costs import Money, from_micros, plain
 from campaigns.visible_text import visible
 
 WEB: Final = Path(__file__).parents[1]
@@ -44,6 +45,9 @@ def environment() -> Environment:
         "moment": moment,
         "clock": clock,
         "span": span,
+        "plain": plain,
+        "money": money,
+        "micros": lambda micros: plain(from_micros(micros)),
         "pair": lambda text: (text, text),
     }
     return env
@@ -57,6 +61,11 @@ def _shown(value: Any) -> Any:
 def number(value: float | None) -> str:
     """`1,234`; `-` for None."""
     return "-" if value is None else f"{value:,}"
+
+
+def money(amount: Money | None) -> str:
+    """`0.012 USD`; `-` for None."""
+    return "-" if amount is None else f"{plain(amount.amount)} {amount.currency}"
 
 
 def moment(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:

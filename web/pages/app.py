@@ -22,15 +22,28 @@ from web.look.environment import WEB
 from web.pages.access.routes import ROUTES as ACCESS
 from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
+from web.pages.costs.routes import ROUTES as COSTS
 from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
+from web.pages.senders.routes import ROUTES as SENDERS
 from web.pages.site import Site, page
+from web.pages.templates.routes import ROUTES as TEMPLATES
 from web.pages.today.routes import ROUTES as TODAY
 from web.pages.users.routes import ROUTES as USERS
 
 logger = logging.getLogger(__name__)
 
-SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (ACCESS, TODAY, DRAFTS, CAMPAIGNS, AUDIT, USERS)
+SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
+    ACCESS,
+    TODAY,
+    DRAFTS,
+    CAMPAIGNS,
+    SENDERS,
+    COSTS,
+    TEMPLATES,
+    AUDIT,
+    USERS,
+)
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),
     (NotFound, 404),

@@ -1,0 +1,116 @@
+"""Senders, processes, webhooks, costs and templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.wiring.rights import Role
+from app.wiring.settings import Settings
+from campaigns.money.prices import RateCard
+from providers.ourvoice.settings import OurVoiceAccount
+from storage.audience.rates import store_card
+from storage.database.engine import reading, writing
+from storage.receipts.inbox import NewNotice, add_notices
+from storage.sending.lanes import ensure_lanes, pause_lane
+from storage.sending.workers import WorkerRow, report_worker
+from storage.tables import webhook_refusals, webhooks
+from tests.support.pages import Browser, log_in_as
+
+NOW = datetime.now(UTC)
+HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
+ACCOUNT = OurVoiceAccount.model_validate(
+    {
+        "adapter": "ourvoice",
+        "api_key": "env:NOTHING",
+        "rates": "meta",
+        "senders": [{"name": "shop", "session_id": "a3f1b2c4-1234-4abc-9def-000011112222", "rate": "10/s"}],
+    }
+)
+SETTINGS = Settings("sqlite://", {"ourvoice": ACCOUNT}, public_url="https://hooks.example.com")
+PAGES = ("/senders", "/senders/workers", "/senders/webhooks", "/costs", "/templates")
+
+
+async def fill(engine: AsyncEngine) -> None:
+    """Something of everything, with a stranger's text wherever there is one."""
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, ["ourvoice/shop"])
+        await pause_lane(connection, "ourvoice/shop", HOSTILE, None)
+        now = datetime.now(UTC)
+        row = WorkerRow("host-1", "runner", "box", 12, None, True, now, now)
+        await report_worker(connection, row)
+        await add_notices(connection, "ourvoice", [NewNotice("account", HOSTILE, HOSTILE, NOW)])
+        await connection.execute(
+            insert(webhooks),
+            [
+                {
+                    "account": "ourvoice",
+                    "received_at": NOW,
+                    "url": "x",
+                    "headers": "{}",
+                    "body": b"{",
+                    "processed_at": NOW,
+                    "problem": problem,
+                }
+                for problem in (None, HOSTILE)
+            ],
+        )
+        await connection.execute(insert(webhook_refusals).values(account="ourvoice", count=3, last_at=NOW))
+        card = RateCard(0, "meta", NOW.date(), "USD", HOSTILE, {("France", "marketing", "any"): 12_000})
+        await store_card(connection, card, NOW)
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_viewer_sees_it_with_a_strangers_text_as_text(engine: AsyncEngine, page: str) -> None:
+    await fill(engine)
+    async with Browser(engine, SETTINGS) as browser:
+        await log_in_as(browser, engine, Role.VIEWER)
+        answer = await browser.get(page)
+        assert answer.status_code == 200, answer.text
+        assert "<script>alert" not in answer.text
+        assert "<img src=x" not in answer.text
+
+
+async def test_what_operators_look_for_is_there(engine: AsyncEngine) -> None:
+    await fill(engine)
+    async with Browser(engine, SETTINGS) as browser:
+        await log_in_as(browser, engine, Role.SENDER)
+        senders = (await browser.get("/senders")).text
+        assert "paused" in senders
+        assert "10/s" in senders
+        assert "leads" in (await browser.get("/senders/workers")).text
+        arrived = (await browser.get("/senders/webhooks")).text
+        assert "https://hooks.example.com/webhooks/ourvoice" not in arrived, "it sends none"
+        assert f"from {NOW.date()}" in (await browser.get("/costs")).text
+        assert "0.012" in (await browser.get("/costs/rates/meta")).text
+        assert (await browser.get("/costs/rates/nothing")).status_code == 404
+
+
+async def test_a_webhook_is_read_again_when_a_sender_asks(engine: AsyncEngine) -> None:
+    await fill(engine)
+    async with reading(engine) as connection:
+        number = await connection.scalar(select(webhooks.c.id).where(webhooks.c.problem.is_not(None)))
+    async with Browser(engine, SETTINGS) as browser:
+        await log_in_as(browser, engine, Role.VIEWER, "victor")
+        assert "Read it again" not in (await browser.get("/senders/webhooks")).text
+        assert (await browser.post(f"/senders/webhooks/{number}/again")).status_code == 403
+        await log_in_as(browser, engine, Role.SENDER)
+        assert "Read it again" in (await browser.get("/senders/webhooks")).text
+        assert (await browser.post(f"/senders/webhooks/{number}/again")).status_code == 303
+        assert (await browser.post(f"/senders/webhooks/{number}/again")).status_code == 404
+    async with reading(engine) as connection:
+        new = await connection.scalars(select(webhooks.c.id).where(webhooks.c.processed_at.is_(None)))
+        assert list(new) == [number]
+
+
+async def test_an_account_that_does_not_exist_is_a_sentence(engine: AsyncEngine) -> None:
+    async with Browser(engine, SETTINGS) as browser:
+        await log_in_as(browser, engine, Role.ADMIN)
+        for page in ("/senders/nothing/balance", "/senders/nothing/sessions"):
+            answer = await browser.get(page)
+            assert answer.status_code == 404
+            assert "nothing" in answer.text
+        assert (await browser.post("/templates/nothing/sync")).status_code == 404

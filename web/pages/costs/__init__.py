@@ -1,0 +1,1 @@
+"""What things cost: budgets in use and rate cards."""

@@ -1,0 +1,1 @@
+"""Senders and the processes that send; webhooks; sessions of a gateway by QR code."""

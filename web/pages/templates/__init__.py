@@ -1,0 +1,1 @@
+"""The message templates of the accounts."""
