@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -129,6 +130,7 @@ _MOST_UNUSED: Final = 50
 async def _page(request: Request, **problems: Any) -> Response:
     site = site_of(request)
     found = await list_step(site.engine, site.settings, request.path_params["name"])
+    named = await asyncio.to_thread(countries)  # the first time takes a moment
     waits = found.draft.list_path is not None and found.check is None
     about = {
         key: problems.get(key)
@@ -149,7 +151,7 @@ async def _page(request: Request, **problems: Any) -> Response:
         shown=_shown(found),
         hint=_hint(found),
         faults=_faults(problems.get("about_uses")),
-        countries=[("", "None: every number has its +"), *countries().items()],
+        countries=[("", "None: every number has its +"), *named.items()],
         encodings=_ENCODINGS,
         readable=_readable(found.audience.encoding),
         problem=_sentence(found),
