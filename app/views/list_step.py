@@ -150,7 +150,7 @@ async def _check(settings: Settings, draft: Draft) -> None:
 def _in_child(settings: Settings, name: str) -> None:
     """Check the list behind everything else that this machine does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(10)
+    os.nice(5)
     asyncio.run(check_list(settings, name))
 
 
