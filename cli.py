@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "campaign": ("terminal.commands.campaign:campaign", "Check, load and control campaigns."),
     "up": (
         "terminal.commands.up:up",
-        "Start everything on this machine: the pages, sending, and webhooks.",
+        "Serve the pages, send what is due and receive webhooks, until stopped.",
     ),
     "run": ("terminal.commands.run:run", "Send what is due, until stopped."),
     "status": (
@@ -47,7 +47,10 @@ COMMANDS: Final = {
         "terminal.commands.worker:workers",
         "Show the processes that work on this database, and their lanes.",
     ),
-    "serve": ("terminal.commands.serve:serve", "Serve the pages and receive webhooks, until stopped."),
+    "serve": (
+        "terminal.commands.serve:serve",
+        "Serve the pages and receive the providers' webhooks, until stopped.",
+    ),
     "reconcile": (
         "terminal.commands.run:reconcile",
         "Fetch the delivery status of messages from the providers, once.",
@@ -77,7 +80,7 @@ COMMANDS: Final = {
         "terminal.commands.provider:provider",
         "List the providers, and check that your accounts work.",
     ),
-    "user": ("terminal.commands.user:user", "Invite the users of the pages, and change their roles."),
+    "user": ("terminal.commands.user:user", "Invite users of the pages, and change their roles."),
     "db": ("terminal.commands.project:db", "Upgrade, back up or purge the database."),
     "emulator": (
         "terminal.commands.emulator:emulator",

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from benchmarks import commands, intake, jobs, pacing, purging, sending, webhooks, workers
+from benchmarks import commands, intake, jobs, pacing, pages, purging, sending, webhooks, workers
 
 BENCHES: Mapping[str, Callable[[], bool]] = {
     "intake": intake.report,
@@ -23,6 +23,7 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "webhooks": webhooks.report,
     "purging": purging.report,
     "commands": commands.report,
+    "pages": pages.report,
 }
 LARGE: Mapping[str, Callable[[], bool]] = {
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),

@@ -100,7 +100,7 @@ async def whole(port: int, size: int) -> dict[str, float]:
         began = time.process_time()
         await run(engine, accounts, until_idle=True, wait_receipts=timedelta())
         busy = time.process_time() - began
-        seconds = await _sending_seconds(engine, size)
+        seconds = await sending_seconds(engine, size)
         await engine.dispose()
     return {"per_second": size / seconds, "cpu_us": 1e6 * busy / size}
 
@@ -123,7 +123,7 @@ async def _look(seen: list[float]) -> None:
             await asyncio.sleep(1)
 
 
-async def _sending_seconds(engine: Engine, size: int) -> float:
+async def sending_seconds(engine: Engine, size: int) -> float:
     """From the first intent to the last outcome. Raises RuntimeError where one is missing."""
     taken = select(func.count(), func.max(events.c.stored_at)).where(events.c.event == "accepted")
     async with reading(engine) as connection:

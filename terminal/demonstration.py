@@ -48,13 +48,17 @@ KEY: Final = "test-key"
 """The emulator's key; it is valid nowhere else."""
 
 
-def show_everything(folder: Path) -> None:
-    """Load, run and report. Raises UsageError if the folder holds other files."""
+def show_everything(folder: Path, *, browser: bool) -> None:
+    """Load, run and report; with `browser`, serve the pages afterwards until stopped. Raises UsageError if the folder
+    holds other files."""
     _make_room(folder)
     print_text(f"1. Starting an emulated Our Voice on this machine; the files go to {folder}/.")
     with emulator_running() as address:
         _write_files(folder, address)
         phone = run_loop(_run(folder))
+        if browser:
+            print_text("5. The pages. Press Ctrl-C to end the demo.")
+            run_loop(_show_pages(folder))
     _print_next_steps(folder, phone)
 
 
@@ -113,6 +117,19 @@ async def _run(folder: Path) -> str:
             return first.phone
 
 
+async def _show_pages(folder: Path) -> None:
+    settings = load_settings(folder / "drumbeat.toml")
+    async with opened(settings, create=False) as engine:
+        await drive(
+            engine,
+            settings,
+            until_idle=False,
+            wait_receipts=timedelta(0),
+            serve_on=("127.0.0.1", 0),
+            pages=True,
+        )
+
+
 def _print_next_steps(folder: Path, phone: str) -> None:
     command = _command()
     print_text("The demo is done. Look around:")
@@ -120,6 +137,7 @@ def _print_next_steps(folder: Path, phone: str) -> None:
     print_text(f"  {command} campaign show {CAMPAIGN}")
     print_text(f"  {command} why {CAMPAIGN} {phone}")
     print_text(f"  {command} report recipients {CAMPAIGN} --output recipients.csv")
+    print_text(f"In the browser, with the emulated provider at work: {command} demo --browser")
     print_text(f"For your own campaign: {command} init --dir my-campaigns")
 
 

@@ -29,7 +29,7 @@ def _templates(known: Catalogue | None) -> str | None:
 
 def print_load(loaded: Loaded) -> None:
     """Print what was found and the result."""
-    print_facts(loaded.campaign or "The CSV", load_facts(loaded))
+    print_facts(loaded.campaign or "The list", load_facts(loaded))
     print_text()
     print_reasons(loaded)
 

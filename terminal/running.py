@@ -166,7 +166,7 @@ def summarise(summary: RunSummary) -> None:
     """Print what was done, campaign by campaign, what is left, and why; and what comes next."""
     ended = "Stopped" if summary.interrupted else "Not finished" if summary.left else "Done"
     print_sentence(f"{ended}: {counts_of(summary.states) or 'nothing to send'}.")
-    for reason in summary.stopped_by:
+    for reason in dict.fromkeys(summary.stopped_by):
         print_sentence(f"Waiting: {in_readers_zone(reason)}")
     seen = [one for one in summary.campaigns if one.states]
     for one in seen if len(seen) > 1 else ():

@@ -148,11 +148,10 @@ def upload_of(folder: Path) -> Upload | None:
 
 
 def remember_rejected(folder: Path, lines: Sequence[int]) -> None:
-    """These lines of the draft's list were rejected, so they can be corrected."""
-    with held(folder):
-        upload = upload_of(folder)
-        if upload is not None and not set(lines) <= set(upload.rejected):
-            _remember(folder, replace(upload, rejected=sorted({*upload.rejected, *lines})))
+    """These lines of a draft's list were rejected, so they can be corrected. The draft is `held`."""
+    upload = upload_of(folder)
+    if upload is not None and not set(lines) <= set(upload.rejected):
+        _remember(folder, replace(upload, rejected=sorted({*upload.rejected, *lines})))
 
 
 def audience_of(draft: Draft) -> AudienceSpec:

@@ -85,7 +85,7 @@ async def save_text(settings: Settings, name: str, text: str, digest: str) -> Dr
     """
 
     def write(draft: Draft) -> str:
-        file = _parsed(draft.path, text)
+        file = _parsed(draft.path, text if text.endswith("\n") else f"{text}\n")
         _refuse_misplaced(file, draft)
         return file.text
 

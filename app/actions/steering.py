@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from app.actions.templates import refuse_stored
 from app.wiring.approval_guard import guard_of
-from app.wiring.rights import act
+from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
+from campaigns.errors import Forbidden
 from scheduler.actions import approval, control, retrying
 from scheduler.actions.budget import BudgetChange, Per, change_budget
 from scheduler.actions.control import Resumed
 from scheduler.actions.retrying import Retry
 from scheduler.clock import variants
+from storage.access.audit import who_did
 from storage.audience.approvals import Approval
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
+
+AUTHORED: Final = ("campaign.load", "campaign.clone")
 
 
 @act("campaign.approve")
 async def approve_campaign(engine: Engine, settings: Settings, name: str, by: str) -> tuple[Approval, bool]:
     """Approve it as it is now; also returns whether it was waiting for approval. Raises NotFound, InvalidInput, also if
-    it does not fit its templates."""
+    it does not fit its templates; Forbidden to who loaded it, where the settings ask for a second person."""
     async with reading(engine) as connection:
         spec = (await require(connection, name)).spec
+        author = await who_did(connection, AUTHORED, name) if settings.second_person else None
+    if author is not None and author == current_actor().name:
+        raise Forbidden(
+            f"{author} loaded {name}, so somebody else approves it.",
+            hint="[approval] second_person of drumbeat.toml asks for two people.",
+        )
     await refuse_stored(engine, settings, spec)
     return await approval.approve(engine, name, by)
 

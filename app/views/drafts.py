@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from app.actions.drafts import FILE, SIGNED, Draft, drafts_folder, is_draft_name, read_draft
+from app.views.list_checks import known_check
 from app.wiring.settings import Settings
 from campaigns.errors import Fault, NotFound
 
@@ -50,8 +51,9 @@ async def list_drafts(settings: Settings) -> list[DraftRow]:
 
 def steps_of(draft: Draft) -> tuple[Step, ...]:
     """The steps with what each still needs."""
-    needs = {"list": _list_needs(draft), "message": _message_needs(draft), "rules": _first(draft, "rules")}
-    needs["review"] = "" if not any(needs.values()) else "Complete the other steps first."
+    needs = {"list": _list_needs(draft), "message": _message_needs(draft), "rules": _rules_need(draft)}
+    is_ready = draft.spec is not None and not needs["list"]
+    needs["review"] = "Check everything, and send." if is_ready else "Complete the other steps first."
     return tuple(Step(key, title, not needs[key], needs[key]) for key, title in TITLES.items())
 
 
@@ -94,6 +96,11 @@ def _row(settings: Settings, name: str, changed_at: float) -> DraftRow | None:
 def _list_needs(draft: Draft) -> str:
     if draft.list_path is None:
         return "Upload a list."
+    check = known_check(draft)
+    if check is not None and check.problem is not None:
+        return check.problem.message
+    if check is not None and check.too_many:
+        return "Too many of its rows are bad."
     return _first(draft, "list")
 
 
@@ -101,6 +108,13 @@ def _message_needs(draft: Draft) -> str:
     if "content" not in draft.data and "variants" not in draft.data:
         return "Write the message."
     return _first(draft, "message")
+
+
+def _rules_need(draft: Draft) -> str:
+    """They have defaults, so they need no more than a look."""
+    if all(step_of(Fault((key,), "")) != "rules" for key in draft.data if key != "name"):
+        return "Say when it is sent, or keep what is usual."
+    return _first(draft, "rules")
 
 
 def _first(draft: Draft, step: str) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -20,11 +21,11 @@ import orjson
 from pydantic import TypeAdapter
 
 from app.actions.draft_lists import BESIDE, audience_of, remember_rejected
-from app.actions.drafts import Draft, read_draft
+from app.actions.drafts import Draft, held, read_draft
 from app.actions.loading import Flags, TooManyRejects, check_campaign, check_csv
 from app.wiring.settings import Settings
 from campaigns.atomic_files import whole_file
-from campaigns.errors import DrumbeatError, IntakeError
+from campaigns.errors import DrumbeatError, IntakeError, SpecError
 from campaigns.intake.columns import Column, columns_at_a_glance, columns_of
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS
@@ -141,7 +142,7 @@ async def check_list(settings: Settings, name: str) -> None:
     work = Path(mkdtemp(prefix="check-", dir=beside))
     try:
         found = await _check(settings, draft, draft.list_path, work)
-        await in_thread(partial(_keep, draft, found, work), WHOLE)
+        await in_thread(partial(_keep, settings, name, found, work), WHOLE)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -206,7 +207,8 @@ def _problem(draft: Draft, key: str, error: IntakeError) -> ListCheck:
     columns: Sequence[Column] = ()
     if error.columns and draft.list_path:
         options = audience_of(draft).options(frozenset(), None)
-        columns = columns_at_a_glance(draft.list_path, options, error.columns)
+        with suppress(IntakeError):
+            columns = columns_at_a_glance(draft.list_path, options, error.columns)
     problem = ListProblem(
         str(error.code), str(error), error.hint, error.line, error.column, dict(error.choices)
     )
@@ -246,7 +248,10 @@ def _variables(draft: Draft) -> dict[str, Any]:
     if draft.spec is None:
         return {}
     optional = draft.spec.optional_variables
-    needed = needed_variables(draft.spec.contents) - {"phone"}
+    try:
+        needed = needed_variables(draft.spec.contents) - {"phone"}
+    except SpecError:  # the message step says so
+        return {}
     return {"needed": sorted(needed - optional), "optional": sorted(optional)}
 
 
@@ -270,16 +275,20 @@ def _rejects(path: Path | None, delimiter: str) -> Iterator[list[tuple[str, str]
             yield list(zip(header, map(from_rejects, row), strict=True))
 
 
-def _keep(draft: Draft, found: ListCheck, work: Path) -> None:
-    """The result, the rejects file and the lines in it, in place of those of the check before."""
+def _keep(settings: Settings, name: str, found: ListCheck, work: Path) -> None:
+    """The result, the rejects file and the lines in it, in place of those of the check before; nothing if the draft has
+    changed meanwhile."""
     beside = work.parent
     rejects = next(iter(work.glob("*.csv")), None)
-    if rejects is not None:
-        lines = [int(row[-_ADDED][1]) for row in _rejects(rejects, found.delimiter)]
-        remember_rejected(draft.folder, lines)
-        rejects.replace(beside / REJECTS)
-    else:
-        (beside / REJECTS).unlink(missing_ok=True)
-    with whole_file(beside / RESULT, replace=True) as file:
-        file.write(orjson.dumps(found, default=str).decode())
-    (beside / PROGRESS).unlink(missing_ok=True)
+    lines = [int(row[-_ADDED][1]) for row in _rejects(rejects, found.delimiter)]
+    with held(beside.parent):
+        if key_of(read_draft(settings, name)) != found.key:
+            return
+        remember_rejected(beside.parent, lines)
+        if rejects is not None:
+            rejects.replace(beside / REJECTS)
+        else:
+            (beside / REJECTS).unlink(missing_ok=True)
+        with whole_file(beside / RESULT, replace=True) as file:
+            file.write(orjson.dumps(found, default=str).decode())
+        (beside / PROGRESS).unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from app.views.list_checks import REJECTS, ListCheck, check_list, known_check, r
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError, Unavailable
 from campaigns.intake.defuse import defuse
+from campaigns.message.templates import renderers_of
 from campaigns.spec.campaign_spec import AudienceSpec
 from scheduler.audience.file_threads import WHOLE, in_thread
 from storage.database.engine import Engine, reading
@@ -73,7 +74,7 @@ async def list_step(engine: Engine, settings: Settings, name: str) -> ListStep:
     uses = column_uses(check, audience) if check else []
     return ListStep(
         draft,
-        steps_of(draft),
+        await asyncio.to_thread(steps_of, draft),
         upload,
         check,
         await asyncio.to_thread(rows_so_far, draft),
@@ -97,21 +98,22 @@ async def rejects_file(settings: Settings, name: str) -> tuple[Path, str]:
 async def sample_list(settings: Settings, name: str) -> str:
     """A CSV with the columns that the draft's message uses, and two rows. Raises NotFound."""
     draft = await open_draft(settings, name)
-    known = await asyncio.to_thread(known_check, draft)
-    names: list[str] = []
-    if draft.spec is not None:
-        from campaigns.message.templates import renderers_of  # loads the template engine
-
-        renderers = renderers_of(draft.spec.contents).values()
-        names = sorted({name for renderer in renderers for name in renderer.names} - {"phone"})
-    elif known is not None:
-        names = [*known.needed, *known.optional]
+    names = await asyncio.to_thread(_used_names, draft)
     text = StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(["phone", *map(defuse, names)])
     for number, phone in enumerate(_SAMPLE_PHONES, start=1):
         writer.writerow([phone, *(defuse(f"{name.replace('_', ' ')} {number}") for name in names)])
     return text.getvalue()
+
+
+def _used_names(draft: Draft) -> list[str]:
+    """The variables of its message; none while it is not whole."""
+    try:
+        renderers = renderers_of(draft.spec.contents).values() if draft.spec else ()
+    except SpecError:
+        return []
+    return sorted({name for renderer in renderers for name in renderer.names} - {"phone"})
 
 
 async def _checked(settings: Settings, draft: Draft) -> ListCheck | None:
@@ -148,7 +150,7 @@ async def _check(settings: Settings, draft: Draft) -> None:
 def _in_child(settings: Settings, name: str) -> None:
     """Check the list behind everything else that this machine does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(10)
+    os.nice(5)
     asyncio.run(check_list(settings, name))
 
 

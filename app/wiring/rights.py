@@ -16,7 +16,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from campaigns.errors import DrumbeatError, Forbidden, NotFound
+from campaigns.errors import DrumbeatError, Forbidden, NotFound, Unavailable, UsageError
 from campaigns.time.clock import utc_now
 from storage.access.audit import Facts, add_act, add_outcome, campaign_facts
 from storage.database.engine import Engine, reading, writing
@@ -134,8 +134,8 @@ def act(
 ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """The function is the act `name` of RIGHTS: who has not the role gets Forbidden, and the audit has a row of it.
 
-    The function takes an `engine`, or `settings` whose database is opened if there is one. `about`: the parameter that
-    names the act's subject, or what finds it among the arguments.
+    The function takes an `engine`, or `settings`: then the audit is left out where their database cannot be opened.
+    `about`: the parameter that names the act's subject, or what finds it among the arguments.
     """
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -180,7 +180,7 @@ async def _engine(given: Mapping[str, Any]) -> AsyncIterator[Engine | None]:
     try:
         opening = opened(settings, create=False)
         engine = await opening.__aenter__()
-    except NotFound:  # no database yet: nothing to write to
+    except (NotFound, UsageError, Unavailable):  # what is done needs no database that can be written to
         yield None
         return
     try:

@@ -101,6 +101,10 @@ class ApprovalSettings(BaseModel):
         default=None, description="the amount's; three letters, such as USD"
     )
 
+    second_person: bool = Field(
+        default=False, description="true: whoever loaded a campaign cannot approve it; another user must"
+    )
+
     @model_validator(mode="after")
     def _whole_amount(self) -> Self:
         if (self.amount is None) != (self.currency is None):
@@ -206,6 +210,8 @@ class Settings:
     """The files of the certificate and its key, for TLS without a proxy."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies that speak TLS with browsers."""
+    second_person: bool = False
+    """Whether somebody else must approve than who loaded the campaign."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -262,6 +268,7 @@ def load_settings(
         written.retention.ages,
         _files(written.server, path.parent if path else folder),
         tuple(written.server.trusted_proxies),
+        written.approval.second_person,
     )
 
 

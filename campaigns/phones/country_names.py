@@ -27,6 +27,7 @@ _NORTH_AMERICAN: Final = re.compile(r"1[2-9]\d\d")
 """Calling code and area code as one, such as Jamaica's +1-876."""
 
 
+@cache
 def countries() -> dict[str, str]:
     """Every country by its code, with its English name, in the order of the names."""
     from babel import Locale

@@ -332,16 +332,16 @@ def _http_date(value: str) -> datetime | None:
 
 
 def _message(data: Any) -> str:
-    """The message in an error body: `message`, `error` (a string or an object), and `errors` by field."""
+    """The message in an error body: `message`, `error` (a string or an object), and `errors` by field. A message that
+    repeats a field's error is left out."""
     if not isinstance(data, dict):
         return ""
     error = data.get("error")
     message = data.get("message") or (error.get("message") if isinstance(error, dict) else error)
     fields = data.get("errors")
-    details = (
-        [f"{name}: {_first(found)}" for name, found in fields.items()] if isinstance(fields, dict) else []
-    )
-    return "; ".join([str(message)] * bool(message) + details)
+    found = {name: _first(one) for name, one in fields.items()} if isinstance(fields, dict) else {}
+    general = [str(message)] if message and message not in found.values() else []
+    return "; ".join([*general, *(f"{name}: {text}" for name, text in found.items())])
 
 
 def _first(found: Any) -> str:

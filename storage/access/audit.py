@@ -108,6 +108,18 @@ async def list_acts(
     return [_row(row) for row in await connection.execute(query)]
 
 
+async def who_did(connection: AsyncConnection, acts: Sequence[str], subject: str) -> str | None:
+    """Who has done one of these acts about the subject last."""
+    query = (
+        select(audit.c.actor)
+        .join(audit_outcomes, audit_outcomes.c.audit_id == audit.c.id)
+        .where(audit.c.subject == subject, audit.c.act.in_(acts), audit_outcomes.c.outcome == "done")
+        .order_by(audit.c.id.desc())
+        .limit(1)
+    )
+    return await connection.scalar(query)
+
+
 def _row(row: Any) -> AuditRow:
     return AuditRow(
         row.id,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scheduler.actions.budget import BudgetChange
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})  # -5 is an amount, if a wrong one
 @name_argument
 @click.argument("amount", metavar="AMOUNT")
 @click.option(

@@ -16,11 +16,12 @@ import click
     show_default=True,
     help="The folder for its files; the folder of an earlier demo is reused.",
 )
-def demo(folder: Path) -> None:
+@click.option("--browser", is_flag=True, help="Show it in the browser afterwards, until stopped.")
+def demo(folder: Path, browser: bool) -> None:
     """Send a sample campaign to an emulated provider, in half a minute; no real numbers.
 
     A CSV of 1,000 rows is loaded and sent to an emulated provider on this machine; reports follow.
     """
     from terminal.demonstration import show_everything
 
-    show_everything(folder)
+    show_everything(folder, browser=browser)

@@ -37,16 +37,17 @@ async def uploaded_file(request: Request, most: int) -> UploadedFile:
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise InvalidInput("The form holds no file.", hint="Open the page again, and choose a file.")
     form = _Form(request, options[b"boundary"], most)
-    fields: dict[str, str] = {}
+    fields: dict[str, bytes] = {}
     name = ""
     while (event := await form.next()) is not None:
         if isinstance(event, _Part) and event.filename is not None:
-            return UploadedFile(event.filename, fields, form.file())
+            texts = {name: value.decode("utf-8", "replace") for name, value in fields.items()}
+            return UploadedFile(event.filename, texts, form.file())
         if isinstance(event, _Part):
             name = event.name
-            fields[name] = ""
+            fields[name] = b""
         elif isinstance(event, bytes):
-            fields[name] += event.decode("utf-8", "replace")
+            fields[name] += event
             if len(fields[name]) > LARGEST_FIELD:
                 raise _damaged()
     raise InvalidInput("The form holds no file.", hint="Choose a file.")

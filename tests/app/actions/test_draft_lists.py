@@ -10,12 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app.actions.draft_lists import (
-    receive_corrections,
-    receive_list,
-    upload_of,
-)
-from app.actions.drafts import create_draft, open_draft
+from app.actions import draft_lists
+from app.actions.draft_lists import receive_corrections, receive_list, safe_name, save_uses, upload_of
+from app.actions.drafts import create_draft, open_draft, save_section
 from app.actions.loading import Flags, load_campaign
 from app.views.list_checks import ListCheck, check_list, known_check
 from app.views.list_step import rejects_file
@@ -24,7 +21,7 @@ from campaigns.errors import InvalidInput
 from storage.database.engine import Engine, reading
 from storage.tables import recipients, rejects
 from tests.support.project import CAMPAIGN, SETTINGS
-from tests.support.workbooks import xlsx
+from tests.support.workbooks import xlsx, zipped
 
 
 @pytest.fixture
@@ -196,3 +193,154 @@ async def test_a_corrected_workbook_keeps_its_rows(settings: Settings) -> None:
     assert (await receive_corrections(settings, "spring", "m.csv", chunks(mended.encode()))).rows == 1
     found = await checked(settings)
     assert (found.accepted, found.rejected, found.problem) == (3, 0, None)
+
+
+async def test_the_same_file_is_taken_once_and_another_takes_its_place(settings: Settings) -> None:
+    await create_draft(settings, "spring", CAMPAIGN)
+    first = await receive_list(settings, "spring", "Clients (mars).CSV", chunks(people(10, {3})))
+    assert first.draft.data["audience"]["csv"] == "Clients-mars.csv"
+    await checked(settings)
+    assert (await receive_list(settings, "spring", "again.csv", chunks(people(10, {3})))).same
+    await receive_corrections(
+        settings, "spring", "m.csv", chunks(await corrected_rejects(settings, slice(1)))
+    )
+    assert (await receive_list(settings, "spring", "again.csv", chunks(people(10, {3})))).same
+    other = await receive_list(settings, "spring", "other.csv", chunks(people(20, set())))
+    assert not other.same
+    assert sorted(path.name for path in other.draft.folder.iterdir()) == [
+        ".by",
+        ".list",
+        "campaign.toml",
+        "other.csv",
+    ]
+    assert "encoding" not in other.draft.data["audience"]
+    upload = upload_of(other.draft.folder)
+    assert upload is not None
+    assert (upload.name, upload.corrected, list(upload.rejected)) == ("other.csv", 0, [])
+
+
+async def test_an_upload_that_breaks_off_leaves_the_list_as_it_was(settings: Settings) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"phone\n" * 500_000
+        raise ConnectionResetError
+
+    await create_draft(settings, "spring", CAMPAIGN)
+    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    draft = await open_draft(settings, "spring")
+    with pytest.raises(ConnectionResetError):
+        await receive_list(settings, "spring", "people.csv", broken())
+    assert (await open_draft(settings, "spring")) == draft
+    assert draft.list_path is not None
+    assert draft.list_path.read_bytes() == people(10, {3})
+    assert not list((draft.folder / ".list" / "incoming").iterdir())
+
+
+async def test_a_list_has_a_limit_and_is_not_empty(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draft_lists, "LARGEST", 2 << 20)
+    await create_draft(settings, "spring", CAMPAIGN)
+    with pytest.raises(InvalidInput, match="larger than 2 MB"):
+        await receive_list(settings, "spring", "people.csv", chunks(b"x" * (3 << 20), 100_000))
+    with pytest.raises(InvalidInput, match="empty"):
+        await receive_list(settings, "spring", "people.csv", chunks(b""))
+    assert (await open_draft(settings, "spring")).list_path is None
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"),
+    [
+        ("people.csv", "people.csv"),
+        ("../../etc/passwd", "passwd.csv"),
+        (r"C:\lists\Käufer.XLSX", "Käufer.xlsx"),
+        ("campaign.toml", "campaign.csv"),
+        (".hidden", "hidden.csv"),
+        ("a\0b\n<script>.html", "a-b-script.csv"),
+        ("", "list.csv"),
+        ("...", "list.csv"),
+        ("é" * 300 + ".csv", "é" * 40 + ".csv"),
+    ],
+)
+def test_a_file_name_is_never_a_path(given: str, safe: str) -> None:
+    assert safe_name(given) == safe
+
+
+async def test_a_check_is_kept_until_the_list_or_its_use_changes(settings: Settings) -> None:
+    await create_draft(settings, "spring", CAMPAIGN)
+    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    await checked(settings)
+    draft = await save_section(settings, "spring", {"pace.rate": "2/s", "hours.allow": "09:00-19:00"}, None)
+    assert known_check(draft) is not None
+    for changes in ({"audience.duplicates": "last"}, {"content.text": "Hi {{ note }}"}):
+        assert known_check(await save_section(settings, "spring", changes, None)) is None
+        await checked(settings)
+    draft = await open_draft(settings, "spring")
+    assert draft.list_path is not None
+    draft.list_path.write_bytes(people(11, {3}))
+    assert known_check(draft) is None
+
+
+async def test_without_a_message_only_the_list_is_judged(settings: Settings) -> None:
+    await create_draft(settings, "spring")
+    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    found = await checked(settings)
+    assert (found.accepted, found.reasons, found.needed) == (9, {"phone_too_short": 1}, [])
+    assert [(column.name, column.first, column.empty) for column in found.columns] == [
+        ("Phone", "+447700900000", 0), ("First Name", "Name 0", 0), ("Note", 'a "note"', 0),
+    ]  # fmt: skip
+
+
+async def test_too_many_bad_rows_are_shown_all_the_same(settings: Settings) -> None:
+    await create_draft(settings, "spring", CAMPAIGN.replace("max_reject_percent = 50", ""))
+    await receive_list(settings, "spring", "people.csv", chunks(people(10, {1, 2, 3})))
+    found = await checked(settings)
+    assert (found.too_many, found.accepted, len(found.bad)) == (True, 7, 3)
+
+
+async def test_a_list_without_phones_shows_its_columns(settings: Settings) -> None:
+    await create_draft(settings, "spring", CAMPAIGN)
+    await receive_list(settings, "spring", "p.csv", chunks("Nom;Ville\nZoé;Paris\n;Lyon\n".encode()))
+    found = await checked(settings)
+    assert found.problem is not None
+    assert found.problem.code == "phone_column_missing"
+    assert [(column.name, column.first, column.empty) for column in found.columns] == [
+        ("Nom", "Zoé", 1), ("Ville", "Paris", 0),
+    ]  # fmt: skip
+
+
+async def test_a_workbook_that_unpacks_to_gigabytes_is_refused_through_this_door(settings: Settings) -> None:
+    sheet = "<worksheet><sheetData>" + '<row r="1"><c r="A1"><v>1</v></c></row>' * 10
+    bomb = bytearray(zipped({"xl/workbook.xml": "<workbook/>", "xl/worksheets/sheet1.xml": sheet}))
+    at = bomb.rfind(b"PK\x01\x02")
+    bomb[at + 24 : at + 28] = (0xF0000000).to_bytes(4, "little")  # its size, as the directory states it
+    await create_draft(settings, "spring", CAMPAIGN)
+    await receive_list(settings, "spring", "people.xlsx", chunks(bytes(bomb)))
+    found = await checked(settings)
+    assert found.problem is not None
+    assert (found.problem.code, found.accepted) == ("too_large", 0)
+
+
+async def test_uses_are_keys_of_the_campaign_file(settings: Settings) -> None:
+    draft = await create_draft(settings, "spring", CAMPAIGN)
+    uses = {
+        "Mobile": "phone_too",
+        "WhatsApp": "phone",
+        "Nom": "first_name",
+        "tz": "timezone",
+        "city": "city",
+        "x": "",
+    }
+    draft = await save_uses(settings, "spring", uses, {"default_country": "FR"}, draft.digest)
+    assert draft.data["audience"] == {
+        "csv": "spring.csv",
+        "default_country": "FR",
+        "max_reject_percent": 50,
+        "phone_column": ["WhatsApp", "Mobile"],
+        "map": {"Nom": "first_name", "tz": "timezone"},
+    }
+    with pytest.raises(InvalidInput, match="cannot both"):
+        await save_uses(settings, "spring", {"a": "consent", "b": "consent"}, {}, draft.digest)
+    draft = await save_uses(settings, "spring", {"Mobile": "phone", "ok": "consent"}, {}, draft.digest)
+    assert draft.data["audience"]["phone_column"] == "Mobile"
+    assert draft.data["audience"]["consent"] == "ok"
+    assert "map" not in draft.data["audience"]

@@ -204,6 +204,7 @@ def test_retry_after_in_seconds_or_as_a_date(headers, seconds):
         (b'{"error": "No."}', "No."),
         (b'{"error": {"message": "No.", "code": 7}}', "No."),
         (b'{"message": "No.", "errors": {"to": ["a", "b"], "type": "c"}}', "No.; to: a; type: c"),
+        (b'{"message": "No.", "errors": {"to": ["No."]}}', "to: No."),
         (b'{"errors": {"to": []}}', "to: []"),
         (b'{"error": {}}', '{"error": {}}'),
         (b"[1]", "[1]"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from app.actions.drafts import fault_at
 from app.views.column_uses import MEANINGS
 from app.views.list_step import ListStep, list_step, rejects_file, sample_list
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound, SpecError
+from campaigns.intake.twice_encoded import TWICE
 from campaigns.phones.country_names import countries
 from campaigns.reject_codes import IntakeCode
 from campaigns.spec.campaign_spec import AudienceSpec
@@ -39,9 +41,18 @@ _HINTS: Final = {
     IntakeCode.COUNTRY_UNKNOWN: "Choose the country below.",
 }
 """What to do about a whole list that cannot be read, where the command line would name an option."""
-_ENCODINGS: Final = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16",
-                     "cp1252": "Windows Western (cp1252)", "xlsx": "Excel workbook", "xls": "Excel 97 workbook",
-                     "ods": "OpenDocument sheet"}  # fmt: skip
+_READABLE: Final = {
+    "utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows Western", "cp1250": "Windows Central European",
+    "cp1254": "Windows Turkish", "cp1257": "Windows Baltic", "cp1251": "Windows Cyrillic",
+    "mac_roman": "Mac Western", "mac_latin2": "Mac Central European", "cp850": "DOS Western",
+    "cp852": "DOS Central European",
+}  # fmt: skip
+"""Encodings to choose from."""
+_ENCODINGS: Final = {
+    **_READABLE, "utf-8-sig": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "xlsx": "Excel workbook",
+    "xls": "Excel 97 workbook", "ods": "OpenDocument sheet", TWICE: "encoded twice, to be repaired",
+}  # fmt: skip
+"""How lists are encoded, and what kinds of workbooks there are."""
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar |"}
 _READING: Final = (
     "default_country",
@@ -119,6 +130,7 @@ _MOST_UNUSED: Final = 50
 async def _page(request: Request, **problems: Any) -> Response:
     site = site_of(request)
     found = await list_step(site.engine, site.settings, request.path_params["name"])
+    named = await asyncio.to_thread(countries)  # the first time takes a moment
     waits = found.draft.list_path is not None and found.check is None
     about = {
         key: problems.get(key)
@@ -139,8 +151,10 @@ async def _page(request: Request, **problems: Any) -> Response:
         shown=_shown(found),
         hint=_hint(found),
         faults=_faults(problems.get("about_uses")),
-        countries=[("", "None: every number has its +"), *countries().items()],
+        countries=[("", "None: every number has its +"), *named.items()],
         encodings=_ENCODINGS,
+        readable=_readable(found.audience.encoding),
+        problem=_sentence(found),
         delimiters=_DELIMITERS,
         largest=LARGEST >> 20,
         **about,
@@ -171,6 +185,19 @@ def _shown(found: ListStep) -> list[str]:
     rest = dict.fromkeys(use.column.name for use in found.uses)
     chosen = list({**at_fault, **used, **rest})[:_MOST_CELLS]
     return [use.column.name for use in found.uses if use.column.name in chosen]
+
+
+def _readable(chosen: str | None) -> list[tuple[str, str]]:
+    other = {chosen: _ENCODINGS.get(chosen, chosen)} if chosen else {}
+    return [("", "Detect"), *{**_READABLE, **other}.items()]
+
+
+def _sentence(found: ListStep) -> str:
+    """The problem, without the ways to read the list, which are shown as buttons."""
+    problem = found.check.problem if found.check else None
+    if problem is None:
+        return ""
+    return f"{problem.message.partition('. ')[0].rstrip('.')}." if problem.choices else problem.message
 
 
 def _hint(found: ListStep) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.requests import Request
@@ -10,7 +11,9 @@ from starlette.routing import Route
 
 from app.actions.draft_sources import draft_from_file, draft_like, start_draft
 from app.actions.drafts import LARGEST_FILE, Draft, delete_draft, open_draft, save_text
+from app.views.campaign_list import campaign_page
 from app.views.drafts import list_drafts, steps_of
+from app.wiring.databases import snapshot
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from web.pages.drafts.list_routes import LIST_ROUTES
 from web.pages.site import done, form_of, page, site_of
@@ -21,7 +24,7 @@ FILE: Final = "pages/drafts/file.html"
 
 
 async def new(request: Request) -> Response:
-    return _new(request, clone=request.query_params.get("clone", ""))
+    return await _new(request, clone=request.query_params.get("clone", ""))
 
 
 async def create(request: Request) -> Response:
@@ -34,7 +37,7 @@ async def create(request: Request) -> Response:
         else:
             draft = await start_draft(site.engine, site.settings, name)
     except (InvalidInput, NotFound) as error:
-        return _new(request, name, clone, error, status=422)
+        return await _new(request, name, clone, error, status=422)
     return done(request, _address(draft, "list"))
 
 
@@ -47,11 +50,11 @@ async def create_from_file(request: Request) -> Response:
         name = upload.fields.get("name", "").strip()
         draft = await draft_from_file(site.engine, site.settings, name, content)
     except InvalidInput as error:
-        return _new(request, about_file=error, status=422)
+        return await _new(request, about_file=error, status=422)
     return done(request, _address(draft, "list"))
 
 
-def _new(
+async def _new(
     request: Request,
     name: str = "",
     clone: str = "",
@@ -59,9 +62,12 @@ def _new(
     about_file: DrumbeatError | None = None,
     status: int = 200,
 ) -> Response:
+    async with snapshot(site_of(request).engine) as connection:
+        earlier = [each.name for each in (await campaign_page(connection)).campaigns]
     return page(
         request,
         NEW,
+        earlier=list(dict.fromkeys([*([clone] if clone else []), *earlier])),
         section="campaigns",
         status=status,
         name=name,
@@ -119,9 +125,17 @@ def _file(
         steps=steps_of(draft),
         step="",
         text=text,
+        lines=_lines(text, str(refused or draft.problem or "")),
         refused=refused,
         saved=saved,
     )
+
+
+def _lines(text: str, problems: str) -> list[tuple[int, str]]:
+    """The lines that the problems name, so that nobody has to count."""
+    written = text.split("\n")
+    numbers = sorted({int(found[1]) for found in re.finditer(r"\bline (\d{1,6})\b", problems)})
+    return [(number, written[number - 1][:200]) for number in numbers if 0 < number <= len(written)][:20]
 
 
 async def download(request: Request) -> Response:
