@@ -32,6 +32,7 @@ from storage.tables import campaigns, jobs, recipients
 from tests.support.accounts import KEYS, account_at
 from tests.support.forms import fields_of
 from tests.support.pages import Browser, log_in_as
+from web.pages import site
 from web.pages.review import routes
 
 PAGE = "/campaigns/drafts/spring/review"
@@ -60,6 +61,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, the page waits for the review."""
     monkeypatch.setattr(routes, "PATIENCE", 60.0)
+    monkeypatch.setattr(site, "PATIENCE", 60.0)
 
 
 @pytest.fixture

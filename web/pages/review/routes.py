@@ -35,9 +35,16 @@ async def show(request: Request) -> Response:
     if draft.spec is None or draft.list_path is None:
         return _unfinished(request, draft)
     review = await _review(request, draft)
-    stored = await state_of(site_of(request).engine, draft.name)
+    site = site_of(request)
+    stored = await state_of(site.engine, draft.name)
     response = step_page(
-        request, draft, "review", "pages/review/review.html", stored=stored, **_values(review)
+        request,
+        draft,
+        "review",
+        "pages/review/review.html",
+        stored=stored,
+        second_person=site.settings.second_person,
+        **_values(review),
     )
     if review is None:
         response.headers["Refresh"] = "2"

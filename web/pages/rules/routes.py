@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from app.actions.drafts import Draft, save_section
 from app.views.draft_rules import RulesPreview, preview_rules
+from app.views.list_checks import known_check
 from campaigns.errors import DrumbeatError, SpecError
 from campaigns.rules.decision import DAYS
 from campaigns.rules.hours_presets import PRESETS
@@ -55,17 +56,26 @@ async def preview(request: Request) -> Response:
 async def _preview(request: Request, draft: Draft, changes: Changes) -> tuple[RulesPreview | None, str, bool]:
     """What the rules come to with these changes, or why that cannot be said; and whether all rows are counted."""
     site = site_of(request)
-    rows, _ = await rows_of(draft)
+    recipients, whole = await _recipients(draft)
 
     def read() -> RulesPreview:
         locs = {loc_of(key) if isinstance(key, str) else key: value for key, value in changes.items()}
         file = parse_toml(draft.path, edited(draft.file, locs).encode())
-        return preview_rules(site.settings, file, len(rows.rows) if rows else None, site.now())
+        return preview_rules(site.settings, file, recipients, site.now())
 
     try:
-        return await asyncio.to_thread(read), "", rows is None or rows.whole
+        return await asyncio.to_thread(read), "", whole
     except DrumbeatError as error:
         return None, f"{error} {error.hint}".strip(), True
+
+
+async def _recipients(draft: Draft) -> tuple[int | None, bool]:
+    """The people of the list, and whether that are all: by its check, else by its first rows."""
+    check = await asyncio.to_thread(known_check, draft)
+    if check is not None and check.problem is None:
+        return check.accepted, True
+    rows, _ = await rows_of(draft)
+    return (len(rows.rows), rows.whole) if rows else (None, True)
 
 
 async def _page(
