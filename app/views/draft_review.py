@@ -7,12 +7,12 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -24,7 +24,7 @@ from app.actions.scheduling import schedule_warnings, start_flag
 from app.views.preflight import Preflight, preflight
 from app.wiring.databases import snapshot
 from app.wiring.settings import Settings
-from campaigns.errors import DrumbeatError
+from campaigns.errors import DrumbeatError, Unavailable
 from campaigns.figures import counted
 from campaigns.intake.read import open_intake
 from campaigns.money.costs import plain
@@ -150,14 +150,26 @@ def _checked_apart(settings: Settings, draft: Draft, key: str) -> Checked | Refu
     """In this thread if the list is short, else in a process, so that pages and sending go on meanwhile."""
     if draft.list_path is None or draft.list_path.stat().st_size <= SHORT:
         return _checked(settings, draft, key)
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_step_back) as child:
-        return child.submit(_checked, settings, draft, key).result()
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_in_child, args=(theirs, settings, draft, key), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        found: Checked | Refused = ours.recv()
+        return found
+    except EOFError as error:
+        raise Unavailable(f"{draft.name} could not be reviewed.", hint="Open the review again.") from error
+    finally:
+        child.kill()
+        child.join()
 
 
-def _step_back() -> None:
+def _in_child(answer: Connection, settings: Settings, draft: Draft, key: str) -> None:
     """Behind everything else that this machine does, and not ended by the Ctrl-C of the server's terminal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(10)
+    answer.send(_checked(settings, draft, key))
 
 
 def _checked(settings: Settings, draft: Draft, key: str) -> Checked | Refused:

@@ -89,14 +89,14 @@ class Preflight:
 
 
 async def preflight(
-    settings: Settings, path: Path, flags: Flags, *, most: int = MOST, progress: Progress | None = None
+    settings: Settings, path: Path, flags: Flags, *, most: int | None = None, progress: Progress | None = None
 ) -> Preflight:
     """Check the file and its list as a load would, and look ahead; stores only the rejects. `most`: recipients up to
-    which it also estimates."""
+    which it also estimates; default: MOST."""
     seen: list[_Seen] = []
 
     async def look(checked: Checked) -> None:
-        seen.append(await _look(settings, checked, most, progress))
+        seen.append(await _look(settings, checked, MOST if most is None else most, progress))
 
     loaded = await check_campaign(settings, path, flags, look=look, progress=progress)
     [found] = seen
