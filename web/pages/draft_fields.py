@@ -136,11 +136,6 @@ def scalars(
     }
 
 
-def differing(changes: Changes, old: Fields) -> Changes:
-    """Those of the changes that change something."""
-    return {key: value for key, value in changes.items() if value != old.raw(key)}
-
-
 def boxes(form: Form, defaults: Mapping[str, bool], old: Fields) -> Changes:
     """The same of boxes to tick."""
     return {

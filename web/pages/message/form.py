@@ -11,7 +11,6 @@ from web.pages.draft_fields import (
     Fields,
     Form,
     boxes,
-    differing,
     long_text_of,
     merged,
     number_of,
@@ -91,7 +90,7 @@ def changes_of(form: Form, data: Mapping[str, Any]) -> Changes:
     changes |= _kind_changes(form, kind, old)
     changes |= template_changes(form, old)
     changes |= _defaults(form, old)
-    return differing(changes, old)
+    return changes
 
 
 def _key(kind: MessageType) -> str:

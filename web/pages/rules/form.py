@@ -11,7 +11,6 @@ from web.pages.draft_fields import (
     Fields,
     Form,
     boxes,
-    differing,
     list_of,
     number_of,
     numbers_of,
@@ -96,7 +95,7 @@ def changes_of(form: Form, data: dict[str, Any]) -> Changes:
     if "caps[0].max" in form:
         silent = ("on_cap", "category")
         changes["caps"] = table_rows(form, "caps", _CAP, old, silent, defaults={"on_cap": "skip"}) or None
-    return differing(changes, old)
+    return changes
 
 
 def _schedule(form: Form, old: Fields) -> Changes:
