@@ -18,6 +18,7 @@ PAGES = (
     "/campaigns?name=nothing",
     "/settings",
     "/settings/users",
+    "/settings/keys",
     "/audit",
     "/senders",
     "/senders/workers",

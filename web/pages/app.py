@@ -24,6 +24,7 @@ from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
 from web.pages.costs.routes import ROUTES as COSTS
 from web.pages.guard import Guard
+from web.pages.keys.routes import ROUTES as KEYS
 from web.pages.senders.routes import ROUTES as SENDERS
 from web.pages.site import Site, page
 from web.pages.templates.routes import ROUTES as TEMPLATES
@@ -41,6 +42,7 @@ SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
     TEMPLATES,
     AUDIT,
     USERS,
+    KEYS,
 )
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),
