@@ -81,6 +81,7 @@ COMMANDS: Final = {
         "List the providers, and check that your accounts work.",
     ),
     "user": ("terminal.commands.user:user", "Invite users of the pages, and change their roles."),
+    "key": ("terminal.commands.key:key", "Make, list and revoke the keys of the API."),
     "db": ("terminal.commands.project:db", "Upgrade, back up or purge the database."),
     "emulator": (
         "terminal.commands.emulator:emulator",

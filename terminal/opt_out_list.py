@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from app.views.contacts import one_line
 from app.views.exports import write_csv
-from terminal.output import NOTHING, cell, to_json
+from app.views.json_text import to_json
+from terminal.output import NOTHING, cell
 
 if TYPE_CHECKING:
     from storage.sending.optouts import LogEntry

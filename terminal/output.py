@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import shutil
@@ -10,7 +9,6 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -19,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from app.views.json_text import to_json
 from app.wiring.logs import log_as_json
 from campaigns.money.costs import plain
-from campaigns.visible_text import isolated, visible, visible_json, visible_line
+from campaigns.visible_text import isolated, visible, visible_line
 from terminal.tables import Layout, is_number, is_sentence, layout_within, plain_heading
 
 if TYPE_CHECKING:
@@ -133,26 +132,6 @@ def suggest(*commands: str) -> None:
 
 def print_json(value: Any) -> None:
     print_text(to_json(value, indent=2))
-
-
-def to_json(value: Any, indent: int | None = None) -> str:
-    return visible_json(json.dumps(value, default=_plain_value, ensure_ascii=False, indent=indent))
-
-
-def _plain_value(value: Any) -> Any:
-    match value:
-        case Decimal():
-            return plain(value)
-        case datetime():
-            return value.isoformat()
-        case Enum():
-            return value.value
-        case Path():
-            return str(value)
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return asdict(value)
-        case _:
-            raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def cell(value: Any) -> str:

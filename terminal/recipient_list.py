@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from app.views.exports import write_csv
+from app.views.json_text import to_json
 from app.views.reports import RECIPIENT_KEYS
-from terminal.output import cell, on_terminal, to_json
+from terminal.output import cell, on_terminal
 
 if TYPE_CHECKING:
     from app.views.not_reached import NotReached

@@ -62,11 +62,14 @@ async def serving(
             measured = metrics or open_metrics(engine, settings)
             app.router.routes += watching_routes(engine, measured, needs_runner=False)
             if pages:
-                from web.pages.app import pages_app  # only where there are pages
+                from web.api.app import PREFIX, api_app  # only where there are pages
+                from web.pages.app import pages_app
 
-                app.router.routes.append(
-                    Mount("/", pages_app(engine, settings, https_only=host not in LOCAL_HOSTS))
-                )
+                site = pages_app(engine, settings, https_only=host not in LOCAL_HOSTS)
+                app.router.routes += [
+                    Mount(PREFIX, api_app(engine, settings, https_only=host not in LOCAL_HOSTS)),
+                    Mount("/", site),
+                ]
             async with _processing(engine, accounts, arrived), _server(app, listener, settings):
                 yield _address(listener, settings)
 

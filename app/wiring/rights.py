@@ -29,7 +29,7 @@ T = TypeVar("T")
 LONGEST: Final = 200
 """Characters of a text that the audit keeps."""
 _SECRET: Final = ("password", "token", "secret", "text")
-"""Parameters whose values the audit never holds."""
+"""In the names of parameters whose values the audit never holds."""
 _NUMBER: Final = re.compile(r"\+?\d{3,}(?=\d{4}\b)")
 """A phone number but for its last digits: the audit outlives the person's data."""
 
@@ -79,6 +79,8 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "database.backup": Role.ADMIN,
     "database.purge": Role.ADMIN,
     "database.shrink": Role.ADMIN,
+    "key.create": Role.ADMIN,
+    "key.revoke": Role.ADMIN,
     "rates.import": Role.ADMIN,
     "session.create": Role.ADMIN,
     "session.delete": Role.ADMIN,

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from storage.tables.access import audit, audit_outcomes, failed_logins, invitations, sessions, users
+from storage.tables.access import (
+    api_answers,
+    api_keys,
+    audit,
+    audit_outcomes,
+    failed_logins,
+    invitations,
+    sessions,
+    users,
+)
 from storage.tables.audience import (
     campaign_events,
     campaigns,
@@ -28,6 +37,8 @@ __all__ = [
     "Instant",
     "Text",
     "account_grants",
+    "api_answers",
+    "api_keys",
     "attempts",
     "audit",
     "audit_outcomes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Table
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table
 
 from storage.tables.types import Id, Instant, Text, metadata
 
@@ -77,3 +77,31 @@ audit_outcomes = Table(
     Column("after", Text, comment="JSON: the subject's state after"),
 )
 """Written after the act; an act without one was interrupted."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False, comment="the beginning of the key, by which people know it"),
+    Column("digest", Text, nullable=False, unique=True, comment="SHA-256 of the key"),
+    Column("scope", Text, nullable=False, comment="read, manage or send"),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Instant),
+    Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+api_answers = Table(
+    "api_answers",
+    metadata,
+    Column("key_id", Id, ForeignKey("api_keys.id"), primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("request", Text, nullable=False, comment="SHA-256 of method, path and body"),
+    Column("begun_at", Instant, nullable=False),
+    Column("status", Integer, comment="null: the call has no answer yet"),
+    Column("body", Text),
+    Index("ix_api_answers_begun_at", "begun_at"),
+)
+"""Answers to calls with an Idempotency-Key, kept for a day: the same call again gets the same answer."""

@@ -211,6 +211,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         ("workers",),
         ("status",),
         ("user", "list"),
+        ("key", "list"),
         ("campaign", "check", "spring.toml"),
         ("campaign", "check", "hostile.csv", "--default-country", "GB"),
         ("campaign", "check", "spring.toml", "--csv", "hostile.csv"),
@@ -221,6 +222,8 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         yield command
         yield *command, "--json"
     yield "contacts", "list", "--csv"
+    yield "key", "create", text
+    yield "key", "revoke", text
     yield "user", "invite"
     yield "user", "invite", "--role", text
     yield "user", "role", text, "admin"

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select, update
 
+from app.views.json_text import to_json
 from app.views.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
@@ -28,7 +29,6 @@ from storage.sending.lanes import pause_lane
 from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.sending.windows import open_window
 from storage.tables import inbound, jobs
-from terminal.output import to_json
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import phone, spec, store_campaign

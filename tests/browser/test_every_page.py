@@ -20,6 +20,7 @@ PAGES = (
     "/campaigns/drafts",
     "/settings",
     "/settings/users",
+    "/settings/keys",
     "/audit",
     "/senders",
     "/senders/workers",

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from app.views.exports import safe, write_csv
+from app.views.json_text import to_json
 from campaigns.figures import counted, percent
 from campaigns.states import JobState
 from scheduler.clock.progress import Snapshot
-from terminal.output import cell, print_facts, print_table, to_json
+from terminal.output import cell, print_facts, print_table
 from terminal.progress import describe
 from tests.support.hostile import EVERYTHING, controls_in
 

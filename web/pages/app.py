@@ -25,6 +25,7 @@ from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
 from web.pages.costs.routes import ROUTES as COSTS
 from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
+from web.pages.keys.routes import ROUTES as KEYS
 from web.pages.senders.routes import ROUTES as SENDERS
 from web.pages.site import Site, page
 from web.pages.templates.routes import ROUTES as TEMPLATES
@@ -43,6 +44,7 @@ SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
     TEMPLATES,
     AUDIT,
     USERS,
+    KEYS,
 )
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),

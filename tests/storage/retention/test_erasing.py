@@ -11,6 +11,7 @@ from sqlalchemy import LargeBinary, insert, select, update
 
 from app.actions import personal_data
 from app.actions.personal_data import erase_person, export_person
+from app.views.json_text import to_json
 from campaigns.errors import InvalidInput, Unavailable
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_failed
@@ -36,7 +37,6 @@ from storage.tables import (
     unmatched_reports,
     webhooks,
 )
-from terminal.output import to_json
 from tests.storage.retention.test_purge import ENDS, numbers, past
 from tests.support.campaigns import later, phone, spec, store_campaign
 

@@ -1,0 +1,1 @@
+"""Keys of the API, for admins, and what the API can do."""
