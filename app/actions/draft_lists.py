@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -95,13 +96,14 @@ async def receive_list(
         return await asyncio.to_thread(_take_list, settings, name, filename, path, digest, size)
 
 
-@act("draft.upload")
+@act("draft.correct")
 async def receive_corrections(
     settings: Settings, name: str, filename: str, chunks: AsyncIterator[bytes]
 ) -> Corrected:
     """Put the rows of a corrected rejects file into the list. Raises NotFound without a list, InvalidInput."""
     async with _incoming(settings, name, filename, chunks) as (path, _, _):
-        return await in_thread(partial(_correct, settings, name, path), WHOLE)
+        as_this_user = partial(copy_context().run, _correct, settings, name, path)
+        return await in_thread(as_this_user, WHOLE)
 
 
 async def save_uses(

@@ -77,7 +77,7 @@ async def open_draft(settings: Settings, name: str) -> Draft:
     return await asyncio.to_thread(read_draft, settings, name)
 
 
-@act("draft.save")
+@act("draft.write")
 async def save_text(settings: Settings, name: str, text: str, digest: str) -> Draft:
     """Replace the whole campaign file. A draft may be incomplete: its `problem` then says what is missing or wrong.
 

@@ -154,7 +154,7 @@ async def _check(settings: Settings, draft: Draft, path: Path, work: Path) -> Li
         audience = audience_of(draft)
         report, too_many = await _report(settings, draft, path, audience, work)
     except IntakeError as error:
-        return await in_thread(partial(_problem, draft, key, error), WHOLE)
+        return await in_thread(partial(_problem, draft, path, key, error), WHOLE)
     except DrumbeatError as error:
         return ListCheck(key, ListProblem("spec", str(error), error.hint))
     return await in_thread(partial(_result, draft, path, audience, report, too_many, key), WHOLE)
@@ -203,16 +203,30 @@ def rows_so_far(draft: Draft) -> int:
         return 0
 
 
-def _problem(draft: Draft, key: str, error: IntakeError) -> ListCheck:
-    columns: Sequence[Column] = ()
-    if error.columns and draft.list_path:
-        options = audience_of(draft).options(frozenset(), None)
-        with suppress(IntakeError):
-            columns = columns_at_a_glance(draft.list_path, options, error.columns)
+def _problem(draft: Draft, path: Path, key: str, error: IntakeError) -> ListCheck:
     problem = ListProblem(
         str(error.code), str(error), error.hint, error.line, error.column, dict(error.choices)
     )
-    return ListCheck(key, problem, columns=columns, **_variables(draft))
+    known = {**_glance(draft, path, error.columns), **_variables(draft)} if error.columns else {}
+    return ListCheck(key, problem, **known)
+
+
+def _glance(draft: Draft, path: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """What is known of a list that lacks a variable, or whose numbers are not found; `names`: its columns."""
+    options = audience_of(draft).options(frozenset(), None)
+    with suppress(IntakeError):
+        intake = open_intake(path, options)
+        detected = intake.detected
+        return {
+            "columns": columns_of(intake),
+            "phones": detected.phone_columns,
+            "encoding": detected.encoding,
+            "delimiter": detected.delimiter,
+            "sheet": detected.sheet,
+        }
+    with suppress(IntakeError):
+        return {"columns": columns_at_a_glance(path, options, names)}
+    return {}
 
 
 def _result(

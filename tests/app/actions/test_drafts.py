@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import stat
 from pathlib import Path
 
@@ -216,4 +217,5 @@ async def test_each_step_says_what_it_still_needs(settings: Settings) -> None:
     (draft.folder / "spring.csv").write_text("phone\n")
     [row, _] = await list_drafts(settings)
     assert [step.done for step in row.steps] == [True, True, False, False]
+    assert row.changed_by == getpass.getuser()
     assert "pace.rate" in row.steps[2].missing

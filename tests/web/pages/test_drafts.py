@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import AsyncIterator
@@ -14,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actions.drafts import drafts_folder, open_draft
 from app.views import list_step
+from app.views.drafts import list_drafts
 from app.wiring.rights import Role
 from app.wiring.settings import Settings, load_settings
 from tests.app.actions.test_draft_lists import people
 from tests.support.pages import Browser, log_in_as
 from tests.support.project import CAMPAIGN, SETTINGS
+from tests.support.workbooks import xlsx
 
 OURS = {"sec-fetch-site": "same-origin"}
 
@@ -84,6 +87,7 @@ async def test_half_of_forty_bad_rows_go_through_the_round_trip(editor: Browser,
     assert "20 rows corrected" in page.text
     assert page.text.count('class="at-fault"') == 20
     assert "Continue with 980 recipients" in page.text
+    assert [(row.name, row.changed_by) for row in await list_drafts(settings)] == [("spring", "editor")]
 
 
 async def test_rows_without_a_place_are_named(editor: Browser, settings: Settings) -> None:
@@ -133,10 +137,30 @@ async def test_an_ambiguous_list_is_read_as_chosen(editor: Browser, settings: Se
     assert "Łukasz Żółć" in page.text
 
 
+async def test_the_sheet_and_the_delimiter_are_chosen_where_they_are_not_certain(
+    editor: Browser, settings: Settings
+) -> None:
+    table = [["phone", "first_name"], ["+447700900001", "Ada"]]
+    await start(editor, settings)
+    for name, content, key, choices in (
+        ("p.xlsx", xlsx({"May": table, "<b>June": table}), "sheet", ["May", "&lt;b&gt;June"]),
+        ("p.csv", b"a,phone;b\nx,+447700900001;y\n", "delimiter", [",", ";"]),
+    ):
+        page = await send(editor, LIST, name, content)
+        assert re.findall(rf'<button name="{key}" value="([^"]*)">', page.text) == choices, page.text
+        digest = (await open_draft(settings, "spring")).digest
+        await editor.post(f"{LIST}/uses", {key: html.unescape(choices[-1]), "digest": digest})
+        data = (await open_draft(settings, "spring")).data
+        assert data["audience"][key] == html.unescape(choices[-1])
+    assert "sheet" not in data["audience"]
+
+
 async def test_columns_are_used_as_said_and_guessed_before(editor: Browser, settings: Settings) -> None:
     await start(editor, settings, CAMPAIGN.replace('[content.defaults]\nfirst_name = "there"\n', ""))
     page = await send(editor, LIST, "p.csv", "Prénom;Nr;Handy;OptIn\nZoé;1;+447700900001;oui\n".encode())
     assert "The message needs &#39;first_name&#39;" in page.text
+    assert re.search(r"Handy<br>.{0,99}phone number", page.text)
+    assert "Guessed below: Prénom as first_name, OptIn as consent." in page.text
     assert re.search(r"Prénom<br>.{0,200}a guess", page.text, re.DOTALL)
     assert re.search(r'<option value="first_name" selected>', page.text)
     draft = await open_draft(settings, "spring")

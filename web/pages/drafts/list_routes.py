@@ -204,6 +204,9 @@ def _hint(found: ListStep) -> str:
     problem = found.check.problem if found.check else None
     if problem is None:
         return ""
+    guesses = [f"{use.column.name} as {use.use}" for use in found.uses if use.is_guess]
+    if guesses and problem.code == IntakeCode.VARIABLE_MISSING:
+        return f"Guessed below: {', '.join(guesses)}. Save it if that is right."
     return (
         _HINTS.get(IntakeCode(problem.code), problem.hint)
         if problem.code in set(IntakeCode)
