@@ -77,7 +77,7 @@ async def test_a_list_is_sent_by_keyboard_alone(empty: tuple[Site, str]) -> None
             await page.keyboard.press("Enter")
 
             await page.wait_for_url("**/spring/review")
-            await page.wait_for_selector("button.send", timeout=60_000)
+            await page.wait_for_selector("button.send-all", timeout=60_000)
             await seen.look("the review")
             await tab_to(page, "Send 20 messages now")
             assert seen.faults == []
