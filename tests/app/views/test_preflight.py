@@ -149,3 +149,20 @@ def test_a_budget_without_a_price_in_its_currency_is_named(tmp_path: Path) -> No
     asyncio.run(checked(tmp_path, campaign=CAMPAIGN + '[budget]\nmax = "5.00"\ncurrency = "EUR"\n'))
     shown = invoke(tmp_path, "campaign", "check", "spring.toml").out
     assert "No price is known in the currency of its budget" in shown
+
+
+@pytest.mark.parametrize(
+    ("approval", "why"),
+    [
+        ("recipients = 2", "3 recipients, more than 2"),
+        ("recipients = 3", None),
+        ('amount = "10"\ncurrency = "XOF"', "its cost is not known, so it may be more than 10.00 XOF"),
+    ],
+)
+def test_the_need_of_an_approval_is_foreseen(tmp_path: Path, approval: str, why: str | None) -> None:
+    people = "phone\n+447700900010\n+447700900011\n+447700900012\n"
+    write_project(tmp_path, people=people)
+    file = tmp_path / "drumbeat.toml"
+    file.write_text(f"{file.read_text()}[approval]\n{approval}\n")
+    found = invoke(tmp_path, "campaign", "check", "spring.toml", "--json")
+    assert found.json["needs_approval"] == why

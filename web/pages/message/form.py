@@ -44,6 +44,12 @@ _HEADED: Final = {
 _BUTTON: Final[dict[str, Reader]] = dict.fromkeys(("type", "text", "id", "payload", "url"), text_of)
 _BELONGS: Final = {"reply": "id", "postback": "payload", "link": "url"}
 _FILE: Final[dict[str, Reader]] = dict.fromkeys(("url", "id", "alt", "filename", "content_type"), text_of)
+_PLACE: Final[dict[str, Reader]] = {
+    "latitude": number_of,
+    "longitude": number_of,
+    "name": text_of,
+    "address": text_of,
+}
 _LIST_ROW: Final[dict[str, Reader]] = dict.fromkeys(("section", "title", "description", "id"), text_of)
 _CONTACT: Final = ("formatted_name", "first_name", "last_name")
 _TOP: Final[dict[str, Reader]] = {"category": text_of}
@@ -145,30 +151,26 @@ def _kind_changes(form: Form, kind: MessageType, old: Fields) -> Changes:
     changes |= scalars(form, shown, old)
     if kind is MessageType.TEXT:
         changes |= boxes(form, {"content.preview_url": False}, old)
+    return {**changes, **_own_table(form, kind, old)}
+
+
+def _own_table(form: Form, kind: MessageType, old: Fields) -> Changes:
+    """The key that only this type has. What it needs stays there where it is blank, to be asked for at its field."""
+    key = _key(kind)
     match kind:
-        case MessageType.IMAGE | MessageType.FILES:
-            key = _key(kind)
-            found = table_rows(form, key, _FILE, old)
-            if f"{key}[0].url" in form:
-                changes[key] = found or [{"url": ""}]
+        case MessageType.IMAGE | MessageType.FILES if f"{key}[0].url" in form:
+            return {key: table_rows(form, key, _FILE, old) or [{"url": ""}]}
         case MessageType.VIDEO | MessageType.AUDIO | MessageType.DOCUMENT | MessageType.STICKER:
-            changes |= _file(form, _key(kind), old)
+            return _file(form, key, old)
         case MessageType.LOCATION:
-            readers: dict[str, Reader] = {
-                "latitude": number_of,
-                "longitude": number_of,
-                "name": text_of,
-                "address": text_of,
-            }
-            changes |= _table(form, _key(kind), readers, old)
+            return _table(form, key, _PLACE, old)
         case MessageType.REACTION:
-            changes |= _table(form, _key(kind), {"message_id": str.strip, "emoji": str.strip}, old)
-        case MessageType.CONTACTS:
-            if f"{_key(kind)}[0].formatted_name" in form:
-                changes[_key(kind)] = _contacts(form, old) or [{"formatted_name": ""}]
+            return _table(form, key, {"message_id": str.strip, "emoji": str.strip}, old)
+        case MessageType.CONTACTS if f"{key}[0].formatted_name" in form:
+            return {key: _contacts(form, old) or [{"formatted_name": ""}]}
         case MessageType.LIST:
-            changes |= _list(form, old)
-    return changes
+            return _list(form, old)
+    return {}
 
 
 def _buttons(form: Form, kind: MessageType, old: Fields) -> Changes:
@@ -209,9 +211,9 @@ def _file(form: Form, key: str, old: Fields) -> Changes:
     if not table.get("url") and not table.get("id"):
         table["url"] = ""
     if f"has-{key}.voice" in form:
-        voice = f"{key}.voice" in form
-        table |= {"voice": voice}
-        if not voice:
+        if f"{key}.voice" in form:
+            table["voice"] = True
+        elif table.get("voice"):
             del table["voice"]
     return changes
 
@@ -297,4 +299,6 @@ def _variants(form: Form, old: Fields) -> Changes:
         rows.append({**row, "content": content})
     if not rows:
         return {name: None for name in ("variants", "winner") if old.raw(name) is not None}
+    if form.get("winner.by", "") == "":
+        return {"variants": rows, **({"winner": None} if old.raw("winner") is not None else {})}
     return {"variants": rows, **scalars(form, _WINNER, old, DEFAULTS)}
