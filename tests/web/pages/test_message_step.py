@@ -211,6 +211,32 @@ async def test_opening_and_saving_changes_nothing(editor: Browser, settings: Set
     assert (await open_draft(settings, "spring")).text == KEPT[name]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "content = 5", 'content = "x"', "variants = 5", 'variants = ["a"]', "senders = 5", 'provider = "meta"\nsenders = 5', "provider = 5",
+        "schedule = 5", "hours = []", 'caps = "x"', "budget = true", "tags = 5", "audience = 5", "winner = []",
+        *(f"[content]\n{line}" for line in (
+            "text = 5", 'buttons = "x"', "buttons = [1]", "images = 5", "list = 5", "list = { sections = 5 }",
+            "list = { sections = [1, { rows = 5 }, { rows = [1] }] }", 'template = "x"', "defaults = 5",
+            'template = { name = 5, parameters = 5, header = "x", buttons = 5 }', "contacts = [5]", "location = 5",
+            "contacts = [{ phones = 5, emails = [1] }]", "files = [[1]]", "video = []", "reaction = 5",
+        )),
+        '[[variants]]\nname = 5\ncontent = 5', "[schedule]\nat = 5\ncron = 5", "[pace]\nramp = 5",
+        "[hours]\ndays = 5\nallow = 5", "[[caps]]\nmax = []",
+    ],
+)  # fmt: skip
+async def test_a_file_of_the_wrong_shape_is_shown(editor: Browser, settings: Settings, wrong: str) -> None:
+    await create_draft(settings, "spring", f'name = "spring"\n{wrong}\n')
+    for step in ("message", "rules", "review"):
+        address = f"/campaigns/drafts/spring/{step}"
+        page = await editor.get(address)
+        assert page.status_code == 200, page.text
+        if step != "review":
+            answer = await editor.post(address, fields_of(page.text))
+            assert answer.status_code in (303, 422), answer.text
+
+
 async def test_another_type_takes_the_place_of_the_one_before(editor: Browser, settings: Settings) -> None:
     text = 'name = "spring"\nprovider = "meta"\nsenders = ["one"]\n[content]\ntext = "Hi"\nheader = "H"\n'
     await create_draft(settings, "spring", text + 'buttons = [{ type = "reply", text = "Yes" }]\n')

@@ -254,16 +254,23 @@ def _list(form: Form, old: Fields) -> Changes:
     return {key: {**table, "sections": sections or [{"rows": [{"id": "", "title": ""}]}]}}
 
 
-def list_rows(fields: Fields) -> list[dict[str, Any]]:
-    """The options of a list in one table, each with the title of its section."""
+def rows_of_sections(fields: Fields) -> list[list[dict[str, Any]]]:
+    """The options of each section, each with the title of its section."""
     sections = fields.raw("content.list.sections")
-    return [
-        {**row, **({"section": section["title"]} if section.get("title") else {})}
-        for section in (sections if isinstance(sections, list) else ())
-        if isinstance(section, dict) and isinstance(section.get("rows"), list)
-        for row in section["rows"]
-        if isinstance(row, dict)
-    ]
+    found: list[list[dict[str, Any]]] = []
+    for section in sections if isinstance(sections, list) else ():
+        table = section if isinstance(section, dict) else {}
+        title = {"section": table["title"]} if table.get("title") else {}
+        rows = table.get("rows")
+        found.append(
+            [{**row, **title} for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        )
+    return found
+
+
+def list_rows(fields: Fields) -> list[dict[str, Any]]:
+    """All of them, as the one table that the page shows."""
+    return [row for rows in rows_of_sections(fields) for row in rows]
 
 
 def _defaults(form: Form, old: Fields) -> Changes:
@@ -283,19 +290,20 @@ def _variants(form: Form, old: Fields) -> Changes:
     if "variants[0].name" not in form:
         return {}
     fields: dict[str, Reader] = {"name": text_of, "share": number_of, "text": long_text_of}
+    variants = old.raw("variants")
     shown = Fields(
         {
             "variants": [
-                {**row, "text": (row.get("content") or {}).get("text", "")}
-                for row in old.raw("variants") or []
-                if isinstance(row, dict)
+                {**row, "text": old.text(f"variants[{place}].content.text")} if isinstance(row, dict) else row
+                for place, row in enumerate(variants if isinstance(variants, list) else ())
             ]
         }
     )
     rows = []
     for row in table_rows(form, "variants", fields, shown):
         text = row.pop("text", None) or None
-        content = merged(row.get("content") or {}, {"text": text})
+        kept = row.get("content")
+        content = merged(kept if isinstance(kept, dict) else {}, {"text": text})
         rows.append({**row, "content": content})
     if not rows:
         return {name: None for name in ("variants", "winner") if old.raw(name) is not None}

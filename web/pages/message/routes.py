@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from secrets import randbelow
 from typing import Final
@@ -28,7 +29,7 @@ from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
 from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
-from web.pages.message.form import changes_of, chosen_accounts, kind_of, lanes_of, list_rows
+from web.pages.message.form import changes_of, chosen_accounts, kind_of, lanes_of, list_rows, rows_of_sections
 from web.pages.message.template_form import template_form
 from web.pages.site import done, fragment, site_of
 
@@ -149,6 +150,7 @@ async def _page(
         fields=fields,
         lists=listed,
         accounts=_accounts(site_of(request).settings),
+        lanes=lanes_of(fields),
         lost_lanes=[lane for lane in lanes_of(fields) if lane not in site_of(request).settings.lanes],
         kind=kind,
         kinds=[(each.value, *KINDS[each]) for each in KINDS if each in offered],
@@ -175,17 +177,12 @@ def _changes_to(draft: Draft, fields: Fields) -> Changes:
 
 def _list_problems(fields: Fields) -> dict[str, str]:
     """The problems of a list's sections at the one table that shows them."""
-    places = [
-        (section, row)
-        for section, each in enumerate(fields.raw("content.list.sections") or [])
-        for row in range(len(each.get("rows", [])))
-    ]
+    counts = [len(rows) for rows in rows_of_sections(fields)]
     found = {}
     for at, text in fields.problems.items():
-        for number, (section, row) in enumerate(places):
-            prefix = f"content.list.sections[{section}].rows[{row}]"
-            if at.startswith(prefix):
-                found[f"content.list.row[{number}]{at[len(prefix) :]}"] = text
+        if place := re.match(r"content\.list\.sections\[(\d+)\]\.rows\[(\d+)\]", at):
+            number = sum(counts[: int(place[1])]) + int(place[2])
+            found[f"content.list.row[{number}]{at[place.end() :]}"] = text
     return found
 
 

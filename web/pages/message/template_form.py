@@ -59,44 +59,44 @@ class TemplateForm:
 
 
 def template_form(fields: Fields, templates: Sequence[ProviderTemplate]) -> TemplateForm:
-    name, language = (
-        fields.text(f"{KEY}.name") or fields.text(f"{KEY}.key"),
-        fields.text(f"{KEY}.language", "en"),
-    )
+    name = fields.text(f"{KEY}.name") or fields.text(f"{KEY}.key")
+    language = fields.text(f"{KEY}.language", "en")
     known = find_template(templates, name, language) if name else None
+    header, header_name = _header_of(known) if known else _given_header(fields)
+    return TemplateForm(
+        known,
+        f"{name} {known.language if known else language}" if name else "",
+        _parameter_fields(fields, known, spare=3 if name or not templates else 0),
+        header,
+        header_name,
+        _buttons(fields, known),
+        known is None,
+    )
+
+
+def _parameter_fields(fields: Fields, known: ProviderTemplate | None, *, spare: int) -> list[ParameterField]:
+    """Those of the known template, else those that are given and some to fill in."""
     given = fields.raw(f"{KEY}.parameters")
-    values = list(given.items()) if isinstance(given, dict) else [("", text) for text in given or []]
+    by_name = {str(name): str(text) for name, text in given.items()} if isinstance(given, dict) else {}
+    by_place = list(map(str, given)) if isinstance(given, list) else []
     if known is None:
-        spare = 3 if name or not templates else 0
-        names = [own for own, _ in values] + [""] * spare
-        labels = [own or f"{{{{{place}}}}}" for place, own in enumerate(names, start=1)]
-        header = next(
-            (kind for kind in ("text", *MEDIA) if fields.raw(f"{KEY}.header.{kind}") is not None), ""
-        )
-        header_name = fields.text(f"{KEY}.header.name")
+        names = [*(by_name or [""] * len(by_place)), *[""] * spare]
+        labels = [name or f"{{{{{place}}}}}" for place, name in enumerate(names, start=1)]
     else:
         wanted = placeholders(known.parts.body)
         names = wanted if are_named(wanted) else [""] * len(wanted)
         labels = [f"{{{{{each}}}}}" for each in wanted]
-        header, header_name = _header_of(known)
-    texts = dict(values) if isinstance(given, dict) else {}
-    parameters = [
-        ParameterField(
-            own,
-            label,
-            str(
-                texts.get(own, "")
-                if own
-                else (values[place][1] if place < len(values) and not values[place][0] else "")
-            ),
-            f"{KEY}.parameters.{own}" if own else f"{KEY}.parameters[{place}]",
-        )
-        for place, (own, label) in enumerate(zip(names, labels, strict=True))
-    ]
-    chosen = f"{name} {known.language if known else language}" if name else ""
-    return TemplateForm(
-        known, chosen, parameters, header, header_name, _buttons(fields, known), known is None
-    )
+    found = []
+    for place, (name, label) in enumerate(zip(names, labels, strict=True)):
+        text = by_name.get(name, "") if name else by_place[place] if place < len(by_place) else ""
+        key = f"{KEY}.parameters.{name}" if name else f"{KEY}.parameters[{place}]"
+        found.append(ParameterField(name, label, text, key))
+    return found
+
+
+def _given_header(fields: Fields) -> tuple[str, str]:
+    kinds = (kind for kind in ("text", *MEDIA) if fields.raw(f"{KEY}.header.{kind}") is not None)
+    return next(kinds, ""), fields.text(f"{KEY}.header.name")
 
 
 def _header_of(known: ProviderTemplate) -> tuple[str, str]:
@@ -189,7 +189,8 @@ def _header(form: Form, before: dict[str, Any]) -> Any:
     if kind == "text":
         text = form.get(f"{at}.text", "")
         return merged({"text": text}, {"name": text_of(form.get(f"{at}.name", ""))}) if text else None
-    old = (before.get("header") or {}).get(kind)
+    header = before.get("header")
+    old = header.get(kind) if isinstance(header, dict) else None
     readers = _PLACE if kind == "location" else dict.fromkeys(("url", "id", "filename"), text_of)
     given = {
         name: read(form[f"{at}.{kind}.{name}"])

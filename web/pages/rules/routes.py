@@ -99,6 +99,7 @@ async def _page(
         hours=form.get("hours-way") or hours_of(fields),
         consent=needs_consent(fields),
         days=DAYS,
+        chosen_days=chosen if isinstance(chosen := fields.raw("hours.days"), list) else [],
         presets=PRESETS,
         zones=ZONES,
         preview=shown,
