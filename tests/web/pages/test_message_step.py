@@ -214,7 +214,8 @@ async def test_opening_and_saving_changes_nothing(editor: Browser, settings: Set
 @pytest.mark.parametrize(
     "wrong",
     [
-        "content = 5", 'content = "x"', "variants = 5", 'variants = ["a"]', "senders = 5", 'provider = "meta"\nsenders = 5', "provider = 5",
+        "content = 5", 'content = "x"', "variants = 5", 'variants = ["a"]', "senders = 5", "provider = 5",
+        'provider = "meta"\nsenders = 5',
         "schedule = 5", "hours = []", 'caps = "x"', "budget = true", "tags = 5", "audience = 5", "winner = []",
         *(f"[content]\n{line}" for line in (
             "text = 5", 'buttons = "x"', "buttons = [1]", "images = 5", "list = 5", "list = { sections = 5 }",
