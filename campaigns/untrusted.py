@@ -33,8 +33,12 @@ _LONGEST_NUMBER: Final = 19
 def clean(text: str, longest: int | None = None) -> str:
     """The text without NULs, with U+FFFD for each lone surrogate, and not longer than `longest`."""
     text = text[:longest].replace("\0", "")
-    if not text.isascii():
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
 
 
@@ -42,7 +46,7 @@ def clean_fields(holder: object, **longest: int) -> None:
     """Clean the named texts of a frozen dataclass, from its `__post_init__`; None stays None."""
     for name, most in longest.items():
         text: str | None = getattr(holder, name)
-        if text is not None and not (len(text) <= most and text.isprintable()):
+        if text and not (text.isprintable() and len(text) <= most):
             object.__setattr__(holder, name, clean(text, most))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -25,14 +25,16 @@ Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
 
-def each_apart(items: Iterable[Item], read: Callable[[Item], Iterable[Event]]) -> Iterator[Event]:
+def each_apart(items: Iterable[Item], read: Callable[[Item], Iterable[Event]]) -> list[Event]:
     """The events of each item; an unreadable item becomes `Unread` and does not affect the others."""
+    events: list[Event] = []
     for item in items:
         try:
-            yield from list(read(item))
+            events += list(read(item))
         except Exception as error:
             logger.exception("A part of a webhook could not be read.", extra={"action": "event_unreadable"})
-            yield Unread(f"{type(error).__name__}: {error}")
+            events.append(Unread(f"{type(error).__name__}: {error}"))
+    return events
 
 
 def table(value: Any) -> dict[str, Any]:
@@ -71,10 +73,10 @@ def phone(*candidates: Any) -> str | None:
     """The first that is a phone number of 7 to 15 digits, as E.164 with the plus, in the one spelling in which we
     store it: providers spell some numbers otherwise than they were dialled."""
     for each in candidates:
-        written = isinstance(each, str) and _PHONE.fullmatch(each)
-        digits = "".join(filter(str.isdecimal, each)) if written else ""
-        if 7 <= len(digits) <= 15:
-            return canonical(f"+{digits}")
+        if isinstance(each, str) and _PHONE.fullmatch(each):
+            digits = each if each.isdecimal() else "".join(filter(str.isdecimal, each))
+            if 7 <= len(digits) <= 15:
+                return canonical(f"+{digits}")
     return None
 
 
@@ -88,6 +90,8 @@ def moment(*candidates: Any) -> datetime | None:
 
 
 def _moment(value: Any) -> datetime | None:
+    if value is None:
+        return None
     try:
         if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
             found = datetime.fromisoformat(value)

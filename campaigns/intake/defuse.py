@@ -30,7 +30,7 @@ def undo(cell: str) -> str:
 
 def for_rejects(cell: str) -> str:
     """A cell of a rejects file: safe to open in a spreadsheet and to show in a terminal."""
-    return defuse(escaped(cell))
+    return cell if cell.isalnum() else defuse(escaped(cell))
 
 
 def from_rejects(cell: str) -> str:

@@ -69,7 +69,12 @@ class Intake:
 
     def placed(self, rejects: Iterable[Reject]) -> list[Reject]:
         """The rejects with their row in the reason, where it is not simply the line."""
-        return [replace(reject, reason=f"{reject.reason}{self._place(reject.line)}") for reject in rejects]
+        return [
+            replace(reject, reason=f"{reject.reason}{place}")
+            if (place := self._place(reject.line))
+            else reject
+            for reject in rejects
+        ]
 
     def _place(self, line: int) -> str:
         if self._sheet:

@@ -24,7 +24,7 @@ from campaigns.intake.preference_columns import PreferenceColumns
 from campaigns.intake.recipient_columns import Fault, RecipientColumns
 from campaigns.intake.scan import NUL_REASON, Rows
 from campaigns.phones.country_names import find_country
-from campaigns.phones.phone import BUCKETS, PhoneFault, quick_pair, read_phone
+from campaigns.phones.phone import BUCKETS, PhoneFault, quick_pair, read_by_library, read_phone
 from campaigns.reject_codes import RejectCode
 
 _SPACE: Final = (
@@ -167,7 +167,9 @@ class Checker:
         blank."""
         first: tuple[int, PhoneFault] | None = None
         for column in self._phones:
-            answer = read_phone(cells[column][at], country, landlines=self._landlines)
+            # The fast path has tried the first column.
+            read = read_by_library if column == self._header.phone else read_phone
+            answer = read(cells[column][at], country, landlines=self._landlines)
             if not isinstance(answer, PhoneFault):
                 if answer.respelt:
                     respelt[at] = cells[column][at]

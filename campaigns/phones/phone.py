@@ -162,7 +162,7 @@ def quick_pair(text: str, country: str | None) -> tuple[str, str] | None:
     else:
         found = _quick_digits(text, country) or _quick_digits(text.translate(_SPACING), country)
     # Brazil's is the only plan that still has a former spelling of mobile numbers, a digit shorter.
-    if found is not None and found[0][:3] == "+55" and len(found[0]) != _BRAZILIAN_MOBILE:
+    if found is not None and found[1] == "BR" and len(found[0]) != _BRAZILIAN_MOBILE:
         return None
     return found
 

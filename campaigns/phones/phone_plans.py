@@ -186,7 +186,9 @@ _local: Final = lru_cache(maxsize=None)(_Local)
 def usual_mobile(text: str) -> str | None:
     """The region of a `+`, a calling code and a mobile number of its first region; None: needs a closer look."""
     code = _beginning(text[1:4])
-    return code.first[1] if code and code.first and code.first[0](text, 1) else None
+    if code is None or (first := code.first) is None:
+        return None
+    return first[1] if first[0](text, 1) else None
 
 
 def international_region(digits: str) -> str | None:

@@ -53,7 +53,7 @@ def events_in(request: WebhookRequest) -> list[Event]:
     if table(body).get("object") == META:
         return meta_events_in(body)
     name = first_text(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
-    return list(each_apart(_payloads(body), partial(_events, name)))
+    return each_apart(_payloads(body), partial(_events, name))
 
 
 def state_of(status: str) -> JobState | None:
@@ -96,7 +96,7 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
     kapso = table(message.get("kapso"))
     number = _sender_in(payload, conversation)
     person = phone(conversation.get("phone_number"), kapso.get("phone_number"), message.get("phone_number"))
-    yield from user_ids_in(kapso.get("statuses"))
+    yield from user_ids_in(tables(kapso.get("statuses")))
     direction = first_text(kapso.get("direction"), message.get("direction"))
     if direction == "inbound" or name == MESSAGE_EVENT + "received":
         yield from _inbound(message, person, number)

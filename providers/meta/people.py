@@ -6,11 +6,11 @@ A person with a username may be named by a business-scoped user id alone, such a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from providers.events import UserId
-from providers.values import first_text, phone, table, tables
+from providers.values import first_text, phone, table
 
 TEXT_PATHS: Final = (
     ("text", "body"),
@@ -51,14 +51,15 @@ def user_id_of(part: dict[str, Any]) -> str | None:
     return first_text(*(part.get(user_id) for _, user_id in _NAMES))
 
 
-def user_ids_in(*lists: Any) -> Iterator[UserId]:
-    """Each person once whom one of the lists names both by number and by user id."""
+def user_ids_in(parts: Iterable[dict[str, Any]]) -> Iterator[UserId]:
+    """Each person once whom one of the parts names both by number and by user id."""
     found = {}
-    for part in (part for each in lists for part in tables(each)):
+    for part in parts:
         for number_field, id_field in _NAMES:
-            number, user_id = phone(part.get(number_field)), first_text(part.get(id_field))
-            if number is not None and user_id is not None:
-                found[user_id] = UserId(user_id, number)
+            if id_field in part:
+                number, user_id = phone(part.get(number_field)), first_text(part[id_field])
+                if number is not None and user_id is not None:
+                    found[user_id] = UserId(user_id, number)
     yield from found.values()
 
 

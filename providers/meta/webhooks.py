@@ -68,6 +68,7 @@ RESTRICTIONS: Final = {
 """What a type of an ACCOUNT_RESTRICTION means. Restrictions of calls, new numbers or new templates do not stop
 messages."""
 LONGEST_NOTICE: Final = 500
+_ABOUT_PEOPLE: Final = ("contacts", "statuses", "messages", "user_preferences")
 
 
 def events_in(data: Any) -> list[Event]:
@@ -84,11 +85,12 @@ def _events(change: dict[str, Any], at: datetime | None) -> Iterator[Event]:
     if not isinstance(field, str) or not isinstance(value, dict):
         return
     if field == "messages":
-        number = _number(value)
         yield from _user_ids(value)
         yield from each_apart(tables(value.get("statuses")), _status)
-        yield from each_apart(tables(value.get("messages")), partial(_inbound, at=at, number=number))
-        yield from each_apart(tables(value.get("errors")), partial(_complaint, at=at, number=number))
+        if "messages" in value or "errors" in value:
+            number = _number(value)
+            yield from each_apart(tables(value.get("messages")), partial(_inbound, at=at, number=number))
+            yield from each_apart(tables(value.get("errors")), partial(_complaint, at=at, number=number))
     elif field == "user_preferences":
         yield from _user_ids(value)
         yield from each_apart(tables(value.get("user_preferences")), partial(_preference, at=at))
@@ -112,13 +114,13 @@ def _effect(field: str, value: dict[str, Any]) -> Effect | None:
     return EFFECTS.get((field, event))
 
 
-def _status(status: dict[str, Any]) -> Iterator[Report]:
+def _status(status: dict[str, Any]) -> list[Report]:
     message_id, name = first_text(status.get("id")), first_text(status.get("status"))
     if message_id is None or name is None:
-        return
+        return []
     code, reason = _failure(status)
     pricing = table(status.get("pricing"))
-    yield Report(
+    report = Report(
         message_id,
         name,
         STATUSES.get(name),
@@ -129,6 +131,7 @@ def _status(status: dict[str, Any]) -> Iterator[Report]:
         reference=first_text(status.get("biz_opaque_callback_data")),
         billed=billed(pricing, phone(status.get("recipient_id"))),
     )
+    return [report]
 
 
 def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -140,9 +143,9 @@ def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
     return None if code is None else str(code), error_text(errors[0]) or note_of(code) or None
 
 
-def _user_ids(value: dict[str, Any]) -> Iterator[Event]:
-    lists = (value.get(name) for name in ("contacts", "statuses", "messages", "user_preferences"))
-    yield from each_apart([list(lists)], lambda found: user_ids_in(*found))
+def _user_ids(value: dict[str, Any]) -> list[Event]:
+    parts = [part for name in _ABOUT_PEOPLE if name in value for part in tables(value[name])]
+    return each_apart([parts], user_ids_in)
 
 
 def _inbound(message: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Inbound]:

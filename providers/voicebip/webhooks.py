@@ -55,7 +55,7 @@ def events_in(request: WebhookRequest) -> list[Event]:
     """The events of a body, which holds one event or a list of them."""
     body = request.json()
     items = tables(body if isinstance(body, list) else [body])
-    return list(each_apart(items, partial(_events, received_at=request.received_at)))
+    return each_apart(items, partial(_events, received_at=request.received_at))
 
 
 def _events(event: dict[str, Any], received_at: datetime) -> Iterator[Event]:

@@ -129,7 +129,7 @@ async def new_webhooks(
     )
     chosen: list[int] = []
     held = 0
-    for webhook_id, size in await connection.execute(waiting):
+    for webhook_id, size in (await connection.execute(waiting)).all():
         held += size
         if chosen and held > most_bytes:
             break
@@ -164,7 +164,7 @@ async def _whole(connection: AsyncConnection, ids: Sequence[int]) -> list[Stored
     )
     given = table_of(connection, [{"id": webhook_id} for webhook_id in ids], id=Id)
     found = select(*columns).where(webhooks.c.id.in_(select(given.c.id))).order_by(webhooks.c.id)
-    return [_as_it_arrived(*row) for row in await connection.execute(found)]
+    return [_as_it_arrived(*row) for row in (await connection.execute(found)).all()]
 
 
 def _as_it_arrived(
@@ -191,7 +191,7 @@ async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: da
         .with_for_update()
     )
     taken = update(webhooks).where(webhooks.c.id.in_(still_new)).values(processed_at=now)
-    return frozenset((await connection.execute(taken.returning(webhooks.c.id))).scalars())
+    return frozenset((await connection.execute(taken.returning(webhooks.c.id))).scalars().all())
 
 
 async def is_new(connection: AsyncConnection, webhook_id: int) -> bool:

@@ -30,6 +30,7 @@ from storage.tables import Id, events, jobs, runs, to_millis
 from storage.tables.predicates import OPEN
 
 SOURCE: Final = "webhook"
+_STATES: Final = {state.value: state for state in JobState}
 _TIMES: Final = {
     JobState.SENT: "sent_at",
     JobState.DELIVERED: "delivered_at",
@@ -55,6 +56,17 @@ class Reached:
     """Whether its failure was stored before these reports."""
     sent_again: bool = False
     """Whether it is pending once more: it holds nothing that it had reserved."""
+
+    @property
+    def is_to_settle(self) -> bool:
+        """Whether the reports change what it costs or holds reserved: few do."""
+        changes = self.changes
+        return self.sent_again or self.had_failed or "cost_micros" in changes or self.has_failed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether these reports made it fail."""
+        return self.changes.get("state") == JobState.FAILED
 
 
 Named = dict[str, list[Reached]]
@@ -138,11 +150,13 @@ async def _jobs_named(
         .order_by(jobs.c.id)
         .with_for_update()
     )
+    rows = await fetch_rows(connection, found)
+    lanes = {lane for lane in {row[3] for row in rows} if on_lane(lane)}
     named: Named = {}
-    for message_id, job_id, state, lane in await fetch_rows(connection, found):
-        if on_lane(lane):
-            failed = state == JobState.FAILED.value
-            named.setdefault(message_id, []).append(Reached(job_id, lane, JobState(state), had_failed=failed))
+    for message_id, job_id, state, lane in rows:
+        if lane in lanes:
+            job = Reached(job_id, lane, _STATES[state], had_failed=state == JobState.FAILED)
+            named.setdefault(message_id, []).append(job)
     return named
 
 
@@ -163,7 +177,7 @@ async def _advance(
                 odd += _oddities(job, report, source, now)
                 continue
             _enter(job, report.state, report)
-            histories.append(event(job.id, report.at or now, source, report.state.value, _detail(report)))
+            histories.append(event(job.id, report.at or now, source, str(report.state), _detail(report)))
     reached = [job for named_so in named.values() for job in named_so]
     await _write(connection, reached, now)
     await add_events(connection, histories, now)
@@ -182,6 +196,7 @@ async def settle_reached(connection: AsyncConnection, reached: Sequence[Reached]
     The last step of a transaction: a holder of budgets waits for nothing else, since slices wait for budgets while they
     hold their lane, runs, jobs and touches.
     """
+    reached = [job for job in reached if job.is_to_settle]
     again = [job.id for job in reached if job.sent_again]
     settled = [job for job in reached if not job.sent_again]
     people = await _change_history(connection, settled)
@@ -204,7 +219,7 @@ async def settle_locked(connection: AsyncConnection, reached: Sequence[Reached])
 async def _change_history(connection: AsyncConnection, reached: Sequence[Reached]) -> set[str]:
     """People who may get another message in place of one that has failed."""
     await void_history(connection, _back(reached), void=False)
-    failed = [job.id for job in reached if job.changes.get("state") == JobState.FAILED.value]
+    failed = [job.id for job in reached if job.has_failed]
     return await void_history(connection, failed, void=True)
 
 
@@ -222,7 +237,7 @@ def _costs(reached: Sequence[Reached]) -> dict[int, Money | None]:
     for job in reached:
         if "cost_micros" in job.changes:
             costs[job.id] = Money(from_micros(job.changes["cost_micros"]), job.changes["currency"])
-        elif job.changes.get("state") == JobState.FAILED.value:
+        elif job.has_failed:
             costs[job.id] = None
     return costs
 
@@ -246,7 +261,7 @@ def _note_facts(changes: dict[str, Any], report: Reported) -> None:
 def _enter(job: Reached, state: JobState, report: Reported) -> None:
     job.state = state
     failed = state is JobState.FAILED
-    job.changes["state"] = state.value
+    job.changes["state"] = str(state)
     job.changes["reason"] = "provider_failed" if failed else None
     job.changes["code"] = (report.code or report.reason or report.status) if failed else None
 

@@ -52,7 +52,13 @@ def test_any_text_can_be_written_once_it_is_clean(text: str) -> None:
     cleaned = clean(text)
     assert "\0" not in cleaned
     assert cleaned.encode().decode() == cleaned
-    assert clean(cleaned) == cleaned
+    assert clean(cleaned) is cleaned
+
+
+@given(st.text(st.characters(min_codepoint=0, max_codepoint=0x10FFFF)))
+def test_a_text_is_cleaned_by_the_rules_of_utf_16(text: str) -> None:
+    pairs = text.replace("\0", "").encode("utf-16-le", "surrogatepass")
+    assert clean(text) == pairs.decode("utf-16-le", "replace")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import orjson
@@ -132,7 +132,7 @@ class Ingress:
         held: list[bytes] = []
         try:
             await self._read(headers, receive, held)
-            return await self._take(account, scope, headers, b"".join(held))
+            return await self._take(account, scope, headers, held[0] if len(held) == 1 else b"".join(held))
         except TooLarge:
             return PlainTextResponse(f"At most {self._largest_body} bytes.", 413, {"Connection": "close"})
         except Left:
@@ -178,14 +178,10 @@ class Ingress:
         self, account: Account, scope: Scope, headers: Mapping[str, str], body: bytes
     ) -> Response:
         webhook = WebhookRequest(self._url(scope, headers), headers, body, self._now())
-        if not _is_genuine(account, webhook):
-            self._recorder.refuse(account.name)
-            return PlainTextResponse("The signature is missing or wrong.", 401)
-        kept = orjson.dumps(_kept(headers)).decode()
-        address, _, _ = webhook.url.partition("?")  # a query may hold a secret
-        arrival = Arrival.packed(account.name, webhook.received_at, address, kept, body)
-        await self._recorder.record(arrival)
-        return _STORED
+        if await self._recorder.record(partial(_verified, account, webhook)):
+            return _STORED
+        self._recorder.refuse(account.name)
+        return PlainTextResponse("The signature is missing or wrong.", 401)
 
     def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:
         """The address that the provider called, as it knows it."""
@@ -220,6 +216,15 @@ class Ingress:
             error.hint,
             extra={"action": "webhook_secret_missing", "account": account.name},
         )
+
+
+def _verified(account: Account, webhook: WebhookRequest) -> Arrival | None:
+    """As it is stored; None if the provider did not sign it."""
+    if not _is_genuine(account, webhook):
+        return None
+    kept = orjson.dumps(_kept(webhook.headers)).decode()
+    address, _, _ = webhook.url.partition("?")  # a query may hold a secret
+    return Arrival.packed(account.name, webhook.received_at, address, kept, webhook.body)
 
 
 def _is_genuine(account: Account, webhook: WebhookRequest) -> bool:

@@ -1,18 +1,21 @@
-"""Stores verified webhooks durably, many in one commit: each caller continues once its webhook is safe.
+"""Verifies webhooks and stores them durably, many in one commit: each caller continues once its webhook is safe.
 
-A separate thread writes. While a commit is under way the next webhooks queue up, so the busier it is, the more of them
-share a commit; the thread continues with them without the event loop.
+A separate thread does it. While a commit is under way the next webhooks queue up, so the busier it is, the more of them
+share a commit; the thread continues with them without the event loop, which reads the next requests meanwhile:
+signatures and packing take most of a large body's time, and need no interpreter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from campaigns.time.clock import Now
@@ -47,9 +50,13 @@ class NotStored(Exception):
 class Waiting:
     """A webhook that waits for its commit."""
 
-    arrival: Arrival
+    verified: Verified
     since: float
-    committed: asyncio.Future[None]
+    stored: asyncio.Future[bool]
+
+
+Verified = Callable[[], Arrival | None]
+"""Verifies a webhook and packs it; None if it is not genuine."""
 
 
 class Recorder:
@@ -82,14 +89,16 @@ class Recorder:
         self._watch.cancel()
         self._engine.dispose()
 
-    async def record(self, arrival: Arrival) -> None:
-        """Returns once the webhook is committed. Raises Busy, NotStored, TimeoutError."""
+    async def record(self, verified: Verified) -> bool:
+        """Returns once the webhook is committed, or False if it is not genuine; `verified` is called in the thread.
+        Raises its errors, and Busy, NotStored, TimeoutError."""
         if not self._open or len(self._waiting) >= MOST_WAITING:
             raise Busy
-        waiting = Waiting(arrival, self._loop.time(), self._loop.create_future())
+        waiting = Waiting(verified, self._loop.time(), self._loop.create_future())
         self._waiting.append(waiting)
-        self._wake.set()
-        await waiting.committed
+        if not self._wake.is_set():
+            self._wake.set()
+        return await waiting.stored
 
     def refuse(self, account: str) -> None:
         """Count a webhook that was refused."""
@@ -102,17 +111,20 @@ class Recorder:
             await asyncio.sleep(LOOK)
             latest = self._loop.time() - ANSWER_WITHIN
             late = [one for one in (*self._writing, *self._waiting) if one.since < latest]
-            _answer(late, TimeoutError())
+            _fail(late, TimeoutError())
 
     def _write(self) -> None:
         """The thread."""
+        counted = -math.inf
         while self._open or self._waiting:
             if not self._waiting:
                 self._wake.wait(COUNT_EVERY)
             self._wake.clear()
             begun = time.monotonic()
             self._keep()
-            self._count()
+            if begun - counted >= COUNT_EVERY:
+                self._count()
+                counted = begun
             self._rest(until=begun + GATHER)
         self._count()
 
@@ -121,15 +133,16 @@ class Recorder:
             time.sleep(max(0.0, until - time.monotonic()))
 
     def _keep(self) -> None:
-        batch = self._writing = self._next_batch()
+        batch = self._writing = []
+        arrivals = self._next_arrivals(batch)
         if not batch:
             return
         try:
             with self._engine.begin() as connection:
-                keep_webhooks(connection, [one.arrival for one in batch])
+                keep_webhooks(connection, arrivals)
         except Exception as error:
             logger.exception("Webhooks could not be stored.", extra={"action": "webhooks_not_stored"})
-            self._loop.call_soon_threadsafe(_answer, batch, NotStored(str(error)))
+            self._loop.call_soon_threadsafe(_fail, batch, NotStored(str(error)))
         else:
             self._loop.call_soon_threadsafe(self._confirm, batch)
 
@@ -147,24 +160,40 @@ class Recorder:
             logger.exception("Refusals could not be counted.", extra={"action": "refusals_not_counted"})
 
     def _confirm(self, batch: Sequence[Waiting]) -> None:
-        _answer(batch, None)
+        _answer(batch, stored=True)
         if self._stored is not None:
             self._stored()
 
-    def _next_batch(self) -> list[Waiting]:
-        batch: list[Waiting] = []
+    def _next_arrivals(self, batch: list[Waiting]) -> list[Arrival]:
+        """Verify the next webhooks: fills `batch` with the genuine ones; the others are answered at once."""
+        arrivals: list[Arrival] = []
+        refused: list[Waiting] = []
         size = 0
-        while self._waiting and len(batch) < MOST_AT_ONCE and size < BYTES_AT_ONCE:
-            batch.append(self._waiting.popleft())
-            size += len(batch[-1].arrival.body)
-        return batch
+        while self._waiting and len(batch) + len(refused) < MOST_AT_ONCE and size < BYTES_AT_ONCE:
+            one = self._waiting.popleft()
+            try:
+                arrival = one.verified()
+            except Exception as error:
+                self._loop.call_soon_threadsafe(_fail, [one], error)
+                continue
+            if arrival is None:
+                refused.append(one)
+                continue
+            batch.append(one)
+            arrivals.append(arrival)
+            size += len(arrival.body)
+        if refused:
+            self._loop.call_soon_threadsafe(partial(_answer, refused, stored=False))
+        return arrivals
 
 
-def _answer(batch: Sequence[Waiting], error: Exception | None) -> None:
+def _answer(batch: Sequence[Waiting], *, stored: bool) -> None:
     for one in batch:
-        if one.committed.done():  # the caller has given up
-            continue
-        if error is None:
-            one.committed.set_result(None)
-        else:
-            one.committed.set_exception(error)
+        if not one.stored.done():  # the caller may have given up
+            one.stored.set_result(stored)
+
+
+def _fail(batch: Sequence[Waiting], error: Exception) -> None:
+    for one in batch:
+        if not one.stored.done():
+            one.stored.set_exception(error)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+import campaigns.intake.rows
+import campaigns.phones.phone
 from campaigns.errors import IntakeError
 from campaigns.intake.model import IntakeOptions, Reject
 from campaigns.intake.names import fold
@@ -156,3 +158,19 @@ def test_what_looks_like_phones_comes_best_first() -> None:
     assert [names[at] for at in phone_like(names, cells, None)] == [
         "whatsapp", "handy", "phone", "work_phone", "hotline",
     ]  # fmt: skip
+
+
+def test_a_cell_that_the_fast_path_does_not_read_goes_straight_to_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def quick_pair(text: str, country: str | None) -> tuple[str, str] | None:
+        tried.append(text)
+        return campaigns.phones.phone.quick_pair(text, country)
+
+    monkeypatch.setattr(campaigns.intake.rows, "quick_pair", quick_pair)
+    monkeypatch.setattr(campaigns.phones.phone, "quick", lambda *given: tried.append(given[0]))
+    phones, rejects = read(tmp_path, f"phone,name\n{A},Ana\n12345,Bola\n+44207946095,Esi\n")
+    assert (phones, len(rejects)) == ([A], 2)
+    assert tried == [A, "12345", "+44207946095"]

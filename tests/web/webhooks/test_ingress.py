@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+import storage.receipts.inbox
 import web.webhooks.ingress
 import web.webhooks.recorder
 from campaigns.errors import UsageError
@@ -240,6 +242,39 @@ async def test_a_missing_secret_is_logged_and_not_shown_to_callers(
     assert caplog.text.count("HOOK_SECRET") == 1, "anybody can send a webhook: one line a minute"
     assert "Traceback" not in caplog.text
     assert await hooks.stored() == []
+
+
+async def test_the_event_loop_neither_verifies_nor_packs(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both take longer with each byte, and other requests would wait for it."""
+    threads: list[str] = []
+    adapter = hooks.accounts["hooked"].adapter
+    verify, pack = adapter.verify, storage.receipts.inbox.pack
+
+    def verify_here(webhook: WebhookRequest) -> bool:
+        threads.append(threading.current_thread().name)
+        return verify(webhook)
+
+    def pack_here(body: bytes) -> bytes | None:
+        threads.append(threading.current_thread().name)
+        return pack(body)
+
+    monkeypatch.setattr(adapter, "verify", verify_here)
+    monkeypatch.setattr(storage.receipts.inbox, "pack", pack_here)
+    assert (await hooks.post(SENT)).status_code == 200
+    assert (await hooks.post(SENT, headers={})).status_code == 401
+    assert threads == ["webhook recorder"] * 3
+
+
+async def test_genuine_webhooks_are_stored_however_many_others_share_their_batch(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.webhooks.recorder, "GATHER", 0.05)
+    posts = [hooks.post(SENT, headers={} if n % 3 else None) for n in range(60)]
+    codes = [answer.status_code for answer in await asyncio.gather(*posts)]
+    assert codes == [401 if n % 3 else 200 for n in range(60)]
+    assert len(await hooks.stored()) == 20
 
 
 async def test_a_check_that_breaks_refuses(
