@@ -10,28 +10,30 @@ import asyncio
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.actions.drafts import Draft, drafts_folder, held, read_draft, save_section, write_section
+from app.actions.drafts import Draft, drafts_folder, held, read_draft, save_section, sweep, write_section
 from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
 from campaigns.atomic_files import WholeFile, filled_file, whole_file, write_blocks
 from campaigns.bounded_files import open_source
-from campaigns.errors import InvalidInput, NotFound, SpecError
+from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.corrections import (
     corrected_text,
     read_corrections,
     write_corrected_workbook,
 )
-from campaigns.intake.model import IntakeOptions
+from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
 from campaigns.intake.names import fold
 from campaigns.intake.read import Intake, open_intake
 from campaigns.spec.campaign_spec import AudienceSpec
@@ -45,6 +47,15 @@ BESIDE: Final = ".list"
 _BLOCK: Final = 1 << 20
 _LONGEST: Final = 80
 _KINDS: Final = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
+_OF_ONE_LIST: Final = (
+    "upload.json",
+    "original",
+    "corrections.json",
+    "rejected.json",
+    "rejects.csv",
+    "check.json",
+)
+"""Files that are about one list, and not about the next."""
 _READING: Final = ("encoding", "delimiter", "sheet")
 """Keys of [audience] that belong to one file, and not to the next."""
 
@@ -62,9 +73,8 @@ class Upload:
     by: str
     reading: Mapping[str, str | None] = field(default_factory=dict)
     """How the file as it came is read, once it has been corrected."""
-    rejected: Sequence[int] = ()
-    """Lines that were rejected at any time: only these can be corrected."""
     corrected: int = 0
+    """Rows that were corrected."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +161,18 @@ def upload_of(folder: Path) -> Upload | None:
 
 def remember_rejected(folder: Path, lines: Sequence[int]) -> None:
     """These lines of a draft's list were rejected, so they can be corrected. The draft is `held`."""
-    upload = upload_of(folder)
-    if upload is not None and not set(lines) <= set(upload.rejected):
-        _remember(folder, replace(upload, rejected=sorted({*upload.rejected, *lines})))
+    known = rejected_lines(folder)
+    if not known.issuperset(lines):
+        with whole_file(folder / BESIDE / "rejected.json", replace=True) as file:
+            json.dump(sorted(known.union(lines)), file)
+
+
+def rejected_lines(folder: Path) -> frozenset[int]:
+    """The lines of a draft's list that were rejected at any time: only these can be corrected."""
+    try:
+        return frozenset(json.loads((folder / BESIDE / "rejected.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def audience_of(draft: Draft) -> AudienceSpec:
@@ -174,8 +193,7 @@ async def _incoming(
 ) -> AsyncIterator[tuple[Path, str, int]]:
     """The uploaded file in a folder that nothing reads, gone at the end; its digest and its size."""
     draft = await asyncio.to_thread(read_draft, settings, name)
-    folder = draft.folder / BESIDE / "incoming"
-    file = await asyncio.to_thread(_begin, folder / safe_name(filename))
+    file, path = await asyncio.to_thread(_begin, draft.folder / BESIDE, safe_name(filename))
     digest, size, waiting = hashlib.sha256(), 0, bytearray()
 
     def store(block: bytes) -> None:
@@ -198,16 +216,18 @@ async def _incoming(
             raise InvalidInput("No file was chosen, or it is empty.", hint="Choose a CSV or a spreadsheet.")
         await asyncio.to_thread(store, bytes(waiting))
         await asyncio.to_thread(file.replace)
-        path = folder / safe_name(filename)
         yield path, digest.hexdigest(), size
-        await asyncio.to_thread(path.unlink, missing_ok=True)
     finally:
+        await asyncio.to_thread(shutil.rmtree, path.parent, True)
         await asyncio.to_thread(file.drop)
 
 
-def _begin(place: Path) -> WholeFile:
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return WholeFile(place)
+def _begin(beside: Path, name: str) -> tuple[WholeFile, Path]:
+    """A file in a folder of its own, so that two uploads of one name are two; and where it will be."""
+    beside.mkdir(mode=0o700, exist_ok=True)
+    sweep(beside)
+    place = Path(mkdtemp(prefix=".in-", dir=beside)) / name
+    return WholeFile(place), place
 
 
 def safe_name(filename: str) -> str:
@@ -225,10 +245,15 @@ def _take_list(settings: Settings, name: str, filename: str, path: Path, digest:
         known = upload_of(draft.folder)
         if known is not None and known.digest == digest and draft.list_path is not None:
             return Received(draft, same=True)
+        if draft.list_path is not None and rejected_lines(draft.folder) and _holds_rejects(path):
+            raise InvalidInput(
+                f"{filename[-_LONGEST:]} holds rejected rows, and would take the place of the whole list.",
+                hint="Upload it below, under 'Upload only the corrected rows'.",
+            )
         place = _free(draft, path.name)
         if draft.list_path is not None and draft.list_path != place:
             draft.list_path.unlink(missing_ok=True)
-        for old in ("original", "corrections.json", "check.json", "rejects.csv", "upload.json"):
+        for old in _OF_ONE_LIST:
             (draft.folder / BESIDE / old).unlink(missing_ok=True)
         path.replace(place)
         by = current_actor().name
@@ -236,6 +261,13 @@ def _take_list(settings: Settings, name: str, filename: str, path: Path, digest:
         changes: dict[Loc, Any] = {("audience", key): None for key in _READING}
         changes["audience", "csv"] = place.name
         return Received(write_section(draft, changes), same=False)
+
+
+def _holds_rejects(path: Path) -> bool:
+    try:
+        return open_intake(path, IntakeOptions()).returns
+    except IntakeError as error:
+        return any(fold(name) == REJECT_COLUMNS[0] for name in error.columns)
 
 
 def _free(draft: Draft, name: str) -> Path:
@@ -259,7 +291,7 @@ def _correct(settings: Settings, name: str, path: Path) -> Corrected:
         if draft.list_path is None or upload is None:
             raise NotFound("The draft has no uploaded list to correct.", hint="Upload the list first.")
         original = _original(draft, draft.list_path, upload)
-        found = read_corrections(path, original, frozenset(upload.rejected))
+        found = read_corrections(path, original, rejected_lines(draft.folder))
         if not found.rows:
             return Corrected(draft, 0, found.unused)
         known = {**_earlier(draft), **found.rows}

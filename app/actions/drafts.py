@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ FILE: Final = "campaign.toml"
 SIGNED: Final = ".by"
 """The file with the name of who changed the draft last."""
 LONGEST_NAME: Final = 80
+RESERVED: Final = ("new", "drafts")
+"""What follows /campaigns/ in the addresses of pages, as names do."""
+_LEFT: Final = 3600
+"""Seconds after which nobody works in a working folder any more."""
 LARGEST_FILE: Final = 1 << 20
 """Bytes of a campaign file."""
 _NEW: Final = 'name = "{name}"\n'
@@ -223,12 +228,23 @@ def _new_folder(within: Path) -> Path:
     """A private folder that is no draft yet."""
     try:
         within.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep(within)
         return Path(mkdtemp(prefix=".new-", dir=within))
     except OSError as error:
         raise UsageError(f"{within} cannot be written: {error.strerror}.") from error
 
 
+def sweep(folder: Path) -> None:
+    """Delete working folders that a process left there when it was killed. No draft's name begins with a dot."""
+    for prefix in (".new-", ".gone-", ".in-", ".check-"):
+        for left in folder.glob(f"{prefix}????????"):
+            if left.is_dir() and left.stat().st_mtime < time.time() - _LEFT:
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def _refuse_name(name: str) -> None:
+    if name in RESERVED:
+        raise InvalidInput(f"{name!r} is the name of a page.", hint="Choose another name.")
     if not is_draft_name(name):
         raise InvalidInput(
             f"{name[:LONGEST_NAME]!r} cannot be a campaign's name.",

@@ -139,7 +139,7 @@ async def check_list(settings: Settings, name: str) -> None:
         return
     beside = draft.folder / BESIDE
     beside.mkdir(mode=0o700, exist_ok=True)
-    work = Path(mkdtemp(prefix="check-", dir=beside))
+    work = Path(mkdtemp(prefix=".check-", dir=beside))
     try:
         found = await _check(settings, draft, draft.list_path, work)
         await in_thread(partial(_keep, settings, name, found, work), WHOLE)

@@ -65,10 +65,13 @@ def read_corrections(path: Path, into: Intake, known: Collection[int]) -> Correc
         for line, cells in zip(scanned.lines, cells_in_order, strict=True):
             written = cells[line_at].strip()
             place = int(written) if written.isascii() and written.isdigit() and len(written) < 12 else None
+            row = [from_rejects(cells[at]) if at is not None else "" for at in places]
             if place is None or place not in known:
                 unused.append((intake.row_of(line), _without_place(written)))
+            elif not any(cell.strip() for cell in row):
+                unused.append((intake.row_of(line), "Every cell of the row is blank."))
             else:
-                rows[place] = [from_rejects(cells[at]) if at is not None else "" for at in places]
+                rows[place] = row
     return _that_fit(into, Corrections(rows, unused))
 
 

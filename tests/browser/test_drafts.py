@@ -72,6 +72,15 @@ async def test_a_list_is_uploaded_and_its_bad_rows_are_corrected(empty: tuple[Si
             await seen.look("the list after a wrong upload")
             seen.faults = [fault for fault in seen.faults if "status of 422" not in fault]
             assert seen.faults == []
+            await page.goto("/campaigns/new")
+            await page.fill("#f-name", "large")
+            await page.click("button.main")
+            await page.set_input_files(
+                "input[type=file]",
+                {"name": "large.csv", "mimeType": "text/csv", "buffer": people(40_000, set())},
+            )
+            await page.wait_for_selector("#columns", timeout=60_000)
+            assert seen.faults == [], "a page that waits for a check shows it in the end"
         for scheme, size in product(("light", "dark"), (DESK, PHONE)):
             async with watched(browser, site, color_scheme=scheme, viewport=size) as seen:
                 for step in ("list", "file"):

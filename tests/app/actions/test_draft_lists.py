@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import hashlib
 import io
+import os
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +15,14 @@ import pytest
 from sqlalchemy import select
 
 from app.actions import draft_lists
-from app.actions.draft_lists import receive_corrections, receive_list, safe_name, save_uses, upload_of
+from app.actions.draft_lists import (
+    receive_corrections,
+    receive_list,
+    rejected_lines,
+    safe_name,
+    save_uses,
+    upload_of,
+)
 from app.actions.drafts import create_draft, open_draft, save_section
 from app.actions.loading import Flags, load_campaign
 from app.views.list_checks import ListCheck, check_list, known_check
@@ -216,7 +227,13 @@ async def test_the_same_file_is_taken_once_and_another_takes_its_place(settings:
     assert "encoding" not in other.draft.data["audience"]
     upload = upload_of(other.draft.folder)
     assert upload is not None
-    assert (upload.name, upload.corrected, list(upload.rejected)) == ("other.csv", 0, [])
+    assert (upload.name, upload.corrected, rejected_lines(other.draft.folder)) == (
+        "other.csv",
+        0,
+        frozenset(),
+    )
+    files = [path for path in other.draft.folder.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
 async def test_an_upload_that_breaks_off_leaves_the_list_as_it_was(settings: Settings) -> None:
@@ -232,7 +249,49 @@ async def test_an_upload_that_breaks_off_leaves_the_list_as_it_was(settings: Set
     assert (await open_draft(settings, "spring")) == draft
     assert draft.list_path is not None
     assert draft.list_path.read_bytes() == people(10, {3})
-    assert not list((draft.folder / ".list" / "incoming").iterdir())
+    assert [path.name for path in (draft.folder / ".list").iterdir()] == ["upload.json"]
+
+
+async def test_corrected_rows_do_not_take_the_place_of_the_whole_list(settings: Settings) -> None:
+    await create_draft(settings, "spring", CAMPAIGN)
+    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    await checked(settings)
+    rejects = await corrected_rejects(settings, slice(None))
+    workbook = xlsx({"S": [["Who", "drumbeat_line"], ["+447700900001", "5"]]})
+    for content in (rejects, workbook):
+        with pytest.raises(InvalidInput, match="holds rejected rows"):
+            await receive_list(settings, "spring", "mended.csv", chunks(content))
+    assert (await checked(settings)).rows == 10
+
+
+async def test_two_uploads_of_one_name_are_two(settings: Settings) -> None:
+    await create_draft(settings, "spring", CAMPAIGN)
+    contents = [people(rows, set()) for rows in range(5, 10)]
+    done = await asyncio.gather(
+        *(receive_list(settings, "spring", "people.csv", chunks(content, 7)) for content in contents)
+    )
+    assert not any(one.same for one in done)
+    draft = await open_draft(settings, "spring")
+    upload = upload_of(draft.folder)
+    assert draft.list_path is not None
+    assert upload is not None
+    assert hashlib.sha256(draft.list_path.read_bytes()).hexdigest() == upload.digest
+
+
+async def test_what_a_killed_process_left_is_swept(settings: Settings) -> None:
+    draft = await create_draft(settings, "spring", CAMPAIGN)
+    old = (await create_draft(settings, "check-abcdefgh")).folder
+    os.utime(old, (0, 0))
+    left = [draft.folder.parent / ".gone-abcdefgh", draft.folder / ".list" / ".in-abcdefgh"]
+    fresh = draft.folder / ".list" / ".in-12345678"
+    for path in (*left, fresh):
+        path.mkdir(parents=True)
+        (path / "people.csv").write_text("phone\n")
+    for path in left:
+        os.utime(path, (0, 0))
+    await create_draft(settings, "summer")
+    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    assert [path.exists() for path in (*left, fresh, old)] == [False, False, True, True]
 
 
 async def test_a_list_has_a_limit_and_is_not_empty(

@@ -65,6 +65,12 @@ async def test_a_name_is_never_a_path(settings: Settings, name: str) -> None:
         await save_section(settings, name, {"category": "utility"}, None)
 
 
+@pytest.mark.parametrize("name", ["new", "drafts"])
+async def test_the_name_of_a_page_is_no_name(settings: Settings, name: str) -> None:
+    with pytest.raises(InvalidInput, match="name of a page"):
+        await create_draft(settings, name)
+
+
 async def test_a_link_is_no_draft(settings: Settings, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -92,6 +92,7 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     request.upload.onprogress = (at) => { bar.value = at.loaded / at.total; };
     request.onerror = () => { bar.replaceWith("The upload broke off. Try again."); };
     request.onload = () => {
+      if (request.getResponseHeader("Refresh")) return location.assign(request.responseURL); // it asks for itself again
       if (request.responseURL) history.replaceState(null, "", request.responseURL);
       document.open();
       document.write(request.responseText);
