@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ClauseElement, case, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.message.provider_templates import ProviderTemplate, read_parts, write_parts
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import template_lists, templates
 
 _PLAIN: Final = ("name", "language", "status", "category", "previous_category", "quality", "reason")
@@ -88,9 +88,8 @@ async def find_templates(
 
 
 async def _put(connection: AsyncConnection, account: str, values: Mapping[str, Any]) -> None:
-    dialect_insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
     plain = {name: value for name, value in values.items() if not isinstance(value, ClauseElement)}
-    row = dialect_insert(template_lists).values(account=account, **plain)
+    row = upsert_into(is_sqlite(connection), template_lists).values(account=account, **plain)
     await connection.execute(row.on_conflict_do_update(index_elements=["account"], set_=dict(values)))
 
 

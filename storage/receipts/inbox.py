@@ -16,12 +16,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.bulk import among, table_of
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import Id, notices, to_millis, webhook_refusals, webhooks
 
 
@@ -92,7 +92,7 @@ def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], n
     """Add to each account's number of webhooks refused for a wrong or missing signature."""
     if not refused:
         return
-    add = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(webhook_refusals)
+    add = upsert_into(is_sqlite(connection), webhook_refusals)
     connection.execute(
         add.on_conflict_do_update(
             index_elements=[webhook_refusals.c.account],

@@ -21,11 +21,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import execute_later, is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import daily_sends, tier_counts, touches, unique_recipients
 
 TIER_WINDOW: Final = timedelta(hours=24)
@@ -92,7 +92,7 @@ def _grow(sqlite: bool) -> Update:
 
 @by_dialect
 def _reach(is_sqlite: bool) -> Insert:
-    insert = (sqlite.insert if is_sqlite else postgresql.insert)(unique_recipients)
+    insert = upsert_into(is_sqlite, unique_recipients)
     return insert.on_conflict_do_update(index_elements=["account", "phone"], set_={"at": insert.excluded.at})
 
 
@@ -116,8 +116,7 @@ async def slide_count(connection: AsyncConnection, account: str, now: datetime) 
         return
     reached, _ = (await connection.execute(_READ_ALL, asked)).one()
     count = {"since": now - TIER_WINDOW, "reached": reached}
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    statement = insert(tier_counts).values(account=account, **count)
+    statement = upsert_into(is_sqlite(connection), tier_counts).values(account=account, **count)
     await connection.execute(statement.on_conflict_do_update(index_elements=["account"], set_=count))
 
 
@@ -187,8 +186,9 @@ async def sends_by_day(connection: AsyncConnection, lane: str, campaign_id: int)
 async def note_daily_sends(
     connection: AsyncConnection, lane: str, campaign_id: int, day: str, more: int
 ) -> None:
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    statement = insert(daily_sends).values(lane=lane, campaign_id=campaign_id, day=day, sent=more)
+    statement = upsert_into(is_sqlite(connection), daily_sends).values(
+        lane=lane, campaign_id=campaign_id, day=day, sent=more
+    )
     await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["lane", "campaign_id", "day"],
