@@ -23,7 +23,6 @@ from campaigns.rules.forms import MARGIN, in_window
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
-from providers.http.client import Http
 from providers.registry import open_adapter
 from providers.settings import AccountSettings
 from scheduler.audience.local_time import OwnTimes, own_times
@@ -128,6 +127,8 @@ def planning_lanes(
     spec: CampaignSpec, settings: AccountSettings, default_caps: tuple[Cap, ...]
 ) -> dict[str, Lane]:
     """The campaign's lanes, to estimate with: without the secrets that sending needs."""
+    from providers.http.client import Http
+
     http = Http(settings.base_url)
     account = Account(spec.provider, settings, open_adapter(settings), http, None, default_caps)
     senders = {f"{spec.provider}/{sender.name}": sender for sender in settings.senders}

@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaigns.rules.decision import Cap
 from campaigns.time.clock import Now, utc_now
 from providers.adapter import Adapter
-from providers.http.client import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.pacing import Limit, Pacer, RateSlots, rate_bucket
 from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Engine
+
+if TYPE_CHECKING:
+    from providers.http.client import Http, Transport
 
 LEASE = timedelta(seconds=30)
 """Duration of a lane's lease; it is renewed while the shift runs."""
@@ -188,6 +190,8 @@ def open_account(
     shared_rate: SharedRate | None = None,
 ) -> Account:
     """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
+    from providers.http.client import Http  # not loaded where only the limits of lanes are asked about
+
     adapter = open_adapter(settings)
     limit = rate_bucket(settings.rate)
     http = Http(
