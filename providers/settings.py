@@ -132,7 +132,7 @@ CountryCode = Annotated[str, AfterValidator(_country)]
 class SenderSettings(BaseModel):
     """One lane: a sender identity at the account."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: str = Field(pattern=NAME)
     number: str | None = None
@@ -144,7 +144,11 @@ class AccountSettings(BaseModel):
 
     # An error about a key pasted here by mistake must not repeat it.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     adapter: str

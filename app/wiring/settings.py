@@ -37,7 +37,7 @@ DEFAULT_URL: Final = "sqlite:///drumbeat.db"
 class DatabaseSettings(BaseModel):
     """Where everything is stored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     url: str = Field(
         default=DEFAULT_URL,
@@ -55,7 +55,7 @@ class DatabaseSettings(BaseModel):
 class ServerSettings(BaseModel):
     """The address under which providers reach this server."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     public_url: str | None = Field(
         default=None,
@@ -88,7 +88,7 @@ class ServerSettings(BaseModel):
 class ApprovalSettings(BaseModel):
     """Limits above which a campaign needs an approval before it is launched."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     recipients: int | None = Field(
         default=None, ge=0, description="a campaign to more recipients needs `drumbeat campaign approve`"
@@ -128,7 +128,7 @@ def _old_enough(value: timedelta) -> timedelta:
 class RetentionSettings(BaseModel):
     """How long personal data is kept; once a day the runner deletes what is older. Data without an age is kept."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     messages: Annotated[SomeTime, AfterValidator(_old_enough)] | None = Field(
         default=None, description="messages and lists of ended campaigns, such as 90d; at least 30d"
@@ -148,7 +148,7 @@ class _Written(BaseModel):
     """The three sources laid over each other: flags, environment, file."""
 
     # A secret in the wrong place must not be repeated.
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)

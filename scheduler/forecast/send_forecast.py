@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Final
 
 from campaigns.money.prices import Price
-from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Decision, Facts, Send, Wait, decide
 from campaigns.rules.decision import Rule
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -152,6 +151,8 @@ def _local_time(schedule: ScheduleSpec, row: Row, nominal_at: datetime) -> datet
     """When the run's time of day comes where the person lives."""
     if not schedule.recipient_local_time:
         return None
+    from campaigns.phones.phone_zones import zones_of
+
     zones = (find_zone(row.job.timezone),) if row.job.timezone else zones_of(row.job.phone)
     wall = schedule.wall_time(nominal_at)
     return max(instant_of(wall, zone) for zone in zones or (schedule.zone,))

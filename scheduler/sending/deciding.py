@@ -99,8 +99,8 @@ def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known, job
 
 
 def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Deferral | Sending:
+    renderer = claim.plan.renderers[claim.variant_of(job)]
     try:
-        renderer = claim.plan.renderers[claim.variant_of(job)]
         content = renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
         return Deferral(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))

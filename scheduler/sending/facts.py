@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import Price
-from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Facts, Form
 from campaigns.rules.decision import (
     CALENDAR_REACH,
@@ -213,6 +212,8 @@ class Known:
             return ()
         if job.timezone:
             return (find_zone(job.timezone),)
+        from campaigns.phones.phone_zones import zones_of  # loads the library of phone numbers
+
         return zones_of(job.phone) or (plan.zone,)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from campaigns.message.content_spec import ContentSpec
-from campaigns.message.templates import Renderer, renderers_of
 from campaigns.money.costs import Money
 from campaigns.money.prices import Price, Prices
 from campaigns.rules import Form, Policy
@@ -23,6 +24,9 @@ from storage.audience.rates import load_cards
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, run_spec
 
+if TYPE_CHECKING:
+    from campaigns.message.templates import Renderer
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetLine:
@@ -33,9 +37,9 @@ class BudgetLine:
     renews_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    renderers: Mapping[str | None, Renderer]
+    contents: Mapping[str | None, ContentSpec]
     """By variant; a campaign without variants has one, of the name None."""
     policies: Mapping[str | None, Policy]
     """The same of its policies, which differ in what its forms are; None: of what any variant may be."""
@@ -55,6 +59,13 @@ class Plan:
     """How recipients are assigned to variants; None: no variants."""
     test_lasts: timedelta | None = None
     """How long after the launch the winner is named; None: when a person names it."""
+
+    @cached_property
+    def renderers(self) -> Mapping[str | None, Renderer]:
+        """By variant, made where the first message is written: an estimate writes none."""
+        from campaigns.message.templates import renderers_of
+
+        return renderers_of(self.contents)
 
     @property
     def policy(self) -> Policy:
@@ -139,12 +150,11 @@ async def prices_at(connection: Connection, settings: AccountSettings) -> Prices
 
 
 def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
-    gap, renderers = spec.pace.gap, renderers_of(spec.contents)
-    policies = _policies(spec, renderers, lane)
+    gap, policies = spec.pace.gap, _policies(spec, lane)
     policy = policies[None]
     zone = spec.schedule.timezone
     return Plan(
-        renderers=renderers,
+        contents=spec.contents,
         policies=policies,
         gap=lane.adapter.capabilities.delay_between if gap is None else gap,
         rate=spec.pace.rate,
@@ -161,18 +171,14 @@ def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
     )
 
 
-def _policies(
-    spec: CampaignSpec, renderers: Mapping[str | None, Renderer], lane: Lane
-) -> dict[str | None, Policy]:
-    of_variants = {
-        name: _policy(spec, renderers[name], content, lane) for name, content in spec.contents.items()
-    }
+def _policies(spec: CampaignSpec, lane: Lane) -> dict[str | None, Policy]:
+    of_variants = {name: _policy(spec, content, lane) for name, content in spec.contents.items()}
     forms = frozenset(form for policy in of_variants.values() for form in policy.forms)
     return {None: replace(next(iter(of_variants.values())), forms=forms), **of_variants}
 
 
-def _policy(spec: CampaignSpec, renderer: Renderer, content: ContentSpec, lane: Lane) -> Policy:
-    given = ((Form.FREE, renderer.has_free_form), (Form.TEMPLATE, renderer.has_template))
+def _policy(spec: CampaignSpec, content: ContentSpec, lane: Lane) -> Policy:
+    given = ((Form.FREE, content.free_form), (Form.TEMPLATE, content.template))
     own = tuple(cap.cap for cap in spec.caps)
     return Policy(
         category=spec.category.value,
