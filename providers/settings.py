@@ -182,10 +182,12 @@ class AccountSettings(BaseModel):
     @property
     def home_code(self) -> str | None:
         """The calling code without international rates for authentication messages; None: such rates never apply."""
+        home = self.authentication_international_from
+        if home is None:
+            return None
         from campaigns.phones.phone import calling_code
 
-        home = self.authentication_international_from
-        return calling_code(home) if home else None
+        return calling_code(home)
 
     @field_validator("base_url")
     @classmethod

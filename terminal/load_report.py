@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.actions.loading import Loaded
 from terminal.output import near, print_facts, print_table, print_text, shown_time
 
 if TYPE_CHECKING:
+    from app.actions.loading import Loaded
     from app.actions.templates import Catalogue
 
 

@@ -17,7 +17,6 @@ from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate, filled_lines
 from campaigns.message.template_match import template_of, used_templates
 from campaigns.message.templates import Renderer, renderers_of
-from scheduler.actions.testing import no_such_line
 from storage.audience.campaigns import require
 from storage.audience.samples import Sample, all_rows, first_rows, random_rows, rows_on_line
 from storage.audience.templates import find_templates
@@ -108,6 +107,8 @@ async def preview_messages(
         case Choice.LINE:
             rows = await rows_on_line(connection, campaign.id, number)
             if not rows:
+                from scheduler.actions.testing import no_such_line
+
                 raise no_such_line(campaign.name, number)
         case Choice.RANDOM:
             rows = await random_rows(connection, campaign.id, number, seed)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaigns.errors import DrumbeatError, Unavailable, UsageError
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.untrusted import LONGEST_TEXT, clean
-from scheduler.sending.lanes import Account
 from storage.audience.templates import TemplateList, note_problem, store_templates
 from storage.database.engine import Engine, writing
+
+if TYPE_CHECKING:
+    from scheduler.sending.lanes import Account
 
 PATIENCE: Final = 60.0
 """The most seconds that a list may take."""
