@@ -110,14 +110,14 @@ class Known:
             plan.policies[variant],
             phone=job.phone,
             region=job.region,
-            zones=self._zones(plan, job),
+            zones=self.zones(plan, job),
             expires_at=run.expires_at,
             opted_out=self.opted_out.get(job.phone, frozenset()),
             consent_at=job.consent_at,
             history=tuple([_counted(past) for past in history if past.counts]),
             last_message_at=history[-1].at if history else None,
             pair_message_at=max([t.at for t in history if t.lane == self.lane.name], default=None),
-            window=self._window(job),
+            window=self.window(job),
             costs=self._costs(claim, job),
             tier=self._tier(job.phone),
             ramp=self._ramp(claim),
@@ -139,7 +139,7 @@ class Known:
             Money(from_micros(self.learnt[key]), price.money.currency) if key in self.learnt else price.money
         )
 
-    def _window(self, job: DueJob) -> WindowState:
+    def window(self, job: DueJob) -> WindowState:
         window = self.windows.get(job.phone)
         return WindowState(
             self.lane.adapter.capabilities.windows,
@@ -207,7 +207,7 @@ class Known:
             return UNLIMITED
         return Allowance(max(0, left - self.ramped[campaign]), claim.plan.next_day(self.now))
 
-    def _zones(self, plan: Plan, job: DueJob) -> tuple[ZoneInfo, ...]:
+    def zones(self, plan: Plan, job: DueJob) -> tuple[ZoneInfo, ...]:
         if not plan.needs_zones:
             return ()
         if job.timezone:
