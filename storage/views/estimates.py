@@ -16,7 +16,7 @@ from storage.runs.editions import of_audience
 from storage.sending.intents import DueJob
 from storage.tables import jobs, recipients
 
-PAGE: Final = 1_000
+PAGE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
