@@ -36,7 +36,7 @@ from storage.database.engine import Connection
 from storage.runs.runs import TOO_LATE, RunRow, open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
 from storage.sending.contact_history import recent_history
-from storage.sending.optouts import optout_scopes
+from storage.sending.optouts import has_erased, optout_scopes
 from storage.sending.tier_and_ramp import sends_by_day
 from storage.sending.windows import open_windows
 from storage.views.estimates import (
@@ -173,12 +173,13 @@ async def _foresee(
         if warning is not None and warning not in result.warnings:
             result.warnings.append(warning)
     kinds, before = _kinds(part, lanes), deepcopy(result)
+    erased_too = await has_erased(connection)
     async for page in part.pages:
         by_lane: defaultdict[str, list[Prospect]] = defaultdict(list)
         for prospect in page:
             by_lane[prospect.lane].append(prospect)
         for name, prospects in by_lane.items():
-            known = await _read(connection, lanes[name], part.plans[name], prospects, result.at)
+            known = await _read(connection, lanes[name], part.plans[name], prospects, result.at, erased_too)
             _count_page(part, kinds[name], known, prospects, result)
             if kinds[name].is_full:
                 _count_kinds(part, name, kinds[name], result)
@@ -207,14 +208,19 @@ def _kinds(part: _Part, lanes: Mapping[str, Lane]) -> dict[str, Kinds]:
 
 
 async def _read(
-    connection: Connection, lane: Lane, plan: Plan, prospects: Sequence[Prospect], at: datetime
+    connection: Connection,
+    lane: Lane,
+    plan: Plan,
+    prospects: Sequence[Prospect],
+    at: datetime,
+    erased_too: bool,
 ) -> Known:
     phones = [prospect.job.phone for prospect in prospects]
     reach = reach_of(plan)
     return Known(
         lane,
         at,
-        await optout_scopes(connection, phones),
+        await optout_scopes(connection, phones, erased_too=erased_too),
         await open_windows(connection, lane.name, phones) if lane.adapter.capabilities.windows else {},
         await recent_history(connection, phones, at - reach) if reach else {},
         used=Counter(),
