@@ -215,7 +215,7 @@ async def _read(
     at: datetime,
     erased_too: bool,
 ) -> Known:
-    phones = [prospect.job.phone for prospect in prospects]
+    phones = [prospect.phone for prospect in prospects]
     reach = reach_of(plan)
     return Known(
         lane,
@@ -239,9 +239,9 @@ def _count_page(
         if due_at is None:
             result.skips[TOO_LATE] += 1
             continue
-        kind = kinds.of(known, prospect.job, due_at)
+        kind = kinds.of(known, prospect, due_at)
         if kind is None:
-            _count(part, prospect.lane, kinds.alone(known, prospect.job, due_at), 1, result)
+            _count(part, prospect.lane, kinds.alone(known, prospect, due_at), 1, result)
             continue
         if not kind.people:
             _count(part, prospect.lane, kind.expected, 1, result)
@@ -277,8 +277,8 @@ def _due_at(part: _Part, prospect: Prospect, at: datetime) -> datetime | None:
     """From when on the message may go, by its own time; None: that has passed too long ago."""
     if part.own_times is None:
         return max(at, prospect.due_at or at)
-    job, lateness = prospect.job, part.spec.schedule.lateness
-    own = part.own_times.of(job.timezone, job.region, job.phone)
+    lateness = part.spec.schedule.lateness
+    own = part.own_times.of(prospect.timezone, prospect.region, prospect.phone)
     if lateness is not None and own < at - lateness:
         return None
     due_at = max(at, own)

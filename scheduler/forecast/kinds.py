@@ -21,7 +21,7 @@ from campaigns.rules.min_gap import min_gap
 from campaigns.rules.pair_limit import pair_limit
 from scheduler.forecast.expected import FAR, Expected, expect, facts_at
 from scheduler.sending.facts import Claim, Known
-from storage.sending.intents import DueJob
+from storage.views.estimates import Prospect
 
 MOST: Final = 20_000
 """Kinds that are kept; each takes about a kilobyte."""
@@ -58,54 +58,54 @@ class Kinds:
     def forget(self) -> None:
         self._kinds.clear()
 
-    def of(self, known: Known, job: DueJob, due_at: datetime) -> Kind | None:
+    def of(self, known: Known, person: Prospect, due_at: datetime) -> Kind | None:
         """The kind of a person; None: to be decided about alone."""
-        if job.phone in known.history and not self._is_over(known, job):
+        if person.phone in known.history and not self._is_over(known, person):
             return None
-        window, consent = self._window(known, job), self._consent_of(known, job)
-        key = (due_at, self._same(known, job), window, consent)
+        window, consent = self._window(known, person), self._consent_of(known, person)
+        key = (due_at, self._same(known, person), window, consent)
         kind = self._kinds.get(key)
         if kind is None:
-            facts = facts_at(known, self._claim, job, due_at)
+            facts = facts_at(known, self._claim, person.job, due_at)
             kind = Kind(self._expect(known, _as_kind(facts, known.now, window, consent)))
             self._kinds[key] = kind
-        return kind if self._outlasts(known, job, kind.expected.last, window, consent) else None
+        return kind if self._outlasts(known, person, kind.expected.last, window, consent) else None
 
-    def alone(self, known: Known, job: DueJob, due_at: datetime) -> Expected:
+    def alone(self, known: Known, person: Prospect, due_at: datetime) -> Expected:
         """What is expected of one person."""
-        return self._expect(known, facts_at(known, self._claim, job, due_at))
+        return self._expect(known, facts_at(known, self._claim, person.job, due_at))
 
     def _expect(self, known: Known, facts: Facts) -> Expected:
         return expect(self._claim.plan, facts, known.now, self._spare)
 
-    def _same(self, known: Known, job: DueJob) -> Hashable:
+    def _same(self, known: Known, person: Prospect) -> Hashable:
         """What people of a kind have in common, besides what lapses."""
-        plan, phone = self._claim.plan, job.phone
+        plan, phone = self._claim.plan, person.phone
         return (
-            job.region,
+            person.region,
             phone[: 1 + LONGEST_PREFIX] if plan.prices.by_card else None,
-            known.zones(plan, job),
+            known.zones(plan, person),
             known.opted_out.get(phone),
-            self._claim.variant_of(job),
+            self._claim.variant_of(person),
             self._holdout is not None and is_held_out(self._holdout, phone),
         )
 
-    def _is_over(self, known: Known, job: DueJob) -> bool:
+    def _is_over(self, known: Known, person: Prospect) -> bool:
         """Whether no earlier message holds this one back."""
-        facts = known.facts(self._claim, job)
+        facts = known.facts(self._claim, person.job)
         return all(isinstance(rule(facts), Send) for rule in OF_HISTORY)
 
-    def _window(self, known: Known, job: DueJob) -> Hashable:
-        if job.phone not in known.windows and job.free_refused_at is None:
+    def _window(self, known: Known, person: Prospect) -> Hashable:
+        if person.phone not in known.windows and person.free_refused_at is None:
             return None
-        state = known.window(job)
+        state = known.window(person)
         if state.until is None:
             return state
         is_open = not state.refused_as_free and known.now < state.until - MARGIN
         return OPEN if is_open else "closed", state.may_ask, state.refused_as_free
 
-    def _consent_of(self, known: Known, job: DueJob) -> Hashable:
-        given_at, asked = job.consent_at, self._consent
+    def _consent_of(self, known: Known, person: Prospect) -> Hashable:
+        given_at, asked = person.consent_at, self._consent
         if asked is None:
             return None
         if given_at is None or given_at > known.now:
@@ -115,15 +115,15 @@ class Kinds:
         return "old" if known.now - given_at > asked.max_age else FRESH
 
     def _outlasts(
-        self, known: Known, job: DueJob, last: datetime, window: Hashable, consent: Hashable
+        self, known: Known, person: Prospect, last: datetime, window: Hashable, consent: Hashable
     ) -> bool:
         """Whether what lapses one day does so after all that was asked about."""
         if consent == FRESH:
-            asked, given_at = self._consent, job.consent_at
+            asked, given_at = self._consent, person.consent_at
             if asked and asked.max_age and given_at and last - given_at > asked.max_age:
                 return False
         if isinstance(window, tuple) and window[0] == OPEN:
-            until = known.windows[job.phone].until
+            until = known.windows[person.phone].until
             return last + self._spare < until - MARGIN
         return True
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from campaigns.money.costs import Money, from_micros
@@ -45,6 +45,19 @@ FRESH: Final = timedelta(minutes=15)
 """How long a provider's report that a window is closed is trusted: the person may write at any time."""
 
 
+class Addressed(Protocol):
+    """A job, or one that a launch would make."""
+
+    @property
+    def phone(self) -> str: ...
+    @property
+    def timezone(self) -> str | None: ...
+    @property
+    def variant(self) -> str | None: ...
+    @property
+    def free_refused_at(self) -> datetime | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The jobs of one run that the slice has taken."""
@@ -57,7 +70,7 @@ class Claim:
     experiment: Experiment | None = None
     """How the test of its variants stands; None: no recipient waits for a winner."""
 
-    def variant_of(self, job: DueJob) -> str | None:
+    def variant_of(self, job: Addressed) -> str | None:
         """Which variant the job gets; None: it awaits the winner, or there are no variants."""
         split = self.plan.split
         if split is None or job.variant is not None:
@@ -139,7 +152,7 @@ class Known:
             Money(from_micros(self.learnt[key]), price.money.currency) if key in self.learnt else price.money
         )
 
-    def window(self, job: DueJob) -> WindowState:
+    def window(self, job: Addressed) -> WindowState:
         window = self.windows.get(job.phone)
         return WindowState(
             self.lane.adapter.capabilities.windows,
@@ -164,7 +177,7 @@ class Known:
         is_open = window is not None and self.now < window.until - MARGIN
         return is_open and not self._is_refused_as_free(job)
 
-    def _is_refused_as_free(self, job: DueJob) -> bool:
+    def _is_refused_as_free(self, job: Addressed) -> bool:
         """Whether the provider refused the job because the window is closed, and nothing newer is known: the person
         has not written since, nor is it time to ask again."""
         refused_at, window = job.free_refused_at, self.windows.get(job.phone)
@@ -207,7 +220,7 @@ class Known:
             return UNLIMITED
         return Allowance(max(0, left - self.ramped[campaign]), claim.plan.next_day(self.now))
 
-    def zones(self, plan: Plan, job: DueJob) -> tuple[ZoneInfo, ...]:
+    def zones(self, plan: Plan, job: Addressed) -> tuple[ZoneInfo, ...]:
         if not plan.needs_zones:
             return ()
         if job.timezone:

@@ -32,7 +32,6 @@ from scheduler.sending.plans import Plan
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
 from storage.sending.contact_history import HistoryRow
-from storage.sending.intents import DueJob
 from storage.sending.windows import Window
 from storage.views.estimates import Prospect
 from tests.support.campaigns import spec
@@ -131,20 +130,8 @@ class Differing:
         given_at = draw(some(None, *(NOW + each * HOUR for each in hours))) if self.consent else NOW - HOUR
         refused_at = draw(some(None, NOW - timedelta(minutes=5))) if self.refused else None
         due_at = draw(some(None, NOW + HOUR, NOW + 2 * DAY)) if self.due else None
-        job = DueJob(
-            draw(some(0, 1)),
-            1,
-            phone,
-            0,
-            None,
-            "{}",
-            region,
-            zone,
-            given_at,
-            None,
-            free_refused_at=refused_at,
-        )
-        return Prospect(job, LANE, due_at)
+        id = draw(some(0, 1))
+        return Prospect(LANE, due_at, phone, region, zone, given_at, id, free_refused_at=refused_at)
 
 
 @st.composite
@@ -216,7 +203,7 @@ def run_row(expires_at: datetime | None) -> RunRow:
 class Alone(Kinds):
     """Nobody is like anybody."""
 
-    def of(self, known: Known, job: DueJob, due_at: datetime) -> None:
+    def of(self, known: Known, person: Prospect, due_at: datetime) -> None:
         return None
 
 
@@ -270,7 +257,7 @@ def known_of(windows: dict[str, Window], *, asks: bool = False) -> Known:
 
 def people(*consents: datetime | None) -> list[Prospect]:
     return [
-        Prospect(DueJob(0, 1, phone, 0, None, "{}", region, None, given_at, None), LANE, None)
+        Prospect(LANE, None, phone, region, None, given_at)
         for (phone, region), given_at in zip(PHONES, consents, strict=False)
     ]
 
