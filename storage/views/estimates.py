@@ -69,7 +69,10 @@ async def future_jobs(
         person.bucket, person.send_at, person.phone, person.region, person.timezone, person.consent_at
     ).where(of_audience(campaign_id))
     async for rows in _pages(connection, query, person.phone):
-        yield [Prospect(lanes[row[0] % len(lanes)], *row[1:]) for row in rows]
+        yield [
+            Prospect(lanes[bucket % len(lanes)], send_at, phone, region, timezone, consent_at)
+            for bucket, send_at, phone, region, timezone, consent_at in rows
+        ]
 
 
 async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterator[list[Prospect]]:
