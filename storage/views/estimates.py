@@ -70,8 +70,15 @@ async def future_jobs(
     ).where(of_audience(campaign_id))
     async for rows in _pages(connection, query, person.phone):
         yield [
-            Prospect(lanes[bucket % len(lanes)], send_at, phone, region, timezone, consent_at)
-            for bucket, send_at, phone, region, timezone, consent_at in rows
+            Prospect(
+                lanes[row.bucket % len(lanes)],
+                row.send_at,
+                row.phone,
+                row.region,
+                row.timezone,
+                row.consent_at,
+            )
+            for row in rows
         ]
 
 
