@@ -3,7 +3,7 @@ the number and kind of its parameters. Limits of length: Meta's Cloud API refere
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from campaigns.message.provider_templates import (
     placeholders,
     same_language,
 )
+from campaigns.message.template_category import AUTO
 
 KEY: Final = "content.template"
 UNSENDABLE: Final = {
@@ -67,10 +68,21 @@ def used_templates(
     return [each for each in templates if anyone or each.name in names]
 
 
+def contents_mismatches(
+    contents: Mapping[str | None, ContentSpec], category: str, templates: Sequence[ProviderTemplate]
+) -> Iterator[tuple[str | None, Mismatch]]:
+    """Why the account's templates do not allow what a campaign sends, and the variant that it is about. A template that
+    a row names is not known here."""
+    for variant, content in contents.items():
+        if content.template is not None and "{" not in content.template.name + content.template.language:
+            for each in mismatches(content.template, category, templates):
+                yield variant, each
+
+
 def mismatches(
     spec: TemplateSpec, category: str, templates: Sequence[ProviderTemplate]
 ) -> Iterator[Mismatch]:
-    """Why the account's templates do not allow what the campaign sends; nothing: they do."""
+    """Why the account's templates do not allow a message; nothing: they do."""
     found = find_template(templates, spec.name, spec.language)
     if found is None:
         yield _unknown(spec, templates)
@@ -82,11 +94,11 @@ def mismatches(
             f"{found.title} {UNSENDABLE[found.status]}{why}: its status is {found.status}.",
             "Wait until the provider has approved it, or name another template.",
         )
-    if found.category in CATEGORIES and found.category != category:
+    if found.category in CATEGORIES and category not in (found.category, AUTO):
         yield Mismatch(
             "category",
             f"the campaign is {category}, but {found.title} is {found.category}, and is charged as that.",
-            f'Write category = "{found.category}", or name another template.',
+            f'Write category = "{found.category}" or "{AUTO}", or name another template.',
         )
     yield from _wrong_body(spec, found)
     yield from _wrong_header(spec, found)

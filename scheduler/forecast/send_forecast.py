@@ -22,7 +22,7 @@ from scheduler.forecast.waits import Waits, price_of
 from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
-from scheduler.sending.plans import Plan, plan_of, prices_at
+from scheduler.sending.plans import Plan, stored_plan
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, open_runs, run_spec
@@ -94,7 +94,7 @@ async def prospects_of_job(connection: Connection, lane: Lane, job: JobHistory, 
     peers = [other.id for other in others if other.priority == own.priority]
     run = replace(own, state=RunState.RUNNING)
     spec = CampaignSpec.from_json(await run_spec(connection, run.id))
-    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
+    plan = await stored_plan(connection, spec, lane)
     rest = plan.split is not None and plan.split.has_rest
     experiment = await experiment_of(connection, run.id) if rest else None
     claim = Claim(run, plan, (await due_job(connection, job.id),), (), experiment)
@@ -128,13 +128,12 @@ async def prospects_of_row(
         id=0,
         campaign_id=campaign.id,
         name=campaign.name,
-        category=spec.category.value,
         state=RunState.RUNNING,
         reason=None,
         expires_at=schedule.deadline(schedule.closes_at(campaign.start_at or now)),
         token="",
     )
-    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
+    plan = await stored_plan(connection, spec, lane)
     rest = plan.split is not None and plan.split.has_rest
     experiment = Experiment(0, starts_at, None, None) if rest else None
 

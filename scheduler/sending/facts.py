@@ -126,10 +126,11 @@ class Known:
             test_ends_at=claim.test_ends_at,
         )
 
-    def price(self, plan: Plan, job: DueJob, form: Form) -> Price | None:
+    def price(self, claim: Claim, job: DueJob, form: Form) -> Price | None:
         """What the job costs now in that form; None: not known."""
+        category = claim.plan.category_of(claim.variant_of(job))
         template, is_open = form is Form.TEMPLATE, self._in_window(job)
-        return plan.price(job.phone, plan.category, template=template, window_open=is_open, at=self.now)
+        return claim.plan.price(job.phone, category, template=template, window_open=is_open, at=self.now)
 
     def most(self, claim: Claim, price: Price | None) -> Money | None:
         """What a message of that price may cost: more, where others of the campaign have cost more. None: not known."""
@@ -151,7 +152,7 @@ class Known:
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:
         free, template = (
-            self.most(claim, self.price(claim.plan, job, form)) for form in (Form.FREE, Form.TEMPLATE)
+            self.most(claim, self.price(claim, job, form)) for form in (Form.FREE, Form.TEMPLATE)
         )
         return Costs(free, template, tuple([self._open_budget(line) for line in claim.lines]))
 

@@ -61,7 +61,7 @@ def _history_rows(claim: Claim, known: Known, sends: Sequence[Sending]) -> list[
             one.job.id,
             one.job.phone,
             run.campaign_id,
-            plan.category,
+            plan.category_of(claim.variant_of(one.job)),
             tags,
             counts,
             known.is_outside(one.job),
