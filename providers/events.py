@@ -146,9 +146,13 @@ class Notice:
     """Its effect on sending; None: none."""
     language: str | None = None
     """Language of the template it is about; None: all languages."""
+    category: str | None = None
+    """What the template's category is now, in lower case, where that is what changed."""
+    undoes: str | None = None
+    """The subject of the notice whose effect this one ends, where that is another subject."""
 
     def __post_init__(self) -> None:
-        names = dict.fromkeys(("kind", "subject", "language"), LONGEST_NAME)
+        names = dict.fromkeys(("kind", "subject", "language", "category", "undoes"), LONGEST_NAME)
         clean_fields(self, **names, text=LONGEST_TEXT)
         object.__setattr__(self, "at", moment_or_none(self.at))
 
@@ -168,6 +172,8 @@ class Effect(StrEnum):
     """The account may send no templates for a while."""
     FREE_FORM_RESTRICTED = "free_form_restricted"
     """The account may send only templates for a while."""
+    CATEGORY_CHANGED = "category_changed"
+    """The template has another category now."""
 
 
 @dataclass(frozen=True, slots=True)

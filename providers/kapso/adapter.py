@@ -116,4 +116,4 @@ class Kapso(AdapterDefaults):
         return is_signed(request, reveal_key(self._account.webhook_secret, "webhook_secret"))
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        return events_in(request)
+        return events_in(request, self._account.business_account_id)

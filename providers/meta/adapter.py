@@ -123,7 +123,7 @@ class Meta(AdapterDefaults):
         return query.get("hub.challenge")
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        return events_in(request.json())
+        return events_in(request.json(), self._account.business_account_id)
 
 
 def _number(sender: SenderSettings) -> str:

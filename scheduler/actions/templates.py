@@ -11,7 +11,14 @@ from campaigns.errors import DrumbeatError, Unavailable, UsageError
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.untrusted import LONGEST_TEXT, clean
 from scheduler.sending.lanes import Account
-from storage.audience.templates import TemplateList, note_problem, store_templates
+from scheduler.sending.template_pauses import apply_changes
+from storage.audience.templates import (
+    TemplateList,
+    find_list,
+    find_templates,
+    note_problem,
+    store_templates,
+)
 from storage.database.engine import Engine, writing
 
 PATIENCE: Final = 60.0
@@ -46,8 +53,21 @@ async def sync_templates(engine: Engine, account: Account, now: datetime) -> Seq
 async def keep_templates(
     engine: Engine, name: str, found: Sequence[ProviderTemplate], asked_at: datetime
 ) -> None:
+    """Store what was asked for at that time, and pause and resume the runs that the changes concern. What is older than
+    the last event about a template is dropped: the list is read again."""
     async with writing(engine) as connection:
+        known = await find_list(connection, name)
+        if known.expired_at is not None and known.expired_at > asked_at:
+            return
+        before = {
+            (each.name, each.language): (each.status, each.category)
+            for each in await find_templates(connection, name)
+        }
         await store_templates(connection, name, found, asked_at)
+        changed = [
+            each for each in found if before.get((each.name, each.language)) != (each.status, each.category)
+        ]
+        await apply_changes(connection, name, changed, asked_at)
 
 
 async def keep_problem(engine: Engine, name: str, error: DrumbeatError, now: datetime) -> None:

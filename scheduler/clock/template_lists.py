@@ -60,6 +60,7 @@ class TemplateLists:
             logger.warning("The templates of %s could not be read: %s", account.name, error, extra=ids)
             return
         if found is not None:
+            self._not_before.pop(account.name)  # an event may show a moment later that it has changed
             await keep_templates(self._engine, account.name, found, asked_at)
             ids["action"] = "templates_synced"
             logger.info("%s has %d templates.", account.name, len(found), extra=ids)

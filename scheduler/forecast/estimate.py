@@ -123,7 +123,9 @@ async def estimate(
     for part in [await _open_part(connection, run) for run in opened] or [
         await _next_part(connection, campaign, result.at)
     ]:
-        used = await templates_for_category(facts or connection, part.spec) if templates is None else templates
+        used = (
+            await templates_for_category(facts or connection, part.spec) if templates is None else templates
+        )
         await _foresee(facts or connection, part, lanes, result, progress, used)
     return result
 

@@ -190,7 +190,9 @@ def _evidence(event: Inbound) -> str:
 
 def _notice(event: Notice, received_at: datetime) -> NewNotice:
     at = _whole(event.at or received_at)
-    return NewNotice(event.kind, event.subject, event.text, at, event.effect, event.language)
+    return NewNotice(
+        event.kind, event.subject, event.text, at, event.effect, event.language, event.category, event.undoes
+    )
 
 
 def _whole(at: datetime) -> datetime:

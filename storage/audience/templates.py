@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, case, delete, insert, select, update
+from sqlalchemy import ClauseElement, and_, case, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.message.provider_templates import ProviderTemplate, read_parts, write_parts
+from campaigns.message.provider_templates import ProviderTemplate, read_parts, same_language, write_parts
 from storage.database.engine import is_sqlite
 from storage.tables import template_lists, templates
 
@@ -59,6 +59,22 @@ async def expire_list(connection: AsyncConnection, account: str, now: datetime) 
     """Note that the list has changed at the provider since it was read."""
     of_account = template_lists.c.account == account
     await connection.execute(update(template_lists).where(of_account).values(expired_at=now))
+
+
+async def store_category(
+    connection: AsyncConnection, account: str, name: str, language: str | None, category: str
+) -> None:
+    """Note the template's category as an event showed it; without a language, in all of them."""
+    for each in await find_templates(connection, account, name):
+        if language is None or same_language(each.language, language):
+            one = and_(
+                templates.c.account == account,
+                templates.c.name == name,
+                templates.c.language == each.language,
+            )
+            values = {"category": category, "previous_category": each.category}
+            if each.category != category:
+                await connection.execute(update(templates).where(one).values(**values))
 
 
 async def find_list(connection: AsyncConnection, account: str) -> TemplateList:

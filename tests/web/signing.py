@@ -115,7 +115,8 @@ def _event(said: Mapping[str, Any]) -> Event:
         )
     if "notice" in said:
         subject, effect, language = said.get("subject", "spring"), said.get("effect"), said.get("language")
-        return Notice("template_status", subject, said["notice"], at, effect, language)
+        category, undoes = said.get("category"), said.get("undoes")
+        return Notice("template_status", subject, said["notice"], at, effect, language, category, undoes)
     return Report(
         said["id"],
         said["status"],
