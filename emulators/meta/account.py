@@ -16,6 +16,7 @@ from emulators.meta import events
 from emulators.meta.errors import refused
 from emulators.meta.events import Sender, Sent
 from emulators.meta.people import People
+from emulators.meta.standing import Standing
 from emulators.meta.templates import Template, Templates
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries
@@ -53,7 +54,7 @@ class Account:
         self._deliveries, self._clock = deliveries, clock
         self.senders = {sender.id: sender for sender in SENDERS}
         self.templates, self.people = Templates(), People()
-        self.late = False
+        self.late, self._standing = False, Standing()
         self._status = dict.fromkeys(self.senders, "CONNECTED")
         self._limit = "TIER_250"
         self._held: dict[str, Taken] = {}
@@ -104,17 +105,10 @@ class Account:
 
     def put_template(self, values: Mapping[str, Any]) -> Template:
         """Add or change a template; Meta sends an event, and what was held for it is sent or dropped."""
-        before, after = self.templates.put(values)
         now = self._clock()
-        if before is None or before.status != after.status:
-            change = {
-                "event": after.status,
-                "message_template_name": after.name,
-                "message_template_language": after.language,
-                "message_template_category": after.category,
-                "reason": "NONE",
-            }
-            self._send_update(now, events.update("message_template_status_update", change, now))
+        after, updates = events.change_template(self.templates, values, now)
+        for body in updates:
+            self._send_update(now, body)
         if after.status != "APPROVED" or not after.held:
             self._release(after, now)
         return after
@@ -129,6 +123,12 @@ class Account:
             change = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_waba": 25}
             self._send_update(now, events.update("business_capability_update", change, now))
 
+    def change(self, value: dict[str, Any]) -> None:
+        """An event of the account. Raises Refusal for one that there is not."""
+        self._standing.change(value)
+        now = self._clock()
+        self._send_update(now, events.account_update(value, now))
+
     def refuse_next(self, code: int | None, times: int | None) -> None:
         """Refuse the next sends with `code`, `times` of them or all."""
         self._refusal = None if code is None else (code, times)
@@ -139,6 +139,7 @@ class Account:
             left = None if times is None else times - 1
             self._refusal = None if left == 0 else (code, left)
             raise refused(code)
+        self._standing.check(draft, self._clock())
         if self._status[sender.id] not in SENDING:
             raise refused(133010, f"The number is {self._status[sender.id]}.")
         if draft.to == sender.number:

@@ -7,6 +7,8 @@
 | `POST /inbound` `{"from", "text"?, "to"?, "user_id"?}`     | a person, or each of a list, writes: the window opens |
 | `POST /preference` `{"from", "value": "stop" or "resume"}` | a person stops or resumes marketing                   |
 | `POST /templates` `{"name", "language", …}`                | a template is added, approved, paused, held, released |
+| `POST /templates` `{…, "correct_category" or "event"}`     | its category will change in a day; it is FLAGGED      |
+| `POST /account` `{"event", …}`                             | an event of the account, as in `account_update`       |
 | `POST /permission` `{"templates": false}`                  | the token may not read the list of templates          |
 | `POST /number` `{"status"?, "limit"?, "to"?}`              | a number is banned; the messaging limit changes       |
 | `POST /refuse` `{"code" or null, "times"?}`                | the next sends are refused with that code             |
@@ -68,6 +70,7 @@ class Meta:
             "inbound": self._inbound,
             "preference": self._prefer,
             "templates": self._put_template,
+            "account": self._change_account,
             "permission": self._permit,
             "number": self._put_number,
             "refuse": self._refuse,
@@ -157,6 +160,10 @@ class Meta:
     async def _put_template(self, request: Request) -> Response:
         template = self._account.put_template(await self._object(request))
         return Json({"status": "ok", "template": template.view("")})
+
+    async def _change_account(self, request: Request) -> Response:
+        self._account.change(await self._object(request))
+        return Json({"status": "ok"})
 
     async def _permit(self, request: Request) -> Response:
         self._lists_templates = bool((await self._object(request)).get("templates", True))

@@ -165,6 +165,36 @@ def test_a_category_that_the_provider_changed_stops_the_campaign(desk: Desk) -> 
     assert (shown["category"], shown["previous_category"]) == ("utility", "marketing")
 
 
+AUTO = FITS.replace("[audience]", 'category = "auto"\n[audience]')
+
+
+def test_a_campaign_may_take_its_category_from_the_template(desk: Desk) -> None:
+    for category in ("MARKETING", "UTILITY"):
+        desk.put(name="spring_sale", language="en", category=category)
+        assert desk("template", "sync", "shop").code == 0
+        done = desk.check(AUTO)
+        assert (done.code, done.json["categories"]) == (0, [category.lower()]), done
+        shown = desk("campaign", "check", "spring.toml", campaign=AUTO)
+        assert f"category       {category.lower()}, as the template now has" in shown.out
+    assert desk("campaign", "load", "spring.toml", campaign=AUTO).code == 0
+    [listed] = desk("campaign", "list", "--json").json
+    assert listed["category"] == "auto"
+    assert desk("campaign", "start", "spring").code == 0
+
+
+def test_a_category_that_cannot_be_taken_from_the_template_is_marketing_or_an_error(desk: Desk) -> None:
+    desk.online = False
+    done = desk.check(AUTO)
+    assert (done.code, done.json["categories"]) == (0, ["marketing"]), done
+    file = desk.folder / "drumbeat.toml"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(line for line in lines if "business_account_id" not in line) + "\n")
+    done = desk.check(AUTO)
+    assert (done.code, 'spring.toml, line 4: category: category = "auto" needs the account' in done.err) == (5, True), (
+        done
+    )
+
+
 def test_rows_that_the_template_has_no_room_for_are_rejected_by_the_parameters_name(desk: Desk) -> None:
     desk.put(name="named", language="en", parameters=["who"], header="TEXT")
     names = [
