@@ -148,11 +148,13 @@ class Notice:
     """Language of the template it is about; None: all languages."""
     category: str | None = None
     """What the template's category is now, in lower case, where that is what changed."""
+    status: str | None = None
+    """The same of its status, in capitals."""
     undoes: str | None = None
     """The subject of the notice whose effect this one ends, where that is another subject."""
 
     def __post_init__(self) -> None:
-        names = dict.fromkeys(("kind", "subject", "language", "category", "undoes"), LONGEST_NAME)
+        names = dict.fromkeys(("kind", "subject", "language", "category", "status", "undoes"), LONGEST_NAME)
         clean_fields(self, **names, text=LONGEST_TEXT)
         object.__setattr__(self, "at", moment_or_none(self.at))
 

@@ -389,7 +389,7 @@ def check_provider(
         _refuse_unlisted_category(spec, account)
     refuse_mismatched(spec, templates, path)
     with _placed_by_message(path):
-        used = templates.used_by(spec) if templates else ()
+        used = templates.used_by(spec) if templates and templates.templates is not None else None
         return refuse_unsendable_variants(spec.contents, open_adapter(account), used)
 
 

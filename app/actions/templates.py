@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,14 +19,13 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.toml_files import TomlFile, loc_of, read_toml
 from campaigns.time.clock import Now, utc_now
 from providers.registry import open_adapter
-from scheduler.actions.templates import fetch_templates, is_due, sync_templates
+from scheduler.actions.template_checks import STALE
+from scheduler.actions.templates import fetch_templates, sync_templates
 from storage.audience.templates import find_list, find_templates
 from storage.database.engine import Engine, reading
 
 FRESH: Final = timedelta(minutes=5)
 """A list that was read so recently is not asked for again before a campaign is checked."""
-STALE: Final = timedelta(days=1)
-"""A list older than that, which cannot be read again now, is no reason to refuse a campaign."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,12 @@ async def current_catalogue(
     async with reading(engine) as connection:
         known = await find_list(connection, name)
     problem = None
-    if is_due(known, FRESH, moment):
+    if known.is_due(FRESH, moment):
         try:
             return Catalogue(name, await sync_account(engine, settings, name, now=now), moment)
         except DrumbeatError as error:
             problem = _plainly(error)
-    if known.fetched_at is None or is_due(replace(known, expired_at=None), STALE, moment):
+    if not known.is_within(STALE, moment):
         return Catalogue(name, problem=problem)
     async with reading(engine) as connection:
         return Catalogue(name, await find_templates(connection, name), known.fetched_at, problem)

@@ -70,6 +70,7 @@ def notice_of(field: str, value: dict[str, Any], at: datetime | None, ours: str 
     undoes = UNDOES.get(event) if field == _ACCOUNT else None
     effect = Effect.ACCOUNT_BACK if undoes else _effect(field, event, value)
     changed = effect is Effect.CATEGORY_CHANGED
+    status = {Effect.TEMPLATE_STOPPED: event, Effect.TEMPLATE_BACK: "APPROVED"}
     return Notice(
         field,
         str(value.get(subject) or ""),
@@ -78,6 +79,7 @@ def notice_of(field: str, value: dict[str, Any], at: datetime | None, ours: str 
         effect if _is_ours(value, ours) else None,
         first_text(value.get("message_template_language")),
         category=(first_text(value.get("new_category")) or "").lower() if changed else None,
+        status=status.get(effect) if effect else None,
         undoes=undoes,
     )
 

@@ -13,7 +13,7 @@ from typing import Final
 from campaigns.errors import DrumbeatError
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.time.clock import Now
-from scheduler.actions.templates import fetch_templates, is_due, keep_problem, keep_templates
+from scheduler.actions.templates import fetch_templates, keep_problem, keep_templates
 from scheduler.sending.lanes import Account
 from storage.audience.templates import find_lists
 from storage.database.engine import Engine, reading
@@ -45,7 +45,7 @@ class TemplateLists:
             known = await find_lists(connection, self._accounts.keys())
         for name, account in self._accounts.items():
             rests = time.monotonic() < self._not_before.get(name, 0.0)
-            if not rests and is_due(known[name], EVERY, self._now()):
+            if not rests and known[name].is_due(EVERY, self._now()):
                 await self._sync(account)
 
     async def _sync(self, account: Account) -> None:

@@ -20,7 +20,7 @@ from scheduler.sending.template_pauses import (
     release_template,
     stop_template,
 )
-from storage.audience.templates import expire_list, store_category
+from storage.audience.templates import expire_list, note_change
 from storage.database.engine import Connection
 from storage.receipts.failures import LateFailure, newly_failed, send_as_templates
 from storage.receipts.inbox import NewNotice
@@ -104,13 +104,16 @@ async def handle_notices(
 
 async def _handle_notice(connection: Connection, account: Account, item: NewNotice, now: datetime) -> None:
     name, template = account.name, Named(item.subject, item.language)
+    if item.status or item.category:
+        await note_change(
+            connection, name, item.subject, item.language, status=item.status, category=item.category
+        )
     match item.effect:
         case Effect.TEMPLATE_STOPPED:
             await stop_template(connection, name, template, item.text, now)
         case Effect.TEMPLATE_BACK:
             await release_template(connection, name, template, now)
         case Effect.CATEGORY_CHANGED if item.category:
-            await store_category(connection, name, item.subject, item.language, item.category)
             await recategorize(connection, name, template, item.category, now)
         case Effect.ACCOUNT_STOPPED:
             for lane in _lanes(account):

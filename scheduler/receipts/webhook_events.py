@@ -191,7 +191,15 @@ def _evidence(event: Inbound) -> str:
 def _notice(event: Notice, received_at: datetime) -> NewNotice:
     at = _whole(event.at or received_at)
     return NewNotice(
-        event.kind, event.subject, event.text, at, event.effect, event.language, event.category, event.undoes
+        event.kind,
+        event.subject,
+        event.text,
+        at,
+        effect=event.effect,
+        language=event.language,
+        category=event.category,
+        status=event.status,
+        undoes=event.undoes,
     )
 
 

@@ -71,6 +71,8 @@ class NewNotice:
     """Of the template that it is about; None: all of its languages."""
     category: str | None = field(default=None, compare=False)
     """What the template's category is now, where that is what changed."""
+    status: str | None = field(default=None, compare=False)
+    """The same of its status."""
     undoes: str | None = field(default=None, compare=False)
     """The subject of the notice whose effect this one ends; None: its own."""
 

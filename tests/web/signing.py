@@ -116,7 +116,8 @@ def _event(said: Mapping[str, Any]) -> Event:
     if "notice" in said:
         subject, effect, language = said.get("subject", "spring"), said.get("effect"), said.get("language")
         category, undoes = said.get("category"), said.get("undoes")
-        return Notice("template_status", subject, said["notice"], at, effect, language, category, undoes)
+        more = {"category": category, "status": said.get("now"), "undoes": undoes}
+        return Notice("template_status", subject, said["notice"], at, effect, language, **more)
     return Report(
         said["id"],
         said["status"],

@@ -268,6 +268,7 @@ WEBHOOKS = [
                 None,
                 Effect.TEMPLATE_STOPPED,
                 "en_US",
+                status="PAUSED",
             )
         ],
     ),
