@@ -6,6 +6,7 @@
 | `POST /inbound` `[{"from", "text"?, "to"?}, …]`   | the same, reported as one batch                          |
 | `POST /templates` `{"name", "language", …}`       | a template is added or changed at Meta, as there         |
 | `POST /account` `{"event", …}`                    | an event of the account at Meta, as there                |
+| `POST /number` `{"limit"?, "quality_rating"?, …}`  | the first number or the limit changes at Meta, as there  |
 | `POST /webhook` `{"url", "secret"}` and options   | a webhook is set up (options: `emulators.webhooks`)      |
 """
 
@@ -29,6 +30,7 @@ from emulators.kapso.legacy import LegacyApi
 from emulators.kapso.legacy_requests import invalid
 from emulators.ledger import Entry, Ledger, digest
 from emulators.meta.events import account_update, change_template
+from emulators.meta.numbers import Numbers
 from emulators.meta.standing import Standing
 from emulators.meta.templates import Templates
 from emulators.settings import Settings
@@ -58,6 +60,7 @@ class Kapso:
         """No conversations, nobody's window open, nothing on its way. The webhook stays set up."""
         self._chats = Chats(self._settings, self._clock)
         self._templates, self._standing = Templates(), Standing()
+        self._numbers = Numbers({one.phone_number_id: (one.number, one.name) for one in SENDERS})
         self.deliveries.clear()
 
     def app(self) -> ASGIApp:
@@ -71,13 +74,20 @@ class Kapso:
 
     def _routes(self) -> list[Route]:
         legacy = LegacyApi(lambda: self._chats, self._accept, self._clock)
-        current = CurrentApi(lambda: self._chats, self._accept, self._clock, lambda: self._templates)
+        current = CurrentApi(
+            lambda: self._chats,
+            self._accept,
+            self._clock,
+            lambda: self._templates,
+            lambda: self._numbers,
+        )
         found = {**legacy.endpoints(), **current.endpoints()}
         return [
             *(self._route(method, path, endpoint) for (method, path), endpoint in found.items()),
             Route("/_control/inbound", self._inbound, methods=["POST"]),
             Route("/_control/templates", self._put_template, methods=["POST"]),
             Route("/_control/account", self._change_account, methods=["POST"]),
+            Route("/_control/number", self._put_number, methods=["POST"]),
             Route("/_control/webhook", self._subscribe, methods=["POST"]),
         ]
 
@@ -132,6 +142,14 @@ class Kapso:
             raise invalid("An event is an object with event")
         self._standing.change(body)
         self.deliveries.later(0, account_update(body, self._clock(), WABA_ID))
+        return Json({"status": "ok"})
+
+    async def _put_number(self, request: Request) -> Response:
+        body = await read_json(request)
+        if not isinstance(body, dict):
+            raise invalid("A change of a number is an object")
+        for update in self._numbers.put(SENDERS[0].phone_number_id, body, self._clock()):
+            self.deliveries.later(0, update)
         return Json({"status": "ok"})
 
     async def _subscribe(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from providers.events import Effect, Notice
+from providers.meta.limits import people_in
 from providers.values import first_text, moment, table, tables
 
 SUBJECTS: Final = {
@@ -59,6 +60,9 @@ RESTRICTIONS: Final = {
 }
 """What a type of an ACCOUNT_RESTRICTION means. Restrictions of calls, new numbers or new templates do not stop
 messages."""
+LIMIT: Final = "max_daily_conversations_per_business"
+LIMITS: Final = ("business_capability_update", "phone_number_quality_update")
+"""The updates that may name the portfolio's messaging limit; where a number's throughput is raised, it is not that."""
 LONGEST_NOTICE: Final = 500
 
 
@@ -69,8 +73,6 @@ def notice_of(field: str, value: dict[str, Any], at: datetime | None, ours: str 
     event = first_text(value.get("event")) or ""
     undoes = UNDOES.get(event) if field == _ACCOUNT else None
     effect = Effect.ACCOUNT_BACK if undoes else _effect(field, event, value)
-    changed = effect is Effect.CATEGORY_CHANGED
-    status = {Effect.TEMPLATE_STOPPED: event, Effect.TEMPLATE_BACK: "APPROVED"}
     return Notice(
         field,
         str(value.get(subject) or ""),
@@ -78,10 +80,23 @@ def notice_of(field: str, value: dict[str, Any], at: datetime | None, ours: str 
         at,
         effect if _is_ours(value, ours) else None,
         first_text(value.get("message_template_language")),
-        category=(first_text(value.get("new_category")) or "").lower() if changed else None,
-        status=status.get(effect) if effect else None,
-        undoes=undoes,
+        _changed_to(effect, event, value),
+        undoes,
     )
+
+
+def _changed_to(effect: Effect | None, event: str, value: dict[str, Any]) -> str | None:
+    match effect:
+        case Effect.TEMPLATE_STOPPED:
+            return event
+        case Effect.TEMPLATE_BACK:
+            return "APPROVED"
+        case Effect.CATEGORY_CHANGED:
+            return (first_text(value.get("new_category")) or "").lower()
+        case Effect.LIMIT_CHANGED:
+            return str(people_in(value.get(LIMIT)))
+        case _:
+            return None
 
 
 def _is_ours(value: dict[str, Any], ours: str | None) -> bool:
@@ -101,6 +116,8 @@ def _effect(field: str, event: str, value: dict[str, Any]) -> Effect | None:
         return (
             None if is_warning or first_text(value.get("new_category")) is None else Effect.CATEGORY_CHANGED
         )
+    if field in LIMITS and event != "THROUGHPUT_UPGRADE" and people_in(value.get(LIMIT)) is not None:
+        return Effect.LIMIT_CHANGED
     return EFFECTS.get((field, event))
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from campaigns.errors import DrumbeatError
-from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.time.clock import Now
 from scheduler.actions.templates import fetch_templates, keep_problem, keep_templates
+from scheduler.clock.supervision import unless_stopped
 from scheduler.sending.lanes import Account
 from storage.audience.templates import find_lists
 from storage.database.engine import Engine, reading
@@ -53,7 +53,7 @@ class TemplateLists:
         self._not_before[account.name] = time.monotonic() + AGAIN
         asked_at = self._now()
         try:
-            found = await self._fetch_until_stop(account)
+            found = await unless_stopped(self._stop, fetch_templates(account))
         except DrumbeatError as error:
             await keep_problem(self._engine, account.name, error, asked_at)
             ids["action"] = "templates_failed"
@@ -64,15 +64,3 @@ class TemplateLists:
             await keep_templates(self._engine, account.name, found, asked_at)
             ids["action"] = "templates_synced"
             logger.info("%s has %d templates.", account.name, len(found), extra=ids)
-
-    async def _fetch_until_stop(self, account: Account) -> Sequence[ProviderTemplate] | None:
-        """None: a stop came first."""
-        stopping = asyncio.ensure_future(self._stop.wait())
-        fetching = asyncio.ensure_future(fetch_templates(account))
-        try:
-            await asyncio.wait({stopping, fetching}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            fetching.cancel()
-            await asyncio.wait({stopping, fetching})
-        return None if fetching.cancelled() else fetching.result()

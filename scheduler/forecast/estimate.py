@@ -41,6 +41,7 @@ from scheduler.forecast.forecast import BudgetLeft, Estimate
 from scheduler.forecast.waits import Waits, price_of
 from scheduler.sending.facts import Claim, Known, reach_of
 from scheduler.sending.lanes import Account, Lane
+from scheduler.sending.limits import load_limits
 from scheduler.sending.pacing import Pacer
 from scheduler.sending.plans import Plan, plan_of, prices_at, templates_for_category
 from storage.audience.campaigns import Campaign
@@ -352,9 +353,10 @@ async def _add_limits(connection: Connection, part: _Part, lanes: dict[str, Lane
     if plan.policy.hours is not None:
         found.append(hours_limit(plan.policy.hours, longest, result.at.astimezone(plan.zone).date()))
     account = loads[0].lane.account
-    if account.settings.tier is not None:
-        use = await tier_use(connection, account.name, (), result.at)
-        found.append(tier_limit(account.settings.tier, use.reached, part.outside))
+    await load_limits(connection, account)
+    if account.tier is not None:
+        use = await tier_use(connection, account.pool, (), result.at)
+        found.append(tier_limit(account.tier, use.reached, part.outside))
     found += await _budget_limits(connection, run, plan, result)
     result.limits += [limit for limit in found if limit is not None]
     result.add_holds(longest / max(1, max(load.sends for load in loads) - 1))

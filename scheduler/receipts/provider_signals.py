@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from campaigns.message.content_spec import ContentSpec
@@ -13,6 +14,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState
 from providers.events import Effect
 from scheduler.sending.lanes import Account
+from scheduler.sending.limits import change_limit
 from scheduler.sending.template_pauses import (
     Named,
     pause_runs,
@@ -28,10 +30,13 @@ from storage.receipts.statuses import Reached
 from storage.receipts.unmatched import Reported
 from storage.runs.runs import pause_run, run_spec
 from storage.sending.lanes import pause_lane, resume_lane
+from storage.sending.limits import expire_limits
 from storage.sending.optouts import PreferenceChange, add_preferences
 
 ACCOUNT_STOPPED: Final = "account_stopped"
 ACCOUNT_RESTRICTED: Final = "account_restricted"
+ABOUT_LIMITS: Final = ("phone_number_", "business_capability_")
+"""How the kinds of notices begin after which quality, throughput, name or limit of a number may be other ones."""
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a provider's clock may be ahead of ours."""
 
@@ -98,23 +103,27 @@ async def handle_notices(
     read again."""
     if any("template" in item.kind for item in notices):
         await expire_list(connection, account.name, now)
+    if any(item.kind.startswith(ABOUT_LIMITS) for item in notices):
+        await expire_limits(connection, account.name, now)
     for item in sorted(notices, key=lambda item: item.at):
         await _handle_notice(connection, account, item, now)
 
 
 async def _handle_notice(connection: Connection, account: Account, item: NewNotice, now: datetime) -> None:
     name, template = account.name, Named(item.subject, item.language)
-    if item.status or item.category:
-        await note_change(
-            connection, name, item.subject, item.language, status=item.status, category=item.category
-        )
+    change = partial(note_change, connection, name, item.subject, item.language)
     match item.effect:
         case Effect.TEMPLATE_STOPPED:
+            await change(status=item.value)
             await stop_template(connection, name, template, item.text, now)
         case Effect.TEMPLATE_BACK:
+            await change(status=item.value)
             await release_template(connection, name, template, now)
-        case Effect.CATEGORY_CHANGED if item.category:
-            await recategorize(connection, name, template, item.category, now)
+        case Effect.CATEGORY_CHANGED if item.value:
+            await change(category=item.value)
+            await recategorize(connection, name, template, item.value, now)
+        case Effect.LIMIT_CHANGED if item.value:
+            await change_limit(connection, name, item.value, now)
         case Effect.ACCOUNT_STOPPED:
             for lane in _lanes(account):
                 await pause_lane(connection, lane, f"{_stopped(item.subject)}{item.text})", None, stays=True)

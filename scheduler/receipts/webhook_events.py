@@ -197,8 +197,7 @@ def _notice(event: Notice, received_at: datetime) -> NewNotice:
         at,
         effect=event.effect,
         language=event.language,
-        category=event.category,
-        status=event.status,
+        value=event.value,
         undoes=event.undoes,
     )
 

@@ -148,4 +148,4 @@ def _note_room(claim: Claim, lane: Lane, deferrals: Sequence[Deferral], freed: F
     if Rule.RAMP in held:
         freed.ramps.add((lane.name, claim.run.campaign_id))
     if Rule.TIER in held:
-        freed.tiers.add(lane.account.name)
+        freed.tiers.add(lane.account.pool)

@@ -46,7 +46,7 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         await reserve(connection, [Reservation(one.job.id, keys, one.most) for one in sends if one.most])
     if known.tier is not None:
         outside = [one.job.phone for one in sends if known.is_outside(one.job)]
-        await note_reached(connection, lane.account.name, outside, known.begun_by)
+        await note_reached(connection, lane.account.pool, outside, known.begun_by)
     if plan.ramp:
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
 

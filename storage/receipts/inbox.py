@@ -69,10 +69,8 @@ class NewNotice:
     """What it means for sending; it is acted upon and not stored."""
     language: str | None = field(default=None, compare=False)
     """Of the template that it is about; None: all of its languages."""
-    category: str | None = field(default=None, compare=False)
-    """What the template's category is now, where that is what changed."""
-    status: str | None = field(default=None, compare=False)
-    """The same of its status."""
+    value: str | None = field(default=None, compare=False)
+    """What has changed is this now: a status, a category, a messaging limit."""
     undoes: str | None = field(default=None, compare=False)
     """The subject of the notice whose effect this one ends; None: its own."""
 

@@ -366,7 +366,7 @@ async def test_a_number_shows_its_fields_and_its_limit(http: httpx.AsyncClient):
     fields = {"fields": "whatsapp_business_manager_messaging_limit,status"}
     asked = (await http.get(path, params=fields)).json()
     assert asked == {
-        "whatsapp_business_manager_messaging_limit": "TIER_250",
+        "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
         "status": "CONNECTED",
         "id": NUMBER,
     }

@@ -268,7 +268,7 @@ WEBHOOKS = [
                 None,
                 Effect.TEMPLATE_STOPPED,
                 "en_US",
-                status="PAUSED",
+                "PAUSED",
             )
         ],
     ),

@@ -228,7 +228,7 @@ def test_a_category_changes_when_it_has_changed_and_not_a_day_before(
     [notice] = parsed(
         table, body({"id": "1", "changes": [{"field": "template_category_update", "value": value}]})
     )
-    found = (notice.subject, notice.effect, notice.language, notice.category)
+    found = (notice.subject, notice.effect, notice.language, notice.value)
     assert found == ("welcome", effect, "en-US", category)
     assert ("2025-05-02 07:00 UTC" in notice.text) is (value.get("correct_category") is not None)
 

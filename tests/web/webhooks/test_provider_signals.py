@@ -173,13 +173,13 @@ async def test_a_run_of_another_category_than_the_template_now_has_pauses_with_t
             hooks.engine, spec(name, provider="hooked", category=category, content=content), 1
         )
     await launch_due(hooks.engine, now=lambda: later(1))
-    await hooks.tell({**CHANGE, "category": "marketing", "at": 5})
+    await hooks.tell({**CHANGE, "value": "marketing", "at": 5})
     await hooks.process()
     assert await column(hooks, runs.c.state) == [RunState.PAUSED, RunState.RUNNING, RunState.RUNNING]
     [reason, *_] = await column(hooks, runs.c.reason)
     assert reason.startswith(f"category_changed: {TEMPLATE['name']} en (it is marketing now")
     assert 'category = "marketing"' in reason
-    await hooks.tell({**CHANGE, "category": "utility", "at": 6})
+    await hooks.tell({**CHANGE, "value": "utility", "at": 6})
     await hooks.process()
     assert await column(hooks, runs.c.state) == [RunState.RUNNING, RunState.PAUSED, RunState.RUNNING]
 
@@ -191,7 +191,7 @@ async def test_the_stored_template_has_the_category_that_an_event_shows(hooks: H
     ]
     async with writing(hooks.engine) as connection:
         await store_templates(connection, "hooked", listed, later(0))
-    change = {**CHANGE, "subject": "sale", "language": "en-US", "category": "marketing", "at": 5}
+    change = {**CHANGE, "subject": "sale", "language": "en-US", "value": "marketing", "at": 5}
     await hooks.tell(change)
     await hooks.process()
     async with reading(hooks.engine) as connection:
