@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
+from campaigns.errors import DrumbeatError
 from providers.adapter import UNLIMITED, NumberLimits
 from providers.http.client import Http
 from providers.values import first_text, table
@@ -41,15 +41,15 @@ def people_in(limit: Any) -> int | None:
 async def read_limits(
     http: Http, numbers: Mapping[str, str], business_account_id: str | None
 ) -> dict[str, NumberLimits]:
-    """The limits of the numbers, sender -> id, by sender. Raises Unavailable, and AccountError where no number of
-    several may be read."""
+    """The limits of the numbers, sender -> id, by sender. Raises Unavailable, AccountError and NotFound where none of them
+    can be read."""
     portfolio = await _portfolio(http, business_account_id)
     found: dict[str, NumberLimits] = {}
     for name, number in numbers.items():
         try:
             answer = await http.get(f"/{number}", [("fields", FIELDS)])
-        except (AccountError, NotFound) as error:
-            if len(numbers) == 1:
+        except DrumbeatError as error:
+            if len(found) == len(numbers) - 1 and all(one.problem for one in found.values()):
                 raise
             found[name] = NumberLimits(portfolio=portfolio, problem=str(error))
         else:
@@ -63,8 +63,6 @@ async def _portfolio(http: Http, business_account_id: str | None) -> str | None:
         return None
     try:
         answer = await http.get(f"/{business_account_id}", [("fields", "owner_business_info")])
-    except Unavailable:
-        raise
     except DrumbeatError:
         return None
     return first_text(table(table(answer.json()).get("owner_business_info")).get("id"))

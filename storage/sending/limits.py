@@ -101,15 +101,19 @@ async def accounts_in(connection: AsyncConnection, pools: Iterable[str]) -> dict
 async def store_limits(
     connection: AsyncConnection, account: str, shown: Mapping[str, Mapping[str, Any]], asked_at: datetime
 ) -> None:
-    """Store what the account's lanes showed when they were asked, in place of what was known of the account; people
-    who were counted for the account alone count for its portfolio from now on."""
+    """Store what the account's lanes showed when they were asked, in place of what was known of the account, but for
+    a portfolio that they do not show now; people who were counted for the account alone count for its portfolio from
+    now on."""
     before = (await pools_of(connection, [account]))[account]
-    fresh = await _still_fresh(connection, account, asked_at)
-    await connection.execute(delete(sender_limits).where(sender_limits.c.account == account))
+    fresh = await _changed_since(connection, account, asked_at)
+    known = await find_limits(connection, [account])
+    portfolio = next((one.portfolio for one in known if one.portfolio), None)
+    stamp = {"account": account, "fetched_at": asked_at, "expired_at": fresh}
     rows = [
-        {"lane": lane, "account": account, "fetched_at": asked_at, "expired_at": fresh, **values}
+        {"lane": lane, **stamp, **values, "portfolio": values["portfolio"] or portfolio}
         for lane, values in shown.items()
     ]
+    await connection.execute(delete(sender_limits).where(sender_limits.c.account == account))
     if rows:
         await connection.execute(insert(sender_limits), rows)
     after = (await pools_of(connection, [account]))[account]
@@ -117,7 +121,7 @@ async def store_limits(
         await _move_people(connection, before, after)
 
 
-async def _still_fresh(connection: AsyncConnection, account: str, asked_at: datetime) -> datetime | None:
+async def _changed_since(connection: AsyncConnection, account: str, asked_at: datetime) -> datetime | None:
     """When an event changed something after it was asked for; None: none did."""
     newest = select(func.max(sender_limits.c.expired_at, type_=sender_limits.c.expired_at.type))
     expired_at: datetime | None = await connection.scalar(newest.where(sender_limits.c.account == account))
