@@ -41,7 +41,7 @@ def people_in(limit: Any) -> int | None:
 async def read_limits(
     http: Http, numbers: Mapping[str, str], business_account_id: str | None
 ) -> dict[str, NumberLimits]:
-    """The limits of the numbers, sender -> id, by sender. Raises Unavailable, AccountError and NotFound where none of them
+    """The limits of the numbers, sender -> id, by sender. Raises Unavailable, AccountError, NotFound where none of them
     can be read."""
     portfolio = await _portfolio(http, business_account_id)
     found: dict[str, NumberLimits] = {}
