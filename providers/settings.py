@@ -157,7 +157,8 @@ class AccountSettings(BaseModel):
     rate: Rate | None = None
     senders: Sequence[SenderSettings] = Field(default_factory=list)
     tier: Annotated[int, Field(ge=1)] | None = None
-    """The most people whom the senders together may reach outside a window within 24 hours."""
+    """The most people whom the senders together may reach outside a window within 24 hours; a lower limit that the
+    provider shows holds as well."""
     pair_gap: Duration | None = None
     """The least time between two messages from one sender to one person; default: the provider's limit."""
     rates: Annotated[str, Field(pattern=CARD_NAME)] | None = None

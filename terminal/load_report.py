@@ -27,6 +27,10 @@ def _templates(known: Catalogue | None) -> str | None:
     return f"fit the account's list of {shown_time(known.fetched_at)}{trouble}"
 
 
+def _category_source(known: Catalogue | None) -> str:
+    return "as the template now has" if known and known.fetched_at else "because the templates are not known"
+
+
 def print_load(loaded: Loaded) -> None:
     """Print what was found and the result."""
     print_facts(loaded.campaign or "The list", load_facts(loaded))
@@ -70,6 +74,8 @@ def load_facts(loaded: Loaded) -> list[tuple[str, Any]]:
         facts.append(("note", note))
     if (templates := _templates(loaded.templates)) is not None:
         facts.append(("templates", templates))
+    if loaded.categories:
+        facts.append(("category", f"{' and '.join(loaded.categories)}, {_category_source(loaded.templates)}"))
     if loaded.each_run:
         facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.loaded_before:

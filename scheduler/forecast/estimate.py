@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import InvalidInput, NotFound
+from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.rules import Send, Skip, Wait
 from campaigns.rules.decision import Cap
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -30,7 +31,7 @@ from scheduler.forecast.run_limits import add_limits
 from scheduler.sending.facts import Claim, Known, reach_of
 from scheduler.sending.lanes import Account, Lane
 from scheduler.sending.pacing import Pacer
-from scheduler.sending.plans import Plan, plan_of, prices_at
+from scheduler.sending.plans import Plan, plan_of, prices_at, templates_for_category
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import TOO_LATE, RunRow, open_runs, run_spec
@@ -80,11 +81,13 @@ async def estimate(
     now: Now = utc_now,
     progress: Callable[[int], None] | None = None,
     facts: Connection | None = None,
+    templates: Sequence[ProviderTemplate] | None = None,
 ) -> Estimate:
     """What is expected of a campaign whose provider is `account`, of its next run or of what is left of the open one.
 
     `progress` receives the number of recipients done. `facts`: the database that knows opt-outs, earlier messages and
-    prices, if the audience is in another one.
+    prices, if the audience is in another one. `templates`: those of the account that the category may be taken from;
+    None: as stored.
     Raises InvalidInput where the campaign is over, NotFound where the account lacks one of its senders.
     """
     moment = now()
@@ -102,7 +105,10 @@ async def estimate(
     for part in [await _open_part(connection, run) for run in opened] or [
         await _next_part(connection, campaign, result.at)
     ]:
-        await _foresee(facts or connection, part, lanes, result, progress)
+        used = (
+            await templates_for_category(facts or connection, part.spec) if templates is None else templates
+        )
+        await _foresee(facts or connection, part, lanes, result, progress, used)
     return result
 
 
@@ -145,7 +151,6 @@ async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -
         id=0,
         campaign_id=campaign.id,
         name=campaign.name,
-        category=spec.category.value,
         state=RunState.RUNNING,
         reason=None,
         expires_at=schedule.deadline(planned_at),
@@ -164,10 +169,11 @@ async def _foresee(
     lanes: Mapping[str, Lane],
     result: Estimate,
     progress: Callable[[int], None] | None,
+    templates: Sequence[ProviderTemplate],
 ) -> None:
     for name in part.spec.lanes:
         prices = await prices_at(connection, lanes[name].account.settings)
-        part.plans[name] = plan_of(part.spec, lanes[name], prices)
+        part.plans[name] = plan_of(part.spec, lanes[name], prices, templates)
         quarterly = lanes[name].adapter.capabilities.quarterly_rates
         warning = prices.out_of_date(result.at, quarterly=quarterly)
         if warning is not None and warning not in result.warnings:

@@ -117,7 +117,7 @@ def _cost(plan: Plan, country: str | None, possible: Sequence[Foreseen]) -> Expe
     prices = [price_of(plan, one.facts, one.decision) for one in sent]
     return ExpectedCost(
         country,
-        SERVICE if is_service else plan.category,
+        SERVICE if is_service else sent[0].facts.policy.category,
         tuple(price.money for price in prices if price is not None) if None not in prices else (),
         expected=possible[0] is sent[0],
         may_not_go=len(sent) < len(possible),

@@ -20,6 +20,7 @@ from scheduler.forecast.durations import (
     tier_limit,
 )
 from scheduler.forecast.forecast import BudgetLeft, Estimate, first_of
+from scheduler.sending.limits import load_limits
 from scheduler.sending.plans import BudgetLine
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow
@@ -37,9 +38,10 @@ async def add_limits(
 ) -> None:
     """`outside`: how many go to people outside their windows. `before`: the result without this run."""
     account, lines = loads[0].lane.account, loads[0].plan.budget_lines(run, result.at)
+    await load_limits(connection, account)
     used = await used_of(connection, [line.key for line in lines])
-    tiered = account.settings.tier is not None
-    reached = (await tier_use(connection, account.name, (), result.at)).reached if tiered else 0
+    tiered = account.tier is not None
+    reached = (await tier_use(connection, account.pool, (), result.at)).reached if tiered else 0
     messages = _Messages(loads, outside, reached, lines, used, result)
     if run.expires_at is not None:
         going = messages.most_before(run.expires_at)
@@ -83,8 +85,8 @@ class _Messages:
         if plan.policy.hours is not None:
             sending = _longest(self._paces())
             found.append(hours_limit(plan.policy.hours, sending, at.astimezone(plan.zone).date()))
-        if account.settings.tier is not None:
-            found.append(tier_limit(account.settings.tier, self.reached, self.outside))
+        if account.tier is not None:
+            found.append(tier_limit(account.tier, self.reached, self.outside))
         found += [
             budget_limit(line, self.used.get(line.key, 0), round(self._cost(line) * share), at)
             for line in self.lines

@@ -74,5 +74,5 @@ def price_of(plan: Plan, facts: Facts, decision: Decision) -> Price | None:
         return None
     template = decision.form is Form.TEMPLATE
     return plan.price(
-        facts.phone, plan.category, template=template, window_open=in_window(facts), at=facts.now
+        facts.phone, facts.policy.category, template=template, window_open=in_window(facts), at=facts.now
     )

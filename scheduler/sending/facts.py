@@ -35,8 +35,9 @@ from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
 from storage.sending.budgets import LearntPrices, budget_lock, learnt_prices, used_of
 from storage.sending.contact_history import HistoryRow, recent_history
-from storage.sending.freed_room import ramp_lock, tier_lock
+from storage.sending.freed_room import ramp_lock
 from storage.sending.intents import DueJob, Intent
+from storage.sending.limits import tier_lock
 from storage.sending.optouts import optout_scopes
 from storage.sending.tier_and_ramp import TIER_WINDOW, TierUse, sends_by_day, tier_use
 from storage.sending.windows import Window, open_windows
@@ -138,10 +139,11 @@ class Known:
             test_ends_at=claim.test_ends_at,
         )
 
-    def price(self, plan: Plan, job: DueJob, form: Form) -> Price | None:
+    def price(self, claim: Claim, job: DueJob, form: Form) -> Price | None:
         """What the job costs now in that form; None: not known."""
+        category = claim.plan.category_of(claim.variant_of(job))
         template, is_open = form is Form.TEMPLATE, self._in_window(job)
-        return plan.price(job.phone, plan.category, template=template, window_open=is_open, at=self.now)
+        return claim.plan.price(job.phone, category, template=template, window_open=is_open, at=self.now)
 
     def most(self, claim: Claim, price: Price | None) -> Money | None:
         """What a message of that price may cost: more, where others of the campaign have cost more. None: not known."""
@@ -163,7 +165,7 @@ class Known:
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:
         free, template = (
-            self.most(claim, self.price(claim.plan, job, form)) for form in (Form.FREE, Form.TEMPLATE)
+            self.most(claim, self.price(claim, job, form)) for form in (Form.FREE, Form.TEMPLATE)
         )
         return Costs(free, template, tuple([self._open_budget(line) for line in claim.lines]))
 
@@ -207,7 +209,7 @@ class Known:
         return OpenBudget(line.key, Money(from_micros(left), line.limit.currency), line.renews_at)
 
     def _tier(self, phone: str) -> Allowance:
-        most = self.lane.account.settings.tier
+        most = self.lane.account.tier
         if most is None or self.tier is None or phone in self.tier.already:
             return UNLIMITED
         oldest = self.tier.oldest_at or self.now
@@ -247,8 +249,8 @@ async def lock_shared(
     ]
     names += [budget_lock(claim.run.campaign_id) for claim in claims if claim.lines]
     names += [budget_lock(intent.campaign_id) for intent in ended if intent.price]
-    if lane.account.settings.tier is not None:
-        names.append(tier_lock(lane.account.name))
+    if lane.account.tier is not None:
+        names.append(tier_lock(lane.account.pool))
     if any(claim.plan.ramp for claim in claims):
         names.append(ramp_lock(lane.name))
     await lock_names(connection, names)
@@ -271,7 +273,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
     """Read what the rules ask about the claimed jobs, from what `lock_shared` has locked."""
     phones = [job.phone for claim in claims for job in claim.jobs]
     reach = max((reach_of(claim.plan) for claim in claims), default=timedelta())
-    tiered = lane.account.settings.tier is not None
+    tiered = lane.account.tier is not None
     lines = {line.key: line for claim in claims for line in claim.lines}
     capabilities = lane.adapter.capabilities
     return Known(
@@ -281,7 +283,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
         await open_windows(connection, lane.name, phones) if capabilities.windows else {},
         await recent_history(connection, phones, now - reach) if reach else {},
         Counter(await used_of(connection, lines)),
-        await tier_use(connection, lane.account.name, phones, now) if tiered else None,
+        await tier_use(connection, lane.account.pool, phones, now) if tiered else None,
         {
             claim.run.campaign_id: await sends_by_day(connection, lane.name, claim.run.campaign_id)
             for claim in claims

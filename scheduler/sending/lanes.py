@@ -47,9 +47,22 @@ class Account:
     """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
     shared_rate: SharedRate | None = None
     """Its rate, where other processes use it too."""
+    shown_limit: int | None = None
+    """The most people in 24 hours, as the provider shows it; None: no limit, or not known."""
+    pool: str = ""
+    """Under which the people that it reaches are counted: its own name, or its portfolio's with other accounts."""
     under_way: int = 0
     """Calls begun and not ended, by all its lanes in this process."""
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+
+    def __post_init__(self) -> None:
+        self.pool = self.pool or self.name
+
+    @property
+    def tier(self) -> int | None:
+        """The most people whom it may reach in 24 hours outside a window: the lower of what is set and shown."""
+        known = [limit for limit in (self.settings.tier, self.shown_limit) if limit is not None]
+        return min(known, default=None)
 
     @property
     def pair_gap(self) -> timedelta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from functools import cached_property
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from campaigns.message.content_spec import ContentSpec
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.message.template_category import AUTO, strictest
+from campaigns.message.template_match import used_templates
 from campaigns.money.costs import Money
 from campaigns.money.prices import Price, Prices
 from campaigns.rules import Form, Policy
@@ -21,6 +24,7 @@ from campaigns.variants import Split
 from providers.settings import AccountSettings
 from scheduler.sending.lanes import Lane
 from storage.audience.rates import load_cards
+from storage.audience.templates import find_templates
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, run_spec
 
@@ -72,9 +76,9 @@ class Plan:
         """What all its messages have in common."""
         return self.policies[None]
 
-    @property
-    def category(self) -> str:
-        return self.policy.category
+    def category_of(self, variant: str | None) -> str:
+        """The category of that variant's messages; None: of a message that awaits its variant."""
+        return self.policies[variant].category
 
     def price(
         self, phone: str, category: str, *, template: bool, window_open: bool, at: datetime
@@ -133,9 +137,7 @@ class Plans:
     async def of(self, connection: Connection, run_id: int) -> Plan:
         if run_id not in self._known:
             spec = CampaignSpec.from_json(await run_spec(connection, run_id))
-            self._known[run_id] = plan_of(
-                spec, self._lane, await prices_at(connection, self._lane.account.settings)
-            )
+            self._known[run_id] = await stored_plan(connection, spec, self._lane)
         return self._known[run_id]
 
     def keep(self, run_ids: Iterable[int]) -> None:
@@ -149,8 +151,24 @@ async def prices_at(connection: Connection, settings: AccountSettings) -> Prices
     return Prices(cards, settings.price, settings.home_code, find_zone(settings.rates_timezone))
 
 
-def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
-    gap, policies = spec.pace.gap, _policies(spec, lane)
+async def stored_plan(connection: Connection, spec: CampaignSpec, lane: Lane) -> Plan:
+    """The plan by the rate cards and the templates that are stored."""
+    prices = await prices_at(connection, lane.account.settings)
+    return plan_of(spec, lane, prices, await templates_for_category(connection, spec))
+
+
+async def templates_for_category(connection: Connection, spec: CampaignSpec) -> Sequence[ProviderTemplate]:
+    """The stored templates that the campaign takes its category from; none where its file names one."""
+    if spec.category != AUTO:
+        return ()
+    return used_templates(await find_templates(connection, spec.provider), spec.contents.values())
+
+
+def plan_of(
+    spec: CampaignSpec, lane: Lane, prices: Prices, templates: Sequence[ProviderTemplate] = ()
+) -> Plan:
+    """`templates`: those of the account that the campaign's category may be taken from."""
+    gap, policies = spec.pace.gap, _policies(spec, lane, templates)
     policy = policies[None]
     zone = spec.schedule.timezone
     return Plan(
@@ -171,17 +189,24 @@ def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
     )
 
 
-def _policies(spec: CampaignSpec, lane: Lane) -> dict[str | None, Policy]:
-    of_variants = {name: _policy(spec, content, lane) for name, content in spec.contents.items()}
+def _policies(
+    spec: CampaignSpec, lane: Lane, templates: Sequence[ProviderTemplate]
+) -> dict[str | None, Policy]:
+    of_variants = {
+        name: _policy(spec, content, lane, spec.category_of(content, templates))
+        for name, content in spec.contents.items()
+    }
     forms = frozenset(form for policy in of_variants.values() for form in policy.forms)
-    return {None: replace(next(iter(of_variants.values())), forms=forms), **of_variants}
+    category = strictest(policy.category for policy in of_variants.values())
+    common = replace(next(iter(of_variants.values())), forms=forms, category=category)
+    return {None: common, **of_variants}
 
 
-def _policy(spec: CampaignSpec, content: ContentSpec, lane: Lane) -> Policy:
+def _policy(spec: CampaignSpec, content: ContentSpec, lane: Lane, category: str) -> Policy:
     given = ((Form.FREE, content.free_form), (Form.TEMPLATE, content.template))
     own = tuple(cap.cap for cap in spec.caps)
     return Policy(
-        category=spec.category.value,
+        category=category,
         tags=frozenset(spec.tags),
         account=spec.provider,
         forms=frozenset(form for form, is_given in given if is_given),

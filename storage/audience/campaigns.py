@@ -95,6 +95,14 @@ async def create(connection: AsyncConnection, spec: CampaignSpec, now: datetime)
     return _campaign(row.mappings().one())
 
 
+async def paused_for(connection: AsyncConnection, reason: str) -> list[tuple[str, str]]:
+    """Name and file, JSON, of the paused campaigns whose reason begins so."""
+    found = select(campaigns.c.name, campaigns.c.spec).where(
+        campaigns.c.state == CampaignState.PAUSED, campaigns.c.reason.startswith(reason, autoescape=True)
+    )
+    return [(row.name, row.spec) for row in await connection.execute(found)]
+
+
 async def find(connection: AsyncConnection, name: str) -> Campaign | None:
     """The campaign of that name."""
     row = await connection.execute(select(campaigns).where(campaigns.c.name == name))

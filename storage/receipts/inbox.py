@@ -69,6 +69,10 @@ class NewNotice:
     """What it means for sending; it is acted upon and not stored."""
     language: str | None = field(default=None, compare=False)
     """Of the template that it is about; None: all of its languages."""
+    value: str | None = field(default=None, compare=False)
+    """What has changed is this now: a status, a category, a messaging limit."""
+    undoes: str | None = field(default=None, compare=False)
+    """The subject of the notice whose effect this one ends; None: its own."""
 
 
 def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -> None:

@@ -139,14 +139,20 @@ async def note_reached(
     await connection.execute(_reach(connection), rows)
 
 
-async def forget_reached(connection: AsyncConnection, account: str, phones: Sequence[str]) -> None:
+async def forget_reached(
+    connection: AsyncConnection, account: str, phones: Sequence[str], accounts: Sequence[str] = ()
+) -> None:
     """Messages to these people were not sent, and their contact history entries are deleted: a person counts from the
-    newest remaining message, or not at all. The caller holds the account's lock."""
+    newest remaining message of `account`, or of any of the `accounts` that are counted together under that name, or not
+    at all. The caller holds its lock."""
     among = {"of_account": account, "phones": as_values(connection, phones)}
     counted: dict[str, datetime] = dict((await connection.execute(_among(connection), among)).all())
     if not counted:
         return
-    left = dict((await connection.execute(_left(connection), among)).all())
+    left: dict[str, datetime] = {}
+    for one in accounts or [account]:
+        for phone, at in await connection.execute(_left(connection), {**among, "of_account": one}):
+            left[phone] = max(at, left.get(phone, at))
     since = await connection.scalar(select(_count.since).where(_count.account == account))
     earlier = {phone: min(counted[phone], at) for phone, at in left.items() if phone in counted}
     mine = (_person.account == account, _person.phone == bindparam("of_phone"))
