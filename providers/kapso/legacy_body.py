@@ -14,7 +14,7 @@ from campaigns.message.content import (
     Template,
     TemplateHeader,
 )
-from providers.meta.message_body import template_language
+from providers.meta.message_body import first_name_of, template_language
 
 MEDIA: Final = frozenset({MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT})
 TYPES: Final = MEDIA | {
@@ -194,7 +194,7 @@ def _contact(contact: Contact) -> dict[str, Any]:
     return given(
         {
             "formatted_name": contact.formatted_name,
-            "first_name": contact.first_name,
+            "first_name": first_name_of(contact),
             "last_name": contact.last_name,
             "phones": [given({"phone": each.phone, "type": each.type}) for each in contact.phones] or None,
             "emails": [given({"email": each.email, "type": each.type}) for each in contact.emails] or None,

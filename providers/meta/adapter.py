@@ -6,7 +6,6 @@ no list of what was sent: a message in doubt is confirmed by the webhook that re
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import ClassVar, Final
@@ -27,10 +26,9 @@ from providers.meta.codes import kind_of_reported
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta.settings import MetaAccount, MetaSender
 from providers.meta.templates import FIELDS, NO_BUSINESS_ACCOUNT, read_templates
-from providers.meta.webhooks import events_in
+from providers.meta.webhooks import events_in, is_signed
 from providers.settings import AccountSettings, SenderSettings, reveal_key
 
-SIGNATURE: Final = "x-hub-signature-256"
 PERMISSION: Final = "The list of templates needs the permission whatsapp_business_management."
 SILENT: Final = {
     "BANNED": "is banned",
@@ -109,10 +107,7 @@ class Meta(AdapterDefaults):
         return kind_of_reported(code)
 
     def verify(self, request: WebhookRequest) -> bool:
-        """`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""
-        secret = reveal_key(self._account.app_secret, "app_secret").encode()
-        wanted = "sha256=" + hmac.new(secret, request.body, hashlib.sha256).hexdigest()
-        return hmac.compare_digest(wanted.encode(), request.headers.get(SIGNATURE, "").encode())
+        return is_signed(request, reveal_key(self._account.app_secret, "app_secret"))
 
     def handshake(self, query: Mapping[str, str]) -> str | None:
         if query.get("hub.mode") != "subscribe":

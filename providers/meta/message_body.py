@@ -132,9 +132,16 @@ def _contacts(content: Content) -> list[dict[str, Any]]:
     return [_contact(contact) for contact in content.contacts]
 
 
+def first_name_of(contact: Contact) -> str | None:
+    """Meta wants one more part of the name beside `formatted_name`: without one, the whole name is the first name."""
+    return contact.first_name or (None if contact.last_name else contact.formatted_name)
+
+
 def _contact(contact: Contact) -> dict[str, Any]:
     name = _known(
-        formatted_name=contact.formatted_name, first_name=contact.first_name, last_name=contact.last_name
+        formatted_name=contact.formatted_name,
+        first_name=first_name_of(contact),
+        last_name=contact.last_name,
     )
     phones = [_known(phone=phone.phone, type=phone.type) for phone in contact.phones]
     emails = [_known(email=email.email, type=email.type) for email in contact.emails]

@@ -16,6 +16,7 @@ from scheduler.receipts.webhook_events import ParsedEvents
 from storage.database.engine import Connection
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
+from storage.receipts.number_changes import change_number
 from storage.receipts.user_ids import find_numbers, learn_numbers, name_of, numbers_of_messages
 from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import Opening
@@ -33,6 +34,9 @@ async def name_people(
     learnt = {**await _who_answered(connection, account, parsed.answers), **learnt}
     if learnt:
         await learn_numbers(connection, account, learnt, now)
+    for change in parsed.changes:
+        old, new = (change.old_phone, change.old_user_id), (change.phone, change.user_id)
+        await change_number(connection, account, old, new, now)
     wanted = parsed.user_ids
     if not wanted:
         return parsed

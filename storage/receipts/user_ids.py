@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database.bulk import among, table_of
 from storage.database.engine import is_sqlite
 from storage.receipts.unmatched import is_of
+from storage.sending.optouts import copy_preferences
 from storage.tables import inbound, jobs, optouts, to_millis, user_ids
 from storage.tables.contacts import UNKNOWN
 
@@ -28,11 +29,15 @@ def name_of(account: str, user_id: str) -> str:
 async def learn_numbers(
     connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
 ) -> None:
-    """Store the numbers of these user ids; what their persons did before under the id alone is moved to the number."""
+    """Store the numbers of these user ids; what their persons did before under the id alone is moved to the number. An
+    opt-out of the number that an id had before holds for the new one too."""
     known = await _known(connection, account, numbers)
     fresh = {user_id: phone for user_id, phone in sorted(numbers.items()) if known.get(user_id) != phone}
     if not fresh:
         return
+    for user_id, phone in fresh.items():
+        if (former := known.get(user_id)) is not None:
+            await copy_preferences(connection, former, phone)
     rows = [
         {"user_id": user_id, "name": name_of(account, user_id), "phone": phone}
         for user_id, phone in fresh.items()

@@ -224,7 +224,7 @@ async def _rename(connection: AsyncConnection, traces: Traces, name: str) -> Non
     own = update(jobs).where(_among(connection, jobs, traces.jobs), jobs.c.phone == traces.phone)
     await connection.execute(own.values(phone=name, provider_message_id=named, poll_at=None))
     gone: dict[str, dict[str, Any]] = {
-        inbound.name: {"text": None, "message_id": None},
+        inbound.name: dict.fromkeys(("text", "payload", "message_id", "answers")),
         optouts.name: {"evidence": None},
     }
     for table in (touches, unique_recipients, inbound, optouts):

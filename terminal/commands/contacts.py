@@ -269,7 +269,7 @@ def _print_person(person: Person) -> None:
         print_table("Messages left under the caps of drumbeat.toml", ("cap", ">left", "more from"), rooms)
     got = [(m.at, m.campaign, m.lane, m.category, m.state) for m in person.got]
     print_table("Messages to them", ("at", "campaign", "lane", "category", "state"), got)
-    wrote = [(m.at, m.lane or m.account, one_line(m.text or "")) for m in person.wrote]
+    wrote = [(m.at, m.lane or m.account, one_line(m.shown)) for m in person.wrote]
     print_table("Messages from them", ("at", "to", "text"), wrote)
 
 
