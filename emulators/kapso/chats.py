@@ -13,6 +13,7 @@ from emulators.base import Clock
 from emulators.cloud_api import Draft, MetaRefusal
 from emulators.outcomes import Plan, reached
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 
 DAY = 86_400.0
 
@@ -89,7 +90,7 @@ class Message:
             "id": self.wamid,
             "status": name,
             "timestamp": str(int(at)),
-            "recipient_id": self.conversation.phone,
+            "recipient_id": as_whatsapp(self.conversation.phone),
         }
         if self.reference is not None:
             shown["biz_opaque_callback_data"] = self.reference

@@ -12,6 +12,7 @@ from emulators.cloud_api import Draft, MetaRefusal, error_body, parse_envelope
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
 from emulators.meta.templates import Templates
+from emulators.spellings import as_whatsapp
 
 Accept = Callable[[Request, Sender, Draft], Message]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -52,7 +53,7 @@ class CurrentApi:
         except MetaRefusal as refusal:
             return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
         sent = {"id": message.wamid} | ({"message_status": "accepted"} if draft.template else {})
-        contact = {"input": draft.to, "wa_id": draft.to}
+        contact = {"input": draft.to, "wa_id": as_whatsapp(draft.to)}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
 
     async def _show_message(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ from emulators.meta.events import Sender, Sent
 from emulators.meta.people import People
 from emulators.meta.templates import Template, Templates
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 from emulators.webhooks import Deliveries
 
 SENDERS = (
@@ -78,9 +79,10 @@ class Account:
         self._check_sender(sender, draft)
         template = self.templates.named(draft.body["template"]) if draft.template else None
         failure = self._failure(sender, draft, template, now)
-        self.people.pace(draft.to, sender.id, now)
+        person = as_whatsapp(draft.to)
+        self.people.pace(person, sender.id, now)
         category = template.category.lower() if template else "service"
-        sent = Sent(events.wamid(draft.to), sender, draft.to, draft.type, category, draft.reference)
+        sent = Sent(events.wamid(person), sender, person, draft.type, category, draft.reference)
         taken = Taken(sent, template, self._plan(draft, failure, now))
         self._ledger.record([_entry(taken, draft, now, request_number)])
         if template is not None:
@@ -99,6 +101,7 @@ class Account:
 
     def hear(self, person: str, to: Sender, text: str, user_id: str | None, now: float) -> None:
         """A person writes to a number of ours."""
+        person = as_whatsapp(person)
         self.people.wrote(person, to.id, now)
         self._send_update(now, events.inbound(to, person, text, now, user_id=user_id))
 
@@ -149,7 +152,7 @@ class Account:
         try:
             if outcomes.is_refused(draft.to):
                 raise refused(131026)
-            self.people.check(draft.to, sender.id, template, now)
+            self.people.check(as_whatsapp(draft.to), sender.id, template, now)
         except MetaRefusal as refusal:
             if self.late and refusal.code in RECIPIENT_CODES:
                 return refusal.code
@@ -187,7 +190,7 @@ def _entry(taken: Taken, draft: Draft, now: float, request_number: int) -> Entry
         provider="meta",
         account=events.WABA_ID,
         session=sent.sender.id,
-        to=sent.to,
+        to=draft.to,
         type=sent.type,
         content=draft.text,
         media_url=draft.media_url,

@@ -32,6 +32,7 @@ from emulators.meta.account import Account
 from emulators.meta.errors import TITLES, refused
 from emulators.meta.events import WABA_ID, Sender
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 from emulators.webhooks import Deliveries, proves
 
 VERSION = re.compile(r"v[0-9]{1,2}\.[0-9]")
@@ -101,7 +102,7 @@ class Meta:
         shown = {"id": self._account.send(sender, draft, request.scope["request_number"])}
         if (held := self._account.held(shown["id"])) is not None:
             shown["message_status"] = "held_for_quality_assessment" if held else "accepted"
-        contact = {"input": body["to"], "wa_id": draft.to}
+        contact = {"input": body["to"], "wa_id": as_whatsapp(draft.to)}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [shown]})
 
     async def _list_templates(self, request: Request) -> Response:
@@ -150,8 +151,9 @@ class Meta:
         if choice not in ("stop", "resume"):
             raise Refusal(422, "value is stop or resume.")
         for person in _people(body):
-            self._account.people.prefer(person, choice)
-            self.deliveries.later(0.0, events.preference(self._sender(body), person, choice, now))
+            spelt = as_whatsapp(person)
+            self._account.people.prefer(spelt, choice)
+            self.deliveries.later(0.0, events.preference(self._sender(body), spelt, choice, now))
         return Json({"status": "ok"})
 
     async def _put_template(self, request: Request) -> Response:

@@ -31,7 +31,7 @@ from providers.events import (
 from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
-from storage.receipts.user_ids import name_of
+from storage.receipts.user_ids import USER_ID, name_of
 from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import INBOUND, PROVIDER, Opening
 
@@ -41,7 +41,6 @@ NOT_STORED: Final = frozenset({InboundKind.CALL, InboundKind.GROUP})
 """What is no message to us."""
 WINDOW: Final = timedelta(hours=24)
 """How long a person's message or call keeps the window open."""
-_USER_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
@@ -143,7 +142,7 @@ class EventSorter:
             case Preference():
                 self._sort_preference(parsed, event, received_at)
             case UserId(user_id=user_id, phone=phone):
-                if _USER_ID.fullmatch(user_id) and _PHONE.fullmatch(phone):
+                if USER_ID.fullmatch(user_id) and _PHONE.fullmatch(phone):
                     parsed.people.append(UserId(user_id, canonical(phone)))
             case NumberChange():
                 self._sort_change(parsed, event)
@@ -237,7 +236,7 @@ def _known_phone(phone: str | None) -> str | None:
 
 
 def _known_id(user_id: str | None) -> str | None:
-    return user_id if user_id is not None and _USER_ID.fullmatch(user_id) else None
+    return user_id if user_id is not None and USER_ID.fullmatch(user_id) else None
 
 
 def _plain_number(name: str) -> str:

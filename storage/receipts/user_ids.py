@@ -2,14 +2,19 @@
 
 What comes from a person whose number is not known yet is stored under a name made of account and id, in place of the
 number, and goes over to the number once it is known.
+
+A provider may know a person by another number than the one that was dialled. Such a pair is kept too, with the dialled
+number as the id: what comes from the provider's number is about the person whom each dialled number reaches.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import FromClause, Text, literal, select, update
+from sqlalchemy import FromClause, Text, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,8 +22,12 @@ from storage.database.bulk import among, table_of
 from storage.database.engine import is_sqlite
 from storage.receipts.unmatched import is_of
 from storage.sending.optouts import copy_preferences
-from storage.tables import inbound, jobs, optouts, to_millis, user_ids
+from storage.tables import inbound, jobs, notices, optouts, to_millis, user_ids
 from storage.tables.contacts import UNKNOWN
+
+UNKNOWN_PERSON: Final = "unknown_person"
+"""The kind of the notice about an opt-out of somebody whose number is not known; its subject is the user id."""
+USER_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 
 def name_of(account: str, user_id: str) -> str:
@@ -44,9 +53,39 @@ async def learn_numbers(
     ]
     given = table_of(connection, rows, user_id=Text(), name=Text(), phone=Text())
     await connection.execute(_upsert(connection, account, given, now, "phone", "at"))
+    about = (notices.c.account == account, notices.c.kind == UNKNOWN_PERSON)
+    await connection.execute(delete(notices).where(*about, notices.c.subject.in_(select(given.c.user_id))))
     for table in (optouts, inbound):
         theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
         await connection.execute(theirs)
+    for phone, dialled in (await dialled_numbers(connection, account, fresh.values())).items():
+        for each in dialled:
+            await copy_preferences(connection, phone, each)
+
+
+async def learn_other_numbers(
+    connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
+) -> None:
+    """Store by which number the provider knows the person of each dialled number; an opt-out of one is also one of the
+    other."""
+    await learn_numbers(connection, account, numbers, now)
+    for dialled, phone in sorted(numbers.items()):
+        await copy_preferences(connection, phone, dialled)
+
+
+async def dialled_numbers(
+    connection: AsyncConnection, account: str, phones: Collection[str]
+) -> dict[str, list[str]]:
+    """The numbers that were dialled to reach these, where they differ."""
+    dialled = select(user_ids.c.phone, user_ids.c.user_id).where(
+        user_ids.c.account == account,
+        user_ids.c.user_id.startswith("+"),
+        among(connection, user_ids.c.phone, set(phones)),
+    )
+    found: dict[str, list[str]] = {}
+    for phone, number in await connection.execute(dialled.order_by(user_ids.c.user_id)):
+        found.setdefault(phone, []).append(number)
+    return found
 
 
 async def find_numbers(

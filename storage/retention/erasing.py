@@ -209,8 +209,9 @@ async def _blank(connection: AsyncConnection, traces: Traces) -> None:
     await connection.execute(delete(webhooks).where(_among(connection, webhooks, traces.webhooks)))
     reports = _among(connection, unmatched_reports, traces.reports)
     await connection.execute(delete(unmatched_reports).where(reports))
-    for table in (windows, user_ids):
-        await connection.execute(delete(table).where(table.c.phone == traces.phone))
+    await connection.execute(delete(windows).where(windows.c.phone == traces.phone))
+    named = or_(user_ids.c.phone == traces.phone, user_ids.c.user_id == traces.phone)
+    await connection.execute(delete(user_ids).where(named))
 
 
 async def _rename(connection: AsyncConnection, traces: Traces, name: str) -> None:

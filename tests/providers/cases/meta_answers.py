@@ -61,6 +61,27 @@ def took(**message: str) -> dict[str, Any]:
 
 READS = [
     Reads("accepted", 200, took(), [Accepted(WAMID)], TO),
+    Reads(
+        "the person is known by another number",
+        200,
+        took() | {"contacts": [{"input": "+34612345678", "wa_id": "34700000001"}]},
+        [Accepted(WAMID, number="+34700000001")],
+        TO,
+    ),
+    Reads(
+        "another spelling of the same number, and the user id",
+        200,
+        took() | {"contacts": [{"input": "+5531988887777", "wa_id": "553188887777", "user_id": "BR.77"}]},
+        [Accepted(WAMID, user_id="BR.77")],
+        TO,
+    ),
+    Reads(
+        "sent to a user id: no number",
+        200,
+        took() | {"contacts": [{"input": "BR.77", "wa_id": "", "user_id": "BR.77"}]},
+        [Accepted(WAMID, user_id="BR.77")],
+        TO,
+    ),
     Reads("accepted template", 200, took(message_status="accepted"), [Accepted(WAMID)], TO),
     Reads(
         "held for quality assessment",

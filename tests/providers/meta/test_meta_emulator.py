@@ -205,7 +205,7 @@ async def test_statuses_arrive(account: Account, receiver: Receiver):
     read = await account.taken(reference="one")
     failed = await account.taken("+447700900901", reference="two")
     instant = await account.taken("+447700900905", reference="three")
-    reports = [event for event in await receiver.receive(6) if isinstance(event, Report)]
+    reports = [event for event in await receiver.receive(11) if isinstance(event, Report)]
     by_id = {taken.message_id: [] for taken in (read, failed, instant)}
     for report in reports:
         by_id[report.message_id].append(report)
@@ -235,12 +235,12 @@ async def test_a_held_template_is_released_or_dropped(account: Account, receiver
     first = await account.taken()
     assert first.state is JobState.HELD
     account.control("templates", {"name": "spring_sale", "language": "en", "held": False})
-    reports = await receiver.receive(3)
+    reports = await receiver.receive(6)
     assert settle(JobState.HELD, states_of(reports)) is JobState.READ
     account.control("templates", {"name": "spring_sale", "language": "en", "held": True})
     second = await account.taken(BOB)
     account.control("templates", {"name": "spring_sale", "language": "en", "status": "PAUSED"})
-    events = (await receiver.receive(5))[3:]
+    events = (await receiver.receive(8))[6:]
     [dropped] = [event for event in events if isinstance(event, Report)]
     assert (dropped.message_id, dropped.state, dropped.code) == (
         second.message_id,
