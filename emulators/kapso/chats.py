@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from emulators import outcomes
 from emulators.base import Clock
-from emulators.cloud_api import Draft, MetaRefusal
+from emulators.cloud_api import Draft
+from emulators.cloud_values import MetaRefusal
 from emulators.outcomes import Plan, reached
 from emulators.settings import Settings
 from emulators.spellings import as_whatsapp

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from emulators.base import Json, Refusal, read_json
-from emulators.cloud_api import Draft, MetaRefusal, error_body, parse_envelope
+from emulators.cloud_api import Draft, error_body, parse_envelope
+from emulators.cloud_values import MetaRefusal
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
 from emulators.meta.templates import Templates

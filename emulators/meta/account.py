@@ -10,7 +10,8 @@ import orjson
 
 from emulators import outcomes
 from emulators.base import Clock, Refusal
-from emulators.cloud_api import Draft, MetaRefusal
+from emulators.cloud_api import Draft
+from emulators.cloud_values import MetaRefusal
 from emulators.ledger import Entry, Ledger, digest
 from emulators.meta import events
 from emulators.meta.errors import refused
@@ -73,8 +74,9 @@ class Account:
             "whatsapp_business_manager_messaging_limit": self._limit,
         }
 
-    def send(self, sender: Sender, draft: Draft, request_number: int) -> str:
-        """Take a message, record it in the ledger and report it in time; its id. Raises MetaRefusal."""
+    def send(self, sender: Sender, draft: Draft, request_number: int, *, lite: bool = False) -> str:
+        """Take a message, record it in the ledger and report it in time; its id. `lite`: through the Marketing
+        Messages API. Raises MetaRefusal."""
         now = self._clock()
         self._check_sender(sender, draft)
         template = self.templates.named(draft.body["template"]) if draft.template else None
@@ -82,6 +84,9 @@ class Account:
         person = as_whatsapp(draft.to)
         self.people.pace(person, sender.id, now)
         category = template.category.lower() if template else "service"
+        if lite and category != "marketing":
+            raise refused(134100, f"The template is {category}.")
+        category += "_lite" if lite else ""
         sent = Sent(events.wamid(person), sender, person, draft.type, category, draft.reference)
         taken = Taken(sent, template, self._plan(draft, failure, now))
         self._ledger.record([_entry(taken, draft, now, request_number)])

@@ -25,6 +25,7 @@ from campaigns.message.content import (
 from campaigns.states import JobState
 from tests.providers.cases.meta_answers import READS, TO, WAMID
 from tests.providers.cases.meta_inbound import INBOUND
+from tests.providers.cases.meta_messages import EXAMPLES, NEW, REFUSED
 from tests.providers.cases.meta_webhooks import WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Sends, Table
 
@@ -342,7 +343,7 @@ TABLE = Table(
         "verify_token": SECRET_PLACE,
         "senders": [{"name": "shop", "phone_number_id": "106540352242922"}],
     },
-    sends=SENDS,
+    sends=[*SENDS, *(sends(*row) for row in NEW)],
     reads=READS,
     statuses={
         "sent": JobState.SENT,
@@ -351,6 +352,7 @@ TABLE = Table(
         "failed": JobState.FAILED,
     },
     unsendable=[
+        *(content for content, _ in REFUSED),
         Content(T.LOCATION, location=Location(91, 0)),
         Content(T.CONTACTS, contacts=(CARD,) * 258),
         Content(T.TEMPLATE, template=Template("", "en")),
@@ -385,6 +387,7 @@ TABLE = Table(
     ],
     webhooks=[*WEBHOOKS, *INBOUND],
     examples=[
+        *EXAMPLES,
         Example(
             "Cloud API: Templates",
             "Body parameters by place",

@@ -29,6 +29,7 @@ from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.events import Event, Inbound, Notice, Preference, Report
 from providers.meta.adapter import Meta
+from tests.providers.cases.meta_messages import NEW
 from tests.providers.harness import (
     HELLO,
     HOOK_SECRET,
@@ -132,6 +133,34 @@ async def test_each_type_is_taken_in_an_open_window(account: Account, content: C
     result = await account.taken(content=content)
     [entry] = account.emulator.ledger()
     assert (entry["id"], entry["to"]) == (result.message_id, ADA[1:])
+
+
+TEMPLATES: dict[str, dict[str, Any]] = {
+    "verification_code": {"category": "AUTHENTICATION", "parameters": 1, "buttons": ["url"]},
+    "coupon": {"parameters": 2, "buttons": ["quick_reply", "copy_code"]},
+    "intro": {"parameters": 1, "buttons": ["catalog"]},
+    "book": {"parameters": 1, "buttons": ["flow"]},
+    "offer": {"parameters": 1, "buttons": ["copy_code", "url"], "offer": True},
+    "cards": {"parameters": 1, "cards": 2},
+}
+
+
+@pytest.mark.parametrize("content", [content for _, content, _ in NEW], ids=[why for why, _, _ in NEW])
+async def test_messages_with_an_action_and_templates_with_more_than_texts_are_taken(
+    account: Account, content: Content
+):
+    account.control("inbound", {"from": ADA})
+    if content.template is not None:
+        known = TEMPLATES[content.template.name]
+        account.control("templates", {"name": content.template.name, "language": "en_US", **known})
+    await account.taken(content=content)
+
+
+async def test_a_template_of_another_shape_is_refused(account: Account):
+    for name, changes in (("cards", {"cards": 3}), ("offer", {"offer": False}), ("coupon", {"buttons": []})):
+        account.control("templates", {"name": name, "language": "en_US", **TEMPLATES[name], **changes})
+        content = next(each for _, each, _ in NEW if each.template and each.template.name == name)
+        assert (await account.refused(content=content)).code in ("132000", "132012")
 
 
 async def test_refusals_mean_what_they_say(account: Account):
