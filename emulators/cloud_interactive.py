@@ -118,6 +118,9 @@ def _check_flow(action: dict[str, Any]) -> None:
     if found["flow_message_version"] != "3" or found.get("mode", "published") not in ("published", "draft"):
         raise wrong("parameters", "flow_message_version must be 3, mode published or draft")
     text_of(found["flow_cta"], "parameters['flow_cta']", LONGEST_BUTTON)
+    for name in ("flow_id", "flow_name", "flow_token"):
+        if name in found:
+            text_of(found[name], f"parameters['{name}']")
     does, payload = found.get("flow_action", "navigate"), found.get("flow_action_payload")
     if does not in ("navigate", "data_exchange") or (does == "navigate") != (payload is not None):
         raise wrong("parameters['flow_action']", "is navigate with its payload, or data_exchange")

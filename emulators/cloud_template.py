@@ -67,11 +67,10 @@ def _check_button(button: dict[str, Any], sub_types: Collection[str] = tuple(SUB
     names_of(button, needed, names, "component")
     if kind not in sub_types:
         raise wrong("component['sub_type']", f"must be one of {', '.join(sub_types)}")
-    if not str(button["index"]).isdecimal():
+    if not text_of(button["index"], "component['index']").isdecimal():
         raise wrong("component['index']", "must be a number")
-    for parameter in (
-        list_of(button["parameters"], "component['parameters']") if "parameters" in button else ()
-    ):
+    given = button.get("parameters", [])
+    for parameter in list_of(given, "component['parameters']") if given != [] else ():
         if sub_types is OF_CARDS and object_of(parameter, "parameter").get("type") != SUB_TYPES[kind]:
             raise wrong("parameter['type']", f"must be {SUB_TYPES[kind]} of a {kind} button")
         _check_parameter(object_of(parameter, "parameter"), in_header=False)
@@ -82,6 +81,8 @@ def _check_offer(component: dict[str, Any]) -> None:
     for parameter in list_of(component["parameters"], "component['parameters']"):
         kind = "limited_time_offer"
         offer = names_of(object_of(parameter, kind), {"type", kind}, {"type", kind}, "parameter")[kind]
+        if parameter["type"] != kind:
+            raise wrong("parameter['type']", f"must be {kind}")
         time = names_of(object_of(offer, kind), {"expiration_time_ms"}, {"expiration_time_ms"}, kind)
         if type(time["expiration_time_ms"]) is not int or time["expiration_time_ms"] <= 0:
             raise wrong(
@@ -123,7 +124,9 @@ def _check_parameter(parameter: dict[str, Any], *, in_header: bool) -> None:
         if not (code.isascii() and code.isalnum()):
             raise wrong("coupon_code", "must be alphanumeric")
     elif kind == "action":
-        names_of(object_of(parameter[kind], kind), set(), IN_ACTION, kind)
+        action = names_of(object_of(parameter[kind], kind), set(), IN_ACTION, kind)
+        for name, value in action.items():
+            object_of(value, name) if name == "flow_action_data" else text_of(value, name)
     if kind in ("text", "payload"):
         texts({name: value for name, value in parameter.items() if name != "type"}, "parameter")
     elif in_header and kind in MEDIA:
