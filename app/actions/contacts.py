@@ -203,6 +203,7 @@ async def add_preference(
     return opt_outs_in_force(await log_of(connection, phone))
 
 
+@act("contacts.link", about="phone")
 async def link_user_id(
     engine: Engine, settings: Settings, account: str, user_id: str, phone: str, *, now: Now = utc_now
 ) -> Sequence[LogEntry]:
