@@ -133,7 +133,13 @@ async def _look(settings: Settings, checked: Checked, most: int, progress: Progr
         if await count_recipients(audience, stored.id) > most:
             return _Seen(checked.spec, None, previews, unknown, approval)
         expected = await estimate(
-            audience, campaign, account, default_caps=settings.caps, progress=progress, facts=facts
+            audience,
+            campaign,
+            account,
+            default_caps=settings.caps,
+            progress=progress,
+            facts=facts,
+            templates=known if checked.templates and checked.templates.templates is not None else None,
         )
         return _Seen(checked.spec, expected, previews, unknown, approval)
 

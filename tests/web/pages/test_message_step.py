@@ -25,6 +25,7 @@ from storage.database.engine import writing
 from tests.support.accounts import KEYS, account_at
 from tests.support.forms import fields_of
 from tests.support.pages import Browser, log_in_as
+from web.pages.message.form import SHOWN
 
 PAGE = "/campaigns/drafts/spring/message"
 PICTURE = "https://files.example/{{ code }}.png"
@@ -103,7 +104,7 @@ EACH = [
     (provider, kind)
     for provider in ADAPTERS
     for kind in MessageType
-    if kind in adapter_class(provider).capabilities.types
+    if kind in SHOWN and kind in adapter_class(provider).capabilities.types
 ]
 
 
@@ -196,6 +197,8 @@ buttons = [{ index = 1, type = "quick_reply", parameter = "yes" }]
     'name = "a"\nshare = 50\n[variants.content]\ntext = "A"\n[[variants]]\nname = "b"\nshare = 50.0\n'
     "[variants.content]\n"
     'images = [{ url = "https://x.example/a" }]\n[winner]\nby = "read"\nafter = "4h"\ntest_percent = 30\n',
+    "a type without fields": 'name = "spring"\nprovider = "meta"\nsenders = ["one"]\n'
+    '[content]\ntext = "Where?"\nlocation_request = true\n',
     "an unfinished one": 'name = "spring"\n# nothing yet\n',
     "a wrong one": 'name = "spring"\nprovider = "nobody"\nsenders = []\n'
     '[content]\ntext = "x"\nimages = [{ url = "y" }]\n',

@@ -25,6 +25,23 @@ KIND: Final = "kind"
 SENDER: Final = "sender"
 _TABLES: Final = {MessageType.IMAGE: "images"}
 """Types whose key has another name."""
+SHOWN: Final = frozenset(
+    {
+        MessageType.TEXT,
+        MessageType.IMAGE,
+        MessageType.VIDEO,
+        MessageType.AUDIO,
+        MessageType.DOCUMENT,
+        MessageType.STICKER,
+        MessageType.FILES,
+        MessageType.LOCATION,
+        MessageType.CONTACTS,
+        MessageType.REACTION,
+        MessageType.LIST,
+        MessageType.TEMPLATE,
+    }
+)
+"""The types that the form has fields for; any other is written in the campaign file, and stays as it is."""
 _TEXTED: Final = frozenset(
     {
         MessageType.TEXT,
@@ -77,7 +94,11 @@ DEFAULTS: Final = {
 def kind_of(fields: Fields) -> MessageType:
     """The type of the free-form message that the campaign file has; a template alone is one too."""
     for kind in MessageType:
-        if kind not in (MessageType.TEXT, MessageType.TEMPLATE) and fields.raw(_key(kind)) not in (None, []):
+        if kind not in (MessageType.TEXT, MessageType.TEMPLATE) and fields.raw(_key(kind)) not in (
+            None,
+            [],
+            False,
+        ):
             return kind
     has_text = fields.raw("content.text") is not None
     return MessageType.TEMPLATE if fields.raw("content.template") and not has_text else MessageType.TEXT
@@ -134,6 +155,8 @@ def chosen_accounts(form: Form) -> set[str]:
 
 def _kind_changes(form: Form, kind: MessageType, old: Fields) -> Changes:
     """The keys of this type; those of every other type go, for a message has one."""
+    if kind not in SHOWN:
+        return {}
     changes: Changes = {
         _key(other): None
         for other in MessageType

@@ -153,7 +153,7 @@ async def _page(
         lanes=lanes_of(fields),
         lost_lanes=[lane for lane in lanes_of(fields) if lane not in site_of(request).settings.lanes],
         kind=kind,
-        kinds=[(each.value, *KINDS[each]) for each in KINDS if each in offered],
+        kinds=[(each.value, *KINDS[each]) for each in KINDS if each in offered] + _unshown(kind),
         additions={str(each) for each in outlet.additions},
         several_images=outlet.several_images,
         columns=rows.columns if rows else (),
@@ -167,6 +167,13 @@ async def _page(
         row_number=form.get("row-number", ""),
         defaults=_defaults(fields, shown),
     )
+
+
+def _unshown(kind: str) -> list[tuple[str, str, str]]:
+    """A type that the file has and the form has no fields for."""
+    if kind in {each.value for each in KINDS}:
+        return []
+    return [(kind, kind.replace("_", " ").capitalize(), "as in the campaign file")]
 
 
 def _changes_to(draft: Draft, fields: Fields) -> Changes:
