@@ -102,7 +102,8 @@ def bubble_of(content: Content, known: ProviderTemplate | None = None) -> Bubble
     account's templates are known."""
     if content.template is not None:
         return _of_template(content.template, known)
-    heading = content.menu.title if content.menu else content.header
+    titled = content.menu or content.products
+    heading = titled.title if titled else content.header
     return Bubble(
         content.type,
         content.reply_to,
@@ -110,7 +111,7 @@ def bubble_of(content: Content, known: ProviderTemplate | None = None) -> Bubble
         tuple(_tiles(content)),
         _body(content.text),
         unstyled(content.footer or ""),
-        tuple(map(_action, content.buttons)),
+        (*map(_action, content.buttons), *_opening(content)),
         _options(content.menu) if content.menu else None,
         tuple(map(_card, content.contacts)),
         content.reaction.emoji if content.reaction else None,
@@ -127,6 +128,22 @@ def _tiles(content: Content) -> Iterator[Tile]:
         yield _medium("voice" if medium.voice else kind, medium)
     if content.location is not None:
         yield _place(content.location)
+    if content.product is not None:
+        yield Tile("file", unstyled("Product"), content.product.id)
+    for section in content.products.sections if content.products else ():
+        yield Tile("file", unstyled(section.title or "Products"), ", ".join(section.products))
+
+
+def _opening(content: Content) -> Iterator[Action]:
+    """The one button of a location request, a flow or a catalog."""
+    if content.type is MessageType.LOCATION_REQUEST:
+        yield Action("other", unstyled("Send location"))
+    if content.flow is not None:
+        yield Action("other", unstyled(content.flow.button), f"flow {content.flow.id or content.flow.name}")
+    if content.products is not None:
+        yield Action("other", unstyled("View items"))
+    if content.catalog is not None:
+        yield Action("other", unstyled("View catalog"))
 
 
 def _medium(kind: str, medium: Media) -> Tile:

@@ -6,14 +6,18 @@ from typing import Final
 
 from campaigns.message.content import (
     Button,
+    Catalog,
     Contact,
     ContactPhone,
     Content,
+    Flow,
     Location,
     Media,
     Menu,
     MessageType,
     Parameter,
+    Products,
+    ProductSection,
     Reaction,
     Row,
     Section,
@@ -56,6 +60,15 @@ EXAMPLES: Final[dict[str, tuple[Content, tuple[str, ...]]]] = {
     ),
     "reaction": (Content(MessageType.REACTION, reaction=Reaction("wamid.1", "👍")), ("👍",)),
     "list": (Content(MessageType.LIST, "When?", menu=MENU), ("Times", "When?", "Choose", "Morning")),
+    "location_request": (Content(MessageType.LOCATION_REQUEST, "Where?"), ("Where?", "Send location")),
+    "flow": (Content(MessageType.FLOW, "Book", flow=Flow("Open", id="77")), ("Book", "Open")),
+    "products": (
+        Content(
+            MessageType.PRODUCTS, "New", products=Products("c1", "Shoes", (ProductSection(("p1", "p2"), "Red"),))
+        ),
+        ("Shoes", "New", "Red", "p1, p2", "View items"),
+    ),
+    "catalog": (Content(MessageType.CATALOG, "All", catalog=Catalog()), ("All", "View catalog")),
     "template": (
         Content(MessageType.TEMPLATE, template=Template("sale", "en", (Parameter("Ana"),))),
         ("sale (en)",),

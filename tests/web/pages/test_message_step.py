@@ -197,6 +197,8 @@ buttons = [{ index = 1, type = "quick_reply", parameter = "yes" }]
     'name = "a"\nshare = 50\n[variants.content]\ntext = "A"\n[[variants]]\nname = "b"\nshare = 50.0\n'
     "[variants.content]\n"
     'images = [{ url = "https://x.example/a" }]\n[winner]\nby = "read"\nafter = "4h"\ntest_percent = 30\n',
+    "template buttons": 'name = "spring"\nprovider = "meta"\nsenders = ["one"]\n[content.template]\nname = "t"\n'
+    'buttons = [{ index = 0, type = "catalog" }, { index = 1, type = "copy_code", parameter = "X" }]\n',
     "a type without fields": 'name = "spring"\nprovider = "meta"\nsenders = ["one"]\n'
     '[content]\ntext = "Where?"\nlocation_request = true\n',
     "an unfinished one": 'name = "spring"\n# nothing yet\n',

@@ -123,7 +123,7 @@ def _buttons(fields: Fields, known: ProviderTemplate | None) -> list[ButtonField
         rows = [
             (
                 index,
-                "url" if part.needs_text else "quick_reply",
+                str(texts.get(index, {}).get("type", "url" if part.needs_text else "quick_reply")),
                 part.text,
                 str(texts.get(index, {}).get("parameter", "")),
             )
@@ -184,7 +184,9 @@ def _header(form: Form, before: dict[str, Any]) -> Any:
     if kind is None:
         return before.get("header")
     if kind not in ("text", *MEDIA):
-        return None
+        header = before.get("header")
+        unshown = isinstance(header, dict) and not header.keys() & {"text", *MEDIA}
+        return header if unshown else None
     at = f"{KEY}.header"
     if kind == "text":
         text = form.get(f"{at}.text", "")
@@ -204,16 +206,19 @@ def _header(form: Form, before: dict[str, Any]) -> Any:
 def _given_buttons(form: Form, before: dict[str, Any]) -> Any:
     if "template-button[0].index" not in form:
         return before.get("buttons")
+    raw = before.get("buttons")
+    old = {row.get("index"): row for row in raw if isinstance(row, dict)} if isinstance(raw, list) else {}
     rows = []
     for place in range(MOST):
         at = f"template-button[{place}]"
-        text = form.get(f"{at}.parameter", "")
-        if text.strip():
-            rows.append(
-                {
-                    "index": number_of(form.get(f"{at}.index", "")),
-                    "type": form.get(f"{at}.type", "url"),
-                    "parameter": text,
-                }
-            )
-    return [merged({}, row) for row in rows] or None
+        index, text = number_of(form.get(f"{at}.index", "")), form.get(f"{at}.parameter", "")
+        kept = old.get(index, {})
+        if not text.strip() and (not kept or "parameter" in kept):
+            continue
+        given = {
+            "index": index,
+            "type": form.get(f"{at}.type", "url"),
+            "parameter": text if text.strip() else None,
+        }
+        rows.append(merged(kept, given))
+    return rows or None
