@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -25,6 +26,7 @@ from app.actions.draft_lists import (
 )
 from app.actions.drafts import create_draft, open_draft, save_section
 from app.actions.loading import Flags, load_campaign
+from app.views import list_checks
 from app.views.list_checks import ListCheck, check_list, known_check
 from app.views.list_step import rejects_file
 from app.wiring.settings import Settings, load_settings
@@ -337,6 +339,25 @@ async def test_a_check_is_kept_until_the_list_or_its_use_changes(settings: Setti
     assert draft.list_path is not None
     draft.list_path.write_bytes(people(11, {3}))
     assert known_check(draft) is None
+
+
+async def test_a_check_of_a_list_that_was_replaced_meanwhile_is_not_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = list_checks._check
+
+    async def slow(*given: Any) -> ListCheck:
+        found = await check(*given)
+        await receive_list(settings, "spring", "people.csv", chunks(people(20, {5})))
+        return found
+
+    monkeypatch.setattr(list_checks, "_check", slow)
+    await create_draft(settings, "spring", CAMPAIGN)
+    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    await check_list(settings, "spring")
+    draft = await open_draft(settings, "spring")
+    assert known_check(draft) is None
+    assert rejected_lines(draft.folder) == frozenset()
 
 
 async def test_without_a_message_only_the_list_is_judged(settings: Settings) -> None:
