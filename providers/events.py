@@ -146,9 +146,14 @@ class Notice:
     """Its effect on sending; None: none."""
     language: str | None = None
     """Language of the template it is about; None: all languages."""
+    value: str | None = None
+    """What has changed is this now: the template's status, in capitals, or its category, in lower case; the account's
+    messaging limit as a number of people, -1 without one. None: the notice does not say it."""
+    undoes: str | None = None
+    """The subject of the notice whose effect this one ends, where that is another subject."""
 
     def __post_init__(self) -> None:
-        names = dict.fromkeys(("kind", "subject", "language"), LONGEST_NAME)
+        names = dict.fromkeys(("kind", "subject", "language", "value", "undoes"), LONGEST_NAME)
         clean_fields(self, **names, text=LONGEST_TEXT)
         object.__setattr__(self, "at", moment_or_none(self.at))
 
@@ -168,6 +173,10 @@ class Effect(StrEnum):
     """The account may send no templates for a while."""
     FREE_FORM_RESTRICTED = "free_form_restricted"
     """The account may send only templates for a while."""
+    CATEGORY_CHANGED = "category_changed"
+    """The template has another category now."""
+    LIMIT_CHANGED = "limit_changed"
+    """The account may reach another number of people in 24 hours now."""
 
 
 @dataclass(frozen=True, slots=True)

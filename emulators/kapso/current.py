@@ -11,6 +11,7 @@ from emulators.base import Json, Refusal, read_json
 from emulators.cloud_api import Draft, MetaRefusal, error_body, parse_envelope
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
+from emulators.meta.numbers import Numbers, show_account
 from emulators.meta.templates import Templates
 
 Accept = Callable[[Request, Sender, Draft], Message]
@@ -31,8 +32,10 @@ class CurrentApi:
         accept: Accept,
         clock: Callable[[], float],
         templates: Callable[[], Templates],
+        numbers: Callable[[], Numbers],
     ) -> None:
-        self._chats, self._accept, self._clock, self._templates = chats, accept, clock, templates
+        self._chats, self._accept, self._clock = chats, accept, clock
+        self._templates, self._numbers = templates, numbers
 
     def endpoints(self) -> Mapping[tuple[str, str], Endpoint]:
         """By method and path."""
@@ -96,15 +99,14 @@ class CurrentApi:
         return Json(page)
 
     async def _show_number(self, request: Request) -> Response:
-        sender = _sender_or_404(request)
-        return Json(
-            {
-                "id": sender.phone_number_id,
-                "verified_name": sender.name,
-                "display_phone_number": f"+{sender.number}",
-                "quality_rating": "GREEN",
-            }
-        )
+        """A number, or the business account, with the fields that Meta shows."""
+        fields = {"fields": request.query_params["fields"]} if "fields" in request.query_params else {}
+        try:
+            if request.path_params["number"] == WABA_ID:
+                return Json(show_account(WABA_ID, **fields))
+            return Json(self._numbers().show(_sender_or_404(request).phone_number_id, **fields))
+        except MetaRefusal as refusal:
+            return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
 
 
 def _sender(request: Request) -> Sender:

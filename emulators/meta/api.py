@@ -7,8 +7,10 @@
 | `POST /inbound` `{"from", "text"?, "to"?, "user_id"?}`     | a person, or each of a list, writes: the window opens |
 | `POST /preference` `{"from", "value": "stop" or "resume"}` | a person stops or resumes marketing                   |
 | `POST /templates` `{"name", "language", …}`                | a template is added, approved, paused, held, released |
+| `POST /templates` `{…, "correct_category" or "event"}`     | its category will change in a day; it is FLAGGED      |
+| `POST /account` `{"event", …}`                             | an event of the account, as in `account_update`       |
 | `POST /permission` `{"templates": false}`                  | the token may not read the list of templates          |
-| `POST /number` `{"status"?, "limit"?, "to"?}`              | a number is banned; the messaging limit changes       |
+| `POST /number` `{"status"?, "limit"?, …, "to"?}`           | a number is banned; the limit, quality or name change |
 | `POST /refuse` `{"code" or null, "times"?}`                | the next sends are refused with that code             |
 | `POST /late` `{"late": true}`                              | refusals for a recipient's sake come by webhook       |
 """
@@ -31,6 +33,7 @@ from emulators.meta import events
 from emulators.meta.account import Account
 from emulators.meta.errors import TITLES, refused
 from emulators.meta.events import WABA_ID, Sender
+from emulators.meta.numbers import show_account
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries, proves
 
@@ -68,6 +71,7 @@ class Meta:
             "inbound": self._inbound,
             "preference": self._prefer,
             "templates": self._put_template,
+            "account": self._change_account,
             "permission": self._permit,
             "number": self._put_number,
             "refuse": self._refuse,
@@ -113,16 +117,13 @@ class Meta:
         return Json(self._account.templates.page(request.query_params, url))
 
     async def _show(self, request: Request) -> Response:
-        sender = self._account.senders.get(request.path_params["id"])
-        if sender is None:
+        asked = request.path_params["id"]
+        fields = {"fields": request.query_params["fields"]} if "fields" in request.query_params else {}
+        if asked == WABA_ID:
+            return Json(show_account(asked, **fields))
+        if asked not in self._account.senders:
             return _no_object(request)
-        known = self._account.view(sender)
-        default = "verified_name,display_phone_number,quality_rating,id"
-        names = request.query_params.get("fields", default).split(",")
-        for name in names:
-            if name not in known:
-                return Json(error_body(100, f"Tried accessing nonexisting field ({name})"), 400)
-        return Json({**{name: known[name] for name in names}, "id": sender.id})
+        return Json(self._account.numbers.show(asked, **fields))
 
     # Control plane
 
@@ -158,13 +159,18 @@ class Meta:
         template = self._account.put_template(await self._object(request))
         return Json({"status": "ok", "template": template.view("")})
 
+    async def _change_account(self, request: Request) -> Response:
+        self._account.change(await self._object(request))
+        return Json({"status": "ok"})
+
     async def _permit(self, request: Request) -> Response:
         self._lists_templates = bool((await self._object(request)).get("templates", True))
         return Json({"status": "ok"})
 
     async def _put_number(self, request: Request) -> Response:
         body = await self._object(request)
-        self._account.put_number(self._sender(body), body.get("status"), body.get("limit"))
+        sender = self._sender(body)
+        self._account.put_number(sender, {key: value for key, value in body.items() if key != "to"})
         return Json({"status": "ok"})
 
     async def _refuse(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,18 @@ from typing import Any
 from emulators.base import Refusal
 from emulators.meta.errors import refused
 
-STATUSES = ("APPROVED", "PAUSED", "DISABLED", "PENDING", "REJECTED")
+STATUSES = {
+    "APPROVED": None,
+    "PAUSED": 132015,
+    "DISABLED": 132016,
+    "LOCKED": 132016,
+    **dict.fromkeys(("ARCHIVED", "DELETED", "IN_APPEAL", "PENDING", "PENDING_DELETION", "REJECTED"), 132001),
+}
+"""Each status, and the code with which a message is refused that names such a template."""
+EVENTS = ("FLAGGED", "UNFLAGGED")
+"""Events that change no status."""
+UNFIT = re.compile(r"[\n\r\t]| {5,}")
+"""What a parameter must not hold."""
 CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
 HEADERS = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION")
 BUTTONS = {"url": "text", "quick_reply": "payload"}
@@ -153,10 +165,10 @@ class Templates:
         """The approved template that a message names, checked against it. Raises MetaRefusal."""
         name, language = str(message["name"]), str(message["language"]["code"])
         template = self._all.get((name, language))
-        if template is None or template.status in ("PENDING", "REJECTED"):
+        code = 132001 if template is None else STATUSES[template.status]
+        if template is None or code == 132001:
             raise refused(132001, f"template name ({name}) does not exist in {language}")
-        if template.status != "APPROVED":
-            code = 132015 if template.status == "PAUSED" else 132016
+        if code is not None:
             raise refused(code, f"template name ({name}) is {template.status.lower()}")
         _check(template, message.get("components", []))
         return template
@@ -170,12 +182,22 @@ def _check(template: Template, components: Sequence[Mapping[str, Any]]) -> None:
     _check_header(template, list(_parameters(components, "header")))
     _check_body(template, list(_parameters(components, "body")))
     _check_buttons(template, [component for component in components if component["type"] == "button"])
+    for kind in ("header", "body", "button"):
+        _check_text(list(_parameters(components, kind)))
 
 
 def _parameters(components: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Mapping[str, Any]]:
     for component in components:
         if component["type"] == kind:
             yield from component.get("parameters", [])
+
+
+def _check_text(given: Sequence[Mapping[str, Any]]) -> None:
+    """Raise MetaRefusal for a parameter with a character that Meta does not take."""
+    for parameter in given:
+        if UNFIT.search(str(parameter.get("text", ""))):
+            details = "Param text cannot have new-line/tab characters or more than 4 consecutive spaces"
+            raise refused(132018, details)
 
 
 def _check_header(template: Template, given: list[Mapping[str, Any]]) -> None:

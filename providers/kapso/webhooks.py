@@ -47,11 +47,11 @@ def is_signed(request: WebhookRequest, secret: str) -> bool:
     return hmac.compare_digest(expected.encode(), request.headers.get(SIGNATURE, "").lower().encode())
 
 
-def events_in(request: WebhookRequest) -> list[Event]:
-    """The webhook's events, in its order."""
+def events_in(request: WebhookRequest, business_account_id: str | None = None) -> list[Event]:
+    """The webhook's events, in its order. `business_account_id`: of the account; None: not known."""
     body = request.json()
     if table(body).get("object") == META:
-        return meta_events_in(body)
+        return meta_events_in(body, business_account_id)
     name = first_text(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
     return each_apart(_payloads(body), partial(_events, name))
 

@@ -17,13 +17,14 @@ from campaigns.errors import AccountError
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Result
-from providers.adapter import AdapterDefaults, Call
+from providers.adapter import AdapterDefaults, Call, NumberLimits
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Http, Reply
 from providers.http.request import Request, Url
 from providers.meta.answers import read_send
 from providers.meta.codes import kind_of_reported
+from providers.meta.limits import read_limits
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta.settings import MetaAccount, MetaSender
 from providers.meta.templates import FIELDS, NO_BUSINESS_ACCOUNT, read_templates
@@ -52,6 +53,7 @@ class Meta(AdapterDefaults):
         echoes_reference=True,
         pair_gap=PAIR_GAP,
         quarterly_rates=True,
+        shows_limits=True,
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 
@@ -105,6 +107,10 @@ class Meta(AdapterDefaults):
         except AccountError as error:
             raise AccountError(f"{error} {PERMISSION}", hint=error.hint) from error
 
+    async def read_limits(self, http: Http) -> dict[str, NumberLimits]:
+        numbers = {sender.name: sender.phone_number_id for sender in self._account.senders}
+        return await read_limits(http, numbers, self._account.business_account_id)
+
     def failure_kind(self, code: str) -> FailureKind | None:
         return kind_of_reported(code)
 
@@ -123,7 +129,7 @@ class Meta(AdapterDefaults):
         return query.get("hub.challenge")
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        return events_in(request.json())
+        return events_in(request.json(), self._account.business_account_id)
 
 
 def _number(sender: SenderSettings) -> str:

@@ -12,12 +12,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-import orjson
-
 from campaigns.states import JobState
-from providers.events import Effect, Event, Inbound, Notice, Preference, Report
+from providers.events import Event, Inbound, Notice, Preference, Report
 from providers.meta.answers import error_code, error_text
 from providers.meta.codes import note_of
+from providers.meta.notices import SUBJECTS, notice_of
 from providers.meta.people import answered_by, payload_of, text_of, user_id_of, user_ids_in
 from providers.meta.pricing import billed, charge_of
 from providers.values import each_apart, first_text, moment, phone, table, tables
@@ -31,58 +30,28 @@ STATUSES: Final = {
     "played": JobState.READ,
     "failed": JobState.FAILED,
 }
-SUBJECTS: Final = {
-    "account_alerts": "entity_id",
-    "account_review_update": "decision",
-    "account_update": "event",
-    "business_capability_update": "max_daily_conversations_per_business",
-    "message_template_components_update": "message_template_name",
-    "message_template_quality_update": "message_template_name",
-    "message_template_status_update": "message_template_name",
-    "phone_number_name_update": "display_phone_number",
-    "phone_number_quality_update": "display_phone_number",
-    "template_category_update": "message_template_name",
-}
-"""The updates about our templates, numbers and account, and what each is about."""
-_TEMPLATE: Final = "message_template_status_update"
-_ACCOUNT: Final = "account_update"
-EFFECTS: Final[dict[tuple[str, str], Effect]] = {
-    **{
-        (_TEMPLATE, event): Effect.TEMPLATE_STOPPED
-        for event in (
-            *("PAUSED", "DISABLED", "REJECTED", "PENDING_DELETION", "DELETED", "ARCHIVED", "LOCKED"),
-        )
-    },
-    **{(_TEMPLATE, event): Effect.TEMPLATE_BACK for event in ("APPROVED", "REINSTATED", "UNARCHIVED")},
-    (_ACCOUNT, "ACCOUNT_DELETED"): Effect.ACCOUNT_STOPPED,
-    (_ACCOUNT, "ACCOUNT_OFFBOARDED"): Effect.ACCOUNT_STOPPED,
-    (_ACCOUNT, "ACCOUNT_RECONNECTED"): Effect.ACCOUNT_BACK,
-}
-"""The events that affect sending. FLAGGED means that a template may be disabled soon, but it can still be sent."""
-BANS: Final = {"DISABLE": Effect.ACCOUNT_STOPPED, "REINSTATE": Effect.ACCOUNT_BACK}
-"""What `waba_ban_state` of a DISABLED_UPDATE means. SCHEDULE_FOR_DISABLE is a warning."""
-RESTRICTIONS: Final = {
-    "RESTRICTED_BIZ_INITIATED_MESSAGING": Effect.TEMPLATES_RESTRICTED,
-    "RESTRICTED_CUSTOMER_INITIATED_MESSAGING": Effect.FREE_FORM_RESTRICTED,
-}
-"""What a type of an ACCOUNT_RESTRICTION means. Restrictions of calls, new numbers or new templates do not stop
-messages."""
-LONGEST_NOTICE: Final = 500
 _ABOUT_PEOPLE: Final = ("contacts", "statuses", "messages", "user_preferences")
 
 
-def events_in(data: Any) -> list[Event]:
-    """Every update of a body, in its order."""
+def events_in(data: Any, business_account_id: str | None = None) -> list[Event]:
+    """Every update of a body, in its order. `business_account_id`: of the account; None: not known."""
     return [
         event
         for entry in tables(table(data).get("entry"))
-        for event in each_apart(tables(entry.get("changes")), partial(_events, at=moment(entry.get("time"))))
+        for event in each_apart(
+            tables(entry.get("changes")),
+            partial(_events, entry=entry, at=moment(entry.get("time")), ours=business_account_id),
+        )
     ]
 
 
-def _events(change: dict[str, Any], at: datetime | None) -> Iterator[Event]:
-    field, value = change.get("field"), change.get("value")
-    if not isinstance(field, str) or not isinstance(value, dict):
+def _events(
+    change: dict[str, Any], entry: dict[str, Any], at: datetime | None, ours: str | None
+) -> Iterator[Event]:
+    value = table(change.get("value"))
+    # Meta's own examples have the field of some account updates elsewhere.
+    field = first_text(change.get("field"), value.get("field"), entry.get("field"))
+    if field is None or not isinstance(change.get("value"), dict):
         return
     if field == "messages":
         yield from _user_ids(value)
@@ -95,23 +64,7 @@ def _events(change: dict[str, Any], at: datetime | None) -> Iterator[Event]:
         yield from _user_ids(value)
         yield from each_apart(tables(value.get("user_preferences")), partial(_preference, at=at))
     elif field in SUBJECTS:
-        subject = SUBJECTS[field]
-        language = first_text(value.get("message_template_language")) if field == _TEMPLATE else None
-        about = str(value.get(subject) or "")
-        yield Notice(field, about, _notice_text(value, subject), at, _effect(field, value), language)
-
-
-def _effect(field: str, value: dict[str, Any]) -> Effect | None:
-    event = first_text(value.get("event")) or ""
-    if field == _ACCOUNT and event == "DISABLED_UPDATE":
-        state = first_text(table(value.get("ban_info")).get("waba_ban_state"))
-        return Effect.ACCOUNT_STOPPED if state is None else BANS.get(state)
-    if field == _ACCOUNT and event == "ACCOUNT_RESTRICTION":
-        restrictions = tables(value.get("restriction_info"))
-        types = {RESTRICTIONS.get(first_text(each.get("restriction_type")) or "") for each in restrictions}
-        found = [effect for effect in types if effect is not None]
-        return Effect.ACCOUNT_STOPPED if len(found) == 2 or not restrictions else next(iter(found), None)
-    return EFFECTS.get((field, event))
+        yield notice_of(field, value, at, ours)
 
 
 def _status(status: dict[str, Any]) -> list[Report]:
@@ -189,21 +142,3 @@ def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Pre
         f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {choice}",
         user_id,
     )
-
-
-def _notice_text(value: dict[str, Any], subject: str) -> str:
-    """All fields of an update except its subject, on one line."""
-    fields = {name: part for name, part in value.items() if name not in (subject, "metadata")}
-    if "restriction_info" in fields:
-        fields["restriction_info"] = "; ".join(map(_restriction, tables(fields["restriction_info"])))
-    texts = ((name, _plain(part)) for name, part in fields.items())
-    return ", ".join(f"{name}: {text}" for name, text in texts)[:LONGEST_NOTICE]
-
-
-def _restriction(restriction: dict[str, Any]) -> str:
-    until = moment(restriction.get("expiration"))
-    return f"{restriction.get('restriction_type')}" + (f" until {until:%Y-%m-%d %H:%M} UTC" if until else "")
-
-
-def _plain(part: Any) -> str:
-    return part if isinstance(part, str) else orjson.dumps(part).decode()

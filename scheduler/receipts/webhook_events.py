@@ -190,7 +190,16 @@ def _evidence(event: Inbound) -> str:
 
 def _notice(event: Notice, received_at: datetime) -> NewNotice:
     at = _whole(event.at or received_at)
-    return NewNotice(event.kind, event.subject, event.text, at, event.effect, event.language)
+    return NewNotice(
+        event.kind,
+        event.subject,
+        event.text,
+        at,
+        effect=event.effect,
+        language=event.language,
+        value=event.value,
+        undoes=event.undoes,
+    )
 
 
 def _whole(at: datetime) -> datetime:

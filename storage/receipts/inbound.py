@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import inbound
 
 
@@ -26,7 +26,7 @@ class InboundMessage:
 async def keep_inbound(connection: AsyncConnection, account: str, messages: Sequence[InboundMessage]) -> None:
     """Store inbound messages of the account."""
     if messages:
-        insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(inbound)
+        insert = upsert_into(is_sqlite(connection), inbound)
         await connection.execute(
             insert.on_conflict_do_nothing(), [{"account": account, **asdict(one)} for one in messages]
         )

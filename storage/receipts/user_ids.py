@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import FromClause, Text, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.bulk import among, table_of
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.receipts.unmatched import is_of
 from storage.tables import inbound, jobs, optouts, to_millis, user_ids
 from storage.tables.contacts import UNKNOWN
+
+if TYPE_CHECKING:
+    from storage.database.upserts import Upsert
 
 
 def name_of(account: str, user_id: str) -> str:
@@ -61,12 +65,12 @@ async def find_numbers(
 
 def _upsert(
     connection: AsyncConnection, account: str, given: FromClause, now: datetime, *changes: str
-) -> postgresql.Insert | sqlite.Insert:
+) -> Upsert:
     """Insert the given ids and numbers; where the account has the id, change these columns."""
     at = literal(to_millis(now)).label("at")
     # SQLite takes ON CONFLICT after a SELECT for a part of it, unless it has a WHERE.
     rows = select(literal(account), given.c.user_id, given.c.phone, at).where(literal(1) == 1)
-    upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(user_ids)
+    upsert = upsert_into(is_sqlite(connection), user_ids)
     return upsert.from_select(
         ["account", "user_id", "phone", "at"], rows.order_by(given.c.user_id)
     ).on_conflict_do_update(

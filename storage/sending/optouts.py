@@ -205,11 +205,19 @@ def _entries_of(sqlite: bool) -> Select[Any]:
     return entries.where(is_among(sqlite, optouts.c.phone, "phones")).order_by(*_by_time(optouts))
 
 
-async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The scopes that each phone is opted out of now."""
+async def has_erased(connection: AsyncConnection) -> bool:
+    """Whether an erased person has opted out."""
+    found = select(optouts.c.id).where(optouts.c.phone.startswith(ERASED))
+    return (await connection.execute(found.limit(1))).first() is not None
+
+
+async def optout_scopes(
+    connection: AsyncConnection, phones: Sequence[str], *, erased_too: bool = True
+) -> dict[str, frozenset[str]]:
+    """The scopes that each phone is opted out of now. `erased_too=False`: no erased person has opted out."""
     newest: dict[tuple[str, str], str] = {}
     stored_as = {phone: canonical(phone) for phone in phones}
-    erased = await hashes_of(connection, stored_as.values())
+    erased = await hashes_of(connection, stored_as.values()) if erased_too else {}
     asked = {"phones": as_values(connection, [*stored_as.values(), *erased])}
     for phone, scope, action in await connection.execute(_entries_of(connection), asked):
         newest[erased.get(phone, phone), scope] = action

@@ -23,6 +23,7 @@ from storage.tables.audience import (
 )
 from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, user_ids, windows
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
+from storage.tables.limits import sender_limits
 from storage.tables.money import budgets, learnt_prices, reservations
 from storage.tables.origin import origin
 from storage.tables.receipts import notices, unmatched_reports, webhook_refusals, webhooks
@@ -70,6 +71,7 @@ __all__ = [
     "rejects",
     "reservations",
     "runs",
+    "sender_limits",
     "sessions",
     "template_lists",
     "templates",

@@ -5,13 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, Select, Subquery, case, func, literal, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Subquery,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.message.template_category import AUTO
 from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import RANK, JobState
 from storage.retention.purged_totals import purged_ledger
-from storage.tables import campaigns, jobs, recipients, runs
+from storage.tables import campaigns, jobs, recipients, runs, touches
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ def _ledger(campaign_id: int, run_id: int | None) -> Subquery:
     wanted = _runs(campaign_id, run_id)
     live = (
         select(
-            campaigns.c.category,
+            _category().label("category"),
             recipients.c.region,
             jobs.c.state,
             literal(1, BigInteger).label("jobs"),
@@ -69,6 +81,12 @@ def _ledger(campaign_id: int, run_id: int | None) -> Subquery:
     taken = [state.value for state in RANK]
     both = union_all(live, purged_ledger(wanted)).subquery()
     return select(both).where(both.c.state.in_(taken)).subquery("ledger")
+
+
+def _category() -> ColumnElement[str]:
+    """The campaign's; where it takes it from its template, the category that the message was sent as."""
+    as_sent = select(touches.c.category).where(touches.c.job_id == jobs.c.id).scalar_subquery()
+    return case((campaigns.c.category == AUTO, func.coalesce(as_sent, AUTO)), else_=campaigns.c.category)
 
 
 async def _costs(connection: AsyncConnection, ledger: Subquery, group: str) -> list[CostLine]:

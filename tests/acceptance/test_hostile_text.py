@@ -199,7 +199,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         ("contacts", "import", "stop.csv", "--source", text),
         ("rates", "show"),
         ("rates", "show", "card"),
-        *(("provider", name) for name in ("list", "check", "balance", "notices")),
+        *(("provider", name) for name in ("list", "check", "balance", "limits", "notices")),
         ("template", "sync", "ourvoice"),
         ("template", "list"),
         ("template", "show", "ourvoice", "spring_sale"),

@@ -36,7 +36,7 @@ HOMES = {
     "python_calamine": {"campaigns/intake/workbook_child.py"},
     "procrastinate": {"scheduler/engines/procrastinate.py"},
     "prometheus_client": {"web/monitoring/metrics.py"},
-    "pydantic_settings": {"app/wiring/settings.py"},
+    "pydantic_settings": {"app/wiring/environment.py"},
     "tomlkit": {"campaigns/spec/toml_edits.py"},
     "uvicorn": {
         "web/server.py",

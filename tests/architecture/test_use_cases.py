@@ -51,6 +51,7 @@ USE_CASES = {
     "provider list": "app.views.providers:list_adapters",
     "provider check": "app.wiring.probes:probe",
     "provider balance": "app.views.balances:left_on",
+    "provider limits": "app.views.limits:shown_limits",
     "provider notices": "app.views.providers:newest_notices",
     "rates import": "app.actions.rates:import_card",
     "rates show": "app.views.rates:list_cards",

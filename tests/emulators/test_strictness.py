@@ -104,7 +104,7 @@ class Client:
         """The body of the row's request, to Ada, whose window is open."""
         if self.account.adapter != "ourvoice":
             await self.control("inbound", {"from": ADA if self.account.adapter == "kapso" else [ADA]})
-        if row.content.template and self.account.adapter == "meta":
+        if row.content.template and self.account.adapter in ("meta", "kapso"):
             await self.control("templates", template_for(row.content.template))
         more = {name: value for name, value in row.more.items() if name != "conversations"}
         call = Call(self.settings.senders[0], (ADA,), row.content, **more)

@@ -145,8 +145,10 @@ def test_a_template_that_is_not_sent_now_is_refused(status: str) -> None:
 
 def test_the_category_is_the_templates() -> None:
     [each] = mismatches(spec(), "utility", [known()])
-    assert (each.key, each.hint) == ("category", 'Write category = "marketing", or name another template.')
+    hint = 'Write category = "marketing" or "auto", or name another template.'
+    assert (each.key, each.hint) == ("category", hint)
     assert found(known(category="transactional"), "utility") == []
+    assert found(known(), "auto") == []
 
 
 def test_an_unknown_name_and_a_missing_language_are_named() -> None:

@@ -268,6 +268,7 @@ WEBHOOKS = [
                 None,
                 Effect.TEMPLATE_STOPPED,
                 "en_US",
+                "PAUSED",
             )
         ],
     ),
@@ -391,6 +392,7 @@ WEBHOOKS = [
                 "previous_quality_score: GREEN, new_quality_score: YELLOW, "
                 "message_template_id: 278077987957091, message_template_language: en-US",
                 AT,
+                language="en-US",
             )
         ],
         at=AT,
@@ -412,6 +414,31 @@ WEBHOOKS = [
                 "message_template_id: 278077987957091, message_template_language: en-US, "
                 "previous_category: UTILITY, new_category: MARKETING",
                 AT,
+                Effect.CATEGORY_CHANGED,
+                "en-US",
+                "marketing",
+            )
+        ],
+        at=AT,
+    ),
+    webhook_case(
+        "a template will cost more in a day",
+        "template_category_update",
+        {
+            "message_template_name": "welcome",
+            "message_template_language": "en-US",
+            "new_category": "UTILITY",
+            "correct_category": "MARKETING",
+            "category_update_timestamp": 1746169200,
+        },
+        [
+            Notice(
+                "template_category_update",
+                "welcome",
+                "message_template_language: en-US, new_category: UTILITY, correct_category: MARKETING, "
+                "category_update_timestamp: 2025-05-02 07:00 UTC",
+                AT,
+                language="en-US",
             )
         ],
         at=AT,
