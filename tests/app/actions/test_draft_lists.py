@@ -27,6 +27,7 @@ from app.actions.draft_lists import (
 from app.actions.drafts import create_draft, open_draft, save_section
 from app.actions.loading import Flags, load_campaign
 from app.views import list_checks
+from app.views.drafts import steps_of
 from app.views.list_checks import ListCheck, check_list, known_check
 from app.views.list_step import rejects_file
 from app.wiring.settings import Settings, load_settings
@@ -264,6 +265,16 @@ async def test_corrected_rows_do_not_take_the_place_of_the_whole_list(settings: 
         with pytest.raises(InvalidInput, match="holds rejected rows"):
             await receive_list(settings, "spring", "mended.csv", chunks(content))
     assert (await checked(settings)).rows == 10
+
+
+async def test_a_file_of_the_wrong_shape_is_a_sentence_and_keeps_the_list(settings: Settings) -> None:
+    draft = await create_draft(settings, "spring", 'name = "spring"\naudience = "everybody"\ncontent = 3\n')
+    with pytest.raises(InvalidInput, match="cannot change"):
+        await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    assert not list(draft.folder.glob("*.csv"))
+    found = await open_draft(settings, "spring")
+    assert (found.text, found.spec) == (draft.text, None)
+    assert [step.done for step in steps_of(found)] == [False, False, False, False]
 
 
 async def test_two_uploads_of_one_name_are_two(settings: Settings) -> None:
