@@ -31,7 +31,8 @@ class Billed:
     """The category that a message is charged as, and its recipient in E.164 with the plus."""
 
     category: str
-    phone: str
+    phone: str | None
+    """None: the provider does not name it; it is the number that the message was sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,24 @@ class Report:
             object.__setattr__(self, "times", known)
 
 
+class InboundKind(StrEnum):
+    """What a person did, and so what it means."""
+
+    MESSAGE = "message"
+    """Wrote to us or pressed a button: opens the window."""
+    CALL = "call"
+    """Called us: opens the window."""
+    EDIT = "edit"
+    """Changed an earlier message, which is read as it is now; opens nothing."""
+    DELETION = "deletion"
+    """Deleted an earlier message: its text is forgotten; opens nothing."""
+    GROUP = "group"
+    """Wrote to a group: opens no window and is no reply; an opt-out counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A person wrote or called: their window is open for 24 hours from `at`."""
+    """A person wrote or called: with most kinds their window is open for 24 hours from `at`."""
 
     phone: str | None
     """E.164 with the plus; None: the person is only known by `user_id`."""
@@ -86,6 +102,8 @@ class Inbound:
     """The provider's id of the person."""
     answers: str | None = None
     """The provider's id of the message that they answered, if given."""
+    kind: InboundKind = InboundKind.MESSAGE
+    """Of an edit or a deletion, `message_id` is the earlier message's."""
 
     def __post_init__(self) -> None:
         names = dict.fromkeys(("number", "message_id", "payload", "user_id", "answers"), LONGEST_NAME)
@@ -132,6 +150,19 @@ class UserId:
 
     def __post_init__(self) -> None:
         clean_fields(self, user_id=LONGEST_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChange:
+    """A person has another number or user id than before. None: not given."""
+
+    old_phone: str | None
+    old_user_id: str | None
+    phone: str | None
+    user_id: str | None
+
+    def __post_init__(self) -> None:
+        clean_fields(self, old_user_id=LONGEST_NAME, user_id=LONGEST_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +220,18 @@ class Unread:
         clean_fields(self, reason=LONGEST_NAME)
 
 
-Event = Report | Inbound | WindowUntil | Preference | UserId | Notice | Unread
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """A part of a webhook whose meaning is not known here; it is counted by its kind, and the raw webhook is stored."""
+
+    kind: str
+    """Such as `field flows`."""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, kind=LONGEST_NAME)
+
+
+Event = Report | Inbound | WindowUntil | Preference | UserId | NumberChange | Notice | Unread | NotUnderstood
 
 
 @dataclass(frozen=True, slots=True)

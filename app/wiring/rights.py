@@ -51,6 +51,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "user.join": Role.VIEWER,
     "campaign.pause": Role.EDITOR,
     "contacts.import": Role.EDITOR,
+    "contacts.link": Role.EDITOR,
     "contacts.opt": Role.EDITOR,
     "draft.correct": Role.EDITOR,
     "draft.create": Role.EDITOR,

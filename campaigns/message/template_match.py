@@ -35,9 +35,12 @@ UNSENDABLE: Final = {
 """Statuses in which a template is not sent. A status that is not known here hinders nothing."""
 CATEGORIES: Final = ("marketing", "utility", "authentication")
 MEDIA: Final = ("image", "video", "document", "location")
-UNFILLED: Final = frozenset({"copy_code", "mpm", "spm"})
+UNFILLED: Final = frozenset({"mpm", "spm"})
 """Buttons that need a parameter which a campaign cannot give."""
-UNFILLED_PARTS: Final = frozenset({"carousel", "limited_time_offer"})
+FILLED: Final = {"quick_reply": "quick_reply", "copy_code": "copy_code", "catalog": "catalog", "flow": "flow"}
+"""Kinds of buttons -> the type by which a campaign fills them."""
+PARTS: Final = {"carousel": "cards", "limited_time_offer": "offer_ends"}
+"""Other parts of a template -> the key that fills them."""
 HEADER, BODY, BODY_ALONE, ADDRESS = 60, 1024, 32_768, 2000
 """The most characters of the header's parameter, of a parameter of a body with other parts beside it and of one alone,
 and of a filled address."""
@@ -104,9 +107,16 @@ def mismatches(
     yield from _wrong_body(spec, found)
     yield from _wrong_header(spec, found)
     yield from _wrong_buttons(spec, found)
-    for kind in UNFILLED_PARTS & frozenset(found.parts.others):
-        what = kind.replace("_", " ")
-        yield Mismatch(f"{KEY}.name", f"{found.title} has a {what}, which a campaign cannot fill.")
+    yield from _wrong_parts(spec, found)
+
+
+def _wrong_parts(spec: TemplateSpec, found: ProviderTemplate) -> Iterator[Mismatch]:
+    for kind, key in PARTS.items():
+        given, has, what = bool(getattr(spec, key)), kind in found.parts.others, kind.replace("_", " ")
+        if has and not given:
+            yield Mismatch(f"{KEY}.{key}", f"it is missing; {found.title} has a {what}.", f"Add {key}.")
+        elif given and not has:
+            yield Mismatch(f"{KEY}.{key}", f"{found.title} has no {what}.", f"Remove {key}.")
 
 
 def _not_sent(found: ProviderTemplate) -> str:
@@ -180,11 +190,15 @@ def _wrong_buttons(spec: TemplateSpec, found: ProviderTemplate) -> Iterator[Mism
             kind = part.kind.replace("_", " ")
             yield Mismatch(f"{KEY}.name", f"{about} is a {kind} button, which a campaign cannot fill.")
         elif part.needs_text and index not in given:
+            kind = "code" if part.kind == "otp" else "url"
             yield Mismatch(
                 f"{KEY}.buttons",
                 f"{about} needs the end of its address: {part.url or 'the one-time password'}.",
-                f'Add {{ index = {index}, type = "url", parameter = "…" }}.',
+                f'Add {{ index = {index}, type = "{kind}", parameter = "…" }}.',
             )
+        elif part.kind == "copy_code" and index not in given:
+            add = f'Add {{ index = {index}, type = "copy_code", parameter = "…" }}.'
+            yield Mismatch(f"{KEY}.buttons", f"{about} needs the coupon's code.", add)
     for index, place in given.items():
         yield from _wrong_button(found, index, place, spec.buttons[place].type)
 
@@ -196,7 +210,8 @@ def _wrong_button(found: ProviderTemplate, index: int, place: int, kind: str) ->
         yield Mismatch(f"{key}.index", text)
         return
     part = parts[index]
-    wanted = "url" if part.needs_text else "quick_reply" if part.kind == "quick_reply" else None
+    wanted = "url" if part.needs_text else FILLED.get(part.kind)
+    kind = "url" if kind == "code" and part.needs_text else kind
     if wanted is None and part.kind not in UNFILLED:
         yield Mismatch(key, f"button {index} of {found.title}, {part.text!r}, takes nothing.", "Remove it.")
     elif wanted is not None and kind != wanted:

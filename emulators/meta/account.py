@@ -10,7 +10,8 @@ import orjson
 
 from emulators import outcomes
 from emulators.base import Clock
-from emulators.cloud_api import Draft, MetaRefusal
+from emulators.cloud_api import Draft
+from emulators.cloud_values import MetaRefusal
 from emulators.ledger import Entry, Ledger, digest
 from emulators.meta import events
 from emulators.meta.errors import refused
@@ -20,6 +21,7 @@ from emulators.meta.people import People
 from emulators.meta.standing import Standing
 from emulators.meta.templates import Template, Templates
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 from emulators.webhooks import Deliveries
 
 SENDERS = (
@@ -54,15 +56,20 @@ class Account:
         self._is_template: set[str] = set()
         self._refusal: tuple[int, int | None] | None = None
 
-    def send(self, sender: Sender, draft: Draft, request_number: int) -> str:
-        """Take a message, record it in the ledger and report it in time; its id. Raises MetaRefusal."""
+    def send(self, sender: Sender, draft: Draft, request_number: int, *, lite: bool = False) -> str:
+        """Take a message, record it in the ledger and report it in time; its id. `lite`: through the Marketing
+        Messages API. Raises MetaRefusal."""
         now = self._clock()
         self._check_sender(sender, draft)
         template = self.templates.named(draft.body["template"]) if draft.template else None
         failure = self._failure(sender, draft, template, now)
-        self.people.pace(draft.to, sender.id, now)
+        person = as_whatsapp(draft.to)
+        self.people.pace(person, sender.id, now)
         category = template.category.lower() if template else "service"
-        sent = Sent(events.wamid(draft.to), sender, draft.to, draft.type, category, draft.reference)
+        if lite and category != "marketing":
+            raise refused(134100, f"The template is {category}.")
+        category += "_lite" if lite else ""
+        sent = Sent(events.wamid(person), sender, person, draft.type, category, draft.reference)
         taken = Taken(sent, template, self._plan(draft, failure, now))
         self._ledger.record([_entry(taken, draft, now, request_number)])
         if template is not None:
@@ -81,6 +88,7 @@ class Account:
 
     def hear(self, person: str, to: Sender, text: str, user_id: str | None, now: float) -> None:
         """A person writes to a number of ours."""
+        person = as_whatsapp(person)
         self.people.wrote(person, to.id, now)
         self._send_update(now, events.inbound(to, person, text, now, user_id=user_id))
 
@@ -127,7 +135,7 @@ class Account:
         try:
             if outcomes.is_refused(draft.to):
                 raise refused(131026)
-            self.people.check(draft.to, sender.id, template, now)
+            self.people.check(as_whatsapp(draft.to), sender.id, template, now)
         except MetaRefusal as refusal:
             if self.late and refusal.code in RECIPIENT_CODES:
                 return refusal.code
@@ -165,7 +173,7 @@ def _entry(taken: Taken, draft: Draft, now: float, request_number: int) -> Entry
         provider="meta",
         account=events.WABA_ID,
         session=sent.sender.id,
-        to=sent.to,
+        to=draft.to,
         type=sent.type,
         content=draft.text,
         media_url=draft.media_url,

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -26,7 +27,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from emulators.base import Clock, Errors, Json, Refusal, read_json
-from emulators.cloud_api import NUMBER, MetaRefusal, error_body, parse_envelope
+from emulators.cloud_api import NUMBER, Draft, error_body, parse_envelope, parse_marketing
+from emulators.cloud_values import MetaRefusal
 from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Ledger
 from emulators.meta import events
@@ -35,6 +37,7 @@ from emulators.meta.errors import TITLES, refused
 from emulators.meta.events import WABA_ID, Sender
 from emulators.meta.numbers import show_account
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 from emulators.webhooks import Deliveries, proves
 
 VERSION = re.compile(r"v[0-9]{1,2}\.[0-9]")
@@ -81,6 +84,7 @@ class Meta:
             Route("/_control/webhook", self._webhook, methods=["GET", "POST"]),
             *(Route(f"/_control/{name}", endpoint, methods=["POST"]) for name, endpoint in control.items()),
             self._route("POST", "/{version}/{id}/messages", self._send),
+            self._route("POST", "/{version}/{id}/marketing_messages", self._send_marketing),
             self._route("GET", "/{version}/{id}/message_templates", self._list_templates),
             self._route("GET", "/{version}/{id}", self._show),
         ]
@@ -97,15 +101,22 @@ class Meta:
     # Meta's own endpoints
 
     async def _send(self, request: Request) -> Response:
+        return await self._accept(request, parse_envelope)
+
+    async def _send_marketing(self, request: Request) -> Response:
+        return await self._accept(request, parse_marketing)
+
+    async def _accept(self, request: Request, parse: Callable[[Any], Draft]) -> Response:
         sender = self._account.senders.get(request.path_params["id"])
         if sender is None:
             return _no_object(request)
         body = await read_json(request)
-        draft = parse_envelope(body)
-        shown = {"id": self._account.send(sender, draft, request.scope["request_number"])}
+        draft = parse(body)
+        lite = parse is parse_marketing
+        shown = {"id": self._account.send(sender, draft, request.scope["request_number"], lite=lite)}
         if (held := self._account.held(shown["id"])) is not None:
             shown["message_status"] = "held_for_quality_assessment" if held else "accepted"
-        contact = {"input": body["to"], "wa_id": draft.to}
+        contact = {"input": body["to"], "wa_id": as_whatsapp(draft.to)}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [shown]})
 
     async def _list_templates(self, request: Request) -> Response:
@@ -151,8 +162,9 @@ class Meta:
         if choice not in ("stop", "resume"):
             raise Refusal(422, "value is stop or resume.")
         for person in _people(body):
-            self._account.people.prefer(person, choice)
-            self.deliveries.later(0.0, events.preference(self._sender(body), person, choice, now))
+            spelt = as_whatsapp(person)
+            self._account.people.prefer(spelt, choice)
+            self.deliveries.later(0.0, events.preference(self._sender(body), spelt, choice, now))
         return Json({"status": "ok"})
 
     async def _put_template(self, request: Request) -> Response:

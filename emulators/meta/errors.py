@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulators.cloud_api import MetaRefusal
+from emulators.cloud_values import MetaRefusal
 
 TITLES: dict[int, tuple[int, str]] = {
     0: (401, "AuthException"),
@@ -45,6 +45,7 @@ TITLES: dict[int, tuple[int, str]] = {
     131051: (400, "Unsupported message type"),
     131053: (400, "Media upload error"),
     131057: (500, "Account in maintenance mode"),
+    134100: (400, "Only marketing messages supported"),
     132000: (400, "Template param count mismatch"),
     132001: (404, "Template does not exist"),
     132005: (400, "Template hydrated text too long"),

@@ -16,6 +16,7 @@ from emulators.base import Refusal
 from emulators.meta.errors import error_object
 from emulators.meta.templates import CATEGORIES, EVENTS, Template, Templates
 from emulators.outcomes import Plan
+from emulators.spellings import user_id_of
 
 WABA_ID = "102290129340398"
 PORTFOLIO_ID = "2729063490586005"
@@ -61,13 +62,18 @@ class Sent:
             "timestamp": str(int(at)),
             "recipient_id": self.to,
         }
+        contacts = {}
+        if failure is None:
+            update["recipient_user_id"] = user_id_of(self.to)
+            contact = {"profile": {"name": "Ada"}, "wa_id": self.to, "user_id": user_id_of(self.to)}
+            contacts = {"contacts": [contact]}
         if self.reference is not None:
             update["biz_opaque_callback_data"] = self.reference
         if priced:
             update["pricing"] = self._price(at)
         if failure is not None:
             update["errors"] = [error_object(failure)]
-        return messages(self.sender, statuses=[update])
+        return messages(self.sender, **contacts, statuses=[update])
 
     def statuses(self, plan: Plan) -> list[tuple[float, bytes]]:
         """Every update that the plan brings, and when. `read` at the same moment takes the place of `delivered`."""

@@ -25,12 +25,25 @@ UNFIT = re.compile(r"[\n\r\t]| {5,}")
 """What a parameter must not hold."""
 CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
 HEADERS = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION")
-BUTTONS = {"url": "text", "quick_reply": "payload"}
+BUTTONS = {
+    "url": "text",
+    "quick_reply": "payload",
+    "copy_code": "coupon_code",
+    "catalog": "action",
+    "flow": "action",
+}
 """Each kind of button and the type of its parameter."""
+NEEDED = ("url", "copy_code")
+"""The kinds that every message must fill."""
+BARE = ("catalog", "flow")
+"""The kinds that may be named without a parameter."""
 
 SHOWN_BUTTONS = {
     "url": {"type": "URL", "text": "Visit the shop", "url": "https://shop.example/{{1}}"},
     "quick_reply": {"type": "QUICK_REPLY", "text": "Stop promotions"},
+    "copy_code": {"type": "COPY_CODE", "text": "Copy offer code", "example": ["25OFF"]},
+    "catalog": {"type": "CATALOG", "text": "View catalog"},
+    "flow": {"type": "FLOW", "text": "Book", "flow_id": "1", "flow_action": "NAVIGATE"},
 }
 """Each kind of button as the list shows it."""
 FIELDS = (
@@ -69,6 +82,10 @@ class Template:
     """Whether Meta holds its messages for an assessment of quality."""
     text: str = ""
     """The body; default: a sentence with its parameters."""
+    cards: int = 0
+    """How many cards its carousel has; 0: it has none."""
+    offer: bool = False
+    """Whether it is a limited-time offer."""
     previous_category: str | None = None
     rejected_reason: str = "NONE"
 
@@ -102,8 +119,14 @@ class Template:
             yield {"type": "HEADER", "format": self.header}
         text = self.text or f"Hello {', '.join(f'{{{{{name}}}}}' for name in names)}!"
         yield {"type": "BODY", "text": text}
+        if self.offer:
+            ends = {"text": "Expiring offer!", "has_expiration": True}
+            yield {"type": "LIMITED_TIME_OFFER", "limited_time_offer": ends}
         if self.buttons:
             yield {"type": "BUTTONS", "buttons": [SHOWN_BUTTONS[kind] for kind in self.buttons]}
+        if self.cards:
+            card = {"components": [{"type": "HEADER", "format": "IMAGE"}]}
+            yield {"type": "CAROUSEL", "cards": [card] * self.cards}
 
 
 READY = (
@@ -176,6 +199,9 @@ class Templates:
 
 def _check(template: Template, components: Sequence[Mapping[str, Any]]) -> None:
     kinds = [component["type"] for component in components]
+    cards = [len(component["cards"]) for component in components if component["type"] == "carousel"]
+    if sum(cards) != template.cards or ("limited_time_offer" in kinds) != template.offer:
+        raise refused(132012, "The carousel or the offer does not match the template")
     for kind in ("header", "body"):
         if kinds.count(kind) > 1:
             raise refused(100, f"There is more than one component of type {kind}.")
@@ -230,7 +256,7 @@ def _check_body(template: Template, given: list[Mapping[str, Any]]) -> None:
 def _check_buttons(template: Template, given: Sequence[Mapping[str, Any]]) -> None:
     """An address needs its end; a quick reply without a payload sends back its text."""
     indexes = [str(button.get("index")) for button in given]
-    needed = {str(place) for place, kind in enumerate(template.buttons) if kind == "url"}
+    needed = {str(place) for place, kind in enumerate(template.buttons) if kind in NEEDED}
     there = {str(place) for place in range(len(template.buttons))}
     if len(set(indexes)) < len(indexes) or not needed <= set(indexes) <= there:
         raise refused(132000, "buttons: number of parameters does not match the template")
@@ -240,8 +266,10 @@ def _check_buttons(template: Template, given: Sequence[Mapping[str, Any]]) -> No
             raise refused(100, "Param template['components']['index'] must be a string.")
         kind = template.buttons[int(index)]
         parameters = button.get("parameters", [])
-        if button.get("sub_type") != kind:
+        if str(button.get("sub_type")).lower() != kind:
             raise refused(132012, f"buttons: expected {kind} at index {index}")
+        if not parameters and kind in BARE:
+            continue
         if [parameter.get("type") for parameter in parameters] != [BUTTONS[kind]]:
             raise refused(132012, f"buttons: {kind} needs one parameter of type {BUTTONS[kind]}")
 

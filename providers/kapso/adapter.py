@@ -28,11 +28,12 @@ from providers.kapso.legacy import LegacyApi
 from providers.kapso.legacy_body import ADDITIONS as LEGACY_ADDITIONS
 from providers.kapso.legacy_body import TYPES as LEGACY_TYPES
 from providers.kapso.settings import KapsoAccount, sender_id
-from providers.kapso.webhooks import events_in, is_signed
+from providers.kapso.webhooks import SIGNATURE, events_in, is_signed
 from providers.meta.codes import kind_of_reported
 from providers.meta.limits import read_limits
 from providers.meta.message_body import ADDITIONS, TYPES
 from providers.meta.templates import NO_BUSINESS_ACCOUNT, read_templates
+from providers.meta.webhooks import is_signed as is_signed_by_meta
 from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 
@@ -122,6 +123,10 @@ class Kapso(AdapterDefaults):
         return await self._api.check(http, self._account.senders)
 
     def verify(self, request: WebhookRequest) -> bool:
+        """By Kapso's signature; where it has none, by Meta's, if the account has the app secret for it."""
+        app_secret = self._account.app_secret
+        if app_secret is not None and SIGNATURE not in request.headers:
+            return is_signed_by_meta(request, reveal_key(app_secret, "app_secret"))
         return is_signed(request, reveal_key(self._account.webhook_secret, "webhook_secret"))
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:

@@ -1,4 +1,4 @@
-"""Reads Meta's webhooks. One body may hold up to 1,000 updates; unknown ones are skipped.
+"""Reads Meta's webhooks. One body may hold up to 1,000 updates; those that are not understood are counted.
 
 {"object": "whatsapp_business_account", "entry": [{"id", "changes": [{"field": "messages", "value": {
   "metadata": {"phone_number_id"}, "contacts": […], "messages": […], "statuses": [{"id", "status", "timestamp",
@@ -7,17 +7,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from campaigns.states import JobState
-from providers.events import Event, Inbound, Notice, Preference, Report
+from providers.events import Event, Notice, NotUnderstood, Preference, Report, WebhookRequest
 from providers.meta.answers import error_code, error_text
 from providers.meta.codes import note_of
+from providers.meta.inbound import call_in, inbound_in
 from providers.meta.notices import SUBJECTS, notice_of
-from providers.meta.people import answered_by, payload_of, text_of, user_id_of, user_ids_in
+from providers.meta.people import user_id_of, user_ids_in
 from providers.meta.pricing import billed, charge_of
 from providers.values import each_apart, first_text, moment, phone, table, tables
 
@@ -30,7 +33,16 @@ STATUSES: Final = {
     "played": JobState.READ,
     "failed": JobState.FAILED,
 }
-_ABOUT_PEOPLE: Final = ("contacts", "statuses", "messages", "user_preferences")
+CHOICES: Final[dict[str, Literal["out", "in"]]] = {"stop": "out", "resume": "in", "signup": "in"}
+"""What a person chose in WhatsApp's own settings about marketing; `signup` is consent to it."""
+_ABOUT_PEOPLE: Final = ("contacts", "statuses", "messages", "user_preferences", "calls")
+SIGNATURE: Final = "x-hub-signature-256"
+
+
+def is_signed(request: WebhookRequest, secret: str) -> bool:
+    """Whether the signature is `sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""
+    wanted = "sha256=" + hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(wanted.encode(), request.headers.get(SIGNATURE, "").encode())
 
 
 def events_in(data: Any, business_account_id: str | None = None) -> list[Event]:
@@ -58,13 +70,20 @@ def _events(
         yield from each_apart(tables(value.get("statuses")), _status)
         if "messages" in value or "errors" in value:
             number = _number(value)
-            yield from each_apart(tables(value.get("messages")), partial(_inbound, at=at, number=number))
+            yield from each_apart(tables(value.get("messages")), partial(inbound_in, at=at, number=number))
             yield from each_apart(tables(value.get("errors")), partial(_complaint, at=at, number=number))
     elif field == "user_preferences":
         yield from _user_ids(value)
         yield from each_apart(tables(value.get("user_preferences")), partial(_preference, at=at))
+    elif field == "calls":
+        yield from _user_ids(value)
+        ours = phone(table(value.get("metadata")).get("display_phone_number"))
+        read = partial(call_in, at=at, number=_number(value), ours=ours)
+        yield from each_apart(tables(value.get("calls")), read)
     elif field in SUBJECTS:
         yield notice_of(field, value, at, ours)
+    else:
+        yield NotUnderstood(f"field {field}")
 
 
 def _status(status: dict[str, Any]) -> list[Report]:
@@ -97,25 +116,9 @@ def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _user_ids(value: dict[str, Any]) -> list[Event]:
+    """A system message names the former number beside the new user id, and so no pair."""
     parts = [part for name in _ABOUT_PEOPLE if name in value for part in tables(value[name])]
-    return each_apart([parts], user_ids_in)
-
-
-def _inbound(message: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Inbound]:
-    person, user_id = phone(message.get("from")), user_id_of(message)
-    # System messages come from Meta.
-    if (person is None and user_id is None) or message.get("type") == "system":
-        return
-    yield Inbound(
-        person,
-        moment(message.get("timestamp")) or at,
-        number,
-        first_text(message.get("id")),
-        text_of(message),
-        payload_of(message),
-        user_id,
-        answered_by(message),
-    )
+    return each_apart([[part for part in parts if part.get("type") != "system"]], user_ids_in)
 
 
 def _number(value: dict[str, Any]) -> str | None:
@@ -129,14 +132,17 @@ def _complaint(error: dict[str, Any], at: datetime | None, number: str | None) -
     yield Notice("errors", number or "", f"{error_code(error)}: {text}", at)
 
 
-def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Preference]:
+def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Event]:
     person, user_id = phone(preference.get("wa_id")), user_id_of(preference)
-    choice = preference.get("value")
-    if (person is None and user_id is None) or choice not in ("stop", "resume"):
+    choice = first_text(preference.get("value")) or "without a value"
+    if choice not in CHOICES:
+        yield NotUnderstood(f"user preference {choice}")
+        return
+    if person is None and user_id is None:
         return
     yield Preference(
         person,
-        "out" if choice == "stop" else "in",
+        CHOICES[choice],
         "marketing",
         moment(preference.get("timestamp")) or at,
         f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {choice}",

@@ -191,6 +191,7 @@ class Shift:
             await self.calls.wait_for_all()
         try:
             await self.store.store_patiently()
+            await self.store.store_names()
             async with writing(self.engine) as connection:
                 await self.lease.release(connection, self.calls.last_begun_at)
                 await self._keep_balance(connection)

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import and_, delete, func, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.engine import is_sqlite, lock_names
@@ -132,8 +131,9 @@ async def _move_people(connection: AsyncConnection, before: str, after: str) -> 
     await lock_names(connection, [tier_lock(before), tier_lock(after)])
     person = unique_recipients.c
     mine = select(literal(after), person.phone, person.at).where(person.account == before)
-    dialect_insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    moved = dialect_insert(unique_recipients).from_select(["account", "phone", "at"], mine)
+    moved = upsert_into(is_sqlite(connection), unique_recipients).from_select(
+        ["account", "phone", "at"], mine
+    )
     newer = moved.excluded.at > unique_recipients.c.at
     await connection.execute(
         moved.on_conflict_do_update(
@@ -148,8 +148,7 @@ async def note_limits_problem(
     connection: AsyncConnection, account: str, lanes: Sequence[str], problem: str
 ) -> None:
     """Store why the limits could not be read; what was read before stays."""
-    dialect_insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    row = dialect_insert(sender_limits)
+    row = upsert_into(is_sqlite(connection), sender_limits)
     stored = row.on_conflict_do_update(index_elements=["lane"], set_={"problem": problem})
     values = [{"lane": lane, "account": account, "problem": problem} for lane in lanes]
     if values:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     Text,
     insert,
+    literal,
     or_,
     select,
     tuple_,
@@ -187,6 +188,17 @@ async def add_preferences(
     if rows:
         await connection.execute(insert(optouts), rows)
     return len(rows)
+
+
+async def copy_preferences(connection: AsyncConnection, former: str, phone: str) -> None:
+    """Give `phone` every opt-out and opt-in of `former`, each once however often it is copied."""
+    there = optouts.alias("there")
+    same = (there.c[name] == optouts.c[name] for name in ("scope", "action", "at"))
+    copied = select(there.c.id).where(there.c.phone == phone, *same).exists()
+    columns = [literal(phone), *(optouts.c[name] for name in LogEntry.__slots__ if name != "phone")]
+    names = ["phone", *(name for name in LogEntry.__slots__ if name != "phone")]
+    theirs = select(*columns).where(optouts.c.phone == former, ~copied).order_by(optouts.c.id)
+    await connection.execute(insert(optouts).from_select(names, theirs))
 
 
 async def _newest_by_scope(

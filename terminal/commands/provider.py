@@ -134,7 +134,8 @@ def _balance_json(left: Left) -> dict[str, Any]:
 @json_option
 @click.pass_obj
 def notices(context: Context, account: str | None, limit: int, as_json: bool) -> None:
-    """Show the providers' notices about your templates, numbers and accounts, newest first."""
+    """Show the providers' notices about your templates, numbers and accounts, newest first; also what their webhooks
+    held that is not understood."""
     from app.wiring.probes import chosen_accounts
     from terminal.output import print_json, print_table
 

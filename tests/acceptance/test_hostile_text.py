@@ -235,6 +235,8 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     yield "contacts", "erase", ERASED
     yield "contacts", "erase", text, "--yes"
     yield "contacts", "optout", PHONE, "--evidence", text, "--source", text
+    yield "contacts", "link", text, PHONE, "--account", "shop"
+    yield "contacts", "link", "GB.1", text, "--account", text
     yield "contacts", "optin", text, "--scope", text
     yield "campaign", "test", "spring", "--to", text
     yield "campaign", "load", "spring.toml", "--at", text

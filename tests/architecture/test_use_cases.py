@@ -38,6 +38,7 @@ USE_CASES = {
     "contacts show": "app.views.contacts:person_overview",
     "contacts optout": "app.actions.contacts:record_preference",
     "contacts optin": "app.actions.contacts:record_preference",
+    "contacts link": "app.actions.contacts:link_user_id",
     "contacts export": "app.actions.personal_data:export_person",
     "contacts erase": "app.actions.personal_data:erase_person",
     "db adopt": "app.actions.backing_up:adopt_copy",

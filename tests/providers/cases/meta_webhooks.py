@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.events import Billed, Effect, Inbound, Notice, Preference, Report, UserId
+from providers.events import Billed, Effect, Inbound, Notice, NotUnderstood, Preference, Report, UserId
 from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET, WebhookCase
 
@@ -336,7 +336,7 @@ WEBHOOKS = [
                     "id": "wamid.3",
                     "timestamp": STAMP,
                     "type": "system",
-                    "system": {"body": "Ada changed her number", "type": "user_changed_number"},
+                    "system": {"body": "Ada's security code changed", "type": "customer_identity_changed"},
                 },
             ],
         },
@@ -443,5 +443,5 @@ WEBHOOKS = [
         ],
         at=AT,
     ),
-    webhook_case("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, []),
+    webhook_case("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, [NotUnderstood("field flows")]),
 ]

@@ -164,7 +164,7 @@ def everything_known(draw: st.DrawFn) -> Known:
     phones = st.sampled_from([phone for phone, _ in PHONES])
     windows = draw(st.booleans())
     capabilities = Capabilities(frozenset(), asks_window=draw(st.booleans()), windows=windows)
-    account = SimpleNamespace(settings=SimpleNamespace(tier=None))
+    account = SimpleNamespace(settings=SimpleNamespace(tier=None), tier=None, pool="meta")
     lane: Any = SimpleNamespace(
         name=LANE, account=account, adapter=SimpleNamespace(capabilities=capabilities)
     )
@@ -249,7 +249,7 @@ def known_of(windows: dict[str, Window], *, asks: bool = False) -> Known:
     capabilities = Capabilities(frozenset(), asks_window=asks, windows=bool(windows))
     lane: Any = SimpleNamespace(
         name=LANE,
-        account=SimpleNamespace(settings=SimpleNamespace(tier=None)),
+        account=SimpleNamespace(settings=SimpleNamespace(tier=None), tier=None, pool="meta"),
         adapter=SimpleNamespace(capabilities=capabilities),
     )
     return Known(lane, NOW, {}, windows, {}, used=Counter(), tier=None, sent_by_day={})
