@@ -12,6 +12,7 @@ from sqlalchemy import and_, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.engine import is_sqlite, lock_names
+from storage.database.upserts import upsert_into
 from storage.tables import sender_limits, tier_counts, unique_recipients
 
 UNLIMITED: Final = -1
