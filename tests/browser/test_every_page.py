@@ -16,6 +16,8 @@ PAGES = (
     "/campaigns",
     "/campaigns?state=running",
     "/campaigns?name=nothing",
+    "/campaigns/new",
+    "/campaigns/drafts",
     "/settings",
     "/settings/users",
     "/settings/keys",
