@@ -251,6 +251,9 @@ def _take_list(settings: Settings, name: str, filename: str, path: Path, digest:
                 hint="Upload it below, under 'Upload only the corrected rows'.",
             )
         place = _free(draft, path.name)
+        changes: dict[Loc, Any] = {("audience", key): None for key in _READING}
+        changes["audience", "csv"] = place.name
+        write_section(draft, changes)
         if draft.list_path is not None and draft.list_path != place:
             draft.list_path.unlink(missing_ok=True)
         for old in _OF_ONE_LIST:
@@ -258,9 +261,7 @@ def _take_list(settings: Settings, name: str, filename: str, path: Path, digest:
         path.replace(place)
         by = current_actor().name
         _remember(draft.folder, Upload(filename[-200:], digest, size, utc_now().isoformat(), by))
-        changes: dict[Loc, Any] = {("audience", key): None for key in _READING}
-        changes["audience", "csv"] = place.name
-        return Received(write_section(draft, changes), same=False)
+        return Received(read_draft(settings, name), same=False)
 
 
 def _holds_rejects(path: Path) -> bool:

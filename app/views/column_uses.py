@@ -1,4 +1,4 @@
-"""How each column of a list is used by the message, and guesses where nobody has said so."""
+"""How each column of a list is used by the message, and guesses where the campaign file does not say it."""
 
 from __future__ import annotations
 

@@ -128,8 +128,10 @@ def key_of(draft: Draft) -> str:
         if draft.list_path and place
         else None
     )
-    said = {key: draft.data.get(key) for key in _DECIDES}
-    return hashlib.sha256(json.dumps([file, said, draft.spec is not None], default=str).encode()).hexdigest()
+    deciding = {key: draft.data.get(key) for key in _DECIDES}
+    return hashlib.sha256(
+        json.dumps([file, deciding, draft.spec is not None], default=str).encode()
+    ).hexdigest()
 
 
 async def check_list(settings: Settings, name: str) -> None:

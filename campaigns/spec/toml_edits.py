@@ -102,11 +102,11 @@ def _has_comments(table: Any) -> bool:
 
 def _without_headers(text: str, changes: Changes, wanted: Mapping[str, Any]) -> str:
     """A table that has only comments left becomes a comment as a whole, because an empty table may mean something."""
-    lines = text.split("\n")
+    lines, left = text.split("\n"), tomllib.loads(text)
     for key in changes:
         for depth in range(1, len(key)):
             header = "[" + ".".join(map(str, key[:depth])) + "]"
-            if not _has(wanted, key[:depth]):
+            if _has(left, key[:depth]) and not _has(wanted, key[:depth]):
                 lines = [f"# {line}" if line.strip().startswith(header) else line for line in lines]
     return "\n".join(lines)
 

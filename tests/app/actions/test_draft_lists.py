@@ -23,8 +23,9 @@ from app.actions.draft_lists import (
     save_uses,
     upload_of,
 )
-from app.actions.drafts import create_draft, open_draft, save_section
+from app.actions.drafts import create_draft, open_draft
 from app.actions.loading import Flags, load_campaign
+from app.views.drafts import steps_of
 from app.views.list_checks import ListCheck, check_list, known_check
 from app.views.list_step import rejects_file
 from app.wiring.settings import Settings, load_settings
@@ -32,7 +33,7 @@ from campaigns.errors import InvalidInput
 from storage.database.engine import Engine, reading
 from storage.tables import recipients, rejects
 from tests.support.project import CAMPAIGN, SETTINGS
-from tests.support.workbooks import xlsx, zipped
+from tests.support.workbooks import xlsx
 
 
 @pytest.fixture
@@ -264,6 +265,16 @@ async def test_corrected_rows_do_not_take_the_place_of_the_whole_list(settings: 
     assert (await checked(settings)).rows == 10
 
 
+async def test_a_file_of_the_wrong_shape_is_a_sentence_and_keeps_the_list(settings: Settings) -> None:
+    draft = await create_draft(settings, "spring", 'name = "spring"\naudience = "everybody"\ncontent = 3\n')
+    with pytest.raises(InvalidInput, match="cannot change"):
+        await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
+    assert not list(draft.folder.glob("*.csv"))
+    found = await open_draft(settings, "spring")
+    assert (found.text, found.spec) == (draft.text, None)
+    assert [step.done for step in steps_of(found)] == [False, False, False, False]
+
+
 async def test_two_uploads_of_one_name_are_two(settings: Settings) -> None:
     await create_draft(settings, "spring", CAMPAIGN)
     contents = [people(rows, set()) for rows in range(5, 10)]
@@ -322,61 +333,6 @@ async def test_a_list_has_a_limit_and_is_not_empty(
 )
 def test_a_file_name_is_never_a_path(given: str, safe: str) -> None:
     assert safe_name(given) == safe
-
-
-async def test_a_check_is_kept_until_the_list_or_its_use_changes(settings: Settings) -> None:
-    await create_draft(settings, "spring", CAMPAIGN)
-    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
-    await checked(settings)
-    draft = await save_section(settings, "spring", {"pace.rate": "2/s", "hours.allow": "09:00-19:00"}, None)
-    assert known_check(draft) is not None
-    for changes in ({"audience.duplicates": "last"}, {"content.text": "Hi {{ note }}"}):
-        assert known_check(await save_section(settings, "spring", changes, None)) is None
-        await checked(settings)
-    draft = await open_draft(settings, "spring")
-    assert draft.list_path is not None
-    draft.list_path.write_bytes(people(11, {3}))
-    assert known_check(draft) is None
-
-
-async def test_without_a_message_only_the_list_is_judged(settings: Settings) -> None:
-    await create_draft(settings, "spring")
-    await receive_list(settings, "spring", "people.csv", chunks(people(10, {3})))
-    found = await checked(settings)
-    assert (found.accepted, found.reasons, found.needed) == (9, {"phone_too_short": 1}, [])
-    assert [(column.name, column.first, column.empty) for column in found.columns] == [
-        ("Phone", "+447700900000", 0), ("First Name", "Name 0", 0), ("Note", 'a "note"', 0),
-    ]  # fmt: skip
-
-
-async def test_too_many_bad_rows_are_shown_all_the_same(settings: Settings) -> None:
-    await create_draft(settings, "spring", CAMPAIGN.replace("max_reject_percent = 50", ""))
-    await receive_list(settings, "spring", "people.csv", chunks(people(10, {1, 2, 3})))
-    found = await checked(settings)
-    assert (found.too_many, found.accepted, len(found.bad)) == (True, 7, 3)
-
-
-async def test_a_list_without_phones_shows_its_columns(settings: Settings) -> None:
-    await create_draft(settings, "spring", CAMPAIGN)
-    await receive_list(settings, "spring", "p.csv", chunks("Nom;Ville\nZoé;Paris\n;Lyon\n".encode()))
-    found = await checked(settings)
-    assert found.problem is not None
-    assert found.problem.code == "phone_column_missing"
-    assert [(column.name, column.first, column.empty) for column in found.columns] == [
-        ("Nom", "Zoé", 1), ("Ville", "Paris", 0),
-    ]  # fmt: skip
-
-
-async def test_a_workbook_that_unpacks_to_gigabytes_is_refused_through_this_door(settings: Settings) -> None:
-    sheet = "<worksheet><sheetData>" + '<row r="1"><c r="A1"><v>1</v></c></row>' * 10
-    bomb = bytearray(zipped({"xl/workbook.xml": "<workbook/>", "xl/worksheets/sheet1.xml": sheet}))
-    at = bomb.rfind(b"PK\x01\x02")
-    bomb[at + 24 : at + 28] = (0xF0000000).to_bytes(4, "little")  # its size, as the directory states it
-    await create_draft(settings, "spring", CAMPAIGN)
-    await receive_list(settings, "spring", "people.xlsx", chunks(bytes(bomb)))
-    found = await checked(settings)
-    assert found.problem is not None
-    assert (found.problem.code, found.accepted) == ("too_large", 0)
 
 
 async def test_uses_are_keys_of_the_campaign_file(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Guesses how columns are used: only where nobody has said so, and never two columns for the same."""
+"""Guesses how columns are used: only where the campaign file does not say it, and never two columns for the same."""
 
 from __future__ import annotations
 

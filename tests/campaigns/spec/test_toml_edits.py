@@ -87,6 +87,19 @@ def test_a_table_without_keys_and_comments_leaves_nothing() -> None:
     assert "defaults" not in text
 
 
+TEXT = 'text = """\n[hours]\nare by day"""\n'
+
+
+def test_a_text_that_looks_like_a_table_stays() -> None:
+    text = change(f'{TEXT}[hours]\nallow = "09:00-19:00"\n', hours__allow=None)
+    assert tomllib.loads(text) == {"text": "[hours]\nare by day"}
+
+
+def test_what_would_change_another_key_is_refused() -> None:
+    with pytest.raises(SpecError, match="cannot change"):
+        change(f'{TEXT}[hours] # by day\nallow = "09:00-19:00"\n', hours__allow=None)
+
+
 def test_to_remove_what_is_not_there_changes_nothing() -> None:
     assert change(WRITTEN, budget__max=None, content__footer=None) == WRITTEN
 

@@ -197,7 +197,7 @@ def counted(kinds: Kinds, plan: Plan, known: Known, pages: list[list[Prospect]])
 
 
 def run_row(expires_at: datetime | None) -> RunRow:
-    return RunRow(1, 1, "spring", "marketing", RunState.RUNNING, None, expires_at, "")
+    return RunRow(1, 1, "spring", RunState.RUNNING, None, expires_at, "")
 
 
 class Alone(Kinds):

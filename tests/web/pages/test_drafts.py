@@ -155,7 +155,7 @@ async def test_the_sheet_and_the_delimiter_are_chosen_where_they_are_not_certain
     assert "sheet" not in data["audience"]
 
 
-async def test_columns_are_used_as_said_and_guessed_before(editor: Browser, settings: Settings) -> None:
+async def test_columns_are_used_as_saved_and_guessed_before(editor: Browser, settings: Settings) -> None:
     await start(editor, settings, CAMPAIGN.replace('[content.defaults]\nfirst_name = "there"\n', ""))
     page = await send(editor, LIST, "p.csv", "Prénom;Nr;Handy;OptIn\nZoé;1;+447700900001;oui\n".encode())
     assert "The message needs &#39;first_name&#39;" in page.text
