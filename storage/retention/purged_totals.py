@@ -69,6 +69,8 @@ def purged_ledger(run_ids: Select[tuple[int]]) -> Select[Any]:
         select(
             campaigns.c.category,
             func.nullif(gone.region, "").label("region"),
+            null().label("form"),
+            null().label("card_id"),
             gone.state,
             gone.jobs,
             case((gone.settled, gone.cost_micros), else_=null()).label("cost_micros"),

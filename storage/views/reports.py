@@ -18,7 +18,8 @@ from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
 from storage.retention.purged_totals import PurgedJobs
 from storage.runs.editions import of_audience
-from storage.tables import attempts, jobs, purged_jobs, recipients, rejects, runs
+from storage.runs.replies import is_reply
+from storage.tables import attempts, inbound, jobs, purged_jobs, recipients, rejects, runs
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
@@ -109,10 +110,10 @@ class RejectGroup:
 
 
 async def delivery(
-    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> Delivery:
-    """How many rows were rejected and how many jobs are in each state; of one run, or of all."""
-    scope = await scope_of(connection, campaign, run)
+    """How many rows were rejected and how many jobs are in each state; of some runs, or of all."""
+    scope = await scope_of(connection, campaign, chosen)
     purged = await scope.purged_jobs(connection)
     gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
     found = Delivery(
@@ -124,7 +125,7 @@ async def delivery(
     )
     if len(scope.runs) <= 1:
         return replace(found, file_rejected=found.rejected, file_recipients=found.jobs)
-    newest = Scope(campaign, scope.runs[-1:], one=True)
+    newest = replace(scope, runs=scope.runs[-1:], chosen=True)
     read_each_time = campaign.spec.audience.refresh is not None
     return replace(
         found,
@@ -159,10 +160,10 @@ def state_before_launch(campaign: Campaign) -> JobState:
 
 
 async def states_by_run(
-    connection: AsyncConnection, campaign: Campaign
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> dict[ScheduledRun, dict[JobState, int]]:
     """The states of each scheduled run's jobs, those of its retries among them; the newest run first."""
-    scope = await scope_of(connection, campaign)
+    scope = await scope_of(connection, campaign, chosen)
     occurrence = func.coalesce(runs.c.parent_id, runs.c.id)
     live = (
         select(occurrence, jobs.c.state, func.count())
@@ -207,10 +208,10 @@ async def _reasons(
 
 
 async def failures(
-    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> list[Failure]:
     """Jobs that ended without arriving or are in doubt, grouped by code: by state, the most frequent first."""
-    scope = await scope_of(connection, campaign, run)
+    scope = await scope_of(connection, campaign, chosen)
     if not scope.launched:
         return await _cancelled_before_launch(connection, campaign)
     last = attempts.c.number == jobs.c.attempts
@@ -252,10 +253,10 @@ def _failures_with(found: Sequence[Failure], purged: Sequence[PurgedJobs]) -> li
 
 
 async def reject_groups(
-    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> list[RejectGroup]:
     """Rejected rows grouped by code, the most frequent first."""
-    scope = await scope_of(connection, campaign, run)
+    scope = await scope_of(connection, campaign, chosen)
     counted = await connection.execute(
         select(rejects.c.code, func.min(rejects.c.reason), func.count(), func.min(rejects.c.line))
         .where(scope.rejects)
@@ -268,3 +269,18 @@ async def reject_groups(
         line = min(known.first_line, purged.first_line)
         together[purged.code] = replace(known, count=known.count + purged.count, first_line=line)
     return sorted(together.values(), key=lambda one: (-one.count, one.code))
+
+
+async def count_replies(
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
+) -> dict[JobState, int]:
+    """How many messages were answered, by their state. Of those that are purged it is not known."""
+    scope = await scope_of(connection, campaign, chosen)
+    first = select(func.min(runs.c.launched_at)).where(runs.c.id.in_(scope.run_ids)).scalar_subquery()
+    counted = (
+        select(jobs.c.state, func.count(jobs.c.id.distinct()))
+        .select_from(inbound.join(jobs, jobs.c.phone == inbound.c.phone))
+        .where(inbound.c.at >= first, scope.jobs, jobs.c.provider_message_id.is_not(None), is_reply())
+        .group_by(jobs.c.state)
+    )
+    return {JobState(state): count for state, count in await connection.execute(counted)}

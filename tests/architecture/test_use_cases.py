@@ -55,7 +55,7 @@ USE_CASES = {
     "rates import": "app.actions.rates:import_card",
     "rates show": "app.views.rates:list_cards",
     "reconcile": "app.actions.reconciling:reconcile_now",
-    "report cost": "app.views.reports:cost_report",
+    "report cost": "app.views.cost_report:cost_report",
     "report delivery": "app.views.reports:delivery_report",
     "report failures": "app.views.reports:failures_report",
     "report recipients": "app.views.reports:stream_recipients",
