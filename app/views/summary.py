@@ -12,7 +12,6 @@ from app.views.advice import REJECTED, advice_on, advice_on_rejects
 from app.views.cost_report import make_cost_report
 from app.views.funnel import STEPS, Funnel, make_funnel
 from app.views.messages import ENDED
-from app.views.not_reached import not_reached
 from app.views.report_parts import Asked, Report, Row, Table, find_asked, purged_remarks
 from app.views.reports import FORMULAS, delivery_json
 from app.views.send_limit import send_limit
@@ -28,6 +27,7 @@ from storage.retention.purged_totals import purged_since
 from storage.runs.campaign_events import Pause, list_pauses
 from storage.views import reports
 from storage.views.costs import read_costs
+from storage.views.recipient_rows import stream_recipients
 from storage.views.report_scope import scope_of
 from storage.views.reports import Delivery, Failure, RejectGroup
 from storage.views.time_line import TimeLine, time_line
@@ -268,7 +268,7 @@ async def read_summary(
     costs = await read_costs(connection, campaign.id, asked.run_ids)
     purged_at = await purged_since(connection, campaign.id)
     has_template = any(content.template for content in spec.contents.values())
-    people = await not_reached(connection, name, run_id, now, period, limit=PEOPLE)
+    people = stream_recipients(*of, not_reached=True, limit=PEOPLE)
     cards = await list_cards(connection) if costs.card_ids else []
     return Summary(
         asked,
@@ -281,7 +281,7 @@ async def read_summary(
         await list_pauses(connection, campaign.id),
         send_limit(spec, settings),
         await _variants(connection, asked),
-        [_person(row) async for row in people.rows],
+        [_person(row) async for row in people],
         Provenance(
             await list_imports(connection, campaign.id),
             [card for card in cards if card.id in costs.card_ids],

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     RowMapping,
     Select,
@@ -89,29 +90,35 @@ def _runs(campaign_id: int, run_ids: Sequence[int] | None) -> Select[tuple[int]]
     return mine if run_ids is None else mine.where(or_(runs.c.id.in_(run_ids), runs.c.parent_id.in_(run_ids)))
 
 
-def _ledger(campaign_id: int, run_ids: Sequence[int] | None) -> Subquery:
-    """The messages that the provider took, tests too: a row for each, and one for those purged alike."""
+def _ledger(campaign_id: int, run_ids: Sequence[int] | None) -> CTE:
+    """The messages that the provider took, tests too: a row for those that are alike, and one for those purged alike.
+    What is null in each of them is null in their sum."""
     person = recipients.c.id == jobs.c.recipient_id
     wanted = _runs(campaign_id, run_ids)
+    category = select(campaigns.c.category).where(campaigns.c.id == campaign_id).scalar_subquery()
+    alike = [recipients.c.region, *(jobs.c[name] for name in ("form", "card_id", "state"))]
+    known = [jobs.c[name].is_(None) for name in ("cost_micros", "price_micros")]
+    currencies = [jobs.c.currency, jobs.c.price_currency]
     live = (
         select(
-            campaigns.c.category,
-            recipients.c.region,
-            jobs.c.form,
-            jobs.c.card_id,
-            jobs.c.state,
-            literal(1, BigInteger).label("jobs"),
-            *(jobs.c[name] for name in ("cost_micros", "currency", "price_micros", "price_currency")),
+            category.label("category"),
+            *alike,
+            func.count().label("jobs"),
+            func.sum(jobs.c.cost_micros).label("cost_micros"),
+            jobs.c.currency,
+            func.sum(jobs.c.price_micros).label("price_micros"),
+            jobs.c.price_currency,
         )
-        .select_from(jobs.join(recipients, person).join(runs).join(campaigns))
-        .where(runs.c.id.in_(wanted), jobs.c.provider_message_id.is_not(None))
+        .select_from(jobs.join(recipients, person))
+        .where(jobs.c.run_id.in_(wanted), jobs.c.provider_message_id.is_not(None))
+        .group_by(*alike, *currencies, *known)
     )
     taken = [state.value for state in RANK]
     both = union_all(live, purged_ledger(wanted)).subquery()
-    return select(both).where(both.c.state.in_(taken)).subquery("ledger")
+    return select(both).where(both.c.state.in_(taken)).cte("ledger")
 
 
-def _charges(ledger: Subquery) -> Subquery:
+def _charges(ledger: CTE) -> Subquery:
     """What each row of the ledger adds to its currency; a second row where its price is in another one."""
     row = ledger.c
     settled = row.cost_micros.is_not(None)

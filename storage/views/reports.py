@@ -116,11 +116,12 @@ async def delivery(
     scope = await scope_of(connection, campaign, chosen)
     purged = await scope.purged_jobs(connection)
     gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
+    skipped, failed = await _ended(connection, scope, purged)
     found = Delivery(
         rejected=await _count_rejects(connection, scope) + gone_rows,
         states=_states_with(await _states(connection, scope), purged),
-        skipped=await _reasons(connection, scope, purged, JobState.SKIPPED, "reason"),
-        failed=await _reasons(connection, scope, purged, JobState.FAILED, "code"),
+        skipped=skipped,
+        failed=failed,
         runs=scope.runs,
     )
     if len(scope.runs) <= 1:
@@ -191,20 +192,27 @@ def _states_with(found: dict[JobState, int], purged: Sequence[PurgedJobs]) -> di
     return {state: together[state] for state in JobState if state in together}
 
 
-async def _reasons(
-    connection: AsyncConnection, scope: Scope, purged: Sequence[PurgedJobs], state: JobState, column: str
-) -> dict[str, int]:
-    """How many ended in the state by their reason, or by the code if that is asked for and there is one."""
-    why = jobs.c.reason if column == "reason" else func.coalesce(jobs.c.code, jobs.c.reason)
-    key = func.coalesce(why, "unknown")
+async def _ended(
+    connection: AsyncConnection, scope: Scope, purged: Sequence[PurgedJobs]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """How many were skipped by reason, and how many failed by the provider's code or else by reason."""
+    columns = (jobs.c.state, jobs.c.reason, jobs.c.code)
+    which = jobs.c.state.in_([JobState.SKIPPED, JobState.FAILED])
     counted = await connection.execute(
-        select(key, func.count()).where(scope.jobs, jobs.c.state == state).group_by(key)
+        select(*columns, func.count()).where(scope.jobs, which).group_by(*columns)
     )
-    together = Counter({str(reason): number for reason, number in counted})
-    for group in purged:
-        if group.state is state:
-            together[(group.code if column == "code" else None) or group.reason or "unknown"] += group.count
-    return dict(sorted(together.items(), key=lambda one: (-one[1], one[0])))
+    live = [PurgedJobs(JobState(state), *rest) for state, *rest in counted]
+    skipped, failed = Counter[str](), Counter[str]()
+    for group in (*live, *purged):
+        if group.state is JobState.SKIPPED:
+            skipped[group.reason or "unknown"] += group.count
+        elif group.state is JobState.FAILED:
+            failed[group.code or group.reason or "unknown"] += group.count
+    return _most_first(skipped), _most_first(failed)
+
+
+def _most_first(counted: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counted.items(), key=lambda one: (-one[1], one[0])))
 
 
 async def failures(
