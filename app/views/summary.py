@@ -276,7 +276,7 @@ async def read_summary(
         delivery,
         make_funnel(delivery, failures, rejected, await reports.count_replies(*of)),
         make_cost_report(asked, costs, purged_at),
-        [*(_failed(name, one, has_template) for one in failures), *map(_rejected, rejected)],
+        [*(reason_of(name, one, has_template) for one in failures), *map(_rejected, rejected)],
         await time_line(connection, await scope_of(*of)),
         await list_pauses(connection, campaign.id),
         send_limit(spec, settings),
@@ -302,7 +302,7 @@ async def _variants(connection: Connection, asked: Asked) -> Report | None:
         return None
 
 
-def _failed(name: str, failure: Failure, has_template: bool) -> Reason:
+def reason_of(name: str, failure: Failure, has_template: bool) -> Reason:
     return Reason(
         failure.state.value,
         failure.code or failure.reason,

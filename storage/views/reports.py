@@ -135,6 +135,17 @@ async def delivery(
     )
 
 
+async def progress(connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None) -> Delivery:
+    """The same of the newest run, without reasons: cheap enough to be asked for again and again. None: before the first
+    run."""
+    scope = await scope_of(connection, campaign, [run] if run else [])
+    gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
+    states = _states_with(await _states(connection, scope), await scope.purged_jobs(connection))
+    whole = scope if run else replace(scope, chosen=False)
+    rejected = await _count_rejects(connection, whole) + gone_rows
+    return Delivery(rejected, states, {}, {}, scope.runs, rejected, sum(states.values()))
+
+
 async def _count_rejects(connection: AsyncConnection, scope: Scope) -> int:
     counted = select(func.count()).select_from(rejects).where(scope.rejects)
     return int((await connection.execute(counted)).scalar_one())

@@ -4,6 +4,7 @@ printed and kept."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from app.views.report_parts import Report
 from app.views.summary import Summary
 from campaigns.states import JobState
+from storage.views.reports import Delivery
 from web.look.chart_geometry import Band, Part, Series
 from web.look.environment import WEB, render
 from web.reports.cells import cell, is_numeric
@@ -48,7 +50,7 @@ def summary_values(summary: Summary, zone: tzinfo) -> dict[str, Any]:
     """What `reports/summary.html` shows, in a file and in a page alike."""
     return {
         "summary": summary,
-        "parts": state_parts(summary),
+        "parts": state_parts(summary.delivery),
         "line": summary.line,
         "series": _series(summary),
         "bands": _bands(summary),
@@ -61,11 +63,13 @@ def _shown(zone: tzinfo) -> dict[str, Any]:
     return {"cell": partial(cell, zone=zone), "is_numeric": is_numeric, "zone": zone}
 
 
-def state_parts(summary: Summary) -> list[Part]:
-    """The parts of the bar: together the rows."""
-    states = summary.delivery.states
-    parts = [Part(label, sum(states.get(one, 0) for one in of), css) for label, css, of in PARTS]
-    return [*parts, Part("rejected", summary.delivery.rejected, "skipped")]
+def state_parts(found: Delivery, people: Callable[[str], str] | None = None) -> list[Part]:
+    """The parts of the bar: together the rows. `people`: where those of some states are listed."""
+    parts = []
+    for label, css, of in PARTS:
+        url = people(",".join(of)) if people else None
+        parts.append(Part(label, sum(found.states.get(one, 0) for one in of), css, url))
+    return [*parts, Part("rejected", found.rejected, "skipped", people("rejected") if people else None)]
 
 
 def _series(summary: Summary) -> list[Series]:
