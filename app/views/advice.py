@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from campaigns.reject_codes import RejectCode
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_verdict
@@ -23,18 +26,34 @@ _SKIPPED = {
 }
 
 
-def advice_on(name: str, failure: Failure, *, has_template: bool) -> str:
-    """One or two sentences; with the command, where there is one."""
+@dataclass(frozen=True, slots=True)
+class Advice:
+    text: str
+    act: Literal["retry", "resolve"] | None = None
+    """What can be done to the campaign about it."""
+
+    def command(self, name: str) -> str | None:
+        match self.act:
+            case "retry":
+                return f"drumbeat campaign retry-failed {name}"
+            case "resolve":
+                return f"drumbeat campaign resolve {name} --in-doubt resend|give-up"
+            case _:
+                return None
+
+
+def advice_on(failure: Failure, *, has_template: bool) -> Advice:
+    """One or two sentences, and the act that follows."""
     group = EndedGroup(failure.state, failure.reason, failure.code, failure.count)
     verdict = retry_verdict(group, has_template=has_template)
     if failure.state is JobState.IN_DOUBT:
-        return f"Decide whether it is sent again: drumbeat campaign resolve {name} --in-doubt resend|give-up"
+        return Advice("Decide whether it is sent again.", "resolve")
     if failure.state is JobState.SKIPPED:
-        return _SKIPPED.get(failure.reason or "", verdict.why)
+        return Advice(_SKIPPED.get(failure.reason or "", verdict.why))
     if verdict.again is not None:
-        return f"{verdict.why} Send it again: drumbeat campaign retry-failed {name}"
-    return verdict.why
+        return Advice(f"{verdict.why} It can be sent again.", "retry")
+    return Advice(verdict.why)
 
 
-def advice_on_rejects(code: str) -> str:
-    return _REJECTED.get(code, REJECTED)
+def advice_on_rejects(code: str) -> Advice:
+    return Advice(_REJECTED.get(code, REJECTED))

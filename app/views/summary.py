@@ -48,6 +48,10 @@ class Reason:
     count: int
     example: str | None
     advice: str
+    command: str | None
+    """What does it."""
+    act: str | None
+    """The same as one of the campaign's acts."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,15 @@ class Summary:
             "?example",
         )
         rows = [
-            (one.outcome, one.code, one.count, one.means, one.provider_text, one.advice, one.example)
+            (
+                one.outcome,
+                one.code,
+                one.count,
+                one.means,
+                one.provider_text,
+                " ".join(filter(None, (one.advice, one.command))),
+                one.example,
+            )
             for one in self.reasons
         ]
         return Table("Not reached, by reason", headings, rows)
@@ -303,6 +315,7 @@ async def _variants(connection: Connection, asked: Asked) -> Report | None:
 
 
 def reason_of(name: str, failure: Failure, has_template: bool) -> Reason:
+    advice = advice_on(failure, has_template=has_template)
     return Reason(
         failure.state.value,
         failure.code or failure.reason,
@@ -310,14 +323,16 @@ def reason_of(name: str, failure: Failure, has_template: bool) -> Reason:
         failure.text,
         failure.count,
         failure.example,
-        advice_on(name, failure, has_template=has_template),
+        advice.text,
+        advice.command(name),
+        advice.act,
     )
 
 
 def _rejected(group: RejectGroup) -> Reason:
-    example = f"line {group.first_line}"
+    example, advice = f"line {group.first_line}", advice_on_rejects(group.code)
     return Reason(
-        "rejected", group.code, group.reason, None, group.count, example, advice_on_rejects(group.code)
+        "rejected", group.code, group.reason, None, group.count, example, advice.text, None, advice.act
     )
 
 

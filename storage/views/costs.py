@@ -26,6 +26,7 @@ from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import RANK, JobState
 from storage.retention.purged_totals import purged_ledger
 from storage.tables import campaigns, jobs, recipients, runs
+from storage.views.report_scope import few_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ async def read_costs(
     connection: AsyncConnection, campaign_id: int, run_ids: Sequence[int] | None = None
 ) -> Costs:
     """Of these scheduled runs and their retries, or of all; tests cost money too and are counted with all."""
-    charge = _charges(_ledger(campaign_id, run_ids)).c
+    wanted = _runs(campaign_id, run_ids)
+    few = await few_of(connection, wanted)
+    charge = _charges(_ledger(campaign_id, wanted if few is None else few)).c
     groups = [charge[name] for name in (*_GROUPS, "currency")]
     sums = [func.sum(charge[name]).label(name) for name in _SUMS]
     found = await connection.execute(select(*groups, *sums).group_by(*groups))
@@ -90,11 +93,10 @@ def _runs(campaign_id: int, run_ids: Sequence[int] | None) -> Select[tuple[int]]
     return mine if run_ids is None else mine.where(or_(runs.c.id.in_(run_ids), runs.c.parent_id.in_(run_ids)))
 
 
-def _ledger(campaign_id: int, run_ids: Sequence[int] | None) -> CTE:
+def _ledger(campaign_id: int, wanted: Select[tuple[int]] | Sequence[int]) -> CTE:
     """The messages that the provider took, tests too: a row for those that are alike, and one for those purged alike.
     What is null in each of them is null in their sum."""
     person = recipients.c.id == jobs.c.recipient_id
-    wanted = _runs(campaign_id, run_ids)
     category = select(campaigns.c.category).where(campaigns.c.id == campaign_id).scalar_subquery()
     alike = [recipients.c.region, *(jobs.c[name] for name in ("form", "card_id", "state"))]
     known = [jobs.c[name].is_(None) for name in ("cost_micros", "price_micros")]

@@ -72,11 +72,10 @@ class Waiting:
 
 async def waiting_messages(connection: AsyncConnection, campaign: Campaign) -> list[Waiting]:
     """What waits in the campaign's open runs: what a rule holds, and the rest."""
-    opened = select(runs.c.id).where(
-        runs.c.campaign_id == campaign.id, runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
-    )
+    open_states = runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
+    opened = await connection.scalars(select(runs.c.id).where(runs.c.campaign_id == campaign.id, open_states))
     first = func.min(jobs.c.due_at, type_=jobs.c.due_at.type)
-    which = jobs.c.run_id.in_(opened)
+    which = jobs.c.run_id.in_(opened.all())  # named one by one, each is looked up in an index
     by_rule = select(jobs.c.lane, jobs.c.held_by, func.count(), first).where(which, IS_HELD)
     held = [Waiting(*row) for row in await connection.execute(by_rule.group_by(jobs.c.lane, jobs.c.held_by))]
     by_lane = select(jobs.c.lane, func.count(), first).where(which, IS_PENDING).group_by(jobs.c.lane)
@@ -139,21 +138,24 @@ class Pace:
 async def recent_pace(
     connection: AsyncConnection, run_ids: Sequence[int], now: datetime, *, each: timedelta, many: int
 ) -> Pace:
-    """How many messages of these runs were sent in each of the last stretches; the one that is not over is left out."""
+    """How many messages of these runs were sent in each of the last stretches; the one that is not over is left out,
+    and so are the earliest where there are more calls than are counted."""
     wide = each // timedelta(milliseconds=1)
     end = to_millis(now) // wide * wide
-    begin = end - wide * many
+    begin = first = end - wide * many
     counts = [0] * many
     for run_id in run_ids:
-        newest = (
-            select(type_coerce(attempts.c.intent_at, BigInteger).label("at"))
-            .where(attempts.c.run_id == run_id)
-            .order_by(attempts.c.id.desc())
-            .limit(CALLS)
-            .subquery()
-        )
-        place = (newest.c.at - literal(begin, BigInteger)) // literal(wide, BigInteger)
-        inside = select(place, func.count()).where(newest.c.at >= begin, newest.c.at < end).group_by(place)
+        newest = await connection.scalar(select(func.max(attempts.c.id)).where(attempts.c.run_id == run_id))
+        if newest is None:
+            continue
+        at = type_coerce(attempts.c.intent_at, BigInteger)
+        counted = (attempts.c.run_id == run_id, attempts.c.id > newest - CALLS)
+        place = (at - literal(begin, BigInteger)) // literal(wide, BigInteger)
+        inside = select(place, func.count()).where(*counted, at >= begin, at < end).group_by(place)
         for number, count in await connection.execute(inside):
             counts[int(number)] += count
-    return Pace(from_millis(begin), each, counts)
+        if newest > CALLS:
+            oldest = await connection.scalar(select(func.min(at)).where(*counted))
+            first = max(first, -(-int(oldest or 0) // wide) * wide)
+    shown = min(many, (first - begin) // wide)
+    return Pace(from_millis(begin + shown * wide), each, counts[shown:])

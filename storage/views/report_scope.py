@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +17,9 @@ from storage.runs.editions import counted_rejects
 from storage.runs.occurrences import SCHEDULED
 from storage.runs.retries import ALREADY_ARRIVED, tried_again
 from storage.tables import imports, jobs, rejects, runs
+
+FEW: Final = 50
+"""Runs that are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,19 @@ class Scope:
     """Whether the report is about these runs only, not about all of them."""
     any_retry: bool = True
     """Whether the campaign was retried: then a person may have several jobs in one occurrence."""
+    few: Sequence[int] | None = None
+    """The ids of the runs that count where they are few: named one by one, each is looked up in an index."""
 
     @property
     def launched(self) -> bool:
         return bool(self.runs)
 
     @property
-    def run_ids(self) -> Select[tuple[int]]:
+    def run_ids(self) -> Select[tuple[int]] | Sequence[int]:
         """The ids of the runs that count: without tests, with retries."""
+        return self.select_run_ids() if self.few is None else self.few
+
+    def select_run_ids(self) -> Select[tuple[int]]:
         real = select(runs.c.id).where(runs.c.campaign_id == self.campaign.id, runs.c.kind != "test")
         return real.where(self._of_occurrences) if self.chosen else real
 
@@ -94,7 +103,14 @@ async def scope_of(
     retries = select(runs.c.id).where(runs.c.campaign_id == campaign.id, runs.c.kind == "retry").limit(1)
     retried = await connection.scalar(retries) is not None
     known = chosen if chosen is not None else await scheduled_runs(connection, campaign.id)
-    return Scope(campaign, known, chosen is not None, retried)
+    scope = Scope(campaign, known, chosen is not None, retried)
+    return replace(scope, few=await few_of(connection, scope.select_run_ids()))
+
+
+async def few_of(connection: AsyncConnection, run_ids: Select[tuple[int]]) -> list[int] | None:
+    """The ids if they are few."""
+    ids = [row.id for row in await connection.execute(run_ids.limit(FEW + 1))]
+    return ids if len(ids) <= FEW else None
 
 
 async def scheduled_runs(connection: AsyncConnection, campaign_id: int) -> list[ScheduledRun]:

@@ -126,7 +126,7 @@ async def delivery(
     )
     if len(scope.runs) <= 1:
         return replace(found, file_rejected=found.rejected, file_recipients=found.jobs)
-    newest = replace(scope, runs=scope.runs[-1:], chosen=True)
+    newest = replace(scope, runs=scope.runs[-1:], chosen=True, few=None)
     read_each_time = campaign.spec.audience.refresh is not None
     return replace(
         found,
@@ -160,10 +160,18 @@ async def _states(connection: AsyncConnection, scope: Scope) -> dict[JobState, i
     if not scope.launched:
         waiting = await _count_audience(connection, scope.campaign)
         return {state_before_launch(scope.campaign): waiting}
-    counted = await connection.execute(
-        select(jobs.c.state, func.count()).where(scope.jobs).group_by(jobs.c.state)
+    if scope.any_retry:
+        counted = await connection.execute(
+            select(jobs.c.state, func.count()).where(scope.jobs).group_by(jobs.c.state)
+        )
+        return {JobState(state): number for state, number in counted}
+    # Each by itself is half as much work as all in groups.
+    counts = (
+        select(func.count()).select_from(jobs).where(scope.jobs, jobs.c.state == state).scalar_subquery()
+        for state in JobState
     )
-    return {JobState(state): number for state, number in counted}
+    row = (await connection.execute(select(*counts))).one()
+    return {state: number for state, number in zip(JobState, row, strict=True) if number}
 
 
 def state_before_launch(campaign: Campaign) -> JobState:

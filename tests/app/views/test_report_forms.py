@@ -187,7 +187,7 @@ async def test_what_to_do_is_named_with_the_providers_words(engine: Engine) -> N
         summary = await read_summary(connection, SETTINGS, "spring", NOW)
     reasons = {(reason.outcome, reason.code): reason for reason in summary.reasons}
     assert reasons["failed", HOSTILE].provider_text == HOSTILE
-    assert "campaign resolve spring" in reasons["in_doubt", "late"].advice
+    assert "campaign resolve spring" in (reasons["in_doubt", "late"].command or "")
     assert reasons["skipped", "opted_out"].advice.startswith("Nothing")
     assert "rejects file" in reasons["rejected", "phone_invalid"].advice
     assert len(summary.people) == 7
