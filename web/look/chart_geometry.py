@@ -16,6 +16,8 @@ WIDTH: Final = 1000.0
 LEAST: Final = 6.0
 """The least width of a part that is not empty: one of 3 in a million can still be seen and pointed at."""
 _STEPS: Final = (1, 2, 5, 10)
+_NOTHING: Final = 1e-9
+"""What is less is drawn as nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def bar_widths(values: Sequence[float], width: float = WIDTH, least: float = LEA
 def round_top(*values: float) -> float:
     """The top of an axis that shows all values: 1, 2 or 5 times a power of ten; 1 where there is none."""
     greatest = max((value for value in values if math.isfinite(value)), default=0.0)
-    if greatest <= 0:
+    if greatest < _NOTHING:
         return 1.0
     power = 10.0 ** math.floor(math.log10(greatest))
     return next(step * power for step in _STEPS if step * power >= greatest * 0.999999)
