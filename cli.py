@@ -287,7 +287,7 @@ def cli(
 def main() -> None:
     """Run drumbeat. What imports make stays: to look for garbage in it again and again, and once more at the end, would
     take a third of a short command's time."""
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
     try:
         cli()
     finally:

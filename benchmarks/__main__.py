@@ -11,7 +11,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from benchmarks import commands, intake, jobs, pacing, pages, purging, sending, webhooks, workers
+from benchmarks import (
+    commands,
+    estimating,
+    intake,
+    jobs,
+    pacing,
+    pages,
+    purging,
+    sending,
+    webhooks,
+    workers,
+)
 
 BENCHES: Mapping[str, Callable[[], bool]] = {
     "intake": intake.report,
@@ -24,11 +35,13 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "purging": purging.report,
     "commands": commands.report,
     "pages": pages.report,
+    "estimating": estimating.report,
 }
 LARGE: Mapping[str, Callable[[], bool]] = {
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),
     "memory": partial(sending.report_memory, 1_000_000),
     "purging": partial(purging.report, purging.LARGE),
+    "estimating": partial(estimating.report, estimating.MILLION),
 }
 
 

@@ -95,6 +95,11 @@ def open_source(path: Path, *, again: bool) -> Source:
 def read_whole(path: Path) -> bytes:
     """Read a small file such as settings, a campaign, a rate card or a secret. Raises NotFound where there is none, and
     InvalidInput."""
+    return b"".join(open_small(path).blocks())
+
+
+def open_small(path: Path) -> Source:
+    """Open a file that may be read whole. Raises NotFound where there is none, and InvalidInput."""
     try:
         source = open_source(path, again=False)
     except IntakeError as error:
@@ -107,7 +112,7 @@ def read_whole(path: Path) -> bytes:
         raise InvalidInput(
             f"{path} is larger than {MAX_WHOLE_BYTES >> 20} MiB.", hint="Check that this is the right file."
         )
-    return b"".join(source.blocks())
+    return source
 
 
 def _copy_of_pipe(path: Path, pipe: int) -> int:

@@ -55,9 +55,13 @@ class Accepted:
     message_id: str
     state: JobState = JobState.ACCEPTED
     cost: Money | None = None
+    user_id: str | None = None
+    """The provider's id of the person, if the answer has it."""
+    number: str | None = None
+    """The person's number in E.164, if the provider's differs from the one that was dialled in more than spelling."""
 
     def __post_init__(self) -> None:
-        clean_fields(self, message_id=LONGEST_NAME)
+        clean_fields(self, message_id=LONGEST_NAME, user_id=LONGEST_NAME)
         object.__setattr__(self, "cost", bounded(self.cost))
 
 

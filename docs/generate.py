@@ -21,9 +21,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.wiring.settings import ApprovalSettings, DatabaseSettings, RetentionSettings
+from campaigns.message.action_spec import (
+    CatalogSpec,
+    FlowSpec,
+    ProductSectionSpec,
+    ProductSpec,
+    ProductsSpec,
+)
 from campaigns.message.content_spec import (
     AudioSpec,
     ButtonSpec,
+    CardHeaderSpec,
+    CardSpec,
     ContactSpec,
     ContentSpec,
     EmailSpec,
@@ -178,9 +187,16 @@ def _campaign_parts() -> Iterator[str]:
     yield _table("[content.list]", ListSpec)
     yield _table("Its sections", SectionSpec)
     yield _table("Their rows", RowSpec)
+    yield _table("flow = { … }", FlowSpec)
+    yield _table("product = { … }", ProductSpec)
+    yield _table("products = { … }", ProductsSpec)
+    yield _table("Their sections", ProductSectionSpec)
+    yield _table("catalog = { … }", CatalogSpec)
     yield _table("[content.template]", TemplateSpec)
     yield _table("Its header: one of", TemplateHeaderSpec)
     yield _table("Its buttons", TemplateButtonSpec)
+    yield _table("Its cards", CardSpec)
+    yield _table("A card's header: one of", CardHeaderSpec)
     yield _table("[schedule]", ScheduleSpec)
     yield _table("[pace]", PaceSpec)
     yield _table("[[variants]], each with a [variants.content] of the keys of [content]", VariantSpec)

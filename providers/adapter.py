@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from campaigns.errors import Unavailable, UsageError
 from campaigns.message.content import Content
@@ -19,6 +19,7 @@ from campaigns.money.costs import Money
 from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.untrusted import (
     LONGEST_NAME,
+    LONGEST_TEXT,
     clean,
     clean_fields,
 )
@@ -132,6 +133,29 @@ class Balance:
     remaining_messages: int | None = None
 
 
+UNLIMITED: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLimits:
+    """What the provider shows of a sender's number."""
+
+    people: int | None = None
+    """The most that its portfolio may reach in 24 hours outside a window; UNLIMITED; None: not known."""
+    portfolio: str | None = None
+    """The provider's id of what that limit belongs to; None: not known."""
+    quality: str | None = None
+    throughput: str | None = None
+    verified_name: str | None = None
+    name_status: str | None = None
+    problem: str | None = None
+    """Why this number could not be read."""
+
+    def __post_init__(self) -> None:
+        names = ("portfolio", "quality", "throughput", "verified_name", "name_status")
+        clean_fields(self, **dict.fromkeys(names, LONGEST_NAME), problem=LONGEST_TEXT)
+
+
 class Adapter(Protocol):
     """The calls that the engine makes to every provider's adapter."""
 
@@ -191,6 +215,10 @@ class Adapter(Protocol):
         """Every message template of the account, in every language and status. Raises Unavailable, AccountError,
         NotFound."""
 
+    async def read_limits(self, http: Http) -> dict[str, NumberLimits]:
+        """The limits of each sender, by its name. Raises UsageError if the provider shows none, Unavailable,
+        AccountError, NotFound."""
+
     def failure_kind(self, code: str) -> FailureKind | None:
         """What the code of a failure that is reported later means for other messages; None: unknown."""
 
@@ -243,6 +271,9 @@ class AdapterDefaults:
 
     async def list_templates(self, http: Http) -> list[ProviderTemplate]:
         return []
+
+    async def read_limits(self, http: Http) -> dict[str, NumberLimits]:
+        raise UsageError("This provider does not show the limits of its numbers.")
 
     def failure_kind(self, code: str) -> FailureKind | None:
         return None

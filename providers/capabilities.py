@@ -37,6 +37,8 @@ class Capabilities:
     """Whether the provider recognizes a repeated message by our reference, so that one in doubt may be sent again."""
     sessions: bool = False
     reports_cost: bool = False
+    shows_limits: bool = False
+    """Whether it shows its numbers' messaging limit, quality, throughput and name."""
     quarterly_rates: bool = False
     """Whether its prices may change with each quarter, as Meta's do."""
     windows: bool = True

@@ -31,7 +31,8 @@ class Billed:
     """The category that a message is charged as, and its recipient in E.164 with the plus."""
 
     category: str
-    phone: str
+    phone: str | None
+    """None: the provider does not name it; it is the number that the message was sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,24 @@ class Report:
             object.__setattr__(self, "times", known)
 
 
+class InboundKind(StrEnum):
+    """What a person did, and so what it means."""
+
+    MESSAGE = "message"
+    """Wrote to us or pressed a button: opens the window."""
+    CALL = "call"
+    """Called us: opens the window."""
+    EDIT = "edit"
+    """Changed an earlier message, which is read as it is now; opens nothing."""
+    DELETION = "deletion"
+    """Deleted an earlier message: its text is forgotten; opens nothing."""
+    GROUP = "group"
+    """Wrote to a group: opens no window and is no reply; an opt-out counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A person wrote or called: their window is open for 24 hours from `at`."""
+    """A person wrote or called: with most kinds their window is open for 24 hours from `at`."""
 
     phone: str | None
     """E.164 with the plus; None: the person is only known by `user_id`."""
@@ -86,6 +102,8 @@ class Inbound:
     """The provider's id of the person."""
     answers: str | None = None
     """The provider's id of the message that they answered, if given."""
+    kind: InboundKind = InboundKind.MESSAGE
+    """Of an edit or a deletion, `message_id` is the earlier message's."""
 
     def __post_init__(self) -> None:
         names = dict.fromkeys(("number", "message_id", "payload", "user_id", "answers"), LONGEST_NAME)
@@ -135,6 +153,19 @@ class UserId:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberChange:
+    """A person has another number or user id than before. None: not given."""
+
+    old_phone: str | None
+    old_user_id: str | None
+    phone: str | None
+    user_id: str | None
+
+    def __post_init__(self) -> None:
+        clean_fields(self, old_user_id=LONGEST_NAME, user_id=LONGEST_NAME)
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """News about the account's templates, numbers or the account itself, in the provider's text; stored and shown."""
 
@@ -146,9 +177,14 @@ class Notice:
     """Its effect on sending; None: none."""
     language: str | None = None
     """Language of the template it is about; None: all languages."""
+    value: str | None = None
+    """What has changed is this now: the template's status, in capitals, or its category, in lower case; the account's
+    messaging limit as a number of people, -1 without one. None: the notice does not say it."""
+    undoes: str | None = None
+    """The subject of the notice whose effect this one ends, where that is another subject."""
 
     def __post_init__(self) -> None:
-        names = dict.fromkeys(("kind", "subject", "language"), LONGEST_NAME)
+        names = dict.fromkeys(("kind", "subject", "language", "value", "undoes"), LONGEST_NAME)
         clean_fields(self, **names, text=LONGEST_TEXT)
         object.__setattr__(self, "at", moment_or_none(self.at))
 
@@ -168,6 +204,10 @@ class Effect(StrEnum):
     """The account may send no templates for a while."""
     FREE_FORM_RESTRICTED = "free_form_restricted"
     """The account may send only templates for a while."""
+    CATEGORY_CHANGED = "category_changed"
+    """The template has another category now."""
+    LIMIT_CHANGED = "limit_changed"
+    """The account may reach another number of people in 24 hours now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +220,18 @@ class Unread:
         clean_fields(self, reason=LONGEST_NAME)
 
 
-Event = Report | Inbound | WindowUntil | Preference | UserId | Notice | Unread
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """A part of a webhook whose meaning is not known here; it is counted by its kind, and the raw webhook is stored."""
+
+    kind: str
+    """Such as `field flows`."""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, kind=LONGEST_NAME)
+
+
+Event = Report | Inbound | WindowUntil | Preference | UserId | NumberChange | Notice | Unread | NotUnderstood
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ CountryCode = Annotated[str, AfterValidator(_country)]
 class SenderSettings(BaseModel):
     """One lane: a sender identity at the account."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: str = Field(pattern=NAME)
     number: str | None = None
@@ -144,7 +144,11 @@ class AccountSettings(BaseModel):
 
     # An error about a key pasted here by mistake must not repeat it.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     adapter: str
@@ -153,7 +157,8 @@ class AccountSettings(BaseModel):
     rate: Rate | None = None
     senders: Sequence[SenderSettings] = Field(default_factory=list)
     tier: Annotated[int, Field(ge=1)] | None = None
-    """The most people whom the senders together may reach outside a window within 24 hours."""
+    """The most people whom the senders together may reach outside a window within 24 hours; a lower limit that the
+    provider shows holds as well."""
     pair_gap: Duration | None = None
     """The least time between two messages from one sender to one person; default: the provider's limit."""
     rates: Annotated[str, Field(pattern=CARD_NAME)] | None = None
@@ -178,10 +183,12 @@ class AccountSettings(BaseModel):
     @property
     def home_code(self) -> str | None:
         """The calling code without international rates for authentication messages; None: such rates never apply."""
+        home = self.authentication_international_from
+        if home is None:
+            return None
         from campaigns.phones.phone import calling_code
 
-        home = self.authentication_international_from
-        return calling_code(home) if home else None
+        return calling_code(home)
 
     @field_validator("base_url")
     @classmethod

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.actions.loading import Loaded
 from terminal.output import near, print_facts, print_table, print_text, shown_time
 
 if TYPE_CHECKING:
+    from app.actions.loading import Loaded
     from app.actions.templates import Catalogue
 
 
@@ -25,6 +25,10 @@ def _templates(known: Catalogue | None) -> str | None:
         return f"not checked: {known.problem}"
     trouble = f", which cannot be read again now: {known.problem}" if known.problem else ""
     return f"fit the account's list of {shown_time(known.fetched_at)}{trouble}"
+
+
+def _category_source(known: Catalogue | None) -> str:
+    return "as the template now has" if known and known.fetched_at else "because the templates are not known"
 
 
 def print_load(loaded: Loaded) -> None:
@@ -70,6 +74,8 @@ def load_facts(loaded: Loaded) -> list[tuple[str, Any]]:
         facts.append(("note", note))
     if (templates := _templates(loaded.templates)) is not None:
         facts.append(("templates", templates))
+    if loaded.categories:
+        facts.append(("category", f"{' and '.join(loaded.categories)}, {_category_source(loaded.templates)}"))
     if loaded.each_run:
         facts.append(("list", f"{near(loaded.each_run)}, read again for each run"))
     if report.loaded_before:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from app.actions.loading import check_provider
 from app.actions.scheduling import instant_of_text
+from app.actions.templates import Catalogue
 from app.wiring.approval_guard import guard_of
 from app.wiring.rights import act
 from app.wiring.settings import Settings
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now, utc_now
+from scheduler.audience.sendability import Refuse
 from scheduler.clock.backfill import backfill, missed_between
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
@@ -45,7 +49,10 @@ async def backfill_runs(
     engine: Engine, settings: Settings, name: str, missed: MissedRuns, *, now: Now = utc_now
 ) -> list[datetime]:
     """Launch them now, each as an ordinary run; returns their nominal times."""
-    check = partial(check_provider, settings)
+
+    def check(spec: CampaignSpec, templates: Sequence[ProviderTemplate] | None) -> Refuse | None:
+        return check_provider(settings, spec, templates=Catalogue(spec.provider, templates))
+
     return await backfill(
         engine, name, missed.since, missed.until, guard=guard_of(settings), check=check, now=now
     )

@@ -19,6 +19,7 @@ from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, us
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
 from storage.database.engine import Connection, Engine, writing
+from storage.receipts.user_ids import USER_ID, learn_numbers
 from storage.sending.optouts import (
     AppendResult,
     LogEntry,
@@ -30,6 +31,7 @@ from storage.sending.optouts import (
 
 if TYPE_CHECKING:
     from app.actions.loading import Progress
+    from app.wiring.settings import Settings
     from campaigns.intake.model import Chunk, Detected, IntakeOptions, Reject, RowPreference
 
 SHOWN_REJECTS: Final = 5
@@ -199,6 +201,24 @@ async def add_preference(
     ]
     await add_by_hand(connection, entries)
     return opt_outs_in_force(await log_of(connection, phone))
+
+
+@act("contacts.link", about="phone")
+async def link_user_id(
+    engine: Engine, settings: Settings, account: str, user_id: str, phone: str, *, now: Now = utc_now
+) -> Sequence[LogEntry]:
+    """Record whose number a provider's user id of a person is: what they wrote and opted out of under the id alone is
+    the number's from then on. Returns the number's opt-outs in force. Raises NotFound for an unknown account, and
+    InvalidInput for a user id that cannot be one."""
+    settings.account(account)
+    if not USER_ID.fullmatch(user_id):
+        raise InvalidInput(
+            f"{user_id!r} is not a user id.",
+            hint="drumbeat provider notices shows it, such as GB.3333333333333.",
+        )
+    async with writing(engine) as connection:
+        await learn_numbers(connection, account, {user_id: phone}, now())
+        return opt_outs_in_force(await log_of(connection, phone))
 
 
 def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:

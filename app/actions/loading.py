@@ -21,6 +21,7 @@ from campaigns.errors import DrumbeatError, IntakeError, InvalidInput, NotFound,
 from campaigns.intake.model import IntakeOptions
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.content_spec import ContentSpec
+from campaigns.message.template_category import AUTO
 from campaigns.message.templates import about_variant, needed_variables
 from campaigns.spec.campaign_spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.spec.schedule_spec import ScheduleSpec
@@ -88,6 +89,8 @@ class Loaded:
     """The list, if every run reads it again."""
     templates: Catalogue | None = None
     """The account's templates by which it was checked; None: it sends none."""
+    categories: tuple[str, ...] = ()
+    """What `category = "auto"` means by those templates; empty: the file names the category."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -98,6 +101,7 @@ class Loaded:
             "start_at": self.start_at,
             "held": self.held,
             "templates": self.templates and self.templates.json,
+            "categories": self.categories,
         }
 
 
@@ -140,7 +144,10 @@ async def check_campaign(
             **_limits(spec.audience, csv, flags, spec.name),
         )
     flag = _start_flag(spec, start)
-    return Loaded(spec.name, report, start_at=start, start_flag=flag, templates=templates)
+    categories = _categories(spec, templates)
+    return Loaded(
+        spec.name, report, start_at=start, start_flag=flag, templates=templates, categories=categories
+    )
 
 
 async def check_csv(path: Path, flags: Flags, *, progress: Progress | None = None) -> Loaded:
@@ -224,7 +231,25 @@ async def load_campaign(
         stored = await require(connection, spec.name)
     flag = _start_flag(spec, stored.start_at)
     each_run = csv if spec.audience.refresh else None
-    return Loaded(spec.name, report, stored.state, stored.start_at, held, flag, each_run, templates)
+    return Loaded(
+        spec.name,
+        report,
+        stored.state,
+        stored.start_at,
+        held,
+        flag,
+        each_run,
+        templates,
+        _categories(spec, templates),
+    )
+
+
+def _categories(spec: CampaignSpec, known: Catalogue | None) -> tuple[str, ...]:
+    """What `category = "auto"` means, each once."""
+    if spec.category != AUTO:
+        return ()
+    templates = (known and known.templates) or ()
+    return tuple(dict.fromkeys(spec.category_of(content, templates) for content in spec.contents.values()))
 
 
 @asynccontextmanager
@@ -360,9 +385,11 @@ def check_provider(
     for variant, content in spec.contents.items():
         with placed(path, "content"), about_variant(variant):
             _refuse_impossible(account.adapter, content)
+    with placed(path, "category"):
+        _refuse_unlisted_category(spec, account)
     refuse_mismatched(spec, templates, path)
     with _placed_by_message(path):
-        used = templates.used_by(spec) if templates else ()
+        used = templates.used_by(spec) if templates and templates.templates is not None else None
         return refuse_unsendable_variants(spec.contents, open_adapter(account), used)
 
 
@@ -397,6 +424,14 @@ def _refuse_impossible(adapter: str, content: ContentSpec) -> None:
         if not can_send(adapter, kind):
             able = ", ".join(providers_that_send(kind)) or "none yet"
             raise SpecError(f"{adapter} cannot send {name}.", hint=f"Providers that can: {able}.")
+
+
+def _refuse_unlisted_category(spec: CampaignSpec, account: AccountSettings) -> None:
+    if spec.category == AUTO and (why := open_adapter(account).templates_unlisted()) is not None:
+        raise SpecError(
+            f'category = "auto" needs the account\'s list of templates. {why}',
+            hint="Write marketing, utility, authentication or service.",
+        )
 
 
 def _csv_of(spec: CampaignSpec) -> Path:

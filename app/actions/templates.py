@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,20 +14,18 @@ from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, SpecError
 from campaigns.message.provider_templates import ProviderTemplate
-from campaigns.message.template_match import Mismatch, mismatches, used_templates
+from campaigns.message.template_match import Mismatch, contents_mismatches, used_templates
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.toml_files import TomlFile, loc_of, read_toml
 from campaigns.time.clock import Now, utc_now
 from providers.registry import open_adapter
-from scheduler.actions.templates import fetch_templates, is_due, sync_templates
+from scheduler.actions.template_checks import STALE
+from scheduler.actions.templates import fetch_templates, sync_templates
 from storage.audience.templates import find_list, find_templates
 from storage.database.engine import Engine, reading
 
-Variant = tuple[int, str]
 FRESH: Final = timedelta(minutes=5)
 """A list that was read so recently is not asked for again before a campaign is checked."""
-STALE: Final = timedelta(days=1)
-"""A list older than that, which cannot be read again now, is no reason to refuse a campaign."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,12 @@ async def current_catalogue(
     async with reading(engine) as connection:
         known = await find_list(connection, name)
     problem = None
-    if is_due(known, FRESH, moment):
+    if known.is_due(FRESH, moment):
         try:
             return Catalogue(name, await sync_account(engine, settings, name, now=now), moment)
         except DrumbeatError as error:
             problem = _plainly(error)
-    if known.fetched_at is None or is_due(replace(known, expired_at=None), STALE, moment):
+    if not known.is_within(STALE, moment):
         return Catalogue(name, problem=problem)
     async with reading(engine) as connection:
         return Catalogue(name, await find_templates(connection, name), known.fetched_at, problem)
@@ -125,10 +123,10 @@ def refuse_mismatched(spec: CampaignSpec, catalogue: Catalogue | None, path: Pat
     if catalogue is None or catalogue.templates is None:
         return
     file = read_toml(path) if path is not None else None
-    found = list(_mismatches(spec, catalogue.templates))
+    found = list(contents_mismatches(spec.contents, spec.category, catalogue.templates))
     if not found:
         return
-    lines = [_line(file, variant, each) for variant, each in found]
+    lines = [_line(spec, file, variant, each) for variant, each in found]
     if catalogue.problem and catalogue.fetched_at:
         at = f"{catalogue.fetched_at:%Y-%m-%d %H:%M} UTC"
         lines.append(
@@ -141,22 +139,11 @@ def refuse_mismatched(spec: CampaignSpec, catalogue: Catalogue | None, path: Pat
     )
 
 
-def _mismatches(
-    spec: CampaignSpec, templates: Sequence[ProviderTemplate]
-) -> Iterator[tuple[Variant | None, Mismatch]]:
-    """Each mismatch, and the place and name of the variant; None: there are none. A template that a row names is not
-    known here."""
-    for place, (variant, content) in enumerate(spec.contents.items()):
-        if content.template is not None and "{" not in content.template.name + content.template.language:
-            for each in mismatches(content.template, spec.category.value, templates):
-                yield (None if variant is None else (place, variant)), each
-
-
-def _line(file: TomlFile | None, variant: Variant | None, found: Mismatch) -> str:
+def _line(spec: CampaignSpec, file: TomlFile | None, variant: str | None, found: Mismatch) -> str:
     loc = loc_of(found.key)
     if variant is not None and loc[0] == "content":
-        loc = ("variants", variant[0], *loc)
+        loc = ("variants", list(spec.contents).index(variant), *loc)
     place = "" if file is None else f"{file.place(loc)}: "
-    about = "" if variant is None else f"variant {variant[1]}, "
+    about = "" if variant is None else f"variant {variant}, "
     hint = f" {found.hint}" if found.hint else ""
     return f"{place}{about}{found.key}: {found.text}{hint}"

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.actions.loading import refuse_unknown_senders
+from app.actions.templates import refuse_stored
 from app.wiring.needed_secrets import require_keys
 from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.states import AWAITING_RECEIPT, JobState
-from scheduler.actions.testing import TestRun, start_test
+from scheduler.actions.testing import TestRun, spec_for_test, start_test
 from scheduler.clock.one_run import send_run
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
@@ -52,13 +53,15 @@ async def send_test(
     """Send the message to the given numbers, filled from one row, and wait for the result. Sends nothing else; a runner
     at work sends it. `begun` is called once the messages are queued.
 
-    Raises NotFound, InvalidInput, UsageError where the account's key is missing.
+    Raises NotFound, InvalidInput, SpecError where the templates do not fit, UsageError where the account's key is
+    missing.
     """
     async with reading(engine) as connection:
         spec = (await require(connection, name)).spec
     account = settings.account(spec.provider)
     refuse_unknown_senders(spec, account)
     require_keys(settings, spec.provider)
+    await refuse_stored(engine, settings, spec_for_test(spec, variant))
     run = await start_test(engine, name, numbers, line, variant=variant)
     begun(run)
     messages = await send_run(engine, {spec.provider: account}, run.run_id, default_caps=settings.caps)

@@ -124,7 +124,13 @@ async def _look(settings: Settings, checked: Checked, progress: Progress | None)
             return _Seen(checked.spec, None, previews, unknown)
         campaign = replace(stored, name=checked.spec.name, start_at=checked.start_at)
         expected = await estimate(
-            audience, campaign, account, default_caps=settings.caps, progress=progress, facts=facts
+            audience,
+            campaign,
+            account,
+            default_caps=settings.caps,
+            progress=progress,
+            facts=facts,
+            templates=known if checked.templates and checked.templates.templates is not None else None,
         )
         return _Seen(checked.spec, expected, previews, unknown)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from campaigns.message.content import Button, Content, Location, Media, Menu, Template, TemplateHeader
+from campaigns.message.content import (
+    Button,
+    Content,
+    Location,
+    Media,
+    Menu,
+    MessageType,
+    Template,
+    TemplateHeader,
+)
 from campaigns.message.provider_templates import ProviderTemplate, filled_lines
 
 
@@ -19,7 +28,8 @@ def _parts(content: Content, known: ProviderTemplate | None) -> Iterator[str]:
     if content.reply_to:
         yield f"(in answer to {content.reply_to})"
     yield from map(_file, content.media)
-    if heading := content.menu.title if content.menu else content.header:
+    titled = content.menu or content.products
+    if heading := titled.title if titled else content.header:
         yield heading
     if content.text:
         yield content.text
@@ -33,9 +43,24 @@ def _parts(content: Content, known: ProviderTemplate | None) -> Iterator[str]:
         yield content.footer
     if content.menu:
         yield from _menu(content.menu)
+    yield from _action(content)
     if content.template:
         yield from _template(content.template, known)
     yield from map(_button, content.buttons)
+
+
+def _action(content: Content) -> Iterator[str]:
+    """What a location request, a flow or products show below the text."""
+    if content.type is MessageType.LOCATION_REQUEST:
+        yield "[ Send location ]"
+    if content.flow:
+        yield f"[ {content.flow.button} ]  flow {content.flow.id or content.flow.name}"
+    if content.product:
+        yield f"product: {content.product.id}"
+    for section in content.products.sections if content.products else ():
+        yield f"{section.title or 'products'}: {', '.join(section.products)}"
+    if content.catalog:
+        yield "[ View catalog ]"
 
 
 def _place(location: Location) -> str:
@@ -56,7 +81,7 @@ def _template(template: Template, known: ProviderTemplate | None) -> Iterator[st
     yield f"template {template.name} ({template.language})"
     if known is not None:
         media = replace(template.header, text=None) if template.header else None
-        lines = [*(_header(media) if media else ()), *filled_lines(known.parts, template)]
+        lines = [*(_header(media) if media else ()), *filled_lines(known.parts, template), *_more(template)]
         yield from (f"  {line}" for part in lines for line in part.split("\n"))
         return
     if template.header:
@@ -65,6 +90,17 @@ def _template(template: Template, known: ProviderTemplate | None) -> Iterator[st
         yield f"  {parameter.name or number}: {parameter.text}"
     for button in template.buttons:
         yield f"  button {button.index}: {button.parameter}"
+    yield from (f"  {line}" for line in _more(template))
+
+
+def _more(template: Template) -> Iterator[str]:
+    """The end of its offer, and its cards."""
+    if template.offer_ends is not None:
+        yield f"offer ends: {template.offer_ends}"
+    for number, card in enumerate(template.cards, start=1):
+        ends = [button.parameter for button in card.buttons]
+        texts = [*_header(card.header), *(each.text for each in card.parameters), *ends]
+        yield f"card {number}: {'  '.join(texts)}"
 
 
 def _header(header: TemplateHeader) -> Iterator[str]:

@@ -64,5 +64,8 @@ def _doubts(can: Capabilities) -> str:
 
 
 async def newest_notices(connection: Connection, accounts: Sequence[str], limit: int) -> list[NoticeRow]:
-    """What providers reported about templates, numbers and accounts, the newest first."""
-    return await notices.newest_notices(connection, accounts, limit)
+    """What providers reported about templates, numbers and accounts, and how much of their webhooks was not understood,
+    the newest first."""
+    found = await notices.newest_notices(connection, accounts, limit)
+    found += await notices.list_not_understood(connection, accounts)
+    return sorted(found, key=lambda notice: notice.at, reverse=True)[:limit]

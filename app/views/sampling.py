@@ -12,15 +12,16 @@ from typing import Any
 import orjson
 
 from app.views.previews import preview_lines
+from app.wiring.settings import Settings
 from campaigns.errors import SpecError
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate, filled_lines
-from campaigns.message.template_match import template_of, used_templates
+from campaigns.message.template_match import find_template, named_by_row, template_of, used_templates
 from campaigns.message.templates import Renderer, renderers_of
-from scheduler.actions.testing import no_such_line
+from providers.registry import open_adapter
 from storage.audience.campaigns import require
 from storage.audience.samples import Sample, all_rows, first_rows, random_rows, rows_on_line
-from storage.audience.templates import find_templates
+from storage.audience.templates import find_list, find_templates
 from storage.database.engine import Connection
 
 
@@ -85,6 +86,28 @@ def _text(preview: Preview, content: Content) -> dict[str, Any]:
     return {"template_text": "\n".join(filled_lines(known.parts, content.template))}
 
 
+async def unshown_templates(connection: Connection, settings: Settings, name: str) -> str | None:
+    """Why previews of the campaign cannot show the text of its templates, as a sentence, or None. Raises NotFound."""
+    spec = (await require(connection, name)).spec
+    named = [content.template for content in spec.contents.values() if content.template]
+    listed = await find_templates(connection, spec.provider) if named else []
+    missing = [
+        each.name
+        for each in named
+        if not named_by_row(each) and find_template(listed, each.name, each.language) is None
+    ]
+    if not named or (listed and not missing):
+        return None
+    about = f"The text of {', '.join(dict.fromkeys(missing))} is not known" if missing else "No text is known"
+    account = settings.accounts.get(spec.provider)
+    if account is not None and (unlisted := open_adapter(account).templates_unlisted()) is not None:
+        return f"{about}. {unlisted}"
+    known = await find_list(connection, spec.provider)
+    if known.fetched_at is not None:
+        return f"{about}: the account's list does not have it."
+    return f"{about}: the account's templates have not been read. {known.problem or ''}".rstrip()
+
+
 async def preview_messages(
     connection: Connection,
     name: str,
@@ -108,6 +131,8 @@ async def preview_messages(
         case Choice.LINE:
             rows = await rows_on_line(connection, campaign.id, number)
             if not rows:
+                from scheduler.actions.testing import no_such_line
+
                 raise no_such_line(campaign.name, number)
         case Choice.RANDOM:
             rows = await random_rows(connection, campaign.id, number, seed)

@@ -172,7 +172,7 @@ def amount(money: Money) -> str:
 
 
 def _reply(one: WroteMessage) -> Moment:
-    return Moment(one.at, "reply", one_line(one.text or "without a text"))
+    return Moment(one.at, "reply", one_line(one.shown or "without a text"))
 
 
 def _preference(entry: LogEntry) -> Moment:

@@ -51,6 +51,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "user.join": Role.VIEWER,
     "campaign.pause": Role.EDITOR,
     "contacts.import": Role.EDITOR,
+    "contacts.link": Role.EDITOR,
     "contacts.opt": Role.EDITOR,
     "template.sync": Role.EDITOR,
     "campaign.approve": Role.SENDER,

@@ -19,8 +19,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from app.wiring.environment import from_environment
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import NotFound, SpecError
 from campaigns.money.costs import Money
@@ -37,7 +37,7 @@ DEFAULT_URL: Final = "sqlite:///drumbeat.db"
 class DatabaseSettings(BaseModel):
     """Where everything is stored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     url: str = Field(
         default=DEFAULT_URL,
@@ -55,7 +55,7 @@ class DatabaseSettings(BaseModel):
 class ServerSettings(BaseModel):
     """The address under which providers reach this server."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     public_url: str | None = Field(
         default=None,
@@ -88,7 +88,7 @@ class ServerSettings(BaseModel):
 class ApprovalSettings(BaseModel):
     """Limits above which a campaign needs an approval before it is launched."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     recipients: int | None = Field(
         default=None, ge=0, description="a campaign to more recipients needs `drumbeat campaign approve`"
@@ -128,7 +128,7 @@ def _old_enough(value: timedelta) -> timedelta:
 class RetentionSettings(BaseModel):
     """How long personal data is kept; once a day the runner deletes what is older. Data without an age is kept."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     messages: Annotated[SomeTime, AfterValidator(_old_enough)] | None = Field(
         default=None, description="messages and lists of ended campaigns, such as 90d; at least 30d"
@@ -144,16 +144,11 @@ class RetentionSettings(BaseModel):
         return {kind: age for kind, age in self if age is not None}
 
 
-class _Written(BaseSettings):
+class _Written(BaseModel):
     """The three sources laid over each other: flags, environment, file."""
 
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        hide_input_in_errors=True,  # a secret in the wrong place must not be repeated
-        env_prefix="DRUMBEAT_",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-    )
+    # A secret in the wrong place must not be repeated.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
@@ -161,33 +156,6 @@ class _Written(BaseSettings):
     caps: list[CapSpec] = Field(default_factory=list)
     approval: ApprovalSettings = Field(default_factory=ApprovalSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        flags = _Given(settings_cls, init_settings().get("flags", {}))
-        file = _Given(settings_cls, init_settings().get("file", {}))
-        return flags, env_settings, file
-
-
-class _Given(PydanticBaseSettingsSource):
-    """A source that is already a mapping."""
-
-    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
-        super().__init__(settings_cls)
-        self._values = dict(values)
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        return self._values.get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return self._values
 
 
 @dataclass(frozen=True)
@@ -287,17 +255,21 @@ def _lay_over(file: TomlFile, flags: Mapping[str, Any], folder: Path) -> _Writte
         url = table.get("url", DEFAULT_URL)
         data["database"] = {**table, "url": _resolved(url, base) if isinstance(url, str) else url}
     try:
-        return _Written(flags=flags, file=data)  # type: ignore[call-arg]
-    except SettingsError as error:
-        # What it was raised from holds the value, which may be a secret.
-        named = re.search(r'field "(\w+)"', str(error))
-        variable = f"DRUMBEAT_{named[1]}".upper() if named else "A DRUMBEAT_ variable"
-        raise SpecError(
-            f"{variable} is not JSON, as a whole table or list must be.",
-            hint="One key alone is set as DRUMBEAT_TABLE__KEY, for example DRUMBEAT_DATABASE__URL.",
-        ) from None
+        return _Written.model_validate(_merged(data, from_environment(_Written), flags))
     except ValidationError as error:
         raise _set_elsewhere(error, flags) or explain(error, file, _Written, hide=True) from error
+
+
+def _merged(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Key by key; a later source wins."""
+    merged: dict[str, Any] = {}
+    for source in sources:
+        for key, value in source.items():
+            under = merged.get(key)
+            if isinstance(under, dict) and isinstance(value, dict):
+                value = _merged(under, value)
+            merged[key] = value
+    return merged
 
 
 def _set_elsewhere(

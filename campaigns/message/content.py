@@ -23,6 +23,16 @@ class MessageType(StrEnum):
     CONTACTS = "contacts"
     REACTION = "reaction"
     LIST = "list"
+    LOCATION_REQUEST = "location_request"
+    """A text with a button by which the person shares where they are."""
+    FLOW = "flow"
+    """A text with a button that opens a WhatsApp Flow, a form inside the chat."""
+    PRODUCT = "product"
+    """One product of a catalog."""
+    PRODUCTS = "products"
+    """Several products of a catalog, in sections."""
+    CATALOG = "catalog"
+    """A text with a button that opens the whole catalog."""
     TEMPLATE = "template"
 
 
@@ -37,6 +47,12 @@ class Addition(StrEnum):
     """A file already uploaded to the provider, given by its id there."""
     VOICE = "voice"
     """An audio file that is shown as a voice message."""
+    TEMPLATE_BUTTON = "template_button"
+    """A template's button of another type than url and quick_reply."""
+    CAROUSEL = "carousel"
+    """Cards beside each other in a template."""
+    OFFER = "limited_time_offer"
+    """The time when a template's offer ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +155,70 @@ class TemplateHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """A named value for the first screen of a flow."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateButton:
     index: int
-    type: Literal["url", "quick_reply"]
-    parameter: str
+    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "flow"]
+    parameter: str = ""
+    """The end of the address, what comes back, the one-time password, the coupon code, the product whose picture is
+    shown, or the flow's token."""
+    data: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card of a template's carousel."""
+
+    header: TemplateHeader
+    parameters: tuple[Parameter, ...] = ()
+    buttons: tuple[TemplateButton, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A WhatsApp Flow, by its id or name, and the button that opens it."""
+
+    button: str
+    id: str | None = None
+    name: str | None = None
+    token: str | None = None
+    """What comes back with the person's answers."""
+    screen: str | None = None
+    """The first screen; None: the flow's endpoint chooses it."""
+    data: tuple[Value, ...] = ()
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    catalog_id: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSection:
+    products: tuple[str, ...]
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    catalog_id: str
+    title: str
+    sections: tuple[ProductSection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    thumbnail: str | None = None
+    """The product whose picture is shown; None: the first of the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +231,9 @@ class Template:
     buttons: tuple[TemplateButton, ...] = ()
     project_id: str | None = None
     version: str | None = None
+    cards: tuple[Card, ...] = ()
+    offer_ends: str | None = None
+    """When its limited-time offer ends, such as 2026-12-24T18:00+01:00."""
     customer_name: str | None = None
     """The name to store for a person who is not in the provider's address book yet."""
 
@@ -171,6 +250,10 @@ class Content:
     contacts: tuple[Contact, ...] = ()
     reaction: Reaction | None = None
     menu: Menu | None = None
+    flow: Flow | None = None
+    product: Product | None = None
+    products: Products | None = None
+    catalog: Catalog | None = None
     template: Template | None = None
     preview_url: bool = False
     reply_to: str | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
+from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSpec, ProductsSpec
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.part import Part
 
@@ -139,8 +140,45 @@ class TemplateHeaderSpec(Part):
 
 class TemplateButtonSpec(Part):
     index: StrictInt = Field(ge=0, le=9, description="its place among the template's buttons, from 0")
-    type: Literal["url", "quick_reply"] = Field(description="what kind of button it is")
-    parameter: str = Field(description="the end of the address, or what comes back")
+    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "flow"] = Field(
+        description="what kind of button it is; code is the one-time password of an authentication template, "
+        "copy_code a coupon's code"
+    )
+    parameter: str = Field(
+        default="",
+        description="the end of the address, what comes back, the code, the product whose picture a catalog shows, "
+        "or a flow's token",
+    )
+    data: dict[str, str] = Field(
+        default_factory=dict, description="flow: values for its first screen, where it takes any"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.parameter and self.type not in ("catalog", "flow"):
+            raise ValueError(f"a {self.type} button needs its parameter")
+        if self.data and self.type != "flow":
+            raise ValueError("only a flow button has data")
+        return self
+
+
+class CardHeaderSpec(Part):
+    image: MediaSpec | None = Field(default=None, description="{ url }")
+    video: MediaSpec | None = Field(default=None, description="{ url }")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.image is None) == (self.video is None):
+            raise ValueError("a card's header is an image or a video")
+        return self
+
+
+class CardSpec(Part):
+    """One card of a template's carousel."""
+
+    header: CardHeaderSpec = Field(description="{ image = { url } } or { video = { url } }")
+    parameters: list[str] = Field(default_factory=list, description="of the card's text, by place")
+    buttons: list[TemplateButtonSpec] = Field(default_factory=list, description="as a template's buttons")
 
 
 class TemplateSpec(Part):
@@ -154,6 +192,13 @@ class TemplateSpec(Part):
     header: TemplateHeaderSpec | None = Field(default=None, description="what its header shows")
     buttons: list[TemplateButtonSpec] = Field(
         default_factory=list, description="[{ index, type, parameter }]"
+    )
+    cards: list[CardSpec] = Field(
+        default_factory=list, description="of a carousel: [{ header, parameters, buttons }]"
+    )
+    offer_ends: str | None = Field(
+        default=None,
+        description="when a limited-time offer ends, such as 2026-12-24T18:00+01:00; may hold variables",
     )
     project_id: str | None = Field(default=None, description="Bird")
     version: str | None = Field(default=None, description="Bird")
@@ -171,7 +216,11 @@ class TemplateSpec(Part):
 
 _MEDIA: Final = ("video", "audio", "document", "sticker")
 _ALONE: Final = ("location", "contacts", "reaction")
-_KINDS: Final = ("images", "files", *_MEDIA, "list", *_ALONE)
+_INTERACTIVE: Final = ("list", "location_request", "flow", "product", "products", "catalog")
+"""Kinds with a text and an action of their own in place of buttons."""
+_KINDS: Final = ("images", "files", *_MEDIA, *_INTERACTIVE, *_ALONE)
+_NOTHING: Final = (None, False, ())
+"""What a kind holds that is not in the message; a catalog without a thumbnail is in it."""
 _UNCAPTIONED: Final = ("audio", "sticker")
 
 
@@ -195,6 +244,15 @@ class ContentSpec(Part):
     contacts: tuple[ContactSpec, ...] = Field(default=(), description="contact cards")
     reaction: ReactionSpec | None = Field(default=None, description="{ message_id, emoji }")
     list: ListSpec | None = Field(default=None, description="rows to choose from; text is the message")
+    location_request: StrictBool = Field(
+        default=False, description="a button by which the person shares where they are"
+    )
+    flow: FlowSpec | None = Field(default=None, description="a form inside the chat")
+    product: ProductSpec | None = Field(default=None, description="{ catalog_id, id }: one product")
+    products: ProductsSpec | None = Field(default=None, description="several products of a catalog")
+    catalog: CatalogSpec | None = Field(
+        default=None, description="{ thumbnail } or {}: a button for the catalog"
+    )
     template: TemplateSpec | None = Field(default=None, description="an approved template")
     prefer: Literal["free", "cheapest"] = Field(
         default="free",
@@ -218,7 +276,7 @@ class ContentSpec(Part):
         """The type of the free-form message for open windows; None: only the template."""
         names = {"images": MessageType.IMAGE, "files": MessageType.FILES}
         for kind in _KINDS:
-            if getattr(self, kind):
+            if getattr(self, kind) not in _NOTHING:
                 return names.get(kind) or MessageType(kind)
         return MessageType.TEXT if self.text is not None else None
 
@@ -236,7 +294,21 @@ class ContentSpec(Part):
             found[Addition.MEDIA_ID] = f"content.{uploaded}.id"
         if self.audio is not None and self.audio.voice:
             found[Addition.VOICE] = "content.audio.voice"
-        return found
+        return {**found, **dict(self._template_additions)}
+
+    @property
+    def _template_additions(self) -> Iterator[tuple[Addition, str]]:
+        template = self.template
+        if template is None:
+            return
+        for place, button in enumerate(template.buttons):
+            if button.type not in ("url", "quick_reply"):
+                yield Addition.TEMPLATE_BUTTON, f"content.template.buttons[{place}].type = {button.type}"
+                break
+        if template.cards:
+            yield Addition.CAROUSEL, "content.template.cards"
+        if template.offer_ends is not None:
+            yield Addition.OFFER, "content.template.offer_ends"
 
     @property
     def _parts(self) -> Iterator[tuple[str, FileSpec]]:
@@ -247,17 +319,23 @@ class ContentSpec(Part):
         for name, part in (self.template and self.template.header) or ():
             if isinstance(part, FileSpec):
                 yield f"template.header.{name}", part
+        for place, card in enumerate(self.template.cards if self.template else ()):
+            for name, part in card.header:
+                if isinstance(part, FileSpec):
+                    yield f"template.cards[{place}].header.{name}", part
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [kind for kind in _KINDS if getattr(self, kind)]
+        given = [kind for kind in _KINDS if getattr(self, kind) not in _NOTHING]
         if len(given) > 1:
             raise ValueError(f"a message has one kind, but this one has {' and '.join(given)}")
         blank = not (self.text or "").strip()
         if not given and blank and self.template is None:
             raise ValueError('there is nothing to send; add text = "…", an image, another kind or a template')
-        if given == ["list"] and blank:
-            raise ValueError("a list needs its text")
+        if given and given[0] in _INTERACTIVE and given != ["product"] and blank:
+            raise ValueError(f"{'a list' if given == ['list'] else given[0]} needs its text")
+        if given and given[0] in _INTERACTIVE and self.buttons:
+            raise ValueError(f"{given[0]} cannot have buttons of its own")
         if given and given[0] in _ALONE and (self.text is not None or self.buttons):
             raise ValueError(f"{given[0]} cannot have text or buttons")
         if self.buttons and blank and not given:
@@ -266,14 +344,17 @@ class ContentSpec(Part):
 
     @model_validator(mode="after")
     def _header_and_footer(self) -> Self:
-        if self.header is not None and self.list is not None:
-            raise ValueError("the header of a list is its title; write it as list.title")
-        if self.header is not None and self.free_form is not MessageType.TEXT:
+        for name in ("list", "products"):
+            if self.header is not None and getattr(self, name) is not None:
+                raise ValueError(f"the header of {name} is its title; write it as {name}.title")
+        of_flow = self.flow is not None
+        if self.header is not None and not of_flow and self.free_form is not MessageType.TEXT:
             raise ValueError("a header needs a text; with buttons, the media file itself is the header")
-        if self.header is not None and not self.buttons:
+        if self.header is not None and not of_flow and not self.buttons:
             raise ValueError("a header needs buttons")
-        if self.footer is not None and not self.buttons and self.list is None:
-            raise ValueError("a footer needs buttons or a list")
+        acts = any(getattr(self, kind) not in _NOTHING for kind in _INTERACTIVE if kind != "location_request")
+        if self.footer is not None and not self.buttons and not acts:
+            raise ValueError("a footer needs buttons, a list, a flow, products or a catalog")
         return self
 
     @model_validator(mode="after")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from campaigns.message.content import MessageType
-from campaigns.message.content_spec import ContentSpec, MediaSpec, TemplateSpec
+from campaigns.message.content_spec import CardSpec, ContentSpec, MediaSpec
 
 
 class Source(NamedTuple):
@@ -26,6 +27,9 @@ def free_form_tree(content: ContentSpec) -> dict[str, Any]:
             tree[name] = _sources(value, f"content.{name}")
     if content.list is not None:
         tree["menu"] = _sources(content.list, "content.list")
+    for name in ("flow", "product", "products", "catalog"):
+        if (value := getattr(content, name)) is not None:
+            tree[name] = _sources(value, f"content.{name}")
     media = _media(content, kind)
     if media:
         tree["media"] = [_medium(part, key) for part, key in media]
@@ -44,17 +48,30 @@ def template_tree(content: ContentSpec) -> dict[str, Any]:
     template = content.template
     assert template is not None  # noqa: S101
     key = "content.template"
-    tree = _sources(template.model_copy(update={"header": None}), key)
-    tree["parameters"] = _parameters(template, f"{key}.parameters")
+    tree = _sources(template.model_copy(update={"header": None, "cards": []}), key)
+    tree["parameters"] = _parameters(template.parameters, f"{key}.parameters")
     if template.header is not None:
-        tree["header"] = {
-            name: _medium(part, f"{key}.header.{name}")
-            if isinstance(part, MediaSpec)
-            else _sources(part, f"{key}.header.{name}")
-            for name, part in template.header
-            if part is not None
-        }
+        tree["header"] = _header(template.header, f"{key}.header")
+    tree["cards"] = [_card(card, f"{key}.cards[{place}]") for place, card in enumerate(template.cards)]
     return {"type": MessageType.TEMPLATE, "template": tree}
+
+
+def _card(card: CardSpec, key: str) -> dict[str, Any]:
+    return {
+        "header": _header(card.header, f"{key}.header"),
+        "parameters": _parameters(card.parameters, f"{key}.parameters"),
+        "buttons": _sources(card.buttons, f"{key}.buttons"),
+    }
+
+
+def _header(header: BaseModel, key: str) -> dict[str, Any]:
+    return {
+        name: _medium(part, f"{key}.{name}")
+        if isinstance(part, MediaSpec)
+        else _sources(part, f"{key}.{name}")
+        for name, part in header
+        if part is not None
+    }
 
 
 def _media(content: ContentSpec, kind: MessageType | None) -> list[tuple[BaseModel, str]]:
@@ -72,13 +89,14 @@ def _medium(part: BaseModel, key: str) -> dict[str, Any]:
     }
 
 
-def _parameters(template: TemplateSpec, key: str) -> list[dict[str, Any]]:
-    if isinstance(template.parameters, dict):
-        return [
-            {"name": name, "text": Source(f"{key}.{name}", text)}
-            for name, text in template.parameters.items()
-        ]
-    return [{"text": Source(f"{key}[{place}]", text)} for place, text in enumerate(template.parameters)]
+def _parameters(parameters: Sequence[str] | Mapping[str, str], key: str) -> list[dict[str, Any]]:
+    if isinstance(parameters, Mapping):
+        return _named(parameters, key)
+    return [{"text": Source(f"{key}[{place}]", text)} for place, text in enumerate(parameters)]
+
+
+def _named(values: Mapping[str, str], key: str) -> list[dict[str, Any]]:
+    return [{"name": name, "text": Source(f"{key}.{name}", text)} for name, text in values.items()]
 
 
 def _sources(value: Any, key: str) -> Any:
@@ -87,6 +105,8 @@ def _sources(value: Any, key: str) -> Any:
         return Source(key, value)
     if isinstance(value, BaseModel):
         return {name: _sources(each, f"{key}.{name}") for name, each in value if each is not None}
+    if isinstance(value, dict):
+        return _named(value, key)
     if isinstance(value, (list, tuple)):
         return [_sources(each, f"{key}[{place}]") for place, each in enumerate(value)]
     return value

@@ -3,12 +3,12 @@ the number and kind of its parameters. Limits of length: Meta's Cloud API refere
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from campaigns.figures import counted
-from campaigns.message.content import Content
+from campaigns.message.content import Content, Template
 from campaigns.message.content_spec import ContentSpec, TemplateSpec
 from campaigns.message.provider_templates import (
     ProviderTemplate,
@@ -17,6 +17,7 @@ from campaigns.message.provider_templates import (
     placeholders,
     same_language,
 )
+from campaigns.message.template_category import AUTO
 
 KEY: Final = "content.template"
 UNSENDABLE: Final = {
@@ -34,9 +35,12 @@ UNSENDABLE: Final = {
 """Statuses in which a template is not sent. A status that is not known here hinders nothing."""
 CATEGORIES: Final = ("marketing", "utility", "authentication")
 MEDIA: Final = ("image", "video", "document", "location")
-UNFILLED: Final = frozenset({"copy_code", "mpm", "spm"})
+UNFILLED: Final = frozenset({"mpm", "spm"})
 """Buttons that need a parameter which a campaign cannot give."""
-UNFILLED_PARTS: Final = frozenset({"carousel", "limited_time_offer"})
+FILLED: Final = {"quick_reply": "quick_reply", "copy_code": "copy_code", "catalog": "catalog", "flow": "flow"}
+"""Kinds of buttons -> the type by which a campaign fills them."""
+PARTS: Final = {"carousel": "cards", "limited_time_offer": "offer_ends"}
+"""Other parts of a template -> the key that fills them."""
 HEADER, BODY, BODY_ALONE, ADDRESS = 60, 1024, 32_768, 2000
 """The most characters of the header's parameter, of a parameter of a body with other parts beside it and of one alone,
 and of a filled address."""
@@ -67,36 +71,60 @@ def used_templates(
     return [each for each in templates if anyone or each.name in names]
 
 
+def contents_mismatches(
+    contents: Mapping[str | None, ContentSpec], category: str, templates: Sequence[ProviderTemplate]
+) -> Iterator[tuple[str | None, Mismatch]]:
+    """Why the account's templates do not allow what a campaign sends, and the variant that it is about. A template that
+    a row names is not known here."""
+    for variant, content in contents.items():
+        if content.template is not None and not named_by_row(content.template):
+            for each in mismatches(content.template, category, templates):
+                yield variant, each
+
+
+def named_by_row(template: TemplateSpec | None) -> bool:
+    """Whether the template's name or language depends on the row."""
+    return template is not None and "{" in template.name + template.language
+
+
 def mismatches(
     spec: TemplateSpec, category: str, templates: Sequence[ProviderTemplate]
 ) -> Iterator[Mismatch]:
-    """Why the account's templates do not allow what the campaign sends; nothing: they do."""
+    """Why the account's templates do not allow a message; nothing: they do."""
     found = find_template(templates, spec.name, spec.language)
     if found is None:
         yield _unknown(spec, templates)
         return
     if found.status in UNSENDABLE:
-        why = f" ({found.reason})" if found.reason else ""
-        yield Mismatch(
-            f"{KEY}.name",
-            f"{found.title} {UNSENDABLE[found.status]}{why}: its status is {found.status}.",
-            "Wait until the provider has approved it, or name another template.",
-        )
-    if found.category in CATEGORIES and found.category != category:
+        hint = "Wait until the provider has approved it, or name another template."
+        yield Mismatch(f"{KEY}.name", _not_sent(found), hint)
+    if found.category in CATEGORIES and category not in (found.category, AUTO):
         yield Mismatch(
             "category",
             f"the campaign is {category}, but {found.title} is {found.category}, and is charged as that.",
-            f'Write category = "{found.category}", or name another template.',
+            f'Write category = "{found.category}" or "{AUTO}", or name another template.',
         )
     yield from _wrong_body(spec, found)
     yield from _wrong_header(spec, found)
     yield from _wrong_buttons(spec, found)
-    for kind in UNFILLED_PARTS & frozenset(found.parts.others):
-        what = kind.replace("_", " ")
-        yield Mismatch(f"{KEY}.name", f"{found.title} has a {what}, which a campaign cannot fill.")
+    yield from _wrong_parts(spec, found)
 
 
-def _unknown(spec: TemplateSpec, templates: Sequence[ProviderTemplate]) -> Mismatch:
+def _wrong_parts(spec: TemplateSpec, found: ProviderTemplate) -> Iterator[Mismatch]:
+    for kind, key in PARTS.items():
+        given, has, what = bool(getattr(spec, key)), kind in found.parts.others, kind.replace("_", " ")
+        if has and not given:
+            yield Mismatch(f"{KEY}.{key}", f"it is missing; {found.title} has a {what}.", f"Add {key}.")
+        elif given and not has:
+            yield Mismatch(f"{KEY}.{key}", f"{found.title} has no {what}.", f"Remove {key}.")
+
+
+def _not_sent(found: ProviderTemplate) -> str:
+    why = f" ({found.reason})" if found.reason else ""
+    return f"{found.title} {UNSENDABLE[found.status]}{why}: its status is {found.status}."
+
+
+def _unknown(spec: TemplateSpec | Template, templates: Sequence[ProviderTemplate]) -> Mismatch:
     languages = sorted(each.language for each in templates if each.name == spec.name)
     if languages:
         text = f"{spec.name} is not there in {spec.language}, only in {', '.join(languages)}."
@@ -162,11 +190,15 @@ def _wrong_buttons(spec: TemplateSpec, found: ProviderTemplate) -> Iterator[Mism
             kind = part.kind.replace("_", " ")
             yield Mismatch(f"{KEY}.name", f"{about} is a {kind} button, which a campaign cannot fill.")
         elif part.needs_text and index not in given:
+            kind = "code" if part.kind == "otp" else "url"
             yield Mismatch(
                 f"{KEY}.buttons",
                 f"{about} needs the end of its address: {part.url or 'the one-time password'}.",
-                f'Add {{ index = {index}, type = "url", parameter = "…" }}.',
+                f'Add {{ index = {index}, type = "{kind}", parameter = "…" }}.',
             )
+        elif part.kind == "copy_code" and index not in given:
+            add = f'Add {{ index = {index}, type = "copy_code", parameter = "…" }}.'
+            yield Mismatch(f"{KEY}.buttons", f"{about} needs the coupon's code.", add)
     for index, place in given.items():
         yield from _wrong_button(found, index, place, spec.buttons[place].type)
 
@@ -178,7 +210,8 @@ def _wrong_button(found: ProviderTemplate, index: int, place: int, kind: str) ->
         yield Mismatch(f"{key}.index", text)
         return
     part = parts[index]
-    wanted = "url" if part.needs_text else "quick_reply" if part.kind == "quick_reply" else None
+    wanted = "url" if part.needs_text else FILLED.get(part.kind)
+    kind = "url" if kind == "code" and part.needs_text else kind
     if wanted is None and part.kind not in UNFILLED:
         yield Mismatch(key, f"button {index} of {found.title}, {part.text!r}, takes nothing.", "Remove it.")
     elif wanted is not None and kind != wanted:
@@ -190,6 +223,23 @@ def template_of(content: Content, templates: Sequence[ProviderTemplate]) -> Prov
     """The template that a filled message is made from, if it is known."""
     used = content.template
     return find_template(templates, used.name, used.language) if used else None
+
+
+def misfit(content: Content, templates: Sequence[ProviderTemplate]) -> str | None:
+    """Why the template that a row has named cannot be sent with its values, as a sentence, or None."""
+    message, found = content.template, template_of(content, templates)
+    if message is None:
+        return None
+    if found is None:
+        unknown = _unknown(message, templates)
+        return f"{unknown.key}: {unknown.text}"
+    if found.status in UNSENDABLE:
+        return f"{KEY}.name: {_not_sent(found)}"
+    given, wanted = [each.name for each in message.parameters], placeholders(found.parts.body)
+    if set(given) != set(wanted) if are_named(wanted) else len(given) != len(wanted):
+        written = ", ".join(f"{{{{{name}}}}}" for name in wanted) or "nothing"
+        return f"{KEY}.parameters: there are {len(given)}, but {found.title} needs {written}."
+    return None
 
 
 def too_long(content: Content, templates: Sequence[ProviderTemplate]) -> str | None:

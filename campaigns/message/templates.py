@@ -27,6 +27,17 @@ _CONTENT: Final = TypeAdapter(Content)
 
 
 _JINJA: Final = BoundedEnvironment()
+_WITH_TEXT: Final = frozenset(
+    {
+        MessageType.TEXT,
+        MessageType.LIST,
+        MessageType.LOCATION_REQUEST,
+        MessageType.FLOW,
+        MessageType.PRODUCTS,
+        MessageType.CATALOG,
+    }
+)
+"""The messages that are nothing without a text."""
 
 
 class _Piece:
@@ -218,7 +229,7 @@ class _Form:
         return content
 
     def _check(self, content: Content) -> None:
-        if content.type in (MessageType.TEXT, MessageType.LIST) and not (content.text or "").strip():
+        if content.type in _WITH_TEXT and not (content.text or "").strip():
             raise SpecError("content.text is empty once its variables are filled in.")
         for file, pieces in self._files(content):
             if file.id is not None and not file.id.strip():
@@ -229,10 +240,18 @@ class _Form:
     def _files(self, content: Content) -> Iterator[tuple[Media, Mapping[str, _Piece]]]:
         """Every media file, including a template header's, with the compiled strings it was rendered from."""
         yield from zip(content.media, self._tree.get("media", ()), strict=True)
-        header = content.template.header if content.template else None
-        for kind in ("image", "video", "document"):
-            if file := getattr(header, kind, None):
-                yield file, self._tree["template"]["header"][kind]
+        if content.template is None:
+            return
+        own = self._tree["template"]
+        headers = [(content.template.header, own.get("header"))]
+        headers += [
+            (card.header, drawn["header"])
+            for card, drawn in zip(content.template.cards, own["cards"], strict=True)
+        ]
+        for header, drawn in headers:
+            for kind in ("image", "video", "document"):
+                if file := getattr(header, kind, None):
+                    yield file, drawn[kind]
 
     def _try_out(self) -> None:
         """Render once with sample values, so that errors of the text itself, such as {{ name.first }}, are found at

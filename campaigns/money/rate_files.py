@@ -1,4 +1,4 @@
-"""Reads a rate card from a CSV: one market per row, one category per column. Meta's files can be read unchanged.
+"""Reads a rate card from a table: one market per row, one category per column. Meta's files can be read unchanged.
 
 A column is a category, with the suffix `_open` or `_closed` if it applies only inside or outside the 24-hour window.
 `utility` alone is the rate outside; inside, a dated rule of `campaigns.money.prices` applies.
@@ -40,7 +40,10 @@ COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     },
 }
 NO_RATE: Final = frozenset({"", "-", "–", "n/a", "na"})
-_AMOUNT: Final = re.compile(r"[$€£]?\s*(\d+(?:\.\d{1,6})?)")
+_AMOUNT: Final = re.compile(r"[$€£]?\s*(\d{1,12}(?:\.\d{1,30})?)")
+_MICRO: Final = Decimal("0.000001")
+_NOISE: Final = Decimal("0.000000001")
+"""How far a spreadsheet's number may be from the amount that was typed."""
 _HEADER_WITHIN: Final = 20
 """Rows in which the header is searched: Meta's files have remarks above it."""
 
@@ -52,8 +55,13 @@ class _Row:
 
 
 def read_rates(path: Path, currency: str) -> Rates:
-    """The card in the file. Raises NotFound, and InvalidInput naming line and column."""
-    rows = _rows(path)
+    """The card in a CSV. Raises NotFound, and InvalidInput naming line and column."""
+    return rates_in(path, read_whole(path), currency)
+
+
+def rates_in(path: Path, table: bytes, currency: str) -> Rates:
+    """The card in the text of a CSV, or of a workbook's sheet as a CSV; `path` is for error messages."""
+    rows = _rows(path, table)
     header = next((row for row in rows[:_HEADER_WITHIN] if MARKET in map(_plain, row.cells)), None)
     if header is None:
         raise InvalidInput(
@@ -72,10 +80,10 @@ def read_rates(path: Path, currency: str) -> Rates:
     return rates
 
 
-def _rows(path: Path) -> list[_Row]:
+def _rows(path: Path, table: bytes) -> list[_Row]:
     """The rows, without blank ones."""
     try:
-        text = read_whole(path).decode("utf-8-sig")
+        text = table.decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         return [
             _Row(reader.line_num, [cell.strip() for cell in cells])
@@ -140,12 +148,22 @@ def _amounts(
             raise _fault(path, row.line, CURRENCY, f"the cell says {cell}, but the card is in {currency}.")
         if column not in COLUMNS or cell.casefold() in NO_RATE:
             continue
-        match = _AMOUNT.fullmatch(cell)
-        if match is None:
+        amount = _amount(cell)
+        if amount is None:
             hint = "Write it like 0.0225, with at most six decimal places, or leave the cell empty if there is no rate."
             raise _fault(path, row.line, column, f"{cell!r} is not an amount.", hint)
         category, window = COLUMNS[column]
-        yield (market, category, window), to_micros(Decimal(match[1]))
+        yield (market, category, window), to_micros(amount)
+
+
+def _amount(cell: str) -> Decimal | None:
+    """With at most six decimal places; a spreadsheet's `0.013800000000000002` is 0.0138."""
+    match = _AMOUNT.fullmatch(cell)
+    if match is None:
+        return None
+    amount = Decimal(match[1])
+    rounded = amount.quantize(_MICRO)
+    return rounded if abs(amount - rounded) <= _NOISE else None
 
 
 def _fault(path: Path, line: int, column: str, what: str, hint: str = "") -> InvalidInput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +23,8 @@ from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
 from campaigns.message.placeholders import foreign_placeholders
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
 from campaigns.spec.rules_spec import (
     BreakerSpec,
@@ -216,7 +218,9 @@ class CampaignSpec(Part):
     senders: list[str] = Field(
         min_length=1, description="the account's senders; recipients are spread over them"
     )
-    category: Category = Field(default=Category.MARKETING, description="what it is for")
+    category: Category | Literal["auto"] = Field(
+        default=Category.MARKETING, description="what it is for; auto: as the account's list has the template"
+    )
     priority: StrictInt = Field(
         default=0, ge=-1000, le=1000, description="higher goes first where campaigns share a lane"
     )
@@ -276,6 +280,13 @@ class CampaignSpec(Part):
         """How long after a launch the winner is chosen; None: a person chooses it, or no recipients wait for it."""
         waits = self.winner is not None and self.winner.test_percent < 100
         return self.winner.after if self.winner and waits else None
+
+    def category_of(self, content: ContentSpec, templates: Sequence[ProviderTemplate]) -> str:
+        """The category of its messages with that content. `templates`: those of the account, as far as they are
+        known."""
+        if isinstance(self.category, Category):
+            return self.category.value
+        return template_category(content.template, templates)
 
     @field_validator("senders")
     @classmethod
@@ -346,4 +357,10 @@ def load_spec(path: Path) -> CampaignSpec:
                 hint=f"Write {one.here}, with the name of the column; if it is meant as text, "
                 "literal_placeholders = true in [content].",
             )
+    if spec.category == AUTO and any(content.template is None for content in spec.contents.values()):
+        raise file.error(
+            ("category",),
+            'category = "auto" is the category of the template, and the content has no template.',
+            hint="Write marketing, utility, authentication or service.",
+        )
     return spec

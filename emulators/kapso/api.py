@@ -4,7 +4,9 @@
 |---------------------------------------------------|----------------------------------------------------------|
 | `POST /inbound` `{"from", "text"?, "to"?}`        | a person, or a list of them, writes: windows open        |
 | `POST /inbound` `[{"from", "text"?, "to"?}, …]`   | the same, reported as one batch                          |
-| `POST /templates` `{"name", "language", …}`       | a template is added or changed at Meta                   |
+| `POST /templates` `{"name", "language", …}`       | a template is added or changed at Meta, as there         |
+| `POST /account` `{"event", …}`                    | an event of the account at Meta, as there                |
+| `POST /number` `{"limit"?, "quality_rating"?, …}`  | the first number or the limit changes at Meta, as there  |
 | `POST /webhook` `{"url", "secret"}` and options   | a webhook is set up (options: `emulators.webhooks`)      |
 """
 
@@ -22,11 +24,14 @@ from emulators.base import Clock, Errors, Json, Refusal, read_json
 from emulators.cloud_api import NUMBER, Draft
 from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
-from emulators.kapso.current import CurrentApi
+from emulators.kapso.current import WABA_ID, CurrentApi
 from emulators.kapso.events import batch, payload, sign
 from emulators.kapso.legacy import LegacyApi
 from emulators.kapso.legacy_requests import invalid
 from emulators.ledger import Entry, Ledger, digest
+from emulators.meta.events import account_update, change_template
+from emulators.meta.numbers import Numbers
+from emulators.meta.standing import Standing
 from emulators.meta.templates import Templates
 from emulators.settings import Settings
 from emulators.webhooks import Deliveries
@@ -54,7 +59,8 @@ class Kapso:
     def reset(self) -> None:
         """No conversations, nobody's window open, nothing on its way. The webhook stays set up."""
         self._chats = Chats(self._settings, self._clock)
-        self._templates = Templates()
+        self._templates, self._standing = Templates(), Standing()
+        self._numbers = Numbers({one.phone_number_id: (one.number, one.name) for one in SENDERS})
         self.deliveries.clear()
 
     def app(self) -> ASGIApp:
@@ -68,12 +74,20 @@ class Kapso:
 
     def _routes(self) -> list[Route]:
         legacy = LegacyApi(lambda: self._chats, self._accept, self._clock)
-        current = CurrentApi(lambda: self._chats, self._accept, self._clock, lambda: self._templates)
+        current = CurrentApi(
+            lambda: self._chats,
+            self._accept,
+            self._clock,
+            lambda: self._templates,
+            lambda: self._numbers,
+        )
         found = {**legacy.endpoints(), **current.endpoints()}
         return [
             *(self._route(method, path, endpoint) for (method, path), endpoint in found.items()),
             Route("/_control/inbound", self._inbound, methods=["POST"]),
             Route("/_control/templates", self._put_template, methods=["POST"]),
+            Route("/_control/account", self._change_account, methods=["POST"]),
+            Route("/_control/number", self._put_number, methods=["POST"]),
             Route("/_control/webhook", self._subscribe, methods=["POST"]),
         ]
 
@@ -86,6 +100,9 @@ class Kapso:
 
     def _accept(self, request: Request, sender: Sender, draft: Draft) -> Message:
         """Send, record in the ledger, and report each status when its time has come. Raises MetaRefusal."""
+        self._standing.check(draft, self._clock())
+        if draft.template and "template" in draft.body:
+            self._templates.named(draft.body["template"])
         message = self._chats.send(sender, draft)
         self._ledger.record([_entry(message, sender, request.scope["request_number"])])
         for at in message.stages().values():
@@ -114,8 +131,26 @@ class Kapso:
         body = await read_json(request)
         if not isinstance(body, dict):
             raise invalid("A template is an object with name and language")
-        _, template = self._templates.put(body)
+        template, updates = change_template(self._templates, body, self._clock())
+        for update in updates:
+            self.deliveries.later(0, update)
         return Json({"status": "ok", "template": template.view("")})
+
+    async def _change_account(self, request: Request) -> Response:
+        body = await read_json(request)
+        if not isinstance(body, dict):
+            raise invalid("An event is an object with event")
+        self._standing.change(body)
+        self.deliveries.later(0, account_update(body, self._clock(), WABA_ID))
+        return Json({"status": "ok"})
+
+    async def _put_number(self, request: Request) -> Response:
+        body = await read_json(request)
+        if not isinstance(body, dict):
+            raise invalid("A change of a number is an object")
+        for update in self._numbers.put(SENDERS[0].phone_number_id, body, self._clock()):
+            self.deliveries.later(0, update)
+        return Json({"status": "ok"})
 
     async def _subscribe(self, request: Request) -> Response:
         body = await read_json(request)

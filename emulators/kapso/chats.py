@@ -10,9 +10,11 @@ from uuid import uuid4
 
 from emulators import outcomes
 from emulators.base import Clock
-from emulators.cloud_api import Draft, MetaRefusal
+from emulators.cloud_api import Draft
+from emulators.cloud_values import MetaRefusal
 from emulators.outcomes import Plan, reached
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 
 DAY = 86_400.0
 
@@ -89,7 +91,7 @@ class Message:
             "id": self.wamid,
             "status": name,
             "timestamp": str(int(at)),
-            "recipient_id": self.conversation.phone,
+            "recipient_id": as_whatsapp(self.conversation.phone),
         }
         if self.reference is not None:
             shown["biz_opaque_callback_data"] = self.reference

@@ -8,10 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from emulators.base import Json, Refusal, read_json
-from emulators.cloud_api import Draft, MetaRefusal, error_body, parse_envelope
+from emulators.cloud_api import Draft, error_body, parse_envelope
+from emulators.cloud_values import MetaRefusal
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
+from emulators.meta.numbers import Numbers, show_account
 from emulators.meta.templates import Templates
+from emulators.spellings import as_whatsapp
 
 Accept = Callable[[Request, Sender, Draft], Message]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -31,8 +34,10 @@ class CurrentApi:
         accept: Accept,
         clock: Callable[[], float],
         templates: Callable[[], Templates],
+        numbers: Callable[[], Numbers],
     ) -> None:
-        self._chats, self._accept, self._clock, self._templates = chats, accept, clock, templates
+        self._chats, self._accept, self._clock = chats, accept, clock
+        self._templates, self._numbers = templates, numbers
 
     def endpoints(self) -> Mapping[tuple[str, str], Endpoint]:
         """By method and path."""
@@ -52,7 +57,7 @@ class CurrentApi:
         except MetaRefusal as refusal:
             return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
         sent = {"id": message.wamid} | ({"message_status": "accepted"} if draft.template else {})
-        contact = {"input": draft.to, "wa_id": draft.to}
+        contact = {"input": draft.to, "wa_id": as_whatsapp(draft.to)}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
 
     async def _show_message(self, request: Request) -> Response:
@@ -96,15 +101,14 @@ class CurrentApi:
         return Json(page)
 
     async def _show_number(self, request: Request) -> Response:
-        sender = _sender_or_404(request)
-        return Json(
-            {
-                "id": sender.phone_number_id,
-                "verified_name": sender.name,
-                "display_phone_number": f"+{sender.number}",
-                "quality_rating": "GREEN",
-            }
-        )
+        """A number, or the business account, with the fields that Meta shows."""
+        fields = {"fields": request.query_params["fields"]} if "fields" in request.query_params else {}
+        try:
+            if request.path_params["number"] == WABA_ID:
+                return Json(show_account(WABA_ID, **fields))
+            return Json(self._numbers().show(_sender_or_404(request).phone_number_id, **fields))
+        except MetaRefusal as refusal:
+            return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
 
 
 def _sender(request: Request) -> Sender:

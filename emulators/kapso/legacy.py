@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from emulators.base import Json, Refusal, iso, read_json
-from emulators.cloud_api import Draft, MetaRefusal
+from emulators.cloud_api import Draft
+from emulators.cloud_values import MetaRefusal
 from emulators.kapso.chats import SENDERS, Chats, Conversation, Message, Sender
 from emulators.kapso.events import conversation_view
 from emulators.kapso.legacy_requests import invalid, parse_message, parse_moment, parse_page

@@ -9,15 +9,19 @@ from typing import Any
 import orjson
 
 from emulators import outcomes
-from emulators.base import Clock, Refusal
-from emulators.cloud_api import Draft, MetaRefusal
+from emulators.base import Clock
+from emulators.cloud_api import Draft
+from emulators.cloud_values import MetaRefusal
 from emulators.ledger import Entry, Ledger, digest
 from emulators.meta import events
 from emulators.meta.errors import refused
 from emulators.meta.events import Sender, Sent
+from emulators.meta.numbers import Numbers
 from emulators.meta.people import People
+from emulators.meta.standing import Standing
 from emulators.meta.templates import Template, Templates
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 from emulators.webhooks import Deliveries
 
 SENDERS = (
@@ -25,13 +29,6 @@ SENDERS = (
     Sender("106540352242923", "447700900971", "Service"),
 )
 """The second is for campaigns with several senders."""
-NUMBER_STATUSES = (
-    *("CONNECTED", "PENDING", "DELETED", "MIGRATED", "BANNED", "RESTRICTED", "RATE_LIMITED", "FLAGGED"),
-    *("DISCONNECTED", "UNKNOWN", "UNVERIFIED"),
-)
-SENDING = ("CONNECTED", "RESTRICTED", "RATE_LIMITED", "FLAGGED")
-"""Statuses in which a number still sends."""
-LIMITS = ("TIER_250", "TIER_2K", "TIER_10K", "TIER_100K", "TIER_UNLIMITED")
 RECIPIENT_CODES = (131026, 131047, 131050)
 """What Meta may also say by webhook, after it took the message."""
 
@@ -53,34 +50,26 @@ class Account:
         self._deliveries, self._clock = deliveries, clock
         self.senders = {sender.id: sender for sender in SENDERS}
         self.templates, self.people = Templates(), People()
-        self.late = False
-        self._status = dict.fromkeys(self.senders, "CONNECTED")
-        self._limit = "TIER_250"
+        self.late, self._standing = False, Standing()
+        self.numbers = Numbers({sender.id: (sender.number, sender.name) for sender in SENDERS})
         self._held: dict[str, Taken] = {}
         self._is_template: set[str] = set()
         self._refusal: tuple[int, int | None] | None = None
 
-    def view(self, sender: Sender) -> dict[str, Any]:
-        """What can be asked about a number."""
-        return {
-            "id": sender.id,
-            "display_phone_number": f"+{sender.number}",
-            "verified_name": sender.name,
-            "quality_rating": "GREEN",
-            "status": self._status[sender.id],
-            "throughput": {"level": "STANDARD"},
-            "whatsapp_business_manager_messaging_limit": self._limit,
-        }
-
-    def send(self, sender: Sender, draft: Draft, request_number: int) -> str:
-        """Take a message, record it in the ledger and report it in time; its id. Raises MetaRefusal."""
+    def send(self, sender: Sender, draft: Draft, request_number: int, *, lite: bool = False) -> str:
+        """Take a message, record it in the ledger and report it in time; its id. `lite`: through the Marketing
+        Messages API. Raises MetaRefusal."""
         now = self._clock()
         self._check_sender(sender, draft)
         template = self.templates.named(draft.body["template"]) if draft.template else None
         failure = self._failure(sender, draft, template, now)
-        self.people.pace(draft.to, sender.id, now)
+        person = as_whatsapp(draft.to)
+        self.people.pace(person, sender.id, now)
         category = template.category.lower() if template else "service"
-        sent = Sent(events.wamid(draft.to), sender, draft.to, draft.type, category, draft.reference)
+        if lite and category != "marketing":
+            raise refused(134100, f"The template is {category}.")
+        category += "_lite" if lite else ""
+        sent = Sent(events.wamid(person), sender, person, draft.type, category, draft.reference)
         taken = Taken(sent, template, self._plan(draft, failure, now))
         self._ledger.record([_entry(taken, draft, now, request_number)])
         if template is not None:
@@ -99,35 +88,31 @@ class Account:
 
     def hear(self, person: str, to: Sender, text: str, user_id: str | None, now: float) -> None:
         """A person writes to a number of ours."""
+        person = as_whatsapp(person)
         self.people.wrote(person, to.id, now)
         self._send_update(now, events.inbound(to, person, text, now, user_id=user_id))
 
     def put_template(self, values: Mapping[str, Any]) -> Template:
         """Add or change a template; Meta sends an event, and what was held for it is sent or dropped."""
-        before, after = self.templates.put(values)
         now = self._clock()
-        if before is None or before.status != after.status:
-            change = {
-                "event": after.status,
-                "message_template_name": after.name,
-                "message_template_language": after.language,
-                "message_template_category": after.category,
-                "reason": "NONE",
-            }
-            self._send_update(now, events.update("message_template_status_update", change, now))
+        after, updates = events.change_template(self.templates, values, now)
+        for body in updates:
+            self._send_update(now, body)
         if after.status != "APPROVED" or not after.held:
             self._release(after, now)
         return after
 
-    def put_number(self, sender: Sender, status: str | None, limit: str | None) -> None:
-        """Change a number's status, or how many people the business may write to in a day."""
-        if status not in (None, *NUMBER_STATUSES) or limit not in (None, *LIMITS):
-            raise Refusal(422, f"status: {', '.join(NUMBER_STATUSES)}; limit: {', '.join(LIMITS)}.")
-        self._status[sender.id] = status or self._status[sender.id]
-        if limit is not None:
-            self._limit, now = limit, self._clock()
-            change = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_waba": 25}
-            self._send_update(now, events.update("business_capability_update", change, now))
+    def put_number(self, sender: Sender, values: Mapping[str, Any]) -> None:
+        """Change a number, or how many people the business may write to in a day."""
+        now = self._clock()
+        for body in self.numbers.put(sender.id, values, now):
+            self._send_update(now, body)
+
+    def change(self, value: dict[str, Any]) -> None:
+        """An event of the account. Raises Refusal for one that there is not."""
+        self._standing.change(value)
+        now = self._clock()
+        self._send_update(now, events.account_update(value, now))
 
     def refuse_next(self, code: int | None, times: int | None) -> None:
         """Refuse the next sends with `code`, `times` of them or all."""
@@ -139,8 +124,9 @@ class Account:
             left = None if times is None else times - 1
             self._refusal = None if left == 0 else (code, left)
             raise refused(code)
-        if self._status[sender.id] not in SENDING:
-            raise refused(133010, f"The number is {self._status[sender.id]}.")
+        self._standing.check(draft, self._clock())
+        if (status := self.numbers.sends(sender.id)) is not None:
+            raise refused(133010, f"The number is {status}.")
         if draft.to == sender.number:
             raise refused(131021)
 
@@ -149,7 +135,7 @@ class Account:
         try:
             if outcomes.is_refused(draft.to):
                 raise refused(131026)
-            self.people.check(draft.to, sender.id, template, now)
+            self.people.check(as_whatsapp(draft.to), sender.id, template, now)
         except MetaRefusal as refusal:
             if self.late and refusal.code in RECIPIENT_CODES:
                 return refusal.code
@@ -187,7 +173,7 @@ def _entry(taken: Taken, draft: Draft, now: float, request_number: int) -> Entry
         provider="meta",
         account=events.WABA_ID,
         session=sent.sender.id,
-        to=sent.to,
+        to=draft.to,
         type=sent.type,
         content=draft.text,
         media_url=draft.media_url,

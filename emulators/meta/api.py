@@ -7,8 +7,10 @@
 | `POST /inbound` `{"from", "text"?, "to"?, "user_id"?}`     | a person, or each of a list, writes: the window opens |
 | `POST /preference` `{"from", "value": "stop" or "resume"}` | a person stops or resumes marketing                   |
 | `POST /templates` `{"name", "language", …}`                | a template is added, approved, paused, held, released |
+| `POST /templates` `{…, "correct_category" or "event"}`     | its category will change in a day; it is FLAGGED      |
+| `POST /account` `{"event", …}`                             | an event of the account, as in `account_update`       |
 | `POST /permission` `{"templates": false}`                  | the token may not read the list of templates          |
-| `POST /number` `{"status"?, "limit"?, "to"?}`              | a number is banned; the messaging limit changes       |
+| `POST /number` `{"status"?, "limit"?, …, "to"?}`           | a number is banned; the limit, quality or name change |
 | `POST /refuse` `{"code" or null, "times"?}`                | the next sends are refused with that code             |
 | `POST /late` `{"late": true}`                              | refusals for a recipient's sake come by webhook       |
 """
@@ -16,6 +18,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -24,14 +27,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from emulators.base import Clock, Errors, Json, Refusal, read_json
-from emulators.cloud_api import NUMBER, MetaRefusal, error_body, parse_envelope
+from emulators.cloud_api import NUMBER, Draft, error_body, parse_envelope, parse_marketing
+from emulators.cloud_values import MetaRefusal
 from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Ledger
 from emulators.meta import events
 from emulators.meta.account import Account
 from emulators.meta.errors import TITLES, refused
 from emulators.meta.events import WABA_ID, Sender
+from emulators.meta.numbers import show_account
 from emulators.settings import Settings
+from emulators.spellings import as_whatsapp
 from emulators.webhooks import Deliveries, proves
 
 VERSION = re.compile(r"v[0-9]{1,2}\.[0-9]")
@@ -68,6 +74,7 @@ class Meta:
             "inbound": self._inbound,
             "preference": self._prefer,
             "templates": self._put_template,
+            "account": self._change_account,
             "permission": self._permit,
             "number": self._put_number,
             "refuse": self._refuse,
@@ -77,6 +84,7 @@ class Meta:
             Route("/_control/webhook", self._webhook, methods=["GET", "POST"]),
             *(Route(f"/_control/{name}", endpoint, methods=["POST"]) for name, endpoint in control.items()),
             self._route("POST", "/{version}/{id}/messages", self._send),
+            self._route("POST", "/{version}/{id}/marketing_messages", self._send_marketing),
             self._route("GET", "/{version}/{id}/message_templates", self._list_templates),
             self._route("GET", "/{version}/{id}", self._show),
         ]
@@ -93,15 +101,22 @@ class Meta:
     # Meta's own endpoints
 
     async def _send(self, request: Request) -> Response:
+        return await self._accept(request, parse_envelope)
+
+    async def _send_marketing(self, request: Request) -> Response:
+        return await self._accept(request, parse_marketing)
+
+    async def _accept(self, request: Request, parse: Callable[[Any], Draft]) -> Response:
         sender = self._account.senders.get(request.path_params["id"])
         if sender is None:
             return _no_object(request)
         body = await read_json(request)
-        draft = parse_envelope(body)
-        shown = {"id": self._account.send(sender, draft, request.scope["request_number"])}
+        draft = parse(body)
+        lite = parse is parse_marketing
+        shown = {"id": self._account.send(sender, draft, request.scope["request_number"], lite=lite)}
         if (held := self._account.held(shown["id"])) is not None:
             shown["message_status"] = "held_for_quality_assessment" if held else "accepted"
-        contact = {"input": body["to"], "wa_id": draft.to}
+        contact = {"input": body["to"], "wa_id": as_whatsapp(draft.to)}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [shown]})
 
     async def _list_templates(self, request: Request) -> Response:
@@ -113,16 +128,13 @@ class Meta:
         return Json(self._account.templates.page(request.query_params, url))
 
     async def _show(self, request: Request) -> Response:
-        sender = self._account.senders.get(request.path_params["id"])
-        if sender is None:
+        asked = request.path_params["id"]
+        fields = {"fields": request.query_params["fields"]} if "fields" in request.query_params else {}
+        if asked == WABA_ID:
+            return Json(show_account(asked, **fields))
+        if asked not in self._account.senders:
             return _no_object(request)
-        known = self._account.view(sender)
-        default = "verified_name,display_phone_number,quality_rating,id"
-        names = request.query_params.get("fields", default).split(",")
-        for name in names:
-            if name not in known:
-                return Json(error_body(100, f"Tried accessing nonexisting field ({name})"), 400)
-        return Json({**{name: known[name] for name in names}, "id": sender.id})
+        return Json(self._account.numbers.show(asked, **fields))
 
     # Control plane
 
@@ -150,13 +162,18 @@ class Meta:
         if choice not in ("stop", "resume"):
             raise Refusal(422, "value is stop or resume.")
         for person in _people(body):
-            self._account.people.prefer(person, choice)
-            self.deliveries.later(0.0, events.preference(self._sender(body), person, choice, now))
+            spelt = as_whatsapp(person)
+            self._account.people.prefer(spelt, choice)
+            self.deliveries.later(0.0, events.preference(self._sender(body), spelt, choice, now))
         return Json({"status": "ok"})
 
     async def _put_template(self, request: Request) -> Response:
         template = self._account.put_template(await self._object(request))
         return Json({"status": "ok", "template": template.view("")})
+
+    async def _change_account(self, request: Request) -> Response:
+        self._account.change(await self._object(request))
+        return Json({"status": "ok"})
 
     async def _permit(self, request: Request) -> Response:
         self._lists_templates = bool((await self._object(request)).get("templates", True))
@@ -164,7 +181,8 @@ class Meta:
 
     async def _put_number(self, request: Request) -> Response:
         body = await self._object(request)
-        self._account.put_number(self._sender(body), body.get("status"), body.get("limit"))
+        sender = self._sender(body)
+        self._account.put_number(sender, {key: value for key, value in body.items() if key != "to"})
         return Json({"status": "ok"})
 
     async def _refuse(self, request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulators.cloud_api import MetaRefusal
+from emulators.cloud_values import MetaRefusal
 
 TITLES: dict[int, tuple[int, str]] = {
     0: (401, "AuthException"),
@@ -14,6 +14,10 @@ TITLES: dict[int, tuple[int, str]] = {
     200: (403, "API Permission"),
     368: (403, "Temporarily blocked for policies violations"),
     4: (400, "API Too Many Calls"),
+    17: (400, "User request limit reached"),
+    104: (401, "Access token is required"),
+    341: (400, "Application limit reached"),
+    613: (400, "Calls to this API have exceeded the rate limit"),
     80007: (400, "Rate limit issues"),
     130429: (400, "Rate limit hit"),
     131048: (400, "Spam rate limit hit"),
@@ -41,6 +45,7 @@ TITLES: dict[int, tuple[int, str]] = {
     131051: (400, "Unsupported message type"),
     131053: (400, "Media upload error"),
     131057: (500, "Account in maintenance mode"),
+    134100: (400, "Only marketing messages supported"),
     132000: (400, "Template param count mismatch"),
     132001: (404, "Template does not exist"),
     132005: (400, "Template hydrated text too long"),
@@ -48,6 +53,7 @@ TITLES: dict[int, tuple[int, str]] = {
     132012: (400, "Template parameter format mismatch"),
     132015: (400, "Template is paused"),
     132016: (400, "Template is disabled"),
+    132018: (400, "There's an issue with the parameters in your template"),
     133010: (400, "Phone number not registered"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +12,16 @@ from uuid import uuid4
 
 import orjson
 
+from emulators.base import Refusal
 from emulators.meta.errors import error_object
+from emulators.meta.templates import CATEGORIES, EVENTS, Template, Templates
 from emulators.outcomes import Plan
+from emulators.spellings import user_id_of
 
 WABA_ID = "102290129340398"
+PORTFOLIO_ID = "2729063490586005"
+BACK = {"ARCHIVED": "UNARCHIVED", "DISABLED": "REINSTATED"}
+"""The event of a template that is approved again, by what it was."""
 FAILURES = {"not_on_whatsapp": 131026, "expired": 131049}
 """Meta's code for each outcome that fails."""
 SERVICE_IS_CHARGED = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
@@ -56,13 +62,18 @@ class Sent:
             "timestamp": str(int(at)),
             "recipient_id": self.to,
         }
+        contacts = {}
+        if failure is None:
+            update["recipient_user_id"] = user_id_of(self.to)
+            contact = {"profile": {"name": "Ada"}, "wa_id": self.to, "user_id": user_id_of(self.to)}
+            contacts = {"contacts": [contact]}
         if self.reference is not None:
             update["biz_opaque_callback_data"] = self.reference
         if priced:
             update["pricing"] = self._price(at)
         if failure is not None:
             update["errors"] = [error_object(failure)]
-        return messages(self.sender, statuses=[update])
+        return messages(self.sender, **contacts, statuses=[update])
 
     def statuses(self, plan: Plan) -> list[tuple[float, bytes]]:
         """Every update that the plan brings, and when. `read` at the same moment takes the place of `delivered`."""
@@ -123,6 +134,73 @@ def update(field: str, value: dict[str, Any], at: float | None = None) -> bytes:
     time = {} if at is None else {"time": int(at)}
     entry = {"id": WABA_ID, **time, "changes": [{"value": value, "field": field}]}
     return orjson.dumps({"object": "whatsapp_business_account", "entry": [entry]})
+
+
+def change_template(
+    templates: Templates, values: Mapping[str, Any], now: float
+) -> tuple[Template, list[bytes]]:
+    """Add or change a template; what it is now, and what Meta reports of it. `correct_category` is announced a day
+    ahead, and `event` an event that changes no status. Raises Refusal for what makes no sense."""
+    plain = {name: value for name, value in values.items() if name not in ("correct_category", "event")}
+    before, after = templates.put(plain)
+    updates = list(template_updates(before, after, now))
+    if category := values.get("correct_category"):
+        updates.append(category_warning(after, _one_of(category, CATEGORIES), now))
+    if event := values.get("event"):
+        updates.append(template_update(after, _one_of(event, EVENTS), now))
+    return after, updates
+
+
+def _one_of(value: Any, known: Sequence[str]) -> str:
+    if value not in known:
+        raise Refusal(422, f"{value} must be one of {', '.join(known)}.")
+    return str(value)
+
+
+def template_updates(before: Template | None, after: Template, now: float) -> Iterator[bytes]:
+    """What Meta reports when a template has been added or changed."""
+    if before is None or before.status != after.status:
+        event = (
+            BACK.get(before.status, after.status) if before and after.status == "APPROVED" else after.status
+        )
+        yield template_update(after, event, now)
+    if before is not None and before.category != after.category:
+        yield category_update(after, now, previous_category=before.category, new_category=after.category)
+
+
+def template_update(template: Template, event: str, now: float) -> bytes:
+    """An event of a template."""
+    category = {"message_template_category": template.category, "reason": "NONE"}
+    return update("message_template_status_update", {"event": event, **_named(template), **category}, now)
+
+
+def category_warning(template: Template, category: str, now: float) -> bytes:
+    """In a day the template will have that category; until then, `new_category` is the present one."""
+    at = int(now) + 86_400
+    return category_update(
+        template, now, new_category=template.category, correct_category=category, category_update_timestamp=at
+    )
+
+
+def category_update(template: Template, now: float, **change: Any) -> bytes:
+    """The template's category has changed or will."""
+    return update("template_category_update", {**_named(template), **change}, now)
+
+
+def _named(template: Template) -> dict[str, Any]:
+    """How an update names a template: the language with a hyphen, as in Meta's examples."""
+    return {
+        "message_template_id": 1689556908129832,
+        "message_template_name": template.name,
+        "message_template_language": template.language.replace("_", "-"),
+    }
+
+
+def account_update(value: dict[str, Any], now: float, waba_id: str = WABA_ID) -> bytes:
+    """An event of the account; of one that concerns a partner, with the account that it is about."""
+    about = {"waba_id": waba_id, "owner_business_id": PORTFOLIO_ID}
+    partner = str(value.get("event")).startswith("PARTNER_")
+    return update("account_update", {**({"waba_info": about} if partner else {}), **value}, now)
 
 
 def join(bodies: Sequence[bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,15 +11,39 @@ from typing import Any
 from emulators.base import Refusal
 from emulators.meta.errors import refused
 
-STATUSES = ("APPROVED", "PAUSED", "DISABLED", "PENDING", "REJECTED")
+STATUSES = {
+    "APPROVED": None,
+    "PAUSED": 132015,
+    "DISABLED": 132016,
+    "LOCKED": 132016,
+    **dict.fromkeys(("ARCHIVED", "DELETED", "IN_APPEAL", "PENDING", "PENDING_DELETION", "REJECTED"), 132001),
+}
+"""Each status, and the code with which a message is refused that names such a template."""
+EVENTS = ("FLAGGED", "UNFLAGGED")
+"""Events that change no status."""
+UNFIT = re.compile(r"[\n\r\t]| {5,}")
+"""What a parameter must not hold."""
 CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
 HEADERS = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION")
-BUTTONS = {"url": "text", "quick_reply": "payload"}
+BUTTONS = {
+    "url": "text",
+    "quick_reply": "payload",
+    "copy_code": "coupon_code",
+    "catalog": "action",
+    "flow": "action",
+}
 """Each kind of button and the type of its parameter."""
+NEEDED = ("url", "copy_code")
+"""The kinds that every message must fill."""
+BARE = ("catalog", "flow")
+"""The kinds that may be named without a parameter."""
 
 SHOWN_BUTTONS = {
     "url": {"type": "URL", "text": "Visit the shop", "url": "https://shop.example/{{1}}"},
     "quick_reply": {"type": "QUICK_REPLY", "text": "Stop promotions"},
+    "copy_code": {"type": "COPY_CODE", "text": "Copy offer code", "example": ["25OFF"]},
+    "catalog": {"type": "CATALOG", "text": "View catalog"},
+    "flow": {"type": "FLOW", "text": "Book", "flow_id": "1", "flow_action": "NAVIGATE"},
 }
 """Each kind of button as the list shows it."""
 FIELDS = (
@@ -57,6 +82,10 @@ class Template:
     """Whether Meta holds its messages for an assessment of quality."""
     text: str = ""
     """The body; default: a sentence with its parameters."""
+    cards: int = 0
+    """How many cards its carousel has; 0: it has none."""
+    offer: bool = False
+    """Whether it is a limited-time offer."""
     previous_category: str | None = None
     rejected_reason: str = "NONE"
 
@@ -90,8 +119,14 @@ class Template:
             yield {"type": "HEADER", "format": self.header}
         text = self.text or f"Hello {', '.join(f'{{{{{name}}}}}' for name in names)}!"
         yield {"type": "BODY", "text": text}
+        if self.offer:
+            ends = {"text": "Expiring offer!", "has_expiration": True}
+            yield {"type": "LIMITED_TIME_OFFER", "limited_time_offer": ends}
         if self.buttons:
             yield {"type": "BUTTONS", "buttons": [SHOWN_BUTTONS[kind] for kind in self.buttons]}
+        if self.cards:
+            card = {"components": [{"type": "HEADER", "format": "IMAGE"}]}
+            yield {"type": "CAROUSEL", "cards": [card] * self.cards}
 
 
 READY = (
@@ -153,10 +188,10 @@ class Templates:
         """The approved template that a message names, checked against it. Raises MetaRefusal."""
         name, language = str(message["name"]), str(message["language"]["code"])
         template = self._all.get((name, language))
-        if template is None or template.status in ("PENDING", "REJECTED"):
+        code = 132001 if template is None else STATUSES[template.status]
+        if template is None or code == 132001:
             raise refused(132001, f"template name ({name}) does not exist in {language}")
-        if template.status != "APPROVED":
-            code = 132015 if template.status == "PAUSED" else 132016
+        if code is not None:
             raise refused(code, f"template name ({name}) is {template.status.lower()}")
         _check(template, message.get("components", []))
         return template
@@ -164,18 +199,31 @@ class Templates:
 
 def _check(template: Template, components: Sequence[Mapping[str, Any]]) -> None:
     kinds = [component["type"] for component in components]
+    cards = [len(component["cards"]) for component in components if component["type"] == "carousel"]
+    if sum(cards) != template.cards or ("limited_time_offer" in kinds) != template.offer:
+        raise refused(132012, "The carousel or the offer does not match the template")
     for kind in ("header", "body"):
         if kinds.count(kind) > 1:
             raise refused(100, f"There is more than one component of type {kind}.")
     _check_header(template, list(_parameters(components, "header")))
     _check_body(template, list(_parameters(components, "body")))
     _check_buttons(template, [component for component in components if component["type"] == "button"])
+    for kind in ("header", "body", "button"):
+        _check_text(list(_parameters(components, kind)))
 
 
 def _parameters(components: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Mapping[str, Any]]:
     for component in components:
         if component["type"] == kind:
             yield from component.get("parameters", [])
+
+
+def _check_text(given: Sequence[Mapping[str, Any]]) -> None:
+    """Raise MetaRefusal for a parameter with a character that Meta does not take."""
+    for parameter in given:
+        if UNFIT.search(str(parameter.get("text", ""))):
+            details = "Param text cannot have new-line/tab characters or more than 4 consecutive spaces"
+            raise refused(132018, details)
 
 
 def _check_header(template: Template, given: list[Mapping[str, Any]]) -> None:
@@ -208,7 +256,7 @@ def _check_body(template: Template, given: list[Mapping[str, Any]]) -> None:
 def _check_buttons(template: Template, given: Sequence[Mapping[str, Any]]) -> None:
     """An address needs its end; a quick reply without a payload sends back its text."""
     indexes = [str(button.get("index")) for button in given]
-    needed = {str(place) for place, kind in enumerate(template.buttons) if kind == "url"}
+    needed = {str(place) for place, kind in enumerate(template.buttons) if kind in NEEDED}
     there = {str(place) for place in range(len(template.buttons))}
     if len(set(indexes)) < len(indexes) or not needed <= set(indexes) <= there:
         raise refused(132000, "buttons: number of parameters does not match the template")
@@ -218,8 +266,10 @@ def _check_buttons(template: Template, given: Sequence[Mapping[str, Any]]) -> No
             raise refused(100, "Param template['components']['index'] must be a string.")
         kind = template.buttons[int(index)]
         parameters = button.get("parameters", [])
-        if button.get("sub_type") != kind:
+        if str(button.get("sub_type")).lower() != kind:
             raise refused(132012, f"buttons: expected {kind} at index {index}")
+        if not parameters and kind in BARE:
+            continue
         if [parameter.get("type") for parameter in parameters] != [BUTTONS[kind]]:
             raise refused(132012, f"buttons: {kind} needs one parameter of type {BUTTONS[kind]}")
 

@@ -32,7 +32,7 @@ from providers.bird.messages import (
 )
 from providers.bird.settings import BirdAccount, BirdSender
 from providers.capabilities import PAIR_GAP, Capabilities
-from providers.events import Event, Inbound, Report, UserId, WebhookRequest
+from providers.events import Event, Inbound, NotUnderstood, Report, UserId, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
@@ -198,6 +198,8 @@ class Bird(AdapterDefaults):
                 return _inbound(payload)
             case "whatsapp.interaction":
                 return _interaction(payload)
+            case str(event):
+                return [NotUnderstood(f"event {event}")]
         return []
 
     def _messages(self, sender: SenderSettings) -> str:

@@ -13,7 +13,18 @@ from urllib.parse import urlsplit
 
 from campaigns.message.content import Button, Content, Media, Menu, MessageType, Row, Template
 
-TYPES: Final = frozenset(MessageType) - {MessageType.CONTACTS, MessageType.REACTION}
+TYPES: Final = frozenset(
+    {
+        *(MessageType.TEXT, MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT),
+        *(
+            MessageType.STICKER,
+            MessageType.FILES,
+            MessageType.LOCATION,
+            MessageType.LIST,
+            MessageType.TEMPLATE,
+        ),
+    }
+)
 
 FILE_TYPES: Final = frozenset({MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT, MessageType.FILES})
 
@@ -272,7 +283,7 @@ def _template_problems(template: Template) -> Iterator[str]:
         yield "content.template.project_id is needed: the id of the template's project in Bird's Studio."
     if any(parameter.name is None for parameter in template.parameters):
         yield "Bird's templates have named placeholders: write content.template.parameters as a table."
-    if template.header is not None or template.buttons:
+    if template.header is not None or template.buttons or template.cards or template.offer_ends:
         yield (
             "Bird fills a template's header and buttons by named parameters too: "
             "add their values to content.template.parameters."

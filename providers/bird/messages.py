@@ -6,7 +6,7 @@ Read leniently: a field of another type than documented counts as missing. The l
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -128,8 +128,19 @@ def _contact(fields: dict[str, Any]) -> Contact:
     several = table(fields.get("receiver")).get("contacts")
     first = table(several[0]) if isinstance(several, list) and several else {}
     person = table(table(fields.get("sender")).get("contact")) or first
-    named = (person.get("identifierValue"), person.get("platformAddress"))
-    return Contact(first_text(person.get("id")), phone(*named))
+    return Contact(first_text(person.get("id")), phone(*_numbers(person)))
+
+
+def _numbers(person: dict[str, Any]) -> Iterator[Any]:
+    """What may be the person's number: the main identifier, the platform's address, then the other identifiers. Ids of
+    other kinds may be digits too, and are not."""
+    others = (each for name in ("identifiers", "featuredIdentifiers") for each in tables(person.get(name)))
+    for given in (person, *others):
+        key = first_text(given.get("identifierKey"), given.get("key"))
+        value = first_text(given.get("identifierValue"), given.get("value"))
+        if value and (key is None or "phone" in key.lower() or value.startswith("+")):
+            yield value
+    yield person.get("platformAddress")
 
 
 def _user_id(fields: dict[str, Any]) -> str | None:

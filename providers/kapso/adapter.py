@@ -18,7 +18,7 @@ from typing import ClassVar
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Refused, Result
-from providers.adapter import AdapterDefaults, Call, Doubt, Lookup
+from providers.adapter import AdapterDefaults, Call, Doubt, Lookup, NumberLimits
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, Report, WebhookRequest
 from providers.http.client import Http, Reply
@@ -27,11 +27,13 @@ from providers.kapso.current import CurrentApi
 from providers.kapso.legacy import LegacyApi
 from providers.kapso.legacy_body import ADDITIONS as LEGACY_ADDITIONS
 from providers.kapso.legacy_body import TYPES as LEGACY_TYPES
-from providers.kapso.settings import KapsoAccount
-from providers.kapso.webhooks import events_in, is_signed
+from providers.kapso.settings import KapsoAccount, sender_id
+from providers.kapso.webhooks import SIGNATURE, events_in, is_signed
 from providers.meta.codes import kind_of_reported
+from providers.meta.limits import read_limits
 from providers.meta.message_body import ADDITIONS, TYPES
 from providers.meta.templates import NO_BUSINESS_ACCOUNT, read_templates
+from providers.meta.webhooks import is_signed as is_signed_by_meta
 from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 
@@ -46,6 +48,7 @@ class Kapso(AdapterDefaults):
         pair_gap=PAIR_GAP,
         echoes_reference=True,
         quarterly_rates=True,
+        shows_limits=True,
     )
     """Of the current API."""
     account_settings: ClassVar[type[AccountSettings]] = KapsoAccount
@@ -61,6 +64,7 @@ class Kapso(AdapterDefaults):
                 additions=LEGACY_ADDITIONS,
                 echoes_reference=False,
                 looks_up=True,
+                shows_limits=False,
             )
 
     def __repr__(self) -> str:
@@ -100,6 +104,12 @@ class Kapso(AdapterDefaults):
     async def list_templates(self, http: Http) -> list[ProviderTemplate]:
         return await read_templates(http, f"/{self._account.business_account_id}")
 
+    async def read_limits(self, http: Http) -> dict[str, NumberLimits]:
+        if self._account.api == "legacy":
+            return await super().read_limits(http)
+        numbers = {sender.name: sender_id(sender, "current") for sender in self._account.senders}
+        return await read_limits(http, numbers, self._account.business_account_id)
+
     def failure_kind(self, code: str) -> FailureKind | None:
         return kind_of_reported(code)
 
@@ -113,7 +123,11 @@ class Kapso(AdapterDefaults):
         return await self._api.check(http, self._account.senders)
 
     def verify(self, request: WebhookRequest) -> bool:
+        """By Kapso's signature; where it has none, by Meta's, if the account has the app secret for it."""
+        app_secret = self._account.app_secret
+        if app_secret is not None and SIGNATURE not in request.headers:
+            return is_signed_by_meta(request, reveal_key(app_secret, "app_secret"))
         return is_signed(request, reveal_key(self._account.webhook_secret, "webhook_secret"))
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        return events_in(request)
+        return events_in(request, self._account.business_account_id)

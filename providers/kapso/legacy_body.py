@@ -14,7 +14,8 @@ from campaigns.message.content import (
     Template,
     TemplateHeader,
 )
-from providers.meta.message_body import template_language
+from providers.meta.message_body import first_name_of
+from providers.meta.template_body import template_language
 
 MEDIA: Final = frozenset({MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT})
 TYPES: Final = MEDIA | {
@@ -25,7 +26,7 @@ TYPES: Final = MEDIA | {
     MessageType.LIST,
     MessageType.TEMPLATE,
 }
-ADDITIONS: Final = frozenset(Addition) - {Addition.VOICE}
+ADDITIONS: Final = frozenset({Addition.HEADER, Addition.FOOTER, Addition.MEDIA_ID})
 CURRENT: Final = 'use api = "current" for it'
 
 
@@ -84,6 +85,9 @@ def _unsendable_template(template: Template | None) -> str | None:
         )
     if template.buttons:
         return f"Kapso's legacy API fills no buttons of a template (template.buttons); {CURRENT}."
+    if template.cards or template.offer_ends is not None:
+        what = "carousels and limited-time offers (template.cards, template.offer_ends)"
+        return f"Kapso's legacy API has no {what}; {CURRENT}."
     header = template.header or TemplateHeader()
     if header.location:
         return f"Kapso's legacy API has no location in a template's header (template.header); {CURRENT}."
@@ -194,7 +198,7 @@ def _contact(contact: Contact) -> dict[str, Any]:
     return given(
         {
             "formatted_name": contact.formatted_name,
-            "first_name": contact.first_name,
+            "first_name": first_name_of(contact),
             "last_name": contact.last_name,
             "phones": [given({"phone": each.phone, "type": each.type}) for each in contact.phones] or None,
             "emails": [given({"email": each.email, "type": each.type}) for each in contact.emails] or None,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from providers.settings import AccountSettings, SecretPlace, SenderSettings
+from providers.settings import AccountSettings, Secret, SecretPlace, SenderSettings
 
 BASE_URLS: Final = {
     "current": "https://api.kapso.ai/meta/whatsapp/v24.0",
@@ -30,10 +30,19 @@ class KapsoAccount(AccountSettings):
     """Default: the URL of the chosen API."""
     webhook_secret: SecretPlace | None = None
     """The secret of Kapso's webhook signatures; without it, webhooks are refused."""
+    app_secret: SecretPlace | None = None
+    """The key of Meta's own signatures, for webhooks of kind "meta" that Kapso passes on without its own."""
     business_account_id: str | None = Field(None, pattern=r"^\d+$")
     """The id of the WhatsApp business account (WABA), of which the templates are listed by the current API; without it,
     they are not checked."""
     senders: Sequence[KapsoSender] = Field(default_factory=list)
+
+    @property
+    def webhook_secrets(self) -> dict[str, Secret | None]:
+        """One of the two is enough; without either, `webhook_secret` is missing."""
+        secrets = super().webhook_secrets
+        keys = [key for key, secret in secrets.items() if secret is not None] or ["webhook_secret"]
+        return {key: secrets[key] for key in keys}
 
     @model_validator(mode="before")
     @classmethod

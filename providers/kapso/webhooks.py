@@ -5,7 +5,11 @@
      "conversation": {"phone_number": "+1…", "kapso": {"last_inbound_at": "2026-10-28T14:25:01Z"}},
      "phone_number_id": "123456789012345"}
 
-A batch is `{"type": …, "batch": true, "data": [<such objects>]}`.
+A batch is `{"type": …, "batch": true, "data": [<such objects>]}`. Version 1 has `message_type`, `content` and
+`message_type_data` in place of Meta's objects. `content` is Kapso's own rendering, such as `STOP Image attached (…)`:
+what a person wrote or pressed is read from the message, and `content` only where the message has no other text.
+
+A webhook of kind "meta" passes on Meta's body unchanged: it has Kapso's signature, or only Meta's.
 """
 
 from __future__ import annotations
@@ -13,13 +17,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from campaigns.states import JobState
-from providers.events import Event, Inbound, Notice, Report, UserId, WebhookRequest, WindowUntil
+from providers.events import (
+    Event,
+    Inbound,
+    Notice,
+    NotUnderstood,
+    Report,
+    UserId,
+    WebhookRequest,
+    WindowUntil,
+)
 from providers.meta.answers import error_code, error_text
-from providers.meta.people import answered_by, payload_of, text_of, user_id_of, user_ids_in
+from providers.meta.inbound import inbound_in
+from providers.meta.people import user_ids_in
 from providers.meta.pricing import billed, charge_of
 from providers.meta.webhooks import events_in as meta_events_in
 from providers.values import WINDOW, each_apart, first_text, moment, phone, table, tables
@@ -38,6 +53,10 @@ META: Final = "whatsapp_business_account"
 """What the body of a webhook of kind "meta" names as its object: Kapso passes on Meta's own."""
 MESSAGE_EVENT: Final = "whatsapp.message."
 SENDER_EVENTS: Final = ("whatsapp.phone_number.", "whatsapp.config.")
+WITHOUT_EFFECT: Final = ("whatsapp.conversation.", "workflow.", "project.")
+"""Events about Kapso's own conversations and workflows."""
+_WRITTEN: Final = (None, "text", "button", "interactive")
+"""Types of messages whose `content` may stand for what a person wrote or pressed."""
 _STAGES: Final = (JobState.SENT, JobState.DELIVERED, JobState.READ)
 
 
@@ -47,11 +66,11 @@ def is_signed(request: WebhookRequest, secret: str) -> bool:
     return hmac.compare_digest(expected.encode(), request.headers.get(SIGNATURE, "").lower().encode())
 
 
-def events_in(request: WebhookRequest) -> list[Event]:
-    """The webhook's events, in its order."""
+def events_in(request: WebhookRequest, business_account_id: str | None = None) -> list[Event]:
+    """The webhook's events, in its order. `business_account_id`: of the account; None: not known."""
     body = request.json()
     if table(body).get("object") == META:
-        return meta_events_in(body)
+        return meta_events_in(body, business_account_id)
     name = first_text(request.headers.get(EVENT), table(body).get("type"), table(body).get("event")) or ""
     return each_apart(_payloads(body), partial(_events, name))
 
@@ -96,10 +115,10 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
     kapso = table(message.get("kapso"))
     number = _sender_in(payload, conversation)
     person = phone(conversation.get("phone_number"), kapso.get("phone_number"), message.get("phone_number"))
-    yield from user_ids_in(tables(kapso.get("statuses")))
+    yield from user_ids_in([*tables(kapso.get("statuses")), conversation])
     direction = first_text(kapso.get("direction"), message.get("direction"))
     if direction == "inbound" or name == MESSAGE_EVENT + "received":
-        yield from _inbound(message, person, number)
+        yield from _inbound(message, person, conversation, number)
         return
     message_id = first_text(message.get("whatsapp_message_id"), message.get("id"))
     status = first_text(kapso.get("status"), message.get("status"), _status_in(name))
@@ -110,24 +129,43 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
         yield WindowUntil(person, last_inbound + WINDOW, number)
     if name.startswith(SENDER_EVENTS):
         yield Notice(name, number or "", name.rpartition(".")[2])
+    elif name and not name.startswith((MESSAGE_EVENT, *WITHOUT_EFFECT)):
+        yield NotUnderstood(f"event {name}")
 
 
-def _inbound(message: dict[str, Any], person: str | None, number: str | None) -> Iterator[Event]:
-    person, user_id = person or phone(message.get("from")), user_id_of(message)
+def _inbound(
+    message: dict[str, Any], person: str | None, conversation: dict[str, Any], number: str | None
+) -> Iterator[Event]:
     at = moment(message.get("timestamp"), message.get("created_at"))
-    if person and user_id:
-        yield UserId(user_id, person)
-    if person or user_id:
-        yield Inbound(
-            person,
-            at,
-            number,
-            first_text(message.get("whatsapp_message_id"), message.get("id")),
-            first_text(text_of(message), table(message.get("kapso")).get("content"), message.get("content")),
-            payload_of(message),
-            user_id,
-            answered_by(message),
-        )
+    given = {
+        **_as_meta(message),
+        "from": person or message.get("from"),
+        "from_user_id": first_text(message.get("from_user_id"), conversation.get("business_scoped_user_id")),
+    }
+    if message.get("type") == "system":
+        given["from"] = message.get("from") or person
+    for event in inbound_in(given, at, number):
+        if isinstance(event, Inbound):
+            if event.phone and event.user_id:
+                yield UserId(event.user_id, event.phone)
+            event = replace(event, text=first_text(event.text, _rendered(message)))
+        yield event
+
+
+def _as_meta(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with Meta's fields: version 1 has a type's object as `message_type_data`."""
+    kind = first_text(message.get("message_type"))
+    meta_id = first_text(message.get("whatsapp_message_id"), message.get("id"))
+    if kind is None or kind in message:
+        return {**message, "id": meta_id}
+    own = {"caption": message.get("caption"), **table(message.get("message_type_data"))}
+    return {**message, "id": meta_id, "type": kind, kind: own}
+
+
+def _rendered(message: dict[str, Any]) -> str | None:
+    if first_text(message.get("type"), message.get("message_type")) not in _WRITTEN:
+        return None
+    return first_text(table(message.get("kapso")).get("content"), message.get("content"))
 
 
 def _sender_in(payload: dict[str, Any], conversation: dict[str, Any]) -> str | None:

@@ -6,10 +6,9 @@ no list of what was sent: a message in doubt is confirmed by the webhook that re
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
@@ -17,20 +16,22 @@ from campaigns.errors import AccountError
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Result
-from providers.adapter import AdapterDefaults, Call
+from providers.adapter import AdapterDefaults, Call, NumberLimits
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Http, Reply
 from providers.http.request import Request, Url
 from providers.meta.answers import read_send
 from providers.meta.codes import kind_of_reported
+from providers.meta.limits import read_limits
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta.settings import MetaAccount, MetaSender
 from providers.meta.templates import FIELDS, NO_BUSINESS_ACCOUNT, read_templates
-from providers.meta.webhooks import events_in
+from providers.meta.webhooks import events_in, is_signed
 from providers.settings import AccountSettings, SenderSettings, reveal_key
 
-SIGNATURE: Final = "x-hub-signature-256"
+POLICIES: Final = {"fallback": "CLOUD_API_FALLBACK", "strict": "STRICT"}
+"""`product_policy` of the Marketing Messages API, by the account's key."""
 PERMISSION: Final = "The list of templates needs the permission whatsapp_business_management."
 SILENT: Final = {
     "BANNED": "is banned",
@@ -52,15 +53,19 @@ class Meta(AdapterDefaults):
         echoes_reference=True,
         pair_gap=PAIR_GAP,
         quarterly_rates=True,
+        shows_limits=True,
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 
     def __init__(self, account: MetaAccount) -> None:
         self._account = account
-        self._urls = {
-            sender.phone_number_id: Url(f"{account.base_url}/{sender.phone_number_id}/messages")
-            for sender in account.senders
-        }
+        self._urls = self._addresses("messages")
+        self._marketing_urls = self._addresses("marketing_messages") if account.marketing_messages else {}
+        self._marketing: dict[str, Any] = {}
+        if account.marketing_messages is not None:
+            self._marketing["product_policy"] = POLICIES[account.marketing_messages]
+        if account.share_activity is not None:
+            self._marketing["message_activity_sharing"] = account.share_activity
 
     def __repr__(self) -> str:
         return f"Meta({self._account.base_url!r})"
@@ -72,8 +77,18 @@ class Meta(AdapterDefaults):
         return unsendable(content)
 
     def build(self, call: Call) -> Request:
-        url = self._urls[_number(call.sender)]
-        return Request("POST", url, JSON_HEADERS, orjson.dumps(envelope(call)))
+        number = _number(call.sender)
+        if self._marketing_urls and call.category == "marketing" and call.content.template is not None:
+            body = envelope(call) | self._marketing
+            return Request("POST", self._marketing_urls[number], JSON_HEADERS, orjson.dumps(body))
+        return Request("POST", self._urls[number], JSON_HEADERS, orjson.dumps(envelope(call)))
+
+    def _addresses(self, endpoint: str) -> dict[str, Url]:
+        base = self._account.base_url
+        return {
+            sender.phone_number_id: Url(f"{base}/{sender.phone_number_id}/{endpoint}")
+            for sender in self._account.senders
+        }
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
         return [read_send(reply)]
@@ -105,14 +120,15 @@ class Meta(AdapterDefaults):
         except AccountError as error:
             raise AccountError(f"{error} {PERMISSION}", hint=error.hint) from error
 
+    async def read_limits(self, http: Http) -> dict[str, NumberLimits]:
+        numbers = {sender.name: sender.phone_number_id for sender in self._account.senders}
+        return await read_limits(http, numbers, self._account.business_account_id)
+
     def failure_kind(self, code: str) -> FailureKind | None:
         return kind_of_reported(code)
 
     def verify(self, request: WebhookRequest) -> bool:
-        """`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""
-        secret = reveal_key(self._account.app_secret, "app_secret").encode()
-        wanted = "sha256=" + hmac.new(secret, request.body, hashlib.sha256).hexdigest()
-        return hmac.compare_digest(wanted.encode(), request.headers.get(SIGNATURE, "").encode())
+        return is_signed(request, reveal_key(self._account.app_secret, "app_secret"))
 
     def handshake(self, query: Mapping[str, str]) -> str | None:
         if query.get("hub.mode") != "subscribe":
@@ -123,7 +139,7 @@ class Meta(AdapterDefaults):
         return query.get("hub.challenge")
 
     def parse_webhook(self, request: WebhookRequest) -> list[Event]:
-        return events_in(request.json())
+        return events_in(request.json(), self._account.business_account_id)
 
 
 def _number(sender: SenderSettings) -> str:

@@ -1,7 +1,8 @@
 """Meta's answers to a send, and errors in its webhooks: shared by Cloud API and by providers that pass them on
 unchanged.
 
-Answer: {"messaging_product", "contacts": [{"input", "wa_id"}], "messages": [{"id": "wamid…", "message_status"}]}.
+Answer: {"messaging_product", "contacts": [{"input", "wa_id", "user_id"?}],
+  "messages": [{"id": "wamid…", "message_status"}]}.
 Error: {"error": {"message", "type", "code", "error_data": {"details"}, "fbtrace_id"}}: decide by code and details.
 """
 
@@ -14,6 +15,7 @@ from campaigns.states import JobState
 from providers.http.client import Answer, Reply
 from providers.http.failures import general_refusal, unanswered
 from providers.meta.codes import kind_of, refusal
+from providers.values import first_text, phone, tables
 
 HELD: Final = "held_for_quality_assessment"
 """`message_status` of a template that waits for Meta's decision; any other, or none, is an ordinary acceptance."""
@@ -43,8 +45,15 @@ def _taken(data: Any) -> Result:
     first = messages[0] if isinstance(messages, list) and messages else None
     if not isinstance(first, dict) or not isinstance(first.get("id"), str) or not first["id"]:
         return Refused(FailureKind.UNKNOWN, "unreadable", "The answer has no message id.")
-    status = first.get("message_status")
-    return Accepted(first["id"], JobState.HELD if status == HELD else JobState.ACCEPTED)
+    state = JobState.HELD if first.get("message_status") == HELD else JobState.ACCEPTED
+    contact = next(iter(tables(data.get("contacts"))), {})
+    number = phone(contact.get("wa_id"))
+    return Accepted(
+        first["id"],
+        state,
+        user_id=first_text(contact.get("user_id")),
+        number=None if number == phone(contact.get("input")) else number,
+    )
 
 
 def error_code(error: dict[str, Any]) -> int | None:

@@ -39,6 +39,10 @@ CODES: Final[dict[int, Meaning]] = {
     131061: Meaning(
         K.CAMPAIGN, "The template has a maximum price: only the Marketing Messages API may send it."
     ),
+    131055: Meaning(K.CAMPAIGN, "The Marketing Messages API does not send this."),
+    134100: Meaning(K.CAMPAIGN, "The Marketing Messages API sends marketing templates only."),
+    134101: Meaning(K.CAMPAIGN, "The template is not ready for the Marketing Messages API yet."),
+    134102: Meaning(K.CAMPAIGN, "The template cannot be sent by the Marketing Messages API."),
     131063: Meaning(K.CAMPAIGN, "Marketing is switched off for this API."),
     # The number.
     33: Meaning(K.LANE, "The business number was deleted."),

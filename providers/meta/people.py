@@ -17,6 +17,7 @@ TEXT_PATHS: Final = (
     ("button", "text"),
     ("interactive", "button_reply", "title"),
     ("interactive", "list_reply", "title"),
+    ("interactive", "nfm_reply", "body"),
     ("image", "caption"),
     ("video", "caption"),
     ("document", "caption"),
@@ -29,8 +30,13 @@ PAYLOAD_PATHS: Final = (
     ("interactive", "list_reply", "id"),
 )
 """Where the payload or id of a pressed button or list row is: the sender chose it."""
-_NAMES: Final = (("wa_id", "user_id"), ("recipient_id", "recipient_user_id"), ("from", "from_user_id"))
-"""The fields in which a part names a person: by number, and by user id."""
+_NAMES: Final = (
+    ("wa_id", "user_id"),
+    ("recipient_id", "recipient_user_id"),
+    ("from", "from_user_id"),
+    ("phone_number", "business_scoped_user_id"),
+)
+"""The fields in which a part names a person: by number, and by user id. The last are of Kapso's conversations."""
 
 
 def text_of(message: dict[str, Any]) -> str | None:

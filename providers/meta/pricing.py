@@ -26,8 +26,9 @@ def charge_of(pricing: Mapping[str, Any]) -> Money | None:
 
 
 def billed(pricing: Mapping[str, Any], phone: str | None) -> Billed | None:
-    """What a billed message to `phone` is charged as; `marketing_lite` has marketing's rates."""
+    """What a billed message to `phone` is charged as; `marketing_lite` has marketing's rates. A status to a user id
+    names no phone."""
     category = pricing.get("category")
-    if charge_of(pricing) is not None or not isinstance(category, str) or phone is None:
+    if charge_of(pricing) is not None or not isinstance(category, str):
         return None
     return Billed(category.replace("-", "_").removesuffix("_lite"), phone)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from providers.settings import AccountSettings, SecretPlace, SenderSettings
 
@@ -22,4 +23,18 @@ class MetaAccount(AccountSettings):
     business_account_id: str | None = Field(None, pattern=r"^\d+$")
     """The id of the WhatsApp business account (WABA), of which the templates are listed; without it, they are not
     checked."""
+    marketing_messages: Literal["fallback", "strict"] | None = None
+    """Send templates of marketing campaigns through the Marketing Messages API: `fallback` lets Meta send them through
+    Cloud API where the account is not ready for it, `strict` does not. Without it, all goes through Cloud API."""
+    share_activity: bool | None = None
+    """Whether Meta may use the activity of these messages, such as reads, to optimize them; default: the account's own
+    setting at Meta."""
     senders: Sequence[MetaSender] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _activity_of_marketing(self) -> Self:
+        if self.share_activity is not None and self.marketing_messages is None:
+            raise ValueError(
+                "share_activity needs marketing_messages: it concerns messages sent through that API"
+            )
+        return self

@@ -1,4 +1,4 @@
-"""Reads Meta's webhooks. One body may hold up to 1,000 updates; unknown ones are skipped.
+"""Reads Meta's webhooks. One body may hold up to 1,000 updates; those that are not understood are counted.
 
 {"object": "whatsapp_business_account", "entry": [{"id", "changes": [{"field": "messages", "value": {
   "metadata": {"phone_number_id"}, "contacts": […], "messages": […], "statuses": [{"id", "status", "timestamp",
@@ -7,18 +7,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
-
-import orjson
+from typing import Any, Final, Literal
 
 from campaigns.states import JobState
-from providers.events import Effect, Event, Inbound, Notice, Preference, Report
+from providers.events import Event, Notice, NotUnderstood, Preference, Report, WebhookRequest
 from providers.meta.answers import error_code, error_text
 from providers.meta.codes import note_of
-from providers.meta.people import answered_by, payload_of, text_of, user_id_of, user_ids_in
+from providers.meta.inbound import call_in, inbound_in
+from providers.meta.notices import SUBJECTS, notice_of
+from providers.meta.people import user_id_of, user_ids_in
 from providers.meta.pricing import billed, charge_of
 from providers.values import each_apart, first_text, moment, phone, table, tables
 
@@ -31,87 +33,57 @@ STATUSES: Final = {
     "played": JobState.READ,
     "failed": JobState.FAILED,
 }
-SUBJECTS: Final = {
-    "account_alerts": "entity_id",
-    "account_review_update": "decision",
-    "account_update": "event",
-    "business_capability_update": "max_daily_conversations_per_business",
-    "message_template_components_update": "message_template_name",
-    "message_template_quality_update": "message_template_name",
-    "message_template_status_update": "message_template_name",
-    "phone_number_name_update": "display_phone_number",
-    "phone_number_quality_update": "display_phone_number",
-    "template_category_update": "message_template_name",
-}
-"""The updates about our templates, numbers and account, and what each is about."""
-_TEMPLATE: Final = "message_template_status_update"
-_ACCOUNT: Final = "account_update"
-EFFECTS: Final[dict[tuple[str, str], Effect]] = {
-    **{
-        (_TEMPLATE, event): Effect.TEMPLATE_STOPPED
-        for event in (
-            *("PAUSED", "DISABLED", "REJECTED", "PENDING_DELETION", "DELETED", "ARCHIVED", "LOCKED"),
-        )
-    },
-    **{(_TEMPLATE, event): Effect.TEMPLATE_BACK for event in ("APPROVED", "REINSTATED", "UNARCHIVED")},
-    (_ACCOUNT, "ACCOUNT_DELETED"): Effect.ACCOUNT_STOPPED,
-    (_ACCOUNT, "ACCOUNT_OFFBOARDED"): Effect.ACCOUNT_STOPPED,
-    (_ACCOUNT, "ACCOUNT_RECONNECTED"): Effect.ACCOUNT_BACK,
-}
-"""The events that affect sending. FLAGGED means that a template may be disabled soon, but it can still be sent."""
-BANS: Final = {"DISABLE": Effect.ACCOUNT_STOPPED, "REINSTATE": Effect.ACCOUNT_BACK}
-"""What `waba_ban_state` of a DISABLED_UPDATE means. SCHEDULE_FOR_DISABLE is a warning."""
-RESTRICTIONS: Final = {
-    "RESTRICTED_BIZ_INITIATED_MESSAGING": Effect.TEMPLATES_RESTRICTED,
-    "RESTRICTED_CUSTOMER_INITIATED_MESSAGING": Effect.FREE_FORM_RESTRICTED,
-}
-"""What a type of an ACCOUNT_RESTRICTION means. Restrictions of calls, new numbers or new templates do not stop
-messages."""
-LONGEST_NOTICE: Final = 500
-_ABOUT_PEOPLE: Final = ("contacts", "statuses", "messages", "user_preferences")
+CHOICES: Final[dict[str, Literal["out", "in"]]] = {"stop": "out", "resume": "in", "signup": "in"}
+"""What a person chose in WhatsApp's own settings about marketing; `signup` is consent to it."""
+_ABOUT_PEOPLE: Final = ("contacts", "statuses", "messages", "user_preferences", "calls")
+SIGNATURE: Final = "x-hub-signature-256"
 
 
-def events_in(data: Any) -> list[Event]:
-    """Every update of a body, in its order."""
+def is_signed(request: WebhookRequest, secret: str) -> bool:
+    """Whether the signature is `sha256=` and the hex HMAC-SHA256 of the raw body under the app secret."""
+    wanted = "sha256=" + hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(wanted.encode(), request.headers.get(SIGNATURE, "").encode())
+
+
+def events_in(data: Any, business_account_id: str | None = None) -> list[Event]:
+    """Every update of a body, in its order. `business_account_id`: of the account; None: not known."""
     return [
         event
         for entry in tables(table(data).get("entry"))
-        for event in each_apart(tables(entry.get("changes")), partial(_events, at=moment(entry.get("time"))))
+        for event in each_apart(
+            tables(entry.get("changes")),
+            partial(_events, entry=entry, at=moment(entry.get("time")), ours=business_account_id),
+        )
     ]
 
 
-def _events(change: dict[str, Any], at: datetime | None) -> Iterator[Event]:
-    field, value = change.get("field"), change.get("value")
-    if not isinstance(field, str) or not isinstance(value, dict):
+def _events(
+    change: dict[str, Any], entry: dict[str, Any], at: datetime | None, ours: str | None
+) -> Iterator[Event]:
+    value = table(change.get("value"))
+    # Meta's own examples have the field of some account updates elsewhere.
+    field = first_text(change.get("field"), value.get("field"), entry.get("field"))
+    if field is None or not isinstance(change.get("value"), dict):
         return
     if field == "messages":
         yield from _user_ids(value)
         yield from each_apart(tables(value.get("statuses")), _status)
         if "messages" in value or "errors" in value:
             number = _number(value)
-            yield from each_apart(tables(value.get("messages")), partial(_inbound, at=at, number=number))
+            yield from each_apart(tables(value.get("messages")), partial(inbound_in, at=at, number=number))
             yield from each_apart(tables(value.get("errors")), partial(_complaint, at=at, number=number))
     elif field == "user_preferences":
         yield from _user_ids(value)
         yield from each_apart(tables(value.get("user_preferences")), partial(_preference, at=at))
+    elif field == "calls":
+        yield from _user_ids(value)
+        ours = phone(table(value.get("metadata")).get("display_phone_number"))
+        read = partial(call_in, at=at, number=_number(value), ours=ours)
+        yield from each_apart(tables(value.get("calls")), read)
     elif field in SUBJECTS:
-        subject = SUBJECTS[field]
-        language = first_text(value.get("message_template_language")) if field == _TEMPLATE else None
-        about = str(value.get(subject) or "")
-        yield Notice(field, about, _notice_text(value, subject), at, _effect(field, value), language)
-
-
-def _effect(field: str, value: dict[str, Any]) -> Effect | None:
-    event = first_text(value.get("event")) or ""
-    if field == _ACCOUNT and event == "DISABLED_UPDATE":
-        state = first_text(table(value.get("ban_info")).get("waba_ban_state"))
-        return Effect.ACCOUNT_STOPPED if state is None else BANS.get(state)
-    if field == _ACCOUNT and event == "ACCOUNT_RESTRICTION":
-        restrictions = tables(value.get("restriction_info"))
-        types = {RESTRICTIONS.get(first_text(each.get("restriction_type")) or "") for each in restrictions}
-        found = [effect for effect in types if effect is not None]
-        return Effect.ACCOUNT_STOPPED if len(found) == 2 or not restrictions else next(iter(found), None)
-    return EFFECTS.get((field, event))
+        yield notice_of(field, value, at, ours)
+    else:
+        yield NotUnderstood(f"field {field}")
 
 
 def _status(status: dict[str, Any]) -> list[Report]:
@@ -144,25 +116,9 @@ def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _user_ids(value: dict[str, Any]) -> list[Event]:
+    """A system message names the former number beside the new user id, and so no pair."""
     parts = [part for name in _ABOUT_PEOPLE if name in value for part in tables(value[name])]
-    return each_apart([parts], user_ids_in)
-
-
-def _inbound(message: dict[str, Any], at: datetime | None, number: str | None) -> Iterator[Inbound]:
-    person, user_id = phone(message.get("from")), user_id_of(message)
-    # System messages come from Meta.
-    if (person is None and user_id is None) or message.get("type") == "system":
-        return
-    yield Inbound(
-        person,
-        moment(message.get("timestamp")) or at,
-        number,
-        first_text(message.get("id")),
-        text_of(message),
-        payload_of(message),
-        user_id,
-        answered_by(message),
-    )
+    return each_apart([[part for part in parts if part.get("type") != "system"]], user_ids_in)
 
 
 def _number(value: dict[str, Any]) -> str | None:
@@ -176,34 +132,19 @@ def _complaint(error: dict[str, Any], at: datetime | None, number: str | None) -
     yield Notice("errors", number or "", f"{error_code(error)}: {text}", at)
 
 
-def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Preference]:
+def _preference(preference: dict[str, Any], at: datetime | None) -> Iterator[Event]:
     person, user_id = phone(preference.get("wa_id")), user_id_of(preference)
-    choice = preference.get("value")
-    if (person is None and user_id is None) or choice not in ("stop", "resume"):
+    choice = first_text(preference.get("value")) or "without a value"
+    if choice not in CHOICES:
+        yield NotUnderstood(f"user preference {choice}")
+        return
+    if person is None and user_id is None:
         return
     yield Preference(
         person,
-        "out" if choice == "stop" else "in",
+        CHOICES[choice],
         "marketing",
         moment(preference.get("timestamp")) or at,
         f"Meta user_preferences: {preference.get('category', 'marketing_messages')} {choice}",
         user_id,
     )
-
-
-def _notice_text(value: dict[str, Any], subject: str) -> str:
-    """All fields of an update except its subject, on one line."""
-    fields = {name: part for name, part in value.items() if name not in (subject, "metadata")}
-    if "restriction_info" in fields:
-        fields["restriction_info"] = "; ".join(map(_restriction, tables(fields["restriction_info"])))
-    texts = ((name, _plain(part)) for name, part in fields.items())
-    return ", ".join(f"{name}: {text}" for name, text in texts)[:LONGEST_NOTICE]
-
-
-def _restriction(restriction: dict[str, Any]) -> str:
-    until = moment(restriction.get("expiration"))
-    return f"{restriction.get('restriction_type')}" + (f" until {until:%Y-%m-%d %H:%M} UTC" if until else "")
-
-
-def _plain(part: Any) -> str:
-    return part if isinstance(part, str) else orjson.dumps(part).decode()

@@ -25,7 +25,7 @@ from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
 from providers.http.request import Request, Url
-from providers.meta.message_body import interactive
+from providers.meta.interactive_body import interactive
 from providers.meta.message_body import unsendable as unsendable_at_meta
 from providers.settings import AccountSettings, reveal_key
 from providers.voicebip.settings import VoicebipAccount, VoicebipSender

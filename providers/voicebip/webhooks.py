@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from campaigns.states import JobState
-from providers.events import Event, Inbound, Preference, Report, WebhookRequest, WindowUntil
+from providers.events import Event, Inbound, NotUnderstood, Preference, Report, WebhookRequest, WindowUntil
 from providers.values import each_apart, first_text_or_number, moment, phone, table, tables
 
 STATUSES: Final = {
@@ -76,6 +76,8 @@ def _events(event: dict[str, Any], received_at: datetime) -> Iterator[Event]:
             yield WindowUntil(person, at + NOTICE_OF_CLOSING, phone(event.get("number")))
     elif kind.startswith("message."):
         yield from _report(kind.removeprefix("message."), payload, at)
+    else:
+        yield NotUnderstood(f"event {kind}")
 
 
 def _inbound(event: dict[str, Any], payload: dict[str, Any], at: datetime | None) -> Iterator[Event]:

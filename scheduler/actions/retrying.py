@@ -14,6 +14,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
 from campaigns.time.clock import Now, utc_now
 from providers.meta.codes import kind_of, note_of
+from scheduler.actions.template_checks import refuse_unfit
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection, Engine, writing
@@ -162,6 +163,7 @@ async def retry_failed(
         await _refuse_purged(connection, name, occurrence)
         spec = CampaignSpec.from_json(occurrence.spec)
         expires_at = _deadline(spec, moment)
+        await refuse_unfit(connection, spec, moment)
         groups = await ended_groups(connection, occurrence, given_up=given_up)
         has_template = any(content.template for content in spec.contents.values())
         known: Any = {"has_template": has_template, "expired": expired}

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from campaigns.errors import DrumbeatError, Unavailable, UsageError
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.untrusted import LONGEST_TEXT, clean
-from scheduler.sending.lanes import Account
-from storage.audience.templates import TemplateList, note_problem, store_templates
+from scheduler.actions.template_checks import resume_fitting
+from scheduler.sending.template_pauses import apply_changes
+from storage.audience.templates import (
+    find_list,
+    find_templates,
+    note_problem,
+    store_templates,
+)
 from storage.database.engine import Engine, writing
+
+if TYPE_CHECKING:
+    from scheduler.sending.lanes import Account
 
 PATIENCE: Final = 60.0
 """The most seconds that a list may take."""
@@ -46,18 +55,24 @@ async def sync_templates(engine: Engine, account: Account, now: datetime) -> Seq
 async def keep_templates(
     engine: Engine, name: str, found: Sequence[ProviderTemplate], asked_at: datetime
 ) -> None:
+    """Store what was asked for at that time, and pause and resume what the changes concern. What is older than the last
+    event about a template is dropped: the list is read again."""
     async with writing(engine) as connection:
+        known = await find_list(connection, name)
+        if known.expired_at is not None and known.expired_at > asked_at:
+            return
+        before = {
+            (each.name, each.language): (each.status, each.category)
+            for each in await find_templates(connection, name)
+        }
         await store_templates(connection, name, found, asked_at)
+        changed = [
+            each for each in found if before.get((each.name, each.language)) != (each.status, each.category)
+        ]
+        await apply_changes(connection, name, changed, asked_at)
+        await resume_fitting(connection, name, asked_at)
 
 
 async def keep_problem(engine: Engine, name: str, error: DrumbeatError, now: datetime) -> None:
     async with writing(engine) as connection:
         await note_problem(connection, name, clean(str(error), LONGEST_TEXT), now)
-
-
-def is_due(known: TemplateList, every: timedelta, now: datetime) -> bool:
-    """Whether the list must be read again: never read, changed since, or older than that; one from the future was read
-    while the clock was ahead."""
-    if known.fetched_at is None or known.expired_at is not None:
-        return True
-    return not timedelta() <= now - known.fetched_at < every

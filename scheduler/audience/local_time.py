@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from campaigns.phones.phone_zones import zones_of
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.time.zones import find_zone, instant_of, zones_of_region
 from storage.database.engine import Connection
@@ -54,4 +53,6 @@ async def times_of_places(
 def _zones(place: Place) -> set[ZoneInfo]:
     if place.timezone is not None:
         return {find_zone(place.timezone)}
+    from campaigns.phones.phone_zones import zones_of
+
     return {zone for phone in place.phones for zone in zones_of(phone)}

@@ -14,7 +14,7 @@ from campaigns.intake.model import Chunk, Reject
 from campaigns.message.content import Content
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.provider_templates import ProviderTemplate
-from campaigns.message.template_match import too_long
+from campaigns.message.template_match import misfit, named_by_row, too_long
 from campaigns.message.templates import Renderer, about_variant, renderers_of
 from campaigns.reject_codes import RejectCode
 from providers.adapter import Adapter
@@ -34,10 +34,13 @@ def refuse_unsendable(content: ContentSpec, adapter: Adapter) -> Refuse | None:
 
     Raises SpecError if the message cannot be sent with any row.
     """
-    return _refuse_unsendable(Renderer(content), content, adapter.unsendable)
+    return _refuse_unsendable(Renderer(content), content, adapter.unsendable, adapter.unsendable)
 
 
-def _refuse_unsendable(renderer: Renderer, content: ContentSpec, unsendable: Unsendable) -> Refuse | None:
+def _refuse_unsendable(
+    renderer: Renderer, content: ContentSpec, unsendable: Unsendable, of_row: Unsendable
+) -> Refuse | None:
+    """`of_row`: the check of a message with a row's own values."""
     sample = dict.fromkeys(renderer.names, TRIED_WITH)
     _check(renderer, unsendable, sample)
     if not renderer.names:
@@ -48,7 +51,7 @@ def _refuse_unsendable(renderer: Renderer, content: ContentSpec, unsendable: Uns
     def refuse(vars: str) -> str | None:
         if len(vars) <= spare:
             return None
-        return _problem(renderer, unsendable, orjson.loads(vars))
+        return _problem(renderer, of_row, orjson.loads(vars))
 
     return refuse
 
@@ -59,18 +62,24 @@ def _varies_only_in_text(content: ContentSpec) -> bool:
 
 
 def refuse_unsendable_variants(
-    contents: Mapping[str | None, ContentSpec], adapter: Adapter, templates: Sequence[ProviderTemplate] = ()
+    contents: Mapping[str | None, ContentSpec],
+    adapter: Adapter,
+    templates: Sequence[ProviderTemplate] | None = None,
 ) -> Refuse | None:
     """As `refuse_unsendable`, for every variant: a row must do for whichever it gets. `templates`: those of the account
-    that are used, as far as they are known."""
+    that are used; None: they are not known."""
 
     def unsendable(content: Content) -> str | None:
-        return adapter.unsendable(content) or too_long(content, templates)
+        return adapter.unsendable(content) or too_long(content, templates or ())
+
+    def of_row(content: Content) -> str | None:
+        return misfit(content, templates or ()) or unsendable(content)
 
     checks: list[tuple[str | None, Refuse]] = []
     for name, renderer in renderers_of(contents).items():
+        by_row = templates is not None and named_by_row(contents[name].template)
         with about_variant(name):
-            check = _refuse_unsendable(renderer, contents[name], unsendable)
+            check = _refuse_unsendable(renderer, contents[name], unsendable, of_row if by_row else unsendable)
         checks += [(name, check)] if check else []
 
     def refuse(vars: str) -> str | None:

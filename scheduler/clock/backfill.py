@@ -9,6 +9,7 @@ from campaigns.errors import InvalidInput, NotFound
 from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
+from scheduler.actions.template_checks import refuse_unfit
 from scheduler.clock.launch import start_run
 from scheduler.clock.refresh import Check, Reading, no_check, read_list, reads_list
 from storage.audience.audience import lock_campaign
@@ -95,6 +96,7 @@ async def _launch(
                 if reads_list(campaign.spec):
                     before = await _use_list(connection, due, lists.get(nominal_at), before)
                 await refuse_unapproved(connection, campaign, guard)
+                await refuse_unfit(connection, campaign.spec, moment)
                 await start_run(connection, due, campaign.spec, moment, lateness=None, fresh_from=moment)
         await forget_missed(connection, campaign.id, missed)
         await move_on(connection, campaign.id, moment, launched=True, next_at=campaign.start_at)

@@ -20,6 +20,7 @@ from scheduler.actions.purge import purge_daily
 from scheduler.clock.breaker import Breakers
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
+from scheduler.clock.sender_limits import SenderLimits
 from scheduler.clock.supervision import do_part
 from scheduler.clock.template_lists import TemplateLists
 from scheduler.clock.variants import end_variant_tests
@@ -76,6 +77,7 @@ class Duties:
         self._breakers = Breakers(engine, now)
         accounts = {lane.account.name: lane.account for lane in lanes.values()}.values()
         self.template_lists = TemplateLists(engine, accounts, stop, now)
+        self.sender_limits = SenderLimits(engine, accounts, stop, now)
         self.reading: set[asyncio.Task[None]] = set()
         """Tasks that read a list, each named after its campaign, so that a slow list delays no other."""
 

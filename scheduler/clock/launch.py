@@ -16,6 +16,7 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, approval_problem
+from scheduler.actions.template_checks import template_problem
 from scheduler.audience.file_threads import Stopping
 from scheduler.audience.local_time import times_of_places
 from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
@@ -151,6 +152,9 @@ async def _take_turn(
         if not await found.take_place(connection):
             raise ListNeeded(due, spec)
     if problem := await approval_problem(connection, await require(connection, campaign.name), guard):
+        await _pause(connection, campaign.name, problem, now)
+        return False
+    if problem := await template_problem(connection, spec, now):
         await _pause(connection, campaign.name, problem, now)
         return False
     await start_run(connection, due, spec, now, lateness=schedule.lateness)

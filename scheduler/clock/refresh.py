@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,33 +16,36 @@ from pathlib import Path
 from typing import Final
 
 from campaigns.errors import IntakeError, InvalidInput
+from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.templates import needed_variables
 from campaigns.reject_codes import IntakeCode
 from campaigns.spec.campaign_spec import CampaignSpec
+from scheduler.actions.template_checks import usable_templates
 from scheduler.audience.load import prepared_edition
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from scheduler.audience.staging import Stage
 from scheduler.sending.lanes import Lane
-from storage.database.engine import Connection, Engine
+from storage.database.engine import Connection, Engine, reading
 from storage.runs.runs import DueCampaign
 
-Check = Callable[[CampaignSpec], Refuse | None]
-"""From a campaign to the check that each of its rows needs."""
+Templates = Sequence[ProviderTemplate] | None
+Check = Callable[[CampaignSpec, Templates], Refuse | None]
+"""From a campaign, and its account's templates if they are known, to the check that each of its rows needs."""
 
 UNREADABLE: Final = (InvalidInput, OSError, ValueError)
 """The list is missing, cannot be loaded, or was truncated while it was read."""
 
 
-def no_check(_spec: CampaignSpec) -> None:
+def no_check(_spec: CampaignSpec, _templates: Templates) -> None:
     """No row is checked against the provider's limits."""
 
 
 def judge_by(lanes: Mapping[str, Lane]) -> Check:
     """The check by the provider of the campaign's lanes, as far as the settings name them."""
 
-    def check(spec: CampaignSpec) -> Refuse | None:
+    def check(spec: CampaignSpec, templates: Templates) -> Refuse | None:
         lane = next((lanes[name] for name in spec.lanes if name in lanes), None)
-        return refuse_unsendable_variants(spec.contents, lane.adapter) if lane else None
+        return refuse_unsendable_variants(spec.contents, lane.adapter, templates) if lane else None
 
     return check
 
@@ -83,9 +86,11 @@ async def read_list(
     """
     csv = spec.audience.csv
     assert csv is not None  # noqa: S101
+    async with reading(engine) as connection:
+        templates = await usable_templates(connection, spec, now)
     async with AsyncExitStack() as stack:
         try:
-            reading = Reading(
+            found = Reading(
                 campaign,
                 await stack.enter_async_context(
                     prepared_edition(
@@ -100,15 +105,15 @@ async def read_list(
                         ),
                         max_reject_percent=spec.audience.max_reject_percent,
                         rejects_path=_rejects_path(csv, campaign),
-                        refuse=check(spec),
+                        refuse=check(spec, templates),
                         stop=stop,
                         now=now,
                     )
                 ),
             )
         except UNREADABLE as error:
-            reading = Reading(campaign, None, _problem_of(error))
-        yield reading
+            found = Reading(campaign, None, _problem_of(error))
+        yield found
 
 
 def _rejects_path(csv: Path, campaign: DueCampaign) -> Path | None:

@@ -55,6 +55,8 @@ RETENTION: Final = 600.0
 """Seconds between two looks whether a day has passed."""
 TEMPLATES: Final = 60.0
 """Seconds between two looks whether an account's list of templates is due."""
+LIMITS: Final = 60.0
+"""Seconds between two looks whether the limits of an account's senders are due."""
 LATELY: Final = 30.0
 """Seconds after its last sweep for which a runner is taken to be at work: to launch a long list takes a while."""
 LOCK_RETRY: Final = 1.0
@@ -289,6 +291,7 @@ class Runner:
             Duty(self.duties.check_senders, SENDER_CHECK),
             Duty(self.duties.keep_retention, RETENTION),
             Duty(self.duties.template_lists.sync_due, TEMPLATES),
+            Duty(self.duties.sender_limits.sync_due, LIMITS),
         ]
 
     def _until_start(self) -> float | None:

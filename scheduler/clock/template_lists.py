@@ -6,14 +6,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from campaigns.errors import DrumbeatError
-from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.time.clock import Now
-from scheduler.actions.templates import fetch_templates, is_due, keep_problem, keep_templates
+from scheduler.actions.templates import fetch_templates, keep_problem, keep_templates
+from scheduler.clock.supervision import unless_stopped
 from scheduler.sending.lanes import Account
 from storage.audience.templates import find_lists
 from storage.database.engine import Engine, reading
@@ -45,7 +45,7 @@ class TemplateLists:
             known = await find_lists(connection, self._accounts.keys())
         for name, account in self._accounts.items():
             rests = time.monotonic() < self._not_before.get(name, 0.0)
-            if not rests and is_due(known[name], EVERY, self._now()):
+            if not rests and known[name].is_due(EVERY, self._now()):
                 await self._sync(account)
 
     async def _sync(self, account: Account) -> None:
@@ -53,25 +53,14 @@ class TemplateLists:
         self._not_before[account.name] = time.monotonic() + AGAIN
         asked_at = self._now()
         try:
-            found = await self._fetch_until_stop(account)
+            found = await unless_stopped(self._stop, fetch_templates(account))
         except DrumbeatError as error:
             await keep_problem(self._engine, account.name, error, asked_at)
             ids["action"] = "templates_failed"
             logger.warning("The templates of %s could not be read: %s", account.name, error, extra=ids)
             return
         if found is not None:
+            self._not_before.pop(account.name)  # an event may show a moment later that it has changed
             await keep_templates(self._engine, account.name, found, asked_at)
             ids["action"] = "templates_synced"
             logger.info("%s has %d templates.", account.name, len(found), extra=ids)
-
-    async def _fetch_until_stop(self, account: Account) -> Sequence[ProviderTemplate] | None:
-        """None: a stop came first."""
-        stopping = asyncio.ensure_future(self._stop.wait())
-        fetching = asyncio.ensure_future(fetch_templates(account))
-        try:
-            await asyncio.wait({stopping, fetching}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            fetching.cancel()
-            await asyncio.wait({stopping, fetching})
-        return None if fetching.cancelled() else fetching.result()

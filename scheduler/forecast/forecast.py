@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.rules import Form
 from scheduler.forecast.durations import SECOND, Limit, queue_length
+from scheduler.forecast.expected import ExpectedCost
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -91,35 +95,61 @@ class Estimate:
         """Of the messages that go, those that go later than their turn."""
         return round(self.held.total() / self.sends, 4) if self.sends else 0.0
 
-    def add_send(self, form: Form, lane: str, at: datetime, held_by: str | None, own_time: str) -> None:
-        """A message that may go from `at` on: because a rule holds it until then, or its `own_time` has not come."""
-        self.sends += 1
-        self.forms[form] += 1
-        self.free_at[lane, at.replace(microsecond=0) + (SECOND if at.microsecond else timedelta())] += 1
+    def add_sends(
+        self, count: int, form: Form, lane: str, at: datetime, held_by: str | None, own_time: str
+    ) -> None:
+        """Messages that may go from `at` on: because a rule holds them until then, or their `own_time` has not come."""
+        self.sends += count
+        self.forms[form] += count
+        self.free_at[lane, at.replace(microsecond=0) + (SECOND if at.microsecond else timedelta())] += count
         if held_by is not None:
-            self.held[held_by] += 1
+            self.held[held_by] += count
         if at > (self.last_hold or self.at):
             self.last_hold, self.last_held_by = at, f"held_by_{held_by}" if held_by else own_time
 
-    def add_cost(
-        self,
-        country: str | None,
-        category: str,
-        costs: Sequence[Money],
-        *,
-        expected: bool,
-        may_not_go: bool,
-    ) -> None:
-        """What one message may cost; none: it may go, and no price is known. `expected`: it goes as things stand."""
-        currency = costs[0].currency if costs else None
-        key = (country, category, currency)
+    def add_costs(self, count: int, each: ExpectedCost) -> None:
+        """What `count` messages may cost, each of them this."""
+        currency = each.costs[0].currency if each.costs else None
+        key = (each.country, each.category, currency)
         line = self.costs.setdefault(key, CostRange(*key))
-        line.messages += expected
-        line.unpriced += not costs
-        if costs:
-            micros = [cost.micros for cost in costs]
-            line.low_micros += 0 if may_not_go else min(micros)
-            line.high_micros += max(micros)
+        line.messages += count * each.expected
+        line.unpriced += count * (not each.costs)
+        if each.costs:
+            micros = [cost.micros for cost in each.costs]
+            line.low_micros += 0 if each.may_not_go else count * min(micros)
+            line.high_micros += count * max(micros)
+
+    def queue(self) -> dict[str, list[tuple[datetime, int]]]:
+        """How many may go from when on, earliest first, by lane."""
+        found: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
+        for (lane, free), count in sorted(self.free_at.items()):
+            found[lane].append((free, count))
+        return found
+
+    def expire(self, reason: str, going: int, count: int, before: Estimate) -> None:
+        """Of `count` messages that were added after `before`, only the first `going` go in time. Their forms, holds and
+        costs are those of all, in proportion."""
+        self.sends -= count - going
+        self.skips[reason] += count - going
+        self.forms = before.forms + _apportion(self.forms - before.forms, going)
+        held = self.held - before.held
+        self.held = before.held + _apportion(held, held.total() * going // count)
+        self.free_at -= before.free_at
+        queue, self.free_at = self.queue(), before.free_at.copy()
+        for lane, waiting in queue.items():
+            share = -(-sum(people for _, people in waiting) * going // count)
+            self.free_at.update({(lane, free): people for free, people in first_of(waiting, share)})
+        self._expire_costs(going, count, before)
+
+    def _expire_costs(self, going: int, count: int, before: Estimate) -> None:
+        past = {key: before.costs.get(key) or CostRange(*key) for key in self.costs}
+        messages = Counter({key: line.messages - past[key].messages for key, line in self.costs.items()})
+        shares = _apportion(messages, going)
+        for key, line in self.costs.items():
+            line.messages = past[key].messages + shares[key]
+            line.low_micros -= -(-(line.low_micros - past[key].low_micros) * (count - going) // count)
+            line.high_micros -= (line.high_micros - past[key].high_micros) * (count - going) // count
+            line.unpriced -= (line.unpriced - past[key].unpriced) * (count - going) // count
 
     def add_holds(self, interval: timedelta) -> None:
         """The longest hold of a message is a limit too, with those that go after it, one each `interval`."""
@@ -142,3 +172,21 @@ class Estimate:
     @property
     def unpriced(self) -> int:
         return sum(line.unpriced for line in self.costs.values())
+
+
+def first_of(waiting: Sequence[tuple[datetime, int]], count: int) -> Iterator[tuple[datetime, int]]:
+    """The first `count` of the people in a queue."""
+    for free, people in waiting:
+        if count <= 0:
+            return
+        yield free, min(people, count)
+        count -= people
+
+
+def _apportion(counts: Counter[T], total: int) -> Counter[T]:
+    """The same in proportion, `total` together."""
+    whole = max(1, counts.total())
+    shares = Counter({key: count * total // whole for key, count in counts.items()})
+    by_rest = sorted(counts, key=lambda key: counts[key] * total % whole, reverse=True)
+    shares.update(by_rest[: total - shares.total()])
+    return shares

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Final
 
 from campaigns.money.prices import Price
-from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Decision, Facts, Send, Wait, decide
 from campaigns.rules.decision import Rule
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -22,7 +21,8 @@ from scheduler.forecast.waits import Waits, price_of
 from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
-from scheduler.sending.plans import Plan, plan_of, prices_at
+from scheduler.sending.limits import load_limits
+from scheduler.sending.plans import Plan, stored_plan
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, open_runs, run_spec
@@ -88,13 +88,14 @@ Queue = Callable[[datetime, Sequence[Wait]], Awaitable[_Turn]]
 async def prospects_of_job(connection: Connection, lane: Lane, job: JobHistory, now: datetime) -> Prospects:
     """Of a pending job on its lane."""
     opened = await open_runs(connection)
+    await load_limits(connection, lane.account)
     [own] = [run for run in opened if run.id == job.run_id]
     others = [other for other in opened if other.state is RunState.RUNNING and other.id != own.id]
     sooner = [other.id for other in others if other.priority > own.priority]
     peers = [other.id for other in others if other.priority == own.priority]
     run = replace(own, state=RunState.RUNNING)
     spec = CampaignSpec.from_json(await run_spec(connection, run.id))
-    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
+    plan = await stored_plan(connection, spec, lane)
     rest = plan.split is not None and plan.split.has_rest
     experiment = await experiment_of(connection, run.id) if rest else None
     claim = Claim(run, plan, (await due_job(connection, job.id),), (), experiment)
@@ -119,6 +120,7 @@ async def prospects_of_row(
     connection: Connection, lane: Lane, campaign: Campaign, row: Row, now: datetime
 ) -> Prospects:
     """Of a recipient's message in the campaign's next run; of a draft's, were it started now."""
+    await load_limits(connection, lane.account)
     spec, nominal_at = campaign.spec, max(campaign.start_at or now, now)
     schedule = spec.schedule
     starts_at = max(now, schedule.opens_at(nominal_at))
@@ -128,13 +130,12 @@ async def prospects_of_row(
         id=0,
         campaign_id=campaign.id,
         name=campaign.name,
-        category=spec.category.value,
         state=RunState.RUNNING,
         reason=None,
         expires_at=schedule.deadline(schedule.closes_at(campaign.start_at or now)),
         token="",
     )
-    plan = plan_of(spec, lane, await prices_at(connection, lane.account.settings))
+    plan = await stored_plan(connection, spec, lane)
     rest = plan.split is not None and plan.split.has_rest
     experiment = Experiment(0, starts_at, None, None) if rest else None
 
@@ -152,6 +153,8 @@ def _local_time(schedule: ScheduleSpec, row: Row, nominal_at: datetime) -> datet
     """When the run's time of day comes where the person lives."""
     if not schedule.recipient_local_time:
         return None
+    from campaigns.phones.phone_zones import zones_of
+
     zones = (find_zone(row.job.timezone),) if row.job.timezone else zones_of(row.job.phone)
     wall = schedule.wall_time(nominal_at)
     return max(instant_of(wall, zone) for zone in zones or (schedule.zone,))

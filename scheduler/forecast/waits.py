@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from campaigns.money.prices import Price
-from campaigns.rules import Decision, Form, Send, Wait
+from campaigns.rules import Decision, Form, Send, Wait, decide
 from campaigns.rules.decision import Facts, Rule
 from campaigns.rules.forms import in_window
 from scheduler.sending.plans import Plan
@@ -43,11 +43,36 @@ class Waits:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What is expected of a message, as far as is known now."""
+
+    decision: Decision
+    """A `Wait` only where nothing but another event ends it."""
+    facts: Facts
+    """At the time of the decision, the last one that was asked about."""
+    held_by: Rule | None
+    """The first rule that holds it until a time."""
+
+
+def in_time(facts: Facts) -> Foreseen:
+    """Decide, and where a rule names a time to ask again, decide again as of then; by the end of its test the variants'
+    winner is named."""
+    waits, decision = Waits(facts.now), decide(facts)
+    while waits.outlast(decision, facts):
+        facts = replace(facts, now=waits.at, awaits_winner=facts.awaits_winner and not waits.winner_assumed)
+        decision = decide(facts)
+    held_by = waits.past[0].rule if waits.past else None
+    if isinstance(decision, Wait) and decision.until is not None:
+        decision = Wait(None, held_by or decision.rule)
+    return Foreseen(decision, facts, held_by)
+
+
 def price_of(plan: Plan, facts: Facts, decision: Decision) -> Price | None:
     """What the message costs at the time of the facts, in the form that was decided; None: not known, or not sent."""
     if not isinstance(decision, Send):
         return None
     template = decision.form is Form.TEMPLATE
     return plan.price(
-        facts.phone, plan.category, template=template, window_open=in_window(facts), at=facts.now
+        facts.phone, facts.policy.category, template=template, window_open=in_window(facts), at=facts.now
     )

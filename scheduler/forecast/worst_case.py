@@ -11,7 +11,7 @@ from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.money.prices import Price
 from campaigns.rules import Form
 from scheduler.sending.lanes import Lane
-from scheduler.sending.plans import Plan, plan_of, prices_at
+from scheduler.sending.plans import Plan, stored_plan
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.views.estimates import count_by_prefix
@@ -19,7 +19,7 @@ from storage.views.estimates import count_by_prefix
 
 async def worst_case(connection: Connection, campaign: Campaign, lane: Lane, at: datetime) -> Money | None:
     """The most that a run launched at `at` may cost; None where a price is not known. `lane`: any of its lanes."""
-    plan = plan_of(campaign.spec, lane, await prices_at(connection, lane.account.settings))
+    plan = await stored_plan(connection, campaign.spec, lane)
     total = Money(Decimal(0), NO_CURRENCY)
     for prefix, count in await count_by_prefix(connection, campaign.id):
         prices = list(_possible(plan, prefix, lane.adapter.capabilities.windows, at))
@@ -33,8 +33,9 @@ async def worst_case(connection: Connection, campaign: Campaign, lane: Lane, at:
 
 def _possible(plan: Plan, phone: str, has_windows: bool, at: datetime) -> Iterator[Price | None]:
     """What each way costs in which the message may go."""
-    if Form.FREE in plan.policy.forms:
-        yield plan.price(phone, plan.category, template=False, window_open=has_windows, at=at)
-    if Form.TEMPLATE in plan.policy.forms and (has_windows or Form.FREE not in plan.policy.forms):
-        for window_open in (False, True):
-            yield plan.price(phone, plan.category, template=True, window_open=window_open, at=at)
+    for category in {policy.category for policy in plan.policies.values()}:
+        if Form.FREE in plan.policy.forms:
+            yield plan.price(phone, category, template=False, window_open=has_windows, at=at)
+        if Form.TEMPLATE in plan.policy.forms and (has_windows or Form.FREE not in plan.policy.forms):
+            for window_open in (False, True):
+                yield plan.price(phone, category, template=True, window_open=window_open, at=at)

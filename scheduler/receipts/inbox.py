@@ -23,6 +23,7 @@ from campaigns.errors import DrumbeatError
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import clean
 from providers.events import WebhookRequest
+from scheduler.receipts.late_prices import price_by_job
 from scheduler.receipts.people import name_people
 from scheduler.receipts.provider_signals import handle_failures, handle_notices
 from scheduler.receipts.webhook_events import EventSorter, ParsedEvents
@@ -40,6 +41,7 @@ from storage.receipts.inbox import (
     set_aside,
     take_webhooks,
 )
+from storage.receipts.notices import count_not_understood
 from storage.receipts.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
 from storage.receipts.unmatched import matched_late, stored_reports
 from storage.sending.optouts import add_preferences
@@ -330,12 +332,14 @@ async def _apply_events(
 ) -> None:
     polls = account.adapter.capabilities.polls
     parsed = await name_people(connection, account.name, parsed, now)
+    parsed = await price_by_job(connection, account.name, parsed, now)
     await apply_webhook_reports(connection, account.name, parsed.reports, now, unsettled, polls=polls)
     await handle_failures(connection, account, parsed.reports, now, unsettled)
     await keep_inbound(connection, account.name, parsed.inbound)
     await extend_windows(connection, parsed.openings, now)
     await wake_waiting(connection, [(opening.lane, opening.phone) for opening in parsed.openings], now)
     await add_preferences(connection, f"webhook:{account.name}", parsed.preferences)
+    await count_not_understood(connection, account.name, parsed.not_understood, now)
     await handle_notices(
         connection, account, await add_notices(connection, account.name, parsed.notices), now
     )

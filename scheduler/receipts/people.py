@@ -7,21 +7,27 @@ once that is known, and a notice says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from scheduler.receipts.webhook_events import ParsedEvents
 from storage.database.engine import Connection
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
-from storage.receipts.user_ids import find_numbers, learn_numbers, name_of, numbers_of_messages
+from storage.receipts.number_changes import change_number
+from storage.receipts.user_ids import (
+    UNKNOWN_PERSON,
+    dialled_numbers,
+    find_numbers,
+    learn_numbers,
+    name_of,
+    numbers_of_messages,
+)
 from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import Opening
 
-UNKNOWN_PERSON: Final = "unknown_person"
-"""The kind of the notice about an opt-out of somebody whose number is not known."""
 Named = TypeVar("Named", Opening, PreferenceChange, InboundMessage)
 
 
@@ -33,6 +39,17 @@ async def name_people(
     learnt = {**await _who_answered(connection, account, parsed.answers), **learnt}
     if learnt:
         await learn_numbers(connection, account, learnt, now)
+    for change in parsed.changes:
+        old, new = (change.old_phone, change.old_user_id), (change.phone, change.user_id)
+        await change_number(connection, account, old, new, now)
+    parsed = await _with_known_ids(connection, account, parsed, now)
+    return await _with_dialled_numbers(connection, account, parsed)
+
+
+async def _with_known_ids(
+    connection: Connection, account: str, parsed: ParsedEvents, now: datetime
+) -> ParsedEvents:
+    """The number in place of each user id whose number is known; a notice about each opt-out of another."""
     wanted = parsed.user_ids
     if not wanted:
         return parsed
@@ -45,7 +62,7 @@ async def name_people(
         # An opt-in without a time may be an old one that is sent again, and here nothing newer is known to end it.
         if one.phone not in unknown or one.dated or one.action == "out"
     ]
-    notices = [_notice(one, unknown[one.phone]) for one in preferences if one.phone in unknown]
+    notices = [_notice(one, account, unknown[one.phone]) for one in preferences if one.phone in unknown]
     openings = _with_numbers(parsed.openings, numbers)
     return replace(
         parsed,
@@ -54,6 +71,30 @@ async def name_people(
         inbound=_with_numbers(parsed.inbound, numbers),
         notices=parsed.notices + notices,
     )
+
+
+async def _with_dialled_numbers(connection: Connection, account: str, parsed: ParsedEvents) -> ParsedEvents:
+    """Events of a number by which only the provider knows the person are about the numbers that we dial, too."""
+    phones = {one.phone for one in parsed.preferences} | {one.phone for one in parsed.inbound}
+    phones |= {one.phone for one in parsed.openings}
+    dialled = await dialled_numbers(connection, account, phones) if phones else {}
+    if not dialled:
+        return parsed
+    first = {phone: numbers[0] for phone, numbers in dialled.items()}
+    return replace(
+        parsed,
+        preferences=_for_each(parsed.preferences, dialled),
+        openings=_for_each(parsed.openings, dialled),
+        inbound=_with_numbers(parsed.inbound, first),
+    )
+
+
+def _for_each(items: Iterable[Named], dialled: Mapping[str, Sequence[str]]) -> list[Named]:
+    found: list[Named] = []
+    for one in items:
+        found.append(one)
+        found += [replace(one, phone=number) for number in dialled.get(one.phone, ())]
+    return found
 
 
 async def _who_answered(connection: Connection, account: str, answers: dict[str, str]) -> dict[str, str]:
@@ -68,11 +109,14 @@ def _with_numbers(items: Iterable[Named], numbers: dict[str, str]) -> list[Named
     return [replace(one, phone=numbers[one.phone]) if one.phone in numbers else one for one in items]
 
 
-def _notice(change: PreferenceChange, user_id: str) -> NewNotice:
+def _notice(change: PreferenceChange, account: str, user_id: str) -> NewNotice:
     what = (
         f"Opted {change.action} of {change.scope}"
         if change.action == "out"
         else f"Opted in to {change.scope}"
     )
-    text = f"{what}, by user id only. It applies once a webhook tells the person's number: {change.evidence}"
+    known = f"if you know it: drumbeat contacts link {user_id} PHONE --account {account}"
+    text = (
+        f"{what}, by user id only. It applies once the person's number is known; {known}: {change.evidence}"
+    )
     return NewNotice(UNKNOWN_PERSON, user_id, text, change.at, None, None)

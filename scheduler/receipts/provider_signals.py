@@ -3,30 +3,40 @@ number or the campaign; a template that was stopped or is back; an account that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from campaigns.message.content_spec import ContentSpec
 from campaigns.outcomes import FailureKind
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.states import JobState, RunState
+from campaigns.states import JobState
 from providers.events import Effect
 from scheduler.sending.lanes import Account
-from storage.audience.templates import expire_list
+from scheduler.sending.limits import change_limit
+from scheduler.sending.template_pauses import (
+    Named,
+    pause_runs,
+    recategorize,
+    release_template,
+    stop_template,
+)
+from storage.audience.templates import expire_list, note_change
 from storage.database.engine import Connection
 from storage.receipts.failures import LateFailure, newly_failed, send_as_templates
 from storage.receipts.inbox import NewNotice
 from storage.receipts.statuses import Reached
 from storage.receipts.unmatched import Reported
-from storage.runs.control import resume_run
-from storage.runs.runs import open_runs, pause_run, run_spec
+from storage.runs.runs import pause_run, run_spec
 from storage.sending.lanes import pause_lane, resume_lane
+from storage.sending.limits import expire_limits
 from storage.sending.optouts import PreferenceChange, add_preferences
 
-TEMPLATE_STOPPED: Final = "template_stopped"
 ACCOUNT_STOPPED: Final = "account_stopped"
 ACCOUNT_RESTRICTED: Final = "account_restricted"
+ABOUT_LIMITS: Final = ("phone_number_", "business_capability_")
+"""How the kinds of notices begin after which quality, throughput, name or limit of a number may be other ones."""
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a provider's clock may be ahead of ours."""
 
@@ -93,54 +103,48 @@ async def handle_notices(
     read again."""
     if any("template" in item.kind for item in notices):
         await expire_list(connection, account.name, now)
+    if any(item.kind.startswith(ABOUT_LIMITS) for item in notices):
+        await expire_limits(connection, account.name, now)
     for item in sorted(notices, key=lambda item: item.at):
-        match item.effect:
-            case Effect.TEMPLATE_STOPPED:
-                await _pause_runs(connection, account, f"{_template(item)}({item.text})", _sends(item), now)
-            case Effect.TEMPLATE_BACK:
-                await _resume_runs(connection, account, _template(item), _sends(item), now)
-            case Effect.ACCOUNT_STOPPED:
-                reason = f"{ACCOUNT_STOPPED}: {item.subject} ({item.text})"
-                for lane in _lanes(account):
-                    await pause_lane(connection, lane, reason, None, stays=True)
-            case Effect.ACCOUNT_BACK:
-                for lane in _lanes(account):
-                    await resume_lane(connection, lane, f"{ACCOUNT_STOPPED}: ")
-            case Effect.TEMPLATES_RESTRICTED:
-                reason = f"{ACCOUNT_RESTRICTED}: no templates ({item.text})"
-                await _pause_runs(connection, account, reason, _sends_templates, now)
-            case Effect.FREE_FORM_RESTRICTED:
-                reason = f"{ACCOUNT_RESTRICTED}: templates only ({item.text})"
-                await _pause_runs(connection, account, reason, _sends_free_form, now)
+        await _handle_notice(connection, account, item, now)
+
+
+async def _handle_notice(connection: Connection, account: Account, item: NewNotice, now: datetime) -> None:
+    name, template = account.name, Named(item.subject, item.language)
+    change = partial(note_change, connection, name, item.subject, item.language)
+    match item.effect:
+        case Effect.TEMPLATE_STOPPED:
+            await change(status=item.value)
+            await stop_template(connection, name, template, item.text, now)
+        case Effect.TEMPLATE_BACK:
+            await change(status=item.value)
+            await release_template(connection, name, template, now)
+        case Effect.CATEGORY_CHANGED if item.value:
+            await change(category=item.value)
+            await recategorize(connection, name, template, item.value, now)
+        case Effect.LIMIT_CHANGED if item.value:
+            await change_limit(connection, name, item.value, now)
+        case Effect.ACCOUNT_STOPPED:
+            for lane in _lanes(account):
+                await pause_lane(connection, lane, f"{_stopped(item.subject)}{item.text})", None, stays=True)
+        case Effect.ACCOUNT_BACK:
+            for lane in _lanes(account):
+                await resume_lane(connection, lane, _stopped(item.undoes or item.subject))
+        case Effect.TEMPLATES_RESTRICTED:
+            reason = f"{ACCOUNT_RESTRICTED}: no templates ({item.text})"
+            await pause_runs(connection, name, reason, _sends_templates, now)
+        case Effect.FREE_FORM_RESTRICTED:
+            reason = f"{ACCOUNT_RESTRICTED}: templates only ({item.text})"
+            await pause_runs(connection, name, reason, _sends_free_form, now)
 
 
 def _lanes(account: Account) -> list[str]:
     return [f"{account.name}/{sender.name}" for sender in account.settings.senders]
 
 
-def _template(item: NewNotice) -> str:
-    """How the reason of a pause begins that the template's event makes or ends."""
-    return f"{TEMPLATE_STOPPED}: {item.subject} " + (
-        f"{_same_language(item.language)} " if item.language else ""
-    )
-
-
-def _sends(item: NewNotice) -> Callable[[ContentSpec], bool]:
-    """Whether a message is made from the event's template, in its language."""
-    language = _same_language(item.language)
-
-    def sends(content: ContentSpec) -> bool:
-        template = content.template
-        if template is None or template.name != item.subject:
-            return False
-        return item.language is None or _same_language(template.language) == language
-
-    return sends
-
-
-def _same_language(language: str | None) -> str:
-    """`en-US` is `en_US`."""
-    return (language or "").replace("-", "_").casefold()
+def _stopped(subject: str) -> str:
+    """How the reason of the senders' pause begins."""
+    return f"{ACCOUNT_STOPPED}: {subject} ("
 
 
 def _sends_templates(content: ContentSpec) -> bool:
@@ -149,30 +153,3 @@ def _sends_templates(content: ContentSpec) -> bool:
 
 def _sends_free_form(content: ContentSpec) -> bool:
     return content.free_form is not None
-
-
-async def _pause_runs(
-    connection: Connection, account: Account, reason: str, sends: Callable[[ContentSpec], bool], now: datetime
-) -> None:
-    for run_id in await _runs_that_send(connection, account, sends, RunState.RUNNING):
-        await pause_run(connection, run_id, reason, now)
-
-
-async def _resume_runs(
-    connection: Connection, account: Account, reason: str, sends: Callable[[ContentSpec], bool], now: datetime
-) -> None:
-    for run_id in await _runs_that_send(connection, account, sends, RunState.PAUSED):
-        await resume_run(connection, run_id, reason, now)
-
-
-async def _runs_that_send(
-    connection: Connection, account: Account, sends: Callable[[ContentSpec], bool], state: RunState
-) -> list[int]:
-    """The account's runs in that state of which a message is one that `sends` names."""
-    found = []
-    for run in await open_runs(connection):
-        if run.state is state:
-            spec = CampaignSpec.from_json(await run_spec(connection, run.id))
-            if spec.provider == account.name and any(map(sends, spec.contents.values())):
-                found.append(run.id)
-    return found

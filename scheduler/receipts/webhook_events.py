@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from campaigns.money.costs import Money
 from campaigns.money.prices import SERVICE, Prices
 from campaigns.phones.spellings import canonical
 from campaigns.phones.stop_words import find_preference
 from campaigns.untrusted import moment_or_none
-from providers.events import Event, Inbound, Notice, Preference, Report, Unread, UserId, WindowUntil
+from providers.events import (
+    Billed,
+    Event,
+    Inbound,
+    InboundKind,
+    Notice,
+    NotUnderstood,
+    NumberChange,
+    Preference,
+    Report,
+    Unread,
+    UserId,
+    WindowUntil,
+)
 from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
-from storage.receipts.user_ids import name_of
+from storage.receipts.user_ids import USER_ID, name_of
 from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import INBOUND, PROVIDER, Opening
 
+OPENS: Final = frozenset({InboundKind.MESSAGE, InboundKind.CALL})
+"""What a person does that opens their window."""
+NOT_STORED: Final = frozenset({InboundKind.CALL, InboundKind.GROUP})
+"""What is no message to us."""
 WINDOW: Final = timedelta(hours=24)
 """How long a person's message or call keeps the window open."""
-_USER_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
@@ -40,12 +58,19 @@ class ParsedEvents:
     """User id of a person without a number -> the provider's id of our message that they answered."""
     user_ids: set[str] = field(default_factory=set)
     """The user ids by which events name persons without a number: the events have `name_of` in its place."""
+    changes: list[NumberChange] = field(default_factory=list)
+    not_understood: Counter[str] = field(default_factory=Counter)
+    """How many parts of them were not understood, by kind."""
+    without_effect: int = 0
+    """Events that were understood and change nothing."""
+    prices: Prices | None = None
+    """The card for reports that name what is charged but not whose number it is."""
     unread: list[str] = field(default_factory=list)
     """Why parts of them could not be read."""
 
     def __bool__(self) -> bool:
         found = (self.reports, self.openings, self.preferences, self.notices, self.inbound, self.people)
-        return any(found)
+        return any((*found, self.changes, self.not_understood, self.without_effect))
 
     def add(self, other: ParsedEvents) -> None:
         self.reports += other.reports
@@ -56,6 +81,10 @@ class ParsedEvents:
         self.people += other.people
         self.answers |= other.answers
         self.user_ids |= other.user_ids
+        self.changes += other.changes
+        self.not_understood += other.not_understood
+        self.without_effect += other.without_effect
+        self.prices = self.prices or other.prices
         self.unread += other.unread
 
     def one_by_one(self) -> list[ParsedEvents]:
@@ -63,9 +92,11 @@ class ParsedEvents:
         ids = self.user_ids
         return [
             *(ParsedEvents(people=[one]) for one in self.people),
+            *(ParsedEvents(changes=[one]) for one in self.changes),
+            *(ParsedEvents(not_understood=Counter({kind: n})) for kind, n in self.not_understood.items()),
             *(ParsedEvents(answers={user_id: answered}) for user_id, answered in self.answers.items()),
             *(ParsedEvents(preferences=[one], user_ids=ids) for one in self.preferences),
-            *(ParsedEvents(reports=[one]) for one in self.reports),
+            *(ParsedEvents(reports=[one], prices=self.prices) for one in self.reports),
             *(ParsedEvents(openings=[one], user_ids=ids) for one in self.openings),
             *(ParsedEvents(notices=[one]) for one in self.notices),
             *(ParsedEvents(inbound=[one], user_ids=ids) for one in self.inbound),
@@ -73,8 +104,9 @@ class ParsedEvents:
 
     @property
     def is_known_again(self) -> bool:
-        """Whether applying it twice changes nothing more: a message without an id would be stored twice."""
-        return all(one.message_id is not None for one in self.inbound)
+        """Whether applying it twice changes nothing more: a message without an id would be stored twice, and a part
+        that is not understood counted twice."""
+        return not self.not_understood and all(one.message_id is not None for one in self.inbound)
 
 
 class EventSorter:
@@ -93,7 +125,7 @@ class EventSorter:
 
     def sort(self, events: Iterable[Event], received_at: datetime) -> ParsedEvents:
         """The events by kind. One about something that is no phone number is left out; the raw webhook is stored."""
-        parsed = ParsedEvents()
+        parsed = ParsedEvents(prices=self._prices)
         for event in events:
             self._add(parsed, event, received_at)
         return parsed
@@ -110,10 +142,14 @@ class EventSorter:
             case Preference():
                 self._sort_preference(parsed, event, received_at)
             case UserId(user_id=user_id, phone=phone):
-                if _USER_ID.fullmatch(user_id) and _PHONE.fullmatch(phone):
+                if USER_ID.fullmatch(user_id) and _PHONE.fullmatch(phone):
                     parsed.people.append(UserId(user_id, canonical(phone)))
+            case NumberChange():
+                self._sort_change(parsed, event)
             case Notice():
                 parsed.notices.append(_notice(event, received_at))
+            case NotUnderstood(kind=kind):
+                parsed.not_understood[kind] += 1
             case Unread(reason=reason):
                 parsed.unread.append(reason)
             case _:
@@ -122,17 +158,14 @@ class EventSorter:
     def _priced(self, report: Report, received_at: datetime) -> Report:
         """With the card's price of the category that it is charged as, where the provider names no amount."""
         billed = report.billed
-        if report.cost is not None or billed is None:
+        if report.cost is not None or billed is None or billed.phone is None:
             return report
-        service = billed.category == SERVICE
-        at = report.at or received_at
-        price = self._prices.price(
-            billed.phone, billed.category, template=not service, window_open=service, at=at
+        return replace(
+            report, cost=billed_price(self._prices, billed, billed.phone, report.at or received_at)
         )
-        return replace(report, cost=price.money) if price else report
 
     def _sort_inbound(self, parsed: ParsedEvents, event: Inbound, received_at: datetime) -> None:
-        """A person wrote: their window is open, and the text or button may be an opt-out or opt-in."""
+        """A person wrote or called: their window is open, and the text or button may be an opt-out or opt-in."""
         person = self._person(parsed, event.phone, event.user_id)
         if person is None:
             return
@@ -140,15 +173,24 @@ class EventSorter:
             parsed.answers[event.user_id] = event.answers
         # A clock ahead of ours must not hold the window open for longer than a day from now.
         at = _whole(min(event.at or received_at, received_at))
-        parsed.openings += self._openings(person, event.number, at + WINDOW, INBOUND)
-        lane = self._named.get(_plain_number(event.number)) if event.number else None
-        parsed.inbound.append(InboundMessage(lane, person, at, event.message_id, event.text))
+        parsed.without_effect += 1
+        if event.kind in OPENS:
+            parsed.openings += self._openings(person, event.number, at + WINDOW, INBOUND)
+        if event.kind not in NOT_STORED:
+            parsed.inbound.append(self._message(event, person, at))
         found = find_preference(event.text, event.payload)
-        if found is not None:
+        if found is not None and (found.action == "out" or event.kind is not InboundKind.GROUP):
             dated, evidence = event.at is not None, _evidence(event)
             parsed.preferences += [
                 PreferenceChange(person, found.action, scope, at, evidence, dated) for scope in found.scopes
             ]
+
+    def _message(self, event: Inbound, person: str, at: datetime) -> InboundMessage:
+        lane = self._named.get(_plain_number(event.number)) if event.number else None
+        is_edit = event.kind in (InboundKind.EDIT, InboundKind.DELETION) and event.message_id is not None
+        return InboundMessage(
+            lane, person, at, event.message_id, event.text, event.payload, event.answers, is_edit
+        )
 
     def _sort_preference(self, parsed: ParsedEvents, event: Preference, received_at: datetime) -> None:
         person = self._person(parsed, event.phone, event.user_id)
@@ -157,11 +199,18 @@ class EventSorter:
             change = PreferenceChange(person, event.action, event.scope, at, event.evidence, dated)
             parsed.preferences.append(change)
 
+    def _sort_change(self, parsed: ParsedEvents, event: NumberChange) -> None:
+        """Numbers in the one spelling in which they are stored; what is neither number nor user id is left out."""
+        old_phone, phone = _known_phone(event.old_phone), _known_phone(event.phone)
+        old_user_id, user_id = _known_id(event.old_user_id), _known_id(event.user_id)
+        if (old_phone or old_user_id) and (phone or user_id):
+            parsed.changes.append(NumberChange(old_phone, old_user_id, phone, user_id))
+
     def _person(self, parsed: ParsedEvents, phone: str | None, user_id: str | None) -> str | None:
         """The number in the one spelling in which it is stored, else what stands in its place."""
-        if phone is not None and _PHONE.fullmatch(phone):
-            return canonical(phone)
-        if user_id is None or not _USER_ID.fullmatch(user_id):
+        if known := _known_phone(phone):
+            return known
+        if user_id is None or not _known_id(user_id):
             return None
         parsed.user_ids.add(user_id)
         return name_of(self.account.name, user_id)
@@ -173,6 +222,21 @@ class EventSorter:
             return []
         lane = self._named.get(_plain_number(number)) if number else None
         return [Opening(phone, name, until, known_by) for name in ([lane] if lane else self._every)]
+
+
+def billed_price(prices: Prices, billed: Billed, phone: str, at: datetime) -> Money | None:
+    """The card's price of what a message to `phone` is charged as; None: it is not on the card."""
+    service = billed.category == SERVICE
+    price = prices.price(phone, billed.category, template=not service, window_open=service, at=at)
+    return price.money if price else None
+
+
+def _known_phone(phone: str | None) -> str | None:
+    return canonical(phone) if phone is not None and _PHONE.fullmatch(phone) else None
+
+
+def _known_id(user_id: str | None) -> str | None:
+    return user_id if user_id is not None and USER_ID.fullmatch(user_id) else None
 
 
 def _plain_number(name: str) -> str:
@@ -190,7 +254,16 @@ def _evidence(event: Inbound) -> str:
 
 def _notice(event: Notice, received_at: datetime) -> NewNotice:
     at = _whole(event.at or received_at)
-    return NewNotice(event.kind, event.subject, event.text, at, event.effect, event.language)
+    return NewNotice(
+        event.kind,
+        event.subject,
+        event.text,
+        at,
+        effect=event.effect,
+        language=event.language,
+        value=event.value,
+        undoes=event.undoes,
+    )
 
 
 def _whole(at: datetime) -> datetime:

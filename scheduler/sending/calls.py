@@ -149,6 +149,7 @@ class CallsUnderWay:
             self._store.finished.outcomes.append(
                 Outcome(intent, one, transition, now, status, request_id, result.latency_ms)
             )
+            self._store.note_names(intent.job.phone, one)
             if isinstance(one, Refused):
                 ids = {"action": "message_refused", "job": intent.job.id, "kind": one.kind.value}
                 logger.debug("The provider did not take a message: %s", text_of(one), extra=ids)

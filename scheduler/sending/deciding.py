@@ -99,12 +99,12 @@ def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known, job
 
 
 def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Deferral | Sending:
+    renderer = claim.plan.renderers[claim.variant_of(job)]
     try:
-        renderer = claim.plan.renderers[claim.variant_of(job)]
         content = renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
         return Deferral(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
-    price = known.price(claim.plan, job, form)
+    price = known.price(claim, job, form)
     return Sending(job, content, price, known.most(claim, price))
 
 
@@ -132,7 +132,7 @@ def _any_priced(claim: Claim, known: Known, job_ids: set[int]) -> bool:
     """Whether the price of any of these jobs is known in a currency of the budget."""
     currencies = {line.limit.currency for line in claim.lines}
     prices = (
-        known.price(claim.plan, job, form)
+        known.price(claim, job, form)
         for job in claim.jobs
         if job.id in job_ids
         for form in claim.plan.policy.forms
@@ -148,4 +148,4 @@ def _note_room(claim: Claim, lane: Lane, deferrals: Sequence[Deferral], freed: F
     if Rule.RAMP in held:
         freed.ramps.add((lane.name, claim.run.campaign_id))
     if Rule.TIER in held:
-        freed.tiers.add(lane.account.name)
+        freed.tiers.add(lane.account.pool)

@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import Price
-from campaigns.phones.phone_zones import zones_of
 from campaigns.rules import Facts, Form
 from campaigns.rules.decision import (
     CALENDAR_REACH,
@@ -36,14 +35,28 @@ from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
 from storage.sending.budgets import LearntPrices, budget_lock, learnt_prices, used_of
 from storage.sending.contact_history import HistoryRow, recent_history
-from storage.sending.freed_room import ramp_lock, tier_lock
+from storage.sending.freed_room import ramp_lock
 from storage.sending.intents import DueJob, Intent
+from storage.sending.limits import tier_lock
 from storage.sending.optouts import optout_scopes
 from storage.sending.tier_and_ramp import TIER_WINDOW, TierUse, sends_by_day, tier_use
 from storage.sending.windows import Window, open_windows
 
 FRESH: Final = timedelta(minutes=15)
 """How long a provider's report that a window is closed is trusted: the person may write at any time."""
+
+
+class Addressed(Protocol):
+    """A job, or one that a launch would make."""
+
+    @property
+    def phone(self) -> str: ...
+    @property
+    def timezone(self) -> str | None: ...
+    @property
+    def variant(self) -> str | None: ...
+    @property
+    def free_refused_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class Claim:
     experiment: Experiment | None = None
     """How the test of its variants stands; None: no recipient waits for a winner."""
 
-    def variant_of(self, job: DueJob) -> str | None:
+    def variant_of(self, job: Addressed) -> str | None:
         """Which variant the job gets; None: it awaits the winner, or there are no variants."""
         split = self.plan.split
         if split is None or job.variant is not None:
@@ -111,14 +124,14 @@ class Known:
             plan.policies[variant],
             phone=job.phone,
             region=job.region,
-            zones=self._zones(plan, job),
+            zones=self.zones(plan, job),
             expires_at=run.expires_at,
             opted_out=self.opted_out.get(job.phone, frozenset()),
             consent_at=job.consent_at,
             history=tuple([_counted(past) for past in history if past.counts]),
             last_message_at=history[-1].at if history else None,
             pair_message_at=max([t.at for t in history if t.lane == self.lane.name], default=None),
-            window=self._window(job),
+            window=self.window(job),
             costs=self._costs(claim, job),
             tier=self._tier(job.phone),
             ramp=self._ramp(claim),
@@ -126,10 +139,11 @@ class Known:
             test_ends_at=claim.test_ends_at,
         )
 
-    def price(self, plan: Plan, job: DueJob, form: Form) -> Price | None:
+    def price(self, claim: Claim, job: DueJob, form: Form) -> Price | None:
         """What the job costs now in that form; None: not known."""
+        category = claim.plan.category_of(claim.variant_of(job))
         template, is_open = form is Form.TEMPLATE, self._in_window(job)
-        return plan.price(job.phone, plan.category, template=template, window_open=is_open, at=self.now)
+        return claim.plan.price(job.phone, category, template=template, window_open=is_open, at=self.now)
 
     def most(self, claim: Claim, price: Price | None) -> Money | None:
         """What a message of that price may cost: more, where others of the campaign have cost more. None: not known."""
@@ -140,7 +154,7 @@ class Known:
             Money(from_micros(self.learnt[key]), price.money.currency) if key in self.learnt else price.money
         )
 
-    def _window(self, job: DueJob) -> WindowState:
+    def window(self, job: Addressed) -> WindowState:
         window = self.windows.get(job.phone)
         return WindowState(
             self.lane.adapter.capabilities.windows,
@@ -151,7 +165,7 @@ class Known:
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:
         free, template = (
-            self.most(claim, self.price(claim.plan, job, form)) for form in (Form.FREE, Form.TEMPLATE)
+            self.most(claim, self.price(claim, job, form)) for form in (Form.FREE, Form.TEMPLATE)
         )
         return Costs(free, template, tuple([self._open_budget(line) for line in claim.lines]))
 
@@ -165,7 +179,7 @@ class Known:
         is_open = window is not None and self.now < window.until - MARGIN
         return is_open and not self._is_refused_as_free(job)
 
-    def _is_refused_as_free(self, job: DueJob) -> bool:
+    def _is_refused_as_free(self, job: Addressed) -> bool:
         """Whether the provider refused the job because the window is closed, and nothing newer is known: the person
         has not written since, nor is it time to ask again."""
         refused_at, window = job.free_refused_at, self.windows.get(job.phone)
@@ -195,7 +209,7 @@ class Known:
         return OpenBudget(line.key, Money(from_micros(left), line.limit.currency), line.renews_at)
 
     def _tier(self, phone: str) -> Allowance:
-        most = self.lane.account.settings.tier
+        most = self.lane.account.tier
         if most is None or self.tier is None or phone in self.tier.already:
             return UNLIMITED
         oldest = self.tier.oldest_at or self.now
@@ -208,11 +222,13 @@ class Known:
             return UNLIMITED
         return Allowance(max(0, left - self.ramped[campaign]), claim.plan.next_day(self.now))
 
-    def _zones(self, plan: Plan, job: DueJob) -> tuple[ZoneInfo, ...]:
+    def zones(self, plan: Plan, job: Addressed) -> tuple[ZoneInfo, ...]:
         if not plan.needs_zones:
             return ()
         if job.timezone:
             return (find_zone(job.timezone),)
+        from campaigns.phones.phone_zones import zones_of  # loads the library of phone numbers
+
         return zones_of(job.phone) or (plan.zone,)
 
 
@@ -233,8 +249,8 @@ async def lock_shared(
     ]
     names += [budget_lock(claim.run.campaign_id) for claim in claims if claim.lines]
     names += [budget_lock(intent.campaign_id) for intent in ended if intent.price]
-    if lane.account.settings.tier is not None:
-        names.append(tier_lock(lane.account.name))
+    if lane.account.tier is not None:
+        names.append(tier_lock(lane.account.pool))
     if any(claim.plan.ramp for claim in claims):
         names.append(ramp_lock(lane.name))
     await lock_names(connection, names)
@@ -257,7 +273,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
     """Read what the rules ask about the claimed jobs, from what `lock_shared` has locked."""
     phones = [job.phone for claim in claims for job in claim.jobs]
     reach = max((reach_of(claim.plan) for claim in claims), default=timedelta())
-    tiered = lane.account.settings.tier is not None
+    tiered = lane.account.tier is not None
     lines = {line.key: line for claim in claims for line in claim.lines}
     capabilities = lane.adapter.capabilities
     return Known(
@@ -267,7 +283,7 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
         await open_windows(connection, lane.name, phones) if capabilities.windows else {},
         await recent_history(connection, phones, now - reach) if reach else {},
         Counter(await used_of(connection, lines)),
-        await tier_use(connection, lane.account.name, phones, now) if tiered else None,
+        await tier_use(connection, lane.account.pool, phones, now) if tiered else None,
         {
             claim.run.campaign_id: await sends_by_day(connection, lane.name, claim.run.campaign_id)
             for claim in claims

@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaigns.rules.decision import Cap
 from campaigns.time.clock import Now, utc_now
 from providers.adapter import Adapter
-from providers.http.client import Http, Transport
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.pacing import Limit, Pacer, RateSlots, rate_bucket
 from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Engine
+
+if TYPE_CHECKING:
+    from providers.http.client import Http, Transport
 
 LEASE = timedelta(seconds=30)
 """Duration of a lane's lease; it is renewed while the shift runs."""
@@ -45,9 +47,22 @@ class Account:
     """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
     shared_rate: SharedRate | None = None
     """Its rate, where other processes use it too."""
+    shown_limit: int | None = None
+    """The most people in 24 hours, as the provider shows it; None: no limit, or not known."""
+    pool: str = ""
+    """Under which the people that it reaches are counted: its own name, or its portfolio's with other accounts."""
     under_way: int = 0
     """Calls begun and not ended, by all its lanes in this process."""
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+
+    def __post_init__(self) -> None:
+        self.pool = self.pool or self.name
+
+    @property
+    def tier(self) -> int | None:
+        """The most people whom it may reach in 24 hours outside a window: the lower of what is set and shown."""
+        known = [limit for limit in (self.settings.tier, self.shown_limit) if limit is not None]
+        return min(known, default=None)
 
     @property
     def pair_gap(self) -> timedelta:
@@ -188,6 +203,8 @@ def open_account(
     shared_rate: SharedRate | None = None,
 ) -> Account:
     """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
+    from providers.http.client import Http  # not loaded where only the limits of lanes are asked about
+
     adapter = open_adapter(settings)
     limit = rate_bucket(settings.rate)
     http = Http(

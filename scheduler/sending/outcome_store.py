@@ -6,14 +6,17 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
+from campaigns.outcomes import Accepted, Result
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane
 from scheduler.sending.lease import Lease
 from scheduler.sending.storing import store_finished, store_one_by_one
-from storage.database.engine import Engine
+from storage.database.engine import Engine, writing
 from storage.database.health import is_refusal
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.sending.lanes import LaneLost
 
 logger = logging.getLogger(__name__)
@@ -22,11 +25,25 @@ HAND_OVER_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the tries to store a shift's last outcomes in a database that fails."""
 
 
+@dataclass(slots=True)
+class LearntNames:
+    """Other names of the people written to, as the provider's answers show them."""
+
+    user_ids: dict[str, str] = field(default_factory=dict)
+    """The provider's id of a person -> their number."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """The number that was dialled -> the provider's number of the person."""
+
+    def __bool__(self) -> bool:
+        return bool(self.user_ids or self.numbers)
+
+
 class OutcomeStore:
     """Collects finished calls until they are stored."""
 
     def __init__(self, engine: Engine, lane: Lane, lease: Lease) -> None:
         self.finished = FinishedCalls()
+        self._learnt = LearntNames()
         self._engine = engine
         self._lane = lane
         self._lease = lease
@@ -62,6 +79,22 @@ class OutcomeStore:
     async def store_one_by_one(self) -> None:
         with self.storing() as finished:
             await store_one_by_one(self._engine, self._lane, self._lease.epoch, finished)
+
+    def note_names(self, phone: str, result: Result) -> None:
+        """Remember by which other names the provider knows the person, if its answer shows them."""
+        if isinstance(result, Accepted) and result.user_id is not None:
+            self._learnt.user_ids[result.user_id] = result.number or phone
+        if isinstance(result, Accepted) and result.number is not None:
+            self._learnt.numbers[phone] = result.number
+
+    async def store_names(self) -> None:
+        """Store these names, in a transaction of their own: webhooks store names before they lock jobs."""
+        learnt, self._learnt = self._learnt, LearntNames()
+        if learnt:
+            async with writing(self._engine) as connection:
+                account, now = self._lane.account.name, self._lane.now()
+                await learn_other_numbers(connection, account, learnt.numbers, now)
+                await learn_numbers(connection, account, learnt.user_ids, now)
 
     async def store_patiently(self) -> None:
         """An answer that is not stored is a message in doubt: try again while the database fails."""

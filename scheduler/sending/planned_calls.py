@@ -59,7 +59,7 @@ def _plan_call(
         content,
         spacing,
         references=tuple([f"{run.token}.{one.job.id}" for one in group]),
-        category=run.category,
+        category=claim.plan.category_of(claim.variant_of(group[0].job)),
     )
     stored = write_content(content)
     intents = [

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from campaigns.message.content_spec import ContentSpec
-from campaigns.message.templates import Renderer, renderers_of
+from campaigns.message.provider_templates import ProviderTemplate
+from campaigns.message.template_category import AUTO, strictest
+from campaigns.message.template_match import used_templates
 from campaigns.money.costs import Money
 from campaigns.money.prices import Price, Prices
 from campaigns.rules import Form, Policy
@@ -20,8 +24,12 @@ from campaigns.variants import Split
 from providers.settings import AccountSettings
 from scheduler.sending.lanes import Lane
 from storage.audience.rates import load_cards
+from storage.audience.templates import find_templates
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow, run_spec
+
+if TYPE_CHECKING:
+    from campaigns.message.templates import Renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +41,9 @@ class BudgetLine:
     renews_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    renderers: Mapping[str | None, Renderer]
+    contents: Mapping[str | None, ContentSpec]
     """By variant; a campaign without variants has one, of the name None."""
     policies: Mapping[str | None, Policy]
     """The same of its policies, which differ in what its forms are; None: of what any variant may be."""
@@ -56,14 +64,21 @@ class Plan:
     test_lasts: timedelta | None = None
     """How long after the launch the winner is named; None: when a person names it."""
 
+    @cached_property
+    def renderers(self) -> Mapping[str | None, Renderer]:
+        """By variant, made where the first message is written: an estimate writes none."""
+        from campaigns.message.templates import renderers_of
+
+        return renderers_of(self.contents)
+
     @property
     def policy(self) -> Policy:
         """What all its messages have in common."""
         return self.policies[None]
 
-    @property
-    def category(self) -> str:
-        return self.policy.category
+    def category_of(self, variant: str | None) -> str:
+        """The category of that variant's messages; None: of a message that awaits its variant."""
+        return self.policies[variant].category
 
     def price(
         self, phone: str, category: str, *, template: bool, window_open: bool, at: datetime
@@ -122,9 +137,7 @@ class Plans:
     async def of(self, connection: Connection, run_id: int) -> Plan:
         if run_id not in self._known:
             spec = CampaignSpec.from_json(await run_spec(connection, run_id))
-            self._known[run_id] = plan_of(
-                spec, self._lane, await prices_at(connection, self._lane.account.settings)
-            )
+            self._known[run_id] = await stored_plan(connection, spec, self._lane)
         return self._known[run_id]
 
     def keep(self, run_ids: Iterable[int]) -> None:
@@ -138,13 +151,28 @@ async def prices_at(connection: Connection, settings: AccountSettings) -> Prices
     return Prices(cards, settings.price, settings.home_code, find_zone(settings.rates_timezone))
 
 
-def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
-    gap, renderers = spec.pace.gap, renderers_of(spec.contents)
-    policies = _policies(spec, renderers, lane)
+async def stored_plan(connection: Connection, spec: CampaignSpec, lane: Lane) -> Plan:
+    """The plan by the rate cards and the templates that are stored."""
+    prices = await prices_at(connection, lane.account.settings)
+    return plan_of(spec, lane, prices, await templates_for_category(connection, spec))
+
+
+async def templates_for_category(connection: Connection, spec: CampaignSpec) -> Sequence[ProviderTemplate]:
+    """The stored templates that the campaign takes its category from; none where its file names one."""
+    if spec.category != AUTO:
+        return ()
+    return used_templates(await find_templates(connection, spec.provider), spec.contents.values())
+
+
+def plan_of(
+    spec: CampaignSpec, lane: Lane, prices: Prices, templates: Sequence[ProviderTemplate] = ()
+) -> Plan:
+    """`templates`: those of the account that the campaign's category may be taken from."""
+    gap, policies = spec.pace.gap, _policies(spec, lane, templates)
     policy = policies[None]
     zone = spec.schedule.timezone
     return Plan(
-        renderers=renderers,
+        contents=spec.contents,
         policies=policies,
         gap=lane.adapter.capabilities.delay_between if gap is None else gap,
         rate=spec.pace.rate,
@@ -162,20 +190,23 @@ def plan_of(spec: CampaignSpec, lane: Lane, prices: Prices) -> Plan:
 
 
 def _policies(
-    spec: CampaignSpec, renderers: Mapping[str | None, Renderer], lane: Lane
+    spec: CampaignSpec, lane: Lane, templates: Sequence[ProviderTemplate]
 ) -> dict[str | None, Policy]:
     of_variants = {
-        name: _policy(spec, renderers[name], content, lane) for name, content in spec.contents.items()
+        name: _policy(spec, content, lane, spec.category_of(content, templates))
+        for name, content in spec.contents.items()
     }
     forms = frozenset(form for policy in of_variants.values() for form in policy.forms)
-    return {None: replace(next(iter(of_variants.values())), forms=forms), **of_variants}
+    category = strictest(policy.category for policy in of_variants.values())
+    common = replace(next(iter(of_variants.values())), forms=forms, category=category)
+    return {None: common, **of_variants}
 
 
-def _policy(spec: CampaignSpec, renderer: Renderer, content: ContentSpec, lane: Lane) -> Policy:
-    given = ((Form.FREE, renderer.has_free_form), (Form.TEMPLATE, renderer.has_template))
+def _policy(spec: CampaignSpec, content: ContentSpec, lane: Lane, category: str) -> Policy:
+    given = ((Form.FREE, content.free_form), (Form.TEMPLATE, content.template))
     own = tuple(cap.cap for cap in spec.caps)
     return Policy(
-        category=spec.category.value,
+        category=category,
         tags=frozenset(spec.tags),
         account=spec.provider,
         forms=frozenset(form for form, is_given in given if is_given),

@@ -46,7 +46,7 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         await reserve(connection, [Reservation(one.job.id, keys, one.most) for one in sends if one.most])
     if known.tier is not None:
         outside = [one.job.phone for one in sends if known.is_outside(one.job)]
-        await note_reached(connection, lane.account.name, outside, known.begun_by)
+        await note_reached(connection, lane.account.pool, outside, known.begun_by)
     if plan.ramp:
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
 
@@ -61,7 +61,7 @@ def _history_rows(claim: Claim, known: Known, sends: Sequence[Sending]) -> list[
             one.job.id,
             one.job.phone,
             run.campaign_id,
-            plan.category,
+            plan.category_of(claim.variant_of(one.job)),
             tags,
             counts,
             known.is_outside(one.job),

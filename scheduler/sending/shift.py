@@ -18,11 +18,12 @@ from scheduler.sending.calls import CallsUnderWay
 from scheduler.sending.lane_health import LaneHealth
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.lease import Lease
+from scheduler.sending.limits import load_limits
 from scheduler.sending.outcome_store import OutcomeStore
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
 from scheduler.sending.slicing import Slice, open_slice
-from storage.database.engine import Connection, Engine, writing
+from storage.database.engine import Connection, Engine, reading, writing
 from storage.receipts.notices import keep_balance
 from storage.sending.lanes import LaneLost
 
@@ -85,6 +86,9 @@ class Shift:
         row = await self.lease.take()
         if row is None:
             return False
+        if self.lane.adapter.capabilities.shows_limits:
+            async with reading(self.engine) as connection:
+                await load_limits(connection, self.lane.account)
         self.paused = row.paused(now)
         self.lane.refusals = row.refusals
         self.lane.on_trial.clear()
@@ -187,6 +191,7 @@ class Shift:
             await self.calls.wait_for_all()
         try:
             await self.store.store_patiently()
+            await self.store.store_names()
             async with writing(self.engine) as connection:
                 await self.lease.release(connection, self.calls.last_begun_at)
                 await self._keep_balance(connection)

@@ -100,8 +100,8 @@ async def settle(
     """Lock the budgets, caps, tier and ramps shared with other lanes, and settle what the finished calls had reserved;
     returns where room became free."""
     await lock_shared(connection, lane, claims, finished.intents)
-    if lane.account.settings.tier is not None:
-        await slide_count(connection, lane.account.name, now)
+    if lane.account.tier is not None:
+        await slide_count(connection, lane.account.pool, now)
     freed = await settle_outcomes(connection, lane.account.name, finished.outcomes, finished.withdrawn)
     await _apply_early_reports(connection, lane, finished, now, freed)
     return freed

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import api_answers, api_keys
 
 
@@ -99,8 +99,7 @@ async def begin_call(
     """None: the call is new and begins now; else what is stored of it. `kept`: older answers are forgotten."""
     await connection.execute(delete(api_answers).where(api_answers.c.begun_at < kept))
     values = {"key_id": key_id, "idempotency_key": idempotency_key, "request": request, "begun_at": now}
-    dialect_insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    begun = dialect_insert(api_answers).values(values).on_conflict_do_nothing()
+    begun = upsert_into(is_sqlite(connection), api_answers).values(values).on_conflict_do_nothing()
     if (await connection.execute(begun.returning(api_answers.c.key_id))).first() is not None:
         return None
     a = api_answers.c

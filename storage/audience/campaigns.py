@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from campaigns.spec.campaign_spec import CampaignSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Campaign:
     """A row of `campaigns`."""
 
@@ -31,12 +32,19 @@ class Campaign:
     name: str
     state: CampaignState
     reason: str | None
-    spec: CampaignSpec
+    spec_json: str
     start_at: datetime | None
     created_at: datetime
     purged_at: datetime | None = None
     """When its list was purged, or began to be."""
     purged_recipients: int = 0
+
+    @cached_property
+    def spec(self) -> CampaignSpec:
+        """The campaign file; parsed when it is asked for, which most commands never do."""
+        from campaigns.spec.campaign_spec import CampaignSpec
+
+        return CampaignSpec.from_json(self.spec_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,14 @@ async def create(connection: AsyncConnection, spec: CampaignSpec, now: datetime)
         .returning(campaigns)
     )
     return _campaign(row.mappings().one())
+
+
+async def paused_for(connection: AsyncConnection, reason: str) -> list[tuple[str, str]]:
+    """Name and file, JSON, of the paused campaigns whose reason begins so."""
+    found = select(campaigns.c.name, campaigns.c.spec).where(
+        campaigns.c.state == CampaignState.PAUSED, campaigns.c.reason.startswith(reason, autoescape=True)
+    )
+    return [(row.name, row.spec) for row in await connection.execute(found)]
 
 
 async def find(connection: AsyncConnection, name: str) -> Campaign | None:
@@ -201,14 +217,12 @@ def _purged_rejects() -> ColumnElement[int]:
 
 
 def _campaign(row: RowMapping) -> Campaign:
-    from campaigns.spec.campaign_spec import CampaignSpec
-
     return Campaign(
         id=row["id"],
         name=row["name"],
         state=CampaignState(row["state"]),
         reason=row["reason"],
-        spec=CampaignSpec.from_json(row["spec"]),
+        spec_json=row["spec"],
         start_at=row["start_at"],
         created_at=row["created_at"],
         purged_at=row["purged_at"],

@@ -37,6 +37,17 @@ class WroteMessage:
     account: str
     lane: str | None
     text: str | None
+    payload: str | None
+    """Payload or id of the button or list row that they pressed."""
+    answers: str | None
+    """The provider's id of the message of ours that they answered."""
+
+    @property
+    def shown(self) -> str:
+        """What they wrote or pressed, in one text."""
+        if not self.payload or self.payload == self.text:
+            return self.text or ""
+        return f"{self.text or ''} (button: {self.payload})".strip()
 
 
 async def windows_of(connection: AsyncConnection, phone: str) -> list[KnownWindow]:
@@ -64,7 +75,14 @@ async def messages_to(connection: AsyncConnection, phone: str, most: int) -> lis
 async def messages_from(connection: AsyncConnection, phone: str, most: int) -> list[WroteMessage]:
     """The newest messages of the phone, the newest first."""
     wrote = (
-        select(inbound.c.at, inbound.c.account, inbound.c.lane, inbound.c.text)
+        select(
+            inbound.c.at,
+            inbound.c.account,
+            inbound.c.lane,
+            inbound.c.text,
+            inbound.c.payload,
+            inbound.c.answers,
+        )
         .where(inbound.c.phone == phone)
         .order_by(inbound.c.at.desc(), inbound.c.id.desc())
         .limit(most)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.prices import RateCard
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import rate_cards, rates
 
 
@@ -42,10 +42,9 @@ async def store_card(connection: AsyncConnection, card: RateCard, now: datetime)
     }
     same = [columns[name] == value for name, value in key.items()]
     replaced = (await connection.execute(select(columns.id).where(*same))).scalar() is not None
-    dialect_insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
     details = {"source": card.source, "imported_at": now}
     stored = await connection.execute(
-        dialect_insert(rate_cards)
+        upsert_into(is_sqlite(connection), rate_cards)
         .values(**key, **details)
         .on_conflict_do_update(index_elements=list(key), set_=details)
         .returning(columns.id)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ClauseElement, case, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.message.provider_templates import ProviderTemplate, read_parts, write_parts
+from campaigns.message.provider_templates import ProviderTemplate, read_parts, same_language, write_parts
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import template_lists, templates
 
 _PLAIN: Final = ("name", "language", "status", "category", "previous_category", "quality", "reason")
@@ -30,6 +30,14 @@ class TemplateList:
     problem: str | None = None
     """Why the last attempt failed; None: it did not."""
     problem_at: datetime | None = None
+
+    def is_due(self, every: timedelta, now: datetime) -> bool:
+        """Whether it must be read again: never read, changed since, or older than that."""
+        return self.expired_at is not None or not self.is_within(every, now)
+
+    def is_within(self, age: timedelta, now: datetime) -> bool:
+        """Whether it was read within that time; one from the future was read while the clock was ahead."""
+        return self.fetched_at is not None and timedelta() <= now - self.fetched_at < age
 
 
 async def store_templates(
@@ -61,6 +69,30 @@ async def expire_list(connection: AsyncConnection, account: str, now: datetime) 
     await connection.execute(update(template_lists).where(of_account).values(expired_at=now))
 
 
+async def note_change(
+    connection: AsyncConnection,
+    account: str,
+    name: str,
+    language: str | None,
+    *,
+    status: str | None = None,
+    category: str | None = None,
+) -> None:
+    """Store a template's status or category as an event showed it; without a language, in all of them."""
+    for each in await find_templates(connection, account, name):
+        if language is not None and not same_language(each.language, language):
+            continue
+        values = {"status": status or each.status, "category": category or each.category}
+        if category not in (None, each.category):
+            values["previous_category"] = each.category
+        one = [
+            templates.c.account == account,
+            templates.c.name == name,
+            templates.c.language == each.language,
+        ]
+        await connection.execute(update(templates).where(*one).values(**values))
+
+
 async def find_list(connection: AsyncConnection, account: str) -> TemplateList:
     return (await find_lists(connection, [account]))[account]
 
@@ -88,9 +120,8 @@ async def find_templates(
 
 
 async def _put(connection: AsyncConnection, account: str, values: Mapping[str, Any]) -> None:
-    dialect_insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
     plain = {name: value for name, value in values.items() if not isinstance(value, ClauseElement)}
-    row = dialect_insert(template_lists).values(account=account, **plain)
+    row = upsert_into(is_sqlite(connection), template_lists).values(account=account, **plain)
     await connection.execute(row.on_conflict_do_update(index_elements=["account"], set_=dict(values)))
 
 

@@ -31,12 +31,13 @@ def newest() -> str:
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     """Bring the database to the newest revision, or to an older one, in one transaction. Raises UsageError where it is
     of a newer Drumbeat."""
-    from alembic import command
-    from alembic.config import Config
-
     found = await current(engine)
+    if revision == "head" and found == newest():
+        return
     if found is not None and found not in _revisions():
         raise _newer(found, newest())
+    from alembic import command
+    from alembic.config import Config
 
     def run(connection: Connection) -> None:
         config = Config()

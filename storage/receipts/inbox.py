@@ -16,12 +16,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.bulk import among, table_of
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import Id, notices, to_millis, webhook_refusals, webhooks
 
 
@@ -69,6 +69,10 @@ class NewNotice:
     """What it means for sending; it is acted upon and not stored."""
     language: str | None = field(default=None, compare=False)
     """Of the template that it is about; None: all of its languages."""
+    value: str | None = field(default=None, compare=False)
+    """What has changed is this now: a status, a category, a messaging limit."""
+    undoes: str | None = field(default=None, compare=False)
+    """The subject of the notice whose effect this one ends; None: its own."""
 
 
 def keep_webhooks(connection: BlockingConnection, arrivals: Sequence[Arrival]) -> None:
@@ -92,7 +96,7 @@ def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], n
     """Add to each account's number of webhooks refused for a wrong or missing signature."""
     if not refused:
         return
-    add = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(webhook_refusals)
+    add = upsert_into(is_sqlite(connection), webhook_refusals)
     connection.execute(
         add.on_conflict_do_update(
             index_elements=[webhook_refusals.c.account],

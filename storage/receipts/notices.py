@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,8 +12,12 @@ from sqlalchemy import ColumnElement, and_, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import Money
-from storage.tables import notices
+from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
+from storage.tables import not_understood, notices
 
+NOT_UNDERSTOOD: Final = "not_understood"
+"""The kind of the lines that count what was not understood."""
 BALANCE: Final = "balance"
 """The kind of the one notice of an account that holds its balance: `4990 XOF`, its subject the messages left."""
 
@@ -60,6 +64,32 @@ async def last_balance(connection: AsyncConnection, account: str) -> LastBalance
         return None
     amount, currency = row.text.split(" ")
     return LastBalance(Money(Decimal(amount), currency), int(row.subject) if row.subject else None, row.at)
+
+
+async def count_not_understood(
+    connection: AsyncConnection, account: str, kinds: Mapping[str, int], now: datetime
+) -> None:
+    """Add to how many parts of the account's webhooks were not understood, by kind."""
+    if not kinds:
+        return
+    add = upsert_into(is_sqlite(connection), not_understood)
+    both = {"count": not_understood.c["count"] + add.excluded["count"], "last_at": add.excluded.last_at}
+    rows = [
+        {"account": account, "kind": kind, "count": n, "last_at": now} for kind, n in sorted(kinds.items())
+    ]
+    await connection.execute(
+        add.on_conflict_do_update(index_elements=list(not_understood.primary_key), set_=both), rows
+    )
+
+
+async def list_not_understood(connection: AsyncConnection, accounts: Sequence[str]) -> list[NoticeRow]:
+    """What the accounts' webhooks held that was not understood, the most recent first."""
+    found = select(not_understood).where(not_understood.c.account.in_(accounts))
+    newest = found.order_by(not_understood.c.last_at.desc(), not_understood.c.kind)
+    return [
+        NoticeRow(row["account"], NOT_UNDERSTOOD, row["kind"], f"{row['count']:,} times", row["last_at"])
+        for row in (await connection.execute(newest)).mappings()
+    ]
 
 
 def _balance_of(account: str) -> ColumnElement[bool]:

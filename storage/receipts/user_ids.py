@@ -2,22 +2,35 @@
 
 What comes from a person whose number is not known yet is stored under a name made of account and id, in place of the
 number, and goes over to the number once it is known.
+
+A provider may know a person by another number than the one that was dialled. Such a pair is kept too, with the dialled
+number as the id: what comes from the provider's number is about the person whom each dialled number reaches.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import FromClause, Text, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import FromClause, Text, delete, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.bulk import among, table_of
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.receipts.unmatched import is_of
-from storage.tables import inbound, jobs, optouts, to_millis, user_ids
+from storage.sending.optouts import copy_preferences
+from storage.tables import inbound, jobs, notices, optouts, to_millis, user_ids
 from storage.tables.contacts import UNKNOWN
+
+if TYPE_CHECKING:
+    from storage.database.upserts import Upsert
+
+UNKNOWN_PERSON: Final = "unknown_person"
+"""The kind of the notice about an opt-out of somebody whose number is not known; its subject is the user id."""
+USER_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 
 def name_of(account: str, user_id: str) -> str:
@@ -28,20 +41,54 @@ def name_of(account: str, user_id: str) -> str:
 async def learn_numbers(
     connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
 ) -> None:
-    """Store the numbers of these user ids; what their persons did before under the id alone is moved to the number."""
+    """Store the numbers of these user ids; what their persons did before under the id alone is moved to the number. An
+    opt-out of the number that an id had before holds for the new one too."""
     known = await _known(connection, account, numbers)
     fresh = {user_id: phone for user_id, phone in sorted(numbers.items()) if known.get(user_id) != phone}
     if not fresh:
         return
+    for user_id, phone in fresh.items():
+        if (former := known.get(user_id)) is not None:
+            await copy_preferences(connection, former, phone)
     rows = [
         {"user_id": user_id, "name": name_of(account, user_id), "phone": phone}
         for user_id, phone in fresh.items()
     ]
     given = table_of(connection, rows, user_id=Text(), name=Text(), phone=Text())
     await connection.execute(_upsert(connection, account, given, now, "phone", "at"))
+    about = (notices.c.account == account, notices.c.kind == UNKNOWN_PERSON)
+    await connection.execute(delete(notices).where(*about, notices.c.subject.in_(select(given.c.user_id))))
     for table in (optouts, inbound):
         theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
         await connection.execute(theirs)
+    for phone, dialled in (await dialled_numbers(connection, account, fresh.values())).items():
+        for each in dialled:
+            await copy_preferences(connection, phone, each)
+
+
+async def learn_other_numbers(
+    connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
+) -> None:
+    """Store by which number the provider knows the person of each dialled number; an opt-out of one is also one of the
+    other."""
+    await learn_numbers(connection, account, numbers, now)
+    for dialled, phone in sorted(numbers.items()):
+        await copy_preferences(connection, phone, dialled)
+
+
+async def dialled_numbers(
+    connection: AsyncConnection, account: str, phones: Collection[str]
+) -> dict[str, list[str]]:
+    """The numbers that were dialled to reach these, where they differ."""
+    dialled = select(user_ids.c.phone, user_ids.c.user_id).where(
+        user_ids.c.account == account,
+        user_ids.c.user_id.startswith("+"),
+        among(connection, user_ids.c.phone, set(phones)),
+    )
+    found: dict[str, list[str]] = {}
+    for phone, number in await connection.execute(dialled.order_by(user_ids.c.user_id)):
+        found.setdefault(phone, []).append(number)
+    return found
 
 
 async def find_numbers(
@@ -61,12 +108,12 @@ async def find_numbers(
 
 def _upsert(
     connection: AsyncConnection, account: str, given: FromClause, now: datetime, *changes: str
-) -> postgresql.Insert | sqlite.Insert:
+) -> Upsert:
     """Insert the given ids and numbers; where the account has the id, change these columns."""
     at = literal(to_millis(now)).label("at")
     # SQLite takes ON CONFLICT after a SELECT for a part of it, unless it has a WHERE.
     rows = select(literal(account), given.c.user_id, given.c.phone, at).where(literal(1) == 1)
-    upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(user_ids)
+    upsert = upsert_into(is_sqlite(connection), user_ids)
     return upsert.from_select(
         ["account", "user_id", "phone", "at"], rows.order_by(given.c.user_id)
     ).on_conflict_do_update(

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import daily_duties
 
 DAY: Final = timedelta(days=1)
@@ -24,7 +24,7 @@ async def is_due(connection: AsyncConnection, name: str, now: datetime) -> bool:
 
 
 async def note_done(connection: AsyncConnection, name: str, now: datetime) -> None:
-    insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(daily_duties)
+    insert = upsert_into(is_sqlite(connection), daily_duties)
     done = insert.values(name=name, done_at=now)
     await connection.execute(
         done.on_conflict_do_update(index_elements=[daily_duties.c.name], set_={"done_at": now})

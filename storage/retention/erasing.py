@@ -209,8 +209,9 @@ async def _blank(connection: AsyncConnection, traces: Traces) -> None:
     await connection.execute(delete(webhooks).where(_among(connection, webhooks, traces.webhooks)))
     reports = _among(connection, unmatched_reports, traces.reports)
     await connection.execute(delete(unmatched_reports).where(reports))
-    for table in (windows, user_ids):
-        await connection.execute(delete(table).where(table.c.phone == traces.phone))
+    await connection.execute(delete(windows).where(windows.c.phone == traces.phone))
+    named = or_(user_ids.c.phone == traces.phone, user_ids.c.user_id == traces.phone)
+    await connection.execute(delete(user_ids).where(named))
 
 
 async def _rename(connection: AsyncConnection, traces: Traces, name: str) -> None:
@@ -224,7 +225,7 @@ async def _rename(connection: AsyncConnection, traces: Traces, name: str) -> Non
     own = update(jobs).where(_among(connection, jobs, traces.jobs), jobs.c.phone == traces.phone)
     await connection.execute(own.values(phone=name, provider_message_id=named, poll_at=None))
     gone: dict[str, dict[str, Any]] = {
-        inbound.name: {"text": None, "message_id": None},
+        inbound.name: dict.fromkeys(("text", "payload", "message_id", "answers")),
         optouts.name: {"evidence": None},
     }
     for table in (touches, unique_recipients, inbound, optouts):

@@ -30,12 +30,12 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.runs.editions import edition_of
 from storage.runs.history import in_order
 from storage.runs.retries import ALREADY_ARRIVED
@@ -213,7 +213,7 @@ async def _add_totals(connection: AsyncConnection, run: OldRun, gone: ColumnElem
     money = (cast(func.coalesce(func.sum(each.c[name]), 0), BigInteger) for name in _SUMS[1:])
     # SQLite takes ON CONFLICT after a SELECT for a part of it, unless it has a WHERE.
     counted = select(*groups, func.count(), *money).where(literal(1) == 1).group_by(*groups)
-    upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(purged_jobs)
+    upsert = upsert_into(is_sqlite(connection), purged_jobs)
     added = upsert.from_select([*names, *_SUMS], counted)
     more = {name: purged_jobs.c[name] + added.excluded[name] for name in _SUMS}
     await connection.execute(added.on_conflict_do_update(index_elements=names, set_=more))
@@ -257,7 +257,7 @@ async def purge_rejects(connection: AsyncConnection, campaign_id: int, now: date
     counted = select(rejects.c.campaign_id, rejects.c.code, *first).where(
         gone, rejects.c.import_id.in_(shown)
     )
-    upsert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(purged_rejects)
+    upsert = upsert_into(is_sqlite(connection), purged_rejects)
     names = [column.name for column in purged_rejects.c]
     added = upsert.from_select(names, counted.group_by(rejects.c.campaign_id, rejects.c.code))
     line, earlier = purged_rejects.c.first_line, added.excluded.first_line

@@ -58,7 +58,6 @@ class RunRow:
     id: int
     campaign_id: int
     name: str
-    category: str
     state: RunState
     reason: str | None
     expires_at: datetime | None
@@ -240,7 +239,6 @@ _OPENED: Final = (
         runs.c.id,
         runs.c.campaign_id,
         campaigns.c.name,
-        campaigns.c.category,
         runs.c.state,
         runs.c.reason,
         runs.c.expires_at,

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Row, Update, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import Money
 from storage.database.bulk import among, as_rows, by_dialect, given_rows
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import Id, budgets, jobs, reservations, runs
 from storage.tables import learnt_prices as learnt
 
@@ -69,12 +69,11 @@ async def reserve(connection: AsyncConnection, new: Sequence[Reservation]) -> No
 
 async def _open(connection: AsyncConnection, currencies: Mapping[str, str]) -> None:
     """A row for each budget that is new, with its currency."""
-    upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
     new = [
         {"key": key, "currency": currency, "reserved_micros": 0, "spent_micros": 0}
         for key, currency in sorted(currencies.items())
     ]
-    await connection.execute(upsert(budgets).on_conflict_do_nothing(), new)
+    await connection.execute(upsert_into(is_sqlite(connection), budgets).on_conflict_do_nothing(), new)
 
 
 async def settle(
@@ -164,7 +163,7 @@ async def _learn(connection: AsyncConnection, dearer: Mapping[int, int]) -> None
     for job_id, *key in await connection.execute(priced):
         most[key[0], key[1], key[2]] = max(most[key[0], key[1], key[2]], dearer[job_id])
     if most:
-        insert_one = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(learnt)
+        insert_one = upsert_into(is_sqlite(connection), learnt)
         cost = insert_one.excluded.cost_micros
         names = [column.name for column in learnt.c]
         await connection.execute(

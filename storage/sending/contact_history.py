@@ -24,7 +24,6 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.types import TypeEngine
@@ -32,6 +31,7 @@ from sqlalchemy.types import TypeEngine
 from campaigns.states import JobState
 from storage.database.bulk import among, as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
+from storage.database.upserts import upsert_into
 from storage.tables import Id, jobs, to_millis, touches
 
 _NEW: Final[dict[str, TypeEngine[Any]]] = {
@@ -121,10 +121,11 @@ async def recent_history(
 
 @by_dialect
 def _reserve(is_sqlite: bool) -> Insert:
-    insert = sqlite.insert if is_sqlite else postgresql.insert
     given = given_rows(is_sqlite, **_NEW)
     shared = bindparam("at", type_=touches.c.at.type), bindparam("lane", type_=Text())
-    statement = insert(touches).from_select([*_NEW, "at", "lane"], select(*given.c, *shared).where(true()))
+    statement = upsert_into(is_sqlite, touches).from_select(
+        [*_NEW, "at", "lane"], select(*given.c, *shared).where(true())
+    )
     newer = {name: statement.excluded[name] for name in ("at", "lane", "outside", "ramp_day")}
     return statement.on_conflict_do_update(index_elements=["job_id"], set_={**newer, "void": False})
 

@@ -25,6 +25,7 @@ from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import lock_names
 from storage.sending.budgets import budget_locks, settle
 from storage.sending.contact_history import release_history, taken_by
+from storage.sending.limits import accounts_in, pools_of, tier_lock
 from storage.sending.tier_and_ramp import forget_reached, take_back_daily_sends
 from storage.tables import NOW, jobs, lanes, runs
 
@@ -43,7 +44,7 @@ class Freed:
     budgets: set[tuple[str, int]] = field(default_factory=set)
     """(account, campaign)."""
     tiers: set[str] = field(default_factory=set)
-    """Accounts."""
+    """Pools, see `storage.sending.limits`."""
     ramps: set[tuple[str, int]] = field(default_factory=set)
     """(lane, campaign)."""
 
@@ -52,11 +53,6 @@ class Freed:
         self.budgets |= other.budgets
         self.tiers |= other.tiers
         self.ramps |= other.ramps
-
-
-def tier_lock(account: str) -> str:
-    """The name under which an account's tier is locked."""
-    return f"tier:{account}"
 
 
 def ramp_lock(lane: str) -> str:
@@ -91,9 +87,13 @@ async def free_room(connection: AsyncConnection, job_ids: Sequence[int]) -> Free
         if taken.outside:
             outside.setdefault(account_of(taken.lane), []).append(taken.phone)
     await take_back_daily_sends(connection, sends)
-    for account, phones in sorted(outside.items()):
-        freed.tiers.add(account)
-        await forget_reached(connection, account, phones)
+    pools = await pools_of(connection, outside.keys())
+    for pool in sorted({*pools.values()}):
+        freed.tiers.add(pool)
+        phones = [
+            phone for account, its in sorted(outside.items()) if pools[account] == pool for phone in its
+        ]
+        await forget_reached(connection, pool, phones, (await accounts_in(connection, [pool]))[pool])
     return freed
 
 
@@ -110,8 +110,10 @@ async def give_back(connection: AsyncConnection, job_ids: Sequence[int], now: da
 async def locks_of(connection: AsyncConnection, job_ids: Sequence[int]) -> set[str]:
     """The names of the locks of all that these messages have reserved."""
     names = await budget_locks(connection, job_ids)
-    for one in await taken_by(connection, job_ids):
-        names |= {one.phone, tier_lock(account_of(one.lane)), ramp_lock(one.lane)}
+    taken = await taken_by(connection, job_ids)
+    pools = await pools_of(connection, {account_of(one.lane) for one in taken})
+    for one in taken:
+        names |= {one.phone, tier_lock(pools[account_of(one.lane)]), ramp_lock(one.lane)}
     return names
 
 
@@ -136,7 +138,8 @@ async def wake(connection: AsyncConnection, freed: Freed, now: datetime) -> None
     if freed.people:
         people = {"phones": as_values(connection, freed.people), "now": now}
         await connection.execute(_wake_people(connection), people)
-    of_account = await _lanes_of(connection, {account for account, _ in freed.budgets} | freed.tiers)
+    pooled = {account for own in (await accounts_in(connection, freed.tiers)).values() for account in own}
+    of_account = await _lanes_of(connection, {account for account, _ in freed.budgets} | pooled)
     await _wake(
         connection,
         Rule.BUDGET,
@@ -144,7 +147,7 @@ async def wake(connection: AsyncConnection, freed: Freed, now: datetime) -> None
         now,
     )
     await _wake(connection, Rule.RAMP, freed.ramps, now)
-    tiered = ((lane, None) for account in freed.tiers for lane in of_account[account])
+    tiered = ((lane, None) for account in pooled for lane in of_account[account])
     await _wake(connection, Rule.TIER, tiered, now)
 
 

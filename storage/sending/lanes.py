@@ -9,12 +9,12 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, is_among
 from storage.database.engine import execute_later, is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import NOW, jobs, lanes, runs
 from storage.tables.predicates import IS_PENDING, OPEN
 
@@ -67,10 +67,9 @@ class LaneRow:
 
 async def ensure_lanes(connection: AsyncConnection, names: Iterable[str]) -> None:
     """Make a row for each lane that has none."""
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
     rows = [{"name": name, "epoch": 0} for name in names]
     if rows:
-        await connection.execute(insert(lanes).on_conflict_do_nothing(), rows)
+        await connection.execute(upsert_into(is_sqlite(connection), lanes).on_conflict_do_nothing(), rows)
 
 
 async def read_lanes(connection: AsyncConnection) -> dict[str, LaneRow]:

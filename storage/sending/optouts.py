@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     Text,
     insert,
+    literal,
     or_,
     select,
     tuple_,
@@ -189,6 +190,17 @@ async def add_preferences(
     return len(rows)
 
 
+async def copy_preferences(connection: AsyncConnection, former: str, phone: str) -> None:
+    """Give `phone` every opt-out and opt-in of `former`, each once however often it is copied."""
+    there = optouts.alias("there")
+    same = (there.c[name] == optouts.c[name] for name in ("scope", "action", "at"))
+    copied = select(there.c.id).where(there.c.phone == phone, *same).exists()
+    columns = [literal(phone), *(optouts.c[name] for name in LogEntry.__slots__ if name != "phone")]
+    names = ["phone", *(name for name in LogEntry.__slots__ if name != "phone")]
+    theirs = select(*columns).where(optouts.c.phone == former, ~copied).order_by(optouts.c.id)
+    await connection.execute(insert(optouts).from_select(names, theirs))
+
+
 async def _newest_by_scope(
     connection: AsyncConnection, phones: Collection[str]
 ) -> dict[tuple[str, str], _Last]:
@@ -205,11 +217,19 @@ def _entries_of(sqlite: bool) -> Select[Any]:
     return entries.where(is_among(sqlite, optouts.c.phone, "phones")).order_by(*_by_time(optouts))
 
 
-async def optout_scopes(connection: AsyncConnection, phones: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The scopes that each phone is opted out of now."""
+async def has_erased(connection: AsyncConnection) -> bool:
+    """Whether an erased person has opted out."""
+    found = select(optouts.c.id).where(optouts.c.phone.startswith(ERASED))
+    return (await connection.execute(found.limit(1))).first() is not None
+
+
+async def optout_scopes(
+    connection: AsyncConnection, phones: Sequence[str], *, erased_too: bool = True
+) -> dict[str, frozenset[str]]:
+    """The scopes that each phone is opted out of now. `erased_too=False`: no erased person has opted out."""
     newest: dict[tuple[str, str], str] = {}
     stored_as = {phone: canonical(phone) for phone in phones}
-    erased = await hashes_of(connection, stored_as.values())
+    erased = await hashes_of(connection, stored_as.values()) if erased_too else {}
     asked = {"phones": as_values(connection, [*stored_as.values(), *erased])}
     for phone, scope, action in await connection.execute(_entries_of(connection), asked):
         newest[erased.get(phone, phone), scope] = action

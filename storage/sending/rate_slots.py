@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.time.pace import Rate
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import account_grants
 
 LATE: Final = timedelta(milliseconds=100)
@@ -69,8 +69,11 @@ async def grant(connection: AsyncConnection, account: str, rate: Rate, wanted: i
 
 async def _lock_row(connection: AsyncConnection, account: str) -> datetime:
     """The first moment that is not given away yet."""
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    missing = insert(account_grants).values(account=account, free_at=0).on_conflict_do_nothing()
+    missing = (
+        upsert_into(is_sqlite(connection), account_grants)
+        .values(account=account, free_at=0)
+        .on_conflict_do_nothing()
+    )
     row = select(account_grants.c.free_at).where(account_grants.c.account == account).with_for_update()
     found = await connection.scalar(row)
     if found is None:

@@ -21,11 +21,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import execute_later, is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import daily_sends, tier_counts, touches, unique_recipients
 
 TIER_WINDOW: Final = timedelta(hours=24)
@@ -92,7 +92,7 @@ def _grow(sqlite: bool) -> Update:
 
 @by_dialect
 def _reach(is_sqlite: bool) -> Insert:
-    insert = (sqlite.insert if is_sqlite else postgresql.insert)(unique_recipients)
+    insert = upsert_into(is_sqlite, unique_recipients)
     return insert.on_conflict_do_update(index_elements=["account", "phone"], set_={"at": insert.excluded.at})
 
 
@@ -116,8 +116,7 @@ async def slide_count(connection: AsyncConnection, account: str, now: datetime) 
         return
     reached, _ = (await connection.execute(_READ_ALL, asked)).one()
     count = {"since": now - TIER_WINDOW, "reached": reached}
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    statement = insert(tier_counts).values(account=account, **count)
+    statement = upsert_into(is_sqlite(connection), tier_counts).values(account=account, **count)
     await connection.execute(statement.on_conflict_do_update(index_elements=["account"], set_=count))
 
 
@@ -140,14 +139,20 @@ async def note_reached(
     await connection.execute(_reach(connection), rows)
 
 
-async def forget_reached(connection: AsyncConnection, account: str, phones: Sequence[str]) -> None:
+async def forget_reached(
+    connection: AsyncConnection, account: str, phones: Sequence[str], accounts: Sequence[str] = ()
+) -> None:
     """Messages to these people were not sent, and their contact history entries are deleted: a person counts from the
-    newest remaining message, or not at all. The caller holds the account's lock."""
+    newest remaining message of `account`, or of any of the `accounts` that are counted together under that name, or not
+    at all. The caller holds its lock."""
     among = {"of_account": account, "phones": as_values(connection, phones)}
     counted: dict[str, datetime] = dict((await connection.execute(_among(connection), among)).all())
     if not counted:
         return
-    left = dict((await connection.execute(_left(connection), among)).all())
+    left: dict[str, datetime] = {}
+    for one in accounts or [account]:
+        for phone, at in await connection.execute(_left(connection), {**among, "of_account": one}):
+            left[phone] = max(at, left.get(phone, at))
     since = await connection.scalar(select(_count.since).where(_count.account == account))
     earlier = {phone: min(counted[phone], at) for phone, at in left.items() if phone in counted}
     mine = (_person.account == account, _person.phone == bindparam("of_phone"))
@@ -187,8 +192,9 @@ async def sends_by_day(connection: AsyncConnection, lane: str, campaign_id: int)
 async def note_daily_sends(
     connection: AsyncConnection, lane: str, campaign_id: int, day: str, more: int
 ) -> None:
-    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    statement = insert(daily_sends).values(lane=lane, campaign_id=campaign_id, day=day, sent=more)
+    statement = upsert_into(is_sqlite(connection), daily_sends).values(
+        lane=lane, campaign_id=campaign_id, day=day, sent=more
+    )
     await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["lane", "campaign_id", "day"],

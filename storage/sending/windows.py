@@ -23,13 +23,12 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import RunState
 from storage.database.bulk import as_values, by_dialect, is_among, table_of
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import Id, jobs, runs, windows
 from storage.tables.predicates import IS_PENDING
 
@@ -99,7 +98,7 @@ async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening
             furthest[opening.phone, opening.lane] = opening
     if not furthest:
         return
-    insert = (sqlite_dialect.insert if is_sqlite(connection) else postgresql.insert)(windows)
+    insert = upsert_into(is_sqlite(connection), windows)
     # In one order, so that two writers never wait for each other's rows.
     rows = [
         {"phone": o.phone, "lane": o.lane, "open_until": o.until, "known_by": o.known_by, "updated_at": now}

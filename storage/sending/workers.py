@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import attempts, jobs, lanes, runs, workers
 
 SILENT: Final = timedelta(seconds=15)
@@ -69,7 +69,7 @@ async def server_time(connection: AsyncConnection) -> datetime:
 async def report_worker(connection: AsyncConnection, row: WorkerRow) -> None:
     """Record that the process is alive; processes long silent are deleted."""
     values = {column: getattr(row, column) for column in WorkerRow.__slots__}
-    insert = (sqlite.insert if is_sqlite(connection) else postgresql.insert)(workers).values(values)
+    insert = upsert_into(is_sqlite(connection), workers).values(values)
     upsert = insert.on_conflict_do_update(
         index_elements=[workers.c.name], set_={"seen_at": row.seen_at, "leads": row.leads}
     )

@@ -23,9 +23,10 @@ from storage.tables.audience import (
 )
 from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, user_ids, windows
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
+from storage.tables.limits import sender_limits
 from storage.tables.money import budgets, learnt_prices, reservations
 from storage.tables.origin import origin
-from storage.tables.receipts import notices, unmatched_reports, webhook_refusals, webhooks
+from storage.tables.receipts import not_understood, notices, unmatched_reports, webhook_refusals, webhooks
 from storage.tables.retention import daily_duties, purged_jobs, purged_rejects
 from storage.tables.runs import attempts, events, jobs, missed_runs, runs
 from storage.tables.templates import template_lists, templates
@@ -58,6 +59,7 @@ __all__ = [
     "learnt_prices",
     "metadata",
     "missed_runs",
+    "not_understood",
     "notices",
     "optouts",
     "origin",
@@ -70,6 +72,7 @@ __all__ = [
     "rejects",
     "reservations",
     "runs",
+    "sender_limits",
     "sessions",
     "template_lists",
     "templates",

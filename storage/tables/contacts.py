@@ -104,6 +104,8 @@ inbound = Table(
     Column("at", Instant, nullable=False),
     Column("message_id", Text),
     Column("text", Text),
+    Column("payload", Text, comment="payload or id of the button or list row that was pressed"),
+    Column("answers", Text, comment="the provider's id of the message that was answered"),
     UniqueConstraint("account", "message_id"),
     Index("ix_inbound_phone_at", "phone", "at"),
 )

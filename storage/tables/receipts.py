@@ -68,3 +68,12 @@ webhook_refusals = Table(
     Column("count", BigInteger, nullable=False, comment="webhooks refused for a wrong or missing signature"),
     Column("last_at", Instant, nullable=False),
 )
+
+not_understood = Table(
+    "not_understood",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("kind", Text, primary_key=True, comment="what it was, such as: field flows"),
+    Column("count", BigInteger, nullable=False, comment="parts of webhooks whose meaning is not known"),
+    Column("last_at", Instant, nullable=False),
+)

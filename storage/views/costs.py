@@ -10,6 +10,7 @@ from typing import Final, Literal
 from sqlalchemy import (
     CTE,
     BigInteger,
+    ColumnElement,
     RowMapping,
     Select,
     Subquery,
@@ -22,10 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.message.template_category import AUTO
 from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import RANK, JobState
 from storage.retention.purged_totals import purged_ledger
-from storage.tables import campaigns, jobs, recipients, runs
+from storage.tables import campaigns, jobs, recipients, runs, touches
 from storage.views.report_scope import few_of
 
 
@@ -97,27 +99,38 @@ def _ledger(campaign_id: int, wanted: Select[tuple[int]] | Sequence[int]) -> CTE
     """The messages that the provider took, tests too: a row for those that are alike, and one for those purged alike.
     What is null in each of them is null in their sum."""
     person = recipients.c.id == jobs.c.recipient_id
-    category = select(campaigns.c.category).where(campaigns.c.id == campaign_id).scalar_subquery()
-    alike = [recipients.c.region, *(jobs.c[name] for name in ("form", "card_id", "state"))]
-    known = [jobs.c[name].is_(None) for name in ("cost_micros", "price_micros")]
-    currencies = [jobs.c.currency, jobs.c.price_currency]
-    live = (
+    message = (
         select(
-            category.label("category"),
-            *alike,
-            func.count().label("jobs"),
-            func.sum(jobs.c.cost_micros).label("cost_micros"),
-            jobs.c.currency,
-            func.sum(jobs.c.price_micros).label("price_micros"),
-            jobs.c.price_currency,
+            _category(campaign_id).label("category"),
+            recipients.c.region,
+            *(jobs.c[name] for name in ("form", "card_id", "state")),
+            *(jobs.c[name] for name in ("cost_micros", "currency", "price_micros", "price_currency")),
         )
         .select_from(jobs.join(recipients, person))
         .where(jobs.c.run_id.in_(wanted), jobs.c.provider_message_id.is_not(None))
-        .group_by(*alike, *currencies, *known)
+        .subquery()
+        .c
     )
+    alike = [message[name] for name in ("category", "region", "form", "card_id", "state")]
+    known = [message[name].is_(None) for name in ("cost_micros", "price_micros")]
+    live = select(
+        *alike,
+        func.count().label("jobs"),
+        func.sum(message.cost_micros).label("cost_micros"),
+        message.currency,
+        func.sum(message.price_micros).label("price_micros"),
+        message.price_currency,
+    ).group_by(*alike, message.currency, message.price_currency, *known)
     taken = [state.value for state in RANK]
     both = union_all(live, purged_ledger(wanted)).subquery()
     return select(both).where(both.c.state.in_(taken)).cte("ledger")
+
+
+def _category(campaign_id: int) -> ColumnElement[str]:
+    """The campaign's; where it takes it from its template, the category that the message was sent as."""
+    named = select(campaigns.c.category).where(campaigns.c.id == campaign_id).scalar_subquery()
+    as_sent = select(touches.c.category).where(touches.c.job_id == jobs.c.id).scalar_subquery()
+    return case((named == AUTO, func.coalesce(as_sent, AUTO)), else_=named)
 
 
 def _charges(ledger: CTE) -> Subquery:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column, Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,16 +15,32 @@ from storage.runs.editions import of_audience
 from storage.sending.intents import DueJob
 from storage.tables import jobs, recipients
 
-PAGE: Final = 1_000
+PAGE: Final = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """A message that is still to be decided about, on its lane, and not before `due_at`."""
+class Prospect(NamedTuple):
+    """A message that is still to be decided about, on its lane, and not before `due_at`. One is made for each of
+    millions: as a tuple in a fifth of the time."""
 
-    job: DueJob
     lane: str
     due_at: datetime | None
+    phone: str
+    region: str | None
+    timezone: str | None
+    consent_at: datetime | None
+    id: int = 0
+    """0: it would be made by a launch."""
+    run_id: int = 0
+    variant: str | None = None
+    free_refused_at: datetime | None = None
+
+    @property
+    def job(self) -> DueJob:
+        """Without the cells: no rule asks about them."""
+        return DueJob(
+            self.id, self.run_id, self.phone, 0, None, "{}", self.region, self.timezone, self.consent_at,
+            self.variant, free_refused_at=self.free_refused_at,
+        )  # fmt: skip
 
 
 async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int:
@@ -48,18 +63,23 @@ async def count_by_prefix(connection: AsyncConnection, campaign_id: int) -> list
 async def future_jobs(
     connection: AsyncConnection, campaign_id: int, lanes: Sequence[str]
 ) -> AsyncIterator[list[Prospect]]:
-    """The jobs that a launch would make, in pages; their ids are 0. A contact's lane follows from its bucket."""
+    """The jobs that a launch would make, in pages. A contact's lane follows from its bucket."""
     person = recipients.c
     query = select(
-        person.phone,
-        person.region,
-        person.timezone,
-        person.consent_at,
-        person.bucket,
-        person.send_at,
+        person.bucket, person.send_at, person.phone, person.region, person.timezone, person.consent_at
     ).where(of_audience(campaign_id))
     async for rows in _pages(connection, query, person.phone):
-        yield [Prospect(_job(row, 0, 0), lanes[row.bucket % len(lanes)], row.send_at) for row in rows]
+        yield [
+            Prospect(
+                lanes[row.bucket % len(lanes)],
+                row.send_at,
+                row.phone,
+                row.region,
+                row.timezone,
+                row.consent_at,
+            )
+            for row in rows
+        ]
 
 
 async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterator[list[Prospect]]:
@@ -67,27 +87,14 @@ async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterato
     person = recipients.c
     query = (
         select(
-            jobs.c.id, jobs.c.phone, jobs.c.attempts, jobs.c.held_by, jobs.c.variant, jobs.c.lane, jobs.c.due_at,
-            jobs.c.free_refused_at, person.region, person.timezone, person.consent_at,
+            jobs.c.lane, jobs.c.due_at, jobs.c.phone, person.region, person.timezone, person.consent_at,
+            jobs.c.id, jobs.c.run_id, jobs.c.variant, jobs.c.free_refused_at,
         )
         .join(recipients, person.id == jobs.c.recipient_id)
         .where(jobs.c.run_id == run_id, jobs.c.state == JobState.PENDING)
     )  # fmt: skip
     async for rows in _pages(connection, query, jobs.c.phone):
-        yield [
-            Prospect(
-                replace(
-                    _job(row, row.id, run_id),
-                    attempts=row.attempts,
-                    held_by=row.held_by,
-                    variant=row.variant,
-                    free_refused_at=row.free_refused_at,
-                ),
-                row.lane,
-                row.due_at,
-            )
-            for row in rows
-        ]
+        yield list(map(Prospect._make, rows))
 
 
 async def _pages(
@@ -98,8 +105,3 @@ async def _pages(
     while rows := (await connection.execute(query.where(phone > last).order_by(phone).limit(PAGE))).all():
         last = rows[-1].phone
         yield rows
-
-
-def _job(row: Row[Any], id: int, run_id: int) -> DueJob:
-    """Without the cells: no rule asks about them."""
-    return DueJob(id, run_id, row.phone, 0, None, "{}", row.region, row.timezone, row.consent_at, None)

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row, case, func, literal, select
+from sqlalchemy import BigInteger, Row, case, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.spec.campaign_spec import PaceSpec
 from campaigns.states import JobState, RunState
 from storage.sending.workers import SILENT, call_rates, recent_calls
-from storage.tables import jobs, lanes, runs, webhook_refusals, webhooks, workers
+from storage.tables import jobs, lanes, not_understood, runs, webhook_refusals, webhooks, workers
 from storage.tables.predicates import OPEN
 
 DUE: Final = "due"
@@ -64,6 +64,8 @@ class MetricsSnapshot:
     """Seconds for which an account's oldest of them has waited."""
     refusals: Mapping[str, int]
     """Webhooks ever refused for a wrong or missing signature, by account."""
+    not_understood: Mapping[str, int]
+    """Parts of webhooks that were ever not understood, by account."""
     runs: Mapping[str, int]
     """Runs that have not ended, by state."""
     processes: Mapping[str, int]
@@ -81,6 +83,7 @@ async def read_metrics(connection: AsyncConnection, now: datetime, alive_since: 
     waiting = await _webhooks(connection)
     alive = await _alive(connection, alive_since)
     refused = await connection.execute(select(webhook_refusals.c.account, webhook_refusals.c["count"]))
+    unknown = select(not_understood.c.account, cast(func.sum(not_understood.c["count"]), BigInteger))
     return MetricsSnapshot(
         at=now,
         backlog=backlog,
@@ -91,6 +94,7 @@ async def read_metrics(connection: AsyncConnection, now: datetime, alive_since: 
         webhooks={row.account: row.waiting for row in waiting},
         webhook_lag={row.account: _seconds(row.oldest, now) for row in waiting},
         refusals=_dict(refused),
+        not_understood=_dict(await connection.execute(unknown.group_by(not_understood.c.account))),
         runs=await _runs(connection),
         processes={row.kind: row.alive for row in alive},
         leaders=sum(row.leading for row in alive),

@@ -222,6 +222,41 @@ def _user(how: str) -> str:
 
 
 @contacts.command()
+@click.argument("user_id", metavar="USER_ID")
+@click.argument("phone", metavar="PHONE")
+@click.option("--account", required=True, metavar="NAME", help="The account whose webhooks name the user id.")
+@_country_option
+@json_option
+@click.pass_obj
+def link(
+    context: Context, user_id: str, phone: str, account: str, default_country: str | None, as_json: bool
+) -> None:
+    """Record whose number a WhatsApp user id is.
+
+    Opt-outs and messages that came under the id alone, which `drumbeat provider notices` shows as unknown_person, are
+    the number's from then on.
+    """
+    from app.actions.contacts import number_of
+    from terminal.output import print_json, print_text, suggest
+
+    number = number_of(phone, default_country)
+    out = [entry.scope for entry in run_async(_link(context, account, user_id, number))]
+    if as_json:
+        print_json({"phone": number, "user_id": user_id, "account": account, "opted_out": out})
+        return
+    opted = f"opted out of {' and of '.join(out)}" if out else "not opted out"
+    print_text(f"{user_id} is {number}, who is {opted}.")
+    suggest(f"drumbeat contacts show {number}")
+
+
+async def _link(context: Context, account: str, user_id: str, phone: str) -> Sequence[LogEntry]:
+    from app.actions.contacts import link_user_id
+
+    async with context.database(create=True) as engine:
+        return await link_user_id(engine, context.settings, account, user_id, phone)
+
+
+@contacts.command()
 @click.argument("phone", metavar="PHONE")
 @_country_option
 @timezone_option
@@ -269,7 +304,7 @@ def _print_person(person: Person) -> None:
         print_table("Messages left under the caps of drumbeat.toml", ("cap", ">left", "more from"), rooms)
     got = [(m.at, m.campaign, m.lane, m.category, m.state) for m in person.got]
     print_table("Messages to them", ("at", "campaign", "lane", "category", "state"), got)
-    wrote = [(m.at, m.lane or m.account, one_line(m.text or "")) for m in person.wrote]
+    wrote = [(m.at, m.lane or m.account, one_line(m.shown)) for m in person.wrote]
     print_table("Messages from them", ("at", "to", "text"), wrote)
 
 

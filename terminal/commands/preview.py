@@ -37,24 +37,26 @@ def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: 
 
     If a campaign has a text and a template, or variants, all are shown: which one is sent is decided at sending.
     """
-    from terminal.output import print_json, suggest
+    from terminal.output import print_json, print_sentence, suggest
     from terminal.preflight import print_preview
 
     given = {option: number for option, number in chosen.items() if number is not None}
     if len(given) > 1:
         raise click.UsageError(f"Use only one of {', '.join(f'--{option}' for option in given)}.")
     option, number = next(iter(given.items()), ("first", FEW))
-    previews = run_async(_preview(context, name, option, number, seed))
+    previews, unshown = run_async(_preview(context, name, option, number, seed))
     if as_json:
         from app.views.sampling import preview_json
 
         messages = [message for each in previews for message in preview_json(each)]
-        print_json({"campaign": name, "messages": messages})
+        print_json({"campaign": name, "messages": messages, "templates_not_shown": unshown})
         return
     for each in previews:
         print_preview(each)
     if not previews:
         _print_none(option)
+    elif unshown:
+        print_sentence(unshown)
     suggest(f"drumbeat campaign test {name} --to PHONE", f"drumbeat campaign start {name}")
 
 
@@ -68,10 +70,13 @@ def _print_none(option: str) -> None:
     )
 
 
-async def _preview(context: Context, name: str, option: str, number: int, seed: int) -> list[Preview]:
-    from app.views.sampling import Choice, preview_messages
+async def _preview(
+    context: Context, name: str, option: str, number: int, seed: int
+) -> tuple[list[Preview], str | None]:
+    from app.views.sampling import Choice, preview_messages, unshown_templates
     from terminal.progress import row_counter
 
     async with context.snapshot() as connection:
         with row_counter() as progress:
-            return await preview_messages(connection, name, Choice(option), number, seed, progress)
+            found = await preview_messages(connection, name, Choice(option), number, seed, progress)
+        return found, await unshown_templates(connection, context.settings, name)

@@ -12,6 +12,7 @@ from terminal.commands.options import CommandGroup, account_argument, json_optio
 
 if TYPE_CHECKING:
     from app.views.balances import Left
+    from app.views.limits import ShownLimit
     from app.wiring.probes import Probe
     from storage.receipts.notices import NoticeRow
 
@@ -133,7 +134,8 @@ def _balance_json(left: Left) -> dict[str, Any]:
 @json_option
 @click.pass_obj
 def notices(context: Context, account: str | None, limit: int, as_json: bool) -> None:
-    """Show the providers' notices about your templates, numbers and accounts, newest first."""
+    """Show the providers' notices about your templates, numbers and accounts, newest first; also what their webhooks
+    held that is not understood."""
     from app.wiring.probes import chosen_accounts
     from terminal.output import print_json, print_table
 
@@ -151,3 +153,41 @@ async def _notices(context: Context, names: list[str], limit: int) -> list[Notic
 
     async with context.snapshot() as connection:
         return await newest_notices(connection, names, limit)
+
+
+@provider.command()
+@account_argument
+@timezone_option
+@json_option
+@click.pass_obj
+def limits(context: Context, account: str | None, as_json: bool) -> int:
+    """Show each sender's messaging limit, quality, throughput and name, as the provider has them now. Exit code 4: one
+    did not answer."""
+    from app.wiring.probes import chosen_accounts
+    from terminal.output import print_json, print_table
+
+    names = chosen_accounts(context.settings, account)
+    found = [row for name in names for row in run_async(_limits(context, name))]
+    if as_json:
+        print_json([row.json for row in found])
+    else:
+        headings = (
+            *("account", "sender", ">limit", ">kept", ">reached", "?quality", "?throughput", "?name status"),
+            *("?as of", "?problem"),
+        )
+        print_table(None, headings, [_limit_row(row) for row in found])
+    return 0 if all(row.ok for row in found) else AccountError.exit_code
+
+
+async def _limits(context: Context, name: str) -> list[ShownLimit]:
+    from app.views.limits import shown_limits
+
+    return await shown_limits(context.settings, name)
+
+
+def _limit_row(row: ShownLimit) -> tuple[Any, ...]:
+    limit = "unlimited" if row.unlimited else "-" if row.people is None else row.people
+    kept = "-" if row.tier is None else row.tier
+    reached = "-" if row.reached is None else row.reached
+    shown = (row.quality, row.throughput, row.name_status, row.at, row.problem)
+    return row.account, row.sender, limit, kept, reached, *("" if part is None else part for part in shown)

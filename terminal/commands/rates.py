@@ -72,6 +72,7 @@ class DayType(click.ParamType[datetime]):
     "--currency", required=True, callback=_currency, help="The currency of the figures, such as USD."
 )
 @click.option("--source", required=True, callback=_source, help="Where the figures come from.")
+@click.option("--sheet", help="The sheet of a workbook; default: the only one that has data.")
 @json_option
 @click.pass_obj
 def import_(
@@ -81,19 +82,20 @@ def import_(
     effective_from: datetime,
     currency: str,
     source: str,
+    sheet: str | None,
     as_json: bool,
 ) -> None:
-    """Store a rate card; replaces one with the same name, date and currency.
+    """Store a rate card from a CSV or workbook; replaces one with the same name, date and currency.
 
     The columns are market, marketing, utility, authentication, authentication_international and service, or
     those of Meta's own file.
     """
+    from app.actions.rates import read_card_file
     from campaigns.figures import counted
     from campaigns.money.prices import RateCard
-    from campaigns.money.rate_files import read_rates
     from terminal.output import print_json, print_text, suggest
 
-    card = RateCard(0, name, effective_from.date(), currency, source, read_rates(path, currency))
+    card = RateCard(0, name, effective_from.date(), currency, source, read_card_file(path, currency, sheet))
     replaced = run_async(_import(context, card))
     markets = len({market for market, _, _ in card.rates})
     if as_json:

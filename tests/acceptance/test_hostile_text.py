@@ -202,7 +202,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         ("contacts", "import", "stop.csv", "--source", text),
         ("rates", "show"),
         ("rates", "show", "card"),
-        *(("provider", name) for name in ("list", "check", "balance", "notices")),
+        *(("provider", name) for name in ("list", "check", "balance", "limits", "notices")),
         ("template", "sync", "ourvoice"),
         ("template", "list"),
         ("template", "show", "ourvoice", "spring_sale"),
@@ -238,6 +238,8 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     yield "contacts", "erase", ERASED
     yield "contacts", "erase", text, "--yes"
     yield "contacts", "optout", PHONE, "--evidence", text, "--source", text
+    yield "contacts", "link", text, PHONE, "--account", "shop"
+    yield "contacts", "link", "GB.1", text, "--account", text
     yield "contacts", "optin", text, "--scope", text
     yield "campaign", "test", "spring", "--to", text
     yield "campaign", "load", "spring.toml", "--at", text

@@ -128,6 +128,30 @@ def test_a_campaign_that_does_not_fit_is_stopped_at_its_key(
     assert desk("campaign", "list", "--json").json in ([], {"campaigns": []})
 
 
+def test_a_test_message_of_a_template_that_does_not_fit_is_not_sent(desk: Desk) -> None:
+    assert desk("campaign", "load", "spring.toml").code == 0
+    desk.put(name="spring_sale", language="en", parameters=2, text="Hello {{1}} of {{2}}")
+    assert desk("template", "sync", "shop").code == 0
+    done = desk("campaign", "test", "spring", "--to", "+447700900500")
+    assert (done.code, "content.template.parameters: there are 1" in done.err) == (5, True), done
+
+
+def test_a_preview_without_the_list_says_so(desk: Desk) -> None:
+    desk.online = False
+    assert desk("campaign", "load", "spring.toml").code == 0
+    shown = desk("campaign", "preview", "spring")
+    assert "The text of spring_sale is not known: the account's templates have not been read." in shown.out
+    assert "The provider cannot be reached" in shown.out
+    assert "1: Ada" in shown.out
+    told = desk("campaign", "preview", "spring", "--json").json["templates_not_shown"]
+    assert told.startswith("The text of spring_sale is not known")
+    desk.online = True
+    assert desk("template", "sync", "shop").code == 0
+    done = desk("campaign", "preview", "spring", "--json").json
+    assert done["templates_not_shown"] is None
+    assert done["messages"][0]["template_text"].startswith("Hello Ada, the spring sale is on")
+
+
 def test_every_mismatch_is_named_at_once(desk: Desk) -> None:
     done = desk.check(
         HEAD + 'category = "utility"\n' + LIST + SALE.replace('["{{ first_name }}"]', "{ a = 'b' }")
@@ -163,6 +187,37 @@ def test_a_category_that_the_provider_changed_stops_the_campaign(desk: Desk) -> 
     assert desk("template", "sync", "shop").code == 0
     shown = desk("template", "show", "shop", "spring_sale", "en", "--json").json
     assert (shown["category"], shown["previous_category"]) == ("utility", "marketing")
+
+
+AUTO = FITS.replace("[audience]", 'category = "auto"\n[audience]')
+
+
+def test_a_campaign_may_take_its_category_from_the_template(desk: Desk) -> None:
+    for category in ("MARKETING", "UTILITY"):
+        desk.put(name="spring_sale", language="en", category=category)
+        assert desk("template", "sync", "shop").code == 0
+        done = desk.check(AUTO)
+        assert (done.code, done.json["categories"]) == (0, [category.lower()]), done
+        shown = desk("campaign", "check", "spring.toml", campaign=AUTO)
+        assert f"category       {category.lower()}, as the template now has" in shown.out
+    assert desk("campaign", "load", "spring.toml", campaign=AUTO).code == 0
+    [listed] = desk("campaign", "list", "--json").json
+    assert listed["category"] == "auto"
+    assert desk("campaign", "start", "spring").code == 0
+
+
+def test_a_category_that_cannot_be_taken_from_the_template_is_marketing_or_an_error(desk: Desk) -> None:
+    desk.online = False
+    done = desk.check(AUTO)
+    assert (done.code, done.json["categories"]) == (0, ["marketing"]), done
+    file = desk.folder / "drumbeat.toml"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(line for line in lines if "business_account_id" not in line) + "\n")
+    done = desk.check(AUTO)
+    assert (done.code, 'spring.toml, line 4: category: category = "auto" needs the account' in done.err) == (
+        5,
+        True,
+    ), done
 
 
 def test_rows_that_the_template_has_no_room_for_are_rejected_by_the_parameters_name(desk: Desk) -> None:

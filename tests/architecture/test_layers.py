@@ -37,7 +37,7 @@ HOMES = {
     "python_calamine": {"campaigns/intake/workbook_child.py"},
     "procrastinate": {"scheduler/engines/procrastinate.py"},
     "prometheus_client": {"web/monitoring/metrics.py"},
-    "pydantic_settings": {"app/wiring/settings.py"},
+    "pydantic_settings": {"app/wiring/environment.py"},
     "uvicorn": {
         "web/server.py",
         "web/protocol/connections.py",

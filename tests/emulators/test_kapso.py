@@ -250,7 +250,7 @@ async def test_a_list_comes_in_pages(kapso: Kapso) -> None:
 # The current API
 
 
-META_TEMPLATE = {"type": "template", "template": {"name": "sale", "language": {"code": "en"}}}
+META_TEMPLATE = {"type": "template", "template": {"name": "hello_world", "language": {"code": "en_US"}}}
 
 
 async def test_a_meta_template_is_accepted_in_meta_s_words(kapso: Kapso) -> None:
@@ -264,6 +264,30 @@ async def test_a_meta_template_is_accepted_in_meta_s_words(kapso: Kapso) -> None
     shown = await kapso.get(f"{META}/{sent['id']}")
     assert (shown["id"], shown["kapso"]["direction"]) == (sent["id"], "outbound")
     assert {each["biz_opaque_callback_data"] for each in shown["kapso"]["statuses"]} == {"job-7"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "wanted"),
+    [
+        ({"status": "PAUSED"}, 400, 132015),
+        ({"parameters": 1}, 400, 132000),
+        ({"language": "fr", "status": "REJECTED"}, 200, None),
+    ],
+)
+async def test_a_template_is_checked_as_meta_does(
+    kapso: Kapso, change: dict[str, Any], status: int, wanted: int | None
+) -> None:
+    await kapso.post("/kapso/_control/templates", {"name": "hello_world", "language": "en_US", **change})
+    answer = await kapso.meta(**META_TEMPLATE)
+    assert (answer.status_code, answer.json().get("error", {}).get("code")) == (status, wanted)
+
+
+async def test_an_account_that_meta_stopped_sends_nothing(kapso: Kapso) -> None:
+    await kapso.post("/kapso/_control/account", {"event": "ACCOUNT_OFFBOARDED"})
+    assert (await kapso.meta(**META_TEMPLATE)).json()["error"]["code"] == 133010
+    assert (await kapso.post("/kapso/_control/account", {"event": "X"})).status_code == 422
+    await kapso.post("/kapso/_control/account", {"event": "ACCOUNT_RECONNECTED"})
+    assert (await kapso.meta(**META_TEMPLATE)).status_code == 200
 
 
 async def test_the_window_holds_for_both_apis(kapso: Kapso) -> None:

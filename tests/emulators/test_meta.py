@@ -281,6 +281,72 @@ async def test_a_template_is_stopped(http: httpx.AsyncClient, status: str, wante
     assert (await send_template(http)).status_code == 200
 
 
+@pytest.mark.parametrize("text", ["Ada\nBell", "Ada\tBell", "Ada\rBell", "Ada     Bell"])
+async def test_a_parameter_with_a_line_break_or_many_spaces_is_refused(http: httpx.AsyncClient, text: str):
+    body = {"type": "body", "parameters": [{"type": "text", "text": text}]}
+    assert code(await send_template(http, {**SALE, "components": [body]})) == (400, 132018)
+    body["parameters"] = [{"type": "text", "text": "Ada    Bell"}]
+    assert (await send_template(http, {**SALE, "components": [body]})).status_code == 200
+
+
+@pytest.mark.parametrize("status", ["ARCHIVED", "IN_APPEAL", "PENDING_DELETION", "REJECTED"])
+async def test_a_template_that_is_not_approved_is_not_there(http: httpx.AsyncClient, status: str):
+    await control(http, "templates", name="spring_sale", language="en", status=status)
+    assert code(await send_template(http)) == (404, 132001)
+
+
+async def test_an_announced_category_and_a_flag_change_nothing_yet(http: httpx.AsyncClient):
+    await control(http, "templates", name="spring_sale", language="en", correct_category="UTILITY")
+    await control(http, "templates", name="spring_sale", language="en", event="FLAGGED")
+    listed = (await http.get(f"/meta/v24.0/{WABA}/message_templates", params={"name": "spring_sale"})).json()
+    assert [(each["status"], each["category"]) for each in listed["data"]] == [("APPROVED", "MARKETING")]
+    assert (await send_template(http)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("stop", "back", "wanted"),
+    [
+        ({"event": "ACCOUNT_OFFBOARDED"}, {"event": "ACCOUNT_RECONNECTED"}, (400, 133010)),
+        ({"event": "PARTNER_REMOVED"}, {"event": "PARTNER_ADDED"}, (403, 200)),
+        (
+            {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}},
+            {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}},
+            (403, 131031),
+        ),
+    ],
+)
+async def test_a_stopped_account_sends_nothing_until_it_is_back(
+    http: httpx.AsyncClient, stop: dict[str, Any], back: dict[str, Any], wanted: tuple[int, int]
+):
+    await control(http, "account", **stop)
+    assert code(await send_template(http)) == wanted
+    await control(
+        http, "account", event="DISABLED_UPDATE", ban_info={"waba_ban_state": "SCHEDULE_FOR_DISABLE"}
+    )
+    assert code(await send_template(http)) == wanted
+    await control(http, "account", **back)
+    assert (await send_template(http)).status_code == 200
+
+
+async def test_a_restriction_refuses_what_it_is_about_until_its_end(
+    http: httpx.AsyncClient, clock: FakeClock, open_window: None
+):
+    def restrict(kind: str) -> dict[str, Any]:
+        until = int(clock()) + 60
+        return {
+            "event": "ACCOUNT_RESTRICTION",
+            "restriction_info": [{"restriction_type": kind, "expiration": until}],
+        }
+
+    await control(http, "account", **restrict("RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN"))
+    assert (await send_template(http)).status_code == 200
+    await control(http, "account", **restrict("RESTRICTED_BIZ_INITIATED_MESSAGING"))
+    assert code(await send_template(http)) == (403, 368)
+    assert (await post(http, HELLO)).status_code == 200
+    clock.move(60)
+    assert (await send_template(http)).status_code == 200
+
+
 async def test_a_template_is_approved(http: httpx.AsyncClient):
     new = {**SALE, "name": "autumn_sale"}
     assert code(await send_template(http, new)) == (404, 132001)
@@ -300,7 +366,7 @@ async def test_a_number_shows_its_fields_and_its_limit(http: httpx.AsyncClient):
     fields = {"fields": "whatsapp_business_manager_messaging_limit,status"}
     asked = (await http.get(path, params=fields)).json()
     assert asked == {
-        "whatsapp_business_manager_messaging_limit": "TIER_250",
+        "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
         "status": "CONNECTED",
         "id": NUMBER,
     }
@@ -336,6 +402,11 @@ async def test_magic_numbers_and_late_refusals(http: httpx.AsyncClient):
         ("inbound", {"from": "Ada"}),
         ("inbound", {"from": ADA, "to": "1"}),
         ("preference", {"from": ADA, "value": "maybe"}),
+        ("account", {"event": "SOMETHING"}),
+        ("account", {"event": "DISABLED_UPDATE"}),
+        ("account", {"event": "ACCOUNT_RESTRICTION", "restriction_info": [{"restriction_type": "X"}]}),
+        ("templates", {"name": "a", "correct_category": "SERVICE"}),
+        ("templates", {"name": "a", "event": "GONE"}),
         ("templates", {"name": "a", "colour": "red"}),
         ("templates", {"name": "a", "status": "GONE"}),
         ("templates", {"name": "a", "buttons": ["fax"]}),

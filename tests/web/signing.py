@@ -115,7 +115,10 @@ def _event(said: Mapping[str, Any]) -> Event:
         )
     if "notice" in said:
         subject, effect, language = said.get("subject", "spring"), said.get("effect"), said.get("language")
-        return Notice("template_status", subject, said["notice"], at, effect, language)
+        kind = said.get("kind", "template_status")
+        return Notice(
+            kind, subject, said["notice"], at, effect, language, said.get("value"), said.get("undoes")
+        )
     return Report(
         said["id"],
         said["status"],

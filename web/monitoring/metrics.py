@@ -164,6 +164,14 @@ def _of_webhooks(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:
     for account, count in metrics_snapshot.refusals.items():
         refusals.add_metric([account], count)
     yield refusals
+    not_understood = CounterMetricFamily(
+        "drumbeat_webhook_not_understood",
+        "Parts of webhooks whose meaning is not known; drumbeat provider notices names them.",
+        labels=["account"],
+    )
+    for account, count in metrics_snapshot.not_understood.items():
+        not_understood.add_metric([account], count)
+    yield not_understood
 
 
 def _of_the_whole(metrics_snapshot: MetricsSnapshot) -> Iterator[Metric]:

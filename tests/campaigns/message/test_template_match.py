@@ -125,8 +125,17 @@ def test_what_fits_is_not_refused(parts: dict[str, Any], keys: dict[str, Any]) -
         ({"buttons": (STOP,)}, {"buttons": [URL]}, f"{B}[0].type", "is of type quick_reply"),
         ({"buttons": (FIXED,)}, {"buttons": [URL]}, f"{B}[0]", "takes nothing"),
         ({}, {"buttons": [REPLY]}, f"{B}[0].index", "has 0 buttons"),
-        ({"buttons": (ButtonPart("copy_code", "Copy"),)}, {}, f"{T}.name", "is a copy code button"),
-        ({"others": ("limited_time_offer",)}, {}, f"{T}.name", "has a limited time offer"),
+        ({"buttons": (ButtonPart("copy_code", "Copy"),)}, {}, B, "needs the coupon's code"),
+        ({"buttons": (ButtonPart("mpm", "View"),)}, {}, f"{T}.name", "is a mpm button, which a campaign"),
+        (
+            {"buttons": (ButtonPart("catalog", "View"),)},
+            {"buttons": [URL]},
+            f"{B}[0].type",
+            "of type catalog",
+        ),
+        ({}, {"offer_ends": "2026-12-24T18:00Z"}, f"{T}.offer_ends", "has no limited time offer"),
+        ({"others": ("carousel",)}, {}, f"{T}.cards", "has a carousel"),
+        ({"others": ("limited_time_offer",)}, {}, f"{T}.offer_ends", "has a limited time offer"),
     ],
 )
 def test_what_does_not_fit_is_named_at_its_key(
@@ -145,8 +154,10 @@ def test_a_template_that_is_not_sent_now_is_refused(status: str) -> None:
 
 def test_the_category_is_the_templates() -> None:
     [each] = mismatches(spec(), "utility", [known()])
-    assert (each.key, each.hint) == ("category", 'Write category = "marketing", or name another template.')
+    hint = 'Write category = "marketing" or "auto", or name another template.'
+    assert (each.key, each.hint) == ("category", hint)
     assert found(known(category="transactional"), "utility") == []
+    assert found(known(), "auto") == []
 
 
 def test_an_unknown_name_and_a_missing_language_are_named() -> None:

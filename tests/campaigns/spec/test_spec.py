@@ -217,7 +217,7 @@ def test_a_list_with_a_consent_column_requires_consent(
             5,
             "content.document: give either its url or its id at the provider",
         ),
-        (HEAD + '[content]\ntext = "a"\nfooter = "b"\n', 4, "a footer needs buttons or a list"),
+        (HEAD + '[content]\ntext = "a"\nfooter = "b"\n', 4, "a footer needs buttons, a list, a flow"),
         (HEAD + '[content]\ntext = "a"\nheader = "b"\n', 4, "a header needs buttons"),
         (
             HEAD + '[content]\nimages = [{ id = "1" }]\nheader = "b"\n',

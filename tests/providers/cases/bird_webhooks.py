@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.events import Event, Inbound, Report, UserId
+from providers.events import Event, Inbound, NotUnderstood, Report, UserId
 from tests.providers.contract import SECRET, WebhookCase
 
 CHANNEL = "0a5c7a3e-2222-4c7e-9d4b-5d2f1c000002"
@@ -208,5 +208,26 @@ WEBHOOKS = [
         {"type": "reported-as-spam", "messageId": ID},
         Report(ID, "reported-as-spam", None),
     ),
-    webhook_case("an event of another kind", "sms.outbound", OUTBOUND),
+    webhook_case(
+        "the number is among the contact's other identifiers",
+        "whatsapp.inbound",
+        {
+            "id": ID,
+            "channelId": CHANNEL,
+            "sender": {
+                "contact": {
+                    "id": ID,
+                    "identifierKey": "externalid",
+                    "identifierValue": "20481234567",
+                    "identifiers": [
+                        {"key": "emailaddress", "value": "a@example.com"},
+                        {"key": "phonenumber", "value": TO},
+                    ],
+                }
+            },
+            "body": {"type": "text", "text": {"text": "STOP"}},
+        },
+        Inbound(TO, None, CHANNEL, ID, "STOP"),
+    ),
+    webhook_case("an event of another kind", "sms.outbound", OUTBOUND, NotUnderstood("event sms.outbound")),
 ]

@@ -32,9 +32,10 @@ from campaigns.message.content import (
 )
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
-from providers.events import Billed, Inbound, Notice, Report, UserId, WindowUntil
+from providers.events import Billed, Inbound, InboundKind, Notice, NotUnderstood, Report, UserId, WindowUntil
 from providers.meta.pricing import NOTHING
 from tests.providers.cases.meta_answers import DOCUMENTED, WAITS
+from tests.providers.cases.meta_inbound import INBOUND as META_INBOUND
 from tests.providers.cases.meta_webhooks import WEBHOOKS as META_WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Reads, Sends, Table, WebhookCase
 
@@ -870,10 +871,105 @@ WEBHOOKS = [
         [Inbound(ONE, at(1730092800), SENDER, "wamid.1", "No more offers", "STOP", answers="wamid.456")],
     ),
     webhook_case(
-        "kind meta: Meta's own body",
-        "",
-        json.loads(next(row for row in META_WEBHOOKS if row.why == "a person stopped marketing").body),
-        next(row for row in META_WEBHOOKS if row.why == "a person stopped marketing").events,
+        "a caption, where Kapso writes what is attached beside it",
+        "whatsapp.message.received",
+        _payload(
+            _inbound("wamid.1", 1730092800, "STOP Image attached (image/jpeg)")
+            | {"type": "image", "text": None, "image": {"id": "7", "caption": "STOP"}}
+        ),
+        [Inbound(ONE, at(1730092800), SENDER, "wamid.1", "STOP")],
+    ),
+    webhook_case(
+        "an image without a caption: Kapso's text is not the person's",
+        "whatsapp.message.received",
+        _payload(
+            _inbound("wamid.1", 1730092800, "Image attached (image/jpeg)")
+            | {"type": "image", "text": None, "image": {"id": "7"}}
+        ),
+        [Inbound(ONE, at(1730092800), SENDER, "wamid.1")],
+    ),
+    webhook_case(
+        "version 1: a button, without a time",
+        "whatsapp.message.received",
+        {
+            "message": {
+                "id": "msg-1",
+                "whatsapp_message_id": "wamid.1",
+                "message_type": "button",
+                "content": "No more offers",
+                "direction": "inbound",
+                "message_type_data": {"text": "No more offers", "payload": "STOP"},
+            },
+            "conversation": {"phone_number": ONE},
+            "whatsapp_config": {"id": CONFIG, "phone_number_id": SENDER},
+        },
+        [Inbound(ONE, None, SENDER, "wamid.1", "No more offers", "STOP")],
+        **{"x-webhook-payload-version": "v1"},
+    ),
+    webhook_case(
+        "version 1: a reply and a caption",
+        "whatsapp.message.received",
+        [
+            {
+                "message": {
+                    "id": "wamid.1",
+                    "message_type": "interactive",
+                    "content": "Enough",
+                    "direction": "inbound",
+                    "message_type_data": {
+                        "type": "list_reply",
+                        "list_reply": {"id": "opt_out", "title": "Enough"},
+                    },
+                },
+                "conversation": {"phone_number": ONE},
+            },
+            {
+                "message": {
+                    "id": "wamid.2",
+                    "message_type": "image",
+                    "content": "STOP Image attached (image/jpeg)",
+                    "caption": "STOP",
+                    "direction": "inbound",
+                },
+                "conversation": {"phone_number": ONE},
+            },
+        ],
+        [
+            Inbound(ONE, None, None, "wamid.1", "Enough", "opt_out"),
+            Inbound(ONE, None, None, "wamid.2", "STOP"),
+        ],
+        **{"x-webhook-payload-version": "v1"},
+    ),
+    webhook_case(
+        "a conversation names both the number and the user id",
+        "whatsapp.message.received",
+        _payload(
+            _inbound("wamid.1", 1730092800, "Hi"), _conversation() | {"business_scoped_user_id": "US.1"}
+        ),
+        [
+            UserId("US.1", ONE),
+            UserId("US.1", ONE),
+            Inbound(ONE, at(1730092800), SENDER, "wamid.1", "Hi", user_id="US.1"),
+        ],
+    ),
+    webhook_case(
+        "a deleted message",
+        "whatsapp.message.received",
+        _payload(
+            _inbound("wamid.2", 1730092800, "")
+            | {"type": "revoke", "revoke": {"original_message_id": "wamid.1"}}
+        ),
+        [Inbound(ONE, at(1730092800), SENDER, "wamid.1", kind=InboundKind.DELETION)],
+    ),
+    webhook_case(
+        "an event that is not known",
+        "whatsapp.coffee.brewed",
+        {"phone_number_id": SENDER},
+        [NotUnderstood("event whatsapp.coffee.brewed")],
+    ),
+    *(
+        webhook_case(f"kind meta: {row.why}", "", json.loads(row.body), row.events)
+        for row in (*META_WEBHOOKS, *META_INBOUND)
     ),
 ]
 

@@ -24,6 +24,8 @@ from campaigns.message.content import (
 )
 from campaigns.states import JobState
 from tests.providers.cases.meta_answers import READS, TO, WAMID
+from tests.providers.cases.meta_inbound import INBOUND
+from tests.providers.cases.meta_messages import EXAMPLES, NEW, REFUSED
 from tests.providers.cases.meta_webhooks import WEBHOOKS
 from tests.providers.contract import SECRET, SECRET_PLACE, Example, Sends, Table
 
@@ -139,6 +141,19 @@ SENDS = [
                     "name": {"formatted_name": "Ada Lovelace", "first_name": "Ada", "last_name": "Lovelace"},
                     "phones": [{"phone": "+16505551234", "type": "WORK"}],
                     "emails": [{"email": "ada@example.com", "type": "WORK"}],
+                }
+            ],
+        ),
+    ),
+    sends(
+        "a contact with a whole name alone: Meta wants one more part of it",
+        Content(T.CONTACTS, contacts=(Contact("The shop", phones=(ContactPhone("+16505551234"),)),)),
+        of(
+            "contacts",
+            [
+                {
+                    "name": {"formatted_name": "The shop", "first_name": "The shop"},
+                    "phones": [{"phone": "+16505551234"}],
                 }
             ],
         ),
@@ -328,7 +343,7 @@ TABLE = Table(
         "verify_token": SECRET_PLACE,
         "senders": [{"name": "shop", "phone_number_id": "106540352242922"}],
     },
-    sends=SENDS,
+    sends=[*SENDS, *(sends(*row) for row in NEW)],
     reads=READS,
     statuses={
         "sent": JobState.SENT,
@@ -337,6 +352,7 @@ TABLE = Table(
         "failed": JobState.FAILED,
     },
     unsendable=[
+        *(content for content, _ in REFUSED),
         Content(T.LOCATION, location=Location(91, 0)),
         Content(T.CONTACTS, contacts=(CARD,) * 258),
         Content(T.TEMPLATE, template=Template("", "en")),
@@ -369,8 +385,9 @@ TABLE = Table(
         Content(T.LIST, "a", menu=Menu("b" * 21, (Section((Row("a", "r"),)),))),
         Content(T.REACTION, reaction=Reaction("m", "x"), reply_to="m"),
     ],
-    webhooks=WEBHOOKS,
+    webhooks=[*WEBHOOKS, *INBOUND],
     examples=[
+        *EXAMPLES,
         Example(
             "Cloud API: Templates",
             "Body parameters by place",

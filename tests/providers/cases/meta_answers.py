@@ -15,6 +15,7 @@ WAMID = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
 DOCUMENTED = {
     K.CAMPAIGN: [
         *(0, 104, 190, 3, 10, 200, 299, 131005, 368, 131031, 131042, 131044, 131061, 131063, 131064, 134011),
+        *(131055, 134100, 134101, 134102),
         *(132000, 132001, 132007, 132015, 132016, 132068, 132069),
     ],
     K.LANE: [33, 471, 131037, 131048, 131045, 133000, 133005, 133006, 133008, 133009, 133010, 133015, 133016],
@@ -61,6 +62,27 @@ def took(**message: str) -> dict[str, Any]:
 
 READS = [
     Reads("accepted", 200, took(), [Accepted(WAMID)], TO),
+    Reads(
+        "the person is known by another number",
+        200,
+        took() | {"contacts": [{"input": "+34612345678", "wa_id": "34700000001"}]},
+        [Accepted(WAMID, number="+34700000001")],
+        TO,
+    ),
+    Reads(
+        "another spelling of the same number, and the user id",
+        200,
+        took() | {"contacts": [{"input": "+5531988887777", "wa_id": "553188887777", "user_id": "BR.77"}]},
+        [Accepted(WAMID, user_id="BR.77")],
+        TO,
+    ),
+    Reads(
+        "sent to a user id: no number",
+        200,
+        took() | {"contacts": [{"input": "BR.77", "wa_id": "", "user_id": "BR.77"}]},
+        [Accepted(WAMID, user_id="BR.77")],
+        TO,
+    ),
     Reads("accepted template", 200, took(message_status="accepted"), [Accepted(WAMID)], TO),
     Reads(
         "held for quality assessment",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.states import JobState
-from providers.events import Billed, Effect, Inbound, Notice, Preference, Report, UserId
+from providers.events import Billed, Effect, Inbound, Notice, NotUnderstood, Preference, Report, UserId
 from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET, WebhookCase
 
@@ -268,6 +268,7 @@ WEBHOOKS = [
                 None,
                 Effect.TEMPLATE_STOPPED,
                 "en_US",
+                "PAUSED",
             )
         ],
     ),
@@ -335,7 +336,7 @@ WEBHOOKS = [
                     "id": "wamid.3",
                     "timestamp": STAMP,
                     "type": "system",
-                    "system": {"body": "Ada changed her number", "type": "user_changed_number"},
+                    "system": {"body": "Ada's security code changed", "type": "customer_identity_changed"},
                 },
             ],
         },
@@ -391,6 +392,7 @@ WEBHOOKS = [
                 "previous_quality_score: GREEN, new_quality_score: YELLOW, "
                 "message_template_id: 278077987957091, message_template_language: en-US",
                 AT,
+                language="en-US",
             )
         ],
         at=AT,
@@ -412,9 +414,34 @@ WEBHOOKS = [
                 "message_template_id: 278077987957091, message_template_language: en-US, "
                 "previous_category: UTILITY, new_category: MARKETING",
                 AT,
+                Effect.CATEGORY_CHANGED,
+                "en-US",
+                "marketing",
             )
         ],
         at=AT,
     ),
-    webhook_case("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, []),
+    webhook_case(
+        "a template will cost more in a day",
+        "template_category_update",
+        {
+            "message_template_name": "welcome",
+            "message_template_language": "en-US",
+            "new_category": "UTILITY",
+            "correct_category": "MARKETING",
+            "category_update_timestamp": 1746169200,
+        },
+        [
+            Notice(
+                "template_category_update",
+                "welcome",
+                "message_template_language: en-US, new_category: UTILITY, correct_category: MARKETING, "
+                "category_update_timestamp: 2025-05-02 07:00 UTC",
+                AT,
+                language="en-US",
+            )
+        ],
+        at=AT,
+    ),
+    webhook_case("something new", "flows", {"event": "FLOW_STATUS_CHANGE"}, [NotUnderstood("field flows")]),
 ]

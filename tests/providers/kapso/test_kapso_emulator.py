@@ -68,6 +68,7 @@ class Account(EmulatedAccount[Kapso]):
 @pytest.fixture
 async def account(emulator: Emulator, request: pytest.FixtureRequest) -> AsyncIterator[Account]:
     async with Account(emulator, request.param) as account:
+        account.control("templates", {"name": "spring_sale", "language": "en", "header": "TEXT"})
         yield account
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -164,14 +165,72 @@ def test_what_an_event_of_a_template_means(table: Table, event: str, effect: Eff
         ({"event": "DISABLED_UPDATE"}, Effect.ACCOUNT_STOPPED),
         ({"event": "ACCOUNT_OFFBOARDED"}, Effect.ACCOUNT_STOPPED),
         ({"event": "ACCOUNT_RECONNECTED"}, Effect.ACCOUNT_BACK),
-        ({"event": "PARTNER_REMOVED"}, None),
+        ({"event": "PARTNER_REMOVED"}, Effect.ACCOUNT_STOPPED),
+        ({"event": "PARTNER_REMOVED", "waba_info": {"waba_id": "7"}}, Effect.ACCOUNT_STOPPED),
+        ({"event": "PARTNER_REMOVED", "waba_info": {"waba_id": "8"}}, None),
+        ({"event": "PARTNER_APP_UNINSTALLED"}, Effect.ACCOUNT_STOPPED),
+        ({"event": "PARTNER_ADDED"}, Effect.ACCOUNT_BACK),
+        ({"event": "PARTNER_APP_INSTALLED"}, Effect.ACCOUNT_BACK),
+        ({"event": "ACCOUNT_VIOLATION"}, None),
         ({"event": "ACCOUNT_RESTRICTION"}, Effect.ACCOUNT_STOPPED),
     ],
 )
 def test_what_an_event_of_the_account_means(
     table: Table, value: dict[str, Any], effect: Effect | None
 ) -> None:
-    assert effect_of(table, "account_update", value) is effect
+    ours = replace(table, account={**table.account, "business_account_id": "7"})
+    assert effect_of(ours, "account_update", value) is effect
+
+
+@pytest.mark.parametrize(
+    ("event", "undoes"),
+    [
+        ("ACCOUNT_RECONNECTED", "ACCOUNT_OFFBOARDED"),
+        ("PARTNER_ADDED", "PARTNER_REMOVED"),
+        ("PARTNER_APP_INSTALLED", "PARTNER_APP_UNINSTALLED"),
+        ("DISABLED_UPDATE", None),
+    ],
+)
+def test_an_event_of_the_account_ends_what_another_one_began(
+    table: Table, event: str, undoes: str | None
+) -> None:
+    value = {"event": event, "ban_info": {"waba_ban_state": "REINSTATE"}}
+    [notice] = parsed(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
+    assert (notice.effect, notice.undoes) == (Effect.ACCOUNT_BACK, undoes)
+
+
+@pytest.mark.parametrize("place", ["value", "entry"])
+def test_the_field_of_an_update_is_found_where_metas_examples_have_it(table: Table, place: str) -> None:
+    value = {"event": "PARTNER_APP_UNINSTALLED", "waba_info": {"waba_id": "7"}}
+    named = {"field": "account_update"}
+    change = {"value": {**value, **(named if place == "value" else {})}}
+    entry = {"id": "1", "changes": [change], **(named if place == "entry" else {})}
+    [notice] = parsed(table, body(entry))
+    assert (notice.kind, notice.subject) == ("account_update", "PARTNER_APP_UNINSTALLED")
+
+
+WARNING = {
+    "new_category": "UTILITY",
+    "correct_category": "MARKETING",
+    "category_update_timestamp": 1746169200,
+}
+CHANGE = {"previous_category": "UTILITY", "new_category": "MARKETING"}
+
+
+@pytest.mark.parametrize(
+    ("value", "effect", "category"),
+    [(WARNING, None, None), (CHANGE, Effect.CATEGORY_CHANGED, "marketing"), ({}, None, None)],
+)
+def test_a_category_changes_when_it_has_changed_and_not_a_day_before(
+    table: Table, value: dict[str, Any], effect: Effect | None, category: str | None
+) -> None:
+    value = {"message_template_name": "welcome", "message_template_language": "en-US", **value}
+    [notice] = parsed(
+        table, body({"id": "1", "changes": [{"field": "template_category_update", "value": value}]})
+    )
+    found = (notice.subject, notice.effect, notice.language, notice.value)
+    assert found == ("welcome", effect, "en-US", category)
+    assert ("2025-05-02 07:00 UTC" in notice.text) is (value.get("correct_category") is not None)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.states import JobState
 from providers.events import Event, Inbound, Notice, Preference, Report
 from providers.meta.adapter import Meta
+from tests.providers.cases.meta_messages import NEW
 from tests.providers.harness import (
     HELLO,
     HOOK_SECRET,
@@ -134,6 +135,34 @@ async def test_each_type_is_taken_in_an_open_window(account: Account, content: C
     assert (entry["id"], entry["to"]) == (result.message_id, ADA[1:])
 
 
+TEMPLATES: dict[str, dict[str, Any]] = {
+    "verification_code": {"category": "AUTHENTICATION", "parameters": 1, "buttons": ["url"]},
+    "coupon": {"parameters": 2, "buttons": ["quick_reply", "copy_code"]},
+    "intro": {"parameters": 1, "buttons": ["catalog"]},
+    "book": {"parameters": 1, "buttons": ["flow"]},
+    "offer": {"parameters": 1, "buttons": ["copy_code", "url"], "offer": True},
+    "cards": {"parameters": 1, "cards": 2},
+}
+
+
+@pytest.mark.parametrize("content", [content for _, content, _ in NEW], ids=[why for why, _, _ in NEW])
+async def test_messages_with_an_action_and_templates_with_more_than_texts_are_taken(
+    account: Account, content: Content
+):
+    account.control("inbound", {"from": ADA})
+    if content.template is not None:
+        known = TEMPLATES[content.template.name]
+        account.control("templates", {"name": content.template.name, "language": "en_US", **known})
+    await account.taken(content=content)
+
+
+async def test_a_template_of_another_shape_is_refused(account: Account):
+    for name, changes in (("cards", {"cards": 3}), ("offer", {"offer": False}), ("coupon", {"buttons": []})):
+        account.control("templates", {"name": name, "language": "en_US", **TEMPLATES[name], **changes})
+        content = next(each for _, each, _ in NEW if each.template and each.template.name == name)
+        assert (await account.refused(content=content)).code in ("132000", "132012")
+
+
 async def test_refusals_mean_what_they_say(account: Account):
     unknown = Content(T.TEMPLATE, template=Template("unheard_of", "en"))
     short = Content(T.TEMPLATE, template=Template("spring_sale", "en"))
@@ -205,7 +234,7 @@ async def test_statuses_arrive(account: Account, receiver: Receiver):
     read = await account.taken(reference="one")
     failed = await account.taken("+447700900901", reference="two")
     instant = await account.taken("+447700900905", reference="three")
-    reports = [event for event in await receiver.receive(6) if isinstance(event, Report)]
+    reports = [event for event in await receiver.receive(11) if isinstance(event, Report)]
     by_id = {taken.message_id: [] for taken in (read, failed, instant)}
     for report in reports:
         by_id[report.message_id].append(report)
@@ -235,12 +264,12 @@ async def test_a_held_template_is_released_or_dropped(account: Account, receiver
     first = await account.taken()
     assert first.state is JobState.HELD
     account.control("templates", {"name": "spring_sale", "language": "en", "held": False})
-    reports = await receiver.receive(3)
+    reports = await receiver.receive(6)
     assert settle(JobState.HELD, states_of(reports)) is JobState.READ
     account.control("templates", {"name": "spring_sale", "language": "en", "held": True})
     second = await account.taken(BOB)
     account.control("templates", {"name": "spring_sale", "language": "en", "status": "PAUSED"})
-    events = (await receiver.receive(5))[3:]
+    events = (await receiver.receive(8))[6:]
     [dropped] = [event for event in events if isinstance(event, Report)]
     assert (dropped.message_id, dropped.state, dropped.code) == (
         second.message_id,

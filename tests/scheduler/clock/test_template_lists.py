@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler.actions.templates import is_due
 from scheduler.clock import template_lists
 from scheduler.clock.runner import run
 from scheduler.clock.template_lists import EVERY, TemplateLists
@@ -117,7 +116,7 @@ async def test_a_stop_waits_for_no_provider(desk: Desk) -> None:
 def test_when_a_list_is_due() -> None:
     def due(fetched: int | None, now: int, expired: int | None = None) -> bool:
         known = TemplateList("a", None if fetched is None else later(fetched), expired and later(expired))
-        return is_due(known, timedelta(seconds=10), later(now))
+        return known.is_due(timedelta(seconds=10), later(now))
 
     assert [due(None, 0), due(0, 9), due(0, 10), due(5, 0), due(0, 1, 1)] == [True, False, True, True, True]
 

@@ -237,7 +237,7 @@ def meddling(daily: List, act: Callable[[], object]) -> Callable[[CampaignSpec],
     def refuse(_vars: str) -> None:
         act()
 
-    return lambda _spec: refuse
+    return lambda _spec, _templates: refuse
 
 
 async def test_a_list_that_changes_while_it_is_read_is_not_used(daily: List) -> None:
@@ -255,7 +255,7 @@ class Slow:
     def __init__(self) -> None:
         self.reading, self.go = threading.Event(), threading.Event()
 
-    def check(self, _spec: CampaignSpec) -> Refuse:
+    def check(self, _spec: CampaignSpec, _templates: object) -> Refuse:
         def refuse(_vars: str) -> None:
             self.reading.set()
             self.go.wait(60)
@@ -296,7 +296,7 @@ async def test_nobody_waits_for_a_list_that_is_read(daily: List, slow: Slow) -> 
 async def test_nobody_waits_for_a_load(daily: List, slow: Slow) -> None:
     await daily.store()
     daily.path.write_text(SECOND)
-    loading = asyncio.create_task(daily.load(refuse=slow.check(daily.spec({"at": NINE}))))
+    loading = asyncio.create_task(daily.load(refuse=slow.check(daily.spec({"at": NINE}), None)))
     await slow.has_begun()
     await write_something(daily.engine)
     assert (await daily.delivery()).rows == 3

@@ -3,11 +3,12 @@ and they are known again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, insert, select, update
+from sqlalchemy import LargeBinary, Table, insert, select, update
 
 from app.actions import personal_data
 from app.actions.personal_data import erase_person, export_person
@@ -27,6 +28,8 @@ from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes
 from storage.sending.windows import open_window
 from storage.tables import (
     attempts,
+    audit,
+    audit_outcomes,
     events,
     jobs,
     metadata,
@@ -97,11 +100,17 @@ async def planted(engine: Engine) -> None:
         await connection.execute(insert(unique_recipients).values(account="ourvoice", phone=ADA, at=later(2)))
 
 
-async def cells(engine: Engine) -> str:
+AUDIT = (audit, audit_outcomes)
+"""What is refused is in the audit, without the number."""
+
+
+async def cells(engine: Engine, but: Sequence[Table] = ()) -> str:
     """Every cell of every table, as one text."""
     found: list[str] = []
     async with reading(engine) as connection:
         for table in metadata.sorted_tables:
+            if table in but:
+                continue
             for row in await connection.execute(select(table)):
                 for column, value in zip(table.c, row, strict=True):
                     if isinstance(column.type, LargeBinary) and table is webhooks:
@@ -190,10 +199,10 @@ async def test_a_message_under_way_is_awaited(engine: Engine, state: str) -> Non
     await planted(engine)
     async with writing(engine) as connection:
         await connection.execute(update(jobs).where(jobs.c.phone == ADA).values(state=state))
-    before = await cells(engine)
+    before = await cells(engine, but=AUDIT)
     with pytest.raises(InvalidInput, match="sent or in doubt"):
         await erase_person(engine, ADA, later(100))
-    assert await cells(engine) == before
+    assert await cells(engine, but=AUDIT) == before
 
 
 async def test_an_unprocessed_webhook_is_awaited(engine: Engine) -> None:

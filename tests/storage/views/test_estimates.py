@@ -189,6 +189,43 @@ async def test_a_hold_that_outlasts_the_campaign_is_an_expiry(engine: Engine, me
     assert (result.sends, dict(result.skips)) == (1, {"expired": 1})
 
 
+@pytest.mark.parametrize(
+    ("pace", "expires_after", "goes", "lasts"),
+    [
+        ({"delay_between": 60_000}, "10m", 10, timedelta(minutes=9)),
+        ({"delay_between": 60_000}, "25m", 25, timedelta(minutes=24)),
+        ({"rate": "30/h"}, "10m", 5, timedelta(minutes=8)),
+        ({"ramp": [5, 3]}, "12h", 5, timedelta(seconds=2)),
+        ({"ramp": [5, 3]}, "20h", 8, timedelta(hours=15)),
+    ],
+)
+async def test_whom_a_slow_pace_leaves_until_the_run_expires_is_an_expiry(
+    engine: Engine, tmp_path: Path, pace: dict[str, Any], expires_after: str, goes: int, lasts: timedelta
+) -> None:
+    settings = account("http://localhost", tmp_path / "key", "s", price="10 XOF")
+    await store_campaign(
+        engine, spec(pace=pace, schedule={"expires_after": expires_after}), 25, start_at=None
+    )
+    result = await found(engine, settings)
+    assert (result.recipients, result.sends, dict(result.forms)) == (25, goes, {Form.FREE: goes})
+    assert dict(result.skips) == ({"expired": 25 - goes} if goes < 25 else {})
+    assert costs(result) == {("GB", "marketing"): (goes, str(10 * goes), str(10 * goes), 0)}
+    assert result.takes == lasts
+
+
+async def test_the_last_in_line_expire_first(engine: Engine, tmp_path: Path) -> None:
+    """Five whose own time comes late, at a pace that leaves room for eight: the five are among those who expire."""
+    settings = account("http://localhost", tmp_path / "key", "s", price="10 XOF")
+    wanted = spec(pace={"delay_between": 60_000}, schedule={"expires_after": "8m"})
+    await store_campaign(engine, wanted, 12, start_at=None)
+    async with writing(engine) as connection:
+        own = update(recipients).where(recipients.c.phone >= phone(7))
+        await connection.execute(own.values(send_at=NOW + timedelta(minutes=7, seconds=30)))
+    result = await found(engine, settings)
+    assert (result.sends, dict(result.skips)) == (8, {"expired": 4})
+    assert result.ends_at == NOW + timedelta(minutes=7, seconds=30)
+
+
 async def test_outside_the_hours_messages_wait_for_them(engine: Engine, meta: AccountSettings) -> None:
     await given(engine, given_spec(hours={"allow": "10:00-19:00"}), 3)  # London is at 09:00 UTC in winter
     result = await found(engine, meta)

@@ -3,64 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 import pytest
 from sqlalchemy import select
 
-from scheduler.sending.lanes import open_account
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.user_ids import find_numbers, learn_numbers
-from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes, stream_opted_out
-from storage.tables import inbound, jobs, notices, user_ids, windows
-from tests.providers.contract import SECRET, table_of
+from storage.sending.optouts import LogEntry, add_by_hand, log_of, stream_opted_out
+from storage.tables import inbound, jobs, user_ids, windows
 from tests.support.campaigns import later, phone
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on
 from tests.web.signing import signing_account
+from tests.web.webhooks.bodies import (
+    CYD,
+    CYD_ID,
+    MADE,
+    kapso,
+    meta,
+    meta_message,
+    opted_out,
+    tell,
+    unknown_people,
+)
 
 ADA, BEA = "+5531988887777", "+525512345678"
 ADA_AS_SPELT, BEA_AS_SPELT = "553188887777", "5215512345678"
-CYD, CYD_ID = "+447700900413", "GB.3333333333333"
-MADE = ("meta", "kapso", "bird", "voicebip")
-
-
-@pytest.fixture
-async def every(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hooks]:
-    """The receiver with an account of every provider that has webhooks; signatures are checked elsewhere."""
-    monkeypatch.setenv("CONTRACT_TEST_KEY", SECRET)
-    accounts = {name: open_account(name, table_of(name).settings()) for name in MADE}
-    for account in accounts.values():
-        monkeypatch.setattr(account.adapter, "verify", lambda _: True)
-    async with hooks_on(engine, accounts) as hooks:
-        yield hooks
-    for account in accounts.values():
-        await account.http.aclose()
-
-
-async def tell(hooks: Hooks, account: str, body: Any, **headers: str) -> None:
-    assert (await hooks.post(orjson.dumps(body), account, headers)).status_code == 200
-    await hooks.process()
-
-
-def meta(**value: Any) -> dict[str, Any]:
-    field = "user_preferences" if "user_preferences" in value else "messages"
-    told = {"metadata": {"phone_number_id": "106540352242922"}, **value}
-    return {
-        "object": "whatsapp_business_account",
-        "entry": [{"id": "1", "changes": [{"field": field, "value": told}]}],
-    }
-
-
-def meta_message(**message: Any) -> dict[str, Any]:
-    return meta(messages=[{"id": "wamid.in", "timestamp": "1794744000", "type": "text", **message}])
-
-
-def kapso(message: dict[str, Any], **conversation: Any) -> dict[str, Any]:
-    told = {"id": "wamid.in", "timestamp": "1794744000", "kapso": {"direction": "inbound"}, **message}
-    return {"message": told, "conversation": conversation, "phone_number_id": "106540352242922"}
 
 
 def stop_of(provider: str, number: str) -> dict[str, Any]:
@@ -81,11 +50,6 @@ def stop_of(provider: str, number: str) -> dict[str, Any]:
         case _:
             text = {"inbound_message": {"message_id": "m", "body": "STOP"}}
             return {"event_type": "message.received", "channel": "whatsapp", "from": number, "payload": text}
-
-
-async def opted_out(engine: Engine, *numbers: str) -> dict[str, frozenset[str]]:
-    async with reading(engine) as connection:
-        return await optout_scopes(connection, numbers)
 
 
 @pytest.mark.parametrize("provider", MADE)
@@ -182,14 +146,6 @@ async def test_another_accounts_user_id_is_not_the_same_person(every: Hooks) -> 
     await tell(every, "meta", KNOWN_BY["a status"])
     await tell(every, "kapso", PREFERENCE)
     assert await opted_out(every.engine, CYD) == {}
-
-
-async def unknown_people(engine: Engine) -> list[tuple[str, str]]:
-    async with reading(engine) as connection:
-        kept = await connection.execute(
-            select(notices.c.subject, notices.c.text).where(notices.c.kind == "unknown_person")
-        )
-        return [(subject, text) for subject, text in kept]
 
 
 @pytest.mark.parametrize("said", [PREFERENCE, STOP], ids=["preference", "message"])

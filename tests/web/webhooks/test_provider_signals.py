@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from campaigns.message.provider_templates import ProviderTemplate, TemplateParts
 from campaigns.money.costs import Money
 from campaigns.money.prices import Prices
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -16,6 +17,7 @@ from campaigns.states import CampaignState, JobState, RunState
 from providers.events import Billed, Report
 from scheduler.clock.launch import launch_due
 from scheduler.receipts.webhook_events import EventSorter
+from storage.audience.templates import find_list, find_templates, store_templates
 from storage.database.engine import reading, writing
 from storage.runs.control import move_campaign, move_runs
 from storage.sending.lanes import pause_lane, sender_recovered
@@ -154,6 +156,53 @@ async def test_one_language_with_a_hyphen_is_the_one_with_an_underscore(hooks: H
     assert await column(hooks, runs.c.state) == [RunState.PAUSED]
 
 
+CHANGE = {
+    "notice": "now MARKETING",
+    "subject": TEMPLATE["name"],
+    "language": "en",
+    "effect": "category_changed",
+}
+
+
+async def test_a_run_of_another_category_than_the_template_now_has_pauses_with_the_reason(
+    hooks: Hooks,
+) -> None:
+    for name, category in (("utility", "utility"), ("marketing", "marketing"), ("auto", "auto")):
+        content = {"template": {**TEMPLATE, "language": "en"}}
+        await store_campaign(
+            hooks.engine, spec(name, provider="hooked", category=category, content=content), 1
+        )
+    await launch_due(hooks.engine, now=lambda: later(1))
+    await hooks.tell({**CHANGE, "value": "marketing", "at": 5})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.PAUSED, RunState.RUNNING, RunState.RUNNING]
+    [reason, *_] = await column(hooks, runs.c.reason)
+    assert reason.startswith(f"category_changed: {TEMPLATE['name']} en (it is marketing now")
+    assert 'category = "marketing"' in reason
+    await hooks.tell({**CHANGE, "value": "utility", "at": 6})
+    await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING, RunState.PAUSED, RunState.RUNNING]
+
+
+async def test_the_stored_template_has_the_category_that_an_event_shows(hooks: Hooks) -> None:
+    listed = [
+        ProviderTemplate("sale", language, "APPROVED", "utility", TemplateParts())
+        for language in ("en_US", "fr")
+    ]
+    async with writing(hooks.engine) as connection:
+        await store_templates(connection, "hooked", listed, later(0))
+    change = {**CHANGE, "subject": "sale", "language": "en-US", "value": "marketing", "at": 5}
+    await hooks.tell(change)
+    await hooks.process()
+    async with reading(hooks.engine) as connection:
+        found = await find_templates(connection, "hooked")
+        assert (await find_list(connection, "hooked")).expired_at is not None
+    assert [(each.language, each.category, each.previous_category) for each in found] == [
+        ("en_US", "marketing", "utility"),
+        ("fr", "utility", None),
+    ]
+
+
 async def lane_reasons(hooks: Hooks) -> list[str | None]:
     async with reading(hooks.engine) as connection:
         return list(await connection.scalars(select(lanes.c.paused_reason)))
@@ -180,6 +229,20 @@ async def test_a_reinstated_account_goes_on_and_what_else_was_paused_stays_so(ho
     await hooks.tell({**back, "at": 7})
     await hooks.process()
     assert await lane_reasons(hooks) == ["refused again and again"]
+
+
+async def test_an_event_ends_only_what_it_is_the_end_of(hooks: Hooks) -> None:
+    async with writing(hooks.engine) as connection:
+        await connection.execute(lanes.insert().values(name=LANE))
+    stop = {"subject": "DISABLED_UPDATE", "notice": "DISABLE", "at": 5, "effect": "account_stopped"}
+    await hooks.tell(stop)
+    added = {"subject": "PARTNER_ADDED", "notice": "", "at": 6, "effect": "account_back"}
+    await hooks.tell({**added, "undoes": "PARTNER_REMOVED"})
+    await hooks.process()
+    assert await lane_reasons(hooks) == ["account_stopped: DISABLED_UPDATE (DISABLE)"]
+    await hooks.tell({**added, "at": 7, "undoes": "DISABLED_UPDATE"})
+    await hooks.process()
+    assert await lane_reasons(hooks) == [None]
 
 
 @pytest.mark.parametrize(

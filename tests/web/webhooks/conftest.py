@@ -1,0 +1,26 @@
+"""The receiver with an account of every provider that has webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from scheduler.sending.lanes import open_account
+from storage.database.engine import Engine
+from tests.providers.contract import SECRET, table_of
+from tests.web.conftest import Hooks, hooks_on
+from tests.web.webhooks.bodies import MADE
+
+
+@pytest.fixture
+async def every(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hooks]:
+    """Signatures are checked elsewhere."""
+    monkeypatch.setenv("CONTRACT_TEST_KEY", SECRET)
+    accounts = {name: open_account(name, table_of(name).settings()) for name in MADE}
+    for account in accounts.values():
+        monkeypatch.setattr(account.adapter, "verify", lambda _: True)
+    async with hooks_on(engine, accounts) as hooks:
+        yield hooks
+    for account in accounts.values():
+        await account.http.aclose()
