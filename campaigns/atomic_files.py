@@ -6,12 +6,12 @@ import errno
 import filecmp
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Final, TextIO, cast
+from typing import BinaryIO, Final, TextIO, cast
 
 from campaigns.errors import UsageError
 
@@ -29,7 +29,8 @@ class WholeFile:
             number, name = mkstemp(prefix=f".{place.name[:100]}.", suffix=".part", dir=place.parent)
         self._beside = Path(name)
         raw = cast(io.RawIOBase, _Raw(number, place))
-        self.text: TextIO = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, newline="")
+        self.bytes: BinaryIO = io.BufferedWriter(raw)
+        self.text: TextIO = io.TextIOWrapper(self.bytes, encoding=encoding, newline="")
 
     @property
     def beside(self) -> Path:
@@ -88,6 +89,17 @@ def whole_file(place: Path, *, replace: bool = False) -> Iterator[TextIO]:
     try:
         yield file.text
         file.replace() if replace else file.add()
+    finally:
+        file.drop()
+
+
+def write_blocks(place: Path, blocks: Iterable[bytes]) -> None:
+    """Write the bytes to a file that replaces an existing one once it is whole."""
+    file = WholeFile(place)
+    try:
+        for block in blocks:
+            file.bytes.write(block)
+        file.replace()
     finally:
         file.drop()
 

@@ -15,6 +15,9 @@ DrumbeatError
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 
 class DrumbeatError(Exception):
     """Something went wrong."""
@@ -49,8 +52,24 @@ class InvalidInput(DrumbeatError):
     exit_code = 5
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one key of a file."""
+
+    key: tuple[int | str, ...]
+    """`("content", "images", 0, "url")`; empty: the file as a whole."""
+    message: str
+    missing: bool = False
+    """Whether the key is not there but has to be."""
+
+
 class SpecError(InvalidInput):
     """The campaign file is not valid."""
+
+    def __init__(self, message: str = "", *, hint: str = "", faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.faults = tuple(faults)
+        """The keys at fault, where they are known."""
 
 
 class IntakeError(InvalidInput):
@@ -58,14 +77,25 @@ class IntakeError(InvalidInput):
 
     file: str | None = None
     """The name of the CSV, if set by the caller that opened it."""
+    columns: tuple[str, ...] = ()
+    """Its columns, if they could be read."""
 
     def __init__(
-        self, code: str, message: str, *, line: int | None = None, column: str | None = None, hint: str = ""
+        self,
+        code: str,
+        message: str,
+        *,
+        line: int | None = None,
+        column: str | None = None,
+        hint: str = "",
+        choices: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.line = line
         self.column = column
+        self.choices = choices or {}
+        """Where the file can be read in several ways: what to choose -> how it would be read."""
 
 
 class Stopped(DrumbeatError):

@@ -17,7 +17,7 @@ from storage.retention.erasing import Traces, erase, find_traces, rows_of
 
 ELSEWHERE: Final = (
     "backups of the database, until they are replaced: erase again after restoring one",
-    "the lists that were loaded, their rejects files, exported reports and logs",
+    "the lists that were loaded, drafts with theirs, rejects files, exported reports and logs",
     "the provider, which keeps its own messages and contacts",
     "receipts and replies that arrive from now on: they are stored like any others, see [retention]",
 )

@@ -38,6 +38,7 @@ def require_assumed(path: Path, source: Source, line: int) -> None:
         line=line,
         hint=f'Give the one that shows it right, for example --encoding {best}, or encoding = "{best}" in '
         "[audience]; if none does, save the list as UTF-8.",
+        choices={encoding: reading for reading, encoding in readings.items()},
     )
 
 
@@ -60,6 +61,7 @@ def refuse_twice_encoded(path: Path, source: Source, encoding: str) -> None:
         f"{path.name} was encoded as UTF-8 twice: line {line} has {word!r}, which was {original!r}.",
         line=line,
         hint=f"{repair}; if it is right as it is, --encoding utf-8.",
+        choices={TWICE: original, "utf-8": word},
     )
 
 

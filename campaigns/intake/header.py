@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -91,17 +92,32 @@ def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Heade
     if not any(columns):
         hint = "The first line must name the columns."
         raise IntakeError(IntakeCode.HEADER_MALFORMED, "The header has no names.", line=start + 1, hint=hint)
-    names = _distinct(columns, _map_names(columns, options.columns, start + 1), options, start + 1)
-    consent = _index_of(options.consent, columns, "audience.consent", start + 1) if options.consent else None
-    where = {
-        _index_of(column, columns, "audience.where", start + 1): cells
-        for column, cells in options.where.items()
-    }
-    sample = _sample(lines, last + 1, chosen, len(columns))
-    phone, *spares = _find_phones(columns, names, options, start + 1, sample)
+    with _known(columns):
+        names = _distinct(columns, _map_names(columns, options.columns, start + 1), options, start + 1)
+        consent = _place_of_consent(columns, options, start + 1)
+        where = {
+            _index_of(column, columns, "audience.where", start + 1): cells
+            for column, cells in options.where.items()
+        }
+        sample = _sample(lines, last + 1, chosen, len(columns))
+        phone, *spares = _find_phones(columns, names, options, start + 1, sample)
     return Header(
         chosen, columns, names, phone, tuple(spares), len(cells), last + 2, last - start + 1, consent, where
     )
+
+
+@contextmanager
+def _known(columns: tuple[str, ...]) -> Iterator[None]:
+    """Adds the columns to errors about them, so that others can be chosen."""
+    try:
+        yield
+    except IntakeError as error:
+        error.columns = columns
+        raise
+
+
+def _place_of_consent(columns: tuple[str, ...], options: IntakeOptions, line: int) -> int | None:
+    return _index_of(options.consent, columns, "audience.consent", line) if options.consent else None
 
 
 def _next_line(lines: list[bytes], start: int) -> int:
@@ -169,6 +185,7 @@ def _detect_delimiter(lines: list[bytes], start: int) -> str:
         f"The cells may be separated by {both}.",
         line=start + 1,
         hint='Choose one with --delimiter, for example --delimiter ";".',
+        choices={delimiter: _SPELLED[delimiter] for delimiter in found},
     )
 
 

@@ -56,16 +56,15 @@ class Intake:
     def chunks(self) -> Iterator[Chunk]:
         """The rows in file order, some ten thousand at a time."""
         checker = Checker(self._header, self._options)
-        for rows in self._rows():
+        for rows in self.scanned():
             if rows.records or rows.rejects:
                 yield self._by_row(checker.check(rows)) if self._sheet else checker.check(rows)
 
     def records(self, lines: set[int]) -> Iterator[tuple[int, str]]:
         """The text of the rows on these physical lines, in a second, faster pass over the file."""
-        for rows in self._rows():
+        for rows in self.scanned():
             for line, record in zip(rows.lines, rows.records, strict=True):
-                at = self._numbers.row_of(line) if self._sheet else line
-                if at in lines:
+                if (at := self.row_of(line)) in lines:
                     yield at, record.decode()
 
     def placed(self, rejects: Iterable[Reject]) -> list[Reject]:
@@ -88,11 +87,30 @@ class Intake:
         rejects = [replace(reject, line=row_of(reject.line)) for reject in chunk.rejects]
         return replace(chunk, lines=list(map(row_of, chunk.lines)), rejects=rejects)
 
+    def row_of(self, line: int) -> int:
+        """What a row is called by: its line, or its row in the sheet."""
+        return self._numbers.row_of(line) if self._sheet else line
+
+    def utf8_blocks(self) -> Iterator[bytes]:
+        """The whole text, of a workbook that of its sheet, in UTF-8."""
+        return self._data.utf8_blocks()
+
+    @property
+    def file_digest(self) -> str:
+        """SHA-256 of the file, whatever is read of it."""
+        return self._data.digest
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variable of each column; empty for one without a name."""
+        return self._header.names
+
     def changed(self) -> bool:
         """Whether the file has changed since it was opened."""
         return not self._data.is_same()
 
-    def _rows(self) -> Iterator[Rows]:
+    def scanned(self) -> Iterator[Rows]:
+        """The rows as they are written, before any of them is judged."""
         header = self._header
         shape = Shape(header.delimiter.encode(), header.columns, header.width, header.phone)
         return iter(Scanner(_below(self._data, header.first_line), shape, header.first_line, self._numbers))
@@ -150,13 +168,15 @@ def _require_variables(header: Header, options: IntakeOptions) -> None:
     name = missing[0]
     others = f" (and {', '.join(missing[1:])})" if missing[1:] else ""
     columns = ", ".join(nearest(name, header.available))
-    raise IntakeError(
+    error = IntakeError(
         IntakeCode.VARIABLE_MISSING,
         f"The message needs {name!r}{others}, but no column has that name.",
         line=header.first_line - 1,
         column=name,
         hint=f"The columns are: {columns}. Use --map COLUMN={name}, or give a default in [content.defaults].",
     )
+    error.columns = header.columns
+    raise error
 
 
 def _require_rows(data: Bytes, header: Header) -> None:

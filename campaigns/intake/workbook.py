@@ -174,12 +174,14 @@ def _problem(source: Source, answer: dict[str, Any], wanted: str | None) -> Inta
                 IntakeCode.SHEET_UNKNOWN,
                 f"{source.name} has no sheet {wanted!r}.",
                 hint=f"Its sheets are: {sheets}.",
+                choices=dict.fromkeys(answer["sheets"], ""),
             )
         case "sheet_ambiguous":
             return IntakeError(
                 IntakeCode.SHEET_AMBIGUOUS,
                 f"{source.name} has several sheets with data: {sheets}.",
                 hint='Choose one with --sheet, or with sheet = "…" in [audience].',
+                choices=dict.fromkeys(answer["sheets"], ""),
             )
         case "too_large":
             size = f": {answer['rows']:,} rows of {answer['columns']:,} columns" if "rows" in answer else ""

@@ -27,6 +27,17 @@ _NORTH_AMERICAN: Final = re.compile(r"1[2-9]\d\d")
 """Calling code and area code as one, such as Jamaica's +1-876."""
 
 
+@cache
+def countries() -> dict[str, str]:
+    """Every country by its code, with its English name, in the order of the names."""
+    from babel import Locale
+
+    named = {
+        code: name for code, name in Locale("en").territories.items() if len(code) == 2 and is_country(code)
+    }
+    return dict(sorted(named.items(), key=lambda item: _fold(item[1])))
+
+
 def find_country(text: str) -> str | None:
     """The ISO 3166 country, in upper case; None if none is meant, or it is not certain which."""
     code = text.strip().upper()

@@ -37,7 +37,7 @@ from campaigns.spec.rules_spec import (
     SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
-from campaigns.spec.toml_files import NAME, explain, loc_of, read_toml
+from campaigns.spec.toml_files import NAME, TomlFile, explain, loc_of, read_toml
 from campaigns.spec.variants_spec import (
     VariantSpec,
     WinnerSpec,
@@ -342,9 +342,15 @@ def _flag(table: int | str, key: int | str) -> str:
 
 def load_spec(path: Path) -> CampaignSpec:
     """The campaign in the file at `path`. Raises NotFound, and SpecError naming file, line and key."""
-    file = read_toml(path)
+    return spec_in(read_toml(path))
+
+
+def spec_in(file: TomlFile) -> CampaignSpec:
+    """The campaign in a file that has been read. Raises SpecError naming file, line and key."""
     try:
-        spec = CampaignSpec.model_validate(with_whole_variants(file.data), context={"folder": path.parent})
+        spec = CampaignSpec.model_validate(
+            with_whole_variants(file.data), context={"folder": file.path.parent}
+        )
     except ValidationError as error:
         raise explain(error, file, CampaignSpec) from error
     for variant, content in spec.contents.items():

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from campaigns.bounded_files import read_whole
-from campaigns.errors import InvalidInput, NotFound, SpecError
+from campaigns.errors import Fault, InvalidInput, NotFound, SpecError
 
 Loc = tuple[int | str, ...]
 
@@ -40,7 +40,7 @@ class TomlFile:
 
     def error(self, loc: Sequence[int | str], message: str, *, hint: str = "") -> SpecError:
         """`message` about the key `loc`, with the file and the line."""
-        return SpecError(f"{self.place(loc)}: {message}", hint=hint)
+        return SpecError(f"{self.place(loc)}: {message}", hint=hint, faults=[Fault(tuple(loc), message)])
 
     def place(self, loc: Sequence[int | str]) -> str:
         """`spring.toml, line 2`"""
@@ -51,9 +51,17 @@ class TomlFile:
 def read_toml(path: Path) -> TomlFile:
     """The file at `path`. Raises NotFound where there is none, SpecError with the line if it is not TOML."""
     try:
-        text = read_whole(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return parse_toml(path, read_whole(path))
+    except SpecError:
+        raise
     except InvalidInput as error:
         raise SpecError(str(error), hint=error.hint) from error
+
+
+def parse_toml(path: Path, content: bytes) -> TomlFile:
+    """The same for what is, or may become, the content of the file at `path`."""
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise SpecError(f"{path.name} is not UTF-8 text.", hint="Save it as UTF-8.") from error
     try:
@@ -90,8 +98,9 @@ def explain(
 ) -> SpecError:
     """Every problem that pydantic found, a line each; `within`: where in the file the model's part begins. `hide`: a
     value may be a misplaced secret, so only its type is shown."""
-    lines = [_problem(detail, file, model, within, hide) for detail in error.errors()]
-    return SpecError("\n".join(dict.fromkeys(lines)))
+    found = [_fault(detail, model, within, hide) for detail in error.errors()]
+    lines = [f"{file.place(fault.key)}: {fault.message}" for fault in found]
+    return SpecError("\n".join(dict.fromkeys(lines)), faults=tuple(dict.fromkeys(found)))
 
 
 @contextmanager
@@ -122,31 +131,32 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
     return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=0.6)), None)
 
 
-def _problem(detail: ErrorDetails, file: TomlFile, model: type[BaseModel], within: Loc, hide: bool) -> str:
+def _fault(detail: ErrorDetails, model: type[BaseModel], within: Loc, hide: bool) -> Fault:
     loc = tuple(part for part in detail["loc"] if part != "[key]")
-    place = f"{file.place((*within, *loc))}: "
+    message = _problem(detail, loc, model, within, hide)
+    return Fault((*within, *loc), message, missing=detail["type"] == "missing")
+
+
+def _problem(detail: ErrorDetails, loc: Loc, model: type[BaseModel], within: Loc, hide: bool) -> str:
     key = dotted((*within, *loc))
     match detail["type"]:
         case "extra_forbidden":
-            return place + _unknown_key(loc, model, within)
+            return _unknown_key(loc, model, within)
         case "missing":
-            return place + f"{key} is missing."
+            return f"{key} is missing."
         case "value_error":
             message = str(detail["ctx"]["error"])
-            return place + (f"{key}: {message}." if key else f"{message}.")
+            return f"{key}: {message}." if key else f"{message}."
         case "dict_type" | "model_type" | "model_attributes_type" if hide:
             header = f"[[{dotted((*within, *loc[:-1]))}]]" if isinstance(loc[-1], int) else f"[{key}]"
-            return place + f"{key} is a table, not {_kind(detail['input'])}: write its keys below {header}."
+            return f"{key} is a table, not {_kind(detail['input'])}: write its keys below {header}."
         case "list_type" | "sequence_str" if hide:
-            return (
-                place
-                + f"{key} is a list of tables, not {_kind(detail['input'])}: write each below [[{key}]]."
-            )
+            return f"{key} is a list of tables, not {_kind(detail['input'])}: write each below [[{key}]]."
         case "string_pattern_mismatch" if detail["ctx"]["pattern"] == NAME:
             shown = "" if hide else f", not {detail['input']!r}"
-            return place + f"{key}: use lower-case letters, digits, - and _, such as spring-sale{shown}."
+            return f"{key}: use lower-case letters, digits, - and _, such as spring-sale{shown}."
         case other:
-            message = place + f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            message = f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
             if not hide:
                 return f"{message}, not {detail['input']!r}."
             return f"{message}, not {_kind(detail['input'])}." if other.endswith("_type") else f"{message}."

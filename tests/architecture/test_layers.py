@@ -38,6 +38,7 @@ HOMES = {
     "procrastinate": {"scheduler/engines/procrastinate.py"},
     "prometheus_client": {"web/monitoring/metrics.py"},
     "pydantic_settings": {"app/wiring/environment.py"},
+    "tomlkit": {"campaigns/spec/toml_edits.py"},
     "uvicorn": {
         "web/server.py",
         "web/protocol/connections.py",

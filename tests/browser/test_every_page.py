@@ -22,6 +22,8 @@ PAGES = (
     "/campaigns/spring-sale/retry",
     "/campaigns/spring-sale/doubts",
     "/campaigns/spring-sale/budget",
+    "/campaigns/new",
+    "/campaigns/drafts",
     "/settings",
     "/settings/users",
     "/settings/keys",

@@ -24,6 +24,7 @@ from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaign.routes import ROUTES as CAMPAIGN
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
 from web.pages.costs.routes import ROUTES as COSTS
+from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
 from web.pages.keys.routes import ROUTES as KEYS
 from web.pages.senders.routes import ROUTES as SENDERS
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
     ACCESS,
     TODAY,
+    DRAFTS,
     CAMPAIGNS,
     SENDERS,
     COSTS,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from campaigns.errors import IntakeError
@@ -72,6 +72,7 @@ PHONES: st.SearchStrategy[Cell] = st.sampled_from([A, B, 447911123456, 336123456
 def test_a_sheet_ends_as_the_csv_of_its_table(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Cell, ...]], kind: str
 ) -> None:
+    assume(any(cell not in ("", None) for cell in rows[-1]))  # a sheet has no blank rows at its end
     table = [("phone", "one", "two"), *rows]
     text = io.StringIO()
     csv.writer(text).writerows([["" if cell is None else shown(cell) for cell in row] for row in table])

@@ -1,6 +1,7 @@
 // Makes pages quicker that work without it: live parts, previews, uploads with progress. No library, no eval.
 "use strict";
 
+(() => {
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.includes("zone=")) {
   document.cookie = `zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
@@ -91,13 +92,11 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     request.upload.onprogress = (at) => { bar.value = at.loaded / at.total; };
     request.onerror = () => { bar.replaceWith("The upload broke off. Try again."); };
     request.onload = () => {
-      if (request.responseURL && request.status < 400) {
-        location.href = request.responseURL;
-      } else {
-        document.open();
-        document.write(request.responseText);
-        document.close();
-      }
+      if (request.getResponseHeader("Refresh")) return location.assign(request.responseURL); // it asks for itself again
+      if (request.responseURL) history.replaceState(null, "", request.responseURL);
+      document.open();
+      document.write(request.responseText);
+      document.close();
     };
     request.open("POST", form.action);
     request.send(new FormData(form));
@@ -111,3 +110,4 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form button:disabled")) button.disabled = false;
 });
+})();
