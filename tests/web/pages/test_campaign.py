@@ -17,6 +17,7 @@ from campaigns.approval import ApprovalLimits
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
 from providers.ourvoice.settings import OurVoiceAccount
+from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading, writing
 from storage.runs.control import move_campaign
 from storage.sending.lanes import ensure_lanes, pause_lane
@@ -56,8 +57,8 @@ async def given(engine: Engine, *, spec: dict[str, Any] | None = None) -> None:
         campaign = await given_campaign(connection, people=len(ROWS), bad=2)
         if spec:
             changed = CampaignSpec.model_validate({**SPEC.model_dump(exclude_none=True), **spec})
-            campaign = replace(campaign, spec=changed)
             await connection.execute(update(campaigns).values(spec=changed.to_json()))
+            campaign = await require(connection, "spring")
         await given_jobs(connection, campaign, *ROWS)
         call = {"run_id": 1, "number": 1, "call": "c", "lane": "ourvoice/shop", "epoch": 1}
         at = NOW - timedelta(seconds=30)
