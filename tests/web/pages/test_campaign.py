@@ -99,9 +99,10 @@ async def test_the_page_shows_what_happens_and_adds_up(engine: Engine) -> None:
 
 async def test_a_pause_is_marked_and_a_paused_sender_is_named(engine: Engine) -> None:
     await given(engine)
+    minute_ago = NOW - timedelta(minutes=1)
     async with writing(engine) as connection:
         await move_campaign(
-            connection, "spring", [CampaignState.RUNNING], CampaignState.PAUSED, NOW, reason=HOSTILE
+            connection, "spring", [CampaignState.RUNNING], CampaignState.PAUSED, minute_ago, reason=HOSTILE
         )
         await pause_lane(connection, "ourvoice/shop", HOSTILE, None)
     async with Browser(engine, SETTINGS) as browser:
