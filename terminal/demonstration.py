@@ -11,16 +11,17 @@ from typing import Final
 from app.actions.loading import Flags, load_campaign
 from app.actions.scheduling import TimeFlags
 from app.demo.samples import sample
-from app.views.reports import cost_report, delivery_report, failures_report
+from app.views.cost_report import cost_report
+from app.views.reports import delivery_report, failures_report
 from app.views.sampling import Choice, preview_messages
 from app.wiring.databases import opened, snapshot
 from app.wiring.emulation import emulator_running
 from app.wiring.settings import load_settings
 from campaigns.atomic_files import whole_file
 from campaigns.errors import UsageError
-from terminal.commands.report import print_report
 from terminal.load_report import print_load
 from terminal.output import print_text
+from terminal.report_output import print_report
 from terminal.running import drive, run_loop, summarise
 
 CAMPAIGN: Final = "spring-sale"

@@ -14,11 +14,13 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import click
 
 from app.views.json_text import to_json
 from app.wiring.logs import log_as_json
+from campaigns.figures import Share, percent
 from campaigns.money.costs import plain
 from campaigns.visible_text import isolated, visible, visible_line
 from terminal.tables import Layout, is_number, is_sentence, layout_within, plain_heading
@@ -53,13 +55,23 @@ _UTC: Final = re.compile(r"\b(\d{4}-\d\d-\d\d) (\d\d:\d\d)(:\d\d)? UTC\b")
 class _Reader:
     """Who reads what is printed."""
 
-    zone: tzinfo | None = None
+    zone: ZoneInfo | None = None
     """The zone that times are shown in; None: this machine's."""
 
 
-def show_times_in(zone: tzinfo | None) -> None:
+def show_times_in(zone: ZoneInfo | None) -> None:
     """From now on, show times to people in this zone; None: in this machine's."""
     _Reader.zone = zone
+
+
+def named_reader_zone() -> ZoneInfo | None:
+    """The zone that was asked for; None: this machine's."""
+    return _Reader.zone
+
+
+def reader_zone() -> tzinfo:
+    """The zone that times are shown in."""
+    return _Reader.zone or datetime.now().astimezone().tzinfo or UTC
 
 
 def shown_time(moment: datetime, seconds: bool = True) -> str:
@@ -143,6 +155,8 @@ def cell(value: Any) -> str:
             return "yes" if value else "no"
         case int():
             return f"{value:,}"
+        case Share():
+            return percent(value)
         case Decimal():
             return plain(value)
         case datetime():

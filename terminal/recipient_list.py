@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from app.views.exports import write_csv
 from app.views.json_text import to_json
 from app.views.reports import RECIPIENT_KEYS
-from terminal.output import cell, on_terminal
+from terminal.output import cell, on_terminal, print_text, reader_zone
 
 if TYPE_CHECKING:
     from app.views.not_reached import NotReached
@@ -31,6 +32,8 @@ _WIDTHS: Final = {
 }
 """The columns of the table and their widths, the most important first."""
 _GAP: Final = 2
+ON_PAGE: Final = 1_000
+"""Recipients that a page lists at most."""
 
 
 def columns_within(width: int) -> list[str]:
@@ -107,3 +110,34 @@ class NotReachedList(RecipientList):
 
 def _cell(row: dict[str, Any], name: str) -> str:
     return str(row[name]) if name in ("line", "run") and row[name] is not None else cell(row[name])
+
+
+async def write_recipient_sheet(
+    place: Path, title: str, headings: Sequence[str], rows: AsyncIterator[Sequence[Any]]
+) -> None:
+    """A workbook with one line for each."""
+    from app.views.workbooks import new_workbook
+
+    with new_workbook(place, reader_zone()) as book:
+        book.begin(title, headings)
+        async for row in rows:
+            book.write(row)
+
+
+async def write_recipient_page(title: str, rows: AsyncIterator[dict[str, Any]]) -> None:
+    """Print the first of them as a page, and how many there are."""
+    from app.views.report_parts import Report, Table
+    from campaigns.time.clock import utc_now
+    from web.reports.html import report_html
+
+    listed, count = [], 0
+    async for row in rows:
+        count += 1
+        if count <= ON_PAGE:
+            listed.append([row[name] for name in _WIDTHS])
+    headings = [f">{name}" if name in ("line", "attempts", "cost") else name for name in _WIDTHS]
+    remarks = [f"The first {ON_PAGE:,} of {count:,}; a .csv or .xlsx file has all of them."]
+    made = Report(
+        {}, [Table(title, headings, listed)], Table(None, (), ()), remarks if count > ON_PAGE else ()
+    )
+    print_text(report_html(made, title, utc_now(), reader_zone()))

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.views.messages import ENDED
-from app.views.reports import find_scope
+from app.views.report_parts import find_asked
 from campaigns.intake.defuse import for_rejects
 from campaigns.intake.model import REJECT_COLUMNS
 from campaigns.intake.names import fold
 from campaigns.states import JobState
+from campaigns.time.period import ALWAYS, Period
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.views.recipient_rows import ListedFile, files_of_recipients, stream_recipients
@@ -45,14 +46,21 @@ class NotReached:
         return [for_rejects(cell) for cell in (*found["row"].values(), code, means)]
 
 
-async def not_reached(connection: Connection, name: str, run_id: int | None, now: datetime) -> NotReached:
+async def not_reached(
+    connection: Connection,
+    name: str,
+    run_id: int | None,
+    now: datetime,
+    period: Period = ALWAYS,
+) -> NotReached:
     """The people whose every message ended without arriving, each once. Raises NotFound."""
-    campaign, run = await find_scope(connection, name, run_id)
-    found = await delivery(connection, campaign, run)
+    asked = await find_asked(connection, name, run_id, period)
+    campaign = asked.campaign
+    found = await delivery(connection, campaign, asked.runs)
     columns = _columns(campaign, await files_of_recipients(connection, campaign.id))
 
     async def rows() -> AsyncIterator[dict[str, Any]]:
-        async for job in stream_recipients(connection, campaign, run, not_reached=True):
+        async for job in stream_recipients(connection, campaign, asked.runs, not_reached=True):
             vars, send_at = job.pop("vars"), job.pop("send_at")
             if send_at is not None and send_at <= now:
                 vars["send_at"] = ""  # its own time has passed: with it the row could not be loaded

@@ -1,94 +1,71 @@
-"""The reports: each one's JSON as scripts rely on it, its tables for people, and its rows as CSV."""
+"""The delivery and failures reports, and the list of recipients."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from app.views.messages import ENDED
-from campaigns.errors import NotFound
-from campaigns.figures import counted, percent
-from campaigns.money.costs import NO_CURRENCY
+from app.views.report_parts import (
+    RUNS_LISTED,
+    Asked,
+    Report,
+    Row,
+    Table,
+    find_asked,
+    purged_note,
+    purged_remarks,
+)
+from campaigns.figures import Share, counted
 from campaigns.states import JobState
+from campaigns.time.period import ALWAYS, Period
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
-from storage.views import costs, recipient_rows, reports
-from storage.views.costs import CostLine
-from storage.views.report_scope import ScheduledRun, kind_of_run, scheduled_runs
+from storage.views import recipient_rows, reports
+from storage.views.report_scope import ScheduledRun
 from storage.views.reports import Delivery
 
-Row = Sequence[Any]
 RECIPIENT_KEYS: Final = recipient_rows.RECIPIENT_KEYS
 """The keys of each recipient, in this order."""
-RUNS_LISTED: Final = 20
+FORMULAS: Final = {
+    "rows": "rejected + jobs",
+    "jobs": "the sum of states",
+    "awaiting_receipt": "accepted + held + sent",
+    "delivery_rate": "(delivered + read) / (jobs - pending - skipped - expired - cancelled)",
+    "read_rate": "read / (delivered + read)",
+}
+FAILURE_FORMULAS: Final = {
+    "not_reached": "in_doubt + failed + skipped + expired + cancelled + rejected",
+}
 
 
-@dataclass(frozen=True)
-class Table:
-    title: str | None
-    headings: Sequence[str]
-    rows: Sequence[Row]
-
-
-@dataclass(frozen=True)
-class Report:
-    """One report in its three forms."""
-
-    json: dict[str, Any]
-    tables: Sequence[Table]
-    csv: Table
-    remarks: Sequence[str] = ()
-    """Notes on the numbers."""
-
-
-async def find_scope(
-    connection: Connection, name: str, run_id: int | None
-) -> tuple[Campaign, ScheduledRun | None]:
-    """The campaign, and the run of it that a report is about; None: all its runs. Raises NotFound."""
-    campaign = await require(connection, name)
-    if run_id is None:
-        return campaign, None
-    known = await scheduled_runs(connection, campaign.id)
-    if found := next((run for run in known if run.id == run_id), None):
-        return campaign, found
-    kind, parent_id = await kind_of_run(connection, campaign.id, run_id)
-    if kind == "retry":
-        raise NotFound(
-            f"Run {run_id} is a retry of run {parent_id}, and is reported with it.", hint=f"--run {parent_id}"
-        )
-    if kind == "test":
-        raise NotFound(f"Run {run_id} is a test; reports do not count it.", hint=f"drumbeat why {name} PHONE")
-    numbers = ", ".join(str(run.id) for run in known[-RUNS_LISTED:])
-    raise NotFound(
-        f"{name} has no run {run_id}.", hint=f"Its runs: {numbers}." if known else "It has no runs yet."
-    )
-
-
-async def delivery_report(connection: Connection, name: str, run_id: int | None = None) -> Report:
-    """What became of every row of the file; in one run, or in all."""
-    campaign, run = await find_scope(connection, name, run_id)
-    found = await reports.delivery(connection, campaign, run)
-    by_run = await reports.states_by_run(connection, campaign) if len(found.runs) > 1 else {}
+async def delivery_report(
+    connection: Connection, name: str, run_id: int | None = None, period: Period = ALWAYS
+) -> Report:
+    """What became of every row of the file; in some runs, or in all."""
+    asked = await find_asked(connection, name, run_id, period)
+    campaign = asked.campaign
+    found = await reports.delivery(connection, campaign, asked.runs)
+    several = len(found.runs) > 1
+    by_run = await reports.states_by_run(connection, campaign, asked.runs) if several else {}
     purged_at = await purged_since(connection, campaign.id)
     return Report(
         {
-            **_delivery_json(campaign, found),
-            "run": run_id,
+            **delivery_json(campaign, found),
+            **asked.json,
             "runs": [_run_json(each, states) for each, states in by_run.items()],
             "purged_at": purged_at,
+            "formulas": FORMULAS,
         },
-        [*_delivery_tables(campaign, found, run), *_run_tables(by_run)],
+        [*_delivery_tables(asked, found), *_run_tables(by_run)],
         _delivery_csv(found),
-        [*_delivery_remarks(found), *_purged_remarks(purged_at)],
+        [*_delivery_remarks(found), *purged_remarks(purged_at)],
+        FORMULAS,
     )
 
 
-def _delivery_json(campaign: Campaign, found: Delivery) -> dict[str, Any]:
+def delivery_json(campaign: Campaign, found: Delivery) -> dict[str, Any]:
     return {
         "campaign": campaign.name,
         "file_rows": found.file_rows,
@@ -114,14 +91,16 @@ def _run_json(run: ScheduledRun, states: dict[JobState, int]) -> dict[str, Any]:
     }
 
 
-def _delivery_tables(campaign: Campaign, found: Delivery, run: ScheduledRun | None) -> list[Table]:
+def _delivery_tables(asked: Asked, found: Delivery) -> list[Table]:
+    campaign = asked.campaign
     title = f"Delivery of {campaign.name} ({campaign.state.value})"
-    if run is not None:
+    if asked.run_id is not None:
+        run = found.runs[0]
         title = f"Delivery of {campaign.name}, run {run.id} ({run.state.value})"
     several = len(found.runs) > 1
     whole = found.jobs if several else found.rows
     states = [
-        (STATE_NAMES.get(state, state.value), count, _of(count, whole))
+        (STATE_NAMES.get(state, state.value), count, Share.of(count, whole))
         for state, count in found.states.items()
     ]
     return [
@@ -134,8 +113,8 @@ def _delivery_tables(campaign: Campaign, found: Delivery, run: ScheduledRun | No
             None,
             ("rate", ">value"),
             [
-                ("delivered, of all tried", percent(found.delivery_rate)),
-                ("read, of delivered", percent(found.read_rate)),
+                ("delivered, of all tried", Share.from_rate(found.delivery_rate)),
+                ("read, of delivered", Share.from_rate(found.read_rate)),
             ],
         ),
     ]
@@ -146,7 +125,7 @@ def _file_rows(campaign: Campaign, found: Delivery, several: bool) -> list[Row]:
     if not several:
         return [
             ("rows of the file", found.rows, ""),
-            ("rejected", found.rejected, _of(found.rejected, found.rows)),
+            ("rejected", found.rejected, Share.of(found.rejected, found.rows)),
         ]
     which = "the file as last read" if campaign.spec.audience.refresh else "the file"
     return [
@@ -195,15 +174,12 @@ def _delivery_remarks(found: Delivery) -> list[str]:
     return remarks
 
 
-def _purged_remarks(purged_at: datetime | None) -> list[str]:
-    return [f"{purged_note(purged_at)} The totals are kept."] if purged_at else []
-
-
 async def stream_recipients(
-    connection: Connection, name: str, run_id: int | None = None
+    connection: Connection, name: str, run_id: int | None = None, period: Period = ALWAYS
 ) -> AsyncIterator[dict[str, Any]]:
     """Each recipient's outcome, in the order of the file, as they are read. Raises NotFound."""
-    return recipient_rows.stream_recipients(connection, *await find_scope(connection, name, run_id))
+    asked = await find_asked(connection, name, run_id, period)
+    return recipient_rows.stream_recipients(connection, asked.campaign, asked.runs)
 
 
 async def recipients_purged_note(connection: Connection, name: str) -> str | None:
@@ -213,133 +189,15 @@ async def recipients_purged_note(connection: Connection, name: str) -> str | Non
     return f"{purged_note(purged_at)} Purged recipients are not listed." if purged_at else None
 
 
-def purged_note(purged_at: datetime) -> str:
-    """The note of every view of single messages."""
-    return f"Details were purged on {purged_at:%Y-%m-%d}."
-
-
-def _of(part: int, whole: int) -> str:
-    return percent(part / whole if whole else None)
-
-
-async def cost_report(connection: Connection, name: str, run_id: int | None = None) -> Report:
-    """The expected cost, what the provider charged, and what is not settled yet; of one run, or of all."""
-    campaign, _ = await find_scope(connection, name, run_id)
-    countries = await costs.cost_by_country(connection, campaign.id, run_id)
-    categories = await costs.cost_by_category(connection, campaign.id, run_id)
-    totals = _totals(countries)
-    purged_at = await purged_since(connection, campaign.id)
-    lines = [("country", line) for line in countries] + [("category", line) for line in categories]
-    return Report(
-        {
-            "campaign": campaign.name,
-            "run": run_id,
-            **(totals[0] if len(totals) == 1 else {}),
-            **({"totals": totals} if len(totals) != 1 else {}),
-            "by_country": [_cost_json("country", line) for line in countries],
-            "by_category": [_cost_json("category", line) for line in categories],
-            "purged_at": purged_at,
-        },
-        [
-            _cost_total_table(campaign, totals),
-            _cost_table("country", countries),
-            _cost_table("category", categories),
-        ],
-        Table(
-            None,
-            ("group", "name", "currency", *_AMOUNTS),
-            [
-                (kind, line.group, _currency(line), *(getattr(line, name) for name in _AMOUNTS))
-                for kind, line in lines
-            ],
-        ),
-        [*_cost_remarks(totals), *_purged_remarks(purged_at)],
-    )
-
-
-_AMOUNTS = ("messages", "estimated", "actual", "unsettled", "unpriced")
-
-
-def _totals(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
-    """One total per currency; messages without a price count in each, because their currency is unknown."""
-    priced: dict[str | None, list[CostLine]] = defaultdict(list)
-    for line in lines:
-        if line.currency is not None:
-            priced[line.currency].append(line)
-    unpriced = sum(line.unpriced for line in lines)
-    return [
-        {
-            "currency": _shown(currency),
-            "estimated": _sum_known(line.estimated for line in group),
-            "actual": sum((line.actual for line in group), Decimal(0)),
-            "unsettled": sum((line.unsettled for line in group), Decimal(0)),
-            "unpriced": unpriced,
-        }
-        for currency, group in (priced or {None: []}).items()
-    ]
-
-
-def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """None if none is known: that is not 0."""
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if known else None
-
-
-def _shown(currency: str | None) -> str | None:
-    return None if currency == NO_CURRENCY else currency
-
-
-def _currency(line: CostLine) -> str | None:
-    return _shown(line.currency)
-
-
-def _cost_json(group: str, line: CostLine) -> dict[str, Any]:
-    return {
-        group: line.group,
-        "currency": _currency(line),
-        **{name: getattr(line, name) for name in _AMOUNTS},
-    }
-
-
-def _cost_total_table(campaign: Campaign, totals: Sequence[dict[str, Any]]) -> Table:
-    rows = [
-        (t["currency"] or "(unknown)", t["estimated"], t["actual"], t["unsettled"], t["unpriced"])
-        for t in totals
-    ]
-    headings = ("currency", ">estimated", ">charged", ">unsettled", ">messages unpriced")
-    return Table(f"Cost of {campaign.name}", headings, rows)
-
-
-def _cost_table(group: str, lines: Sequence[CostLine]) -> Table:
-    headings = (group, "currency", ">messages", ">estimated", ">charged", ">unsettled", ">unpriced")
-    rows = [
-        (line.group or "(none)", _currency(line), *(getattr(line, name) for name in _AMOUNTS))
-        for line in lines
-    ]
-    return Table(None, headings, rows)
-
-
-def _cost_remarks(totals: Sequence[dict[str, Any]]) -> list[str]:
-    remarks = []
-    if any(total["unsettled"] for total in totals):
-        remarks.append(
-            "Unsettled: the estimate for messages whose charge the provider has not reported (yet)."
-        )
-    if any(total["unpriced"] for total in totals):
-        remarks.append(
-            "Unpriced: neither a rate card nor the provider gives a price; it is not counted as 0."
-        )
-    if any(total["currency"] is None and total["actual"] for total in totals):
-        remarks.append("The provider reports no currency.")
-    return remarks
-
-
-async def failures_report(connection: Connection, name: str, run_id: int | None = None) -> Report:
-    """Everybody who did not receive it, and why, with one example each; of one run, or of all."""
-    campaign, run = await find_scope(connection, name, run_id)
-    found = await reports.failures(connection, campaign, run)
-    bad_rows = await reports.reject_groups(connection, campaign, run)
-    skipped = (await reports.delivery(connection, campaign, run)).skipped
+async def failures_report(
+    connection: Connection, name: str, run_id: int | None = None, period: Period = ALWAYS
+) -> Report:
+    """Everybody who did not receive it, and why, with one example each; of some runs, or of all."""
+    asked = await find_asked(connection, name, run_id, period)
+    campaign = asked.campaign
+    found = await reports.failures(connection, campaign, asked.runs)
+    bad_rows = await reports.reject_groups(connection, campaign, asked.runs)
+    skipped = (await reports.delivery(connection, campaign, asked.runs)).skipped
     purged_at = await purged_since(connection, campaign.id)
     jobs = [
         (f.state.value, f.code or f.reason, f.text or _means(f.reason), f.count, f.example) for f in found
@@ -354,7 +212,7 @@ async def failures_report(connection: Connection, name: str, run_id: int | None 
     return Report(
         {
             "campaign": campaign.name,
-            "run": run_id,
+            **asked.json,
             "not_reached": sum(row[3] for row in rows),
             **by_state,
             "skipped": skipped,
@@ -363,10 +221,12 @@ async def failures_report(connection: Connection, name: str, run_id: int | None 
                 for r in bad_rows
             ],
             "purged_at": purged_at,
+            "formulas": FAILURE_FORMULAS,
         },
         [Table(f"Not reached by {campaign.name}", headings, rows)],
         Table(None, ("outcome", "code", "text", "count", "example"), rows),
-        [*_not_reached_remarks(rows), *_purged_remarks(purged_at)],
+        [*_not_reached_remarks(rows), *purged_remarks(purged_at)],
+        FAILURE_FORMULAS,
     )
 
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from app.views.reports import Report, Row, Table
+from app.views.report_parts import Report, Row, Table
 from campaigns.errors import InvalidInput
-from campaigns.figures import percent
+from campaigns.figures import Share
 from campaigns.proportions import p_value
 from campaigns.variants import Measure, Tally
 from scheduler.clock import variants
@@ -20,6 +20,13 @@ from storage.retention.purged_totals import runs_purged_since
 SURE: Final = 0.05
 """A p-value below it is commonly read as more than chance."""
 OF_THE_REST: Final = "winner, to the rest"
+FORMULAS: Final = {
+    "sent": "messages of the variant that the provider accepted",
+    "delivered_rate": "delivered / sent, those that were read among them",
+    "read_rate": "read / sent",
+    "replied_rate": "replied / sent; a stop word is no reply",
+    "p_value": "two-sided two-proportion z-test: how often chance alone makes such a difference",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +83,12 @@ async def variants_report(connection: Connection, name: str) -> Report:
             "comparisons": [
                 {**asdict(each), "rates": each.rates, "meaning": each.meaning} for each in compared
             ],
+            "formulas": FORMULAS,
         },
         [_table(f"Variants of {name}", lines), _comparison_table(compared)],
         Table(None, _HEADINGS, [_row(*line) for line in lines]),
         list(_remarks(found)),
+        FORMULAS,
     )
 
 
@@ -153,9 +162,9 @@ def _table(title: str | None, lines: list[tuple[str, Tally]]) -> Table:
     return Table(title, headings, shares)
 
 
-def _cells(tally: Tally, measure: Measure) -> tuple[int, str]:
+def _cells(tally: Tally, measure: Measure) -> tuple[int, Share | None]:
     count = tally.count(measure)
-    return count, percent(_rate(count, tally.sent))
+    return count, Share.of(count, tally.sent)
 
 
 def _comparisons(tested: dict[str, Tally]) -> Iterator[Comparison]:

@@ -186,6 +186,18 @@ async def retry_failed(
     return Retry(run_id, retried, verdicts)
 
 
+async def preview_retry(connection: Connection, name: str) -> tuple[Judged, ...]:
+    """What `retry_failed` would do with each group of failures now. Raises as it does."""
+    campaign = await require(connection, name)
+    occurrence = await _occurrence(connection, campaign)
+    await _refuse_purged(connection, name, occurrence)
+    spec = CampaignSpec.from_json(occurrence.spec)
+    has_template = any(content.template for content in spec.contents.values())
+    groups = await ended_groups(connection, occurrence, given_up=False)
+    judged = ((group, retry_verdict(group, has_template=has_template)) for group in groups)
+    return tuple(Judged(g.state, g.reason, g.code, g.count, v.again, v.why) for g, v in judged)
+
+
 async def _occurrence(connection: Connection, campaign: Campaign) -> Occurrence:
     occurrence = await newest_occurrence(connection, campaign.id)
     if occurrence is None:

@@ -66,6 +66,8 @@ class ImportLine:
     """One file that was loaded into a campaign."""
 
     source: str
+    digest: str
+    """SHA-256 of its bytes."""
     rows: int
     accepted: int
     rejected: int
@@ -177,6 +179,7 @@ async def list_imports(connection: AsyncConnection, campaign_id: int) -> Sequenc
     rows = await connection.execute(
         select(
             imports.c.source,
+            imports.c.digest,
             imports.c.rows,
             imports.c.accepted,
             imports.c.rejected,

@@ -61,7 +61,7 @@ async def purged_reject_groups(connection: AsyncConnection, campaign_id: int) ->
     return [PurgedRejects(*row) for row in found]
 
 
-def purged_ledger(run_ids: Select[tuple[int]]) -> Select[Any]:
+def purged_ledger(run_ids: Select[tuple[int]] | Sequence[int]) -> Select[Any]:
     """The runs' purged messages that the provider took, as rows of the cost report: what is null in each of the
     jobs is null in their sum."""
     gone = purged_jobs.c
@@ -69,6 +69,8 @@ def purged_ledger(run_ids: Select[tuple[int]]) -> Select[Any]:
         select(
             campaigns.c.category,
             func.nullif(gone.region, "").label("region"),
+            null().label("form"),
+            null().label("card_id"),
             gone.state,
             gone.jobs,
             case((gone.settled, gone.cost_micros), else_=null()).label("cost_micros"),

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState, JobState, RunState
+from storage.runs.campaign_events import note_state
 from storage.runs.history import in_order, move
 from storage.tables import campaigns, jobs, runs
 
@@ -30,6 +31,8 @@ async def move_campaign(
     moved = await connection.execute(
         update(campaigns).where(campaigns.c.name == name, campaigns.c.state.in_(sources)).values(**values)
     )
+    if moved.rowcount and CampaignState.PAUSED in (target, *sources):
+        await note_state(connection, campaigns.c.name == name, target, reason or "", now)
     return bool(moved.rowcount)
 
 
@@ -65,11 +68,13 @@ async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now:
         .returning(runs.c.campaign_id)
     )
     for (campaign_id,) in resumed.all():
-        await connection.execute(
+        moved = await connection.execute(
             update(campaigns)
             .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED)
             .values(state=CampaignState.RUNNING, reason=None, updated_at=now)
         )
+        if moved.rowcount:
+            await note_state(connection, campaigns.c.id == campaign_id, CampaignState.RUNNING, "", now)
 
 
 def _jobs_of(name: str) -> Select[tuple[int]]:

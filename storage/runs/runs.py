@@ -31,6 +31,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.vacuum import learn_growth
+from storage.runs.campaign_events import note_state
 from storage.runs.editions import edition_of, of_audience
 from storage.runs.history import in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
@@ -273,11 +274,13 @@ async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: 
     )
     row = paused.first()
     if row is not None:
-        await connection.execute(
+        moved = await connection.execute(
             update(campaigns)
             .where(campaigns.c.id == row.campaign_id, campaigns.c.state == CampaignState.RUNNING)
             .values(state=CampaignState.PAUSED, reason=reason, updated_at=now)
         )
+        if moved.rowcount:
+            await note_state(connection, campaigns.c.id == row.campaign_id, CampaignState.PAUSED, reason, now)
 
 
 _OVER: Final = select(runs.c.id).where(

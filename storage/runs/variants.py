@@ -9,15 +9,16 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, text, update
+from sqlalchemy import Select, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.rules.decision import Rule
 from campaigns.states import JobState, RunState
 from campaigns.variants import Tally
 from storage.database.engine import is_sqlite, lock_names
+from storage.runs.replies import is_reply
 from storage.runs.retries import tried_again
-from storage.tables import inbound, jobs, optouts, runs
+from storage.tables import jobs, runs
 
 PAGE: Final = 1000
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
@@ -174,24 +175,10 @@ def _messages(campaign_id: int, run_id: int) -> Select[Any]:
         jobs.c.variant,
         case((jobs.c.state.in_(ARRIVED), 1), else_=0).label("delivered"),
         case((jobs.c.state == JobState.READ.value, 1), else_=0).label("read"),
-        case((_is_answered(), 1), else_=0).label("replied"),
+        case((exists().where(is_reply()), 1), else_=0).label("replied"),
     ).where(
         jobs.c.run_id.in_(_with_retries(run_id)),
         jobs.c.variant.is_not(None),
         jobs.c.accepted_at.is_not(None),
         jobs.c.id.not_in(tried_again(campaign_id)),
-    )
-
-
-def _is_answered() -> ColumnElement[bool]:
-    """The person has written to the account since; the reply that opted them out does not count."""
-    opted_out = exists().where(
-        optouts.c.phone == inbound.c.phone, optouts.c.action == "out", optouts.c.at == inbound.c.at
-    )
-    account = inbound.c.account.concat("/")
-    return exists().where(
-        inbound.c.phone == jobs.c.phone,
-        inbound.c.at > func.coalesce(jobs.c.sent_at, jobs.c.accepted_at),
-        func.substr(jobs.c.lane, 1, func.length(account)) == account,
-        ~opted_out,
     )

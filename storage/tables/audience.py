@@ -53,11 +53,11 @@ campaign_events = Table(
     Column("id", Id, primary_key=True),
     Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
     Column("at", Instant, nullable=False),
-    Column("event", Text, nullable=False, comment="budget or list"),
+    Column("event", Text, nullable=False, comment="budget, list, or a state: of a pause and its end"),
     Column("detail", Text, nullable=False),
     Index("ix_campaign_events_campaign_id", "campaign_id"),
 )
-"""What people changed about a campaign after it was loaded."""
+"""What people changed about a campaign after it was loaded, and when it was paused and went on."""
 
 imports = Table(
     "imports",

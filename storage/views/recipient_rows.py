@@ -38,20 +38,22 @@ class ListedFile:
 async def stream_recipients(
     connection: AsyncConnection,
     campaign: Campaign,
-    run: ScheduledRun | None = None,
+    chosen: Sequence[ScheduledRun] | None = None,
     *,
     not_reached: bool = False,
+    limit: int | None = None,
 ) -> AsyncIterator[dict[str, Any]]:
-    """Every job in the order of the file, a page in memory at a time; the keys are the report's.
+    """Every job in the order of the file, or the first `limit` of them, a page in memory at a time; the keys are the
+    report's.
 
     `not_reached`: only people whom no run reached, or may have reached, each once; `vars` and `send_at` are the row's.
     """
-    scope = await scope_of(connection, campaign, run)
+    scope = await scope_of(connection, campaign, chosen)
     query = _jobs_of(scope) if scope.launched else _future_jobs_of(campaign)
     if not_reached:
         query = query.add_columns(recipients.c.vars, recipients.c.send_at)
         query = query.where(_not_reached(scope))
-    streamed = await connection.stream(query.execution_options(yield_per=PAGE))
+    streamed = await connection.stream(query.limit(limit).execution_options(yield_per=PAGE))
     async for row in streamed.mappings():
         found = dict(row)
         own = {"vars": orjson.loads(found["vars"]), "send_at": found["send_at"]} if not_reached else {}

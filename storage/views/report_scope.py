@@ -1,10 +1,11 @@
-"""What a report is about: a campaign with all its runs, or one of its runs with the retries of it."""
+"""What a report is about: a campaign with all its runs, or some of its runs with the retries of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,10 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.states import RunState
 from storage.audience.campaigns import Campaign
 from storage.retention.purged_totals import PurgedJobs, PurgedRejects, purged_reject_groups, purged_states
-from storage.runs.editions import Edition, counted_rejects, files_of
+from storage.runs.editions import counted_rejects
 from storage.runs.occurrences import SCHEDULED
 from storage.runs.retries import ALREADY_ARRIVED, tried_again
-from storage.tables import jobs, rejects, runs
+from storage.tables import imports, jobs, rejects, runs
+
+FEW: Final = 50
+"""Runs that are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,58 +39,78 @@ class Scope:
 
     campaign: Campaign
     runs: Sequence[ScheduledRun]
-    """Every scheduled run of the campaign, or the one that was asked for; the oldest first."""
-    one: bool = False
-    """Whether the report is about one run only."""
+    """Every scheduled run of the campaign, or those that were asked for; the oldest first."""
+    chosen: bool = False
+    """Whether the report is about these runs only, not about all of them."""
+    any_retry: bool = True
+    """Whether the campaign was retried: then a person may have several jobs in one occurrence."""
+    few: Sequence[int] | None = None
+    """The ids of the runs that count where they are few: named one by one, each is looked up in an index."""
 
     @property
     def launched(self) -> bool:
         return bool(self.runs)
 
     @property
-    def run_ids(self) -> Select[tuple[int]]:
+    def run_ids(self) -> Select[tuple[int]] | Sequence[int]:
         """The ids of the runs that count: without tests, with retries."""
+        return self.select_run_ids() if self.few is None else self.few
+
+    def select_run_ids(self) -> Select[tuple[int]]:
         real = select(runs.c.id).where(runs.c.campaign_id == self.campaign.id, runs.c.kind != "test")
-        return real.where(_of_occurrence(self.runs[0].id)) if self.one else real
+        return real.where(self._of_occurrences) if self.chosen else real
 
     @property
     def jobs(self) -> ColumnElement[bool]:
         """Restricts jobs to those that count: no tests, and of a person's tries in one occurrence the newest."""
+        of_runs = jobs.c.run_id.in_(self.run_ids)
+        if not self.any_retry:
+            return of_runs
         needless = jobs.c.reason.is_not_distinct_from(ALREADY_ARRIVED)
-        return and_(
-            jobs.c.run_id.in_(self.run_ids), ~needless, jobs.c.id.not_in(tried_again(self.campaign.id))
-        )
+        return and_(of_runs, ~needless, jobs.c.id.not_in(tried_again(self.campaign.id)))
 
     @property
     def rejects(self) -> ColumnElement[bool]:
         """Restricts rejects to those of the lists that the runs were made from."""
-        return self.rejects_of(self.runs[0]) if self.one else counted_rejects(self.campaign.id)
-
-    def rejects_of(self, run: ScheduledRun) -> ColumnElement[bool]:
-        """Restricts rejects to those of the list that the run was made from."""
-        files = files_of(Edition(self.campaign.id, run.edition))
+        if not self.chosen:
+            return counted_rejects(self.campaign.id)
+        files = select(imports.c.id).where(
+            imports.c.campaign_id == self.campaign.id,
+            imports.c.edition.in_({run.edition for run in self.runs}),
+        )
         return and_(rejects.c.campaign_id == self.campaign.id, rejects.c.import_id.in_(files))
 
     async def purged_jobs(self, connection: AsyncConnection) -> list[PurgedJobs]:
-        only = _of_occurrence(self.runs[0].id) if self.one else None
+        only = self._of_occurrences if self.chosen else None
         return await purged_states(connection, self.campaign.id, only)
 
     async def purged_rejects(self, connection: AsyncConnection) -> list[PurgedRejects]:
-        """Of one run among several that each read the list: none, because they are kept together only."""
-        if self.one and self.campaign.spec.audience.refresh is not None:
+        """Of some runs among several that each read the list: none, because they are kept together only."""
+        if self.chosen and self.campaign.spec.audience.refresh is not None:
             return []
         return await purged_reject_groups(connection, self.campaign.id)
 
-
-async def scope_of(connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None) -> Scope:
-    """The whole campaign, or one of its runs."""
-    if run is not None:
-        return Scope(campaign, [run], one=True)
-    return Scope(campaign, await scheduled_runs(connection, campaign.id))
+    @property
+    def _of_occurrences(self) -> ColumnElement[bool]:
+        ids = [run.id for run in self.runs]
+        return or_(runs.c.id.in_(ids), runs.c.parent_id.in_(ids))
 
 
-def _of_occurrence(run_id: int) -> ColumnElement[bool]:
-    return or_(runs.c.id == run_id, runs.c.parent_id == run_id)
+async def scope_of(
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
+) -> Scope:
+    """The whole campaign, or some of its runs."""
+    retries = select(runs.c.id).where(runs.c.campaign_id == campaign.id, runs.c.kind == "retry").limit(1)
+    retried = await connection.scalar(retries) is not None
+    known = chosen if chosen is not None else await scheduled_runs(connection, campaign.id)
+    scope = Scope(campaign, known, chosen is not None, retried)
+    return replace(scope, few=await few_of(connection, scope.select_run_ids()))
+
+
+async def few_of(connection: AsyncConnection, run_ids: Select[tuple[int]]) -> list[int] | None:
+    """The ids if they are few."""
+    ids = [row.id for row in await connection.execute(run_ids.limit(FEW + 1))]
+    return ids if len(ids) <= FEW else None
 
 
 async def scheduled_runs(connection: AsyncConnection, campaign_id: int) -> list[ScheduledRun]:

@@ -18,7 +18,8 @@ from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
 from storage.retention.purged_totals import PurgedJobs
 from storage.runs.editions import of_audience
-from storage.tables import attempts, jobs, purged_jobs, recipients, rejects, runs
+from storage.runs.replies import is_reply
+from storage.tables import attempts, inbound, jobs, purged_jobs, recipients, rejects, runs
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
@@ -109,28 +110,40 @@ class RejectGroup:
 
 
 async def delivery(
-    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> Delivery:
-    """How many rows were rejected and how many jobs are in each state; of one run, or of all."""
-    scope = await scope_of(connection, campaign, run)
+    """How many rows were rejected and how many jobs are in each state; of some runs, or of all."""
+    scope = await scope_of(connection, campaign, chosen)
     purged = await scope.purged_jobs(connection)
     gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
+    skipped, failed = await _ended(connection, scope, purged)
     found = Delivery(
         rejected=await _count_rejects(connection, scope) + gone_rows,
         states=_states_with(await _states(connection, scope), purged),
-        skipped=await _reasons(connection, scope, purged, JobState.SKIPPED, "reason"),
-        failed=await _reasons(connection, scope, purged, JobState.FAILED, "code"),
+        skipped=skipped,
+        failed=failed,
         runs=scope.runs,
     )
     if len(scope.runs) <= 1:
         return replace(found, file_rejected=found.rejected, file_recipients=found.jobs)
-    newest = Scope(campaign, scope.runs[-1:], one=True)
+    newest = replace(scope, runs=scope.runs[-1:], chosen=True, few=None)
     read_each_time = campaign.spec.audience.refresh is not None
     return replace(
         found,
         file_rejected=await _count_rejects(connection, newest) + (0 if read_each_time else gone_rows),
         file_recipients=await _count_audience(connection, campaign),
     )
+
+
+async def progress(connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None) -> Delivery:
+    """The same of the newest run, without reasons: cheap enough to be asked for again and again. None: before the first
+    run."""
+    scope = await scope_of(connection, campaign, [run] if run else [])
+    gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
+    states = _states_with(await _states(connection, scope), await scope.purged_jobs(connection))
+    whole = scope if run else replace(scope, chosen=False)
+    rejected = await _count_rejects(connection, whole) + gone_rows
+    return Delivery(rejected, states, {}, {}, scope.runs, rejected, sum(states.values()))
 
 
 async def _count_rejects(connection: AsyncConnection, scope: Scope) -> int:
@@ -147,10 +160,18 @@ async def _states(connection: AsyncConnection, scope: Scope) -> dict[JobState, i
     if not scope.launched:
         waiting = await _count_audience(connection, scope.campaign)
         return {state_before_launch(scope.campaign): waiting}
-    counted = await connection.execute(
-        select(jobs.c.state, func.count()).where(scope.jobs).group_by(jobs.c.state)
+    if scope.any_retry:
+        counted = await connection.execute(
+            select(jobs.c.state, func.count()).where(scope.jobs).group_by(jobs.c.state)
+        )
+        return {JobState(state): number for state, number in counted}
+    # Each by itself is half as much work as all in groups.
+    counts = (
+        select(func.count()).select_from(jobs).where(scope.jobs, jobs.c.state == state).scalar_subquery()
+        for state in JobState
     )
-    return {JobState(state): number for state, number in counted}
+    row = (await connection.execute(select(*counts))).one()
+    return {state: number for state, number in zip(JobState, row, strict=True) if number}
 
 
 def state_before_launch(campaign: Campaign) -> JobState:
@@ -159,10 +180,10 @@ def state_before_launch(campaign: Campaign) -> JobState:
 
 
 async def states_by_run(
-    connection: AsyncConnection, campaign: Campaign
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> dict[ScheduledRun, dict[JobState, int]]:
     """The states of each scheduled run's jobs, those of its retries among them; the newest run first."""
-    scope = await scope_of(connection, campaign)
+    scope = await scope_of(connection, campaign, chosen)
     occurrence = func.coalesce(runs.c.parent_id, runs.c.id)
     live = (
         select(occurrence, jobs.c.state, func.count())
@@ -190,27 +211,34 @@ def _states_with(found: dict[JobState, int], purged: Sequence[PurgedJobs]) -> di
     return {state: together[state] for state in JobState if state in together}
 
 
-async def _reasons(
-    connection: AsyncConnection, scope: Scope, purged: Sequence[PurgedJobs], state: JobState, column: str
-) -> dict[str, int]:
-    """How many ended in the state by their reason, or by the code if that is asked for and there is one."""
-    why = jobs.c.reason if column == "reason" else func.coalesce(jobs.c.code, jobs.c.reason)
-    key = func.coalesce(why, "unknown")
+async def _ended(
+    connection: AsyncConnection, scope: Scope, purged: Sequence[PurgedJobs]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """How many were skipped by reason, and how many failed by the provider's code or else by reason."""
+    columns = (jobs.c.state, jobs.c.reason, jobs.c.code)
+    which = jobs.c.state.in_([JobState.SKIPPED, JobState.FAILED])
     counted = await connection.execute(
-        select(key, func.count()).where(scope.jobs, jobs.c.state == state).group_by(key)
+        select(*columns, func.count()).where(scope.jobs, which).group_by(*columns)
     )
-    together = Counter({str(reason): number for reason, number in counted})
-    for group in purged:
-        if group.state is state:
-            together[(group.code if column == "code" else None) or group.reason or "unknown"] += group.count
-    return dict(sorted(together.items(), key=lambda one: (-one[1], one[0])))
+    live = [PurgedJobs(JobState(state), *rest) for state, *rest in counted]
+    skipped, failed = Counter[str](), Counter[str]()
+    for group in (*live, *purged):
+        if group.state is JobState.SKIPPED:
+            skipped[group.reason or "unknown"] += group.count
+        elif group.state is JobState.FAILED:
+            failed[group.code or group.reason or "unknown"] += group.count
+    return _most_first(skipped), _most_first(failed)
+
+
+def _most_first(counted: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counted.items(), key=lambda one: (-one[1], one[0])))
 
 
 async def failures(
-    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> list[Failure]:
     """Jobs that ended without arriving or are in doubt, grouped by code: by state, the most frequent first."""
-    scope = await scope_of(connection, campaign, run)
+    scope = await scope_of(connection, campaign, chosen)
     if not scope.launched:
         return await _cancelled_before_launch(connection, campaign)
     last = attempts.c.number == jobs.c.attempts
@@ -252,10 +280,10 @@ def _failures_with(found: Sequence[Failure], purged: Sequence[PurgedJobs]) -> li
 
 
 async def reject_groups(
-    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None = None
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> list[RejectGroup]:
     """Rejected rows grouped by code, the most frequent first."""
-    scope = await scope_of(connection, campaign, run)
+    scope = await scope_of(connection, campaign, chosen)
     counted = await connection.execute(
         select(rejects.c.code, func.min(rejects.c.reason), func.count(), func.min(rejects.c.line))
         .where(scope.rejects)
@@ -268,3 +296,18 @@ async def reject_groups(
         line = min(known.first_line, purged.first_line)
         together[purged.code] = replace(known, count=known.count + purged.count, first_line=line)
     return sorted(together.values(), key=lambda one: (-one.count, one.code))
+
+
+async def count_replies(
+    connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
+) -> dict[JobState, int]:
+    """How many messages were answered, by their state. Of those that are purged it is not known."""
+    scope = await scope_of(connection, campaign, chosen)
+    first = select(func.min(runs.c.launched_at)).where(runs.c.id.in_(scope.run_ids)).scalar_subquery()
+    counted = (
+        select(jobs.c.state, func.count(jobs.c.id.distinct()))
+        .select_from(inbound.join(jobs, jobs.c.phone == inbound.c.phone))
+        .where(inbound.c.at >= first, scope.jobs, jobs.c.provider_message_id.is_not(None), is_reply())
+        .group_by(jobs.c.state)
+    )
+    return {JobState(state): count for state, count in await connection.execute(counted)}

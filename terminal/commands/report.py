@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,18 +13,21 @@ from app.wiring.context import Context
 from terminal.commands.options import (
     Command,
     CommandGroup,
+    complete_campaign,
     name_argument,
     run_async,
     run_option,
-    timezone_option,
 )
+from terminal.report_output import Target, destination, form_options, note_written, write_report
 
 if TYPE_CHECKING:
-    from app.views.reports import Report
+    from app.views.not_reached import NotReached
+    from app.views.report_parts import Report
+    from campaigns.time.period import Period
     from storage.database.engine import Connection
     from terminal.recipient_list import RecipientList
 
-    Builder = Callable[[Connection, str, int | None], Awaitable[Report]]
+    Builder = Callable[[Connection], Awaitable[Report]]
 
 
 @click.group(cls=CommandGroup)
@@ -33,70 +35,159 @@ def report() -> None:
     """Show who received a campaign, who did not and why, and what it cost."""
 
 
-def _formats(command: Command) -> Command:
-    choice = click.Choice(["table", "json", "csv"])
-    options = (
-        click.option(
-            "--format",
-            "format_",
-            type=choice,
-            help="Default: table, or the format that --output's name ends in.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
-        click.option(
-            "--output", type=click.Path(path_type=Path), help="Write to this new file: .csv, .json or .txt."
-        ),
-        click.option("--force", is_flag=True, help="With --output: replace an existing file."),
-        timezone_option,
+def _period_options(command: Command) -> Command:
+    day = click.DateTime(["%Y-%m-%d"])
+    until = click.option("--until", type=day, help="Only runs that began on this day or before.")
+    since = click.option(
+        "--since", type=day, help="Only runs that began on this day or later; in --timezone."
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return since(until(command))
 
 
 @report.command()
 @name_argument
 @run_option
-@_formats
+@_period_options
+@form_options
 @click.pass_obj
-def delivery(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
+def summary(
+    context: Context,
+    /,
+    name: str,
+    run_id: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    **form: Any,
+) -> None:
+    """Show the whole result in one report; with --output FILE.html, one page to send on that needs nothing else.
+
+    A sentence, the way from the file's rows to replies, costs, failures with what to do, times, variants, who was not
+    reached, and what it was made from.
+    """
+    run_async(_summary(context, name, run_id, _period(run_id, since, until), form))
+    _suggest(f"drumbeat report summary {name} --output {name}.html")
+
+
+@report.command()
+@name_argument
+@run_option
+@_period_options
+@form_options
+@click.pass_obj
+def funnel(
+    context: Context,
+    /,
+    name: str,
+    run_id: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    **form: Any,
+) -> None:
+    """Show how many rows of the file got how far, up to a reply, and what each step lost and why."""
+    from app.views.funnel import funnel_report
+
+    period = _period(run_id, since, until)
+    _show(context, "funnel", name, lambda connection: funnel_report(connection, name, run_id, period), form)
+    _suggest(f"drumbeat report failures {name}")
+
+
+@report.command()
+@click.argument("names", metavar="NAME NAME…", nargs=-1, required=True, shell_complete=complete_campaign)
+@_period_options
+@form_options
+@click.pass_obj
+def compare(
+    context: Context,
+    /,
+    names: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    **form: Any,
+) -> None:
+    """Show several campaigns beside each other: how far each got, its rates and its cost."""
+    from app.views.comparison import compare_campaigns
+
+    period = _period(None, since, until)
+    _show(context, "compare", "", lambda connection: compare_campaigns(connection, names, period), form)
+
+
+@report.command()
+@name_argument
+@run_option
+@_period_options
+@form_options
+@click.pass_obj
+def delivery(
+    context: Context,
+    /,
+    name: str,
+    run_id: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    **form: Any,
+) -> None:
     """Show the outcome of every row of the file; the numbers add up to its rows.
 
     Of a campaign with several runs it shows all their messages, and a line for each run.
     """
     from app.views.reports import delivery_report
 
-    _show(context, name, delivery_report, run_id, **form)
+    period = _period(run_id, since, until)
+    _show(
+        context, "delivery", name, lambda connection: delivery_report(connection, name, run_id, period), form
+    )
     _suggest(f"drumbeat report failures {name}", f"drumbeat report cost {name}")
 
 
 @report.command()
 @name_argument
 @run_option
-@_formats
+@_period_options
+@form_options
 @click.pass_obj
-def cost(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
+def cost(
+    context: Context,
+    /,
+    name: str,
+    run_id: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    **form: Any,
+) -> None:
     """Show what the provider charged, by country and category.
 
     Unsettled is the estimate for messages whose charge is not known yet; unpriced counts those without a known price.
     """
-    from app.views.reports import cost_report
+    from app.views.cost_report import cost_report
 
-    _show(context, name, cost_report, run_id, **form)
+    period = _period(run_id, since, until)
+    _show(context, "cost", name, lambda connection: cost_report(connection, name, run_id, period), form)
     _suggest(f"drumbeat report recipients {name} --output recipients.csv")
 
 
 @report.command()
 @name_argument
 @run_option
-@_formats
+@_period_options
+@form_options
 @click.pass_obj
-def failures(context: Context, /, name: str, run_id: int | None, **form: Any) -> None:
+def failures(
+    context: Context,
+    /,
+    name: str,
+    run_id: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    **form: Any,
+) -> None:
     """Show everybody who was not reached, and why: messages in doubt, failed, skipped, expired and cancelled, and
     rejected rows."""
     from app.views.reports import failures_report
 
-    _show(context, name, failures_report, run_id, **form)
+    period = _period(run_id, since, until)
+    _show(
+        context, "failures", name, lambda connection: failures_report(connection, name, run_id, period), form
+    )
     _suggest(
         f"drumbeat why {name} PHONE", f"drumbeat report recipients {name} --not-reached --output rest.csv"
     )
@@ -104,7 +195,7 @@ def failures(context: Context, /, name: str, run_id: int | None, **form: Any) ->
 
 @report.command()
 @name_argument
-@_formats
+@form_options
 @click.pass_obj
 def variants(context: Context, /, name: str, **form: Any) -> None:
     """Compare the variants of the newest run, and show whether the difference may be chance.
@@ -113,7 +204,7 @@ def variants(context: Context, /, name: str, **form: Any) -> None:
     """
     from app.views.variants import variants_report
 
-    _show(context, name, lambda connection, name, _: variants_report(connection, name), None, **form)
+    _show(context, "variants", name, lambda connection: variants_report(connection, name), form)
     _suggest(f"drumbeat campaign winner {name}")
 
 
@@ -125,140 +216,157 @@ def variants(context: Context, /, name: str, **form: Any) -> None:
     is_flag=True,
     help="Only those who were not reached. As CSV it has the list's own columns: a new campaign can load it.",
 )
-@_formats
+@_period_options
+@form_options
 @click.pass_obj
-def recipients(context: Context, /, name: str, **options: Any) -> None:
+def recipients(
+    context: Context,
+    /,
+    name: str,
+    run_id: int | None,
+    not_reached: bool,
+    since: datetime | None,
+    until: datetime | None,
+    **form: Any,
+) -> None:
     """List every recipient with state, times and cost.
 
     In CSV, a cell that a spreadsheet would run as a formula is prefixed with an apostrophe; a load of a list of
     --not-reached removes it. Somebody whose message is in doubt may have it, and is not in that list.
     """
-    run_async(_recipients(context, name, **options))
+    from campaigns.time.clock import utc_now
+
+    target = Target.of(f"{name}-recipients", **form, now=utc_now())
+    period = _period(run_id, since, until)
+    run_async(_recipients(context, name, run_id, period, not_reached, target))
 
 
-_ENDINGS = {"": "table", ".txt": "table", ".csv": "csv", ".json": "json"}
-_NOT_WRITTEN = (".xlsx", ".xls", ".ods", ".html", ".htm", ".pdf")
+def _period(run_id: int | None, since: datetime | None, until: datetime | None) -> Period:
+    """The range of dates in the reader's zone. Raises UsageError."""
+    from campaigns.time.period import Period
+    from terminal.output import named_reader_zone
+
+    if run_id is not None and (since or until):
+        raise click.UsageError("--run names one run already; leave out --since and --until.")
+    try:
+        return Period.of_days(since and since.date(), until and until.date(), named_reader_zone())
+    except ValueError as error:
+        raise click.UsageError(f"--since and --until: {error}.") from error
 
 
-def _chosen(format_: str | None, as_json: bool, output: Path | None) -> str:
-    """The format from the options, or else from the file's ending. Raises UsageError if there is no such format, or if
-    they contradict each other."""
-    wanted = "json" if as_json else format_
-    ending = output.suffix.lower() if output else ""
-    by_name = _ENDINGS.get(ending)
-    if by_name is None and (wanted is None or ending in _NOT_WRITTEN):
-        raise click.UsageError(
-            f"Reports cannot be written as {ending}; use a name that ends in .csv, .json or .txt."
-        )
-    if wanted and by_name != wanted and ending in (".csv", ".json"):
-        raise click.UsageError(f"--format {wanted} contradicts the file name, which ends in {ending}.")
-    return wanted or by_name or "table"
+def _show(context: Context, kind: str, name: str, build: Builder, form: dict[str, Any]) -> None:
+    from campaigns.time.clock import utc_now
+
+    now = utc_now()
+    target = Target.of(f"{name}-{kind}".strip("-"), **form, now=now)
+
+    async def built() -> tuple[Any, Report]:
+        async with context.snapshot() as connection:
+            return await target.place(context, connection), await build(connection)
+
+    place, made = run_async(built())
+    write_report(made, target.form, place, f"{name}: {kind}".removeprefix(": "), now)
 
 
-def _show(
-    context: Context,
-    name: str,
-    build: Builder,
-    run_id: int | None,
-    format_: str | None,
-    as_json: bool,
-    output: Path | None,
-    force: bool,
+async def _summary(
+    context: Context, name: str, run_id: int | None, period: Period, form: dict[str, Any]
 ) -> None:
-    place, made = run_async(_built(context, name, build, run_id, output, force))
-    with _destination(place):
-        print_report(made, _chosen(format_, as_json, output))
+    from app.views.summary import read_summary
+    from campaigns.time.clock import utc_now
+    from terminal.output import print_text, reader_zone
 
-
-async def _built(
-    context: Context, name: str, build: Builder, run_id: int | None, output: Path | None, force: bool
-) -> tuple[Path | None, Report]:
+    now = utc_now()
+    target = Target.of(f"{name}-summary", **form, now=now)
     async with context.snapshot() as connection:
-        return await _place(context, connection, output, force), await build(connection, name, run_id)
+        place = await target.place(context, connection)
+        found = await read_summary(connection, context.settings, name, now, run_id, period, reader_zone())
+    if target.form == "html":
+        from web.reports.html import summary_html
 
-
-async def _place(context: Context, connection: Connection, output: Path | None, force: bool) -> Path | None:
-    """The path of `--output`. Raises UsageError if nothing may be written there."""
-    from app.wiring.output_files import report_place
-
-    if output is None:
-        return None
-    return await report_place(connection, context.settings, output, force=force)
-
-
-def print_report(made: Report, format_: str = "table") -> None:
-    """Print one report in one of its forms."""
-    from app.views.exports import write_csv
-    from terminal.output import in_readers_zone, print_json, print_sentence, print_table, print_text
-
-    match format_:
-        case "json":
-            print_json(made.json)
-        case "csv":
-            write_csv(sys.stdout, [made.csv.headings, *made.csv.rows])
-        case _:
-            for table in made.tables:
-                print_table(table.title, table.headings, table.rows)
-            for remark in made.remarks:
-                print_sentence(in_readers_zone(remark))
-            if made.remarks:
-                print_text()
+        with destination(place):
+            print_text(summary_html(found, reader_zone()))
+    else:
+        write_report(found.report, target.form, place, f"{name}: summary", now)
 
 
 async def _recipients(
-    context: Context,
-    name: str,
-    run_id: int | None,
-    not_reached: bool,
-    format_: str | None,
-    as_json: bool,
-    output: Path | None,
-    force: bool,
+    context: Context, name: str, run_id: int | None, period: Period, not_reached: bool, target: Target
 ) -> None:
-    from app.views.reports import recipients_purged_note, stream_recipients
+    from app.views.reports import recipients_purged_note
     from terminal.output import print_note
-    from terminal.recipient_list import RecipientList
 
-    form = _chosen(format_, as_json, output)
     async with context.snapshot() as connection:
-        if not_reached:
-            notes = await _not_reached(context, connection, name, run_id, form, output, force)
-        else:
-            rows = await stream_recipients(connection, name, run_id)
-            with _destination(await _place(context, connection, output, force)) as file:
-                writer = RecipientList(file, form, fits_terminal=output is None)
-                async for row in rows:
-                    writer.write(row)
-                writer.close()
-            notes = _left_out(name, writer)
+        place = await target.place(context, connection)
+        write = _write_not_reached if not_reached else _write_recipients
+        notes = await write(connection, name, run_id, period, target, place)
         if purged := await recipients_purged_note(connection, name):
             notes.append(purged)
     for note in notes:
         print_note(note)
 
 
-async def _not_reached(
-    context: Context,
+async def _write_recipients(
     connection: Connection,
     name: str,
     run_id: int | None,
-    form: str,
-    output: Path | None,
-    force: bool,
+    period: Period,
+    target: Target,
+    place: Path | None,
+) -> list[str]:
+    from app.views.reports import RECIPIENT_KEYS, stream_recipients
+    from terminal.recipient_list import RecipientList, write_recipient_page, write_recipient_sheet
+
+    rows = await stream_recipients(connection, name, run_id, period)
+    if target.form == "xlsx" and place is not None:
+        cells = ([row[key] for key in RECIPIENT_KEYS] async for row in rows)
+        await write_recipient_sheet(place, "Recipients", RECIPIENT_KEYS, cells)
+        note_written(place)
+        return []
+    with destination(place) as file:
+        if target.form == "html":
+            await write_recipient_page(f"Recipients of {name}", rows)
+            return []
+        writer = RecipientList(file, target.form, fits_terminal=place is None)
+        async for row in rows:
+            writer.write(row)
+        writer.close()
+    return _left_out(name, writer)
+
+
+async def _write_not_reached(
+    connection: Connection,
+    name: str,
+    run_id: int | None,
+    period: Period,
+    target: Target,
+    place: Path | None,
 ) -> list[str]:
     """Write them; notes on who is not among them."""
     from app.views.not_reached import not_reached
-    from campaigns.figures import counted
     from campaigns.time.clock import utc_now
-    from terminal.recipient_list import NotReachedList
+    from terminal.recipient_list import NotReachedList, write_recipient_page, write_recipient_sheet
 
-    people = await not_reached(connection, name, run_id, utc_now())
-    with _destination(await _place(context, connection, output, force)) as file:
-        writer = NotReachedList(file, form, people, fits_terminal=output is None)
+    people = await not_reached(connection, name, run_id, utc_now(), period)
+    if target.form == "xlsx" and place is not None:
+        cells = (people.cells(row) async for row in people.rows)
+        await write_recipient_sheet(place, "Not reached", people.header, cells)
+        note_written(place)
+        return _not_listed(name, people)
+    with destination(place) as file:
+        if target.form == "html":
+            await write_recipient_page(f"Not reached by {name}", people.rows)
+            return _not_listed(name, people)
+        writer = NotReachedList(file, target.form, people, fits_terminal=place is None)
         async for row in people.rows:
             writer.write(row)
         writer.close()
-    notes = _left_out(name, writer)
+    return [*_left_out(name, writer), *_not_listed(name, people)]
+
+
+def _not_listed(name: str, people: NotReached) -> list[str]:
+    from campaigns.figures import counted
+
+    notes = []
     if people.in_doubt:
         notes.append(
             f"Not listed: {counted(people.in_doubt, 'message')} in doubt; these people may have it. "
@@ -274,22 +382,6 @@ def _left_out(name: str, writer: RecipientList) -> list[str]:
         return []
     names = ", ".join(column.removesuffix("_at") for column in writer.left_out)
     return [f"No room here for: {names}. All of it: drumbeat report recipients {name} --output FILE.csv"]
-
-
-@contextmanager
-def _destination(place: Path | None) -> Iterator[TextIO]:
-    """Standard output, or the file; everything printed inside the block goes there."""
-    if place is None:
-        yield sys.stdout
-        return
-    from contextlib import redirect_stdout
-
-    from campaigns.atomic_files import whole_file
-    from terminal.output import near, print_note
-
-    with whole_file(place, replace=True) as file, redirect_stdout(file):
-        yield file
-    print_note(f"Written to {near(place)}.")
 
 
 def _suggest(*commands: str) -> None:

@@ -63,6 +63,7 @@ FREE = {
 PHONE = "+447700900010"
 ERASED = "+447700900011"
 """Whose data is hostile too, and is erased in the end."""
+KINDS = ("summary", "delivery", "cost", "failures", "funnel", "variants", "recipients")
 FORMS = (("--format", "table"), ("--format", "csv"), ("--json",))
 
 
@@ -183,7 +184,9 @@ def poison(database: Path, text: str) -> None:
 
 def commands(text: str) -> Iterator[tuple[str, ...]]:
     """Every command that ends by itself and shows something, in every form; the text where a person may write one."""
-    for kind, form in product(("delivery", "cost", "failures", "variants", "recipients"), FORMS):
+    yield "report", "compare", "spring", "hostile"
+    yield "report", "compare", "spring", text, "--json"
+    for kind, form in product(KINDS, FORMS):
         yield "report", kind, "spring", *form
         yield "report", kind, "spring", *form, "--output", f"{kind}-{form[-1]}.out"
     for form in FORMS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from campaigns.errors import UsageError
 from tests.support.project import Done, invoke, write_project
 
 Run = Callable[..., Done]
-REPORTS = ("delivery", "cost", "failures", "recipients")
+REPORTS = ("summary", "delivery", "cost", "failures", "recipients", "funnel")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_another_projects_database_or_campaign_is_none_either(run: Run, folder: 
     (folder / "away").mkdir()
     (folder / "away" / "winter.toml").write_text("")
     for name in ("old.backup", "away/winter.toml"):
-        done = run("report", "delivery", "spring", "--output", name, "--force")
+        done = run("report", "delivery", "spring", "--format", "csv", "--output", name, "--force")
         assert (done.code, "belongs to the project" in done.err) == (2, True)
 
 
@@ -119,8 +120,11 @@ def test_a_file_that_is_there_asks_for_force(run: Run, folder: Path, kind: str) 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--output", "x.xlsx"), "Reports cannot be written as .xlsx"),
-        (("--output", "x.html", "--format", "csv"), "Reports cannot be written as .html"),
+        (("--output", "x.pdf"), "Reports cannot be written as .pdf"),
+        (("--output", "x.ods", "--format", "csv"), "Reports cannot be written as .ods"),
+        (("--output", "x.html", "--format", "csv"), "contradict"),
+        (("--format", "xlsx"), "--output FILE.xlsx"),
+        (("--run", "1", "--since", "2026-01-01"), "leave out --since"),
         (("--output", "x.zzz"), "Reports cannot be written as .zzz"),
         (("--output", "x.csv", "--json"), "contradict"),
         (("--output", "x.json", "--format", "table"), "contradict"),
@@ -145,6 +149,24 @@ def test_every_ending_has_its_form(run: Run, folder: Path, report: tuple[str, ..
     assert json.loads((folder / "x.json").read_text()) is not None
     for name in ("x.txt", "x"):
         assert (folder / name).read_text()[:1] not in ('"', "{", "[")
+    for name, begins in (("x.html", b"<!doctype html>"), ("x.xlsx", b"PK")):
+        assert run("report", kind, "spring", *flags, "--output", name).code == 0
+        assert (folder / name).read_bytes().startswith(begins)
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("flags", "ending"), [((), "html"), (("--format", "xlsx"), "xlsx"), (("--json",), "json")]
+)
+def test_in_a_folder_a_report_is_named_after_campaign_report_and_day(
+    run: Run, folder: Path, flags: tuple[str, ...], ending: str
+) -> None:
+    (folder / "out").mkdir()
+    assert run("report", "summary", "spring", "--out", "out", *flags).code == 0
+    [made] = (folder / "out").iterdir()
+    assert re.fullmatch(rf"spring-summary-\d{{4}}-\d\d-\d\d\.{ending}", made.name)
+    again = run("report", "summary", "spring", "--out", "out", *flags)
+    assert (again.code, "already exists" in again.err) == (2, True)
 
 
 def test_the_database_is_its_users_alone(loaded: Path) -> None:
@@ -168,7 +190,8 @@ def test_what_is_no_file_is_no_output(run: Run, folder: Path, option: tuple[str,
     (folder / "loop").symlink_to("loop")
     before = os.stat("/dev/null")
     force = ("--force",) if option[0] == "report" else ()
-    for name in ("fifo", "folder", "loop", "/dev/null", "/dev/stdout"):
+    nowhere = ("fifo", "loop", "/dev/null", "/dev/stdout")
+    for name in nowhere if option[0] == "report" else (*nowhere, "folder"):
         done = run(*option, name, *force)
         assert (done.code, done.out) == (2, ""), (name, done)
     assert stat.S_ISFIFO((folder / "fifo").stat().st_mode)

@@ -35,7 +35,7 @@ from storage.audience.rates import store_card
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.database.schema import upgrade
 from storage.tables import attempts, jobs, recipients, runs
-from storage.views.costs import cost_by_category
+from storage.views.costs import read_costs
 from terminal.running import run_loop
 from tests.acceptance.conftest import InMemory
 from tests.support.paths import ROOT
@@ -145,7 +145,7 @@ class Sample:
             jobs.c.state == "failed", func.coalesce(jobs.c.cost_micros, 0) == 0
         )
         async with reading(self.engine) as connection:
-            lines = await cost_by_category(connection, (await require(connection, self.name)).id)
+            lines = (await read_costs(connection, (await require(connection, self.name)).id)).by("category")
             not_charged = await connection.scalar(lost) or 0
         return sum(round((line.actual + line.unsettled) * 1_000_000) for line in lines), int(not_charged)
 

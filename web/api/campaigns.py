@@ -21,9 +21,11 @@ from app.actions.steering import (
 )
 from app.actions.testing import send_test
 from app.views.campaign_list import campaign_page
+from app.views.cost_report import cost_report
 from app.views.overview import campaign_overview
 from app.views.recipient_timeline import recipient_timeline
-from app.views.reports import Report, cost_report, delivery_report, failures_report
+from app.views.report_parts import Report
+from app.views.reports import delivery_report, failures_report
 from app.views.status import status
 from app.views.upcoming_runs import upcoming_runs
 from app.views.variants import variants_report

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from campaigns.figures import counted, percent
 from campaigns.money.costs import Money, from_micros, plain
 from campaigns.visible_text import visible
+from web.look import chart_geometry
 
 WEB: Final = Path(__file__).parents[1]
 """Templates are named from here: `look/parts.html`, `pages/today/today.html`."""
@@ -49,7 +50,9 @@ def environment() -> Environment:
         "money": money,
         "micros": lambda micros: plain(from_micros(micros)),
         "pair": lambda text: (text, text),
+        "amount": amount,
     }
+    env.globals["geometry"] = chart_geometry
     return env
 
 
@@ -66,6 +69,11 @@ def number(value: float | None) -> str:
 def money(amount: Money | None) -> str:
     """`0.012 USD`; `-` for None."""
     return "-" if amount is None else f"{plain(amount.amount)} {amount.currency}"
+
+
+def amount(value: float) -> str:
+    """A rate or a measure, as short as it can be read: `80`, `0.25`, `1,234.5`."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def moment(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:

@@ -21,6 +21,7 @@ from storage.database.engine import Engine
 from web.look.environment import WEB
 from web.pages.access.routes import ROUTES as ACCESS
 from web.pages.audit.routes import ROUTES as AUDIT
+from web.pages.campaign.routes import ROUTES as CAMPAIGN
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
 from web.pages.costs.routes import ROUTES as COSTS
 from web.pages.drafts.routes import ROUTES as DRAFTS
@@ -51,6 +52,7 @@ SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
     AUDIT,
     USERS,
     KEYS,
+    CAMPAIGN,  # last: its addresses begin with any name
 )
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),

@@ -61,6 +61,10 @@ class Site:
             self._cached[key] = Cached(read, seconds, PATIENCE)
         return cast("T", await self._cached[key].get())
 
+    def forget(self, key: object) -> None:
+        """Read it anew for the next who looks."""
+        self._cached.pop(key, None)
+
 
 def site_of(request: Request) -> Site:
     return cast("Site", request.app.state.site)

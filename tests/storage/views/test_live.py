@@ -1,0 +1,121 @@
+"""What a campaign's page asks while it is sending: right on both databases, by indexes, and of no more than a bound."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, update
+
+from app.views.live_campaign import live_campaign
+from app.wiring.settings import Settings
+from campaigns.states import JobState
+from scheduler.actions.retrying import retry_failed
+from scheduler.clock.launch import launch_due
+from storage.audience.campaigns import require
+from storage.database.engine import Engine, is_sqlite, reading, writing
+from storage.sending.lanes import ensure_lanes
+from storage.tables import attempts, jobs
+from storage.views import live
+from storage.views.live import reasons_of_newest, recent_pace, waiting_messages
+from storage.views.report_scope import scope_of
+from storage.views.reports import delivery
+from tests.storage.database.test_plans import avoid_whole_reads, rows_handled, statements, whole_reads
+from tests.support.campaigns import later, spec, store_campaign
+
+LANE = "ourvoice/shop"
+SETTINGS = Settings("sqlite://")
+SIZE = 300
+
+
+async def sending(engine: Engine, size: int = SIZE) -> None:
+    """A third failed, a third waits for hours, the rest for its turn."""
+    await store_campaign(engine, spec(), size)
+    await launch_due(engine)
+    call = {"run_id": 1, "number": 1, "call": "c", "lane": LANE, "epoch": 1, "detail": "its words"}
+    third = size // 3
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, [LANE])
+        failed = {"state": "failed", "reason": "refused", "code": "422", "attempts": 1}
+        await connection.execute(update(jobs).where(jobs.c.id <= third).values(**failed))
+        held = {"held_by": "hours", "due_at": later(3600)}
+        await connection.execute(update(jobs).where(jobs.c.id > 2 * third).values(**held))
+        made = [{**call, "job_id": job, "intent_at": later(job / 10)} for job in range(1, third + 1)]
+        await connection.execute(insert(attempts), made)
+        await connection.exec_driver_sql("ANALYZE")
+
+
+async def test_its_numbers_are_those_of_the_reports(engine: Engine) -> None:
+    await sending(engine)
+    async with reading(engine) as connection:
+        campaign = await require(connection, "spring")
+        found = await live_campaign(connection, SETTINGS, "spring", later(31))
+        assert found.found.states == (await delivery(connection, campaign)).states
+        assert found.found.rows == SIZE
+        waiting = {(one.held_by, one.messages) for one in await waiting_messages(connection, campaign)}
+        assert waiting == {("hours", 100), (None, 100)}
+        [reason] = found.reasons
+        assert (reason.count, reason.code, reason.provider_text) == (100, "422", "its words")
+        assert sum(found.pace.counts) == 100
+        pace = await recent_pace(connection, [1], later(10), each=timedelta(seconds=5), many=2)
+        assert pace.points == [(later(0), 9.8), (later(5), 10.0)]
+
+
+async def test_with_retries_the_newest_try_counts(engine: Engine) -> None:
+    await sending(engine)
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id <= 10).values(code="131000"))
+    await retry_failed(engine, "spring")
+    async with reading(engine) as connection:
+        campaign = await require(connection, "spring")
+        whole = await delivery(connection, campaign)
+        found = await live_campaign(connection, SETTINGS, "spring", later(31))
+    assert found.found.states == whole.states
+    assert sum(whole.states.values()) == SIZE
+
+
+async def test_before_the_launch_everybody_waits(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 3)
+    async with reading(engine) as connection:
+        found = await live_campaign(connection, SETTINGS, "spring", later(0))
+    assert (found.run, found.found.states) == (None, {JobState.PENDING: 3})
+    assert (found.reasons, found.holds, found.runs) == ([], [], [])
+
+
+async def test_it_reads_no_table_whole_and_counts_by_indexes_alone(engine: Engine) -> None:
+    await sending(engine)
+    with statements(engine) as asked:
+        async with reading(engine) as connection:
+            await live_campaign(connection, SETTINGS, "spring", later(31))
+    assert asked
+    counts = 0
+    async with writing(engine) as connection:
+        for statement, parameters in asked:
+            assert not await whole_reads(connection, statement, parameters), statement
+            if is_sqlite(connection) and "count(*)" in statement and "LIMIT" not in statement:
+                steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                of_jobs = [step[-1] for step in steps if "SEARCH jobs" in step[-1]]
+                counts += len(of_jobs)
+                for step in of_jobs:
+                    assert "COVERING INDEX" in step or "ix_jobs_due" in step or "ix_jobs_held" in step, step
+    assert counts or engine.dialect.name != "sqlite"
+
+
+async def test_failures_and_calls_are_looked_at_up_to_a_bound(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOKED_AT", 10)
+    monkeypatch.setattr(live, "CALLS", 10)
+    await sending(engine, 1_500)
+    async with reading(engine) as connection:
+        campaign = await require(connection, "spring")
+        with statements(engine) as asked:
+            every = await scope_of(connection, campaign)
+            [reason] = await reasons_of_newest(connection, every)
+            pace = await recent_pace(connection, [1], later(60), each=timedelta(seconds=5), many=12)
+        assert (reason.count, sum(pace.counts)) == (10, 1)
+        assert pace.begin == later(50), "the chart begins where what is counted begins"
+        if not is_sqlite(connection):
+            await avoid_whole_reads(connection)
+            for statement, parameters in asked:
+                assert await rows_handled(connection, statement, parameters) <= 200, statement
