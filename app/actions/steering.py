@@ -3,6 +3,7 @@ needs: with all of it, to pause would take twice as long."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, Literal
 
 from app.wiring.rights import act, current_actor
@@ -70,9 +71,17 @@ async def set_budget(engine: Engine, name: str, amount: str, per: Per) -> Budget
 
 
 @act("campaign.resolve")
-async def resolve_doubts(engine: Engine, name: str, action: Literal["resend", "give-up"]) -> int:
-    """Decide about all messages in doubt; returns how many there were. Raises NotFound."""
-    return await control.resolve(engine, name, action)
+async def resolve_doubts(
+    engine: Engine,
+    name: str,
+    action: Literal["resend", "give-up"],
+    *,
+    phones: Collection[str] | None = None,
+    expected: int | None = None,
+) -> int:
+    """Decide about messages in doubt, all or those to `phones`; returns how many there were. Raises NotFound, and
+    InvalidInput, with nothing done, if they are not as many as `expected`, or one of the phones has none."""
+    return await control.resolve(engine, name, action, phones=phones, expected=expected)
 
 
 @act("campaign.retry")

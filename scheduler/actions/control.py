@@ -5,13 +5,14 @@ Runs before their campaign, as the engine does it: two who lock both in the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Literal
 
 from campaigns.errors import InvalidInput
+from campaigns.figures import counted
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
@@ -120,9 +121,17 @@ async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:
 
 
 async def resolve(
-    engine: Engine, name: str, action: Literal["resend", "give-up"], *, now: Now = utc_now
+    engine: Engine,
+    name: str,
+    action: Literal["resend", "give-up"],
+    *,
+    phones: Collection[str] | None = None,
+    expected: int | None = None,
+    now: Now = utc_now,
 ) -> int:
-    """Decide for all messages in doubt: `resend` risks a second copy, `give-up` a missing one. How many there were."""
+    """Decide for messages in doubt, all or those to `phones`: `resend` risks a second copy, `give-up` a missing one. How
+    many there were. Raises InvalidInput, with nothing done, if they are not as many as `expected`, or a phone has none.
+    """
     target = JobState.PENDING if action == "resend" else JobState.CANCELLED
     moment = now()
     async with writing(engine) as connection:
@@ -135,9 +144,25 @@ async def resolve(
             moment,
             reason=None if action == "resend" else "given_up",
             detail=f"resolved by a person: {action}",
+            phones=phones,
         )
+        _refuse_others(name, count, expected, phones)
         await give_back(connection, await moved_at(connection, name, target, moment), moment)
         return count
+
+
+def _refuse_others(name: str, count: int, expected: int | None, phones: Collection[str] | None) -> None:
+    """What was decided about is what was seen: meanwhile some may have been found at the provider, or been added."""
+    if phones is not None and count < len(set(phones)):
+        raise InvalidInput(
+            f"Of {counted(len(set(phones)), 'number')}, {count} have a message of {name} in doubt; nothing was changed.",
+            hint=f"drumbeat report recipients {name} lists which messages are in doubt.",
+        )
+    if expected is not None and count != expected:
+        raise InvalidInput(
+            f"There are {counted(count, 'message')} of {name} in doubt now, not {expected}; nothing was changed.",
+            hint="Look at them again, then decide.",
+        )
 
 
 async def _move(

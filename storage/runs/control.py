@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, and_, select, update
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState, JobState, RunState
 from storage.runs.campaign_events import note_state
+from storage.database.bulk import among
 from storage.runs.history import in_order, move
 from storage.tables import campaigns, jobs, runs
 
@@ -102,9 +103,13 @@ async def end_jobs(
     *,
     reason: str | None,
     detail: str,
+    phones: Collection[str] | None = None,
 ) -> int:
-    """Move all the campaign's jobs in `source` to `target` on request; how many. Their events are added."""
-    chosen = in_order(_jobs_of(name).where(jobs.c.state == source))
-    guard = and_(jobs.c.id.in_(chosen), jobs.c.state == source)
+    """Move the campaign's jobs in `source` to `target` on request, all or those to `phones`; how many. Their events are
+    added."""
+    mine = _jobs_of(name).where(jobs.c.state == source)
+    if phones is not None:
+        mine = mine.where(among(connection, jobs.c.phone, phones))
+    guard = and_(jobs.c.id.in_(in_order(mine)), jobs.c.state == source)
     values = {"state": target, "reason": reason, "held_by": None, "due_at": now}
     return await move(connection, guard, values, "user", now, detail=detail)

@@ -132,6 +132,11 @@ jobs = Table(
     Index("ix_jobs_run_state", "run_id", "state"),
     # What a campaign's page counts again and again while others hold a million messages.
     partial_index("ix_jobs_held", "run_id", "held_by", "lane", "due_at", where="held_by IS NOT NULL"),
+    # With the id, so that a page of a state is read in its order.
+    Index("ix_jobs_run_state", "run_id", "state", "id"),
+    partial_index("ix_jobs_run_held", "run_id", "held_by", "id", where="held_by IS NOT NULL"),
+    partial_index("ix_jobs_run_code", "run_id", "code", "id", where="code IS NOT NULL"),
+    partial_index("ix_jobs_run_reason", "run_id", "reason", "id", where="reason IS NOT NULL"),
     # Only its foreign key asks for it: without it, each recipient that is purged would read all jobs.
     Index("ix_jobs_recipient_id", "recipient_id"),
 )

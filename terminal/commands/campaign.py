@@ -29,6 +29,8 @@ from terminal.commands.test import test
 from terminal.commands.winner import winner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scheduler.actions.control import Resumed
 
 
@@ -163,18 +165,33 @@ async def _cancel(context: Context, name: str) -> int:
     required=True,
     help="resend: some people may get two copies; give-up: some may get none.",
 )
+@click.option(
+    "--phone",
+    "phones",
+    metavar="PHONE",
+    multiple=True,
+    help="Only the message to this number; may be repeated. Default: all that are in doubt.",
+)
 @yes_option
 @json_option
 @click.pass_obj
 def resolve(
-    context: Context, name: str, action: Literal["resend", "give-up"], yes: bool, as_json: bool
+    context: Context,
+    name: str,
+    action: Literal["resend", "give-up"],
+    phones: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Decide about messages in doubt: they may have been sent, and the provider cannot tell."""
+    from app.actions.contacts import number_of
     from campaigns.figures import counted
 
+    numbers = [number_of(phone, None) for phone in phones] or None
     if action == "resend":
-        confirm(f"Send the messages of {name} that are in doubt again? Some people may get two.", yes)
-    count = run_async(_resolve(context, name, action))
+        whose = f" to {', '.join(numbers)}" if numbers else ""
+        confirm(f"Send the messages of {name}{whose} that are in doubt again? Some people may get two.", yes)
+    count = run_async(_resolve(context, name, action, numbers))
     verb = "will be sent again" if action == "resend" else "given up"
     _done(
         as_json,
@@ -186,11 +203,13 @@ def resolve(
     )
 
 
-async def _resolve(context: Context, name: str, action: Literal["resend", "give-up"]) -> int:
+async def _resolve(
+    context: Context, name: str, action: Literal["resend", "give-up"], phones: Sequence[str] | None
+) -> int:
     from app.actions.steering import resolve_doubts
 
     async with context.database() as engine:
-        return await resolve_doubts(engine, name, action)
+        return await resolve_doubts(engine, name, action, phones=phones)
 
 
 def _done(as_json: bool, name: str, what: str, sentence: str, then: str, **more: Any) -> None:

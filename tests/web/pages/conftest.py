@@ -51,7 +51,7 @@ class Browser:
     @property
     def notice(self) -> str:
         """What the next page will say on top."""
-        return unquote(self.client.cookies.get(NOTICE, ""))
+        return unquote(self.client.cookies.get(NOTICE) or "")
 
 
 Browsers = Callable[[Role], Awaitable[Browser]]

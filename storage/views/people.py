@@ -1,0 +1,210 @@
+"""The people of one run of a campaign, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import ColumnElement, Select, func, literal, null, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.money.costs import NO_CURRENCY, Money, from_micros
+from campaigns.states import JobState
+from storage.audience.campaigns import Campaign
+from storage.tables import attempts, events, jobs, recipients
+from storage.views.people_ranges import PeopleFilter, Range, ranges_of
+from storage.views.report_scope import ScheduledRun
+
+LOOKED_AT: Final = 10_000
+"""Rows that one page looks at where no index answers; the next goes on behind them."""
+COUNTED: Final = 10_000
+"""People are counted up to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePlace:
+    """Where a page begins."""
+
+    range: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One person of the run and what became of their message."""
+
+    job_id: int | None
+    """None: the campaign is not launched."""
+    run_id: int | None
+    line: int
+    phone: str
+    vars: dict[str, str]
+    state: JobState
+    reason: str | None
+    code: str | None
+    text: str | None
+    """The provider's words about it."""
+    held_by: str | None
+    held_since: datetime | None
+    due_at: datetime | None
+    lane: str | None
+    variant: str | None
+    form: str | None
+    attempts: int
+    message_id: str | None
+    cost_micros: int | None
+    currency: str | None
+    updated_at: datetime | None
+
+    @property
+    def cost(self) -> Money | None:
+        """What the provider charged; its currency is empty where none is named."""
+        if self.cost_micros is None:
+            return None
+        named = self.currency if self.currency and self.currency != NO_CURRENCY else ""
+        return Money(from_micros(self.cost_micros), named)
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleRows:
+    """A page of people."""
+
+    rows: Sequence[PersonRow]
+    next: PeoplePlace | None
+    """Where the next page begins; None: this is the last."""
+    looked_at: int = 0
+    """How many rows were looked at before the page ended early; 0: it did not."""
+
+
+async def people_rows(
+    connection: AsyncConnection,
+    campaign: Campaign,
+    run: ScheduledRun | None,
+    wanted: PeopleFilter,
+    size: int,
+    place: PeoplePlace | None = None,
+) -> PeopleRows:
+    """A page of those whom the filter lets through, from `place` on. `run`: None where nothing is launched."""
+    found: list[tuple[Range, PersonRow]] = []
+    budget = LOOKED_AT
+    for part, after in _from(place, await ranges_of(connection, campaign, run, wanted)):
+        until, looked = None, 0
+        if part.rest:
+            looked, until = (await connection.execute(_look(part, after, budget))).one()
+        rows = await connection.execute(_shown(part, after, until, size + 1 - len(found)))
+        found += [(part, _person(dict(row))) for row in rows.mappings()]
+        if len(found) > size:
+            return PeopleRows([row for _, row in found[:size]], _behind_row(*found[size - 1]))
+        budget -= looked
+        if budget <= 0:
+            return PeopleRows([row for _, row in found], PeoplePlace(part.name, str(until)), LOOKED_AT)
+    return PeopleRows([row for _, row in found], None)
+
+
+async def count_people(
+    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None, wanted: PeopleFilter
+) -> int | None:
+    """How many there are, counted up to COUNTED and one more; None: it is not counted, for too much must be read."""
+    if wanted.text or wanted.part:
+        return None
+    count = 0
+    for part in await ranges_of(connection, campaign, run, wanted):
+        keys = _keys(part, None, COUNTED + 1 - count)
+        if part.rest:
+            _, until = (await connection.execute(_look(part, None, COUNTED))).one()
+            keys = _between(keys.where(*part.rest), part, None, until)
+        count += (await connection.execute(select(func.count()).select_from(keys.subquery()))).scalar_one()
+        if count > COUNTED:
+            break
+    return count
+
+
+def _from(place: PeoplePlace | None, ranges: Sequence[Range]) -> Iterator[tuple[Range, str | None]]:
+    """The ranges from the place on, the first of them with the key behind which it begins."""
+    names = [one.name for one in ranges]
+    if place is None or place.range not in names:
+        yield from ((one, None) for one in ranges)
+        return
+    begin = names.index(place.range)
+    yield ranges[begin], place.after
+    yield from ((one, None) for one in ranges[begin + 1 :])
+
+
+def _behind_row(part: Range, last: PersonRow) -> PeoplePlace:
+    return PeoplePlace(part.name, last.phone if part.before_launch else str(last.job_id))
+
+
+def _look(part: Range, after: str | None, size: int) -> Select[int, Any]:
+    """How many rows the range has behind `after`, `size` at most, and the last one's key."""
+    window = _keys(part, after, size).subquery()
+    return select(func.count(), func.max(window.c.key))
+
+
+def _keys(part: Range, after: str | None, size: int) -> Select[Any]:
+    keys = select(part.key.label("key")).where(part.where)
+    return _between(keys, part, after, None).order_by(part.key).limit(size)
+
+
+def _between(query: Select[Any], part: Range, after: str | None, until: Any) -> Select[Any]:
+    """One bound at each end: of two, SQLite looks for one alone, and reads on to the other."""
+    first, last = part.ends or (None, None)
+    if after is not None:
+        query = query.where(part.key > (after if part.before_launch else int(after)))
+    elif first is not None:
+        query = query.where(part.key >= first)
+    end = last if until is None else until
+    return query if end is None else query.where(part.key <= end)
+
+
+def _shown(part: Range, after: str | None, until: Any, size: int) -> Select[Any]:
+    if part.before_launch:
+        chosen = select(*_of_rows(part)).select_from(recipients)
+    else:
+        people = jobs.join(recipients, recipients.c.id == jobs.c.recipient_id)
+        chosen = select(*_OF_JOBS).select_from(people)
+    mine = _between(chosen.where(part.where, *part.rest), part, after, until)
+    return mine.order_by(part.key).limit(size)
+
+
+_NAMES: Final = ("reason", "code", "held_by", "held_since", "due_at", "lane", "variant", "form", "attempts")
+_answer = (
+    select(attempts.c.detail)
+    .where(attempts.c.job_id == jobs.c.id, attempts.c.number == jobs.c.attempts)
+    .scalar_subquery()
+)
+_report = (
+    select(events.c.detail)
+    .where(events.c.job_id == jobs.c.id, events.c.event == jobs.c.state)
+    .order_by(events.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_OF_JOBS: Final = (
+    jobs.c.id.label("job_id"),
+    jobs.c.run_id,
+    recipients.c.line,
+    jobs.c.phone,
+    recipients.c.vars,
+    jobs.c.state,
+    func.coalesce(_answer, _report).label("text"),
+    *(jobs.c[name] for name in _NAMES),
+    jobs.c.provider_message_id.label("message_id"),
+    *(jobs.c[name] for name in ("cost_micros", "currency", "updated_at")),
+)
+
+
+def _of_rows(part: Range) -> list[ColumnElement[Any]]:
+    known: dict[str, ColumnElement[Any]] = {
+        "line": recipients.c.line,
+        "phone": recipients.c.phone,
+        "vars": recipients.c.vars,
+    }
+    known |= {"state": literal(part.name), "attempts": literal(0)}
+    return [known.get(name, null()).label(name) for name in PersonRow.__slots__]
+
+
+def _person(row: dict[str, Any]) -> PersonRow:
+    return PersonRow(**{**row, "vars": orjson.loads(row["vars"]), "state": JobState(row["state"])})

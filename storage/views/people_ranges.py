@@ -1,0 +1,217 @@
+"""Which people of a run are looked for, and the ranges of indexes in which they are: each is read in its order, so that
+a page costs the same however many people there are. What no index answers is looked at row by row, in bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import ColumnElement, Table, Text, and_, cast, exists, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.states import JobState
+from storage.audience.campaigns import Campaign
+from storage.database.engine import is_sqlite
+from storage.runs.editions import of_audience
+from storage.runs.retries import ALREADY_ARRIVED
+from storage.tables import attempts, events, jobs, recipients, runs
+from storage.views.report_scope import ScheduledRun
+from storage.views.reports import state_before_launch
+
+IN_TURN: Final = "pacing"
+"""The rule of a message that nothing holds but its turn: no rule is stored for it."""
+OWN_TIME: Final = "own_time"
+"""The rule of one whose own time has not come: no rule is stored for it either."""
+STATES: Final = (
+    JobState.IN_DOUBT,
+    JobState.FAILED,
+    JobState.SENDING,
+    JobState.PENDING,
+    JobState.HELD,
+    JobState.ACCEPTED,
+    JobState.SENT,
+    JobState.SKIPPED,
+    JobState.EXPIRED,
+    JobState.CANCELLED,
+    JobState.DELIVERED,
+    JobState.READ,
+)
+"""The order in which a list without a state has them: first what somebody may have to see to."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleFilter:
+    """Who is looked for; empty: anybody."""
+
+    states: Sequence[JobState] = ()
+    rule: str = ""
+    """What holds the message."""
+    code: str = ""
+    """The provider's code of a failure, or our reason where it has none: as reports count them."""
+    reason: str = ""
+    text: str = ""
+    """A part of what the provider answered or reported."""
+    phone: str = ""
+    """A whole number, in E.164."""
+    part: str = ""
+    """A part of a number or of any cell of the row."""
+    now: datetime | None = None
+    """For the rule `own_time`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range of an index: `where` is found by it, `rest` is looked at row by row."""
+
+    name: str
+    where: ColumnElement[bool]
+    rest: Sequence[ColumnElement[bool]] = ()
+    before_launch: bool = False
+    """Whether it is one of recipients, and not of jobs."""
+    ends: tuple[int, int] | None = None
+    """The first key and the last, where `where` does not tell them."""
+
+    @property
+    def key(self) -> ColumnElement[Any]:
+        """By which its rows are in order."""
+        return recipients.c.phone if self.before_launch else jobs.c.id
+
+
+async def ranges_of(
+    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None, wanted: PeopleFilter
+) -> list[Range]:
+    """Those that hold everybody who is looked for in the run and its retries, in the order of a list. `run`: None where
+    nothing is launched."""
+    if run is None:
+        return _before_launch(connection, campaign, wanted)
+    its = or_(runs.c.id == run.id, runs.c.parent_id == run.id)
+    tries = select(runs.c.id, runs.c.kind).where(runs.c.campaign_id == campaign.id, its)
+    found: list[Range] = []
+    newer: list[int] = []
+    for run_id, kind in await connection.execute(tries.order_by(runs.c.id.desc())):
+        rest = [*_newest_try(newer, is_retry=kind == "retry"), *_rest(connection, wanted)]
+        found += [replace(one, rest=[*one.rest, *rest]) for one in await _of_run(connection, run_id, wanted)]
+        newer.append(run_id)
+    return found
+
+
+def _before_launch(connection: AsyncConnection, campaign: Campaign, wanted: PeopleFilter) -> list[Range]:
+    """Everybody of the list waits, or is cancelled with it."""
+    state = state_before_launch(campaign)
+    is_other = bool(wanted.states) and state not in wanted.states
+    if is_other or wanted.rule or wanted.code or wanted.reason or wanted.text:
+        return []
+    mine = of_audience(campaign.id)
+    if wanted.phone:
+        mine = and_(mine, recipients.c.phone == wanted.phone)
+    rest = [part_of(connection, recipients.c.phone, wanted.part)] if wanted.part else []
+    return [Range(state.value, mine, rest, before_launch=True)]
+
+
+async def _of_run(connection: AsyncConnection, run_id: int, wanted: PeopleFilter) -> list[Range]:
+    """By what the fewest have in common."""
+    mine = jobs.c.run_id == run_id
+    by_rule = wanted.rule and wanted.rule not in (IN_TURN, OWN_TIME)
+    if wanted.phone or by_rule or wanted.code or wanted.reason:
+        return [replace(one, where=and_(mine, one.where)) for one in _narrow(f"{run_id}-", wanted)]
+    if not wanted.states and (wanted.text or wanted.part):
+        return await _everybody(connection, run_id)
+    asked = [state for state in STATES if not wanted.states or state in wanted.states]
+    return [Range(f"{run_id}-{state.value}", and_(mine, jobs.c.state == state.value)) for state in asked]
+
+
+def _narrow(name: str, wanted: PeopleFilter) -> Iterator[Range]:
+    in_states = [_not_by_index(jobs.c.state).in_(wanted.states)] if wanted.states else []
+    reason = [_not_by_index(jobs.c.reason) == wanted.reason] if wanted.reason else []
+    if wanted.phone:
+        yield Range(f"{name}phone", jobs.c.phone == wanted.phone, [*in_states, *reason, *_code(wanted)])
+    elif wanted.rule and wanted.rule not in (IN_TURN, OWN_TIME):
+        yield Range(f"{name}rule", jobs.c.held_by == wanted.rule, [*in_states, *reason, *_code(wanted)])
+    elif wanted.code:
+        yield Range(f"{name}code", jobs.c.code == wanted.code, [*in_states, *reason])
+        without = jobs.c.code.is_(None)
+        yield Range(f"{name}reason", jobs.c.reason == wanted.code, [*in_states, *reason, without])
+    else:
+        yield Range(f"{name}reason", jobs.c.reason == wanted.reason, in_states)
+
+
+async def _everybody(connection: AsyncConnection, run_id: int) -> list[Range]:
+    """All of the run as they lie in the table, to be looked at row by row: near each other, so quickly read."""
+    ends = [
+        select(jobs.c.id)
+        .where(jobs.c.run_id == run_id, jobs.c.state == state.value)
+        .order_by(way)
+        .limit(1)
+        .scalar_subquery()
+        for state in JobState
+        for way in (jobs.c.id, jobs.c.id.desc())
+    ]
+    ids = [one for one in (await connection.execute(select(*ends))).one() if one is not None]
+    if not ids:
+        return []
+    # SQLite would take an index of the run, and sort all of it, though the ids lie together.
+    its = func.coalesce(jobs.c.run_id, 0) if is_sqlite(connection) else jobs.c.run_id
+    return [Range(f"{run_id}-all", its == run_id, ends=(min(ids), max(ids)))]
+
+
+def _not_by_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column as one that no index is chosen for: another is the right one."""
+    return func.coalesce(column, "")
+
+
+def _code(wanted: PeopleFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.code:
+        code, reason = _not_by_index(jobs.c.code), _not_by_index(jobs.c.reason)
+        yield or_(code == wanted.code, and_(code == "", reason == wanted.code))
+
+
+def _newest_try(newer: Sequence[int], *, is_retry: bool) -> Iterator[ColumnElement[bool]]:
+    """Of a person's tries in the run and its retries, the newest alone; `newer`: the retries after this one."""
+    if is_retry:
+        yield jobs.c.reason.is_distinct_from(ALREADY_ARRIVED)
+    if newer:
+        again = jobs.alias("again")
+        theirs = and_(again.c.run_id.in_(newer), again.c.phone == jobs.c.phone)
+        yield ~exists().where(theirs, again.c.reason.is_distinct_from(ALREADY_ARRIVED))
+
+
+def _rest(connection: AsyncConnection, wanted: PeopleFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.rule in (IN_TURN, OWN_TIME):
+        yield and_(_not_by_index(jobs.c.state) == JobState.PENDING.value, jobs.c.held_by.is_(None))
+    if wanted.rule == OWN_TIME and wanted.now is not None:
+        yield jobs.c.due_at > wanted.now
+    if wanted.text:
+        yield or_(_any_with(attempts, wanted.text), _any_with(events, wanted.text))
+    if wanted.part:
+        yield part_of(connection, jobs.c.phone, wanted.part)
+
+
+def _any_with(table: Table, text: str) -> ColumnElement[bool]:
+    """Whether the job has a row with the text: counted, because for EXISTS PostgreSQL may read the whole table first."""
+    found = select(func.count()).where(table.c.job_id == jobs.c.id, _contains(table.c.detail, text))
+    return found.correlate(jobs).scalar_subquery() > 0
+
+
+def part_of(connection: AsyncConnection, phone: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Whether it is a part of the number or of a cell. JSON's names of columns are no cells."""
+    digits = "".join(filter(str.isdecimal, part))
+    if digits and not part.strip(f"{digits} +-.()/"):
+        return phone.contains(digits, autoescape=True)
+    written = orjson.dumps(part).decode()[1:-1]
+    if is_sqlite(connection):
+        each: Any = func.json_each(recipients.c.vars).table_valued("value", name="cell")
+    else:
+        each = func.jsonb_each_text(cast(recipients.c.vars, JSONB)).table_valued("key", "value", name="cell")
+    cells = exists(select(literal(1)).select_from(each).where(_contains(each.c.value, part)))
+    return and_(_contains(recipients.c.vars, written), cells)
+
+
+def _contains(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """Without regard to case; SQLite knows the case of ASCII alone, so the usual ones are named."""
+    spelt = [part] if part.isascii() else {part, part.lower(), part.upper(), part.title()}
+    return or_(*(cast(column, Text).icontains(each, autoescape=True) for each in spelt))
