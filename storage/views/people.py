@@ -112,10 +112,11 @@ async def count_people(
         return None
     count = 0
     for part in await ranges_of(connection, campaign, run, wanted):
-        keys = _keys(part, None, COUNTED + 1 - count)
+        until = None
         if part.rest:
             _, until = (await connection.execute(_look(part, None, COUNTED))).one()
-            keys = _between(keys.where(*part.rest), part, None, until)
+        mine = select(part.key).where(part.where, *part.between(None, until), *part.rest)
+        keys = mine.order_by(*part.order).limit(COUNTED + 1 - count)
         count += (await connection.execute(select(func.count()).select_from(keys.subquery()))).scalar_one()
         if count > COUNTED:
             break
@@ -144,19 +145,8 @@ def _look(part: Range, after: str | None, size: int) -> Select[int, Any]:
 
 
 def _keys(part: Range, after: str | None, size: int) -> Select[Any]:
-    keys = select(part.key.label("key")).where(part.where)
-    return _between(keys, part, after, None).order_by(part.key).limit(size)
-
-
-def _between(query: Select[Any], part: Range, after: str | None, until: Any) -> Select[Any]:
-    """One bound at each end: of two, SQLite looks for one alone, and reads on to the other."""
-    first, last = part.ends or (None, None)
-    if after is not None:
-        query = query.where(part.key > (after if part.before_launch else int(after)))
-    elif first is not None:
-        query = query.where(part.key >= first)
-    end = last if until is None else until
-    return query if end is None else query.where(part.key <= end)
+    keys = select(part.key.label("key")).where(part.where, *part.between(after, None))
+    return keys.order_by(*part.order).limit(size)
 
 
 def _shown(part: Range, after: str | None, until: Any, size: int) -> Select[Any]:
@@ -165,8 +155,8 @@ def _shown(part: Range, after: str | None, until: Any, size: int) -> Select[Any]
     else:
         people = jobs.join(recipients, recipients.c.id == jobs.c.recipient_id)
         chosen = select(*_OF_JOBS).select_from(people)
-    mine = _between(chosen.where(part.where, *part.rest), part, after, until)
-    return mine.order_by(part.key).limit(size)
+    mine = chosen.where(part.where, *part.between(after, until), *part.rest)
+    return mine.order_by(*part.order).limit(size)
 
 
 _NAMES: Final = ("reason", "code", "held_by", "held_since", "due_at", "lane", "variant", "form", "attempts")

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Table, Text, and_, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Table, Text, and_, cast, exists, func, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,20 +66,47 @@ class PeopleFilter:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range of an index: `where` is found by it, `rest` is looked at row by row."""
+    """A range of an index, read in its order."""
 
     name: str
     where: ColumnElement[bool]
+    """Which part of the index it is in."""
+    value: str | None = None
+    """The one value of `column` in the range."""
+    column: ColumnElement[Any] | None = None
     rest: Sequence[ColumnElement[bool]] = ()
+    """What is looked at row by row."""
     before_launch: bool = False
     """Whether it is one of recipients, and not of jobs."""
     ends: tuple[int, int] | None = None
-    """The first key and the last, where `where` does not tell them."""
+    """The first key and the last, where there is no column."""
 
     @property
     def key(self) -> ColumnElement[Any]:
-        """By which its rows are in order."""
+        """Different in each row."""
         return recipients.c.phone if self.before_launch else jobs.c.id
+
+    @property
+    def order(self) -> Sequence[ColumnElement[Any]]:
+        return (self.key,) if self.column is None else (self.column, self.key)
+
+    def between(self, after: str | None, until: Any) -> Iterator[ColumnElement[bool]]:
+        """Its rows from behind the key `after` up to `until`, as one bound at each end: of two, SQLite looks for one
+        alone. An equality would leave the keys alone to be ordered by: PostgreSQL may then read the table in that order
+        from its beginning, past all other runs."""
+        behind = None if after is None else after if self.before_launch else int(after)
+        if self.column is not None:
+            rows = tuple_(self.column, self.key)
+            yield self.column >= self.value if behind is None else rows > tuple_(self.value, behind)
+            yield self.column <= self.value if until is None else rows <= tuple_(self.value, until)
+            return
+        first, last = self.ends or (None, None)
+        if behind is not None:
+            yield self.key > behind
+        elif first is not None:
+            yield self.key >= first
+        if (end := last if until is None else until) is not None:
+            yield self.key <= end
 
 
 async def ranges_of(
@@ -110,7 +137,7 @@ def _before_launch(connection: AsyncConnection, campaign: Campaign, wanted: Peop
     if wanted.phone:
         mine = and_(mine, recipients.c.phone == wanted.phone)
     rest = [part_of(connection, recipients.c.phone, wanted.part)] if wanted.part else []
-    return [Range(state.value, mine, rest, before_launch=True)]
+    return [Range(state.value, mine, rest=rest, before_launch=True)]
 
 
 async def _of_run(connection: AsyncConnection, run_id: int, wanted: PeopleFilter) -> list[Range]:
@@ -118,38 +145,41 @@ async def _of_run(connection: AsyncConnection, run_id: int, wanted: PeopleFilter
     mine = jobs.c.run_id == run_id
     by_rule = wanted.rule and wanted.rule not in (IN_TURN, OWN_TIME)
     if wanted.phone or by_rule or wanted.code or wanted.reason:
-        return [replace(one, where=and_(mine, one.where)) for one in _narrow(f"{run_id}-", wanted)]
+        return list(_narrow(run_id, wanted))
     if not wanted.states and (wanted.text or wanted.part):
         return await _everybody(connection, run_id)
     asked = [state for state in STATES if not wanted.states or state in wanted.states]
-    return [Range(f"{run_id}-{state.value}", and_(mine, jobs.c.state == state.value)) for state in asked]
+    return [Range(f"{run_id}-{state.value}", mine, state.value, jobs.c.state) for state in asked]
 
 
-def _narrow(name: str, wanted: PeopleFilter) -> Iterator[Range]:
+def _narrow(run_id: int, wanted: PeopleFilter) -> Iterator[Range]:
+    name, mine = f"{run_id}-", jobs.c.run_id == run_id
     in_states = [_not_by_index(jobs.c.state).in_(wanted.states)] if wanted.states else []
     reason = [_not_by_index(jobs.c.reason) == wanted.reason] if wanted.reason else []
     if wanted.phone:
-        yield Range(f"{name}phone", jobs.c.phone == wanted.phone, [*in_states, *reason, *_code(wanted)])
+        its = and_(mine, jobs.c.phone == wanted.phone)
+        yield Range(f"{name}phone", its, rest=[*in_states, *reason, *_code(wanted)])
     elif wanted.rule and wanted.rule not in (IN_TURN, OWN_TIME):
-        yield Range(f"{name}rule", jobs.c.held_by == wanted.rule, [*in_states, *reason, *_code(wanted)])
+        rest = [*in_states, *reason, *_code(wanted)]
+        yield Range(f"{name}rule", mine, wanted.rule, jobs.c.held_by, rest)
     elif wanted.code:
-        yield Range(f"{name}code", jobs.c.code == wanted.code, [*in_states, *reason])
-        without = jobs.c.code.is_(None)
-        yield Range(f"{name}reason", jobs.c.reason == wanted.code, [*in_states, *reason, without])
+        yield Range(f"{name}code", mine, wanted.code, jobs.c.code, [*in_states, *reason])
+        rest = [*in_states, *reason, jobs.c.code.is_(None)]
+        yield Range(f"{name}reason", mine, wanted.code, jobs.c.reason, rest)
     else:
-        yield Range(f"{name}reason", jobs.c.reason == wanted.reason, in_states)
+        yield Range(f"{name}reason", mine, wanted.reason, jobs.c.reason, in_states)
 
 
 async def _everybody(connection: AsyncConnection, run_id: int) -> list[Range]:
     """All of the run as they lie in the table, to be looked at row by row: near each other, so quickly read."""
     ends = [
         select(jobs.c.id)
-        .where(jobs.c.run_id == run_id, jobs.c.state == state.value)
-        .order_by(way)
+        .where(jobs.c.run_id == run_id, *part.between(None, None))
+        .order_by(*(column.desc() if backwards else column for column in part.order))
         .limit(1)
         .scalar_subquery()
-        for state in JobState
-        for way in (jobs.c.id, jobs.c.id.desc())
+        for part in (Range("", jobs.c.run_id == run_id, state.value, jobs.c.state) for state in JobState)
+        for backwards in (False, True)
     ]
     ids = [one for one in (await connection.execute(select(*ends))).one() if one is not None]
     if not ids:
@@ -188,13 +218,17 @@ def _rest(connection: AsyncConnection, wanted: PeopleFilter) -> Iterator[ColumnE
     if wanted.text:
         yield or_(_any_with(attempts, wanted.text), _any_with(events, wanted.text))
     if wanted.part:
-        yield part_of(connection, jobs.c.phone, wanted.part)
+        theirs = part_of(connection, recipients.c.phone, wanted.part)
+        yield _count(recipients, recipients.c.id == jobs.c.recipient_id, theirs) > 0
 
 
 def _any_with(table: Table, text: str) -> ColumnElement[bool]:
-    """Whether the job has a row with the text: counted, because for EXISTS PostgreSQL may read the whole table first."""
-    found = select(func.count()).where(table.c.job_id == jobs.c.id, _contains(table.c.detail, text))
-    return found.correlate(jobs).scalar_subquery() > 0
+    return _count(table, table.c.job_id == jobs.c.id, _contains(table.c.detail, text)) > 0
+
+
+def _count(table: Table, *which: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many such rows a job has: for EXISTS, or a join, PostgreSQL may look through the whole table first."""
+    return select(func.count()).select_from(table).where(*which).correlate(jobs).scalar_subquery()
 
 
 def part_of(connection: AsyncConnection, phone: ColumnElement[str], part: str) -> ColumnElement[bool]:
