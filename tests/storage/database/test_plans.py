@@ -55,6 +55,7 @@ BIG = {
     "jobs",
     "optouts",
     "recipients",
+    "rejects",
     "reservations",
     "touches",
     "unique_recipients",
