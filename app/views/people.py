@@ -150,7 +150,14 @@ class PeoplePage:
 
 
 async def people_page(
-    connection: Connection, name: str, asked: Asked, now: datetime, *, after: str = "", size: int = PAGE
+    connection: Connection,
+    name: str,
+    asked: Asked,
+    now: datetime,
+    *,
+    after: str = "",
+    size: int = PAGE,
+    counted: bool = True,
 ) -> PeoplePage:
     """`after`: the `next` of the page before. Raises NotFound, InvalidInput."""
     campaign, run, runs = await _scope(connection, name, asked.run)
@@ -159,12 +166,13 @@ async def people_page(
     purged_at = await purged_since(connection, campaign.id)
     if asked.rejected:
         bad = await rejected_rows(connection, campaign, run, asked.code, asked.search, size, place)
-        count = None if asked.search else await count_rejected(connection, campaign, run, asked.code)
+        counts = counted and not asked.search
+        count = await count_rejected(connection, campaign, run, asked.code) if counts else None
         lines = [_rejected_line(row) for row in bad.rows]
         return PeoplePage(campaign, run, runs, (), lines, _written(bad.next), bad.looked_at, count, purged_at)
     wanted = asked.filter(campaign, now)
     found = await people_rows(connection, campaign, run, wanted, size, place)
-    count = await count_people(connection, campaign, run, wanted)
+    count = await count_people(connection, campaign, run, wanted) if counted else None
     people = [person_line(row, run, now) for row in found.rows]
     return PeoplePage(
         campaign, run, runs, people, (), _written(found.next), found.looked_at, count, purged_at

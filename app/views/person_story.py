@@ -1,0 +1,137 @@
+"""One person's story in a campaign: the message itself, what became of it, and everything that happened, with the waits
+between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from app.views.people import name_of
+from app.views.previews import preview_lines
+from app.views.recipient_timeline import recipient_timeline
+from app.wiring.settings import Settings
+from campaigns.errors import SpecError
+from campaigns.message.content import Content, read_content
+from campaigns.message.template_match import template_of
+from campaigns.message.templates import renderers_of
+from campaigns.states import JobState
+from campaigns.time.clock import Now, utc_now
+from storage.audience.campaigns import Campaign, require
+from storage.audience.templates import find_templates
+from storage.database.engine import Connection
+from storage.views.sent_message import SentMessage, cells_of, sent_message
+from storage.views.timelines import Moment
+
+SHORTEST_WAIT: Final = timedelta(seconds=2)
+"""Waits that are shorter are not worth a line."""
+_KINDS: Final = {
+    "loaded": "list",
+    "rejected": "failed",
+    "launched": "list",
+    "attempt": "call",
+    "answer": "call",
+    "waiting": "pending",
+    "reply": "replied",
+    "opted": "opt",
+}
+"""What the first part of an event's name stands for, where it is no state."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happened, and how long nothing had happened before it."""
+
+    at: datetime
+    event: str
+    detail: str
+    kind: str
+    """A state, or one of _KINDS: what it looks like."""
+    waited: timedelta | None
+    """None: it is the first, or came at once."""
+    run: datetime | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """One person in one campaign."""
+
+    campaign: Campaign
+    phone: str
+    known: Mapping[str, Any]
+    """What `drumbeat why --json` has."""
+    name: str
+    cells: Mapping[str, str]
+    """Their row in the list."""
+    message: SentMessage | None
+    content: Content | None
+    """The message as it was sent, or as it would be sent; None: neither is known."""
+    text: Sequence[str]
+    """The same line by line."""
+    steps: Sequence[Step]
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether `content` is what was sent, and not what would be."""
+        return self.message is not None and self.message.content is not None
+
+    @property
+    def state(self) -> str:
+        return str(self.known["state"])
+
+
+async def person_story(
+    connection: Connection, settings: Settings, name: str, phone: str, *, now: Now = utc_now
+) -> Story:
+    """Raises NotFound if the campaign does not know the phone, InvalidInput if it is none."""
+    campaign = await require(connection, name)
+    known = (await recipient_timeline(connection, settings, name, phone, now=now)).json
+    message = await sent_message(connection, campaign.id, known["phone"])
+    cells = await cells_of(connection, campaign.id, known["phone"])
+    templates = await find_templates(connection, campaign.spec.provider)
+    content = _content(campaign, message, cells, known)
+    return Story(
+        campaign,
+        known["phone"],
+        known,
+        name_of(cells),
+        cells,
+        message,
+        content,
+        preview_lines(content, template_of(content, templates)) if content else (),
+        list(_steps(known["timeline"])),
+    )
+
+
+def _content(
+    campaign: Campaign, message: SentMessage | None, cells: Mapping[str, str], known: Mapping[str, Any]
+) -> Content | None:
+    if message is not None and message.content is not None:
+        return read_content(message.content)
+    if known["state"] == JobState.PENDING and cells:
+        renderers = renderers_of(campaign.spec.contents)
+        renderer = renderers.get(known.get("variant")) or next(iter(renderers.values()))
+        try:
+            return renderer.render(cells, template=not renderer.has_free_form)
+        except SpecError:  # a variable is blank: it is skipped when its turn comes
+            return None
+    return None
+
+
+def _steps(timeline: Sequence[Moment]) -> Sequence[Step]:
+    steps: list[Step] = []
+    for moment in timeline:
+        waited = moment.at - steps[-1].at if steps else timedelta()
+        kind = _KINDS.get(moment.event.split(" ")[0], moment.event.removeprefix("late:"))
+        steps.append(
+            Step(
+                moment.at,
+                moment.event,
+                moment.detail or "",
+                kind,
+                waited if waited >= SHORTEST_WAIT else None,
+                moment.run,
+            )
+        )
+    return steps
