@@ -48,7 +48,6 @@ class Role(StrEnum):
 
 
 RIGHTS: Final[Mapping[str, Role]] = {
-    "people.export": Role.VIEWER,
     "user.join": Role.VIEWER,
     "campaign.pause": Role.EDITOR,
     "contacts.import": Role.EDITOR,
