@@ -80,3 +80,14 @@ FORMS: Final = {
     "cheaper": "the person's 24-hour window was open until {until}, and the template was the cheaper form",
 }
 """Why a message is, or was, sent in its form."""
+
+SOURCES: Final = {
+    "shift": "by the runner",
+    "poll": "reported by the provider",
+    "lookup": "looked up",
+    "webhook": "reported by the provider",
+    "clock": "by the runner",
+    "launch": "at the launch",
+    "user": "by a person",
+}
+"""Where an event of a message comes from."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from app.views.messages import SOURCES
 from app.views.people import name_of
 from app.views.previews import preview_lines
 from app.views.recipient_timeline import recipient_timeline
@@ -26,17 +27,17 @@ from storage.views.timelines import Moment
 
 SHORTEST_WAIT: Final = timedelta(seconds=2)
 """Waits that are shorter are not worth a line."""
-_KINDS: Final = {
-    "loaded": "list",
-    "rejected": "failed",
-    "launched": "list",
-    "attempt": "call",
-    "answer": "call",
-    "waiting": "pending",
-    "reply": "replied",
-    "opted": "opt",
+_OTHERS: Final = {
+    "loaded": ("list", "Read from the list"),
+    "rejected": ("rejected", "Row not accepted"),
+    "launched": ("list", "Queued"),
+    "attempt": ("call", "Call"),
+    "answer": ("call", "Answer to call"),
+    "waiting": ("pending", "Waits"),
+    "reply": ("replied", "They wrote"),
+    "opted": ("opt", "Opted"),
 }
-"""What the first part of an event's name stands for, where it is no state."""
+"""What the first part of an event's name stands for, where it is no state: its kind, and its title."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Step:
     """One thing that happened, and how long nothing had happened before it."""
 
     at: datetime
-    event: str
-    detail: str
     kind: str
-    """A state, or one of _KINDS: what it looks like."""
+    """A state, or what else it is: what it looks like."""
+    title: str
+    detail: str
     waited: timedelta | None
     """None: it is the first, or came at once."""
     run: datetime | None
@@ -100,7 +101,7 @@ async def person_story(
         message,
         content,
         preview_lines(content, template_of(content, templates)) if content else (),
-        list(_steps(known["timeline"])),
+        _steps(known["timeline"]),
     )
 
 
@@ -123,15 +124,27 @@ def _steps(timeline: Sequence[Moment]) -> Sequence[Step]:
     steps: list[Step] = []
     for moment in timeline:
         waited = moment.at - steps[-1].at if steps else timedelta()
-        kind = _KINDS.get(moment.event.split(" ")[0], moment.event.removeprefix("late:"))
-        steps.append(
-            Step(
-                moment.at,
-                moment.event,
-                moment.detail or "",
-                kind,
-                waited if waited >= SHORTEST_WAIT else None,
-                moment.run,
-            )
+        is_wait = waited >= SHORTEST_WAIT
+        step = Step(
+            moment.at, *_named(moment.event), _detail(moment), waited if is_wait else None, moment.run
         )
+        steps.append(step)
     return steps
+
+
+def _named(event: str) -> tuple[str, str]:
+    """Kind and title."""
+    first, _, rest = event.partition(" ")
+    if first in _OTHERS:
+        kind, title = _OTHERS[first]
+        return kind, f"{title} {rest}".rstrip()
+    if event.startswith("late:"):
+        return "late", f"Late report: {event.removeprefix('late:')}"
+    if event.startswith("unknown:"):
+        return "late", f"Unknown status {event.removeprefix('unknown:')}"
+    return event, event.replace("_", " ").capitalize()
+
+
+def _detail(moment: Moment) -> str:
+    source, separator, rest = (moment.detail or "").partition(": ")
+    return f"{SOURCES.get(source, source)}{separator}{rest}"

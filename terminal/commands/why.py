@@ -34,15 +34,6 @@ def why(context: Context, name: str, phone: str, as_json: bool) -> None:
         _print_timeline(name, story.json)
 
 
-_SOURCES: Final = {
-    "shift": "by the runner",
-    "poll": "reported by the provider",
-    "lookup": "looked up",
-    "webhook": "reported by the provider",
-    "clock": "by the runner",
-    "launch": "at the launch",
-    "user": "by a person",
-}
 _FACTS: Final = (
     ("state", "state"),
     ("reason", "reason"),
@@ -66,10 +57,11 @@ _FACTS: Final = (
 
 def _readable(detail: str) -> str:
     """Replaces an event's source code with plain text; keeps what follows it."""
+    from app.views.messages import SOURCES
     from terminal.output import in_readers_zone
 
     source, separator, rest = detail.partition(": ")
-    return in_readers_zone(f"{_SOURCES.get(source, source)}{separator}{rest}")
+    return in_readers_zone(f"{SOURCES.get(source, source)}{separator}{rest}")
 
 
 async def _story(context: Context, name: str, phone: str) -> RecipientTimeline:

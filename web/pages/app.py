@@ -23,6 +23,7 @@ from web.pages.access.routes import ROUTES as ACCESS
 from web.pages.audit.routes import ROUTES as AUDIT
 from web.pages.campaign.routes import ROUTES as CAMPAIGN
 from web.pages.campaigns.routes import ROUTES as CAMPAIGNS
+from web.pages.contacts.routes import ROUTES as CONTACTS
 from web.pages.costs.routes import ROUTES as COSTS
 from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
@@ -30,6 +31,7 @@ from web.pages.keys.routes import ROUTES as KEYS
 from web.pages.message.routes import ROUTES as MESSAGE
 from web.pages.review.routes import ROUTES as REVIEW
 from web.pages.rules.routes import ROUTES as RULES
+from web.pages.people.routes import ROUTES as PEOPLE
 from web.pages.senders.routes import ROUTES as SENDERS
 from web.pages.site import Site, page
 from web.pages.templates.routes import ROUTES as TEMPLATES
@@ -46,6 +48,8 @@ SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
     MESSAGE,
     RULES,
     REVIEW,
+    PEOPLE,
+    CONTACTS,
     SENDERS,
     COSTS,
     TEMPLATES,

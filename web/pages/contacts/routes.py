@@ -1,0 +1,137 @@
+"""People across campaigns: search, one person with all that is known, opt-outs, export and erasure of their data."""
+
+from __future__ import annotations
+
+from typing import Final, cast, get_args
+from urllib.parse import quote
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from app.actions.contacts import number_of, opt_outs_in_force, record_preference
+from app.actions.personal_data import ELSEWHERE, erase_person, export_person, facts_of, what_is_held
+from app.views.contact_pages import contacts_page, person_page
+from app.wiring.databases import snapshot
+from campaigns.errors import Forbidden, InvalidInput
+from campaigns.phones.stop_words import Action, Scope, StopWord, usual_scope
+from web.pages.site import done, form_of, page, site_of, viewer_of
+
+SECTION: Final = "contacts"
+
+
+async def show(request: Request) -> Response:
+    search, before = request.query_params.get("search", ""), request.query_params.get("before", "")
+    is_number = before.isascii() and before.isdecimal()
+    async with snapshot(site_of(request).engine) as connection:
+        found = await contacts_page(connection, search, int(before) if is_number else None)
+    if found.number:
+        return RedirectResponse(_address(found.number), 303)
+    return page(request, "pages/contacts/contacts.html", section=SECTION, found=found, search=search.strip())
+
+
+async def show_person(request: Request) -> Response:
+    return await _person(request)
+
+
+async def _person(request: Request, problem: str = "", evidence: str = "", status: int = 200) -> Response:
+    site, phone = site_of(request), _phone(request)
+    async with snapshot(site.engine) as connection:
+        found = await person_page(connection, phone, site.settings.caps, site.now())
+    return page(
+        request,
+        "pages/contacts/person.html",
+        status=status,
+        section=SECTION,
+        found=found,
+        person=found.person,
+        out={entry.scope: entry for entry in opt_outs_in_force(found.person.log)},
+        problem=problem,
+        evidence=evidence,
+    )
+
+
+async def opt(request: Request) -> Response:
+    phone, form = _phone(request), await form_of(request)
+    action = _one_of(str(form.get("action", "")), Action)
+    scope = str(form.get("scope", "")) or usual_scope(cast("Action", action))
+    evidence = str(form.get("evidence", "")).strip()
+    if not evidence:
+        return await _person(request, "Say how you know it: a ticket, a call, a letter.", status=422)
+    preference = StopWord(cast("Action", action), cast("Scope", _one_of(scope, Scope)))
+    source = f"browser:{viewer_of(request).name}"
+    out = await record_preference(site_of(request).engine, phone, preference, source, evidence)
+    scopes = " and of ".join(entry.scope for entry in out)
+    notice = f"{phone} is opted out of {scopes}." if out else f"{phone} is not opted out."
+    return done(request, _address(phone), notice)
+
+
+async def export(request: Request) -> Response:
+    site, phone = site_of(request), _phone(request)
+    document = await export_person(site.engine, phone, site.now())
+    headers = {"Content-Disposition": f'attachment; filename="{phone.removeprefix("+")}.json"'}
+    text = orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2)
+    return Response(text, media_type="application/json", headers=headers)
+
+
+async def ask_to_erase(request: Request) -> Response:
+    return await _erase_page(request)
+
+
+async def _erase_page(request: Request, problem: str = "", status: int = 200) -> Response:
+    if not viewer_of(request).may("contacts.erase"):
+        raise Forbidden("Only an admin erases a person's data.")
+    phone = _phone(request)
+    held = await what_is_held(site_of(request).engine, phone)
+    return page(
+        request,
+        "pages/contacts/erase.html",
+        status=status,
+        section=SECTION,
+        phone=phone,
+        held=list(facts_of(held)),
+        elsewhere=ELSEWHERE,
+        problem=problem,
+    )
+
+
+async def erase(request: Request) -> Response:
+    site, phone, form = site_of(request), _phone(request), await form_of(request)
+    typed = "".join(str(form.get("typed", "")).split())
+    if typed != phone and viewer_of(request).may("contacts.erase"):
+        return await _erase_page(request, f"Type {phone} to erase it; you typed {typed or 'nothing'}.", 422)
+    erased = await erase_person(site.engine, phone, site.now())
+    return page(
+        request,
+        "pages/contacts/erased.html",
+        section=SECTION,
+        phone=phone,
+        facts=list(erased.facts),
+        elsewhere=ELSEWHERE,
+    )
+
+
+def _phone(request: Request) -> str:
+    return number_of(request.path_params["phone"], None)
+
+
+def _address(phone: str) -> str:
+    return f"/contacts/{quote(phone)}"
+
+
+def _one_of(text: str, choices: object) -> str:
+    known = get_args(choices)
+    if text not in known:
+        raise InvalidInput(f"{text!r} is none of {', '.join(known)}.", hint="Open the page again.")
+    return text
+
+
+ROUTES: Final = [
+    Route("/contacts", show, methods=["GET"]),
+    Route("/contacts/{phone}", show_person, methods=["GET"]),
+    Route("/contacts/{phone}/opt", opt, methods=["POST"]),
+    Route("/contacts/{phone}/export", export, methods=["POST"]),
+    Route("/contacts/{phone}/erase", ask_to_erase, methods=["GET"]),
+    Route("/contacts/{phone}/erase", erase, methods=["POST"]),
+]
