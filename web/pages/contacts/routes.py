@@ -71,7 +71,7 @@ async def export(request: Request) -> Response:
     site, phone = site_of(request), _phone(request)
     document = await export_person(site.engine, phone, site.now())
     headers = {"Content-Disposition": f'attachment; filename="{phone.removeprefix("+")}.json"'}
-    text = orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2)
+    text = orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
     return Response(text, media_type="application/json", headers=headers)
 
 

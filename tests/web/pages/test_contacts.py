@@ -1,0 +1,159 @@
+"""People across campaigns, as pages: search, opt-outs with evidence, export and erasure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import unescape
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.wiring.rights import Role
+from app.wiring.settings import Settings
+from storage.database.engine import reading, writing
+from storage.tables import inbound, optouts, recipients, user_ids
+from storage.views import contact_search
+from tests.support.campaigns import later, phone, spec, store_campaign
+from tests.support.pages import Browser, log_in_as
+
+HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
+ONE = f"/contacts/%2B{phone(1)[1:]}"
+
+
+@pytest.fixture
+async def filled(engine: AsyncEngine) -> AsyncEngine:
+    """A list of ten, one of whom wrote STOP, and somebody without a number who did too; with a stranger's text."""
+    await store_campaign(engine, spec(), 10)
+    out = {"scope": "marketing", "action": "out", "at": later(5)}
+    async with writing(engine) as connection:
+        named = update(recipients).where(recipients.c.phone == phone(1))
+        await connection.execute(named.values(vars=orjson.dumps({"first_name": HOSTILE}).decode()))
+        stop = [
+            {"phone": phone(1), "source": HOSTILE, "evidence": HOSTILE, **out},
+            {"phone": "user:ourvoice/GB.3333", "source": "webhook:ourvoice", "evidence": HOSTILE, **out},
+        ]
+        await connection.execute(insert(optouts), stop)
+        ids: list[dict[str, Any]] = [
+            {"account": "ourvoice", "user_id": "GB.3333", "phone": None, "at": later(5)},
+            {"account": "ourvoice", "user_id": HOSTILE, "phone": phone(1), "at": later(5)},
+        ]
+        await connection.execute(insert(user_ids), ids)
+        wrote = {"account": "ourvoice", "phone": phone(1), "at": later(5), "text": HOSTILE}
+        await connection.execute(insert(inbound).values(wrote))
+    return engine
+
+
+@asynccontextmanager
+async def seen_by(engine: AsyncEngine, role: Role) -> AsyncIterator[Browser]:
+    async with Browser(engine, Settings("sqlite://")) as browser:
+        await log_in_as(browser, engine, role)
+        yield browser
+
+
+async def log_of(engine: AsyncEngine, number: str) -> list[tuple[str, str, str, str | None]]:
+    columns = (optouts.c.action, optouts.c.scope, optouts.c.source, optouts.c.evidence)
+    async with reading(engine) as connection:
+        mine = select(*columns).where(optouts.c.phone == number).order_by(optouts.c.id)
+        return [tuple(row) for row in await connection.execute(mine)]
+
+
+@pytest.mark.parametrize("page", ["/contacts", "/contacts?search=script", ONE])
+async def test_a_strangers_text_is_text(filled: AsyncEngine, page: str) -> None:
+    async with seen_by(filled, Role.VIEWER) as browser:
+        answer = await browser.get(page)
+    assert answer.status_code == 200, answer.text
+    assert HOSTILE in unescape(answer.text)
+    assert "<script>alert" not in answer.text
+    assert "<img src=x" not in answer.text
+
+
+async def test_a_whole_number_opens_the_person_and_a_part_finds_them(filled: AsyncEngine) -> None:
+    async with seen_by(filled, Role.VIEWER) as browser:
+        whole = await browser.get(f"/contacts?search=%2B{phone(4)[1:]}")
+        by_name = await browser.get("/contacts?search=ada 4")
+        by_digits = await browser.get("/contacts?search=900 004")
+        nobody = await browser.get("/contacts?search=Zacharias")
+    assert whole.headers["location"] == f"/contacts/%2B{phone(4)[1:]}"
+    for found in (by_name, by_digits):
+        assert phone(4) in found.text
+        assert phone(5) not in found.text
+    assert "Nobody is found" in nobody.text
+
+
+async def test_a_search_goes_on_behind_its_bounds(
+    filled: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contact_search, "LOOKED_AT", 4)
+    async with seen_by(filled, Role.VIEWER) as browser:
+        address, pages = "/contacts?search=Ada 0", 0
+        while phone(0) not in (text := unescape((await browser.get(address)).text)):
+            address = text.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0]
+            pages += 1
+    assert pages == 2
+
+
+async def test_an_opt_out_by_hand_has_its_evidence_and_who_recorded_it(filled: AsyncEngine) -> None:
+    address = f"/contacts/%2B{phone(2)[1:]}"
+    async with seen_by(filled, Role.EDITOR) as browser:
+        without = await browser.post(f"{address}/opt", {"action": "out"})
+        assert without.status_code == 422
+        assert "Say how you know it" in without.text
+        assert await log_of(filled, phone(2)) == []
+        answer = await browser.post(f"{address}/opt", {"action": "out", "evidence": "ticket 7"})
+        assert (answer.status_code, answer.headers["location"]) == (303, address)
+        assert f"{phone(2)} is opted out of marketing." in unescape((await browser.get(address)).text)
+        back = await browser.post(
+            f"{address}/opt", {"action": "in", "scope": "marketing", "evidence": "call"}
+        )
+        assert back.status_code == 303
+        wrong = await browser.post(f"{address}/opt", {"action": "away", "evidence": "x"})
+        assert wrong.status_code == 422
+    assert await log_of(filled, phone(2)) == [
+        ("out", "marketing", "browser:editor", "ticket 7"),
+        ("in", "marketing", "browser:editor", "call"),
+    ]
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_who_may_opt_out_export_and_erase(filled: AsyncEngine, role: Role) -> None:
+    edits, is_admin = role.includes(Role.EDITOR), role is Role.ADMIN
+    async with seen_by(filled, role) as browser:
+        shown = (await browser.get(ONE)).text
+        opted = await browser.post(f"{ONE}/opt", {"action": "in", "evidence": "call"})
+        exported = await browser.post(f"{ONE}/export")
+        asked = await browser.get(f"{ONE}/erase")
+        erased = await browser.post(f"{ONE}/erase", {"typed": phone(1)})
+    assert [f"{ONE}/{act}" in shown for act in ("opt", "export", "erase")] == [edits, is_admin, is_admin]
+    assert opted.status_code == (303 if edits else 403)
+    assert [each.status_code for each in (exported, asked, erased)] == [200 if is_admin else 403] * 3
+    assert (await log_of(filled, phone(1)) == []) is is_admin
+
+
+async def test_an_export_is_a_download_of_all_that_is_held(filled: AsyncEngine) -> None:
+    async with seen_by(filled, Role.ADMIN) as browser:
+        answer = await browser.post(f"{ONE}/export")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{phone(1)[1:]}.json"'
+    document = orjson.loads(answer.content)
+    assert document["phone"] == phone(1)
+    assert document["inbound"][0]["text"] == HOSTILE
+    assert document["rows_of_lists"][0]["vars"] == {"first_name": HOSTILE}
+
+
+async def test_erasure_needs_the_number_typed_and_says_what_stays(filled: AsyncEngine) -> None:
+    async with seen_by(filled, Role.ADMIN) as browser:
+        asked = unescape((await browser.get(f"{ONE}/erase")).text)
+        other = await browser.post(f"{ONE}/erase", {"typed": phone(2)})
+        assert other.status_code == 422
+        assert f"you typed {phone(2)}" in unescape(other.text)
+        assert len(await log_of(filled, phone(1))) == 1
+        erased = unescape((await browser.post(f"{ONE}/erase", {"typed": f" {phone(1)} "})).text)
+    assert "keyed hash" in asked
+    for page in (asked, erased):
+        assert "backups of the database" in page
+    async with reading(filled) as connection:
+        left = await connection.scalars(select(recipients.c.phone))
+        assert phone(1) not in set(left)
