@@ -19,7 +19,7 @@ from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
 from storage.audience.campaigns import Campaign, require, was_launched
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.breaker import forget_failures
-from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at
+from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at, phones_in
 from storage.sending.freed_room import give_back
 from storage.sending.lanes import resume_lane
 from storage.views.overview import paused_lanes
@@ -129,13 +129,17 @@ async def resolve(
     expected: int | None = None,
     now: Now = utc_now,
 ) -> int:
-    """Decide for messages in doubt, all or those to `phones`: `resend` risks a second copy, `give-up` a missing one. How
-    many there were. Raises InvalidInput, with nothing done, if they are not as many as `expected`, or a phone has none.
+    """Decide for messages in doubt, all or those to `phones`: `resend` risks a second copy, `give-up` a missing one.
+    Returns how many there were.
+
+    Raises InvalidInput, with nothing done, if they are not as many as `expected`, or one of the phones has none.
     """
     target = JobState.PENDING if action == "resend" else JobState.CANCELLED
     moment = now()
     async with writing(engine) as connection:
         await require(connection, name)
+        if phones is not None:
+            _refuse_unknown(name, set(phones) - await phones_in(connection, name, JobState.IN_DOUBT, phones))
         count = await end_jobs(
             connection,
             name,
@@ -146,21 +150,24 @@ async def resolve(
             detail=f"resolved by a person: {action}",
             phones=phones,
         )
-        _refuse_others(name, count, expected, phones)
+        _refuse_others(name, count, expected)
         await give_back(connection, await moved_at(connection, name, target, moment), moment)
         return count
 
 
-def _refuse_others(name: str, count: int, expected: int | None, phones: Collection[str] | None) -> None:
-    """What was decided about is what was seen: meanwhile some may have been found at the provider, or been added."""
-    if phones is not None and count < len(set(phones)):
+def _refuse_unknown(name: str, phones: Collection[str]) -> None:
+    if phones:
         raise InvalidInput(
-            f"Of {counted(len(set(phones)), 'number')}, {count} have a message of {name} in doubt; nothing was changed.",
-            hint=f"drumbeat report recipients {name} lists which messages are in doubt.",
+            f"No message of {name} to {', '.join(sorted(phones))} is in doubt; nothing was changed.",
+            hint=f"drumbeat report recipients {name} lists which messages are.",
         )
+
+
+def _refuse_others(name: str, count: int, expected: int | None) -> None:
+    """What was decided about is what was seen: meanwhile some may have been found at the provider, or been added."""
     if expected is not None and count != expected:
         raise InvalidInput(
-            f"There are {counted(count, 'message')} of {name} in doubt now, not {expected}; nothing was changed.",
+            f"{counted(count, 'message')} of {name} may have arrived now, not {expected}; nothing was changed.",
             hint="Look at them again, then decide.",
         )
 

@@ -94,6 +94,14 @@ async def moved_at(connection: AsyncConnection, name: str, state: JobState, now:
     )
 
 
+async def phones_in(
+    connection: AsyncConnection, name: str, state: JobState, phones: Collection[str]
+) -> set[str]:
+    """Those of the phones to which the campaign has a message in the state."""
+    mine = _jobs_of(name).where(jobs.c.state == state, among(connection, jobs.c.phone, phones))
+    return set(await connection.scalars(mine.with_only_columns(jobs.c.phone)))
+
+
 async def end_jobs(
     connection: AsyncConnection,
     name: str,

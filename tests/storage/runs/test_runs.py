@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 
 import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from campaigns.errors import InvalidInput
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from scheduler.actions.control import cancel, pause, resolve, resume, schedule
 from scheduler.clock.launch import launch, launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.runs import cancel_jobs, complete_runs, count_states, due_campaigns, expire_jobs, open_runs
 from storage.tables import campaigns, events, jobs, runs
-from tests.support.campaigns import EPOCH, job_rows, later, spec, store_campaign
+from tests.support.campaigns import EPOCH, job_rows, later, phone, spec, store_campaign
 
 
 async def states(engine: Engine) -> tuple[str, str | None]:
@@ -155,6 +157,20 @@ async def test_a_person_resolves_what_is_in_doubt(engine: Engine, action: str, s
         await connection.execute(update(jobs).where(jobs.c.id != 2).values(state="in_doubt"))
     assert await resolve(engine, "spring", action) == 2  # type: ignore[arg-type]
     assert [row.state for row in await job_rows(engine)] == [state, "pending", state]
+
+
+async def test_a_person_resolves_some_of_what_is_in_doubt_or_nothing(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 4)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id != 2).values(state="in_doubt"))
+    with pytest.raises(InvalidInput, match=f"No message of spring to {re.escape(phone(1))} is in doubt"):
+        await resolve(engine, "spring", "give-up", phones=[phone(0), phone(1)])
+    with pytest.raises(InvalidInput, match="3 messages of spring may have arrived now, not 2"):
+        await resolve(engine, "spring", "give-up", expected=2)
+    assert [row.state for row in await job_rows(engine)] == ["in_doubt", "pending", "in_doubt", "in_doubt"]
+    assert await resolve(engine, "spring", "give-up", phones=[phone(0), phone(2)], expected=2) == 2
+    assert [row.state for row in await job_rows(engine)] == ["cancelled", "pending", "cancelled", "in_doubt"]
 
 
 async def test_pending_jobs_expire_with_their_run_even_while_it_is_paused(engine: Engine) -> None:

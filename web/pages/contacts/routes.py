@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final, cast, get_args
 from urllib.parse import quote
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -13,6 +12,7 @@ from starlette.routing import Route
 from app.actions.contacts import number_of, opt_outs_in_force, record_preference
 from app.actions.personal_data import ELSEWHERE, erase_person, export_person, facts_of, what_is_held
 from app.views.contact_pages import contacts_page, person_page
+from app.views.json_text import to_json
 from app.wiring.databases import snapshot
 from campaigns.errors import Forbidden, InvalidInput
 from campaigns.phones.stop_words import Action, Scope, StopWord, usual_scope
@@ -71,8 +71,7 @@ async def export(request: Request) -> Response:
     site, phone = site_of(request), _phone(request)
     document = await export_person(site.engine, phone, site.now())
     headers = {"Content-Disposition": f'attachment; filename="{phone.removeprefix("+")}.json"'}
-    text = orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
-    return Response(text, media_type="application/json", headers=headers)
+    return Response(to_json(document, indent=2), media_type="application/json", headers=headers)
 
 
 async def ask_to_erase(request: Request) -> Response:
