@@ -17,13 +17,13 @@ from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
 from storage.sending.erased import ERASED
-from storage.views.people import COUNTED, PeoplePlace, PersonRow, count_people, people_rows
+from storage.views.people import COUNTED, PeoplePlace, PersonRow, count_people, count_states, people_rows
 from storage.views.people_ranges import IN_TURN, OWN_TIME, PeopleFilter
 from storage.views.rejected_rows import RejectedRow, count_rejected, rejected_rows
 from storage.views.report_scope import ScheduledRun, scheduled_runs
 
 PAGE: Final = 100
-LARGEST_PAGE: Final = 200
+LONGEST_NUMBER: Final = 18
 LONGEST: Final = 200
 """Characters of a text that is looked for."""
 REJECTED: Final = "rejected"
@@ -61,7 +61,7 @@ class Asked:
     def of(cls, query: Mapping[str, str]) -> Asked:
         """From the parameters of an address. Raises InvalidInput."""
         run = query.get("run", "")
-        if run and not (run.isascii() and run.isdecimal()):
+        if run and not _is_number(run):
             raise InvalidInput(
                 f"{run!r} is not the number of a run.", hint="The campaign's page lists its runs."
             )
@@ -162,7 +162,6 @@ async def people_page(
     """`after`: the `next` of the page before. Raises NotFound, InvalidInput."""
     campaign, run, runs = await _scope(connection, name, asked.run)
     place = _place(after)
-    size = min(size, LARGEST_PAGE)
     purged_at = await purged_since(connection, campaign.id)
     if asked.rejected:
         bad = await rejected_rows(connection, campaign, run, asked.code, asked.search, size, place)
@@ -183,10 +182,8 @@ async def people_counts(connection: Connection, name: str, run_id: int | None) -
     """How many people of the run are in each group of states that has any, and how many rows were rejected; each
     counted up to COUNTED and one more."""
     campaign, run, _ = await _scope(connection, name, run_id)
-    counts = {
-        group: await count_people(connection, campaign, run, PeopleFilter(states)) or 0
-        for group, states in GROUPS.items()
-    }
+    by_state = await count_states(connection, campaign, run)
+    counts = {group: sum(by_state[state] for state in states) for group, states in GROUPS.items()}
     counts[REJECTED] = await count_rejected(connection, campaign, run, "")
     return {group: count for group, count in counts.items() if count}
 
@@ -206,8 +203,13 @@ async def _scope(
 
 def _place(after: str) -> PeoplePlace | None:
     range_, _, key = after.partition("~")
-    is_key = key.isascii() and (key.isdecimal() or key.startswith(("+", ERASED)))
+    is_key = _is_number(key) or key.startswith(("+", ERASED))
     return PeoplePlace(range_, key) if range_ and is_key else None
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is one that a database can hold."""
+    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
 
 
 def _written(place: PeoplePlace | None) -> str:

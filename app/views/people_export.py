@@ -32,6 +32,7 @@ PEOPLE: Final = (
     "currency",
     "updated_at",
 )
+AT_ONCE: Final = 1_000
 REJECTED: Final = ("file", "line", "column", "code", "reason", "row")
 
 
@@ -48,7 +49,7 @@ async def _parts(engine: Engine, name: str, asked: Asked, now: Now) -> AsyncIter
     after = ""
     while True:
         async with reading(engine) as connection:
-            page = await people_page(connection, name, asked, now(), after=after, counted=False)
+            page = await people_page(connection, name, asked, now(), after=after, size=AT_ONCE, counted=False)
         yield await asyncio.to_thread(_text, _rows(page))
         if not (after := page.next):
             return

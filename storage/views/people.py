@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import JobState
 from storage.audience.campaigns import Campaign
+from storage.database.engine import is_sqlite
 from storage.tables import attempts, events, jobs, recipients
 from storage.views.people_ranges import PeopleFilter, Range, ranges_of
 from storage.views.report_scope import ScheduledRun
 
-LOOKED_AT: Final = 10_000
+LOOKED_AT: Final = 5_000
 """Rows that one page looks at where no index answers; the next goes on behind them."""
 COUNTED: Final = 10_000
 """People are counted up to here."""
@@ -93,8 +95,8 @@ async def people_rows(
     for part, after in _from(place, await ranges_of(connection, campaign, run, wanted)):
         until, looked = None, 0
         if part.rest:
-            looked, until = (await connection.execute(_look(part, after, budget))).one()
-        rows = await connection.execute(_shown(part, after, until, size + 1 - len(found)))
+            looked, until = (await connection.execute(_look(connection, part, after, budget))).one()
+        rows = await connection.execute(_shown(connection, part, after, until, size + 1 - len(found)))
         found += [(part, _person(dict(row))) for row in rows.mappings()]
         if len(found) > size:
             return PeopleRows([row for _, row in found[:size]], _behind_row(*found[size - 1]))
@@ -110,26 +112,47 @@ async def count_people(
     """How many there are, counted up to COUNTED and one more; None: it is not counted, for too much must be read."""
     if wanted.text or wanted.part:
         return None
-    count = 0
-    for part in await ranges_of(connection, campaign, run, wanted):
-        until = None
-        if part.rest:
-            _, until = (await connection.execute(_look(part, None, COUNTED))).one()
-        mine = select(part.key).where(part.where, *part.between(None, until), *part.rest)
-        keys = mine.order_by(*part.order).limit(COUNTED + 1 - count)
-        count += (await connection.execute(select(func.count()).select_from(keys.subquery()))).scalar_one()
-        if count > COUNTED:
-            break
-    return count
+    counts = await _counts(connection, await ranges_of(connection, campaign, run, wanted))
+    return min(sum(counts.values()), COUNTED + 1)
+
+
+async def count_states(
+    connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None
+) -> Counter[JobState]:
+    """How many are in each state, each counted up to COUNTED and one more."""
+    counts = await _counts(connection, await ranges_of(connection, campaign, run, PeopleFilter()))
+    found: Counter[JobState] = Counter()
+    for name, count in counts.items():
+        if count:
+            found[JobState(name.rpartition("-")[2])] += count
+    return found
+
+
+async def _counts(connection: AsyncConnection, ranges: Sequence[Range]) -> dict[str, int]:
+    """By the name of the range, in one statement; what is looked at row by row is so among the first COUNTED."""
+    if not ranges:
+        return {}
+    ends = [
+        (await connection.execute(_look(connection, part, None, COUNTED))).one()[1] if part.rest else None
+        for part in ranges
+    ]
+    counted = []
+    for part, until in zip(ranges, ends, strict=True):
+        mine = part.between(is_sqlite(connection), None, until)
+        keys = select(part.key.label("key")).where(part.where, *mine, *part.rest)
+        some = keys.order_by(*part.order).limit(COUNTED + 1).subquery()
+        counted.append(select(func.count()).select_from(some).scalar_subquery())
+    counts = (await connection.execute(select(*counted))).one()
+    return {part.name: count for part, count in zip(ranges, counts, strict=True)}
 
 
 def _from(place: PeoplePlace | None, ranges: Sequence[Range]) -> Iterator[tuple[Range, str | None]]:
     """The ranges from the place on, the first of them with the key behind which it begins."""
     names = [one.name for one in ranges]
-    if place is None or place.range not in names:
+    begin = names.index(place.range) if place is not None and place.range in names else None
+    if place is None or begin is None or ranges[begin].before_launch == place.after.isdecimal():
         yield from ((one, None) for one in ranges)
         return
-    begin = names.index(place.range)
     yield ranges[begin], place.after
     yield from ((one, None) for one in ranges[begin + 1 :])
 
@@ -138,24 +161,24 @@ def _behind_row(part: Range, last: PersonRow) -> PeoplePlace:
     return PeoplePlace(part.name, last.phone if part.before_launch else str(last.job_id))
 
 
-def _look(part: Range, after: str | None, size: int) -> Select[int, Any]:
+def _look(connection: AsyncConnection, part: Range, after: str | None, size: int) -> Select[int, Any]:
     """How many rows the range has behind `after`, `size` at most, and the last one's key."""
-    window = _keys(part, after, size).subquery()
+    window = _keys(connection, part, after, size).subquery()
     return select(func.count(), func.max(window.c.key))
 
 
-def _keys(part: Range, after: str | None, size: int) -> Select[Any]:
-    keys = select(part.key.label("key")).where(part.where, *part.between(after, None))
+def _keys(connection: AsyncConnection, part: Range, after: str | None, size: int) -> Select[Any]:
+    keys = select(part.key.label("key")).where(part.where, *part.between(is_sqlite(connection), after, None))
     return keys.order_by(*part.order).limit(size)
 
 
-def _shown(part: Range, after: str | None, until: Any, size: int) -> Select[Any]:
+def _shown(connection: AsyncConnection, part: Range, after: str | None, until: Any, size: int) -> Select[Any]:
     if part.before_launch:
         chosen = select(*_of_rows(part)).select_from(recipients)
     else:
         people = jobs.join(recipients, recipients.c.id == jobs.c.recipient_id)
         chosen = select(*_OF_JOBS).select_from(people)
-    mine = chosen.where(part.where, *part.between(after, until), *part.rest)
+    mine = chosen.where(part.where, *part.between(is_sqlite(connection), after, until), *part.rest)
     return mine.order_by(*part.order).limit(size)
 
 

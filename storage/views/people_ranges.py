@@ -90,16 +90,15 @@ class Range:
     def order(self) -> Sequence[ColumnElement[Any]]:
         return (self.key,) if self.column is None else (self.column, self.key)
 
-    def between(self, after: str | None, until: Any) -> Iterator[ColumnElement[bool]]:
+    def between(self, sqlite: bool, after: str | None, until: Any) -> Iterator[ColumnElement[bool]]:
         """Its rows from behind the key `after` up to `until`, as one bound at each end: of two, SQLite looks for one
-        alone. An equality would leave the keys alone to be ordered by: PostgreSQL may then read the table in that order
-        from its beginning, past all other runs."""
+        alone."""
         behind = None if after is None else after if self.before_launch else int(after)
-        if self.column is not None:
-            rows = tuple_(self.column, self.key)
-            yield self.column >= self.value if behind is None else rows > tuple_(self.value, behind)
-            yield self.column <= self.value if until is None else rows <= tuple_(self.value, until)
+        if self.column is not None and not sqlite:
+            yield from self._rows_between(self.column, behind, until)
             return
+        if self.column is not None:
+            yield self.column == self.value
         first, last = self.ends or (None, None)
         if behind is not None:
             yield self.key > behind
@@ -107,6 +106,15 @@ class Range:
             yield self.key >= first
         if (end := last if until is None else until) is not None:
             yield self.key <= end
+
+    def _rows_between(
+        self, column: ColumnElement[Any], behind: Any, until: Any
+    ) -> Iterator[ColumnElement[bool]]:
+        """For PostgreSQL: an equality would leave the keys alone to be ordered by, and it may then read the table in
+        their order from its beginning, past all other runs. (SQLite looks for the first part of such a pair alone.)"""
+        rows = tuple_(column, self.key)
+        yield column >= self.value if behind is None else rows > tuple_(self.value, behind)
+        yield column <= self.value if until is None else rows <= tuple_(self.value, until)
 
 
 async def ranges_of(
@@ -174,7 +182,7 @@ async def _everybody(connection: AsyncConnection, run_id: int) -> list[Range]:
     """All of the run as they lie in the table, to be looked at row by row: near each other, so quickly read."""
     ends = [
         select(jobs.c.id)
-        .where(jobs.c.run_id == run_id, *part.between(None, None))
+        .where(jobs.c.run_id == run_id, *part.between(is_sqlite(connection), None, None))
         .order_by(*(column.desc() if backwards else column for column in part.order))
         .limit(1)
         .scalar_subquery()

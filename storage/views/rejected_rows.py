@@ -54,6 +54,8 @@ async def rejected_rows(
         imports.c.id.in_(files_of(await _edition(connection, campaign, run)))
     )
     wanted = _wanted(code, part)
+    if place is not None and not (place.range.isdecimal() and place.after.isdecimal()):
+        place = None
     found: list[RejectedRow] = []
     budget, last = LOOKED_AT, place
     for file in await connection.execute(files.order_by(imports.c.id)):

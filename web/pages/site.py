@@ -27,6 +27,7 @@ from web.monitoring.cached import Cached
 T = TypeVar("T")
 LARGEST_FORM: Final = 1024 * 1024
 MOST_FIELDS: Final = 5_000
+LONGEST_NUMBER: Final = 18
 MOST_CACHED: Final = 500
 """Reads that are cached at once; the oldest make room."""
 PATIENCE: Final = 10.0
@@ -122,6 +123,12 @@ def _about(request: Request) -> dict[str, Any]:
         "now": site_of(request).now(),
         "with_query": partial(_with_query, request),
     }
+
+
+def number_in(request: Request, name: str) -> int | None:
+    """The number that the address's parameter holds; None: none that a database could hold."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def _with_query(request: Request, **changes: Any) -> str:

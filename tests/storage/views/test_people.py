@@ -12,11 +12,11 @@ from sqlalchemy import bindparam, insert, select, update
 from campaigns.states import JobState
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import Campaign, require
-from storage.database.engine import Connection, Engine, reading, writing
+from storage.database.engine import Connection, Engine, is_sqlite, reading, writing
 from storage.tables import attempts, events, imports, jobs, recipients, rejects, runs
 from storage.views import people
 from storage.views.doubtful import count_doubtful, doubtful_messages
-from storage.views.people import PeoplePlace, count_people, people_rows
+from storage.views.people import PeoplePlace, count_people, count_states, people_rows
 from storage.views.people_ranges import PeopleFilter
 from storage.views.rejected_rows import count_rejected, rejected_rows
 from storage.views.report_scope import ScheduledRun, scheduled_runs
@@ -136,6 +136,9 @@ async def test_the_pages_of_everybody_name_each_once_and_first_what_needs_somebo
     assert sorted(found) == sorted(phone(number) for number in range(SIZE))
     assert found[:12] == those(4)
     assert await world.count(PeopleFilter()) == SIZE
+    async with reading(world.engine) as connection:
+        counted = await count_states(connection, world.campaign, world.run)
+    assert counted == {JobState(state): 12 for state in STATES}
 
 
 async def test_a_letter_beyond_ascii_is_found_in_the_other_case(world: World) -> None:
@@ -197,6 +200,20 @@ async def assert_no_whole_read(connection: Connection, world: World, wanted: Peo
     assert asked
     for statement, parameters in asked:
         assert not await whole_reads(connection, statement, parameters), statement
+        assert not await reads_in_order_of_ids(connection, statement, parameters), statement
+
+
+async def reads_in_order_of_ids(connection: Connection, statement: str, parameters: Any) -> bool:
+    """Whether SQLite reads jobs by their ids, other than between two that are given: past all other runs."""
+    if not is_sqlite(connection):
+        return False
+    steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    return any(
+        "jobs USING INTEGER PRIMARY KEY (rowid" in step[-1]
+        and "rowid>? AND rowid<?" not in step[-1]
+        and "rowid=?" not in step[-1]
+        for step in steps
+    )
 
 
 async def test_rejected_rows_by_file_line_code_and_part(world: World) -> None:
@@ -256,4 +273,5 @@ async def test_messages_in_doubt_with_their_last_call(world: World) -> None:
         assert [row.phone for row in [*page, *rest]] == those(4)
         assert [row.phone for row in one] == [phone(9)]
         for statement, parameters in asked:
+            assert not await reads_in_order_of_ids(connection, statement, parameters), statement
             assert not await whole_reads(connection, statement, parameters), statement

@@ -153,7 +153,26 @@ async def test_a_wrong_filter_gets_a_sentence(filled: AsyncEngine) -> None:
             assert answer.status_code in (404, 422)
             assert sentence in unescape(answer.text)
         assert (await browser.get("/campaigns/nothing/people")).status_code == 404
-        assert (await browser.get(f"{PEOPLE}?after=9~x' OR 1")).status_code == 200
+        assert (await browser.get(f"{PEOPLE}?run=99999999999999999999")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"{PEOPLE}?after=9~x' OR 1",
+        f"{PEOPLE}?after=1-pending~erased:1",
+        f"{PEOPLE}?after=1-pending~99999999999999999999",
+        f"{PEOPLE}?state=rejected&after=x~1",
+        f"{DOUBTS}?after=99999999999999999999",
+        "/contacts?search=Ada&before=99999999999999999999",
+        "/audit?before=99999999999999999999",
+        "/campaigns?before=99999999999999999999",
+        "/senders/webhooks?before=99999999999999999999",
+    ],
+)
+async def test_a_place_that_is_none_is_the_first_page(filled: AsyncEngine, address: str) -> None:
+    async with seen_by(filled, Role.VIEWER) as browser:
+        assert (await browser.get(address)).status_code == 200
 
 
 async def test_a_file_of_a_spreadsheet_runs_nothing(filled: AsyncEngine) -> None:

@@ -10,16 +10,15 @@ from starlette.routing import Route
 
 from app.views.audit import audit_page
 from app.wiring.databases import snapshot
-from web.pages.site import page, site_of
+from web.pages.site import number_in, page, site_of
 
 
 async def show(request: Request) -> Response:
     query = request.query_params
-    before = query.get("before", "")
     subject, actor = query.get("subject", ""), query.get("actor", "")
     async with snapshot(site_of(request).engine) as connection:
         found = await audit_page(
-            connection, before=int(before) if before.isdecimal() else None, subject=subject, actor=actor
+            connection, before=number_in(request, "before"), subject=subject, actor=actor
         )
     return page(request, "pages/audit/audit.html", section="audit", found=found, subject=subject, actor=actor)
 

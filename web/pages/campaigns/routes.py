@@ -11,13 +11,13 @@ from starlette.routing import Route
 from app.views.campaign_list import CampaignPage, campaign_page
 from app.wiring.databases import snapshot
 from campaigns.states import CampaignState
-from web.pages.site import page, site_of
+from web.pages.site import number_in, page, site_of
 
 
 async def show(request: Request) -> Response:
     site, query = site_of(request), request.query_params
     state = CampaignState(query["state"]) if query.get("state") in set(CampaignState) else None
-    before = int(query["before"]) if query.get("before", "").isdecimal() else None
+    before = number_in(request, "before")
     name = query.get("name", "")
 
     async def read() -> CampaignPage:

@@ -16,16 +16,15 @@ from app.views.json_text import to_json
 from app.wiring.databases import snapshot
 from campaigns.errors import Forbidden, InvalidInput
 from campaigns.phones.stop_words import Action, Scope, StopWord, usual_scope
-from web.pages.site import done, form_of, page, site_of, viewer_of
+from web.pages.site import done, form_of, number_in, page, site_of, viewer_of
 
 SECTION: Final = "contacts"
 
 
 async def show(request: Request) -> Response:
-    search, before = request.query_params.get("search", ""), request.query_params.get("before", "")
-    is_number = before.isascii() and before.isdecimal()
+    search = request.query_params.get("search", "")
     async with snapshot(site_of(request).engine) as connection:
-        found = await contacts_page(connection, search, int(before) if is_number else None)
+        found = await contacts_page(connection, search, number_in(request, "before"))
     if found.number:
         return RedirectResponse(_address(found.number), 303)
     return page(request, "pages/contacts/contacts.html", section=SECTION, found=found, search=search.strip())

@@ -19,7 +19,7 @@ from app.views.person_story import person_story
 from app.wiring.databases import snapshot
 from campaigns.errors import InvalidInput
 from campaigns.figures import counted
-from web.pages.site import done, form_of, page, site_of
+from web.pages.site import done, form_of, number_in, page, site_of
 
 SECTION: Final = "campaigns"
 COUNTS_FOR: Final = 5.0
@@ -84,8 +84,7 @@ async def show_person(request: Request) -> Response:
 
 
 async def show_doubts(request: Request) -> Response:
-    after = request.query_params.get("after", "")
-    found = await _doubts(request, after=int(after) if after.isascii() and after.isdecimal() else 0)
+    found = await _doubts(request, after=number_in(request, "after") or 0)
     return page(request, "pages/people/doubts.html", section=SECTION, found=found)
 
 

@@ -22,7 +22,7 @@ from app.views.balances import left_on
 from app.views.messages import WAITS
 from app.views.senders import Processes, Senders, processes, require_account, senders, set_aside_page
 from app.wiring.databases import snapshot
-from web.pages.site import Site, done, fragment, page, site_of
+from web.pages.site import Site, done, fragment, number_in, page, site_of
 
 
 async def show(request: Request) -> Response:
@@ -54,9 +54,9 @@ async def show_processes(request: Request) -> Response:
 
 
 async def show_webhooks(request: Request) -> Response:
-    site, before = site_of(request), request.query_params.get("before", "")
+    site = site_of(request)
     async with snapshot(site.engine) as connection:
-        found = await set_aside_page(connection, before=int(before) if before.isdecimal() else None)
+        found = await set_aside_page(connection, before=number_in(request, "before"))
     senders_found = await _read(site)
     return page(
         request,
