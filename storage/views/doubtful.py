@@ -77,11 +77,11 @@ async def doubtful_messages(
 
 async def count_doubtful(connection: AsyncConnection, campaign_id: int) -> int:
     """How many there are, counted up to COUNTED and one more."""
-    some = select(jobs.c.id).where(_of(campaign_id)).limit(COUNTED + 1).subquery()
+    found = select(jobs.c.id).join(runs, runs.c.id == jobs.c.run_id).where(_of(campaign_id))
+    some = found.limit(COUNTED + 1).subquery()
     return int((await connection.execute(select(func.count()).select_from(some))).scalar_one())
 
 
 def _of(campaign_id: int) -> ColumnElement[bool]:
-    """Restricts jobs to the campaign's that are in doubt."""
-    its = select(runs.c.id).where(runs.c.campaign_id == campaign_id)
-    return jobs.c.run_id.in_(its) & (jobs.c.state == JobState.IN_DOUBT.value)
+    """Restricts jobs, joined to their runs, to the campaign's that are in doubt."""
+    return (runs.c.campaign_id == campaign_id) & (jobs.c.state == JobState.IN_DOUBT.value)
