@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
+from providers.ourvoice.settings import OurVoiceAccount
 from storage.database.engine import reading, writing
 from storage.tables import inbound, optouts, recipients, user_ids
 from storage.views import contact_search
@@ -21,6 +22,14 @@ from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.pages import Browser, log_in_as
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
+ACCOUNT = OurVoiceAccount.model_validate(
+    {
+        "adapter": "ourvoice",
+        "api_key": "env:NOTHING",
+        "senders": [{"name": "shop", "session_id": "a3f1b2c4-1234-4abc-9def-000011112222"}],
+    }
+)
+SETTINGS = Settings("sqlite://", {"ourvoice": ACCOUNT})
 ONE = f"/contacts/%2B{phone(1)[1:]}"
 
 
@@ -49,7 +58,7 @@ async def filled(engine: AsyncEngine) -> AsyncEngine:
 
 @asynccontextmanager
 async def seen_by(engine: AsyncEngine, role: Role) -> AsyncIterator[Browser]:
-    async with Browser(engine, Settings("sqlite://")) as browser:
+    async with Browser(engine, SETTINGS) as browser:
         await log_in_as(browser, engine, role)
         yield browser
 
@@ -131,6 +140,21 @@ async def test_who_may_opt_out_export_and_erase(filled: AsyncEngine, role: Role)
     assert opted.status_code == (303 if edits else 403)
     assert [each.status_code for each in (exported, asked, erased)] == [200 if is_admin else 403] * 3
     assert (await log_of(filled, phone(1)) == []) is is_admin
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_who_may_say_whose_number_a_user_id_is(filled: AsyncEngine, role: Role) -> None:
+    may = role.includes(Role.EDITOR)
+    whose = {"account": "ourvoice", "user_id": "GB.3333", "phone": phone(6)}
+    async with seen_by(filled, role) as browser:
+        shown = (await browser.get("/contacts")).text
+        linked = await browser.post("/contacts/link", whose)
+        wrong = await browser.post("/contacts/link", {**whose, "phone": "nobody"})
+    assert ("/contacts/link" in shown) is may
+    assert linked.status_code == (303 if may else 403)
+    assert wrong.status_code == 422
+    log = [(action, scope) for action, scope, _, _ in await log_of(filled, phone(6))]
+    assert log == ([("out", "marketing")] if may else [])
 
 
 async def test_an_export_is_a_download_of_all_that_is_held(filled: AsyncEngine) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.actions.contacts import number_of, opt_outs_in_force, record_preference
+from app.actions.contacts import link_user_id, number_of, opt_outs_in_force, record_preference
 from app.actions.personal_data import ELSEWHERE, erase_person, export_person, facts_of, what_is_held
 from app.views.contact_pages import contacts_page, person_page
 from app.views.json_text import to_json
@@ -64,6 +64,16 @@ async def opt(request: Request) -> Response:
     scopes = " and of ".join(entry.scope for entry in out)
     notice = f"{phone} is opted out of {scopes}." if out else f"{phone} is not opted out."
     return done(request, _address(phone), notice)
+
+
+async def link(request: Request) -> Response:
+    site, form = site_of(request), await form_of(request)
+    phone = number_of(str(form.get("phone", "")), None)
+    account, user_id = str(form.get("account", "")), str(form.get("user_id", ""))
+    await link_user_id(site.engine, site.settings, account, user_id, phone)
+    return done(
+        request, _address(phone), f"{user_id} is {phone}: what was asked for under it holds for the number."
+    )
 
 
 async def export(request: Request) -> Response:
@@ -127,6 +137,7 @@ def _one_of(text: str, choices: object) -> str:
 
 ROUTES: Final = [
     Route("/contacts", show, methods=["GET"]),
+    Route("/contacts/link", link, methods=["POST"]),
     Route("/contacts/{phone}", show_person, methods=["GET"]),
     Route("/contacts/{phone}/opt", opt, methods=["POST"]),
     Route("/contacts/{phone}/export", export, methods=["POST"]),
