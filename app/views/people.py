@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from app.views.messages import ENDED, WAITS
-from app.views.reports import find_scope
+from app.views.report_parts import find_asked
 from campaigns.errors import InvalidInput
 from campaigns.phones.phone import PhoneFault, read_phone
 from campaigns.states import JobState, RunState
@@ -196,9 +196,10 @@ def shown_count(count: int) -> str:
 async def _scope(
     connection: Connection, name: str, run_id: int | None
 ) -> tuple[Campaign, ScheduledRun | None, Sequence[ScheduledRun]]:
-    campaign, run = await find_scope(connection, name, run_id)
-    runs = (await scheduled_runs(connection, campaign.id))[::-1]
-    return campaign, run or (runs[0] if runs else None), runs
+    asked = await find_asked(connection, name, run_id)
+    runs = (await scheduled_runs(connection, asked.campaign.id))[::-1]
+    chosen = asked.runs if asked.runs is not None else runs
+    return asked.campaign, chosen[0] if chosen else None, runs
 
 
 def _place(after: str) -> PeoplePlace | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from app.views.bubbles import Bubble, bubble_of
 from app.views.messages import SOURCES
 from app.views.people import name_of
-from app.views.previews import preview_lines
 from app.views.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import SpecError
@@ -68,8 +68,8 @@ class Story:
     message: SentMessage | None
     content: Content | None
     """The message as it was sent, or as it would be sent; None: neither is known."""
-    text: Sequence[str]
-    """The same line by line."""
+    bubble: Bubble | None
+    """The same as a phone shows it."""
     steps: Sequence[Step]
 
     @property
@@ -100,7 +100,7 @@ async def person_story(
         cells,
         message,
         content,
-        preview_lines(content, template_of(content, templates)) if content else (),
+        bubble_of(content, template_of(content, templates)) if content else None,
         _steps(known["timeline"]),
     )
 

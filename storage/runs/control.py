@@ -9,8 +9,8 @@ from sqlalchemy import Select, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState, JobState, RunState
-from storage.runs.campaign_events import note_state
 from storage.database.bulk import among
+from storage.runs.campaign_events import note_state
 from storage.runs.history import in_order, move
 from storage.tables import campaigns, jobs, runs
 

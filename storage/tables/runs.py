@@ -129,7 +129,6 @@ jobs = Table(
         "due_at",
         where="held_by = 'budget' OR held_by = 'tier' OR held_by = 'ramp'",
     ),
-    Index("ix_jobs_run_state", "run_id", "state"),
     # What a campaign's page counts again and again while others hold a million messages.
     partial_index("ix_jobs_held", "run_id", "held_by", "lane", "due_at", where="held_by IS NOT NULL"),
     # With the id, so that a page of a state is read in its order.

@@ -29,9 +29,9 @@ from web.pages.drafts.routes import ROUTES as DRAFTS
 from web.pages.guard import Guard
 from web.pages.keys.routes import ROUTES as KEYS
 from web.pages.message.routes import ROUTES as MESSAGE
+from web.pages.people.routes import ROUTES as PEOPLE
 from web.pages.review.routes import ROUTES as REVIEW
 from web.pages.rules.routes import ROUTES as RULES
-from web.pages.people.routes import ROUTES as PEOPLE
 from web.pages.senders.routes import ROUTES as SENDERS
 from web.pages.site import Site, page
 from web.pages.templates.routes import ROUTES as TEMPLATES
