@@ -114,7 +114,7 @@ async def test_a_pause_is_marked_and_a_paused_sender_is_named(engine: Engine) ->
     assert "<script>alert" not in page
 
 
-@pytest.mark.parametrize("act", ["pause", "resume", "cancel", "approve", "retry", "doubts", "budget"])
+@pytest.mark.parametrize("act", ["pause", "resume", "cancel", "approve", "retry", "budget"])
 async def test_each_act_asks_with_its_number_and_a_viewer_cannot_do_it(
     sqlite_engine: Engine, act: str
 ) -> None:
@@ -146,8 +146,8 @@ async def test_buttons_do_what_they_say(engine: Engine) -> None:
         assert "Paused (lunch)" in shown, "not what was cached before"
         assert (await browser.post(f"{HERE}/pause")).status_code == 422
         assert (await browser.post(f"{HERE}/resume")).status_code == 303
-        assert (await browser.post(f"{HERE}/doubts", {"choice": "maybe"})).status_code == 422
-        assert (await browser.post(f"{HERE}/doubts", {"choice": "give-up"})).status_code == 303
+        assert (await browser.post(f"{HERE}/doubts/resolve", {"action": "maybe"})).status_code == 422
+        assert (await browser.post(f"{HERE}/doubts/resolve", {"action": "give-up"})).status_code == 303
         wrong = await browser.post(f"{HERE}/budget", {"amount": "much", "per": "run"})
         assert wrong.status_code == 422
         assert (await browser.post(f"{HERE}/budget", {"amount": "9", "per": "run"})).status_code == 303

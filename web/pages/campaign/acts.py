@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -50,14 +50,6 @@ async def _retry(site: Site, name: str, form: FormData, by: str) -> str:
     return f"{counted(made.retried, 'message')} will be sent again."
 
 
-async def _resolve(site: Site, name: str, form: FormData, by: str) -> str:
-    choice = str(form.get("choice", ""))
-    if choice not in ("resend", "give-up"):
-        raise InvalidInput("Choose whether they are sent again or given up.")
-    count = await steering.resolve_doubts(site.engine, name, cast('Literal["resend", "give-up"]', choice))
-    return f"{counted(count, 'message')} {'will be sent again' if choice == 'resend' else 'given up'}."
-
-
 async def _winner(site: Site, name: str, form: FormData, by: str) -> str:
     variant = str(form.get("variant", ""))
     await steering.choose_winner(site.engine, name, variant)
@@ -87,7 +79,6 @@ ACTS: Final = {
     "cancel": Act("campaign.cancel", _cancel),
     "approve": Act("campaign.approve", _approve),
     "retry": Act("campaign.retry", _retry),
-    "doubts": Act("campaign.resolve", _resolve),
     "winner": Act("campaign.winner", _winner),
     "budget": Act("campaign.budget", _budget),
 }

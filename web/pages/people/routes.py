@@ -119,6 +119,7 @@ async def resolve(request: Request) -> Response:
         phones=[phone] if phone else None,
         expected=int(expected) if expected.isascii() and expected.isdecimal() else None,
     )
+    site_of(request).forget(("campaign", name))
     return done(
         request, f"/campaigns/{quote(name)}/doubts", f"{counted(count, 'message')} {ACTIONS[action][1]}."
     )
