@@ -82,6 +82,10 @@ COMMANDS: Final = {
     ),
     "user": ("terminal.commands.user:user", "Invite users of the pages, and change their roles."),
     "key": ("terminal.commands.key:key", "Make, list and revoke the keys of the API."),
+    "notify": (
+        "terminal.commands.notify:notify",
+        "List, try out and resend what [[notify]] sends when something happens.",
+    ),
     "db": ("terminal.commands.project:db", "Upgrade, back up or purge the database."),
     "emulator": (
         "terminal.commands.emulator:emulator",

@@ -55,6 +55,7 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.spec.variants_spec import VariantSpec, WinnerSpec
 from campaigns.time.pace import Rate, write_duration
 from cli import cli
+from providers.notify.settings import NotifySettings
 from providers.registry import ADAPTERS, adapter_class
 from providers.settings import AccountSettings, Secret, SenderSettings
 from web.api.openapi import document
@@ -153,6 +154,7 @@ def _settings_parts() -> Iterator[str]:
     yield _table("[database]", DatabaseSettings)
     yield _table("[approval]", ApprovalSettings)
     yield _table("[retention]", RetentionSettings)
+    yield _table("[[notify]]", NotifySettings)
     for name in sorted(ADAPTERS):
         account = adapter_class(name).account_settings
         yield _table(f'[providers.NAME] with adapter = "{name}"', account)

@@ -13,6 +13,7 @@ from app.wiring.settings import Settings
 from campaigns.states import JobState
 from scheduler.clock import runner
 from scheduler.clock.holds import together
+from scheduler.clock.notifier import NotifyPlan
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, RunSummary
 from scheduler.clock.runner import Progress
 from scheduler.sending.instrumentation import Observe
@@ -49,6 +50,7 @@ async def run_campaigns(
         default_caps=settings.caps,
         guard=guard_of(settings),
         retention=settings.retention,
+        notify=NotifyPlan(settings.notify, settings.public_url),
         stop=stop,
         progress=progress,
         observe=observe,

@@ -17,6 +17,8 @@ from app.wiring.ownership import open_secrets
 from app.wiring.probes import Probe, probe
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
+from providers.notify.services import is_known_address
+from providers.notify.settings import NotifySettings
 
 LIBRARIES = ("sqlalchemy", "httpx", "aiohttp", "pandas", "phonenumbers", "apscheduler")
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -40,6 +42,7 @@ async def check_up(context: Context) -> list[Finding]:
         return [*findings, Finding("settings", False, str(error), error.hint)]
     findings.append(_settings(settings))
     findings += _secrets(settings)
+    findings += [finding for table in settings.notify for finding in _notify(table)]
     findings.append(await _database(settings))
     for name in settings.accounts:
         findings += [_answered(answer) for answer in await probe(settings, name)]
@@ -108,6 +111,28 @@ def _webhook_secrets(settings: Settings, name: str) -> Iterator[Finding]:
             yield Finding(what, True, f"{key} is not in the settings; drumbeat serve needs it")
         else:
             yield Finding(what, False, f"{key}: {found.problem}", found.hint)
+
+
+def _notify(table: NotifySettings) -> Iterator[Finding]:
+    """Whether its secret is there, and known to apprise where it is an address."""
+    what = f"notify {table.name}"
+    secret = table.apprise or table.secret
+    try:
+        known = secret is None or table.apprise is None or is_known_address(table.apprise)
+        if secret is not None:
+            secret.reveal()
+    except DrumbeatError as error:
+        yield Finding(what, False, str(error), error.hint)
+        return
+    place = secret.place if secret else ""
+    if known:
+        yield Finding(what, True, f"{place} is set")
+    else:
+        yield Finding(
+            what, False, f"{place} is no address that apprise knows", f"drumbeat notify test {table.name}"
+        )
+    for file in open_secrets(table):
+        yield Finding(what, True, f"other users of this machine may read {file}; try chmod 600 {file}")
 
 
 async def _database(settings: Settings) -> Finding:

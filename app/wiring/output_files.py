@@ -66,8 +66,8 @@ def needed_files(settings: Settings) -> Iterator[Path]:
         yield settings.path
     if settings.sqlite_file is not None:
         yield from (Path(f"{settings.sqlite_file}{end}") for end in BESIDE_A_DATABASE)
-    for account in settings.accounts.values():
-        for _, value in account:
+    for table in (*settings.accounts.values(), *settings.notify):
+        for _, value in table:
             if isinstance(value, Secret) and value.place.startswith("file:"):
                 yield Path(value.place.removeprefix("file:")).expanduser()
     for folder in {Path.cwd(), *([settings.path.parent] if settings.path else [])}:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.wiring.settings import Settings
 from campaigns.errors import UsageError
+from providers.notify.settings import NotifySettings
 from providers.settings import AccountSettings, Secret
 
 logger = logging.getLogger(__name__)
@@ -62,10 +63,10 @@ def _name(user_id: int) -> str:
         return f"user {user_id}"
 
 
-def open_secrets(account: AccountSettings) -> Iterator[Path]:
-    """The files of the account's secrets that other users may read."""
-    for name in type(account).model_fields:
-        secret = getattr(account, name)
+def open_secrets(table: AccountSettings | NotifySettings) -> Iterator[Path]:
+    """The files of the table's secrets that other users may read."""
+    for name in type(table).model_fields:
+        secret = getattr(table, name)
         if isinstance(secret, Secret) and (file := secret.file) is not None and _is_read_by_others(file):
             yield file
 
@@ -81,8 +82,8 @@ def _is_read_by_others(file: Path) -> bool:
 
 def warn_of_open_secrets(settings: Settings) -> None:
     """Log the files of secrets that other users may read."""
-    for account in settings.accounts.values():
-        for file in open_secrets(account):
+    for table in (*settings.accounts.values(), *settings.notify):
+        for file in open_secrets(table):
             logger.warning(
                 "Other users of this machine may read the secret %s; try chmod 600 %s",
                 file,

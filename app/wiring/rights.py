@@ -72,6 +72,8 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "campaign.start": Role.SENDER,
     "campaign.test": Role.SENDER,
     "campaign.winner": Role.SENDER,
+    "notify.resend": Role.SENDER,
+    "notify.test": Role.SENDER,
     "reconcile": Role.SENDER,
     "webhook.again": Role.SENDER,
     "contacts.erase": Role.ADMIN,

@@ -27,6 +27,7 @@ from campaigns.money.costs import Money
 from campaigns.rules.decision import Cap
 from campaigns.spec.rules_spec import LEAST_AGE, Amount, CapSpec, CurrencyCode, SomeTime
 from campaigns.spec.toml_files import TomlFile, explain, nearest, read_toml
+from providers.notify.settings import NotifySettings
 from providers.registry import ADAPTERS, account_settings
 from providers.settings import AccountSettings
 
@@ -156,6 +157,15 @@ class _Written(BaseModel):
     caps: list[CapSpec] = Field(default_factory=list)
     approval: ApprovalSettings = Field(default_factory=ApprovalSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    notify: list[NotifySettings] = Field(default_factory=list)
+
+    @field_validator("notify")
+    @classmethod
+    def _named_once(cls, tables: list[NotifySettings]) -> list[NotifySettings]:
+        names = [table.name for table in tables]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two [[notify]] tables have the same name: {', '.join(twice)}")
+        return tables
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,8 @@ class Settings:
     """Addresses of proxies that speak TLS with browsers."""
     second_person: bool = False
     """Whether somebody else must approve than who loaded the campaign."""
+    notify: tuple[NotifySettings, ...] = ()
+    """Whom to notify of what."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -237,6 +249,7 @@ def load_settings(
         _files(written.server, path.parent if path else folder),
         tuple(written.server.trusted_proxies),
         written.approval.second_person,
+        tuple(written.notify),
     )
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from campaigns.errors import DrumbeatError, InvalidInput
+from campaigns.notify_events import NotifyEvent
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import CampaignState, RunState
@@ -24,6 +25,7 @@ from scheduler.clock.refresh import Check, Reading, no_check, read_list, reads_l
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
+from storage.notify.events import Occurrence, add_event
 from storage.runs.control import move_campaign, move_runs
 from storage.runs.local_times import LocalTimes, stored_times
 from storage.runs.occurrences import count_runs, record_missed, sending_ended_at, was_launched_at
@@ -122,7 +124,7 @@ async def launch(
 
 async def _give_up(engine: Engine, campaign: DueCampaign, error: Exception, now: datetime) -> None:
     async with writing(engine) as connection:
-        await _pause(connection, campaign.name, f"It could not be launched: {error}", now)
+        await _pause(connection, campaign, f"It could not be launched: {error}", now)
 
 
 async def _take_turn(
@@ -152,7 +154,7 @@ async def _take_turn(
         if not await found.take_place(connection):
             raise ListNeeded(due, spec)
     if problem := await approval_problem(connection, await require(connection, campaign.name), guard):
-        await _pause(connection, campaign.name, problem, now)
+        await _pause(connection, campaign, problem, now, NotifyEvent.NEEDS_APPROVAL)
         return False
     if problem := await template_problem(connection, spec, now):
         await _pause(connection, campaign.name, problem, now)
@@ -213,9 +215,18 @@ async def start_run(
         await launch(expires_at=schedule.deadline(max([planned_at, *times.values()])), local=local)
 
 
-async def _pause(connection: Connection, name: str, reason: str, now: datetime) -> None:
+async def _pause(
+    connection: Connection,
+    campaign: DueCampaign,
+    reason: str,
+    now: datetime,
+    event: NotifyEvent = NotifyEvent.PAUSED,
+) -> None:
     """One campaign that cannot be launched must not keep the others waiting."""
+    name = campaign.name
     logger.error("%s: %s", name, reason, extra={"action": "launch_failed"})
     living = [CampaignState.SCHEDULED, CampaignState.RUNNING]
     await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
-    await move_campaign(connection, name, living, CampaignState.PAUSED, now, reason=reason)
+    if await move_campaign(connection, name, living, CampaignState.PAUSED, now, reason=reason):
+        about = f"campaign:{campaign.id}"
+        await add_event(connection, Occurrence(event, about, reason, campaign_id=campaign.id), now)

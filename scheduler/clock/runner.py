@@ -23,6 +23,7 @@ from providers.settings import AccountSettings
 from scheduler.actions.approval import NO_GUARD, Guard
 from scheduler.clock.duties import Duties
 from scheduler.clock.locks import Hold, runner_lock
+from scheduler.clock.notifier import Notifier, NotifyPlan
 from scheduler.clock.progress import RunSummary, Snapshot
 from scheduler.clock.supervision import Duty, Supervisor, cancelled
 from scheduler.clock.watch import Watch
@@ -57,6 +58,7 @@ TEMPLATES: Final = 60.0
 """Seconds between two looks whether an account's list of templates is due."""
 LIMITS: Final = 60.0
 """Seconds between two looks whether the limits of an account's senders are due."""
+NOTIFY: Final = 5.0
 LATELY: Final = 30.0
 """Seconds after its last sweep for which a runner is taken to be at work: to launch a long list takes a while."""
 LOCK_RETRY: Final = 1.0
@@ -75,6 +77,7 @@ async def run(
     default_caps: tuple[Cap, ...] = (),
     guard: Guard = NO_GUARD,
     retention: Mapping[str, timedelta] | None = None,
+    notify: NotifyPlan | None = None,
     stop: asyncio.Event | None = None,
     progress: Progress | None = None,
     transport: Transport | None = None,
@@ -107,6 +110,7 @@ async def run(
         guard=guard,
         distributed=distributed,
         retention=retention or {},
+        notify=notify or NotifyPlan(),
     )
     try:
         return await runner.run(until_idle, wait_receipts, progress)
@@ -127,6 +131,7 @@ class Runner:
         guard: Guard,
         distributed: bool,
         retention: Mapping[str, timedelta],
+        notify: NotifyPlan,
     ) -> None:
         self.engine = engine
         self.lanes = lanes
@@ -137,6 +142,7 @@ class Runner:
         self.retention = retention
         self.presence = Presence(engine, "clock" if distributed else "runner", now, healthy=self._sweeps)
         self.watch = Watch(engine, lanes, now)
+        self.notifier = Notifier(engine, notify, lanes, stop, now)
         self.swept_at = time.monotonic()
         self.start_at: datetime | None = None
         """The next nominal time of any campaign, as of the last sweep."""
@@ -279,6 +285,8 @@ class Runner:
             return False
         watching.result()
         await self.duties.finish_runs()
+        if not self.interrupted:
+            await self.notifier.finish()
         return True
 
     def _duties(self) -> list[Duty]:
@@ -292,6 +300,7 @@ class Runner:
             Duty(self.duties.keep_retention, RETENTION),
             Duty(self.duties.template_lists.sync_due, TEMPLATES),
             Duty(self.duties.sender_limits.sync_due, LIMITS),
+            Duty(self.notifier.notify, NOTIFY),
         ]
 
     def _until_start(self) -> float | None:

@@ -28,9 +28,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.vacuum import learn_growth
+from storage.notify.events import Occurrence, add_event
 from storage.runs.campaign_events import note_state
 from storage.runs.editions import edition_of, of_audience
 from storage.runs.history import in_order, move
@@ -270,10 +272,12 @@ async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: 
         update(runs)
         .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
         .values(state=RunState.PAUSED, reason=reason)
-        .returning(runs.c.campaign_id)
+        .returning(runs.c.campaign_id, runs.c.kind)
     )
     row = paused.first()
     if row is not None:
+        if row.kind != "test":
+            await add_event(connection, _of_run(NotifyEvent.PAUSED, run_id, row.campaign_id, reason), now)
         moved = await connection.execute(
             update(campaigns)
             .where(campaigns.c.id == row.campaign_id, campaigns.c.state == CampaignState.RUNNING)
@@ -281,6 +285,10 @@ async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: 
         )
         if moved.rowcount:
             await note_state(connection, campaigns.c.id == row.campaign_id, CampaignState.PAUSED, reason, now)
+
+
+def _of_run(event: NotifyEvent, run_id: int, campaign_id: int, detail: str = "") -> Occurrence:
+    return Occurrence(event, f"run:{run_id}", detail, campaign_id=campaign_id, run_id=run_id)
 
 
 _OVER: Final = select(runs.c.id).where(
@@ -315,14 +323,14 @@ async def _end_pending(
 
 
 @cache
-def _complete() -> ReturningUpdate[tuple[int, int]]:
+def _complete() -> ReturningUpdate[tuple[int, int, str]]:
     unfinished = [state for state in JobState if state not in FINAL]
     waiting = select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(unfinished))
     return (
         update(runs)
         .where(runs.c.state == RunState.RUNNING, ~waiting.exists())
         .values(state=RunState.COMPLETED, ended_at=NOW)
-        .returning(runs.c.id, runs.c.campaign_id)
+        .returning(runs.c.id, runs.c.campaign_id, runs.c.kind)
     )
 
 
@@ -331,6 +339,9 @@ async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]
     rows = (await connection.execute(_complete(), {"now": now})).all()
     if rows:
         await _settle(connection, [row.campaign_id for row in rows], [CampaignState.RUNNING], now)
+    for row in rows:
+        if row.kind != "test":
+            await add_event(connection, _of_run(NotifyEvent.FINISHED, row.id, row.campaign_id), now)
     return [row.id for row in rows]
 
 

@@ -25,6 +25,7 @@ from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, u
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
 from storage.tables.limits import sender_limits
 from storage.tables.money import budgets, learnt_prices, reservations
+from storage.tables.notify import notify_deliveries, notify_events, notify_targets
 from storage.tables.origin import origin
 from storage.tables.receipts import not_understood, notices, unmatched_reports, webhook_refusals, webhooks
 from storage.tables.retention import daily_duties, purged_jobs, purged_rejects
@@ -61,6 +62,9 @@ __all__ = [
     "missed_runs",
     "not_understood",
     "notices",
+    "notify_deliveries",
+    "notify_events",
+    "notify_targets",
     "optouts",
     "origin",
     "pseudonym_keys",

@@ -78,7 +78,7 @@ def one_of(column: str, states: type[JobState] | type[CampaignState] | type[RunS
     return CheckConstraint(f"{column} IN ({names})", name=f"{column}_known")
 
 
-def partial_index(name: str, *columns: str, where: str) -> Index:
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """Only SQLite's scratch tables are created from these definitions; on PostgreSQL migrations create all, and to
     state the condition for it here would load its dialect in every command."""
-    return Index(name, *columns, sqlite_where=text(where))
+    return Index(name, *columns, unique=unique, sqlite_where=text(where))

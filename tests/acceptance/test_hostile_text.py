@@ -30,6 +30,8 @@ from storage.tables import (
     metadata,
     missed_runs,
     notices,
+    notify_deliveries,
+    notify_events,
     template_lists,
     templates,
     user_ids,
@@ -50,6 +52,8 @@ FREE = {
     "lanes": ("paused_reason",),
     "missed_runs": ("detail",),
     "notices": ("subject", "text"),
+    "notify_deliveries": ("target", "problem"),
+    "notify_events": ("event", "about", "detail"),
     "optouts": ("source", "evidence"),
     "rate_cards": ("source",),
     "rejects": ("column", "reason", "raw"),
@@ -150,6 +154,8 @@ async def store_the_rest(url: str) -> None:
         (inbound, {"account": "ourvoice", "phone": ERASED, "at": at, "text": ""}),
         (user_ids, {"account": "ourvoice", "user_id": "", "phone": ERASED, "at": at}),
         (notices, {"account": "ourvoice", "kind": "template", "subject": "", "text": "", "at": at}),
+        (notify_events, {"uid": "1", "event": "", "about": "", "series": "", "detail": "", "at": at}),
+        (notify_deliveries, {"event_id": 1, "target": "", "state": "waiting", "next_at": at}),
         (missed_runs, {"campaign_id": 1, "nominal_at": at, "reason": "list", "at": at, "detail": ""}),
         (template_lists, {"account": "ourvoice", "fetched_at": at, "problem_at": at}),
         (templates, {"account": "ourvoice", "name": "spring_sale", "language": "en", **NO_TEMPLATE}),
@@ -215,6 +221,8 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         ("status",),
         ("user", "list"),
         ("key", "list"),
+        ("notify", "list"),
+        ("notify", "test", text),
         ("campaign", "check", "spring.toml"),
         ("campaign", "check", "hostile.csv", "--default-country", "GB"),
         ("campaign", "check", "spring.toml", "--csv", "hostile.csv"),
@@ -226,6 +234,8 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         yield *command, "--json"
     yield "contacts", "list", "--csv"
     yield "key", "create", text
+    yield "notify", "resend", text
+    yield "notify", "resend", "--failed"
     yield "key", "revoke", text
     yield "user", "invite"
     yield "user", "invite", "--role", text

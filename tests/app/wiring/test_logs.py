@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.wiring.logs import log_as_json, masked, set_up_logs
+from app.wiring.logs import log_as_json, set_up_logs
 from campaigns.log_ids import current_ids, log_ids
+from campaigns.masking import masked
 from tests.support.hostile import controls_in
 
 logger = logging.getLogger("scheduler.tests")

@@ -1,0 +1,1 @@
+"""Ways to reach people: a signed webhook, or any service that apprise knows."""
