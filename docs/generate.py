@@ -246,6 +246,8 @@ def _default(field: FieldInfo) -> str:
             return f"`{write_duration(value)}`"
         case StrEnum():
             return f"`{value.value}`"
+        case tuple() if all(isinstance(one, StrEnum) for one in value):
+            return "all"
         case _:
             return f"`{value}`"
 

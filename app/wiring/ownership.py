@@ -82,7 +82,8 @@ def _is_read_by_others(file: Path) -> bool:
 
 def warn_of_open_secrets(settings: Settings) -> None:
     """Log the files of secrets that other users may read."""
-    for table in (*settings.accounts.values(), *settings.notify):
+    tables: list[AccountSettings | NotifySettings] = [*settings.accounts.values(), *settings.notify]
+    for table in tables:
         for file in open_secrets(table):
             logger.warning(
                 "Other users of this machine may read the secret %s; try chmod 600 %s",

@@ -28,12 +28,10 @@ async def send_by_service(address: Secret, title: str, text: str) -> Undelivered
     """None: the service took it. Raises UsageError where the secret is missing."""
     url = address.reveal()
     try:
-        known, sent = await _in_thread(lambda: _notify(url, title, text), TIMEOUT)
+        problem = await _in_thread(lambda: _notify(url, title, text), TIMEOUT)
     except TimeoutError:
-        return Undelivered(LATE)
-    if sent:
-        return None
-    return Undelivered(REFUSED.format(place=address.place) if known else UNKNOWN)
+        problem = LATE
+    return None if problem is None else Undelivered(problem.format(place=address.place))
 
 
 def is_known_address(address: Secret) -> bool:
@@ -41,13 +39,15 @@ def is_known_address(address: Secret) -> bool:
     return _opened(address.reveal()) is not None
 
 
-def _notify(url: str, title: str, text: str) -> tuple[bool, bool]:
-    """(whether the address is known, whether it was sent). What went wrong may repeat the password: it goes nowhere."""
+def _notify(url: str, title: str, text: str) -> str | None:
+    """The problem, or None. Of an error only its kind is named: its text may repeat the password."""
     try:
         service = _opened(url)
-        return service is not None, bool(service and service(title, text))
-    except Exception:
-        return True, False
+        if service is None:
+            return UNKNOWN
+        return None if service(title, text) else REFUSED
+    except Exception as error:
+        return f"{REFUSED} ({type(error).__name__})"
 
 
 def _opened(url: str) -> Callable[[str, str], bool] | None:
@@ -66,11 +66,11 @@ def _opened(url: str) -> Callable[[str, str], bool] | None:
     return send
 
 
-async def _in_thread(work: Callable[[], tuple[bool, bool]], timeout: float) -> tuple[bool, bool]:
+async def _in_thread(work: Callable[[], str | None], timeout: float) -> str | None:
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[tuple[bool, bool]] = loop.create_future()
+    done: asyncio.Future[str | None] = loop.create_future()
 
-    def finish(result: tuple[bool, bool]) -> None:
+    def finish(result: str | None) -> None:
         if not done.done():
             done.set_result(result)
 

@@ -21,7 +21,9 @@ class NotifySettings(BaseModel):
 
     name: str = Field(pattern=NAME, description="its name in `drumbeat notify`; unique")
     events: tuple[NotifyEvent, ...] = Field(
-        default=tuple(NotifyEvent), min_length=1, description="what to notify of; default: all of it"
+        default_factory=lambda: tuple(NotifyEvent),
+        min_length=1,
+        description=f"what to notify of: {', '.join(NotifyEvent)}",
     )
     apprise: SecretPlace | None = Field(
         default=None,

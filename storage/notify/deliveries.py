@@ -85,7 +85,7 @@ async def plan_deliveries(
     """A delivery of each event to each target that wants it and has none yet; how many are new."""
     new = 0
     for subscription in subscriptions:
-        ids = [row[0] for row in await connection.execute(_unplanned(subscription))]
+        ids = [event_id for (event_id,) in await connection.execute(_unplanned(subscription))]
         if ids:
             rows = [_new(event_id, subscription.target, now) for event_id in ids]
             upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
@@ -106,7 +106,7 @@ def _new(event_id: int, target: str, now: datetime) -> dict[str, Any]:
     return {"event_id": event_id, "target": target, "state": WAITING, "attempts": 0, "next_at": now}
 
 
-def _unplanned(wanted: Subscription) -> Select[tuple[int]]:
+def _unplanned(wanted: Subscription) -> Select[Any]:
     """Events that the target wants and that have no delivery to it: since it is there, or lasting still."""
     planned = select(d.id).where(d.event_id == e.id, d.target == wanted.target)
     enough = or_(e.event != NotifyEvent.REJECTS, e.amount > wanted.rejects_above)
