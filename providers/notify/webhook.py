@@ -52,7 +52,11 @@ async def post_signed(
         case Answer(status=status) if 300 <= status < 400:
             return Undelivered(f"It answered {status}, a redirect: correct the url.")
         case Answer():
-            return Undelivered(masked(f"It answered {reply.status}: {reply.text}"), reply.retry_after)
+            return Undelivered(_problem(f"It answered {reply.status}", reply.text), reply.retry_after)
         case NotSent():
-            return Undelivered(masked(f"It cannot be reached: {reply.text}"))
-    return Undelivered(masked(f"It gave no answer: {reply.text}"))
+            return Undelivered(_problem("It cannot be reached", reply.text))
+    return Undelivered(_problem("It gave no answer", reply.text))
+
+
+def _problem(what: str, text: str) -> str:
+    return masked(f"{what}: {text}") if text else f"{what}."

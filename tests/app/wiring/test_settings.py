@@ -12,6 +12,7 @@ from campaigns.errors import NotFound, SpecError, UsageError
 from campaigns.time.pace import Rate
 from storage.database.engine import open_engine
 
+NOTIFY = '[[notify]]\nname = "team"\n'
 ACCOUNT = """
 [providers.ourvoice]
 adapter = "ourvoice"
@@ -109,6 +110,16 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         ),
         ("providers = 3\n", "line 1: providers is a table, not a number: write its keys below [providers]."),
         ("[database\n", "is not valid TOML"),
+        (NOTIFY, "line 1: notify[0]: give either apprise = "),
+        (NOTIFY + 'apprise = "mailto://me:s3cret@host"\n', "line 3: notify[0].apprise: write a secret as"),
+        (NOTIFY + 'url = "https://a.example"\n', "line 1: notify[0]: url and secret go together"),
+        (NOTIFY + 'url = "https://me:s3cret@a.example"\n', "line 3: notify[0].url: a url is written as"),
+        (NOTIFY + 'apprise = "env:A"\nevents = ["ended"]\n', "line 4: notify[0].events[0]: input should be"),
+        (
+            NOTIFY + 'apprise = "env:A"\nevent = "paused"\n',
+            "line 4: notify[0].event is not known. Did you mean",
+        ),
+        (2 * (NOTIFY + 'apprise = "env:A"\n'), "two [[notify]] tables have the same name: team"),
     ],
 )
 def test_a_mistake_is_named_with_line_and_key(file: Path, text: str, says: str) -> None:
@@ -156,7 +167,7 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, text: str, says
     assert "s3cret" not in str(caught.value) + caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["PROVIDERS", "DATABASE", "CAPS", "PROVIDERS__SHOP"])
+@pytest.mark.parametrize("name", ["PROVIDERS", "DATABASE", "CAPS", "NOTIFY", "PROVIDERS__SHOP"])
 def test_a_secret_in_a_wrong_variable_is_not_repeated(
     file: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -251,7 +251,7 @@ async def test_retries_wait_longer_each_time_and_end_and_it_can_be_sent_again(
     for after, requests in ((0, 1), (9, 1), (1, 2), (19, 2), (1, 3), (39, 3), (1, 4), (99_999, 4)):
         await desk.turn(after)
         assert len(server.heads) == requests, (after, requests)
-    assert await desk.listed() == [("paused", "failed", 4, "It answered 500: ")]
+    assert await desk.listed() == [("paused", "failed", 4, "It answered 500.")]
     server.mode = "takes"
     async with writing(engine) as connection:
         assert await send_again(connection, [1], desk.at, ["team"]) == 1
