@@ -127,7 +127,7 @@ async def test_what_was_sent_is_listed_and_sent_again(
     assert (done.code, done.out.splitlines()[0]) == (0, "1 notification will be sent again.")
     assert (await command(folder, "notify", "list", "--json")).json[0]["state"] == "waiting"
     await run_project(folder)
-    assert [event["event"] for event in server.taken.values()] == ["paused"]
+    assert [event["event"] for event in server.taken.values()] == ["paused", "rejects"]
     assert (await command(folder, "notify", "list", "--undelivered", "--json")).json == []
 
 
