@@ -157,7 +157,7 @@ async def _take_turn(
         await _pause(connection, campaign, problem, now, NotifyEvent.NEEDS_APPROVAL)
         return False
     if problem := await template_problem(connection, spec, now):
-        await _pause(connection, campaign.name, problem, now)
+        await _pause(connection, campaign, problem, now)
         return False
     await start_run(connection, due, spec, now, lateness=schedule.lateness)
     await move_on(connection, campaign.id, now, launched=True, next_at=turn.next_at)

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import campaigns, notify_deliveries, notify_events, notify_targets
 
 WAITING: Final = "waiting"
@@ -63,9 +63,8 @@ async def store_targets(connection: AsyncConnection, names: Collection[str], now
     await connection.execute(delete(notify_targets).where(gone))
     left = update(notify_deliveries).where(d.state == WAITING, d.target.not_in(names))
     await connection.execute(left.values(state=FAILED, problem=UNCONFIGURED, done_at=now))
-    upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
     if names:
-        new = upsert(notify_targets).on_conflict_do_nothing()
+        new = upsert_into(is_sqlite(connection), notify_targets).on_conflict_do_nothing()
         await connection.execute(new, [{"name": name, "since": now} for name in names])
 
 
@@ -88,8 +87,9 @@ async def plan_deliveries(
         ids = [event_id for (event_id,) in await connection.execute(_unplanned(subscription))]
         if ids:
             rows = [_new(event_id, subscription.target, now) for event_id in ids]
-            upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-            await connection.execute(upsert(notify_deliveries).on_conflict_do_nothing(), rows)
+            await connection.execute(
+                upsert_into(is_sqlite(connection), notify_deliveries).on_conflict_do_nothing(), rows
+            )
         new += len(ids)
     return new
 

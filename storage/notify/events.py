@@ -10,12 +10,12 @@ from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.masking import masked
 from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables import notify_deliveries, notify_events
 
 CALM: Final = timedelta(minutes=10)
@@ -74,8 +74,11 @@ async def store_found(connection: AsyncConnection, found: Sequence[Occurrence], 
     add it once."""
     for new in found:
         if not await _goes_on(connection, new, now):
-            upsert = sqlite.insert if is_sqlite(connection) else postgresql.insert
-            await connection.execute(upsert(notify_events).values(**new.row(now)).on_conflict_do_nothing())
+            await connection.execute(
+                upsert_into(is_sqlite(connection), notify_events)
+                .values(**new.row(now))
+                .on_conflict_do_nothing()
+            )
     still = {(new.event.value, new.about) for new in found}
     for event, about in _ended(await _known(connection), still):
         over = update(notify_events).where(*_open(event, about))
