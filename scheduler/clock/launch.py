@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from campaigns.errors import DrumbeatError, InvalidInput
+from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.schedule_spec import ScheduleSpec
@@ -228,5 +229,7 @@ async def _pause(
     living = [CampaignState.SCHEDULED, CampaignState.RUNNING]
     await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
     if await move_campaign(connection, name, living, CampaignState.PAUSED, now, reason=reason):
-        about = f"campaign:{campaign.id}"
-        await add_event(connection, Occurrence(event, about, reason, campaign_id=campaign.id), now)
+        # The need of an approval is figures of ours; anything else may quote a list.
+        detail = reason if event is NotifyEvent.NEEDS_APPROVAL else masked(reason)
+        new = Occurrence(event, f"campaign:{campaign.id}", detail, campaign_id=campaign.id)
+        await add_event(connection, new, now)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from campaigns.figures import counted
+from campaigns.masking import masked
 from campaigns.money.costs import Money, from_micros, plain
 from campaigns.notify_events import NotifyEvent
 from scheduler.sending.lanes import Lane
@@ -78,7 +79,10 @@ async def _doubts(connection: Connection, since: datetime) -> list[Occurrence]:
 def _senders_down(rows: Iterable[LaneRow]) -> list[Occurrence]:
     """A pause with an end of its own, such as after too many calls, is no fault of the sender."""
     down = [row for row in rows if row.paused_reason is not None and row.paused_until is None]
-    return [Occurrence(NotifyEvent.SENDER_DOWN, f"lane:{row.name}", row.paused_reason or "") for row in down]
+    return [
+        Occurrence(NotifyEvent.SENDER_DOWN, f"lane:{row.name}", masked(row.paused_reason or ""))
+        for row in down
+    ]
 
 
 async def _silent_accounts(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from campaigns.figures import counted
+from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.states import JobState
 from storage.notify.deliveries import Delivery
@@ -124,7 +125,7 @@ def _in_doubt(one: Delivery, _: Facts) -> Texts:
 def _sender_down(one: Delivery, _: Facts) -> Texts:
     lane = one.about.partition(":")[2]
     command = f"drumbeat provider check {lane.partition('/')[0]}"
-    return f"The sender {lane} is paused", one.detail, command
+    return f"The sender {masked(lane)} is paused", one.detail, command
 
 
 def _budget(one: Delivery, _: Facts) -> Texts:

@@ -12,7 +12,6 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.masking import masked
 from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -29,6 +28,7 @@ class Occurrence:
     event: NotifyEvent
     about: str
     detail: str = ""
+    """The reason, or the figures. What others wrote is masked: it may hold a phone number."""
     campaign_id: int | None = None
     run_id: int | None = None
     amount: int | None = None
@@ -42,7 +42,7 @@ class Occurrence:
             "series": series,
             "campaign_id": self.campaign_id,
             "run_id": self.run_id,
-            "detail": masked(self.detail),
+            "detail": self.detail,
             "amount": self.amount,
             "at": now,
         }

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
@@ -288,7 +289,7 @@ async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: 
 
 
 def _of_run(event: NotifyEvent, run_id: int, campaign_id: int, detail: str = "") -> Occurrence:
-    return Occurrence(event, f"run:{run_id}", detail, campaign_id=campaign_id, run_id=run_id)
+    return Occurrence(event, f"run:{run_id}", masked(detail), campaign_id=campaign_id, run_id=run_id)
 
 
 _OVER: Final = select(runs.c.id).where(

@@ -9,17 +9,23 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from campaigns.approval import ApprovalLimits
+from campaigns.money.costs import Money
 from campaigns.states import JobState
 from providers.notify import services, webhook
 from providers.notify.settings import NotifySettings
+from scheduler.actions.approval import Guard
+from scheduler.actions.control import pause
 from scheduler.clock.launch import launch_due
 from scheduler.clock.notifier import Notifier, NotifyPlan
 from scheduler.notify import delivery
+from scheduler.notify.messages import notification
 from storage.database.engine import Engine, reading, writing
 from storage.notify.deliveries import list_deliveries, send_again
 from storage.runs.control import move_runs
@@ -182,24 +188,22 @@ async def test_it_tells_the_campaign_what_happened_and_what_to_do(
 
 
 async def test_who_waits_for_approval_is_told_once(engine: Engine, server: WebhookServer) -> None:
-    from campaigns.approval import ApprovalLimits
-    from scheduler.actions.approval import Guard
-
     desk = await desk_of(engine, hook(server))
+    guard = Guard(ApprovalLimits(amount=Money(Decimal(12_000_000), "XOF")))
     await store_campaign(engine, spec("spring"), 2)
     for _ in range(3):
-        assert await launch_due(engine, guard=Guard(ApprovalLimits(recipients=1)), now=lambda: desk.at) == []
+        assert await launch_due(engine, guard=guard, now=lambda: desk.at) == []
         await desk.turn()
     (event,) = server.taken.values()
     assert (event["event"], event["command"]) == ("needs_approval", "drumbeat campaign approve spring")
-    assert event["what"].startswith("It needs approval: ")
+    assert event["what"] == (
+        "It needs approval: its cost is not known, so it may be more than 12000000.00 XOF."
+    )
 
 
 async def test_a_pause_by_a_person_and_a_test_are_not_announced(
     engine: Engine, server: WebhookServer
 ) -> None:
-    from scheduler.actions.control import pause
-
     desk = await desk_of(engine, hook(server))
     await desk.run_of("spring")
     await pause(engine, "spring", now=lambda: desk.at)
@@ -347,8 +351,6 @@ async def test_what_is_in_doubt_is_announced_and_numbers_only_to_who_wants_them(
 
 async def bodies_by_target(desk: Desk) -> dict[str, Any]:
     """What is sent to each target of its newest delivery."""
-    from scheduler.notify.messages import notification
-
     async with reading(desk.engine) as connection:
         found = await list_deliveries(connection, 10)
         return {
