@@ -27,7 +27,7 @@ from scheduler.clock.notifier import Notifier, NotifyPlan
 from scheduler.notify import delivery
 from scheduler.notify.messages import notification
 from storage.database.engine import Engine, reading, writing
-from storage.notify.deliveries import list_deliveries, send_again
+from storage.notify.deliveries import begin_attempt, list_deliveries, next_deliveries, send_again
 from storage.runs.control import move_runs
 from storage.runs.runs import RunState, complete_runs, pause_run
 from storage.tables import jobs, runs
@@ -157,6 +157,25 @@ async def test_two_clocks_at_once_announce_once(engine: Engine, server: WebhookS
     await asyncio.gather(desk.turn(), other.turn())
     await asyncio.gather(desk.turn(), other.turn())
     assert [head["drumbeat-event"] for head in server.heads] == ["paused"]
+
+
+async def test_of_two_clocks_that_see_a_delivery_one_makes_the_attempt(
+    engine: Engine, server: WebhookServer
+) -> None:
+    desk = await desk_of(engine, hook(server))
+    server.mode = "fails"
+    await desk.pause(await desk.run_of("spring"), "why")
+    await desk.turn()
+    desk.at += timedelta(seconds=10)
+    async with reading(engine) as connection:
+        (seen,) = await next_deliveries(connection, "team", desk.at, 10)
+    begun = []
+    for _ in range(2):
+        async with writing(engine) as connection:
+            begun.append(await begin_attempt(connection, seen, desk.at + delivery.LEASE))
+    assert begun == [True, False]
+    async with reading(engine) as connection:
+        assert await next_deliveries(connection, "team", desk.at, 10) == []
 
 
 async def test_it_tells_the_campaign_what_happened_and_what_to_do(
