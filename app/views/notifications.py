@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.database.engine import Engine, reading
-from storage.notify.deliveries import DELIVERED, WAITING, list_deliveries
+from storage.notify.deliveries import DELIVERED, list_deliveries
+from storage.notify.events import WAITING
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.time.clock import Now
-from providers.notify.outcome import Undelivered
 from providers.notify.settings import NotifySettings
 from scheduler.clock.supervision import do_part
 from scheduler.notify.conditions import DOUBTFUL_FOR, find_conditions
@@ -39,10 +38,6 @@ class NotifyPlan:
     targets: Sequence[NotifySettings] = ()
     public_url: str | None = None
     """The address of the pages."""
-
-
-class _Cut(Exception):
-    """A stop came during an attempt."""
 
 
 class Notifier:
@@ -84,8 +79,12 @@ class Notifier:
             return
         await self._find(doubtful_for)
         await self._plan()
-        delivering = (do_part("notify", each.name, self._deliver(each, stop)) for each in self._targets)
-        await asyncio.gather(*delivering)
+        await asyncio.gather(
+            *(
+                do_part("notify", each.name, deliver_waiting(self._engine, each, self._now, stop))
+                for each in self._targets
+            )
+        )
         await self._forget()
 
     async def _learn_targets(self) -> None:
@@ -118,33 +117,9 @@ class Notifier:
         async with writing(self._engine) as connection:
             await plan_deliveries(connection, self._subscriptions, self._now())
 
-    async def _deliver(self, target: Target, stop: asyncio.Event) -> None:
-        async def attempt(work: Awaitable[Undelivered | None]) -> Undelivered | None:
-            return await _unless(stop, work)
-
-        if not stop.is_set():
-            try:
-                await deliver_waiting(self._engine, target, self._now, attempt)
-            except _Cut:
-                return
-
     async def _forget(self) -> None:
         now = self._now()
         if self._forgot_at is None or now - self._forgot_at >= DAY:
             self._forgot_at = now
             async with writing(self._engine) as connection:
                 await forget_old(connection, now - KEPT)
-
-
-async def _unless(stop: asyncio.Event, work: Awaitable[Undelivered | None]) -> Undelivered | None:
-    """The result of the attempt. Raises _Cut where a stop comes first: it is made again later."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise _Cut
-        return working.result()
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.wait({working, stopping})

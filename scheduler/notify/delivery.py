@@ -5,12 +5,12 @@ A receiver may get one twice, where its answer was lost: it recognises it by its
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from campaigns.errors import DrumbeatError
 from campaigns.notify_events import NotifyEvent
@@ -42,6 +42,8 @@ LONGEST_RETRY: Final = 3600.0
 """Seconds after the first failure; they double with each, up to the longest."""
 ATTEMPTS: Final = 80
 """The most attempts: three days."""
+PATIENCE: Final = 3.0
+"""Seconds for which an attempt under way may go on after a stop: cut off, it would be made again."""
 PHONES: Final = 10
 """The most numbers that are named."""
 LOG_EVERY: Final = 60.0
@@ -68,12 +70,9 @@ class Target:
             logger.warning("%s could not be notified: %s", self.name, problem, extra=ids)
 
 
-Attempt = Callable[[Awaitable[Undelivered | None]], Awaitable[Undelivered | None]]
-"""Makes an attempt; it may cut it off, with CancelledError."""
-
-
-async def deliver_waiting(engine: Engine, target: Target, now: Now, attempt: Attempt) -> int:
-    """Deliver what waits, until one fails: then the rest waits for the next turn. How many were delivered."""
+async def deliver_waiting(engine: Engine, target: Target, now: Now, stop: asyncio.Event) -> int:
+    """Deliver what waits, until a stop, or until one fails: then the rest waits for the next turn. How many were
+    delivered."""
     delivered = 0
     while delivered < MOST:
         async with reading(engine) as connection:
@@ -81,21 +80,24 @@ async def deliver_waiting(engine: Engine, target: Target, now: Now, attempt: Att
         if not waiting:
             break
         for delivery in waiting:
-            if not await _deliver(engine, target, delivery, now, attempt):
+            if stop.is_set() or not await _deliver(engine, target, delivery, now, stop):
                 return delivered
             delivered += 1
     return delivered
 
 
-async def _deliver(engine: Engine, target: Target, delivery: Delivery, now: Now, attempt: Attempt) -> bool:
-    """Whether it was delivered; False also where another process has it."""
+async def _deliver(engine: Engine, target: Target, delivery: Delivery, now: Now, stop: asyncio.Event) -> bool:
+    """Whether it was delivered; False also where another process has it, or a stop cut it off."""
     async with writing(engine) as connection:
         if not await begin_attempt(connection, delivery, now() + LEASE):
             return False
     async with reading(engine) as connection:
         facts = await _facts(connection, target.settings, delivery)
     words = notification(delivery, facts, target.public_url)
-    failure = await attempt(send(target.settings, words, now()))
+    attempt = asyncio.ensure_future(send(target.settings, words, now()))
+    if not await _ends(attempt, stop):
+        return False
+    failure = attempt.result()
     async with writing(engine) as connection:
         if failure is None:
             await store_delivered(connection, delivery.id, now())
@@ -105,6 +107,21 @@ async def _deliver(engine: Engine, target: Target, delivery: Delivery, now: Now,
     if failure is not None:
         target.warn(failure.problem)
     return failure is None
+
+
+async def _ends(attempt: asyncio.Future[Undelivered | None], stop: asyncio.Event) -> bool:
+    """Wait for the attempt, after a stop only PATIENCE longer; False where it was cut off."""
+    stopping = asyncio.ensure_future(stop.wait())
+    both: set[asyncio.Future[Any]] = {attempt, stopping}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not attempt.done():
+            await asyncio.wait({attempt}, timeout=PATIENCE)
+        return attempt.done()
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.wait(both)
 
 
 async def _facts(connection: Connection, settings: NotifySettings, delivery: Delivery) -> Facts:

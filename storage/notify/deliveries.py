@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
+from storage.notify.events import WAITING
 from storage.tables import campaigns, notify_deliveries, notify_events, notify_targets
 
-WAITING: Final = "waiting"
 DELIVERED: Final = "delivered"
 FAILED: Final = "failed"
 UNCONFIGURED: Final = "its [[notify]] table is not in drumbeat.toml any more"

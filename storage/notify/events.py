@@ -17,6 +17,8 @@ from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables import notify_deliveries, notify_events
 
+WAITING: Final = "waiting"
+"""The state of a delivery that is not made yet."""
 CALM: Final = timedelta(minutes=10)
 """What comes back so soon after it ended is the same event still: nobody is notified again."""
 
@@ -102,9 +104,12 @@ def _open(event: str, about: str) -> tuple[Any, ...]:
 
 
 async def forget_old(connection: AsyncConnection, before: datetime) -> None:
-    """Delete the events from before then that are over, with their deliveries."""
+    """Delete the events from before then that are over and wait for nobody, with their deliveries."""
     e = notify_events.c
-    over = (e.at < before, or_(e.ended_at.is_not(None), e.event.not_in(STANDING)))
+    waits = select(notify_deliveries.c.id).where(
+        notify_deliveries.c.event_id == e.id, notify_deliveries.c.state == WAITING
+    )
+    over = (e.at < before, or_(e.ended_at.is_not(None), e.event.not_in(STANDING)), ~waits.exists())
     old = select(e.id).where(*over)
     await connection.execute(delete(notify_deliveries).where(notify_deliveries.c.event_id.in_(old)))
     await connection.execute(delete(notify_events).where(*over))

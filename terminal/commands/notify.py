@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def notify() -> None:
-    """List, try out and resend what the [[notify]] tables of drumbeat.toml send."""
+    """List, try out and resend what [[notify]] sends when something happens."""
 
 
 @notify.command("list")

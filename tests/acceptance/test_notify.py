@@ -15,6 +15,7 @@ from campaigns.notify_events import NotifyEvent
 from providers.notify.settings import NotifySettings
 from scheduler.clock import notifier
 from scheduler.clock.notifier import NotifyPlan
+from scheduler.notify import delivery
 from scheduler.sending.instrumentation import ignore
 from storage.database.engine import open_engine, writing
 from storage.notify.deliveries import store_targets
@@ -50,6 +51,7 @@ async def test_a_receiver_that_hangs_delays_no_message_and_no_end(
     sqlite_world: World, server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifier, "LAST", 0.1)
+    monkeypatch.setattr(delivery, "PATIENCE", 0.1)
     server.mode = "hangs"
     await sqlite_world.campaign(spec(), 3)
     async with asyncio.timeout(8):

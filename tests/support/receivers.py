@@ -30,6 +30,8 @@ class WebhookServer:
     """Of every request."""
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at each request."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Ends a request that hangs."""
 
     @property
     def url(self) -> str:
@@ -66,7 +68,7 @@ class WebhookServer:
     ) -> bool:
         assert (event["id"], event["event"]) == (head["drumbeat-id"], head["drumbeat-event"])
         if self.mode == "hangs":
-            await asyncio.Event().wait()
+            await self.released.wait()
         if self.mode.startswith("takes"):
             self.taken.setdefault(event["id"], event)
         if self.mode == "takes and breaks off":

@@ -315,7 +315,10 @@ async def test_one_that_fails_holds_up_no_other_and_is_logged_once_a_minute(
     assert SECRET not in caplog.text + repr(desk.targets)
 
 
-async def test_a_stop_waits_for_no_server(engine: Engine, server: WebhookServer) -> None:
+async def test_a_stop_waits_for_no_server_that_hangs(
+    engine: Engine, server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "PATIENCE", 0.1)
     stop = asyncio.Event()
     desk = await desk_of(engine, hook(server))
     await desk.pause(await desk.run_of("spring"), "why")
@@ -328,6 +331,47 @@ async def test_a_stop_waits_for_no_server(engine: Engine, server: WebhookServer)
     server.mode = "takes"
     await desk.turn(after=delivery.LEASE.total_seconds())
     assert len(server.taken) == 1
+
+
+async def test_a_stop_lets_an_attempt_under_way_end_so_that_it_is_not_made_again(
+    engine: Engine, server: WebhookServer
+) -> None:
+    stop = asyncio.Event()
+    desk = await desk_of(engine, hook(server))
+    run_id = await desk.run_of("spring")
+    await desk.pause(run_id, "first")
+    await desk.resume("spring")
+    await desk.pause(run_id, "second")
+    server.mode = "hangs"
+    turn = asyncio.create_task(Notifier(engine, NotifyPlan(desk.targets), {}, stop, lambda: desk.at).notify())
+    await server.began.wait()
+    stop.set()
+    server.mode = "takes"
+    server.released.set()
+    await turn
+    assert [state for _, state, _, _ in await desk.listed()] == ["delivered", "waiting"]
+    await desk.turn()
+    assert [event["what"] for event in server.taken.values()] == ["first", "second"]
+    assert len(server.heads) == 2
+
+
+async def test_what_is_old_is_forgotten_unless_it_waits(engine: Engine, server: WebhookServer) -> None:
+    desk = await desk_of(engine, hook(server))
+    run_id = await desk.run_of("spring")
+    for reason in ("first", "second"):
+        await desk.pause(run_id, reason)
+        await desk.turn()
+        await desk.resume("spring")
+        server.mode = "fails"
+    desk.at += timedelta(days=91)
+    desk.restart()
+    await desk.turn()
+    assert [state for _, state, _, _ in await desk.listed()] == ["waiting"]
+    server.mode = "takes"
+    desk.restart()
+    await desk.turn(after=3600)
+    assert [event["what"] for event in server.taken.values()] == ["first", "second"]
+    assert await desk.listed() == []
 
 
 async def test_mail_comes_once_through_apprise(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
