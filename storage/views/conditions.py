@@ -14,7 +14,7 @@ from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.tables import budgets, imports, jobs, runs, webhooks
 from storage.tables.predicates import OPEN
 
-NEWEST: Final = 5_000
+NEWEST: Final = 1_000
 """Webhooks among which an account's newest is looked for."""
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from campaigns.approval import ApprovalLimits
 from campaigns.money.costs import Money
@@ -28,13 +28,11 @@ from scheduler.notify import delivery
 from scheduler.notify.messages import notification
 from storage.database.engine import Engine, reading, writing
 from storage.notify.deliveries import begin_attempt, list_deliveries, next_deliveries, send_again
-from storage.runs.control import move_runs
-from storage.runs.runs import RunState, complete_runs, pause_run
-from storage.tables import jobs, runs
-from tests.support.campaigns import later, phone, spec, store_campaign
+from storage.runs.runs import RunState, complete_runs
+from storage.tables import runs
+from tests.support.campaigns import phone, spec, store_campaign
+from tests.support.notified import Desk, desk_of, hook
 from tests.support.receivers import SECRET, WebhookServer, mail_server, webhook_server
-
-START = later(0)
 
 
 @pytest.fixture(autouse=True)
@@ -46,63 +44,6 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 async def server() -> AsyncIterator[WebhookServer]:
     async with webhook_server() as known:
         yield known
-
-
-class Desk:
-    """A database, a time, and runners that come and go."""
-
-    def __init__(self, engine: Engine, *targets: NotifySettings) -> None:
-        self.engine, self.at, self.targets = engine, START, targets
-        self.lanes: dict[str, Any] = {}
-        self.restart()
-
-    def restart(self) -> None:
-        plan = NotifyPlan(self.targets, "https://drumbeat.example.com/")
-        self.notifier = Notifier(self.engine, plan, self.lanes, asyncio.Event(), lambda: self.at)
-
-    async def turn(self, after: float = 0) -> None:
-        self.at += timedelta(seconds=after)
-        await self.notifier.notify()
-
-    async def run_of(self, name: str, size: int = 1, **tables: Any) -> int:
-        """A launched campaign; its run."""
-        await store_campaign(self.engine, spec(name, **tables), size)
-        assert await launch_due(self.engine, now=lambda: self.at) == [name]
-        async with reading(self.engine) as connection:
-            newest = select(runs.c.id).order_by(runs.c.id.desc()).limit(1)
-            return int((await connection.execute(newest)).scalar_one())
-
-    async def pause(self, run_id: int, reason: str) -> None:
-        async with writing(self.engine) as connection:
-            await pause_run(connection, run_id, reason, self.at)
-
-    async def resume(self, name: str) -> None:
-        async with writing(self.engine) as connection:
-            await move_runs(connection, name, [RunState.PAUSED], RunState.RUNNING)
-
-    async def end_jobs(self, state: JobState) -> None:
-        async with writing(self.engine) as connection:
-            await connection.execute(update(jobs).values(state=state, updated_at=self.at))
-
-    async def listed(self) -> list[tuple[str, str, int, str | None]]:
-        """(event, state, attempts, problem), the oldest first."""
-        async with reading(self.engine) as connection:
-            found = await list_deliveries(connection, 1000)
-        return [(one.event, one.state, one.attempts, one.problem) for one in reversed(found)]
-
-
-def hook(server: WebhookServer, *events: str, name: str = "team", **keys: Any) -> NotifySettings:
-    chosen = {"events": events} if events else {}
-    return NotifySettings.model_validate(
-        {"name": name, "url": server.url, "secret": "env:HOOK_SECRET", **chosen, **keys}
-    )
-
-
-async def desk_of(engine: Engine, *targets: NotifySettings) -> Desk:
-    """Its first turn is done: what happens from now on is announced."""
-    desk = Desk(engine, *targets)
-    await desk.turn()
-    return desk
 
 
 async def killed(desk: Desk, server: WebhookServer) -> None:
