@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from campaigns.errors import DrumbeatError, Forbidden, NotFound, Unavailable, UsageError
 from campaigns.time.clock import utc_now
+from campaigns.untrusted import clean
 from storage.access.audit import Facts, add_act, add_outcome, campaign_facts
 from storage.database.engine import Engine, reading, writing
 
@@ -241,5 +242,5 @@ def _is_kept(key: str, value: Any) -> bool:
 def _shown(value: Any) -> Any:
     """As the audit keeps it."""
     if isinstance(value, Path):
-        return value.name[:LONGEST]
-    return _NUMBER.sub("…", value)[:LONGEST] if isinstance(value, str) else value
+        value = value.name
+    return _NUMBER.sub("…", clean(value, LONGEST)) if isinstance(value, str) else value

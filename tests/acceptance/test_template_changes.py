@@ -31,7 +31,7 @@ from storage.runs.runs import open_runs
 from storage.sending.lanes import read_lanes
 from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.tables import jobs, touches
-from storage.views.costs import cost_by_category
+from storage.views.costs import read_costs
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
@@ -151,7 +151,7 @@ async def test_a_run_of_the_former_category_pauses_and_one_that_takes_it_from_th
     async with reading(shop.engine) as connection:
         found = select(touches.c.category).order_by(touches.c.job_id)
         assert list(await connection.scalars(found)) == ["utility", "utility", "marketing"]
-        lines = await cost_by_category(connection, 1)
+        lines = (await read_costs(connection, 1)).by("category")
     assert [row.price_micros for row in await job_rows(shop.engine)] == [20_000, 20_000, 50_000, None]
     assert {line.group: line.messages for line in lines} == {"utility": 2, "marketing": 1}
 
