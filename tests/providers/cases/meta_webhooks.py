@@ -358,7 +358,16 @@ WEBHOOKS = [
         "the messaging limit has changed",
         "business_capability_update",
         {"max_daily_conversations_per_business": 2000, "max_phone_numbers_per_waba": 25},
-        [Notice("business_capability_update", "2000", "max_phone_numbers_per_waba: 25", AT)],
+        [
+            Notice(
+                "business_capability_update",
+                "2000",
+                "max_phone_numbers_per_waba: 25",
+                AT,
+                Effect.LIMIT_CHANGED,
+                value="2000",
+            )
+        ],
         at=AT,
     ),
     webhook_case(
