@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from campaigns.money.prices import RateCard
+from providers.adapter import Session
 from providers.ourvoice.settings import OurVoiceAccount
 from storage.audience.rates import store_card
 from storage.database.engine import reading, writing
@@ -19,6 +20,7 @@ from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.sending.workers import WorkerRow, report_worker
 from storage.tables import webhook_refusals, webhooks
 from tests.support.pages import Browser, log_in_as
+from web.pages.senders import routes
 
 NOW = datetime.now(UTC)
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
@@ -114,3 +116,25 @@ async def test_an_account_that_does_not_exist_is_a_sentence(engine: AsyncEngine)
             assert answer.status_code == 404
             assert "nothing" in answer.text
         assert (await browser.post("/templates/nothing/sync")).status_code == 404
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.SENDER])
+async def test_only_an_admin_sees_the_code_that_connects_a_phone(
+    sqlite_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    async def code(*_: object) -> str:
+        return "data:image/png;base64,AAAA"
+
+    async def session(*_: object) -> Session:
+        return Session("a3f1", "pending", None)
+
+    monkeypatch.setattr(routes, "show_session", session)
+    monkeypatch.setattr(routes, "session_qr_code", code)
+    async with Browser(sqlite_engine, SETTINGS) as admin, Browser(sqlite_engine, SETTINGS) as other:
+        await log_in_as(admin, sqlite_engine, Role.ADMIN)
+        await log_in_as(other, sqlite_engine, role)
+        address = "/senders/ourvoice/sessions/a3f1"
+        assert "base64,AAAA" in (await admin.get(address)).text
+        refused = await other.get(address)
+    assert refused.status_code == 403
+    assert "base64" not in refused.text

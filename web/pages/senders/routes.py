@@ -22,7 +22,8 @@ from app.views.balances import left_on
 from app.views.messages import WAITS
 from app.views.senders import Processes, Senders, processes, require_account, senders, set_aside_page
 from app.wiring.databases import snapshot
-from web.pages.site import Site, done, fragment, number_in, page, site_of
+from campaigns.errors import Forbidden
+from web.pages.site import Site, done, fragment, number_in, page, site_of, viewer_of
 
 
 async def show(request: Request) -> Response:
@@ -95,6 +96,8 @@ async def connect(request: Request) -> Response:
 
 
 async def show_code(request: Request) -> Response:
+    if not viewer_of(request).may("session.create"):
+        raise Forbidden("Only an admin sees a code: whoever scans it controls the session.")
     site, account, number = site_of(request), request.path_params["account"], request.path_params["id"]
     session = await show_session(site.settings, account, number)
     code = await session_qr_code(site.settings, account, number) if session.status == "pending" else ""
