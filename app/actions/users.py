@@ -146,6 +146,11 @@ async def log_in(engine: Engine, name: str, password: str, address: str, *, now:
     if user is None or not right or user.disabled_at is not None:
         raise WrongPassword
     async with writing(engine) as connection:
+        await lock_names(connection, ["users"])
+        # The password took a moment to check: it may have been changed, and all sessions ended, meanwhile.
+        found = await store.find_user(connection, name)
+        if found is None or found.password != user.password or found.disabled_at is not None:
+            raise WrongPassword
         await store.forget_failures(connection, name)
         await store.end_old_sessions(connection, now() - LONGEST_SESSION, now() - IDLE)
         return await _open_session(connection, user.id, address, now())
@@ -205,6 +210,7 @@ async def change_password(engine: Engine, user: LoggedIn, old: str, new: str) ->
         raise WrongPassword("The present password is wrong.")
     hashed = await hash_password(new, user.name)
     async with writing(engine) as connection:
+        await lock_names(connection, ["users"])
         await store.change_user(connection, user.name, password=hashed)
         await store.end_sessions(connection, user.user_id)
 

@@ -218,6 +218,23 @@ async def test_a_new_password_ends_all_sessions(engine: AsyncEngine, watch: Watc
     assert await log_in(engine, "ada@example.com", "another good password", ADDRESS, now=watch)
 
 
+async def test_a_log_in_that_a_new_password_overtakes_is_refused(
+    engine: AsyncEngine, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await find_session(engine, await admin(engine, watch), now=watch)
+    assert user is not None
+
+    async def overtaken(stored: str | None, given: str) -> bool:
+        right = await passwords.is_right(stored, given)
+        monkeypatch.setattr("app.actions.users.is_right", passwords.is_right)
+        await change_password(engine, user, PASSWORD, "another good password")
+        return right
+
+    monkeypatch.setattr("app.actions.users.is_right", overtaken)
+    with pytest.raises(WrongPassword):
+        await log_in(engine, "ada@example.com", PASSWORD, ADDRESS, now=watch)
+
+
 async def test_a_disabled_user_is_out_at_once(engine: AsyncEngine, watch: Watch) -> None:
     await admin(engine, watch)
     link = await invite_user(engine, Role.SENDER, now=watch)
