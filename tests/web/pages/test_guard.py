@@ -47,6 +47,7 @@ async def test_nothing_is_shown_or_done_without_a_session(
         {"sec-fetch-site": "none"},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "https://["},
         {},
     ],
     ids=str,
