@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
@@ -36,7 +36,10 @@ async def uploaded_file(request: Request, most: int) -> UploadedFile:
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise InvalidInput("The form holds no file.", hint="Open the page again, and choose a file.")
-    form = _Form(request, options[b"boundary"], most)
+    try:
+        form = _Form(request, options[b"boundary"], most)
+    except FormParserError as error:  # the boundary is too long
+        raise _damaged() from error
     fields: dict[str, bytes] = {}
     name = ""
     while (event := await form.next()) is not None:

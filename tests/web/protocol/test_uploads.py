@@ -59,6 +59,7 @@ async def test_a_file_name_is_as_it_was_written(filename: str) -> None:
         (b"a=b", "application/x-www-form-urlencoded"),
         (b"", "multipart/form-data"),
         (b"", "multipart/form-data; boundary=B"),
+        (b"", f"multipart/form-data; boundary={'B' * 999}"),
         (b"nothing like a form", "multipart/form-data; boundary=B"),
         ((field("a", "b") + "--B--\r\n").encode(), "multipart/form-data; boundary=B"),
         ((field("a", "b" * (LARGEST_FIELD + 1)) + "--B--\r\n").encode(), "multipart/form-data; boundary=B"),
