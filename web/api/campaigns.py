@@ -34,6 +34,7 @@ from campaigns.errors import InvalidInput
 from campaigns.states import CampaignState
 from storage.database.engine import Connection
 from web.api.operations import Body, Call, Nothing, Operation, Query
+from web.pages.site import LONGEST_NUMBER
 
 NAME: Final = "/campaigns/{name}"
 
@@ -245,7 +246,8 @@ async def _test(call: Call) -> Any:
 
 def _whole(least: int, most: int) -> Any:
     def read(text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or not least <= int(text[:12]) <= most:
+        is_number = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+        if not is_number or not least <= int(text) <= most:
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 

@@ -160,7 +160,18 @@ async def test_a_body_that_cannot_be_used(
             assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=1&limit=2", "before=-1", "state=odd"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        f"limit={19:012}{9:020}",
+        f"before={19:012}{9:020}",
+        "limit=x",
+        "limit=1&limit=2",
+        "before=-1",
+        "state=odd",
+    ],
+)
 async def test_a_parameter_that_cannot_be_used(sqlite_engine: AsyncEngine, query: str) -> None:
     async with client(sqlite_engine, Scope.READ) as caller:
         answer = await caller.get(f"/campaigns?{query}")
