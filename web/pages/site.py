@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.actions.users import LoggedIn
 from app.wiring.rights import Actor
 from app.wiring.settings import Settings
-from campaigns.errors import InvalidInput
+from campaigns.errors import InvalidInput, NotFound
 from campaigns.time.clock import Now, utc_now
 from campaigns.time.zones import find_zone
 from storage.database.engine import Engine
@@ -128,7 +128,20 @@ def _about(request: Request) -> dict[str, Any]:
 def number_in(request: Request, name: str) -> int | None:
     """The number that the address's parameter holds; None: none that a database could hold."""
     text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else None
+    return int(text) if is_number(text) else None
+
+
+def number_of_path(request: Request) -> int:
+    """The `{number}` of the address's path. Raises NotFound for what is none."""
+    text = request.path_params["number"]
+    if not is_number(text):
+        raise NotFound("There is no such page.")
+    return int(text)
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a whole number that a database could hold."""
+    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
 
 
 def _with_query(request: Request, **changes: Any) -> str:

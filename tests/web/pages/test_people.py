@@ -225,6 +225,14 @@ async def test_one_doubt_is_decided_without_the_other(filled: AsyncEngine) -> No
     assert (await states(filled))[phone(2)] == "pending"
 
 
+@pytest.mark.parametrize("expected", ["x", "9" * 5000])
+async def test_nothing_is_decided_by_a_count_that_cannot_be_read(filled: AsyncEngine, expected: str) -> None:
+    async with seen_by(filled, Role.SENDER) as browser:
+        answer = await browser.post(f"{DOUBTS}/resolve", {"action": "resend", "expected": expected})
+    assert answer.status_code == 422
+    assert (await states(filled))[phone(2)] == "in_doubt"
+
+
 async def test_nothing_is_decided_about_more_than_was_seen(filled: AsyncEngine) -> None:
     async with seen_by(filled, Role.SENDER) as browser:
         answer = await browser.post(f"{DOUBTS}/resolve", {"action": "resend", "expected": "1"})

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from app.actions.api_keys import Scope, create_key, list_keys, revoke_key
 from campaigns.errors import Forbidden, InvalidInput
-from web.pages.site import done, form_of, page, site_of, viewer_of
+from web.pages.site import done, form_of, number_of_path, page, site_of, viewer_of
 
 SCOPES: Final = {
     Scope.READ: "sees everything",
@@ -42,7 +42,7 @@ async def _page(request: Request, made: str = "") -> Response:
 
 
 async def revoke(request: Request) -> Response:
-    number = request.path_params["number"]
+    number = number_of_path(request)
     await revoke_key(site_of(request).engine, number)
     return done(request, "/settings/keys", f"Key {number} is revoked.")
 
@@ -50,5 +50,5 @@ async def revoke(request: Request) -> Response:
 ROUTES: Final = [
     Route("/settings/keys", show, methods=["GET"]),
     Route("/settings/keys", create, methods=["POST"]),
-    Route("/settings/keys/{number:int}/revoke", revoke, methods=["POST"]),
+    Route("/settings/keys/{number}/revoke", revoke, methods=["POST"]),
 ]

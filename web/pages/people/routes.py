@@ -19,7 +19,7 @@ from app.views.person_story import person_story
 from app.wiring.databases import snapshot
 from campaigns.errors import InvalidInput
 from campaigns.figures import counted
-from web.pages.site import done, form_of, number_in, page, site_of
+from web.pages.site import done, form_of, is_number, number_in, page, site_of
 
 SECTION: Final = "campaigns"
 COUNTS_FOR: Final = 5.0
@@ -112,12 +112,14 @@ async def ask_to_resolve(request: Request) -> Response:
 async def resolve(request: Request) -> Response:
     name, form = request.path_params["name"], await form_of(request)
     action, phone, expected = _action(form), str(form.get("phone", "")), str(form.get("expected", ""))
+    if expected and not is_number(expected):
+        raise InvalidInput("The form's count of messages is no number.", hint="Open the page again.")
     count = await resolve_doubts(
         site_of(request).engine,
         name,
         action,
         phones=[phone] if phone else None,
-        expected=int(expected) if expected.isascii() and expected.isdecimal() else None,
+        expected=int(expected) if expected else None,
     )
     site_of(request).forget(("campaign", name))
     return done(

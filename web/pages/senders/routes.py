@@ -23,7 +23,7 @@ from app.views.messages import WAITS
 from app.views.senders import Processes, Senders, processes, require_account, senders, set_aside_page
 from app.wiring.databases import snapshot
 from campaigns.errors import Forbidden
-from web.pages.site import Site, done, fragment, number_in, page, site_of, viewer_of
+from web.pages.site import Site, done, fragment, number_in, number_of_path, page, site_of, viewer_of
 
 
 async def show(request: Request) -> Response:
@@ -70,7 +70,7 @@ async def show_webhooks(request: Request) -> Response:
 
 
 async def read_webhook_again(request: Request) -> Response:
-    number = request.path_params["number"]
+    number = number_of_path(request)
     await read_again(site_of(request).engine, number)
     return done(request, "/senders/webhooks", f"Webhook {number} is read again.")
 
@@ -129,7 +129,7 @@ ROUTES: Final = [
     Route("/senders/live", live, methods=["GET"]),
     Route("/senders/workers", show_processes, methods=["GET"]),
     Route("/senders/webhooks", show_webhooks, methods=["GET"]),
-    Route("/senders/webhooks/{number:int}/again", read_webhook_again, methods=["POST"]),
+    Route("/senders/webhooks/{number}/again", read_webhook_again, methods=["POST"]),
     Route("/senders/{account}/balance", ask_balance, methods=["GET"]),
     Route("/senders/{account}/sessions", show_sessions, methods=["GET"]),
     Route("/senders/{account}/sessions", connect, methods=["POST"]),
