@@ -31,6 +31,8 @@ FILE: Final = "campaign.toml"
 SIGNED: Final = ".by"
 """The file with the name of who changed the draft last."""
 LONGEST_NAME: Final = 80
+LONGEST_FILE_NAME: Final = 200
+"""Bytes of a list's name; a file system takes 255, and working files have longer names."""
 RESERVED: Final = ("new", "drafts")
 """What follows /campaigns/ in the addresses of pages, as names do."""
 _LEFT: Final = 3600
@@ -203,7 +205,7 @@ def refuse_list_elsewhere(file: TomlFile) -> None:
 def is_file_name(name: str) -> bool:
     """Whether it names a file in a folder, and none of our own."""
     is_plain = name == Path(name).name and "\0" not in name and not name.startswith(".")
-    return is_plain and name.lower() != FILE
+    return is_plain and len(name.encode()) <= LONGEST_FILE_NAME and name.lower() != FILE
 
 
 def _create(settings: Settings, name: str, text: str | None) -> Draft:

@@ -181,7 +181,17 @@ async def test_text_that_is_incomplete_is_saved_and_says_at_which_line_it_is_wro
 
 
 @pytest.mark.parametrize(
-    "csv", ["/etc/passwd", "../../drumbeat.toml", "a/b.csv", "campaign.toml", ".hidden", "..", "x\\u0000.csv"]
+    "csv",
+    [
+        "/etc/passwd",
+        "../../drumbeat.toml",
+        "a/b.csv",
+        "campaign.toml",
+        ".hidden",
+        "..",
+        "x\\u0000.csv",
+        "é" * 150,
+    ],
 )
 async def test_the_list_of_a_draft_is_in_its_folder(settings: Settings, csv: str) -> None:
     draft = await create_draft(settings, "spring", CAMPAIGN)
