@@ -21,6 +21,8 @@ Loc = tuple[int | str, ...]
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
 """What a campaign, a variant, a sender and a rate card may be called."""
+DEEPEST: Final = 50
+"""Tables and lists within each other."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,33 @@ def parse_toml(path: Path, content: bytes) -> TomlFile:
     except UnicodeDecodeError as error:
         raise SpecError(f"{path.name} is not UTF-8 text.", hint="Save it as UTF-8.") from error
     try:
-        return _parsed(path, text)
+        file = _parsed(path, text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(
             f"{path.name} is not valid TOML: {error}.", hint='Text goes in quotes: name = "spring-sale".'
         ) from error
     except RecursionError as error:
-        raise SpecError(
-            f"{path.name} is nested too deeply.", hint="Check that this is the right file."
-        ) from error
+        raise _too_deep(path) from error
     except ValueError as error:  # a number of thousands of digits
         raise SpecError(f"{path.name} holds a number that is too long.", hint="Shorten it.") from error
+    if _is_deep(file.data):
+        raise _too_deep(path)
+    return file
+
+
+def _too_deep(path: Path) -> SpecError:
+    return SpecError(f"{path.name} is nested too deeply.", hint="Check that this is the right file.")
+
+
+def _is_deep(data: Mapping[str, Any]) -> bool:
+    """Whether it is nested deeper than what reads and copies it can follow."""
+    level: list[Any] = [data]
+    for _ in range(DEEPEST):
+        within = (outer.values() if isinstance(outer, Mapping) else outer for outer in level)
+        level = [inner for each in within for inner in each if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _parsed(path: Path, text: str) -> TomlFile:

@@ -276,6 +276,7 @@ def test_a_missing_file_a_folder_and_bytes_have_different_errors(tmp_path: Path)
     ("text", "says"),
     [
         ("a = " + "[" * 5_000, "nested too deeply"),
+        ("a." * 3_000 + "a = 1", "nested too deeply"),
         ("a = " + "9" * 5_000, "a number that is too long"),
         ("# " + "x" * (17 << 20), "is larger than 16 MiB"),
     ],
