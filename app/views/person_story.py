@@ -3,6 +3,7 @@ between."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,7 +88,8 @@ async def person_story(
 ) -> Story:
     """Raises NotFound if the campaign does not know the phone, InvalidInput if it is none."""
     campaign = await require(connection, name)
-    known = (await recipient_timeline(connection, settings, name, phone, now=now)).json
+    found = await recipient_timeline(connection, settings, name, phone, now=now)
+    known = defaultdict[str, Any](lambda: None, found.json)  # before the launch there is no run, and so on
     message = await sent_message(connection, campaign.id, known["phone"])
     cells = await cells_of(connection, campaign.id, known["phone"])
     templates = await find_templates(connection, campaign.spec.provider)

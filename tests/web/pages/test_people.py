@@ -198,6 +198,20 @@ async def test_one_persons_story_has_the_message_and_the_waits(filled: AsyncEngi
     assert nobody.status_code == 404
 
 
+async def test_one_who_waits_for_the_launch_has_a_story(sqlite_engine: AsyncEngine) -> None:
+    await store_campaign(sqlite_engine, spec(), 1)
+    async with seen_by(sqlite_engine, Role.VIEWER) as browser:
+        answer = await browser.get(f"{PEOPLE}/%2B{phone(0)[1:]}")
+    assert answer.status_code == 200
+
+
+async def test_one_whose_row_was_not_accepted_has_a_story(filled: AsyncEngine) -> None:
+    async with seen_by(filled, Role.VIEWER) as browser:
+        answer = await browser.get(f"{PEOPLE}/%2B07")
+    assert answer.status_code == 200
+    assert "the row was not accepted" in answer.text
+
+
 async def test_before_a_decision_its_number_and_consequence_are_named(filled: AsyncEngine) -> None:
     async with seen_by(filled, Role.SENDER) as browser:
         all_of_them = unescape((await browser.get(f"{DOUBTS}/resolve?action=resend")).text)
