@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from scheduler.forecast.send_forecast import Prospects
     from scheduler.sending.lanes import Lane
 
+LONGEST_TYPO: Final = 20
+"""Characters of what could be a mistyped number, of 16 at most: the memory for its neighbours grows with the square."""
 LEAST: Final = 3
 """Least characters of a text that is not a number, to search the rejected rows for it."""
 PAUSED: Final = ("run_paused", "campaign_paused")
@@ -144,6 +146,8 @@ async def _unknown(case: _Case) -> NotFound:
 
 async def _nearest(connection: Connection, campaign: Campaign, phone: str) -> str | None:
     """ "Did you mean …?" with a recipient whose number is nearly the same."""
+    if len(phone) > LONGEST_TYPO:
+        return None
     found = await nearest_number(connection, campaign.id, phone, _typos_of(phone))
     return f"Did you mean {found}?" if found else None
 

@@ -212,6 +212,23 @@ async def test_one_whose_row_was_not_accepted_has_a_story(filled: AsyncEngine) -
     assert "the row was not accepted" in answer.text
 
 
+async def test_the_neighbours_of_an_endless_number_are_not_looked_for(
+    sqlite_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def typos(text: str) -> set[str]:
+        asked.append(text)
+        return set()
+
+    monkeypatch.setattr("app.views.recipient_timeline._typos_of", typos)
+    await store_campaign(sqlite_engine, spec(), 1)
+    async with seen_by(sqlite_engine, Role.VIEWER) as browser:
+        for number in ("9" * 5_000, f"%2B{phone(1)[1:]}"):
+            assert (await browser.get(f"{PEOPLE}/{number}")).status_code in (404, 422)
+    assert asked == [phone(1)]
+
+
 async def test_before_a_decision_its_number_and_consequence_are_named(filled: AsyncEngine) -> None:
     async with seen_by(filled, Role.SENDER) as browser:
         all_of_them = unescape((await browser.get(f"{DOUBTS}/resolve?action=resend")).text)
