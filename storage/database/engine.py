@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import StaticPool
 
 from campaigns.errors import UsageError
+from campaigns.untrusted import clean
 from storage.database.batched_sqlite import BatchedConnection, RowcountCheck, any_rowcount
 
 Engine = AsyncEngine
@@ -240,7 +241,7 @@ async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
                 "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) "
                 "FROM (SELECT unnest(CAST(:names AS text[])) AS name ORDER BY 1) AS sorted"
             ),
-            {"names": sorted(set(names))},
+            {"names": sorted({clean(name) for name in names})},
         )
 
 

@@ -206,6 +206,12 @@ async def test_the_same_call_with_the_same_key_is_done_once(engine: AsyncEngine,
         assert problem(odd) == (400, "idempotency-key")
 
 
+async def test_a_name_that_no_database_takes_is_refused(engine: AsyncEngine, settings: Settings) -> None:
+    async with client(engine, Scope.SEND, settings) as caller:
+        answer = await caller.post("/campaigns/spring/clone", json={"name": "a\0b"})
+        assert problem(answer) == (422, "invalid")
+
+
 async def test_a_refusal_is_repeated_as_it_was(engine: AsyncEngine, settings: Settings) -> None:
     async with client(engine, Scope.SEND, settings) as caller:
         headers = {REPEAT: "pause-1"}

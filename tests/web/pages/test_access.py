@@ -156,6 +156,11 @@ async def test_ten_wrong_passwords_slow_down_the_eleventh(engine: AsyncEngine, w
         await log_in(engine, "ada@example.com", "wrong", ADDRESS, now=watch)
 
 
+async def test_a_name_that_no_database_takes_is_nobodys(engine: AsyncEngine, watch: Watch) -> None:
+    with pytest.raises(WrongPassword):
+        await log_in(engine, "a\0b\ud83d", "wrong", ADDRESS, now=watch)
+
+
 async def test_attempts_at_the_same_time_all_count(engine: AsyncEngine, watch: Watch) -> None:
     await admin(engine, watch)
     came = await asyncio.gather(
