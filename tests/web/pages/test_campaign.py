@@ -61,13 +61,13 @@ async def given(engine: Engine, *, spec: dict[str, Any] | None = None) -> None:
             campaign = await require(connection, "spring")
         await given_jobs(connection, campaign, *ROWS)
         call = {"run_id": 1, "number": 1, "call": "c", "lane": "ourvoice/shop", "epoch": 1}
-        at = NOW - timedelta(seconds=30)
+        at = datetime.now(UTC) - timedelta(seconds=30)
         await connection.execute(
             insert(attempts),
             [{**call, "job_id": job, "intent_at": at, "detail": HOSTILE} for job in (5, 6, 7, 8, 9)],
         )
         running = CampaignState.RUNNING
-        await move_campaign(connection, "spring", [CampaignState.DRAFT], running, NOW)
+        await move_campaign(connection, "spring", [CampaignState.DRAFT], running, datetime.now(UTC))
         await ensure_lanes(connection, ["ourvoice/shop"])
 
 
@@ -99,7 +99,7 @@ async def test_the_page_shows_what_happens_and_adds_up(engine: Engine) -> None:
 
 async def test_a_pause_is_marked_and_a_paused_sender_is_named(engine: Engine) -> None:
     await given(engine)
-    minute_ago = NOW - timedelta(minutes=1)
+    minute_ago = datetime.now(UTC) - timedelta(minutes=1)
     async with writing(engine) as connection:
         await move_campaign(
             connection, "spring", [CampaignState.RUNNING], CampaignState.PAUSED, minute_ago, reason=HOSTILE
