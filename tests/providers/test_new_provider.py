@@ -108,7 +108,7 @@ async def send_all() -> tuple[Counter[str], int]:
     times = {"sent_after": 0.01, "delivered_after": 0.02, "read_after": 0.02}
     transport = InMemory(emulator_settings.Settings.parse({**times, "faults": faults}))
     engine = open_engine(settings.database_url)
-    wait = timedelta(seconds=2)
+    wait = timedelta(seconds=5)  # one message stays sent, so it is waited for in full
     await run(engine, settings.accounts, until_idle=True, wait_receipts=wait, transport=transport)
     async with reading(engine) as connection:
         unknown = await connection.scalar(
