@@ -136,14 +136,8 @@ async def log_in(engine: Engine, name: str, password: str, address: str, *, now:
     """The new session's token. Raises WrongPassword, and TooManyAttempts after ten wrong passwords in a quarter of an
     hour: then each further attempt waits twice as long."""
     name = name.strip().casefold()[:64]
-    async with writing(engine) as connection:
-        await lock_names(connection, [f"log-in {name}"])
-        await _refuse_too_many(connection, name, address, now())
-        # Counted before it is known to be wrong: attempts at the same time must not all count as the first.
-        await store.add_failure(connection, name, address, now(), now() - FAILURES_COUNT)
-        user = await store.find_user(connection, name)
-    right = await is_right(user.password if user else None, password)
-    if user is None or not right or user.disabled_at is not None:
+    user = await _with_password(engine, name, password, address, now)
+    if user is None or user.disabled_at is not None:
         raise WrongPassword
     async with writing(engine) as connection:
         await lock_names(connection, ["users"])
@@ -154,6 +148,19 @@ async def log_in(engine: Engine, name: str, password: str, address: str, *, now:
         await store.forget_failures(connection, name)
         await store.end_old_sessions(connection, now() - LONGEST_SESSION, now() - IDLE)
         return await _open_session(connection, user.id, address, now())
+
+
+async def _with_password(
+    engine: Engine, name: str, password: str, address: str, now: Now
+) -> store.User | None:
+    """The user of that name, if it is their password. Raises TooManyAttempts."""
+    async with writing(engine) as connection:
+        await lock_names(connection, [f"log-in {name}"])
+        await _refuse_too_many(connection, name, address, now())
+        # Counted before it is known to be wrong: attempts at the same time must not all count as the first.
+        await store.add_failure(connection, name, address, now(), now() - FAILURES_COUNT)
+        user = await store.find_user(connection, name)
+    return user if await is_right(user.password if user else None, password) else None
 
 
 async def _refuse_too_many(connection: Connection, name: str, address: str, now: datetime) -> None:
@@ -202,15 +209,18 @@ async def log_out_everywhere(engine: Engine, user: LoggedIn) -> int:
         return await store.end_sessions(connection, user.user_id)
 
 
-async def change_password(engine: Engine, user: LoggedIn, old: str, new: str) -> None:
-    """Change one's own; all sessions end. Raises WrongPassword, InvalidInput."""
-    async with reading(engine) as connection:
-        found = await store.find_user(connection, user.name)
-    if found is None or not await is_right(found.password, old):
+@act("user.password", about=None)
+async def change_password(
+    engine: Engine, user: LoggedIn, old_password: str, new_password: str, address: str, *, now: Now = utc_now
+) -> None:
+    """Change one's own; all sessions end. Attempts count as those to log in. Raises WrongPassword, TooManyAttempts,
+    InvalidInput."""
+    if await _with_password(engine, user.name, old_password, address, now) is None:
         raise WrongPassword("The present password is wrong.")
-    hashed = await hash_password(new, user.name)
+    hashed = await hash_password(new_password, user.name)
     async with writing(engine) as connection:
         await lock_names(connection, ["users"])
+        await store.forget_failures(connection, user.name)
         await store.change_user(connection, user.name, password=hashed)
         await store.end_sessions(connection, user.user_id)
 

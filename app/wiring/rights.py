@@ -50,6 +50,7 @@ class Role(StrEnum):
 
 RIGHTS: Final[Mapping[str, Role]] = {
     "user.join": Role.VIEWER,
+    "user.password": Role.VIEWER,
     "campaign.pause": Role.EDITOR,
     "contacts.import": Role.EDITOR,
     "contacts.link": Role.EDITOR,

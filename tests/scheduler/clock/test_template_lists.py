@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler.clock import template_lists
+from scheduler.clock import account_reads, template_lists
+from scheduler.clock.account_reads import EVERY
 from scheduler.clock.runner import run
-from scheduler.clock.template_lists import EVERY, TemplateLists
+from scheduler.clock.template_lists import TemplateLists
 from scheduler.receipts.provider_signals import handle_notices
 from scheduler.sending.lanes import Account, open_account
 from storage.audience.templates import TemplateList, find_list, find_templates
@@ -69,7 +70,7 @@ async def desk(engine: Engine, tmp_path: Path) -> Any:
 
 
 async def test_a_list_is_read_when_it_is_due(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_lists, "AGAIN", 0.0)
+    monkeypatch.setattr(account_reads, "AGAIN", 0.0)
     await desk.lists.sync_due()
     await desk.lists.sync_due()
     assert desk.provider.asked == 1
@@ -96,9 +97,7 @@ async def test_an_account_that_refuses_is_noted_and_asked_again_later(
     known, names = await desk.known()
     assert (known.fetched_at, names) == (None, [])
     assert str(known.problem).startswith("The provider refused the account (403): no")
-    monkeypatch.setattr(
-        template_lists.time, "monotonic", lambda now=template_lists.time.monotonic: now() + 901
-    )
+    monkeypatch.setattr(account_reads.time, "monotonic", lambda now=account_reads.time.monotonic: now() + 901)
     desk.provider.status = 200
     await desk.lists.sync_due()
     assert await desk.known() == (TemplateList("shop", later(0)), ["sale"])

@@ -33,6 +33,7 @@ from app.wiring import passwords
 from app.wiring.rights import Actor, Role, acting
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
+from storage.access.audit import list_acts
 from storage.database.engine import reading
 from storage.tables import invitations, sessions, users
 from tests.support.pages import CHEAP, PASSWORD, Browser, log_in_as
@@ -215,8 +216,8 @@ async def test_a_new_password_ends_all_sessions(engine: AsyncEngine, watch: Watc
     user = await find_session(engine, token, now=watch)
     assert user is not None
     with pytest.raises(WrongPassword):
-        await change_password(engine, user, "wrong", "another good password")
-    await change_password(engine, user, PASSWORD, "another good password")
+        await change_password(engine, user, "wrong", "another good password", ADDRESS, now=watch)
+    await change_password(engine, user, PASSWORD, "another good password", ADDRESS, now=watch)
     assert await find_session(engine, token, now=watch) is None
     with pytest.raises(WrongPassword):
         await log_in(engine, "ada@example.com", PASSWORD, ADDRESS, now=watch)
@@ -232,12 +233,27 @@ async def test_a_log_in_that_a_new_password_overtakes_is_refused(
     async def overtaken(stored: str | None, given: str) -> bool:
         right = await passwords.is_right(stored, given)
         monkeypatch.setattr("app.actions.users.is_right", passwords.is_right)
-        await change_password(engine, user, PASSWORD, "another good password")
+        await change_password(engine, user, PASSWORD, "another good password", ADDRESS, now=watch)
         return right
 
     monkeypatch.setattr("app.actions.users.is_right", overtaken)
     with pytest.raises(WrongPassword):
         await log_in(engine, "ada@example.com", PASSWORD, ADDRESS, now=watch)
+
+
+async def test_a_stolen_session_cannot_guess_the_password(engine: AsyncEngine, watch: Watch) -> None:
+    token = await admin(engine, watch)
+    user = await find_session(engine, token, now=watch)
+    assert user is not None
+    for _ in range(FREE_FAILURES):
+        with pytest.raises(WrongPassword):
+            await change_password(engine, user, "wrong", "another good password", ADDRESS, now=watch)
+    with pytest.raises(TooManyAttempts):
+        await change_password(engine, user, PASSWORD, "another good password", ADDRESS, now=watch)
+    async with reading(engine) as connection:
+        acts = await list_acts(connection, 50)
+    assert [row.act for row in acts[:2]] == ["user.password"] * 2
+    assert PASSWORD not in str(acts)
 
 
 async def test_a_disabled_user_is_out_at_once(engine: AsyncEngine, watch: Watch) -> None:

@@ -123,8 +123,8 @@ async def set_password(request: Request) -> Response:
     form = await form_of(request)
     old, new = str(form.get("old", "")), str(form.get("new", ""))
     try:
-        await change_password(site_of(request).engine, user_of(request), old, new)
-    except (WrongPassword, InvalidInput) as error:
+        await change_password(site_of(request).engine, user_of(request), old, new, _address(request))
+    except (WrongPassword, TooManyAttempts, InvalidInput) as error:
         return _settings_page(request, f"{error} {error.hint}".strip(), 422)
     return _logged_out()
 
