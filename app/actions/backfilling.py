@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.actions.loading import check_provider
+from app.actions.provider_checks import check_provider
 from app.actions.scheduling import instant_of_text
 from app.actions.templates import Catalogue
 from app.wiring.approval_guard import guard_of

@@ -12,30 +12,26 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from app.actions.provider_checks import check_provider, placed_by_message
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
-from app.actions.templates import Catalogue, known_templates, refuse_mismatched
+from app.actions.templates import Catalogue, known_templates
 from app.wiring.approval_guard import guard_of
 from app.wiring.rights import act
 from app.wiring.settings import Settings
-from campaigns.errors import DrumbeatError, IntakeError, InvalidInput, NotFound, SpecError
+from campaigns.errors import DrumbeatError, IntakeError, InvalidInput, SpecError
 from campaigns.intake.model import IntakeOptions
-from campaigns.message.content import Addition, MessageType
-from campaigns.message.content_spec import ContentSpec
 from campaigns.message.template_category import AUTO
-from campaigns.message.templates import about_variant, needed_variables
+from campaigns.message.templates import needed_variables
 from campaigns.spec.campaign_spec import AudienceSpec, CampaignSpec, load_spec
 from campaigns.spec.schedule_spec import ScheduleSpec
-from campaigns.spec.toml_files import loc_of, nearest, placed, read_toml
+from campaigns.spec.toml_files import read_toml
 from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
-from providers.registry import can_send, open_adapter, providers_that_send
-from providers.settings import AccountSettings
 from scheduler.actions import control
 from scheduler.actions.approval import approval_problem
 from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport
 from scheduler.audience.load_report import TooManyRejects as TooManyRejects
-from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import (
     Campaign,
@@ -53,7 +49,6 @@ from storage.runs.campaign_events import add_campaign_event
 Progress = Callable[[int], None]
 """Receives the number of rows processed so far."""
 OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
-_KEY_OF_CONTENT: Final = re.compile(r"\bcontent(?:\.\w+|\[\d+\])+")
 UNDER_WAY: Final = (CampaignState.RUNNING, CampaignState.PAUSED)
 _REJECTS: Final = re.compile(r"\.rejects(-\d+)?\Z")
 _LONGEST_NAME: Final = 100
@@ -132,7 +127,7 @@ async def check_campaign(
     templates = await known_templates(settings, spec)
     refuse = check_provider(settings, spec, path, templates) if settings.accounts else None
     csv = _csv_of(spec)
-    with _placed_by_message(path):
+    with placed_by_message(path):
         options = _options(spec, start, moment)
     with with_file_name_in_errors(csv):
         report = await check(
@@ -196,7 +191,7 @@ async def load_campaign(
         confirm(question)
     templates = await known_templates(settings, spec, engine, now=now)
     refuse = check_provider(settings, spec, path, templates)
-    with _placed_by_message(path):
+    with placed_by_message(path):
         options = _options(spec, start, moment)
     csv = _csv_of(spec)
     async with writing(engine) as connection:
@@ -368,70 +363,6 @@ def _plainly(detail: Any) -> str:
     message = str(detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"])
     flag = "--" + "-".join(map(str, detail["loc"])).replace("_", "-")
     return f"{flag}: {message[:1].lower()}{message[1:]}, not {detail['input']!r}."
-
-
-def check_provider(
-    settings: Settings, spec: CampaignSpec, path: Path | None = None, templates: Catalogue | None = None
-) -> Refuse | None:
-    """Raise NotFound or SpecError if the account or a sender does not exist, or cannot send the content, or its
-    templates do not fit; `path`: the campaign file; `templates`: those of the account.
-
-    Returns the check that each row's own message needs.
-    """
-    with placed(path, "provider"):
-        account = settings.account(spec.provider)
-    with placed(path, "senders"):
-        refuse_unknown_senders(spec, account)
-    for variant, content in spec.contents.items():
-        with placed(path, "content"), about_variant(variant):
-            _refuse_impossible(account.adapter, content)
-    with placed(path, "category"):
-        _refuse_unlisted_category(spec, account)
-    refuse_mismatched(spec, templates, path)
-    with _placed_by_message(path):
-        used = templates.used_by(spec) if templates and templates.templates is not None else None
-        return refuse_unsendable_variants(spec.contents, open_adapter(account), used)
-
-
-@contextmanager
-def _placed_by_message(path: Path | None) -> Iterator[None]:
-    """Adds the file and line to errors that name a key of [content]."""
-    try:
-        yield
-    except SpecError as error:
-        key = _KEY_OF_CONTENT.search(str(error))
-        if path is None or key is None:
-            raise
-        place = read_toml(path).place(loc_of(key[0]))
-        raise SpecError(f"{place}: {error}", hint=error.hint) from error
-
-
-def refuse_unknown_senders(spec: CampaignSpec, account: AccountSettings) -> None:
-    """Raise NotFound if the account lacks a sender of the campaign."""
-    names = [sender.name for sender in account.senders]
-    for sender in spec.senders:
-        if sender not in names:
-            guess = nearest(sender, names)
-            raise NotFound(
-                f"{spec.provider} has no sender {sender!r}.",
-                hint=f"Did you mean {guess}?" if guess else f"Its senders: {', '.join(names) or 'none'}.",
-            )
-
-
-def _refuse_impossible(adapter: str, content: ContentSpec) -> None:
-    types: Iterator[tuple[MessageType | Addition, str]] = ((kind, str(kind)) for kind in content.types)
-    for kind, name in (*types, *content.additions.items()):
-        if not can_send(adapter, kind):
-            able = ", ".join(providers_that_send(kind)) or "none yet"
-            raise SpecError(f"{adapter} cannot send {name}.", hint=f"Providers that can: {able}.")
-
-
-def _refuse_unlisted_category(spec: CampaignSpec, account: AccountSettings) -> None:
-    if spec.category == AUTO and (why := open_adapter(account).templates_unlisted()) is not None:
-        raise SpecError(
-            f'category = "auto" needs the account\'s list of templates. {why}',
-            hint="Write marketing, utility, authentication or service.",
-        )
 
 
 def _csv_of(spec: CampaignSpec) -> Path:

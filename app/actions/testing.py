@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.actions.loading import refuse_unknown_senders
+from app.actions.provider_checks import refuse_unknown_senders
 from app.actions.templates import refuse_stored
 from app.wiring.needed_secrets import require_keys
 from app.wiring.rights import act
