@@ -28,7 +28,7 @@ from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.tables import Id, Text, job_counts, jobs
-from storage.tables.predicates import IS_PENDING
+from storage.tables.predicates import IS_HELD, IS_PENDING
 
 KEY: Final = ("run_id", "lane", "state", "held_by", "reason", "code")
 _OPTIONAL: Final = ("held_by", "reason", "code")
@@ -91,7 +91,7 @@ def _first_held(given: FromClause) -> ColumnElement[Any]:
     """The first due of the given run, lane and rule, by `ix_jobs_held`."""
     first = select(func.min(jobs.c.due_at)).where(
         jobs.c.run_id == given.c.run_id,
-        text("jobs.held_by IS NOT NULL"),
+        IS_HELD,
         jobs.c.held_by == given.c.held_by,
         jobs.c.lane == given.c.lane,
     )
