@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     case,
     false,
-    func,
     insert,
     literal,
     null,
@@ -363,11 +362,3 @@ async def _settle(
         .where(campaigns.c.id.in_(ids), campaigns.c.state.in_(sources), ~opened.exists())
         .values(state=over, updated_at=now)
     )
-
-
-async def count_states(connection: AsyncConnection, run_ids: Sequence[int]) -> dict[JobState, int]:
-    """How many jobs of the runs are in each state, in the order of their journey. Reads every index entry of the runs:
-    not for a hot path."""
-    counted = select(jobs.c.state, func.count()).where(jobs.c.run_id.in_(run_ids)).group_by(jobs.c.state)
-    found = {JobState(state): number for state, number in await connection.execute(counted)}
-    return {state: found[state] for state in JobState if state in found}

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
 from storage.runs.editions import of_audience
+from storage.runs.job_counts import count_states
 from storage.runs.occurrences import SCHEDULED
-from storage.runs.runs import count_states
 from storage.tables import campaigns, recipients, runs
 
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
