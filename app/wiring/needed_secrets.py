@@ -57,6 +57,11 @@ def receives_webhooks(account: AccountSettings) -> bool:
     return adapter_class(account.adapter).capabilities.webhooks
 
 
+def awaits_webhooks(account: AccountSettings) -> bool:
+    """Whether its webhooks are set up here."""
+    return receives_webhooks(account) and any(account.webhook_secrets.values())
+
+
 def _report_webhook_secrets(settings: Settings) -> None:
     """Raises UsageError where no account can receive any, though some should."""
     receiving = [name for name, account in settings.accounts.items() if receives_webhooks(account)]

@@ -96,6 +96,8 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "user.invite": Role.ADMIN,
     "user.role": Role.ADMIN,
 }
+AUTHORING: Final = ("campaign.load", "campaign.clone")
+"""Who has done one of these last is a campaign's author."""
 """Act -> the least role for it."""
 
 

@@ -88,16 +88,31 @@ def _senders_down(rows: Iterable[LaneRow]) -> list[Occurrence]:
 async def _silent_accounts(
     connection: Connection, lanes: Mapping[str, Lane], rows: Mapping[str, LaneRow], now: datetime
 ) -> list[Occurrence]:
+    sent = {name: row.last_sent_at for name, row in rows.items()}
+    silent = await silent_accounts(connection, _accounts_with_webhooks(lanes), sent, now)
+    return [
+        Occurrence(NotifyEvent.WEBHOOKS_SILENT, f"account:{account}", _since(came))
+        for account, came in silent
+    ]
+
+
+async def silent_accounts(
+    connection: Connection,
+    accounts: Mapping[str, Collection[str]],
+    sent: Mapping[str, datetime | None],
+    now: datetime,
+) -> list[tuple[str, datetime | None]]:
+    """Those whose accepted messages get no receipts, and when their newest webhook came. `accounts`: the lanes of those
+    whose webhooks are set up here; `sent`: when each lane sent last."""
     silent = []
-    for account, names in _accounts_with_webhooks(lanes).items():
-        sent = [rows[name].last_sent_at for name in names if name in rows]
-        last = max((at for at in sent if at is not None), default=None)
+    for account, names in accounts.items():
+        last = max((at for name in names if (at := sent.get(name)) is not None), default=None)
         if last is None or last < now - SENT_WITHIN:
             continue
         came = await newest_webhook(connection, account)
         after = max(came or now - SENT_WITHIN, now - SENT_WITHIN)
         if await awaits_receipt(connection, names, after, now - SILENT_FOR):
-            silent.append(Occurrence(NotifyEvent.WEBHOOKS_SILENT, f"account:{account}", _since(came)))
+            silent.append((account, came))
     return silent
 
 
