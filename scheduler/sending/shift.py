@@ -157,7 +157,7 @@ class Shift:
 
     async def _open_once(self) -> Slice:
         asked_at = time.monotonic()
-        with self.store.storing() as finished:
+        async with self.store.storing() as finished:
             piece = await open_slice(
                 self.engine,
                 self.lane,
