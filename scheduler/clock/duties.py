@@ -19,7 +19,6 @@ from scheduler.actions.approval import Guard
 from scheduler.actions.purge import purge_daily
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
-from scheduler.clock.sender_limits import SenderLimits
 from scheduler.clock.supervision import do_part
 from scheduler.clock.template_lists import TemplateLists
 from scheduler.clock.variants import end_variant_tests
@@ -29,6 +28,7 @@ from scheduler.receipts.inbox import process_quietly
 from scheduler.receipts.reconcile import reconcile_quietly
 from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
+from scheduler.sending.sender_limits import SenderLimits
 from storage.database.clock_steps import correct_clock_steps
 from storage.database.engine import Engine, reading, writing
 from storage.runs.retries import skip_arrived
