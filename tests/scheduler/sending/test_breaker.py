@@ -89,3 +89,18 @@ async def test_a_run_that_is_over_stays_so(engine: Engine) -> None:
     await fail(engine, [1, 2, 3, 4])
     await look_at_failures(engine, [1, 2, 3, 4], later(5))
     assert await paused(engine) is None
+
+
+async def test_a_file_that_cannot_be_read_has_the_usual_breaker(engine: Engine) -> None:
+    """25 % of 100; and the other run keeps its own."""
+    await two_runs_in_turn(engine)
+    async with writing(engine) as connection:
+        await connection.execute(update(runs).where(runs.c.id == 2).values(spec="[]"))
+    other = range(SIZE + 1, SIZE + 26)
+    await fail(engine, [*other, 1, 2, 3])
+    await look_at_failures(engine, [*other, 1, 2, 3], later(5))
+    assert await paused(engine) is not None
+    assert await paused(engine, run=2) is None
+    await fail(engine, [SIZE + 60])
+    await look_at_failures(engine, [SIZE + 60], later(5))
+    assert await paused(engine, run=2) is not None
