@@ -27,7 +27,7 @@ from providers.meta.limits import people_in
 from providers.settings import AccountSettings
 from scheduler.clock.runner import run
 from scheduler.receipts.inbox import process_inbox
-from scheduler.sending import lanes
+from scheduler.sending import lanes, sender_limits
 from scheduler.sending.facts import lock_shared
 from scheduler.sending.lanes import Account, close_lanes, open_account, open_lanes
 from scheduler.sending.limits import (
@@ -168,11 +168,23 @@ async def test_a_runner_reads_the_limit_and_keeps_to_it(shops: Shops, provider: 
     assert (await shops.run(hours=25)).count("tier") == 0
 
 
-@PROVIDERS
-@pytest.mark.parametrize("known", ["nothing", "an old limit", "that it could not be read"])
+@pytest.mark.parametrize(
+    ("provider", "known"),
+    [
+        ("meta", "nothing"),
+        ("kapso", "nothing"),
+        ("meta", "an old limit"),
+        ("meta", "that it could not be read"),
+    ],
+)
 async def test_a_limit_is_read_before_anything_is_sent(
-    sqlite_engine: Engine, tmp_path: Path, provider: str, known: str
+    sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, known: str
 ) -> None:
+    async def fetch_slowly(account: Account) -> Any:
+        await asyncio.sleep(0.5)
+        return await fetch_limits(account)
+
+    monkeypatch.setattr(sender_limits, "fetch_limits", fetch_slowly)
     shops = Shops(sqlite_engine, tmp_path)
     account = shops.add("shop", provider)
     if known == "an old limit":
