@@ -61,6 +61,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "draft.save": Role.EDITOR,
     "draft.upload": Role.EDITOR,
     "draft.write": Role.EDITOR,
+    "people.export": Role.EDITOR,
     "template.sync": Role.EDITOR,
     "campaign.approve": Role.SENDER,
     "campaign.backfill": Role.SENDER,

@@ -17,7 +17,7 @@ from storage.database.engine import Connection
 from storage.notify.deliveries import first_since
 from storage.notify.events import Occurrence
 from storage.runs.budget_limits import budgets_of_runs
-from storage.runs.runs import RunRow, open_runs
+from storage.runs.runs import RunRow, runs_open_since
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.views.conditions import (
     awaits_receipt,
@@ -34,6 +34,8 @@ SILENT_FOR: Final = timedelta(minutes=15)
 SENT_WITHIN: Final = timedelta(days=1)
 """Silence of an account that sent nothing for longer is none."""
 USED_SHARE: Final = Decimal("0.8")
+ENDED_WITHIN: Final = timedelta(minutes=10)
+"""A short run may use up its budget and end between two looks."""
 LOADED_WITHIN: Final = timedelta(days=30)
 
 
@@ -131,7 +133,8 @@ def _accounts_with_webhooks(lanes: Mapping[str, Lane]) -> dict[str, list[str]]:
 
 
 async def _used_budgets(connection: Connection, now: datetime) -> list[Occurrence]:
-    runs = {run.id: run for run in await open_runs(connection) if not run.is_test}
+    recent = await runs_open_since(connection, now - ENDED_WITHIN)
+    runs = {run.id: run for run in recent if not run.is_test}
     limits: dict[str, tuple[RunRow, Money]] = {}
     for run_id, budget in (await budgets_of_runs(connection, runs.keys())).items():
         limits |= {key: (runs[run_id], limit) for key, limit in _limits(runs[run_id], budget)}

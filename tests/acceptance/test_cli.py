@@ -426,6 +426,25 @@ def test_every_missing_secret_is_named_before_anything_begins(
     assert not (folder / "drumbeat.db").exists()
 
 
+@pytest.mark.parametrize(
+    "command", [("run", "--until-idle"), ("serve", "--port", "0"), ("up",), ("worker",)], ids=" ".join
+)
+def test_a_folder_without_a_project_is_an_error(run: Run, folder: Path, command: tuple[str, ...]) -> None:
+    (folder / "drumbeat.toml").unlink()
+    done = run(*command)
+    assert (done.code, done.out) == (2, "")
+    assert f"There is no drumbeat.toml in {folder} or in a folder above it" in done.err
+    assert "drumbeat init" in done.err
+    assert not (folder / "drumbeat.db").exists()
+
+
+def test_a_worker_on_sqlite_says_only_what_is_wrong(run: Run, folder: Path) -> None:
+    assert run("db", "upgrade").code == 0
+    done = run("worker", "--metrics-port", "0")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Error: Several machines need PostgreSQL")
+
+
 def test_the_doctor_names_webhook_secrets(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = folder / "drumbeat.toml"
     settings.write_text(settings.read_text() + MORE_ACCOUNTS)
