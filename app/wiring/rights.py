@@ -84,6 +84,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "database.adopt": Role.ADMIN,
     "database.backup": Role.ADMIN,
     "database.purge": Role.ADMIN,
+    "database.recount": Role.ADMIN,
     "database.shrink": Role.ADMIN,
     "key.create": Role.ADMIN,
     "key.revoke": Role.ADMIN,
