@@ -7,11 +7,12 @@ the commit before. What is in the database at the end is what one undisturbed ca
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import httpx
+import pytest
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -119,22 +120,26 @@ async def undisturbed(world: World) -> Sequence[Left]:
     return left
 
 
-MOMENTS: Mapping[str, Callable[[int], int]] = {
-    "before it changes anything": lambda commits: min(CHANGES, commits),
-    "after its first change": lambda commits: min(CHANGES + 1, commits),
-    "before its answer is stored": lambda commits: commits,
-}
+MOMENTS = [
+    pytest.param(lambda commits: min(CHANGES + 1, commits), id="after its first change"),
+    pytest.param(
+        lambda commits: min(CHANGES, commits), id="before it changes anything", marks=pytest.mark.soak
+    ),
+    pytest.param(lambda commits: commits, id="before its answer is stored", marks=pytest.mark.soak),
+]
 
 
-async def test_a_call_that_was_cut_off_and_repeated_is_done_once(new_world: NewWorld) -> None:
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_call_that_was_cut_off_and_repeated_is_done_once(
+    new_world: NewWorld, moment: Callable[[int], int]
+) -> None:
     left = await undisturbed(new_world())
-    for moment, ends in MOMENTS.items():
-        world = new_world()
-        await world.open()
-        for operation, (commits, once) in zip(POSTS, left, strict=True):
-            await cut_off_and_repeat(world, operation, ends(commits))
-            assert await contents(world) == once, f"{name_of(operation)}, cut off {moment}"
-        assert len(world.created) <= 1
+    world = new_world()
+    await world.open()
+    for operation, (commits, once) in zip(POSTS, left, strict=True):
+        await cut_off_and_repeat(world, operation, moment(commits))
+        assert await contents(world) == once, name_of(operation)
+    assert len(world.created) <= 1
 
 
 async def clock_works(world: World) -> None:
