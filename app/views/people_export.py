@@ -57,6 +57,16 @@ async def _parts(engine: Engine, name: str, asked: Asked, now: Now) -> AsyncIter
             return
 
 
+def people_json(page: PeoplePage) -> dict[str, Any]:
+    """The page with the names of the CSV's columns, and where the next one begins."""
+    return {
+        "run": page.run and page.run.id,
+        "people": [dict(zip(PEOPLE, _person(line), strict=True)) for line in page.people],
+        "rejected": [dict(zip(REJECTED, _rejected(line), strict=True)) for line in page.rejected],
+        "next": page.next or None,
+    }
+
+
 def _text(rows: Iterable[Iterable[Any]]) -> str:
     file = StringIO()
     write_csv(file, rows)

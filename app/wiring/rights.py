@@ -20,7 +20,7 @@ from campaigns.errors import DrumbeatError, Forbidden, NotFound, Unavailable, Us
 from campaigns.time.clock import utc_now
 from campaigns.untrusted import clean
 from storage.access.audit import Facts, add_act, add_outcome, campaign_facts
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Engine, by_itself, reading, writing
 
 if TYPE_CHECKING:
     from app.wiring.settings import Settings
@@ -213,10 +213,11 @@ async def _audit(
     shown = None if subject is None else str(_shown(subject))
     before = await _state(engine, name, shown)
     facts = {key: _shown(value) for key, value in given.items() if _is_kept(key, value)}
-    async with writing(engine) as connection:
-        number = await add_act(
-            connection, utc_now(), (actor.name, actor.role, actor.via), name, shown, facts, before
-        )
+    with by_itself():
+        async with writing(engine) as connection:
+            number = await add_act(
+                connection, utc_now(), (actor.name, actor.role, actor.via), name, shown, facts, before
+            )
     try:
         yield
     except DrumbeatError as error:
@@ -228,8 +229,9 @@ async def _audit(
 async def _outcome(
     engine: Engine, number: int, outcome: str, reason: str | None, after: Facts | None
 ) -> None:
-    async with writing(engine) as connection:
-        await add_outcome(connection, number, utc_now(), outcome, reason, after)
+    with by_itself():
+        async with writing(engine) as connection:
+            await add_outcome(connection, number, utc_now(), outcome, reason, after)
 
 
 async def _state(engine: Engine, name: str, subject: str | None) -> Facts | None:
