@@ -20,7 +20,6 @@ from storage.tables import attempts, budgets, jobs, lanes, sender_limits
 from tests.support.pages import Browser, log_in_as
 from tests.web.pages.test_campaign import HOSTILE, SETTINGS, given
 
-
 NUMBERS = count(1)
 
 
