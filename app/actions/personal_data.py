@@ -22,6 +22,8 @@ ELSEWHERE: Final = (
     "receipts and replies that arrive from now on: they are stored like any others, see [retention]",
 )
 """Where a person's data may still be after it was erased from the database."""
+LOOKED_AT: Final = 1_000
+"""Rows of each kind that a page looks through for a number which may stand anywhere in them."""
 MOST_ROUNDS: Final = 5
 """How often what arrived while the rest was erased is erased too."""
 
@@ -80,10 +82,11 @@ def _parsed(text: str) -> Any:
         return text
 
 
-async def what_is_held(engine: Engine, phone: str) -> dict[str, int]:
-    """How many rows of each kind the database holds about the person."""
+async def what_is_held(engine: Engine, phone: str, most: int | None = None) -> dict[str, int]:
+    """How many rows of each kind the database holds about the person; `most`: of webhooks, rejects and reports of
+    unknown messages only so many of the newest are looked through, for a page that is not to wait."""
     async with reading(engine) as connection:
-        found = await rows_of(connection, await find_traces(connection, phone))
+        found = await rows_of(connection, await find_traces(connection, phone, most))
     return {kind: len(rows) for kind, rows in found.items()}
 
 
