@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.money.markets import LONGEST_PREFIX
 from campaigns.states import JobState
 from storage.runs.editions import of_audience
+from storage.runs.job_counts import count_states
 from storage.sending.intents import DueJob
 from storage.tables import jobs, recipients
 
@@ -49,8 +50,7 @@ async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int
 
 
 async def count_pending(connection: AsyncConnection, run_id: int) -> int:
-    counted = select(func.count()).where(jobs.c.run_id == run_id, jobs.c.state == JobState.PENDING)
-    return (await connection.execute(counted)).scalar_one()
+    return (await count_states(connection, [run_id])).get(JobState.PENDING, 0)
 
 
 async def count_by_prefix(connection: AsyncConnection, campaign_id: int) -> list[tuple[str, int]]:
