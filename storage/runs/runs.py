@@ -236,7 +236,8 @@ async def move_on(
         await _settle(connection, [campaign_id], [CampaignState.SCHEDULED, CampaignState.RUNNING], now)
 
 
-_OPENED: Final = (
+_IS_OPEN: Final = runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
+_RUNS: Final = (
     select(
         runs.c.id,
         runs.c.campaign_id,
@@ -250,14 +251,23 @@ _OPENED: Final = (
         runs.c.priority,
     )
     .join(campaigns, campaigns.c.id == runs.c.campaign_id)
-    .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
     .order_by(runs.c.priority.desc(), runs.c.nominal_at, runs.c.id)
 )
+_OPENED: Final = _RUNS.where(_IS_OPEN)
 
 
 async def open_runs(connection: AsyncConnection) -> list[RunRow]:
     """Runs that are running or paused, highest priority first, then oldest first."""
-    rows = (await connection.execute(_OPENED)).mappings()
+    return await _read(connection, _OPENED)
+
+
+async def runs_open_since(connection: AsyncConnection, since: datetime) -> list[RunRow]:
+    """Those, and the runs that have ended since."""
+    return await _read(connection, _RUNS.where(or_(_IS_OPEN, runs.c.ended_at >= since)))
+
+
+async def _read(connection: AsyncConnection, wanted: Select[Any]) -> list[RunRow]:
+    rows = (await connection.execute(wanted)).mappings()
     return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 

@@ -16,7 +16,7 @@ from terminal.commands.options import (
     timezone_option,
 )
 
-SCOPES = ("read", "manage", "send")
+SCOPES = ("read", "manage", "send", "admin")
 
 
 @click.group(cls=CommandGroup)
@@ -31,7 +31,8 @@ def key() -> None:
     type=click.Choice(SCOPES),
     default="read",
     show_default=True,
-    help="read: see; manage: also opt-outs and pause; send: also whatever sends.",
+    help="read: see; manage: also opt-outs and pause; send: also whatever sends; "
+    "admin: also prices, sessions and people's data.",
 )
 @click.option(
     "--expires", type=DurationType(), help="How long it holds, such as 90d; without it, until revoked."

@@ -296,3 +296,4 @@ async def _clear(engine: Engine) -> None:
         for table in reversed(metadata.sorted_tables):
             if table.name not in ("job_counts", "origin"):
                 await connection.execute(delete(table))
+        await connection.execute(delete(job_counts))
