@@ -281,7 +281,7 @@ def _read_bare(digits: str, landlines: bool) -> Phone | PhoneFault:
     if isinstance(judged, PhoneFault):
         if judged.code in _VALID_CODES:
             return judged
-        reason = "The number has no country code; write it with + or give --default-country."
+        reason = "The number has no country code; write it with +, or set the country of numbers without it."
         return PhoneFault(RejectCode.PHONE_NO_COUNTRY, reason)
     if elsewhere := local_elsewhere(digits):
         reason = f"This may be {judged.number} or a number of {elsewhere}; write it with the plus."

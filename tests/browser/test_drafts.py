@@ -61,7 +61,7 @@ async def test_a_list_is_uploaded_and_its_bad_rows_are_corrected(empty: tuple[Si
                 "#correct input[type=file]",
                 {"name": "mended.csv", "mimeType": "text/csv", "buffer": mended(rejects)},
             )
-            await page.wait_for_selector("text=2 rows corrected")
+            await page.wait_for_selector("text=2 rows put back")
             assert await page.locator("#bad").count() == 0
             await seen.look("the list after its correction")
             await page.set_input_files(

@@ -96,9 +96,7 @@ async def correct(request: Request) -> Response:
     rows = f"{found.rows:,} row{'' if found.rows == 1 else 's'}"
     if found.unused:
         return await _page(request, corrected=found.rows, unused=found.unused[:_MOST_UNUSED])
-    return done(
-        request, _address(name), f"{rows} of the list {'is' if found.rows == 1 else 'are'} corrected."
-    )
+    return done(request, _address(name), f"{rows} put back into the list.")
 
 
 async def save(request: Request) -> Response:
