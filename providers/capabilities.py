@@ -35,6 +35,8 @@ class Capabilities:
     """Whether an in-doubt message can be found at the provider."""
     idempotent: bool = False
     """Whether the provider recognizes a repeated message by our reference, so that one in doubt may be sent again."""
+    user_ids: bool = False
+    """Whether a message can be sent to the provider's user id of a person whose number is not known."""
     sessions: bool = False
     reports_cost: bool = False
     shows_limits: bool = False

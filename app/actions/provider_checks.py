@@ -11,6 +11,7 @@ from typing import Final
 from app.actions.templates import Catalogue, refuse_mismatched
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError
+from campaigns.intake.model import UserIds
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.template_category import AUTO
@@ -19,7 +20,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.toml_files import loc_of, nearest, placed, read_toml
 from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
-from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
+from scheduler.audience.sendability import Refuse, refuse_unsendable_variants, user_ids_of
 
 _KEY_OF_CONTENT: Final = re.compile(r"\bcontent(?:\.\w+|\[\d+\])+")
 
@@ -45,6 +46,12 @@ def check_provider(
     with placed_by_message(path):
         used = templates.used_by(spec) if templates and templates.templates is not None else None
         return refuse_unsendable_variants(spec.contents, open_adapter(account), used)
+
+
+def read_user_ids(settings: Settings, spec: CampaignSpec) -> UserIds:
+    """How the campaign's list names people by the provider's user id; without the account, any id may be sent to."""
+    account = settings.accounts.get(spec.provider)
+    return user_ids_of(spec, open_adapter(account)) if account is not None else UserIds(spec.provider)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pydantic import (
 
 from campaigns.errors import SpecError
 from campaigns.intake.dates import refuse_incomplete
-from campaigns.intake.model import IntakeOptions
+from campaigns.intake.model import ANY_USER_ID, IntakeOptions, UserIds
 from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
@@ -151,9 +151,11 @@ class AudienceSpec(Part):
         timezone: str | None,
         sendable: Span | None = None,
         optional: frozenset[str] = frozenset(),
+        user_ids: UserIds = ANY_USER_ID,
     ) -> IntakeOptions:
         """How the list is read. `required`: variables that every row must have; `timezone`: for times without an
-        offset; `sendable`: now, and when it is too late to send; `optional`: variables that have a default."""
+        offset; `sendable`: now, and when it is too late to send; `optional`: variables that have a default;
+        `user_ids`: who is named by the provider's user id alone."""
         return IntakeOptions(
             default_country=self.default_country,
             phone_columns=tuple(_listed(self.phone_column)),
@@ -170,6 +172,7 @@ class AudienceSpec(Part):
             date_format=self.date_format,
             timezone=timezone,
             sendable=sendable,
+            user_ids=user_ids,
         )
 
 

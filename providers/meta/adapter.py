@@ -54,6 +54,7 @@ class Meta(AdapterDefaults):
         pair_gap=PAIR_GAP,
         quarterly_rates=True,
         shows_limits=True,
+        user_ids=True,
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 

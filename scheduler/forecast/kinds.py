@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.money.markets import LONGEST_PREFIX
+from campaigns.phones.user_ids import number_like
 from campaigns.rules import Facts, Send
 from campaigns.rules.forms import MARGIN
 from campaigns.rules.frequency_cap import frequency_cap
@@ -83,7 +84,7 @@ class Kinds:
         plan, phone = self._claim.plan, person.phone
         return (
             person.region,
-            phone[: 1 + LONGEST_PREFIX] if plan.prices.by_card else None,
+            number_like(phone)[: 1 + LONGEST_PREFIX] if plan.prices.by_card else None,
             known.zones(plan, person),
             known.opted_out.get(phone),
             self._claim.variant_of(person),

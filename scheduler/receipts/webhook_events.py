@@ -13,6 +13,7 @@ from campaigns.money.costs import Money
 from campaigns.money.prices import SERVICE, Prices
 from campaigns.phones.spellings import canonical
 from campaigns.phones.stop_words import find_preference
+from campaigns.phones.user_ids import name_of, number_like
 from campaigns.untrusted import moment_or_none
 from providers.events import (
     Billed,
@@ -31,7 +32,7 @@ from providers.events import (
 from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
-from storage.receipts.user_ids import USER_ID, name_of
+from storage.receipts.user_ids import USER_ID
 from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import INBOUND, PROVIDER, Opening
 
@@ -227,7 +228,8 @@ class EventSorter:
 def billed_price(prices: Prices, billed: Billed, phone: str, at: datetime) -> Money | None:
     """The card's price of what a message to `phone` is charged as; None: it is not on the card."""
     service = billed.category == SERVICE
-    price = prices.price(phone, billed.category, template=not service, window_open=service, at=at)
+    number = number_like(phone)
+    price = prices.price(number, billed.category, template=not service, window_open=service, at=at)
     return price.money if price else None
 
 

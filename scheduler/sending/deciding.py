@@ -66,6 +66,8 @@ async def _decide_jobs(
 
 
 def _decide(claim: Claim, job: DueJob, known: Known) -> Deferral | Sending:
+    if job.is_twin:
+        return Deferral(job.id, JobState.SKIPPED, reason=SkipReason.SAME_PERSON)
     match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
             due_at = _wake_at(until, rule, claim, known, job)

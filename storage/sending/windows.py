@@ -5,7 +5,7 @@ A window only grows: an older message that arrives late never shortens it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    delete,
     func,
     literal_column,
     or_,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import RunState
-from storage.database.bulk import as_values, by_dialect, is_among, table_of
+from storage.database.bulk import among, as_values, by_dialect, is_among, table_of
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables import Id, jobs, runs, windows
@@ -113,6 +114,16 @@ async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening
         ),
         rows,
     )
+
+
+async def move_windows(connection: AsyncConnection, numbers: Mapping[str, str], now: datetime) -> None:
+    """These people have other numbers: windows with the former ones are of the new ones."""
+    theirs = among(connection, windows.c.phone, set(numbers))
+    found = select(windows.c.phone, windows.c.lane, windows.c.open_until, windows.c.known_by).where(theirs)
+    moved = [Opening(numbers[former], *window) for former, *window in await connection.execute(found)]
+    if moved:
+        await extend_windows(connection, moved, now)
+        await connection.execute(delete(windows).where(theirs))
 
 
 async def unknown_windows(

@@ -15,9 +15,6 @@ from sqlalchemy import (
 
 from storage.tables.types import Id, Instant, Text, metadata
 
-UNKNOWN = "user:"
-"""Prefix of the placeholder for a number while only the provider's user id of the person is known."""
-
 optouts = Table(
     "optouts",
     metadata,
