@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.message.provider_templates import ProviderTemplate
@@ -35,6 +35,7 @@ from scheduler.sending.pacing import Pacer
 from scheduler.sending.plans import Plan, plan_of, prices_at, templates_for_category
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
+from storage.receipts.user_ids import numbers_of_placeholders
 from storage.runs.runs import TOO_LATE, RunRow, open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
 from storage.sending.contact_history import recent_history
@@ -49,6 +50,7 @@ from storage.views.estimates import (
     pending_jobs,
 )
 
+T = TypeVar("T")
 SPARE: Final = timedelta(minutes=5)
 """How much longer than estimated the sending may take, before a window that closes then is not sure."""
 
@@ -223,18 +225,26 @@ async def _read(
     erased_too: bool,
 ) -> Known:
     phones = [prospect.phone for prospect in prospects]
+    numbers = await numbers_of_placeholders(connection, phones)
+    phones += numbers.values()
     reach = reach_of(plan)
+    windowed = lane.adapter.capabilities.windows
     return Known(
         lane,
         at,
-        await optout_scopes(connection, phones, erased_too=erased_too),
-        await open_windows(connection, lane.name, phones) if lane.adapter.capabilities.windows else {},
-        await recent_history(connection, phones, at - reach) if reach else {},
+        _of_placeholders_too(await optout_scopes(connection, phones, erased_too=erased_too), numbers),
+        _of_placeholders_too(await open_windows(connection, lane.name, phones) if windowed else {}, numbers),
+        _of_placeholders_too(await recent_history(connection, phones, at - reach) if reach else {}, numbers),
         used=Counter(),
         tier=Tier(None, lane.account.name, is_counted=False),
         tier_use=None,
         sent_by_day={},
     )
+
+
+def _of_placeholders_too(facts: dict[str, T], numbers: Mapping[str, str]) -> dict[str, T]:
+    """What is known of a number is also known of the user id that stands for it."""
+    return facts | {name: facts[number] for name, number in numbers.items() if number in facts}
 
 
 def _count_page(

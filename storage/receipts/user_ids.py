@@ -103,6 +103,13 @@ async def placeholders_of(
     return found
 
 
+async def every_placeholder_of(connection: AsyncConnection, phone: str) -> list[str]:
+    """Under which names lists of any account may have the person of this number."""
+    theirs = select(user_ids.c.account, user_ids.c.user_id).where(user_ids.c.phone == phone)
+    found = await connection.execute(theirs.order_by(user_ids.c.account, user_ids.c.user_id))
+    return [name_of(account, user_id) for account, user_id in found if SENDABLE.fullmatch(user_id)]
+
+
 async def learn_other_numbers(
     connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
 ) -> None:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Row, Select, func, select
+from sqlalchemy import Column, Row, Select, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.markets import LONGEST_PREFIX
+from campaigns.phones.user_ids import PREFIX as USER_ID
 from campaigns.states import JobState
 from storage.runs.editions import of_audience
 from storage.sending.intents import DueJob
@@ -54,8 +55,13 @@ async def count_pending(connection: AsyncConnection, run_id: int) -> int:
 
 
 async def count_by_prefix(connection: AsyncConnection, campaign_id: int) -> list[tuple[str, int]]:
-    """How many recipients' numbers begin alike, as far as a market goes: the plus and four digits."""
-    prefix = func.substr(recipients.c.phone, 1, 1 + LONGEST_PREFIX)
+    """How many recipients' numbers begin alike, as far as a market goes: the plus and four digits. Of those who are
+    known by a user id alone, a placeholder with the country."""
+    country = func.coalesce(recipients.c.region, "")
+    prefix = case(
+        (recipients.c.phone.startswith(USER_ID), literal(f"{USER_ID}/").concat(country).concat(".0")),
+        else_=func.substr(recipients.c.phone, 1, 1 + LONGEST_PREFIX),
+    )
     counted = select(prefix, func.count()).where(of_audience(campaign_id)).group_by(prefix).order_by(prefix)
     return [(start, number) for start, number in await connection.execute(counted)]
 

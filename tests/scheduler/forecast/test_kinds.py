@@ -48,6 +48,10 @@ PHONES = [
     ("+12025550123", "US"),
     ("+12135550123", "US"),
     ("+79161234567", "RU"),
+    ("user:meta/US.1", "US"),
+    ("user:meta/US.2", "US"),
+    ("user:meta/GB.1", "GB"),
+    ("user:meta/GB.2", "GB"),
 ]
 """Many who may be alike, and some who may not."""
 RATES = {
