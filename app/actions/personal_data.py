@@ -72,9 +72,9 @@ async def _held(engine: Engine, phone: str) -> dict[str, list[dict[str, Any]]]:
 
 
 async def _names(engine: Engine, phone: str) -> list[str]:
-    """The number, after the user ids under which lists may name the person."""
+    """The number, and the user ids under which lists may name the person."""
     async with reading(engine) as connection:
-        return [*await every_placeholder_of(connection, phone), phone]
+        return [phone, *await every_placeholder_of(connection, phone)]
 
 
 async def _rows(engine: Engine, name: str) -> dict[str, list[dict[str, Any]]]:
@@ -114,7 +114,11 @@ async def erase_person(engine: Engine, phone: str, now: datetime) -> Erased:
     them is still there in the end.
     """
     counts = await what_is_held(engine, phone)
-    for name in await _names(engine, phone):
+    names = await _names(engine, phone)
+    for name in names:
+        async with reading(engine) as connection:
+            _refuse_under_way(await find_traces(connection, name))
+    for name in reversed(names):
         await _erase(engine, name, now)
     return Erased(phone, counts)
 

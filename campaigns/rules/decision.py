@@ -46,9 +46,6 @@ class SkipReason(StrEnum):
     """Messages of this kind are not delivered in the recipient's country."""
     FREQUENCY_CAP = "frequency_cap"
     """The recipient has had as many messages as a cap allows, and the cap says to skip."""
-    SAME_PERSON = "same_person"
-    """The list names the recipient twice, by user id and by number or another user id, and another message of the run
-    is theirs."""
     WINDOW_CLOSED = "window_closed"
     """The recipient's 24-hour window is closed and the campaign has no template."""
 

@@ -17,6 +17,8 @@ from storage.receipts.user_ids import numbers_of_placeholders, placeholders_of
 from storage.sending.intents import DueJob
 from storage.tables import jobs
 
+SAME_PERSON: Final = "same_person"
+"""The reason of a job that is skipped because another of the run is for the person."""
 NEVER_WENT: Final = frozenset(
     {JobState.PENDING, JobState.SKIPPED, JobState.CANCELLED, JobState.EXPIRED, JobState.FAILED}
 )

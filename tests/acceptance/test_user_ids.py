@@ -11,7 +11,6 @@ from sqlalchemy import select, update
 
 from campaigns.intake.model import IntakeOptions, UserIds
 from campaigns.phones.user_ids import name_of
-from campaigns.rules.decision import SkipReason
 from campaigns.states import JobState
 from emulators.settings import Settings
 from providers.registry import open_adapter
@@ -20,7 +19,7 @@ from scheduler.audience.sendability import user_ids_of
 from scheduler.clock.launch import launch_due
 from scheduler.clock.runner import run
 from storage.database.engine import Engine, reading, writing
-from storage.receipts.same_person import one_for_each_person
+from storage.receipts.same_person import SAME_PERSON, one_for_each_person
 from storage.receipts.user_ids import learn_numbers
 from storage.sending.intents import claim_due
 from storage.sending.optouts import PreferenceChange, add_preferences
@@ -156,4 +155,4 @@ async def test_a_shift_skips_the_second_message_to_a_person(sqlite_engine: Engin
     )
     assert [message["to"] for message in await emulator.ledger()] == [ADA[1:]]
     reasons = {row.phone: row.reason for row in await job_rows(sqlite_engine)}
-    assert reasons == {ADA: None, name_of("shop", "GB.1"): SkipReason.SAME_PERSON}
+    assert reasons == {ADA: None, name_of("shop", "GB.1"): SAME_PERSON}
