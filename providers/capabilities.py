@@ -43,6 +43,8 @@ class Capabilities:
     """Whether it shows its numbers' messaging limit, quality, throughput and name."""
     quarterly_rates: bool = False
     """Whether its prices may change with each quarter, as Meta's do."""
+    service_allowance: bool = False
+    """Whether Meta's free allowance of service messages per number and month applies."""
     windows: bool = True
     """Whether the 24-hour window rule applies."""
     delay_between: timedelta = timedelta()

@@ -50,6 +50,7 @@ class Kapso(AdapterDefaults):
         quarterly_rates=True,
         shows_limits=True,
         user_ids=True,
+        service_allowance=True,
     )
     """Of the current API."""
     account_settings: ClassVar[type[AccountSettings]] = KapsoAccount

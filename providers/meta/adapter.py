@@ -55,6 +55,7 @@ class Meta(AdapterDefaults):
         quarterly_rates=True,
         shows_limits=True,
         user_ids=True,
+        service_allowance=True,
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 

@@ -2,8 +2,9 @@
 
 {"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
 
-`type` decides if it is given (`free_customer_service` and `free_entry_point` cost nothing); `billable`, which Meta is
-going to remove, is used only without it.
+`regular` is billed, and a type that begins with `free_` (such as `free_customer_service` and `free_entry_point`) costs
+nothing. `billable`, which Meta is going to remove, decides about other types, such as the one of the free allowance of
+service messages, whose name is not known, and where there is none.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
 def charge_of(pricing: Mapping[str, Any]) -> Money | None:
     """Zero for a message that is not billed; None for one that is, or if unknown."""
     kind = pricing.get("type")
-    is_free = kind.startswith("free_") if isinstance(kind, str) else pricing.get("billable") is False
+    is_named_free = isinstance(kind, str) and kind.startswith("free_")
+    is_free = is_named_free or (kind != "regular" and pricing.get("billable") is False)
     return NOTHING if is_free else None
 
 

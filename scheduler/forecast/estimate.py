@@ -23,6 +23,7 @@ from campaigns.time.clock import Now, utc_now
 from providers.registry import open_adapter
 from providers.settings import AccountSettings
 from scheduler.audience.local_time import OwnTimes, own_times
+from scheduler.forecast.allowance import allowance_left
 from scheduler.forecast.durations import LaneLoad, pace_limits
 from scheduler.forecast.expected import Expected
 from scheduler.forecast.forecast import Estimate
@@ -112,7 +113,18 @@ async def estimate(
             await templates_for_category(facts or connection, part.spec) if templates is None else templates
         )
         await _foresee(facts or connection, part, lanes, result, progress, used)
+    await _apply_allowance(facts or connection, lanes, result)
     return result
+
+
+async def _apply_allowance(connection: Connection, lanes: Mapping[str, Lane], result: Estimate) -> None:
+    left: dict[str, int] = {}
+    for name in sorted({one.lane for one in result.service}):
+        lane = lanes[name]
+        if lane.adapter.capabilities.service_allowance:
+            prices = await prices_at(connection, lane.account.settings)
+            left[name] = await allowance_left(connection, name, prices, result.at)
+    result.apply_allowance(left)
 
 
 def planning_lanes(
@@ -288,7 +300,7 @@ def _count(part: _Part, lane: str, expected: Expected, people: int, result: Esti
         case Wait(rule=rule):
             result.waits[rule] += people
     if expected.cost is not None:
-        result.add_costs(people, expected.cost)
+        result.add_costs(people, expected.cost, lane)
 
 
 def _due_at(part: _Part, prospect: Prospect, at: datetime) -> datetime | None:

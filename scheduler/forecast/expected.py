@@ -17,6 +17,7 @@ from campaigns.money.prices import SERVICE
 from campaigns.rules import Decision, Facts, Form, Send, Skip
 from campaigns.rules.decision import UNLIMITED, OpenBudget, Rule, SkipReason
 from campaigns.rules.forms import MARGIN, in_window
+from scheduler.forecast.allowance import ServiceMessage
 from scheduler.forecast.waits import Foreseen, in_time, price_of
 from scheduler.sending.facts import Claim, Known
 from scheduler.sending.plans import Plan
@@ -37,6 +38,23 @@ class ExpectedCost:
     expected: bool
     """It goes as things stand."""
     may_not_go: bool
+    service: Money | None = None
+    """The price of its free form, where that is one of the ways and Meta charges it as a service message."""
+
+    def service_message(self, lane: str) -> ServiceMessage | None:
+        """What it saves if it is within the number's free allowance; None: it is no service message."""
+        if self.service is None or not self.costs:
+            return None
+        micros = [cost.micros for cost in self.costs]
+        left = micros.copy()
+        left[micros.index(self.service.micros)] = 0
+        return ServiceMessage(
+            lane,
+            (self.country, self.category, self.costs[0].currency),
+            low=0 if self.may_not_go else min(micros),
+            high=max(micros) - max(left),
+            expected=self.expected and self.category == SERVICE,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +139,11 @@ def _cost(plan: Plan, country: str | None, possible: Sequence[Foreseen]) -> Expe
         tuple(price.money for price in prices if price is not None) if None not in prices else (),
         expected=possible[0] is sent[0],
         may_not_go=len(sent) < len(possible),
+        service=_service_price(plan, sent),
     )
+
+
+def _service_price(plan: Plan, sent: Sequence[Foreseen]) -> Money | None:
+    free = next((one for one in sent if one.decision == Send(Form.FREE)), None)
+    price = price_of(plan, free.facts, free.decision) if free and plan.prices.by_card else None
+    return price.money if price and price.money.micros else None

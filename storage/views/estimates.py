@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Row, Select, case, func, literal, select
+from sqlalchemy import Column, Row, Select, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.markets import LONGEST_PREFIX
@@ -14,9 +14,11 @@ from campaigns.phones.user_ids import PREFIX as USER_ID
 from campaigns.states import JobState
 from storage.runs.editions import of_audience
 from storage.sending.intents import DueJob
-from storage.tables import jobs, recipients
+from storage.tables import jobs, recipients, runs
 
 PAGE: Final = 5_000
+LATEST_RECEIPT: Final = timedelta(days=30)
+"""How long after it was sent a message may still arrive."""
 
 
 class Prospect(NamedTuple):
@@ -64,6 +66,24 @@ async def count_by_prefix(connection: AsyncConnection, campaign_id: int) -> list
     )
     counted = select(prefix, func.count()).where(of_audience(campaign_id)).group_by(prefix).order_by(prefix)
     return [(start, number) for start, number in await connection.execute(counted)]
+
+
+async def count_delivered_service(connection: AsyncConnection, lane: str, since: datetime, most: int) -> int:
+    """How many free-form messages of the lane have arrived since then; `most` where there are more."""
+    arrived = func.coalesce(jobs.c.delivered_at, jobs.c.read_at)
+    found = (
+        select(jobs.c.id)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(
+            or_(runs.c.ended_at.is_(None), runs.c.ended_at >= since - LATEST_RECEIPT),
+            jobs.c.state.in_((JobState.DELIVERED, JobState.READ)),
+            jobs.c.lane == lane,
+            jobs.c.form != "template",
+            arrived >= since,
+        )
+        .limit(most)
+    )
+    return int(await connection.scalar(select(func.count()).select_from(found.subquery())) or 0)
 
 
 async def future_jobs(

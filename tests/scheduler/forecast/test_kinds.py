@@ -200,6 +200,7 @@ def counted(kinds: Kinds, plan: Plan, known: Known, pages: list[list[Prospect]])
         if kinds.is_full:
             _count_kinds(part, LANE, kinds, result)
     _count_kinds(part, LANE, kinds, result)
+    result.apply_allowance({LANE: 5})
     return result, part
 
 
