@@ -14,8 +14,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from campaigns.money.costs import NO_CURRENCY, Money
-from providers.events import Billed
+from providers.events import Billed, FreeEntry
+from providers.values import first_text, moment, table
+from providers.values import phone as phone_in
 
+REFERRAL: Final = "referral_conversion"
 NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
 
 
@@ -34,3 +37,16 @@ def billed(pricing: Mapping[str, Any], phone: str | None) -> Billed | None:
     if charge_of(pricing) is not None or not isinstance(category, str):
         return None
     return Billed(category.replace("-", "_").removesuffix("_lite"), phone)
+
+
+def free_entry_in(status: Mapping[str, Any], number: str | None) -> FreeEntry | None:
+    """The free entry point that a status is in: only then Meta still names a conversation, and its end in `sent`.
+
+    {"conversation": {"id": "…", "expiration_timestamp": "1795948403", "origin": {"type": "referral_conversion"}}}
+    """
+    conversation = table(status.get("conversation"))
+    until = moment(conversation.get("expiration_timestamp"))
+    if table(conversation.get("origin")).get("type") != REFERRAL or until is None:
+        return None
+    person, user_id = phone_in(status.get("recipient_id")), first_text(status.get("recipient_user_id"))
+    return FreeEntry(person, until, number, user_id) if person or user_id else None

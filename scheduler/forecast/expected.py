@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from campaigns.money.costs import Money
-from campaigns.money.prices import SERVICE
+from campaigns.money.prices import SERVICE, Price
 from campaigns.rules import Decision, Facts, Form, Send, Skip
 from campaigns.rules.decision import UNLIMITED, OpenBudget, Rule, SkipReason
 from campaigns.rules.forms import MARGIN, in_window
@@ -38,6 +38,8 @@ class ExpectedCost:
     expected: bool
     """It goes as things stand."""
     may_not_go: bool
+    free_entry: bool = False
+    """It costs nothing because the person came through an advertisement."""
     service: Money | None = None
     """The price of its free form, where that is one of the ways and Meta charges it as a service message."""
 
@@ -132,7 +134,7 @@ def _cost(plan: Plan, country: str | None, possible: Sequence[Foreseen]) -> Expe
     if not sent:
         return None
     is_service = plan.prices.by_card and sent[0].decision == Send(Form.FREE)
-    prices = [price_of(plan, one.facts, one.decision) for one in sent]
+    prices = [_price_of(plan, one) for one in sent]
     return ExpectedCost(
         country,
         SERVICE if is_service else sent[0].facts.policy.category,
@@ -140,10 +142,24 @@ def _cost(plan: Plan, country: str | None, possible: Sequence[Foreseen]) -> Expe
         expected=possible[0] is sent[0],
         may_not_go=len(sent) < len(possible),
         service=_service_price(plan, sent),
+        free_entry=_is_free_entry(plan, sent[0]),
     )
+
+
+def _price_of(plan: Plan, one: Foreseen) -> Price | None:
+    """Nothing within a free entry point, where prices are Meta's."""
+    price = price_of(plan, one.facts, one.decision)
+    if price is None or not _is_free_entry(plan, one):
+        return price
+    return replace(price, money=Money(Decimal(0), price.money.currency))
+
+
+def _is_free_entry(plan: Plan, one: Foreseen) -> bool:
+    until = one.facts.window.free_until
+    return until is not None and one.facts.now < until - MARGIN and plan.prices.by_card
 
 
 def _service_price(plan: Plan, sent: Sequence[Foreseen]) -> Money | None:
     free = next((one for one in sent if one.decision == Send(Form.FREE)), None)
-    price = price_of(plan, free.facts, free.decision) if free and plan.prices.by_card else None
+    price = _price_of(plan, free) if free and plan.prices.by_card else None
     return price.money if price and price.money.micros else None

@@ -70,6 +70,8 @@ class Estimate:
     """Messages that are, or may be, charged as service messages."""
     within_allowance: int = 0
     """Those of them that are expected to be within the numbers' free allowances; their costs are without them."""
+    free_entries: int = 0
+    """Messages that cost nothing because the person came through an advertisement."""
     limits: list[Limit] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """Why it may be wrong."""
@@ -120,6 +122,7 @@ class Estimate:
         key = (each.country, each.category, currency)
         line = self.costs.setdefault(key, CostRange(*key))
         line.messages += count * each.expected
+        self.free_entries += count * (each.expected and each.free_entry)
         line.unpriced += count * (not each.costs)
         if each.costs:
             micros = [cost.micros for cost in each.costs]

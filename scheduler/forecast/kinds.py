@@ -63,6 +63,9 @@ class Kinds:
         """The kind of a person; None: to be decided about alone."""
         if person.phone in known.history and not self._is_over(known, person):
             return None
+        known_window = known.windows.get(person.phone)
+        if known_window and known_window.free_until and known_window.free_until > known.now:
+            return None
         window, consent = self._window(known, person), self._consent_of(known, person)
         key = (due_at, self._same(known, person), window, consent)
         kind = self._kinds.get(key)

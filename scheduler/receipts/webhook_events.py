@@ -18,6 +18,7 @@ from campaigns.untrusted import moment_or_none
 from providers.events import (
     Billed,
     Event,
+    FreeEntry,
     Inbound,
     InboundKind,
     Notice,
@@ -42,6 +43,8 @@ NOT_STORED: Final = frozenset({InboundKind.CALL, InboundKind.GROUP})
 """What is no message to us."""
 WINDOW: Final = timedelta(hours=24)
 """How long a person's message or call keeps the window open."""
+FREE_ENTRY: Final = timedelta(days=7)
+"""The longest that a free entry point lasts, as several resellers report; it was 72 hours."""
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
@@ -140,6 +143,8 @@ class EventSorter:
             case WindowUntil(phone=phone, until=until):
                 if person := self._person(parsed, phone, None):
                     parsed.openings += self._openings(person, event.number, moment_or_none(until), PROVIDER)
+            case FreeEntry():
+                self._sort_free_entry(parsed, event, received_at)
             case Preference():
                 self._sort_preference(parsed, event, received_at)
             case UserId(user_id=user_id, phone=phone):
@@ -185,6 +190,12 @@ class EventSorter:
             parsed.preferences += [
                 PreferenceChange(person, found.action, scope, at, evidence, dated) for scope in found.scopes
             ]
+
+    def _sort_free_entry(self, parsed: ParsedEvents, event: FreeEntry, received_at: datetime) -> None:
+        person, until = self._person(parsed, event.phone, event.user_id), moment_or_none(event.until)
+        if person is not None and until is not None:
+            openings = self._openings(person, event.number, min(until, received_at + FREE_ENTRY), PROVIDER)
+            parsed.openings += [replace(opening, free=True) for opening in openings]
 
     def _message(self, event: Inbound, person: str, at: datetime) -> InboundMessage:
         lane = self._named.get(_plain_number(event.number)) if event.number else None

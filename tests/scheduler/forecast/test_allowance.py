@@ -30,7 +30,7 @@ def messages(draw: st.DrawFn) -> ExpectedCost:
     service, template = draw(PRICES), draw(st.sampled_from([None, None, 10_000, 52_900]))
     costs = tuple(map(dollars, (service, *([template] if template else []))))
     may_not_go = template is None and draw(st.booleans())
-    return ExpectedCost("GB", "service", costs, True, may_not_go, dollars(service))
+    return ExpectedCost("GB", "service", costs, True, may_not_go, service=dollars(service))
 
 
 def costs_of(all_of: list[ExpectedCost], free: tuple[int, ...]) -> tuple[int, int]:
@@ -59,7 +59,7 @@ def test_the_range_is_that_of_every_order_of_arrival(all_of: list[ExpectedCost],
 
 
 def test_what_only_may_be_a_service_message_lowers_the_least_alone() -> None:
-    closed = ExpectedCost("GB", "marketing", (dollars(52_900), dollars(22_000)), True, False, dollars(22_000))
+    closed = ExpectedCost("GB", "marketing", (dollars(52_900), dollars(22_000)), True, False, service=dollars(22_000))
     counted = closed.service_message("meta/one")
     assert counted is not None
     assert within_allowance(Counter({counted: 5}), {"meta/one": 2}) == (

@@ -162,7 +162,13 @@ ROWS = st.lists(
     min_size=1,
     max_size=3,
 ).map(lambda rows: sorted(rows, key=lambda row: row.at))
-WINDOWS = st.builds(Window, after(-1, 0.01, 0.03, 1, 3, 20, 60, 100), st.just("inbound"), after(-0.1, -2))
+WINDOWS = st.builds(
+    Window,
+    after(-1, 0.01, 0.03, 1, 3, 20, 60, 100),
+    st.just("inbound"),
+    after(-0.1, -2),
+    some(None, None, NOW - HOUR, NOW + HOUR, NOW + 7 * DAY),
+)
 
 
 @st.composite

@@ -27,6 +27,7 @@ from scheduler.forecast.worst_case import worst_case
 from storage.audience.campaigns import require
 from storage.audience.rates import store_card
 from storage.database.engine import Engine, reading, writing
+from storage.sending.windows import Opening, extend_windows
 from storage.tables import budgets, jobs, optouts, recipients, runs, touches, unique_recipients, windows
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import account, phone, spec, store_campaign, store_people
@@ -111,7 +112,7 @@ async def test_the_cost_is_a_range_where_the_window_is_not_sure(
         ("GB", "marketing"): (2, "0.0529", "0.1058", 0),  # 0.0529 for sure, and 0.022 or 0.0529
     }
     (total,) = result.totals()
-    assert (str(total.low), str(total.high)) == ("0.1189", "0.1807")
+    assert (str(total.low), str(total.high)) == ("0.0529", "0.1587")
 
 
 async def test_a_free_form_message_that_may_not_go_may_cost_nothing(
@@ -516,3 +517,14 @@ async def test_service_messages_within_the_numbers_free_allowance_cost_nothing(
     assert result.within_allowance == 2
     before = await found(engine, meta, at=datetime(2026, 9, 30, 9, tzinfo=UTC))
     assert before.within_allowance == 0
+
+
+async def test_messages_in_a_free_entry_point_cost_nothing(engine: Engine, meta: AccountSettings) -> None:
+    await given(engine, given_spec(content={"template": TEMPLATE}), 3)
+    for number, days in ((0, 5), (1, -1)):
+        opening = Opening(phone(number), "meta/one", NOW + timedelta(days=days), "provider", free=True)
+        async with writing(engine) as connection:
+            await extend_windows(connection, [opening], NOW - timedelta(days=2))
+    result = await found(engine, meta)
+    assert costs(result) == {("GB", "marketing"): (3, "0.1058", "0.1058", 0)}
+    assert (result.free_entries, dict(result.forms)) == (1, {Form.TEMPLATE: 3})
