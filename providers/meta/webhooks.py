@@ -103,7 +103,7 @@ def _status(status: dict[str, Any], number: str | None) -> list[Event]:
         reference=first_text(status.get("biz_opaque_callback_data")),
         billed=billed(pricing, phone(status.get("recipient_id"))),
     )
-    free = free_entry_in(status, number)
+    free = free_entry_in(status, number) if "conversation" in status else None
     return [report, free] if free else [report]
 
 

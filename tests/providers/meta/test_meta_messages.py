@@ -29,6 +29,7 @@ ENVELOPE = {"messaging_product": "whatsapp", "recipient_type": "individual", "to
 NEW_KINDS = (
     *(MessageType.LOCATION_REQUEST, MessageType.FLOW, MessageType.PRODUCT, MessageType.PRODUCTS),
     *(MessageType.CATALOG, Addition.TEMPLATE_BUTTON, Addition.CAROUSEL, Addition.OFFER),
+    Addition.TEMPLATE_PRODUCT,
 )
 
 

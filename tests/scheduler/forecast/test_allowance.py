@@ -59,7 +59,9 @@ def test_the_range_is_that_of_every_order_of_arrival(all_of: list[ExpectedCost],
 
 
 def test_what_only_may_be_a_service_message_lowers_the_least_alone() -> None:
-    closed = ExpectedCost("GB", "marketing", (dollars(52_900), dollars(22_000)), True, False, service=dollars(22_000))
+    closed = ExpectedCost(
+        "GB", "marketing", (dollars(52_900), dollars(22_000)), True, False, service=dollars(22_000)
+    )
     counted = closed.service_message("meta/one")
     assert counted is not None
     assert within_allowance(Counter({counted: 5}), {"meta/one": 2}) == (
