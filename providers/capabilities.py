@@ -45,6 +45,8 @@ class Capabilities:
     """Whether its prices may change with each quarter, as Meta's do."""
     service_allowance: bool = False
     """Whether Meta's free allowance of service messages per number and month applies."""
+    marketing_messages: bool = False
+    """Whether a campaign may choose Meta's Marketing Messages API."""
     windows: bool = True
     """Whether the 24-hour window rule applies."""
     delay_between: timedelta = timedelta()

@@ -42,6 +42,8 @@ def check_provider(
             _refuse_impossible(account.adapter, content)
     with placed(path, "category"):
         _refuse_unlisted_category(spec, account)
+    with placed(path, "marketing_messages"):
+        _refuse_marketing_messages(spec, account)
     refuse_mismatched(spec, templates, path)
     with placed_by_message(path):
         used = templates.used_by(spec) if templates and templates.templates is not None else None
@@ -85,6 +87,16 @@ def _refuse_impossible(adapter: str, content: ContentSpec) -> None:
         if not can_send(adapter, kind):
             able = ", ".join(providers_that_send(kind)) or "none yet"
             raise SpecError(f"{adapter} cannot send {name}.", hint=f"Providers that can: {able}.")
+
+
+def _refuse_marketing_messages(spec: CampaignSpec, account: AccountSettings) -> None:
+    given = spec.marketing_messages
+    if given is None or given.policy == "off" or open_adapter(account).capabilities.marketing_messages:
+        return
+    raise SpecError(
+        f"{account.adapter} does not document Meta's Marketing Messages API.",
+        hint="Remove [marketing_messages], or send through an account at meta.",
+    )
 
 
 def _refuse_unlisted_category(spec: CampaignSpec, account: AccountSettings) -> None:

@@ -34,6 +34,7 @@ from campaigns.spec.rules_spec import (
     ConsentSpec,
     HoldoutSpec,
     HoursSpec,
+    MarketingMessagesSpec,
     SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
@@ -246,6 +247,9 @@ class CampaignSpec(Part):
     consent: ConsentSpec | None = Field(default=None, description="whether people must have agreed")
     holdout: HoldoutSpec | None = Field(default=None, description="a group that gets nothing")
     breaker: BreakerSpec = Field(default_factory=BreakerSpec, description="when failures pause it")
+    marketing_messages: MarketingMessagesSpec | None = Field(
+        default=None, description="whether it goes through Meta's Marketing Messages API"
+    )
     variants: list[VariantSpec] = Field(
         default_factory=list, description="several messages to try out against each other"
     )

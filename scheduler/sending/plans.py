@@ -18,7 +18,7 @@ from campaigns.money.prices import Price, Prices
 from campaigns.phones.user_ids import number_like
 from campaigns.rules import Form, Policy
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.spec.rules_spec import BudgetSpec
+from campaigns.spec.rules_spec import BudgetSpec, MarketingMessagesSpec
 from campaigns.time.pace import Rate
 from campaigns.time.zones import find_zone, instant_of
 from campaigns.variants import Split
@@ -63,6 +63,8 @@ class Plan:
     prices: Prices
     split: Split | None = None
     """How recipients are assigned to variants; None: no variants."""
+    marketing: MarketingMessagesSpec | None = None
+    """Whether its templates go through Meta's Marketing Messages API; None: as the account's settings say."""
     names_user_ids: bool = False
     """Whether the run has people who are known by a provider's user id alone."""
     test_lasts: timedelta | None = None
@@ -193,6 +195,7 @@ def plan_of(
         prices=prices,
         split=spec.split,
         test_lasts=spec.test_lasts,
+        marketing=spec.marketing_messages,
     )
 
 

@@ -4,6 +4,7 @@ emulators take exactly them, and elsewhere they are refused at load. The Marketi
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -116,6 +117,35 @@ def test_templates_of_marketing_campaigns_go_through_the_marketing_messages_api(
     assert parse_marketing(body).template
     with pytest.raises(MetaRefusal):
         parse_envelope(body)
+
+
+@pytest.mark.parametrize(
+    ("keys", "campaign", "added"),
+    [
+        ({}, {"marketing_policy": "strict"}, {"product_policy": "STRICT"}),
+        (
+            {"marketing_messages": "strict", "share_activity": True},
+            {"marketing_policy": "fallback", "share_activity": False},
+            {"product_policy": "CLOUD_API_FALLBACK", "message_activity_sharing": False},
+        ),
+        (
+            {"marketing_messages": "strict", "share_activity": True},
+            {"marketing_policy": "strict"},
+            {"product_policy": "STRICT", "message_activity_sharing": True},
+        ),
+        ({"marketing_messages": "strict", "share_activity": True}, {"marketing_policy": "off"}, {}),
+    ],
+)
+def test_a_campaigns_choice_holds_over_the_accounts(
+    keys: dict[str, Any], campaign: dict[str, Any], added: dict[str, Any]
+) -> None:
+    adapter = meta(**keys)
+    request = adapter.build(replace(call(adapter, TEMPLATE), **campaign))
+    endpoint = "marketing_messages" if added else "messages"
+    assert str(request.url).endswith(f"/106540352242922/{endpoint}")
+    body = orjson.loads(request.content)
+    names = ("product_policy", "message_activity_sharing")
+    assert {name: body[name] for name in names if name in body} == added
 
 
 @pytest.mark.parametrize(
