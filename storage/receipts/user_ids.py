@@ -76,7 +76,8 @@ async def learn_listed_numbers(
 
 
 async def numbers_of_placeholders(connection: AsyncConnection, phones: Collection[str]) -> dict[str, str]:
-    """The numbers of the placeholders among `phones`, as far as they are known by now."""
+    """The numbers of the placeholders among `phones`, as far as they are known by now: the one that we dial, where the
+    provider knows the person by another."""
     by_account: dict[str, dict[str, str]] = {}
     for name in phones:
         if (user_id := user_id_in(name)) is not None:
@@ -85,7 +86,9 @@ async def numbers_of_placeholders(connection: AsyncConnection, phones: Collectio
     found: dict[str, str] = {}
     for account, names in by_account.items():
         known = await _known(connection, account, names)
-        found |= {names[user_id]: phone for user_id, phone in known.items() if phone is not None}
+        numbers = {names[user_id]: phone for user_id, phone in known.items() if phone is not None}
+        dialled = await dialled_numbers(connection, account, numbers.values()) if numbers else {}
+        found |= {name: dialled.get(phone, [phone])[0] for name, phone in numbers.items()}
     return found
 
 
@@ -93,13 +96,15 @@ async def placeholders_of(
     connection: AsyncConnection, account: str, phones: Collection[str]
 ) -> dict[str, list[str]]:
     """The placeholders under which lists may name the people of these numbers."""
+    known_as = {other: phone for phone, other in (await _known(connection, account, phones)).items() if other}
+    numbers = {phone: phone for phone in phones} | known_as
     theirs = select(user_ids.c.phone, user_ids.c.user_id).where(
-        user_ids.c.account == account, among(connection, user_ids.c.phone, set(phones))
+        user_ids.c.account == account, among(connection, user_ids.c.phone, set(numbers))
     )
     found: dict[str, list[str]] = {}
     for phone, user_id in await connection.execute(theirs.order_by(user_ids.c.user_id)):
         if SENDABLE.fullmatch(user_id):
-            found.setdefault(phone, []).append(name_of(account, user_id))
+            found.setdefault(numbers[phone], []).append(name_of(account, user_id))
     return found
 
 

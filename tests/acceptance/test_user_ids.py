@@ -20,7 +20,7 @@ from scheduler.clock.launch import launch_due
 from scheduler.clock.runner import run
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.same_person import SAME_PERSON, one_for_each_person
-from storage.receipts.user_ids import learn_numbers
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.sending.intents import claim_due
 from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.tables import jobs, recipients, rejects
@@ -115,8 +115,10 @@ async def test_a_list_may_name_the_placeholder_of_its_own_account_only(
     assert await rows(sqlite_engine, recipients.c.phone) == [(BO,)]
 
 
-async def test_only_one_of_a_runs_jobs_for_a_person_is_sent(engine: Engine) -> None:
-    """Ada is named by number and by an id, Bo by two ids; whose they are is learnt after the launch."""
+@pytest.mark.parametrize("known_as", ["+447700900001", "+447700900555"])
+async def test_only_one_of_a_runs_jobs_for_a_person_is_sent(engine: Engine, known_as: str) -> None:
+    """Ada is named by number and by an id, Bo by two ids; whose they are is learnt after the launch. The provider may
+    know Ada by another number."""
     ada, ids = "+447700900001", [name_of("shop", f"GB.{number}") for number in range(1, 5)]
     await store_people(
         engine, spec(provider="shop", senders=["one"]), [ada, *ids], rotate=0, start_at=later(0)
@@ -132,7 +134,9 @@ async def test_only_one_of_a_runs_jobs_for_a_person_is_sent(engine: Engine) -> N
     assert await twins() == {phone: (phone, False) for phone in [ada, *ids]}
     async with writing(engine) as connection:
         bo = "+447700900002"
-        await learn_numbers(connection, "shop", {"GB.1": ada, "GB.2": bo, "GB.3": bo}, later(2))
+        if known_as != ada:
+            await learn_other_numbers(connection, "shop", {ada: known_as}, later(2))
+        await learn_numbers(connection, "shop", {"GB.1": known_as, "GB.2": bo, "GB.3": bo}, later(2))
     assert await twins() == {
         ada: (ada, False), ids[0]: (ada, True), ids[1]: (bo, False), ids[2]: (bo, True), ids[3]: (ids[3], False),
     }  # fmt: skip

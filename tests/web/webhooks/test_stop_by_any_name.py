@@ -20,7 +20,7 @@ from campaigns.phones.spellings import spellings
 from campaigns.phones.user_ids import name_of
 from scheduler.sending.outcome_store import OutcomeStore
 from storage.database.engine import reading, writing
-from storage.receipts.user_ids import learn_numbers, learn_other_numbers
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers, numbers_of_placeholders
 from storage.sending.contact_history import NewHistoryRow, add_to_history
 from storage.tables import inbound, jobs, touches, windows
 from tests.support.campaigns import job_rows, later
@@ -101,10 +101,17 @@ async def test_a_stop_reaches_its_person_and_nobody_else(
     if told_first:
         await tell_whose()
     await tell(every, "meta", bodies[how])
+    unknown, others = name_of("meta", user_id), name_of("meta", f"GB.{bystander[1:]}")
     if not told_first:
+        if "by user id" in how:
+            assert await opted_out(every.engine, unknown, others) == {unknown: {"marketing"}}
         await tell_whose()
     found = await opted_out(every.engine, *known_as, *spellings(bystander))
     assert found == {spelt: {"marketing"} for spelt in known_as}
+    async with reading(every.engine) as connection:  # a list that names them by user id is about the numbers
+        listed = await numbers_of_placeholders(connection, [unknown, others])
+    assert listed[others] == bystander
+    assert await opted_out(every.engine, listed[unknown], bystander) == {listed[unknown]: {"marketing"}}
 
 
 async def test_names_in_the_answers_to_our_messages_are_stored_with_the_shift(every: Hooks) -> None:
