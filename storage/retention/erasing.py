@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.phones.spellings import spellings
+from campaigns.phones.user_ids import user_id_in
 from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.compression import unpack
@@ -91,7 +92,8 @@ async def find_traces(connection: AsyncConnection, phone: str, most: int | None 
     wrote = await connection.scalars(select(inbound.c.message_id).where(inbound.c.phone == phone))
     theirs_at_providers = select(user_ids.c.user_id).where(user_ids.c.phone == phone)
     message_ids = {job.provider_message_id for job in found if job.phone == phone} | set(wrote) - {None}
-    digits = [spelling.removeprefix("+") for spelling in spellings(phone)]
+    user_id = user_id_in(phone)
+    digits = [user_id] if user_id else [spelling.removeprefix("+") for spelling in spellings(phone)]
     names = {*filter(None, message_ids), *await connection.scalars(theirs_at_providers)}
     named = [*digits, *sorted(names)]
     hooks = [hook async for hook in _hooks_with(connection, named, most)]
@@ -154,6 +156,8 @@ async def _before_newest(connection: AsyncConnection, table: Table, most: int | 
 
 def _rejects_with(phone: str, after: int) -> Select[tuple[int]]:
     raw: Any = rejects.c.raw
+    if user_id := user_id_in(phone):
+        return select(rejects.c.id).where(raw.contains(user_id, autoescape=True)).order_by(rejects.c.id)
     for character in SPACING:
         raw = func.replace(raw, character, "")
     theirs = raw.contains(phone[-TAIL:], autoescape=True)

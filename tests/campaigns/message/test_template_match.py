@@ -126,7 +126,14 @@ def test_what_fits_is_not_refused(parts: dict[str, Any], keys: dict[str, Any]) -
         ({"buttons": (FIXED,)}, {"buttons": [URL]}, f"{B}[0]", "takes nothing"),
         ({}, {"buttons": [REPLY]}, f"{B}[0].index", "has 0 buttons"),
         ({"buttons": (ButtonPart("copy_code", "Copy"),)}, {}, B, "needs the coupon's code"),
-        ({"buttons": (ButtonPart("mpm", "View"),)}, {}, f"{T}.name", "is a mpm button, which a campaign"),
+        ({"buttons": (ButtonPart("mpm", "View"),)}, {}, f"{T}.buttons", "needs the products that it opens"),
+        (
+            {"buttons": (ButtonPart("spm", "View"),)},
+            {"buttons": [{"index": 0, "type": "catalog"}]},
+            f"{T}.buttons[0]",
+            "takes nothing",
+        ),
+        ({"header": HeaderPart("product")}, {}, f"{T}.header", "needs product"),
         (
             {"buttons": (ButtonPart("catalog", "View"),)},
             {"buttons": [URL]},
