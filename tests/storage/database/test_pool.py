@@ -51,6 +51,18 @@ def test_rows_are_deleted_and_ids_begin_again(pool: Pool) -> None:
         assert ask(again, NOTICE) == [(1,)]
 
 
+def test_many_rows_are_deleted_too(pool: Pool) -> None:
+    many = NOTICE.replace(
+        "VALUES ('a', 'b', 'c', 'd', 1)", "SELECT 'a', n, 'c', 'd', 1 FROM generate_series(1, 5000) n"
+    )
+    with pool.database() as url:
+        fresh = contents(url)
+        ask(url, many, CARD)
+    with pool.database() as again:
+        assert (again, contents(again)) == (url, fresh)
+        assert ask(again, "SELECT pg_relation_size('notices')") == [(0,)]
+
+
 def test_ids_begin_again_where_no_row_is_left(pool: Pool) -> None:
     with pool.database() as url:
         ask(url, NOTICE, "DELETE FROM notices")
