@@ -40,7 +40,8 @@ SELECT (SELECT sum(hashtextextended(t::text, 0)) FROM (
 it."""
 EMPTYING = """
 SELECT string_agg(
-    format(CASE WHEN pg_relation_size(oid) > 10 * 8192 THEN 'TRUNCATE %s CASCADE' ELSE 'DELETE FROM %s' END, oid::regclass),
+    format(
+        CASE WHEN pg_relation_size(oid) > 10 * 8192 THEN 'TRUNCATE %s CASCADE' ELSE 'DELETE FROM %s' END, oid::regclass),
     '; ')
 FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0
