@@ -20,21 +20,39 @@ from storage.database.engine import open_engine
 from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
 from tests.support.paths import ROOT
 
-settings.register_profile("quick", max_examples=10, deadline=None)
-settings.register_profile("suite", max_examples=100, deadline=None)
-settings.register_profile("soak", max_examples=2000, deadline=None)
+for profile, examples in {"quick": 10, "suite": 40, "all": 100, "soak": 2000}.items():
+    settings.register_profile(profile, max_examples=examples, deadline=None)
 settings.load_profile("suite")
-
+ON_BOTH = (
+    "tests/storage",
+    "tests/scheduler/engines",
+    "tests/acceptance/test_alone.py",
+    "tests/acceptance/test_budget.py",
+    "tests/acceptance/test_caps.py",
+    "tests/acceptance/test_fencing.py",
+)
+"""Where `make test` runs what takes a database on SQLite and on PostgreSQL: storage, whose subject the database is, and
+promises that rest on its locks. Elsewhere the repetition on PostgreSQL is a `twin`, for `make test-all` alone."""
 
 os.environ["TZ"] = "UTC"
 time.tzset()
 gc.set_threshold(20_000)
 
 
+def _is_twin(item: pytest.Item) -> bool:
+    """Whether the same test runs on SQLite, and its subject is not the database."""
+    given = getattr(item, "callspec", None)
+    taken = {"database_url", "empty_database_url"} & set(given.params if given else ())
+    place = item.path.relative_to(item.config.rootpath).as_posix()
+    return any(given.params[name] == "postgresql" for name in taken) and not place.startswith(ON_BOTH)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each worker begins with its share of the long tests, so that none of them is left to the end."""
+    """Mark the twins; and each worker begins with its share of the long tests, so that none is left to the end."""
     for item in items:
+        if _is_twin(item):
+            item.add_marker("twin")
         if item.get_closest_marker("alone") and "acceptance" not in item.path.parts:
             raise pytest.UsageError(
                 f"{item.nodeid} is not in tests/acceptance: `make test` would not run it."

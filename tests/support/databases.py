@@ -41,7 +41,9 @@ it."""
 EMPTYING = """
 SELECT string_agg(
     format(
-        CASE WHEN pg_relation_size(oid) > 10 * 8192 THEN 'TRUNCATE %s CASCADE' ELSE 'DELETE FROM %s' END, oid::regclass),
+        CASE WHEN pg_relation_size(oid) > 10 * 8192 THEN 'TRUNCATE %s CASCADE' ELSE 'DELETE FROM %s' END,
+        oid::regclass
+    ),
     '; ')
 FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0
