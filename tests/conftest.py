@@ -39,6 +39,11 @@ time.tzset()
 gc.set_threshold(20_000)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if _is_twin(item):
+        item.add_marker("twin")
+
+
 def _is_twin(item: pytest.Item) -> bool:
     """Whether the same test runs on SQLite, and its subject is not the database."""
     given = getattr(item, "callspec", None)
@@ -49,10 +54,8 @@ def _is_twin(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the twins; and each worker begins with its share of the long tests, so that none is left to the end."""
+    """Each worker begins with its share of the long tests, so that none of them is left to the end."""
     for item in items:
-        if _is_twin(item):
-            item.add_marker("twin")
         if item.get_closest_marker("alone") and "acceptance" not in item.path.parts:
             raise pytest.UsageError(
                 f"{item.nodeid} is not in tests/acceptance: `make test` would not run it."
