@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,10 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import Engine as SyncEngine
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import LRUCache
 
 from storage.database.engine import open_engine
 from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
@@ -103,6 +107,19 @@ def clean_root() -> Iterator[None]:
         name for name in set(os.listdir(ROOT)) - before if not name.startswith((".", "__pycache__"))
     )
     assert not left, f"a test has written into the project's folder: {', '.join(left)}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """A statement is compiled once for all engines of a dialect: each test opens an engine of its own, which would
+    begin with an empty cache."""
+    caches: defaultdict[type[object], LRUCache[Any, Any]] = defaultdict(lambda: LRUCache(2000))
+    shared = property(lambda engine: caches[type(engine.dialect)], lambda engine, _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SyncEngine, "_compiled_cache", shared, raising=False)
+        patch.setattr(DefaultDialect, "__eq__", lambda one, other: type(one) is type(other))
+        patch.setattr(DefaultDialect, "__hash__", lambda one: hash(type(one)))
+        yield
 
 
 @pytest.fixture(scope="session")
