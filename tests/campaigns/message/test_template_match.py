@@ -17,6 +17,7 @@ from campaigns.message.provider_templates import (
 )
 from campaigns.message.template_match import UNSENDABLE, find_template, mismatches, too_long
 from campaigns.message.templates import Renderer
+from tests.support.cases import each
 
 
 def known(
@@ -51,7 +52,7 @@ T, P, H, B = (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("parts", "keys"),
     [
         ({}, {}),
@@ -77,7 +78,7 @@ def test_what_fits_is_not_refused(parts: dict[str, Any], keys: dict[str, Any]) -
     assert found(known(**parts), **keys) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("parts", "keys", "key", "text"),
     [
         ({}, {"parameters": []}, P, "there are 0, but sale (en_US) needs 1 value: {{1}}."),
@@ -153,7 +154,7 @@ def test_what_does_not_fit_is_named_at_its_key(
     assert text in why
 
 
-@pytest.mark.parametrize("status", [*UNSENDABLE, "APPROVED", "FLAGGED", "SOMETHING_NEW"])
+@each("status", [*UNSENDABLE, "APPROVED", "FLAGGED", "SOMETHING_NEW"])
 def test_a_template_that_is_not_sent_now_is_refused(status: str) -> None:
     wanted = [f"{T}.name"] if status in UNSENDABLE else []
     assert [key for key, _ in found(known(status=status))] == wanted

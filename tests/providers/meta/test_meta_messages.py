@@ -23,6 +23,7 @@ from providers.meta.message_body import unsendable
 from providers.meta.settings import MetaAccount
 from providers.registry import ADAPTERS, adapter_class, providers_that_send
 from tests.providers.cases.meta_messages import NEW, REFUSED
+from tests.support.cases import each
 
 TO = ("+16505551234",)
 NAMES = [why for why, _, _ in NEW]
@@ -51,7 +52,7 @@ def call(adapter: Any, content: Content, category: str = "marketing") -> Call:
     return Call(adapter._account.senders[0], TO, content, category=category)
 
 
-@pytest.mark.parametrize(("content", "message"), [row[1:] for row in NEW], ids=NAMES)
+@each(("content", "message"), [row[1:] for row in NEW], ids=NAMES)
 def test_kapsos_current_api_sends_what_meta_does_and_the_legacy_one_refuses_it(
     content: Content, message: dict[str, Any]
 ) -> None:
@@ -61,7 +62,7 @@ def test_kapsos_current_api_sends_what_meta_does_and_the_legacy_one_refuses_it(
     assert 'use api = "current"' in str(kapso("legacy").unsendable(content))
 
 
-@pytest.mark.parametrize("message", [row[2] for row in NEW], ids=NAMES)
+@each("message", [row[2] for row in NEW], ids=NAMES)
 def test_the_emulators_take_it_and_nothing_with_another_field(message: dict[str, Any]) -> None:
     parse_envelope(ENVELOPE | message)
     for path in _objects(message):
@@ -83,7 +84,7 @@ def _objects(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return own + [place for key, each in inner for place in _objects(each, (*path, key))]
 
 
-@pytest.mark.parametrize(("content", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
+@each(("content", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
 def test_what_meta_would_refuse_is_named_by_its_key(content: Content, sentence: str) -> None:
     assert sentence in str(unsendable(content))
 
