@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from app.actions import draft_lists
 from app.actions.draft_lists import (
+    BESIDE,
     receive_corrections,
     receive_list,
     rejected_lines,
@@ -23,11 +24,10 @@ from app.actions.draft_lists import (
     save_uses,
     upload_of,
 )
-from app.actions.drafts import create_draft, open_draft
+from app.actions.drafts import create_draft, drafts_folder, open_draft
 from app.actions.loading import Flags, load_campaign
 from app.views.drafts import steps_of
-from app.views.list_checks import ListCheck, check_list, known_check
-from app.views.list_step import rejects_file
+from app.views.list_checks import REJECTS, ListCheck, check_list, known_check
 from app.wiring.settings import Settings, load_settings
 from campaigns.errors import InvalidInput
 from storage.database.engine import Engine, reading
@@ -66,7 +66,7 @@ def people(rows: int, bad: set[int]) -> bytes:
 
 async def corrected_rejects(settings: Settings, keep: slice, name: str = "spring") -> bytes:
     """The rejected rows that a person has corrected: only these, with a good number."""
-    path, _ = await rejects_file(settings, name)
+    path = drafts_folder(settings) / name / BESIDE / REJECTS
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), delimiter=";"))
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";")
