@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,7 @@ _WITH_TEXT: Final = frozenset(
     }
 )
 """The messages that are nothing without a text."""
+FILES_OF_HEADERS: Final = ("image", "video", "document")
 
 
 class _Piece:
@@ -46,13 +48,13 @@ class _Piece:
     def __init__(self, key: str, source: str) -> None:
         self.key = key
         self.source, self._spelled = with_identifiers(source)
-        self._is_constant = "{" not in self.source
+        self.is_constant = "{" not in self.source
         parts = plain_parts(self.source)
         if parts is None:
             from campaigns.message import engine_texts
 
             used = engine_texts.variables_of(key, self.source)
-            if not self._is_constant:
+            if not self.is_constant:
                 self._template  # noqa: B018 - an error of the text is found here, at load
             parts = engine_texts.parts_of(self.source)
         else:
@@ -70,7 +72,7 @@ class _Piece:
         return compiled(self.key, self.source)
 
     def render(self, context: Mapping[str, str]) -> str:
-        if self._is_constant:
+        if self.is_constant:
             return self.source
         if self._parts is not None and context.keys() >= self.names:
             return "".join([text if name is None else context[name] for name, text in self._parts])
@@ -80,7 +82,7 @@ class _Piece:
         """For a person to look at: as `render`, but in a text that people read what is filled in is marked, and a
         variable without a value is its own name, marked as blank."""
         names = {folded: self._spelled.get(name, name) for name, folded in self._folded.items()}
-        if self._is_constant or not is_shown(self.key):
+        if self.is_constant or not is_shown(self.key):
             return self.render({**names, **defaults, **values})
         blanks = {folded: marked_value(name, Value.BLANK) for folded, name in names.items()}
         if self._parts is None:
@@ -200,13 +202,15 @@ class _Form:
 
     def __init__(self, tree: Mapping[str, Any], content: ContentSpec) -> None:
         self._tree = _compiled(tree, literal if content.literal_placeholders else str)
+        self._skeleton = _skeleton(self._tree)
+        self._has_files = _has_files(self._tree)
         self._pieces = list(_pieces_in(self._tree))
         self.names = frozenset(name for piece in self._pieces for name in piece.names)
         self._try_out()
         self.constant = None if self.names else self.fill({})
 
     def fill(self, context: Mapping[str, str]) -> Content:
-        content = _content(_filled(self._tree, lambda piece: piece.render(context)))
+        content = _content(_with_values(self._skeleton, context))
         self._check(content)
         return content
 
@@ -218,7 +222,7 @@ class _Form:
     def _check(self, content: Content) -> None:
         if content.type in _WITH_TEXT and not (content.text or "").strip():
             raise SpecError("content.text is empty once its variables are filled in.")
-        for file, pieces in self._files(content):
+        for file, pieces in self._files(content) if self._has_files else ():
             if file.id is not None and not file.id.strip():
                 raise SpecError(f"{pieces['id'].key} is empty once its variables are filled in.")
             if file.url is not None and not _ADDRESS.fullmatch(file.url):
@@ -236,7 +240,7 @@ class _Form:
             for card, drawn in zip(content.template.cards, own["cards"], strict=True)
         ]
         for header, drawn in headers:
-            for kind in ("image", "video", "document"):
+            for kind in FILES_OF_HEADERS:
                 if file := getattr(header, kind, None):
                     yield file, drawn[kind]
 
@@ -275,6 +279,58 @@ def _pieces_in(node: Any) -> Iterator[_Piece]:
         case list():
             for each in node:
                 yield from _pieces_in(each)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changing:
+    """A table of the content in which some values differ from recipient to recipient."""
+
+    same: Mapping[str, Any]
+    parts: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Same:
+    """A part that is the same for all."""
+
+    value: Any
+
+
+def _skeleton(node: Any) -> Any:
+    """The tree with all that is the same for everybody made once."""
+    match node:
+        case _Piece():
+            return _Same(node.source) if node.is_constant else node
+        case dict():
+            parts = {name: _skeleton(each) for name, each in node.items()}
+            same = {name: part.value for name, part in parts.items() if isinstance(part, _Same)}
+            changing = tuple((name, part) for name, part in parts.items() if name not in same)
+            return _Changing(same, changing) if changing else _Same(same)
+        case list():
+            listed = [_skeleton(each) for each in node]
+            if all(isinstance(part, _Same) for part in listed):
+                return _Same([part.value for part in listed])
+            return listed
+    return _Same(node)
+
+
+def _with_values(node: Any, context: Mapping[str, str]) -> Any:
+    """The content's fields for one recipient."""
+    if isinstance(node, _Piece):
+        return node.render(context)
+    if isinstance(node, _Same):
+        return node.value
+    if isinstance(node, _Changing):
+        return {**node.same, **{name: _with_values(part, context) for name, part in node.parts}}
+    return [_with_values(part, context) for part in node]
+
+
+def _has_files(tree: Mapping[str, Any]) -> bool:
+    """Whether the message has a media file, in a template's header too."""
+    template = tree.get("template")
+    headers = [template.get("header"), *(card["header"] for card in template["cards"])] if template else []
+    in_headers = (header.get(kind) for header in headers if header for kind in FILES_OF_HEADERS)
+    return bool(tree.get("media")) or any(in_headers)
 
 
 def _filled(node: Any, render: Callable[[_Piece], str]) -> Any:
