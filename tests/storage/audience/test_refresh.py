@@ -298,7 +298,7 @@ async def test_nobody_waits_for_a_list_that_is_read(daily: List, slow: Slow) -> 
 async def test_nobody_waits_for_a_load(daily: List, slow: Slow) -> None:
     await daily.store()
     daily.path.write_text(SECOND)
-    loading = asyncio.create_task(daily.load(refuse=slow.check(daily.spec({"at": NINE}), None)))
+    loading = asyncio.create_task(daily.load(refuse=slow.check(daily.spec({"at": NINE}), None)[0]))
     await slow.has_begun()
     await write_something(daily.engine)
     assert (await daily.delivery()).rows == 3
