@@ -146,9 +146,9 @@ def _one_of(text: str, choices: object) -> str:
 ROUTES: Final = [
     Route("/contacts", show, methods=["GET"]),
     Route("/contacts/link", link, methods=["POST"]),
-    Route("/contacts/{phone}", show_person, methods=["GET"]),
-    Route("/contacts/{phone}/opt", opt, methods=["POST"]),
-    Route("/contacts/{phone}/export", export, methods=["POST"]),
-    Route("/contacts/{phone}/erase", ask_to_erase, methods=["GET"]),
-    Route("/contacts/{phone}/erase", erase, methods=["POST"]),
+    Route("/contacts/{phone:path}/opt", opt, methods=["POST"]),
+    Route("/contacts/{phone:path}/export", export, methods=["POST"]),
+    Route("/contacts/{phone:path}/erase", ask_to_erase, methods=["GET"]),
+    Route("/contacts/{phone:path}/erase", erase, methods=["POST"]),
+    Route("/contacts/{phone:path}", show_person, methods=["GET"]),
 ]
