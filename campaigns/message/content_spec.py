@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
-from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSpec, ProductsSpec
+from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSectionSpec, ProductSpec, ProductsSpec
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.part import Part
 
@@ -127,12 +127,15 @@ class TemplateHeaderSpec(Part):
     video: MediaSpec | None = Field(default=None, description="{ url }")
     document: MediaSpec | None = Field(default=None, description="{ url, filename }")
     location: LocationSpec | None = Field(default=None, description="{ latitude, longitude, name, address }")
+    product: ProductSpec | None = Field(
+        default=None, description="{ catalog_id, id }, of a single-product template"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         kinds = type(self).model_fields.keys() - {"name"}
         if sum(getattr(self, name) is not None for name in kinds) != 1:
-            raise ValueError("a header is one of text, image, video, document, location")
+            raise ValueError("a header is one of text, image, video, document, location, product")
         if self.name is not None and self.text is None:
             raise ValueError("only the variable of a header's text has a name")
         return self
@@ -140,21 +143,27 @@ class TemplateHeaderSpec(Part):
 
 class TemplateButtonSpec(Part):
     index: StrictInt = Field(ge=0, le=9, description="its place among the template's buttons, from 0")
-    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "flow"] = Field(
+    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "products", "flow"] = Field(
         description="what kind of button it is; code is the one-time password of an authentication template, "
-        "copy_code a coupon's code"
+        "copy_code a coupon's code, products the button of a multi-product template"
     )
     parameter: str = Field(
         default="",
-        description="the end of the address, what comes back, the code, the product whose picture a catalog shows, "
-        "or a flow's token",
+        description="the end of the address, what comes back, the code, the product whose picture a catalog or "
+        "products show, or a flow's token",
     )
     data: dict[str, str] = Field(
         default_factory=dict, description="flow: values for its first screen, where it takes any"
     )
 
+    sections: list[ProductSectionSpec] = Field(
+        default_factory=list, description="products: what it opens, [{ title, products }]"
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if bool(self.sections) != (self.type == "products"):
+            raise ValueError("a button of type products has sections, and no other")
         if not self.parameter and self.type not in ("catalog", "flow"):
             raise ValueError(f"a {self.type} button needs its parameter")
         if self.data and self.type != "flow":
@@ -305,6 +314,8 @@ class ContentSpec(Part):
             if button.type not in ("url", "quick_reply"):
                 yield Addition.TEMPLATE_BUTTON, f"content.template.buttons[{place}].type = {button.type}"
                 break
+        if template.header is not None and template.header.product is not None:
+            yield Addition.TEMPLATE_PRODUCT, "content.template.header.product"
         if template.cards:
             yield Addition.CAROUSEL, "content.template.cards"
         if template.offer_ends is not None:
