@@ -1,0 +1,116 @@
+"""Every operation is called with what its schema allows and with what it does not: the answers are those of the schema,
+and nothing is a fault of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import ensure_resource_availability, positive_data_acceptance
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from app.actions.api_keys import Scope
+from storage.database.engine import open_engine
+from tests.web.api.world import World, settings_in, without_network
+from web.api import quota
+from web.api.app import PREFIX, api_app
+from web.api.openapi import document
+
+NAMES = {
+    "name": ("draft", "running", "abtest", "paused", "scheduled", "budget", "missing", "fresh", "listed"),
+    "phone": ("+447700900003", "+447700900001", "07700900010", "abc"),
+    "account": ("meta", "ourvoice"),
+    "id": ("s1",),
+}
+"""Values of path parameters that exist, used in place of every other one."""
+NOT_CHECKED = [positive_data_acceptance, ensure_resource_availability]
+"""A campaign's state, a phone or a time may refuse what the schema allows."""
+
+
+@pytest.fixture
+def app(filled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Starlette, str]:
+    """The API with its document, and a key."""
+    folder = tmp_path / "world"
+    shutil.copytree(filled_folder, folder)
+    url = f"sqlite:///{folder / 'drumbeat.db'}"
+    without_network(monkeypatch, [])
+    monkeypatch.setattr(quota, "CALLS", 1_000_000)
+
+    async def make_key() -> str:
+        world = World(open_engine(url), settings_in(folder, url))
+        key = await world.key(Scope.ADMIN)
+        await world.engine.dispose()
+        return key
+
+    key = asyncio.run(make_key())
+    routes = [
+        Route("/openapi.json", lambda _: JSONResponse(document())),
+        Mount(PREFIX, api_app(open_engine(url), settings_in(folder, url))),
+    ]
+    return Starlette(routes=routes), key
+
+
+def existing(case: Any) -> None:
+    """Every other path names something that exists."""
+    for name, values in NAMES.items():
+        given = case.path_parameters.get(name)
+        if given is not None and hash(given) % 2:
+            case.path_parameters[name] = values[hash(given) // 2 % len(values)]
+
+
+def fuzz(app: Starlette, key: str, examples: int) -> tuple[int, list[str]]:
+    """How many calls were made, and what is wrong."""
+    wrong: list[str] = []
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    made = 0
+
+    def run(strategy: Any, count: int) -> None:
+        @given(case=strategy)
+        @settings(
+            max_examples=count,
+            deadline=None,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def call(case: Any) -> None:
+            nonlocal made
+            made += 1
+            existing(case)
+            headers = {"Authorization": f"Bearer {key}"}
+            case.call_and_validate(headers=headers, excluded_checks=NOT_CHECKED)
+
+        call()
+
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for mode in GenerationMode:
+            try:
+                run(operation.as_strategy(generation_mode=mode), examples)
+            except (schemathesis.errors.SchemathesisError, BaseExceptionGroup) as error:
+                wrong.append(f"{operation.label}, {mode.value}: {told(error)}")
+    return made, wrong
+
+
+def told(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(map(told, error.exceptions))
+    return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize("examples", [1, pytest.param(20, marks=pytest.mark.soak)])
+def test_no_call_is_a_fault_or_answered_unlike_the_document(
+    app: tuple[Starlette, str], examples: int
+) -> None:
+    made, wrong = fuzz(*app, examples)
+    assert not wrong, "\n".join(wrong)
+    assert made >= 60 * examples
+    print(f"{made} calls")
