@@ -155,11 +155,10 @@ async def _recipients(call: Call) -> Any:
     place = folder / f"{name[:80]}-recipients.{form}"
     about = (name, place, form, asked.run, asked.period)
     try:
-        async with snapshot(call.site.engine) as connection:
-            if call.query["not_reached"]:
-                await write_not_reached(connection, *about, zone=asked.zone, now=asked.now)
-            else:
-                await write_recipients(connection, *about, zone=asked.zone)
+        if call.query["not_reached"]:
+            await write_not_reached(call.site.engine, *about, zone=asked.zone, now=asked.now)
+        else:
+            await write_recipients(call.site.engine, *about, zone=asked.zone)
     except BaseException:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         raise
@@ -176,14 +175,17 @@ NAMES: Final = text("names", "The campaigns, with commas between.", 2_000, requi
 RANGE: Final = (RUN, SINCE, UNTIL, ZONE)
 
 
-def _operation(kind: str, summary: str, handle: Any, query: Any = RANGE, form: Any = FORMAT) -> Operation:
+def _operation(
+    kind: str, summary: str, handle: Any, query: Any = RANGE, form: Any = FORMAT, act: str = ""
+) -> Operation:
     return Operation(
         "GET",
         f"{NAME}/reports/{kind}",
         summary,
-        Scope.READ,
+        Scope.MANAGE if act else Scope.READ,
         handle,
         f"report {kind}",
+        act,
         query=(form, *query),
         media=[FORMATS[name] for name in form.schema["enum"]],
     )
@@ -202,6 +204,7 @@ OPERATIONS: Final = [
         _recipients,
         (*RANGE, switch("not_reached", "Only those who were not reached; as CSV with their list's columns.")),
         RECIPIENT_FORMAT,
+        "people.export",
     ),
     Operation(
         "GET",

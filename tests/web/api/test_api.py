@@ -148,6 +148,7 @@ async def test_a_body_that_cannot_be_used(
         "limit=1&limit=2",
         "before=-1",
         "state=odd",
+        "sttae=draft",
     ],
 )
 async def test_a_parameter_that_cannot_be_used(sqlite_engine: AsyncEngine, query: str) -> None:

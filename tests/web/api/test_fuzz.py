@@ -51,11 +51,9 @@ def app(filled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return key
 
     key = asyncio.run(make_key())
-    routes = [
-        Route("/openapi.json", lambda _: JSONResponse(document())),
-        Mount(PREFIX, api_app(open_engine(url), settings_in(folder, url))),
-    ]
-    return Starlette(routes=routes), key
+    api = api_app(open_engine(url), settings_in(folder, url))
+    routes = [Route("/openapi.json", lambda _: JSONResponse(document())), Mount(PREFIX, api)]
+    return Starlette(routes=routes, exception_handlers=api.exception_handlers), key
 
 
 def existing(case: Any) -> None:
