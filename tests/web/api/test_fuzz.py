@@ -12,7 +12,11 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import ensure_resource_availability, positive_data_acceptance
+from schemathesis.specs.openapi.checks import (
+    ensure_resource_availability,
+    negative_data_rejection,
+    positive_data_acceptance,
+)
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -64,6 +68,11 @@ def existing(case: Any) -> None:
             case.path_parameters[name] = values[hash(given) // 2 % len(values)]
 
 
+def is_bare(case: Any, answer: Any) -> bool:
+    """Whether nothing of what is wrong could be put into the call: an extra parameter without a value is none."""
+    return "?" not in answer.request.url and "requestBody" not in case.operation.definition.raw
+
+
 def fuzz(app: Starlette, key: str, examples: int) -> tuple[int, list[str]]:
     """How many calls were made, and what is wrong."""
     wrong: list[str] = []
@@ -84,7 +93,9 @@ def fuzz(app: Starlette, key: str, examples: int) -> tuple[int, list[str]]:
             made += 1
             existing(case)
             headers = {"Authorization": f"Bearer {key}"}
-            case.call_and_validate(headers=headers, excluded_checks=NOT_CHECKED)
+            answer = case.call(headers=headers)
+            excluded = [*NOT_CHECKED, *([negative_data_rejection] if is_bare(case, answer) else [])]
+            case.validate_response(answer, excluded_checks=excluded, headers=headers)
 
         call()
 
