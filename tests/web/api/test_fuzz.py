@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import (
     ensure_resource_availability,
@@ -73,6 +74,18 @@ def is_bare(case: Any, answer: Any) -> bool:
     return "?" not in answer.request.url and "requestBody" not in case.operation.definition.raw
 
 
+def quiet(examples: int) -> settings:
+    """So many examples, of which none is kept or made smaller."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        stateful_step_count=8,
+    )
+
+
 def fuzz(app: Starlette, key: str, examples: int) -> tuple[int, list[str]]:
     """How many calls were made, and what is wrong."""
     wrong: list[str] = []
@@ -81,13 +94,7 @@ def fuzz(app: Starlette, key: str, examples: int) -> tuple[int, list[str]]:
 
     def run(strategy: Any, count: int) -> None:
         @given(case=strategy)
-        @settings(
-            max_examples=count,
-            deadline=None,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
+        @quiet(count)
         def call(case: Any) -> None:
             nonlocal made
             made += 1
@@ -123,3 +130,20 @@ def test_no_call_is_a_fault_or_answered_unlike_the_document(
     assert not wrong, "\n".join(wrong)
     assert made >= 60 * examples
     print(f"{made} calls")
+
+
+@pytest.mark.soak
+def test_calls_in_a_row_that_use_what_others_answered(app: tuple[Starlette, str]) -> None:
+    api, key = app
+    schema = schemathesis.openapi.from_asgi("/openapi.json", api)
+    headers = {"Authorization": f"Bearer {key}"}
+
+    class Calls(schema.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, _case: Any) -> dict[str, Any]:
+            return {"headers": headers}
+
+        def validate_response(self, response: Any, case: Any, *_: Any, **__: Any) -> None:
+            excluded = [*NOT_CHECKED, *([negative_data_rejection] if is_bare(case, response) else [])]
+            case.validate_response(response, excluded_checks=excluded, headers=headers)
+
+    run_state_machine_as_test(Calls, settings=quiet(15))
