@@ -20,7 +20,6 @@ from campaigns.errors import IntakeError, InvalidInput
 from campaigns.intake.model import ANY_USER_ID, UserIds
 from campaigns.spec.campaign_spec import CampaignSpec
 from scheduler.actions.approval import Guard, approve
-from scheduler.actions.cloning import clone
 from scheduler.audience.load import TooManyRejects, load
 from scheduler.audience.sendability import Refuse
 from scheduler.audience.staging import begin_stage
@@ -41,6 +40,7 @@ from storage.views.overview import newest_runs
 from storage.views.recipient_rows import stream_recipients
 from storage.views.reports import Delivery, delivery, reject_groups
 from storage.views.timelines import find_rejects
+from tests.storage.audience.test_clones import cloned
 from tests.support.campaigns import job_rows, spec, store_campaign
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -482,7 +482,7 @@ async def test_a_clone_has_the_newest_audience(daily: List) -> None:
     await daily.launch(0)
     await daily.end_runs()
     await daily.launch(1, SECOND)
-    assert await clone(daily.engine, "spring", "again") == 3
+    assert await cloned(daily.engine, "spring", "again") == 3
     async with reading(daily.engine) as connection:
         again = await require(connection, "again")
         assert await count_recipients(connection, again.id) == 3
