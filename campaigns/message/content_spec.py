@@ -24,18 +24,38 @@ Number = float | str
 """A number, or a text with a variable that renders to one."""
 
 
+FILE_NAME: Final = r"^[^/\\\x00-\x1f{}.][^/\\\x00-\x1f{}]*$"
+"""A file beside the campaign file: no folder, no variable, and none that is hidden."""
+
+
 class FileSpec(Part):
-    """Where a media file is: at a URL, or already uploaded to the provider."""
+    """Where a media file is: at a URL, already uploaded to the provider, or beside the campaign file."""
 
     url: Url | None = Field(default=None, description="a public address; may hold variables")
     id: str | None = Field(
         default=None, description="in place of url: the provider's id of a file uploaded to it beforehand"
     )
 
+    file: str | None = Field(
+        default=None,
+        pattern=FILE_NAME,
+        max_length=200,
+        description="in place of url: the name of a file beside the campaign file, which is uploaded to the provider",
+    )
+    digest: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="of file: its SHA-256; set by a load, so that what was loaded is what is sent",
+    )
+
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
-        if (self.url is None) == (self.id is None):
-            raise ValueError("give either its url or its id at the provider")
+        if sum(each is not None for each in (self.url, self.id, self.file)) != 1:
+            raise ValueError(
+                "give either its url, its id at the provider, or a file beside the campaign file"
+            )
+        if self.digest is not None and self.file is None:
+            raise ValueError("only a file has a digest")
         return self
 
 
@@ -290,8 +310,9 @@ class ContentSpec(Part):
     def additions(self) -> dict[Addition, str]:
         """The additions that only some providers support -> the first key that uses each."""
         found = {Addition(name): f"content.{name}" for name in ("header", "footer") if getattr(self, name)}
-        if uploaded := next((key for key, part in self._parts if part.id), None):
-            found[Addition.MEDIA_ID] = f"content.{uploaded}.id"
+        for addition, given in ((Addition.MEDIA_ID, "id"), (Addition.MEDIA_FILE, "file")):
+            if used := next((key for key, part in self.media_files if getattr(part, given)), None):
+                found[addition] = f"content.{used}.{given}"
         if self.audio is not None and self.audio.voice:
             found[Addition.VOICE] = "content.audio.voice"
         return {**found, **dict(self._template_additions)}
@@ -311,7 +332,7 @@ class ContentSpec(Part):
             yield Addition.OFFER, "content.template.offer_ends"
 
     @property
-    def _parts(self) -> Iterator[tuple[str, FileSpec]]:
+    def media_files(self) -> Iterator[tuple[str, FileSpec]]:
         """Every media file, including the template header's, and its key."""
         for name in ("images", "files"):
             yield from ((f"{name}[{place}]", part) for place, part in enumerate(getattr(self, name)))

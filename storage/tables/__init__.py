@@ -24,6 +24,7 @@ from storage.tables.audience import (
 from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, user_ids, windows
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
 from storage.tables.limits import sender_limits
+from storage.tables.media import media_files, media_uploads
 from storage.tables.money import budgets, learnt_prices, reservations
 from storage.tables.notify import notify_deliveries, notify_events, notify_targets
 from storage.tables.origin import origin
@@ -58,6 +59,8 @@ __all__ = [
     "jobs",
     "lanes",
     "learnt_prices",
+    "media_files",
+    "media_uploads",
     "metadata",
     "missed_runs",
     "not_understood",
