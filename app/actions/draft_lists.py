@@ -7,25 +7,23 @@ lines, so that each row keeps its line; the list as it was uploaded, and the cor
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.actions.drafts import Draft, drafts_folder, held, read_draft, save_section, sweep, write_section
+from app.actions.drafts import Draft, drafts_folder, held, read_draft, save_section, write_section
+from app.actions.incoming import Incoming, incoming
 from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
-from campaigns.atomic_files import WholeFile, filled_file, whole_file, write_blocks
+from campaigns.atomic_files import filled_file, whole_file, write_blocks
 from campaigns.bounded_files import open_source
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.corrections import (
@@ -44,7 +42,6 @@ from scheduler.audience.file_threads import WHOLE, in_thread
 LARGEST: Final = 64 << 20
 """Bytes of an uploaded list."""
 BESIDE: Final = ".list"
-_BLOCK: Final = 1 << 20
 _LONGEST: Final = 80
 _KINDS: Final = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
 _OF_ONE_LIST: Final = (
@@ -190,44 +187,14 @@ def audience_of(draft: Draft) -> AudienceSpec:
 @asynccontextmanager
 async def _incoming(
     settings: Settings, name: str, filename: str, chunks: AsyncIterator[bytes]
-) -> AsyncIterator[tuple[Path, str, int]]:
-    """The uploaded file in a folder that nothing reads, gone at the end; its digest and its size."""
+) -> AsyncIterator[Incoming]:
     draft = await asyncio.to_thread(read_draft, settings, name)
-    file, path = await asyncio.to_thread(_begin, draft.folder / BESIDE, safe_name(filename))
-    digest, size, waiting = hashlib.sha256(), 0, bytearray()
-
-    def store(block: bytes) -> None:
-        digest.update(block)
-        file.bytes.write(block)
-
-    try:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > LARGEST:
-                raise InvalidInput(
-                    f"{filename[:_LONGEST]} is larger than {LARGEST >> 20} MB.",
-                    hint="Leave out columns that the message does not need, or load the list on the command line.",
-                )
-            waiting += chunk
-            if len(waiting) >= _BLOCK:
-                await asyncio.to_thread(store, bytes(waiting))
-                waiting.clear()
-        if not size:
-            raise InvalidInput("No file was chosen, or it is empty.", hint="Choose a CSV or a spreadsheet.")
-        await asyncio.to_thread(store, bytes(waiting))
-        await asyncio.to_thread(file.replace)
-        yield path, digest.hexdigest(), size
-    finally:
-        await asyncio.to_thread(shutil.rmtree, path.parent, True)
-        await asyncio.to_thread(file.drop)
-
-
-def _begin(beside: Path, name: str) -> tuple[WholeFile, Path]:
-    """A file in a folder of its own, so that two uploads of one name are two; and where it will be."""
-    beside.mkdir(mode=0o700, exist_ok=True)
-    sweep(beside)
-    place = Path(mkdtemp(prefix=".in-", dir=beside)) / name
-    return WholeFile(place), place
+    too_large = InvalidInput(
+        f"{filename[:_LONGEST]} is larger than {LARGEST >> 20} MB.",
+        hint="Leave out columns that the message does not need, or load the list on the command line.",
+    )
+    async with incoming(draft.folder / BESIDE, safe_name(filename), chunks, LARGEST, too_large) as file:
+        yield file
 
 
 def safe_name(filename: str) -> str:

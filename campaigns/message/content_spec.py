@@ -238,7 +238,7 @@ _MEDIA: Final = ("video", "audio", "document", "sticker")
 _ALONE: Final = ("location", "contacts", "reaction")
 _INTERACTIVE: Final = ("list", "location_request", "flow", "product", "products", "catalog")
 """Kinds with a text and an action of their own in place of buttons."""
-_KINDS: Final = ("images", "files", *_MEDIA, *_INTERACTIVE, *_ALONE)
+KINDS: Final = ("images", "files", *_MEDIA, *_INTERACTIVE, *_ALONE)
 _NOTHING: Final = (None, False, ())
 """What a kind holds that is not in the message; a catalog without a thumbnail is in it."""
 _UNCAPTIONED: Final = ("audio", "sticker")
@@ -295,7 +295,7 @@ class ContentSpec(Part):
     def free_form(self) -> MessageType | None:
         """The type of the free-form message for open windows; None: only the template."""
         names = {"images": MessageType.IMAGE, "files": MessageType.FILES}
-        for kind in _KINDS:
+        for kind in KINDS:
             if getattr(self, kind) not in _NOTHING:
                 return names.get(kind) or MessageType(kind)
         return MessageType.TEXT if self.text is not None else None
@@ -347,7 +347,7 @@ class ContentSpec(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [kind for kind in _KINDS if getattr(self, kind) not in _NOTHING]
+        given = [kind for kind in KINDS if getattr(self, kind) not in _NOTHING]
         if len(given) > 1:
             raise ValueError(f"a message has one kind, but this one has {' and '.join(given)}")
         blank = not (self.text or "").strip()

@@ -176,6 +176,12 @@ def _is_same(given: str, shown: str) -> bool:
     return given.replace("\r\n", "\n").strip("\n") == shown.replace("\r\n", "\n").strip("\n")
 
 
+def with_one_place(table: dict[str, Any]) -> dict[str, Any]:
+    """A media file that an address was given for has no file of the draft any more."""
+    own = ("file", "digest") if table.get("url") else ()
+    return {name: value for name, value in table.items() if name not in own}
+
+
 def merged(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """`kept` with the values given; None takes one away."""
     both = {**kept, **given}

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -421,3 +422,80 @@ async def test_a_viewer_sees_the_step_and_cannot_save(sqlite_engine: AsyncEngine
 async def test_there_is_no_step_of_a_draft_that_is_not_there(editor: Browser) -> None:
     for step in ("message", "rules", "review"):
         assert (await editor.get(f"/campaigns/drafts/none/{step}")).status_code == 404
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+FILES = "/campaigns/drafts/spring/media/"
+
+
+async def uploaded(editor: Browser, place: str, name: str, content: bytes) -> httpx.Response:
+    address = f"{PAGE}/media?for={place}"
+    assert (await editor.get(address)).status_code == 200
+    return await editor.client.post(
+        address, files={"file": (name, content)}, headers={"sec-fetch-site": "same-origin"}
+    )
+
+
+async def test_a_picture_is_uploaded_for_the_message_and_served_as_nothing_else(
+    editor: Browser, settings: Settings
+) -> None:
+    await with_people(settings, MESSAGE, ROWS)
+    answer = await editor.post(
+        PAGE,
+        await form_with(editor, {"kind": "image", "attach": "content.images[0]"}),
+    )
+    assert answer.headers["location"] == f"{PAGE}/media?for=content.images%5B0%5D"
+    assert (await uploaded(editor, "content.images[0]", "<img src=x>.html", PNG)).status_code == 303
+    draft = await open_draft(settings, "spring")
+    assert draft.data["content"]["images"] == [{"file": "img-src-x.png"}]
+    served = await editor.get(f"{FILES}img-src-x.png")
+    assert (served.status_code, served.content) == (200, PNG)
+    assert served.headers["content-type"] == "image/png"
+    assert served.headers["content-disposition"].startswith("attachment")
+    assert served.headers["x-content-type-options"] == "nosniff"
+    assert 'src="/campaigns/drafts/spring/media/img-src-x.png"' in (await editor.get(PAGE)).text
+    for other in ("campaign.toml", "people.csv", "..%2Fcampaign.toml", "none.png"):
+        assert (await editor.get(f"{FILES}{other}")).status_code == 404
+
+    assert (await uploaded(editor, "content.images[0]", "new.png", PNG + b"x")).status_code == 303
+    assert not (draft.folder / "img-src-x.png").exists()
+    for name, content in (
+        ("a.png", b"<html><script>alert(1)</script>"),
+        ("b.png", b"%PDF-1.7"),
+        ("c.png", b""),
+    ):
+        answer = await uploaded(editor, "content.images[0]", name, content)
+        assert answer.status_code == 422
+        assert (await open_draft(settings, "spring")).data["content"]["images"] == [{"file": "new.png"}]
+    assert (await editor.get(f"{PAGE}/media?for=content.text")).status_code == 404
+
+    form = await form_with(editor, {"content.text": "Look"})
+    assert (await editor.post(PAGE, form)).status_code == 303  # saving the form keeps the file
+    content = (await open_draft(settings, "spring")).data["content"]
+    assert (content["text"], content["images"]) == ("Look", [{"file": "new.png"}])
+    form = await form_with(editor, {"content.images[0].url": "https://files.example/a.png"})
+    assert (await editor.post(PAGE, form)).status_code == 303
+    images = (await open_draft(settings, "spring")).data["content"]["images"]
+    assert images == [{"url": "https://files.example/a.png"}]
+
+
+async def test_a_header_of_a_template_and_another_kind_take_files_too(
+    editor: Browser, settings: Settings
+) -> None:
+    text = (
+        MESSAGE
+        + '[content.template]\nname = "spring_sale"\nheader = { document = { url = "https://a.example/a.pdf" } }\n'
+    )
+    await with_people(settings, text, ROWS)
+    place = "content.template.header.document"
+    assert (await uploaded(editor, place, "Price list.pdf", b"%PDF-1.7 x")).status_code == 303
+    assert (
+        await uploaded(editor, "content.video", "film", b"\0\0\0\x18ftypmp42" + bytes(9))
+    ).status_code == 303
+    content = (await open_draft(settings, "spring")).data["content"]
+    assert content["template"]["header"] == {"document": {"file": "Price-list.pdf"}}
+    assert content["video"] == {"file": "film.mp4"}
+    page = (await editor.get(PAGE)).text
+    assert "Price-list.pdf" in page
+    assert (await editor.post(PAGE, fields_of(page))).status_code == 303
+    assert (await open_draft(settings, "spring")).data["content"] == content

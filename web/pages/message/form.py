@@ -17,6 +17,7 @@ from web.pages.draft_fields import (
     scalars,
     table_rows,
     text_of,
+    with_one_place,
 )
 from web.pages.message.template_form import template_changes
 
@@ -60,7 +61,9 @@ _HEADED: Final = {
 }
 _BUTTON: Final[dict[str, Reader]] = dict.fromkeys(("type", "text", "id", "payload", "url"), text_of)
 _BELONGS: Final = {"reply": "id", "postback": "payload", "link": "url"}
-_FILE: Final[dict[str, Reader]] = dict.fromkeys(("url", "id", "alt", "filename", "content_type"), text_of)
+_FILE: Final[dict[str, Reader]] = dict.fromkeys(
+    ("url", "id", "file", "alt", "filename", "content_type"), text_of
+)
 _PLACE: Final[dict[str, Reader]] = {
     "latitude": number_of,
     "longitude": number_of,
@@ -89,6 +92,17 @@ DEFAULTS: Final = {
     "winner.tie": "first",
 }
 """What the choices show where the file has nothing."""
+
+
+def without_unfinished(changes: Changes) -> Changes:
+    """Without the file that is still to be uploaded, and with the kinds that it will take the place of."""
+    kinds = {_key(kind) for kind in MessageType if kind not in (MessageType.TEXT, MessageType.TEMPLATE)}
+    blank = ([{"url": ""}], {"url": ""})
+    return {
+        key: value
+        for key, value in changes.items()
+        if value not in blank and not (key in kinds and value is None)
+    }
 
 
 def kind_of(fields: Fields) -> MessageType:
@@ -182,7 +196,8 @@ def _own_table(form: Form, kind: MessageType, old: Fields) -> Changes:
     key = _key(kind)
     match kind:
         case MessageType.IMAGE | MessageType.FILES if f"{key}[0].url" in form:
-            return {key: table_rows(form, key, _FILE, old) or [{"url": ""}]}
+            rows = [with_one_place(row) for row in table_rows(form, key, _FILE, old)]
+            return {key: rows or [{"url": ""}]}
         case MessageType.VIDEO | MessageType.AUDIO | MessageType.DOCUMENT | MessageType.STICKER:
             return _file(form, key, old)
         case MessageType.LOCATION:
@@ -230,8 +245,8 @@ def _file(form: Form, key: str, old: Fields) -> Changes:
     changes = _table(form, key, _FILE, old)
     if key not in changes:
         return {}
-    table = changes[key]
-    if not table.get("url") and not table.get("id"):
+    table = changes[key] = with_one_place(changes[key])
+    if not any(table.get(place) for place in ("url", "id", "file")):
         table["url"] = ""
     if f"has-{key}.voice" in form:
         if f"{key}.voice" in form:

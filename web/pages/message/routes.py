@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from secrets import randbelow
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +30,16 @@ from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
 from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
-from web.pages.message.form import changes_of, chosen_accounts, kind_of, lanes_of, list_rows, rows_of_sections
+from web.pages.message import media
+from web.pages.message.form import (
+    changes_of,
+    chosen_accounts,
+    kind_of,
+    lanes_of,
+    list_rows,
+    rows_of_sections,
+    without_unfinished,
+)
 from web.pages.message.template_form import template_form
 from web.pages.site import done, fragment, site_of
 
@@ -67,11 +77,16 @@ async def save(request: Request) -> Response:
     changes = changes_of(form, draft.data)
     if "show" in form:
         return await _page(request, draft, Fields(draft.data, changes), form)
+    attach = form.get("attach", "")
+    if attach:
+        changes = without_unfinished(changes)
     try:
         _refuse_two_accounts(form)
         await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
     except SpecError as error:
         return await _page(request, draft, Fields(draft.data, changes, error), form, status=422)
+    if attach:
+        return done(request, f"{address_of(draft.name, 'message')}/media?{urlencode({'for': attach})}")
     stays = "stay" in form
     return done(request, address_of(draft.name, "message" if stays else "rules"), "Saved." if stays else "")
 
@@ -213,4 +228,5 @@ ROUTES: Final = [
     Route("/campaigns/drafts/{name}/message", show, methods=["GET"]),
     Route("/campaigns/drafts/{name}/message", save, methods=["POST"]),
     Route("/campaigns/drafts/{name}/message/preview", preview, methods=["POST"]),
+    *media.ROUTES,
 ]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from campaigns.message.provider_templates import ProviderTemplate, are_named, placeholders
 from campaigns.message.template_match import MEDIA, find_template
-from web.pages.draft_fields import Changes, Fields, Form, merged, number_of, text_of
+from web.pages.draft_fields import Changes, Fields, Form, merged, number_of, text_of, with_one_place
 
 KEY: Final = "content.template"
 CHOSEN: Final = "template"
@@ -193,13 +193,13 @@ def _header(form: Form, before: dict[str, Any]) -> Any:
         return merged({"text": text}, {"name": text_of(form.get(f"{at}.name", ""))}) if text else None
     header = before.get("header")
     old = header.get(kind) if isinstance(header, dict) else None
-    readers = _PLACE if kind == "location" else dict.fromkeys(("url", "id", "filename"), text_of)
+    readers = _PLACE if kind == "location" else dict.fromkeys(("url", "id", "file", "filename"), text_of)
     given = {
         name: read(form[f"{at}.{kind}.{name}"])
         for name, read in readers.items()
         if f"{at}.{kind}.{name}" in form
     }
-    table = merged(old if isinstance(old, dict) else {}, given)
+    table = with_one_place(merged(old if isinstance(old, dict) else {}, given))
     return {kind: table} if table else None
 
 
