@@ -96,9 +96,7 @@ def _unsendable_template(template: Template | None) -> str | None:
     if header.name:
         return f"Kapso's legacy API accepts a header's text only without a name (template.header.name); {CURRENT}."
     if any(medium and (medium.id or medium.file) for medium in (header.image, header.video, header.document)):
-        return (
-            f"Kapso's legacy API accepts a header's media file only by URL (template.header); {CURRENT}."
-        )
+        return f"Kapso's legacy API accepts a header's media file only by URL (template.header); {CURRENT}."
     return None
 
 

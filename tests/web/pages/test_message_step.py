@@ -20,7 +20,9 @@ from campaigns.message.content import MessageType
 from campaigns.message.provider_templates import ButtonPart, HeaderPart, ProviderTemplate, TemplateParts
 from campaigns.spec.campaign_spec import load_spec
 from campaigns.time.clock import utc_now
+from emulators.app import create_app
 from providers.registry import ADAPTERS, adapter_class
+from scheduler.sending import lanes
 from storage.audience.templates import store_templates
 from storage.database.engine import writing
 from tests.support.accounts import KEYS, account_at
@@ -499,3 +501,27 @@ async def test_a_header_of_a_template_and_another_kind_take_files_too(
     assert "Price-list.pdf" in page
     assert (await editor.post(PAGE, fields_of(page))).status_code == 303
     assert (await open_draft(settings, "spring")).data["content"] == content
+
+
+async def test_a_test_goes_from_the_page_with_the_row_that_it_shows(
+    sqlite_engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator, opened = httpx.ASGITransport(create_app()), lanes.open_account
+    monkeypatch.setattr(lanes, "open_account", lambda *given, **_: opened(*given, transport=emulator))
+    text = MESSAGE.replace('"meta"', '"ourvoice"').replace(", {{ code }}", "")
+    await with_people(settings, text, ROWS)
+    async with Browser(sqlite_engine, settings) as browser:
+        await log_in_as(browser, sqlite_engine, Role.SENDER)
+        changes = {"row": "line", "row-number": "4", "show": "1"}
+        fields = fields_of((await browser.post(PAGE, await form_with(browser, changes))).text)
+        assert fields["test-line"] == "4"
+        form = {**fields, "content.text": "Hello {{ first_name }}", "test": "1"}
+        assert (await browser.post(PAGE, {**form, "test-to": "<script>alert(1)"})).status_code == 422
+        form = {**fields_of((await browser.get(PAGE)).text), "test-line": "4", "test": "1"}
+        for _ in range(2):
+            answer = await browser.post(PAGE, {**form, "test-to": "+447700900500"})
+            assert answer.status_code == 303
+        assert "Sent to +447700900500, filled from line 4." in (await browser.get(PAGE)).text
+        async with httpx.AsyncClient(transport=emulator, base_url="http://emulator") as client:
+            sent = (await client.get("/_ledger")).json()["messages"]
+        assert [each["content"] for each in sent] == ["Hello Maximilian Friedrich"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from secrets import randbelow
+from secrets import randbelow, token_hex
 from typing import Final
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.actions.drafts import Draft, save_section
+from app.actions.testing import SampleRow, send_draft_test
 from app.views.draft_messages import (
     DraftPreview,
     Outlet,
@@ -22,9 +23,10 @@ from app.views.draft_messages import (
     preview_draft,
 )
 from app.views.draft_rows import ListRows
+from app.views.messages import outcome_of_test
 from app.views.sampling import Choice
 from app.wiring.settings import Settings
-from campaigns.errors import DrumbeatError, Fault, SpecError
+from campaigns.errors import DrumbeatError, Fault, Forbidden, InvalidInput, SpecError
 from campaigns.message.content import MessageType
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
@@ -85,10 +87,46 @@ async def save(request: Request) -> Response:
         await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
     except SpecError as error:
         return await _page(request, draft, Fields(draft.data, changes, error), form, status=422)
+    if "test" in form:
+        return await _test(request, form)
     if attach:
         return done(request, f"{address_of(draft.name, 'message')}/media?{urlencode({'for': attach})}")
     stays = "stay" in form
     return done(request, address_of(draft.name, "message" if stays else "rules"), "Saved." if stays else "")
+
+
+async def _test(request: Request, form: Mapping[str, str]) -> Response:
+    """Send the message, as it has just been saved, to one number."""
+    site, draft = site_of(request), await draft_of(request)
+    rows, problem = await rows_of(draft)
+    try:
+        row = _test_row(rows, form, problem)
+        found = await send_draft_test(
+            site.engine,
+            site.settings,
+            draft.name,
+            row,
+            form.get("test-to", ""),
+            form.get("test-variant") or None,
+            form.get("press", ""),
+        )
+    except Forbidden:
+        raise
+    except DrumbeatError as error:
+        tested = f"Not sent. {error} {error.hint}".strip()
+        return await _page(request, draft, Fields(draft.data), form, status=422, tested=tested)
+    if found.all_accepted or found.waiting:
+        return done(request, address_of(draft.name, "message"), outcome_of_test(found))
+    return await _page(request, draft, Fields(draft.data), form, tested=outcome_of_test(found))
+
+
+def _test_row(rows: ListRows | None, form: Mapping[str, str], problem: str) -> SampleRow:
+    """The row that the preview shows. Raises InvalidInput where there is none."""
+    line = form.get("test-line", "")
+    found = next((row for row in (rows.rows if rows else ()) if str(row.line) == line), None)
+    if found is None:
+        raise InvalidInput(problem or "There is no row to fill the message with. Upload the list first.")
+    return SampleRow(found.line, found.phone, found.vars)
 
 
 async def preview(request: Request) -> Response:
@@ -147,6 +185,7 @@ async def _page(
     form: Mapping[str, str],
     *,
     status: int = 200,
+    tested: str = "",
 ) -> Response:
     outlet = await _outlet(request, fields)
     rows, list_problem = await rows_of(draft)
@@ -180,6 +219,10 @@ async def _page(
         choices=CHOICES,
         row=form.get("row", Choice.FIRST.value),
         row_number=form.get("row-number", ""),
+        press=token_hex(16),
+        test_to=form.get("test-to", ""),
+        test_variant=form.get("test-variant", ""),
+        tested=tested,
         defaults=_defaults(fields, shown),
     )
 
