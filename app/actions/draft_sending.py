@@ -66,7 +66,7 @@ async def send_draft(
         return done
     times = _times(name, spec, now(), start=start)
     rejects = await asyncio.to_thread(_prepared, draft, key)
-    flags = Flags(times=times, rejects=rejects)
+    flags = Flags(times=times, rejects=rejects, is_whole=True)
     try:
         loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
     except InvalidInput:

@@ -35,7 +35,7 @@ from scheduler.actions.approval import approval_problem
 from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport
 from scheduler.audience.load_report import TooManyRejects as TooManyRejects
-from storage.audience.audience import lock_campaign
+from storage.audience.audience import count_imports, lock_campaign
 from storage.audience.campaigns import (
     Campaign,
     create,
@@ -70,6 +70,8 @@ class Flags:
     """The file for bad rows; default: see `rejects_path`."""
     replace: bool = False
     """Whether the list takes the place of those loaded before, instead of adding to them."""
+    is_whole: bool = False
+    """Whether it is all that the campaign is to be sent to: until the start, each load replaces the one before."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ async def load_campaign(
     csv = _csv_of(spec)
     async with writing(engine) as connection:
         campaign = await _open_campaign(connection, spec, moment, flags)
+        is_again = flags.is_whole and await count_imports(connection, campaign.id) > 0
     held: str | None = None
 
     async def keep_text_and_time(connection: Connection) -> None:
@@ -223,7 +226,7 @@ async def load_campaign(
                 options,
                 refuse=refuse,
                 progress=progress,
-                replaces=flags.replace or spec.audience.refresh is not None,
+                replaces=flags.replace or is_again or spec.audience.refresh is not None,
                 together=keep_text_and_time,
                 **_limits(spec.audience, csv, flags, spec.name),
             )

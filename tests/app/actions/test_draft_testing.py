@@ -111,3 +111,14 @@ async def test_the_guards_of_a_test_are_those_of_every_message(desk: Desk) -> No
     with pytest.raises(SpecError):
         await desk.send()
     assert await desk.ledger() == []
+
+
+async def test_a_list_that_was_loaded_for_a_look_is_not_sent_beside_the_one_that_was_reviewed(
+    desk: Desk,
+) -> None:
+    draft = await open_draft(desk.settings, "spring")
+    loaded = await send_draft(desk.engine, desk.settings, "spring", review_key(draft), start=False)
+    assert loaded.recipients == 2
+    (draft.folder / "people.csv").write_text("phone,first_name\n+447700900012,Cy\n")
+    sent = await send_draft(desk.engine, desk.settings, "spring", review_key(draft))
+    assert sent.recipients == 1
