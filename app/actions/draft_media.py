@@ -48,7 +48,7 @@ def limit_of_place(place: str) -> str:
     return f"{limit.named}, up to {size}"
 
 
-@act("draft.upload")
+@act("draft.media")
 async def receive_media(
     settings: Settings, name: str, place: str, filename: str, chunks: AsyncIterator[bytes]
 ) -> Draft:

@@ -57,7 +57,7 @@ class TestResult:
         return any(message.state in UNSENT for message in self.messages)
 
 
-@act("campaign.test")
+@act("draft.test")
 async def send_draft_test(
     engine: Engine,
     settings: Settings,
