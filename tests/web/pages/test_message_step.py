@@ -82,6 +82,29 @@ FORMS: dict[MessageType, tuple[dict[str, str], str]] = {
         '{ id = "Night", title = "Night", description = "after 8" }] },\n'
         '{ title = "Then", rows = [{ id = "Never", title = "Never" }] }]',
     ),
+    MessageType.LOCATION_REQUEST: ({"content.text": "Where?"}, 'text = "Where?"\nlocation_request = true'),
+    MessageType.FLOW: (
+        {"content.text": "Book", "content.header": "Top", "content.footer": "Bottom", "content.flow.button": "Go",
+         "content.flow.id": "12", "content.flow.screen": "START", "content.flow.token": "{{ code }}",
+         "content.flow.data[0].name": "who", "content.flow.data[0].text": "{{ first_name }}",
+         "content.flow.draft": "on"},
+        'text = "Book"\nheader = "Top"\nfooter = "Bottom"\nflow = { button = "Go", id = "12", screen = "START", '
+        'token = "{{ code }}", data = { who = "{{ first_name }}" }, draft = true }',
+    ),
+    MessageType.PRODUCT: (
+        {"content.text": "Look", "content.product.catalog_id": "7", "content.product.id": "{{ code }}"},
+        'text = "Look"\nproduct = { catalog_id = "7", id = "{{ code }}" }',
+    ),
+    MessageType.PRODUCTS: (
+        {"content.text": "Look", "content.products.catalog_id": "7", "content.products.title": "New",
+         "content.products.section[0].title": "A", "content.products.section[0].products": "a1, {{ code }}",
+         "content.products.section[1].title": "B", "content.products.section[1].products": "b1"},
+        'text = "Look"\n[content.products]\ncatalog_id = "7"\ntitle = "New"\nsections = ['
+        '{ title = "A", products = ["a1", "{{ code }}"] }, { title = "B", products = ["b1"] }]',
+    ),
+    MessageType.CATALOG: (
+        {"content.text": "All", "content.catalog.thumbnail": ""}, 'text = "All"\ncatalog = {}'
+    ),
     MessageType.TEMPLATE: (
         {"content.template.name": "spring_sale", "content.template.language": "en",
          "parameter[0].text": "{{ first_name }}"},
@@ -525,3 +548,57 @@ async def test_a_test_goes_from_the_page_with_the_row_that_it_shows(
         async with httpx.AsyncClient(transport=emulator, base_url="http://emulator") as client:
             sent = (await client.get("/_ledger")).json()["messages"]
         assert [each["content"] for each in sent] == ["Hello Maximilian Friedrich"]
+
+
+CAROUSEL = """\
+[content.template]
+name = "cards"
+parameters = ["{{ first_name }}"]
+offer_ends = "2026-12-24T18:00+01:00"
+[[content.template.buttons]]
+index = 0
+type = "copy_code"
+parameter = "{{ code }}"
+[[content.template.buttons]]
+index = 1
+type = "flow"
+data = { who = "{{ first_name }}" }
+[[content.template.cards]]
+header = { image = { url = "https://a.example/{{ code }}.png" } }
+parameters = ["One", "{{ code }}"]
+buttons = [{ index = 0, type = "url", parameter = "a" }, { index = 1, type = "quick_reply", parameter = "b" }]
+[[content.template.cards]]
+header = { video = { id = "77" } }
+"""
+
+
+async def test_a_carousel_an_offer_and_every_button_by_the_form_are_the_file_written_by_hand(
+    editor: Browser, settings: Settings, tmp_path: Path
+) -> None:
+    head = 'name = "spring"\nprovider = "meta"\nsenders = ["one"]\n'
+    by_hand = tmp_path / "hand.toml"
+    by_hand.write_text(head + CAROUSEL)
+    await create_draft(settings, "spring", head)
+    card = "content.template.cards"
+    steps = [
+        {"kind": "template", "content.template.name": "cards", "parameter[0].text": "{{ first_name }}",
+         "content.template.offer_ends": "2026-12-24T18:00+01:00",
+         "template-button[0].index": "0", "template-button[0].type": "copy_code",
+         "template-button[0].parameter": "{{ code }}",
+         f"{card}[0].url": "https://a.example/{{ code }}.png", f"{card}[0].parameters": "One\r\n{{ code }}\r\n",
+         f"{card}[0].button[0].index": "0", f"{card}[0].button[0].type": "url", f"{card}[0].button[0].parameter": "a",
+         f"{card}[1].kind": "video", f"{card}[1].id": "77"},
+        {"template-button[1].index": "1", "template-button[1].type": "flow",
+         f"{card}[0].button[1].index": "1", f"{card}[0].button[1].type": "quick_reply",
+         f"{card}[0].button[1].parameter": "b"},
+        {"template-button[1].data[0].name": "who", "template-button[1].data[0].text": "{{ first_name }}"},
+        {},
+    ]  # fmt: skip
+    for changes in steps:
+        answer = await editor.post(PAGE, await form_with(editor, {"stay": "1", **changes}))
+        assert answer.status_code == 303, re.findall(r'class="problem"[^>]*>([^<]+)', answer.text)
+    assert load_spec((await open_draft(settings, "spring")).path) == load_spec(by_hand)
+    (await open_draft(settings, "spring")).path.write_text(head + CAROUSEL)
+    for _ in range(2):
+        assert (await editor.post(PAGE, await form_with(editor, {"stay": "1"}))).status_code == 303
+    assert (await open_draft(settings, "spring")).text == head + CAROUSEL  # untouched, it is saved as it was

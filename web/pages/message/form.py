@@ -15,10 +15,12 @@ from web.pages.draft_fields import (
     merged,
     number_of,
     scalars,
+    table_changes,
     table_rows,
     text_of,
     with_one_place,
 )
+from web.pages.message.action_form import ACTIONS, action_changes
 from web.pages.message.template_form import template_changes
 
 Reader = Callable[[str], Any]
@@ -40,6 +42,7 @@ SHOWN: Final = frozenset(
         MessageType.REACTION,
         MessageType.LIST,
         MessageType.TEMPLATE,
+        *ACTIONS,
     }
 )
 """The types that the form has fields for; any other is written in the campaign file, and stays as it is."""
@@ -51,12 +54,13 @@ _TEXTED: Final = frozenset(
         MessageType.DOCUMENT,
         MessageType.FILES,
         MessageType.LIST,
+        *ACTIONS,
     }
 )
-_BUTTONED: Final = _TEXTED - {MessageType.LIST}
+_BUTTONED: Final = _TEXTED - ACTIONS - {MessageType.LIST}
 _HEADED: Final = {
-    "content.header": frozenset({MessageType.TEXT}),
-    "content.footer": _TEXTED,
+    "content.header": frozenset({MessageType.TEXT, MessageType.FLOW}),
+    "content.footer": _TEXTED - {MessageType.LOCATION_REQUEST},
     "content.preview_url": frozenset({MessageType.TEXT}),
 }
 _BUTTON: Final[dict[str, Reader]] = dict.fromkeys(("type", "text", "id", "payload", "url"), text_of)
@@ -201,14 +205,14 @@ def _own_table(form: Form, kind: MessageType, old: Fields) -> Changes:
         case MessageType.VIDEO | MessageType.AUDIO | MessageType.DOCUMENT | MessageType.STICKER:
             return _file(form, key, old)
         case MessageType.LOCATION:
-            return _table(form, key, _PLACE, old)
+            return table_changes(form, key, _PLACE, old)
         case MessageType.REACTION:
-            return _table(form, key, {"message_id": str.strip, "emoji": str.strip}, old)
+            return table_changes(form, key, {"message_id": str.strip, "emoji": str.strip}, old)
         case MessageType.CONTACTS if f"{key}[0].formatted_name" in form:
             return {key: _contacts(form, old) or [{"formatted_name": ""}]}
         case MessageType.LIST:
             return _list(form, old)
-    return {}
+    return action_changes(form, kind, old)
 
 
 def _buttons(form: Form, kind: MessageType, old: Fields) -> Changes:
@@ -227,22 +231,8 @@ def _button(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name == own or name not in _BELONGS.values()}
 
 
-def _table(form: Form, key: str, readers: Mapping[str, Reader], old: Fields) -> Changes:
-    """A table of the file, as a whole; it keeps what the form does not show."""
-    names = [name for name in readers if f"{key}.{name}" in form]
-    if not names:
-        return {}
-    kept = old.raw(key)
-    given = {
-        name: readers[name](form[f"{key}.{name}"])
-        for name in names
-        if form[f"{key}.{name}"] != old.text(f"{key}.{name}") or old.raw(f"{key}.{name}") is None
-    }
-    return {key: merged(kept if isinstance(kept, dict) else {}, given)}
-
-
 def _file(form: Form, key: str, old: Fields) -> Changes:
-    changes = _table(form, key, _FILE, old)
+    changes = table_changes(form, key, _FILE, old)
     if key not in changes:
         return {}
     table = changes[key] = with_one_place(changes[key])
@@ -278,7 +268,7 @@ def _first(kept: Any, given: dict[str, Any], needed: str) -> list[dict[str, Any]
 
 def _list(form: Form, old: Fields) -> Changes:
     key = "content.list"
-    changes = _table(form, key, {"title": text_of, "button": str.strip, "alt": text_of}, old)
+    changes = table_changes(form, key, {"title": text_of, "button": str.strip, "alt": text_of}, old)
     if f"{key}.row[0].title" not in form:
         return changes
     sections: list[dict[str, Any]] = []

@@ -33,6 +33,7 @@ from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
 from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
 from web.pages.message import media
+from web.pages.message.card_form import card_fields
 from web.pages.message.form import (
     changes_of,
     chosen_accounts,
@@ -54,7 +55,12 @@ KINDS: Final = {
     MessageType.STICKER: ("Sticker", ""),
     MessageType.FILES: ("Several files", "in one message"),
     MessageType.LIST: ("List", "options to choose from"),
+    MessageType.FLOW: ("Flow", "a form inside the chat"),
+    MessageType.PRODUCT: ("Product", "of a catalog"),
+    MessageType.PRODUCTS: ("Products", "several of a catalog"),
+    MessageType.CATALOG: ("Catalog", "a button that opens it"),
     MessageType.LOCATION: ("Location", ""),
+    MessageType.LOCATION_REQUEST: ("Ask for a location", ""),
     MessageType.CONTACTS: ("Contact card", ""),
     MessageType.REACTION: ("Reaction", "to an earlier message"),
     MessageType.TEMPLATE: ("Template only", "also outside the 24 hours"),
@@ -214,6 +220,7 @@ async def _page(
         list_problem=list_problem,
         templates=sorted(outlet.templates, key=lambda each: (each.name, each.language)),
         filling=template_form(fields, outlet.templates),
+        cards=card_fields(fields),
         preview=shown,
         problem=problem,
         choices=CHOICES,
