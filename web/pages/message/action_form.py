@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from campaigns.message.content import MessageType
@@ -27,7 +28,10 @@ ACTIONS: Final = frozenset(
         MessageType.CATALOG,
     }
 )
-_FLOW: Final = {"button": str.strip, **dict.fromkeys(("id", "name", "token", "screen"), text_of)}
+_FLOW: Final[dict[str, Callable[[str], Any]]] = {
+    "button": str.strip,
+    **dict.fromkeys(("id", "name", "token", "screen"), text_of),
+}
 
 
 def action_changes(form: Form, kind: MessageType, old: Fields) -> Changes:

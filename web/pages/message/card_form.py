@@ -53,7 +53,9 @@ def _shown(place: int, card: dict[str, Any]) -> CardField:
     return CardField(
         place,
         kind,
-        *(str(file.get(name, "")) for name in ("url", "id", "file")),
+        str(file.get("url", "")),
+        str(file.get("id", "")),
+        str(file.get("file", "")),
         "\n".join(map(str, parameters)) if isinstance(parameters, list) else "",
         tuple([*rows, ("", "quick_reply", "")][: max(len(rows), _BUTTONS)]),
     )
