@@ -27,7 +27,9 @@ from campaigns.atomic_files import filled_file, whole_file, write_blocks
 from campaigns.bounded_files import open_source
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.corrections import (
+    cells_at,
     corrected_text,
+    is_changed,
     read_corrections,
     write_corrected_workbook,
 )
@@ -89,7 +91,7 @@ class Corrected:
 
     draft: Draft
     rows: int
-    """Rows that were put into their places."""
+    """Rows that were changed, and put into their places."""
     unused: Sequence[tuple[int, str]]
     """Line in the uploaded file, and why its row was left out."""
 
@@ -260,9 +262,12 @@ def _correct(settings: Settings, name: str, path: Path) -> Corrected:
             raise NotFound("The draft has no uploaded list to correct.", hint="Upload the list first.")
         original = _original(draft, draft.list_path, upload)
         found = read_corrections(path, original, rejected_lines(draft.folder))
-        if not found.rows:
+        earlier = _earlier(draft)
+        before = {**cells_at(original, found.rows), **earlier}
+        rows = {line: row for line, row in found.rows.items() if is_changed(before.get(line), row)}
+        if not rows:
             return Corrected(draft, 0, found.unused)
-        known = {**_earlier(draft), **found.rows}
+        known = {**earlier, **rows}
         with whole_file(draft.folder / BESIDE / "corrections.json", replace=True) as file:
             json.dump(known, file, ensure_ascii=False)
         reading = upload.reading or {key: draft.data["audience"].get(key) for key in _READING}
@@ -277,7 +282,7 @@ def _correct(settings: Settings, name: str, path: Path) -> Corrected:
         if original.detected.sheet is not None:
             now |= {"delimiter": None, "encoding": None}
         saved = write_section(draft, {("audience", key): value for key, value in now.items()})
-        return Corrected(saved, len(found.rows), found.unused)
+        return Corrected(saved, len(rows), found.unused)
 
 
 def _original(draft: Draft, list_path: Path, upload: Upload) -> Intake:

@@ -38,6 +38,8 @@ class Today:
     coming: Sequence[StatusLine]
     """Campaigns with a run within 24 hours, the next first."""
     ended: Sequence[StatusLine]
+    has_accounts: bool = True
+    """Whether there is one to send through."""
 
 
 async def today(connection: Connection, settings: Settings, now: datetime) -> Today:
@@ -50,6 +52,7 @@ async def today(connection: Connection, settings: Settings, now: datetime) -> To
         [line for line in lines if line.status.state == CampaignState.RUNNING],
         sorted(due, key=lambda line: line.status.next_at or now),
         [line for line in lines if line.status.state in OVER],
+        bool(settings.accounts),
     )
 
 
