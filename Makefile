@@ -13,10 +13,10 @@ NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install browser demo quick test check bench soak docs
+.PHONY: help setup install browser demo quick test check bench soak reference docs screenshots
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Build .venv; the command is then .venv/bin/drumbeat
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Ready. Next:"; \
@@ -55,11 +55,12 @@ test: setup  ## Run the tests
 	$(BIN)/python -m pytest -m alone -n 2 --dist worksteal tests/acceptance
 	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal
 
-check: setup  ## Lint, types, layer contracts and tests
+check: setup  ## Lint, types, layer contracts, the documentation as a site, and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) docs
 	$(MAKE) test
 
 bench: setup  ## Measure against bare limits, in ratios
@@ -69,5 +70,11 @@ soak: setup  ## The long tests: kill and restart, again and again; and far more 
 	$(BIN)/python -m pytest -m soak --timeout 3600 -s
 	$(BIN)/python -m pytest -m "hypothesis and not soak" --hypothesis-profile soak --timeout 3600 -n 2
 
-docs: setup  ## Write the generated reference pages again
+reference: setup  ## Write the reference pages that are made from the code again
 	$(BIN)/python docs/generate.py
+
+docs: setup  ## Build the documentation as a site of files in site/; without network, warnings are errors
+	$(BIN)/python docs/build_site.py site
+
+screenshots: setup  ## Take the pictures of the documentation again, in Chromium, from the emulators
+	$(BIN)/python -m tests.browser.screenshots docs/images

@@ -7,14 +7,17 @@ import inspect
 import textwrap
 from collections.abc import Mapping
 from enum import StrEnum
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final
+
+import cures
 
 from app.views.messages import ENDED, WAITS
 from campaigns.outcomes import FailureKind
 from campaigns.reject_codes import IntakeCode, RejectCode
 from campaigns.rules.decision import Rule, SkipReason
 from campaigns.states import AWAITING_RECEIPT, FINAL, RANK, TRANSITIONS, CampaignState, JobState
+from providers.meta.codes import CODES
 
 R = RejectCode
 C = IntakeCode
@@ -154,7 +157,7 @@ def _kind(state: JobState) -> str:
 
 
 def reasons_page() -> str:
-    """Why messages end or wait, and what a failed call means."""
+    """Why messages end or wait, what a failed call means, and what to do."""
     lacking = {*SkipReason} - {*ENDED} | {*Rule} - {*WAITS}
     if lacking:
         raise LookupError(f"app/views/messages.py has no text for {', '.join(sorted(lacking))}")
@@ -164,15 +167,37 @@ def reasons_page() -> str:
             "## Why a message ended, or is in doubt\n",
             "`report failures`, `report recipients` and `why` show them. Beside the reason is the provider's own "
             "code, if there is one.\n",
-            _table(("reason", "what it means"), [(f"`{k}`", v) for k, v in ENDED.items()]),
+            _table(
+                ("reason", "what it means", "what to do"),
+                [(f"`{k}`", v, cures.ENDED[k]) for k, v in ENDED.items()],
+            ),
             "## Why a message waits\n",
             "`held by` in `drumbeat why`. Waiting uses no attempt.\n",
-            _table(("held by", "what it means"), [(f"`{k}`", v) for k, v in WAITS.items()]),
+            _table(
+                ("held by", "what it means", "what to do"),
+                [(f"`{k}`", v, cures.WAITS[k]) for k, v in WAITS.items()],
+            ),
             "## How a failed call is handled\n",
             "Every adapter turns every failure into one of these.\n",
-            _table(("kind", "what follows"), [(f"`{k}`", v) for k, v in docs_of(FailureKind).items()]),
+            _table(
+                ("kind", "what follows", "what to do"),
+                [(f"`{k}`", v, cures.FAILURES[FailureKind(k)]) for k, v in docs_of(FailureKind).items()],
+            ),
+            "## Codes of Meta\n",
+            "Meta's own, and those that other providers pass on from it. The kind is one of those above.\n",
+            _table(("code", "what it means", "kind", "what to do"), _meta_codes()),
         ]
     )
+
+
+def _meta_codes() -> list[tuple[str, ...]]:
+    """By number; codes in a row that mean the same are one."""
+    rows = []
+    for meaning, group in groupby(sorted(CODES.items()), key=lambda one: one[1]):
+        numbers = [number for number, _ in group]
+        shown = f"`{numbers[0]}`" + (f" to `{numbers[-1]}`" if len(numbers) > 1 else "")
+        rows.append((shown, meaning.note, f"`{meaning.kind}`", cures.FAILURES[meaning.kind]))
+    return rows
 
 
 def codes_page() -> str:

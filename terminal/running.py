@@ -121,7 +121,7 @@ async def servers(
                 serving(engine, settings, *serve_on, metrics, pages=pages)
             )
             if pages:
-                note(await pages_note(engine, address))
+                note(await pages_note(engine, settings.public_url or address))
             note(f"Webhooks arrive at {address}/webhooks/ACCOUNT.")
         if watch_on is not None:
             address = await stack.enter_async_context(watched(engine, metrics, *watch_on))
@@ -133,6 +133,7 @@ async def pages_note(engine: Engine, address: str) -> str:
     """Where the pages are; while there is no user, the link that makes the first admin."""
     from app.actions.users import first_invitation
 
+    address = address.rstrip("/")
     token = await first_invitation(engine)
     if token is None:
         return f"The pages are at {address}"

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.database.engine import open_engine
 from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
+from tests.support.paths import ROOT
 
 settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile("suite", max_examples=100, deadline=None)
@@ -70,6 +71,17 @@ def few_values() -> Iterator[None]:
         for module in (sqlite3, sqlite3.dbapi2):
             patch.setattr(module, "connect", narrow)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_root() -> Iterator[None]:
+    """What a test writes, it writes into a folder of its own, not into the project's; tools' own folders aside."""
+    before = set(os.listdir(ROOT))
+    yield
+    left = sorted(
+        name for name in set(os.listdir(ROOT)) - before if not name.startswith((".", "__pycache__"))
+    )
+    assert not left, f"a test has written into the project's folder: {', '.join(left)}"
 
 
 @pytest.fixture(scope="session")

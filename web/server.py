@@ -63,9 +63,10 @@ async def serving(
             app.router.routes += watching_routes(engine, measured, needs_runner=False)
             if pages:
                 from web.api.app import PREFIX, api_app  # only where there are pages
+                from web.api.docs_page import ROUTES
                 from web.pages.app import pages_app
 
-                site = pages_app(engine, settings, https_only=host not in LOCAL_HOSTS)
+                site = pages_app(engine, settings, https_only=host not in LOCAL_HOSTS, more=ROUTES)
                 app.router.routes += [
                     Mount(PREFIX, api_app(engine, settings, https_only=host not in LOCAL_HOSTS)),
                     Mount("/", site),

@@ -30,10 +30,11 @@ class Scope(StrEnum):
     READ = "read"
     MANAGE = "manage"
     SEND = "send"
+    ADMIN = "admin"
 
     @property
     def role(self) -> Role:
-        return {Scope.READ: Role.VIEWER, Scope.MANAGE: Role.EDITOR, Scope.SEND: Role.SENDER}[self]
+        return dict(zip(Scope, Role, strict=True))[self]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One person's data: all of it as one document, and its erasure."""
+"""Personal data that leaves as a file: lists of people, and all that is held of one person; and its erasure."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class Erased:
 def facts_of(rows: dict[str, int]) -> Iterator[tuple[str, int]]:
     """The kinds that have rows, as readable names."""
     return ((kind.replace("_", " "), count) for kind, count in rows.items() if count)
+
+
+@act("people.export")
+async def allow_list(engine: Engine, name: str, which: str) -> None:
+    """A list of people of the campaign or the draft `name` leaves as a file: `which` of them."""
 
 
 @act("contacts.export", about="phone")

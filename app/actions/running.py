@@ -80,6 +80,16 @@ def of_campaigns(summary: RunSummary, names: Sequence[str]) -> RunSummary:
     )
 
 
+async def require_queue(engine: Engine) -> None:
+    """Raise UsageError where no workers can work on the database: before anything is served or shown."""
+    from scheduler.engines.procrastinate import (
+        open_queue,
+    )  # loads Procrastinate, which nothing else here needs
+
+    async with open_queue(engine):
+        pass
+
+
 async def work_for_clocks(
     engine: Engine, settings: Settings, *, concurrency: int, stop: asyncio.Event, observe: Observe
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from app.wiring.probes import connected
 from app.wiring.rights import act
@@ -59,6 +60,18 @@ async def reconnect_session(settings: Settings, account: str | None, session_id:
 async def delete_session(settings: Settings, account: str | None, session_id: str) -> None:
     async with _gateway(settings, account) as (sessions, http):
         await sessions.delete(http, session_id)
+
+
+def session_json(found: Session) -> dict[str, Any]:
+    """Without the QR code: anyone who scans it controls the session."""
+    return {
+        "id": found.id,
+        "status": found.status,
+        "phone_number": found.phone_number,
+        "display_name": found.display_name,
+        "reason": found.reason,
+        "last_seen_at": found.last_seen_at,
+    }
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from app.actions.templates import refuse_stored
 from app.wiring.approval_guard import guard_of
 from app.wiring.rights import act
 from app.wiring.settings import Settings
-from campaigns.errors import InvalidInput
+from campaigns.errors import DrumbeatError, InvalidInput
 from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions import control
@@ -17,7 +17,7 @@ from scheduler.actions.approval import refuse_unapproved
 from scheduler.actions.cloning import clone
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import Campaign, replace_spec, require
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Connection, Engine, reading, undoable, writing
 
 
 @act("campaign.start")
@@ -35,17 +35,24 @@ async def start_campaign(
     _refuse_started(campaign)
     await refuse_stored(engine, settings, campaign.spec)
     async with writing(engine) as connection:
-        await lock_campaign(connection, campaign.id)
-        campaign = await require(connection, name)
-        _refuse_started(campaign)
-        changes = times.changes(campaign.spec.schedule, moment)
-        spec = campaign.spec.changed(schedule=changes) if changes else campaign.spec
-        start = start_of(spec.schedule, times, moment) or moment
-        if changes:
-            await replace_spec(connection, campaign.id, spec, moment)
-        if start <= moment:
-            await refuse_unapproved(connection, campaign, guard_of(settings), start)
-        await control.schedule(connection, name, start, moment)
+        return await _start(connection, settings, name, times, moment)
+
+
+async def _start(
+    connection: Connection, settings: Settings, name: str, times: TimeFlags, moment: datetime
+) -> datetime:
+    campaign = await require(connection, name)
+    await lock_campaign(connection, campaign.id)
+    campaign = await require(connection, name)
+    _refuse_started(campaign)
+    changes = times.changes(campaign.spec.schedule, moment)
+    spec = campaign.spec.changed(schedule=changes) if changes else campaign.spec
+    start = start_of(spec.schedule, times, moment) or moment
+    if changes:
+        await replace_spec(connection, campaign.id, spec, moment)
+    if start <= moment:
+        await refuse_unapproved(connection, campaign, guard_of(settings), start)
+    await control.schedule(connection, name, start, moment)
     return start
 
 
@@ -58,17 +65,43 @@ async def clone_campaign(
     times: TimeFlags,
     *,
     confirm: Confirm = lambda _: None,
+    now: Now = utc_now,
 ) -> tuple[int, datetime | None]:
     """Copy message and recipients under a new name. Returns the number of recipients and the start; None: it is a
     draft, because no time was given.
 
-    Raises NotFound, InvalidInput if the new name is taken, and as `start_campaign` does.
+    Raises NotFound, InvalidInput if the new name is taken; and as `start_campaign` does, then it is copied and stays a
+    draft.
     """
+    moment = now()
     if not times.now and times.at is None:
-        return await clone(engine, name, new), None
-    await confirm_times(engine, name, times, confirm)
-    recipients = await clone(engine, name, new)
-    return recipients, await start_campaign(engine, settings, new, times)
+        async with writing(engine) as connection:
+            return await clone(connection, name, new, moment), None
+    await confirm_times(engine, name, times, confirm, now=now)
+    refused = await _mismatch(engine, settings, name)
+    start: datetime | None = None
+    async with writing(engine) as connection:
+        recipients = await clone(connection, name, new, moment)
+        if refused is None:
+            try:
+                async with undoable(connection):
+                    start = await _start(connection, settings, new, times, moment)
+            except DrumbeatError as error:
+                refused = error
+    if refused is not None:
+        raise refused
+    return recipients, start
+
+
+async def _mismatch(engine: Engine, settings: Settings, name: str) -> DrumbeatError | None:
+    """Why it does not fit its templates any more; None: it does."""
+    async with reading(engine) as connection:
+        spec = (await require(connection, name)).spec
+    try:
+        await refuse_stored(engine, settings, spec)
+    except DrumbeatError as error:
+        return error
+    return None
 
 
 def _refuse_started(campaign: Campaign) -> None:

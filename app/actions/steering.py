@@ -4,9 +4,9 @@ needs: with all of it, to pause would take twice as long."""
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
-from app.wiring.rights import act, current_actor
+from app.wiring.rights import AUTHORING, act, current_actor
 from scheduler.actions import control
 from storage.database.engine import Engine, reading
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from scheduler.actions.control import Resumed
     from scheduler.actions.retrying import Retry
     from storage.audience.approvals import Approval
-
-AUTHORED: Final = ("campaign.load", "campaign.clone")
 
 
 @act("campaign.approve")
@@ -32,7 +30,7 @@ async def approve_campaign(engine: Engine, settings: Settings, name: str, by: st
 
     async with reading(engine) as connection:
         spec = (await require(connection, name)).spec
-        author = await who_did(connection, AUTHORED, name) if settings.second_person else None
+        author = (await who_did(connection, AUTHORING, [name])).get(name) if settings.second_person else None
     if author is not None and author == current_actor().name:
         raise Forbidden(
             f"{author} loaded {name}, so somebody else approves it.",

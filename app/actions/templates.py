@@ -22,7 +22,7 @@ from providers.registry import open_adapter
 from scheduler.actions.template_checks import STALE
 from scheduler.actions.templates import fetch_templates, sync_templates
 from storage.audience.templates import find_list, find_templates
-from storage.database.engine import Engine, reading
+from storage.database.engine import Engine, by_itself, reading
 
 FRESH: Final = timedelta(minutes=5)
 """A list that was read so recently is not asked for again before a campaign is checked."""
@@ -70,7 +70,9 @@ async def current_catalogue(
     problem = None
     if known.is_due(FRESH, moment):
         try:
-            return Catalogue(name, await sync_account(engine, settings, name, now=now), moment)
+            with by_itself():
+                found = await sync_account(engine, settings, name, now=now)
+            return Catalogue(name, found, moment)
         except DrumbeatError as error:
             problem = _plainly(error)
     if not known.is_within(STALE, moment):

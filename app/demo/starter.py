@@ -21,6 +21,7 @@ api_key = "env:OURVOICE_API_KEY"          # env:NAME or file:PATH, never the key
 # base_url = "http://127.0.0.1:8899/ourvoice"   # for trials: drumbeat emulator, with the key test-key
 # rate = "20/s"                           # the account may do no more than this
 # currency = "XOF"                        # what the account is billed in; its answers do not include it
+# price = "10 XOF"                        # what each message costs, for estimates and budgets
 
 [[providers.ourvoice.senders]]            # one phone; recipients are spread over a campaign's senders
 name = "shop"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.wiring.databases import opened
 from app.wiring.probes import connected
@@ -27,6 +28,18 @@ class Left:
     hint: str = ""
     ok: bool = True
     """Whether the provider, if asked, answered and knows the account."""
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """As `provider balance --json` prints it."""
+        return {
+            "account": self.account,
+            "balance": self.amount and self.amount.amount,
+            "currency": self.amount and self.amount.currency,
+            "remaining_messages": self.remaining_messages,
+            "at": self.at,
+            "said": self.problem,
+        }
 
 
 async def left_on(settings: Settings, name: str, now: Now = utc_now) -> Left:

@@ -126,6 +126,22 @@ async def stream_opted_out(connection: Connection, scope: Scope | None) -> Async
         yield entry
 
 
+@dataclass(frozen=True)
+class OptedOutPage:
+    """Some of those who are opted out now, the oldest opt-out first."""
+
+    opted_out: Sequence[LogEntry]
+    next: int | None
+    """Where the next page begins; None: this is the last."""
+
+
+async def opted_out_page(connection: Connection, scope: Scope | None, after: int, size: int) -> OptedOutPage:
+    """`after`: the `next` of the page before, or 0."""
+    found = await optouts.opted_out_after(connection, scope, after, size + 1)
+    entries = [entry for _, entry in found[:size]]
+    return OptedOutPage(entries, found[size - 1][0] if len(found) > size else None)
+
+
 def one_line(text: str, longest: int = 200) -> str:
     """Untrusted text, safe for a terminal: control characters and newlines become spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]

@@ -205,11 +205,7 @@ async def _review(
     async with snapshot(engine) as connection:
         rates = settings.account(spec.provider).rates
         at = expected.at if expected else start or utc_now()
-        cards = (
-            [card for card in await load_cards(connection, rates) if card.effective_from <= at.date()]
-            if rates
-            else []
-        )
+        cards = await load_cards(connection, rates) if rates else []
         uses = await uses_of_list(connection, digests)
     valid = [card for card in cards if card.effective_from <= at.date()]
     card = max(valid, key=lambda each: each.effective_from, default=None)

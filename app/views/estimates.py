@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from app.wiring.settings import Settings
 from campaigns.time.clock import Now, utc_now
 from scheduler.forecast.estimate import estimate
-from scheduler.forecast.forecast import Estimate
+from scheduler.forecast.forecast import CostRange, Estimate
 from storage.audience.campaigns import require
 from storage.database.engine import Connection
 
@@ -29,3 +30,57 @@ async def estimate_campaign(
     return await estimate(
         connection, campaign, account, default_caps=settings.caps, now=now, progress=progress
     )
+
+
+def estimate_json(name: str, found: Estimate) -> dict[str, Any]:
+    """As `campaign estimate --json` prints it."""
+    totals = [{"currency": total.currency, "low": total.low, "high": total.high} for total in found.totals()]
+    return {
+        "campaign": name,
+        "at": found.at,
+        "recipients": found.recipients,
+        "sends": found.sends,
+        "skips": found.skips,
+        "waits": found.waits,
+        "held_back": {"rules": found.held, "share": found.held_share},
+        "forms": found.forms,
+        "windows": found.windows,
+        **(totals[0] if len(totals) == 1 else {"totals": totals}),
+        "unpriced": found.unpriced,
+        "by_country_and_category": cost_lines(found),
+        "budgets": [
+            {"budget": b.kind, "left": b.left.amount, "currency": b.left.currency, "enough": b.enough}
+            for b in found.budgets
+        ],
+        "warnings": found.warnings,
+        "duration_seconds": round(found.takes.total_seconds(), 3),
+        "ends_at": found.ends_at,
+        "bound_by": found.binding.name if found.binding else None,
+        "limits": [
+            {"limit": limit.name, "said": limit.value, "seconds": round(limit.takes.total_seconds(), 3)}
+            for limit in found.limits
+        ],
+    }
+
+
+def cost_lines(found: Estimate) -> list[dict[str, Any]]:
+    """By country and category, the dearest first."""
+    dearest_first = sorted(
+        found.costs.values(),
+        key=lambda line: (-line.high, line.country or "", line.category, line.currency or ""),
+    )
+    return [_cost_json(line) for line in dearest_first]
+
+
+def _cost_json(line: CostRange) -> dict[str, Any]:
+    """Without a currency no price is known: `low` and `high` are null."""
+    priced = line.currency is not None
+    return {
+        "country": line.country,
+        "category": line.category,
+        "currency": line.currency,
+        "messages": line.messages,
+        "low": line.low if priced else None,
+        "high": line.high if priced else None,
+        "unpriced": line.unpriced,
+    }

@@ -14,7 +14,7 @@ from campaigns.time.clock import Now, utc_now
 from providers.adapter import UNLIMITED
 from scheduler.sending.limits import fetch_limits, keep_limits, keep_limits_problem
 from storage.database.engine import Connection, Engine, reading
-from storage.sending.limits import AccountLimit, SenderLimit, account_limit, find_limits, pool_of
+from storage.sending.limits import AccountLimit, SenderLimit, account_limit, find_limits, limit_of
 from storage.sending.tier_and_ramp import tier_use
 
 
@@ -78,17 +78,11 @@ async def _asked(engine: Engine | None, settings: Settings, name: str, now: date
     except DrumbeatError as error:
         problem, ok = str(error).split("\n")[0], isinstance(error, UsageError)
     if engine is None:
-        return _rows(settings, name, found, _limit_of(name, found), None, problem, ok)
+        return _rows(settings, name, found, limit_of(name, found), None, problem, ok)
     async with reading(engine) as connection:
         found = found or [one for one in await find_limits(connection, [name]) if one.fetched_at]
         limit = await account_limit(connection, name)
         return _rows(settings, name, found, limit, await _reached(connection, limit, now), problem, ok)
-
-
-def _limit_of(name: str, found: list[SenderLimit]) -> AccountLimit:
-    known = [one.people for one in found if one.people is not None and one.people != UNLIMITED]
-    portfolio = next((one.portfolio for one in found if one.portfolio), None)
-    return AccountLimit(min(known, default=None), pool_of(name, portfolio))
 
 
 async def _reached(connection: Connection, limit: AccountLimit, now: datetime) -> int:

@@ -17,6 +17,7 @@ from typing import Final
 
 from app.actions.draft_lists import BESIDE, Upload, audience_of, upload_of
 from app.actions.drafts import Draft, open_draft
+from app.actions.personal_data import allow_list
 from app.views.column_uses import ColumnUse, column_uses, unmet
 from app.views.drafts import Step, draft_names, steps_of
 from app.views.list_checks import REJECTS, ListCheck, check_list, known_check, rows_so_far
@@ -86,12 +87,13 @@ async def list_step(engine: Engine, settings: Settings, name: str) -> ListStep:
     )
 
 
-async def rejects_file(settings: Settings, name: str) -> tuple[Path, str]:
-    """The draft's rejected rows, and what to call the file. Raises NotFound if there are none."""
+async def rejects_file(engine: Engine, settings: Settings, name: str) -> tuple[Path, str]:
+    """The draft's rejected rows, and what to call the file. Raises NotFound if there are none, Forbidden."""
     draft = await open_draft(settings, name)
     path = draft.folder / BESIDE / REJECTS
     if draft.list_path is None or not path.is_file():
         raise NotFound(f"The list of {name} has no rejected rows.")
+    await allow_list(engine, name, "rejected rows of the draft")
     return path, f"{draft.list_path.stem}.rejects.csv"
 
 

@@ -18,15 +18,15 @@ from app.wiring.settings import Settings
 from campaigns.states import CampaignState, JobState
 from scheduler.actions.approval import approval_problem
 from scheduler.actions.retrying import Judged, preview_retry
-from scheduler.clock.holds import holds_of_campaign
+from scheduler.clock.holds import holds_by_campaign
 from scheduler.clock.progress import PACING, Left
 from storage.audience.campaigns import Campaign, ImportLine, list_imports, require
 from storage.database.engine import Connection
 from storage.runs.campaign_events import Pause, list_pauses
-from storage.views.live import LOOKED_AT, LiveRun, Pace, live_runs, newest_run, reasons_of_newest, recent_pace
+from storage.views.live import LiveRun, Pace, live_runs, newest_run, recent_pace
 from storage.views.overview import BudgetUse, LanePause, budget_use, paused_lanes
-from storage.views.report_scope import ScheduledRun, scope_of
-from storage.views.reports import NOT_REACHED, Delivery, progress
+from storage.views.report_scope import ScheduledRun
+from storage.views.reports import Delivery, failures, progress
 
 EACH: Final = timedelta(seconds=5)
 STRETCHES: Final = 60
@@ -63,8 +63,6 @@ class LiveCampaign:
     limit: float | None
     pauses: Sequence[Pause]
     reasons: Sequence[Reason]
-    sampled: bool
-    """Whether there are more messages that did not arrive than were looked at."""
     runs: Sequence[LiveRun]
     lanes: Sequence[LanePause]
     budgets: Sequence[BudgetUse]
@@ -124,19 +122,19 @@ async def live_campaign(connection: Connection, settings: Settings, name: str, n
     opened = [each.id for each in listed if each.kind != "test"][:2]
     waits = campaign.state in NOT_STARTED and run is None
     has_template = any(content.template for content in campaign.spec.contents.values())
-    failures = await reasons_of_newest(connection, await scope_of(connection, campaign, [run] if run else []))
+    lost = await failures(connection, campaign, [run]) if run else []
+    holds = await holds_by_campaign(connection, settings.lanes, now, campaign.id)
     return LiveCampaign(
         campaign,
         now,
         verdict_on(Asked(campaign, None), found),
         run,
         found,
-        [_hold(left) for left in await holds_of_campaign(connection, campaign, settings.lanes, now)],
+        [_hold(left) for left in holds.get(name, ())],
         await recent_pace(connection, opened, now, each=EACH, many=STRETCHES),
         send_limit(campaign.spec, settings),
         await list_pauses(connection, campaign.id),
-        [reason_of(name, one, has_template) for one in failures],
-        any(count > LOOKED_AT for state, count in found.states.items() if state in NOT_REACHED),
+        [reason_of(name, one, has_template) for one in lost],
         listed,
         await paused_lanes(connection, campaign.spec.lanes, now),
         await budget_use(connection, campaign.id, 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -70,6 +70,11 @@ class Asked:
             for name in ("state", "rule", "code", "reason", "text", "search")
         }
         return cls(**texts, run=int(run) if run else None)
+
+    @property
+    def shown(self) -> str:
+        """For people."""
+        return ", ".join(f"{name} {value}" for name, value in asdict(self).items() if value) or "everybody"
 
     @property
     def rejected(self) -> bool:

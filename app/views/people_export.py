@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from io import StringIO
 from typing import Any, Final
 
+from app.actions.personal_data import allow_list
 from app.views.exports import write_csv
 from app.views.people import Asked, PeoplePage, PersonLine, RejectedLine, people_page
 from campaigns.time.clock import Now, utc_now
@@ -37,9 +38,10 @@ REJECTED: Final = ("file", "line", "column", "code", "reason", "row")
 
 
 async def export_people(engine: Engine, name: str, asked: Asked, *, now: Now = utc_now) -> AsyncIterator[str]:
-    """The CSV's text, part by part. Raises NotFound, InvalidInput before the first."""
+    """The CSV's text, part by part. Raises Forbidden, NotFound, InvalidInput before the first."""
     async with reading(engine) as connection:
         await people_page(connection, name, asked, now(), size=1)
+    await allow_list(engine, name, asked.shown)
     return _parts(engine, name, asked, now)
 
 
@@ -53,6 +55,16 @@ async def _parts(engine: Engine, name: str, asked: Asked, now: Now) -> AsyncIter
         yield await asyncio.to_thread(_text, _rows(page))
         if not (after := page.next):
             return
+
+
+def people_json(page: PeoplePage) -> dict[str, Any]:
+    """The page with the names of the CSV's columns, and where the next one begins."""
+    return {
+        "run": page.run and page.run.id,
+        "people": [dict(zip(PEOPLE, _person(line), strict=True)) for line in page.people],
+        "rejected": [dict(zip(REJECTED, _rejected(line), strict=True)) for line in page.rejected],
+        "next": page.next or None,
+    }
 
 
 def _text(rows: Iterable[Iterable[Any]]) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
 from campaigns.errors import NotFound
+from campaigns.money.costs import from_micros
 from campaigns.money.prices import RateCard
 from campaigns.spec.toml_files import nearest
 from storage.audience import rates
@@ -24,3 +29,39 @@ async def cards_named(connection: Connection, name: str) -> list[RateCard]:
         f"There is no rate card {name!r}.",
         hint=f"Did you mean {guess}?" if guess else f"drumbeat rates import FILE --name {name} …",
     )
+
+
+def imported_json(card: RateCard, replaced: bool) -> dict[str, Any]:
+    """As `rates import --json` prints it."""
+    markets = len({market for market, _, _ in card.rates})
+    return {**_head(card), "markets": markets, "replaced": replaced}
+
+
+def line_json(line: CardLine) -> dict[str, Any]:
+    """As `rates show --json` lists it."""
+    return {**_head(line), "markets": line.markets, "imported_at": line.imported_at}
+
+
+def cards_json(name: str, cards: Sequence[RateCard]) -> dict[str, Any]:
+    """As `rates show NAME --json` prints them."""
+    return {"name": name, "cards": [{**_head(card), "rates": _rates(card)} for card in cards]}
+
+
+def _head(card: RateCard | CardLine) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "effective_from": card.effective_from.isoformat(),
+        "currency": card.currency,
+        "source": card.source,
+    }
+
+
+def _rates(card: RateCard) -> list[dict[str, Any]]:
+    return [
+        {"market": market, "category": category, "window": window, "rate": amount_of(micros)}
+        for (market, category, window), micros in sorted(card.rates.items())
+    ]
+
+
+def amount_of(micros: int | None) -> Decimal | None:
+    return None if micros is None else from_micros(micros)

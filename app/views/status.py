@@ -74,6 +74,15 @@ class Status:
     """Runners and clocks that are alive."""
 
     @property
+    def json(self) -> dict[str, Any]:
+        """As `status --json` prints it."""
+        return {
+            "campaigns": [line.json for line in self.campaigns],
+            "paused_senders": self.paused_lanes,
+            "at_work": self.at_work,
+        }
+
+    @property
     def needs_runner(self) -> bool:
         """Whether a campaign has work and no process does it."""
         waiting = (CampaignState.SCHEDULED, CampaignState.RUNNING)

@@ -1,20 +1,38 @@
-"""What needs somebody now, what is running, and what comes next."""
+"""What needs somebody now, what is running and how fast, what comes next, what is spent, and how the senders are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from math import ceil
 from typing import Final
 
 from app.views.status import Status, StatusLine, status
+from app.wiring.needed_secrets import awaits_webhooks
 from app.wiring.settings import Settings
 from campaigns.figures import counted
+from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.states import CampaignState
+from scheduler.clock.progress import PACING
+from scheduler.notify.conditions import silent_accounts
+from storage.audience.campaigns import require
 from storage.database.engine import Connection
+from storage.sending.lanes import read_lanes
+from storage.sending.limits import SenderLimit, find_limits
+from storage.sending.workers import call_rates
 from storage.views.campaign_status import OVER
+from storage.views.live import recent_pace
+from storage.views.overview import budget_use
 
 SOON: Final = timedelta(hours=24)
+MOST: Final = 20
+"""Budgets and senders that are shown; other pages have all."""
+PACE_OF: Final = timedelta(seconds=5)
+STRETCHES: Final = 3
+"""Their mean is the pace of now."""
+_LIMITS: Final = {"run": "max", "day": "per_day", "month": "per_month"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +40,55 @@ class Decision:
     """Something that goes on only when a person acts."""
 
     kind: str
-    """doubt, approval, paused, sender or runner."""
+    """doubt, approval, paused, sender, webhooks or runner."""
     sentence: str
     campaign: str | None = None
     """The campaign that it is about; None: a sender, or all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A campaign that is being sent."""
+
+    line: StatusLine
+    per_second: float
+    """Its pace of now."""
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long the messages that only wait for their turn take at this pace; None: it sends nothing now."""
+        ready = sum(left.messages for left in self.line.held if left.rule == PACING)
+        return timedelta(seconds=ceil(ready / self.per_second)) if ready and self.per_second else None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """A budget of a campaign that is not over."""
+
+    campaign: str
+    per: str
+    """run, day or month."""
+    used: Decimal
+    """Spent, or reserved for messages whose cost is not known yet."""
+    limit: Decimal
+    currency: str
+
+    @property
+    def share(self) -> Decimal:
+        """Of the limit, at most 1."""
+        return min(self.used / self.limit, Decimal(1)) if self.limit else Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class SenderHealth:
+    """A sender at a glance."""
+
+    lane: str
+    paused: str | None
+    """Why; None: it can send."""
+    per_second: float
+    quality: str | None
+    """As its provider shows it, such as GREEN; None: not known."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +97,14 @@ class Today:
 
     status: Status
     decisions: Sequence[Decision]
-    running: Sequence[StatusLine]
+    running: Sequence[Running]
     coming: Sequence[StatusLine]
     """Campaigns with a run within 24 hours, the next first."""
     ended: Sequence[StatusLine]
+    budgets: Sequence[BudgetLine]
+    senders: Sequence[SenderHealth]
+    """MOST of them at most."""
+    more_senders: int
     has_accounts: bool = True
     """Whether there is one to send through."""
 
@@ -46,14 +113,80 @@ async def today(connection: Connection, settings: Settings, now: datetime) -> To
     found = await status(connection, settings, now)
     lines = found.campaigns
     due = [line for line in lines if line.status.next_at is not None and line.status.next_at <= now + SOON]
+    lanes = sorted(settings.lanes)
     return Today(
         found,
-        list(_decisions(found)),
-        [line for line in lines if line.status.state == CampaignState.RUNNING],
+        [*_decisions(found), *await _silent(connection, settings, now)],
+        [await _running(connection, line, now) for line in lines if _is(line, CampaignState.RUNNING)],
         sorted(due, key=lambda line: line.status.next_at or now),
         [line for line in lines if line.status.state in OVER],
+        await _budgets(connection, lines),
+        await _senders(connection, settings, found, lanes[:MOST], now),
+        max(0, len(lanes) - MOST),
         bool(settings.accounts),
     )
+
+
+def _is(line: StatusLine, *states: CampaignState) -> bool:
+    return line.status.state in states
+
+
+async def _running(connection: Connection, line: StatusLine, now: datetime) -> Running:
+    runs = [line.status.run_id] if line.status.run_id is not None else []
+    pace = await recent_pace(connection, runs, now, each=PACE_OF, many=STRETCHES)
+    return Running(line, sum(pace.counts) / (STRETCHES * PACE_OF.total_seconds()))
+
+
+async def _budgets(connection: Connection, lines: Sequence[StatusLine]) -> list[BudgetLine]:
+    """Of campaigns under way; of each kind the newest that was drawn on."""
+    found: list[BudgetLine] = []
+    for line in lines:
+        if not _is(line, CampaignState.RUNNING, CampaignState.PAUSED) or len(found) >= MOST:
+            continue
+        campaign = await require(connection, line.status.name)
+        if (budget := campaign.spec.budget) is not None:
+            for use in await budget_use(connection, campaign.id, 1):
+                per = use.budget.split(" ")[0]
+                if (limit := _limit(budget, per)) is not None:
+                    used = use.spent + use.reserved
+                    found.append(BudgetLine(campaign.name, per, used, limit, use.currency))
+    return found
+
+
+def _limit(budget: BudgetSpec, per: str) -> Decimal | None:
+    limit: Decimal | None = getattr(budget, _LIMITS[per])
+    return limit
+
+
+async def _senders(
+    connection: Connection, settings: Settings, found: Status, lanes: Sequence[str], now: datetime
+) -> list[SenderHealth]:
+    paused = {pause.lane: pause.reason for pause in found.paused_lanes}
+    rates = await call_rates(connection, now)
+    limits: Mapping[str, SenderLimit] = {
+        each.lane: each for each in await find_limits(connection, settings.accounts.keys())
+    }
+    return [
+        SenderHealth(
+            lane,
+            paused.get(lane),
+            rates.get(lane, 0.0),
+            limits[lane].quality if lane in limits else None,
+        )
+        for lane in lanes
+    ]
+
+
+async def _silent(connection: Connection, settings: Settings, now: datetime) -> list[Decision]:
+    accounts = {
+        name: [f"{name}/{sender.name}" for sender in account.senders]
+        for name, account in settings.accounts.items()
+        if awaits_webhooks(account)
+    }
+    sent = {name: row.last_sent_at for name, row in (await read_lanes(connection)).items()}
+    silent = await silent_accounts(connection, accounts, sent, now)
+    told = "{0} sends no webhooks: messages were accepted more than 15 minutes ago, and no receipt came."
+    return [Decision("webhooks", told.format(account)) for account, _ in silent]
 
 
 def _decisions(found: Status) -> Iterator[Decision]:

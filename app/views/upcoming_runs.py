@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
-from typing import Final
+from typing import Any, Final
 
 from campaigns.states import CampaignState
 from scheduler.clock.calendar import occurrences
@@ -24,6 +24,19 @@ class UpcomingRuns:
     runs: list[datetime]
     """Nominal times."""
     missed: list[MissedRun]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """As `campaign next --json` prints it."""
+        schedule = self.campaign.spec.schedule
+        return {
+            "campaign": self.campaign.name,
+            "state": self.campaign.state,
+            "timezone": schedule.zone.key,
+            "recipient_local_time": schedule.recipient_local_time,
+            "runs": [{"at": run, "local": run.astimezone(schedule.zone)} for run in self.runs],
+            "missed": self.missed,
+        }
 
 
 async def upcoming_runs(connection: Connection, name: str, number: int) -> UpcomingRuns:

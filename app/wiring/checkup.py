@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,8 +17,11 @@ from app.wiring.ownership import open_secrets
 from app.wiring.probes import Probe, probe
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
+from campaigns.figures import counted
 from providers.notify.services import is_known_address
 from providers.notify.settings import NotifySettings
+from storage.database.engine import reading
+from storage.runs.job_counts import Difference, differences
 
 LIBRARIES = ("sqlalchemy", "httpx", "aiohttp", "pandas", "phonenumbers", "apscheduler")
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -43,7 +46,7 @@ async def check_up(context: Context) -> list[Finding]:
     findings.append(_settings(settings))
     findings += _secrets(settings)
     findings += [finding for table in settings.notify for finding in _notify(table)]
-    findings.append(await _database(settings))
+    findings += await _database(settings)
     for name in settings.accounts:
         findings += [_answered(answer) for answer in await probe(settings, name)]
     return findings
@@ -135,15 +138,31 @@ def _notify(table: NotifySettings) -> Iterator[Finding]:
         yield Finding(what, True, f"other users of this machine may read {file}; try chmod 600 {file}")
 
 
-async def _database(settings: Settings) -> Finding:
+async def _database(settings: Settings) -> list[Finding]:
     file = settings.sqlite_file
     place = str(file or "PostgreSQL")
     if file is not None and file.parent.is_dir() and not file.exists():
-        return Finding("database", True, f"{place} does not exist yet; the first load creates it")
+        return [Finding("database", True, f"{place} does not exist yet; the first load creates it")]
     try:
         async with opened(settings, create=False) as engine:
             if problem := await copy_of(engine):
-                return Finding("database", False, problem, "drumbeat db adopt")
-            return Finding("database", True, f"{place} answers and is at the newest revision")
+                found = Finding("database", False, problem, "drumbeat db adopt")
+            else:
+                found = Finding("database", True, f"{place} answers and is at the newest revision")
+            async with reading(engine) as connection:
+                return [found, _counts(await differences(connection))]
     except DrumbeatError as error:
-        return Finding("database", False, str(error), error.hint.replace("campaign load SPEC", "db upgrade"))
+        hint = error.hint.replace("campaign load SPEC", "db upgrade")
+        return [Finding("database", False, str(error), hint)]
+
+
+def _counts(wrong: Sequence[Difference]) -> Finding:
+    """`wrong`: where the numbers that reports and pages show differ from a recount of the messages."""
+    if not wrong:
+        return Finding("counts", True, "the numbers of messages by state are those of a recount")
+    first = wrong[0]
+    problem = (
+        f"{counted(len(wrong), 'number')} of messages by state {'is' if len(wrong) == 1 else 'are'} wrong: "
+        f"run {first.run_id} shows {first.kept:,} {first.state} on {first.lane} and has {first.counted:,}"
+    )
+    return Finding("counts", False, problem, "drumbeat db recount")

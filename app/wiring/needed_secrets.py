@@ -1,13 +1,15 @@
-"""Which secrets a command needs, and which of them are missing: found before it begins, all at once."""
+"""What a command that serves or sends needs, and which of it is missing, such as secrets: found before it begins, all
+at once."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.wiring.ownership import warn_of_open_secrets
-from app.wiring.settings import Settings
+from app.wiring.settings import FILE_NAME, Settings
 from campaigns.errors import DrumbeatError, UsageError
 from providers.registry import adapter_class
 from providers.settings import AccountSettings, Secret, reveal_key
@@ -29,11 +31,23 @@ class MissingSecret:
 
 
 def require_secrets(settings: Settings, *, webhooks: bool = False) -> None:
-    """Raise UsageError naming every secret that is missing; with `webhooks`, report those of webhooks in the log."""
+    """Raise UsageError naming every secret that is missing, or where this is no project's folder; with `webhooks`,
+    report those of webhooks in the log."""
+    _refuse_empty_folder(settings)
     warn_of_open_secrets(settings)
     _refuse([one for name in settings.accounts for one in missing_keys(settings, name)])
     if webhooks:
         _report_webhook_secrets(settings)
+
+
+def _refuse_empty_folder(settings: Settings) -> None:
+    """Somebody who is in the wrong folder must not believe that all is sent."""
+    database = settings.sqlite_file
+    if settings.path is None and not settings.accounts and database is not None and not database.exists():
+        raise UsageError(
+            f"There is no {FILE_NAME} in {Path.cwd()} or in a folder above it, and no database.",
+            hint="Change to the folder of your project, name its file with --config, or begin one: drumbeat init",
+        )
 
 
 def require_keys(settings: Settings, account: str) -> None:
@@ -55,6 +69,11 @@ def missing_webhook_secrets(settings: Settings, account: str) -> Iterator[Missin
 def receives_webhooks(account: AccountSettings) -> bool:
     """Whether its provider sends webhooks."""
     return adapter_class(account.adapter).capabilities.webhooks
+
+
+def awaits_webhooks(account: AccountSettings) -> bool:
+    """Whether its webhooks are set up here."""
+    return receives_webhooks(account) and any(account.webhook_secrets.values())
 
 
 def _report_webhook_secrets(settings: Settings) -> None:

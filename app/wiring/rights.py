@@ -20,7 +20,7 @@ from campaigns.errors import DrumbeatError, Forbidden, NotFound, Unavailable, Us
 from campaigns.time.clock import utc_now
 from campaigns.untrusted import clean
 from storage.access.audit import Facts, add_act, add_outcome, campaign_facts
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Engine, by_itself, reading, writing
 
 if TYPE_CHECKING:
     from app.wiring.settings import Settings
@@ -63,6 +63,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "draft.save": Role.EDITOR,
     "draft.upload": Role.EDITOR,
     "draft.write": Role.EDITOR,
+    "people.export": Role.EDITOR,
     "template.sync": Role.EDITOR,
     "campaign.approve": Role.SENDER,
     "campaign.backfill": Role.SENDER,
@@ -86,6 +87,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "database.adopt": Role.ADMIN,
     "database.backup": Role.ADMIN,
     "database.purge": Role.ADMIN,
+    "database.recount": Role.ADMIN,
     "database.shrink": Role.ADMIN,
     "key.create": Role.ADMIN,
     "key.revoke": Role.ADMIN,
@@ -99,6 +101,8 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "user.invite": Role.ADMIN,
     "user.role": Role.ADMIN,
 }
+AUTHORING: Final = ("campaign.load", "campaign.clone")
+"""Who has done one of these last is a campaign's author."""
 """Act -> the least role for it."""
 
 
@@ -212,10 +216,11 @@ async def _audit(
     shown = None if subject is None else str(_shown(subject))
     before = await _state(engine, name, shown)
     facts = {key: _shown(value) for key, value in given.items() if _is_kept(key, value)}
-    async with writing(engine) as connection:
-        number = await add_act(
-            connection, utc_now(), (actor.name, actor.role, actor.via), name, shown, facts, before
-        )
+    with by_itself():
+        async with writing(engine) as connection:
+            number = await add_act(
+                connection, utc_now(), (actor.name, actor.role, actor.via), name, shown, facts, before
+            )
     try:
         yield
     except DrumbeatError as error:
@@ -227,8 +232,9 @@ async def _audit(
 async def _outcome(
     engine: Engine, number: int, outcome: str, reason: str | None, after: Facts | None
 ) -> None:
-    async with writing(engine) as connection:
-        await add_outcome(connection, number, utc_now(), outcome, reason, after)
+    with by_itself():
+        async with writing(engine) as connection:
+            await add_outcome(connection, number, utc_now(), outcome, reason, after)
 
 
 async def _state(engine: Engine, name: str, subject: str | None) -> Facts | None:

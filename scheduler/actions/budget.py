@@ -87,8 +87,9 @@ async def _store_limit(
         await lock_campaign(connection, campaign.id)
         await change_campaign(connection, campaign.id, change, now)
         await change_runs(connection, campaign.id, change)  # including one that was launched meanwhile
-        detail = f"per {per}: {plain(before)} to {plain(after)} {_currency(campaign)}"
-        await add_campaign_event(connection, campaign.id, "budget", detail, now)
+        if before != after:
+            detail = f"per {per}: {plain(before)} to {plain(after)} {_currency(campaign)}"
+            await add_campaign_event(connection, campaign.id, "budget", detail, now)
     return campaign, before, after
 
 

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import ValidationError
 
 from campaigns.errors import InvalidInput
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.time.clock import Now, utc_now
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import create, find, lock_name, require
 from storage.audience.clones import copy_audience
-from storage.database.engine import Engine, writing
+from storage.database.engine import Connection
 
 
-async def clone(engine: Engine, name: str, new: str, *, now: Now = utc_now) -> int:
+async def clone(connection: Connection, name: str, new: str, now: datetime) -> int:
     """Make `new`, a draft like `name` without its start time; returns the number of recipients.
 
     Raises NotFound, and InvalidInput where the new name is taken or cannot be one.
     """
-    async with writing(engine) as connection:
-        await lock_name(connection, new)
-        source = await require(connection, name)
-        await lock_campaign(connection, source.id)
-        if source.purged_at is not None:
-            raise InvalidInput(
-                f"The list of {name} was purged on {source.purged_at:%Y-%m-%d}; there is nobody to copy.",
-                hint="Give the campaign file another name, and load it with its list.",
-            )
-        spec = _renamed(source.spec, new)
-        if await find(connection, new):
-            raise InvalidInput(f"There is a campaign {new!r} already.", hint="Choose another name.")
-        made = await create(connection, spec, now())
-        return await copy_audience(connection, source.id, made.id)
+    await lock_name(connection, new)
+    source = await require(connection, name)
+    await lock_campaign(connection, source.id)
+    if source.purged_at is not None:
+        raise InvalidInput(
+            f"The list of {name} was purged on {source.purged_at:%Y-%m-%d}; there is nobody to copy.",
+            hint="Give the campaign file another name, and load it with its list.",
+        )
+    spec = _renamed(source.spec, new)
+    if await find(connection, new):
+        raise InvalidInput(f"There is a campaign {new!r} already.", hint="Choose another name.")
+    made = await create(connection, spec, now)
+    return await copy_audience(connection, source.id, made.id)
 
 
 def _renamed(spec: CampaignSpec, new: str) -> CampaignSpec:

@@ -84,12 +84,16 @@ FAILURES: Final[dict[str | None, Verdict]] = {
 }
 """By the reason of a failure, where no code of the provider's decides."""
 
+NO_WHATSAPP: Final = Verdict(
+    None, "The number has no WhatsApp: correct it in the list, or reach the person in another way."
+)
+
 SKIPPED: Final = Verdict(None, "A rule kept it from being sent, and would again.")
 IN_DOUBT: Final = Verdict(None, "It may have arrived; drumbeat campaign resolve settles it.")
 EXPIRED: Final = Verdict(None, "Its time had run out; --expired sends it all the same.")
 GIVEN_UP_ONCE: Final = Verdict(None, "It may have arrived; --given-up sends it all the same.")
 CANCELLED: Final = Verdict(None, "A person cancelled it.")
-UNKNOWN_CODE: Final = Verdict(None, "Nothing says that it would go better now.")
+UNKNOWN_CODE: Final = Verdict(None, "No cure is known here: look the code up at the provider.")
 NO_TEMPLATE: Final = Verdict(None, "The window was closed, and the campaign has no template.")
 BY_NAME: Final = Verdict(Again.NOW, "Asked for by name.")
 
@@ -119,6 +123,8 @@ def retry_verdict(
 def _by_code(code: str) -> Verdict:
     if reason := TEMPORARY.get(code.casefold()):
         return Verdict(Again.NOW, reason)
+    if "not on whatsapp" in code.casefold():
+        return NO_WHATSAPP
     number = int(code) if code.isascii() and code.isdecimal() else None
     kind = kind_of(number)
     if kind is None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from storage.audience.audience import open_import
-from storage.database.engine import Connection, Engine, writing
+from storage.database.engine import Connection, Engine, by_itself, writing
 from storage.runs.editions import (
     Edition,
     abandoned_editions,
@@ -65,7 +65,8 @@ async def staged(engine: Engine, stage: Stage, now: datetime) -> AsyncIterator[N
         yield
     finally:
         try:
-            await _clean_up(engine, stage, now)
+            with by_itself():
+                await _clean_up(engine, stage, now)
         except Exception:  # the next reading of the list cleans up
             logger.exception("A list's leftovers could not be removed.", extra={"action": "cleanup_failed"})
 

@@ -1,2 +1,1 @@
-"""The runner and its periodic duties: launching, missed runs, variant tests, the circuit breaker. Not the sending
-itself."""
+"""The runner and its periodic duties: launching, missed runs, variant tests. Not the sending itself."""

@@ -14,7 +14,7 @@ from scheduler.clock.launch import start_run
 from scheduler.clock.refresh import Check, Reading, no_check, read_list, reads_list
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import Campaign, require
-from storage.database.engine import Connection, Engine, reading, writing
+from storage.database.engine import Connection, Engine, by_itself, reading, writing
 from storage.runs.occurrences import MissedRun, forget_missed, list_missed, was_launched_at
 from storage.runs.runs import DueCampaign, move_on
 
@@ -44,7 +44,8 @@ async def backfill(
     """
     moment = now()
     async with AsyncExitStack() as stack:
-        lists = await _read_lists(stack, engine, name, since, until, check, moment)
+        with by_itself():
+            lists = await _read_lists(stack, engine, name, since, until, check, moment)
         return await _launch(engine, name, since, until, guard, lists, moment)
 
 

@@ -17,10 +17,8 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import ClockCorrection, Now
 from scheduler.actions.approval import Guard
 from scheduler.actions.purge import purge_daily
-from scheduler.clock.breaker import Breakers
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
-from scheduler.clock.sender_limits import SenderLimits
 from scheduler.clock.supervision import do_part
 from scheduler.clock.template_lists import TemplateLists
 from scheduler.clock.variants import end_variant_tests
@@ -30,6 +28,7 @@ from scheduler.receipts.inbox import process_quietly
 from scheduler.receipts.reconcile import reconcile_quietly
 from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
+from scheduler.sending.sender_limits import SenderLimits
 from storage.database.clock_steps import correct_clock_steps
 from storage.database.engine import Engine, reading, writing
 from storage.runs.retries import skip_arrived
@@ -74,7 +73,6 @@ class Duties:
         self._check = judge_by(lanes)
         self._holder = holder
         self._no_other_runner = no_other_runner
-        self._breakers = Breakers(engine, now)
         accounts = {lane.account.name: lane.account for lane in lanes.values()}.values()
         self.template_lists = TemplateLists(engine, accounts, stop, now)
         self.sender_limits = SenderLimits(engine, accounts, stop, now)
@@ -89,13 +87,11 @@ class Duties:
             lane.look_after.clear()
 
     async def sweep(self) -> None:
-        """Launch due runs, pause runs that fail too often, choose winners, wake lanes with due work, complete finished
-        runs."""
+        """Launch due runs, choose winners, wake lanes with due work, complete finished runs."""
         launching = launch_due(
             self._engine, guard=self._guard, now=self._now, in_background=self._read_list_in_background
         )
         await do_part("launch", "all campaigns", launching)
-        await do_part("breaker", "all runs", self._breakers.check())
         await do_part("winners", "all runs", end_variant_tests(self._engine, now=self._now))
         await do_part("rescue", "all lanes", self._shifts.free_dead_lanes())
         await do_part("wake", "all lanes", self._wake_lanes())

@@ -7,14 +7,12 @@ from datetime import datetime
 from typing import Final
 
 from campaigns.rules.decision import Rule
-from campaigns.states import CampaignState, RunState
+from campaigns.states import RunState
 from campaigns.time.clock import NEVER
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING, Left
-from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.views.idle_check import Pending, pending_by_rule
-from storage.views.live import waiting_messages
 
 WINDOWS: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN)
 """They end when the person writes or the provider answers; the time that is stored is the message's last."""
@@ -30,20 +28,6 @@ async def holds_by_campaign(
         rule, until = _hold(pending, lanes.get(pending.lane), served, now)
         _add(found.setdefault(pending.campaign, {}), Left(rule, pending.messages, until))
     return {name: tuple(of[rule] for rule in sorted(of)) for name, of in found.items()}
-
-
-async def holds_of_campaign(
-    connection: Connection, campaign: Campaign, served: Collection[str], now: datetime
-) -> tuple[Left, ...]:
-    """The same of one campaign, counted by indexes only."""
-    paused = RunState.PAUSED if campaign.state is CampaignState.PAUSED else RunState.RUNNING
-    lanes = await read_lanes(connection)
-    found: dict[str, Left] = {}
-    for group in await waiting_messages(connection, campaign):
-        pending = Pending(campaign.name, group.lane, paused, group.held_by, group.messages, group.due_at)
-        rule, until = _hold(pending, lanes.get(group.lane), served, now)
-        _add(found, Left(rule, group.messages, until))
-    return tuple(found[rule] for rule in sorted(found))
 
 
 def together(holds: Collection[tuple[Left, ...]]) -> tuple[Left, ...]:

@@ -7,13 +7,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from storage.database.health import first_line, is_outage
 
 logger = logging.getLogger(__name__)
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +84,3 @@ async def cancelled(*tasks: asyncio.Task[None]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
-
-
-async def unless_stopped(stop: asyncio.Event, asking: Coroutine[Any, Any, Found]) -> Found | None:
-    """What is asked for; None: a stop came first."""
-    stopping, asked = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(asking)
-    try:
-        await asyncio.wait({stopping, asked}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        asked.cancel()
-        await asyncio.wait({stopping, asked})
-    return None if asked.cancelled() else asked.result()

@@ -9,7 +9,7 @@ from typing import ClassVar
 from campaigns.errors import DrumbeatError
 from campaigns.message.provider_templates import ProviderTemplate
 from scheduler.actions.templates import fetch_templates, keep_problem, keep_templates
-from scheduler.clock.account_reads import EVERY, AccountReads
+from scheduler.sending.account_reads import EVERY, AccountReads
 from scheduler.sending.lanes import Account
 from storage.audience.templates import find_lists
 from storage.database.engine import Connection

@@ -18,7 +18,8 @@ from scheduler.clock.variants import any_test_just_over
 from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import wait_for_stop
 from storage.database.engine import Connection, Engine, reading
-from storage.runs.runs import RunRow, count_states, due_campaigns, open_runs
+from storage.runs.job_counts import count_states
+from storage.runs.runs import RunRow, due_campaigns, open_runs
 from storage.sending.intents import has_due_work
 from storage.sending.lanes import read_lanes
 from storage.views.campaign_status import next_run, runs_of_campaigns

@@ -30,6 +30,7 @@ from scheduler.forecast.kinds import Kinds
 from scheduler.forecast.run_limits import add_limits
 from scheduler.sending.facts import Claim, Known, reach_of
 from scheduler.sending.lanes import Account, Lane
+from scheduler.sending.limits import Tier
 from scheduler.sending.pacing import Pacer
 from scheduler.sending.plans import Plan, plan_of, prices_at, templates_for_category
 from storage.audience.campaigns import Campaign
@@ -230,7 +231,8 @@ async def _read(
         await open_windows(connection, lane.name, phones) if lane.adapter.capabilities.windows else {},
         await recent_history(connection, phones, at - reach) if reach else {},
         used=Counter(),
-        tier=None,
+        tier=Tier(None, lane.account.name, is_counted=False),
+        tier_use=None,
         sent_by_day={},
     )
 

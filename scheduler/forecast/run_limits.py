@@ -20,7 +20,7 @@ from scheduler.forecast.durations import (
     tier_limit,
 )
 from scheduler.forecast.forecast import BudgetLeft, Estimate, first_of
-from scheduler.sending.limits import load_limits
+from scheduler.sending.limits import tier_of
 from scheduler.sending.plans import BudgetLine
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow
@@ -38,11 +38,10 @@ async def add_limits(
 ) -> None:
     """`outside`: how many go to people outside their windows. `before`: the result without this run."""
     account, lines = loads[0].lane.account, loads[0].plan.budget_lines(run, result.at)
-    await load_limits(connection, account)
     used = await used_of(connection, [line.key for line in lines])
-    tiered = account.tier is not None
-    reached = (await tier_use(connection, account.pool, (), result.at)).reached if tiered else 0
-    messages = _Messages(loads, outside, reached, lines, used, result)
+    tier = await tier_of(connection, account)
+    reached = (await tier_use(connection, tier.pool, (), result.at)).reached if tier.most is not None else 0
+    messages = _Messages(loads, outside, tier.most, reached, lines, used, result)
     if run.expires_at is not None:
         going = messages.most_before(run.expires_at)
         if going < messages.count:
@@ -59,6 +58,8 @@ class _Messages:
 
     loads: Sequence[LaneLoad]
     outside: int
+    tier: int | None
+    """The most people whom the account may reach in 24 hours; None: no limit."""
     reached: int
     """How many people the account has reached within the tier's 24 hours."""
     lines: Sequence[BudgetLine]
@@ -81,12 +82,12 @@ class _Messages:
     def limits(self, share: float = 1.0) -> list[Limit]:
         """`share`: of the cost of all."""
         found: list[Limit | None] = list(self._paces())
-        at, plan, account = self.result.at, self.loads[0].plan, self.loads[0].lane.account
+        at, plan = self.result.at, self.loads[0].plan
         if plan.policy.hours is not None:
             sending = _longest(self._paces())
             found.append(hours_limit(plan.policy.hours, sending, at.astimezone(plan.zone).date()))
-        if account.tier is not None:
-            found.append(tier_limit(account.tier, self.reached, self.outside))
+        if self.tier is not None:
+            found.append(tier_limit(self.tier, self.reached, self.outside))
         found += [
             budget_limit(line, self.used.get(line.key, 0), round(self._cost(line) * share), at)
             for line in self.lines

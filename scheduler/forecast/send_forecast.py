@@ -21,7 +21,7 @@ from scheduler.forecast.waits import Waits, price_of
 from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
-from scheduler.sending.limits import load_limits
+from scheduler.sending.limits import tier_of
 from scheduler.sending.plans import Plan, stored_plan
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
@@ -88,7 +88,6 @@ Queue = Callable[[datetime, Sequence[Wait]], Awaitable[_Turn]]
 async def prospects_of_job(connection: Connection, lane: Lane, job: JobHistory, now: datetime) -> Prospects:
     """Of a pending job on its lane."""
     opened = await open_runs(connection)
-    await load_limits(connection, lane.account)
     [own] = [run for run in opened if run.id == job.run_id]
     others = [other for other in opened if other.state is RunState.RUNNING and other.id != own.id]
     sooner = [other.id for other in others if other.priority > own.priority]
@@ -120,7 +119,6 @@ async def prospects_of_row(
     connection: Connection, lane: Lane, campaign: Campaign, row: Row, now: datetime
 ) -> Prospects:
     """Of a recipient's message in the campaign's next run; of a draft's, were it started now."""
-    await load_limits(connection, lane.account)
     spec, nominal_at = campaign.spec, max(campaign.start_at or now, now)
     schedule = spec.schedule
     starts_at = max(now, schedule.opens_at(nominal_at))
@@ -201,7 +199,8 @@ class _Message:
         """The facts as they would be then, were nothing sent meanwhile."""
         [job] = self.claim.jobs
         claim = replace(self.claim, lines=self.claim.plan.budget_lines(self.claim.run, at))
-        facts = (await gather(self.connection, self.lane, [claim], at)).facts(claim, job)
+        tier = await tier_of(self.connection, self.lane.account)
+        facts = (await gather(self.connection, self.lane, tier, [claim], at)).facts(claim, job)
         return replace(facts, awaits_winner=False) if winner_assumed else facts
 
     def _assumes(self, turn: _Turn, waits: Waits) -> tuple[Assumption, ...]:

@@ -17,7 +17,7 @@ from storage.database.engine import Connection
 from storage.notify.deliveries import first_since
 from storage.notify.events import Occurrence
 from storage.runs.budget_limits import budgets_of_runs
-from storage.runs.runs import RunRow, open_runs
+from storage.runs.runs import RunRow, runs_open_since
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.views.conditions import (
     awaits_receipt,
@@ -34,6 +34,8 @@ SILENT_FOR: Final = timedelta(minutes=15)
 SENT_WITHIN: Final = timedelta(days=1)
 """Silence of an account that sent nothing for longer is none."""
 USED_SHARE: Final = Decimal("0.8")
+ENDED_WITHIN: Final = timedelta(minutes=10)
+"""A short run may use up its budget and end between two looks."""
 LOADED_WITHIN: Final = timedelta(days=30)
 
 
@@ -88,16 +90,31 @@ def _senders_down(rows: Iterable[LaneRow]) -> list[Occurrence]:
 async def _silent_accounts(
     connection: Connection, lanes: Mapping[str, Lane], rows: Mapping[str, LaneRow], now: datetime
 ) -> list[Occurrence]:
+    sent = {name: row.last_sent_at for name, row in rows.items()}
+    silent = await silent_accounts(connection, _accounts_with_webhooks(lanes), sent, now)
+    return [
+        Occurrence(NotifyEvent.WEBHOOKS_SILENT, f"account:{account}", _since(came))
+        for account, came in silent
+    ]
+
+
+async def silent_accounts(
+    connection: Connection,
+    accounts: Mapping[str, Collection[str]],
+    sent: Mapping[str, datetime | None],
+    now: datetime,
+) -> list[tuple[str, datetime | None]]:
+    """Those whose accepted messages get no receipts, and when their newest webhook came. `accounts`: the lanes of those
+    whose webhooks are set up here; `sent`: when each lane sent last."""
     silent = []
-    for account, names in _accounts_with_webhooks(lanes).items():
-        sent = [rows[name].last_sent_at for name in names if name in rows]
-        last = max((at for at in sent if at is not None), default=None)
+    for account, names in accounts.items():
+        last = max((at for name in names if (at := sent.get(name)) is not None), default=None)
         if last is None or last < now - SENT_WITHIN:
             continue
         came = await newest_webhook(connection, account)
         after = max(came or now - SENT_WITHIN, now - SENT_WITHIN)
         if await awaits_receipt(connection, names, after, now - SILENT_FOR):
-            silent.append(Occurrence(NotifyEvent.WEBHOOKS_SILENT, f"account:{account}", _since(came)))
+            silent.append((account, came))
     return silent
 
 
@@ -116,7 +133,8 @@ def _accounts_with_webhooks(lanes: Mapping[str, Lane]) -> dict[str, list[str]]:
 
 
 async def _used_budgets(connection: Connection, now: datetime) -> list[Occurrence]:
-    runs = {run.id: run for run in await open_runs(connection) if not run.is_test}
+    recent = await runs_open_since(connection, now - ENDED_WITHIN)
+    runs = {run.id: run for run in recent if not run.is_test}
     limits: dict[str, tuple[RunRow, Money]] = {}
     for run_id, budget in (await budgets_of_runs(connection, runs.keys())).items():
         limits |= {key: (runs[run_id], limit) for key, limit in _limits(runs[run_id], budget)}

@@ -28,7 +28,7 @@ from storage.notify.deliveries import (
     store_delivered,
     store_problem,
 )
-from storage.runs.runs import count_states
+from storage.runs.job_counts import count_states
 from storage.views.conditions import doubtful_phones
 
 logger = logging.getLogger(__name__)

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import DrumbeatError
 from campaigns.message.content import read_content
 from campaigns.outcomes import MAX_ATTEMPTS, Accepted, Refused
 from providers.adapter import Absent, Call, Doubt, Found, Unseen
+from scheduler.sending.breaker import look_at_failures
 from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import NO_RUN
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
 from storage.receipts.receipts import (
     DoubtRow,
@@ -102,19 +103,28 @@ async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
         lane.look_after[_key(doubt)] = now + (now - doubt.asked_from)
         return False
     async with writing(engine) as connection:
-        match answer:
-            case Found(report=report) if await is_claimed(connection, doubt, lane.name, report.message_id):
-                return False
-            case Found(report=report):
-                adopted = await adopt_message(
-                    connection, doubt, report.message_id, now, polls=lane.adapter.capabilities.polls
-                )
-                await apply_reports(connection, lane.name, [report], "lookup", now)
-                return adopted
-            case Absent() if doubt.unanswered >= MAX_ATTEMPTS:
-                return await give_up(connection, doubt, now)
-            case Absent():
-                return await send_again(connection, doubt, now)
+        resolved = await _settle(connection, lane, doubt, answer, now)
+    if resolved:
+        await look_at_failures(engine, [doubt.job_id], now)
+    return resolved
+
+
+async def _settle(
+    connection: Connection, lane: Lane, doubt: DoubtRow, answer: Found | Absent, now: datetime
+) -> bool:
+    """Store what the provider knows of the message; whether that ends the doubt."""
+    match answer:
+        case Found(report=report) if await is_claimed(connection, doubt, lane.name, report.message_id):
+            return False
+        case Found(report=report):
+            polls = lane.adapter.capabilities.polls
+            adopted = await adopt_message(connection, doubt, report.message_id, now, polls=polls)
+            await apply_reports(connection, lane.name, [report], "lookup", now)
+            return adopted
+        case Absent() if doubt.unanswered >= MAX_ATTEMPTS:
+            return await give_up(connection, doubt, now)
+        case Absent():
+            return await send_again(connection, doubt, now)
 
 
 def _key(doubt: DoubtRow) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from scheduler.receipts.late_prices import price_by_job
 from scheduler.receipts.people import name_people
 from scheduler.receipts.provider_signals import handle_failures, handle_notices
 from scheduler.receipts.webhook_events import EventSorter, ParsedEvents
+from scheduler.sending.breaker import look_at_failures
 from scheduler.sending.lanes import Account
 from scheduler.sending.plans import prices_at
 from storage.database.engine import Connection, Engine, reading, undoable, writing
@@ -42,7 +43,13 @@ from storage.receipts.inbox import (
     take_webhooks,
 )
 from storage.receipts.notices import count_not_understood
-from storage.receipts.statuses import Reached, apply_unmatched, apply_webhook_reports, settle_reached
+from storage.receipts.statuses import (
+    Reached,
+    apply_unmatched,
+    apply_webhook_reports,
+    failed_ones,
+    settle_reached,
+)
 from storage.receipts.unmatched import matched_late, stored_reports
 from storage.sending.optouts import add_preferences
 from storage.sending.windows import extend_windows, wake_waiting
@@ -141,10 +148,13 @@ async def _apply_one_part(
     engine: Engine, account: Account, webhook: StoredWebhook, part: Sequence[ParsedEvents], now: datetime
 ) -> list[Exception]:
     """Apply a part of a webhook that is not closed yet; the errors of the events that the database refuses."""
+    reached: list[Reached] = []
     async with writing(engine) as connection:
         if not await is_new(connection, webhook.id):
             return []
-        return await _apply_parts(engine, connection, account, part, now)
+        refused = await _apply_parts(engine, connection, account, part, now, reached)
+    await look_at_failures(engine, failed_ones(reached), now)
+    return refused
 
 
 async def _sorters(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, EventSorter]:
@@ -271,23 +281,31 @@ async def _process_one_by_one(
 ) -> None:
     """Apply these events of one webhook one by one and close it: what the database refuses is named, everything else
     counts."""
-    webhook = one.webhook
+    webhook, account = one.webhook, accounts[one.webhook.account]
+    reached: list[Reached] = []
     async with writing(engine) as connection:
         if not await take_webhooks(connection, [webhook.id], now):
             return
-        here = await _apply_parts(engine, connection, accounts[webhook.account], parts, now) if parts else []
+        here = await _apply_parts(engine, connection, account, parts, now, reached) if parts else []
         refused = [*refused_before, *here]
         problem = "; ".join(filter(None, [one.problem, *map(str, refused[:MOST_NAMED])]))
         if problem:
             await set_aside(connection, {webhook.id: clean(problem, LONGEST_PROBLEM)})
+    await look_at_failures(engine, failed_ones(reached), now)
     for error in refused[:MOST_NAMED]:
         _log_set_aside(webhook, error)
 
 
 async def _apply_parts(
-    engine: Engine, connection: Connection, account: Account, parts: Sequence[ParsedEvents], now: datetime
+    engine: Engine,
+    connection: Connection,
+    account: Account,
+    parts: Sequence[ParsedEvents],
+    now: datetime,
+    reached: list[Reached],
 ) -> list[Exception]:
-    """Apply them together, or by halves where the database refuses them; the errors of those refused alone."""
+    """Apply them together, or by halves where the database refuses them; the errors of those refused alone. The jobs
+    that they are about are added to `reached`."""
     together = ParsedEvents()
     for part in parts:
         together.add(part)
@@ -302,22 +320,24 @@ async def _apply_parts(
         if len(parts) == 1:
             return [error]
         middle = len(parts) // 2
-        first = await _apply_parts(engine, connection, account, parts[:middle], now)
-        return first + await _apply_parts(engine, connection, account, parts[middle:], now)
+        first = await _apply_parts(engine, connection, account, parts[:middle], now, reached)
+        return first + await _apply_parts(engine, connection, account, parts[middle:], now, reached)
+    reached += unsettled
     return []
 
 
 async def _apply(
     engine: Engine, accounts: Mapping[str, Account], batch: Sequence[ReadWebhook], now: datetime
 ) -> None:
+    unsettled: list[Reached] = []
     async with writing(engine) as connection:
         taken = await take_webhooks(connection, [one.webhook.id for one in batch], now)
         mine = [one for one in batch if one.webhook.id in taken]
-        unsettled: list[Reached] = []
         for account, parsed in _by_account(mine).items():
             await _apply_events(connection, accounts[account], parsed, now, unsettled)
         await set_aside(connection, {one.webhook.id: one.problem for one in mine if one.problem is not None})
         await settle_reached(connection, unsettled, now)
+    await look_at_failures(engine, failed_ones(unsettled), now)
 
 
 def _by_account(batch: Sequence[ReadWebhook]) -> dict[str, ParsedEvents]:
@@ -352,13 +372,14 @@ async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: date
     for account, message_ids in late.items():
         if account not in accounts:
             continue
+        unsettled: list[Reached] = []
         try:
             async with writing(engine) as connection:
                 reports = list((await stored_reports(connection, account, message_ids)).values())
-                unsettled: list[Reached] = []
                 await apply_unmatched(connection, account, message_ids, now, unsettled)
                 await handle_failures(connection, accounts[account], reports, now, unsettled)
                 await settle_reached(connection, unsettled, now)
+            await look_at_failures(engine, failed_ones(unsettled), now)
         except Exception as error:
             if is_outage(error):
                 raise

@@ -15,11 +15,12 @@ from campaigns.outcomes import retry_delay
 from providers.events import Report
 from providers.settings import AccountSettings
 from scheduler.receipts.provider_signals import handle_failures
+from scheduler.sending.breaker import look_at_failures
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, reading, writing
 from storage.database.health import is_outage, is_refusal
 from storage.receipts.receipts import Awaited, due_receipts, plan_next_polls
-from storage.receipts.statuses import Reached, apply_reports, settle_reached
+from storage.receipts.statuses import Reached, apply_reports, failed_ones, settle_reached
 
 logger = logging.getLogger(__name__)
 _jitter = random.Random()  # noqa: S311
@@ -69,14 +70,13 @@ async def _ask(engine: Engine, lane: Lane, due: list[Awaited], stop: asyncio.Eve
 
 async def _apply(engine: Engine, lane: Lane, reports: Sequence[Report]) -> int:
     """Apply them together; where the database refuses them, by halves, until the one refused is alone."""
+    now = lane.now()
+    unsettled: list[Reached] = []
     try:
         async with writing(engine) as connection:
-            now = lane.now()
-            unsettled: list[Reached] = []
             moved = await apply_reports(connection, lane.name, reports, "poll", now, unsettled)
             await handle_failures(connection, lane.account, reports, now, unsettled)
             await settle_reached(connection, unsettled, now)
-        return moved
     except Exception as error:
         if not await is_refusal(engine, error):
             raise
@@ -89,6 +89,8 @@ async def _apply(engine: Engine, lane: Lane, reports: Sequence[Report]) -> int:
             extra={"action": "receipt_refused", "lane": lane.name},
         )
         return 0
+    await look_at_failures(engine, failed_ones(unsettled), now)
+    return moved
 
 
 async def reconcile_quietly(engine: Engine, lane: Lane, stop: asyncio.Event) -> int:

@@ -16,7 +16,6 @@ from campaigns.states import JobState
 from campaigns.time.clock import NEVER as NEVER  # re-exported
 from scheduler.sending.facts import FRESH, Claim, Known
 from scheduler.sending.first_refusals import FirstMessages
-from scheduler.sending.lanes import Lane
 from scheduler.sending.planned_calls import PlannedCall, plan_calls
 from scheduler.sending.reservations import Sending, reserve_sends
 from storage.database.engine import Connection
@@ -42,7 +41,7 @@ async def decide_claim(
     sends, deferrals = await _decide_jobs(connection, claim, known)
     calls = plan_calls(claim, known, sends)
     deferrals = await _wait_or_pause(connection, claim, known, deferrals, sends)
-    _note_room(claim, known.lane, deferrals, freed)
+    _note_room(claim, known, deferrals, freed)
     await defer_or_skip(connection, deferrals, known.now)
     intents = [intent for call in calls for intent in call.intents]
     await commit_intents(connection, known.lane.name, epoch, intents, known.now)
@@ -140,12 +139,13 @@ def _any_priced(claim: Claim, known: Known, job_ids: set[int]) -> bool:
     return any(price is not None and price.money.currency in currencies for price in prices)
 
 
-def _note_room(claim: Claim, lane: Lane, deferrals: Sequence[Deferral], freed: Freed) -> None:
+def _note_room(claim: Claim, known: Known, deferrals: Sequence[Deferral], freed: Freed) -> None:
     """Of the rules that held jobs of the claim, those that hold none of them now have room for more."""
+    lane = known.lane
     held = {job.held_by for job in claim.jobs} - {deferral.held_by for deferral in deferrals}
     if Rule.BUDGET in held:
         freed.budgets.add((lane.account.name, claim.run.campaign_id))
     if Rule.RAMP in held:
         freed.ramps.add((lane.name, claim.run.campaign_id))
     if Rule.TIER in held:
-        freed.tiers.add(lane.account.pool)
+        freed.tiers.add(known.tier.pool)

@@ -27,6 +27,7 @@ from campaigns.rules.forms import MARGIN
 from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane
+from scheduler.sending.limits import Tier, tier_of
 from scheduler.sending.pacing import IN_LINE
 from scheduler.sending.plans import BudgetLine, Plan
 from storage.database.engine import Connection, lock_names
@@ -37,7 +38,6 @@ from storage.sending.budgets import LearntPrices, budget_lock, learnt_prices, us
 from storage.sending.contact_history import HistoryRow, recent_history
 from storage.sending.freed_room import ramp_lock
 from storage.sending.intents import DueJob, Intent
-from storage.sending.limits import tier_lock
 from storage.sending.optouts import optout_scopes
 from storage.sending.tier_and_ramp import TIER_WINDOW, TierUse, sends_by_day, tier_use
 from storage.sending.windows import Window, open_windows
@@ -100,7 +100,9 @@ class Known:
     history: dict[str, list[HistoryRow]]
     used: Counter[str]
     """Micro-units of each budget that are reserved or spent."""
-    tier: TierUse | None
+    tier: Tier
+    tier_use: TierUse | None
+    """None: nobody is counted."""
     sent_by_day: dict[int, dict[str, int]]
     """Of each campaign with a ramp: day -> messages sent on this lane."""
     learnt: LearntPrices = field(default_factory=dict)
@@ -191,7 +193,8 @@ class Known:
         """Note that the job will be sent: later decisions of the slice see what it uses up."""
         for line in claim.lines:
             self.used[line.key] += most.micros if most else 0
-        if self.tier is not None and self.is_outside(job) and job.phone not in self.tier.already:
+        use = self.tier_use
+        if use is not None and self.is_outside(job) and job.phone not in use.already:
             self.newly_reached.add(job.phone)
         if claim.plan.ramp:
             self.ramped[claim.run.campaign_id] += 1
@@ -209,11 +212,11 @@ class Known:
         return OpenBudget(line.key, Money(from_micros(left), line.limit.currency), line.renews_at)
 
     def _tier(self, phone: str) -> Allowance:
-        most = self.lane.account.tier
-        if most is None or self.tier is None or phone in self.tier.already:
+        most, use = self.tier.most, self.tier_use
+        if most is None or use is None or phone in use.already:
             return UNLIMITED
-        oldest = self.tier.oldest_at or self.now
-        return Allowance(max(0, most - self.tier.reached - len(self.newly_reached)), oldest + TIER_WINDOW)
+        oldest = use.oldest_at or self.now
+        return Allowance(max(0, most - use.reached - len(self.newly_reached)), oldest + TIER_WINDOW)
 
     def _ramp(self, claim: Claim) -> Allowance:
         campaign = claim.run.campaign_id
@@ -238,9 +241,9 @@ def _counted(past: HistoryRow) -> PastMessage:
 
 async def lock_shared(
     connection: Connection, lane: Lane, claims: Sequence[Claim], ended: Sequence[Intent]
-) -> None:
+) -> Tier:
     """Lock, in one order for all, what other lanes decide about too: whom caps protect, budgets, the account's tier;
-    and the lane's ramps."""
+    and the lane's ramps. Returns the tier as it is for the rest of the transaction."""
     names = [
         job.phone
         for claim in claims
@@ -249,11 +252,14 @@ async def lock_shared(
     ]
     names += [budget_lock(claim.run.campaign_id) for claim in claims if claim.lines]
     names += [budget_lock(intent.campaign_id) for intent in ended if intent.price]
-    if lane.account.tier is not None:
-        names.append(tier_lock(lane.account.pool))
     if any(claim.plan.ramp for claim in claims):
         names.append(ramp_lock(lane.name))
-    await lock_names(connection, names)
+    expected = await tier_of(connection, lane.account)
+    await lock_names(connection, names + expected.locks)
+    tier = await tier_of(connection, lane.account) if expected.locks else expected
+    if tier.locks != expected.locks:  # while it waited for the lock, the account's portfolio became known
+        await lock_names(connection, tier.locks)
+    return tier
 
 
 async def with_current_budgets(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Claim]:
@@ -269,11 +275,12 @@ async def with_current_budgets(connection: Connection, claims: Sequence[Claim], 
     ]
 
 
-async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], now: datetime) -> Known:
+async def gather(
+    connection: Connection, lane: Lane, tier: Tier, claims: Sequence[Claim], now: datetime
+) -> Known:
     """Read what the rules ask about the claimed jobs, from what `lock_shared` has locked."""
     phones = [job.phone for claim in claims for job in claim.jobs]
     reach = max((reach_of(claim.plan) for claim in claims), default=timedelta())
-    tiered = lane.account.tier is not None
     lines = {line.key: line for claim in claims for line in claim.lines}
     capabilities = lane.adapter.capabilities
     return Known(
@@ -283,7 +290,8 @@ async def gather(connection: Connection, lane: Lane, claims: Sequence[Claim], no
         await open_windows(connection, lane.name, phones) if capabilities.windows else {},
         await recent_history(connection, phones, now - reach) if reach else {},
         Counter(await used_of(connection, lines)),
-        await tier_use(connection, lane.account.pool, phones, now) if tiered else None,
+        tier,
+        await tier_use(connection, tier.pool, phones, now) if tier.is_counted else None,
         {
             claim.run.campaign_id: await sends_by_day(connection, lane.name, claim.run.campaign_id)
             for claim in claims

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,15 @@ TRUSTED: Final = 60.0
 
 
 @dataclass(slots=True)
+class Reads:
+    """One kind of what is read from an account, such as its limits."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    not_before: float = 0.0
+    """Until when, by the monotonic clock, the account is not asked again."""
+
+
+@dataclass(slots=True)
 class Account:
     """One provider account: what its lanes share."""
 
@@ -47,22 +57,11 @@ class Account:
     """Caps of drumbeat.toml: every campaign that obeys caps obeys them."""
     shared_rate: SharedRate | None = None
     """Its rate, where other processes use it too."""
-    shown_limit: int | None = None
-    """The most people in 24 hours, as the provider shows it; None: no limit, or not known."""
-    pool: str = ""
-    """Under which the people that it reaches are counted: its own name, or its portfolio's with other accounts."""
+    reads: defaultdict[str, Reads] = field(default_factory=lambda: defaultdict(Reads))
+    """Of each kind of what is read from it, how that goes."""
     under_way: int = 0
     """Calls begun and not ended, by all its lanes in this process."""
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
-
-    def __post_init__(self) -> None:
-        self.pool = self.pool or self.name
-
-    @property
-    def tier(self) -> int | None:
-        """The most people whom it may reach in 24 hours outside a window: the lower of what is set and shown."""
-        known = [limit for limit in (self.settings.tier, self.shown_limit) if limit is not None]
-        return min(known, default=None)
 
     @property
     def pair_gap(self) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -14,17 +14,36 @@ from providers.adapter import NumberLimits
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection, Engine, writing
 from storage.sending.freed_room import Freed, wake
-from storage.sending.limits import account_limit, note_limits_problem, set_limit, store_limits
+from storage.sending.limits import account_limit, note_limits_problem, set_limit, store_limits, tier_lock
 
 PATIENCE: Final = 60.0
 """The most seconds that reading them may take."""
 
 
-async def load_limits(connection: Connection, account: Account) -> None:
-    """Give the account the limit and the pool that are stored."""
-    if account.adapter.capabilities.shows_limits:
-        found = await account_limit(connection, account.name)
-        account.shown_limit, account.pool = found.people, found.pool
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """How many people an account may reach in 24 hours outside a window."""
+
+    most: int | None
+    """The lower of what is set and shown; None: no limit, or not known."""
+    pool: str
+    """Under which they are counted."""
+    is_counted: bool
+    """Whether they are: also while the limit is not known, so that it holds once it is."""
+
+    @property
+    def locks(self) -> list[str]:
+        return [tier_lock(self.pool)] if self.is_counted else []
+
+
+async def tier_of(connection: Connection, account: Account) -> Tier:
+    """The account's tier by its settings and by what is stored."""
+    own = account.settings.tier
+    if not account.adapter.capabilities.shows_limits:
+        return Tier(own, account.name, own is not None)
+    shown = await account_limit(connection, account.name)
+    most = min((limit for limit in (own, shown.people) if limit is not None), default=None)
+    return Tier(most, shown.pool, most is not None or not shown.is_known)
 
 
 async def fetch_limits(account: Account) -> dict[str, NumberLimits]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from campaigns.outcomes import Accepted, Result
+from campaigns.states import JobState
+from scheduler.sending.breaker import look_at_failures
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane
 from scheduler.sending.lease import Lease
 from scheduler.sending.storing import store_finished, store_one_by_one
 from storage.database.engine import Engine, writing
-from storage.database.health import is_refusal
+from storage.database.health import first_line, is_refusal
 from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.sending.lanes import LaneLost
 
@@ -44,13 +46,16 @@ class OutcomeStore:
     def __init__(self, engine: Engine, lane: Lane, lease: Lease) -> None:
         self.finished = FinishedCalls()
         self._learnt = LearntNames()
+        self._failed: list[int] = []
+        """Jobs whose failure is stored and has not been looked at by the breaker."""
         self._engine = engine
         self._lane = lane
         self._lease = lease
 
-    @contextmanager
-    def storing(self) -> Iterator[FinishedCalls]:
-        """The calls finished so far, to be stored now; where that fails they are kept for the next try."""
+    @asynccontextmanager
+    async def storing(self) -> AsyncIterator[FinishedCalls]:
+        """The calls finished so far, to be stored now; where that fails they are kept for the next try. Then a run that
+        fails too often is paused."""
         finished = self.finished
         self.finished = FinishedCalls(lane_pause=finished.lane_pause)
         try:
@@ -58,13 +63,25 @@ class OutcomeStore:
         except BaseException:
             self.finished = finished.joined(self.finished)
             raise
+        await self._look_at_failures(finished)
+
+    async def _look_at_failures(self, stored: FinishedCalls) -> None:
+        """What was stored stays stored: where this fails, they are looked at with the next."""
+        new = [one.intent.job.id for one in stored.outcomes if one.transition.state is JobState.FAILED]
+        failed, self._failed = self._failed + new, []
+        try:
+            await look_at_failures(self._engine, failed, self._lane.now())
+        except Exception as error:
+            self._failed += failed
+            ids = {"action": "breaker_failed", "lane": self._lane.name}
+            logger.error("The breaker could not look at failures: %s", first_line(error), extra=ids)
 
     async def store(self) -> None:
         """Store them without opening a slice."""
         if not self.finished:
             return
         try:
-            with self.storing() as finished:
+            async with self.storing() as finished:
                 await store_finished(self._engine, self._lane, self._lease.epoch, finished)
         except Exception as error:
             if not await self.is_refused(error):
@@ -77,7 +94,7 @@ class OutcomeStore:
         return has_outcomes and await is_refusal(self._engine, error)
 
     async def store_one_by_one(self) -> None:
-        with self.storing() as finished:
+        async with self.storing() as finished:
             await store_one_by_one(self._engine, self._lane, self._lease.epoch, finished)
 
     def note_names(self, phone: str, result: Result) -> None:

@@ -44,9 +44,9 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         # An earlier version left their money reserved until they were tried again.
         await settle(connection, {one.job.id: None for one in sends if one.job.attempts})
         await reserve(connection, [Reservation(one.job.id, keys, one.most) for one in sends if one.most])
-    if known.tier is not None:
+    if known.tier.is_counted:
         outside = [one.job.phone for one in sends if known.is_outside(one.job)]
-        await note_reached(connection, lane.account.pool, outside, known.begun_by)
+        await note_reached(connection, known.tier.pool, outside, known.begun_by)
     if plan.ramp:
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
 

@@ -18,13 +18,13 @@ from scheduler.sending.calls import CallsUnderWay
 from scheduler.sending.lane_health import LaneHealth
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.lease import Lease
-from scheduler.sending.limits import load_limits
 from scheduler.sending.media import MediaUploads
 from scheduler.sending.outcome_store import OutcomeStore
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
+from scheduler.sending.sender_limits import SenderLimits
 from scheduler.sending.slicing import Slice, open_slice
-from storage.database.engine import Connection, Engine, reading, writing
+from storage.database.engine import Connection, Engine, writing
 from storage.receipts.notices import keep_balance
 from storage.sending.lanes import LaneLost
 
@@ -70,6 +70,7 @@ class Shift:
 
     async def run(self) -> float:
         """Drain the lane; seconds until it is worth starting again (0: as soon as something is due)."""
+        await self._read_limits()
         if not await self._take():
             return LEASE.total_seconds()
         try:
@@ -84,14 +85,20 @@ class Shift:
         finally:
             await self._hand_over()
 
+    async def _read_limits(self) -> None:
+        """What the account may send must be known before anything is sent, if it can be; before the lane is taken,
+        since a provider may take its time to answer."""
+        try:
+            await SenderLimits(self.engine, [self.lane.account], self.stop, self.lane.now).sync_due()
+        except Exception as error:
+            ids = {"action": "limits_failed", "account": self.lane.account.name}
+            logger.error("The limits could not be read.", exc_info=error, extra=ids)
+
     async def _take(self) -> bool:
         now = self.lane.now()
         row = await self.lease.take()
         if row is None:
             return False
-        if self.lane.adapter.capabilities.shows_limits:
-            async with reading(self.engine) as connection:
-                await load_limits(connection, self.lane.account)
         self.paused = row.paused(now)
         self.lane.refusals = row.refusals
         self.lane.on_trial.clear()
@@ -160,7 +167,7 @@ class Shift:
 
     async def _open_once(self) -> Slice:
         asked_at = time.monotonic()
-        with self.store.storing() as finished:
+        async with self.store.storing() as finished:
             piece = await open_slice(
                 self.engine,
                 self.lane,

@@ -52,9 +52,9 @@ async def open_slice(
         wanted = [run for run in opened if only_run in (None, run.id)]
         running = [run for run in wanted if run.state is RunState.RUNNING]
         claimed = await claim_jobs(connection, lane, plans, running, now, idle)
-        freed = await settle(connection, lane, claimed.claims, finished, now)
+        tier, freed = await settle(connection, lane, claimed.claims, finished, now)
         claims = await with_current_budgets(connection, claimed.claims, now)
-        known = await gather(connection, lane, claims, now)
+        known = await gather(connection, lane, tier, claims, now)
         calls = [
             call for claim in claims for call in await decide_claim(connection, epoch, claim, known, freed)
         ]

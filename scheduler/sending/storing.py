@@ -11,6 +11,7 @@ from campaigns.outcomes import Accepted, FailureKind, Refused
 from scheduler.sending.facts import Claim, lock_shared
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import LEASE, Lane
+from scheduler.sending.limits import Tier
 from scheduler.sending.reservations import note_begun, settle_outcomes
 from storage.database.engine import Connection, Engine, undoable, writing
 from storage.database.health import is_refusal
@@ -32,7 +33,8 @@ async def store_finished(engine: Engine, lane: Lane, epoch: int, finished: Finis
     async with writing(engine) as connection:
         now = lane.now()
         await store(connection, lane, epoch, finished, now)
-        await wake(connection, await settle(connection, lane, (), finished, now), now)
+        _, freed = await settle(connection, lane, (), finished, now)
+        await wake(connection, freed, now)
 
 
 async def store_one_by_one(engine: Engine, lane: Lane, epoch: int, finished: FinishedCalls) -> None:
@@ -96,15 +98,15 @@ async def _store_outcomes(connection: Connection, lane: Lane, finished: Finished
 
 async def settle(
     connection: Connection, lane: Lane, claims: Sequence[Claim], finished: FinishedCalls, now: datetime
-) -> Freed:
+) -> tuple[Tier, Freed]:
     """Lock the budgets, caps, tier and ramps shared with other lanes, and settle what the finished calls had reserved;
-    returns where room became free."""
-    await lock_shared(connection, lane, claims, finished.intents)
-    if lane.account.tier is not None:
-        await slide_count(connection, lane.account.pool, now)
+    returns the tier, and where room became free."""
+    tier = await lock_shared(connection, lane, claims, finished.intents)
+    if tier.is_counted:
+        await slide_count(connection, tier.pool, now)
     freed = await settle_outcomes(connection, lane.account.name, finished.outcomes, finished.withdrawn)
     await _apply_early_reports(connection, lane, finished, now, freed)
-    return freed
+    return tier, freed
 
 
 async def _apply_early_reports(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.engine import is_sqlite
@@ -33,6 +33,8 @@ class StoredAnswer:
 
     request: str
     begun_at: datetime
+    done_at: datetime | None
+    """When its change was committed; None: it has changed nothing yet, or that is not noted."""
     status: int | None
     body: str | None
 
@@ -103,7 +105,7 @@ async def begin_call(
     if (await connection.execute(begun.returning(api_answers.c.key_id))).first() is not None:
         return None
     a = api_answers.c
-    query = select(a.request, a.begun_at, a.status, a.body)
+    query = select(a.request, a.begun_at, a.done_at, a.status, a.body)
     row = (
         await connection.execute(query.where(a.key_id == key_id, a.idempotency_key == idempotency_key))
     ).one()
@@ -113,26 +115,49 @@ async def begin_call(
 async def take_over_call(
     connection: AsyncConnection, key_id: int, idempotency_key: str, begun_at: datetime, now: datetime
 ) -> bool:
-    """Make a call without an answer anew that was begun then; whether nobody else has."""
-    a = api_answers.c
-    mine = (a.key_id == key_id) & (a.idempotency_key == idempotency_key)
-    taken = await connection.execute(
-        update(api_answers).where(mine, a.begun_at == begun_at, a.status.is_(None)).values(begun_at=now)
-    )
+    """Make a call without an answer anew that was begun then; whether nobody else has, and it is not done."""
+    mine = _mine(key_id, idempotency_key, begun_at)
+    undone = api_answers.c.done_at.is_(None)
+    taken = await connection.execute(update(api_answers).where(*mine, undone).values(begun_at=now))
     return taken.rowcount == 1
 
 
+async def note_done(
+    connection: AsyncConnection, key_id: int, idempotency_key: str, begun_at: datetime, now: datetime
+) -> bool:
+    """The transaction's changes are those of the call; whether nobody else has taken it over meanwhile."""
+    mine = _mine(key_id, idempotency_key, begun_at)
+    noted = await connection.execute(update(api_answers).where(*mine).values(done_at=now))
+    return noted.rowcount == 1
+
+
 async def store_answer(
-    connection: AsyncConnection, key_id: int, idempotency_key: str, status: int, body: str
+    connection: AsyncConnection,
+    key_id: int,
+    idempotency_key: str,
+    begun_at: datetime,
+    status: int,
+    body: str,
 ) -> None:
-    a = api_answers.c
-    mine = (a.key_id == key_id) & (a.idempotency_key == idempotency_key)
-    await connection.execute(update(api_answers).where(mine).values(status=status, body=body))
+    mine = _mine(key_id, idempotency_key, begun_at)
+    await connection.execute(update(api_answers).where(*mine).values(status=status, body=body))
 
 
-async def forget_call(connection: AsyncConnection, key_id: int, idempotency_key: str) -> None:
-    """It was refused without doing anything: the same key may be used again."""
+async def forget_call(
+    connection: AsyncConnection, key_id: int, idempotency_key: str, begun_at: datetime
+) -> bool:
+    """The same key may be used again; False: its call is noted as done, and stays."""
+    mine = _mine(key_id, idempotency_key, begun_at)
+    gone = await connection.execute(delete(api_answers).where(*mine, api_answers.c.done_at.is_(None)))
+    return gone.rowcount == 1
+
+
+def _mine(key_id: int, idempotency_key: str, begun_at: datetime) -> Sequence[ColumnElement[bool]]:
+    """The call's row, unless it has an answer or somebody else has taken it over."""
     a = api_answers.c
-    await connection.execute(
-        delete(api_answers).where(a.key_id == key_id, a.idempotency_key == idempotency_key)
+    return (
+        a.key_id == key_id,
+        a.idempotency_key == idempotency_key,
+        a.begun_at == begun_at,
+        a.status.is_(None),
     )

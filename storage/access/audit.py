@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import audit, audit_outcomes, campaigns
@@ -108,16 +108,18 @@ async def list_acts(
     return [_row(row) for row in await connection.execute(query)]
 
 
-async def who_did(connection: AsyncConnection, acts: Sequence[str], subject: str) -> str | None:
-    """Who has done one of these acts about the subject last."""
-    query = (
-        select(audit.c.actor)
+async def who_did(
+    connection: AsyncConnection, acts: Sequence[str], subjects: Sequence[str]
+) -> dict[str, str]:
+    """Who has done one of these acts last, by what it was about."""
+    newest = (
+        select(func.max(audit.c.id))
         .join(audit_outcomes, audit_outcomes.c.audit_id == audit.c.id)
-        .where(audit.c.subject == subject, audit.c.act.in_(acts), audit_outcomes.c.outcome == "done")
-        .order_by(audit.c.id.desc())
-        .limit(1)
+        .where(audit.c.subject.in_(subjects), audit.c.act.in_(acts), audit_outcomes.c.outcome == "done")
+        .group_by(audit.c.subject)
     )
-    return await connection.scalar(query)
+    found = select(audit.c.subject, audit.c.actor).where(audit.c.id.in_(newest))
+    return dict((await connection.execute(found)).all())
 
 
 def _row(row: Any) -> AuditRow:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -170,6 +171,37 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes; commits at the end, rolls back on an error."""
     async with engine.begin() as connection:
         yield connection
+        beside = _beside.get()
+        if beside is not None and beside[0] is engine:
+            await beside[1](connection)
+
+
+_beside: ContextVar[tuple[AsyncEngine, Callable[[AsyncConnection], Awaitable[None]]] | None] = ContextVar(
+    "beside", default=None
+)
+
+
+@contextmanager
+def beside_commits(
+    engine: AsyncEngine, write: Callable[[AsyncConnection], Awaitable[None]]
+) -> Iterator[None]:
+    """Within it, each transaction of the engine ends with `write`: both are committed, or neither."""
+    token = _beside.set((engine, write))
+    try:
+        yield
+    finally:
+        _beside.reset(token)
+
+
+@contextmanager
+def by_itself() -> Iterator[None]:
+    """Within it, transactions are committed without what is asked for by `beside_commits`: they only prepare or
+    record."""
+    token = _beside.set(None)
+    try:
+        yield
+    finally:
+        _beside.reset(token)
 
 
 @asynccontextmanager

@@ -69,6 +69,11 @@ class Reached:
         return self.changes.get("state") == JobState.FAILED
 
 
+def failed_ones(reached: Iterable[Reached]) -> list[int]:
+    """The jobs that the reports made fail, and that nothing is sent for once more."""
+    return [job.id for job in reached if job.has_failed and not job.sent_again]
+
+
 Named = dict[str, list[Reached]]
 """The provider's message id -> the jobs of that message."""
 
@@ -122,11 +127,11 @@ async def apply_unmatched(
     *,
     failures: bool = True,
 ) -> int:
-    """Apply the stored reports of messages that have become known; how many moves were made. `failures`: those with a
-    code too; a caller that does not act on the code leaves them stored."""
+    """Apply the stored reports of messages that have become known; how many moves were made. `failures`: those too; a
+    caller that does not act on them leaves them stored."""
     stored = await stored_reports(connection, account, message_ids)
     if not failures:
-        stored = {key: one for key, one in stored.items() if one.state is not JobState.FAILED or not one.code}
+        stored = {key: one for key, one in stored.items() if one.state is not JobState.FAILED}
     named = await _jobs_named(connection, stored.values(), lambda lane: is_of(account, lane))
     moved = await _advance(connection, named, stored.values(), SOURCE, now, unsettled)
     await forget_reports(connection, [key for key, report in stored.items() if report.message_id in named])

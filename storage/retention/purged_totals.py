@@ -16,7 +16,7 @@ from storage.tables import campaigns, purged_jobs, purged_rejects, runs
 
 
 @dataclass(frozen=True, slots=True)
-class PurgedJobs:
+class JobGroup:
     """Jobs that ended alike."""
 
     state: JobState
@@ -37,7 +37,7 @@ class PurgedRejects:
 
 async def purged_states(
     connection: AsyncConnection, campaign_id: int, only: ColumnElement[bool] | None = None
-) -> list[PurgedJobs]:
+) -> list[JobGroup]:
     """How many of the campaign's purged jobs ended how; without tests, and of a person's tries the newest. `only`
     restricts the runs."""
     gone = purged_jobs.c
@@ -49,8 +49,7 @@ async def purged_states(
         .group_by(*columns)
     )
     return [
-        PurgedJobs(JobState(state), reason or None, code or None, count)
-        for state, reason, code, count in found
+        JobGroup(JobState(state), reason or None, code or None, count) for state, reason, code, count in found
     ]
 
 

@@ -1,28 +1,41 @@
-"""Results of a run's newest messages, for the circuit breaker."""
+"""Results of a run's messages: its first, and those around a failure, for the circuit breaker."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import CTE, Select, and_, bindparam, case, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.outcomes import MESSAGE_REFUSED, PASSING_ATTEMPTS, FailureKind
-from campaigns.states import JobState
-from storage.tables import attempts, campaigns, jobs, runs
+from campaigns.states import JobState, RunState
+from storage.database.bulk import among
+from storage.tables import Id, attempts, campaigns, jobs, runs
 
 HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted")
 """Reasons of a failure that count against the run; that a person has opted out does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """The failures among a run's newest messages."""
+class FailingRun:
+    """A running run with failures that count against it."""
 
-    count: int
+    id: int
+    spec: str
+    """Its campaign file, JSON."""
+    failed: tuple[int, ...]
+    """The last attempts of the messages that failed, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """So many messages of a run in a row."""
+
+    failed: int
     often: str | None
     """The most frequent code or reason."""
 
@@ -91,30 +104,72 @@ async def newest_refusal(connection: AsyncConnection, run_id: int) -> str:
     return "" if row is None else ": ".join(filter(None, row))
 
 
-@cache
-def _failed() -> Select[Any, int]:
-    newest = (
-        select(jobs.c.state, jobs.c.reason, jobs.c.code)
+_FAILED: Final = and_(jobs.c.state == JobState.FAILED.value, jobs.c.reason.in_(HARD))
+_LAST: Final = attempts.c.number == jobs.c.attempts
+"""A message counts once, by its last attempt: called, answered or failed."""
+
+
+async def failing_runs(connection: AsyncConnection, job_ids: Collection[int]) -> list[FailingRun]:
+    """The running runs of which these messages failed, with the failures that count: none from before the run was last
+    resumed."""
+    counting = (
+        select(attempts.c.run_id, runs.c.spec, attempts.c.id)
+        .join_from(jobs, attempts, and_(attempts.c.job_id == jobs.c.id, _LAST))
+        .join(runs, runs.c.id == attempts.c.run_id)
+        .where(among(connection, jobs.c.id, job_ids), _FAILED)
+        .where(runs.c.state == RunState.RUNNING.value, attempts.c.id > func.coalesce(runs.c.watched_from, 0))
+        .order_by(attempts.c.run_id, attempts.c.id)
+    )
+    found = groupby(await connection.execute(counting), key=lambda row: (row.run_id, row.spec))
+    return [FailingRun(run_id, spec, tuple(row.id for row in rows)) for (run_id, spec), rows in found]
+
+
+@lru_cache(64)
+def _around(of_last: int) -> CTE:
+    """The messages from the attempt `first` to the attempt `last`, and before and after them all that share a stretch
+    of `of_last` messages with one of these."""
+    called = (
+        select(attempts.c.id, case((_FAILED, 1), else_=0).label("failed"), jobs.c.code, jobs.c.reason)
         .join_from(attempts, jobs, jobs.c.id == attempts.c.job_id)
-        .where(*_OF_RUN, attempts.c.ended_at.is_not(None), attempts.c.number == jobs.c.attempts)
-        .order_by(attempts.c.id.desc())
-        .limit(bindparam("newest", type_=Integer()))
-        .subquery()
+        .where(*_OF_RUN, _LAST)
     )
-    what = func.coalesce(newest.c.code, newest.c.reason)
-    return (
-        select(what, func.count())
-        .where(newest.c.state == JobState.FAILED.value, newest.c.reason.in_(HARD))
-        .group_by(what)
-        .order_by(func.count().desc())
-    )
+    first, last = bindparam("first", type_=Id), bindparam("last", type_=Id)
+    before = called.where(attempts.c.id < first).order_by(attempts.c.id.desc()).limit(of_last - 1)
+    after = called.where(attempts.c.id > last).order_by(attempts.c.id).limit(of_last - 1)
+    between = called.where(attempts.c.id.between(first, last))
+    parts = (select(part.subquery()) for part in (before, between, after))
+    return union_all(*parts).cte("around")
 
 
-async def newest_failures(connection: AsyncConnection, run_id: int, of_last: int) -> Failures:
-    """How many of the run's newest `of_last` answered messages have failed, since it last was resumed. A message counts
-    once, by its last attempt."""
-    found = (await connection.execute(_failed(), {"of_run": run_id, "newest": of_last})).all()
-    return Failures(sum(count for _, count in found), found[0][0] if found else None)
+@lru_cache(64)
+def _worst(of_last: int) -> Select[Any]:
+    around = _around(of_last)
+    ended_by = func.sum(around.c.failed).over(order_by=around.c.id, rows=(1 - of_last, 0))
+    stretch = select(around.c.id, ended_by.label("failed")).subquery()
+    return select(stretch).order_by(stretch.c.failed.desc(), stretch.c.id).limit(1)
+
+
+@lru_cache(64)
+def _often(of_last: int) -> Select[Any]:
+    around = _around(of_last)
+    up_to = around.c.id <= bindparam("ends", type_=Id)
+    stretch = select(around).where(up_to).order_by(around.c.id.desc()).limit(of_last).subquery()
+    what = func.coalesce(stretch.c.code, stretch.c.reason)
+    failed = select(what).where(stretch.c.failed == 1).group_by(what)
+    return failed.order_by(func.count().desc(), what).limit(1)
+
+
+async def worst_stretch(
+    connection: AsyncConnection, run_id: int, first: int, last: int, of_last: int
+) -> Stretch:
+    """Of all stretches of `of_last` messages of the run with an attempt from `first` to `last`, the one with the most
+    failures."""
+    place = {"of_run": run_id, "first": first, "last": last}
+    worst = (await connection.execute(_worst(of_last), place)).first()
+    if worst is None:
+        return Stretch(0, None)
+    often = await connection.scalar(_often(of_last), {**place, "ends": worst.id})
+    return Stretch(int(worst.failed), often)
 
 
 async def forget_failures(connection: AsyncConnection, campaign: str) -> None:

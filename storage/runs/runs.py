@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     case,
     false,
-    func,
     insert,
     literal,
     null,
@@ -237,7 +236,8 @@ async def move_on(
         await _settle(connection, [campaign_id], [CampaignState.SCHEDULED, CampaignState.RUNNING], now)
 
 
-_OPENED: Final = (
+_IS_OPEN: Final = runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
+_RUNS: Final = (
     select(
         runs.c.id,
         runs.c.campaign_id,
@@ -251,14 +251,23 @@ _OPENED: Final = (
         runs.c.priority,
     )
     .join(campaigns, campaigns.c.id == runs.c.campaign_id)
-    .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
     .order_by(runs.c.priority.desc(), runs.c.nominal_at, runs.c.id)
 )
+_OPENED: Final = _RUNS.where(_IS_OPEN)
 
 
 async def open_runs(connection: AsyncConnection) -> list[RunRow]:
     """Runs that are running or paused, highest priority first, then oldest first."""
-    rows = (await connection.execute(_OPENED)).mappings()
+    return await _read(connection, _OPENED)
+
+
+async def runs_open_since(connection: AsyncConnection, since: datetime) -> list[RunRow]:
+    """Those, and the runs that have ended since."""
+    return await _read(connection, _RUNS.where(or_(_IS_OPEN, runs.c.ended_at >= since)))
+
+
+async def _read(connection: AsyncConnection, wanted: Select[Any]) -> list[RunRow]:
+    rows = (await connection.execute(wanted)).mappings()
     return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 
@@ -363,11 +372,3 @@ async def _settle(
         .where(campaigns.c.id.in_(ids), campaigns.c.state.in_(sources), ~opened.exists())
         .values(state=over, updated_at=now)
     )
-
-
-async def count_states(connection: AsyncConnection, run_ids: Sequence[int]) -> dict[JobState, int]:
-    """How many jobs of the runs are in each state, in the order of their journey. Reads every index entry of the runs:
-    not for a hot path."""
-    counted = select(jobs.c.state, func.count()).where(jobs.c.run_id.in_(run_ids)).group_by(jobs.c.state)
-    found = {JobState(state): number for state, number in await connection.execute(counted)}
-    return {state: found[state] for state in JobState if state in found}

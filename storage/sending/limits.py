@@ -49,7 +49,9 @@ class AccountLimit:
     people: int | None
     """None: no limit, or not known."""
     pool: str
-    """Under which its people are counted."""
+    """Under which its people are counted: its own name, or its portfolio's with other accounts."""
+    is_known: bool
+    """Whether any of its senders has shown a limit, or that there is none."""
 
 
 def tier_lock(pool: str) -> str:
@@ -70,12 +72,18 @@ async def find_limits(connection: AsyncConnection, accounts: Collection[str]) ->
 
 
 async def account_limit(connection: AsyncConnection, account: str) -> AccountLimit:
+    """The account's limit, as its senders are stored."""
+    return limit_of(account, await find_limits(connection, [account]))
+
+
+def limit_of(account: str, found: Collection[SenderLimit]) -> AccountLimit:
     """The account's limit, the lowest that any of its senders shows."""
-    found = await find_limits(connection, [account])
     known = [one.people for one in found if one.people not in (None, UNLIMITED)]
     portfolio = next((one.portfolio for one in found if one.portfolio), None)
     return AccountLimit(
-        min((people for people in known if people), default=None), pool_of(account, portfolio)
+        min((people for people in known if people), default=None),
+        pool_of(account, portfolio),
+        any(one.people is not None for one in found),
     )
 
 

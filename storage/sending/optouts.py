@@ -250,6 +250,20 @@ async def log_of(connection: AsyncConnection, phone: str) -> list[LogEntry]:
 async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> AsyncIterator[LogEntry]:
     """The entry that holds of each person who is opted out now, in the order of the log, a page in memory at a time.
     Who was erased has no number any more, and is left out, as is who is known by a user id only."""
+    held = _held(scope, *_ENTRY)
+    async for row in await connection.stream(held.execution_options(yield_per=PAGE)):
+        yield LogEntry(*row)
+
+
+async def opted_out_after(
+    connection: AsyncConnection, scope: Scope | None, after: int, size: int
+) -> list[tuple[int, LogEntry]]:
+    """The same from the entry `after` on, a few of them, with their ids."""
+    held = _held(scope, optouts.c.id, *_ENTRY).where(optouts.c.id > after).limit(size)
+    return [(row[0], LogEntry(*row[1:])) for row in await connection.execute(held)]
+
+
+def _held(scope: Scope | None, *columns: ColumnElement[Any]) -> Select[Any]:
     newer = optouts.alias("newer")
     outdated = (
         select(newer.c.id)
@@ -261,8 +275,5 @@ async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> 
         .exists()
     )
     known = ~or_(optouts.c.phone.startswith(ERASED), optouts.c.phone.startswith(UNKNOWN))
-    held = select(*_ENTRY).where(optouts.c.action == "out", known, ~outdated).order_by(optouts.c.id)
-    if scope is not None:
-        held = held.where(optouts.c.scope == scope)
-    async for row in await connection.stream(held.execution_options(yield_per=PAGE)):
-        yield LogEntry(*row)
+    held = select(*columns).where(optouts.c.action == "out", known, ~outdated).order_by(optouts.c.id)
+    return held if scope is None else held.where(optouts.c.scope == scope)

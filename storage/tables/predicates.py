@@ -9,6 +9,8 @@ from sqlalchemy import text
 IS_PENDING: Final = text("jobs.state = 'pending'")
 """Must repeat the predicate of the partial index `ix_jobs_due` verbatim: with a parameter for the state, a prepared
 statement would read every job of the run."""
+IS_HELD: Final = text("jobs.held_by IS NOT NULL")
+"""Must repeat the predicate of the partial index `ix_jobs_held` verbatim."""
 OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
 """Must repeat the predicate of the partial index `ix_jobs_open` verbatim: SQLite does not see that a parameter is among
 them, and would read the whole table."""

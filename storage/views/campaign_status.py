@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
 from storage.runs.editions import of_audience
+from storage.runs.job_counts import count_states
 from storage.runs.occurrences import SCHEDULED
-from storage.runs.runs import count_states
 from storage.tables import campaigns, recipients, runs
 
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
@@ -33,6 +33,10 @@ class CampaignStatus:
     in_doubt: int
     awaiting: int
     """Messages on their way: their receipt may still come."""
+    states: Mapping[JobState, int]
+    """The messages of its newest run, in the order of their journey."""
+    run_id: int | None
+    """The newest run; None: it was never launched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,11 @@ async def _status(connection: AsyncConnection, row: Row[Any]) -> CampaignStatus:
     )
 
 
-async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int, int, int, int]:
-    """Of the newest run: messages that need no more sending, all messages, those in doubt, and those on their way.
-    Before the first run the recipients are the messages."""
+async def _progress(
+    connection: AsyncConnection, campaign_id: int
+) -> tuple[int, int, int, int, Mapping[JobState, int], int | None]:
+    """Of the newest run: messages that need no more sending, all messages, those in doubt, those on their way, all by
+    state, and its number. Before the first run the recipients are the messages."""
     run = (
         await connection.execute(
             select(runs.c.id, runs.c.jobs, runs.c.state)
@@ -104,13 +110,13 @@ async def _progress(connection: AsyncConnection, campaign_id: int) -> tuple[int,
     ).first()
     if run is None:
         people = select(func.count()).select_from(recipients).where(of_audience(campaign_id))
-        return 0, int((await connection.execute(people)).scalar_one()), 0, 0
-    if RunState(run.state) not in (RunState.RUNNING, RunState.PAUSED):
-        return run.jobs, run.jobs, 0, 0
+        return 0, int((await connection.execute(people)).scalar_one()), 0, 0, {}, None
     counted = await count_states(connection, [run.id])
+    if RunState(run.state) not in (RunState.RUNNING, RunState.PAUSED):
+        return run.jobs, run.jobs, 0, 0, counted, run.id
     waiting = counted.get(JobState.PENDING, 0) + counted.get(JobState.SENDING, 0)
     awaiting = sum(counted.get(state, 0) for state in AWAITING_RECEIPT)
-    return run.jobs - waiting, run.jobs, counted.get(JobState.IN_DOUBT, 0), awaiting
+    return run.jobs - waiting, run.jobs, counted.get(JobState.IN_DOUBT, 0), awaiting, counted, run.id
 
 
 async def next_run(connection: AsyncConnection, now: datetime) -> tuple[str, datetime] | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
+from storage.runs.job_counts import count_states, waiting_groups
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.sending.windows import any_unknown_window
 from storage.tables import campaigns, jobs, runs
@@ -29,14 +30,11 @@ class IdleCheck:
 async def look_ahead(connection: AsyncConnection, served: Collection[str], now: datetime) -> IdleCheck:
     """What the running runs still have to do on the lanes `served`; others wait for their settings."""
     lanes = await read_lanes(connection)
-    waiting = (
-        select(jobs.c.lane, func.min(jobs.c.due_at, type_=jobs.c.due_at.type))
-        .join(runs, runs.c.id == jobs.c.run_id)
-        .where(runs.c.state == RunState.RUNNING, jobs.c.state == JobState.PENDING)
-        .group_by(jobs.c.lane)
-    )
+    running = (await connection.scalars(select(runs.c.id).where(runs.c.state == RunState.RUNNING))).all()
+    states = await count_states(connection, running)
     moments: list[datetime] = []
-    for name, due_at in await connection.execute(waiting):
+    for group in await waiting_groups(connection, running):
+        name, due_at = group.lane, group.due_at
         lane = lanes.get(name)
         if (
             lane is None
@@ -50,8 +48,8 @@ async def look_ahead(connection: AsyncConnection, served: Collection[str], now: 
         or await _any_sending(connection, served)
         or await any_unknown_window(connection, _at_work(lanes, served, now)),
         retry_at=min(moments, default=None),
-        doubtful=await _count(connection, JobState.IN_DOUBT),
-        awaiting=await _count(connection, *AWAITING_RECEIPT),
+        doubtful=states.get(JobState.IN_DOUBT, 0),
+        awaiting=sum(states.get(state, 0) for state in AWAITING_RECEIPT),
     )
 
 
@@ -74,20 +72,24 @@ class Pending:
 
 async def pending_by_rule(connection: AsyncConnection, campaign_id: int | None = None) -> list[Pending]:
     """Everything that waits in runs that have not ended; of one campaign or of all."""
-    of = (campaigns.c.name, jobs.c.lane, runs.c.state, jobs.c.held_by)
-    waiting = (
-        select(*of, func.count(), func.min(jobs.c.due_at, type_=jobs.c.due_at.type))
-        .join(runs, runs.c.id == jobs.c.run_id)
-        .join(campaigns, campaigns.c.id == runs.c.campaign_id)
-        .where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), jobs.c.state == JobState.PENDING)
-        .group_by(*of)
+    opened = select(runs.c.id, runs.c.state, campaigns.c.name).join(
+        campaigns, campaigns.c.id == runs.c.campaign_id
     )
+    opened = opened.where(runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
     if campaign_id is not None:
-        waiting = waiting.where(runs.c.campaign_id == campaign_id)
-    return [
-        Pending(name, lane, RunState(state), *rest)
-        for name, lane, state, *rest in await connection.execute(waiting)
-    ]
+        opened = opened.where(runs.c.campaign_id == campaign_id)
+    known = {row.id: row for row in await connection.execute(opened)}
+    found: dict[tuple[str, str, str, str | None], Pending] = {}
+    for group in await waiting_groups(connection, list(known)):
+        run = known[group.run_id]
+        key = run.name, group.lane, run.state, group.held_by
+        alike = found.get(
+            key, Pending(run.name, group.lane, RunState(run.state), group.held_by, 0, group.due_at)
+        )
+        found[key] = replace(
+            alike, messages=alike.messages + group.messages, due_at=min(alike.due_at, group.due_at)
+        )
+    return list(found.values())
 
 
 async def _any_sending(connection: AsyncConnection, served: Collection[str]) -> bool:
@@ -97,12 +99,3 @@ async def _any_sending(connection: AsyncConnection, served: Collection[str]) -> 
         .limit(1)
     )
     return (await connection.execute(sending)).first() is not None
-
-
-async def _count(connection: AsyncConnection, *states: JobState) -> int:
-    counted = (
-        select(func.count())
-        .select_from(jobs.join(runs, runs.c.id == jobs.c.run_id))
-        .where(runs.c.state == RunState.RUNNING, jobs.c.state.in_(states))
-    )
-    return int((await connection.execute(counted)).scalar_one())

@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BigInteger, Select, func, literal, select, text, type_coerce, union_all
+from sqlalchemy import BigInteger, func, literal, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.states import JobState, RunState
-from storage.audience.campaigns import Campaign
+from campaigns.states import RunState
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import attempts, from_millis, jobs, runs, to_millis
-from storage.tables.predicates import IS_PENDING
-from storage.views.report_scope import ScheduledRun, Scope
-from storage.views.reports import NOT_REACHED, Failure
+from storage.tables import attempts, from_millis, runs, to_millis
+from storage.views.report_scope import ScheduledRun
 
-LOOKED_AT: Final = 5_000
-"""Messages of each outcome that are looked at for their reasons."""
 CALLS: Final = 25_000
 """The newest calls of a run that are counted."""
-IS_HELD: Final = text("jobs.held_by IS NOT NULL")
-"""Must repeat the predicate of the partial index `ix_jobs_held` verbatim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,67 +50,6 @@ async def newest_run(connection: AsyncConnection, campaign_id: int) -> Scheduled
     newest = select(*columns).where(runs.c.campaign_id == campaign_id, SCHEDULED)
     row = (await connection.execute(newest.order_by(runs.c.nominal_at.desc()).limit(1))).first()
     return ScheduledRun(row.id, row.nominal_at, RunState(row.state), row.edition) if row else None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Messages of a lane that wait for the same."""
-
-    lane: str
-    held_by: str | None
-    messages: int
-    due_at: datetime
-    """When the first of them is processed again."""
-
-
-async def waiting_messages(connection: AsyncConnection, campaign: Campaign) -> list[Waiting]:
-    """What waits in the campaign's open runs: what a rule holds, and the rest."""
-    open_states = runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
-    opened = await connection.scalars(select(runs.c.id).where(runs.c.campaign_id == campaign.id, open_states))
-    first = func.min(jobs.c.due_at, type_=jobs.c.due_at.type)
-    which = jobs.c.run_id.in_(opened.all())  # named one by one, each is looked up in an index
-    by_rule = select(jobs.c.lane, jobs.c.held_by, func.count(), first).where(which, IS_HELD)
-    held = [Waiting(*row) for row in await connection.execute(by_rule.group_by(jobs.c.lane, jobs.c.held_by))]
-    by_lane = select(jobs.c.lane, func.count(), first).where(which, IS_PENDING).group_by(jobs.c.lane)
-    free = []
-    for lane, pending, due_at in await connection.execute(by_lane):
-        rest = pending - sum(group.messages for group in held if group.lane == lane)
-        free += [Waiting(lane, None, rest, due_at)] if rest > 0 else []
-    return [*held, *free]
-
-
-async def reasons_of_newest(connection: AsyncConnection, scope: Scope) -> list[Failure]:
-    """Why messages did not arrive, the most frequent first: of each outcome, of so many as are looked at."""
-    if not scope.launched:
-        return []
-    columns = (jobs.c.id, jobs.c.state, jobs.c.reason, jobs.c.code, jobs.c.phone)
-    some = [_some(scope, state, *columns) for state in NOT_REACHED]
-    looked = union_all(*some).subquery()
-    groups = (looked.c.state, looked.c.reason, looked.c.code)
-    counted = select(*groups, func.count(), func.min(looked.c.phone), func.max(looked.c.id)).group_by(*groups)
-    rows = (await connection.execute(counted)).all()
-    texts = await _texts(connection, [row[-1] for row in rows])
-    found = [
-        Failure(JobState(state), code, reason, texts.get(job_id), count, example)
-        for state, reason, code, count, example, job_id in rows
-    ]
-    return sorted(found, key=lambda one: (NOT_REACHED.index(one.state), -one.count, one.code or ""))
-
-
-def _some(scope: Scope, state: JobState, *columns: Any) -> Select[Any]:
-    """Any of them, as many as are looked at."""
-    some = select(*columns).where(scope.jobs, jobs.c.state == state).limit(LOOKED_AT).subquery()
-    return select(*some.c)
-
-
-async def _texts(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, str]:
-    """The provider's words at the last call of each."""
-    newest_last = (
-        select(attempts.c.job_id, attempts.c.detail)
-        .where(attempts.c.job_id.in_(job_ids), attempts.c.detail.is_not(None))
-        .order_by(attempts.c.number)
-    )
-    return {row.job_id: row.detail for row in await connection.execute(newest_last)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, Row, case, cast, func, literal, select
+from sqlalchemy import BigInteger, Row, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.spec.campaign_spec import PaceSpec
 from campaigns.states import JobState, RunState
+from storage.database.bulk import table_of
+from storage.runs.job_counts import Waiting, waiting_groups
 from storage.sending.workers import SILENT, call_rates, recent_calls
-from storage.tables import jobs, lanes, not_understood, runs, webhook_refusals, webhooks, workers
-from storage.tables.predicates import OPEN
+from storage.tables import Id, Text, jobs, lanes, not_understood, runs, webhook_refusals, webhooks, workers
+from storage.tables.predicates import IS_HELD, IS_PENDING, OPEN
 
 DUE: Final = "due"
 """Instead of a rule: nothing holds the message but its lane's turn."""
@@ -26,10 +28,8 @@ LAG_OVER: Final = timedelta(minutes=5)
 """How far back calls are counted to tell whether a lane keeps its pace."""
 MOST_WEBHOOKS: Final = 10_000
 """The most unprocessed webhooks that are counted; the oldest are among them."""
-_PENDING: Final = (
-    jobs.c.state == literal(JobState.PENDING.value, literal_execute=True),
-    jobs.c.run_id.in_(select(runs.c.id).where(runs.c.state == RunState.RUNNING.value)),
-)
+MOST_DUE: Final = 20_000
+"""So many due messages of a run and lane are counted; if there are more, those that are due later are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,16 @@ class MetricsSnapshot:
 
 async def read_metrics(connection: AsyncConnection, now: datetime, alive_since: datetime) -> MetricsSnapshot:
     """`alive_since`: a process silent since before it is not counted."""
-    due, held = await _due(connection, now), await _held(connection, now)
-    backlog = Counter({(row.lane, row.rule): row.waiting for row in held})
-    for row in due:
-        backlog[row.lane, DUE] += row.waiting
+    running = (await connection.scalars(select(runs.c.id).where(runs.c.state == RunState.RUNNING))).all()
+    groups = await waiting_groups(connection, running)
+    due = await _due(connection, groups, now)
     waiting = await _webhooks(connection)
     alive = await _alive(connection, alive_since)
     refused = await connection.execute(select(webhook_refusals.c.account, webhook_refusals.c["count"]))
     unknown = select(not_understood.c.account, cast(func.sum(not_understood.c["count"]), BigInteger))
     return MetricsSnapshot(
         at=now,
-        backlog=backlog,
+        backlog=_backlog(groups, due, await _held_and_due(connection, groups, now)),
         due=await _due_lanes(connection, due, now),
         in_doubt=await _in_doubt(connection),
         paused=await _paused(connection, now),
@@ -109,20 +108,80 @@ def _seconds(since: datetime, now: datetime) -> float:
     return max(0.0, (now - since).total_seconds())
 
 
-async def _due(connection: AsyncConnection, now: datetime) -> Sequence[Row[Any]]:
-    """Counted within the index `ix_jobs_due`: of a large campaign nearly all that waits is due."""
-    oldest = func.min(jobs.c.due_at, type_=jobs.c.due_at.type)
-    due = select(jobs.c.run_id, jobs.c.lane, func.count().label("waiting"), oldest.label("oldest"))
-    return (
-        await connection.execute(
-            due.where(*_PENDING, jobs.c.due_at <= now).group_by(jobs.c.run_id, jobs.c.lane)
-        )
-    ).all()
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """The due messages of a run on a lane."""
+
+    run_id: int
+    lane: str
+    waiting: int
+    oldest: datetime
 
 
-async def _due_lanes(
-    connection: AsyncConnection, due: Sequence[Row[Any]], now: datetime
-) -> dict[str, LaneDue]:
+async def _due(connection: AsyncConnection, groups: Sequence[Waiting], now: datetime) -> list[_Due]:
+    """Counted within the index `ix_jobs_due`, the few of those that are due and those that are not."""
+    pending = Counter[tuple[int, str]]()
+    oldest: dict[tuple[int, str], datetime] = {}
+    for group in groups:
+        key = group.run_id, group.lane
+        pending[key] += group.messages
+        oldest[key] = min(group.due_at, oldest.get(key, group.due_at))
+    begun = [
+        {"run_id": run_id, "lane": lane, "pending": pending[run_id, lane]}
+        for (run_id, lane), first in oldest.items()
+        if first <= now
+    ]
+    if not begun:
+        return []
+    given = table_of(connection, begun, run_id=Id, lane=Text(), pending=BigInteger())
+    mine = (jobs.c.run_id == given.c.run_id, jobs.c.lane == given.c.lane, IS_PENDING)
+    some = (
+        select(jobs.c.id).where(*mine, jobs.c.due_at <= now).limit(MOST_DUE + 1).correlate(given).subquery()
+    )
+    few = select(func.count()).select_from(some).scalar_subquery()
+    later = select(func.count(jobs.c.id)).where(*mine, jobs.c.due_at > now).correlate(given).scalar_subquery()
+    number = case((few <= MOST_DUE, few), else_=given.c.pending - later)
+    rows = await connection.execute(select(given.c.run_id, given.c.lane, number))
+    return [_Due(run_id, lane, waiting, oldest[run_id, lane]) for run_id, lane, waiting in rows]
+
+
+async def _held_and_due(
+    connection: AsyncConnection, groups: Sequence[Waiting], now: datetime
+) -> dict[tuple[int, str, str], int]:
+    """How many of those that a rule holds are to be decided about now, by run, lane and rule."""
+    woken = [
+        {"run_id": group.run_id, "lane": group.lane, "held_by": group.held_by}
+        for group in groups
+        if group.held_by is not None and group.due_at <= now
+    ]
+    if not woken:
+        return {}
+    given = table_of(connection, woken, run_id=Id, lane=Text(), held_by=Text())
+    alike = [jobs.c[name] == given.c[name] for name in ("run_id", "lane", "held_by")]
+    due = select(func.count(jobs.c.id)).where(*alike, IS_HELD, jobs.c.due_at <= now).correlate(given)
+    rows = await connection.execute(
+        select(given.c.run_id, given.c.lane, given.c.held_by, due.scalar_subquery())
+    )
+    return {(run_id, lane, rule): number for run_id, lane, rule, number in rows}
+
+
+def _backlog(
+    groups: Sequence[Waiting], due: Sequence[_Due], woken: Mapping[tuple[int, str, str], int]
+) -> Counter[tuple[str, str]]:
+    """By lane and rule: those that are due count as DUE, whichever rule held them."""
+    found = Counter[tuple[str, str]]()
+    for group in groups:
+        found[group.lane, group.held_by or LATER] += group.messages
+    for (_, lane, rule), number in woken.items():
+        found[lane, rule] -= number
+        found[lane, LATER] += number
+    for row in due:
+        found[row.lane, DUE] += row.waiting
+        found[row.lane, LATER] -= row.waiting
+    return +found
+
+
+async def _due_lanes(connection: AsyncConnection, due: Sequence[_Due], now: datetime) -> dict[str, LaneDue]:
     """`due`: the rows of `_due`."""
     if not due:
         return {}
@@ -144,12 +203,6 @@ async def _due_lanes(
 
 def _pace(spec: Mapping[str, Any]) -> tuple[str, PaceSpec]:
     return spec["provider"], PaceSpec.model_validate(spec.get("pace") or {})
-
-
-async def _held(connection: AsyncConnection, now: datetime) -> Sequence[Row[Any]]:
-    rule = func.coalesce(jobs.c.held_by, literal(LATER)).label("rule")
-    held = select(jobs.c.lane, rule, func.count().label("waiting")).where(*_PENDING, jobs.c.due_at > now)
-    return (await connection.execute(held.group_by(jobs.c.lane, "rule"))).all()
 
 
 async def _in_doubt(connection: AsyncConnection) -> dict[str, int]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import BigInteger, case, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import from_micros
 from campaigns.states import CampaignState, JobState, RunState
 from storage.runs.editions import rejected_of_run
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import budgets, campaigns, jobs, lanes, runs
+from storage.tables import budgets, campaigns, job_counts, lanes, runs
 
 UNSENT = (JobState.PENDING, JobState.SENDING, JobState.IN_DOUBT)
 
@@ -70,10 +70,10 @@ class UnsentCampaign:
 
 async def unsent_campaigns(connection: AsyncConnection) -> list[UnsentCampaign]:
     """The campaigns that a runner would go on with, by name."""
+    its_runs = select(runs.c.id).where(runs.c.campaign_id == campaigns.c.id)
     unsent = (
-        select(func.count())
-        .select_from(jobs.join(runs, runs.c.id == jobs.c.run_id))
-        .where(runs.c.campaign_id == campaigns.c.id, jobs.c.state.in_(UNSENT))
+        select(func.coalesce(cast(func.sum(job_counts.c.jobs), BigInteger), 0))
+        .where(job_counts.c.run_id.in_(its_runs), job_counts.c.state.in_(UNSENT))
         .scalar_subquery()
     )
     living = (CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import RunState
 from storage.audience.campaigns import Campaign
-from storage.retention.purged_totals import PurgedJobs, PurgedRejects, purged_reject_groups, purged_states
+from storage.retention.purged_totals import JobGroup, PurgedRejects, purged_reject_groups, purged_states
 from storage.runs.editions import counted_rejects
 from storage.runs.occurrences import SCHEDULED
 from storage.runs.retries import ALREADY_ARRIVED, tried_again
@@ -80,7 +80,7 @@ class Scope:
         )
         return and_(rejects.c.campaign_id == self.campaign.id, rejects.c.import_id.in_(files))
 
-    async def purged_jobs(self, connection: AsyncConnection) -> list[PurgedJobs]:
+    async def purged_jobs(self, connection: AsyncConnection) -> list[JobGroup]:
         only = self._of_occurrences if self.chosen else None
         return await purged_states(connection, self.campaign.id, only)
 

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
-from storage.retention.purged_totals import PurgedJobs
+from storage.retention.purged_totals import JobGroup
 from storage.runs.editions import of_audience
 from storage.runs.replies import is_reply
-from storage.tables import attempts, inbound, jobs, purged_jobs, recipients, rejects, runs
+from storage.tables import inbound, jobs, purged_jobs, recipients, rejects, runs
+from storage.views.counted_jobs import GROUP, NO_EXAMPLE, count_by, examples_of, occurrences_of
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
@@ -116,10 +117,11 @@ async def delivery(
     scope = await scope_of(connection, campaign, chosen)
     purged = await scope.purged_jobs(connection)
     gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
-    skipped, failed = await _ended(connection, scope, purged)
+    groups = await _groups(connection, scope)
+    skipped, failed = _ended([*groups, *purged])
     found = Delivery(
         rejected=await _count_rejects(connection, scope) + gone_rows,
-        states=_states_with(await _states(connection, scope), purged),
+        states=_states_of([*groups, *purged]),
         skipped=skipped,
         failed=failed,
         runs=scope.runs,
@@ -140,7 +142,7 @@ async def progress(connection: AsyncConnection, campaign: Campaign, run: Schedul
     run."""
     scope = await scope_of(connection, campaign, [run] if run else [])
     gone_rows = sum(group.count for group in await scope.purged_rejects(connection))
-    states = _states_with(await _states(connection, scope), await scope.purged_jobs(connection))
+    states = _states_of([*await _groups(connection, scope), *await scope.purged_jobs(connection)])
     whole = scope if run else replace(scope, chosen=False)
     rejected = await _count_rejects(connection, whole) + gone_rows
     return Delivery(rejected, states, {}, {}, scope.runs, rejected, sum(states.values()))
@@ -156,22 +158,12 @@ async def _count_audience(connection: AsyncConnection, campaign: Campaign) -> in
     return int((await connection.execute(counted)).scalar_one()) + campaign.purged_recipients
 
 
-async def _states(connection: AsyncConnection, scope: Scope) -> dict[JobState, int]:
+async def _groups(connection: AsyncConnection, scope: Scope) -> list[JobGroup]:
     if not scope.launched:
         waiting = await _count_audience(connection, scope.campaign)
-        return {state_before_launch(scope.campaign): waiting}
-    if scope.any_retry:
-        counted = await connection.execute(
-            select(jobs.c.state, func.count()).where(scope.jobs).group_by(jobs.c.state)
-        )
-        return {JobState(state): number for state, number in counted}
-    # Each by itself is half as much work as all in groups.
-    counts = (
-        select(func.count()).select_from(jobs).where(scope.jobs, jobs.c.state == state).scalar_subquery()
-        for state in JobState
-    )
-    row = (await connection.execute(select(*counts))).one()
-    return {state: number for state, number in zip(JobState, row, strict=True) if number}
+        return [JobGroup(state_before_launch(scope.campaign), None, None, waiting)]
+    counted = await count_by(connection, scope, "state", "reason", "code")
+    return [JobGroup(JobState(state), reason, code, n) for (state, reason, code), n in counted.items()]
 
 
 def state_before_launch(campaign: Campaign) -> JobState:
@@ -184,45 +176,35 @@ async def states_by_run(
 ) -> dict[ScheduledRun, dict[JobState, int]]:
     """The states of each scheduled run's jobs, those of its retries among them; the newest run first."""
     scope = await scope_of(connection, campaign, chosen)
-    occurrence = func.coalesce(runs.c.parent_id, runs.c.id)
-    live = (
-        select(occurrence, jobs.c.state, func.count())
-        .join(runs, runs.c.id == jobs.c.run_id)
-        .where(scope.jobs)
-        .group_by(occurrence, jobs.c.state)
-    )
-    purged = (
-        select(occurrence, purged_jobs.c.state, func.sum(purged_jobs.c.jobs))
-        .join(runs, runs.c.id == purged_jobs.c.run_id)
-        .where(purged_jobs.c.run_id.in_(scope.run_ids), purged_jobs.c.counts)
-        .group_by(occurrence, purged_jobs.c.state)
-    )
+    occurrences = await occurrences_of(connection, scope)
     counted: defaultdict[int, Counter[JobState]] = defaultdict(Counter)
-    for query in (live, purged):
-        for run_id, state, number in await connection.execute(query):
-            counted[run_id][JobState(state)] += int(number)
-    return {run: _states_with(counted[run.id], ()) for run in reversed(scope.runs)}
-
-
-def _states_with(found: dict[JobState, int], purged: Sequence[PurgedJobs]) -> dict[JobState, int]:
-    together = Counter(found)
-    for group in purged:
-        together[group.state] += group.count
-    return {state: together[state] for state in JobState if state in together}
-
-
-async def _ended(
-    connection: AsyncConnection, scope: Scope, purged: Sequence[PurgedJobs]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """How many were skipped by reason, and how many failed by the provider's code or else by reason."""
-    columns = (jobs.c.state, jobs.c.reason, jobs.c.code)
-    which = jobs.c.state.in_([JobState.SKIPPED, JobState.FAILED])
-    counted = await connection.execute(
-        select(*columns, func.count()).where(scope.jobs, which).group_by(*columns)
+    for (run_id, state), number in (await count_by(connection, scope, "run_id", "state")).items():
+        counted[occurrences[run_id]][JobState(state)] += number
+    purged = (
+        select(purged_jobs.c.run_id, purged_jobs.c.state, cast(func.sum(purged_jobs.c.jobs), BigInteger))
+        .where(purged_jobs.c.run_id.in_(scope.run_ids), purged_jobs.c.counts)
+        .group_by(purged_jobs.c.run_id, purged_jobs.c.state)
     )
-    live = [PurgedJobs(JobState(state), *rest) for state, *rest in counted]
+    for run_id, state, number in await connection.execute(purged):
+        counted[occurrences[run_id]][JobState(state)] += number
+    return {run: _in_order(counted[run.id]) for run in reversed(scope.runs)}
+
+
+def _states_of(groups: Sequence[JobGroup]) -> dict[JobState, int]:
+    together = Counter[JobState]()
+    for group in groups:
+        together[group.state] += group.count
+    return _in_order(together)
+
+
+def _in_order(states: Counter[JobState]) -> dict[JobState, int]:
+    return {state: states[state] for state in JobState if state in states}
+
+
+def _ended(groups: Sequence[JobGroup]) -> tuple[dict[str, int], dict[str, int]]:
+    """How many were skipped by reason, and how many failed by the provider's code or else by reason."""
     skipped, failed = Counter[str](), Counter[str]()
-    for group in (*live, *purged):
+    for group in groups:
         if group.state is JobState.SKIPPED:
             skipped[group.reason or "unknown"] += group.count
         elif group.state is JobState.FAILED:
@@ -241,22 +223,21 @@ async def failures(
     scope = await scope_of(connection, campaign, chosen)
     if not scope.launched:
         return await _cancelled_before_launch(connection, campaign)
-    last = attempts.c.number == jobs.c.attempts
-    counted = await connection.execute(
-        select(
-            jobs.c.state,
-            jobs.c.code,
-            jobs.c.reason,
-            func.max(attempts.c.detail),
-            func.count(),
-            func.min(jobs.c.phone),
+    counted = await count_by(connection, scope, *GROUP)
+    groups = {key: number for key, number in counted.items() if JobState(key[1]) in NOT_REACHED}
+    examples = await examples_of(connection, scope, groups)
+    found: dict[tuple[JobState, str | None, str | None], Failure] = {}
+    for (run_id, state, reason, code), number in sorted(groups.items(), key=lambda group: group[0][0]):
+        example = examples.get((run_id, state, reason, code), NO_EXAMPLE)
+        alike = JobState(state), code, reason
+        known = found.get(alike, Failure(*alike, None, 0, None))
+        found[alike] = replace(
+            known,
+            count=known.count + number,
+            text=known.text or example.text,
+            example=known.example or example.phone,
         )
-        .select_from(jobs.outerjoin(attempts, (attempts.c.job_id == jobs.c.id) & last))
-        .where(scope.jobs, jobs.c.state.in_(NOT_REACHED))
-        .group_by(jobs.c.state, jobs.c.code, jobs.c.reason)
-    )
-    found = [Failure(JobState(state), *rest) for state, *rest in counted]
-    return _failures_with(found, await scope.purged_jobs(connection))
+    return _failures_with(list(found.values()), await scope.purged_jobs(connection))
 
 
 async def _cancelled_before_launch(connection: AsyncConnection, campaign: Campaign) -> list[Failure]:
@@ -267,7 +248,7 @@ async def _cancelled_before_launch(connection: AsyncConnection, campaign: Campai
     return [Failure(JobState.CANCELLED, None, "run_cancelled", None, count, example)] if count else []
 
 
-def _failures_with(found: Sequence[Failure], purged: Sequence[PurgedJobs]) -> list[Failure]:
+def _failures_with(found: Sequence[Failure], purged: Sequence[JobGroup]) -> list[Failure]:
     together = {(one.state, one.code, one.reason): one for one in found}
     for group in purged:
         if group.state in NOT_REACHED:

@@ -10,7 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
-    from scheduler.forecast.forecast import CostRange, Estimate
+    from scheduler.forecast.forecast import Estimate
 
 
 @click.command()
@@ -23,11 +23,12 @@ def estimate(context: Context, name: str, as_json: bool) -> None:
 
     For a running campaign it estimates what is left.
     """
+    from app.views.estimates import estimate_json
     from terminal.output import print_json, suggest
 
     found = run_async(_estimate(context, name))
     if as_json:
-        print_json(_json(name, found))
+        print_json(estimate_json(name, found))
         return
     _print(name, found)
     suggest(f"drumbeat campaign show {name}")
@@ -42,58 +43,8 @@ async def _estimate(context: Context, name: str) -> Estimate:
             return await estimate_campaign(connection, name, context.settings, progress=progress)
 
 
-def _json(name: str, found: Estimate) -> dict[str, Any]:
-    totals = [{"currency": total.currency, "low": total.low, "high": total.high} for total in found.totals()]
-    return {
-        "campaign": name,
-        "at": found.at,
-        "recipients": found.recipients,
-        "sends": found.sends,
-        "skips": found.skips,
-        "waits": found.waits,
-        "held_back": {"rules": found.held, "share": found.held_share},
-        "forms": found.forms,
-        "windows": found.windows,
-        **(totals[0] if len(totals) == 1 else {"totals": totals}),
-        "unpriced": found.unpriced,
-        "by_country_and_category": [_cost_json(line) for line in _dearest_first(found)],
-        "budgets": [
-            {"budget": b.kind, "left": b.left.amount, "currency": b.left.currency, "enough": b.enough}
-            for b in found.budgets
-        ],
-        "warnings": found.warnings,
-        "duration_seconds": round(found.takes.total_seconds(), 3),
-        "ends_at": found.ends_at,
-        "bound_by": found.binding.name if found.binding else None,
-        "limits": [
-            {"limit": limit.name, "said": limit.value, "seconds": round(limit.takes.total_seconds(), 3)}
-            for limit in found.limits
-        ],
-    }
-
-
-def _dearest_first(found: Estimate) -> list[CostRange]:
-    return sorted(
-        found.costs.values(),
-        key=lambda line: (-line.high, line.country or "", line.category, line.currency or ""),
-    )
-
-
-def _cost_json(line: CostRange) -> dict[str, Any]:
-    """Without a currency no price is known: `low` and `high` are null."""
-    priced = line.currency is not None
-    return {
-        "country": line.country,
-        "category": line.category,
-        "currency": line.currency,
-        "messages": line.messages,
-        "low": line.low if priced else None,
-        "high": line.high if priced else None,
-        "unpriced": line.unpriced,
-    }
-
-
 def _print(name: str, found: Estimate) -> None:
+    from app.views.estimates import cost_lines
     from terminal.output import (
         in_readers_zone,
         print_facts,
@@ -108,7 +59,7 @@ def _print(name: str, found: Estimate) -> None:
     print_text()
     _print_outcomes(found)
     headings = ("country", "category", "currency", ">messages", ">low", ">high", ">unpriced")
-    rows = [tuple(_cost_json(line).values()) for line in _dearest_first(found)]
+    rows = [tuple(line.values()) for line in cost_lines(found)]
     print_table("Cost", headings, rows)
     limits = sorted(found.limits, key=lambda limit: limit.takes, reverse=True)
     print_table(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import CommandGroup, DurationType, json_option, run_async, timezone_option
+from terminal.commands.options import (
+    CommandGroup,
+    DurationType,
+    in_database,
+    json_option,
+    run_async,
+    timezone_option,
+)
 
-if TYPE_CHECKING:
-    from storage.access.api_keys import ApiKey
-
-SCOPES = ("read", "manage", "send")
+SCOPES = ("read", "manage", "send", "admin")
 
 
 @click.group(cls=CommandGroup)
@@ -29,7 +31,8 @@ def key() -> None:
     type=click.Choice(SCOPES),
     default="read",
     show_default=True,
-    help="read: see; manage: also opt-outs and pause; send: also whatever sends.",
+    help="read: see; manage: also opt-outs and pause; send: also whatever sends; "
+    "admin: also prices, sessions and people's data.",
 )
 @click.option(
     "--expires", type=DurationType(), help="How long it holds, such as 90d; without it, until revoked."
@@ -55,9 +58,10 @@ async def _create(context: Context, name: str, scope: str, expires: timedelta | 
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """List the keys, without their secret part, and when each was used last."""
+    from app.actions.api_keys import list_keys
     from terminal.output import print_json, print_table, suggest
 
-    found = run_async(_list(context))
+    found = in_database(context, list_keys)
     if as_json:
         print_json(found)
         return
@@ -80,26 +84,13 @@ def list_(context: Context, as_json: bool) -> None:
         suggest("drumbeat key create NAME --scope send")
 
 
-async def _list(context: Context) -> Sequence[ApiKey]:
-    from app.actions.api_keys import list_keys
-
-    async with context.database() as engine:
-        return await list_keys(engine)
-
-
 @key.command()
 @click.argument("number", type=int)
 @click.pass_obj
 def revoke(context: Context, number: int) -> None:
     """Refuse a key from now on; `drumbeat key list` shows its number."""
+    from app.actions.api_keys import revoke_key
     from terminal.output import print_text
 
-    run_async(_revoke(context, number))
+    in_database(context, revoke_key, number)
     print_text(f"Key {number} is revoked.")
-
-
-async def _revoke(context: Context, number: int) -> None:
-    from app.actions.api_keys import revoke_key
-
-    async with context.database() as engine:
-        await revoke_key(engine, number)

@@ -168,6 +168,16 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(_stoppable(work))
 
 
+def in_database(context: Context, use_case: Callable[..., Coroutine[Any, Any, T]], *given: Any) -> T:
+    """What the use case returns; it gets the open database before the rest. Raises UsageError without a database."""
+
+    async def work() -> T:
+        async with context.database() as engine:
+            return await use_case(engine, *given)
+
+    return run_async(work())
+
+
 async def _stoppable(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     stopped = False

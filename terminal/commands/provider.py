@@ -101,10 +101,10 @@ def balance(context: Context, account: str | None, as_json: bool) -> int:
     if account is not None and found[0].amount is None and found[0].ok:
         raise UsageError(found[0].problem, hint=found[0].hint)
     if as_json:
-        print_json([_balance_json(left) for left in found])
+        print_json([left.json for left in found])
     else:
         headings = ("account", ">balance", "currency", ">messages left", "as of", "answer")
-        rows = [tuple("-" if cell is None else cell for cell in _balance_row(left)) for left in found]
+        rows = [tuple("-" if cell is None else cell for cell in left.json.values()) for left in found]
         print_table(None, headings, rows)
     return 0 if all(left.ok for left in found) else AccountError.exit_code
 
@@ -113,16 +113,6 @@ async def _left_on(context: Context, name: str) -> Left:
     from app.views.balances import left_on
 
     return await left_on(context.settings, name)
-
-
-def _balance_row(left: Left) -> tuple[Any, ...]:
-    amount, currency = (left.amount.amount, left.amount.currency) if left.amount else (None, None)
-    return left.account, amount, currency, left.remaining_messages, left.at, left.problem
-
-
-def _balance_json(left: Left) -> dict[str, Any]:
-    names = ("account", "balance", "currency", "remaining_messages", "at", "said")
-    return dict(zip(names, _balance_row(left), strict=True))
 
 
 @provider.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +90,7 @@ def import_(
     those of Meta's own file.
     """
     from app.actions.rates import read_card_file
+    from app.views.rates import imported_json
     from campaigns.figures import counted
     from campaigns.money.prices import RateCard
     from terminal.output import print_json, print_text, suggest
@@ -99,7 +99,7 @@ def import_(
     replaced = run_async(_import(context, card))
     markets = len({market for market, _, _ in card.rates})
     if as_json:
-        print_json({**_head(card), "markets": markets, "replaced": replaced})
+        print_json(imported_json(card, replaced))
         return
     done = "replaced" if replaced else "stored"
     print_text(f"{name} from {card.effective_from} in {currency} is {done}: {counted(markets, 'market')}.")
@@ -121,12 +121,13 @@ async def _import(context: Context, card: RateCard) -> bool:
 @click.pass_obj
 def show(context: Context, name: str | None, as_json: bool) -> None:
     """List the rate cards; with a name, show the rates of its cards."""
+    from app.views.rates import cards_json, line_json
     from terminal.output import print_json, print_table, suggest
 
     if name is None:
         lines = run_async(_lines(context))
         if as_json:
-            print_json([_line_json(line) for line in lines])
+            print_json([line_json(line) for line in lines])
             return
         headings = ("name", "from", "currency", ">markets", "source", "imported at")
         rows = [(c.name, c.effective_from, c.currency, c.markets, c.source, c.imported_at) for c in lines]
@@ -135,7 +136,7 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
         return
     cards = run_async(_cards(context, name))
     if as_json:
-        print_json({"name": name, "cards": [_card_json(card) for card in cards]})
+        print_json(cards_json(name, cards))
         return
     for card in cards:
         _print_card(card)
@@ -155,42 +156,16 @@ async def _cards(context: Context, name: str) -> list[RateCard]:
         return await cards_named(connection, name)
 
 
-def _head(card: RateCard | CardLine) -> dict[str, Any]:
-    return {
-        "name": card.name,
-        "effective_from": card.effective_from.isoformat(),
-        "currency": card.currency,
-        "source": card.source,
-    }
-
-
-def _line_json(line: CardLine) -> dict[str, Any]:
-    return {**_head(line), "markets": line.markets, "imported_at": line.imported_at}
-
-
-def _card_json(card: RateCard) -> dict[str, Any]:
-    rates_json = [
-        {"market": market, "category": category, "window": window, "rate": _amount(micros)}
-        for (market, category, window), micros in sorted(card.rates.items())
-    ]
-    return {**_head(card), "rates": rates_json}
-
-
 def _print_card(card: RateCard) -> None:
+    from app.views.rates import amount_of
     from campaigns.money.rate_files import COLUMNS
     from terminal.output import print_table
 
     given = {(category, window) for _, category, window in card.rates}
     columns = {name: key for name, key in COLUMNS.items() if key in given}
     rows = [
-        [market, *(_amount(card.rates.get((market, *key))) for key in columns.values())]
+        [market, *(amount_of(card.rates.get((market, *key))) for key in columns.values())]
         for market in sorted({market for market, _, _ in card.rates})
     ]
     title = f"{card.name} from {card.effective_from}, in {card.currency}; source: {card.source}"
     print_table(title, ("market", *(f">{name}" for name in columns)), rows)
-
-
-def _amount(micros: int | None) -> Decimal | None:
-    from campaigns.money.costs import from_micros
-
-    return None if micros is None else from_micros(micros)

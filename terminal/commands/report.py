@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,18 @@ def report() -> None:
 
 
 def _period_options(command: Command) -> Command:
+    """--since and --until, which the command gets as its `period`."""
+
+    @wraps(command)
+    def with_period(*given: Any, since: datetime | None, until: datetime | None, **options: Any) -> Any:
+        return command(*given, period=_period(options.get("run_id"), since, until), **options)
+
     day = click.DateTime(["%Y-%m-%d"])
     until = click.option("--until", type=day, help="Only runs that began on this day or before.")
     since = click.option(
         "--since", type=day, help="Only runs that began on this day or later; in --timezone."
     )
-    return since(until(command))
+    return since(until(with_period))
 
 
 @report.command()
@@ -50,21 +57,13 @@ def _period_options(command: Command) -> Command:
 @_period_options
 @form_options
 @click.pass_obj
-def summary(
-    context: Context,
-    /,
-    name: str,
-    run_id: int | None,
-    since: datetime | None,
-    until: datetime | None,
-    **form: Any,
-) -> None:
+def summary(context: Context, /, name: str, run_id: int | None, period: Period, **form: Any) -> None:
     """Show the whole result in one report; with --output FILE.html, one page to send on that needs nothing else.
 
     A sentence, the way from the file's rows to replies, costs, failures with what to do, times, variants, who was not
     reached, and what it was made from.
     """
-    run_async(_summary(context, name, run_id, _period(run_id, since, until), form))
+    run_async(_summary(context, name, run_id, period, form))
     _suggest(f"drumbeat report summary {name} --output {name}.html")
 
 
@@ -74,19 +73,10 @@ def summary(
 @_period_options
 @form_options
 @click.pass_obj
-def funnel(
-    context: Context,
-    /,
-    name: str,
-    run_id: int | None,
-    since: datetime | None,
-    until: datetime | None,
-    **form: Any,
-) -> None:
+def funnel(context: Context, /, name: str, run_id: int | None, period: Period, **form: Any) -> None:
     """Show how many rows of the file got how far, up to a reply, and what each step lost and why."""
     from app.views.funnel import funnel_report
 
-    period = _period(run_id, since, until)
     _show(context, "funnel", name, lambda connection: funnel_report(connection, name, run_id, period), form)
     _suggest(f"drumbeat report failures {name}")
 
@@ -96,18 +86,10 @@ def funnel(
 @_period_options
 @form_options
 @click.pass_obj
-def compare(
-    context: Context,
-    /,
-    names: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    **form: Any,
-) -> None:
+def compare(context: Context, /, names: tuple[str, ...], period: Period, **form: Any) -> None:
     """Show several campaigns beside each other: how far each got, its rates and its cost."""
     from app.views.comparison import compare_campaigns
 
-    period = _period(None, since, until)
     _show(context, "compare", "", lambda connection: compare_campaigns(connection, names, period), form)
 
 
@@ -117,22 +99,13 @@ def compare(
 @_period_options
 @form_options
 @click.pass_obj
-def delivery(
-    context: Context,
-    /,
-    name: str,
-    run_id: int | None,
-    since: datetime | None,
-    until: datetime | None,
-    **form: Any,
-) -> None:
+def delivery(context: Context, /, name: str, run_id: int | None, period: Period, **form: Any) -> None:
     """Show the outcome of every row of the file; the numbers add up to its rows.
 
     Of a campaign with several runs it shows all their messages, and a line for each run.
     """
     from app.views.reports import delivery_report
 
-    period = _period(run_id, since, until)
     _show(
         context, "delivery", name, lambda connection: delivery_report(connection, name, run_id, period), form
     )
@@ -145,22 +118,13 @@ def delivery(
 @_period_options
 @form_options
 @click.pass_obj
-def cost(
-    context: Context,
-    /,
-    name: str,
-    run_id: int | None,
-    since: datetime | None,
-    until: datetime | None,
-    **form: Any,
-) -> None:
+def cost(context: Context, /, name: str, run_id: int | None, period: Period, **form: Any) -> None:
     """Show what the provider charged, by country and category.
 
     Unsettled is the estimate for messages whose charge is not known yet; unpriced counts those without a known price.
     """
     from app.views.cost_report import cost_report
 
-    period = _period(run_id, since, until)
     _show(context, "cost", name, lambda connection: cost_report(connection, name, run_id, period), form)
     _suggest(f"drumbeat report recipients {name} --output recipients.csv")
 
@@ -171,20 +135,11 @@ def cost(
 @_period_options
 @form_options
 @click.pass_obj
-def failures(
-    context: Context,
-    /,
-    name: str,
-    run_id: int | None,
-    since: datetime | None,
-    until: datetime | None,
-    **form: Any,
-) -> None:
+def failures(context: Context, /, name: str, run_id: int | None, period: Period, **form: Any) -> None:
     """Show everybody who was not reached, and why: messages in doubt, failed, skipped, expired and cancelled, and
     rejected rows."""
     from app.views.reports import failures_report
 
-    period = _period(run_id, since, until)
     _show(
         context, "failures", name, lambda connection: failures_report(connection, name, run_id, period), form
     )
@@ -220,14 +175,7 @@ def variants(context: Context, /, name: str, **form: Any) -> None:
 @form_options
 @click.pass_obj
 def recipients(
-    context: Context,
-    /,
-    name: str,
-    run_id: int | None,
-    not_reached: bool,
-    since: datetime | None,
-    until: datetime | None,
-    **form: Any,
+    context: Context, /, name: str, run_id: int | None, not_reached: bool, period: Period, **form: Any
 ) -> None:
     """List every recipient with state, times and cost.
 
@@ -237,7 +185,6 @@ def recipients(
     from campaigns.time.clock import utc_now
 
     target = Target.of(f"{name}-recipients", **form, now=utc_now())
-    period = _period(run_id, since, until)
     run_async(_recipients(context, name, run_id, period, not_reached, target))
 
 

@@ -112,11 +112,14 @@ async def _run(
     watch_on: tuple[str, int] | None,
     distributed: bool,
 ) -> RunSummary:
+    from app.actions.running import require_queue
     from app.wiring.needed_secrets import require_secrets
     from terminal.running import drive
 
     require_secrets(context.settings, webhooks=serve_on is not None)
     async with context.database(create=True) as engine:
+        if distributed:
+            await require_queue(engine)
         return await drive(
             engine,
             context.settings,

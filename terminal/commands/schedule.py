@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,7 +34,7 @@ def next_(context: Context, name: str, number: int, as_json: bool) -> None:
 
     found = run_async(_next(context, name, number))
     if as_json:
-        print_json(_next_json(found))
+        print_json(found.json)
     else:
         _print_next(found)
 
@@ -44,18 +44,6 @@ async def _next(context: Context, name: str, number: int) -> UpcomingRuns:
 
     async with context.snapshot() as connection:
         return await upcoming_runs(connection, name, number)
-
-
-def _next_json(found: UpcomingRuns) -> dict[str, Any]:
-    campaign, schedule = found.campaign, found.campaign.spec.schedule
-    return {
-        "campaign": campaign.name,
-        "state": campaign.state,
-        "timezone": schedule.zone.key,
-        "recipient_local_time": schedule.recipient_local_time,
-        "runs": [{"at": run, "local": run.astimezone(schedule.zone)} for run in found.runs],
-        "missed": found.missed,
-    }
 
 
 def _print_next(found: UpcomingRuns) -> None:

@@ -42,5 +42,6 @@ async def _serve(context: Context, host: str, port: int) -> None:
             problem = pages_problem(context.settings, host)
             async with serving(engine, context.settings, host, port, pages=problem is None) as address:
                 print_note(f"Serving on {address}. Webhooks arrive at {address}/webhooks/ACCOUNT.")
-                print_note(await pages_note(engine, address) if problem is None else f"No pages: {problem}")
+                pages = context.settings.public_url or address
+                print_note(await pages_note(engine, pages) if problem is None else f"No pages: {problem}")
                 await stop.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -48,12 +48,12 @@ _id_argument = click.argument("session_id", metavar="ID")
 @click.pass_obj
 def list_(context: Context, account: str | None, as_json: bool) -> None:
     """List every session of the account."""
-    from app.actions.sessions import list_sessions
+    from app.actions.sessions import list_sessions, session_json
     from terminal.output import print_json, print_table, suggest
 
     found = run_async(list_sessions(context.settings, account))
     if as_json:
-        print_json([_session_json(each) for each in found])
+        print_json([session_json(each) for each in found])
         return
     rows = [(s.id, s.status, s.phone_number, s.display_name, s.last_seen_at, s.reason or "") for s in found]
     print_table(None, ("id", "status", "number", "name", "last seen", "reason"), rows)
@@ -66,12 +66,12 @@ def list_(context: Context, account: str | None, as_json: bool) -> None:
 @click.pass_obj
 def create(context: Context, account: str | None, as_json: bool) -> None:
     """Create a session, and show the QR code that its phone must scan."""
-    from app.actions.sessions import create_session
+    from app.actions.sessions import create_session, session_json
     from terminal.output import print_json, print_text, suggest
 
     made, code = run_async(create_session(context.settings, account))
     if as_json:
-        print_json({**_session_json(made), "qr_code": code})
+        print_json({**session_json(made), "qr_code": code})
         return
     print_text(
         f"Session {made.id} is {made.status}. Scan this in WhatsApp: Settings, Linked devices, Link a device."
@@ -155,25 +155,14 @@ def delete(context: Context, session_id: str, account: str | None, yes: bool, as
         print_text(f"Session {session_id} is deleted.")
 
 
-def _session_json(found: Session) -> dict[str, Any]:
-    """Without the QR code: anyone who scans it controls the session."""
-    return {
-        "id": found.id,
-        "status": found.status,
-        "phone_number": found.phone_number,
-        "display_name": found.display_name,
-        "reason": found.reason,
-        "last_seen_at": found.last_seen_at,
-    }
-
-
 def _print(found: Session, as_json: bool) -> None:
+    from app.actions.sessions import session_json
     from terminal.output import print_facts, print_json, suggest
 
     if as_json:
-        print_json(_session_json(found))
+        print_json(session_json(found))
         return
-    print_facts(None, [(key.replace("_", " "), value) for key, value in _session_json(found).items()])
+    print_facts(None, [(key.replace("_", " "), value) for key, value in session_json(found).items()])
     suggest(f"drumbeat session qr {found.id}" if found.status == "pending" else "drumbeat provider check")
 
 

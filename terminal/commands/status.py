@@ -23,8 +23,7 @@ def status(context: Context, as_json: bool) -> None:
 
     found = run_async(_status(context))
     if as_json:
-        lines = [line.json for line in found.campaigns]
-        print_json({"campaigns": lines, "paused_senders": found.paused_lanes, "at_work": found.at_work})
+        print_json(found.json)
         return
     print_table(None, ("name", "state", ">sent", "next", "held by"), [_row(line) for line in found.campaigns])
     for pause in found.paused_lanes:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import click
 
 from app.wiring.context import Context
 from app.wiring.rights import Role
-from terminal.commands.options import CommandGroup, json_option, run_async, timezone_option
-
-if TYPE_CHECKING:
-    from storage.access.users import User
+from terminal.commands.options import CommandGroup, in_database, json_option, run_async, timezone_option
 
 the_role = click.Choice([role.value for role in Role])
 
@@ -46,9 +40,10 @@ async def _invite(context: Context, role: Role) -> str:
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """List the users and their roles."""
+    from app.actions.users import list_users
     from terminal.output import print_json, print_table, suggest
 
-    found = run_async(_list(context))
+    found = in_database(context, list_users)
     if as_json:
         keys = ("name", "role", "created_at", "disabled_at")
         print_json([{key: getattr(each, key) for key in keys} for each in found])
@@ -59,30 +54,17 @@ def list_(context: Context, as_json: bool) -> None:
         suggest("drumbeat user invite --role admin")
 
 
-async def _list(context: Context) -> Sequence[User]:
-    from app.actions.users import list_users
-
-    async with context.database() as engine:
-        return await list_users(engine)
-
-
 @user.command()
 @click.argument("name")
 @click.argument("role", type=the_role)
 @click.pass_obj
 def role(context: Context, name: str, role: str) -> None:
     """Change what a user may do."""
+    from app.actions.users import set_role
     from terminal.output import print_text
 
-    run_async(_set_role(context, name, Role(role)))
+    in_database(context, set_role, name, Role(role))
     print_text(f"{name} is a {role} now.")
-
-
-async def _set_role(context: Context, name: str, role: Role) -> None:
-    from app.actions.users import set_role
-
-    async with context.database() as engine:
-        await set_role(engine, name, role)
 
 
 @user.command()
@@ -90,17 +72,11 @@ async def _set_role(context: Context, name: str, role: Role) -> None:
 @click.pass_obj
 def disable(context: Context, name: str) -> None:
     """Keep a user from logging in, and end their sessions."""
+    from app.actions.users import disable_user
     from terminal.output import print_text
 
-    run_async(_disable(context, name))
+    in_database(context, disable_user, name)
     print_text(f"{name} cannot log in any more.")
-
-
-async def _disable(context: Context, name: str) -> None:
-    from app.actions.users import disable_user
-
-    async with context.database() as engine:
-        await disable_user(engine, name)
 
 
 @user.command()
@@ -108,14 +84,8 @@ async def _disable(context: Context, name: str) -> None:
 @click.pass_obj
 def enable(context: Context, name: str) -> None:
     """Let a user log in again."""
+    from app.actions.users import enable_user
     from terminal.output import print_text
 
-    run_async(_enable(context, name))
+    in_database(context, enable_user, name)
     print_text(f"{name} can log in again.")
-
-
-async def _enable(context: Context, name: str) -> None:
-    from app.actions.users import enable_user
-
-    async with context.database() as engine:
-        await enable_user(engine, name)

@@ -40,7 +40,7 @@ def worker(context: Context, concurrency: int, metrics_port: int | None, metrics
 
 
 async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | None) -> None:
-    from app.actions.running import work_for_clocks
+    from app.actions.running import require_queue, work_for_clocks
     from app.wiring.needed_secrets import require_secrets
     from terminal.output import print_note
     from terminal.running import servers, stopping
@@ -49,6 +49,7 @@ async def _work(context: Context, concurrency: int, watch_on: tuple[str, int] | 
     settings = context.settings
     require_secrets(settings)
     async with context.database() as engine:
+        await require_queue(engine)
         with stopping(stop, lambda: print_note("Stopping: finishing the messages under way first.")):
             print_note(f"Working for up to {concurrency} senders at the same time.")
             async with servers(engine, settings, None, watch_on, print_note) as observe:

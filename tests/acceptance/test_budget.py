@@ -27,7 +27,7 @@ from storage.runs.campaign_events import list_campaign_events
 from storage.tables import budgets, campaigns
 from tests.acceptance.conftest import InMemory, World
 from tests.support.accounts import TEMPLATE, account_at
-from tests.support.campaigns import job_rows, spec, store_campaign
+from tests.support.campaigns import EPOCH, job_rows, phone, spec, store_campaign, store_people
 
 LANES = ["one", "two"]
 
@@ -230,7 +230,11 @@ async def test_a_ramp_holds_the_first_days_back(engine: Engine, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("percent", [25, 90])
-async def test_the_breaker_stops_a_run_that_fails(engine: Engine, tmp_path: Path, percent: int) -> None:
+async def test_the_breaker_stops_a_run_that_fails(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, percent: int
+) -> None:
+    """However late the runner's sweep."""
+    monkeypatch.setattr("scheduler.clock.runner.SWEEP", 60.0)
     breaker = {"percent": percent, "of_last": 20}
     await store_campaign(engine, priced(pace={"delay_between": 40}, breaker=breaker), 60)
     transport = InMemory(Settings())
@@ -241,7 +245,18 @@ async def test_the_breaker_stops_a_run_that_fails(engine: Engine, tmp_path: Path
     assert bool(states["pending"]) is (percent == 25)
     if percent == 25:
         assert "131026" in " ".join(summary.stopped_by)
-        await asyncio.sleep(0)
         await resume(engine, "priced")
         await go(engine, tmp_path, transport)
         assert not Counter(row.state for row in await job_rows(engine))["pending"]
+
+
+async def test_the_breaker_sees_failures_that_are_asked_for_later(sqlite_world: World) -> None:
+    """The run has gone on meanwhile: none of them is among its newest ten messages."""
+    fail_later = [f"+4477{number:04}0901" for number in range(3)]
+    never_reported = "+447700900903"
+    people = [*fail_later, *(phone(number) for number in range(12)), never_reported]
+    watched = spec(breaker={"percent": 25, "of_last": 10})
+    await store_people(sqlite_world.engine, watched, people, rotate=0, start_at=EPOCH)
+    summary = await sqlite_world.run()
+    reason = "breaker: 3 of 10 messages in a row failed, most with Number is not on WhatsApp"
+    assert summary.stopped_by == (f"spring is paused: {reason}",)

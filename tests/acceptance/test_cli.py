@@ -391,7 +391,27 @@ def test_the_doctor_shows_what_is_wrong_and_what_to_do(run: Run, monkeypatch: py
     }
     assert "does not exist yet" in found["database"]["said"]
     assert run("db", "upgrade").code == 0
-    assert {finding["what"]: finding["ok"] for finding in run("doctor", "--json").json}["database"] is True
+    well = {finding["what"]: finding["ok"] for finding in run("doctor", "--json").json}
+    assert (well["database"], well["counts"]) == (True, True)
+
+
+def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Path) -> None:
+    run("campaign", "load", "spring.toml")
+    with closing(sqlite3.connect(folder / "drumbeat.db")) as database, database:
+        database.execute(
+            "INSERT INTO job_counts (run_id, lane, state, held_by, reason, code, jobs) "
+            "VALUES (7, 'ourvoice/shop', 'read', '', '', '', 3)"
+        )
+    [found] = [each for each in run("doctor", "--json").json if each["what"] == "counts"]
+    assert found["said"] == (
+        "1 number of messages by state is wrong: run 7 shows 3 read on ourvoice/shop and has 0"
+    )
+    assert (found["ok"], found["fix"]) == (False, "drumbeat db recount")
+    [corrected] = run("db", "recount", "--json").json["corrected"]
+    assert (corrected["run_id"], corrected["kept"], corrected["counted"]) == (7, 3, 0)
+    assert run("db", "recount").out == "Every number of messages was right.\n"
+    [found] = [each for each in run("doctor", "--json").json if each["what"] == "counts"]
+    assert found["ok"]
 
 
 MORE_ACCOUNTS = """
@@ -424,6 +444,25 @@ def test_every_missing_secret_is_named_before_anything_begins(
     assert "export BIRD_KEY=" in done.err
     assert "meta.key" in done.err
     assert not (folder / "drumbeat.db").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "--until-idle"), ("serve", "--port", "0"), ("up",), ("worker",)], ids=" ".join
+)
+def test_a_folder_without_a_project_is_an_error(run: Run, folder: Path, command: tuple[str, ...]) -> None:
+    (folder / "drumbeat.toml").unlink()
+    done = run(*command)
+    assert (done.code, done.out) == (2, "")
+    assert f"There is no drumbeat.toml in {folder} or in a folder above it" in done.err
+    assert "drumbeat init" in done.err
+    assert not (folder / "drumbeat.db").exists()
+
+
+def test_a_worker_on_sqlite_says_only_what_is_wrong(run: Run, folder: Path) -> None:
+    assert run("db", "upgrade").code == 0
+    done = run("worker", "--metrics-port", "0")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Error: Several machines need PostgreSQL")
 
 
 def test_the_doctor_names_webhook_secrets(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

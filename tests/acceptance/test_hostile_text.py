@@ -261,6 +261,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
     yield "db", "backup", f"no-folder-{_path_part(text)}/backup.db"
     yield "db", "backup", "backup.db", "--force"
     yield "db", "adopt"
+    yield "db", "recount"
     for name in (
         "show",
         "resume",

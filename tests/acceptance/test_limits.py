@@ -4,8 +4,10 @@ Meta and Kapso, from the emulator's own answers and webhooks."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import insert, text
 
 from campaigns.errors import Unavailable
 from emulators.app import create_app
@@ -24,11 +27,20 @@ from providers.meta.limits import people_in
 from providers.settings import AccountSettings
 from scheduler.clock.runner import run
 from scheduler.receipts.inbox import process_inbox
-from scheduler.sending import lanes
-from scheduler.sending.lanes import Account, open_account
-from scheduler.sending.limits import fetch_limits, keep_limits, load_limits
-from storage.database.engine import Engine, reading
-from storage.sending.limits import find_limits
+from scheduler.sending import lanes, sender_limits
+from scheduler.sending.facts import lock_shared
+from scheduler.sending.lanes import Account, close_lanes, open_account, open_lanes
+from scheduler.sending.limits import (
+    Tier,
+    change_limit,
+    fetch_limits,
+    keep_limits,
+    keep_limits_problem,
+    tier_of,
+)
+from storage.database.engine import Engine, lock_names, open_engine, reading, writing
+from storage.sending.limits import find_limits, store_limits, tier_lock
+from storage.tables import unique_recipients
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, spec, store_people
@@ -89,8 +101,12 @@ class Shops:
             names = [sender.name for sender in account.settings.senders]
             await keep_limits(self.engine, account, dict.fromkeys(names, shown), self.at)
 
-    async def campaign(self, name: str, phones: list[str]) -> None:
-        tables = {"provider": name, "senders": ["one"], "content": {"template": TEMPLATE}}
+    async def tier(self, account: Account) -> Tier:
+        async with reading(self.engine) as connection:
+            return await tier_of(connection, account)
+
+    async def campaign(self, name: str, phones: list[str], **values: Any) -> None:
+        tables = {"provider": name, "senders": ["one"], "content": {"template": TEMPLATE}, **values}
         await store_people(self.engine, spec(name, **tables), phones, rotate=0, start_at=NOON)
 
     async def run(self, **after: float) -> list[str]:
@@ -148,8 +164,96 @@ async def test_a_runner_reads_the_limit_and_keeps_to_it(shops: Shops, provider: 
     await shops.campaign("shop", people(10, 4))
     await shops.keep(3)
     assert sorted(await shops.run()) == ["sent", "sent", "sent", "tier"]
-    assert sorted(await shops.run(hours=5)) == ["sent"] * 3 + ["tier"]
+    assert sorted(await shops.run(hours=3)) == ["sent"] * 3 + ["tier"]
     assert (await shops.run(hours=25)).count("tier") == 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "known"),
+    [
+        ("meta", "nothing"),
+        ("kapso", "nothing"),
+        ("meta", "an old limit"),
+        ("meta", "that it could not be read"),
+    ],
+)
+async def test_a_limit_is_read_before_anything_is_sent(
+    sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, known: str
+) -> None:
+    async def fetch_slowly(account: Account) -> Any:
+        await asyncio.sleep(0.5)
+        return await fetch_limits(account)
+
+    monkeypatch.setattr(sender_limits, "fetch_limits", fetch_slowly)
+    shops = Shops(sqlite_engine, tmp_path)
+    account = shops.add("shop", provider)
+    if known == "an old limit":
+        await shops.keep(UNLIMITED)
+    if known == "that it could not be read":
+        await keep_limits_problem(sqlite_engine, account, Unavailable("No answer."))
+    reached = [{"phone": phone, "at": NOON} for phone in people(1000, 247)]
+    async with writing(sqlite_engine) as connection:
+        pool = f"portfolio {events.PORTFOLIO_ID}"
+        await connection.execute(insert(unique_recipients).values(account=pool), reached)
+    await shops.transport.tell("POST", f"/{provider}/_control/number", {"limit": "TIER_250"})
+    await shops.campaign("shop", people(10, 5))
+    assert Counter(await shops.run(hours=5)) == {"sent": 3, "tier": 2}
+    await account.http.aclose()
+
+
+async def test_whom_it_reached_before_its_limit_was_known_counts(shops: Shops) -> None:
+    shops.add("shop", "meta")
+    await shops.campaign("shop", people(10, 2))
+    await shops.keep(None, portfolio=None)
+    assert await shops.run() == ["sent"] * 2
+    await shops.keep(3)
+    await shops.campaign("more", people(20, 2), provider="shop")
+    assert sorted(await shops.run(minutes=1)) == ["sent", "sent", "sent", "tier"]
+
+
+async def test_a_limit_that_is_lowered_while_it_sends_holds_from_the_next_slice(shops: Shops) -> None:
+    shops.add("shop", "meta")
+    await shops.keep(40, portfolio=None)
+    await shops.campaign("shop", people(10, 40), pace={"delay_between": 20})
+    begun = 0
+
+    async def lower(request: httpx.Request) -> None:
+        nonlocal begun
+        if request.url.path.endswith("/messages"):
+            begun += 1
+            if begun == 5:
+                async with writing(shops.engine) as connection:
+                    await change_limit(connection, "shop", "20", NOON)
+
+    shops.transport.before_send = lower
+    assert Counter(await shops.run()) == {"sent": 20, "tier": 20}
+
+
+async def test_a_portfolio_that_becomes_known_while_a_slice_waits_for_the_tier(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The slice counts whom it reaches under the portfolio, and holds its lock."""
+    engine = open_engine(postgres_url)
+    lanes = open_lanes({"shop": account_at("meta", tmp_path / "key", tier=5)})
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    held = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+
+    async def begin_slice() -> tuple[str, int]:
+        async with writing(engine) as connection:
+            tier = await lock_shared(connection, lanes["shop/one"], (), ())
+            return tier.pool, int(await connection.scalar(held) or 0)
+
+    async with writing(engine) as connection:
+        await lock_names(connection, [tier_lock("shop")])
+        beginning = asyncio.create_task(begin_slice())
+        async with asyncio.timeout(20):
+            while not await connection.scalar(waiting):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        shown = asdict(NumberLimits(5, "12"))
+        await store_limits(connection, "shop", {"shop/one": shown}, NOON)
+    assert await beginning == ("portfolio 12", 2)
+    await close_lanes(lanes)
+    await engine.dispose()
 
 
 @PROVIDERS
@@ -159,13 +263,9 @@ async def test_a_lower_tier_of_the_settings_holds_and_a_higher_one_does_not(
     for name, tier, kept in (("low", 2, 2), ("high", 9, 3), ("none", None, 3)):
         account = shops.add(name, provider, tier=tier)
         await shops.keep(3)
-        async with reading(shops.engine) as connection:
-            await load_limits(connection, account)
-        assert account.tier == kept
+        assert (await shops.tier(account)).most == kept
     await shops.keep(UNLIMITED)
-    async with reading(shops.engine) as connection:
-        await load_limits(connection, account)
-    assert account.tier is None
+    assert await shops.tier(account) == Tier(None, f"portfolio {events.PORTFOLIO_ID}", is_counted=False)
 
 
 async def test_two_accounts_of_one_portfolio_share_its_limit(shops: Shops) -> None:
@@ -183,9 +283,7 @@ async def test_a_portfolio_that_is_not_shown_for_once_is_still_shared(shops: Sho
     account = shops.add("a", "meta")
     await shops.keep(3)
     await keep_limits(shops.engine, account, {"one": NumberLimits(3, None)}, NOON)
-    async with reading(shops.engine) as connection:
-        await load_limits(connection, account)
-    assert account.pool == f"portfolio {events.PORTFOLIO_ID}"
+    assert (await shops.tier(account)).pool == f"portfolio {events.PORTFOLIO_ID}"
 
 
 async def test_accounts_of_different_portfolios_share_nothing(shops: Shops) -> None:

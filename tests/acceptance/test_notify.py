@@ -8,21 +8,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from app.actions.running import run_campaigns
 from app.wiring.settings import load_settings
 from campaigns.notify_events import NotifyEvent
+from campaigns.time.clock import NEVER, utc_now
 from providers.notify.settings import NotifySettings
 from scheduler.clock import notifier
 from scheduler.clock.notifier import NotifyPlan
 from scheduler.notify import delivery
 from scheduler.sending.instrumentation import ignore
-from storage.database.engine import open_engine, writing
+from storage.database.engine import Engine, open_engine, writing
 from storage.notify.deliveries import store_targets
 from storage.notify.events import Occurrence, add_event
-from storage.tables import metadata
+from storage.tables import jobs, metadata
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, spec
+from tests.support.notified import Desk
+from tests.support.processes import Process
 from tests.support.project import KEY, Done, invoke, write_project
 from tests.support.receivers import SECRET, WebhookServer, mail_server, webhook_server
 
@@ -45,6 +49,67 @@ async def test_a_short_run_notifies_of_its_end_before_it_ends(world: World, serv
     (event,) = server.taken.values()
     assert (event["event"], event["campaign"]) == ("finished", "spring")
     assert event["what"].startswith("3 messages: ")
+
+
+PROJECT = """
+[database]
+url = "{url}"
+[providers.ourvoice]
+adapter = "ourvoice"
+api_key = "env:OURVOICE_API_KEY"
+[[providers.ourvoice.senders]]
+name = "shop"
+session_id = "a3f1b2c4-1234-4abc-9def-000011112222"
+[[notify]]
+name = "team"
+url = "{hook}"
+secret = "file:{folder}/secret"
+events = ["paused"]
+[[notify]]
+name = "boss"
+apprise = "file:{folder}/mail"
+events = ["paused"]
+"""
+
+
+async def test_each_event_arrives_once_and_in_order_though_the_runner_is_killed(
+    engine: Engine, database_url: str, server: WebhookServer, tmp_path: Path
+) -> None:
+    desk = Desk(engine)
+    desk.at = utc_now()
+    runs = {name: await desk.run_of(name) for name in ("spring", "summer")}
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(due_at=NEVER))
+        await store_targets(connection, ["team", "boss"], desk.at)
+    async with mail_server() as mail:
+        toml = PROJECT.format(url=database_url, hook=server.url, folder=tmp_path)
+        for name, content in (("drumbeat.toml", toml), ("secret", SECRET), ("mail", mail.address)):
+            (tmp_path / name).write_text(content)
+        mail.refuses = True
+        wanted: dict[str, list[str]] = {name: [] for name in runs}
+        runner = await asyncio.to_thread(Process, "runner", ("run",), tmp_path)
+        try:
+            for mode in ("fails", "hangs", "takes and breaks off"):
+                server.mode = mode
+                server.began.clear()
+                for name, run_id in runs.items():
+                    await desk.pause(run_id, f"{name} {mode}")
+                    await desk.resume(name)
+                    wanted[name].append(f"{name} {mode}")
+                await asyncio.wait_for(server.began.wait(), 20)
+                await asyncio.to_thread(runner.kill)
+            server.mode, mail.refuses = "takes", False
+            async with asyncio.timeout(20):
+                while {state for _, state, _, _ in await desk.listed()} != {"delivered"}:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(runner.end_well, 130)
+        finally:
+            await asyncio.to_thread(runner.end)
+    hooked = [event["what"] for event in server.taken.values()]
+    mailed = [one.get_content().splitlines()[0] for one in mail.mails]
+    for name, events in wanted.items():
+        assert [what for what in hooked if what.startswith(name)] == events
+        assert [what for what in mailed if what.startswith(name)] == events
 
 
 async def test_a_receiver_that_hangs_delays_no_message_and_no_end(

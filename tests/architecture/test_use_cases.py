@@ -45,6 +45,7 @@ USE_CASES = {
     "db backup": "app.actions.backing_up:back_up_database",
     "db upgrade": "app.wiring.databases:upgrade_database",
     "db purge": "app.actions.purging:purge_database",
+    "db recount": "app.actions.counting:recount_messages",
     "doctor": "app.wiring.checkup:check_up",
     "key create": "app.actions.api_keys:create_key",
     "key list": "app.actions.api_keys:list_keys",

@@ -108,11 +108,12 @@ class Emulator:
 
 
 @contextmanager
-def running_emulator(**options: Any) -> Iterator[Emulator]:
-    """An emulator of its own on a free port; `options` are those of `emulators.settings.Settings`."""
+def running_emulator(*, ahead: float = 0, **options: Any) -> Iterator[Emulator]:
+    """An emulator of its own on a free port; `options` are those of `emulators.settings.Settings`. `ahead`: by how many
+    seconds its clock is."""
     with tempfile.TemporaryDirectory() as folder:
         port_file, log = Path(folder, "port"), Path(folder, "log")
-        process = _start(options, port_file, log)
+        process = _start(options, port_file, log, ahead)
         try:
             port = _wait_for_port(process, port_file, log)
             yield Emulator(port, process, options.get("api_key", "test-key"))
@@ -120,8 +121,9 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
             _stop(process)
 
 
-def _start(options: Mapping[str, Any], port_file: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "emulators", "--port", "0", "--with-parent"]
+def _start(options: Mapping[str, Any], port_file: Path, log: Path, ahead: float) -> subprocess.Popen[bytes]:
+    program = ["tests.support.dated", str(ahead), "emulators"] if ahead else ["emulators"]
+    command = [sys.executable, "-m", *program, "--port", "0", "--with-parent"]
     command += ["--port-file", str(port_file), "--settings", json.dumps(options)]
     with log.open("wb") as output:
         return subprocess.Popen(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import chdir, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -178,14 +178,14 @@ class Mixed:
 
     def command(self, *arguments: str) -> Done:
         """A command in this process: pandas is imported once."""
-        config = str(self.folder / "drumbeat.toml")
-        result = CliRunner().invoke(cli, ["--config", config, *arguments])
+        with chdir(self.folder):
+            result = CliRunner().invoke(cli, arguments)
         assert result.exit_code in (0, 3), f"{arguments}: {result.stderr[-2000:]}"
         return Done(result.exit_code, result.stdout, result.stderr)
 
     def load(self) -> None:
         for account in self.emulators:
-            self.command("campaign", "load", str(self.folder / f"{account.name}.toml"), "--now", "--json")
+            self.command("campaign", "load", f"{account.name}.toml", "--now", "--json")
 
     @contextmanager
     def serving(self) -> Iterator[str]:

@@ -24,7 +24,7 @@ async def sending(engine: Engine, count: int, *, account: str = "hooked") -> str
     async with writing(engine) as connection:
         await connection.execute(update(jobs).values(state="sending", lane=f"{account}/shop", attempts=1))
         tried = {"number": 1, "call": "c1", "lane": f"{account}/shop", "epoch": 1, "intent_at": later(2)}
-        rows = [{"job_id": number, "content": "{}", **tried} for number in range(1, count + 1)]
+        rows = [{"job_id": number, "run_id": 1, "content": "{}", **tried} for number in range(1, count + 1)]
         if rows:
             await connection.execute(insert(attempts), rows)
     async with reading(engine) as connection:

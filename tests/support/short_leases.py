@@ -1,4 +1,5 @@
-"""The command with short leases, so that a takeover takes seconds: `python -m tests.support.short_leases worker …`.
+"""The command with short leases, so that a takeover takes seconds, and with short waits between notifications:
+`python -m tests.support.short_leases worker …`.
 
 Everything else is the product's own. The constants are set before anything that derives from them is imported.
 """
@@ -11,6 +12,7 @@ from datetime import timedelta
 LEASE = 3.0
 SILENCE = 2.5
 IDLE_TRANSACTION = 2.0
+NOTIFY = 0.2
 
 
 def shorten_leases() -> None:
@@ -26,6 +28,15 @@ def shorten_leases() -> None:
     import scheduler.sending.lanes
 
     scheduler.sending.lanes.LEASE = timedelta(seconds=LEASE)
+
+    import scheduler.notify.delivery
+
+    scheduler.notify.delivery.LEASE = timedelta(seconds=5 * NOTIFY)  # type: ignore[misc]
+    scheduler.notify.delivery.FIRST_RETRY = NOTIFY  # type: ignore[misc]
+
+    import scheduler.clock.runner
+
+    scheduler.clock.runner.NOTIFY = NOTIFY  # type: ignore[misc]
 
 
 def run(*arguments: str) -> None:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.wiring.settings import Settings
 from campaigns.states import CampaignState
 from scheduler.clock.progress import CampaignSummary, Left, RunSummary
+from storage.database.engine import open_engine
 from terminal.output import show_times_in
-from terminal.running import summarise
+from terminal.running import servers, summarise
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TEN = datetime(2026, 3, 3, 10, tzinfo=UTC)
@@ -44,6 +46,16 @@ def test_each_campaign_is_summed_up_and_what_comes_next_is_named(capsys: pytest.
         "Next run: summer, at 2026-03-03 10:00:00 UTC.",
     ]
     assert lines[3].startswith("Waiting: 2 messages held by hours, the first until 2026-03-02 09:00:00 UTC.")
+
+
+async def test_the_first_link_is_of_the_address_that_people_use(sqlite_url: str) -> None:
+    settings = Settings(sqlite_url, public_url="https://send.example.com/")
+    engine = open_engine(sqlite_url)
+    notes: list[str] = []
+    async with servers(engine, settings, ("127.0.0.1", 0), None, notes.append, pages=True):
+        pass
+    await engine.dispose()
+    assert notes[0].startswith("Open https://send.example.com/join/")
 
 
 def test_a_single_campaign_is_the_whole(capsys: pytest.CaptureFixture[str]) -> None:

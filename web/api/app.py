@@ -14,22 +14,33 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.wiring.settings import Settings
+from campaigns.time.clock import Now, utc_now
 from storage.database.engine import Engine
-from web.api import campaigns, contacts
-from web.api.operations import Operation, answer
+from web.api import campaigns, contacts, lists, rates, reports, senders, templates
+from web.api.calls import answer, request_number
+from web.api.operations import Operation
 from web.api.problems import Problem
+from web.api.quota import Quota
 from web.pages.site import Site
 
 PREFIX: Final = "/api/v1"
-OPERATIONS: Final[Sequence[Operation]] = (*campaigns.OPERATIONS, *contacts.OPERATIONS)
+OPERATIONS: Final[Sequence[Operation]] = (
+    *campaigns.OPERATIONS,
+    *lists.OPERATIONS,
+    *reports.OPERATIONS,
+    *contacts.OPERATIONS,
+    *senders.OPERATIONS,
+    *templates.OPERATIONS,
+    *rates.OPERATIONS,
+)
 
 
-def api_app(engine: Engine, settings: Settings, *, https_only: bool = False) -> Starlette:
+def api_app(engine: Engine, settings: Settings, *, https_only: bool = False, now: Now = utc_now) -> Starlette:
     """To be mounted at PREFIX. `https_only`: refuse what did not come by TLS, to this server or to a proxy that it
     trusts."""
-    site = Site(engine, settings)
+    site, quota = Site(engine, settings, now), Quota()
     return Starlette(
-        routes=[_route(path, methods, site) for path, methods in by_path().items()],
+        routes=[_route(path, methods, site, quota) for path, methods in by_path().items()],
         middleware=[Middleware(OnlyHttps)] if https_only else [],
         exception_handlers={HTTPException: _http_problem},
     )
@@ -44,23 +55,23 @@ class OnlyHttps:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["scheme"] != "https":
             refused = Problem(403, "https", "The API is answered by https alone.")
-            await refused.response(scope["path"], "")(scope, receive, send)
+            await refused.response(scope["path"], request_number())(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
 
 def by_path() -> dict[str, dict[str, Operation]]:
-    """Path -> method -> operation."""
+    """Path -> method -> operation; paths without parameters come first."""
     found: dict[str, dict[str, Operation]] = {}
-    for operation in OPERATIONS:
+    for operation in sorted(OPERATIONS, key=lambda each: "{" in each.path):
         found.setdefault(operation.path, {})[operation.method] = operation
     return found
 
 
-def _route(path: str, methods: Mapping[str, Operation], site: Site) -> Route:
+def _route(path: str, methods: Mapping[str, Operation], site: Site, quota: Quota) -> Route:
     async def handle(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        return await answer(methods[method], site, request)
+        return await answer(methods[method], site, quota, request)
 
     return Route(path, handle, methods=list(methods))
 
@@ -71,7 +82,7 @@ async def _http_problem(request: Request, error: Exception) -> Response:
         404: ("not-found", "There is no such address."),
         405: ("method", "This address does not take that method; see Allow."),
     }.get(status, ("request", "This request cannot be answered."))
-    response = Problem(status, kind, detail).response(request.url.path, "")
+    response = Problem(status, kind, detail).response(request.url.path, request_number())
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)
     return response

@@ -1,4 +1,4 @@
-"""Operations on campaigns: list, show, steer, report."""
+"""Operations on campaigns: list, show, steer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from app.actions.api_keys import Scope
+from app.actions.backfilling import backfill_runs, missed_runs
+from app.actions.contacts import number_of
 from app.actions.scheduling import TimeFlags
 from app.actions.starting import clone_campaign, start_campaign
 from app.actions.steering import (
@@ -21,43 +23,43 @@ from app.actions.steering import (
 )
 from app.actions.testing import send_test
 from app.views.campaign_list import campaign_page
-from app.views.cost_report import cost_report
-from app.views.overview import campaign_overview
-from app.views.recipient_timeline import recipient_timeline
-from app.views.report_parts import Report
-from app.views.reports import delivery_report, failures_report
-from app.views.status import status
+from app.views.estimates import estimate_campaign, estimate_json
+from app.views.overview import campaign_overview, campaign_version
 from app.views.upcoming_runs import upcoming_runs
-from app.views.variants import variants_report
+from app.views.variants import experiment_json, experiment_status
 from app.wiring.databases import snapshot
-from campaigns.errors import InvalidInput
+from campaigns.errors import UsageError
 from campaigns.states import CampaignState
-from storage.database.engine import Connection
-from web.api.operations import Body, Call, Nothing, Operation, Query
-from web.pages.site import LONGEST_NUMBER
+from web.api.operations import Again, Body, Call, Nothing, Operation, Versioned
+from web.api.parameters import BEFORE, LIMIT, choice, number, text
 
 NAME: Final = "/campaigns/{name}"
+FEW: Final = 50
 
 
 class Pause(Body):
     """Why it is paused."""
 
-    reason: str = Field(default="paused by the API", max_length=200)
+    reason: str = Field(default="paused by the API", min_length=1, max_length=200)
 
 
 class Start(Body):
     """When it starts; without a time by its own schedule, else now."""
 
     at: str | None = Field(
-        default=None, description="such as 2026-12-01 09:00, in the campaign's zone", max_length=40
+        default=None, description="such as 2026-12-01T09:00, in the campaign's zone", max_length=40
     )
     now: bool = False
+    timezone: str | None = Field(default=None, description="the zone of `at`", max_length=60)
 
 
 class Resolve(Body):
     """What becomes of the messages in doubt."""
 
     action: Literal["resend", "give-up"]
+    phones: list[str] | None = Field(
+        default=None, min_length=1, max_length=1_000, description="only the messages to these numbers"
+    )
 
 
 class Retry(Body):
@@ -85,6 +87,8 @@ class Clone(Body):
 
     name: str = Field(max_length=80)
     at: str | None = Field(default=None, max_length=40)
+    now: bool = False
+    timezone: str | None = Field(default=None, max_length=60)
 
 
 class Test(Body):
@@ -95,72 +99,53 @@ class Test(Body):
     variant: str | None = Field(default=None, max_length=100)
 
 
+class Backfill(Body):
+    """Which of the missed runs are launched."""
+
+    since: str = Field(max_length=40, description="such as 2026-12-01T09:00, in the campaign's zone")
+    until: str | None = Field(default=None, max_length=40, description="without it: up to now")
+
+
 async def _list(call: Call) -> Any:
+    state = call.query["state"]
     async with snapshot(call.site.engine) as connection:
         found = await campaign_page(
             connection,
             before=call.query["before"],
-            state=call.query["state"],
+            state=CampaignState(state) if state else None,
             part_of_name=call.query["name"] or "",
-            size=call.query["limit"] or 50,
+            size=call.query["limit"] or FEW,
         )
     return {"campaigns": found.campaigns, "next": found.older}
 
 
 async def _show(call: Call) -> Any:
+    name = call.path["name"]
     async with snapshot(call.site.engine) as connection:
-        found = await campaign_overview(connection, call.site.settings, call.path["name"], call.site.now())
-    return found.json
+        found = await campaign_overview(connection, call.site.settings, name, call.site.now())
+        return Versioned(found.json, await campaign_version(connection, name))
 
 
 async def _next(call: Call) -> Any:
     async with snapshot(call.site.engine) as connection:
-        found = await upcoming_runs(connection, call.path["name"], call.query["limit"] or 10)
-    return {"campaign": found.campaign.name, "runs": found.runs, "missed": found.missed}
+        return (await upcoming_runs(connection, call.path["name"], call.query["number"] or 10)).json
 
 
-async def _status(call: Call) -> Any:
+async def _estimate(call: Call) -> Any:
+    name = call.path["name"]
     async with snapshot(call.site.engine) as connection:
-        found = await status(connection, call.site.settings, call.site.now())
-    return {
-        "campaigns": [line.json for line in found.campaigns],
-        "paused_senders": found.paused_lanes,
-        "at_work": found.at_work,
-    }
-
-
-async def _why(call: Call) -> Any:
-    async with snapshot(call.site.engine) as connection:
-        found = await recipient_timeline(
-            connection, call.site.settings, call.path["name"], call.path["phone"], now=call.site.now
-        )
-    return found.json
-
-
-async def _report(call: Call) -> Any:
-    make = _REPORTS.get(call.path["kind"])
-    if make is None:
-        raise InvalidInput("There is no such report.", hint=f"Choose one of: {', '.join(_REPORTS)}.")
-    async with snapshot(call.site.engine) as connection:
-        return (await make(connection, call.path["name"], call.query["run"])).json
-
-
-async def _variants(connection: Connection, name: str, run_id: int | None) -> Report:
-    if run_id is not None:
-        raise InvalidInput("The report on variants is about the newest run.", hint="Leave out run.")
-    return await variants_report(connection, name)
-
-
-_REPORTS: Final = {
-    "delivery": delivery_report,
-    "cost": cost_report,
-    "failures": failures_report,
-    "variants": _variants,
-}
+        found = await estimate_campaign(connection, name, call.site.settings, now=call.site.now)
+    return estimate_json(name, found)
 
 
 def _done(call: Call, what: str, **more: Any) -> dict[str, Any]:
     return {"campaign": call.path["name"], "done": what, **more}
+
+
+def _times(call: Call) -> TimeFlags:
+    if call.body.now and call.body.at is not None:
+        raise UsageError("Give either now or at, not both.")
+    return TimeFlags(now=call.body.now, at=call.body.at, timezone=call.body.timezone)
 
 
 async def _pause(call: Call) -> Any:
@@ -186,15 +171,15 @@ async def _approve(call: Call) -> Any:
 
 
 async def _start(call: Call) -> Any:
-    times = TimeFlags(now=call.body.now, at=call.body.at)
     at = await start_campaign(
-        call.site.engine, call.site.settings, call.path["name"], times, now=call.site.now
+        call.site.engine, call.site.settings, call.path["name"], _times(call), now=call.site.now
     )
     return _done(call, "started", start_at=at)
 
 
 async def _resolve(call: Call) -> Any:
-    count = await resolve_doubts(call.site.engine, call.path["name"], call.body.action)
+    phones = [number_of(phone, None) for phone in call.body.phones or ()] or None
+    count = await resolve_doubts(call.site.engine, call.path["name"], call.body.action, phones=phones)
     return _done(call, call.body.action, resolved=count)
 
 
@@ -205,9 +190,15 @@ async def _retry(call: Call) -> Any:
     return _done(call, "retry", run=made.run_id, retried=made.retried, groups=made.groups)
 
 
+async def _experiment(call: Call) -> Any:
+    name = call.path["name"]
+    async with snapshot(call.site.engine) as connection:
+        return experiment_json(name, await experiment_status(connection, name))
+
+
 async def _winner(call: Call) -> Any:
     await choose_winner(call.site.engine, call.path["name"], call.body.variant)
-    return _done(call, "winner", variant=call.body.variant)
+    return await _experiment(call)
 
 
 async def _budget(call: Call) -> Any:
@@ -217,17 +208,23 @@ async def _budget(call: Call) -> Any:
 
 
 async def _clone(call: Call) -> Any:
-    times = TimeFlags(at=call.body.at)
     recipients, start_at = await clone_campaign(
-        call.site.engine, call.site.settings, call.path["name"], call.body.name, times
+        call.site.engine,
+        call.site.settings,
+        call.path["name"],
+        call.body.name,
+        _times(call),
+        now=call.site.now,
     )
-    return {
-        "campaign": call.body.name,
-        "done": "cloned",
-        "of": call.path["name"],
-        "recipients": recipients,
-        "start_at": start_at,
-    }
+    details = {"of": call.path["name"], "recipients": recipients, "start_at": start_at}
+    return {"campaign": call.body.name, "done": "cloned", **details}
+
+
+async def _backfill(call: Call) -> Any:
+    engine, name = call.site.engine, call.path["name"]
+    missed = await missed_runs(engine, name, call.body.since, call.body.until, now=call.site.now)
+    runs = await backfill_runs(engine, call.site.settings, name, missed, now=call.site.now)
+    return _done(call, "backfilled", runs=runs)
 
 
 async def _test(call: Call) -> Any:
@@ -244,70 +241,55 @@ async def _test(call: Call) -> Any:
     return _done(call, "test", **details, messages=found.messages)
 
 
-def _whole(least: int, most: int) -> Any:
-    def read(text: str) -> int:
-        is_number = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
-        if not is_number or not least <= int(text) <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
-        return int(text)
-
-    return read
+STATE: Final = choice("state", "Only campaigns in this state.", [state.value for state in CampaignState])
+PART_OF_NAME: Final = text("name", "A part of the name.", 80)
+NUMBER: Final = number("number", "How many; 10 without it.", 1, 1_000)
 
 
-def _short(text: str) -> str:
-    if len(text) > 80:
-        raise ValueError("at most 80 characters")
-    return text
+def _act(
+    command: str, summary: str, scope: Scope, handle: Any, body: type[Body] = Nothing, **more: Any
+) -> Operation:
+    """`campaign pause` is POST /campaigns/{name}/pause."""
+    act = more.pop("act", f"campaign.{command}")
+    more.setdefault("problems", (404, 409, 412, 422))
+    path = f"{NAME}/{command}"
+    known = {"command": f"campaign {command}", "act": act, "body": body, "matched": True}
+    return Operation("POST", path, summary, scope, handle, **known, **more)
 
-
-LIMIT: Final = Query(
-    "limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 200}, _whole(1, 200)
-)
-_BIG: Final = 2**31 - 1
-BEFORE: Final = Query(
-    "before",
-    "The `next` of the page before.",
-    {"type": "integer", "minimum": 1, "maximum": _BIG},
-    _whole(1, _BIG),
-)
-STATE: Final = Query(
-    "state",
-    "Only campaigns in this state.",
-    {"type": "string", "enum": [state.value for state in CampaignState]},
-    CampaignState,
-)
-PART_OF_NAME: Final = Query("name", "A part of the name.", {"type": "string", "maxLength": 80}, _short)
-RUN: Final = Query(
-    "run", "Of this run alone.", {"type": "integer", "minimum": 1, "maximum": _BIG}, _whole(1, _BIG)
-)
 
 OPERATIONS: Final = [
-    Operation("GET", "/status", "One line for each campaign", Scope.READ, _status),
     Operation(
         "GET",
         "/campaigns",
         "The campaigns, the newest first",
         Scope.READ,
         _list,
+        "campaign list",
         query=(LIMIT, BEFORE, STATE, PART_OF_NAME),
     ),
-    Operation("GET", NAME, "One campaign", Scope.READ, _show, tagged=True),
-    Operation("GET", f"{NAME}/next", "Its next runs", Scope.READ, _next, query=(LIMIT,)),
-    Operation("GET", f"{NAME}/people/{{phone}}", "What happened to one person", Scope.READ, _why),
-    Operation("GET", f"{NAME}/reports/{{kind}}", "A report", Scope.READ, _report, query=(RUN,)),
-    Operation("POST", f"{NAME}/pause", "Send nothing more", Scope.MANAGE, _pause, body=Pause),
-    Operation("POST", f"{NAME}/resume", "Go on", Scope.SEND, _resume, body=Nothing, problems=(404, 409, 422)),
-    Operation("POST", f"{NAME}/cancel", "End it for good", Scope.SEND, _cancel, body=Nothing),
-    Operation("POST", f"{NAME}/approve", "Approve it as it is now", Scope.SEND, _approve, body=Nothing),
+    Operation("GET", NAME, "One campaign", Scope.READ, _show, "campaign show", tagged=True),
+    Operation("GET", f"{NAME}/next", "Its next runs", Scope.READ, _next, "campaign next", query=(NUMBER,)),
     Operation(
-        "POST", f"{NAME}/start", "Start a draft", Scope.SEND, _start, body=Start, problems=(404, 409, 422)
+        "GET", f"{NAME}/estimate", "What it would cost and take", Scope.READ, _estimate, "campaign estimate"
     ),
-    Operation("POST", f"{NAME}/resolve", "Decide about doubts", Scope.SEND, _resolve, body=Resolve),
-    Operation("POST", f"{NAME}/retry-failed", "Send again to some", Scope.SEND, _retry, body=Retry),
-    Operation("POST", f"{NAME}/winner", "Choose the winner", Scope.SEND, _winner, body=Winner),
-    Operation("POST", f"{NAME}/budget", "Change a budget", Scope.SEND, _budget, body=Budget),
-    Operation("POST", f"{NAME}/clone", "Copy it", Scope.SEND, _clone, body=Clone, status=201),
-    Operation(
-        "POST", f"{NAME}/test", "Send it to your own numbers", Scope.SEND, _test, body=Test, guarded=False
+    _act("start", "Start a draft", Scope.SEND, _start, Start),
+    _act("pause", "Send nothing more", Scope.MANAGE, _pause, Pause),
+    _act("resume", "Go on", Scope.SEND, _resume),
+    _act("cancel", "End it for good", Scope.SEND, _cancel),
+    _act("approve", "Approve it as it is now", Scope.SEND, _approve),
+    _act("budget", "Change a budget", Scope.SEND, _budget, Budget, again=Again.SAME),
+    _act("resolve", "Decide about messages in doubt", Scope.SEND, _resolve, Resolve),
+    _act(
+        "retry-failed",
+        "Send again to those whose failure may be temporary",
+        Scope.SEND,
+        _retry,
+        Retry,
+        act="campaign.retry",
     ),
+    Operation("GET", f"{NAME}/winner", "Its variant test", Scope.READ, _experiment, "campaign winner"),
+    _act("winner", "Choose the winner", Scope.SEND, _winner, Winner),
+    _act("clone", "Copy it", Scope.SEND, _clone, Clone, status=201),
+    _act("backfill", "Launch missed runs", Scope.SEND, _backfill, Backfill),
+    _act("test", "Send it to your own numbers", Scope.SEND, _test, Test),
 ]

@@ -1,19 +1,26 @@
-"""Operations on people: opt-outs and what is known of one."""
+"""Operations on people: opt-outs, and the data of one person."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal, cast, get_args
 
 from pydantic import Field
 
 from app.actions.api_keys import Scope
-from app.actions.contacts import number_of, record_preference
-from app.views.contacts import person_overview
+from app.actions.contacts import import_preferences, link_user_id, number_of, record_preference
+from app.actions.draft_lists import LARGEST
+from app.actions.personal_data import erase_person, export_person
+from app.views.contacts import opted_out_page, person_overview
 from app.wiring.databases import snapshot
-from campaigns.phones.stop_words import StopWord, usual_scope
-from web.api.operations import Body, Call, Operation
+from campaigns.intake.model import IntakeOptions
+from campaigns.phones.stop_words import Action, StopWord, usual_scope
+from campaigns.phones.stop_words import Scope as OptOutScope
+from web.api.operations import LISTS, Again, Body, Call, FileBody, Nothing, Operation
+from web.api.parameters import COUNTRY, LIMIT, choice, number, text
 
 PHONE: Final = "/contacts/{phone}"
+SCOPES: Final = get_args(OptOutScope)
 
 
 class Preference(Body):
@@ -26,8 +33,26 @@ class Preference(Body):
     evidence: str | None = Field(default=None, max_length=2_000)
 
 
+class Link(Body):
+    """Whose number a provider's user id is."""
+
+    account: str = Field(max_length=200, description="the account whose webhooks name the user id")
+    user_id: str = Field(max_length=200)
+
+
+async def _list(call: Call) -> Any:
+    size = call.query["limit"] or 50
+    async with snapshot(call.site.engine) as connection:
+        found = await opted_out_page(connection, call.query["scope"], call.query["after"] or 0, size)
+    return {"opted_out": found.opted_out, "next": found.next}
+
+
+def _phone(call: Call) -> str:
+    return number_of(call.path["phone"], call.query["default_country"])
+
+
 async def _show(call: Call) -> Any:
-    phone = number_of(call.path["phone"], None)
+    phone = _phone(call)
     async with snapshot(call.site.engine) as connection:
         found = await person_overview(connection, phone, call.site.settings.caps, call.site.now())
     return found.json
@@ -41,22 +66,156 @@ async def _opt_in(call: Call) -> Any:
     return await _record(call, "in")
 
 
-async def _record(call: Call, action: Literal["in", "out"]) -> Any:
-    phone = number_of(call.path["phone"], None)
+async def _record(call: Call, action: Action) -> Any:
+    phone = _phone(call)
     wanted = StopWord(action, call.body.scope or usual_scope(action))
     out = await record_preference(
         call.site.engine, phone, wanted, call.body.source, call.body.evidence, now=call.site.now
     )
-    return {
-        "phone": phone,
-        "action": action,
-        "scope": wanted.scope,
-        "opted_out": [entry.scope for entry in out],
-    }
+    opted_out = [entry.scope for entry in out]
+    return {"phone": phone, "action": action, "scope": wanted.scope, "opted_out": opted_out}
 
+
+async def _link(call: Call) -> Any:
+    phone, site = _phone(call), call.site
+    account, user_id = call.body.account, call.body.user_id
+    out = await link_user_id(site.engine, site.settings, account, user_id, phone, now=site.now)
+    opted_out = [entry.scope for entry in out]
+    return {"phone": phone, "user_id": user_id, "account": account, "opted_out": opted_out}
+
+
+async def _import(call: Call) -> Any:
+    """The rejected rows are in the answer: they belong to no campaign under which they could be kept."""
+    path, given = cast("Path", call.file), call.query
+    action: Action = "in" if given["action"] == "in" else "out"
+    options = IntakeOptions(
+        landlines="accept",
+        default_country=given["default_country"],
+        phone_columns=(given["phone_column"],) if given["phone_column"] else (),
+    )
+    found = await import_preferences(
+        call.site.engine,
+        path,
+        options,
+        action,
+        given["scope"],
+        given["source"] or "import:api",
+        rejects=path.with_name("rejects.csv"),
+        now=call.site.now,
+    )
+    first = [
+        {"line": each.line, "column": each.column, "code": each.code, "reason": each.reason}
+        for each in found.first_rejects
+    ]
+    return {**found.json, "rejects_file": None, "first_rejects": first}
+
+
+async def _export(call: Call) -> Any:
+    return await export_person(call.site.engine, _phone(call), call.site.now())
+
+
+async def _erase(call: Call) -> Any:
+    return (await erase_person(call.site.engine, _phone(call), call.site.now())).json
+
+
+SCOPE: Final = choice("scope", "Which messages.", SCOPES)
 
 OPERATIONS: Final = [
-    Operation("GET", PHONE, "What is known of a person", Scope.READ, _show),
-    Operation("POST", f"{PHONE}/optout", "Opt a person out", Scope.MANAGE, _opt_out, body=Preference),
-    Operation("POST", f"{PHONE}/optin", "Opt a person in", Scope.MANAGE, _opt_in, body=Preference),
+    Operation(
+        "GET",
+        "/contacts",
+        "Everybody who is opted out, the oldest opt-out first",
+        Scope.READ,
+        _list,
+        "contacts list",
+        query=(LIMIT, number("after", "The `next` of the page before."), SCOPE),
+    ),
+    Operation(
+        "POST",
+        "/contacts/import",
+        "Opt out everybody in a list",
+        Scope.MANAGE,
+        _import,
+        "contacts import",
+        "contacts.import",
+        file=FileBody(LISTS, LARGEST, "A CSV or a spreadsheet of numbers, with preferences of their own."),
+        query=(
+            choice("action", "Opt out, or in again; out without it.", ("out", "in")),
+            SCOPE,
+            text("source", "Who or what reported it."),
+            COUNTRY,
+            text("phone_column", "The column of the numbers; without it, detected."),
+        ),
+        again=Again.SAME,
+        problems=(422,),
+    ),
+    Operation(
+        "GET",
+        PHONE,
+        "What is known of a person",
+        Scope.READ,
+        _show,
+        "contacts show",
+        query=(COUNTRY,),
+        problems=(422,),
+    ),
+    Operation(
+        "POST",
+        f"{PHONE}/optout",
+        "Opt a person out",
+        Scope.MANAGE,
+        _opt_out,
+        "contacts optout",
+        "contacts.opt",
+        body=Preference,
+        query=(COUNTRY,),
+        problems=(422,),
+    ),
+    Operation(
+        "POST",
+        f"{PHONE}/optin",
+        "Opt a person in again",
+        Scope.MANAGE,
+        _opt_in,
+        "contacts optin",
+        "contacts.opt",
+        body=Preference,
+        query=(COUNTRY,),
+        problems=(422,),
+    ),
+    Operation(
+        "POST",
+        f"{PHONE}/link",
+        "Record whose number a user id is",
+        Scope.MANAGE,
+        _link,
+        "contacts link",
+        "contacts.link",
+        body=Link,
+        query=(COUNTRY,),
+    ),
+    Operation(
+        "GET",
+        f"{PHONE}/export",
+        "All that is stored about a person",
+        Scope.ADMIN,
+        _export,
+        "contacts export",
+        "contacts.export",
+        query=(COUNTRY,),
+        problems=(422,),
+    ),
+    Operation(
+        "POST",
+        f"{PHONE}/erase",
+        "Erase all that is stored about a person",
+        Scope.ADMIN,
+        _erase,
+        "contacts erase",
+        "contacts.erase",
+        body=Nothing,
+        query=(COUNTRY,),
+        again=Again.SAME,
+        problems=(422,),
+    ),
 ]

@@ -6,24 +6,39 @@ import re
 from typing import Any, Final
 
 from web.api.app import OPERATIONS, PREFIX
-from web.api.operations import JSON, REPEAT, Nothing, Operation
+from web.api.operations import JSON, REPEAT, Again, Operation
 from web.api.problems import MEDIA_TYPE
 
 VERSION: Final = "1"
 _EVERYWHERE: Final = {
     401: "No key, or one that is not in force",
     403: "The key's scope does not allow it",
+    429: "The key has no calls left in this minute; Retry-After has the seconds",
     500: "A fault of Drumbeat",
     503: "The database or the provider does not answer",
 }
 _MEANING: Final = {
     400: "The Idempotency-Key cannot be used",
-    404: "There is no such campaign, person or report",
+    404: "There is no such campaign, person, account or file",
     409: "A guard stops it, or the same call is under way",
+    412: "It was changed after the ETag of If-Match",
     413: "The body is too large",
-    415: "The body is no JSON",
+    415: "The body has another media type",
     422: "The input cannot be used, or the Idempotency-Key was used for another call",
     502: "The provider refuses the account",
+}
+_AGAIN: Final = {
+    Again.MARKED: "Cut off at any moment and called again with the same key, it is done once. If its answer was lost, "
+    'the answer is what it is about and `"done": "before"`.',
+    Again.SAME: "Cut off and called again, it goes on where it stopped; what is done already stays as it is.",
+    Again.UNKNOWN: "Cut off and called again, it is not done again: look first whether it was done.",
+}
+_NUMBER: Final = {"schema": {"type": "integer"}}
+_HEADERS: Final[dict[str, Any]] = {
+    "X-Request-Id": {"description": "What the log calls this call", "schema": {"type": "string"}},
+    "RateLimit-Limit": {"description": "Calls of the key in a minute", **_NUMBER},
+    "RateLimit-Remaining": {"description": "Calls that are left in it", **_NUMBER},
+    "RateLimit-Reset": {"description": "Seconds until it ends", **_NUMBER},
 }
 
 
@@ -48,20 +63,20 @@ def document() -> dict[str, Any]:
                 "key": {"type": "http", "scheme": "bearer", "description": "drumbeat key create"}
             },
             "schemas": schemas,
+            "headers": _HEADERS,
         },
     }
 
 
 def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "operationId": _identifier(operation),
+        "operationId": identifier(operation),
         "summary": operation.summary,
-        "description": f"Needs the scope `{operation.scope}`.",
-        "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
+        "description": _description(operation),
+        "tags": [_room(operation)],
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
         "responses": _responses(operation),
     }
-    if operation.repeatable:
-        made["parameters"].append(_repeat_parameter())
     if operation.body is not None:
         schema = operation.body.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas[operation.body.__name__] = schema
@@ -69,13 +84,33 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             "required": any(field.is_required() for field in operation.body.model_fields.values()),
             "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{operation.body.__name__}"}}},
         }
-        if operation.body is Nothing:
-            made["requestBody"]["required"] = False
+    if operation.file is not None:
+        content = {
+            media: {"schema": {"type": "string", "format": "binary"}} for media in operation.file.media
+        }
+        made["requestBody"] = {
+            "required": True,
+            "description": f"{operation.file.description} At most {operation.file.most >> 20} MB.",
+            "content": content,
+        }
     return made
 
 
-def _identifier(operation: Operation) -> str:
+def identifier(operation: Operation) -> str:
     return "_".join([operation.method.lower(), *re.findall(r"[a-z]+", operation.path)])
+
+
+def _room(operation: Operation) -> str:
+    return operation.path.split("/")[1]
+
+
+def _description(operation: Operation) -> str:
+    parts = [f"Needs the scope `{operation.scope}`."]
+    if operation.command:
+        parts.append(f"As `drumbeat {operation.command}`.")
+    if operation.repeatable:
+        parts.append(_AGAIN[operation.again])
+    return " ".join(parts)
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -90,7 +125,7 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
         {
             "name": each.name,
             "in": "query",
-            "required": False,
+            "required": each.required,
             "description": each.description,
             "schema": dict(each.schema),
         }
@@ -98,36 +133,54 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _repeat_parameter() -> dict[str, Any]:
-    return {
-        "name": REPEAT,
-        "in": "header",
-        "required": False,
-        "description": "The same call with the same key is done once, and gets the same answer for 24 hours.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
-    }
+def _headers(operation: Operation) -> list[dict[str, Any]]:
+    found = []
+    if operation.repeatable:
+        text = "The same call with the same key is done once, and gets the same answer for 24 hours."
+        key = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
+        found.append(_header(REPEAT, text, key))
+    if operation.tagged:
+        found.append(_header("If-None-Match", "The ETag that you have: 304 if it is still that."))
+    if operation.matched or 412 in operation.problems:
+        found.append(_header("If-Match", "The ETag that you have seen: 412 if it was changed since."))
+    return found
+
+
+def _header(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    shape = schema or {"type": "string", "maxLength": 200}
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": shape}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    statuses = {*_EVERYWHERE, *operation.problems, *((422,) if operation.query else ())}
-    if operation.body is not None:
-        statuses |= {413, 415, 422}
-    if operation.repeatable:
-        statuses |= {400, 409, 422, 502}
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
+    if operation.tagged:
+        headers["ETag"] = {"schema": {"type": "string"}}  # type: ignore[dict-item]
+    content = {media: {"schema": _shape(media)} for media in operation.media}
     answers: dict[str, Any] = {
-        str(operation.status): {
-            "description": "Done",
-            "content": {JSON: {"schema": {"type": "object"}}},
-        }
+        str(operation.status): {"description": "Done", "headers": headers, "content": content}
     }
     if operation.tagged:
         answers["304"] = {"description": "Unchanged since the ETag of If-None-Match"}
-    for status in sorted(statuses):
+    for status in sorted(statuses(operation)):
         answers[str(status)] = {
             "description": (_EVERYWHERE | _MEANING)[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     return answers
+
+
+def statuses(operation: Operation) -> set[int]:
+    """Those of problems."""
+    found = {*_EVERYWHERE, *operation.problems, *((422,) if operation.query else ())}
+    if operation.body is not None or operation.file is not None:
+        found |= {413, 415, 422}
+    if operation.repeatable:
+        found |= {400, 409, 422, 502}
+    return found
+
+
+def _shape(media: str) -> dict[str, Any]:
+    return {} if media == JSON else {"type": "string", "format": "binary"}
 
 
 def _problem_schema() -> dict[str, Any]:
@@ -144,5 +197,6 @@ def _problem_schema() -> dict[str, Any]:
             "request_id": text,
             "hint": text,
             "errors": {"type": "array", "items": {"type": "object"}},
+            "report": {"type": "object"},
         },
     }

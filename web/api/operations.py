@@ -1,34 +1,32 @@
-"""What an operation of the API is, and how one call of it goes: key, scope, body, repeated call, use case, answer."""
+"""What an operation of the API is: its method, path and parameters, who may call it, and what may be repeated."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.requests import Request
-from starlette.responses import Response
+from pydantic import BaseModel, ConfigDict
 
-from app.actions.api_keys import Caller, Scope, find_caller
-from app.actions.repeatable_calls import NotKnown, OtherBody, UnderWay, begin_call, end_call
-from app.views.json_text import to_json
-from app.wiring.rights import acting
-from campaigns.errors import DrumbeatError
-from web.api.problems import Problem, problem_of
+from app.actions.api_keys import Caller, Scope
 from web.pages.site import Site
-
-logger = logging.getLogger(__name__)
 
 JSON: Final = "application/json"
 REPEAT: Final = "Idempotency-Key"
 LARGEST_BODY: Final = 1024 * 1024
-_IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,200}")
-_ENTITY_TAG: Final = re.compile(r'(?:W/)?"[^"]*"|\*')
+CSV: Final = "text/csv"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LISTS: Final[Mapping[str, str]] = {
+    CSV: ".csv",
+    "text/plain": ".txt",
+    XLSX: ".xlsx",
+    "application/vnd.ms-excel": ".xls",
+    "application/vnd.oasis.opendocument.spreadsheet": ".ods",
+    "application/octet-stream": ".csv",
+}
+"""Media type of a list, and how a file's name ends that holds one."""
 
 
 class Body(BaseModel):
@@ -41,6 +39,17 @@ class Nothing(Body):
     """An empty object; the body may be left out too."""
 
 
+class Again(Enum):
+    """What happens to a call with an Idempotency-Key that was cut off before its answer was stored."""
+
+    MARKED = "marked"
+    """Its change and the note that it is done are one transaction: done, it is not done again."""
+    SAME = "same"
+    """It is done again: what is done already stays as it is, what was left is finished."""
+    UNKNOWN = "unknown"
+    """It changes something elsewhere, and nobody can tell whether it did: it is not done again."""
+
+
 @dataclass(frozen=True)
 class Query:
     """A parameter of the address."""
@@ -49,6 +58,18 @@ class Query:
     description: str
     schema: Mapping[str, Any]
     read: Callable[[str], Any]
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class FileBody:
+    """A body that is a file, and is stored as it arrives."""
+
+    media: Mapping[str, str]
+    """Each media type that is taken, and how the file's name ends."""
+    most: int
+    """Bytes."""
+    description: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,33 @@ class Call:
     query: Mapping[str, Any]
     body: Any
     caller: Caller
+    file: Path | None = None
+    """The body of an operation that takes a file."""
+    digest: str | None = None
+    """What the caller has seen, of If-Match; None: whatever it is now."""
+    accept: str = ""
+
+
+@dataclass(frozen=True)
+class FileAnswer:
+    """An answer that is no JSON."""
+
+    media: str
+    content: bytes | Path
+    """A path is sent piece by piece; its folder is deleted afterwards if it is temporary."""
+    name: str = ""
+    """As what a browser would store it; empty: it is shown."""
+    tag: str = ""
+    """Its ETag; empty: it has none."""
+    temporary: Path | None = None
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """An answer's JSON, and what If-Match may name of it: it stays while only the progress changes."""
+
+    json: Any
+    version: str
 
 
 @dataclass(frozen=True)
@@ -72,14 +120,22 @@ class Operation:
     summary: str
     scope: Scope
     handle: Callable[[Call], Awaitable[Any]]
-    """Returns what the answer's JSON is made of."""
+    """Returns what the answer's JSON is made of, or a FileAnswer."""
+    command: str = ""
+    """The command that does the same; empty: there is none."""
+    act: str = ""
+    """What it needs the right for, of RIGHTS; empty: it changes nothing."""
     body: type[Body] | None = None
+    file: FileBody | None = None
     query: Sequence[Query] = ()
     status: int = 200
-    guarded: bool = True
-    """Whether its use case refuses what is done already, so that a call that was cut off can be made again."""
+    again: Again = Again.MARKED
     tagged: bool = False
     """Whether the answer has an ETag."""
+    matched: bool = False
+    """Whether If-Match is compared with the campaign as it is."""
+    media: Sequence[str] = (JSON,)
+    """What the answer may be."""
     problems: Sequence[int] = field(default=(404, 422))
     """Statuses of the problems that the use case may meet."""
 
@@ -87,139 +143,3 @@ class Operation:
     def repeatable(self) -> bool:
         """Whether it takes an Idempotency-Key."""
         return self.method == "POST"
-
-
-async def answer(operation: Operation, site: Site, request: Request) -> Response:
-    """One call, from its key to its answer. What goes wrong is a problem document."""
-    number = secrets.token_hex(8)
-    try:
-        caller = await _caller(operation, site, request)
-        return await _answered(operation, site, request, caller, number)
-    except Problem as problem:
-        return problem.response(request.url.path, number)
-    except DrumbeatError as error:
-        return problem_of(error).response(request.url.path, number)
-    except Exception:
-        logger.exception("A call of the API failed.", extra={"action": "api_failed", "request": number})
-        return Problem(500, "fault", "Something went wrong in Drumbeat itself.").response(
-            request.url.path, number
-        )
-
-
-async def _caller(operation: Operation, site: Site, request: Request) -> Caller:
-    kind, _, key = request.headers.get("authorization", "").partition(" ")
-    caller = await find_caller(site.engine, key.strip(), now=site.now) if kind.lower() == "bearer" else None
-    if caller is None:
-        raise Problem(401, "no-key", "Give a key that is in force: Authorization: Bearer db_…")
-    if not caller.actor.role.includes(operation.scope.role):
-        raise Problem(
-            403, "scope", f"The key has the scope {caller.key.scope}; this needs {operation.scope}."
-        )
-    return caller
-
-
-async def _answered(
-    operation: Operation, site: Site, request: Request, caller: Caller, number: str
-) -> Response:
-    query = {each.name: _parameter(each, request) for each in operation.query}
-    content = await _content(request)
-    body = _body(operation, request, content)
-    call = Call(site, request.path_params, query, body, caller)
-    repeated = request.headers.get(REPEAT) if operation.repeatable else None
-    if repeated is None:
-        with acting(caller.actor):
-            return _response(operation, request, to_json(await operation.handle(call)), number)
-    if not _IDEMPOTENCY.fullmatch(repeated):
-        raise Problem(400, "idempotency-key", f"{REPEAT} has 1 to 200 printable characters of ASCII.")
-    return await _once(operation, request, call, content, repeated, number)
-
-
-async def _once(
-    operation: Operation, request: Request, call: Call, content: bytes, repeated: str, number: str
-) -> Response:
-    """Do it once for this Idempotency-Key, and answer the same each time."""
-    engine, key_id = call.site.engine, call.caller.key.id
-    digest = hashlib.sha256(
-        b"\0".join((request.method.encode(), request.url.path.encode(), request.url.query.encode(), content))
-    ).hexdigest()
-    try:
-        found = await begin_call(engine, key_id, repeated, digest, again=operation.guarded, now=call.site.now)
-    except OtherBody as error:
-        raise Problem(422, "idempotency-key-reused", str(error)) from error
-    except UnderWay as error:
-        raise Problem(409, "under-way", str(error)) from error
-    except NotKnown as error:
-        raise Problem(409, "not-known", str(error)) from error
-    if found is not None:
-        return Response(found.body, found.status or 200, media_type=_media_type(found.status))
-    try:
-        with acting(call.caller.actor):
-            text = to_json(await operation.handle(call))
-    except DrumbeatError as error:
-        problem = problem_of(error)
-        await end_call(engine, key_id, repeated, problem.status, problem.text(request.url.path, number))
-        raise problem from error
-    await end_call(engine, key_id, repeated, operation.status, text)
-    return _response(operation, request, text, number)
-
-
-def _media_type(status: int | None) -> str:
-    return JSON if status is None or status < 400 else "application/problem+json"
-
-
-def _response(operation: Operation, request: Request, text: str, number: str) -> Response:
-    headers = {"X-Request-Id": number}
-    if operation.tagged:
-        tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
-        headers["ETag"] = tag
-        if tag in _ENTITY_TAG.findall(request.headers.get("if-none-match", "")):
-            return Response(status_code=304, headers=headers)
-    return Response(text, operation.status, headers, JSON)
-
-
-def _parameter(query: Query, request: Request) -> Any:
-    found = request.query_params.getlist(query.name)
-    if not found:
-        return None
-    try:
-        if len(found) > 1:
-            raise ValueError("it is given more than once")
-        return query.read(found[0])
-    except ValueError as error:
-        raise Problem(
-            422,
-            "parameter",
-            f"The parameter {query.name} cannot be used.",
-            errors=[{"parameter": query.name, "detail": str(error) or "see its description"}],
-        ) from error
-
-
-async def _content(request: Request) -> bytes:
-    held, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise Problem(413, "too-large", f"The body has more than {LARGEST_BODY} bytes.")
-        held.append(chunk)
-    return b"".join(held)
-
-
-def _body(operation: Operation, request: Request, content: bytes) -> Body | None:
-    if operation.body is None:
-        return None
-    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if content and kind != JSON:
-        raise Problem(415, "media-type", f"The body is {JSON}.")
-    try:
-        return operation.body.model_validate_json(content or b"{}")
-    except ValidationError as error:
-        errors = [
-            {"pointer": "".join(f"/{_escaped(part)}" for part in each["loc"]), "detail": each["msg"]}
-            for each in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        raise Problem(422, "body", "The body cannot be used.", errors=errors) from error
-
-
-def _escaped(part: str | int) -> str:
-    """A part of a JSON pointer."""
-    return str(part).replace("~", "~0").replace("/", "~1")

@@ -15,6 +15,7 @@ from campaigns.figures import counted, percent
 from campaigns.money.costs import Money, from_micros, plain
 from campaigns.visible_text import visible
 from web.look import chart_geometry
+from web.look.state_parts import parts_of
 
 WEB: Final = Path(__file__).parents[1]
 """Templates are named from here: `look/parts.html`, `pages/today/today.html`."""
@@ -51,6 +52,7 @@ def environment() -> Environment:
         "micros": lambda micros: plain(from_micros(micros)),
         "pair": lambda text: (text, text),
         "amount": amount,
+        "state_parts": parts_of,
     }
     env.globals["geometry"] = chart_geometry
     return env

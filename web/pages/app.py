@@ -69,12 +69,16 @@ STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
 """The status of an error's page; any other is 503."""
 
 
-def pages_app(engine: Engine, settings: Settings, *, https_only: bool = False) -> Starlette:
-    """`https_only`: refuse what did not come by TLS, to this server or to a proxy that it trusts."""
+def pages_app(
+    engine: Engine, settings: Settings, *, https_only: bool = False, more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """`https_only`: refuse what did not come by TLS, to this server or to a proxy that it trusts. `more`: pages from
+    elsewhere."""
     hosts = _public_host(settings)
     app = Starlette(
         routes=[
             Mount("/static", StaticFiles(directory=WEB / "look" / "assets")),
+            *more,
             *(route for screen in SCREENS for route in screen),
         ],
         middleware=[Middleware(Guard, engine=engine, hosts=hosts, https_only=https_only)],

@@ -1,24 +1,72 @@
-"""A file that a form uploads, handed on piece by piece as it arrives, so that it is never in memory as a whole."""
+"""A file that is uploaded, by a form or as a body of its own, handed on piece by piece as it arrives, so that it is
+never in memory as a whole."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from campaigns.atomic_files import WholeFile
 from campaigns.errors import InvalidInput
 
 LARGEST_FIELD: Final = 64 * 1024
 MOST_PARTS: Final = 50
 AROUND: Final = 64 * 1024
 """Bytes of a form beside its file."""
+BLOCK: Final = 1 << 20
 PATIENT: Final = 4
 """How many times the largest file is read to its end before the answer: a browser shows none while it sends."""
+
+
+class TooLarge(InvalidInput):
+    """The file is too large."""
+
+
+@asynccontextmanager
+async def stored_body(request: Request, most: int, ending: str) -> AsyncIterator[tuple[Path, str]]:
+    """The request's body as a file of ours, which is gone at the end, and its SHA-256. Raises TooLarge."""
+    with TemporaryDirectory(prefix="drumbeat-upload-") as folder:
+        place = Path(folder, f"list{ending}")
+        file = await asyncio.to_thread(WholeFile, place)
+        try:
+            digest = await _store(request, most, file)
+            await asyncio.to_thread(file.replace)
+        finally:
+            await asyncio.to_thread(file.drop)
+        yield place, digest
+
+
+async def _store(request: Request, most: int, file: WholeFile) -> str:
+    digest, size, waiting = hashlib.sha256(), 0, bytearray()
+
+    def write(block: bytes) -> None:
+        digest.update(block)
+        file.bytes.write(block)
+
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > PATIENT * most:
+            break
+        if size <= most:
+            waiting += chunk
+        if len(waiting) >= BLOCK:
+            await asyncio.to_thread(write, bytes(waiting))
+            waiting.clear()
+    if size > most:
+        raise _too_large(most)
+    await asyncio.to_thread(write, bytes(waiting))
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -103,7 +151,7 @@ class _Form:
                 return None
             self._size += len(chunk)
             if self._size > PATIENT * self._most:
-                raise self._too_large()
+                raise _too_large(self._most)
             if self._size > self._most + AROUND:
                 continue
             try:
@@ -122,19 +170,13 @@ class _Form:
                 if size <= self._most:
                     yield event
         if size > self._most:
-            raise self._too_large()
+            raise _too_large(self._most)
 
     def _refuse_unfinished(self) -> None:
         if self._size > self._most + AROUND:
-            raise self._too_large()
+            raise _too_large(self._most)
         if not self._is_whole:
             raise _damaged()
-
-    def _too_large(self) -> InvalidInput:
-        return InvalidInput(
-            f"The file is larger than {self._most >> 20} MB.",
-            hint="Leave out columns that are not needed, or use the command line.",
-        )
 
     def _begin(self) -> None:
         self._parts += 1
@@ -164,3 +206,10 @@ class _Form:
 
 def _damaged() -> InvalidInput:
     return InvalidInput("The upload did not arrive whole.", hint="Try it again.")
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(
+        f"The file is larger than {most >> 20} MB.",
+        hint="Leave out columns that are not needed, or use the command line.",
+    )

@@ -14,25 +14,12 @@ from markupsafe import Markup
 
 from app.views.report_parts import Report
 from app.views.summary import Summary
-from campaigns.states import JobState
 from storage.views.reports import Delivery
 from web.look.chart_geometry import Band, Part, Series
 from web.look.environment import WEB, render
+from web.look.state_parts import parts_of
 from web.reports.cells import cell, is_numeric
 
-S = JobState
-PARTS: Final = (
-    ("read", "read", (S.READ,)),
-    ("delivered", "delivered", (S.DELIVERED,)),
-    ("on its way", "way", (S.ACCEPTED, S.HELD, S.SENT, S.SENDING)),
-    ("waiting", "waiting", (S.PENDING,)),
-    ("in doubt", "doubt", (S.IN_DOUBT,)),
-    ("failed", "failed", (S.FAILED,)),
-    ("skipped", "skipped", (S.SKIPPED,)),
-    ("expired", "skipped", (S.EXPIRED,)),
-    ("cancelled", "skipped", (S.CANCELLED,)),
-)
-"""The states in the order of a bar, with their colours."""
 _FONT: Final = re.compile(r"@font-face \{[^}]*\}")
 
 
@@ -65,11 +52,8 @@ def _shown(zone: tzinfo) -> dict[str, Any]:
 
 def state_parts(found: Delivery, people: Callable[[str], str] | None = None) -> list[Part]:
     """The parts of the bar: together the rows. `people`: where those of some states are listed."""
-    parts = []
-    for label, css, of in PARTS:
-        url = people(",".join(of)) if people else None
-        parts.append(Part(label, sum(found.states.get(one, 0) for one in of), css, url))
-    return [*parts, Part("rejected", found.rejected, "skipped", people("rejected") if people else None)]
+    rejected = Part("rejected", found.rejected, "skipped", people("rejected") if people else None)
+    return [*parts_of(found.states, people), rejected]
 
 
 def _series(summary: Summary) -> list[Series]:

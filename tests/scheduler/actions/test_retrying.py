@@ -59,6 +59,11 @@ def test_what_is_tried_again(state: S, reason: str, code: str | None, again: Aga
     assert verdict.why.endswith(".")
 
 
+def test_who_has_no_whatsapp_has_a_cure() -> None:
+    group = EndedGroup(S.FAILED, "provider_failed", "Number is not on WhatsApp", 1)
+    assert "correct it in the list" in retry_verdict(group, has_template=True).why
+
+
 def test_a_closed_window_is_not_tried_again_without_a_template() -> None:
     group = EndedGroup(S.FAILED, "provider_failed", "131047", 1)
     assert retry_verdict(group, has_template=False).again is None

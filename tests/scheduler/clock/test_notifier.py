@@ -93,7 +93,7 @@ async def test_each_event_arrives_once_and_in_order_whatever_the_server_and_the_
 async def test_two_clocks_at_once_announce_once(engine: Engine, server: WebhookServer) -> None:
     desk = await desk_of(engine, hook(server))
     run_id = await desk.run_of("spring")
-    await desk.pause(run_id, "breaker: 26 of the last 100 messages failed")
+    await desk.pause(run_id, "breaker: 26 of 100 messages in a row failed")
     other = Desk(engine, hook(server))
     await asyncio.gather(desk.turn(), other.turn())
     await asyncio.gather(desk.turn(), other.turn())

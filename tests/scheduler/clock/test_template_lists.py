@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler.clock import account_reads, template_lists
-from scheduler.clock.account_reads import EVERY
+from scheduler.clock import template_lists
 from scheduler.clock.runner import run
 from scheduler.clock.template_lists import TemplateLists
 from scheduler.receipts.provider_signals import handle_notices
+from scheduler.sending import account_reads
+from scheduler.sending.account_reads import EVERY
 from scheduler.sending.lanes import Account, open_account
 from storage.audience.templates import TemplateList, find_list, find_templates
 from storage.database.engine import Engine, reading, writing

@@ -28,6 +28,7 @@ from scheduler.forecast.expected import expect
 from scheduler.forecast.forecast import Estimate
 from scheduler.forecast.kinds import Kinds
 from scheduler.sending.facts import Claim, Known
+from scheduler.sending.limits import Tier
 from scheduler.sending.plans import Plan
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
@@ -37,6 +38,7 @@ from storage.views.estimates import Prospect
 from tests.support.campaigns import spec
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+UNCOUNTED = Tier(None, "meta", is_counted=False)
 LANE = "meta/one"
 PHONES = [
     *((f"+44770090000{digit}", "GB") for digit in range(10)),
@@ -164,7 +166,7 @@ def everything_known(draw: st.DrawFn) -> Known:
     phones = st.sampled_from([phone for phone, _ in PHONES])
     windows = draw(st.booleans())
     capabilities = Capabilities(frozenset(), asks_window=draw(st.booleans()), windows=windows)
-    account = SimpleNamespace(settings=SimpleNamespace(tier=None), tier=None, pool="meta")
+    account = SimpleNamespace(settings=SimpleNamespace(tier=None))
     lane: Any = SimpleNamespace(
         name=LANE, account=account, adapter=SimpleNamespace(capabilities=capabilities)
     )
@@ -176,7 +178,8 @@ def everything_known(draw: st.DrawFn) -> Known:
         draw(st.dictionaries(phones, WINDOWS, min_size=3)) if windows else {},
         draw(st.dictionaries(phones, ROWS, max_size=3)),
         used=Counter(),
-        tier=None,
+        tier=UNCOUNTED,
+        tier_use=None,
         sent_by_day={},
     )
 
@@ -249,10 +252,10 @@ def known_of(windows: dict[str, Window], *, asks: bool = False) -> Known:
     capabilities = Capabilities(frozenset(), asks_window=asks, windows=bool(windows))
     lane: Any = SimpleNamespace(
         name=LANE,
-        account=SimpleNamespace(settings=SimpleNamespace(tier=None), tier=None, pool="meta"),
+        account=SimpleNamespace(settings=SimpleNamespace(tier=None)),
         adapter=SimpleNamespace(capabilities=capabilities),
     )
-    return Known(lane, NOW, {}, windows, {}, used=Counter(), tier=None, sent_by_day={})
+    return Known(lane, NOW, {}, windows, {}, used=Counter(), tier=UNCOUNTED, tier_use=None, sent_by_day={})
 
 
 def people(*consents: datetime | None) -> list[Prospect]:

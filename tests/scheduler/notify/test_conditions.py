@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from campaigns.notify_events import NotifyEvent
-from campaigns.states import JobState
+from campaigns.states import JobState, RunState
 from scheduler.clock.launch import launch_due
 from scheduler.notify.conditions import find_conditions
 from scheduler.sending.lanes import Lane, open_lanes
@@ -100,6 +100,16 @@ async def test_a_lane_that_is_not_configured_is_nobodys_sender(desk: Desk) -> No
         await ensure_lanes(connection, ["old/one"])
         await pause_lane(connection, "old/one", "gone", None)
     assert await desk.find() == []
+
+
+async def test_a_budget_is_announced_though_the_run_ended_before_the_look(desk: Desk) -> None:
+    number = await launched(desk, budget={"max": "10.00", "currency": "USD"})
+    used = {"key": f"{number}:run:1", "currency": "USD", "reserved_micros": 0, "spent_micros": 9_000_000}
+    over = update(runs).values(state=RunState.COMPLETED, ended_at=desk.at)
+    await desk.change(insert(budgets).values(**used), over)
+    [found] = await desk.find(after=60, wanted=[NotifyEvent.BUDGET])
+    assert found.detail == "9.00 of 10.00 USD for each run is spent or reserved."
+    assert await desk.find(after=600, wanted=[NotifyEvent.BUDGET]) == []
 
 
 async def test_a_budget_is_announced_once_at_80_percent_and_again_for_another_limit(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,12 @@ from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading, writing
 from storage.tables import imports, jobs, recipients, rejects
 from tests.support.campaigns import later, spec, store_campaign
+
+
+async def cloned(engine: Engine, name: str, new: str, now: datetime | None = None) -> int:
+    async with writing(engine) as connection:
+        return await clone(connection, name, new, now or later(0))
+
 
 OWN = {"id", "campaign_id", "import_id"}
 
@@ -37,7 +44,7 @@ async def test_it_is_the_same_and_a_draft(engine: Engine) -> None:
         await connection.execute(insert(rejects).values(campaign_id=source, import_id=1, **bad))
     await approve(engine, "spring", "ada")
     await launch_due(engine, now=lambda: later(1))
-    assert await clone(engine, "spring", "summer", now=lambda: later(5)) == 30
+    assert await cloned(engine, "spring", "summer", later(5)) == 30
     async with reading(engine) as connection:
         made = await require(connection, "summer")
         assert await approval_of(connection, made.id) is None
@@ -54,9 +61,9 @@ async def test_it_is_the_same_and_a_draft(engine: Engine) -> None:
 
 async def test_a_clone_of_a_clone_has_each_row_once(engine: Engine) -> None:
     await store_campaign(engine, spec(), 3)
-    assert await clone(engine, "spring", "summer") == 3
-    assert await clone(engine, "summer", "autumn") == 3
-    assert await clone(engine, "spring", "winter") == 3
+    assert await cloned(engine, "spring", "summer") == 3
+    assert await cloned(engine, "summer", "autumn") == 3
+    assert await cloned(engine, "spring", "winter") == 3
 
 
 @pytest.mark.parametrize(
@@ -66,6 +73,6 @@ async def test_a_clone_of_a_clone_has_each_row_once(engine: Engine) -> None:
 async def test_an_invalid_name_is_reported(engine: Engine, new: str, says: str) -> None:
     await store_campaign(engine, spec(), 3)
     with pytest.raises(InvalidInput, match=says):
-        await clone(engine, "spring", new)
+        await cloned(engine, "spring", new)
     with pytest.raises(NotFound):
-        await clone(engine, "sprin", "summer")
+        await cloned(engine, "sprin", "summer")

@@ -19,7 +19,7 @@ from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
 from storage.receipts.receipts import doubts, due_receipts, has_orphans, known_message_ids
 from storage.retention.purge import OldRun, purge_jobs, purge_recipients
-from storage.runs.breaker import newest_failures
+from storage.runs.breaker import failing_runs, worst_stretch
 from storage.sending.budgets import Reservation, learnt_prices, reserve, reserve_again, settle, used_of
 from storage.sending.contact_history import (
     NewHistoryRow,
@@ -84,7 +84,8 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "ramp": lambda connection: sends_by_day(connection, LANE, 1),
     "room given back": lambda connection: give_room_back(connection),
     "room for many": lambda connection: wake(connection, ROOM, later(9)),
-    "breaker": lambda connection: newest_failures(connection, 1, 100),
+    "failing runs": lambda connection: failing_runs(connection, [1, 2]),
+    "breaker": lambda connection: worst_stretch(connection, 1, 1, 2, 100),
     "budget": lambda connection: use_budget(connection),
     "purge": lambda connection: purge(connection),
     "intents and outcomes": lambda connection: send(connection),

@@ -10,14 +10,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, Connection, insert, inspect, select, text
+from sqlalchemy import CheckConstraint, Connection, insert, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
 from campaigns.errors import UsageError
+from campaigns.states import JobState
 from storage.database.engine import open_engine, reading, writing
 from storage.database.schema import current, newest, require_current, upgrade
+from storage.runs.job_counts import count_states
 from storage.sending.optouts import optout_scopes
 from storage.tables import imports, jobs, metadata, recipients, runs, windows
 
@@ -117,6 +119,9 @@ async def test_what_is_stored_stays_when_tables_are_made_anew(empty_database_url
         found = select(jobs.c.phone, recipients.c.vars, imports.c.source, runs.c.edition)
         rows = await connection.execute(found.select_from(jobs.join(recipients).join(imports).join(runs)))
         assert rows.all() == [("+1", "{}", "a.csv", 0)]
+        assert await count_states(connection, [1]) == {JobState.PENDING: 1}
+        await connection.execute(update(jobs).values(state="skipped"))
+        assert await count_states(connection, [1]) == {JobState.SKIPPED: 1}
     with pytest.raises(IntegrityError):
         async with writing(engine) as connection:
             await connection.execute(insert(recipients).values(campaign_id=1, import_id=9, line=3, **PERSON))

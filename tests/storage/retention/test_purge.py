@@ -230,7 +230,8 @@ async def test_nobody_gets_it_twice_after_a_purge(engine: Engine) -> None:
     with pytest.raises(InvalidInput, match="purged on 2026-04-11"):
         await retry_failed(engine, "spring", now=lambda: after(101))
     with pytest.raises(InvalidInput, match="purged on 2026-04-11"):
-        await clone(engine, "spring", "again", now=lambda: after(101))
+        async with writing(engine) as connection:
+            await clone(connection, "spring", "again", after(101))
     await launch_due(engine, now=lambda: after(101))
     assert await count(engine, runs, runs.c.campaign_id == 1) == 1
 

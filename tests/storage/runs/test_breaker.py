@@ -1,4 +1,5 @@
-"""How a run's newest messages have fared: messages are counted, however often each was tried."""
+"""How a run's messages have fared, its first and those around a failure: messages are counted, however often each was
+tried."""
 
 from __future__ import annotations
 
@@ -6,7 +7,14 @@ from sqlalchemy import insert, update
 
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading, writing
-from storage.runs.breaker import Failures, First, first_results, forget_failures, newest_failures
+from storage.runs.breaker import (
+    First,
+    Stretch,
+    failing_runs,
+    first_results,
+    forget_failures,
+    worst_stretch,
+)
 from storage.tables import attempts, jobs
 from tests.support.campaigns import later, spec, store_campaign
 
@@ -40,24 +48,28 @@ async def tried(engine: Engine, size: int, rounds: int, failed: int, *, outcome:
         await connection.execute(over.values(**ended))
 
 
-async def failures(engine: Engine, of_last: int = 100) -> Failures:
+async def worst(engine: Engine, job: int, of_last: int = 100) -> Stretch | None:
+    """The worst stretch around the message; None: it counts no failure against a running run."""
     async with reading(engine) as connection:
-        return await newest_failures(connection, 1, of_last)
+        for run in await failing_runs(connection, [job]):
+            return await worst_stretch(connection, run.id, run.failed[0], run.failed[-1], of_last)
+    return None
 
 
 async def test_a_message_that_was_tried_three_times_is_one_failure(engine: Engine) -> None:
     await tried(engine, 82, 3, 9)
-    assert await failures(engine) == Failures(9, "131053")
+    assert await worst(engine, 82) == Stretch(9, "131053")
 
 
-async def test_only_the_newest_messages_count_and_none_from_before_a_person_resumed_it(
+async def test_the_messages_around_a_failure_count_and_none_from_before_a_person_resumed_the_run(
     engine: Engine,
 ) -> None:
-    await tried(engine, 82, 3, 9)
-    assert await failures(engine, 2) == Failures(2, "131053")
+    await tried(engine, 82, 1, 40)
+    assert await worst(engine, 43, 10) == Stretch(10, "131053"), "as many before it as after it"
+    assert await worst(engine, 42, 10) is None, "it has not failed"
     async with writing(engine) as connection:
         await forget_failures(connection, "spring")
-    assert await failures(engine) == Failures(0, None)
+    assert await worst(engine, 43, 10) is None
 
 
 async def test_the_first_messages_are_counted_by_form_and_result(engine: Engine) -> None:

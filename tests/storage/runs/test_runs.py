@@ -15,7 +15,8 @@ from campaigns.states import FINAL, CampaignState, JobState, RunState
 from scheduler.actions.control import cancel, pause, resolve, resume, schedule
 from scheduler.clock.launch import launch, launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.runs.runs import cancel_jobs, complete_runs, count_states, due_campaigns, expire_jobs, open_runs
+from storage.runs.job_counts import count_states
+from storage.runs.runs import cancel_jobs, complete_runs, due_campaigns, expire_jobs, open_runs
 from storage.tables import campaigns, events, jobs, runs
 from tests.support.campaigns import EPOCH, job_rows, later, phone, spec, store_campaign
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from campaigns.outcomes import FailureKind, Refused, acknowledge
 from campaigns.states import JobState
 from scheduler.clock.launch import launch_due
 from scheduler.sending.facts import FRESH, Known
+from scheduler.sending.limits import Tier
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.database.schema import upgrade
 from storage.receipts.receipts import doubts, mark_orphans, send_again
@@ -80,9 +82,12 @@ async def test_a_refused_free_form_is_remembered(engine: Engine, meanwhile: Any)
     assert (job.goes_alone, job.free_refused_at) == (False, later(4))
 
 
+UNCOUNTED = Tier(None, "ourvoice", is_counted=False)
+
+
 def known_at(moment: Any, window: Window | None, *, asks: bool) -> Known:
     lane: Any = SimpleNamespace(adapter=SimpleNamespace(capabilities=SimpleNamespace(asks_window=asks)))
-    return Known(lane, moment, {}, {phone(1): window} if window else {}, {}, None, None, {})  # type: ignore[arg-type]
+    return Known(lane, moment, {}, {phone(1): window} if window else {}, {}, Counter(), UNCOUNTED, None, {})
 
 
 OPEN_SINCE_BEFORE = Window(later(3_600), "inbound", later(1))

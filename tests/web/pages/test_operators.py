@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.views.balances import Left
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from campaigns.money.prices import RateCard
@@ -107,6 +108,23 @@ async def test_a_webhook_is_read_again_when_a_sender_asks(engine: AsyncEngine) -
     async with reading(engine) as connection:
         new = await connection.scalars(select(webhooks.c.id).where(webhooks.c.processed_at.is_(None)))
         assert list(new) == [number]
+
+
+async def test_a_balance_is_asked_for_once_for_all_who_look(
+    sqlite_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def left_on(_: Settings, account: str) -> Left:
+        asked.append(account)
+        return Left(account, problem="It does not answer.", ok=False)
+
+    monkeypatch.setattr(routes, "left_on", left_on)
+    async with Browser(sqlite_engine, SETTINGS) as browser:
+        await log_in_as(browser, sqlite_engine, Role.VIEWER)
+        for _ in range(3):
+            assert "It does not answer." in (await browser.get("/senders/ourvoice/balance")).text
+    assert asked == ["ourvoice"]
 
 
 async def test_an_account_that_does_not_exist_is_a_sentence(engine: AsyncEngine) -> None:

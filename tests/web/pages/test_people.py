@@ -16,6 +16,7 @@ from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from providers.ourvoice.settings import OurVoiceAccount
 from scheduler.clock.launch import launch_due
+from storage.access.audit import list_acts
 from storage.database.engine import reading, writing
 from storage.tables import attempts, imports, jobs, recipients, rejects
 from tests.support.campaigns import later, phone, spec, store_campaign
@@ -133,7 +134,7 @@ async def test_a_filter_is_in_the_address_and_so_is_the_next_page(
     ],
 )
 async def test_the_filters_of_an_address(filled: AsyncEngine, query: str, who: tuple[int, ...]) -> None:
-    async with seen_by(filled, Role.VIEWER) as browser:
+    async with seen_by(filled, Role.EDITOR) as browser:
         answer = await browser.get(f"{PEOPLE}?{query}")
         file = await browser.get(f"{PEOPLE}.csv?{query}")
     assert {number for number in range(10) if f">{phone(number)}<" in unescape(answer.text)} == set(who)
@@ -178,11 +179,24 @@ async def test_a_place_that_is_none_is_the_first_page(filled: AsyncEngine, addre
 async def test_a_file_of_a_spreadsheet_runs_nothing(filled: AsyncEngine) -> None:
     async with writing(filled) as connection:
         await connection.execute(update(recipients).values(vars=_json({"first_name": "=1+1"})))
-    async with seen_by(filled, Role.VIEWER) as browser:
+    async with seen_by(filled, Role.EDITOR) as browser:
         rows = list(csv.DictReader(StringIO((await browser.get(f"{PEOPLE}.csv")).text)))
         bad = list(csv.DictReader(StringIO((await browser.get(f"{PEOPLE}.csv?state=rejected")).text)))
     assert {row["name"] for row in rows} == {"'=1+1"}
     assert [(row["line"], row["code"]) for row in bad] == [("12", "bad_phone")]
+
+
+async def test_a_list_of_people_leaves_only_by_who_may_and_the_audit_has_it(filled: AsyncEngine) -> None:
+    for role in (Role.VIEWER, Role.EDITOR):
+        async with seen_by(filled, role) as browser:
+            shown = "people.csv" in (await browser.get(PEOPLE)).text
+            answer = await browser.get(f"{PEOPLE}.csv?state=in_doubt&search=447700900002")
+        may = role is Role.EDITOR
+        assert (shown, answer.status_code, phone(2) in answer.text) == (may, 200 if may else 403, may)
+    async with reading(filled) as connection:
+        done, refused = (row for row in await list_acts(connection, 50) if row.act == "people.export")
+    assert (refused.role, refused.outcome, done.role, done.outcome) == ("viewer", "refused", "editor", "done")
+    assert (done.subject, done.given["which"]) == ("spring", "state in_doubt, search …0002")
 
 
 async def test_one_persons_story_has_the_message_and_the_waits(filled: AsyncEngine) -> None:

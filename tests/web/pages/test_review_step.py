@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actions.draft_sending import review_key, send_draft
+from app.actions.draft_sending import Sent, review_key, send_draft
 from app.actions.drafts import StaleDraft, create_draft, open_draft, save_section
 from app.views import draft_review
 from app.views.draft_review import Checked, Refused, _checked, review_draft
@@ -172,6 +172,12 @@ async def test_it_can_be_loaded_without_being_started(
     async with reading(engine) as connection:
         assert (await require(connection, "spring")).state is CampaignState.SCHEDULED
     assert (await stored(engine))[1] == 2
+
+
+def test_what_was_launched_at_once_is_not_said_to_wait_for_somebody() -> None:
+    waits = "Nothing is sent before you start it."
+    assert waits in routes._what_happened(Sent("spring", CampaignState.DRAFT, None, 15))
+    assert waits not in routes._what_happened(Sent("spring", CampaignState.RUNNING, None, 15))
 
 
 async def test_one_with_a_time_is_scheduled_and_never_only_loaded(

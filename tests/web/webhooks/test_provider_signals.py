@@ -72,6 +72,29 @@ async def test_a_repeated_notice_after_a_person_resumed_it_pauses_nothing(hooks:
     assert await column(hooks, runs.c.state) == [RunState.RUNNING]
 
 
+@pytest.mark.parametrize("way", ["at once", "before the answers", "in a large webhook"])
+async def test_failures_that_are_reported_long_after_trip_the_breaker(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The run has gone on meanwhile: none of them is among its newest hundred messages."""
+    if way == "in a large webhook":
+        monkeypatch.setattr("scheduler.receipts.inbox.LARGE", 100)
+    await sending(hooks.engine, 140)
+    if way != "before the answers":
+        await answered(hooks.engine, range(1, 141))
+    await hooks.tell(*({"id": f"m{number}", "status": "failed", "at": 5} for number in range(1, 26)))
+    await hooks.process()
+    if way == "before the answers":
+        await answered(hooks.engine, range(1, 141))
+        await hooks.process()
+    assert await column(hooks, runs.c.state) == [RunState.RUNNING]
+    await hooks.tell({"id": "m26", "status": "failed", "at": 5, "code": "131026", "reason": "Not there."})
+    await hooks.process(2_000)
+    assert await column(hooks, runs.c.reason) == [
+        "breaker: 26 of 100 messages in a row failed, most with failed"
+    ]
+
+
 async def test_a_failure_that_concerns_the_number_pauses_its_lane(hooks: Hooks) -> None:
     async with writing(hooks.engine) as connection:
         await connection.execute(lanes.insert().values(name=LANE))

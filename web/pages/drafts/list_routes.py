@@ -115,7 +115,8 @@ async def save(request: Request) -> Response:
 
 
 async def download_rejects(request: Request) -> Response:
-    path, filename = await rejects_file(site_of(request).settings, request.path_params["name"])
+    site = site_of(request)
+    path, filename = await rejects_file(site.engine, site.settings, request.path_params["name"])
     return FileResponse(path, media_type="text/csv; charset=utf-8", filename=filename)
 
 

@@ -17,6 +17,7 @@ SCOPES: Final = {
     Scope.READ: "sees everything",
     Scope.MANAGE: "also records opt-outs and pauses",
     Scope.SEND: "also starts, resumes, cancels and retries",
+    Scope.ADMIN: "also imports prices, connects phones, and exports and erases people's data",
 }
 LASTS: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
 

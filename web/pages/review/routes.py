@@ -18,6 +18,7 @@ from app.views.draft_review import Refused, Review, review_draft, state_of
 from app.views.drafts import steps_of
 from app.views.messages import ENDED, FORESEEN
 from campaigns.figures import counted
+from campaigns.states import CampaignState
 from web.look.environment import moment
 from web.pages.draft_steps import address_of, draft_of, form_fields, step_page
 from web.pages.site import done, site_of
@@ -136,7 +137,7 @@ def _what_happened(sent: Sent) -> str:
     if sent.held:
         return f"Loaded, and not started. {sent.held}"
     people = f"{sent.recipients:,} people" if sent.recipients != 1 else "1 person"
-    if sent.start_at is None:
+    if sent.state is CampaignState.DRAFT:
         return f"Loaded with {people}. Nothing is sent before you start it."
     return f"It goes to {people}."
 

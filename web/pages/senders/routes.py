@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -24,6 +25,9 @@ from app.views.senders import Processes, Senders, processes, require_account, se
 from app.wiring.databases import snapshot
 from campaigns.errors import Forbidden
 from web.pages.site import Site, done, fragment, number_in, number_of_path, page, site_of, viewer_of
+
+ASKED_FOR: Final = 30.0
+"""Seconds that one answer of a provider serves all who ask for a balance."""
 
 
 async def show(request: Request) -> Response:
@@ -76,7 +80,9 @@ async def read_webhook_again(request: Request) -> Response:
 
 
 async def ask_balance(request: Request) -> Response:
-    found = await left_on(site_of(request).settings, request.path_params["account"])
+    site, account = site_of(request), request.path_params["account"]
+    require_account(site.settings, account)
+    found = await site.cached(("balance", account), partial(left_on, site.settings, account), ASKED_FOR)
     return page(request, "pages/senders/balance.html", section="senders", found=found)
 
 

@@ -1,5 +1,5 @@
-"""Keeps what providers show about accounts up to date while a runner runs: an account that refuses or does not answer
-is asked again later, and nothing waits for it."""
+"""Keeps what providers show about accounts up to date: an account that refuses or does not answer is asked again
+later."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from campaigns.errors import DrumbeatError
 from campaigns.time.clock import Now
-from scheduler.clock.supervision import unless_stopped
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection, Engine, reading
 
 T = TypeVar("T")
+Found = TypeVar("Found")
 logger = logging.getLogger(__name__)
 
 EVERY: Final = timedelta(hours=4)
@@ -32,12 +32,10 @@ class AccountReads(ABC, Generic[T]):
     """`templates` or `limits`, for the log."""
 
     def __init__(self, engine: Engine, accounts: Iterable[Account], stop: asyncio.Event, now: Now) -> None:
-        self._accounts = {account.name: account for account in accounts if self.is_shown(account)}
+        self._accounts = [account for account in accounts if self.is_shown(account)]
         self._engine = engine
         self._stop = stop
         self._now = now
-        self._not_before: dict[str, float] = {}
-        """Until when, by the monotonic clock, an account is not asked again."""
 
     @staticmethod
     @abstractmethod
@@ -61,18 +59,21 @@ class AccountReads(ABC, Generic[T]):
         """Store why it could not be read."""
 
     async def sync_due(self) -> None:
-        """Read what is due, until a stop."""
-        if not self._accounts:
-            return
+        """Read what is due, until a stop. Of several who want the same of an account, one reads it."""
+        for account in self._accounts:
+            reads = account.reads[self.what]
+            async with reads.lock:
+                if time.monotonic() >= reads.not_before and await self._is_due(account):
+                    await self._sync(account)
+
+    async def _is_due(self, account: Account) -> bool:
         async with reading(self._engine) as connection:
-            due = await self.due(connection, self._accounts.values(), self._now())
-        for name, account in self._accounts.items():
-            if name in due and time.monotonic() >= self._not_before.get(name, 0.0):
-                await self._sync(account)
+            return account.name in await self.due(connection, [account], self._now())
 
     async def _sync(self, account: Account) -> None:
         ids: dict[str, Any] = {"account": account.name}
-        self._not_before[account.name] = time.monotonic() + AGAIN
+        reads = account.reads[self.what]
+        reads.not_before = time.monotonic() + AGAIN
         asked_at = self._now()
         try:
             found = await unless_stopped(self._stop, self.fetch(account))
@@ -82,7 +83,19 @@ class AccountReads(ABC, Generic[T]):
             logger.warning("The %s of %s could not be read: %s", self.what, account.name, error, extra=ids)
             return
         if found is not None:
-            self._not_before.pop(account.name)  # an event may show a moment later that it has changed
+            reads.not_before = 0.0  # an event may show a moment later that it has changed
             await self.keep(account, found, asked_at)
             ids["action"] = f"{self.what}_synced"
             logger.info("The %s of %s were read.", self.what, account.name, extra=ids)
+
+
+async def unless_stopped(stop: asyncio.Event, asking: Coroutine[Any, Any, Found]) -> Found | None:
+    """What is asked for; None: a stop came first."""
+    stopping, asked = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(asking)
+    try:
+        await asyncio.wait({stopping, asked}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        asked.cancel()
+        await asyncio.wait({stopping, asked})
+    return None if asked.cancelled() else asked.result()

@@ -1,4 +1,4 @@
-"""Keeps the stored limits of senders up to date while a runner runs."""
+"""Keeps the stored limits of senders up to date: before a shift sends, and while a runner runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from campaigns.errors import DrumbeatError
 from providers.adapter import NumberLimits
-from scheduler.clock.account_reads import EVERY, AccountReads
+from scheduler.sending.account_reads import EVERY, AccountReads
 from scheduler.sending.lanes import Account
 from scheduler.sending.limits import fetch_limits, keep_limits, keep_limits_problem
 from storage.database.engine import Connection

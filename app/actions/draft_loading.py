@@ -1,0 +1,76 @@
+"""A campaign that a program makes: its campaign file and its list are those of a draft, and are loaded as the command
+line loads them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from app.actions.draft_lists import BESIDE, receive_list, upload_of
+from app.actions.drafts import Draft, create_draft, open_draft, read_draft, save_text
+from app.actions.loading import Flags, Loaded, load_campaign
+from app.wiring.settings import Settings
+from campaigns.errors import NotFound
+from campaigns.time.clock import Now, utc_now
+from storage.database.engine import Engine
+
+BLOCK: Final = 1 << 20
+_REJECTS: Final = re.compile(r"rejected-[0-9a-f]{12}(-\d+)?\.csv")
+
+
+async def put_campaign_file(
+    settings: Settings, name: str, text: str, digest: str | None = None
+) -> tuple[Draft, bool]:
+    """Store the campaign file of the draft `name`; whether the draft is new. `digest`: what the caller has seen; None:
+    whatever is there. Raises SpecError, StaleDraft, InvalidInput."""
+    try:
+        known = await open_draft(settings, name)
+    except NotFound:
+        if digest is not None:
+            raise
+        return await create_draft(settings, name, text), True
+    return await save_text(settings, name, text, known.digest if digest is None else digest), False
+
+
+async def load_list(
+    engine: Engine,
+    settings: Settings,
+    name: str,
+    path: Path,
+    *,
+    replace: bool = False,
+    now: Now = utc_now,
+) -> Loaded:
+    """Make the file the list of the draft `name`, and load both as `campaign load` does: the good rows become
+    recipients, the others are kept, see `rejects_file`. The same list again adds nothing.
+
+    Raises NotFound without a campaign file, and as `load_campaign` does.
+    """
+    draft = (await receive_list(settings, name, path.name, _blocks(path))).draft
+    if draft.problem is not None:
+        raise draft.problem
+    upload = upload_of(draft.folder)
+    place = draft.folder / BESIDE / f"rejected-{upload.digest[:12] if upload else ''}.csv"
+    flags = Flags(rejects=place, replace=replace)
+    loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
+    if loaded.report.already_loaded and place.is_file():
+        return dataclasses.replace(loaded, report=dataclasses.replace(loaded.report, rejects_file=place))
+    return loaded
+
+
+async def _blocks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while block := await asyncio.to_thread(file.read, BLOCK):
+            yield block
+
+
+def rejects_file(settings: Settings, name: str, file: str) -> Path:
+    """Rejected rows of a load of the draft `name`. Raises NotFound."""
+    found = read_draft(settings, name).folder / BESIDE / file
+    if not _REJECTS.fullmatch(file) or not found.is_file() or found.is_symlink():
+        raise NotFound(f"There is no file {file[:80]!r} of rejected rows.")
+    return found

@@ -1,0 +1,299 @@
+"""The kept numbers of messages by state are those of a recount, whatever changes the messages, and however many do."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, insert, select, update
+
+from app.actions.personal_data import erase_person
+from campaigns.errors import DrumbeatError
+from campaigns.outcomes import Accepted, FailureKind, Refused, acknowledge
+from campaigns.states import JobState
+from providers.events import Report
+from scheduler.actions.control import cancel, pause, resolve, resume
+from scheduler.actions.purge import carry_out, plan_purge
+from scheduler.actions.retrying import retry_failed
+from scheduler.clock.launch import launch_due
+from storage.audience.campaigns import require
+from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
+from storage.receipts.receipts import mark_orphans
+from storage.receipts.statuses import apply_webhook_reports
+from storage.runs.job_counts import KEY, count_states, counted_by, differences, recount, waiting_groups
+from storage.runs.retries import skip_arrived
+from storage.runs.runs import complete_runs, expire_jobs
+from storage.sending.intents import (
+    Deferral,
+    Intent,
+    claim_due,
+    commit_intents,
+    defer_or_skip,
+    withdraw_intents,
+)
+from storage.sending.outcomes import Outcome, store_outcomes
+from storage.tables import campaigns, job_counts, jobs, metadata, runs
+from storage.views.counted_jobs import count_by
+from storage.views.report_scope import scope_of
+from tests.storage.database.test_plans import statements, whole_reads
+from tests.support.campaigns import later, phone, spec, store_campaign
+from tests.support.examples import share
+
+LANE = "ourvoice/shop"
+PEOPLE = 5
+DAY = 86_400.0
+RESULTS = (
+    Accepted("m"),
+    Refused(FailureKind.RECIPIENT, "131026", "Not on WhatsApp"),
+    Refused(FailureKind.UNKNOWN, "timeout", "No answer"),
+    Refused(FailureKind.THROTTLED, "130429", "Slow down"),
+)
+REPORTED = (JobState.SENT, JobState.DELIVERED, JobState.READ, JobState.FAILED)
+
+
+class World:
+    """A campaign whose messages take every way that there is."""
+
+    def __init__(self, engine: Engine, seed: int) -> None:
+        self.engine = engine
+        self.random = random.Random(seed)
+        self.at = 10.0
+        self.under_way: list[Intent] = []
+
+    async def change(self, step: str) -> None:
+        self.at += 60
+        with suppress(DrumbeatError):  # it is refused, and changes nothing
+            await getattr(self, step)()
+
+    async def send(self) -> None:
+        async with writing(self.engine) as connection:
+            run = await self._any(connection, select(runs.c.id).where(runs.c.state == "running"))
+            due = await claim_due(connection, run or 0, LANE, later(self.at), 2)
+            made = [Intent(job, "call", "text", "{}", 1, None, later(self.at)) for job in due]
+            await commit_intents(connection, LANE, 1, made, later(self.at))
+        self.under_way += made
+
+    async def answer(self) -> None:
+        ended = [self._ended(intent) for intent in self.under_way]
+        async with writing(self.engine) as connection:
+            await store_outcomes(connection, ended, later(self.at))
+        self.under_way = []
+
+    def _ended(self, intent: Intent) -> Outcome:
+        result = self.random.choice(RESULTS)
+        result = Accepted(f"m{intent.job.id}") if isinstance(result, Accepted) else result
+        moment = later(self.at)
+        moved = acknowledge(result, intent.job.attempts + 1, moment, self.random)
+        return Outcome(intent, result, moved, moment, 200, None, 5)
+
+    async def withdraw(self) -> None:
+        async with writing(self.engine) as connection:
+            await withdraw_intents(connection, self.under_way, later(self.at))
+        self.under_way = []
+
+    async def die(self) -> None:
+        self.under_way = []
+        async with writing(self.engine) as connection:
+            await mark_orphans(connection, LANE, later(self.at))
+
+    async def hold(self) -> None:
+        async with writing(self.engine) as connection:
+            pending = select(jobs.c.id).where(jobs.c.state == "pending").order_by(jobs.c.id)
+            ids = (await connection.scalars(pending)).all()
+            held = [
+                Deferral(job, JobState.SKIPPED, reason="opted_out")
+                if self.random.random() < 0.2
+                else Deferral(job, JobState.PENDING, due_at=later(self.at + 30), held_by="hours")
+                for job in ids[::2]
+            ]
+            await defer_or_skip(connection, held, later(self.at))
+
+    async def report(self) -> None:
+        async with writing(self.engine) as connection:
+            named = select(jobs.c.provider_message_id).where(jobs.c.provider_message_id.is_not(None))
+            told = [
+                Report(name, "status", self.random.choice(REPORTED), later(self.at), code="131000")
+                for name in await connection.scalars(named.order_by(jobs.c.id))
+            ]
+            await apply_webhook_reports(connection, "ourvoice", told, later(self.at))
+
+    async def resolve(self) -> None:
+        await resolve(self.engine, "spring", self.random.choice(["resend", "give-up"]), now=self.now)
+
+    async def retry(self) -> None:
+        await retry_failed(self.engine, "spring", expired=True, given_up=True, now=self.now)
+
+    async def arrive(self) -> None:
+        async with writing(self.engine) as connection:
+            failed = update(jobs).where(jobs.c.state == "failed", jobs.c.run_id == 1)
+            await connection.execute(failed.values(state="delivered", reason=None, code=None))
+            await skip_arrived(connection, later(self.at))
+
+    async def expire(self) -> None:
+        async with writing(self.engine) as connection:
+            await connection.execute(update(runs).values(expires_at=later(self.at)))
+            await expire_jobs(connection, later(self.at))
+            await connection.execute(update(runs).values(expires_at=None))
+
+    async def stop(self) -> None:
+        await pause(self.engine, "spring", now=self.now)
+        await (cancel if self.random.random() < 0.2 else resume)(self.engine, "spring", now=self.now)
+
+    async def launch(self) -> None:
+        async with writing(self.engine) as connection:
+            again = update(campaigns).where(campaigns.c.state != "cancelled")
+            await connection.execute(again.values(start_at=later(self.at)))
+        await launch_due(self.engine, now=self.now)
+
+    async def erase(self) -> None:
+        await erase_person(self.engine, phone(self.random.randrange(PEOPLE)), later(self.at))
+
+    async def purge(self) -> None:
+        async with writing(self.engine) as connection:
+            await complete_runs(connection, later(self.at))
+        moment = later(self.at + 100 * DAY)
+        await carry_out(self.engine, await plan_purge(self.engine, moment, timedelta(days=90)), moment)
+
+    async def by_hand(self) -> None:
+        """Any statement of anybody's; half of them are rolled back."""
+        async with self.engine.connect() as connection:
+            which = jobs.c.id % 3 == self.random.randrange(3)
+            moved = {
+                "state": "pending",
+                "provider_message_id": None,
+                "held_by": None,
+                "run_id": jobs.c.run_id,
+            }
+            await connection.execute(update(jobs).where(which).values(moved))
+            await connection.execute(update(jobs).where(which).values(lane="ourvoice/other", code="7"))
+            await connection.execute(update(jobs).where(which).values(lane=LANE, code=None))
+            await (connection.commit if self.random.random() < 0.5 else connection.rollback)()
+        self.under_way = []
+
+    def now(self) -> Any:
+        return later(self.at)
+
+    async def _any(self, connection: Connection, ids: Any) -> int | None:
+        found = sorted(await connection.scalars(ids))
+        return self.random.choice(found) if found else None
+
+
+STEPS = [name for name in vars(World) if not name.startswith("_") and name not in ("change", "now")]
+
+
+@share(0.1, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.sampled_from(STEPS), min_size=4, max_size=14), seed=st.integers(0, 2**16))
+async def test_they_are_equal_to_a_recount_after_every_step(
+    engine: Engine, steps: list[str], seed: int
+) -> None:
+    await _clear(engine)
+    await store_campaign(engine, spec(), PEOPLE)
+    world = World(engine, seed)
+    await launch_due(engine, now=lambda: later(1))
+    for step in ("send", "answer", *steps):
+        await world.change(step)
+        async with reading(engine) as connection:
+            assert await differences(connection) == [], step
+            await _assert_reports_count_right(connection)
+
+
+async def _assert_reports_count_right(connection: Connection) -> None:
+    """Both ways: by the kept numbers, and job by job as the words have it."""
+    alike = [func.coalesce(jobs.c[name], "") if name in KEY[3:] else jobs.c[name] for name in KEY]
+    counted = Counter(tuple(key) for key in await connection.execute(select(*alike)))
+    kept = await connection.execute(counted_by(*KEY))
+    assert {(*key[:3], *(part or "" for part in key[3:])): n for *key, n in kept} == counted
+    scope = await scope_of(connection, await require(connection, "spring"))
+    columns = [jobs.c.run_id, jobs.c.state, jobs.c.reason, jobs.c.code]
+    one_by_one = Counter(tuple(key) for key in await connection.execute(select(*columns).where(scope.jobs)))
+    assert await count_by(connection, scope, "run_id", "state", "reason", "code") == one_by_one
+
+
+async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
+    engine: Engine, database_url: str
+) -> None:
+    """On PostgreSQL their rows are added up meanwhile."""
+    writers, rounds = 4, 60
+    await store_campaign(engine, spec(), writers * 5)
+    await launch_due(engine, now=lambda: later(1))
+    others = [open_engine(database_url) for _ in range(writers)]
+
+    async def write(other: Engine, number: int) -> None:
+        draw = random.Random(number)
+        mine = jobs.c.id % writers == number
+        for state in ("sending", "in_doubt", "failed") * (rounds // 3):
+            async with other.connect() as connection:
+                await connection.execute(update(jobs).where(mine).values(state=state, code=str(number)))
+                await connection.execute(update(jobs).where(mine).values(reason=draw.choice(["a", None])))
+                await (connection.commit if draw.random() < 0.8 else connection.rollback)()
+
+    await asyncio.wait_for(asyncio.gather(*(write(o, n) for n, o in enumerate(others))), 120)
+    for other in others:
+        await other.dispose()
+    async with reading(engine) as connection:
+        assert await differences(connection) == []
+        rows = await connection.scalar(select(func.count()).select_from(job_counts))
+    assert rows < 2 * writers * rounds, "they are added up"
+
+
+async def test_a_difference_is_found_and_a_recount_mends_it(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 3)
+    await launch_due(engine, now=lambda: later(1))
+    wrong = {"run_id": 1, "lane": LANE, "held_by": "", "reason": "", "code": "", "jobs": 2}
+    async with writing(engine) as connection:
+        await connection.execute(insert(job_counts).values(state="read", **wrong))
+        await connection.execute(update(job_counts).where(job_counts.c.state == "pending").values(jobs=5))
+    async with writing(engine) as connection:
+        found = {(one.run_id, one.state, one.kept, one.counted) for one in await differences(connection)}
+        assert found == {(1, "pending", 5, 3), (1, "read", 2, 0)}
+        await recount(connection)
+        assert await differences(connection) == []
+        assert await count_states(connection, [1]) == {JobState.PENDING: 3}
+
+
+@pytest.mark.parametrize("first", [1, 1_000])
+async def test_what_waits_is_found_with_its_first_due(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """Where many that a rule holds come first, a time that is not later than the first of the others."""
+    monkeypatch.setattr("storage.runs.job_counts.FIRST", first)
+    await store_campaign(engine, spec(), 4)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        for number, (due, rule) in enumerate([(20, "hours"), (30, "hours"), (40, None), (50, None)], 1):
+            moved = update(jobs).where(jobs.c.id == number).values(due_at=later(due), held_by=rule)
+            await connection.execute(moved)
+    with statements(engine) as asked:
+        async with reading(engine) as connection:
+            found = {one.held_by: one for one in await waiting_groups(connection, [1])}
+    assert (found["hours"].messages, found["hours"].due_at) == (2, later(20))
+    assert (found[None].messages, found[None].due_at) == (2, later(20 if first == 1 else 40))
+    async with writing(engine) as connection:
+        for statement, parameters in asked:
+            assert not await whole_reads(connection, statement, parameters), statement
+
+
+async def test_on_postgresql_a_statement_costs_one_row_for_each_group(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 100)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(state="sending"))
+        rows = await connection.scalar(select(func.count()).select_from(job_counts))
+        assert rows == (2 if is_sqlite(connection) else 3)
+        await connection.execute(update(jobs).values(polls=jobs.c.polls + 1))
+        assert await connection.scalar(select(func.count()).select_from(job_counts)) == rows
+
+
+async def _clear(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name not in ("job_counts", "origin"):
+                await connection.execute(delete(table))
+        await connection.execute(delete(job_counts))

@@ -1,0 +1,205 @@
+"""A campaign that a program makes: its file, its list, what was rejected; and what was changed meanwhile."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from app.actions.api_keys import Scope
+from app.actions.repeatable_calls import ABANDONED
+from storage.database.engine import writing
+from storage.tables import jobs
+from tests.web.api.world import FILE, LIST, World
+from web.api import quota
+from web.api.operations import REPEAT, XLSX
+from web.protocol.uploads import stored_body
+
+TOML = {"content-type": "application/toml"}
+CSV = {"content-type": "text/csv"}
+
+
+def kind(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return answer.status_code, answer.json()["type"].rpartition(":")[2]
+
+
+async def test_file_list_rejects_and_start(world: World) -> None:
+    async with world.caller(Scope.SEND) as caller:
+        made = await caller.put(
+            "/campaigns/newcomer/file", content=FILE.replace("fresh", "newcomer"), headers=TOML
+        )
+        assert made.json()["done"] == "created"
+        assert made.json()["complete"]
+        loaded = await caller.put("/campaigns/newcomer/list", content=LIST, headers=CSV)
+        found = loaded.json()
+        assert (found["rows"], found["accepted"], found["rejected"]) == (3, 2, 1)
+        assert (found["state"], found["detected"]["phone_column"]) == ("draft", "phone")
+        rejects = await caller.get(found["rejects_file"].removeprefix("/api/v1"))
+        assert rejects.headers["content-type"] == "text/csv; charset=utf-8"
+        assert "Mallory" in rejects.text
+        assert "phone_not_a_number" in rejects.text or "no number" in rejects.text
+        again = (await caller.put("/campaigns/newcomer/list", content=LIST, headers=CSV)).json()
+        assert (again["already_loaded"], again["rejects_file"]) == (True, found["rejects_file"])
+        corrected = rejects.text.replace("nobody", "+447700900012")
+        third = (await caller.put("/campaigns/newcomer/list", content=corrected, headers=CSV)).json()
+        assert (third["accepted"], third["rejected"]) == (1, 0)
+        preview = (await caller.get("/campaigns/newcomer/preview", params={"line": 2})).json()
+        assert [each["text"] for each in preview["messages"]] == ["Hi Ada"]
+        assert (await caller.get("/campaigns/newcomer")).json()["rows"] == 3
+        assert (await caller.post("/campaigns/newcomer/start", json={"now": True})).json()[
+            "done"
+        ] == "started"
+        late = await caller.put("/campaigns/newcomer/list", content=LIST, headers=CSV)
+        assert (late.json()["already_loaded"], late.json()["state"]) == (True, "scheduled")
+
+
+async def test_a_list_that_cannot_be_loaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world.caller(Scope.SEND) as caller:
+        bad = "phone,first_name\nx,a\ny,b\n+447700900010,c\n"
+        answer = await caller.put("/campaigns/fresh/list", content=bad, headers=CSV)
+        assert kind(answer) == (422, "too-many-rejects")
+        report = answer.json()["report"]
+        assert (report["rows"], report["rejected"]) == (3, 2)
+        assert "x" in (await caller.get(report["rejects_file"].removeprefix("/api/v1"))).text
+        answer = await caller.put("/campaigns/fresh/list", content='phone\n"+44', headers=CSV)
+        assert kind(answer) == (422, "list")
+        assert answer.json()["errors"][0]["code"]
+        assert kind(await caller.put("/campaigns/nothing/list", content=LIST, headers=CSV)) == (
+            404,
+            "not-found",
+        )
+        odd = await caller.put("/campaigns/fresh/list", content=LIST, headers={"content-type": "image/png"})
+        assert kind(odd) == (415, "media-type")
+        assert kind(await caller.get("/campaigns/fresh/rejects/..%2Fcampaign.toml")) == (404, "not-found")
+        monkeypatch.setattr(
+            "web.api.calls.stored_body", lambda request, _most, ending: stored_body(request, 10, ending)
+        )
+        assert kind(await caller.put("/campaigns/fresh/list", content=LIST, headers=CSV)) == (
+            413,
+            "too-large",
+        )
+
+
+async def test_a_campaign_file_is_kept_and_says_what_is_wrong(world: World) -> None:
+    async with world.caller(Scope.MANAGE) as caller:
+        first = await caller.get("/campaigns/fresh/file")
+        tag = first.headers["etag"]
+        assert first.headers["content-type"].startswith("application/toml")
+        seen = await caller.get("/campaigns/fresh/file", headers={"if-none-match": tag})
+        assert (seen.status_code, seen.content) == (304, b"")
+        wrong = first.text.replace('text = "Hi {{ first_name }}"', "text = 5")
+        stored = await caller.put("/campaigns/fresh/file", content=wrong, headers={**TOML, "if-match": tag})
+        assert stored.status_code == 200, stored.text
+        assert not stored.json()["complete"]
+        assert stored.json()["problem"]["errors"][0]["pointer"] == "/content/text"
+        stale = await caller.put("/campaigns/fresh/file", content=FILE, headers={**TOML, "if-match": tag})
+        assert kind(stale) == (412, "changed")
+        assert kind(await caller.put("/campaigns/fresh/file", content="x = [", headers=TOML)) == (
+            422,
+            "campaign-file",
+        )
+        assert kind(await caller.put("/campaigns/fresh/file", content=b"\xff", headers=TOML)) == (
+            422,
+            "campaign-file",
+        )
+        assert (await caller.delete("/campaigns/fresh/file")).json()["done"] == "deleted"
+        assert kind(await caller.get("/campaigns/fresh/file")) == (404, "not-found")
+
+
+async def test_a_campaign_that_was_changed_is_not_steered(world: World) -> None:
+    async with world.caller(Scope.SEND) as caller:
+        tag = (await caller.get("/campaigns/scheduled")).headers["etag"]
+        paused = await caller.post("/campaigns/scheduled/pause", headers={"if-match": tag})
+        assert paused.status_code == 200
+        keyed = {"if-match": tag, REPEAT: "resume"}
+        assert kind(await caller.post("/campaigns/scheduled/resume", headers=keyed)) == (412, "changed")
+        keyed["if-match"] = (await caller.get("/campaigns/scheduled")).headers["etag"]
+        assert (await caller.post("/campaigns/scheduled/resume", headers=keyed)).status_code == 200
+        same = await caller.post("/campaigns/scheduled/resume", headers=keyed)
+        assert same.status_code == 200, "the stored answer, although the ETag is an old one now"
+
+
+async def test_what_only_counts_is_no_change(world: World) -> None:
+    async with world.caller(Scope.SEND) as caller:
+        before = await caller.get("/campaigns/running")
+        async with writing(world.engine) as connection:
+            await connection.execute(update(jobs).where(jobs.c.id == 15).values(state="delivered"))
+        after = await caller.get("/campaigns/running", headers={"if-none-match": before.headers["etag"]})
+        assert after.status_code == 200
+        headers = {"if-match": before.headers["etag"]}
+        assert (await caller.post("/campaigns/running/pause", headers=headers)).status_code == 200
+
+
+async def test_pages_go_on_where_the_last_ended(world: World) -> None:
+    async with world.caller(Scope.MANAGE) as caller:
+        for number in range(5):
+            await caller.post(f"/contacts/+44770090005{number}/optout", json={"evidence": "a call"})
+        for address, key, params in (
+            ("/campaigns", "campaigns", {}),
+            ("/contacts", "opted_out", {"scope": "marketing"}),
+            ("/campaigns/running/people", "people", {"state": "pending"}),
+        ):
+            whole = (await caller.get(address, params=params)).json()
+            found, place, cursor = [], {}, "before" if key == "campaigns" else "after"
+            while True:
+                page = (await caller.get(address, params={**params, "limit": 2, **place})).json()
+                found += page[key]
+                if page["next"] is None:
+                    break
+                place = {cursor: page["next"]}
+            assert found == whole[key]
+            assert len(found) >= 5
+        failed = (await caller.get("/campaigns/running/people", params={"state": "failed"})).json()["people"]
+        assert [(each["code"], each["state"]) for each in failed] == [("131000", "failed")]
+
+
+@pytest.mark.parametrize("report", ["summary", "delivery", "cost", "failures", "funnel", "recipients"])
+async def test_a_report_in_each_form(world: World, report: str) -> None:
+    address = f"/campaigns/running/reports/{report}"
+    async with world.caller(Scope.READ) as caller:
+        as_json = await caller.get(address)
+        assert as_json.headers["content-type"].startswith("application/json")
+        assert json.loads(as_json.text)
+        as_csv = await caller.get(address, headers={"accept": "text/csv"})
+        assert as_csv.headers["content-type"] == "text/csv; charset=utf-8"
+        assert as_csv.text.startswith('"')
+        book = await caller.get(address, params={"format": "xlsx"})
+        assert book.headers["content-type"] == XLSX
+        assert zipfile.ZipFile(io.BytesIO(book.content)).testzip() is None
+        assert f"running-{report}.xlsx" in book.headers["content-disposition"]
+        if report != "recipients":
+            page = await caller.get(address, params={"format": "html", "timezone": "Europe/Paris"})
+            assert page.text.startswith("<!doctype html>") or "<html" in page.text
+        ranged = await caller.get(address, params={"since": "2026-11-29", "until": "2026-11-30"})
+        assert ranged.status_code == 200
+        assert kind(await caller.get(address, params={"since": "2026-11-30", "until": "2026-11-29"})) == (
+            422,
+            "usage",
+        )
+
+
+async def test_who_was_not_reached_can_be_loaded_again(world: World) -> None:
+    async with world.caller(Scope.READ) as caller:
+        address = "/campaigns/running/reports/recipients"
+        people = (await caller.get(address, params={"not_reached": "true"})).json()
+        assert [each["state"] for each in people] == ["failed"]
+        as_csv = (await caller.get(address, params={"not_reached": "true", "format": "csv"})).text
+        assert as_csv.splitlines()[1].startswith('"+447700900002"')
+
+
+async def test_a_key_has_so_many_calls_in_a_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "CALLS", 3)
+    async with world.caller(Scope.READ) as caller, world.caller(Scope.READ) as other:
+        left = [(await caller.get("/rates")).headers["ratelimit-remaining"] for _ in range(3)]
+        assert left == ["2", "1", "0"]
+        refused = await caller.get("/rates")
+        assert kind(refused) == (429, "too-many")
+        assert (refused.headers["retry-after"], refused.headers["ratelimit-remaining"]) == ("60", "0")
+        assert (await other.get("/rates")).status_code == 200
+        world.clock.time += ABANDONED
+        assert (await caller.get("/rates")).status_code == 200

@@ -1,0 +1,176 @@
+"""Operations on what sends: accounts, their sessions, processes, and receipts that are fetched now."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import Field
+
+from app.actions.api_keys import Scope
+from app.actions.reconciling import reconcile_now
+from app.actions.sessions import (
+    create_session,
+    delete_session,
+    disconnect_session,
+    list_sessions,
+    reconnect_session,
+    session_json,
+    session_qr_code,
+    show_session,
+)
+from app.views.balances import left_on
+from app.views.limits import shown_limits
+from app.views.process_status import process_status
+from app.views.providers import list_adapters, newest_notices
+from app.views.status import status
+from app.wiring.databases import snapshot
+from app.wiring.probes import chosen_accounts, probe
+from web.api.operations import Again, Body, Call, Nothing, Operation
+from web.api.parameters import ACCOUNT, LIMIT
+
+SESSION: Final = "/sessions/{id}"
+_ELSEWHERE: Final = (404, 422, 502)
+
+
+class Reconcile(Body):
+    """Whose messages are asked about; without it, those of all accounts."""
+
+    account: str | None = Field(default=None, max_length=200)
+
+
+async def _status(call: Call) -> Any:
+    async with snapshot(call.site.engine) as connection:
+        return (await status(connection, call.site.settings, call.site.now())).json
+
+
+async def _workers(call: Call) -> Any:
+    return await process_status(call.site.engine)
+
+
+async def _providers(call: Call) -> Any:
+    return {"providers": list_adapters(call.site.settings)}
+
+
+def _accounts(call: Call) -> list[str]:
+    return chosen_accounts(call.site.settings, call.query["account"])
+
+
+async def _check(call: Call) -> Any:
+    settings = call.site.settings
+    return {"answers": [each for name in _accounts(call) for each in await probe(settings, name)]}
+
+
+async def _balance(call: Call) -> Any:
+    found = [await left_on(call.site.settings, name, call.site.now) for name in _accounts(call)]
+    return {"balances": [left.json for left in found]}
+
+
+async def _limits(call: Call) -> Any:
+    found = [row for name in _accounts(call) for row in await shown_limits(call.site.settings, name)]
+    return {"limits": [row.json for row in found]}
+
+
+async def _notices(call: Call) -> Any:
+    async with snapshot(call.site.engine) as connection:
+        found = await newest_notices(connection, _accounts(call), call.query["limit"] or 20)
+    return {"notices": found}
+
+
+async def _reconcile(call: Call) -> Any:
+    names = chosen_accounts(call.site.settings, call.body.account)
+    return {"updated": await reconcile_now(call.site.engine, call.site.settings, names)}
+
+
+async def _sessions(call: Call) -> Any:
+    found = await list_sessions(call.site.settings, call.query["account"])
+    return {"sessions": [session_json(each) for each in found]}
+
+
+async def _create(call: Call) -> Any:
+    made, code = await create_session(call.site.settings, call.query["account"])
+    return {**session_json(made), "qr_code": code}
+
+
+async def _show(call: Call) -> Any:
+    return session_json(await show_session(call.site.settings, call.query["account"], call.path["id"]))
+
+
+async def _qr(call: Call) -> Any:
+    code = await session_qr_code(call.site.settings, call.query["account"], call.path["id"])
+    return {"id": call.path["id"], "qr_code": code}
+
+
+async def _disconnect(call: Call) -> Any:
+    return session_json(await disconnect_session(call.site.settings, call.query["account"], call.path["id"]))
+
+
+async def _reconnect(call: Call) -> Any:
+    return session_json(await reconnect_session(call.site.settings, call.query["account"], call.path["id"]))
+
+
+async def _delete(call: Call) -> Any:
+    await delete_session(call.site.settings, call.query["account"], call.path["id"])
+    return {"id": call.path["id"], "deleted": True}
+
+
+def _of_accounts(name: str, summary: str, handle: Any, query: Any = (ACCOUNT,)) -> Operation:
+    path, command = f"/providers/{name}", f"provider {name}"
+    return Operation("GET", path, summary, Scope.READ, handle, command, query=query)
+
+
+def _seen_session(path: str, summary: str, handle: Any, scope: Scope, command: str) -> Operation:
+    command = f"session {command}"
+    return Operation("GET", path, summary, scope, handle, command, query=(ACCOUNT,), problems=_ELSEWHERE)
+
+
+def _session_act(name: str, path: str, summary: str, handle: Any, again: Again) -> Operation:
+    return Operation(
+        "POST",
+        path,
+        summary,
+        Scope.ADMIN,
+        handle,
+        f"session {name}",
+        f"session.{name}",
+        body=Nothing,
+        query=(ACCOUNT,),
+        again=again,
+        problems=_ELSEWHERE,
+    )
+
+
+OPERATIONS: Final = [
+    Operation("GET", "/status", "One line for each campaign", Scope.READ, _status, "status"),
+    Operation("GET", "/workers", "The processes that send, and their lanes", Scope.READ, _workers, "workers"),
+    Operation(
+        "POST",
+        "/reconcile",
+        "Fetch the delivery status of messages now",
+        Scope.SEND,
+        _reconcile,
+        "reconcile",
+        "reconcile",
+        body=Reconcile,
+        again=Again.SAME,
+        problems=_ELSEWHERE,
+    ),
+    Operation(
+        "GET",
+        "/providers",
+        "The adapters, and the accounts that use them",
+        Scope.READ,
+        _providers,
+        "provider list",
+    ),
+    _of_accounts("check", "Whether the accounts work", _check),
+    _of_accounts("balance", "What is left on the accounts", _balance),
+    _of_accounts("limits", "The senders' limits and quality", _limits),
+    _of_accounts("notices", "The providers' notices, the newest first", _notices, (ACCOUNT, LIMIT)),
+    _seen_session("/sessions", "The sessions of an account", _sessions, Scope.READ, "list"),
+    _session_act("create", "/sessions", "Connect a phone", _create, Again.UNKNOWN),
+    _seen_session(SESSION, "One session", _show, Scope.READ, "show"),
+    _seen_session(f"{SESSION}/qr", "The code that its phone scans", _qr, Scope.ADMIN, "qr"),
+    _session_act("disconnect", f"{SESSION}/disconnect", "Disconnect it", _disconnect, Again.SAME),
+    _session_act("reconnect", f"{SESSION}/reconnect", "Connect it again", _reconnect, Again.SAME),
+    _session_act("delete", f"{SESSION}/delete", "Delete it for good", _delete, Again.SAME),
+]
