@@ -18,6 +18,7 @@ from app.actions.draft_lists import safe_name
 from app.actions.drafts import drafts_folder
 from app.actions.incoming import incoming
 from app.actions.loading import with_file_name_in_errors
+from app.actions.personal_data import allow_list
 from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
 from campaigns.errors import Forbidden, InvalidInput, NotFound
@@ -118,11 +119,12 @@ async def import_uploaded(
     )
 
 
-def rejects_of(settings: Settings, token: str) -> Path:
-    """The rejected rows of an import. Raises NotFound without any."""
-    path = _path(settings, token).parent / REJECTS
+async def rejects_of(engine: Engine, settings: Settings, token: str) -> Path:
+    """The rejected rows of an import. Raises NotFound without any, Forbidden."""
+    path = (await asyncio.to_thread(_path, settings, token)).parent / REJECTS
     if not path.is_file():
         raise NotFound("There are no rejected rows.")
+    await allow_list(engine, "opt-outs", "rejected rows of an import of opt-outs")
     return path
 
 

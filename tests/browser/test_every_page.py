@@ -30,6 +30,7 @@ PAGES = (
     "/campaigns/spring-sale/people/+33639980305",
     "/campaigns/spring-sale/doubts",
     "/contacts",
+    "/contacts/import",
     "/contacts?search=an",
     "/contacts/+33639980305",
     "/contacts/+33639980305/erase",

@@ -27,7 +27,6 @@ from app.actions.drafts import create_draft, open_draft
 from app.actions.loading import Flags, load_campaign
 from app.views.drafts import steps_of
 from app.views.list_checks import ListCheck, check_list, known_check
-from app.views.list_step import rejects_file
 from app.wiring.settings import Settings, load_settings
 from campaigns.errors import InvalidInput
 from storage.database.engine import Engine, reading
@@ -65,9 +64,13 @@ def people(rows: int, bad: set[int]) -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode()
 
 
+async def rejects_of(settings: Settings, name: str = "spring") -> Path:
+    return (await open_draft(settings, name)).folder / draft_lists.BESIDE / "rejects.csv"
+
+
 async def corrected_rejects(settings: Settings, keep: slice, name: str = "spring") -> bytes:
     """The rejected rows that a person has corrected: only these, with a good number."""
-    path, _ = await rejects_file(settings, name)
+    path = await rejects_of(settings, name)
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), delimiter=";"))
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";")
@@ -367,7 +370,7 @@ async def test_rows_that_come_back_as_they_were_are_not_corrected(settings: Sett
     await create_draft(settings, "spring")
     await receive_list(settings, "spring", "a.csv", chunks(rows.encode()))
     await check_list(settings, "spring")
-    path, _ = await rejects_file(settings, "spring")
+    path = await rejects_of(settings)
     same = path.read_bytes()
     assert (await receive_corrections(settings, "spring", "a.csv", chunks(same))).rows == 0
     one = same.replace(b"nobody", phone(2).encode())

@@ -56,7 +56,8 @@ async def carry_out(request: Request) -> Response:
 
 
 async def download_rejects(request: Request) -> Response:
-    path = rejects_of(site_of(request).settings, request.path_params["token"])
+    site = site_of(request)
+    path = await rejects_of(site.engine, site.settings, request.path_params["token"])
     return FileResponse(path, media_type="text/csv; charset=utf-8", filename="opt-outs.rejects.csv")
 
 

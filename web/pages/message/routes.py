@@ -141,7 +141,7 @@ async def preview(request: Request) -> Response:
     outlet = await _outlet(request, Fields(draft.data, changes))
     rows, _ = await rows_of(draft)
     shown, problem = await asyncio.to_thread(_preview, draft, changes, form, rows, outlet)
-    return fragment(request, _PREVIEW, preview=shown, problem=problem)
+    return fragment(request, _PREVIEW, preview=shown, problem=problem, has_list=rows is not None)
 
 
 def _refuse_two_accounts(form: Mapping[str, str]) -> None:
@@ -221,6 +221,7 @@ async def _page(
         takes_replies=outlet.replies,
         columns=rows.columns if rows else (),
         list_problem=list_problem,
+        has_list=rows is not None,
         templates=sorted(outlet.templates, key=lambda each: (each.name, each.language)),
         filling=template_form(fields, outlet.templates),
         cards=card_fields(fields),
