@@ -13,10 +13,10 @@ NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install browser demo quick test check bench soak reference docs screenshots
+.PHONY: help setup install browser demo quick test test-all check bench soak reference docs screenshots
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Build .venv; the command is then .venv/bin/drumbeat
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Ready. Next:"; \
@@ -47,21 +47,27 @@ browser:  ## Install Chromium, which the tests of the pages need (Debian, Ubuntu
 demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and report on it
 	$(BIN)/drumbeat demo
 
+TIMED  := $(BIN)/python -m pytest -m alone -n 2 --dist worksteal tests/acceptance
+
 quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in seconds
-	$(BIN)/python -m pytest -m "not soak and not alone" -n 2 --dist worksteal --hypothesis-profile quick \
+	$(BIN)/python -m pytest -m "not soak and not alone and not twin" -n 2 --dist worksteal --hypothesis-profile quick \
 		tests/campaigns tests/app tests/terminal tests/providers/cases tests/providers/test_contract.py
 
-test: setup  ## Run the tests
-	$(BIN)/python -m pytest -m alone -n 2 --dist worksteal tests/acceptance
-	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal
+test: setup  ## Run the tests; what is not about the database on SQLite alone
+	$(TIMED)
+	$(BIN)/python -m pytest -m "not soak and not alone and not twin" -n 3 --dist worksteal
 
-check: setup  ## Lint, types, layer contracts, the documentation as a site, and tests
+test-all: setup  ## Run the tests, each on both databases, with more random examples; twice as long
+	$(TIMED)
+	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal --hypothesis-profile all
+
+check: setup  ## Lint, types, layer contracts, the documentation as a site, and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) docs
-	$(MAKE) test
+	$(MAKE) test-all
 
 bench: setup  ## Measure against bare limits, in ratios
 	$(BIN)/python -m benchmarks

@@ -144,5 +144,10 @@ class RejectCode(StrEnum):
     """The number is a company's universal access number."""
     PHONE_VOICEMAIL = "phone_voicemail"
     """The number belongs to a voicemail box."""
+    USER_ID_INVALID = "user_id_invalid"
+    """The row has no phone number, and its whatsapp_user_id is not a user id such as US.13491208655302741918."""
+    USER_ID_UNSENDABLE = "user_id_unsendable"
+    """The row has no phone number, and the message cannot be sent to a user id: the provider cannot, the message is an
+    authentication template, or the id is of another account."""
     NOT_SENDABLE = "not_sendable"
     """The message rendered for this row exceeds a limit of the provider; the reason names the field and the limit."""

@@ -21,7 +21,8 @@ HEAD = "# Of requirements.lock, without the test tools; written by deploy/produc
 
 
 def main() -> int:
-    wanted = HEAD + "".join(block for name, block in blocks().items() if name in needed())
+    names = needed()
+    wanted = HEAD + "".join(block for name, block in blocks().items() if name in names)
     if "--check" in sys.argv[1:]:
         return int(not PRODUCTION.is_file() or PRODUCTION.read_text() != wanted)
     PRODUCTION.write_text(wanted)

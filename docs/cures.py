@@ -27,6 +27,7 @@ ENDED: Final[Mapping[str, str]] = {
     "window_closed": 'Add a template, or `closed_window = "wait"`, so that it waits until the person writes.',
     "no_consent": "Ask for it, and give its time in `consent_at`. `max_age` in `[consent]` says how old it may be.",
     "holdout": "Nothing: it is what `[holdout]` asks for.",
+    "same_person": "Nothing: the person has the run's other message.",
     "destination_blocked": "Send the person a message of another category, or by another channel.",
     "frequency_cap": 'Send less, allow more in `[[caps]]`, or let it wait: `on_cap = "wait"`.',
     "already_arrived": "Nothing: the person has it.",

@@ -43,6 +43,8 @@ FIXES: Final[Mapping[RejectCode, str]] = {
     R.BAD_SEND_AT: "Write it like `2026-12-01T09:00`; without an offset it needs a zone.",
     R.SEND_AT_PAST: "Correct it: year, month, day, in this order. Or leave the cell blank to send with the others.",
     R.SEND_AT_TOO_LATE: "Correct it, often its year. Or make `schedule.expires_after` or `ends_at` later.",
+    R.USER_ID_INVALID: "Copy the id as the provider's webhook has it, or give the phone number.",
+    R.USER_ID_UNSENDABLE: "Give the phone number, or send through an account at Meta or Kapso's current API.",
     R.BAD_CONSENT_AT: "Write it like `2026-12-01`, or set `date_format` in `[audience]`, or leave the cell blank.",
     R.BAD_ACTION: "Write `out` or `in`, or leave the cell blank. A column of other things: `--map action=other`.",
     R.BAD_SCOPE: "Write `marketing` or `all`, or leave the cell blank. A column of other things: `--map scope=other`.",

@@ -24,10 +24,20 @@ from emulators.cloud_values import (
     texts,
     wrong,
 )
+from emulators.spellings import as_whatsapp
 
 NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 POLICIES = ("CLOUD_API_FALLBACK", "STRICT")
-ENVELOPE = {"messaging_product", "recipient_type", "to", "type", "context", "biz_opaque_callback_data"}
+USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
+ENVELOPE = {
+    "messaging_product",
+    "recipient_type",
+    "to",
+    "recipient",
+    "type",
+    "context",
+    "biz_opaque_callback_data",
+}
 NAMES = {"formatted_name", "first_name", "last_name", "middle_name", "suffix", "prefix"}
 CARD: Mapping[str, set[str]] = {"phones": {"phone", "type", "wa_id"}, "emails": {"email", "type"}}
 
@@ -37,13 +47,23 @@ class Draft:
     """A valid send request. `body` is the message with the field names of Meta or of the legacy API."""
 
     to: str
-    """Digits only."""
+    """Digits only, or a user id."""
     type: str
     text: str | None
     media_url: str | None
     body: dict[str, Any]
     template: bool = False
     reference: str | None = None
+
+    @property
+    def by_user_id(self) -> bool:
+        return USER_ID.fullmatch(self.to) is not None
+
+    def contact(self) -> dict[str, str]:
+        """How the answer names the person: by what the request had."""
+        if self.by_user_id:
+            return {"input": self.to, "user_id": self.to}
+        return {"input": self.to, "wa_id": as_whatsapp(self.to)}
 
 
 def error_body(code: int, title: str, details: str = "", subcode: int | None = None) -> bytes:
@@ -78,14 +98,12 @@ def parse_envelope(body: Any) -> Draft:
     kind = envelope.get("type", "text")
     if not isinstance(kind, str) or kind not in READERS:
         raise wrong("type", f"must be one of {', '.join(READERS)}")
-    names_of(envelope, {"messaging_product", "to", kind}, ENVELOPE | {kind}, "body")
+    names_of(envelope, {"messaging_product", kind}, ENVELOPE | {kind}, "body")
     if envelope["messaging_product"] != "whatsapp":
         raise wrong("messaging_product", "must be whatsapp")
     if envelope.get("recipient_type", "individual") != "individual":
         raise wrong("recipient_type", "must be individual")
-    to = envelope["to"]
-    if not isinstance(to, str) or not NUMBER.fullmatch(to):
-        raise wrong("to", "must be a phone number")
+    to = _addressee(envelope)
     if "context" in envelope:
         context = names_of(
             object_of(envelope["context"], "context"), {"message_id"}, {"message_id"}, "context"
@@ -108,6 +126,16 @@ def parse_envelope(body: Any) -> Draft:
         template=kind == "template",
         reference=envelope.get("biz_opaque_callback_data"),
     )
+
+
+def _addressee(envelope: dict[str, Any]) -> str:
+    """`to` is a phone number, `recipient` a user id; where both stand, the number counts."""
+    name = "to" if "to" in envelope or "recipient" not in envelope else "recipient"
+    names_of(envelope, {name}, set(envelope), "body")
+    pattern, what = (NUMBER, "a phone number") if name == "to" else (USER_ID, "a user id")
+    if not isinstance(envelope[name], str) or not pattern.fullmatch(envelope[name]):
+        raise wrong(name, f"must be {what}")
+    return str(envelope[name])
 
 
 def _read_text(value: Any, kind: str) -> tuple[str, None]:

@@ -140,7 +140,11 @@ def _check_product(action: dict[str, Any]) -> None:
 def _check_products(action: dict[str, Any]) -> None:
     names_of(action, {"catalog_id", "sections"}, {"catalog_id", "sections"}, "action")
     text_of(action["catalog_id"], "action['catalog_id']")
-    sections, items = list_of(action["sections"], "action['sections']"), []
+    check_sections(action["sections"])
+
+
+def check_sections(given: Any) -> None:
+    sections, items = list_of(given, "action['sections']"), []
     for section in sections:
         found = names_of(
             object_of(section, "section"), {"product_items"}, {"title", "product_items"}, "section"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from emulators.cloud_interactive import check_sections
 from emulators.cloud_values import MEDIA, list_of, names_of, object_of, read_medium, text_of, texts, wrong
 
 COMPONENTS = ("header", "body", "button")
@@ -14,6 +15,7 @@ SUB_TYPES = {
     "copy_code": "coupon_code",
     "flow": "action",
     "catalog": "action",
+    "mpm": "action",
 }
 """The types of a template's buttons, in either case, and the type of their parameter."""
 WITHOUT_PARAMETERS = ("flow", "catalog")
@@ -27,7 +29,7 @@ PARAMETERS: Mapping[str, set[str]] = {
         kind: set()
         for kind in (
             *("payload", "image", "video", "document", "location", "currency", "date_time"),
-            *("coupon_code", "action"),
+            *("coupon_code", "action", "product"),
         )
     },
 }
@@ -71,9 +73,23 @@ def _check_button(button: dict[str, Any], sub_types: Collection[str] = tuple(SUB
         raise wrong("component['index']", "must be a number")
     given = button.get("parameters", [])
     for parameter in list_of(given, "component['parameters']") if given != [] else ():
+        if kind == "mpm":
+            _check_products(object_of(parameter, "parameter"))
+            continue
         if sub_types is OF_CARDS and object_of(parameter, "parameter").get("type") != SUB_TYPES[kind]:
             raise wrong("parameter['type']", f"must be {SUB_TYPES[kind]} of a {kind} button")
         _check_parameter(object_of(parameter, "parameter"), in_header=False)
+
+
+def _check_products(parameter: dict[str, Any]) -> None:
+    """What the button of a multi-product template opens."""
+    named = names_of(parameter, {"type", "action"}, {"type", "action"}, "parameter")
+    if named["type"] != "action":
+        raise wrong("parameter['type']", "must be action of a mpm button")
+    needed = {"thumbnail_product_retailer_id", "sections"}
+    action = names_of(object_of(named["action"], "action"), needed, needed, "action")
+    text_of(action["thumbnail_product_retailer_id"], "thumbnail_product_retailer_id")
+    check_sections(action["sections"])
 
 
 def _check_offer(component: dict[str, Any]) -> None:
@@ -129,6 +145,11 @@ def _check_parameter(parameter: dict[str, Any], *, in_header: bool) -> None:
             object_of(value, name) if name == "flow_action_data" else text_of(value, name)
     if kind in ("text", "payload"):
         texts({name: value for name, value in parameter.items() if name != "type"}, "parameter")
+    elif kind == "product":
+        if not in_header:
+            raise wrong("parameter['type']", "may be product in the header alone")
+        needed = {"product_retailer_id", "catalog_id"}
+        texts(names_of(object_of(parameter[kind], kind), needed, needed, kind), kind)
     elif in_header and kind in MEDIA:
         read_medium(parameter[kind], kind)
 

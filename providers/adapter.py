@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
 from campaigns.errors import Unavailable, UsageError
 from campaigns.message.content import Content
@@ -48,6 +48,10 @@ class Call:
     references: tuple[str, ...] = ()
     """Our reference for each recipient's message, for providers that return one."""
     category: str = "marketing"
+    marketing_policy: Literal["off", "fallback", "strict"] | None = None
+    """Whether templates of marketing go through Meta's Marketing Messages API; None: as the account's settings say."""
+    share_activity: bool | None = None
+    """Whether Meta may use the activity of messages sent through it; None: as the account's settings say."""
     conversations: tuple[str, ...] = ()
     """The provider's conversation with each recipient, at providers that send into conversations; see `prepare`."""
 

@@ -35,12 +35,18 @@ class Capabilities:
     """Whether an in-doubt message can be found at the provider."""
     idempotent: bool = False
     """Whether the provider recognizes a repeated message by our reference, so that one in doubt may be sent again."""
+    user_ids: bool = False
+    """Whether a message can be sent to the provider's user id of a person whose number is not known."""
     sessions: bool = False
     reports_cost: bool = False
     shows_limits: bool = False
     """Whether it shows its numbers' messaging limit, quality, throughput and name."""
     quarterly_rates: bool = False
     """Whether its prices may change with each quarter, as Meta's do."""
+    service_allowance: bool = False
+    """Whether Meta's free allowance of service messages per number and month applies."""
+    marketing_messages: bool = False
+    """Whether a campaign may choose Meta's Marketing Messages API."""
     windows: bool = True
     """Whether the 24-hour window rule applies."""
     delay_between: timedelta = timedelta()

@@ -124,6 +124,19 @@ class WindowUntil:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeEntry:
+    """The person came through an advertisement or a page's button: until when messages to them cost nothing."""
+
+    phone: str | None
+    until: datetime
+    number: str | None = None
+    user_id: str | None = None
+
+    def __post_init__(self) -> None:
+        clean_fields(self, number=LONGEST_NAME, user_id=LONGEST_NAME)
+
+
+@dataclass(frozen=True, slots=True)
 class Preference:
     """A person opted out or back in at the provider."""
 
@@ -231,7 +244,18 @@ class NotUnderstood:
         clean_fields(self, kind=LONGEST_NAME)
 
 
-Event = Report | Inbound | WindowUntil | Preference | UserId | NumberChange | Notice | Unread | NotUnderstood
+Event = (
+    Report
+    | Inbound
+    | WindowUntil
+    | FreeEntry
+    | Preference
+    | UserId
+    | NumberChange
+    | Notice
+    | Unread
+    | NotUnderstood
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,21 +15,45 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import Engine as SyncEngine
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import LRUCache
 
 from storage.database.engine import open_engine
 from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
 from tests.support.paths import ROOT
 
-settings.register_profile("quick", max_examples=10, deadline=None)
-settings.register_profile("suite", max_examples=100, deadline=None)
-settings.register_profile("soak", max_examples=2000, deadline=None)
+for profile, examples in {"quick": 10, "suite": 25, "all": 100, "soak": 2000}.items():
+    settings.register_profile(profile, max_examples=examples, deadline=None)
 settings.load_profile("suite")
-
+ON_BOTH = (
+    "tests/storage",
+    "tests/scheduler/engines",
+    "tests/acceptance/test_alone.py",
+    "tests/acceptance/test_budget.py",
+    "tests/acceptance/test_caps.py",
+    "tests/acceptance/test_fencing.py",
+)
+"""Where `make test` runs what takes a database on SQLite and on PostgreSQL: storage, whose subject the database is, and
+promises that rest on its locks. Elsewhere the repetition on PostgreSQL is a `twin`, for `make test-all` alone."""
 
 os.environ["TZ"] = "UTC"
 time.tzset()
 gc.set_threshold(20_000)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if _is_twin(item):
+        item.add_marker("twin")
+
+
+def _is_twin(item: pytest.Item) -> bool:
+    """Whether the same test runs on SQLite, and its subject is not the database."""
+    given = getattr(item, "callspec", None)
+    taken = {"database_url", "empty_database_url"} & set(given.params if given else ())
+    place = item.path.relative_to(item.config.rootpath).as_posix()
+    return any(given.params[name] == "postgresql" for name in taken) and not place.startswith(ON_BOTH)
 
 
 @pytest.hookimpl(trylast=True)
@@ -82,6 +107,19 @@ def clean_root() -> Iterator[None]:
         name for name in set(os.listdir(ROOT)) - before if not name.startswith((".", "__pycache__"))
     )
     assert not left, f"a test has written into the project's folder: {', '.join(left)}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """A statement is compiled once for all engines of a dialect: each test opens an engine of its own, which would
+    begin with an empty cache."""
+    caches: defaultdict[type[object], LRUCache[Any, Any]] = defaultdict(lambda: LRUCache(2000))
+    shared = property(lambda engine: caches[type(engine.dialect)], lambda engine, _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SyncEngine, "_compiled_cache", shared, raising=False)
+        patch.setattr(DefaultDialect, "__eq__", lambda one, other: type(one) is type(other))
+        patch.setattr(DefaultDialect, "__hash__", lambda one: hash(type(one)))
+        yield
 
 
 @pytest.fixture(scope="session")

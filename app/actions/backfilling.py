@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.actions.provider_checks import check_provider
+from app.actions.provider_checks import check_provider, read_user_ids
 from app.actions.scheduling import instant_of_text
 from app.actions.templates import Catalogue
 from app.wiring.approval_guard import guard_of
 from app.wiring.rights import act
 from app.wiring.settings import Settings
+from campaigns.intake.model import UserIds
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now, utc_now
@@ -50,8 +51,11 @@ async def backfill_runs(
 ) -> list[datetime]:
     """Launch them now, each as an ordinary run; returns their nominal times."""
 
-    def check(spec: CampaignSpec, templates: Sequence[ProviderTemplate] | None) -> Refuse | None:
-        return check_provider(settings, spec, templates=Catalogue(spec.provider, templates))
+    def check(
+        spec: CampaignSpec, templates: Sequence[ProviderTemplate] | None
+    ) -> tuple[Refuse | None, UserIds]:
+        refuse = check_provider(settings, spec, templates=Catalogue(spec.provider, templates))
+        return refuse, read_user_ids(settings, spec)
 
     return await backfill(
         engine, name, missed.since, missed.until, guard=guard_of(settings), check=check, now=now

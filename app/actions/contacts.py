@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.wiring.rights import act
 from campaigns.errors import InvalidInput
 from campaigns.phones.country_names import find_country
-from campaigns.phones.phone import PhoneFault, read_phone
+from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
@@ -235,7 +235,7 @@ def number_of(text: str, default_country: str | None) -> str:
             f"{default_country!r} is not a country.",
             hint="Use the two letters of ISO 3166, for example --default-country GB.",
         )
-    found = read_phone(text, country, landlines=True)
+    found = read_person(text, country, landlines=True)
     if isinstance(found, PhoneFault):
         raise InvalidInput(f"{text!r} cannot be used: {found.reason}", hint="Write it like +2290197000000.")
     return found.number

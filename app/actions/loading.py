@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from app.actions.campaign_media import with_media
-from app.actions.provider_checks import check_provider, placed_by_message
+from app.actions.provider_checks import check_provider, placed_by_message, read_user_ids
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.actions.templates import Catalogue, known_templates
 from app.wiring.approval_guard import guard_of
@@ -134,7 +134,7 @@ async def check_campaign(
     refuse = check_provider(settings, spec, path, templates) if settings.accounts else None
     csv = _csv_of(spec)
     with placed_by_message(path):
-        options = _options(spec, start, moment)
+        options = _options(settings, spec, start, moment)
     with with_file_name_in_errors(csv):
         report = await check(
             csv,
@@ -198,7 +198,7 @@ async def load_campaign(
     templates = await known_templates(settings, spec, engine, now=now)
     refuse = check_provider(settings, spec, path, templates)
     with placed_by_message(path):
-        options = _options(spec, start, moment)
+        options = _options(settings, spec, start, moment)
     csv = _csv_of(spec)
     async with writing(engine) as connection:
         campaign = await _open_campaign(connection, spec, moment, flags)
@@ -351,11 +351,12 @@ def _start_flag(spec: CampaignSpec, start: datetime | None) -> str:
     return "" if start is not None else start_flag(spec.schedule)
 
 
-def _options(spec: CampaignSpec, start: datetime | None, now: datetime) -> IntakeOptions:
+def _options(settings: Settings, spec: CampaignSpec, start: datetime | None, now: datetime) -> IntakeOptions:
     """How the list of a campaign that first starts at `start` is read."""
     schedule, required = spec.schedule, needed_variables(spec.contents)
     span = schedule.span_of_rows(start, now)
-    return spec.audience.options(required, schedule.timezone, span, spec.optional_variables)
+    user_ids = read_user_ids(settings, spec)
+    return spec.audience.options(required, schedule.timezone, span, spec.optional_variables, user_ids)
 
 
 @contextmanager

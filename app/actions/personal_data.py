@@ -13,6 +13,7 @@ from app.wiring.rights import act
 from campaigns.errors import InvalidInput, Unavailable
 from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
+from storage.receipts.user_ids import every_placeholder_of
 from storage.retention.erasing import Traces, erase, find_traces, rows_of
 
 ELSEWHERE: Final = (
@@ -22,6 +23,8 @@ ELSEWHERE: Final = (
     "receipts and replies that arrive from now on: they are stored like any others, see [retention]",
 )
 """Where a person's data may still be after it was erased from the database."""
+LOOKED_AT: Final = 1_000
+"""Rows of each kind that a page looks through for a number which may stand anywhere in them."""
 MOST_ROUNDS: Final = 5
 """How often what arrived while the rest was erased is erased too."""
 
@@ -55,10 +58,30 @@ async def allow_list(engine: Engine, name: str, which: str) -> None:
 @act("contacts.export", about="phone")
 async def export_person(engine: Engine, phone: str, now: datetime) -> dict[str, Any]:
     """All that the database holds about the person."""
-    async with reading(engine) as connection:
-        found = await rows_of(connection, await find_traces(connection, phone))
+    found = await _held(engine, phone)
     kinds = {kind: [_readable(row) for row in rows] for kind, rows in found.items()}
     return {"phone": phone, "exported_at": now, **kinds}
+
+
+async def _held(engine: Engine, phone: str, most: int | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The rows by kind, under any name of the person."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for name in await _names(engine, phone):
+        for kind, rows in (await _rows(engine, name, most)).items():
+            known = kinds.setdefault(kind, [])
+            known += [row for row in rows if row not in known]
+    return kinds
+
+
+async def _names(engine: Engine, phone: str) -> list[str]:
+    """The number, and the user ids under which lists may name the person."""
+    async with reading(engine) as connection:
+        return [phone, *await every_placeholder_of(connection, phone)]
+
+
+async def _rows(engine: Engine, name: str, most: int | None = None) -> dict[str, list[dict[str, Any]]]:
+    async with reading(engine) as connection:
+        return await rows_of(connection, await find_traces(connection, name, most))
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
@@ -80,11 +103,10 @@ def _parsed(text: str) -> Any:
         return text
 
 
-async def what_is_held(engine: Engine, phone: str) -> dict[str, int]:
-    """How many rows of each kind the database holds about the person."""
-    async with reading(engine) as connection:
-        found = await rows_of(connection, await find_traces(connection, phone))
-    return {kind: len(rows) for kind, rows in found.items()}
+async def what_is_held(engine: Engine, phone: str, most: int | None = None) -> dict[str, int]:
+    """How many rows of each kind the database holds about the person; `most`: of webhooks, rejects and reports of
+    unknown messages only so many of the newest are looked through, for a page that is not to wait."""
+    return {kind: len(rows) for kind, rows in (await _held(engine, phone, most)).items()}
 
 
 @act("contacts.erase", about="phone")
@@ -94,16 +116,28 @@ async def erase_person(engine: Engine, phone: str, now: datetime) -> Erased:
     Raises InvalidInput, with nothing erased, while a message to them is under way; Unavailable where something about
     them is still there in the end.
     """
-    counts = left = await what_is_held(engine, phone)
+    counts = await what_is_held(engine, phone)
+    names = await _names(engine, phone)
+    for name in names:
+        async with reading(engine) as connection:
+            _refuse_under_way(await find_traces(connection, name))
+    for name in reversed(names):
+        await _erase(engine, name, now)
+    return Erased(phone, counts)
+
+
+async def _erase(engine: Engine, phone: str, now: datetime) -> None:
+    """What is held under one name of the person."""
+    left: dict[str, int] = {}
     for _ in range(MOST_ROUNDS):
         async with reading(engine) as connection:
             traces = await find_traces(connection, phone)
         _refuse_under_way(traces)
         async with writing(engine) as connection:
             done = await erase(connection, traces, now)
-        left = await what_is_held(engine, phone)
+        left = {kind: len(rows) for kind, rows in (await _rows(engine, phone)).items()}
         if done and not any(left.values()):
-            return Erased(phone, counts)
+            return
     kinds = ", ".join(f"{count} {kind}" for kind, count in facts_of(left))
     raise Unavailable(
         f"Something about {phone} is still there after {MOST_ROUNDS} rounds of erasing: {kinds or 'messages'}.",

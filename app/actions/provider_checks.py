@@ -11,6 +11,7 @@ from typing import Final
 from app.actions.templates import Catalogue, refuse_mismatched
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError
+from campaigns.intake.model import UserIds
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.template_category import AUTO
@@ -19,7 +20,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.toml_files import loc_of, nearest, placed, read_toml
 from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
-from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
+from scheduler.audience.sendability import Refuse, refuse_unsendable_variants, user_ids_of
 
 _KEY_OF_CONTENT: Final = re.compile(r"\bcontent(?:\.\w+|\[\d+\])+")
 
@@ -41,10 +42,18 @@ def check_provider(
             _refuse_impossible(account.adapter, content)
     with placed(path, "category"):
         _refuse_unlisted_category(spec, account)
+    with placed(path, "marketing_messages"):
+        _refuse_marketing_messages(spec, account)
     refuse_mismatched(spec, templates, path)
     with placed_by_message(path):
         used = templates.used_by(spec) if templates and templates.templates is not None else None
         return refuse_unsendable_variants(spec.contents, open_adapter(account), used)
+
+
+def read_user_ids(settings: Settings, spec: CampaignSpec) -> UserIds:
+    """How the campaign's list names people by the provider's user id; without the account, any id may be sent to."""
+    account = settings.accounts.get(spec.provider)
+    return user_ids_of(spec, open_adapter(account)) if account is not None else UserIds(spec.provider)
 
 
 @contextmanager
@@ -78,6 +87,16 @@ def _refuse_impossible(adapter: str, content: ContentSpec) -> None:
         if not can_send(adapter, kind):
             able = ", ".join(providers_that_send(kind)) or "none yet"
             raise SpecError(f"{adapter} cannot send {name}.", hint=f"Providers that can: {able}.")
+
+
+def _refuse_marketing_messages(spec: CampaignSpec, account: AccountSettings) -> None:
+    given = spec.marketing_messages
+    if given is None or given.policy == "off" or open_adapter(account).capabilities.marketing_messages:
+        return
+    raise SpecError(
+        f"{account.adapter} does not document Meta's Marketing Messages API.",
+        hint="Remove [marketing_messages], or send through an account at meta.",
+    )
 
 
 def _refuse_unlisted_category(spec: CampaignSpec, account: AccountSettings) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.views.contacts import Person, person_overview
 from app.views.people import name_of
-from campaigns.phones.phone import PhoneFault, read_phone
+from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.phones.spellings import spellings
 from campaigns.rules.decision import Cap
 from storage.database.engine import Connection
@@ -66,7 +66,7 @@ class PersonPage:
 async def contacts_page(connection: Connection, search: str, before: int | None = None) -> ContactsPage:
     """`before`: the `older` of the page before. A whole number is answered as `number`, and not looked for."""
     search = search.strip()
-    read = read_phone(search, None, landlines=True)
+    read = read_person(search, landlines=True)
     if not isinstance(read, PhoneFault):
         return ContactsPage(read.number, (), None, 0, (), ())
     if len(search) >= LEAST:

@@ -47,6 +47,8 @@ def estimate_json(name: str, found: Estimate) -> dict[str, Any]:
         "windows": found.windows,
         **(totals[0] if len(totals) == 1 else {"totals": totals}),
         "unpriced": found.unpriced,
+        "within_free_allowance": found.within_allowance,
+        "in_free_entry_points": found.free_entries,
         "by_country_and_category": cost_lines(found),
         "budgets": [
             {"budget": b.kind, "left": b.left.amount, "currency": b.left.currency, "enough": b.enough}

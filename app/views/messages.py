@@ -17,6 +17,7 @@ ENDED: Final = {
     "expired": "`expires_after` or `ends_at` passed before the message could be sent.",
     "run_cancelled": "The campaign was cancelled before the message's turn came.",
     "window_closed": "The person's 24-hour window is closed and the campaign has no template to send instead.",
+    "same_person": "The list names the person twice, and another message of the run is theirs.",
     "no_consent": "The campaign requires consent, and the row has none, or one that is too old.",
     "holdout": "The person is in the holdout group, which gets nothing so that the campaign can be measured.",
     "destination_blocked": "Messages of this kind may not be sent to this country.",

@@ -11,7 +11,7 @@ from typing import Final
 from app.views.messages import ENDED, WAITS
 from app.views.report_parts import find_asked
 from campaigns.errors import InvalidInput
-from campaigns.phones.phone import PhoneFault, read_phone
+from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.states import JobState, RunState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
@@ -97,7 +97,7 @@ class Asked:
         if self.rule in (IN_TURN, OWN_TIME):
             states = [JobState.PENDING]
         wanted = PeopleFilter(states, self.rule, self.code, self.reason, self.text, now=now)
-        number = read_phone(self.search, campaign.spec.audience.default_country, landlines=True)
+        number = read_person(self.search, campaign.spec.audience.default_country, landlines=True)
         if isinstance(number, PhoneFault):
             return replace(wanted, part=self.search)
         return replace(wanted, phone=number.number)

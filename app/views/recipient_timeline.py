@@ -13,7 +13,7 @@ from app.views.timeline_events import amount, form_of, timeline_builder
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
-from campaigns.phones.phone import PhoneFault, read_phone
+from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.rules import Send, Skip, Wait
 from campaigns.rules.decision import Rule
 from campaigns.states import CampaignState, JobState, RunState
@@ -102,7 +102,7 @@ async def recipient_timeline(
     """The timeline of the phone `text` in a campaign. Raises NotFound if the campaign does not know it, InvalidInput if
     it is not a number and is in no rejected row."""
     campaign = await require(connection, name)
-    read = read_phone(text, campaign.spec.audience.default_country, landlines=True)
+    read = read_person(text, campaign.spec.audience.default_country, landlines=True)
     if isinstance(read, PhoneFault):
         return await _no_number(connection, campaign, text, read)
     case = _Case(connection, settings, campaign, read.number, now())

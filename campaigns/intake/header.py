@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,7 +24,11 @@ _ALIASES: Final = {"tab": "\t", "\\t": "\t"}
 _SEP_LINE: Final = re.compile(rb'[ "]*sep *= *([,;\t|])[ ",;\t|]*[\r\n]*\Z', re.IGNORECASE)
 """Excel's line that names the delimiter; an editor may have quoted it, or padded it to the width of the table."""
 _MAX_NAME: Final = 200
-_BUILT_IN: Final = frozenset({"country_code", "timezone", "send_at", "consent_at", *REJECT_COLUMNS})
+USER_ID_COLUMNS: Final = ("whatsapp_user_id", "bsuid", "business_scoped_user_id")
+"""Names of the column with the provider's user ids, the best first."""
+_BUILT_IN: Final = frozenset(
+    {"country_code", "timezone", "send_at", "consent_at", *USER_ID_COLUMNS, *REJECT_COLUMNS}
+)
 _OF_OPT_OUT_LISTS: Final = frozenset({"action", "scope", "at", "source", "evidence"})
 _SAMPLE: Final = 20
 """Rows whose cells are looked at to find the phone column."""
@@ -52,6 +56,11 @@ class Header:
     """The column that says who agreed, if one is named."""
     where: Mapping[int, frozenset[str]] = field(default_factory=dict)
     """Column -> the cells of which a row must have one."""
+
+    @property
+    def user_id(self) -> int | None:
+        """The column of the provider's user ids."""
+        return user_id_column(self.names)
 
     @property
     def variables(self) -> dict[str, int]:
@@ -104,6 +113,10 @@ def read_header(lines: list[bytes], start: int, options: IntakeOptions) -> Heade
     return Header(
         chosen, columns, names, phone, tuple(spares), len(cells), last + 2, last - start + 1, consent, where
     )
+
+
+def user_id_column(names: Sequence[str]) -> int | None:
+    return next((names.index(name) for name in USER_ID_COLUMNS if name in names), None)
 
 
 @contextmanager
@@ -269,9 +282,13 @@ def _find_phones(
         return tuple(dict.fromkeys(given))
     if "phone" in {fold(name) for name in options.columns.values()}:
         return (names.index("phone"),)
+    user_id = user_id_column(names)
+    names = tuple("" if name in USER_ID_COLUMNS else name for name in names)
     found = phone_columns(names, sample, options.default_country)
     if len(found) == 1:
         return (found[0],)
+    if not found and user_id is not None:
+        return (user_id,)
     if found:
         raise _ambiguous(columns, names, found, line)
     likely = phone_like(names, sample, options.default_country)

@@ -33,6 +33,19 @@ class RowPreference(NamedTuple):
 
 
 @dataclass(frozen=True)
+class UserIds:
+    """Who is named by the provider's user id alone, in rows without a number."""
+
+    account: str = ""
+    """Whose provider the ids are of; empty: the list is only looked at."""
+    unsendable: str | None = None
+    """Why the campaign's message cannot be sent to a user id, or None."""
+
+
+ANY_USER_ID: Final = UserIds()
+
+
+@dataclass(frozen=True)
 class IntakeOptions:
     """How to read a file; None is detected."""
 
@@ -63,6 +76,7 @@ class IntakeOptions:
     """Zone of times without an offset, in rows that name no zone."""
     sendable: tuple[datetime, datetime] | None = None
     """Now, and when it is too late to send: a row's send_at must lie between. None: no limits."""
+    user_ids: UserIds = ANY_USER_ID
     preference_defaults: RowPreference | None = None
     """Opt-out lists only: the values for rows that leave these cells blank."""
 
@@ -150,6 +164,9 @@ class Chunk:
     """Rows that `where` leaves out; neither accepted nor rejected."""
     respelt: list[tuple[str, str]] = field(default_factory=list)
     """Cell and number of the rows whose number is in a former or another spelling."""
+
+    user_ids: dict[str, str] = field(default_factory=dict)
+    """The provider's user id -> the number, of rows that have both."""
 
     @property
     def rows(self) -> int:

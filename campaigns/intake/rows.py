@@ -25,6 +25,7 @@ from campaigns.intake.recipient_columns import Fault, RecipientColumns
 from campaigns.intake.scan import NUL_REASON, Rows
 from campaigns.phones.country_names import find_country
 from campaigns.phones.phone import BUCKETS, PhoneFault, quick_pair, read_by_library, read_phone
+from campaigns.phones.user_ids import PLACEHOLDER, PREFIX, SENDABLE, country_of, name_of
 from campaigns.reject_codes import RejectCode
 
 _SPACE: Final = (
@@ -65,12 +66,14 @@ class Checker:
         defaults = options.preference_defaults
         self._recipient_columns = RecipientColumns(header, options) if defaults is None else None
         self._preference_columns = PreferenceColumns(header, defaults) if defaults is not None else None
+        self._user_id = header.user_id if defaults is None else None
+        self._user_ids = options.user_ids if defaults is None else None
         self._origin = header.names.index("drumbeat_line") if "drumbeat_line" in header.names else None
         self._is_escaped = any(name in REJECT_COLUMNS for name in header.names)
         """Whether Drumbeat wrote the file: its cells are made safe to open, and are restored."""
         self._phones = (header.phone, *header.spares)
         wanted = {*self._phones, *self._variables.values(), *header.where, *_given(header.consent)} | (
-            set(_given(self._origin))
+            {*_given(self._origin), *_given(self._user_id)}
         )
         self._used = sorted(wanted)
 
@@ -87,6 +90,7 @@ class Checker:
         preferences = self._extra_columns(self._preference_columns, cells, found, faults)
         rejects = self._rejects(rows, cells, faults, origins)
         chunk = self._pack(rows, cells, found, origins, rejects, recipient_fields, preferences, left_out)
+        chunk.user_ids.update(self._pairs(cells, found))
         chunk.respelt.extend((cell, pair[0]) for at, cell in respelt.items() if (pair := found[at]))
         return chunk
 
@@ -167,6 +171,8 @@ class Checker:
         blank."""
         first: tuple[int, PhoneFault] | None = None
         for column in self._phones:
+            if PLACEHOLDER.fullmatch(cells[column][at]):
+                return self._of_user_id(column, cells[column][at], at, faults)
             # The fast path has tried the first column.
             read = read_by_library if column == self._header.phone else read_phone
             answer = read(cells[column][at], country, landlines=self._landlines)
@@ -177,9 +183,45 @@ class Checker:
             blank = answer.code is RejectCode.PHONE_MISSING
             if first is None or (first[1].code is RejectCode.PHONE_MISSING and not blank):
                 first = column, answer
+        if self._user_id is not None and (user_id := cells[self._user_id][at]):
+            if not SENDABLE.fullmatch(user_id):
+                reason = f"{user_id[:40]!r} is not a user id such as US.13491208655302741918."
+                faults[at] = (self._header.columns[self._user_id], RejectCode.USER_ID_INVALID, reason)
+                return None
+            account = self._user_ids.account if self._user_ids else ""
+            return self._of_user_id(self._user_id, name_of(account, user_id), at, faults)
         if first is not None:
             faults[at] = (self._header.columns[first[0]], first[1].code, first[1].reason)
         return None
+
+    def _of_user_id(self, column: int, name: str, at: int, faults: _Faults) -> tuple[str, str | None] | None:
+        """A person who is known by a user id alone."""
+        account, _, user_id = name.removeprefix(PREFIX).partition("/")
+        code, reason = RejectCode.USER_ID_UNSENDABLE, None
+        if self._user_ids is not None and self._user_ids.account not in ("", account):
+            reason = f"The user id is of the account {account}, not of {self._user_ids.account}."
+        elif self._user_ids is not None:
+            reason = self._user_ids.unsendable
+        if reason is None and self._with_phone:
+            code, reason = (
+                RejectCode.BLANK_VARIABLE,
+                "The message needs 'phone', and the number is not known.",
+            )
+        if reason is None:
+            return name, country_of(user_id)
+        faults[at] = (self._header.columns[column], code, reason)
+        return None
+
+    def _pairs(self, cells: dict[int, list[str]], found: _Found) -> dict[str, str]:
+        """User id -> number, of the accepted rows that have both."""
+        if self._user_id is None or self._user_id == self._header.phone:
+            return {}
+        rows = zip(cells[self._user_id], found, strict=True)
+        return {
+            user_id: pair[0]
+            for user_id, pair in rows
+            if pair and pair[0].startswith("+") and SENDABLE.fullmatch(user_id)
+        }
 
     def _countries(self, cells: dict[int, list[str]], faults: _Faults) -> list[str | None] | None:
         """The country of each row's local numbers; None without a country_code column."""

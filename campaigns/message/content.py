@@ -51,6 +51,8 @@ class Addition(StrEnum):
     """An audio file that is shown as a voice message."""
     TEMPLATE_BUTTON = "template_button"
     """A template's button of another type than url and quick_reply."""
+    TEMPLATE_PRODUCT = "template_product"
+    """A product in a template's header."""
     CAROUSEL = "carousel"
     """Cards beside each other in a template."""
     OFFER = "limited_time_offer"
@@ -157,6 +159,7 @@ class TemplateHeader:
     video: Media | None = None
     document: Media | None = None
     location: Location | None = None
+    product: Product | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +173,13 @@ class Value:
 @dataclass(frozen=True, slots=True)
 class TemplateButton:
     index: int
-    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "flow"]
+    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "products", "flow"]
     parameter: str = ""
     """The end of the address, what comes back, the one-time password, the coupon code, the product whose picture is
     shown, or the flow's token."""
     data: tuple[Value, ...] = ()
+    sections: tuple[ProductSection, ...] = ()
+    """The products that a button of type products opens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,73 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSpec, ProductsSpec
+from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSectionSpec, ProductSpec, ProductsSpec
 from campaigns.message.content import Addition, MessageType
+from campaigns.message.media_spec import AudioSpec, FileSpec, ImageSpec, MediaSpec, Url
 from campaigns.message.part import Part
 
-
-def _web_address(value: Any) -> Any:
-    if isinstance(value, str) and not value.lstrip().startswith(("http://", "https://", "{")):
-        raise ValueError("an address starts with https://")
-    return value
-
-
-Url = Annotated[str, BeforeValidator(_web_address)]
 Number = float | str
 """A number, or a text with a variable that renders to one."""
-
-
-FILE_NAME: Final = r"^[^/\\\x00-\x1f{}.][^/\\\x00-\x1f{}]*$"
-"""A file beside the campaign file: no folder, no variable, and none that is hidden."""
-
-
-class FileSpec(Part):
-    """Where a media file is: at a URL, already uploaded to the provider, or beside the campaign file."""
-
-    url: Url | None = Field(default=None, description="a public address; may hold variables")
-    id: str | None = Field(
-        default=None, description="in place of url: the provider's id of a file uploaded to it beforehand"
-    )
-
-    file: str | None = Field(
-        default=None,
-        pattern=FILE_NAME,
-        max_length=200,
-        description="in place of url: the name of a file beside the campaign file, which is uploaded to the provider",
-    )
-    digest: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-f]{64}$",
-        description="of file: its SHA-256; set by a load, so that what was loaded is what is sent",
-    )
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> Self:
-        if sum(each is not None for each in (self.url, self.id, self.file)) != 1:
-            raise ValueError(
-                "give either its url, its id at the provider, or a file beside the campaign file"
-            )
-        if self.digest is not None and self.file is None:
-            raise ValueError("only a file has a digest")
-        return self
-
-
-class ImageSpec(FileSpec):
-    alt: str | None = Field(default=None, description="what the image shows, where the provider takes it")
-
-
-class MediaSpec(FileSpec):
-    caption: str | None = Field(default=None, description="the text below it; content.text says the same")
-    filename: str | None = Field(default=None, description="the name that a document has on the phone")
-    content_type: str | None = Field(default=None, description="such as application/pdf")
-
-
-class AudioSpec(MediaSpec):
-    voice: StrictBool = Field(default=False, description="show it as a voice message")
 
 
 class ButtonSpec(Part):
@@ -147,12 +91,15 @@ class TemplateHeaderSpec(Part):
     video: MediaSpec | None = Field(default=None, description="{ url }")
     document: MediaSpec | None = Field(default=None, description="{ url, filename }")
     location: LocationSpec | None = Field(default=None, description="{ latitude, longitude, name, address }")
+    product: ProductSpec | None = Field(
+        default=None, description="{ catalog_id, id }, of a single-product template"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         kinds = type(self).model_fields.keys() - {"name"}
         if sum(getattr(self, name) is not None for name in kinds) != 1:
-            raise ValueError("a header is one of text, image, video, document, location")
+            raise ValueError("a header is one of text, image, video, document, location, product")
         if self.name is not None and self.text is None:
             raise ValueError("only the variable of a header's text has a name")
         return self
@@ -160,21 +107,27 @@ class TemplateHeaderSpec(Part):
 
 class TemplateButtonSpec(Part):
     index: StrictInt = Field(ge=0, le=9, description="its place among the template's buttons, from 0")
-    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "flow"] = Field(
+    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "products", "flow"] = Field(
         description="what kind of button it is; code is the one-time password of an authentication template, "
-        "copy_code a coupon's code"
+        "copy_code a coupon's code, products the button of a multi-product template"
     )
     parameter: str = Field(
         default="",
-        description="the end of the address, what comes back, the code, the product whose picture a catalog shows, "
-        "or a flow's token",
+        description="the end of the address, what comes back, the code, the product whose picture a catalog or "
+        "products show, or a flow's token",
     )
     data: dict[str, str] = Field(
         default_factory=dict, description="flow: values for its first screen, where it takes any"
     )
 
+    sections: list[ProductSectionSpec] = Field(
+        default_factory=list, description="products: what it opens, [{ title, products }]"
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if bool(self.sections) != (self.type == "products"):
+            raise ValueError("a button of type products has sections, and no other")
         if not self.parameter and self.type not in ("catalog", "flow"):
             raise ValueError(f"a {self.type} button needs its parameter")
         if self.data and self.type != "flow":
@@ -326,6 +279,8 @@ class ContentSpec(Part):
             if button.type not in ("url", "quick_reply"):
                 yield Addition.TEMPLATE_BUTTON, f"content.template.buttons[{place}].type = {button.type}"
                 break
+        if template.header is not None and template.header.product is not None:
+            yield Addition.TEMPLATE_PRODUCT, "content.template.header.product"
         if template.cards:
             yield Addition.CAROUSEL, "content.template.cards"
         if template.offer_ends is not None:

@@ -34,10 +34,11 @@ UNSENDABLE: Final = {
 }
 """Statuses in which a template is not sent. A status that is not known here hinders nothing."""
 CATEGORIES: Final = ("marketing", "utility", "authentication")
-MEDIA: Final = ("image", "video", "document", "location")
-UNFILLED: Final = frozenset({"mpm", "spm"})
-"""Buttons that need a parameter which a campaign cannot give."""
-FILLED: Final = {"quick_reply": "quick_reply", "copy_code": "copy_code", "catalog": "catalog", "flow": "flow"}
+MEDIA: Final = ("image", "video", "document", "location", "product")
+FILLED: Final = {
+    **{kind: kind for kind in ("quick_reply", "copy_code", "catalog", "flow")},
+    "mpm": "products",
+}
 """Kinds of buttons -> the type by which a campaign fills them."""
 PARTS: Final = {"carousel": "cards", "limited_time_offer": "offer_ends"}
 """Other parts of a template -> the key that fills them."""
@@ -186,9 +187,9 @@ def _wrong_buttons(spec: TemplateSpec, found: ProviderTemplate) -> Iterator[Mism
     given = {button.index: place for place, button in enumerate(spec.buttons)}
     for index, part in enumerate(found.parts.buttons):
         about = f"button {index} of {found.title}, {part.text!r},"
-        if part.kind in UNFILLED:
-            kind = part.kind.replace("_", " ")
-            yield Mismatch(f"{KEY}.name", f"{about} is a {kind} button, which a campaign cannot fill.")
+        if part.kind == "mpm" and index not in given:
+            add = f'Add {{ index = {index}, type = "products", parameter = "…", sections = […] }}.'
+            yield Mismatch(f"{KEY}.buttons", f"{about} needs the products that it opens.", add)
         elif part.needs_text and index not in given:
             kind = "code" if part.kind == "otp" else "url"
             yield Mismatch(
@@ -212,9 +213,9 @@ def _wrong_button(found: ProviderTemplate, index: int, place: int, kind: str) ->
     part = parts[index]
     wanted = "url" if part.needs_text else FILLED.get(part.kind)
     kind = "url" if kind == "code" and part.needs_text else kind
-    if wanted is None and part.kind not in UNFILLED:
+    if wanted is None:
         yield Mismatch(key, f"button {index} of {found.title}, {part.text!r}, takes nothing.", "Remove it.")
-    elif wanted is not None and kind != wanted:
+    elif kind != wanted:
         text = f"button {index} of {found.title}, {part.text!r}, is of type {wanted}."
         yield Mismatch(f"{key}.type", text, f'Write type = "{wanted}".')
 

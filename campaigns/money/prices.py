@@ -47,6 +47,12 @@ IN_WINDOW: Final = (
 """Ordered by date."""
 
 
+FREE_SERVICE_MESSAGES: Final = 1_000
+"""Delivered service messages of a number that cost nothing in each month of the account's zone; what is left ends with
+the month. Quoted from Meta's page, and reported alike by several resellers in 2026."""
+FREE_SERVICE_SINCE: Final = date(2026, 10, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class RateCard:
     id: int
@@ -109,7 +115,7 @@ class Prices:
         self._cards = sorted(cards, key=lambda card: card.effective_from)
         self._flat = Price(flat, None) if flat is not None else None
         self._home_code = home_code
-        self._zone = zone
+        self.zone = zone
         self._day = date.min
         self._known: dict[tuple[str, str, bool], Price | None] = {}
 
@@ -124,7 +130,7 @@ class Prices:
         """What one message to `phone` is expected to cost at `at`; None: unpriced, never 0."""
         if not self._cards:
             return self._flat
-        day = at.astimezone(self._zone).date()
+        day = at.astimezone(self.zone).date()
         if day != self._day:
             self._day, self._known = day, {}
         key = phone[: 1 + LONGEST_PREFIX], category if template else SERVICE, window_open
@@ -135,7 +141,7 @@ class Prices:
     def out_of_date(self, at: datetime, *, quarterly: bool) -> str | None:
         """Why the card that applies at `at` may be too old; None: it is not. `quarterly`: the provider may change its
         prices with each quarter."""
-        day = at.astimezone(self._zone).date()
+        day = at.astimezone(self.zone).date()
         card = self._card_on(day)
         if card is None:
             return None
@@ -148,6 +154,10 @@ class Prices:
             return None
         hint = "Import the newer one: drumbeat rates import"
         return f"The rate card {card.name} is of {card.effective_from}, and {why}. {hint}"
+
+    def frees_service_messages(self, at: datetime) -> bool:
+        """Whether a number has a free allowance of service messages at `at`."""
+        return self.by_card and at.astimezone(self.zone).date() >= FREE_SERVICE_SINCE
 
     def _card_on(self, day: date) -> RateCard | None:
         return next((card for card in reversed(self._cards) if card.effective_from <= day), None)

@@ -18,6 +18,7 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, Val
 
 from campaigns.phones.phone_plans import international_region, local_elsewhere, local_number, usual_mobile
 from campaigns.phones.spellings import canonical
+from campaigns.phones.user_ids import PLACEHOLDER, country_of
 from campaigns.reject_codes import RejectCode
 
 BUCKETS: Final = 10_000
@@ -147,6 +148,14 @@ def calling_code(country: str) -> str:
 def read_phone(text: str, country: str | None = None, *, landlines: bool = False) -> Phone | PhoneFault:
     """E.164 from a cell; `country` applies to numbers without a country code; a `+` takes precedence."""
     return quick(text, country) or read_by_library(text, country, landlines)
+
+
+def read_person(text: str, country: str | None = None, *, landlines: bool = False) -> Phone | PhoneFault:
+    """As `read_phone`; a placeholder as it is written is a person too."""
+    found = PLACEHOLDER.fullmatch(text.strip())
+    if found is None:
+        return read_phone(text, country, landlines=landlines)
+    return Phone(found[0], country_of(found[1]))
 
 
 def quick(text: str, country: str | None = None) -> Phone | None:
@@ -281,7 +290,7 @@ def _read_bare(digits: str, landlines: bool) -> Phone | PhoneFault:
     if isinstance(judged, PhoneFault):
         if judged.code in _VALID_CODES:
             return judged
-        reason = "The number has no country code; write it with + or give --default-country."
+        reason = "The number has no country code; write it with +, or set the country of numbers without it."
         return PhoneFault(RejectCode.PHONE_NO_COUNTRY, reason)
     if elsewhere := local_elsewhere(digits):
         reason = f"This may be {judged.number} or a number of {elsewhere}; write it with the plus."

@@ -14,16 +14,21 @@ from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from campaigns.phones.phone import Phone, quick_pair, read_phone
 from campaigns.phones.phone_plans import plan_of
+from campaigns.phones.user_ids import country_of, user_id_in
 from campaigns.time.zones import find_zone, zones_of_region
 
 
 def zones_of(phone: str) -> tuple[ZoneInfo, ...]:
-    """The zones that the owner of the E.164 number may live in; empty where none is known.
+    """The zones that the owner of the E.164 number may live in; empty where none is known. Of a person who is known by
+    a user id alone, those of the country.
 
     The library's prefixes narrow down the zones of the number's country, if all that they name belong to it. Often they
     name a zone of another country or an old one with a similar clock (Morocco is Atlantic/Canary, Kaliningrad
     Europe/Bucharest, Nuuk America/Godthab): which zone is meant is then unknown, so all zones of the country count.
     """
+    user_id = user_id_in(phone)
+    if user_id is not None:
+        return zones_of_region(country_of(user_id) or "")
     found = quick_pair(phone, None)
     if found is None:
         return by_library(phone)

@@ -171,6 +171,8 @@ class WindowState:
     """Whether the known state is not recent and the provider can be asked."""
     refused_as_free: bool = False
     """Whether the provider has just refused the free form because the window is closed, which overrides `until`."""
+    free_until: datetime | None = None
+    """Until when messages cost nothing, because the recipient came through an advertisement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pydantic import (
 
 from campaigns.errors import SpecError
 from campaigns.intake.dates import refuse_incomplete
-from campaigns.intake.model import IntakeOptions
+from campaigns.intake.model import ANY_USER_ID, IntakeOptions, UserIds
 from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
@@ -34,6 +34,7 @@ from campaigns.spec.rules_spec import (
     ConsentSpec,
     HoldoutSpec,
     HoursSpec,
+    MarketingMessagesSpec,
     SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
@@ -151,9 +152,11 @@ class AudienceSpec(Part):
         timezone: str | None,
         sendable: Span | None = None,
         optional: frozenset[str] = frozenset(),
+        user_ids: UserIds = ANY_USER_ID,
     ) -> IntakeOptions:
         """How the list is read. `required`: variables that every row must have; `timezone`: for times without an
-        offset; `sendable`: now, and when it is too late to send; `optional`: variables that have a default."""
+        offset; `sendable`: now, and when it is too late to send; `optional`: variables that have a default;
+        `user_ids`: who is named by the provider's user id alone."""
         return IntakeOptions(
             default_country=self.default_country,
             phone_columns=tuple(_listed(self.phone_column)),
@@ -170,6 +173,7 @@ class AudienceSpec(Part):
             date_format=self.date_format,
             timezone=timezone,
             sendable=sendable,
+            user_ids=user_ids,
         )
 
 
@@ -243,6 +247,9 @@ class CampaignSpec(Part):
     consent: ConsentSpec | None = Field(default=None, description="whether people must have agreed")
     holdout: HoldoutSpec | None = Field(default=None, description="a group that gets nothing")
     breaker: BreakerSpec = Field(default_factory=BreakerSpec, description="when failures pause it")
+    marketing_messages: MarketingMessagesSpec | None = Field(
+        default=None, description="whether it goes through Meta's Marketing Messages API"
+    )
     variants: list[VariantSpec] = Field(
         default_factory=list, description="several messages to try out against each other"
     )

@@ -297,6 +297,27 @@ class ConsentSpec(Part):
         return Consent(self.max_age) if self.required else None
 
 
+class MarketingMessagesSpec(Part):
+    """Whether the templates of a marketing campaign go through Meta's Marketing Messages API; in place of what the
+    account's settings say."""
+
+    policy: Literal["off", "fallback", "strict"] = Field(
+        description="off: through Cloud API; fallback: through Cloud API where the account is not ready for the other; "
+        "strict: never through Cloud API"
+    )
+    share_activity: StrictBool | None = Field(
+        default=None,
+        description="whether Meta may use the activity of these messages, such as reads, to optimize them; "
+        "default: the account's setting",
+    )
+
+    @model_validator(mode="after")
+    def _activity_of_marketing(self) -> Self:
+        if self.share_activity is not None and self.policy == "off":
+            raise ValueError("share_activity concerns messages sent through that API, and policy is off")
+        return self
+
+
 class HoldoutSpec(Part):
     """A group that receives nothing, for comparison with the campaign."""
 

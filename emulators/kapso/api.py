@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from emulators.base import Clock, Errors, Json, Refusal, read_json
-from emulators.cloud_api import NUMBER, Draft
+from emulators.cloud_api import NUMBER, USER_ID, Draft
 from emulators.cloud_media import CloudMedia
 from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
@@ -30,6 +30,7 @@ from emulators.kapso.events import batch, payload, sign
 from emulators.kapso.legacy import LegacyApi
 from emulators.kapso.legacy_requests import invalid
 from emulators.ledger import Entry, Ledger, digest
+from emulators.meta.errors import refused
 from emulators.meta.events import account_update, change_template
 from emulators.meta.numbers import Numbers
 from emulators.meta.standing import Standing
@@ -107,7 +108,9 @@ class Kapso:
         self._standing.check(draft, self._clock())
         self._media.check(draft.body, sender.phone_number_id)
         if draft.template and "template" in draft.body:
-            self._templates.named(draft.body["template"])
+            template = self._templates.named(draft.body["template"])
+            if draft.by_user_id and template is not None and template.category == "AUTHENTICATION":
+                raise refused(131062)
         message = self._chats.send(sender, draft)
         self._ledger.record([_entry(message, sender, request.scope["request_number"])])
         for at in message.stages().values():
@@ -124,13 +127,14 @@ class Kapso:
         return Json({"status": "ok", "ids": [message.wamid for message in wrote]})
 
     def _receive(self, body: Any) -> Message:
-        if not isinstance(body, dict) or not NUMBER.fullmatch(str(body.get("from"))):
-            raise invalid("An inbound message is an object with from, a phone number, and text")
+        who = str(body.get("from")) if isinstance(body, dict) else ""
+        if not (NUMBER.fullmatch(who) or USER_ID.fullmatch(who)):
+            raise invalid("An inbound message is an object with from, a phone number or user id, and text")
         to = str(body.get("to", SENDERS[0].number)).removeprefix("+")
         sender = next((each for each in SENDERS if to in (each.number, each.phone_number_id)), None)
         if sender is None:
             raise invalid("Parameter to is not a number of this project")
-        return self._chats.receive(sender, str(body["from"]).removeprefix("+"), str(body.get("text", "Hi")))
+        return self._chats.receive(sender, who.removeprefix("+"), str(body.get("text", "Hi")))
 
     async def _put_template(self, request: Request) -> Response:
         body = await read_json(request)

@@ -91,8 +91,10 @@ class Message:
             "id": self.wamid,
             "status": name,
             "timestamp": str(int(at)),
-            "recipient_id": as_whatsapp(self.conversation.phone),
+            **self.conversation.names("recipient_id", "recipient_user_id"),
         }
+        if "recipient_id" in shown:
+            shown["recipient_id"] = as_whatsapp(self.conversation.phone)
         if self.reference is not None:
             shown["biz_opaque_callback_data"] = self.reference
         if name == "failed" and self.plan is not None:
@@ -110,11 +112,16 @@ class Conversation:
     id: str
     sender: Sender
     phone: str
+    """Digits only, or a user id."""
     created_at: float
     last_active_at: float
     last_inbound_at: float | None = None
     last_outbound_at: float | None = None
     messages: list[Message] = field(default_factory=list)
+
+    def names(self, number: str, user_id: str) -> dict[str, Any]:
+        """The person under the field that fits: they are known by number or by user id."""
+        return {number if self.phone.isdigit() else user_id: self.phone}
 
     def status(self, now: float) -> str:
         """`active` or `ended`."""

@@ -15,7 +15,6 @@ from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
 from emulators.meta.numbers import Numbers, show_account
 from emulators.meta.templates import Templates
-from emulators.spellings import as_whatsapp
 
 Accept = Callable[[Request, Sender, Draft], Message]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -60,8 +59,7 @@ class CurrentApi:
         except MetaRefusal as refusal:
             return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
         sent = {"id": message.wamid} | ({"message_status": "accepted"} if draft.template else {})
-        contact = {"input": draft.to, "wa_id": as_whatsapp(draft.to)}
-        return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
+        return Json({"messaging_product": "whatsapp", "contacts": [draft.contact()], "messages": [sent]})
 
     async def _upload(self, request: Request) -> Response:
         try:

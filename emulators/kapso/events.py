@@ -57,12 +57,13 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
 def message_view(message: Message, now: float, inner: dict[str, Any] | None = None) -> dict[str, Any]:
     """The message in Meta's shape with Kapso's fields, as a webhook and the current API show it."""
     status = message.status(now)
-    person = "from" if message.plan is None else "to"
+    conversation = message.conversation
+    person = ("from", "from_user_id") if message.plan is None else ("to", "recipient")
     return {
         "id": message.wamid,
         "timestamp": str(int(message.changed_at(now))),
         "type": message.type,
-        person: message.conversation.phone,
+        **conversation.names(*person),
         "kapso": {
             "direction": message.direction,
             "status": status,
@@ -70,7 +71,7 @@ def message_view(message: Message, now: float, inner: dict[str, Any] | None = No
             "origin": "cloud_api",
             "has_media": message.media_url is not None,
             "content": message.text,
-            "phone_number": f"+{message.conversation.phone}",
+            "phone_number": f"+{conversation.phone}" if conversation.phone.isdigit() else None,
             "whatsapp_conversation_id": message.conversation.id,
             **(inner or {}),
         },
@@ -81,7 +82,8 @@ def conversation_view(conversation: Conversation, now: float) -> dict[str, Any]:
     """What both APIs and the webhooks show of a conversation."""
     return {
         "id": conversation.id,
-        "phone_number": f"+{conversation.phone}",
+        "phone_number": f"+{conversation.phone}" if conversation.phone.isdigit() else None,
+        "business_scoped_user_id": None if conversation.phone.isdigit() else conversation.phone,
         "status": conversation.status(now),
         "last_active_at": iso(conversation.last_active_at),
         "created_at": iso(conversation.created_at),

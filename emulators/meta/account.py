@@ -62,6 +62,8 @@ class Account:
         now = self._clock()
         self._check_sender(sender, draft)
         template = self.templates.named(draft.body["template"]) if draft.template else None
+        if draft.by_user_id and template is not None and template.category == "AUTHENTICATION":
+            raise refused(131062)
         failure = self._failure(sender, draft, template, now)
         person = as_whatsapp(draft.to)
         self.people.pace(person, sender.id, now)
@@ -89,7 +91,8 @@ class Account:
     def hear(self, person: str, to: Sender, text: str, user_id: str | None, now: float) -> None:
         """A person writes to a number of ours."""
         person = as_whatsapp(person)
-        self.people.wrote(person, to.id, now)
+        for name in (person, user_id) if user_id else (person,):
+            self.people.wrote(name, to.id, now)
         self._send_update(now, events.inbound(to, person, text, now, user_id=user_id))
 
     def put_template(self, values: Mapping[str, Any]) -> Template:

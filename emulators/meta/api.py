@@ -122,7 +122,7 @@ class Meta:
         shown = {"id": self._account.send(sender, draft, request.scope["request_number"], lite=lite)}
         if (held := self._account.held(shown["id"])) is not None:
             shown["message_status"] = "held_for_quality_assessment" if held else "accepted"
-        contact = {"input": body["to"], "wa_id": as_whatsapp(draft.to)}
+        contact = draft.contact() | {"input": body.get("to", draft.to)}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [shown]})
 
     async def _upload(self, request: Request) -> Response:

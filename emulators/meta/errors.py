@@ -36,6 +36,7 @@ TITLES: dict[int, tuple[int, str]] = {
     131016: (500, "Service unavailable"),
     131021: (400, "Recipient cannot be sender"),
     131026: (400, "Message undeliverable"),
+    131062: (400, "Business-scoped User ID recipients are not supported for this message."),
     131037: (400, "Display name approval is required"),
     131042: (400, "Business eligibility payment issue"),
     131045: (500, "Incorrect certificate"),

@@ -49,6 +49,7 @@ class Sent:
     wamid: str
     sender: Sender
     to: str
+    """Digits only, or a user id."""
     type: str
     category: str
     """Of the price: a template's own in lower case, else `service`."""
@@ -60,13 +61,15 @@ class Sent:
             "id": self.wamid,
             "status": name,
             "timestamp": str(int(at)),
-            "recipient_id": self.to,
         }
         contacts = {}
+        known = {"wa_id": self.to} if self.to.isdigit() else {}
+        if known:
+            update["recipient_id"] = self.to
         if failure is None:
-            update["recipient_user_id"] = user_id_of(self.to)
-            contact = {"profile": {"name": "Ada"}, "wa_id": self.to, "user_id": user_id_of(self.to)}
-            contacts = {"contacts": [contact]}
+            user_id = user_id_of(self.to) if known else self.to
+            update["recipient_user_id"] = user_id
+            contacts = {"contacts": [{"profile": {"name": "Ada"}, **known, "user_id": user_id}]}
         if self.reference is not None:
             update["biz_opaque_callback_data"] = self.reference
         if priced:

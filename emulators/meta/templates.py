@@ -24,16 +24,18 @@ EVENTS = ("FLAGGED", "UNFLAGGED")
 UNFIT = re.compile(r"[\n\r\t]| {5,}")
 """What a parameter must not hold."""
 CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
-HEADERS = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION")
+HEADERS = ("TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION", "PRODUCT")
 BUTTONS = {
     "url": "text",
     "quick_reply": "payload",
     "copy_code": "coupon_code",
     "catalog": "action",
     "flow": "action",
+    "mpm": "action",
+    "spm": "",
 }
 """Each kind of button and the type of its parameter."""
-NEEDED = ("url", "copy_code")
+NEEDED = ("url", "copy_code", "mpm")
 """The kinds that every message must fill."""
 BARE = ("catalog", "flow")
 """The kinds that may be named without a parameter."""
@@ -43,6 +45,8 @@ SHOWN_BUTTONS = {
     "quick_reply": {"type": "QUICK_REPLY", "text": "Stop promotions"},
     "copy_code": {"type": "COPY_CODE", "text": "Copy offer code", "example": ["25OFF"]},
     "catalog": {"type": "CATALOG", "text": "View catalog"},
+    "mpm": {"type": "MPM", "text": "View items"},
+    "spm": {"type": "SPM", "text": "View"},
     "flow": {"type": "FLOW", "text": "Book", "flow_id": "1", "flow_action": "NAVIGATE"},
 }
 """Each kind of button as the list shows it."""

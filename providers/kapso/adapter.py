@@ -50,6 +50,8 @@ class Kapso(AdapterDefaults):
         echoes_reference=True,
         quarterly_rates=True,
         shows_limits=True,
+        user_ids=True,
+        service_allowance=True,
     )
     """Of the current API."""
     account_settings: ClassVar[type[AccountSettings]] = KapsoAccount
@@ -66,6 +68,7 @@ class Kapso(AdapterDefaults):
                 echoes_reference=False,
                 looks_up=True,
                 shows_limits=False,
+                user_ids=False,
             )
 
     def __repr__(self) -> str:

@@ -35,7 +35,7 @@ from providers.events import (
 from providers.meta.answers import error_code, error_text
 from providers.meta.inbound import inbound_in
 from providers.meta.people import user_ids_in
-from providers.meta.pricing import billed, charge_of
+from providers.meta.pricing import billed, charge_of, free_entry_in
 from providers.meta.webhooks import events_in as meta_events_in
 from providers.values import WINDOW, each_apart, first_text, moment, phone, table, tables
 
@@ -124,6 +124,8 @@ def _events(name: str, payload: dict[str, Any]) -> Iterator[Event]:
     status = first_text(kapso.get("status"), message.get("status"), _status_in(name))
     if message_id and status:
         yield report_of(message_id, status, message)
+    statuses = tables(kapso.get("statuses"))
+    yield from filter(None, (free_entry_in(status, number) for status in statuses))
     last_inbound = moment(table(conversation.get("kapso")).get("last_inbound_at"))
     if person and last_inbound:
         yield WindowUntil(person, last_inbound + WINDOW, number)

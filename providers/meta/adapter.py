@@ -27,6 +27,7 @@ from providers.meta.codes import kind_of_reported
 from providers.meta.limits import read_limits
 from providers.meta.media import upload
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
+from providers.meta.parts import known
 from providers.meta.settings import MetaAccount, MetaSender
 from providers.meta.templates import FIELDS, NO_BUSINESS_ACCOUNT, read_templates
 from providers.meta.webhooks import events_in, is_signed
@@ -56,18 +57,16 @@ class Meta(AdapterDefaults):
         pair_gap=PAIR_GAP,
         quarterly_rates=True,
         shows_limits=True,
+        user_ids=True,
+        service_allowance=True,
+        marketing_messages=True,
     )
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 
     def __init__(self, account: MetaAccount) -> None:
         self._account = account
         self._urls = self._addresses("messages")
-        self._marketing_urls = self._addresses("marketing_messages") if account.marketing_messages else {}
-        self._marketing: dict[str, Any] = {}
-        if account.marketing_messages is not None:
-            self._marketing["product_policy"] = POLICIES[account.marketing_messages]
-        if account.share_activity is not None:
-            self._marketing["message_activity_sharing"] = account.share_activity
+        self._marketing_urls = self._addresses("marketing_messages")
 
     def __repr__(self) -> str:
         return f"Meta({self._account.base_url!r})"
@@ -83,10 +82,16 @@ class Meta(AdapterDefaults):
 
     def build(self, call: Call) -> Request:
         number = _number(call.sender)
-        if self._marketing_urls and call.category == "marketing" and call.content.template is not None:
-            body = envelope(call) | self._marketing
+        policy = call.marketing_policy or self._account.marketing_messages or "off"
+        if policy != "off" and call.category == "marketing" and call.content.template is not None:
+            body = envelope(call) | self._marketing(policy, call.share_activity)
             return Request("POST", self._marketing_urls[number], JSON_HEADERS, orjson.dumps(body))
         return Request("POST", self._urls[number], JSON_HEADERS, orjson.dumps(envelope(call)))
+
+    def _marketing(self, policy: str, shares: bool | None) -> dict[str, Any]:
+        """The fields of the Marketing Messages API."""
+        shares = self._account.share_activity if shares is None else shares
+        return known(product_policy=POLICIES[policy], message_activity_sharing=shares)
 
     def _addresses(self, endpoint: str) -> dict[str, Url]:
         base = self._account.base_url

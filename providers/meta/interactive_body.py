@@ -6,10 +6,10 @@ Shapes and limits: Meta's pages on interactive messages, on sharing products and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from campaigns.message.content import Button, Content, MessageType
+from campaigns.message.content import Button, Content, MessageType, ProductSection
 from providers.meta.parts import known, medium, too_long, unfit
 
 BODY, BUTTONS, BUTTON_TITLE, BUTTON_ID = 1024, 3, 20, 256
@@ -203,15 +203,22 @@ def _broken_products(content: Content) -> Iterator[str]:
     products = content.products
     if products is None:
         return
-    skus = [sku for section in products.sections for sku in section.products]
     yield from unfit("content.products.title", products.title, HEADER)
-    if not products.catalog_id.strip() or not all(sku.strip() for sku in skus):
+    if not products.catalog_id.strip():
         yield "content.products: catalog_id or a product is empty."
+    yield from broken_sections("content.products", products.sections)
+
+
+def broken_sections(key: str, sections: Sequence[ProductSection]) -> Iterator[str]:
+    """Which limits the sections of products exceed."""
+    skus = [sku for section in sections for sku in section.products]
+    if not all(sku.strip() for sku in skus):
+        yield f"{key}: catalog_id or a product is empty."
     if len(skus) > PRODUCTS:
-        yield f"content.products: at most {PRODUCTS} products in all."
-    if len(products.sections) > SECTIONS:
-        yield f"content.products.sections: at most {SECTIONS}."
-    if len(products.sections) > 1 and not all(section.title for section in products.sections):
-        yield "content.products.sections: several sections need titles."
-    for section in products.sections:
-        yield from too_long("content.products.sections.title", section.title or "", SECTION_TITLE)
+        yield f"{key}: at most {PRODUCTS} products in all."
+    if len(sections) > SECTIONS:
+        yield f"{key}.sections: at most {SECTIONS}."
+    if len(sections) > 1 and not all(section.title for section in sections):
+        yield f"{key}.sections: several sections need titles."
+    for section in sections:
+        yield from too_long(f"{key}.sections.title", section.title or "", SECTION_TITLE)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from campaigns.message.content import Addition, Contact, Content, MessageType
+from campaigns.phones.user_ids import user_id_in
 from providers.adapter import Call
 from providers.meta.interactive_body import (
     ACTIONS,
@@ -38,7 +39,7 @@ def envelope(call: Call) -> dict[str, Any]:
     body: dict[str, Any] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
-        "to": call.to[0],
+        **_addressee(call.to[0]),
         **message(call.content),
     }
     if call.content.reply_to:
@@ -46,6 +47,12 @@ def envelope(call: Call) -> dict[str, Any]:
     if call.references:
         body["biz_opaque_callback_data"] = call.references[0][:LONGEST_REFERENCE]
     return body
+
+
+def _addressee(phone: str) -> dict[str, str]:
+    """`to` for a number, `recipient` for a user id."""
+    user_id = user_id_in(phone)
+    return {"to": phone} if user_id is None else {"recipient": user_id}
 
 
 def message(content: Content) -> dict[str, Any]:

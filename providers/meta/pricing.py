@@ -2,8 +2,9 @@
 
 {"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
 
-`type` decides if it is given (`free_customer_service` and `free_entry_point` cost nothing); `billable`, which Meta is
-going to remove, is used only without it.
+`regular` is billed, and a type that begins with `free_` (such as `free_customer_service` and `free_entry_point`) costs
+nothing. `billable`, which Meta is going to remove, decides about other types, such as the one of the free allowance of
+service messages, whose name is not known, and where there is none.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from decimal import Decimal
 from typing import Any, Final
 
 from campaigns.money.costs import NO_CURRENCY, Money
-from providers.events import Billed
+from providers.events import Billed, FreeEntry
+from providers.values import first_text, moment, table
+from providers.values import phone as phone_in
 
+REFERRAL: Final = "referral_conversion"
 NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
 
 
 def charge_of(pricing: Mapping[str, Any]) -> Money | None:
     """Zero for a message that is not billed; None for one that is, or if unknown."""
     kind = pricing.get("type")
-    is_free = kind.startswith("free_") if isinstance(kind, str) else pricing.get("billable") is False
+    is_named_free = isinstance(kind, str) and kind.startswith("free_")
+    is_free = is_named_free or (kind != "regular" and pricing.get("billable") is False)
     return NOTHING if is_free else None
 
 
@@ -32,3 +37,16 @@ def billed(pricing: Mapping[str, Any], phone: str | None) -> Billed | None:
     if charge_of(pricing) is not None or not isinstance(category, str):
         return None
     return Billed(category.replace("-", "_").removesuffix("_lite"), phone)
+
+
+def free_entry_in(status: Mapping[str, Any], number: str | None) -> FreeEntry | None:
+    """The free entry point that a status is in: only then Meta still names a conversation, and its end in `sent`.
+
+    {"conversation": {"id": "…", "expiration_timestamp": "1795948403", "origin": {"type": "referral_conversion"}}}
+    """
+    conversation = table(status.get("conversation"))
+    until = moment(conversation.get("expiration_timestamp"))
+    if table(conversation.get("origin")).get("type") != REFERRAL or until is None:
+        return None
+    person, user_id = phone_in(status.get("recipient_id")), first_text(status.get("recipient_user_id"))
+    return FreeEntry(person, until, number, user_id) if person or user_id else None

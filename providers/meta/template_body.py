@@ -1,7 +1,8 @@
 """The `template` object of Meta's messages: header, body, buttons, a carousel's cards, the end of an offer.
 
 Shapes and limits: Meta's pages on template messages, and on authentication, coupon code, catalog, limited-time offer,
-media card carousel and flow templates, as of November 2025. A button's one-time password (copy code, one-tap and
+media card carousel, single- and
+multi-product, and flow templates, as of November 2025. A button's one-time password (copy code, one-tap and
 zero-tap alike) goes as a `url` button, and again as the body's only parameter.
 """
 
@@ -12,7 +13,16 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from campaigns.message.content import Card, Content, Parameter, Template, TemplateButton, TemplateHeader
+from campaigns.message.content import (
+    Card,
+    Content,
+    Parameter,
+    ProductSection,
+    Template,
+    TemplateButton,
+    TemplateHeader,
+)
+from providers.meta.interactive_body import broken_sections
 from providers.meta.parts import known, medium, place_of, too_long, unfit
 from providers.values import moment
 
@@ -23,7 +33,7 @@ CARDS: Final = range(2, 11)
 CARD_TEXT: Final = 160
 _NOT_IN_PARAMETERS: Final = re.compile(r"[\n\r\t]| {5}")
 _COUPON: Final = re.compile(r"[A-Za-z0-9]+")
-_SUB_TYPES: Final = {"code": "url", "catalog": "CATALOG"}
+_SUB_TYPES: Final = {"code": "url", "catalog": "CATALOG", "products": "mpm"}
 """What Meta calls a button's type, where it is not what we call it."""
 
 
@@ -60,6 +70,9 @@ def _header(header: TemplateHeader | None) -> Iterable[dict[str, Any]]:
             parameter = {"type": kind, kind: medium(media, named=kind == "document")}
     if header.location is not None:
         parameter = {"type": "location", "location": place_of(header.location)}
+    if header.product is not None:
+        product = {"product_retailer_id": header.product.id, "catalog_id": header.product.catalog_id}
+        parameter = {"type": "product", "product": product}
     yield {"type": "header", "parameters": [parameter]}
 
 
@@ -99,10 +112,18 @@ def _filled(button: TemplateButton) -> list[dict[str, Any]]:
             return [{"type": "coupon_code", "coupon_code": button.parameter}]
         case "catalog":
             action = known(thumbnail_product_retailer_id=button.parameter or None)
+        case "products":
+            sections = [_section(section) for section in button.sections]
+            action = {"thumbnail_product_retailer_id": button.parameter, "sections": sections}
         case "flow":
             data = {each.name: each.text for each in button.data}
             action = known(flow_token=button.parameter or None, flow_action_data=data or None)
     return [{"type": "action", "action": action}] if action else []
+
+
+def _section(section: ProductSection) -> dict[str, Any]:
+    items = [{"product_retailer_id": product} for product in section.products]
+    return known(title=section.title, product_items=items)
 
 
 def _carousel(template: Template) -> Iterable[dict[str, Any]]:
@@ -135,7 +156,12 @@ def broken_template(content: Content) -> Iterator[str]:
     yield from _broken_parameters(f"{key}.parameters", template.parameters)
     if template.header is not None and template.header.text is not None:
         yield from _broken_parameter(f"{key}.header.text", template.header.text)
+    product = template.header.product if template.header else None
+    if product is not None and not (product.id.strip() and product.catalog_id.strip()):
+        yield f"{key}.header.product needs its id and its catalog_id."
     yield from _broken_buttons(f"{key}.buttons", template.buttons)
+    for place, button in enumerate(template.buttons):
+        yield from broken_sections(f"{key}.buttons[{place}]", button.sections)
     yield from _broken_code(template)
     if template.offer_ends is not None and _time(template.offer_ends) is None:
         yield (

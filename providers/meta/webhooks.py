@@ -21,7 +21,7 @@ from providers.meta.codes import note_of
 from providers.meta.inbound import call_in, inbound_in
 from providers.meta.notices import SUBJECTS, notice_of
 from providers.meta.people import user_id_of, user_ids_in
-from providers.meta.pricing import billed, charge_of
+from providers.meta.pricing import billed, charge_of, free_entry_in
 from providers.values import each_apart, first_text, moment, phone, table, tables
 
 STATUSES: Final = {
@@ -67,7 +67,7 @@ def _events(
         return
     if field == "messages":
         yield from _user_ids(value)
-        yield from each_apart(tables(value.get("statuses")), _status)
+        yield from each_apart(tables(value.get("statuses")), partial(_status, number=_number(value)))
         if "messages" in value or "errors" in value:
             number = _number(value)
             yield from each_apart(tables(value.get("messages")), partial(inbound_in, at=at, number=number))
@@ -86,7 +86,7 @@ def _events(
         yield NotUnderstood(f"field {field}")
 
 
-def _status(status: dict[str, Any]) -> list[Report]:
+def _status(status: dict[str, Any], number: str | None) -> list[Event]:
     message_id, name = first_text(status.get("id")), first_text(status.get("status"))
     if message_id is None or name is None:
         return []
@@ -103,7 +103,8 @@ def _status(status: dict[str, Any]) -> list[Report]:
         reference=first_text(status.get("biz_opaque_callback_data")),
         billed=billed(pricing, phone(status.get("recipient_id"))),
     )
-    return [report]
+    free = free_entry_in(status, number) if "conversation" in status else None
+    return [report, free] if free else [report]
 
 
 def _failure(status: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Final, TypeVar
 
 import orjson
 
-from campaigns.intake.model import Chunk, Duplicates, Reject
+from campaigns.intake.model import Chunk, IntakeOptions, Reject
 from campaigns.intake.read import Intake
+from campaigns.phones.phone import bucket
+from campaigns.phones.user_ids import PREFIX
 from campaigns.reject_codes import RejectCode
 from scheduler.audience.file_threads import WHOLE, in_thread
 from storage.audience.audience import (
@@ -28,6 +32,7 @@ from storage.audience.audience import (
     replace_recipients,
 )
 from storage.database.engine import Connection, Engine, writing
+from storage.receipts.user_ids import learn_listed_numbers, numbers_of_placeholders
 from storage.runs.editions import Edition
 
 T = TypeVar("T")
@@ -40,13 +45,21 @@ class RowKeeper:
     transaction."""
 
     def __init__(
-        self, engine: Engine, edition: Edition, import_id: int, intake: Intake, policy: Duplicates
+        self,
+        engine: Engine,
+        edition: Edition,
+        import_id: int,
+        intake: Intake,
+        options: IntakeOptions,
+        now: datetime,
     ) -> None:
         self._engine = engine
         self._edition = edition
         self._import = import_id
         self._intake = intake
-        self._policy = policy
+        self._policy = options.duplicates
+        self._account = options.user_ids.account
+        self._now = now
         self._sources: dict[int, Source] = {}
         self._earlier: Counter[int] = Counter()
         """Earlier import -> how many rows of this file are of people whom it brought."""
@@ -74,6 +87,7 @@ class RowKeeper:
     async def store(self, chunk: Chunk) -> list[Reject]:
         """Store one chunk; its rejects, the duplicates among them, in file order."""
         async with writing(self._engine) as connection:
+            chunk = await self._with_known_numbers(connection, chunk)
             places = await self._places(connection, chunk)
             audience = self._audience(chunk, places)
             taken = await add_recipients(connection, self._edition, audience)
@@ -82,6 +96,18 @@ class RowKeeper:
             found.sort(key=lambda reject: reject.line)
             await self._add_rejects(connection, [self._stored(reject, places) for reject in found])
         return found
+
+    async def _with_known_numbers(self, connection: Connection, chunk: Chunk) -> Chunk:
+        """The numbers in place of user ids, where the provider or the list itself shows them: so that a person whom it
+        names both ways is one."""
+        if chunk.user_ids and self._account:
+            await learn_listed_numbers(connection, self._account, chunk.user_ids, self._now)
+        named = [at for at, phone in enumerate(chunk.phones) if phone.startswith(PREFIX)]
+        known = await numbers_of_placeholders(connection, [chunk.phones[at] for at in named]) if named else {}
+        if not known:
+            return chunk
+        phones = [known.get(phone, phone) for phone in chunk.phones]
+        return replace(chunk, phones=phones, buckets=list(map(bucket, phones)))
 
     async def finish(self) -> list[Reject]:
         """Delete rows that later rows made duplicates; returns them as rejects."""

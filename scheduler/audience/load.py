@@ -82,7 +82,7 @@ async def _check(
     async with scratch_campaign(now) as (engine, campaign_id):
         async with writing(engine) as connection:
             stage = await _begin(connection, campaign_id, intake, now, empty=True)
-        loading = _Loading(engine, stage, None, intake, options, refuse)
+        loading = _Loading(engine, stage, None, intake, options, refuse, now)
         report = await loading.run(rejects_path, max_reject_percent, progress)
         if look is not None:
             async with writing(engine) as connection:
@@ -129,7 +129,7 @@ async def load(
                 _refuse_returning(intake)
             stage = await _begin(connection, campaign_id, intake, now(), empty=replaces)
         async with staged(engine, stage, now()):
-            loading = _Loading(engine, stage, name, intake, options, refuse)
+            loading = _Loading(engine, stage, name, intake, options, refuse, now())
             report = await loading.run(rejects_path, max_reject_percent, progress)
             async with writing(engine) as connection:
                 await lock_campaign(connection, campaign_id)
@@ -165,7 +165,7 @@ async def prepared_edition(
             raise NotFound("There is no such campaign.", hint="drumbeat campaign list")
         stage = await _begin(connection, campaign_id, intake, now, empty=True)
     async with staged(engine, stage, now):
-        loading = _Loading(engine, stage, None, intake, options, refuse, stop)
+        loading = _Loading(engine, stage, None, intake, options, refuse, now, stop)
         await loading.run(rejects_path, max_reject_percent, None)
         yield stage
 
@@ -204,8 +204,10 @@ class _Loading:
         intake: Intake,
         options: IntakeOptions,
         refuse: Refuse | None,
+        now: datetime,
         stop: asyncio.Event | None = None,
     ) -> None:
+        self._now = now
         self._engine = engine
         self._stage = stage
         self._name = name
@@ -225,7 +227,7 @@ class _Loading:
         """Store every row, then the counts; the rejects file is kept whatever the verdict. None: there is none."""
         stage, source = self._stage, self._intake.path.name
         keeper = RowKeeper(
-            self._engine, stage.edition, stage.import_id, self._intake, self._options.duplicates
+            self._engine, stage.edition, stage.import_id, self._intake, self._options, self._now
         )
         with RejectsFile(rejects_path, self._intake.detected) as file:
             await self._store(keeper, file, progress)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from campaigns.phones.user_ids import PREFIX as USER_ID
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.time.zones import find_zone, instant_of, zones_of_region
 from storage.database.engine import Connection
@@ -23,7 +24,9 @@ class OwnTimes:
     """By place."""
 
     def of(self, timezone: str | None, region: str | None, phone: str) -> datetime:
-        return self.times[timezone or (region if region in self.regions else None) or phone[:PREFIX]]
+        country = region if region in self.regions else None
+        by_phone = f"{USER_ID}{region or ''}" if phone.startswith(USER_ID) else phone[:PREFIX]
+        return self.times[timezone or country or by_phone]
 
 
 async def own_times(

@@ -10,13 +10,14 @@ from typing import Any, Final
 import orjson
 
 from campaigns.errors import SpecError
-from campaigns.intake.model import Chunk, Reject
+from campaigns.intake.model import Chunk, Reject, UserIds
 from campaigns.message.content import Content
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_match import misfit, named_by_row, too_long
 from campaigns.message.templates import Renderer, about_variant, renderers_of
 from campaigns.reject_codes import RejectCode
+from campaigns.spec.campaign_spec import CampaignSpec
 from providers.adapter import Adapter
 
 Unsendable = Callable[[Content], str | None]
@@ -89,6 +90,25 @@ def refuse_unsendable_variants(
         return None
 
     return refuse if checks else None
+
+
+def user_ids_of(spec: CampaignSpec, adapter: Adapter) -> UserIds:
+    """How the campaign's list names people by the provider's user id."""
+    return UserIds(spec.provider, _user_ids_unsendable(spec, adapter))
+
+
+def _user_ids_unsendable(spec: CampaignSpec, adapter: Adapter) -> str | None:
+    if not adapter.capabilities.user_ids:
+        return f"{adapter.name} cannot send to a user id; the row needs a phone number."
+    is_code = any(
+        button.type == "code"
+        for content in spec.contents.values()
+        if content.template
+        for button in content.template.buttons
+    )
+    if spec.category == "authentication" or is_code:
+        return "An authentication template cannot be sent to a user id; the row needs a phone number."
+    return None
 
 
 def without_refused(chunk: Chunk, refuse: Refuse) -> Chunk:

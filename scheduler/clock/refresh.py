@@ -16,36 +16,42 @@ from pathlib import Path
 from typing import Final
 
 from campaigns.errors import IntakeError, InvalidInput
+from campaigns.intake.model import UserIds
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.templates import needed_variables
 from campaigns.reject_codes import IntakeCode
 from campaigns.spec.campaign_spec import CampaignSpec
 from scheduler.actions.template_checks import usable_templates
 from scheduler.audience.load import prepared_edition
-from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
+from scheduler.audience.sendability import Refuse, refuse_unsendable_variants, user_ids_of
 from scheduler.audience.staging import Stage
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Connection, Engine, reading
 from storage.runs.runs import DueCampaign
 
 Templates = Sequence[ProviderTemplate] | None
-Check = Callable[[CampaignSpec, Templates], Refuse | None]
-"""From a campaign, and its account's templates if they are known, to the check that each of its rows needs."""
+Check = Callable[[CampaignSpec, Templates], tuple[Refuse | None, UserIds]]
+"""From a campaign, and its account's templates if they are known, to the check that each of its rows needs, and how the
+list names people by user id."""
 
 UNREADABLE: Final = (InvalidInput, OSError, ValueError)
 """The list is missing, cannot be loaded, or was truncated while it was read."""
 
 
-def no_check(_spec: CampaignSpec, _templates: Templates) -> None:
+def no_check(spec: CampaignSpec, _templates: Templates) -> tuple[None, UserIds]:
     """No row is checked against the provider's limits."""
+    return None, UserIds(spec.provider)
 
 
 def judge_by(lanes: Mapping[str, Lane]) -> Check:
     """The check by the provider of the campaign's lanes, as far as the settings name them."""
 
-    def check(spec: CampaignSpec, templates: Templates) -> Refuse | None:
+    def check(spec: CampaignSpec, templates: Templates) -> tuple[Refuse | None, UserIds]:
         lane = next((lanes[name] for name in spec.lanes if name in lanes), None)
-        return refuse_unsendable_variants(spec.contents, lane.adapter, templates) if lane else None
+        if lane is None:
+            return no_check(spec, templates)
+        refuse = refuse_unsendable_variants(spec.contents, lane.adapter, templates)
+        return refuse, user_ids_of(spec, lane.adapter)
 
     return check
 
@@ -90,6 +96,7 @@ async def read_list(
         templates = await usable_templates(connection, spec, now)
     async with AsyncExitStack() as stack:
         try:
+            refuse, user_ids = check(spec, templates)
             found = Reading(
                 campaign,
                 await stack.enter_async_context(
@@ -102,10 +109,11 @@ async def read_list(
                             spec.schedule.timezone,
                             spec.schedule.span_of_rows(campaign.start_at, campaign.start_at),
                             spec.optional_variables,
+                            user_ids,
                         ),
                         max_reject_percent=spec.audience.max_reject_percent,
                         rejects_path=_rejects_path(csv, campaign),
-                        refuse=check(spec, templates),
+                        refuse=refuse,
                         stop=stop,
                         now=now,
                     )

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.message.provider_templates import ProviderTemplate
@@ -23,6 +23,7 @@ from campaigns.time.clock import Now, utc_now
 from providers.registry import open_adapter
 from providers.settings import AccountSettings
 from scheduler.audience.local_time import OwnTimes, own_times
+from scheduler.forecast.allowance import allowance_left
 from scheduler.forecast.durations import LaneLoad, pace_limits
 from scheduler.forecast.expected import Expected
 from scheduler.forecast.forecast import Estimate
@@ -35,6 +36,7 @@ from scheduler.sending.pacing import Pacer
 from scheduler.sending.plans import Plan, plan_of, prices_at, templates_for_category
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
+from storage.receipts.user_ids import numbers_of_placeholders
 from storage.runs.runs import TOO_LATE, RunRow, open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
 from storage.sending.contact_history import recent_history
@@ -49,6 +51,7 @@ from storage.views.estimates import (
     pending_jobs,
 )
 
+T = TypeVar("T")
 SPARE: Final = timedelta(minutes=5)
 """How much longer than estimated the sending may take, before a window that closes then is not sure."""
 
@@ -110,7 +113,18 @@ async def estimate(
             await templates_for_category(facts or connection, part.spec) if templates is None else templates
         )
         await _foresee(facts or connection, part, lanes, result, progress, used)
+    await _apply_allowance(facts or connection, lanes, result)
     return result
+
+
+async def _apply_allowance(connection: Connection, lanes: Mapping[str, Lane], result: Estimate) -> None:
+    left: dict[str, int] = {}
+    for name in sorted({one.lane for one in result.service}):
+        lane = lanes[name]
+        if lane.adapter.capabilities.service_allowance:
+            prices = await prices_at(connection, lane.account.settings)
+            left[name] = await allowance_left(connection, name, prices, result.at)
+    result.apply_allowance(left)
 
 
 def planning_lanes(
@@ -223,18 +237,26 @@ async def _read(
     erased_too: bool,
 ) -> Known:
     phones = [prospect.phone for prospect in prospects]
+    numbers = await numbers_of_placeholders(connection, phones)
+    phones += numbers.values()
     reach = reach_of(plan)
+    windowed = lane.adapter.capabilities.windows
     return Known(
         lane,
         at,
-        await optout_scopes(connection, phones, erased_too=erased_too),
-        await open_windows(connection, lane.name, phones) if lane.adapter.capabilities.windows else {},
-        await recent_history(connection, phones, at - reach) if reach else {},
+        _of_placeholders_too(await optout_scopes(connection, phones, erased_too=erased_too), numbers),
+        _of_placeholders_too(await open_windows(connection, lane.name, phones) if windowed else {}, numbers),
+        _of_placeholders_too(await recent_history(connection, phones, at - reach) if reach else {}, numbers),
         used=Counter(),
         tier=Tier(None, lane.account.name, is_counted=False),
         tier_use=None,
         sent_by_day={},
     )
+
+
+def _of_placeholders_too(facts: dict[str, T], numbers: Mapping[str, str]) -> dict[str, T]:
+    """What is known of a number is also known of the user id that stands for it."""
+    return facts | {name: facts[number] for name, number in numbers.items() if number in facts}
 
 
 def _count_page(
@@ -278,7 +300,7 @@ def _count(part: _Part, lane: str, expected: Expected, people: int, result: Esti
         case Wait(rule=rule):
             result.waits[rule] += people
     if expected.cost is not None:
-        result.add_costs(people, expected.cost)
+        result.add_costs(people, expected.cost, lane)
 
 
 def _due_at(part: _Part, prospect: Prospect, at: datetime) -> datetime | None:

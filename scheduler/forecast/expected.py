@@ -13,10 +13,11 @@ from decimal import Decimal
 from typing import Final
 
 from campaigns.money.costs import Money
-from campaigns.money.prices import SERVICE
+from campaigns.money.prices import SERVICE, Price
 from campaigns.rules import Decision, Facts, Form, Send, Skip
 from campaigns.rules.decision import UNLIMITED, OpenBudget, Rule, SkipReason
 from campaigns.rules.forms import MARGIN, in_window
+from scheduler.forecast.allowance import ServiceMessage
 from scheduler.forecast.waits import Foreseen, in_time, price_of
 from scheduler.sending.facts import Claim, Known
 from scheduler.sending.plans import Plan
@@ -37,6 +38,25 @@ class ExpectedCost:
     expected: bool
     """It goes as things stand."""
     may_not_go: bool
+    free_entry: bool = False
+    """It costs nothing because the person came through an advertisement."""
+    service: Money | None = None
+    """The price of its free form, where that is one of the ways and Meta charges it as a service message."""
+
+    def service_message(self, lane: str) -> ServiceMessage | None:
+        """What it saves if it is within the number's free allowance; None: it is no service message."""
+        if self.service is None or not self.costs:
+            return None
+        micros = [cost.micros for cost in self.costs]
+        left = micros.copy()
+        left[micros.index(self.service.micros)] = 0
+        return ServiceMessage(
+            lane,
+            (self.country, self.category, self.costs[0].currency),
+            low=0 if self.may_not_go else min(micros),
+            high=max(micros) - max(left),
+            expected=self.expected and self.category == SERVICE,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +134,32 @@ def _cost(plan: Plan, country: str | None, possible: Sequence[Foreseen]) -> Expe
     if not sent:
         return None
     is_service = plan.prices.by_card and sent[0].decision == Send(Form.FREE)
-    prices = [price_of(plan, one.facts, one.decision) for one in sent]
+    prices = [_price_of(plan, one) for one in sent]
     return ExpectedCost(
         country,
         SERVICE if is_service else sent[0].facts.policy.category,
         tuple(price.money for price in prices if price is not None) if None not in prices else (),
         expected=possible[0] is sent[0],
         may_not_go=len(sent) < len(possible),
+        service=_service_price(plan, sent),
+        free_entry=_is_free_entry(plan, sent[0]),
     )
+
+
+def _price_of(plan: Plan, one: Foreseen) -> Price | None:
+    """Nothing within a free entry point, where prices are Meta's."""
+    price = price_of(plan, one.facts, one.decision)
+    if price is None or not _is_free_entry(plan, one):
+        return price
+    return replace(price, money=Money(Decimal(0), price.money.currency))
+
+
+def _is_free_entry(plan: Plan, one: Foreseen) -> bool:
+    until = one.facts.window.free_until
+    return until is not None and one.facts.now < until - MARGIN and plan.prices.by_card
+
+
+def _service_price(plan: Plan, sent: Sequence[Foreseen]) -> Money | None:
+    free = next((one for one in sent if one.decision == Send(Form.FREE)), None)
+    price = _price_of(plan, free) if free and plan.prices.by_card else None
+    return price.money if price and price.money.micros else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.rules import Form
+from scheduler.forecast.allowance import ServiceMessage, within_allowance
 from scheduler.forecast.durations import SECOND, Limit, queue_length
 from scheduler.forecast.expected import ExpectedCost
 
@@ -65,6 +66,12 @@ class Estimate:
     windows: Counter[str] = field(default_factory=Counter)
     """open, closed or unknown now; empty where the provider keeps none."""
     costs: dict[tuple[str | None, str, str | None], CostRange] = field(default_factory=dict)
+    service: Counter[ServiceMessage] = field(default_factory=Counter)
+    """Messages that are, or may be, charged as service messages."""
+    within_allowance: int = 0
+    """Those of them that are expected to be within the numbers' free allowances; their costs are without them."""
+    free_entries: int = 0
+    """Messages that cost nothing because the person came through an advertisement."""
     limits: list[Limit] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """Why it may be wrong."""
@@ -107,12 +114,15 @@ class Estimate:
         if at > (self.last_hold or self.at):
             self.last_hold, self.last_held_by = at, f"held_by_{held_by}" if held_by else own_time
 
-    def add_costs(self, count: int, each: ExpectedCost) -> None:
+    def add_costs(self, count: int, each: ExpectedCost, lane: str) -> None:
         """What `count` messages may cost, each of them this."""
+        if (service := each.service_message(lane)) is not None:
+            self.service[service] += count
         currency = each.costs[0].currency if each.costs else None
         key = (each.country, each.category, currency)
         line = self.costs.setdefault(key, CostRange(*key))
         line.messages += count * each.expected
+        self.free_entries += count * (each.expected and each.free_entry)
         line.unpriced += count * (not each.costs)
         if each.costs:
             micros = [cost.micros for cost in each.costs]
@@ -140,6 +150,15 @@ class Estimate:
             share = -(-sum(people for _, people in waiting) * going // count)
             self.free_at.update({(lane, free): people for free, people in first_of(waiting, share)})
         self._expire_costs(going, count, before)
+        service = self.service - before.service
+        self.service = before.service + _apportion(service, service.total() * going // count)
+
+    def apply_allowance(self, left: Mapping[str, int]) -> None:
+        """Take off the costs what is within the free allowances that are left, by lane."""
+        self.within_allowance, savings = within_allowance(self.service, left)
+        for key, (low, high) in savings.items():
+            self.costs[key].low_micros = max(0, self.costs[key].low_micros - low)
+            self.costs[key].high_micros = max(0, self.costs[key].high_micros - high)
 
     def _expire_costs(self, going: int, count: int, before: Estimate) -> None:
         past = {key: before.costs.get(key) or CostRange(*key) for key in self.costs}

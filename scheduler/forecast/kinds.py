@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.money.markets import LONGEST_PREFIX
+from campaigns.phones.user_ids import number_like
 from campaigns.rules import Facts, Send
 from campaigns.rules.forms import MARGIN
 from campaigns.rules.frequency_cap import frequency_cap
@@ -62,6 +63,9 @@ class Kinds:
         """The kind of a person; None: to be decided about alone."""
         if person.phone in known.history and not self._is_over(known, person):
             return None
+        known_window = known.windows.get(person.phone)
+        if known_window and known_window.free_until and known_window.free_until > known.now:
+            return None
         window, consent = self._window(known, person), self._consent_of(known, person)
         key = (due_at, self._same(known, person), window, consent)
         kind = self._kinds.get(key)
@@ -83,7 +87,7 @@ class Kinds:
         plan, phone = self._claim.plan, person.phone
         return (
             person.region,
-            phone[: 1 + LONGEST_PREFIX] if plan.prices.by_card else None,
+            number_like(phone)[: 1 + LONGEST_PREFIX] if plan.prices.by_card else None,
             known.zones(plan, person),
             known.opted_out.get(phone),
             self._claim.variant_of(person),

@@ -51,8 +51,9 @@ from storage.receipts.statuses import (
     settle_reached,
 )
 from storage.receipts.unmatched import matched_late, stored_reports
+from storage.receipts.user_ids import placeholders_of
 from storage.sending.optouts import add_preferences
-from storage.sending.windows import extend_windows, wake_waiting
+from storage.sending.windows import Opening, extend_windows, wake_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -357,12 +358,20 @@ async def _apply_events(
     await handle_failures(connection, account, parsed.reports, now, unsettled)
     await keep_inbound(connection, account.name, parsed.inbound)
     await extend_windows(connection, parsed.openings, now)
-    await wake_waiting(connection, [(opening.lane, opening.phone) for opening in parsed.openings], now)
+    await wake_waiting(connection, await _whose_window(connection, account.name, parsed.openings), now)
     await add_preferences(connection, f"webhook:{account.name}", parsed.preferences)
     await count_not_understood(connection, account.name, parsed.not_understood, now)
     await handle_notices(
         connection, account, await add_notices(connection, account.name, parsed.notices), now
     )
+
+
+async def _whose_window(
+    connection: Connection, account: str, openings: Sequence[Opening]
+) -> list[tuple[str, str]]:
+    """Lane and person of each window that opened: also by the user id under which a list may name them."""
+    names = await placeholders_of(connection, account, {one.phone for one in openings}) if openings else {}
+    return [(one.lane, name) for one in openings for name in (one.phone, *names.get(one.phone, ()))]
 
 
 async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from campaigns.phones.user_ids import name_of
 from scheduler.receipts.webhook_events import ParsedEvents
 from storage.database.engine import Connection
 from storage.receipts.inbound import InboundMessage
@@ -22,7 +23,6 @@ from storage.receipts.user_ids import (
     dialled_numbers,
     find_numbers,
     learn_numbers,
-    name_of,
     numbers_of_messages,
 )
 from storage.sending.optouts import PreferenceChange
@@ -63,10 +63,9 @@ async def _with_known_ids(
         if one.phone not in unknown or one.dated or one.action == "out"
     ]
     notices = [_notice(one, account, unknown[one.phone]) for one in preferences if one.phone in unknown]
-    openings = _with_numbers(parsed.openings, numbers)
     return replace(
         parsed,
-        openings=[one for one in openings if one.phone not in unknown],
+        openings=_with_numbers(parsed.openings, numbers),
         preferences=preferences,
         inbound=_with_numbers(parsed.inbound, numbers),
         notices=parsed.notices + notices,

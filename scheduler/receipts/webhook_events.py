@@ -13,10 +13,12 @@ from campaigns.money.costs import Money
 from campaigns.money.prices import SERVICE, Prices
 from campaigns.phones.spellings import canonical
 from campaigns.phones.stop_words import find_preference
+from campaigns.phones.user_ids import name_of, number_like
 from campaigns.untrusted import moment_or_none
 from providers.events import (
     Billed,
     Event,
+    FreeEntry,
     Inbound,
     InboundKind,
     Notice,
@@ -31,7 +33,7 @@ from providers.events import (
 from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
-from storage.receipts.user_ids import USER_ID, name_of
+from storage.receipts.user_ids import USER_ID
 from storage.sending.optouts import PreferenceChange
 from storage.sending.windows import INBOUND, PROVIDER, Opening
 
@@ -41,6 +43,8 @@ NOT_STORED: Final = frozenset({InboundKind.CALL, InboundKind.GROUP})
 """What is no message to us."""
 WINDOW: Final = timedelta(hours=24)
 """How long a person's message or call keeps the window open."""
+FREE_ENTRY: Final = timedelta(days=7)
+"""The longest that a free entry point lasts, as several resellers report; it was 72 hours."""
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
@@ -139,6 +143,8 @@ class EventSorter:
             case WindowUntil(phone=phone, until=until):
                 if person := self._person(parsed, phone, None):
                     parsed.openings += self._openings(person, event.number, moment_or_none(until), PROVIDER)
+            case FreeEntry():
+                self._sort_free_entry(parsed, event, received_at)
             case Preference():
                 self._sort_preference(parsed, event, received_at)
             case UserId(user_id=user_id, phone=phone):
@@ -185,6 +191,12 @@ class EventSorter:
                 PreferenceChange(person, found.action, scope, at, evidence, dated) for scope in found.scopes
             ]
 
+    def _sort_free_entry(self, parsed: ParsedEvents, event: FreeEntry, received_at: datetime) -> None:
+        person, until = self._person(parsed, event.phone, event.user_id), moment_or_none(event.until)
+        if person is not None and until is not None:
+            openings = self._openings(person, event.number, min(until, received_at + FREE_ENTRY), PROVIDER)
+            parsed.openings += [replace(opening, free=True) for opening in openings]
+
     def _message(self, event: Inbound, person: str, at: datetime) -> InboundMessage:
         lane = self._named.get(_plain_number(event.number)) if event.number else None
         is_edit = event.kind in (InboundKind.EDIT, InboundKind.DELETION) and event.message_id is not None
@@ -227,7 +239,8 @@ class EventSorter:
 def billed_price(prices: Prices, billed: Billed, phone: str, at: datetime) -> Money | None:
     """The card's price of what a message to `phone` is charged as; None: it is not on the card."""
     service = billed.category == SERVICE
-    price = prices.price(phone, billed.category, template=not service, window_open=service, at=at)
+    number = number_like(phone)
+    price = prices.price(number, billed.category, template=not service, window_open=service, at=at)
     return price.money if price else None
 
 

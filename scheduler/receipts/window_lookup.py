@@ -17,9 +17,11 @@ from typing import Final
 
 from campaigns.errors import DrumbeatError
 from campaigns.outcomes import retry_delay
+from campaigns.phones.user_ids import user_id_in
 from scheduler.sending.facts import FRESH
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Engine, reading, writing
+from storage.receipts.user_ids import numbers_of_placeholders
 from storage.sending.windows import (
     PROVIDER,
     UNANSWERED,
@@ -63,7 +65,10 @@ async def ask_windows(engine: Engine, lane: Lane) -> None:
 async def _ask_all(engine: Engine, lane: Lane, phones: Sequence[str]) -> None:
     """Where the provider answers so seldom that it is better asked later, it is asked ever more seldom."""
     turns = asyncio.Semaphore(CALLS)
-    answers = await asyncio.gather(*(_ask(lane, phone, turns) for phone in phones))
+    async with reading(engine) as connection:
+        numbers = await numbers_of_placeholders(connection, phones)
+    known = [numbers.get(phone, phone) for phone in phones]
+    answers = await asyncio.gather(*(_ask(lane, phone, turns) for phone in known))
     now = lane.now()
     failed = sum(isinstance(answer, Exception) for answer in answers)
     if failed > len(phones) / 2:
@@ -74,13 +79,19 @@ async def _ask_all(engine: Engine, lane: Lane, phones: Sequence[str]) -> None:
         logger.warning("%s does not report windows.", lane.name, extra={"action": "windows_not_reported"})
         return
     lane.windows_failed = 0
-    openings = [_opening(lane, phone, answer, now) for phone, answer in zip(phones, answers, strict=True)]
+    openings = [
+        _opening(lane, name, answer, now)
+        for phone, number, answer in zip(phones, known, answers, strict=True)
+        for name in {phone, number}
+    ]
     async with writing(engine) as connection:
         await extend_windows(connection, openings, now)
         await wake_waiting(connection, [(lane.name, phone) for phone in phones], now)
 
 
 async def _ask(lane: Lane, phone: str, turns: asyncio.Semaphore) -> datetime | Exception | None:
+    if user_id_in(phone) is not None:
+        return None  # a provider's list of conversations is asked by number
     async with turns:
         try:
             return await lane.adapter.window(lane.http, lane.sender, phone)

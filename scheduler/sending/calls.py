@@ -7,10 +7,12 @@ import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from campaigns.errors import DrumbeatError
 from campaigns.log_ids import log_ids
 from campaigns.outcomes import FailureKind, Refused, Result, acknowledge
+from campaigns.phones.user_ids import user_id_in
 from providers.adapter import Balance
 from providers.http.client import Answer, NotSent, Reply
 from providers.http.connection import TOO_LATE
@@ -27,6 +29,7 @@ from scheduler.sending.planned_calls import PlannedCall
 from storage.sending.outcomes import Outcome
 
 logger = logging.getLogger(__name__)
+NO_USER_ID: Final = "This provider cannot send to a user id, and the person's number is not known."
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,8 @@ class CallsUnderWay:
 
     async def _call(self, planned: PlannedCall) -> CallResult:
         adapter, http = self._lane.adapter, self._lane.http
+        if not adapter.capabilities.user_ids and any(user_id_in(to) is not None for to in planned.call.to):
+            return _refused(planned, Refused(FailureKind.RECIPIENT, "user_id", NO_USER_ID))
         try:
             with_ids = await self._media.with_ids(planned.call)
             if isinstance(with_ids, Refused):

@@ -13,6 +13,7 @@ from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plan, Plans
 from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Connection
+from storage.receipts.same_person import one_for_each_person
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment, running_experiment
 from storage.sending.intents import DueJob, claim_due
@@ -48,6 +49,8 @@ async def claim_jobs(
             continue
         experiment = await _experiment_of(connection, run, plan)
         due = await _claim_run(connection, lane, run.id, now, most - len(claimed.phones))
+        if plan.names_user_ids:
+            due = await one_for_each_person(connection, lane.account.name, run.id, due)
         fresh = tuple(job for job in due if job.phone not in claimed.phones)
         if fresh:
             lane.pacer.note_turn(run.id)

@@ -19,6 +19,7 @@ from scheduler.sending.first_refusals import FirstMessages
 from scheduler.sending.planned_calls import PlannedCall, plan_calls
 from scheduler.sending.reservations import Sending, reserve_sends
 from storage.database.engine import Connection
+from storage.receipts.same_person import SAME_PERSON
 from storage.runs.runs import pause_run
 from storage.sending.freed_room import Freed
 from storage.sending.intents import Deferral, DueJob, any_sending, commit_intents, defer_or_skip
@@ -66,6 +67,8 @@ async def _decide_jobs(
 
 
 def _decide(claim: Claim, job: DueJob, known: Known) -> Deferral | Sending:
+    if job.is_twin:
+        return Deferral(job.id, JobState.SKIPPED, reason=SAME_PERSON)
     match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
             due_at = _wake_at(until, rule, claim, known, job)

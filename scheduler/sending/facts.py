@@ -163,6 +163,7 @@ class Known:
             window.until if window else None,
             self._may_ask(window),
             self._is_refused_as_free(job),
+            window.free_until if window else None,
         )
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from campaigns.outcomes import Accepted, Result
+from campaigns.phones.user_ids import user_id_in
 from campaigns.states import JobState
 from scheduler.sending.breaker import look_at_failures
 from scheduler.sending.finished_calls import FinishedCalls
@@ -99,9 +100,14 @@ class OutcomeStore:
 
     def note_names(self, phone: str, result: Result) -> None:
         """Remember by which other names the provider knows the person, if its answer shows them."""
-        if isinstance(result, Accepted) and result.user_id is not None:
-            self._learnt.user_ids[result.user_id] = result.number or phone
-        if isinstance(result, Accepted) and result.number is not None:
+        if not isinstance(result, Accepted):
+            return
+        named = user_id_in(phone)
+        number = result.number if named is not None else result.number or phone
+        for user_id in {result.user_id, named} - {None}:
+            if number is not None:
+                self._learnt.user_ids[str(user_id)] = number
+        if result.number is not None and named is None:
             self._learnt.numbers[phone] = result.number
 
     async def store_names(self) -> None:

@@ -52,7 +52,7 @@ def _batches(sends: Sequence[Sending], largest: int) -> list[list[Sending]]:
 def _plan_call(
     claim: Claim, known: Known, group: Sequence[Sending], key: str, spacing: timedelta
 ) -> PlannedCall:
-    run, content = claim.run, group[0].content
+    run, content, marketing = claim.run, group[0].content, claim.plan.marketing
     call = Call(
         known.lane.sender,
         tuple([one.job.phone for one in group]),
@@ -60,6 +60,8 @@ def _plan_call(
         spacing,
         references=tuple([f"{run.token}.{one.job.id}" for one in group]),
         category=claim.plan.category_of(claim.variant_of(group[0].job)),
+        marketing_policy=marketing.policy if marketing else None,
+        share_activity=marketing.share_activity if marketing else None,
     )
     stored = write_content(content)
     intents = [

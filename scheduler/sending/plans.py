@@ -15,9 +15,10 @@ from campaigns.message.template_category import AUTO, strictest
 from campaigns.message.template_match import used_templates
 from campaigns.money.costs import Money
 from campaigns.money.prices import Price, Prices
+from campaigns.phones.user_ids import number_like
 from campaigns.rules import Form, Policy
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.spec.rules_spec import BudgetSpec
+from campaigns.spec.rules_spec import BudgetSpec, MarketingMessagesSpec
 from campaigns.time.pace import Rate
 from campaigns.time.zones import find_zone, instant_of
 from campaigns.variants import Split
@@ -26,6 +27,7 @@ from scheduler.sending.lanes import Lane
 from storage.audience.rates import load_cards
 from storage.audience.templates import find_templates
 from storage.database.engine import Connection
+from storage.receipts.same_person import names_user_ids
 from storage.runs.runs import RunRow, run_spec
 
 if TYPE_CHECKING:
@@ -61,6 +63,10 @@ class Plan:
     prices: Prices
     split: Split | None = None
     """How recipients are assigned to variants; None: no variants."""
+    marketing: MarketingMessagesSpec | None = None
+    """Whether its templates go through Meta's Marketing Messages API; None: as the account's settings say."""
+    names_user_ids: bool = False
+    """Whether the run has people who are known by a provider's user id alone."""
     test_lasts: timedelta | None = None
     """How long after the launch the winner is named; None: when a person names it."""
 
@@ -83,7 +89,8 @@ class Plan:
     def price(
         self, phone: str, category: str, *, template: bool, window_open: bool, at: datetime
     ) -> Price | None:
-        return self.prices.price(phone, category, template=template, window_open=window_open, at=at)
+        number = number_like(phone)
+        return self.prices.price(number, category, template=template, window_open=window_open, at=at)
 
     def today(self, now: datetime) -> str:
         """The campaign's day, YYYY-MM-DD."""
@@ -137,7 +144,9 @@ class Plans:
     async def of(self, connection: Connection, run_id: int) -> Plan:
         if run_id not in self._known:
             spec = CampaignSpec.from_json(await run_spec(connection, run_id))
-            self._known[run_id] = await stored_plan(connection, spec, self._lane)
+            plan = await stored_plan(connection, spec, self._lane)
+            named = await names_user_ids(connection, run_id)
+            self._known[run_id] = replace(plan, names_user_ids=named)
         return self._known[run_id]
 
     def keep(self, run_ids: Iterable[int]) -> None:
@@ -186,6 +195,7 @@ def plan_of(
         prices=prices,
         split=spec.split,
         test_lasts=spec.test_lasts,
+        marketing=spec.marketing_messages,
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.receipts.user_ids import find_numbers, learn_numbers, name_of
+from campaigns.phones.user_ids import PREFIX, name_of
+from storage.receipts.user_ids import find_numbers, learn_numbers
 from storage.sending.optouts import copy_preferences
-from storage.sending.windows import Opening, extend_windows
-from storage.tables import inbound, touches, windows
+from storage.sending.windows import move_windows
+from storage.tables import inbound, touches
 
 
 async def change_number(
@@ -31,19 +32,12 @@ async def change_number(
         former = known.get(former_id, name_of(account, former_id))
     if former is None:
         return
-    if phone is not None and phone != former:
-        await copy_preferences(connection, former, phone)
-        await _move_windows(connection, former, phone, now)
+    unknown = name_of(account, user_id) if user_id is not None and former.startswith(PREFIX) else former
+    current = phone or unknown
+    if current != former:
+        await copy_preferences(connection, former, current)
+        await move_windows(connection, {former: current}, now)
         for table in (touches, inbound):
-            await connection.execute(update(table).where(table.c.phone == former).values(phone=phone))
-    if user_id is not None and (phone or former).startswith("+"):
-        await learn_numbers(connection, account, {user_id: phone or former}, now)
-    elif user_id is not None:
-        await copy_preferences(connection, former, name_of(account, user_id))
-
-
-async def _move_windows(connection: AsyncConnection, former: str, phone: str, now: datetime) -> None:
-    theirs = select(windows.c.lane, windows.c.open_until, windows.c.known_by).where(windows.c.phone == former)
-    moved = [Opening(phone, *window) for window in await connection.execute(theirs)]
-    await extend_windows(connection, moved, now)
-    await connection.execute(delete(windows).where(windows.c.phone == former))
+            await connection.execute(update(table).where(table.c.phone == former).values(phone=current))
+    if user_id is not None and not current.startswith(PREFIX):
+        await learn_numbers(connection, account, {user_id: current}, now)

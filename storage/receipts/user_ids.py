@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import FromClause, Text, delete, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.phones.user_ids import PREFIX, SENDABLE, name_of, user_id_in
 from storage.database.bulk import among, table_of
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.receipts.unmatched import is_of
 from storage.sending.optouts import copy_preferences
-from storage.tables import inbound, jobs, notices, optouts, to_millis, user_ids
-from storage.tables.contacts import UNKNOWN
+from storage.sending.windows import move_windows
+from storage.tables import inbound, jobs, notices, optouts, to_millis, touches, user_ids
 
 if TYPE_CHECKING:
     from storage.database.upserts import Upsert
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
 UNKNOWN_PERSON: Final = "unknown_person"
 """The kind of the notice about an opt-out of somebody whose number is not known; its subject is the user id."""
 USER_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
-
-
-def name_of(account: str, user_id: str) -> str:
-    """The placeholder for a number that is not known yet."""
-    return f"{UNKNOWN}{account}/{user_id}"
 
 
 async def learn_numbers(
@@ -58,12 +54,65 @@ async def learn_numbers(
     await connection.execute(_upsert(connection, account, given, now, "phone", "at"))
     about = (notices.c.account == account, notices.c.kind == UNKNOWN_PERSON)
     await connection.execute(delete(notices).where(*about, notices.c.subject.in_(select(given.c.user_id))))
-    for table in (optouts, inbound):
+    for table in (optouts, inbound, touches):
         theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
         await connection.execute(theirs)
+    await move_windows(
+        connection, {name_of(account, user_id): phone for user_id, phone in fresh.items()}, now
+    )
     for phone, dialled in (await dialled_numbers(connection, account, fresh.values())).items():
         for each in dialled:
             await copy_preferences(connection, phone, each)
+
+
+async def learn_listed_numbers(
+    connection: AsyncConnection, account: str, numbers: Mapping[str, str], now: datetime
+) -> None:
+    """Store the numbers that a list gives beside user ids, where the provider has shown no other."""
+    known = await _known(connection, account, numbers)
+    new = {user_id: phone for user_id, phone in numbers.items() if known.get(user_id) is None}
+    if new:
+        await learn_numbers(connection, account, new, now)
+
+
+async def numbers_of_placeholders(connection: AsyncConnection, phones: Collection[str]) -> dict[str, str]:
+    """The numbers of the placeholders among `phones`, as far as they are known by now: the one that we dial, where the
+    provider knows the person by another."""
+    by_account: dict[str, dict[str, str]] = {}
+    for name in phones:
+        if (user_id := user_id_in(name)) is not None:
+            account = name.removeprefix(PREFIX).partition("/")[0]
+            by_account.setdefault(account, {})[user_id] = name
+    found: dict[str, str] = {}
+    for account, names in by_account.items():
+        known = await _known(connection, account, names)
+        numbers = {names[user_id]: phone for user_id, phone in known.items() if phone is not None}
+        dialled = await dialled_numbers(connection, account, numbers.values()) if numbers else {}
+        found |= {name: dialled.get(phone, [phone])[0] for name, phone in numbers.items()}
+    return found
+
+
+async def placeholders_of(
+    connection: AsyncConnection, account: str, phones: Collection[str]
+) -> dict[str, list[str]]:
+    """The placeholders under which lists may name the people of these numbers."""
+    known_as = {other: phone for phone, other in (await _known(connection, account, phones)).items() if other}
+    numbers = {phone: phone for phone in phones} | known_as
+    theirs = select(user_ids.c.phone, user_ids.c.user_id).where(
+        user_ids.c.account == account, among(connection, user_ids.c.phone, set(numbers))
+    )
+    found: dict[str, list[str]] = {}
+    for phone, user_id in await connection.execute(theirs.order_by(user_ids.c.user_id)):
+        if SENDABLE.fullmatch(user_id):
+            found.setdefault(numbers[phone], []).append(name_of(account, user_id))
+    return found
+
+
+async def every_placeholder_of(connection: AsyncConnection, phone: str) -> list[str]:
+    """Under which names lists of any account may have the person of this number."""
+    theirs = select(user_ids.c.account, user_ids.c.user_id).where(user_ids.c.phone == phone)
+    found = await connection.execute(theirs.order_by(user_ids.c.account, user_ids.c.user_id))
+    return [name_of(account, user_id) for account, user_id in found if SENDABLE.fullmatch(user_id)]
 
 
 async def learn_other_numbers(

@@ -11,10 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, Text, case, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    Select,
+    Table,
+    Text,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.phones.spellings import spellings
+from campaigns.phones.user_ids import user_id_in
 from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.compression import unpack
@@ -69,39 +84,55 @@ class Traces:
     """How many of the webhooks have not been processed."""
 
 
-async def find_traces(connection: AsyncConnection, phone: str) -> Traces:
-    """Reads whole tables: not to be asked in a transaction that writes."""
-    theirs = list(await connection.scalars(select(recipients.c.id).where(recipients.c.phone == phone)))
-    made = table_of(connection, [{"id": one} for one in theirs], id=Id)
-    found = (
-        await connection.execute(
-            select(jobs.c.id, jobs.c.phone, jobs.c.state, jobs.c.provider_message_id)
-            .where(or_(jobs.c.phone == phone, jobs.c.recipient_id.in_(select(made.c.id))))
-            .order_by(jobs.c.id)
-        )
-    ).all()
+async def find_traces(connection: AsyncConnection, phone: str, most: int | None = None) -> Traces:
+    """Reads whole tables: not to be asked in a transaction that writes. `most`: so many of the newest webhooks, rejects
+    and reports of unknown messages are looked through, in which a number may stand anywhere; None: all."""
+    theirs = list(await connection.scalars(_rows_of_lists(phone)))
+    found = (await connection.execute(_messages(connection, phone, theirs))).all()
     wrote = await connection.scalars(select(inbound.c.message_id).where(inbound.c.phone == phone))
     theirs_at_providers = select(user_ids.c.user_id).where(user_ids.c.phone == phone)
     message_ids = {job.provider_message_id for job in found if job.phone == phone} | set(wrote) - {None}
-    digits = [spelling.removeprefix("+") for spelling in spellings(phone)]
+    user_id = user_id_in(phone)
+    digits = [user_id] if user_id else [spelling.removeprefix("+") for spelling in spellings(phone)]
     names = {*filter(None, message_ids), *await connection.scalars(theirs_at_providers)}
     named = [*digits, *sorted(names)]
-    hooks = [hook async for hook in _hooks_with(connection, named)]
+    hooks = [hook async for hook in _hooks_with(connection, named, most)]
+    rows_after = await _before_newest(connection, rejects, most)
+    reports_after = await _before_newest(connection, unmatched_reports, most)
     return Traces(
         phone,
         theirs,
         [job.id for job in found],
-        list(await connection.scalars(_rejects_with(phone))),
+        list(await connection.scalars(_rejects_with(phone, rows_after))),
         [hook_id for hook_id, _ in hooks],
-        list(await connection.scalars(_reports_with(connection, digits, names))),
+        list(await connection.scalars(_reports_with(connection, digits, names, reports_after))),
         sum(job.state in UNDER_WAY for job in found if job.phone == phone),
         sum(is_new for _, is_new in hooks),
     )
 
 
-async def _hooks_with(connection: AsyncConnection, named: Sequence[str]) -> AsyncIterator[tuple[int, bool]]:
+def _rows_of_lists(phone: str) -> Select[Any]:
+    """By the index of each list, as none is of the number alone."""
+    lists = select(imports.c.campaign_id, imports.c.edition).distinct().subquery()
+    mine = (recipients.c.campaign_id == lists.c.campaign_id) & (recipients.c.edition == lists.c.edition)
+    return select(recipients.c.id).join_from(lists, recipients, mine).where(recipients.c.phone == phone)
+
+
+def _messages(connection: AsyncConnection, phone: str, recipient_ids: Sequence[int]) -> Select[Any]:
+    """Theirs in any run, and what was made from their rows: each by an index."""
+    made = table_of(connection, [{"id": one} for one in recipient_ids], id=Id)
+    to_them = select(jobs.c.id).join_from(runs, jobs, jobs.c.run_id == runs.c.id).where(jobs.c.phone == phone)
+    from_rows = select(jobs.c.id).where(jobs.c.recipient_id.in_(select(made.c.id)))
+    both = union(to_them, from_rows).subquery()
+    columns = (jobs.c.id, jobs.c.phone, jobs.c.state, jobs.c.provider_message_id)
+    return select(*columns).where(jobs.c.id.in_(select(both.c.id))).order_by(jobs.c.id)
+
+
+async def _hooks_with(
+    connection: AsyncConnection, named: Sequence[str], most: int | None
+) -> AsyncIterator[tuple[int, bool]]:
     """The webhooks in which one of these stands, and whether they are new: read in pages, as most are packed."""
-    marks, last = [name.encode() for name in named], 0
+    marks, last = [name.encode() for name in named], await _before_newest(connection, webhooks, most)
     columns = (webhooks.c.id, webhooks.c.body, webhooks.c.size, webhooks.c.url, webhooks.c.processed_at)
     while page := (
         await connection.execute(
@@ -115,22 +146,34 @@ async def _hooks_with(connection: AsyncConnection, named: Sequence[str]) -> Asyn
         last = page[-1].id
 
 
-def _rejects_with(phone: str) -> Select[tuple[int]]:
+async def _before_newest(connection: AsyncConnection, table: Table, most: int | None) -> int:
+    """The id behind which the newest rows of the table begin."""
+    if most is None:
+        return 0
+    newest = select(table.c.id).order_by(table.c.id.desc()).offset(most).limit(1)
+    return await connection.scalar(newest) or 0
+
+
+def _rejects_with(phone: str, after: int) -> Select[tuple[int]]:
     raw: Any = rejects.c.raw
+    if user_id := user_id_in(phone):
+        return select(rejects.c.id).where(raw.contains(user_id, autoescape=True)).order_by(rejects.c.id)
     for character in SPACING:
         raw = func.replace(raw, character, "")
-    return select(rejects.c.id).where(raw.contains(phone[-TAIL:], autoescape=True)).order_by(rejects.c.id)
+    theirs = raw.contains(phone[-TAIL:], autoescape=True)
+    return select(rejects.c.id).where(rejects.c.id > after, theirs).order_by(rejects.c.id)
 
 
 def _reports_with(
-    connection: AsyncConnection, digits: Sequence[str], message_ids: Collection[str]
+    connection: AsyncConnection, digits: Sequence[str], message_ids: Collection[str], after: int
 ) -> Select[tuple[int]]:
     given = table_of(connection, [{"message_id": one} for one in message_ids], message_id=Text())
     return select(unmatched_reports.c.id).where(
+        unmatched_reports.c.id > after,
         or_(
             *(unmatched_reports.c.report.contains(spelling, autoescape=True) for spelling in digits),
             unmatched_reports.c.message_id.in_(select(given.c.message_id)),
-        )
+        ),
     )
 
 

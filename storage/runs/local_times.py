@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, ColumnElement, MetaData, Table, Text, case, func, insert, select
+from sqlalchemy import Column, ColumnElement, MetaData, Table, Text, case, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.phones.user_ids import PREFIX as USER_ID
 from storage.runs.editions import of_audience
 from storage.tables import Instant, recipients
 
@@ -52,6 +53,10 @@ def place_of(regions: Sequence[str]) -> ColumnElement[str]:
     return case(
         (recipients.c.timezone.is_not(None), recipients.c.timezone),
         (recipients.c.region.in_(regions), recipients.c.region),
+        (
+            recipients.c.phone.startswith(USER_ID),
+            literal(USER_ID).concat(func.coalesce(recipients.c.region, "")),
+        ),
         else_=func.substr(recipients.c.phone, 1, PREFIX),
     )
 

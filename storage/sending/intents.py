@@ -72,6 +72,8 @@ class DueJob:
     """Its batch was refused as a whole."""
     free_refused_at: datetime | None = None
     """When its free form was refused because the window was closed."""
+    is_twin: bool = False
+    """Another job of the run is the same person's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ from sqlalchemy.sql import FromClause
 
 from campaigns.phones.spellings import canonical
 from campaigns.phones.stop_words import Action, Scope, comes_after
+from campaigns.phones.user_ids import PREFIX
 from storage.database.bulk import among, as_values, by_dialect, fetch_rows, is_among, table_of
 from storage.sending.erased import ERASED, hashes_of
 from storage.tables import from_millis, optouts, to_millis
-from storage.tables.contacts import UNKNOWN
 
 PAGE: Final = 1_000
 _Last = tuple[datetime, Action]
@@ -274,6 +274,6 @@ def _held(scope: Scope | None, *columns: ColumnElement[Any]) -> Select[Any]:
         )
         .exists()
     )
-    known = ~or_(optouts.c.phone.startswith(ERASED), optouts.c.phone.startswith(UNKNOWN))
+    known = ~or_(optouts.c.phone.startswith(ERASED), optouts.c.phone.startswith(PREFIX))
     held = select(*columns).where(optouts.c.action == "out", known, ~outdated).order_by(optouts.c.id)
     return held if scope is None else held.where(optouts.c.scope == scope)

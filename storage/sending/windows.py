@@ -5,7 +5,7 @@ A window only grows: an older message that arrives late never shortens it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    delete,
     func,
     literal_column,
     or_,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import RunState
-from storage.database.bulk import as_values, by_dialect, is_among, table_of
+from storage.database.bulk import among, as_values, by_dialect, is_among, table_of
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables import Id, jobs, runs, windows
@@ -53,6 +54,8 @@ class Window:
     until: datetime
     known_by: str
     known_at: datetime
+    free_until: datetime | None = None
+    """Until when messages cost nothing, because the person came through an advertisement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,14 @@ class Opening:
     lane: str
     until: datetime
     known_by: str
+    free: bool = False
+    """It is the free entry point, which opens no 24-hour window."""
 
 
 @by_dialect
 def _known_windows(sqlite: bool) -> Select[Any]:
     columns = (windows.c.phone, windows.c.open_until, windows.c.known_by, windows.c.updated_at)
-    return select(*columns).where(
+    return select(*columns, windows.c.free_until).where(
         windows.c.lane == bindparam("of_lane"), is_among(sqlite, windows.c.phone, "phones")
     )
 
@@ -92,12 +97,23 @@ async def open_window(
 async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening], now: datetime) -> None:
     """As `open_window`, for many."""
     furthest: dict[tuple[str, str], Opening] = {}
+    free = []
     for opening in openings:
+        if opening.free:
+            free.append(opening)
+            continue
         held = furthest.get((opening.phone, opening.lane))
         if held is None or opening.until > held.until:
             furthest[opening.phone, opening.lane] = opening
-    if not furthest:
-        return
+    if furthest:
+        await _extend(connection, furthest, now)
+    if free:
+        await _extend_free_entries(connection, free, now)
+
+
+async def _extend(
+    connection: AsyncConnection, furthest: Mapping[tuple[str, str], Opening], now: datetime
+) -> None:
     insert = upsert_into(is_sqlite(connection), windows)
     # In one order, so that two writers never wait for each other's rows.
     rows = [
@@ -113,6 +129,45 @@ async def extend_windows(connection: AsyncConnection, openings: Iterable[Opening
         ),
         rows,
     )
+
+
+async def _extend_free_entries(
+    connection: AsyncConnection, openings: Iterable[Opening], now: datetime
+) -> None:
+    """A person of whom no window is known has a closed one."""
+    insert = upsert_into(is_sqlite(connection), windows)
+    longer = or_(windows.c.free_until.is_(None), insert.excluded.free_until > windows.c.free_until)
+    for opening in sorted(openings, key=lambda one: (one.phone, one.lane, one.until)):
+        values = {"phone": opening.phone, "lane": opening.lane, "open_until": now, "updated_at": now}
+        await connection.execute(
+            insert.values(
+                **values, known_by=opening.known_by, free_until=opening.until
+            ).on_conflict_do_update(
+                index_elements=[windows.c.phone, windows.c.lane],
+                set_={"free_until": insert.excluded.free_until},
+                where=longer,
+            )
+        )
+
+
+async def move_windows(connection: AsyncConnection, numbers: Mapping[str, str], now: datetime) -> None:
+    """These people have other numbers: windows with the former ones are of the new ones."""
+    theirs = among(connection, windows.c.phone, set(numbers))
+    columns = (
+        windows.c.phone,
+        windows.c.lane,
+        windows.c.open_until,
+        windows.c.known_by,
+        windows.c.free_until,
+    )
+    moved: list[Opening] = []
+    for former, lane, until, known_by, free_until in await connection.execute(select(*columns).where(theirs)):
+        moved.append(Opening(numbers[former], lane, until, known_by))
+        if free_until is not None:
+            moved.append(Opening(numbers[former], lane, free_until, known_by, free=True))
+    if moved:
+        await extend_windows(connection, moved, now)
+        await connection.execute(delete(windows).where(theirs))
 
 
 async def unknown_windows(

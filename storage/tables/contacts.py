@@ -15,9 +15,6 @@ from sqlalchemy import (
 
 from storage.tables.types import Id, Instant, Text, metadata
 
-UNKNOWN = "user:"
-"""Prefix of the placeholder for a number while only the provider's user id of the person is known."""
-
 optouts = Table(
     "optouts",
     metadata,
@@ -47,6 +44,7 @@ windows = Table(
     Column("open_until", Instant, nullable=False, comment="the 24-hour customer service window's end"),
     Column("known_by", Text, nullable=False, comment="inbound, provider or closing: how it is known"),
     Column("updated_at", Instant, nullable=False),
+    Column("free_until", Instant, comment="the free entry point's end; null: no advertisement led here"),
 )
 
 touches = Table(

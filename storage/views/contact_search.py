@@ -11,11 +11,10 @@ import orjson
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.receipts.user_ids import name_of
+from campaigns.phones.user_ids import PREFIX, name_of
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry
 from storage.tables import campaigns, optouts, recipients, user_ids
-from storage.tables.contacts import UNKNOWN
 from storage.views.people_ranges import part_of
 
 LOOKED_AT: Final = 20_000
@@ -87,7 +86,7 @@ async def search_rows(
 async def newest_preferences(connection: AsyncConnection, size: int) -> list[LogEntry]:
     """The newest opt-outs and opt-ins of people whose number is known."""
     columns = (optouts.c[name] for name in LogEntry.__slots__)
-    known = ~optouts.c.phone.startswith(ERASED) & ~optouts.c.phone.startswith(UNKNOWN)
+    known = ~optouts.c.phone.startswith(ERASED) & ~optouts.c.phone.startswith(PREFIX)
     newest = select(optouts).order_by(optouts.c.id.desc()).limit(2 * size).subquery()
     shown = select(*columns).where(known, optouts.c.id.in_(select(newest.c.id)))
     rows = await connection.execute(shown.order_by(optouts.c.id.desc()).limit(size))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Row, Select, func, select
+from sqlalchemy import Column, Row, Select, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.markets import LONGEST_PREFIX
+from campaigns.phones.user_ids import PREFIX as USER_ID
 from campaigns.states import JobState
 from storage.runs.editions import of_audience
+from storage.runs.job_counts import count_states
 from storage.sending.intents import DueJob
-from storage.tables import jobs, recipients
+from storage.tables import jobs, recipients, runs
 
 PAGE: Final = 5_000
+LATEST_RECEIPT: Final = timedelta(days=30)
+"""How long after it was sent a message may still arrive."""
 
 
 class Prospect(NamedTuple):
@@ -49,15 +53,37 @@ async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int
 
 
 async def count_pending(connection: AsyncConnection, run_id: int) -> int:
-    counted = select(func.count()).where(jobs.c.run_id == run_id, jobs.c.state == JobState.PENDING)
-    return (await connection.execute(counted)).scalar_one()
+    return (await count_states(connection, [run_id])).get(JobState.PENDING, 0)
 
 
 async def count_by_prefix(connection: AsyncConnection, campaign_id: int) -> list[tuple[str, int]]:
-    """How many recipients' numbers begin alike, as far as a market goes: the plus and four digits."""
-    prefix = func.substr(recipients.c.phone, 1, 1 + LONGEST_PREFIX)
+    """How many recipients' numbers begin alike, as far as a market goes: the plus and four digits. Of those who are
+    known by a user id alone, a placeholder with the country."""
+    country = func.coalesce(recipients.c.region, "")
+    prefix = case(
+        (recipients.c.phone.startswith(USER_ID), literal(f"{USER_ID}/").concat(country).concat(".0")),
+        else_=func.substr(recipients.c.phone, 1, 1 + LONGEST_PREFIX),
+    )
     counted = select(prefix, func.count()).where(of_audience(campaign_id)).group_by(prefix).order_by(prefix)
     return [(start, number) for start, number in await connection.execute(counted)]
+
+
+async def count_delivered_service(connection: AsyncConnection, lane: str, since: datetime, most: int) -> int:
+    """How many free-form messages of the lane have arrived since then; `most` where there are more."""
+    arrived = func.coalesce(jobs.c.delivered_at, jobs.c.read_at)
+    found = (
+        select(jobs.c.id)
+        .join(runs, runs.c.id == jobs.c.run_id)
+        .where(
+            or_(runs.c.ended_at.is_(None), runs.c.ended_at >= since - LATEST_RECEIPT),
+            jobs.c.state.in_((JobState.DELIVERED, JobState.READ)),
+            jobs.c.lane == lane,
+            jobs.c.form != "template",
+            arrived >= since,
+        )
+        .limit(most)
+    )
+    return int(await connection.scalar(select(func.count()).select_from(found.subquery())) or 0)
 
 
 async def future_jobs(

@@ -104,6 +104,15 @@ def _print_outcomes(found: Estimate) -> None:
 
 def _remarks(found: Estimate) -> list[str]:
     remarks = list(found.warnings)
+    if found.within_allowance:
+        remarks.append(
+            f"{found.within_allowance:,} of them are within the free allowance: the first 1,000 service messages that "
+            "arrive from a number in a month. What is left of it is by what this database has sent."
+        )
+    if found.free_entries:
+        remarks.append(
+            f"{found.free_entries:,} of them cost nothing: their recipients came through an advertisement."
+        )
     if found.unpriced:
         remarks.append("Unpriced: no rate card or price is known; it is not counted as 0.")
     for budget in found.budgets:

@@ -7,20 +7,15 @@ from pathlib import Path
 import pytest
 
 from app.demo.samples import sample
-from tests.support.project import drumbeat, invoke, start
+from tests.support.demonstration import demonstration
+from tests.support.project import drumbeat, invoke
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a demo that ran, and what it printed."""
-    folder = tmp_path_factory.mktemp("demo")
-    with start(folder, "demo") as process:
-        try:
-            out, err = process.communicate(timeout=110)
-        finally:
-            process.kill()
-    assert process.returncode == 0, err
-    return folder / "drumbeat-demo", out
+    folder = demonstration(tmp_path_factory)
+    return folder / "drumbeat-demo", (folder / "printed.txt").read_text("utf-8")
 
 
 def test_it_shows_every_step_and_what_to_try_next(shown: tuple[Path, str]) -> None:

@@ -30,7 +30,7 @@ LIST = "phone,first_name,code\n+2290197000000,Ada,A1\n+2290197000001,,A2\n"
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    with running_emulator(ahead=seconds_to(NOW)) as running:
+    with running_emulator(ahead=seconds_to(NOW), sent_after=0, delivered_after=0, read_after=0) as running:
         yield running
 
 

@@ -28,6 +28,7 @@ from tests.support.project import environment
 AWAY, HERE = "far-away", socket.gethostname()
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postgres: str) -> None:
     if reason := why_not():

@@ -44,6 +44,7 @@ from storage.tables import unique_recipients
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, spec, store_people
+from tests.support.cases import each
 from tests.support.project import invoke
 from tests.web.conftest import hooks_on
 
@@ -52,7 +53,7 @@ WABA = {"meta": events.WABA_ID, "kapso": "215589313241560"}
 PROVIDERS = pytest.mark.parametrize("provider", ["meta", "kapso"])
 
 
-@pytest.mark.parametrize(
+@each(
     ("shown", "people"),
     [
         ("TIER_50", 50),

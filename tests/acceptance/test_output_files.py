@@ -15,6 +15,7 @@ import pytest
 from app.wiring.output_files import needed_files, output_place, write_port_file
 from app.wiring.settings import load_settings
 from campaigns.errors import UsageError
+from tests.support.cases import each
 from tests.support.project import Done, invoke, write_project
 
 Run = Callable[..., Done]
@@ -117,7 +118,7 @@ def test_a_file_that_is_there_asks_for_force(run: Run, folder: Path, kind: str) 
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "says"),
     [
         (("--output", "x.pdf"), "Reports cannot be written as .pdf"),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,29 @@ def test_user_and_folder_are_those_of_the_service() -> None:
     files = (SYSTEMD / "drumbeat.tmpfiles.conf").read_text()
     assert f"d {folder} 0750 {user} {user} -\n" in files
     assert f"f {unit['EnvironmentFile'].removeprefix('-')} 0600 root root -\n" in files
+
+
+def test_the_container_is_built_from_all_that_the_package_has() -> None:
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
+        "wheel"
+    ]
+    needed = {
+        "Makefile",
+        "README.md",
+        "LICENSE",
+        "pyproject.toml",
+        "requirements-production.lock",
+        "deploy/install.py",
+    }
+    assert let_in == needed | set(package["only-include"])
+    assert all((ROOT / name).exists() for name in let_in)
+
+
+def test_the_container_runs_without_rights_in_the_folder_of_its_volume() -> None:
+    lines = (ROOT / "deploy" / "Containerfile").read_text().splitlines()
+    folder = service()["WorkingDirectory"]
+    assert {f"USER {service()['User']}", f"WORKDIR {folder}", f"VOLUME {folder}"} <= set(lines)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import click
-import pytest
 
 from app.views.messages import ENDED, WAITS
 from campaigns.phones.phone import read_phone
 from cli import cli
+from tests.support.cases import each
 from tests.support.paths import ROOT
 
 SCRIPT = ROOT / "docs" / "generate.py"
@@ -34,7 +34,7 @@ def test_the_reference_pages_are_up_to_date() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@each("page", PAGES, ids=name_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for link in LINK.findall(text):
@@ -61,7 +61,7 @@ def test_every_page_is_reached_from_the_index() -> None:
     assert {page for page in ROOT.glob("docs/**/*.md") if page != index} <= linked
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+@each("page", WRITTEN, ids=name_of)
 def test_every_command_shown_exists_with_its_options(page: Path) -> None:
     for line in COMMAND.findall(page.read_text(encoding="utf-8")):
         for command in re.split(r"&&|\||;", line):
@@ -109,9 +109,7 @@ CODE = sorted(
 )
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in [*PAGES, *CODE] if EXAMPLE.search(page.read_text("utf-8"))], ids=name_of
-)
+@each("page", [page for page in [*PAGES, *CODE] if EXAMPLE.search(page.read_text("utf-8"))], ids=name_of)
 def test_numbers_in_examples_can_be_typed_as_they_are(page: Path) -> None:
     """In the documentation, and in the hints of errors."""
     read = {number: read_phone(number, landlines=True) for number in EXAMPLE.findall(page.read_text("utf-8"))}

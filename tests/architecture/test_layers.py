@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from app.wiring.logs import OURS
+from tests.support.cases import each
 from tests.support.paths import ROOT
 
 PACKAGES = ("campaigns", "providers", "storage", "scheduler", "app", "web", "terminal", "emulators")
@@ -73,7 +72,7 @@ def test_the_command_line_is_the_top_and_imports_only_the_layer_below() -> None:
             assert "cli" not in {name.split(".")[0] for name in imports_of(path)}, path
 
 
-@pytest.mark.parametrize(("library", "homes"), HOMES.items())
+@each(("library", "homes"), HOMES.items())
 def test_a_library_has_one_home(library: str, homes: set[str]) -> None:
     found = {
         path.relative_to(ROOT).as_posix()

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
 from cli import cli
+from tests.support.cases import each
 
 USE_CASES = {
     "campaign check": "app.views.preflight:preflight",
@@ -119,7 +119,7 @@ def test_every_command_has_its_use_case() -> None:
     assert not USE_CASES.keys() & WITHOUT.keys()
 
 
-@pytest.mark.parametrize(("command", "place"), USE_CASES.items())
+@each(("command", "place"), USE_CASES.items())
 def test_a_command_calls_its_use_case(command: str, place: str) -> None:
     module, _, name = place.partition(":")
     use_case = getattr(importlib.import_module(module), name)

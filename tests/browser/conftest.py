@@ -17,7 +17,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.support.demonstration import demonstration
 from tests.support.paths import ROOT
+from tests.support.project import invoke
 
 CHROMIUM = shutil.which("chromium")
 REQUIRED = os.environ.get("DRUMBEAT_CHROMIUM") == "required"
@@ -32,6 +34,8 @@ FLAGS = [
 ]
 NAME, PASSWORD = "ada@example.com", "correct horse battery"
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+"""The rules of axe that look at colours."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,9 +102,10 @@ def stop(site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
-    folder = tmp_path_factory.mktemp("site")
-    drumbeat(folder, "demo")
-    site, join = start(folder / "drumbeat-demo")
+    shown, folder = demonstration(tmp_path_factory), tmp_path_factory.mktemp("site")
+    shutil.copytree(shown / "drumbeat-demo", folder, dirs_exist_ok=True)
+    assert invoke(folder, "db", "adopt", "--yes").code == 0
+    site, join = start(folder)
     yield site, join
     stop(site)
 
@@ -123,18 +128,24 @@ class Watched:
     faults: list[str] = field(default_factory=list)
 
     async def judge(self, address: str) -> None:
-        """Open it, and note what is wrong with it."""
+        """Open it, and note what is wrong with it in both themes, on a desk and on a phone."""
         await self.page.goto(address)
-        await self.look(address)
+        for size in (PHONE, DESK):
+            await self.page.set_viewport_size(size)
+            for scheme in ("dark", "light"):
+                await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                await self.look(
+                    f"{address} ({scheme}, {size['width']} px)", COLOURS if scheme == "dark" else {}
+                )
 
-    async def look(self, name: str) -> None:
+    async def look(self, name: str, rules: dict[str, list[str]] | None = None) -> None:
         """Note what is wrong with the page that is shown."""
         wide = await self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         if wide > 0:
             self.faults.append(f"{name}: scrolls sideways by {wide} px")
-        found = await Axe().run(self.page)
+        found = await Axe().run(self.page, options={"resultTypes": ["violations"], **(rules or {})})
         for violation in found.response["violations"]:
             nodes = [node["html"][:160] for node in violation["nodes"][:3]]
             self.faults.append(f"{name}: axe {violation['id']}: {nodes}")

@@ -19,7 +19,7 @@ async def test_the_tutorial_in_the_browser_leads_to_what_it_promises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OURVOICE_API_KEY", "test-key")
-    with running_emulator() as emulator:
+    with running_emulator(sent_after=0, delivered_after=0, read_after=0) as emulator:
         write_folder(tmp_path / "project", emulator.port)
         site, invitation = start(tmp_path / "project")
         try:

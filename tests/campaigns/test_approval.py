@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.approval import ApprovalLimits
 from campaigns.money.costs import Money
+from tests.support.cases import each
 
 
 def usd(amount: str) -> Money:
@@ -32,7 +32,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("limits", "recipients", "worst_case", "says"),
     [case[1:] for case in CASES],
     ids=[case[0] for case in CASES],

@@ -22,11 +22,12 @@ from campaigns.outcomes import (
     retry_delay,
 )
 from campaigns.states import TRANSITIONS, JobState
+from tests.support.cases import each
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "state", "held_by"),
     [
         (FailureKind.NOT_SENT, JobState.PENDING, "retry"),

@@ -24,6 +24,7 @@ from campaigns.untrusted import (
     read_json,
 )
 from providers.events import Inbound, Notice, Preference, Report, Unread, UserId, WindowUntil
+from tests.support.cases import each
 
 HALF = "\ud83d"
 HUGE = "é" * 10_000_000
@@ -61,7 +62,7 @@ def test_a_text_is_cleaned_by_the_rules_of_utf_16(text: str) -> None:
     assert clean(text) == pairs.decode("utf-16-le", "replace")
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "value"),
     [
         (b'{"a": 1}', {"a": 1}),

@@ -19,6 +19,7 @@ import pytest
 from emulators.faults import KINDS, Fault, FaultBoard
 from emulators.wire import GARBAGE
 from tests.emulators.conftest import MESSAGES, OurVoiceClient
+from tests.support.cases import each
 from tests.support.emulator import ROOT, Emulator, running_emulator
 
 NUMBER = "447700900123"
@@ -217,7 +218,7 @@ def test_latencies_add_up_and_the_first_other_fault_wins() -> None:
     assert [each.hits for each in board.faults] == [1, 1, 1, 0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each("kind", KINDS)
 def test_every_kind_is_documented(kind: str) -> None:
     assert kind in (sys.modules[Fault.__module__].__doc__ or "")
 

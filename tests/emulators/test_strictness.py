@@ -76,7 +76,7 @@ def mutants(body: Any) -> Iterator[tuple[str, Any]]:
 def template_for(template: Template) -> dict[str, Any]:
     """The approved template that this one fits."""
     header = template.header or TemplateHeader()
-    kinds = ("text", "image", "video", "document", "location")
+    kinds = ("text", "image", "video", "document", "location", "product")
     names = [each.name for each in template.parameters]
     return {
         "name": template.name,
@@ -91,7 +91,8 @@ def template_for(template: Template) -> dict[str, Any]:
 
 def buttons_of(template: Template) -> list[str]:
     """The kinds of its buttons; those before one that is filled take nothing."""
-    filled = {button.index: "url" if button.type == "code" else button.type for button in template.buttons}
+    shown = {"code": "url", "products": "mpm"}
+    filled = {button.index: shown.get(button.type, button.type) for button in template.buttons}
     return [filled.get(place, "quick_reply") for place in range(max(filled, default=-1) + 1)]
 
 

@@ -21,6 +21,7 @@ from providers.events import WebhookRequest
 from providers.http.client import Answer, NotSent, Unknown
 from providers.registry import ADAPTERS, account_settings, adapter_class, providers_that_send
 from tests.providers.contract import SECRET, Reads, Sends, Table, WebhookCase, answer, http_for, table_of
+from tests.support.cases import each
 
 
 def orjson_or_empty(value: object) -> bytes:
@@ -46,7 +47,7 @@ def body_of(row: Reads) -> bytes:
     return row.body if isinstance(row.body, bytes) else orjson.dumps(row.body)
 
 
-@pytest.mark.parametrize(("table", "row"), rows("sends"))
+@each(("table", "row"), rows("sends"))
 async def test_a_call_becomes_the_documented_request(table: Table, row: Sends):
     seen: list[httpx.Request] = []
     adapter = table.adapter()
@@ -60,7 +61,7 @@ async def test_a_call_becomes_the_documented_request(table: Table, row: Sends):
     assert adapter.unsendable(row.content) is None
 
 
-@pytest.mark.parametrize(("table", "row"), rows("reads"))
+@each(("table", "row"), rows("reads"))
 async def test_an_answer_means_this_for_each_recipient(table: Table, row: Reads):
     adapter = table.adapter()
     http = http_for(
@@ -74,7 +75,7 @@ async def test_an_answer_means_this_for_each_recipient(table: Table, row: Reads)
 
 
 @EVERY
-@pytest.mark.parametrize(
+@each(
     ("reply", "kind"),
     [
         (NotSent("no_dns", "no such host"), FailureKind.NOT_SENT),
@@ -201,14 +202,14 @@ def test_its_settings_refuse_an_unknown_key_and_a_key_written_out(table: Table):
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize(("table", "row"), rows("webhooks"))
+@each(("table", "row"), rows("webhooks"))
 def test_a_webhook_is_verified_on_its_raw_body_and_understood(table: Table, row: WebhookCase):
     adapter = table.adapter()
     assert adapter.verify(row.request())
     assert adapter.parse_webhook(row.request()) == row.events
 
 
-@pytest.mark.parametrize(("table", "row"), rows("webhooks"))
+@each(("table", "row"), rows("webhooks"))
 def test_a_changed_webhook_is_refused(table: Table, row: WebhookCase):
     adapter = table.adapter()
     assert not adapter.verify(row.request(body=row.body + b" "))

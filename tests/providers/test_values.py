@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from providers.values import first_text, first_text_or_number, moment, phone
+from tests.support.cases import each
 
 ANN = "+12025550123"
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "expected"),
     [
         ("1730092888", datetime(2024, 10, 28, 5, 21, 28, tzinfo=UTC)),
@@ -55,7 +54,7 @@ def test_the_first_that_makes_sense_is_taken():
     assert first_text() is phone() is moment() is first_text_or_number() is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "expected"),
     [
         (ANN, ANN),

@@ -9,4 +9,4 @@ from hypothesis import settings
 
 def share(part: float, **more: Any) -> settings:
     """More than the profile's for what costs next to nothing, fewer for what costs much."""
-    return settings(max_examples=round(settings.default.max_examples * part), **more)
+    return settings(max_examples=max(1, round(settings.default.max_examples * part)), **more)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import click
-import pytest
 
 from cli import COMMANDS, cli
+from tests.support.cases import each
 
 GROUPS = [name for name in COMMANDS if isinstance(cli.get_command(click.Context(cli), name), click.Group)]
 
 
-@pytest.mark.parametrize("name", GROUPS)
+@each("name", GROUPS)
 def test_no_line_of_a_group_is_cut(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None

@@ -16,12 +16,13 @@ from campaigns.states import JobState
 from scheduler.clock.progress import Snapshot
 from terminal.output import cell, print_facts, print_table
 from terminal.progress import describe
+from tests.support.cases import each
 from tests.support.hostile import EVERYTHING, controls_in
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "text"),
     [
         ("=1+1", "'=1+1"),

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from scheduler.clock.progress import Ended, Left, Snapshot, Upcoming
 from terminal.progress import News, progress_line
+from tests.support.cases import each
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 STATES = {"read": 346, "failed": 4, "delivered": 605, "pending": 200_000, "sent": 3, "skipped": 0}
 SNAPSHOT = Snapshot(NOW, 200_958, STATES, 80.0, 2500.0)
 
 
-@pytest.mark.parametrize("width", range(20, 200, 7))
+@each("width", range(20, 200, 7))
 def test_the_count_and_the_share_are_there_at_every_width(width: int) -> None:
     line = progress_line(SNAPSHOT, width)
     assert "958/200,958 (0%)" in line

@@ -110,3 +110,18 @@ def test_a_payload_is_not_shown_and_may_hold_lines() -> None:
 def test_the_legacy_api_of_kapso_has_the_same_limit() -> None:
     content = Content(MessageType.TEMPLATE, template=Template("t", "en", (Parameter("a\nb"),)))
     assert "a line break" in str(LegacyApi("https://x", alone=True).unsendable(content))
+
+
+async def test_the_marketing_messages_api_is_refused_where_no_document_shows_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "p.csv").write_text("phone,first_name\n+447700900431,Ada\n")
+    body = f'{HEAD}{TEMPLATE}parameters = ["x"]\n[marketing_messages]\npolicy = "strict"\n'
+    (tmp_path / "p.toml").write_text(body)
+    flags = Flags(rejects=tmp_path / "bad.csv")
+    if settings.accounts["meta"].adapter == "meta":
+        assert (await check_campaign(settings, tmp_path / "p.toml", flags)).report.accepted == 1
+        return
+    with pytest.raises(SpecError, match=r"line 11: marketing_messages: kapso does not document") as caught:
+        await check_campaign(settings, tmp_path / "p.toml", flags)
+    assert "meta" in (caught.value.hint or "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from app.views.bubbles import Bubble, bubble_of
 from campaigns.message.content import (
     Content,
@@ -16,6 +14,7 @@ from campaigns.message.content import (
 )
 from campaigns.message.marks import Text, Value, marked_value, visible_text
 from campaigns.message.provider_templates import ButtonPart, HeaderPart, ProviderTemplate, TemplateParts
+from tests.support.cases import each
 from tests.support.messages import EXAMPLES
 
 SALE = ProviderTemplate(
@@ -48,7 +47,7 @@ def flat(bubble: Bubble) -> str:
     return "\n".join([*texts, visible_text(bubble.body), *(tile.detail for tile in bubble.tiles)])
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each("name", EXAMPLES)
 def test_each_type_shows_its_parts(name: str) -> None:
     content, expected = EXAMPLES[name]
     bubble = bubble_of(content)

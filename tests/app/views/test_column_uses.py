@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from app.views.column_uses import ColumnUse, column_uses, unmet
 from app.views.list_checks import ListCheck, ListProblem
 from campaigns.intake.columns import Column
 from campaigns.spec.campaign_spec import AudienceSpec
+from tests.support.cases import each
 
 
 def uses(
@@ -26,7 +25,7 @@ def shown(found: list[ColumnUse]) -> dict[str, str]:
     return {use.column.name: f"{use.use}{'?' if use.is_guess else ''}" for use in found if use.use}
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "needed", "guessed"),
     [
         ("Phone,Prénom", "first_name", {"Prénom": "first_name?"}),

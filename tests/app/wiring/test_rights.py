@@ -22,6 +22,7 @@ from campaigns.errors import Forbidden, NotFound
 from campaigns.phones.stop_words import StopWord
 from storage.access.audit import AuditRow, list_acts
 from storage.database.engine import open_engine, reading
+from tests.support.cases import each
 
 UseCase = Callable[..., Awaitable[Any]]
 VIA = "a test"
@@ -69,7 +70,7 @@ async def test_a_right_is_refused_to_every_role_below_it(name: str, sqlite_url: 
     await engine.dispose()
 
 
-@pytest.mark.parametrize("name", RIGHTS)
+@each("name", RIGHTS)
 def test_roles_grow(name: str) -> None:
     may = [Actor("ada", role, VIA).may(name) for role in Role]
     assert may == sorted(may)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from campaigns.errors import IntakeError
 from campaigns.intake.encodings import CANDIDATES, doubt_about, foreign_chunks
 from tests.campaigns.intake.test_intake import A, B, load
+from tests.support.cases import each
 
 WESTERN = {
     "French": "Céline Hélène François Françoise Geneviève Zoë Noël Anaïs Loïc Benoît Jérôme Thérèse Agnès Élodie Éric "
@@ -59,7 +60,7 @@ def encodable(name: str, encoding: str) -> bytes | None:
     return None
 
 
-@pytest.mark.parametrize("language", NAMES)
+@each("language", NAMES)
 def test_no_name_is_read_wrong_in_any_encoding(language: str) -> None:
     tried = 0
     for encoding in ENCODINGS:
@@ -111,7 +112,7 @@ def places(language: str) -> list[str]:
     return sorted({word for word in re.findall(r"[^\W\d_]{2,}", names) if not word.isascii()})
 
 
-@pytest.mark.parametrize("language", PLACES)
+@each("language", PLACES)
 def test_no_place_is_read_wrong_in_the_encodings_of_its_language(language: str) -> None:
     words = places(language)
     assert len(words) > 25

@@ -19,6 +19,7 @@ from campaigns.intake.model import IntakeOptions, Reject
 from campaigns.intake.names import fold
 from campaigns.intake.read import open_intake
 from campaigns.message.templates import fold as fold_of_templates
+from tests.support.cases import each
 
 A, B, C = "+447911123456", "+33612345678", "+12025550123"
 
@@ -439,7 +440,7 @@ def test_as_many_columns_as_a_spreadsheet_has(tmp_path: Path) -> None:
     assert len(open_intake(path, IntakeOptions()).columns) == 16_384
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "First Name",

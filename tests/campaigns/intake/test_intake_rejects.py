@@ -19,6 +19,7 @@ from campaigns.intake.model import Detected, IntakeOptions, Reject
 from campaigns.intake.read import open_intake
 from campaigns.intake.rejects import RejectsFile
 from campaigns.reject_codes import RejectCode
+from tests.support.cases import each
 from tests.support.hostile import controls_in, formulas_in, hostile_text
 
 DETECTED = Detected("utf-8", ",", "lf", "phone", ("phone", "name"))
@@ -28,9 +29,7 @@ def reject(raw: str, line: int = 2) -> Reject:
     return Reject(line, "phone", RejectCode.PHONE_INVALID, "No.", raw)
 
 
-@pytest.mark.parametrize(
-    "cell", ["=1+1", "+44", "-5", "@SUM(A1)", "\tx", "\ra", "'=1", "''+2", "＝1+1", "＠a", " =1", '"=1']
-)
+@each("cell", ["=1+1", "+44", "-5", "@SUM(A1)", "\tx", "\ra", "'=1", "''+2", "＝1+1", "＠a", " =1", '"=1'])
 def test_formulas_are_defused(cell: str) -> None:
     assert defuse(cell) == f"'{cell}"
 

@@ -14,6 +14,7 @@ from campaigns.intake.model import IntakeOptions, Reject
 from campaigns.intake.names import fold
 from campaigns.intake.phone_columns import is_phone_name, phone_like
 from campaigns.intake.read import Intake, open_intake
+from tests.support.cases import each
 
 A, B, C = "+447911123456", "+33612345678", "+12025550123"
 
@@ -130,7 +131,7 @@ KNOWN = (
 )
 
 
-@pytest.mark.parametrize("name", KNOWN.split(", "))
+@each("name", KNOWN.split(", "))
 def test_known_names_in_the_languages_of_our_users(name: str) -> None:
     assert is_phone_name(fold(name))
 

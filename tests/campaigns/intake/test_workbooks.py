@@ -20,6 +20,7 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.intake.read import open_intake
 from campaigns.intake.workbook_child import shown
 from tests.campaigns.intake.test_intake import A, B, Loaded
+from tests.support.cases import each
 from tests.support.workbooks import Cell, Table, compound, ods, xls, xlsx, zipped
 
 WRITERS: dict[str, Callable[[dict[str, Table]], bytes]] = {"xlsx": xlsx, "xls": xls, "ods": ods}
@@ -89,7 +90,7 @@ def test_a_sheet_ends_as_the_csv_of_its_table(
     assert outcomes[0] == outcomes[1]
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "text"),
     [(447700900010.0, "447700900010"), (1e16, "10000000000000000"), (0.1, "0.1"), (1e-7, "0.0000001"), (-2.50, "-2.5"),
      (True, "TRUE"), (date(2026, 12, 1), "2026-12-01"), (datetime(2026, 12, 1, 9, 30, tzinfo=UTC), "2026-12-01 09:30"),

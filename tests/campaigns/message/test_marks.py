@@ -6,7 +6,6 @@ import re
 import time
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from campaigns.message.marks import (
     parse,
     visible_text,
 )
+from tests.support.cases import each
 
 SIGNS = "*_~`>-. 019ab\né\t"
 
@@ -53,7 +53,7 @@ def _short_parts(parts: Inline) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("plain", ["plain"]),
@@ -147,9 +147,7 @@ def test_each_character_keeps_its_origin(pieces: list[tuple[str, Value | None]])
         assert all(character in given_ for text in found if text.value is value for character in text.text)
 
 
-@pytest.mark.parametrize(
-    "piece", ["*a ", "_a_", "```a", "`", "~ ", "https://a", "> a\n", "1. a\n", "*_~`", "https://a..", ". "]
-)
+@each("piece", ["*a ", "_a_", "```a", "`", "~ ", "https://a", "> a\n", "1. a\n", "*_~`", "https://a..", ". "])
 def test_a_long_text_of_marks_ends_soon(piece: str) -> None:
     began = time.process_time()
     parse(piece * (65_536 // len(piece)))

@@ -11,6 +11,7 @@ from campaigns.message.content_spec import ContentSpec
 from campaigns.message.placeholders import find_placeholders
 from campaigns.message.templates import Renderer
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
+from tests.support.cases import each
 
 FOREIGN = {
     "Hi {first_name}!": ("{first_name}", "{{ first_name }}"),
@@ -36,12 +37,12 @@ PLAIN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "expected"), FOREIGN.items(), ids=FOREIGN)
+@each(("text", "expected"), FOREIGN.items(), ids=FOREIGN)
 def test_a_placeholder_of_another_tool_is_found(text: str, expected: tuple[str, str]) -> None:
     assert list(find_placeholders(f"Hello\n{text}")) == [(2, *expected)]
 
 
-@pytest.mark.parametrize("text", PLAIN)
+@each("text", PLAIN)
 def test_plain_text_is_left_alone(text: str) -> None:
     assert list(find_placeholders(text)) == []
 
@@ -124,7 +125,7 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize(("text", "name"), [(text, name) for text, name in COLUMNS.items() if name])
+@each(("text", "name"), [(text, name) for text, name in COLUMNS.items() if name])
 def test_a_column_is_used_as_the_list_spells_it(text: str, name: str) -> None:
     made = Renderer(ContentSpec(text=f"Hi {text}, {text}"))
     assert made.variables == {name}

@@ -12,6 +12,7 @@ from campaigns.message.content_spec import TemplateSpec
 from campaigns.message.provider_templates import ProviderTemplate, TemplateParts
 from campaigns.message.template_category import strictest, template_category
 from campaigns.spec.campaign_spec import load_spec
+from tests.support.cases import each
 
 LISTED = [
     ProviderTemplate(name, language, "APPROVED", category, TemplateParts())
@@ -24,7 +25,7 @@ LISTED = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "language", "listed", "category"),
     [
         ("order", "en_US", LISTED, "utility"),

@@ -17,6 +17,7 @@ from campaigns.message.provider_templates import (
 )
 from campaigns.message.template_match import UNSENDABLE, find_template, mismatches, too_long
 from campaigns.message.templates import Renderer
+from tests.support.cases import each
 
 
 def known(
@@ -51,7 +52,7 @@ T, P, H, B = (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("parts", "keys"),
     [
         ({}, {}),
@@ -77,7 +78,7 @@ def test_what_fits_is_not_refused(parts: dict[str, Any], keys: dict[str, Any]) -
     assert found(known(**parts), **keys) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("parts", "keys", "key", "text"),
     [
         ({}, {"parameters": []}, P, "there are 0, but sale (en_US) needs 1 value: {{1}}."),
@@ -126,7 +127,14 @@ def test_what_fits_is_not_refused(parts: dict[str, Any], keys: dict[str, Any]) -
         ({"buttons": (FIXED,)}, {"buttons": [URL]}, f"{B}[0]", "takes nothing"),
         ({}, {"buttons": [REPLY]}, f"{B}[0].index", "has 0 buttons"),
         ({"buttons": (ButtonPart("copy_code", "Copy"),)}, {}, B, "needs the coupon's code"),
-        ({"buttons": (ButtonPart("mpm", "View"),)}, {}, f"{T}.name", "is a mpm button, which a campaign"),
+        ({"buttons": (ButtonPart("mpm", "View"),)}, {}, f"{T}.buttons", "needs the products that it opens"),
+        (
+            {"buttons": (ButtonPart("spm", "View"),)},
+            {"buttons": [{"index": 0, "type": "catalog"}]},
+            f"{T}.buttons[0]",
+            "takes nothing",
+        ),
+        ({"header": HeaderPart("product")}, {}, f"{T}.header", "needs product"),
         (
             {"buttons": (ButtonPart("catalog", "View"),)},
             {"buttons": [URL]},
@@ -146,7 +154,7 @@ def test_what_does_not_fit_is_named_at_its_key(
     assert text in why
 
 
-@pytest.mark.parametrize("status", [*UNSENDABLE, "APPROVED", "FLAGGED", "SOMETHING_NEW"])
+@each("status", [*UNSENDABLE, "APPROVED", "FLAGGED", "SOMETHING_NEW"])
 def test_a_template_that_is_not_sent_now_is_refused(status: str) -> None:
     wanted = [f"{T}.name"] if status in UNSENDABLE else []
     assert [key for key, _ in found(known(status=status))] == wanted

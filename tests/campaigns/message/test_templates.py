@@ -14,6 +14,7 @@ from campaigns.message.content_spec import ContentSpec
 from campaigns.message.marks import Text, unstyled, without_borders
 from campaigns.message.template_bounds import MAX_TEXT
 from campaigns.message.templates import _JINJA, Renderer, _Piece, fold
+from tests.support.cases import each
 
 
 def renderer(**content: object) -> Renderer:
@@ -133,7 +134,7 @@ def test_a_template_that_cannot_work_is_refused_at_load(content: dict[str, objec
     assert ".." not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "says"),
     [
         ("{{ 10**10**8 }}", "powers (**) are not supported"),
@@ -180,7 +181,7 @@ def test_a_text_that_would_fill_the_memory_is_refused_at_load(text: str, says: s
     assert time.process_time() - started < 5
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "made"),
     [
         ("{{ a ~ '-' ~ 2 }}", "x-2"),

@@ -15,6 +15,7 @@ from campaigns.money.costs import Money
 from campaigns.money.markets import known_market, markets_of, nearest_market
 from campaigns.money.prices import IN_WINDOW, Price, Prices, RateCard
 from campaigns.money.rate_files import read_rates
+from tests.support.cases import each
 from tests.support.paths import ROOT
 
 CARD = ROOT / "sample_data" / "rates" / "meta-usd-2026-01-01.csv"
@@ -46,7 +47,7 @@ def cost(
     return None if price is None else f"{price.money.amount.normalize():f} {price.money.currency}"
 
 
-@pytest.mark.parametrize(
+@each(
     ("phone", "market"),
     [
         ("+18095550100", "Rest of Latin America"),

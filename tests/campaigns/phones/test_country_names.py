@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import phonenumbers
-import pytest
 
 from campaigns.phones.country_names import find_country
+from tests.support.cases import each
 
 WRITTEN = {
     "GB": ["GB", "gb", " Gb ", "GBR", "UK", "U.K.", "United Kingdom", "england", "+44", "44", "0044", "44.0", "(+44)",
@@ -24,7 +24,7 @@ WRITTEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("country", "text"), [(c, text) for c, texts in WRITTEN.items() for text in texts])
+@each(("country", "text"), [(c, text) for c, texts in WRITTEN.items() for text in texts])
 def test_a_country_however_it_is_written(country: str, text: str) -> None:
     assert find_country(text) == country
 
@@ -33,13 +33,11 @@ def test_an_area_code_beside_north_americas_calling_code_is_read_with_it() -> No
     assert find_country("+1-876") == "US"  # the numbers of Jamaica are read in the same plan
 
 
-@pytest.mark.parametrize(
-    "text", ["", "XX", "QQ", "Mars", "Europe", "999", "826", "00", "+", "é", "44 7700 900123"]
-)
+@each("text", ["", "XX", "QQ", "Mars", "Europe", "999", "826", "00", "+", "é", "44 7700 900123"])
 def test_what_is_no_country(text: str) -> None:
     assert find_country(text) is None
 
 
-@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+@each("region", sorted(phonenumbers.SUPPORTED_REGIONS))
 def test_every_code_is_its_own_country(region: str) -> None:
     assert find_country(region) == find_country(region.lower()) == region

@@ -14,6 +14,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from campaigns.phones.phone import Phone, PhoneFault, bucket, quick, read_by_library, read_phone
 from campaigns.phones.spellings import canonical
+from tests.support.cases import each
 from tests.support.examples import share
 
 GB, FR, US = Phone("+447911123456", "GG"), Phone("+33612345678", "FR"), Phone("+12025550123", "US")
@@ -183,12 +184,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "country", "phone"), READ)
+@each(("text", "country", "phone"), READ)
 def test_reads(text: str, country: str | None, phone: Phone) -> None:
     assert read_phone(text, country) == phone
 
 
-@pytest.mark.parametrize(("text", "country", "phone"), RESPELT + SPELT_TODAY)
+@each(("text", "country", "phone"), RESPELT + SPELT_TODAY)
 def test_every_spelling_of_a_number_is_read_as_the_same(text: str, country: str | None, phone: Phone) -> None:
     found = read_phone(text, country)
     assert found == phone
@@ -214,7 +215,7 @@ def test_the_reason_explains_how_numbers_have_changed(text: str, help_: str) -> 
     assert help_ in fault.reason
 
 
-@pytest.mark.parametrize(("text", "country", "code"), REFUSED)
+@each(("text", "country", "code"), REFUSED)
 def test_refuses(text: str, country: str | None, code: str) -> None:
     fault = read_phone(text, country)
     assert isinstance(fault, PhoneFault)
@@ -285,7 +286,7 @@ def agree(text: str, country: str | None) -> bool:
     return True
 
 
-@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+@each("region", sorted(phonenumbers.SUPPORTED_REGIONS))
 def test_the_quick_way_agrees_with_the_library(region: str) -> None:
     chance = random.Random(region)
     answered = 0

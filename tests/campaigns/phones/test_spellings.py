@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.phones.spellings import canonical, spellings
+from tests.support.cases import each
 
 SPELLINGS = {
     "+525512345678": ("+5215512345678", "+520155 12345678", "+520445512345678", "+520455512345678"),
@@ -28,7 +29,7 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize("today", SPELLINGS)
+@each("today", SPELLINGS)
 def test_every_spelling_becomes_the_number_of_today(today: str) -> None:
     for spelt in (today, *SPELLINGS[today]):
         assert canonical(spelt.replace(" ", "")) == today
@@ -57,7 +58,7 @@ def test_todays_form_is_final(number: str) -> None:
     assert canonical(canonical(number)) == canonical(number)
 
 
-@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+@each("region", sorted(phonenumbers.SUPPORTED_REGIONS))
 def test_valid_mobiles_of_no_country_change(region: str) -> None:
     mobile = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
     if mobile is not None:

@@ -16,6 +16,7 @@ from campaigns.phones.stop_words import (
     find_preference,
     find_stop_word,
 )
+from tests.support.cases import each
 
 OUT, OUT_OF_ALL, IN = StopWord("out", "marketing"), StopWord("out", "all"), StopWord("in", "all")
 TABLES = (
@@ -36,7 +37,7 @@ DECORATION = st.text(
 )
 
 
-@pytest.mark.parametrize(("language", "word", "meaning"), WORDS)
+@each(("language", "word", "meaning"), WORDS)
 def test_each_stop_word_has_the_meaning_of_its_table(language: str, word: str, meaning: StopWord) -> None:
     assert find_stop_word(word) == meaning
     assert find_stop_word(word.upper()) == meaning
@@ -63,7 +64,7 @@ def test_a_stop_word_with_more_text_is_none(text: str, case: tuple[str, str, Sto
     assert find_stop_word(f"{text} 7 {case[1]}") is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "meaning"),
     [
         ("ＳＴＯＰ", OUT),
@@ -84,7 +85,7 @@ def test_a_stop_word_is_recognised_however_it_is_typed(text: str, meaning: StopW
     assert find_stop_word(text) == meaning
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -111,7 +112,7 @@ def test_a_sentence_with_a_stop_word_is_none(text: str) -> None:
     assert find_stop_word(text) is None
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "cancel", "end", "no", "yes", "ok", "wait", "enough", "nein", "ja", "non", "oui", "annuler", "fin", "cancelar",
@@ -137,7 +138,7 @@ def test_coming_back_to_all_is_coming_back_to_each() -> None:
     assert StopWord("in", "marketing").scopes == ("marketing",)
 
 
-@pytest.mark.parametrize(
+@each(
     ("label", "payload", "meaning"),
     [
         ("Stop promotions", "Stop promotions", OUT),

@@ -27,6 +27,7 @@ from campaigns.rules.holdout import holdout, is_held_out
 from campaigns.rules.optout import optout
 from campaigns.rules.run_state import run_state
 from campaigns.states import JobState, RunState
+from tests.support.cases import each
 from tests.support.facts import DAY, HOUR, NOW, TICK, facts, past_messages, usd
 
 CANCELLED = Skip(SkipReason.RUN_CANCELLED, JobState.CANCELLED)
@@ -146,7 +147,7 @@ IN_THE_US = {"region": "US", "has_windows": True}
 OPEN = {"window_until": NOW + HOUR}
 
 
-@pytest.mark.parametrize(
+@each(
     ("known", "decision"),
     [
         ({"forms": TEMPLATE}, BLOCKED),
@@ -218,7 +219,7 @@ WRONG: list[tuple[dict[str, Any], Decision]] = [
 """What each rule refuses, in their order."""
 
 
-@pytest.mark.parametrize("first", range(len(WRONG)))
+@each("first", range(len(WRONG)))
 def test_of_all_that_speaks_against_it_the_first_rule_answers(first: int) -> None:
     known: dict[str, Any] = {}
     for refused, _ in reversed(WRONG[first:]):

@@ -12,6 +12,7 @@ from campaigns.rules.decision import Calendar, Cap, PastMessage, Rule, SkipReaso
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.rules.min_gap import min_gap
 from campaigns.rules.pair_limit import pair_limit
+from tests.support.cases import each
 from tests.support.facts import DAY, HOUR, NOW, TICK, facts, past_messages, zones
 
 FULL = Skip(SkipReason.FREQUENCY_CAP)
@@ -22,7 +23,7 @@ def waits(until: datetime) -> Wait:
     return Wait(until, Rule.FREQUENCY_CAP)
 
 
-@pytest.mark.parametrize(
+@each(
     ("most", "ago", "until"),
     [
         (1, [], None),
@@ -50,7 +51,7 @@ def test_a_rolling_cap(most: int, ago: list[timedelta], until: datetime | None) 
 NIGHT = datetime(2026, 3, 1, 12, tzinfo=UTC)  # Sunday: 01:00 on Monday in Auckland, 07:00 in New York
 
 
-@pytest.mark.parametrize(
+@each(
     ("per", "names", "at", "until"),
     [
         (Calendar.DAY, (), datetime(2026, 3, 1, 0, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)),
@@ -122,7 +123,7 @@ def test_a_day_of_25_hours_is_one_day() -> None:
 SCOPED = {"category": "marketing", "tags": frozenset({"sale", "shoes"}), "account": "shop"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("cap", "past", "decision"),
     [
         (Cap(1, WEEK), past_messages([DAY], "utility"), FULL),

@@ -16,6 +16,7 @@ from campaigns.rules.forms import MARGIN
 from campaigns.rules.ramp import ramp
 from campaigns.rules.tier import tier
 from campaigns.rules.window import window
+from tests.support.cases import each
 from tests.support.facts import DAY, HOUR, NOW, TICK, facts, usd
 
 FREE, TEMPLATE = Send(Form.FREE), Send(Form.TEMPLATE)
@@ -25,7 +26,7 @@ WAITS, ASKED = Wait(None, Rule.WINDOW), Wait(None, Rule.WINDOW_UNKNOWN)
 OPEN = {"window_until": NOW + MARGIN + TICK}
 
 
-@pytest.mark.parametrize(
+@each(
     ("known", "decision"),
     [
         ({"has_windows": False}, FREE),
@@ -85,7 +86,7 @@ def used_up(budget: OpenBudget) -> OpenBudget:
     return replace(budget, left=usd("0.99"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("budgets", "decision"),
     [
         ((), Send()),

@@ -17,6 +17,7 @@ from campaigns.rules.decision import Hours, Rule
 from campaigns.rules.hours import REACH, hours
 from campaigns.rules.hours_presets import PRESETS
 from campaigns.spec.rules_spec import HoursSpec
+from tests.support.cases import each
 from tests.support.facts import TICK, facts, zones
 from tests.support.local_hours import MINUTE, all_allow, allowed_in, first_allowed, is_allowed
 
@@ -50,7 +51,7 @@ SATURDAY_NIGHT = allow("21:00-02:00", "sat")
 # Lord Howe: half an hour on 4 October and 5 April. 1 March is a Sunday.
 
 
-@pytest.mark.parametrize(
+@each(
     ("asked", "name", "now", "until"),
     [
         (SHOP, "Africa/Porto-Novo", "2026-03-02T07:59:59.999", "2026-03-02T08:00"),
@@ -119,7 +120,7 @@ def closed_on(asked: Hours, *days: date) -> Hours:
     return replace(asked, holidays=frozenset(days))
 
 
-@pytest.mark.parametrize(
+@each(
     ("asked", "name", "now", "until"),
     [
         (replace(SHOP, holidays=CHRISTMAS), "Europe/Paris", "2026-12-24T17:59", "2026-12-24T17:59"),

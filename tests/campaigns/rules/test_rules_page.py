@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 
-import pytest
-
 from campaigns.rules import FIRST, LAST
 from campaigns.rules.decision import Rule, SkipReason
 from campaigns.rules.hours import describe_hours
 from campaigns.rules.hours_presets import PRESETS
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.rules_spec import HoursSpec
+from tests.support.cases import each
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "rules.md"
@@ -40,12 +39,12 @@ def test_each_rule_documents_how_it_is_shown() -> None:
     assert reasons == set(SkipReason)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@each("name", PRESETS)
 def test_each_preset_stands_with_its_hours_source_and_date(name: str) -> None:
     hours, table = HoursSpec(preset=name).hours, PRESETS[name]
     assert f"| `{name}` | {describe_hours(hours)} | {table.source} | {table.read_on} |" in TEXT
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@each("example", EXAMPLES)
 def test_each_example_is_a_part_of_a_campaign_file(example: str) -> None:
     CampaignSpec.model_validate(LEAST | tomllib.loads(example))

@@ -18,6 +18,7 @@ from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
 from campaigns.spec.rules_spec import BudgetSpec, CapSpec, Category, HoursSpec
 from campaigns.time import public_holidays
+from tests.support.cases import each
 
 HEAD = 'name = "spring-sale"\nprovider = "ourvoice"\nsenders = ["shop"]\n[content]\ntext = "Hi"\n'
 TABLES = """
@@ -199,7 +200,7 @@ def test_holidays_are_those_of_the_year_they_are_observed_in() -> None:
     assert date(2021, 12, 31) in hours_of(holidays="US").holidays
 
 
-@pytest.mark.parametrize(
+@each(
     ("preset", "day", "spans"),
     [
         ("fr-marketing", date(2026, 11, 28), "08:00-22:00"),

@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from campaigns.spec.schedule_spec import CatchUp, ScheduleSpec
 from campaigns.time.cron import Cron
+from tests.support.cases import each
 
 ALL_DAYS = frozenset(range(7))
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "weekdays"),
     [
         ("*", ALL_DAYS),
@@ -48,7 +49,7 @@ def test_the_other_fields() -> None:
     assert not Cron.parse("0 0 13 * */2").either_day
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "says"),
     [
         ("0 9 * *", "does not have the five fields of cron"),
@@ -83,7 +84,7 @@ def test_leap_day_happens() -> None:
     assert Cron.parse("0 9 29 2 *").days == {29}
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "says"),
     [
         ({"at": "2026-12-01T09:00Z", "cron": "0 9 * * *"}, "one of at, cron and every, not at and cron"),

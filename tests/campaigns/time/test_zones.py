@@ -13,10 +13,11 @@ from phonenumbers.tzdata import TIMEZONE_DATA
 
 from campaigns.phones.phone_zones import zones_of
 from campaigns.time.zones import after_repeat, zones_of_region
+from tests.support.cases import each
 from tests.support.local_hours import shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("phone", "names"),
     [
         ("+2290197000000", ["Africa/Porto-Novo"]),

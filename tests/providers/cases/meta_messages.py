@@ -67,6 +67,10 @@ def shown_card(place: int, link: str) -> dict[str, Any]:
 MORE, SHOP = TemplateButton(0, "quick_reply", "more"), TemplateButton(1, "url", "BLUE_ELF")
 CARDS = (card("BLUE_ELF", MORE, SHOP), card("BUDDHA", MORE, TemplateButton(1, "url", "BUDDHA")))
 FLOW = Flow("Book!", id="1", token="AQAA", screen="BOOKING", data=(Value("name", "Ada"),))
+BUNDLES = (
+    ProductSection(("2lc20305pt", "nseiw1x3ch"), "Popular Bundles"),
+    ProductSection(("n6k6x0y7oe",), "Premium Packages"),
+)
 TWO = (ProductSection(("a1", "a2"), "Shirts"), ProductSection(("b1",), "Shoes"))
 
 NEW: list[tuple[str, Content, dict[str, Any]]] = [
@@ -230,6 +234,74 @@ NEW: list[tuple[str, Content, dict[str, Any]]] = [
         ),
     ),
     (
+        "a single-product template",
+        Content(
+            T.TEMPLATE,
+            template=Template(
+                "spm_template_named_params",
+                "en_US",
+                (Parameter("25OFF", "code"), Parameter("25%", "percent")),
+                header=TemplateHeader(product=Product("194836987003835", "nqryix03ez")),
+            ),
+        ),
+        template(
+            "spm_template_named_params",
+            {
+                "type": "header",
+                "parameters": [
+                    {
+                        "type": "product",
+                        "product": {"product_retailer_id": "nqryix03ez", "catalog_id": "194836987003835"},
+                    }
+                ],
+            },
+            {
+                "type": "body",
+                "parameters": [
+                    {"type": "text", "parameter_name": "code", "text": "25OFF"},
+                    {"type": "text", "parameter_name": "percent", "text": "25%"},
+                ],
+            },
+        ),
+    ),
+    (
+        "a multi-product template",
+        of_template(
+            "abandoned_cart",
+            "10OFF",
+            header=TemplateHeader(text="Pablo"),
+            buttons=(TemplateButton(0, "products", "2lc20305pt", sections=BUNDLES),),
+        ),
+        template(
+            "abandoned_cart",
+            {"type": "header", "parameters": [{"type": "text", "text": "Pablo"}]},
+            body("10OFF"),
+            button(
+                "mpm",
+                "0",
+                {
+                    "type": "action",
+                    "action": {
+                        "thumbnail_product_retailer_id": "2lc20305pt",
+                        "sections": [
+                            {
+                                "title": "Popular Bundles",
+                                "product_items": [
+                                    {"product_retailer_id": "2lc20305pt"},
+                                    {"product_retailer_id": "nseiw1x3ch"},
+                                ],
+                            },
+                            {
+                                "title": "Premium Packages",
+                                "product_items": [{"product_retailer_id": "n6k6x0y7oe"}],
+                            },
+                        ],
+                    },
+                },
+            ),
+        ),
+    ),
+    (
         "a carousel",
         of_template("cards", "Pablo", cards=CARDS),
         template(
@@ -254,6 +326,23 @@ REFUSED: list[tuple[Content, str]] = [
             T.PRODUCTS, "x", products=Products("1", "t", (ProductSection(("a",)), ProductSection(("b",))))
         ),
         "several sections need titles",
+    ),
+    (
+        of_template("c", header=TemplateHeader(product=Product("1", " "))),
+        "content.template.header.product needs its id and its catalog_id",
+    ),
+    (
+        of_template(
+            "c",
+            buttons=(
+                TemplateButton(0, "products", "p", sections=(ProductSection(tuple(map(str, range(31)))),)),
+            ),
+        ),
+        "content.template.buttons[0]: at most 30",
+    ),
+    (
+        of_template("c", buttons=(TemplateButton(0, "products", " ", sections=TWO),)),
+        "buttons[0].parameter is empty",
     ),
     (
         of_template("c", "123456", buttons=(TemplateButton(0, "code", "654321"),)),
@@ -313,6 +402,23 @@ EXAMPLES = [
         'template = { name = "intro", language = "en_US", parameters = ["100"], '
         'buttons = [{ index = 0, type = "catalog" }] }',
         BY_WHY["a catalog's template with its first product"],
+    ),
+    _example(
+        "Sending single-product template messages",
+        'template = { name = "spm_template_named_params", language = "en_US", '
+        'parameters = { code = "25OFF", percent = "25%" }, '
+        'header = { product = { catalog_id = "194836987003835", id = "{{ sku }}" } } }',
+        BY_WHY["a single-product template"],
+        vars={"sku": "nqryix03ez"},
+    ),
+    _example(
+        "Sending MPM template messages",
+        'template = { name = "abandoned_cart", language = "en_US", parameters = ["10OFF"], '
+        'header = { text = "Pablo" }, buttons = [{ index = 0, type = "products", parameter = "2lc20305pt", '
+        'sections = [{ title = "Popular Bundles", products = ["2lc20305pt", "{{ sku }}"] }, '
+        '{ title = "Premium Packages", products = ["n6k6x0y7oe"] }] }] }',
+        BY_WHY["a multi-product template"],
+        vars={"sku": "nseiw1x3ch"},
     ),
     _example(
         "Sending a Flow: template",

@@ -10,6 +10,7 @@ import pytest
 from campaigns.errors import AccountError, NotFound, Unavailable, UsageError
 from providers.http.client import Answer, Http, NotSent, Unknown
 from providers.settings import Secret
+from tests.support.cases import each
 
 
 def http(handler, **more) -> Http:
@@ -175,7 +176,7 @@ def test_a_missing_key_is_an_error_before_anything_is_sent(tmp_path):
 AT = datetime(2024, 1, 15, 10, 45, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@each(
     ("headers", "seconds"),
     [
         ({}, None),
@@ -197,7 +198,7 @@ def test_retry_after_in_seconds_or_as_a_date(headers, seconds):
     assert Answer(429, httpx.Headers(headers), at=AT).retry_after == seconds
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "text"),
     [
         (b'{"message": "No."}', "No."),

@@ -7,6 +7,7 @@ import pytest
 
 from providers.http.client import Answer, Http
 from providers.http.redaction import SecretScrubber
+from tests.support.cases import each
 
 KEY = "sk/live+Hq7=never"
 
@@ -19,11 +20,11 @@ def hold(key: str):
     return lambda: {"Authorization": f"Bearer {key}"}
 
 
-@pytest.mark.parametrize(
+@each(
     "written",
     [KEY, KEY.replace("/", "\\/"), KEY.replace("+", "\\u002b"), KEY.replace("+", "\\u002B"), f"Bearer {KEY}"],
 )
-@pytest.mark.parametrize("status", [200, 201, 401, 422, 500])
+@each("status", [200, 201, 401, 422, 500])
 async def test_a_key_in_the_body_is_hidden_however_json_writes_it(written: str, status: int) -> None:
     body = f'{{"success": false, "id": "m1", "message": "No balance for {written}!"}}'.encode()
     client = http(lambda _: httpx.Response(status, content=body), hold(KEY))

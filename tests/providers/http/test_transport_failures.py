@@ -15,6 +15,7 @@ from providers.http import wire
 from providers.http.client import Answer, Http, NotSent, Reply, Unknown
 from providers.http.connection import MAX_BODY
 from tests.providers.rawserver import OK, Connection, RawServer, raw_server
+from tests.support.cases import each
 
 BODY = {"to_number": ["447700900123"], "content": "x" * 200_000}
 """Longer than the socket buffers of a server that stops reading early."""
@@ -106,7 +107,7 @@ async def body_too_late(connection: Connection) -> None:
     await connection.closed_by_client()
 
 
-@pytest.mark.parametrize(
+@each(
     ("behave", "code", "begun"),
     [
         (close_at_once, "connection_lost", 0),
@@ -346,10 +347,8 @@ async def the_server_has_seen_all(server: RawServer) -> None:
     await asyncio.wait_for(asyncio.gather(*server.tasks, return_exceptions=True), 5)
 
 
-@pytest.mark.parametrize("value", [b"Z\xfcrich", "Zürich".encode(), b"\xff\xfe", b"\xf0\x9f\x98"])
-@pytest.mark.parametrize(
-    "name", [b"X-Served-By", b"X-Request-Id", b"Retry-After", b"Date", b"Server", b"Content-Type"]
-)
+@each("value", [b"Z\xfcrich", "Zürich".encode(), b"\xff\xfe", b"\xf0\x9f\x98"])
+@each("name", [b"X-Served-By", b"X-Request-Id", b"Retry-After", b"Date", b"Server", b"Content-Type"])
 async def test_no_byte_of_a_header_puts_an_answer_in_doubt(name, value):
     async def served_from_zurich(connection: Connection) -> None:
         await connection.read_request()

@@ -29,6 +29,7 @@ from tests.providers import test_contract as contract
 from tests.providers.cases.kapso import ONE, WEBHOOKS
 from tests.providers.cases.meta_answers import DOCUMENTED, WAITS, error
 from tests.providers.contract import SECRET, SECRET_PLACE, Reads, Sends, Table, WebhookCase
+from tests.support.cases import each
 
 URL = "https://api.kapso.ai/meta/whatsapp/v24.0/123456789012345/messages"
 HEADERS = {"x-api-key": SECRET, "content-type": "application/json", "accept": "application/json"}
@@ -319,17 +320,17 @@ TABLE = Table(
 )
 
 
-@pytest.mark.parametrize("row", SENDS, ids=lambda row: row.why)
+@each("row", SENDS, ids=lambda row: row.why)
 async def test_a_call_becomes_meta_s_request_at_kapso_s_address(row: Sends):
     await contract.test_a_call_becomes_the_documented_request(TABLE, row)
 
 
-@pytest.mark.parametrize("row", READS, ids=lambda row: row.why)
+@each("row", READS, ids=lambda row: row.why)
 async def test_an_answer_means_this(row: Reads):
     await contract.test_an_answer_means_this_for_each_recipient(TABLE, row)
 
 
-@pytest.mark.parametrize("row", WEBHOOKS, ids=lambda row: row.why)
+@each("row", WEBHOOKS, ids=lambda row: row.why)
 def test_a_webhook_is_verified_and_understood(row: WebhookCase):
     contract.test_a_webhook_is_verified_on_its_raw_body_and_understood(TABLE, row)
 

@@ -142,6 +142,8 @@ TEMPLATES: dict[str, dict[str, Any]] = {
     "book": {"parameters": 1, "buttons": ["flow"]},
     "offer": {"parameters": 1, "buttons": ["copy_code", "url"], "offer": True},
     "cards": {"parameters": 1, "cards": 2},
+    "spm_template_named_params": {"parameters": ["code", "percent"], "header": "PRODUCT", "buttons": ["spm"]},
+    "abandoned_cart": {"parameters": 1, "header": "TEXT", "buttons": ["mpm"]},
 }
 
 

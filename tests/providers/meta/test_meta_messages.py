@@ -4,6 +4,7 @@ emulators take exactly them, and elsewhere they are refused at load. The Marketi
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from campaigns.message.content import Addition, Content, MessageType
+from campaigns.phones.user_ids import name_of
 from emulators.cloud_api import parse_envelope, parse_marketing
 from emulators.cloud_values import MetaRefusal
 from providers.adapter import Call
@@ -19,8 +21,9 @@ from providers.kapso.settings import KapsoAccount
 from providers.meta.adapter import Meta
 from providers.meta.message_body import unsendable
 from providers.meta.settings import MetaAccount
-from providers.registry import ADAPTERS, providers_that_send
+from providers.registry import ADAPTERS, adapter_class, providers_that_send
 from tests.providers.cases.meta_messages import NEW, REFUSED
+from tests.support.cases import each
 
 TO = ("+16505551234",)
 NAMES = [why for why, _, _ in NEW]
@@ -28,6 +31,7 @@ ENVELOPE = {"messaging_product": "whatsapp", "recipient_type": "individual", "to
 NEW_KINDS = (
     *(MessageType.LOCATION_REQUEST, MessageType.FLOW, MessageType.PRODUCT, MessageType.PRODUCTS),
     *(MessageType.CATALOG, Addition.TEMPLATE_BUTTON, Addition.CAROUSEL, Addition.OFFER),
+    Addition.TEMPLATE_PRODUCT,
 )
 
 
@@ -48,7 +52,7 @@ def call(adapter: Any, content: Content, category: str = "marketing") -> Call:
     return Call(adapter._account.senders[0], TO, content, category=category)
 
 
-@pytest.mark.parametrize(("content", "message"), [row[1:] for row in NEW], ids=NAMES)
+@each(("content", "message"), [row[1:] for row in NEW], ids=NAMES)
 def test_kapsos_current_api_sends_what_meta_does_and_the_legacy_one_refuses_it(
     content: Content, message: dict[str, Any]
 ) -> None:
@@ -58,7 +62,7 @@ def test_kapsos_current_api_sends_what_meta_does_and_the_legacy_one_refuses_it(
     assert 'use api = "current"' in str(kapso("legacy").unsendable(content))
 
 
-@pytest.mark.parametrize("message", [row[2] for row in NEW], ids=NAMES)
+@each("message", [row[2] for row in NEW], ids=NAMES)
 def test_the_emulators_take_it_and_nothing_with_another_field(message: dict[str, Any]) -> None:
     parse_envelope(ENVELOPE | message)
     for path in _objects(message):
@@ -80,7 +84,7 @@ def _objects(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return own + [place for key, each in inner for place in _objects(each, (*path, key))]
 
 
-@pytest.mark.parametrize(("content", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
+@each(("content", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
 def test_what_meta_would_refuse_is_named_by_its_key(content: Content, sentence: str) -> None:
     assert sentence in str(unsendable(content))
 
@@ -117,6 +121,35 @@ def test_templates_of_marketing_campaigns_go_through_the_marketing_messages_api(
 
 
 @pytest.mark.parametrize(
+    ("keys", "campaign", "added"),
+    [
+        ({}, {"marketing_policy": "strict"}, {"product_policy": "STRICT"}),
+        (
+            {"marketing_messages": "strict", "share_activity": True},
+            {"marketing_policy": "fallback", "share_activity": False},
+            {"product_policy": "CLOUD_API_FALLBACK", "message_activity_sharing": False},
+        ),
+        (
+            {"marketing_messages": "strict", "share_activity": True},
+            {"marketing_policy": "strict"},
+            {"product_policy": "STRICT", "message_activity_sharing": True},
+        ),
+        ({"marketing_messages": "strict", "share_activity": True}, {"marketing_policy": "off"}, {}),
+    ],
+)
+def test_a_campaigns_choice_holds_over_the_accounts(
+    keys: dict[str, Any], campaign: dict[str, Any], added: dict[str, Any]
+) -> None:
+    adapter = meta(**keys)
+    request = adapter.build(replace(call(adapter, TEMPLATE), **campaign))
+    endpoint = "marketing_messages" if added else "messages"
+    assert str(request.url).endswith(f"/106540352242922/{endpoint}")
+    body = orjson.loads(request.content)
+    names = ("product_policy", "message_activity_sharing")
+    assert {name: body[name] for name in names if name in body} == added
+
+
+@pytest.mark.parametrize(
     ("keys", "content", "category"),
     [
         ({}, TEMPLATE, "marketing"),
@@ -142,3 +175,21 @@ def test_the_marketing_messages_api_takes_templates_only() -> None:
 def test_sharing_activity_needs_the_marketing_messages_api() -> None:
     with pytest.raises(ValidationError, match="share_activity needs marketing_messages"):
         meta(share_activity=True)
+
+
+@pytest.mark.parametrize("adapter", [meta(), kapso("current")], ids=["meta", "kapso"])
+def test_a_user_id_is_the_recipient_in_place_of_to(adapter: Any) -> None:
+    to = name_of("shop", "GB.13491208655302741918")
+    sent = Call(adapter._account.senders[0], (to,), Content(MessageType.TEXT, text="Hi"))
+    body = orjson.loads(adapter.build(sent).content)
+    assert (body["recipient"], "to" in body) == ("GB.13491208655302741918", False)
+    assert parse_envelope(body).contact() == {"input": body["recipient"], "user_id": body["recipient"]}
+    assert parse_envelope(body | {"to": TO[0]}).to == TO[0][1:]
+    for wrong in ({"recipient": "13491208655302741918"}, {"recipient": None}):
+        with pytest.raises(MetaRefusal):
+            parse_envelope(body | wrong)
+
+
+def test_only_an_adapter_that_can_sends_to_user_ids() -> None:
+    able = {name for name in ADAPTERS if adapter_class(name).capabilities.user_ids}
+    assert (able, kapso("legacy").capabilities.user_ids) == ({"meta", "kapso"}, False)

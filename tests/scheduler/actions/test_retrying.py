@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from campaigns.states import JobState
 from providers.meta.codes import CODES
 from scheduler.actions.retrying import BY_KIND, FAILURES, Again, retry_verdict
 from storage.runs.retries import EndedGroup
+from tests.support.cases import each
 
 S = JobState
 
@@ -52,7 +52,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("state", "reason", "code", "again"), CASES)
+@each(("state", "reason", "code", "again"), CASES)
 def test_what_is_tried_again(state: S, reason: str, code: str | None, again: Again | None) -> None:
     verdict = retry_verdict(EndedGroup(state, reason, code, 1), has_template=True)
     assert verdict.again is again

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.spec.schedule_spec import ScheduleSpec
 from scheduler.clock.calendar import MOST_AT_ONCE, Before, Miss, Turn, first_start, occurrences, take_turn
+from tests.support.cases import each
 from tests.support.clockwork import QUARTER, YEAR, ZONES, expected
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -41,8 +41,8 @@ def test_every_keeps_the_time_of_day_that_is_written_though_its_first_day_skips_
     local("Europe/Paris", *written, every="1d", starts_at="2027-03-28T02:30")
 
 
-@pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("cron", ["30 2 * * *", "*/15 0-3 * * 0", "0 9 1,15 */2 *", "45 23 31 * 1-5"])
+@each("zone", ZONES)
+@each("cron", ["30 2 * * *", "*/15 0-3 * * 0", "0 9 1,15 */2 *", "45 23 31 * 1-5"])
 def test_a_year_of_cron_is_what_the_clocks_show(cron: str, zone: str) -> None:
     found = times(cron=cron, timezone=zone)
     assert found == expected(cron, zone)
@@ -188,7 +188,7 @@ LATE, OVERLAP = Miss.LATE, Miss.OVERLAP
 SENDING = Before(runs=1, sending=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("minutes", "schedule", "run", "missed", "following"),
     [
         (0, {}, 0, [], 1),

@@ -48,6 +48,10 @@ PHONES = [
     ("+12025550123", "US"),
     ("+12135550123", "US"),
     ("+79161234567", "RU"),
+    ("user:meta/US.1", "US"),
+    ("user:meta/US.2", "US"),
+    ("user:meta/GB.1", "GB"),
+    ("user:meta/GB.2", "GB"),
 ]
 """Many who may be alike, and some who may not."""
 RATES = {
@@ -158,7 +162,13 @@ ROWS = st.lists(
     min_size=1,
     max_size=3,
 ).map(lambda rows: sorted(rows, key=lambda row: row.at))
-WINDOWS = st.builds(Window, after(-1, 0.01, 0.03, 1, 3, 20, 60, 100), st.just("inbound"), after(-0.1, -2))
+WINDOWS = st.builds(
+    Window,
+    after(-1, 0.01, 0.03, 1, 3, 20, 60, 100),
+    st.just("inbound"),
+    after(-0.1, -2),
+    some(None, None, NOW - HOUR, NOW + HOUR, NOW + 7 * DAY),
+)
 
 
 @st.composite
@@ -196,6 +206,7 @@ def counted(kinds: Kinds, plan: Plan, known: Known, pages: list[list[Prospect]])
         if kinds.is_full:
             _count_kinds(part, LANE, kinds, result)
     _count_kinds(part, LANE, kinds, result)
+    result.apply_allowance({LANE: 5})
     return result, part
 
 

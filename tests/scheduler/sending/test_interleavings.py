@@ -180,7 +180,7 @@ class Simulation:
         return [one for one in self.sent if one not in self.refused]
 
 
-@share(0.25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@share(1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(  # who is written to again within a day counts from the newer message
     wanted=[{"category": "marketing", "priority": 0}] * 2,
     taken=[(lane, wait, "taken", None, PEOPLE[0]) for lane, wait in AGAIN_IN_A_DAY],

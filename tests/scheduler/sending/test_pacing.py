@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from campaigns.time.pace import Rate
 from scheduler.sending.pacing import Pacer, gap_bucket, rate_bucket
+from tests.support.cases import each
 from tests.support.examples import share
 from tests.support.timeline import Timeline, run_on_timeline
 
@@ -241,7 +242,7 @@ def test_what_left_before_a_restart_holds_the_next_from_leaving() -> None:
     assert run_on_timeline(main()) == pytest.approx(0.6)
 
 
-@pytest.mark.parametrize("per_second", [1, 2, 5, 20, 49, 50, 51, 80, 200, 1000])
+@each("per_second", [1, 2, 5, 20, 49, 50, 51, 80, 200, 1000])
 def test_a_saturated_lane_comes_within_three_percent_of_its_rate(per_second: int) -> None:
     async def main() -> list[float]:
         return await send(Pacer([rate_bucket(Rate(per_second, SECOND))]), 1, per_second * 20 + 1)

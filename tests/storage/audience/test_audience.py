@@ -168,7 +168,7 @@ async def test_no_copy_of_duplicates_stays(desk: Desk) -> None:
 
 @pytest.mark.parametrize("policy", ["first", "last", "reject"])
 async def test_duplicates_far_apart_in_the_file(desk: Desk, policy: str) -> None:
-    rows = [f"+4479{number:08},n{number}" for number in range(11_000_000, 11_060_000)]
+    rows = [f"+4479{number:08},n{number}" for number in range(11_000_000, 11_006_000)]
     text = "\n".join(["phone,name", f"{B},early", *rows, f"{B},late", f"{C},x", f"{B},latest"])
     report = await desk.load("a.csv", text, duplicates=policy)
     audience = await desk.audience()

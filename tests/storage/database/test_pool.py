@@ -37,7 +37,10 @@ def ask(url: str, *statements: Any) -> list[tuple[Any, ...]]:
 
 
 def contents(url: str) -> dict[str, int]:
-    return {name: ask(url, f'SELECT count(*) FROM "{name}"')[0][0] for (name,) in ask(url, TABLES)}
+    with psycopg.connect(url, autocommit=True) as connection:
+        names = [name for (name,) in connection.execute(TABLES)]
+        counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for name in names)
+        return dict(connection.execute(counts.encode()).fetchall())
 
 
 def test_rows_are_deleted_and_ids_begin_again(pool: Pool) -> None:
@@ -49,6 +52,18 @@ def test_rows_are_deleted_and_ids_begin_again(pool: Pool) -> None:
         assert again == url
         assert contents(again) == fresh
         assert ask(again, NOTICE) == [(1,)]
+
+
+def test_many_rows_are_deleted_too(pool: Pool) -> None:
+    many = NOTICE.replace(
+        "VALUES ('a', 'b', 'c', 'd', 1)", "SELECT 'a', n, 'c', 'd', 1 FROM generate_series(1, 5000) n"
+    )
+    with pool.database() as url:
+        fresh = contents(url)
+        ask(url, many, CARD)
+    with pool.database() as again:
+        assert (again, contents(again)) == (url, fresh)
+        assert ask(again, "SELECT pg_relation_size('notices')") == [(0,)]
 
 
 def test_ids_begin_again_where_no_row_is_left(pool: Pool) -> None:

@@ -14,6 +14,7 @@ from app.actions import personal_data
 from app.actions.personal_data import erase_person, export_person
 from app.views.json_text import to_json
 from campaigns.errors import InvalidInput, Unavailable
+from campaigns.phones.user_ids import name_of
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
@@ -279,3 +280,18 @@ async def test_what_goes_on_arriving_ends_with_its_kind(
         await erase_person(engine, ADA, later(100))
     assert "drumbeat serve" in error.value.hint
     assert len(rounds) == personal_data.MOST_ROUNDS
+
+
+async def test_what_a_list_holds_under_their_user_id_is_erased_too(engine: Engine) -> None:
+    await planted(engine)
+    named, other = name_of("ourvoice", "GB.Ada"), name_of("ourvoice", "GB.Bob")
+    async with writing(engine) as connection:
+        for of, name in ((2, named), (3, other)):
+            await connection.execute(
+                update(recipients).where(recipients.c.phone == phone(of)).values(phone=name)
+            )
+            await connection.execute(update(jobs).where(jobs.c.phone == phone(of)).values(phone=name))
+    await open_jobs_end(engine)
+    await erase_person(engine, ADA, later(30))
+    left = await cells(engine)
+    assert ("GB.Ada" in left, "GB.Bob" in left) == (False, True)

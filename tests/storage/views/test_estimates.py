@@ -27,6 +27,7 @@ from scheduler.forecast.worst_case import worst_case
 from storage.audience.campaigns import require
 from storage.audience.rates import store_card
 from storage.database.engine import Engine, reading, writing
+from storage.sending.windows import Opening, extend_windows
 from storage.tables import budgets, jobs, optouts, recipients, runs, touches, unique_recipients, windows
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import account, phone, spec, store_campaign, store_people
@@ -107,11 +108,11 @@ async def test_the_cost_is_a_range_where_the_window_is_not_sure(
     assert dict(result.windows) == {"open": 2, "closed": 1, "unknown": 1}
     assert dict(result.forms) == {Form.FREE: 2, Form.TEMPLATE: 2}
     assert costs(result) == {
-        ("GB", "service"): (2, "0.044", "0.0749", 0),  # 0.022 for sure, and 0.022 or 0.0529
-        ("GB", "marketing"): (2, "0.0749", "0.1058", 0),  # 0.0529 for sure, and 0.022 or 0.0529
+        ("GB", "service"): (2, "0", "0.0529", 0),  # within the free allowance, or 0.0529
+        ("GB", "marketing"): (2, "0.0529", "0.1058", 0),  # 0.0529 for sure, and 0.022 or 0.0529
     }
     (total,) = result.totals()
-    assert (str(total.low), str(total.high)) == ("0.1189", "0.1807")
+    assert (str(total.low), str(total.high)) == ("0.0529", "0.1587")
 
 
 async def test_a_free_form_message_that_may_not_go_may_cost_nothing(
@@ -488,3 +489,42 @@ async def test_a_winner_that_a_person_names_is_waited_for(engine: Engine, meta: 
     result = await found(engine, meta)
     assert result.waits["variant"] + result.sends == 50
     assert result.waits["variant"] > 0
+
+
+async def test_service_messages_within_the_numbers_free_allowance_cost_nothing(
+    engine: Engine, meta: AccountSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.forecast.allowance.FREE_SERVICE_MESSAGES", 4)
+    await given(engine, given_spec(name="past"), 6, start_at=NOW - timedelta(days=40))
+    await launch_due(engine, now=lambda: NOW - timedelta(days=40))
+    october, month = NOW - timedelta(days=3), NOW.replace(day=1)
+    arrived = [
+        {"form": "text", "delivered_at": NOW - timedelta(hours=1), "state": "delivered"},
+        {"form": "image", "delivered_at": None, "read_at": month, "state": "read"},
+        {"form": "text", "delivered_at": october, "state": "delivered"},
+        {"form": "template", "delivered_at": NOW, "state": "delivered"},
+        {"form": "text", "delivered_at": None, "state": "sent"},
+        {"form": "text", "delivered_at": NOW, "state": "delivered", "lane": "meta/two"},
+    ]
+    async with writing(engine) as connection:
+        for number, values in enumerate(arrived, start=1):
+            await connection.execute(update(jobs).where(jobs.c.id == number).values(**values))
+    await store_campaign(engine, given_spec(name="spring"), 3, start_at=None)
+    for number in range(3):
+        await open_until(engine, number, NOW + timedelta(hours=20))
+    result = await found(engine, meta)
+    assert costs(result) == {("GB", "service"): (3, "0.022", "0.022", 0)}
+    assert result.within_allowance == 2
+    before = await found(engine, meta, at=datetime(2026, 9, 30, 9, tzinfo=UTC))
+    assert before.within_allowance == 0
+
+
+async def test_messages_in_a_free_entry_point_cost_nothing(engine: Engine, meta: AccountSettings) -> None:
+    await given(engine, given_spec(content={"template": TEMPLATE}), 3)
+    for number, days in ((0, 5), (1, -1)):
+        opening = Opening(phone(number), "meta/one", NOW + timedelta(days=days), "provider", free=True)
+        async with writing(engine) as connection:
+            await extend_windows(connection, [opening], NOW - timedelta(days=2))
+    result = await found(engine, meta)
+    assert costs(result) == {("GB", "marketing"): (3, "0.1058", "0.1058", 0)}
+    assert (result.free_entries, dict(result.forms)) == (1, {Form.TEMPLATE: 3})

@@ -56,7 +56,12 @@ async def test_an_empty_database_has_no_work(engine: Engine) -> None:
     assert (found.runs, found.leaders) == ({"running": 0, "paused": 0}, 0)
 
 
-async def test_waiting_messages_are_counted_by_lane_and_rule(engine: Engine) -> None:
+@pytest.mark.parametrize("most", [1, 20_000])
+async def test_waiting_messages_are_counted_by_lane_and_rule(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """The due ones, or where they are many, those that are not."""
+    monkeypatch.setattr("storage.views.metrics_snapshot.MOST_DUE", most)
     await store_campaign(engine, spec(), 10)
     await launch_due(engine, now=lambda: later(0))
     await put(engine, range(1, 3), due_at=later(40))

@@ -23,6 +23,7 @@ from campaigns.message.content import (
     Template,
 )
 from campaigns.message.marks import Value, marked_value
+from tests.support.cases import each
 from tests.support.examples import share
 from tests.support.messages import BUTTONS, EXAMPLES, MENU
 from web.look.environment import environment
@@ -63,7 +64,7 @@ class _Reader(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each("name", EXAMPLES)
 def test_each_type_is_drawn(name: str) -> None:
     content, expected = EXAMPLES[name]
     read = _Reader(html_of(content))

@@ -13,6 +13,7 @@ from storage.database.engine import Engine, reading
 from storage.views.metrics_snapshot import LAG_OVER, LaneDue, read_metrics
 from tests.storage.views.test_metrics_snapshot import call
 from tests.support.campaigns import later, spec, store_campaign
+from tests.support.cases import each
 from web.monitoring.lag import allowed_paces, lane_lag
 from web.monitoring.metrics import Limits, _lags
 
@@ -29,7 +30,7 @@ def due(since: float, begun: int, last: float | None, **pace: Any) -> LaneDue:
     return LaneDue(ago(since), paces, begun, NOW - LAG_OVER, last_begun_at)
 
 
-@pytest.mark.parametrize(
+@each(
     ("waiting", "per_second", "lag"),
     [
         pytest.param(due(7_200, 600, 0.3), 2.0, 0, id="two hours of backlog, sent at its pace"),

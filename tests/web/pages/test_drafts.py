@@ -84,7 +84,7 @@ async def test_half_of_forty_bad_rows_go_through_the_round_trip(editor: Browser,
     page = await send(editor, f"{LIST}/corrections", "mended.csv", text.getvalue().encode())
     assert page.status_code == 200
     assert re.search(r"980</dd>", page.text)
-    assert "20 rows corrected" in page.text
+    assert "20 rows put back" in page.text
     assert page.text.count('class="at-fault"') == 20
     assert "Continue with 980 recipients" in page.text
     assert [(row.name, row.changed_by) for row in await list_drafts(settings)] == [("spring", "editor")]
@@ -95,7 +95,7 @@ async def test_rows_without_a_place_are_named(editor: Browser, settings: Setting
     await send(editor, LIST, "people.csv", people(10, {3}))
     text = "Phone;First Name;Note;drumbeat_line\n+447700800001;A;b;5\n+447700800002;A;b;9\n"
     page = await send(editor, f"{LIST}/corrections", "m.csv", text.encode())
-    assert "1 row corrected, 1 row left out." in page.text
+    assert "1 row put back, 1 row left out." in page.text
     assert "Line 3 of the uploaded file: No rejected row of the list has drumbeat_line 9." in page.text
 
 

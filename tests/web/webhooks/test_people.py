@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from campaigns.phones.user_ids import name_of
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.user_ids import find_numbers, learn_numbers
 from storage.sending.optouts import LogEntry, add_by_hand, log_of, stream_opted_out
@@ -157,11 +158,13 @@ async def test_a_stop_of_a_person_without_a_number_is_noticed_and_counts_once_th
     assert (subject, "Opted out of marketing" in text) == (CYD_ID, True)
     async with reading(every.engine) as connection:
         assert [entry async for entry in stream_opted_out(connection, None)] == []
-        assert list(await connection.scalars(select(windows.c.phone))) == []
+        opened = {name_of("meta", CYD_ID)} if said is STOP else set()
+        assert set(await connection.scalars(select(windows.c.phone))) == opened
     await tell(every, "meta", KNOWN_BY["a status"])
     assert await opted_out(every.engine, CYD) == {CYD: {"marketing"}}
     async with reading(every.engine) as connection:
         assert set(await connection.scalars(select(inbound.c.phone))) <= {CYD}
+        assert set(await connection.scalars(select(windows.c.phone))) <= {CYD}
         [entry] = await log_of(connection, CYD)
     assert entry.source == "webhook:meta"
 

@@ -17,11 +17,13 @@ from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.outcomes import Accepted, FailureKind, Refused
 from campaigns.phones.spellings import spellings
+from campaigns.phones.user_ids import name_of
 from scheduler.sending.outcome_store import OutcomeStore
 from storage.database.engine import reading, writing
-from storage.receipts.user_ids import learn_numbers, learn_other_numbers
-from storage.tables import inbound, jobs, windows
-from tests.support.campaigns import later
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers, numbers_of_placeholders
+from storage.sending.contact_history import NewHistoryRow, add_to_history
+from storage.tables import inbound, jobs, touches, windows
+from tests.support.campaigns import job_rows, later
 from tests.support.examples import share
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks
@@ -99,10 +101,17 @@ async def test_a_stop_reaches_its_person_and_nobody_else(
     if told_first:
         await tell_whose()
     await tell(every, "meta", bodies[how])
+    unknown, others = name_of("meta", user_id), name_of("meta", f"GB.{bystander[1:]}")
     if not told_first:
+        if "by user id" in how:
+            assert await opted_out(every.engine, unknown, others) == {unknown: {"marketing"}}
         await tell_whose()
     found = await opted_out(every.engine, *known_as, *spellings(bystander))
     assert found == {spelt: {"marketing"} for spelt in known_as}
+    async with reading(every.engine) as connection:  # a list that names them by user id is about the numbers
+        listed = await numbers_of_placeholders(connection, [unknown, others])
+    assert listed[others] == bystander
+    assert await opted_out(every.engine, listed[unknown], bystander) == {listed[unknown]: {"marketing"}}
 
 
 async def test_names_in_the_answers_to_our_messages_are_stored_with_the_shift(every: Hooks) -> None:
@@ -149,3 +158,32 @@ async def test_a_stop_in_answer_to_a_message_is_its_recipients(every: Hooks, ans
     context = {"context": {"id": f"m{answered_number}"}, "text": {"body": "STOP"}}
     await tell(every, "meta", meta_message(from_user_id="BR.9", **context))
     assert await opted_out(every.engine, *people.values()) == {people[answered_number]: {"marketing"}}
+
+
+async def test_a_message_to_a_user_id_has_its_status_reply_and_stop(every: Hooks) -> None:
+    await sending(every.engine, 1, account="meta")
+    await answered(every.engine, [1], account="meta")
+    unknown = name_of("meta", "GB.7")
+    async with writing(every.engine) as connection:
+        await connection.execute(update(jobs).values(phone=unknown))
+        past = [NewHistoryRow(1, unknown, 1, "marketing", (), counts=True)]
+        await add_to_history(connection, "meta/shop", later(2), past)
+    status = {"id": "m1", "status": "delivered", "timestamp": STAMP, "recipient_user_id": "GB.7"}
+    await tell(every, "meta", meta(statuses=[status], contacts=[{"user_id": "GB.7"}]))
+    reply = {"from_user_id": "GB.7", "context": {"id": "m1"}, "text": {"body": "STOP"}}
+    await tell(every, "meta", meta_message(**reply))
+
+    async def named() -> tuple[set[str], ...]:
+        async with reading(every.engine) as connection:
+            return tuple(
+                [set(await connection.scalars(select(t.c.phone))) for t in (windows, inbound, touches)]
+            )
+
+    assert [row.state for row in await job_rows(every.engine)] == ["delivered"]
+    assert await named() == ({unknown}, {unknown}, {unknown})
+    assert await opted_out(every.engine, unknown) == {unknown: {"marketing"}}
+    number = person("GB")
+    async with writing(every.engine) as connection:
+        await learn_numbers(connection, "meta", {"GB.7": number}, later(9))
+    assert await named() == ({number}, {number}, {number})
+    assert await opted_out(every.engine, number) == {number: {"marketing"}}

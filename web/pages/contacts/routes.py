@@ -10,7 +10,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from app.actions.contacts import link_user_id, number_of, opt_outs_in_force, record_preference
-from app.actions.personal_data import ELSEWHERE, erase_person, export_person, facts_of, what_is_held
+from app.actions.personal_data import (
+    ELSEWHERE,
+    LOOKED_AT,
+    erase_person,
+    export_person,
+    facts_of,
+    what_is_held,
+)
 from app.views.contact_pages import contacts_page, person_page
 from app.views.json_text import to_json
 from app.wiring.databases import snapshot
@@ -92,7 +99,7 @@ async def _erase_page(request: Request, problem: str = "", status: int = 200) ->
     if not viewer_of(request).may("contacts.erase"):
         raise Forbidden("Only an admin erases a person's data.")
     phone = _phone(request)
-    held = await what_is_held(site_of(request).engine, phone)
+    held = await what_is_held(site_of(request).engine, phone, LOOKED_AT)
     return page(
         request,
         "pages/contacts/erase.html",
@@ -101,6 +108,7 @@ async def _erase_page(request: Request, problem: str = "", status: int = 200) ->
         phone=phone,
         held=list(facts_of(held)),
         elsewhere=ELSEWHERE,
+        looked_at=LOOKED_AT,
         problem=problem,
     )
 

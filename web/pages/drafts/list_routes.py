@@ -98,9 +98,7 @@ async def correct(request: Request) -> Response:
         return await _page(request, corrected=found.rows, unused=found.unused[:_MOST_UNUSED])
     if not found.rows:
         return done(request, _address(name), "Every row came back as it was: nothing is corrected.")
-    return done(
-        request, _address(name), f"{rows} of the list {'is' if found.rows == 1 else 'are'} corrected."
-    )
+    return done(request, _address(name), f"{rows} put back into the list.")
 
 
 async def save(request: Request) -> Response:
