@@ -15,7 +15,7 @@ import orjson
 
 from campaigns.spec.rules_spec import BreakerSpec
 from storage.database.engine import Connection, Engine, reading, writing
-from storage.runs.breaker import FailingRun, failing_runs, worst_stretch
+from storage.runs.breaker import FailingRun, failing_runs, most_frequent, worst_stretch
 from storage.runs.runs import pause_run
 
 logger = logging.getLogger(__name__)
@@ -43,9 +43,10 @@ async def _reason(connection: Connection, run: FailingRun) -> str | None:
     breaker = _breaker_of(run)
     for first, last in _stretches(run.failed, 2 * breaker.of_last):
         worst = await worst_stretch(connection, run.id, first, last, breaker.of_last)
-        if worst.failed * 100 > breaker.percent * breaker.of_last:
-            often = f", most with {worst.often}" if worst.often else ""
-            return f"breaker: {worst.failed} of {breaker.of_last} messages in a row failed{often}"
+        if worst is not None and worst.failed * 100 > breaker.percent * breaker.of_last:
+            often = await most_frequent(connection, run.id, worst, breaker.of_last)
+            most = f", most with {often}" if often else ""
+            return f"breaker: {worst.failed} of {breaker.of_last} messages in a row failed{most}"
     return None
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.outcomes import MESSAGE_REFUSED, PASSING_ATTEMPTS, FailureKind
 from campaigns.states import JobState, RunState
-from storage.database.bulk import among
+from storage.database.bulk import as_values, by_dialect, is_among
 from storage.tables import Id, attempts, campaigns, jobs, runs
 
 HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted")
@@ -36,8 +36,8 @@ class Stretch:
     """So many messages of a run in a row."""
 
     failed: int
-    often: str | None
-    """The most frequent code or reason."""
+    last: int
+    """The last attempt of the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +109,41 @@ _LAST: Final = attempts.c.number == jobs.c.attempts
 """A message counts once, by its last attempt: called, answered or failed."""
 
 
-async def failing_runs(connection: AsyncConnection, job_ids: Collection[int]) -> list[FailingRun]:
-    """The running runs of which these messages failed, with the failures that count: none from before the run was last
-    resumed."""
-    counting = (
+@by_dialect
+def _counting(sqlite: bool) -> Select[Any]:
+    since = func.coalesce(runs.c.watched_from, 0)
+    return (
         select(attempts.c.run_id, runs.c.spec, attempts.c.id)
         .join_from(jobs, attempts, and_(attempts.c.job_id == jobs.c.id, _LAST))
         .join(runs, runs.c.id == attempts.c.run_id)
-        .where(among(connection, jobs.c.id, job_ids), _FAILED)
-        .where(runs.c.state == RunState.RUNNING.value, attempts.c.id > func.coalesce(runs.c.watched_from, 0))
+        .where(is_among(sqlite, jobs.c.id, "job_ids"), _FAILED)
+        .where(runs.c.state == RunState.RUNNING.value, attempts.c.id > since)
         .order_by(attempts.c.run_id, attempts.c.id)
     )
-    found = groupby(await connection.execute(counting), key=lambda row: (row.run_id, row.spec))
+
+
+async def failing_runs(connection: AsyncConnection, job_ids: Collection[int]) -> list[FailingRun]:
+    """The running runs of which these messages failed, with the failures that count: none from before the run was last
+    resumed."""
+    rows = await connection.execute(_counting(connection), {"job_ids": as_values(connection, job_ids)})
+    found = groupby(rows, key=lambda row: (row.run_id, row.spec))
     return [FailingRun(run_id, spec, tuple(row.id for row in rows)) for (run_id, spec), rows in found]
+
+
+_FAILS: Final = case((_FAILED, 1), else_=0).label("failed")
+
+
+def _called() -> Select[Any]:
+    """The messages of a run that were called since it was last resumed."""
+    columns = (attempts.c.id, _FAILS, jobs.c.code, jobs.c.reason)
+    return select(*columns).join_from(attempts, jobs, jobs.c.id == attempts.c.job_id).where(*_OF_RUN, _LAST)
 
 
 @lru_cache(64)
 def _around(of_last: int) -> CTE:
     """The messages from the attempt `first` to the attempt `last`, and before and after them all that share a stretch
     of `of_last` messages with one of these."""
-    called = (
-        select(attempts.c.id, case((_FAILED, 1), else_=0).label("failed"), jobs.c.code, jobs.c.reason)
-        .join_from(attempts, jobs, jobs.c.id == attempts.c.job_id)
-        .where(*_OF_RUN, _LAST)
-    )
+    called = _called().with_only_columns(attempts.c.id, _FAILS)
     first, last = bindparam("first", type_=Id), bindparam("last", type_=Id)
     before = called.where(attempts.c.id < first).order_by(attempts.c.id.desc()).limit(of_last - 1)
     after = called.where(attempts.c.id > last).order_by(attempts.c.id).limit(of_last - 1)
@@ -149,27 +160,26 @@ def _worst(of_last: int) -> Select[Any]:
     return select(stretch).order_by(stretch.c.failed.desc(), stretch.c.id).limit(1)
 
 
-@lru_cache(64)
-def _often(of_last: int) -> Select[Any]:
-    around = _around(of_last)
-    up_to = around.c.id <= bindparam("ends", type_=Id)
-    stretch = select(around).where(up_to).order_by(around.c.id.desc()).limit(of_last).subquery()
-    what = func.coalesce(stretch.c.code, stretch.c.reason)
-    failed = select(what).where(stretch.c.failed == 1).group_by(what)
-    return failed.order_by(func.count().desc(), what).limit(1)
-
-
 async def worst_stretch(
     connection: AsyncConnection, run_id: int, first: int, last: int, of_last: int
-) -> Stretch:
+) -> Stretch | None:
     """Of all stretches of `of_last` messages of the run with an attempt from `first` to `last`, the one with the most
     failures."""
     place = {"of_run": run_id, "first": first, "last": last}
     worst = (await connection.execute(_worst(of_last), place)).first()
-    if worst is None:
-        return Stretch(0, None)
-    often = await connection.scalar(_often(of_last), {**place, "ends": worst.id})
-    return Stretch(int(worst.failed), often)
+    return None if worst is None else Stretch(int(worst.failed), worst.id)
+
+
+async def most_frequent(
+    connection: AsyncConnection, run_id: int, stretch: Stretch, of_last: int
+) -> str | None:
+    """The most frequent code or reason of the failures in a stretch of `of_last` messages."""
+    called = _called().where(attempts.c.id <= stretch.last).order_by(attempts.c.id.desc()).limit(of_last)
+    each = called.subquery()
+    what = func.coalesce(each.c.code, each.c.reason)
+    often = select(what).where(each.c.failed == 1).group_by(what).order_by(func.count().desc(), what).limit(1)
+    found: str | None = await connection.scalar(often, {"of_run": run_id})
+    return found
 
 
 async def forget_failures(connection: AsyncConnection, campaign: str) -> None:

@@ -96,10 +96,10 @@ async def test_each_event_arrives_once_and_in_order_though_the_runner_is_killed(
                     await desk.pause(run_id, f"{name} {mode}")
                     await desk.resume(name)
                     wanted[name].append(f"{name} {mode}")
-                await asyncio.wait_for(server.began.wait(), 20)
+                await asyncio.wait_for(server.began.wait(), 60)
                 await asyncio.to_thread(runner.kill)
             server.mode, mail.refuses = "takes", False
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while {state for _, state, _, _ in await desk.listed()} != {"delivered"}:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             await asyncio.to_thread(runner.end_well, 130)

@@ -11,6 +11,7 @@ from app.actions.draft_lists import LARGEST
 from app.actions.draft_loading import load_list, put_campaign_file, rejects_file
 from app.actions.drafts import LARGEST_FILE, Draft, delete_draft, open_draft
 from app.actions.loading import Flags, Loaded, TooManyRejects
+from app.actions.personal_data import allow_list
 from app.views.people import Asked, people_page
 from app.views.people_export import people_json
 from app.views.preflight import preflight
@@ -99,7 +100,9 @@ def _rejects(call: Call, loaded: Loaded) -> dict[str, Any]:
 
 
 async def _get_rejects(call: Call) -> Any:
-    found = await asyncio.to_thread(rejects_file, call.site.settings, call.path["name"], call.path["file"])
+    name = call.path["name"]
+    found = await asyncio.to_thread(rejects_file, call.site.settings, name, call.path["file"])
+    await allow_list(call.site.engine, name, "rejected rows")
     return FileAnswer(f"{CSV}; charset=utf-8", found, found.name)
 
 
@@ -207,7 +210,14 @@ OPERATIONS: Final = [
         again=Again.SAME,
     ),
     Operation(
-        "GET", REJECTS, "Rows that were rejected", Scope.READ, _get_rejects, media=(CSV,), problems=(404,)
+        "GET",
+        REJECTS,
+        "Rows that were rejected",
+        Scope.MANAGE,
+        _get_rejects,
+        act="people.export",
+        media=(CSV,),
+        problems=(404,),
     ),
     Operation(
         "GET",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from app.actions.api_keys import Scope
+from app.actions.personal_data import allow_list
 from app.views.comparison import compare_campaigns
 from app.views.cost_report import cost_report
 from app.views.exports import write_csv
@@ -150,6 +151,7 @@ def _xlsx(made: Report, title: str, zone: tzinfo) -> bytes:
 async def _recipients(call: Call) -> Any:
     """Written to a file first: a download that nobody reads on must not hold a snapshot."""
     name, asked = call.path["name"], _Asked.of(call)
+    await allow_list(call.site.engine, name, "not reached" if call.query["not_reached"] else "everybody")
     form = asked.form if asked.form in RECIPIENT_FORMS else "json"
     folder = Path(await asyncio.to_thread(mkdtemp, prefix="drumbeat-report-"))
     place = folder / f"{name[:80]}-recipients.{form}"
@@ -176,16 +178,18 @@ NAMES: Final = text("names", "The campaigns, with commas between.", 2_000, requi
 RANGE: Final = (RUN, SINCE, UNTIL, ZONE)
 
 
-def _operation(kind: str, summary: str, handle: Any, query: Any = RANGE, form: Any = FORMAT) -> Operation:
+def _operation(
+    kind: str, summary: str, handle: Any, query: Any = RANGE, form: Any = FORMAT, **more: Any
+) -> Operation:
     return Operation(
         "GET",
         f"{NAME}/reports/{kind}",
         summary,
-        Scope.READ,
-        handle,
-        f"report {kind}",
+        handle=handle,
+        command=f"report {kind}",
         query=(form, *query),
         media=[FORMATS[name] for name in form.schema["enum"]],
+        **{"scope": Scope.READ, **more},
     )
 
 
@@ -202,6 +206,8 @@ OPERATIONS: Final = [
         _recipients,
         (*RANGE, switch("not_reached", "Only those who were not reached; as CSV with their list's columns.")),
         RECIPIENT_FORMAT,
+        scope=Scope.MANAGE,
+        act="people.export",
     ),
     Operation(
         "GET",

@@ -19,7 +19,7 @@ from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
 from storage.receipts.receipts import doubts, due_receipts, has_orphans, known_message_ids
 from storage.retention.purge import OldRun, purge_jobs, purge_recipients
-from storage.runs.breaker import failing_runs, worst_stretch
+from storage.runs.breaker import Stretch, failing_runs, most_frequent, worst_stretch
 from storage.sending.budgets import Reservation, learnt_prices, reserve, reserve_again, settle, used_of
 from storage.sending.contact_history import (
     NewHistoryRow,
@@ -86,6 +86,7 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "room for many": lambda connection: wake(connection, ROOM, later(9)),
     "failing runs": lambda connection: failing_runs(connection, [1, 2]),
     "breaker": lambda connection: worst_stretch(connection, 1, 1, 2, 100),
+    "breaker's reason": lambda connection: most_frequent(connection, 1, Stretch(2, 2), 100),
     "budget": lambda connection: use_budget(connection),
     "purge": lambda connection: purge(connection),
     "intents and outcomes": lambda connection: send(connection),

@@ -9,10 +9,10 @@ from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading, writing
 from storage.runs.breaker import (
     First,
-    Stretch,
     failing_runs,
     first_results,
     forget_failures,
+    most_frequent,
     worst_stretch,
 )
 from storage.tables import attempts, jobs
@@ -48,24 +48,26 @@ async def tried(engine: Engine, size: int, rounds: int, failed: int, *, outcome:
         await connection.execute(over.values(**ended))
 
 
-async def worst(engine: Engine, job: int, of_last: int = 100) -> Stretch | None:
-    """The worst stretch around the message; None: it counts no failure against a running run."""
+async def worst(engine: Engine, job: int, of_last: int = 100) -> tuple[int, str | None] | None:
+    """The failures of the worst stretch around the message; None: it counts none against a running run."""
     async with reading(engine) as connection:
         for run in await failing_runs(connection, [job]):
-            return await worst_stretch(connection, run.id, run.failed[0], run.failed[-1], of_last)
+            stretch = await worst_stretch(connection, run.id, run.failed[0], run.failed[-1], of_last)
+            assert stretch is not None
+            return stretch.failed, await most_frequent(connection, run.id, stretch, of_last)
     return None
 
 
 async def test_a_message_that_was_tried_three_times_is_one_failure(engine: Engine) -> None:
     await tried(engine, 82, 3, 9)
-    assert await worst(engine, 82) == Stretch(9, "131053")
+    assert await worst(engine, 82) == (9, "131053")
 
 
 async def test_the_messages_around_a_failure_count_and_none_from_before_a_person_resumed_the_run(
     engine: Engine,
 ) -> None:
     await tried(engine, 82, 1, 40)
-    assert await worst(engine, 43, 10) == Stretch(10, "131053"), "as many before it as after it"
+    assert await worst(engine, 43, 10) == (10, "131053"), "as many before it as after it"
     assert await worst(engine, 42, 10) is None, "it has not failed"
     async with writing(engine) as connection:
         await forget_failures(connection, "spring")
