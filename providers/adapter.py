@@ -17,6 +17,7 @@ from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.money.costs import Money
 from campaigns.outcomes import FailureKind, Refused, Result
+from campaigns.spec.media_files import MediaFile
 from campaigns.untrusted import (
     LONGEST_NAME,
     LONGEST_TEXT,
@@ -137,6 +138,18 @@ class Balance:
     remaining_messages: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A media file that the provider has."""
+
+    id: str
+    lasts: timedelta
+    """After it the id is not known any more."""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, id=LONGEST_NAME)
+
+
 UNLIMITED: Final = -1
 
 
@@ -182,6 +195,10 @@ class Adapter(Protocol):
 
     async def prepare(self, http: Http, call: Call) -> Call | Refused:
         """Look up what `build` needs, such as the conversation. Sends no message."""
+
+    async def upload(self, http: Http, sender: SenderSettings, file: MediaFile) -> Uploaded | Refused:
+        """Upload a media file for messages from this sender. Only where `Addition.MEDIA_FILE` is among the
+        capabilities."""
 
     def build(self, call: Call) -> Request:
         """The HTTP request of one call, without its secret."""
@@ -251,6 +268,11 @@ class AdapterDefaults:
 
     async def prepare(self, http: Http, call: Call) -> Call | Refused:
         return call
+
+    async def upload(self, http: Http, sender: SenderSettings, file: MediaFile) -> Uploaded | Refused:
+        return Refused(
+            FailureKind.CAMPAIGN, "no_uploads", "This provider takes media files only by their URL."
+        )
 
     def balance_in(self, answer: Answer) -> Balance | None:
         return None

@@ -7,29 +7,29 @@ lines, so that each row keeps its line; the list as it was uploaded, and the cor
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.actions.drafts import Draft, drafts_folder, held, read_draft, save_section, sweep, write_section
+from app.actions.drafts import Draft, drafts_folder, held, read_draft, save_section, write_section
+from app.actions.incoming import Incoming, incoming
 from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
-from campaigns.atomic_files import WholeFile, filled_file, whole_file, write_blocks
+from campaigns.atomic_files import filled_file, whole_file, write_blocks
 from campaigns.bounded_files import open_source
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
 from campaigns.intake.corrections import (
+    cells_at,
     corrected_text,
+    is_changed,
     read_corrections,
     write_corrected_workbook,
 )
@@ -44,7 +44,6 @@ from scheduler.audience.file_threads import WHOLE, in_thread
 LARGEST: Final = 64 << 20
 """Bytes of an uploaded list."""
 BESIDE: Final = ".list"
-_BLOCK: Final = 1 << 20
 _LONGEST: Final = 80
 _KINDS: Final = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
 _OF_ONE_LIST: Final = (
@@ -92,7 +91,7 @@ class Corrected:
 
     draft: Draft
     rows: int
-    """Rows that were put into their places."""
+    """Rows that were changed, and put into their places."""
     unused: Sequence[tuple[int, str]]
     """Line in the uploaded file, and why its row was left out."""
 
@@ -190,44 +189,14 @@ def audience_of(draft: Draft) -> AudienceSpec:
 @asynccontextmanager
 async def _incoming(
     settings: Settings, name: str, filename: str, chunks: AsyncIterator[bytes]
-) -> AsyncIterator[tuple[Path, str, int]]:
-    """The uploaded file in a folder that nothing reads, gone at the end; its digest and its size."""
+) -> AsyncIterator[Incoming]:
     draft = await asyncio.to_thread(read_draft, settings, name)
-    file, path = await asyncio.to_thread(_begin, draft.folder / BESIDE, safe_name(filename))
-    digest, size, waiting = hashlib.sha256(), 0, bytearray()
-
-    def store(block: bytes) -> None:
-        digest.update(block)
-        file.bytes.write(block)
-
-    try:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > LARGEST:
-                raise InvalidInput(
-                    f"{filename[:_LONGEST]} is larger than {LARGEST >> 20} MB.",
-                    hint="Leave out columns that the message does not need, or load the list on the command line.",
-                )
-            waiting += chunk
-            if len(waiting) >= _BLOCK:
-                await asyncio.to_thread(store, bytes(waiting))
-                waiting.clear()
-        if not size:
-            raise InvalidInput("No file was chosen, or it is empty.", hint="Choose a CSV or a spreadsheet.")
-        await asyncio.to_thread(store, bytes(waiting))
-        await asyncio.to_thread(file.replace)
-        yield path, digest.hexdigest(), size
-    finally:
-        await asyncio.to_thread(shutil.rmtree, path.parent, True)
-        await asyncio.to_thread(file.drop)
-
-
-def _begin(beside: Path, name: str) -> tuple[WholeFile, Path]:
-    """A file in a folder of its own, so that two uploads of one name are two; and where it will be."""
-    beside.mkdir(mode=0o700, exist_ok=True)
-    sweep(beside)
-    place = Path(mkdtemp(prefix=".in-", dir=beside)) / name
-    return WholeFile(place), place
+    too_large = InvalidInput(
+        f"{filename[:_LONGEST]} is larger than {LARGEST >> 20} MB.",
+        hint="Leave out columns that the message does not need, or load the list on the command line.",
+    )
+    async with incoming(draft.folder / BESIDE, safe_name(filename), chunks, LARGEST, too_large) as file:
+        yield file
 
 
 def safe_name(filename: str) -> str:
@@ -293,9 +262,12 @@ def _correct(settings: Settings, name: str, path: Path) -> Corrected:
             raise NotFound("The draft has no uploaded list to correct.", hint="Upload the list first.")
         original = _original(draft, draft.list_path, upload)
         found = read_corrections(path, original, rejected_lines(draft.folder))
-        if not found.rows:
+        earlier = _earlier(draft)
+        before = {**cells_at(original, found.rows), **earlier}
+        rows = {line: row for line, row in found.rows.items() if is_changed(before.get(line), row)}
+        if not rows:
             return Corrected(draft, 0, found.unused)
-        known = {**_earlier(draft), **found.rows}
+        known = {**earlier, **rows}
         with whole_file(draft.folder / BESIDE / "corrections.json", replace=True) as file:
             json.dump(known, file, ensure_ascii=False)
         reading = upload.reading or {key: draft.data["audience"].get(key) for key in _READING}
@@ -310,7 +282,7 @@ def _correct(settings: Settings, name: str, path: Path) -> Corrected:
         if original.detected.sheet is not None:
             now |= {"delimiter": None, "encoding": None}
         saved = write_section(draft, {("audience", key): value for key, value in now.items()})
-        return Corrected(saved, len(found.rows), found.unused)
+        return Corrected(saved, len(rows), found.unused)
 
 
 def _original(draft: Draft, list_path: Path, upload: Upload) -> Intake:

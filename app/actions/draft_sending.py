@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from app.actions.campaign_media import with_media
 from app.actions.draft_lists import BESIDE
 from app.actions.drafts import Draft, StaleDraft, open_draft
 from app.actions.loading import OPEN, Flags, load_campaign
@@ -16,6 +17,7 @@ from app.actions.scheduling import TimeFlags, start_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
 from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.spec.media_files import tables_with_files
 from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
 from storage.audience.campaigns import Campaign, find, require
@@ -26,10 +28,11 @@ REJECTS: Final = "rejected-at-load.csv"
 
 
 def review_key(draft: Draft) -> str:
-    """The file and the list as they are: what is sent must be what was reviewed."""
-    state = draft.list_path.stat() if draft.list_path else None
-    place = (state.st_size, state.st_mtime_ns, state.st_ino) if state else ()
-    return sha256(repr((draft.digest, place)).encode()).hexdigest()
+    """The file, the list and the media files as they are: what is sent must be what was reviewed."""
+    media = [draft.folder / str(table["file"]) for _, table in tables_with_files(draft.data)]
+    paths = [path for path in (draft.list_path, *media) if path is not None and path.is_file()]
+    places = [(state.st_size, state.st_mtime_ns, state.st_ino) for state in (path.stat() for path in paths)]
+    return sha256(repr((draft.digest, places)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,14 @@ async def send_draft(
     has started, and as `load_campaign` does.
     """
     draft = await open_draft(settings, name)
-    if (spec := draft.spec) is None:
+    if draft.spec is None:
         raise draft.problem or InvalidInput(f"The draft {name} is not complete.")
+    spec, _ = await asyncio.to_thread(with_media, draft.spec, draft.folder)
     if (done := await _already(engine, spec)) is not None:
         return done
     times = _times(name, spec, now(), start=start)
     rejects = await asyncio.to_thread(_prepared, draft, key)
-    flags = Flags(times=times, rejects=rejects)
+    flags = Flags(times=times, rejects=rejects, is_whole=True)
     try:
         loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
     except InvalidInput:

@@ -10,13 +10,16 @@ from typing import Any
 from app.actions.draft_lists import receive_list, upload_of
 from app.actions.drafts import Draft, create_draft, drafts_folder
 from app.wiring.settings import Settings
+from campaigns.atomic_files import write_blocks
 from campaigns.bounded_files import open_source
 from campaigns.errors import InvalidInput
 from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.spec.media_files import tables_with_files
 from campaigns.spec.toml_edits import written
 from campaigns.spec.toml_files import parse_toml
 from storage.audience.campaigns import find, require
-from storage.database.engine import Engine, reading
+from storage.database.engine import Connection, Engine, reading
+from storage.sending.media import find_media
 
 
 async def start_draft(engine: Engine, settings: Settings, name: str) -> Draft:
@@ -39,8 +42,11 @@ async def draft_like(engine: Engine, settings: Settings, source: str, name: str)
     NotFound without such a campaign."""
     async with reading(engine) as connection:
         spec = (await require(connection, source)).spec
+        media = await _media_of(connection, spec)
     await _refuse_taken(engine, name)
     draft = await create_draft(settings, name, written(_data(spec)))
+    for file, content in media.items():
+        await asyncio.to_thread(write_blocks, draft.folder / file, [content])
     csv, folder = spec.audience.csv, drafts_folder(settings) / source
     if csv is not None and csv.parent == folder and csv.is_file() and not csv.is_symlink():
         upload = await asyncio.to_thread(upload_of, folder)
@@ -49,11 +55,22 @@ async def draft_like(engine: Engine, settings: Settings, source: str, name: str)
     return draft
 
 
+async def _media_of(connection: Connection, spec: CampaignSpec) -> dict[str, bytes]:
+    """The media files that the campaign names, as they were loaded."""
+    found = {
+        table["file"]: await find_media(connection, table.get("digest") or "")
+        for _, table in tables_with_files(spec.model_dump())
+    }
+    return {name: file.content for name, file in found.items() if file is not None}
+
+
 def _data(spec: CampaignSpec) -> dict[str, Any]:
     """The campaign file's keys, without those that have their default."""
     data = spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     schedule = data.get("schedule", {})
     schedule.pop("at", None)
+    for _, table in tables_with_files(data):
+        table.pop("digest", None)
     return {key: value for key, value in data.items() if value != {}}
 
 

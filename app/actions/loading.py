@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from app.actions.campaign_media import with_media
 from app.actions.provider_checks import check_provider, placed_by_message, read_user_ids
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.actions.templates import Catalogue, known_templates
@@ -23,6 +25,7 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.message.template_category import AUTO
 from campaigns.message.templates import needed_variables
 from campaigns.spec.campaign_spec import AudienceSpec, CampaignSpec, load_spec
+from campaigns.spec.media_files import MediaFile
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.spec.toml_files import read_toml
 from campaigns.states import CampaignState
@@ -32,7 +35,7 @@ from scheduler.actions.approval import approval_problem
 from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport
 from scheduler.audience.load_report import TooManyRejects as TooManyRejects
-from storage.audience.audience import lock_campaign
+from storage.audience.audience import count_imports, lock_campaign
 from storage.audience.campaigns import (
     Campaign,
     create,
@@ -45,6 +48,7 @@ from storage.audience.campaigns import (
 )
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.campaign_events import add_campaign_event
+from storage.sending.media import keep_media
 
 Progress = Callable[[int], None]
 """Receives the number of rows processed so far."""
@@ -66,6 +70,8 @@ class Flags:
     """The file for bad rows; default: see `rejects_path`."""
     replace: bool = False
     """Whether the list takes the place of those loaded before, instead of adding to them."""
+    is_whole: bool = False
+    """Whether it is all that the campaign is to be sent to: until the start, each load replaces the one before."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ async def check_campaign(
     """Do all that a load does with a campaign file, but store only the rejects. `look` may read the audience that a
     load would make."""
     moment = utc_now()
-    spec = _spec(path, flags, moment)
+    spec, _ = await asyncio.to_thread(_spec, path, flags, moment)
     start = start_of(spec.schedule, flags.times, moment)
     templates = await known_templates(settings, spec)
     refuse = check_provider(settings, spec, path, templates) if settings.accounts else None
@@ -185,7 +191,7 @@ async def load_campaign(
     recurs, `flags.replace` replaces the list for its later runs.
     """
     moment = now()
-    spec = _spec(path, flags, moment)
+    spec, media = await asyncio.to_thread(_spec, path, flags, moment)
     start = start_of(spec.schedule, flags.times, moment)
     for question in schedule_warnings(spec.schedule, start, moment):
         confirm(question)
@@ -196,6 +202,7 @@ async def load_campaign(
     csv = _csv_of(spec)
     async with writing(engine) as connection:
         campaign = await _open_campaign(connection, spec, moment, flags)
+        is_again = flags.is_whole and await count_imports(connection, campaign.id) > 0
     held: str | None = None
 
     async def keep_text_and_time(connection: Connection) -> None:
@@ -207,6 +214,7 @@ async def load_campaign(
         if not await _is_open(connection, found):
             return
         await replace_spec(connection, campaign.id, spec, moment)
+        await keep_media(connection, media, moment)
         held = await _schedule(connection, settings, spec.name, start, flags, moment)
 
     async with _discarded_if_empty(engine, campaign.id):
@@ -218,7 +226,7 @@ async def load_campaign(
                 options,
                 refuse=refuse,
                 progress=progress,
-                replaces=flags.replace or spec.audience.refresh is not None,
+                replaces=flags.replace or is_again or spec.audience.refresh is not None,
                 together=keep_text_and_time,
                 **_limits(spec.audience, csv, flags, spec.name),
             )
@@ -329,12 +337,14 @@ def _instead(campaign: Campaign) -> str:
             )
 
 
-def _spec(path: Path, flags: Flags, now: datetime) -> CampaignSpec:
+def _spec(path: Path, flags: Flags, now: datetime) -> tuple[CampaignSpec, list[MediaFile]]:
+    """The campaign with its flags, and the media files that it names."""
     spec = load_spec(path)
     schedule = flags.times.changes(spec.schedule, now)
     if flags.audience or schedule:
         spec = spec.changed(audience=flags.audience, schedule=schedule)
-    return spec
+    with placed_by_message(path):
+        return with_media(spec, path.parent)
 
 
 def _start_flag(spec: CampaignSpec, start: datetime | None) -> str:

@@ -66,7 +66,7 @@ def placed_by_message(path: Path | None) -> Iterator[None]:
         if path is None or key is None:
             raise
         place = read_toml(path).place(loc_of(key[0]))
-        raise SpecError(f"{place}: {error}", hint=error.hint) from error
+        raise SpecError(f"{place}: {error}", hint=error.hint, faults=error.faults) from error
 
 
 def refuse_unknown_senders(spec: CampaignSpec, account: AccountSettings) -> None:

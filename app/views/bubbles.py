@@ -37,6 +37,8 @@ class Tile:
     title: Inline = ()
     detail: str = ""
     """The address, or where the place is."""
+    file: str = ""
+    """The name of a file beside the campaign file; empty: it is elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,8 @@ def _opening(content: Content) -> Iterator[Action]:
 
 def _medium(kind: str, medium: Media) -> Tile:
     title = medium.filename or medium.alt or ""
-    return Tile(kind, unstyled(title), medium.url or f"file {medium.id} at the provider")
+    place = medium.url or (medium.file if medium.file else f"file {medium.id} at the provider")
+    return Tile(kind, unstyled(title), place, medium.file or "")
 
 
 def _place(place: Location) -> Tile:

@@ -18,7 +18,7 @@ from app.views.previews import preview_lines
 from app.views.sampling import Choice
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError
-from campaigns.message.content import Addition, Content, Media, MessageType
+from campaigns.message.content import Addition, Button, Content, Media, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.placeholders import foreign_placeholders
 from campaigns.message.provider_templates import ProviderTemplate
@@ -82,7 +82,26 @@ class Outlet:
     @property
     def several_images(self) -> bool:
         """Whether a message may have more than one image."""
-        return self.adapter is None or _several_images(self.adapter)
+        two = (Media("https://files.example/a.png"), Media("https://files.example/b.png"))
+        return self._takes(Content(MessageType.IMAGE, "-", two))
+
+    @property
+    def buttons(self) -> bool:
+        """Whether a text may have buttons."""
+        button = Button("reply", "Yes", id="yes")
+        return self._takes(Content(MessageType.TEXT, "-", buttons=(button,)))
+
+    @property
+    def link_previews(self) -> bool:
+        return self._takes(Content(MessageType.TEXT, "https://a.example", preview_url=True))
+
+    @property
+    def replies(self) -> bool:
+        """Whether a message may answer an earlier one."""
+        return self._takes(Content(MessageType.TEXT, "-", reply_to="1"))
+
+    def _takes(self, content: Content) -> bool:
+        return self.adapter is None or self.adapter.unsendable(content) is None
 
 
 async def outlet_of(engine: Engine, settings: Settings, provider: str) -> Outlet:
@@ -303,8 +322,3 @@ def longest(adapter: Adapter, put: Callable[[str], Content]) -> int | None:
         else:
             too_many = middle
     return fits
-
-
-def _several_images(adapter: Adapter) -> bool:
-    two = (Media("https://files.example/a.png"), Media("https://files.example/b.png"))
-    return adapter.unsendable(Content(MessageType.IMAGE, "-", two)) is None

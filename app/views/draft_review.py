@@ -37,6 +37,7 @@ from scheduler.audience.file_threads import WHOLE, in_thread
 from scheduler.audience.load_report import LoadReport
 from scheduler.forecast.durations import Limit
 from scheduler.forecast.forecast import CostRange, Estimate
+from storage.audience.audience import count_imports
 from storage.audience.campaigns import find
 from storage.audience.rates import load_cards
 from storage.database.engine import Engine
@@ -136,10 +137,13 @@ async def review_draft(engine: Engine, settings: Settings, draft: Draft) -> Revi
 
 
 async def state_of(engine: Engine, name: str) -> CampaignState | None:
-    """The state of the campaign that the draft has become; None: there is none yet."""
+    """The state of the campaign that the draft has become; None: there is none yet, or it was only tested."""
     async with snapshot(engine) as connection:
         stored = await find(connection, name)
-    return stored.state if stored else None
+        if stored is None:
+            return None
+        only_tested = stored.state is CampaignState.DRAFT and not await count_imports(connection, stored.id)
+        return None if only_tested else stored.state
 
 
 Checked = tuple[Preflight, Sequence[str]]

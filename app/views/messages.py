@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from app.actions.testing import TestResult
 
 ENDED: Final = {
     "refused": "The provider refused this recipient; see its code and text.",
@@ -92,3 +95,16 @@ SOURCES: Final = {
     "user": "by a person",
 }
 """Where an event of a message comes from."""
+
+
+def outcome_of_test(found: TestResult) -> str:
+    """What became of a test to one number, in a sentence."""
+    [message] = found.messages
+    why = " ".join(filter(None, (message.code, message.detail)))
+    why = why or WAITS.get(message.held_by or "") or ENDED.get(message.reason or "") or message.reason or ""
+    if found.all_accepted:
+        return f"Sent to {message.phone}, filled from line {found.run.line}."
+    if found.waiting and not message.run_paused:
+        later = "It is sent by the runner as soon as it can be, within an hour."
+        return f"Not sent to {message.phone} yet. {why} {later}".replace("  ", " ")
+    return f"Not sent to {message.phone}. {why}".strip()

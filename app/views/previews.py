@@ -112,7 +112,7 @@ def _header(header: TemplateHeader) -> Iterator[str]:
 
 
 def _file(medium: Media) -> str:
-    place = medium.url or f"(the file {medium.id} at the provider)"
+    place = medium.url or medium.file or f"(the file {medium.id} at the provider)"
     return f"{place}  {medium.filename or ''}".rstrip()
 
 

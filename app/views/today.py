@@ -105,6 +105,8 @@ class Today:
     senders: Sequence[SenderHealth]
     """MOST of them at most."""
     more_senders: int
+    has_accounts: bool = True
+    """Whether there is one to send through."""
 
 
 async def today(connection: Connection, settings: Settings, now: datetime) -> Today:
@@ -121,6 +123,7 @@ async def today(connection: Connection, settings: Settings, now: datetime) -> To
         await _budgets(connection, lines),
         await _senders(connection, settings, found, lanes[:MOST], now),
         max(0, len(lanes) - MOST),
+        bool(settings.accounts),
     )
 
 

@@ -4,7 +4,7 @@ other row keeps its own."""
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -73,6 +73,29 @@ def read_corrections(path: Path, into: Intake, known: Collection[int]) -> Correc
             else:
                 rows[place] = row
     return _that_fit(into, Corrections(rows, unused))
+
+
+def cells_at(intake: Intake, lines: Collection[int]) -> dict[int, list[str]]:
+    """The cells of these lines of a list."""
+    found = {}
+    for scanned in intake.scanned():
+        cells_in_order = cells_of(scanned, intake.detected.delimiter)
+        for line, cells in zip(scanned.lines, cells_in_order, strict=True):
+            if line in lines:
+                found[line] = list(cells)
+    return found
+
+
+def is_changed(before: Sequence[str] | None, after: Sequence[str]) -> bool:
+    """Whether a row came back with other cells; blank ones at its end are none."""
+    return before is None or _without_blank_end(before) != _without_blank_end(after)
+
+
+def _without_blank_end(cells: Sequence[str]) -> list[str]:
+    kept = [cell.strip() for cell in cells]
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return kept
 
 
 def corrected_text(intake: Intake, corrections: Mapping[int, list[str]]) -> Iterator[bytes]:

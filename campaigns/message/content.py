@@ -45,6 +45,8 @@ class Addition(StrEnum):
     """A line below a message with buttons or a list."""
     MEDIA_ID = "id"
     """A file already uploaded to the provider, given by its id there."""
+    MEDIA_FILE = "file"
+    """A file of ours that is uploaded to the provider before the first message goes."""
     VOICE = "voice"
     """An audio file that is shown as a voice message."""
     TEMPLATE_BUTTON = "template_button"
@@ -59,7 +61,7 @@ class Addition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file, given by its URL or by its id at the provider."""
+    """A file, given by its URL, by its id at the provider, or as one that is still to be uploaded there."""
 
     url: str | None = None
     alt: str | None = None
@@ -67,6 +69,9 @@ class Media:
     content_type: str | None = None
     id: str | None = None
     voice: bool = False
+    file: str | None = None
+    digest: str | None = None
+    """SHA-256 of the file, by which it is stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,53 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSectionSpec, ProductSpec, ProductsSpec
 from campaigns.message.content import Addition, MessageType
+from campaigns.message.media_spec import AudioSpec, FileSpec, ImageSpec, MediaSpec, Url
 from campaigns.message.part import Part
 
-
-def _web_address(value: Any) -> Any:
-    if isinstance(value, str) and not value.lstrip().startswith(("http://", "https://", "{")):
-        raise ValueError("an address starts with https://")
-    return value
-
-
-Url = Annotated[str, BeforeValidator(_web_address)]
 Number = float | str
 """A number, or a text with a variable that renders to one."""
-
-
-class FileSpec(Part):
-    """Where a media file is: at a URL, or already uploaded to the provider."""
-
-    url: Url | None = Field(default=None, description="a public address; may hold variables")
-    id: str | None = Field(
-        default=None, description="in place of url: the provider's id of a file uploaded to it beforehand"
-    )
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> Self:
-        if (self.url is None) == (self.id is None):
-            raise ValueError("give either its url or its id at the provider")
-        return self
-
-
-class ImageSpec(FileSpec):
-    alt: str | None = Field(default=None, description="what the image shows, where the provider takes it")
-
-
-class MediaSpec(FileSpec):
-    caption: str | None = Field(default=None, description="the text below it; content.text says the same")
-    filename: str | None = Field(default=None, description="the name that a document has on the phone")
-    content_type: str | None = Field(default=None, description="such as application/pdf")
-
-
-class AudioSpec(MediaSpec):
-    voice: StrictBool = Field(default=False, description="show it as a voice message")
 
 
 class ButtonSpec(Part):
@@ -227,7 +191,7 @@ _MEDIA: Final = ("video", "audio", "document", "sticker")
 _ALONE: Final = ("location", "contacts", "reaction")
 _INTERACTIVE: Final = ("list", "location_request", "flow", "product", "products", "catalog")
 """Kinds with a text and an action of their own in place of buttons."""
-_KINDS: Final = ("images", "files", *_MEDIA, *_INTERACTIVE, *_ALONE)
+KINDS: Final = ("images", "files", *_MEDIA, *_INTERACTIVE, *_ALONE)
 _NOTHING: Final = (None, False, ())
 """What a kind holds that is not in the message; a catalog without a thumbnail is in it."""
 _UNCAPTIONED: Final = ("audio", "sticker")
@@ -284,7 +248,7 @@ class ContentSpec(Part):
     def free_form(self) -> MessageType | None:
         """The type of the free-form message for open windows; None: only the template."""
         names = {"images": MessageType.IMAGE, "files": MessageType.FILES}
-        for kind in _KINDS:
+        for kind in KINDS:
             if getattr(self, kind) not in _NOTHING:
                 return names.get(kind) or MessageType(kind)
         return MessageType.TEXT if self.text is not None else None
@@ -299,8 +263,9 @@ class ContentSpec(Part):
     def additions(self) -> dict[Addition, str]:
         """The additions that only some providers support -> the first key that uses each."""
         found = {Addition(name): f"content.{name}" for name in ("header", "footer") if getattr(self, name)}
-        if uploaded := next((key for key, part in self._parts if part.id), None):
-            found[Addition.MEDIA_ID] = f"content.{uploaded}.id"
+        for addition, given in ((Addition.MEDIA_ID, "id"), (Addition.MEDIA_FILE, "file")):
+            if used := next((key for key, part in self.media_files if getattr(part, given)), None):
+                found[addition] = f"content.{used}.{given}"
         if self.audio is not None and self.audio.voice:
             found[Addition.VOICE] = "content.audio.voice"
         return {**found, **dict(self._template_additions)}
@@ -322,7 +287,7 @@ class ContentSpec(Part):
             yield Addition.OFFER, "content.template.offer_ends"
 
     @property
-    def _parts(self) -> Iterator[tuple[str, FileSpec]]:
+    def media_files(self) -> Iterator[tuple[str, FileSpec]]:
         """Every media file, including the template header's, and its key."""
         for name in ("images", "files"):
             yield from ((f"{name}[{place}]", part) for place, part in enumerate(getattr(self, name)))
@@ -337,7 +302,7 @@ class ContentSpec(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [kind for kind in _KINDS if getattr(self, kind) not in _NOTHING]
+        given = [kind for kind in KINDS if getattr(self, kind) not in _NOTHING]
         if len(given) > 1:
             raise ValueError(f"a message has one kind, but this one has {' and '.join(given)}")
         blank = not (self.text or "").strip()

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from campaigns.message.content import MessageType
-from campaigns.message.content_spec import CardSpec, ContentSpec, MediaSpec
+from campaigns.message.content_spec import CardSpec, ContentSpec
+from campaigns.message.media_spec import MediaSpec
 
 
 class Source(NamedTuple):

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from emulators.base import Clock, Errors, Json, Refusal, read_json
 from emulators.cloud_api import NUMBER, USER_ID, Draft
+from emulators.cloud_media import CloudMedia
 from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.current import WABA_ID, CurrentApi
@@ -61,6 +62,7 @@ class Kapso:
         """No conversations, nobody's window open, nothing on its way. The webhook stays set up."""
         self._chats = Chats(self._settings, self._clock)
         self._templates, self._standing = Templates(), Standing()
+        self._media = CloudMedia(self._clock)
         self._numbers = Numbers({one.phone_number_id: (one.number, one.name) for one in SENDERS})
         self.deliveries.clear()
 
@@ -81,6 +83,7 @@ class Kapso:
             self._clock,
             lambda: self._templates,
             lambda: self._numbers,
+            lambda: self._media,
         )
         found = {**legacy.endpoints(), **current.endpoints()}
         return [
@@ -88,6 +91,7 @@ class Kapso:
             Route("/_control/inbound", self._inbound, methods=["POST"]),
             Route("/_control/templates", self._put_template, methods=["POST"]),
             Route("/_control/account", self._change_account, methods=["POST"]),
+            Route("/_control/media", self._change_media, methods=["POST"]),
             Route("/_control/number", self._put_number, methods=["POST"]),
             Route("/_control/webhook", self._subscribe, methods=["POST"]),
         ]
@@ -102,6 +106,7 @@ class Kapso:
     def _accept(self, request: Request, sender: Sender, draft: Draft) -> Message:
         """Send, record in the ledger, and report each status when its time has come. Raises MetaRefusal."""
         self._standing.check(draft, self._clock())
+        self._media.check(draft.body, sender.phone_number_id)
         if draft.template and "template" in draft.body:
             template = self._templates.named(draft.body["template"])
             if draft.by_user_id and template is not None and template.category == "AUTHENTICATION":
@@ -147,6 +152,16 @@ class Kapso:
         self._standing.change(body)
         self.deliveries.later(0, account_update(body, self._clock(), WABA_ID))
         return Json({"status": "ok"})
+
+    async def _change_media(self, request: Request) -> Response:
+        body = await read_json(request)
+        if not isinstance(body, dict):
+            raise invalid("A change of media files is an object with id or expired")
+        if body.get("expired"):
+            self._media.expire()
+        elif "id" in body:
+            self._media.know(str(body["id"]), str(body.get("to", SENDERS[0].phone_number_id)))
+        return Json({"status": "ok", "uploads": self._media.uploads})
 
     async def _put_number(self, request: Request) -> Response:
         body = await read_json(request)

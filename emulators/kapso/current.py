@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from emulators.base import Json, Refusal, read_json
 from emulators.cloud_api import Draft, error_body, parse_envelope
+from emulators.cloud_media import CloudMedia
 from emulators.cloud_values import MetaRefusal
 from emulators.kapso.chats import SENDERS, Chats, Message, Sender
 from emulators.kapso.events import activity, conversation_view, message_view
@@ -34,15 +35,17 @@ class CurrentApi:
         clock: Callable[[], float],
         templates: Callable[[], Templates],
         numbers: Callable[[], Numbers],
+        media: Callable[[], CloudMedia],
     ) -> None:
         self._chats, self._accept, self._clock = chats, accept, clock
-        self._templates, self._numbers = templates, numbers
+        self._templates, self._numbers, self._media = templates, numbers, media
 
     def endpoints(self) -> Mapping[tuple[str, str], Endpoint]:
         """By method and path."""
         return {
             ("GET", ROOT): self._show_number,
             ("POST", f"{ROOT}/messages"): self._send,
+            ("POST", f"{ROOT}/media"): self._upload,
             ("GET", f"{ROOT}/messages/{{id}}"): self._show_message,
             ("GET", f"{ROOT}/conversations"): self._list_conversations,
             ("GET", f"{ROOT}/message_templates"): self._list_templates,
@@ -57,6 +60,12 @@ class CurrentApi:
             return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
         sent = {"id": message.wamid} | ({"message_status": "accepted"} if draft.template else {})
         return Json({"messaging_product": "whatsapp", "contacts": [draft.contact()], "messages": [sent]})
+
+    async def _upload(self, request: Request) -> Response:
+        try:
+            return Json(await self._media().upload(request, _sender(request).phone_number_id))
+        except MetaRefusal as refusal:
+            return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)
 
     async def _show_message(self, request: Request) -> Response:
         sender, now = _sender_or_404(request), self._clock()

@@ -12,6 +12,7 @@
 | `POST /permission` `{"templates": false}`                  | the token may not read the list of templates          |
 | `POST /number` `{"status"?, "limit"?, …, "to"?}`           | a number is banned; the limit, quality or name change |
 | `POST /refuse` `{"code" or null, "times"?}`                | the next sends are refused with that code             |
+| `POST /media` `{"id"?, "to"?}` or `{"expired": true}`      | a file was uploaded elsewhere; all ids have expired   |
 | `POST /late` `{"late": true}`                              | refusals for a recipient's sake come by webhook       |
 """
 
@@ -28,6 +29,7 @@ from starlette.types import ASGIApp
 
 from emulators.base import Clock, Errors, Json, Refusal, read_json
 from emulators.cloud_api import NUMBER, Draft, error_body, parse_envelope, parse_marketing
+from emulators.cloud_media import CloudMedia
 from emulators.cloud_values import MetaRefusal
 from emulators.endpoints import Endpoint, guarded, provider_app
 from emulators.ledger import Ledger
@@ -59,6 +61,7 @@ class Meta:
         """Nobody's window open, the templates as at the start; the webhook stays set up."""
         self.deliveries.clear()
         self._lists_templates = True
+        self._media = CloudMedia(self._clock)
         self._account = Account(self._settings, self._ledger, self.deliveries, self._clock)
 
     def app(self) -> ASGIApp:
@@ -79,12 +82,14 @@ class Meta:
             "number": self._put_number,
             "refuse": self._refuse,
             "late": self._be_late,
+            "media": self._change_media,
         }
         return [
             Route("/_control/webhook", self._webhook, methods=["GET", "POST"]),
             *(Route(f"/_control/{name}", endpoint, methods=["POST"]) for name, endpoint in control.items()),
             self._route("POST", "/{version}/{id}/messages", self._send),
             self._route("POST", "/{version}/{id}/marketing_messages", self._send_marketing),
+            self._route("POST", "/{version}/{id}/media", self._upload),
             self._route("GET", "/{version}/{id}/message_templates", self._list_templates),
             self._route("GET", "/{version}/{id}", self._show),
         ]
@@ -112,12 +117,17 @@ class Meta:
             return _no_object(request)
         body = await read_json(request)
         draft = parse(body)
+        self._media.check(draft.body, sender.id)
         lite = parse is parse_marketing
         shown = {"id": self._account.send(sender, draft, request.scope["request_number"], lite=lite)}
         if (held := self._account.held(shown["id"])) is not None:
             shown["message_status"] = "held_for_quality_assessment" if held else "accepted"
         contact = draft.contact() | {"input": body.get("to", draft.to)}
         return Json({"messaging_product": "whatsapp", "contacts": [contact], "messages": [shown]})
+
+    async def _upload(self, request: Request) -> Response:
+        sender = self._account.senders.get(request.path_params["id"])
+        return _no_object(request) if sender is None else Json(await self._media.upload(request, sender.id))
 
     async def _list_templates(self, request: Request) -> Response:
         if request.path_params["id"] != WABA_ID:
@@ -192,6 +202,14 @@ class Meta:
             raise Refusal(422, f"code is null or one of {', '.join(map(str, sorted(TITLES)))}.")
         self._account.refuse_next(code, body.get("times"))
         return Json({"status": "ok"})
+
+    async def _change_media(self, request: Request) -> Response:
+        body = await self._object(request)
+        if body.get("expired"):
+            self._media.expire()
+        elif "id" in body:
+            self._media.know(str(body["id"]), self._sender(body).id)
+        return Json({"status": "ok", "uploads": self._media.uploads})
 
     async def _be_late(self, request: Request) -> Response:
         self._account.late = bool((await self._object(request)).get("late", True))

@@ -179,6 +179,11 @@ class Http:
         """A 2xx answer to one administrative call. Raises Unavailable, AccountError, NotFound."""
         return _good(await self._admit(self.request(method, path, body=body)))
 
+    async def post_form(self, path: str, boundary: str, content: bytes) -> Reply:
+        """Send a form with a file once; `content` is encoded with that boundary."""
+        headers = {**JSON_HEADERS, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return await self._admit(Request("POST", Url(self._base_url + path), headers, content))
+
     def request(self, method: str, path: str, params: Params = (), body: object = None) -> Request:
         """A JSON request below the account's base URL, without its secret. Raises Unavailable if an id from the
         provider cannot be part of a URL."""

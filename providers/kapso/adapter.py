@@ -18,7 +18,8 @@ from typing import ClassVar
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Refused, Result
-from providers.adapter import AdapterDefaults, Call, Doubt, Lookup, NumberLimits
+from campaigns.spec.media_files import MediaFile
+from providers.adapter import AdapterDefaults, Call, Doubt, Lookup, NumberLimits, Uploaded
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, Report, WebhookRequest
 from providers.http.client import Http, Reply
@@ -81,6 +82,11 @@ class Kapso(AdapterDefaults):
 
     async def prepare(self, http: Http, call: Call) -> Call | Refused:
         return await self._api.prepare(http, call)
+
+    async def upload(self, http: Http, sender: SenderSettings, file: MediaFile) -> Uploaded | Refused:
+        if isinstance(self._api, CurrentApi):
+            return await self._api.upload(http, sender, file)
+        return await super().upload(http, sender, file)
 
     def build(self, call: Call) -> Request:
         return self._api.build(call)

@@ -17,7 +17,8 @@ from campaigns.errors import NotFound, UsageError
 from campaigns.message.content import Content
 from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.phones.spellings import canonical, spellings
-from providers.adapter import Call
+from campaigns.spec.media_files import MediaFile
+from providers.adapter import Call, Uploaded
 from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.request import Request, Url
@@ -25,6 +26,7 @@ from providers.kapso.answers import REFUSALS, refusal_in
 from providers.kapso.settings import sender_id
 from providers.kapso.webhooks import report_of
 from providers.meta.answers import read_send
+from providers.meta.media import upload
 from providers.meta.message_body import envelope, unsendable
 from providers.polling import one_by_one
 from providers.settings import SenderSettings
@@ -50,12 +52,10 @@ class CurrentApi:
         return Request("POST", url, JSON_HEADERS, orjson.dumps(envelope(call)))
 
     def read(self, reply: Reply, call: Call) -> list[Result]:
-        if not isinstance(reply, Answer) or reply.ok:
-            return [read_send(reply)]
-        return [
-            refusal_in(reply)
-            or Refused(REFUSALS.get(reply.status, FailureKind.CAMPAIGN), str(reply.status), reply.text)
-        ]
+        return [_read(reply)]
+
+    async def upload(self, http: Http, sender: SenderSettings, file: MediaFile) -> Uploaded | Refused:
+        return await upload(http, _number(sender), file, _read)
 
     async def poll(
         self, http: Http, sender: SenderSettings, ids: Sequence[str], since: datetime
@@ -102,6 +102,13 @@ class CurrentApi:
         message = table((await http.get(path, [("fields", FIELDS)])).json())
         status = first_text(table(message.get("kapso")).get("status"))
         return report_of(message_id, status, message) if status else None
+
+
+def _read(reply: Reply) -> Result:
+    if not isinstance(reply, Answer) or reply.ok:
+        return read_send(reply)
+    by_status = REFUSALS.get(reply.status, FailureKind.CAMPAIGN)
+    return refusal_in(reply) or Refused(by_status, str(reply.status), reply.text)
 
 
 def _number(sender: SenderSettings) -> str:

@@ -42,6 +42,8 @@ def unsendable_here(content: Content) -> str | None:
         return f"Kapso's legacy API has no link buttons; {CURRENT}."
     if content.buttons and content.type is not MessageType.TEXT:
         return f"Kapso's legacy API has buttons only below a text, not below {content.type}; {CURRENT}."
+    if any(medium.file for medium in content.media):
+        return f"Kapso's legacy API takes no files, only addresses (file); {CURRENT}."
     if any(medium.voice for medium in content.media):
         return f"Kapso's legacy API has no voice messages (audio.voice); {CURRENT}."
     return _unsendable_template(content.template)
@@ -93,10 +95,8 @@ def _unsendable_template(template: Template | None) -> str | None:
         return f"Kapso's legacy API has no location in a template's header (template.header); {CURRENT}."
     if header.name:
         return f"Kapso's legacy API accepts a header's text only without a name (template.header.name); {CURRENT}."
-    if any(medium and medium.id for medium in (header.image, header.video, header.document)):
-        return (
-            f"Kapso's legacy API accepts a header's media file only by URL (template.header.id); {CURRENT}."
-        )
+    if any(medium and (medium.id or medium.file) for medium in (header.image, header.video, header.document)):
+        return f"Kapso's legacy API accepts a header's media file only by URL (template.header); {CURRENT}."
     return None
 
 

@@ -15,8 +15,9 @@ import orjson
 from campaigns.errors import AccountError
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
-from campaigns.outcomes import FailureKind, Result
-from providers.adapter import AdapterDefaults, Call, NumberLimits
+from campaigns.outcomes import FailureKind, Refused, Result
+from campaigns.spec.media_files import MediaFile
+from providers.adapter import AdapterDefaults, Call, NumberLimits, Uploaded
 from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Http, Reply
@@ -24,6 +25,7 @@ from providers.http.request import Request, Url
 from providers.meta.answers import read_send
 from providers.meta.codes import kind_of_reported
 from providers.meta.limits import read_limits
+from providers.meta.media import upload
 from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
 from providers.meta.parts import known
 from providers.meta.settings import MetaAccount, MetaSender
@@ -74,6 +76,9 @@ class Meta(AdapterDefaults):
 
     def unsendable(self, content: Content) -> str | None:
         return unsendable(content)
+
+    async def upload(self, http: Http, sender: SenderSettings, file: MediaFile) -> Uploaded | Refused:
+        return await upload(http, _number(sender), file, read_send)
 
     def build(self, call: Call) -> Request:
         number = _number(call.sender)

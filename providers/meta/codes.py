@@ -21,6 +21,8 @@ class Meaning(NamedTuple):
     """Earliest retry in seconds, if Meta's page gives one."""
 
 
+NO_MEDIA: Final = "media attachment ID"
+"""In the text of a refusal because the id of an uploaded file has expired or is not known."""
 CODES: Final[dict[int, Meaning]] = {
     # The account, its payments, its permissions: nothing can be sent until a person acts.
     0: Meaning(K.CAMPAIGN, "The access token is wrong."),
@@ -133,6 +135,8 @@ def note_of(code: int | None) -> str:
 def refusal(code: int | None, text: str, status: int, retry_after: float | None = None) -> Refused:
     """The refusal in an error answer, by its code, else by its HTTP status."""
     meaning = CODES.get(code) if code is not None else None
+    if meaning is not None and meaning.kind is K.MESSAGE and NO_MEDIA in text:
+        return Refused(K.PASSING, str(code), text, retry_after)
     if meaning is None:
         return Refused(_by_status(status), str(code if code is not None else status), text, retry_after)
     wait = max(filter(None, (meaning.wait, retry_after)), default=None)

@@ -130,7 +130,7 @@ def _broken(content: Content) -> Iterator[str]:
         yield f"Meta has no {content.type} message."
     if len(content.media) > 1:
         yield "content.images: Meta sends one image in a message."
-    if content.media and not (content.media[0].url or content.media[0].id):
+    if content.media and not (content.media[0].url or content.media[0].id or content.media[0].file):
         yield f"content.{content.type}: the URL is missing."
     yield from _broken_text(content)
     yield from broken_interactive(content)

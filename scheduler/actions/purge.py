@@ -43,7 +43,7 @@ Progress = Callable[[int], None]
 
 
 KINDS: Final = {
-    "messages": ("touches", "tier", "unmatched"),
+    "messages": ("touches", "tier", "unmatched", "media", "media_ids"),
     "inbound": ("inbound", "windows"),
     "webhooks": ("webhooks",),
     "evidence": ("evidence",),

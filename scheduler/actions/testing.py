@@ -11,13 +11,22 @@ from campaigns.errors import InvalidInput, NotFound
 from campaigns.message.content_spec import ContentSpec
 from campaigns.phones.phone import PhoneFault, bucket, read_phone
 from campaigns.spec.campaign_spec import CampaignSpec
+from campaigns.spec.media_files import MediaFile
 from campaigns.time.clock import Now, utc_now
-from storage.audience.audience import lock_campaign
-from storage.audience.campaigns import Campaign, require
+from storage.audience.audience import Audience, add_recipients, lock_campaign, open_import
+from storage.audience.campaigns import Campaign, create, find, lock_name, require
 from storage.audience.samples import Sample, first_rows, rows_on_line
 from storage.database.engine import Connection, Engine, writing
-from storage.runs.side_runs import add_side_run, add_test_jobs, count_jobs_made
+from storage.runs.editions import begin_edition, current_edition
+from storage.runs.side_runs import (
+    add_side_run,
+    add_test_jobs,
+    count_jobs_made,
+    recipient_of_import,
+    run_of_row,
+)
 from storage.sending.lanes import ensure_lanes
+from storage.sending.media import keep_media
 
 LIFETIME: Final = timedelta(hours=1)
 """A test that was not sent by then expires."""
@@ -32,6 +41,16 @@ class TestRun:
     """The row whose values fill the message."""
     phones: tuple[str, ...]
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """The row of a list that fills the message of a test."""
+
+    line: int
+    phone: str
+    vars: str
+    """JSON: folded name -> text."""
 
 
 async def start_test(
@@ -54,22 +73,70 @@ async def start_test(
         await lock_campaign(connection, campaign.id)
         phones = _phones(numbers, campaign.spec)
         sample = await _sample(connection, campaign, line)
-        await ensure_lanes(connection, campaign.spec.lanes)
-        expires_at = moment + LIFETIME
-        run_id = await add_side_run(
-            connection,
-            campaign.id,
-            "test",
-            spec_for_test(campaign.spec, variant).to_json(),
-            priority=campaign.spec.priority,
-            expires_at=expires_at,
-            now=moment,
-        )
-        lanes = campaign.spec.lanes
-        by_lane = [(phone, lanes[bucket(phone) % len(lanes)]) for phone in phones]
-        await add_test_jobs(connection, run_id, sample.id, by_lane, moment)
-        await count_jobs_made(connection, run_id, len(phones))
-    return TestRun(run_id, sample.line, phones, expires_at)
+        spec = spec_for_test(campaign.spec, variant)
+        return await _add_run(connection, campaign.id, spec, sample.id, sample.line, phones, moment)
+
+
+async def start_draft_test(
+    engine: Engine,
+    spec: CampaignSpec,
+    media: Sequence[MediaFile],
+    row: SampleRow,
+    numbers: Sequence[str],
+    variant: str | None,
+    press: str,
+    *,
+    now: Now = utc_now,
+) -> TestRun:
+    """The same of a campaign whose list is not loaded: its row alone is stored, in an edition that is nobody's
+    audience. With the same `press` it is the run that was made before.
+
+    Raises NotFound without such a variant, InvalidInput where a number is none.
+    """
+    moment = now()
+    async with writing(engine) as connection:
+        await lock_name(connection, spec.name)
+        campaign = await find(connection, spec.name) or await create(connection, spec, moment)
+        await lock_campaign(connection, campaign.id)
+        phones = _phones(numbers, spec)
+        earlier = await run_of_row(connection, campaign.id, press)
+        if earlier is not None:
+            return TestRun(earlier, row.line, phones, moment + LIFETIME)
+        of_test = spec_for_test(spec, variant)
+        await keep_media(connection, media, moment)
+        current = await current_edition(connection, campaign.id)
+        edition = await begin_edition(connection, current, empty=True)
+        import_id = await open_import(connection, edition, source="test", digest=press, now=moment)
+        own = Audience([import_id], [row.line], [row.phone], [None], [bucket(row.phone)], [row.vars])
+        await add_recipients(connection, edition, own)
+        recipient_id = await recipient_of_import(connection, import_id)
+        return await _add_run(connection, campaign.id, of_test, recipient_id, row.line, phones, moment)
+
+
+async def _add_run(
+    connection: Connection,
+    campaign_id: int,
+    spec: CampaignSpec,
+    recipient_id: int,
+    line: int,
+    phones: tuple[str, ...],
+    now: datetime,
+) -> TestRun:
+    lanes, expires_at = spec.lanes, now + LIFETIME
+    await ensure_lanes(connection, lanes)
+    run_id = await add_side_run(
+        connection,
+        campaign_id,
+        "test",
+        spec.to_json(),
+        priority=spec.priority,
+        expires_at=expires_at,
+        now=now,
+    )
+    by_lane = [(phone, lanes[bucket(phone) % len(lanes)]) for phone in phones]
+    await add_test_jobs(connection, run_id, recipient_id, by_lane, now)
+    await count_jobs_made(connection, run_id, len(phones))
+    return TestRun(run_id, line, phones, expires_at)
 
 
 def spec_for_test(spec: CampaignSpec, variant: str | None = None) -> CampaignSpec:

@@ -22,6 +22,7 @@ from scheduler.sending.instrumentation import CallEnded
 from scheduler.sending.lane_health import LaneHealth, text_of
 from scheduler.sending.lanes import Lane
 from scheduler.sending.lease import Lease
+from scheduler.sending.media import MediaUploads
 from scheduler.sending.outcome_store import OutcomeStore
 from scheduler.sending.pacing import ExitGate
 from scheduler.sending.planned_calls import PlannedCall
@@ -47,7 +48,13 @@ class CallsUnderWay:
     """Starts calls and records their results."""
 
     def __init__(
-        self, lane: Lane, lease: Lease, health: LaneHealth, store: OutcomeStore, jitter: random.Random
+        self,
+        lane: Lane,
+        lease: Lease,
+        health: LaneHealth,
+        store: OutcomeStore,
+        media: MediaUploads,
+        jitter: random.Random,
     ) -> None:
         self.last_begun_at: datetime | None = None
         """When the newest call began: on a machine that stalls, later than its slice planned."""
@@ -58,6 +65,7 @@ class CallsUnderWay:
         self._health = health
         self._store = store
         self._jitter = jitter
+        self._media = media
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __bool__(self) -> bool:
@@ -106,7 +114,10 @@ class CallsUnderWay:
         if not adapter.capabilities.user_ids and any(user_id_in(to) is not None for to in planned.call.to):
             return _refused(planned, Refused(FailureKind.RECIPIENT, "user_id", NO_USER_ID))
         try:
-            call = await adapter.prepare(http, planned.call)
+            with_ids = await self._media.with_ids(planned.call)
+            if isinstance(with_ids, Refused):
+                return _refused(planned, with_ids)
+            call = await adapter.prepare(http, with_ids)
             if isinstance(call, Refused):
                 return _refused(planned, call)
             request = adapter.build(call)
@@ -121,6 +132,7 @@ class CallsUnderWay:
             results = adapter.read(reply, call)
         except Exception as error:
             return self._adapter_failed(planned, FailureKind.UNKNOWN, error)
+        await self._media.note(planned.call, results)
         return CallResult(results, reply.latency_ms, reply if isinstance(reply, Answer) else None)
 
     async def _exchange(self, planned: PlannedCall, request: Request) -> Reply:

@@ -18,6 +18,7 @@ from scheduler.sending.calls import CallsUnderWay
 from scheduler.sending.lane_health import LaneHealth
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.lease import Lease
+from scheduler.sending.media import MediaUploads
 from scheduler.sending.outcome_store import OutcomeStore
 from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
@@ -59,7 +60,9 @@ class Shift:
         self.lease = Lease(engine, lane, holder, no_other_runner=no_other_runner, held=held)
         self.store = OutcomeStore(engine, lane, self.lease)
         self.health = LaneHealth(engine, lane, self.store, jitter)
-        self.calls = CallsUnderWay(lane, self.lease, self.health, self.store, jitter)
+        self.calls = CallsUnderWay(
+            lane, self.lease, self.health, self.store, MediaUploads(engine, lane), jitter
+        )
         self.opening: asyncio.Task[Slice] | None = None
         """The next slice, being opened while this one is sent."""
         self.idle = 0.0

@@ -47,6 +47,8 @@ from storage.tables import (
     imports,
     inbound,
     jobs,
+    media_files,
+    media_uploads,
     optouts,
     purged_jobs,
     purged_rejects,
@@ -299,6 +301,14 @@ def _by(column: str) -> Any:
     return lambda table, before: table.c[column] < before
 
 
+def _needless(table: Table, before: datetime) -> ColumnElement[bool]:
+    """Media files that were loaded before then, and that no campaign names but those that were over by then."""
+    ended = campaigns.c.state.in_([CampaignState.COMPLETED.value, CampaignState.CANCELLED.value])
+    lives = ~ended | (campaigns.c.updated_at >= before)
+    named = select(campaigns.c.id).where(lives, campaigns.c.spec.contains(table.c.digest))
+    return and_(table.c.stored_at < before, ~named.exists())
+
+
 def _forgets(table: Table, before: datetime) -> ColumnElement[bool]:
     return and_(table.c.at < before, table.c.evidence.is_not(None))
 
@@ -307,6 +317,8 @@ OLD: Final[dict[str, tuple[Table, Any]]] = {
     "touches": (touches, _by("at")),
     "tier": (unique_recipients, _by("at")),
     "unmatched": (unmatched_reports, _by("stored_at")),
+    "media": (media_files, _needless),
+    "media_ids": (media_uploads, _by("expires_at")),
     "webhooks": (
         webhooks,
         lambda table, before: (table.c.received_at < before) & table.c.processed_at.is_not(None),

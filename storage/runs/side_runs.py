@@ -11,7 +11,7 @@ from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
-from storage.tables import attempts, campaigns, jobs, lanes, runs
+from storage.tables import attempts, campaigns, imports, jobs, lanes, recipients, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,20 @@ async def add_test_jobs(
         "updated_at": now,
     }
     await connection.execute(insert(jobs), [{**same, "phone": phone, "lane": lane} for phone, lane in phones])
+
+
+async def recipient_of_import(connection: AsyncConnection, import_id: int) -> int:
+    """The only recipient of the import."""
+    found = select(recipients.c.id).where(recipients.c.import_id == import_id)
+    return int((await connection.execute(found)).scalar_one())
+
+
+async def run_of_row(connection: AsyncConnection, campaign_id: int, digest: str) -> int | None:
+    """The run of the import of that digest, which holds the row of one test; None: there is none yet."""
+    mine = (imports.c.campaign_id == campaign_id, imports.c.digest == digest, imports.c.source == "test")
+    found = select(jobs.c.run_id).join(recipients, recipients.c.id == jobs.c.recipient_id)
+    found = found.join(imports, imports.c.id == recipients.c.import_id).where(*mine).limit(1)
+    return await connection.scalar(found)
 
 
 async def messages_of_run(connection: AsyncConnection, run_id: int) -> list[RunMessage]:

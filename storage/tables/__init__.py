@@ -25,6 +25,7 @@ from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, u
 from storage.tables.counts import job_counts
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
 from storage.tables.limits import sender_limits
+from storage.tables.media import media_files, media_uploads
 from storage.tables.money import budgets, learnt_prices, reservations
 from storage.tables.notify import notify_deliveries, notify_events, notify_targets
 from storage.tables.origin import origin
@@ -60,6 +61,8 @@ __all__ = [
     "jobs",
     "lanes",
     "learnt_prices",
+    "media_files",
+    "media_uploads",
     "metadata",
     "missed_runs",
     "not_understood",

@@ -22,6 +22,8 @@ _NAMES: Final = {
     "touches": "contact history, older than any frequency cap needs",
     "tier": "people reached, as counted for an account's tier",
     "unmatched": "reports of unknown messages",
+    "media": "media files of ended campaigns",
+    "media_ids": "ids of uploaded media files that have expired",
     "webhooks": "stored webhooks",
     "inbound": "messages from people",
     "windows": "closed 24-hour windows",

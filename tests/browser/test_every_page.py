@@ -27,6 +27,7 @@ PAGES = (
     "/campaigns/spring-sale/people?rule=hours&search=nobody",
     "/campaigns/spring-sale/people/+33639980305",
     "/contacts",
+    "/contacts/import",
     "/contacts?search=an",
     "/contacts/+33639980305",
     "/contacts/+33639980305/erase",

@@ -135,6 +135,9 @@ GOOD = [
 async def test_each_legacy_type_is_taken_and_shown(kapso: Kapso, message: dict[str, Any]) -> None:
     await kapso.writes()
     path = await kapso.into()
+    if media_id := message.get("media_id"):
+        assert (await kapso.legacy(path, **message)).status_code == 422
+        await kapso.post("/kapso/_control/media", {"id": media_id})
     answer = await kapso.legacy(path, **message)
     assert answer.status_code == 201, answer.text
     shown = (await kapso.get(path))["data"]
@@ -382,6 +385,7 @@ BUTTON = {"type": "button", "body": {"text": "x"}, "action": {"buttons": [REPLY]
 )
 async def test_an_interactive_message_is_checked(kapso: Kapso, interactive: Any, taken: bool) -> None:
     await kapso.writes()
+    await kapso.post("/kapso/_control/media", {"id": "1037543291543636"})
     answer = await kapso.meta(type="interactive", interactive=interactive)
     assert answer.status_code == (200 if taken else 400), answer.text
 

@@ -228,6 +228,10 @@ async def test_an_upload_is_named_by_its_id(http: httpx.AsyncClient, open_window
         return {"messaging_product": "whatsapp", "to": ADA, "type": "audio", "audio": medium}
 
     good = audio(id="1013859600285441", voice=True)
+    unknown = await http.post(MESSAGES, json=good)
+    assert code(unknown) == (400, 100)
+    assert "media attachment ID" in unknown.json()["error"]["error_data"]["details"]
+    await control(http, "media", id="1013859600285441")
     assert (await http.post(MESSAGES, json=good)).status_code == 200
     for wrong, names in (
         (audio(id="1", link="https://example.com/a.ogg"), "needs one of id and link"),
@@ -239,6 +243,28 @@ async def test_an_upload_is_named_by_its_id(http: httpx.AsyncClient, open_window
         answer = await http.post(MESSAGES, json=wrong)
         assert code(answer) == (400, 100)
         assert names in answer.json()["error"]["error_data"]["details"]
+
+
+async def test_a_file_is_uploaded_by_a_form_for_one_number_and_thirty_days(
+    http: httpx.AsyncClient, clock: FakeClock, open_window: None
+):
+    address, png = MESSAGES.replace("/messages", "/media"), ("a.png", b"x", "image/png")
+    for form, file in (
+        ({}, png),
+        ({"messaging_product": "whatsapp", "type": "image/jpeg"}, png),
+        ({"messaging_product": "whatsapp", "colour": "red"}, png),
+        ({"messaging_product": "whatsapp"}, ("a.html", b"x", "text/html")),
+        ({"messaging_product": "whatsapp"}, ("a.png", bytes(5 << 20) + b"x", "image/png")),
+        ({"messaging_product": "whatsapp"}, ("a.png", b"", "image/png")),
+    ):
+        refused = await http.post(address, data=form, files={"file": file})
+        assert refused.status_code == 400, (form, refused.text)
+    answer = await http.post(address, data={"messaging_product": "whatsapp"}, files={"file": png})
+    message = {"messaging_product": "whatsapp", "to": ADA, "type": "image", "image": answer.json()}
+    assert (await http.post(MESSAGES, json=message)).status_code == 200
+    assert code(await http.post(MESSAGES.replace(NUMBER, SECOND), json=message)) == (400, 100)
+    clock.move(30 * 24 * 3600)
+    assert code(await http.post(MESSAGES, json=message)) == (400, 100)
 
 
 async def test_free_form_needs_an_open_window(http: httpx.AsyncClient, clock: FakeClock):

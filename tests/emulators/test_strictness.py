@@ -118,6 +118,9 @@ class Client:
             await self.control("inbound", {"from": ADA if self.account.adapter == "kapso" else [ADA]})
         if row.content.template and self.account.adapter in ("meta", "kapso"):
             await self.control("templates", template_for(row.content.template))
+        for file in row.content.media:
+            if file.id:
+                await self.control("media", {"id": file.id})
         more = {name: value for name, value in row.more.items() if name != "conversations"}
         call = Call(self.settings.senders[0], (ADA,), row.content, **more)
         http = Http(self.settings.base_url, self.adapter.credentials, transport=self.transport)

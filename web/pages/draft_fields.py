@@ -63,6 +63,12 @@ class Fields:
         there = len(value) if isinstance(value, list) else 0
         return range(max(there, min(most, max(least, there + spare))))
 
+    def pairs(self, key: str, spare: int = 2) -> list[tuple[str, str]]:
+        """The names and texts of a table, and some to fill in."""
+        value = self.raw(key)
+        there = [(str(name), str(text)) for name, text in value.items()] if isinstance(value, dict) else []
+        return [*there, *[("", "")] * spare][:MOST_ROWS]
+
     def problem(self, key: str) -> str:
         return self.problems.get(key, "")
 
@@ -132,7 +138,7 @@ def scalars(
     return {
         key: read(form[key])
         for key, read in keys.items()
-        if key in form and not _is_same(form[key], old.text(key, defaults.get(key, "")))
+        if key in form and not is_same(form[key], old.text(key, defaults.get(key, "")))
     }
 
 
@@ -165,15 +171,49 @@ def table_rows(
         read = {
             name: fields[name](value) or ("" if name in needs else None)
             for name, value in given.items()
-            if not _is_same(value, old.text(f"{at}.{name}", defaults.get(name, "")))
+            if not is_same(value, old.text(f"{at}.{name}", defaults.get(name, "")))
         }
         kept = old.raw(at)
         rows.append(merged(kept if isinstance(kept, dict) else {}, read))
     return rows
 
 
-def _is_same(given: str, shown: str) -> bool:
+def table_changes(form: Form, key: str, readers: Mapping[str, Callable[[str], Any]], old: Fields) -> Changes:
+    """A table of the file, as a whole; it keeps what the form does not show."""
+    names = [name for name in readers if f"{key}.{name}" in form]
+    if not names:
+        return {}
+    kept = old.raw(key)
+    given = {
+        name: readers[name](form[f"{key}.{name}"])
+        for name in names
+        if form[f"{key}.{name}"] != old.text(f"{key}.{name}") or old.raw(f"{key}.{name}") is None
+    }
+    return {key: merged(kept if isinstance(kept, dict) else {}, given)}
+
+
+def pairs_of(form: Form, key: str, kept: Any) -> dict[str, Any] | None:
+    """A table of names and texts, each a row of the form; None: the form has none. One whose text is as shown keeps its
+    value."""
+    if f"{key}[0].name" not in form:
+        return None
+    old = kept if isinstance(kept, dict) else {}
+    pairs = {}
+    for place in range(MOST_ROWS):
+        name, text = form.get(f"{key}[{place}].name", "").strip(), form.get(f"{key}[{place}].text", "")
+        if name:
+            pairs[name] = old[name] if name in old and is_same(text, str(old[name])) else text
+    return pairs
+
+
+def is_same(given: str, shown: str) -> bool:
     return given.replace("\r\n", "\n").strip("\n") == shown.replace("\r\n", "\n").strip("\n")
+
+
+def with_one_place(table: dict[str, Any]) -> dict[str, Any]:
+    """A media file that an address was given for has no file of the draft any more."""
+    own = ("file", "digest") if table.get("url") else ()
+    return {name: value for name, value in table.items() if name not in own}
 
 
 def merged(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

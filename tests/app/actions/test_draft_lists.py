@@ -32,6 +32,7 @@ from app.wiring.settings import Settings, load_settings
 from campaigns.errors import InvalidInput
 from storage.database.engine import Engine, reading
 from storage.tables import recipients, rejects
+from tests.support.campaigns import phone
 from tests.support.project import CAMPAIGN, SETTINGS
 from tests.support.workbooks import xlsx
 
@@ -120,7 +121,7 @@ async def test_a_second_round_corrects_the_rest(settings: Settings) -> None:
     rest = await corrected_rejects(settings, slice(1, None))
     assert (await receive_corrections(settings, "spring", "a.csv", chunks(first))).rows == 1
     assert (await receive_corrections(settings, "spring", "b.csv", chunks(rest))).rows == 2
-    assert (await receive_corrections(settings, "spring", "b.csv", chunks(rest))).rows == 2
+    assert (await receive_corrections(settings, "spring", "b.csv", chunks(rest))).rows == 0
     found = await checked(settings)
     assert (found.accepted, found.rejected) == (100, 0)
     upload = upload_of((await open_draft(settings, "spring")).folder)
@@ -359,3 +360,19 @@ async def test_uses_are_keys_of_the_campaign_file(settings: Settings) -> None:
     assert draft.data["audience"]["phone_column"] == "Mobile"
     assert draft.data["audience"]["consent"] == "ok"
     assert "map" not in draft.data["audience"]
+
+
+async def test_rows_that_come_back_as_they_were_are_not_corrected(settings: Settings) -> None:
+    rows = f"phone,name\n{phone(1)},Ada\nsee notes,=Bo\nnobody,\n"
+    await create_draft(settings, "spring")
+    await receive_list(settings, "spring", "a.csv", chunks(rows.encode()))
+    await check_list(settings, "spring")
+    path = drafts_folder(settings) / "spring" / BESIDE / REJECTS
+    same = path.read_bytes()
+    assert (await receive_corrections(settings, "spring", "a.csv", chunks(same))).rows == 0
+    one = same.replace(b"nobody", phone(2).encode())
+    assert (await receive_corrections(settings, "spring", "a.csv", chunks(one))).rows == 1
+    assert (await receive_corrections(settings, "spring", "a.csv", chunks(one))).rows == 0
+    upload = upload_of((await open_draft(settings, "spring")).folder)
+    assert upload is not None
+    assert upload.corrected == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -183,3 +184,52 @@ async def test_erasure_needs_the_number_typed_and_says_what_stays(filled: AsyncE
     async with reading(filled) as connection:
         left = await connection.scalars(select(recipients.c.phone))
         assert phone(1) not in set(left)
+
+
+async def test_opt_outs_are_looked_at_and_then_imported(
+    engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url, {"ourvoice": ACCOUNT}, path=tmp_path / "drumbeat.toml")
+    rows = f"phone,evidence\n{phone(1)},ticket 7\n{phone(1)},again\n{phone(2)},\n0197000000,\n{HOSTILE},\n"
+    header = {"sec-fetch-site": "same-origin"}
+    async with Browser(engine, settings) as browser:
+        await log_in_as(browser, engine, Role.EDITOR)
+        assert "/contacts/import" in (await browser.get("/contacts")).text
+        file = {"file": (f"{HOSTILE}.csv", rows.encode())}
+        answer = await browser.client.post("/contacts/import", files=file, headers=header)
+        address = answer.headers["location"]
+        seen = (await browser.get(address)).text
+        assert "Opt out 2 people" in seen
+        assert "2 rows left out" in seen
+        assert "<script>alert" not in seen
+        assert "Opt out 3 people" in (await browser.get(f"{address}?country=BJ")).text
+        assert (await browser.get(f"{address}?phone_column=none")).status_code == 422
+        assert (await browser.get(f"{address}/rejects.csv")).status_code == 404
+        assert await stored_preferences(engine) == []
+
+        done = await browser.post(address, {"action": "out"})
+        assert "2 opted out." in done.text
+        rejects = await browser.get(f"{address}/rejects.csv")
+        assert rejects.headers["content-disposition"].startswith("attachment")
+        assert "0197000000" in rejects.text
+        again = await browser.post(address, {"action": "out"})
+        assert "it was all known already" in again.text
+        assert {row[:2] for row in await stored_preferences(engine)} == {(phone(1), "out"), (phone(2), "out")}
+        assert ("browser:editor", "ticket 7") in {row[2:] for row in await stored_preferences(engine)}
+        for gone in ("zzzzzzzz", "..%2F..%2Fx", "short"):
+            assert (await browser.get(f"/contacts/import/{gone}")).status_code == 404
+        empty = await browser.client.post("/contacts/import", files={"file": ("a.csv", b"")}, headers=header)
+        assert empty.status_code == 422
+    async with Browser(engine, settings) as browser:
+        await log_in_as(browser, engine, Role.VIEWER)
+        assert (await browser.post(address, {"action": "in"})).status_code == 403
+        refused = await browser.client.post(
+            "/contacts/import", files={"file": ("a.csv", b"x")}, headers=header
+        )
+        assert refused.status_code == 403
+
+
+async def stored_preferences(engine: AsyncEngine) -> list[Any]:
+    columns = (optouts.c.phone, optouts.c.action, optouts.c.source, optouts.c.evidence)
+    async with reading(engine) as connection:
+        return [tuple(row) for row in await connection.execute(select(*columns))]

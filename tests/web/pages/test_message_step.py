@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,7 +20,9 @@ from campaigns.message.content import MessageType
 from campaigns.message.provider_templates import ButtonPart, HeaderPart, ProviderTemplate, TemplateParts
 from campaigns.spec.campaign_spec import load_spec
 from campaigns.time.clock import utc_now
+from emulators.app import create_app
 from providers.registry import ADAPTERS, adapter_class
+from scheduler.sending import lanes
 from storage.audience.templates import store_templates
 from storage.database.engine import writing
 from tests.support.accounts import KEYS, account_at
@@ -78,6 +81,29 @@ FORMS: dict[MessageType, tuple[dict[str, str], str]] = {
         '{ title = "Today", rows = [{ id = "a", title = "Noon" }, '
         '{ id = "Night", title = "Night", description = "after 8" }] },\n'
         '{ title = "Then", rows = [{ id = "Never", title = "Never" }] }]',
+    ),
+    MessageType.LOCATION_REQUEST: ({"content.text": "Where?"}, 'text = "Where?"\nlocation_request = true'),
+    MessageType.FLOW: (
+        {"content.text": "Book", "content.header": "Top", "content.footer": "Bottom", "content.flow.button": "Go",
+         "content.flow.id": "12", "content.flow.screen": "START", "content.flow.token": "{{ code }}",
+         "content.flow.data[0].name": "who", "content.flow.data[0].text": "{{ first_name }}",
+         "content.flow.draft": "on"},
+        'text = "Book"\nheader = "Top"\nfooter = "Bottom"\nflow = { button = "Go", id = "12", screen = "START", '
+        'token = "{{ code }}", data = { who = "{{ first_name }}" }, draft = true }',
+    ),
+    MessageType.PRODUCT: (
+        {"content.text": "Look", "content.product.catalog_id": "7", "content.product.id": "{{ code }}"},
+        'text = "Look"\nproduct = { catalog_id = "7", id = "{{ code }}" }',
+    ),
+    MessageType.PRODUCTS: (
+        {"content.text": "Look", "content.products.catalog_id": "7", "content.products.title": "New",
+         "content.products.section[0].title": "A", "content.products.section[0].products": "a1, {{ code }}",
+         "content.products.section[1].title": "B", "content.products.section[1].products": "b1"},
+        'text = "Look"\n[content.products]\ncatalog_id = "7"\ntitle = "New"\nsections = ['
+        '{ title = "A", products = ["a1", "{{ code }}"] }, { title = "B", products = ["b1"] }]',
+    ),
+    MessageType.CATALOG: (
+        {"content.text": "All", "content.catalog.thumbnail": ""}, 'text = "All"\ncatalog = {}'
     ),
     MessageType.TEMPLATE: (
         {"content.template.name": "spring_sale", "content.template.language": "en",
@@ -421,3 +447,158 @@ async def test_a_viewer_sees_the_step_and_cannot_save(sqlite_engine: AsyncEngine
 async def test_there_is_no_step_of_a_draft_that_is_not_there(editor: Browser) -> None:
     for step in ("message", "rules", "review"):
         assert (await editor.get(f"/campaigns/drafts/none/{step}")).status_code == 404
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+FILES = "/campaigns/drafts/spring/media/"
+
+
+async def uploaded(editor: Browser, place: str, name: str, content: bytes) -> httpx.Response:
+    address = f"{PAGE}/media?for={place}"
+    assert (await editor.get(address)).status_code == 200
+    return await editor.client.post(
+        address, files={"file": (name, content)}, headers={"sec-fetch-site": "same-origin"}
+    )
+
+
+async def test_a_picture_is_uploaded_for_the_message_and_served_as_nothing_else(
+    editor: Browser, settings: Settings
+) -> None:
+    await with_people(settings, MESSAGE, ROWS)
+    answer = await editor.post(
+        PAGE,
+        await form_with(editor, {"kind": "image", "attach": "content.images[0]"}),
+    )
+    assert answer.headers["location"] == f"{PAGE}/media?for=content.images%5B0%5D"
+    assert (await uploaded(editor, "content.images[0]", "<img src=x>.html", PNG)).status_code == 303
+    draft = await open_draft(settings, "spring")
+    assert draft.data["content"]["images"] == [{"file": "img-src-x.png"}]
+    served = await editor.get(f"{FILES}img-src-x.png")
+    assert (served.status_code, served.content) == (200, PNG)
+    assert served.headers["content-type"] == "image/png"
+    assert served.headers["content-disposition"].startswith("attachment")
+    assert served.headers["x-content-type-options"] == "nosniff"
+    assert 'src="/campaigns/drafts/spring/media/img-src-x.png"' in (await editor.get(PAGE)).text
+    for other in ("campaign.toml", "people.csv", "..%2Fcampaign.toml", "none.png"):
+        assert (await editor.get(f"{FILES}{other}")).status_code == 404
+
+    assert (await uploaded(editor, "content.images[0]", "new.png", PNG + b"x")).status_code == 303
+    assert not (draft.folder / "img-src-x.png").exists()
+    for name, content in (
+        ("a.png", b"<html><script>alert(1)</script>"),
+        ("b.png", b"%PDF-1.7"),
+        ("c.png", b""),
+    ):
+        answer = await uploaded(editor, "content.images[0]", name, content)
+        assert answer.status_code == 422
+        assert (await open_draft(settings, "spring")).data["content"]["images"] == [{"file": "new.png"}]
+    assert (await editor.get(f"{PAGE}/media?for=content.text")).status_code == 404
+
+    form = await form_with(editor, {"content.text": "Look"})
+    assert (await editor.post(PAGE, form)).status_code == 303  # saving the form keeps the file
+    content = (await open_draft(settings, "spring")).data["content"]
+    assert (content["text"], content["images"]) == ("Look", [{"file": "new.png"}])
+    form = await form_with(editor, {"content.images[0].url": "https://files.example/a.png"})
+    assert (await editor.post(PAGE, form)).status_code == 303
+    images = (await open_draft(settings, "spring")).data["content"]["images"]
+    assert images == [{"url": "https://files.example/a.png"}]
+
+
+async def test_a_header_of_a_template_and_another_kind_take_files_too(
+    editor: Browser, settings: Settings
+) -> None:
+    text = (
+        MESSAGE
+        + '[content.template]\nname = "spring_sale"\nheader = { document = { url = "https://a.example/a.pdf" } }\n'
+    )
+    await with_people(settings, text, ROWS)
+    place = "content.template.header.document"
+    assert (await uploaded(editor, place, "Price list.pdf", b"%PDF-1.7 x")).status_code == 303
+    assert (
+        await uploaded(editor, "content.video", "film", b"\0\0\0\x18ftypmp42" + bytes(9))
+    ).status_code == 303
+    content = (await open_draft(settings, "spring")).data["content"]
+    assert content["template"]["header"] == {"document": {"file": "Price-list.pdf"}}
+    assert content["video"] == {"file": "film.mp4"}
+    page = (await editor.get(PAGE)).text
+    assert "Price-list.pdf" in page
+    assert (await editor.post(PAGE, fields_of(page))).status_code == 303
+    assert (await open_draft(settings, "spring")).data["content"] == content
+
+
+async def test_a_test_goes_from_the_page_with_the_row_that_it_shows(
+    sqlite_engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator, opened = httpx.ASGITransport(create_app()), lanes.open_account
+    monkeypatch.setattr(lanes, "open_account", lambda *given, **_: opened(*given, transport=emulator))
+    text = MESSAGE.replace('"meta"', '"ourvoice"').replace(", {{ code }}", "")
+    await with_people(settings, text, ROWS)
+    async with Browser(sqlite_engine, settings) as browser:
+        await log_in_as(browser, sqlite_engine, Role.SENDER)
+        changes = {"row": "line", "row-number": "4", "show": "1"}
+        fields = fields_of((await browser.post(PAGE, await form_with(browser, changes))).text)
+        assert fields["test-line"] == "4"
+        form = {**fields, "content.text": "Hello {{ first_name }}", "test": "1"}
+        assert (await browser.post(PAGE, {**form, "test-to": "<script>alert(1)"})).status_code == 422
+        form = {**fields_of((await browser.get(PAGE)).text), "test-line": "4", "test": "1"}
+        for _ in range(2):
+            answer = await browser.post(PAGE, {**form, "test-to": "+447700900500"})
+            assert answer.status_code == 303
+        assert "Sent to +447700900500, filled from line 4." in (await browser.get(PAGE)).text
+        async with httpx.AsyncClient(transport=emulator, base_url="http://emulator") as client:
+            sent = (await client.get("/_ledger")).json()["messages"]
+        assert [each["content"] for each in sent] == ["Hello Maximilian Friedrich"]
+
+
+CAROUSEL = """\
+[content.template]
+name = "cards"
+parameters = ["{{ first_name }}"]
+offer_ends = "2026-12-24T18:00+01:00"
+[[content.template.buttons]]
+index = 0
+type = "copy_code"
+parameter = "{{ code }}"
+[[content.template.buttons]]
+index = 1
+type = "flow"
+data = { who = "{{ first_name }}" }
+[[content.template.cards]]
+header = { image = { url = "https://a.example/{{ code }}.png" } }
+parameters = ["One", "{{ code }}"]
+buttons = [{ index = 0, type = "url", parameter = "a" }, { index = 1, type = "quick_reply", parameter = "b" }]
+[[content.template.cards]]
+header = { video = { id = "77" } }
+"""
+
+
+async def test_a_carousel_an_offer_and_every_button_by_the_form_are_the_file_written_by_hand(
+    editor: Browser, settings: Settings, tmp_path: Path
+) -> None:
+    head = 'name = "spring"\nprovider = "meta"\nsenders = ["one"]\n'
+    by_hand = tmp_path / "hand.toml"
+    by_hand.write_text(head + CAROUSEL)
+    await create_draft(settings, "spring", head)
+    card = "content.template.cards"
+    steps = [
+        {"kind": "template", "content.template.name": "cards", "parameter[0].text": "{{ first_name }}",
+         "content.template.offer_ends": "2026-12-24T18:00+01:00",
+         "template-button[0].index": "0", "template-button[0].type": "copy_code",
+         "template-button[0].parameter": "{{ code }}",
+         f"{card}[0].url": "https://a.example/{{ code }}.png", f"{card}[0].parameters": "One\r\n{{ code }}\r\n",
+         f"{card}[0].button[0].index": "0", f"{card}[0].button[0].type": "url", f"{card}[0].button[0].parameter": "a",
+         f"{card}[1].kind": "video", f"{card}[1].id": "77"},
+        {"template-button[1].index": "1", "template-button[1].type": "flow",
+         f"{card}[0].button[1].index": "1", f"{card}[0].button[1].type": "quick_reply",
+         f"{card}[0].button[1].parameter": "b"},
+        {"template-button[1].data[0].name": "who", "template-button[1].data[0].text": "{{ first_name }}"},
+        {},
+    ]  # fmt: skip
+    for changes in steps:
+        answer = await editor.post(PAGE, await form_with(editor, {"stay": "1", **changes}))
+        assert answer.status_code == 303, re.findall(r'class="problem"[^>]*>([^<]+)', answer.text)
+    assert load_spec((await open_draft(settings, "spring")).path) == load_spec(by_hand)
+    (await open_draft(settings, "spring")).path.write_text(head + CAROUSEL)
+    for _ in range(2):
+        assert (await editor.post(PAGE, await form_with(editor, {"stay": "1"}))).status_code == 303
+    assert (await open_draft(settings, "spring")).text == head + CAROUSEL  # untouched, it is saved as it was

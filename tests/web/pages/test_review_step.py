@@ -167,7 +167,7 @@ async def test_it_can_be_loaded_without_being_started(
         campaign = await require(connection, "spring")
     assert (campaign.state, campaign.start_at) == (CampaignState.DRAFT, None)
     text = plain((await sender.get(PAGE)).text)
-    assert "A campaign of this name is loaded, and it is draft" in text
+    assert "It is loaded already, and has not started: its message, rules and list are replaced" in text
     await sender.post(PAGE, {"key": await key_of(settings)})
     async with reading(engine) as connection:
         assert (await require(connection, "spring")).state is CampaignState.SCHEDULED

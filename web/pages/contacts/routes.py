@@ -23,6 +23,7 @@ from app.views.json_text import to_json
 from app.wiring.databases import snapshot
 from campaigns.errors import Forbidden, InvalidInput
 from campaigns.phones.stop_words import Action, Scope, StopWord, usual_scope
+from web.pages.contacts import imports
 from web.pages.site import done, form_of, number_in, page, site_of, viewer_of
 
 SECTION: Final = "contacts"
@@ -146,6 +147,7 @@ def _one_of(text: str, choices: object) -> str:
 ROUTES: Final = [
     Route("/contacts", show, methods=["GET"]),
     Route("/contacts/link", link, methods=["POST"]),
+    *imports.ROUTES,
     Route("/contacts/{phone:path}/opt", opt, methods=["POST"]),
     Route("/contacts/{phone:path}/export", export, methods=["POST"]),
     Route("/contacts/{phone:path}/erase", ask_to_erase, methods=["GET"]),

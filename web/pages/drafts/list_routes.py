@@ -96,6 +96,8 @@ async def correct(request: Request) -> Response:
     rows = f"{found.rows:,} row{'' if found.rows == 1 else 's'}"
     if found.unused:
         return await _page(request, corrected=found.rows, unused=found.unused[:_MOST_UNUSED])
+    if not found.rows:
+        return done(request, _address(name), "Every row came back as it was: nothing is corrected.")
     return done(request, _address(name), f"{rows} put back into the list.")
 
 

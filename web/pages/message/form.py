@@ -15,9 +15,12 @@ from web.pages.draft_fields import (
     merged,
     number_of,
     scalars,
+    table_changes,
     table_rows,
     text_of,
+    with_one_place,
 )
+from web.pages.message.action_form import ACTIONS, action_changes
 from web.pages.message.template_form import template_changes
 
 Reader = Callable[[str], Any]
@@ -39,6 +42,7 @@ SHOWN: Final = frozenset(
         MessageType.REACTION,
         MessageType.LIST,
         MessageType.TEMPLATE,
+        *ACTIONS,
     }
 )
 """The types that the form has fields for; any other is written in the campaign file, and stays as it is."""
@@ -50,17 +54,20 @@ _TEXTED: Final = frozenset(
         MessageType.DOCUMENT,
         MessageType.FILES,
         MessageType.LIST,
+        *ACTIONS,
     }
 )
-_BUTTONED: Final = _TEXTED - {MessageType.LIST}
+_BUTTONED: Final = _TEXTED - ACTIONS - {MessageType.LIST}
 _HEADED: Final = {
-    "content.header": frozenset({MessageType.TEXT}),
-    "content.footer": _TEXTED,
+    "content.header": frozenset({MessageType.TEXT, MessageType.FLOW}),
+    "content.footer": _TEXTED - {MessageType.LOCATION_REQUEST},
     "content.preview_url": frozenset({MessageType.TEXT}),
 }
 _BUTTON: Final[dict[str, Reader]] = dict.fromkeys(("type", "text", "id", "payload", "url"), text_of)
 _BELONGS: Final = {"reply": "id", "postback": "payload", "link": "url"}
-_FILE: Final[dict[str, Reader]] = dict.fromkeys(("url", "id", "alt", "filename", "content_type"), text_of)
+_FILE: Final[dict[str, Reader]] = dict.fromkeys(
+    ("url", "id", "file", "alt", "filename", "content_type"), text_of
+)
 _PLACE: Final[dict[str, Reader]] = {
     "latitude": number_of,
     "longitude": number_of,
@@ -89,6 +96,17 @@ DEFAULTS: Final = {
     "winner.tie": "first",
 }
 """What the choices show where the file has nothing."""
+
+
+def without_unfinished(changes: Changes) -> Changes:
+    """Without the file that is still to be uploaded, and with the kinds that it will take the place of."""
+    kinds = {_key(kind) for kind in MessageType if kind not in (MessageType.TEXT, MessageType.TEMPLATE)}
+    blank = ([{"url": ""}], {"url": ""})
+    return {
+        key: value
+        for key, value in changes.items()
+        if value not in blank and not (key in kinds and value is None)
+    }
 
 
 def kind_of(fields: Fields) -> MessageType:
@@ -182,18 +200,19 @@ def _own_table(form: Form, kind: MessageType, old: Fields) -> Changes:
     key = _key(kind)
     match kind:
         case MessageType.IMAGE | MessageType.FILES if f"{key}[0].url" in form:
-            return {key: table_rows(form, key, _FILE, old) or [{"url": ""}]}
+            rows = [with_one_place(row) for row in table_rows(form, key, _FILE, old)]
+            return {key: rows or [{"url": ""}]}
         case MessageType.VIDEO | MessageType.AUDIO | MessageType.DOCUMENT | MessageType.STICKER:
             return _file(form, key, old)
         case MessageType.LOCATION:
-            return _table(form, key, _PLACE, old)
+            return table_changes(form, key, _PLACE, old)
         case MessageType.REACTION:
-            return _table(form, key, {"message_id": str.strip, "emoji": str.strip}, old)
+            return table_changes(form, key, {"message_id": str.strip, "emoji": str.strip}, old)
         case MessageType.CONTACTS if f"{key}[0].formatted_name" in form:
             return {key: _contacts(form, old) or [{"formatted_name": ""}]}
         case MessageType.LIST:
             return _list(form, old)
-    return {}
+    return action_changes(form, kind, old)
 
 
 def _buttons(form: Form, kind: MessageType, old: Fields) -> Changes:
@@ -212,26 +231,12 @@ def _button(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name == own or name not in _BELONGS.values()}
 
 
-def _table(form: Form, key: str, readers: Mapping[str, Reader], old: Fields) -> Changes:
-    """A table of the file, as a whole; it keeps what the form does not show."""
-    names = [name for name in readers if f"{key}.{name}" in form]
-    if not names:
-        return {}
-    kept = old.raw(key)
-    given = {
-        name: readers[name](form[f"{key}.{name}"])
-        for name in names
-        if form[f"{key}.{name}"] != old.text(f"{key}.{name}") or old.raw(f"{key}.{name}") is None
-    }
-    return {key: merged(kept if isinstance(kept, dict) else {}, given)}
-
-
 def _file(form: Form, key: str, old: Fields) -> Changes:
-    changes = _table(form, key, _FILE, old)
+    changes = table_changes(form, key, _FILE, old)
     if key not in changes:
         return {}
-    table = changes[key]
-    if not table.get("url") and not table.get("id"):
+    table = changes[key] = with_one_place(changes[key])
+    if not any(table.get(place) for place in ("url", "id", "file")):
         table["url"] = ""
     if f"has-{key}.voice" in form:
         if f"{key}.voice" in form:
@@ -263,7 +268,7 @@ def _first(kept: Any, given: dict[str, Any], needed: str) -> list[dict[str, Any]
 
 def _list(form: Form, old: Fields) -> Changes:
     key = "content.list"
-    changes = _table(form, key, {"title": text_of, "button": str.strip, "alt": text_of}, old)
+    changes = table_changes(form, key, {"title": text_of, "button": str.strip, "alt": text_of}, old)
     if f"{key}.row[0].title" not in form:
         return changes
     sections: list[dict[str, Any]] = []

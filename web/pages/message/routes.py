@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from secrets import randbelow
+from secrets import randbelow, token_hex
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.actions.drafts import Draft, save_section
+from app.actions.testing import SampleRow, send_draft_test
 from app.views.draft_messages import (
     DraftPreview,
     Outlet,
@@ -21,15 +23,26 @@ from app.views.draft_messages import (
     preview_draft,
 )
 from app.views.draft_rows import ListRows
+from app.views.messages import outcome_of_test
 from app.views.sampling import Choice
 from app.wiring.settings import Settings
-from campaigns.errors import DrumbeatError, Fault, SpecError
+from campaigns.errors import DrumbeatError, Fault, Forbidden, InvalidInput, SpecError
 from campaigns.message.content import MessageType
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
 from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
-from web.pages.message.form import changes_of, chosen_accounts, kind_of, lanes_of, list_rows, rows_of_sections
+from web.pages.message import media
+from web.pages.message.card_form import card_fields
+from web.pages.message.form import (
+    changes_of,
+    chosen_accounts,
+    kind_of,
+    lanes_of,
+    list_rows,
+    rows_of_sections,
+    without_unfinished,
+)
 from web.pages.message.template_form import template_form
 from web.pages.site import done, fragment, site_of
 
@@ -38,14 +51,19 @@ KINDS: Final = {
     MessageType.IMAGE: ("Image", "with a caption"),
     MessageType.VIDEO: ("Video", "with a caption"),
     MessageType.DOCUMENT: ("Document", "such as a PDF"),
-    MessageType.AUDIO: ("Audio", "or a voice message"),
-    MessageType.STICKER: ("Sticker", ""),
-    MessageType.FILES: ("Several files", "in one message"),
     MessageType.LIST: ("List", "options to choose from"),
-    MessageType.LOCATION: ("Location", ""),
-    MessageType.CONTACTS: ("Contact card", ""),
-    MessageType.REACTION: ("Reaction", "to an earlier message"),
     MessageType.TEMPLATE: ("Template only", "also outside the 24 hours"),
+    MessageType.AUDIO: ("Audio", "or a voice message"),
+    MessageType.STICKER: ("Sticker", "a WebP image"),
+    MessageType.FILES: ("Several files", "in one message"),
+    MessageType.FLOW: ("Flow", "a form inside the chat"),
+    MessageType.PRODUCT: ("Product", "one of a catalog"),
+    MessageType.PRODUCTS: ("Products", "several of a catalog"),
+    MessageType.CATALOG: ("Catalog", "a button that opens it"),
+    MessageType.LOCATION: ("Location", "a place on the map"),
+    MessageType.LOCATION_REQUEST: ("Location request", "a button to share theirs"),
+    MessageType.CONTACTS: ("Contact card", "to save or call"),
+    MessageType.REACTION: ("Reaction", "to an earlier message"),
 }
 CHOICES: Final = (
     (Choice.FIRST.value, "First person"),
@@ -67,13 +85,54 @@ async def save(request: Request) -> Response:
     changes = changes_of(form, draft.data)
     if "show" in form:
         return await _page(request, draft, Fields(draft.data, changes), form)
+    attach = form.get("attach", "")
+    if attach:
+        changes = without_unfinished(changes)
     try:
         _refuse_two_accounts(form)
         await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
     except SpecError as error:
         return await _page(request, draft, Fields(draft.data, changes, error), form, status=422)
+    if "test" in form:
+        return await _test(request, form)
+    if attach:
+        return done(request, f"{address_of(draft.name, 'message')}/media?{urlencode({'for': attach})}")
     stays = "stay" in form
     return done(request, address_of(draft.name, "message" if stays else "rules"), "Saved." if stays else "")
+
+
+async def _test(request: Request, form: Mapping[str, str]) -> Response:
+    """Send the message, as it has just been saved, to one number."""
+    site, draft = site_of(request), await draft_of(request)
+    rows, problem = await rows_of(draft)
+    try:
+        row = _test_row(rows, form, problem)
+        found = await send_draft_test(
+            site.engine,
+            site.settings,
+            draft.name,
+            row,
+            form.get("test-to", ""),
+            form.get("test-variant") or None,
+            form.get("press", ""),
+        )
+    except Forbidden:
+        raise
+    except DrumbeatError as error:
+        tested = f"Not sent. {error} {error.hint}".strip()
+        return await _page(request, draft, Fields(draft.data), form, status=422, tested=tested)
+    if found.all_accepted or found.waiting:
+        return done(request, address_of(draft.name, "message"), outcome_of_test(found))
+    return await _page(request, draft, Fields(draft.data), form, tested=outcome_of_test(found))
+
+
+def _test_row(rows: ListRows | None, form: Mapping[str, str], problem: str) -> SampleRow:
+    """The row that the preview shows. Raises InvalidInput where there is none."""
+    line = form.get("test-line", "")
+    found = next((row for row in (rows.rows if rows else ()) if str(row.line) == line), None)
+    if found is None:
+        raise InvalidInput(problem or "There is no row to fill the message with. Upload the list first.")
+    return SampleRow(found.line, found.phone, found.vars)
 
 
 async def preview(request: Request) -> Response:
@@ -82,7 +141,7 @@ async def preview(request: Request) -> Response:
     outlet = await _outlet(request, Fields(draft.data, changes))
     rows, _ = await rows_of(draft)
     shown, problem = await asyncio.to_thread(_preview, draft, changes, form, rows, outlet)
-    return fragment(request, _PREVIEW, preview=shown, problem=problem)
+    return fragment(request, _PREVIEW, preview=shown, problem=problem, has_list=rows is not None)
 
 
 def _refuse_two_accounts(form: Mapping[str, str]) -> None:
@@ -132,6 +191,7 @@ async def _page(
     form: Mapping[str, str],
     *,
     status: int = 200,
+    tested: str = "",
 ) -> Response:
     outlet = await _outlet(request, fields)
     rows, list_problem = await rows_of(draft)
@@ -156,15 +216,24 @@ async def _page(
         kinds=[(each.value, *KINDS[each]) for each in KINDS if each in offered] + _unshown(kind),
         additions={str(each) for each in outlet.additions},
         several_images=outlet.several_images,
+        takes_buttons=outlet.buttons,
+        takes_previews=outlet.link_previews,
+        takes_replies=outlet.replies,
         columns=rows.columns if rows else (),
         list_problem=list_problem,
+        has_list=rows is not None,
         templates=sorted(outlet.templates, key=lambda each: (each.name, each.language)),
         filling=template_form(fields, outlet.templates),
+        cards=card_fields(fields),
         preview=shown,
         problem=problem,
         choices=CHOICES,
         row=form.get("row", Choice.FIRST.value),
         row_number=form.get("row-number", ""),
+        press=token_hex(16),
+        test_to=form.get("test-to", ""),
+        test_variant=form.get("test-variant", ""),
+        tested=tested,
         defaults=_defaults(fields, shown),
     )
 
@@ -213,4 +282,5 @@ ROUTES: Final = [
     Route("/campaigns/drafts/{name}/message", show, methods=["GET"]),
     Route("/campaigns/drafts/{name}/message", save, methods=["POST"]),
     Route("/campaigns/drafts/{name}/message/preview", preview, methods=["POST"]),
+    *media.ROUTES,
 ]

@@ -6,15 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from campaigns.message.provider_templates import ProviderTemplate, are_named, placeholders
-from campaigns.message.template_match import MEDIA, find_template
-from web.pages.draft_fields import Changes, Fields, Form, merged, number_of, text_of
+from campaigns.message.provider_templates import ButtonPart, ProviderTemplate, are_named, placeholders
+from campaigns.message.template_match import FILLED, MEDIA, find_template
+from web.pages.draft_fields import Changes, Fields, Form, merged, number_of, pairs_of, text_of, with_one_place
+from web.pages.message.card_form import cards_of
 
 KEY: Final = "content.template"
 CHOSEN: Final = "template"
 """The field of the choice from the account's list: NAME and language, with a space between; empty: none."""
 MOST: Final = 30
-EXTRA: Final = ("project_id", "version", "customer_name")
+EXTRA: Final = ("project_id", "version", "customer_name", "offer_ends")
+_ASKED: Final = ("copy_code", "catalog", "flow")
+"""Kinds of buttons of a template that can be filled, beside addresses and one-time passwords."""
+_BARE: Final = ("catalog", "flow")
+"""Those that need no text."""
 _PLACE: Final[dict[str, Callable[[str], Any]]] = {
     "latitude": number_of,
     "longitude": number_of,
@@ -123,14 +128,21 @@ def _buttons(fields: Fields, known: ProviderTemplate | None) -> list[ButtonField
         rows = [
             (
                 index,
-                str(texts.get(index, {}).get("type", "url" if part.needs_text else "quick_reply")),
+                str(texts.get(index, {}).get("type", _type_of(part))),
                 part.text,
                 str(texts.get(index, {}).get("parameter", "")),
             )
             for index, part in enumerate(known.parts.buttons)
-            if part.needs_text or index in texts
+            if part.needs_text or index in texts or part.kind in _ASKED
         ]
     return [ButtonField(*row, place) for place, row in enumerate(rows)]
+
+
+def _type_of(part: ButtonPart) -> str:
+    """The type of what the campaign fills into a button."""
+    if part.needs_text:
+        return "code" if part.kind == "otp" else "url"
+    return FILLED.get(part.kind, "quick_reply")
 
 
 def template_changes(form: Form, old: Fields) -> Changes:
@@ -157,6 +169,7 @@ def template_changes(form: Form, old: Fields) -> Changes:
                 "parameters": _parameters(form, before),
                 "header": _header(form, before),
                 "buttons": _given_buttons(form, before),
+                "cards": cards_of(form, before),
                 **{key: text_of(form[f"{KEY}.{key}"]) for key in EXTRA if f"{KEY}.{key}" in form},
             },
         )
@@ -193,13 +206,13 @@ def _header(form: Form, before: dict[str, Any]) -> Any:
         return merged({"text": text}, {"name": text_of(form.get(f"{at}.name", ""))}) if text else None
     header = before.get("header")
     old = header.get(kind) if isinstance(header, dict) else None
-    readers = _PLACE if kind == "location" else dict.fromkeys(("url", "id", "filename"), text_of)
+    readers = _PLACE if kind == "location" else dict.fromkeys(("url", "id", "file", "filename"), text_of)
     given = {
         name: read(form[f"{at}.{kind}.{name}"])
         for name, read in readers.items()
         if f"{at}.{kind}.{name}" in form
     }
-    table = merged(old if isinstance(old, dict) else {}, given)
+    table = with_one_place(merged(old if isinstance(old, dict) else {}, given))
     return {kind: table} if table else None
 
 
@@ -208,17 +221,21 @@ def _given_buttons(form: Form, before: dict[str, Any]) -> Any:
         return before.get("buttons")
     raw = before.get("buttons")
     old = {row.get("index"): row for row in raw if isinstance(row, dict)} if isinstance(raw, list) else {}
+    is_free = "template-buttons-listed" not in form
     rows = []
     for place in range(MOST):
         at = f"template-button[{place}]"
         index, text = number_of(form.get(f"{at}.index", "")), form.get(f"{at}.parameter", "")
         kept = old.get(index, {})
-        if not text.strip() and (not kept or "parameter" in kept):
+        data = pairs_of(form, f"{at}.data", kept.get("data"))
+        named = is_free and index is not None and form.get(f"{at}.type") in _BARE
+        if not (text.strip() or data or named or (kept and "parameter" not in kept)):
             continue
         given = {
             "index": index,
             "type": form.get(f"{at}.type", "url"),
             "parameter": text if text.strip() else None,
+            **({} if data is None else {"data": data or None}),
         }
         rows.append(merged(kept, given))
     return rows or None

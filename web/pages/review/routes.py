@@ -139,7 +139,7 @@ def _what_happened(sent: Sent) -> str:
     people = f"{sent.recipients:,} people" if sent.recipients != 1 else "1 person"
     if sent.state is CampaignState.DRAFT:
         return f"Loaded with {people}. Nothing is sent before you start it."
-    return f"Loaded with {people}."
+    return f"It goes to {people}."
 
 
 ROUTES: Final = [

@@ -1,0 +1,112 @@
+"""The media files of messages: uploaded to the provider before the first call that needs them, and named by its id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from campaigns.message.content import Content, Media, Template, TemplateHeader
+from campaigns.outcomes import FailureKind, Refused, Result
+from providers.adapter import Call
+from scheduler.sending.lanes import Lane
+from storage.database.engine import Engine, reading, writing
+from storage.sending.media import find_media, forget_upload, media_id_of, note_upload
+
+EARLY: Final = timedelta(days=1)
+"""An id is renewed so long before it expires: a message may wait at the provider."""
+_HEADERS: Final = ("image", "video", "document")
+
+
+class MediaUploads:
+    """The files that the calls of one shift name."""
+
+    def __init__(self, engine: Engine, lane: Lane) -> None:
+        self._engine = engine
+        self._lane = lane
+        self._found: dict[str, str | Refused] = {}
+        """Digest -> the provider's id, or why there is none: a file that is refused is not uploaded for every call."""
+        self._one_at_a_time = asyncio.Lock()
+
+    async def with_ids(self, call: Call) -> Call | Refused:
+        """The call with the provider's ids in place of its files, which are uploaded if need be."""
+        ids: dict[str, str] = {}
+        for digest in digests_in(call.content):
+            found = self._found.get(digest) or await self._find(digest)
+            if isinstance(found, Refused):
+                return found
+            ids[digest] = found
+        return replace(call, content=_with_ids(call.content, ids)) if ids else call
+
+    async def note(self, call: Call, results: Sequence[Result]) -> None:
+        """Forget the ids of a call whose file the provider could not send: the next one uploads it anew."""
+        if not any(isinstance(one, Refused) and one.kind is FailureKind.PASSING for one in results):
+            return
+        for digest in digests_in(call.content):
+            known = self._found.pop(digest, None)
+            if isinstance(known, str):
+                async with writing(self._engine) as connection:
+                    await forget_upload(connection, self._lane.name, known)
+
+    async def _find(self, digest: str) -> str | Refused:
+        async with self._one_at_a_time:
+            if digest not in self._found:
+                self._found[digest] = await self._known(digest) or await self._uploaded(digest)
+            return self._found[digest]
+
+    async def _known(self, digest: str) -> str | None:
+        async with reading(self._engine) as connection:
+            return await media_id_of(connection, self._lane.name, digest, self._lane.now())
+
+    async def _uploaded(self, digest: str) -> str | Refused:
+        lane, now = self._lane, self._lane.now()
+        async with reading(self._engine) as connection:
+            file = await find_media(connection, digest)
+        if file is None:
+            text = "A media file of the campaign is not stored any more: load it again under another name."
+            return Refused(FailureKind.CAMPAIGN, "media_missing", text)
+        uploaded = await lane.adapter.upload(lane.http, lane.sender, file)
+        if isinstance(uploaded, Refused):
+            return uploaded
+        async with writing(self._engine) as connection:
+            await note_upload(connection, lane.name, digest, uploaded.id, now + uploaded.lasts - EARLY)
+        return uploaded.id
+
+
+def digests_in(content: Content) -> list[str]:
+    """The digests of all files that a message names."""
+    return [file.digest for file in _files(content) if file.file is not None and file.digest is not None]
+
+
+def _files(content: Content) -> Iterator[Media]:
+    yield from content.media
+    if content.template is not None:
+        for header in (content.template.header, *(card.header for card in content.template.cards)):
+            yield from (file for name in _HEADERS if (file := getattr(header, name, None)) is not None)
+
+
+def _with_ids(content: Content, ids: Mapping[str, str]) -> Content:
+    media = tuple(_uploaded(file, ids) for file in content.media)
+    return replace(content, media=media, template=_of_template(content.template, ids))
+
+
+def _of_template(template: Template | None, ids: Mapping[str, str]) -> Template | None:
+    if template is None:
+        return None
+    cards = tuple(replace(card, header=_of_header(card.header, ids)) for card in template.cards)
+    header = None if template.header is None else _of_header(template.header, ids)
+    return replace(template, header=header, cards=cards)
+
+
+def _of_header(header: TemplateHeader, ids: Mapping[str, str]) -> TemplateHeader:
+    image, video, document = (
+        file and _uploaded(file, ids) for file in (header.image, header.video, header.document)
+    )
+    return replace(header, image=image, video=video, document=document)
+
+
+def _uploaded(file: Media, ids: Mapping[str, str]) -> Media:
+    found = ids.get(file.digest) if file.file is not None and file.digest is not None else None
+    return file if found is None else replace(file, id=found, file=None, digest=None)
