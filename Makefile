@@ -51,7 +51,7 @@ TIMED  := $(BIN)/python -m pytest -m alone -n 2 --dist worksteal tests/acceptanc
 
 quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in seconds
 	$(BIN)/python -m pytest -m "not soak and not alone and not twin" -n 2 --dist worksteal --hypothesis-profile quick \
-		tests/campaigns tests/app tests/terminal tests/providers/cases tests/providers/test_contract.py
+		tests/campaigns tests/terminal tests/providers/cases tests/providers/test_contract.py
 
 test: setup  ## Run the tests; what is not about the database on SQLite alone
 	$(TIMED)

@@ -85,10 +85,14 @@ Queue = Callable[[datetime, Sequence[Wait]], Awaitable[_Turn]]
 """From when the rules let the message go, and their waits until then, to its turn."""
 
 
-async def prospects_of_job(connection: Connection, lane: Lane, job: JobHistory, now: datetime) -> Prospects:
-    """Of a pending job on its lane."""
+async def prospects_of_job(
+    connection: Connection, lane: Lane, job: JobHistory, now: datetime
+) -> Prospects | None:
+    """Of a pending job on its lane; None: its run has been cancelled, and the clock ends the job."""
     opened = await open_runs(connection)
-    [own] = [run for run in opened if run.id == job.run_id]
+    own = next((run for run in opened if run.id == job.run_id), None)
+    if own is None:
+        return None
     others = [other for other in opened if other.state is RunState.RUNNING and other.id != own.id]
     sooner = [other.id for other in others if other.priority > own.priority]
     peers = [other.id for other in others if other.priority == own.priority]

@@ -203,3 +203,11 @@ async def test_a_key_has_so_many_calls_in_a_minute(world: World, monkeypatch: py
         assert (await other.get("/rates")).status_code == 200
         world.clock.time += ABANDONED
         assert (await caller.get("/rates")).status_code == 200
+
+
+async def test_a_message_of_a_cancelled_run_that_is_pending_still_has_its_story(world: World) -> None:
+    async with world.caller(Scope.SEND) as caller:
+        await caller.post("/campaigns/running/cancel")
+        await caller.post("/campaigns/running/resolve", json={"action": "resend"})
+        story = await caller.get("/campaigns/running/people/+447700900001")
+        assert (story.status_code, story.json()["state"]) == (200, "pending"), story.text

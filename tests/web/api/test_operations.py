@@ -67,7 +67,10 @@ NOT_BY_KEY = {
 }
 """Acts that an operation does beside its own, or that have no word of their own."""
 OF_PAGES = {
+    "contacts.upload": "keeps a file until a form says how it is read; the API brings both at once",
     "draft.correct": "corrects cells of a list in the browser",
+    "draft.media": "keeps a picture that the message step uploads",
+    "draft.test": "sends a message that the browser's form still changes; POST /campaigns/{name}/test",
     "draft.save": "saves the fields of a form",
     "webhook.again": "is for who runs the server",
 }
