@@ -13,7 +13,7 @@ NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install browser demo quick test test-all check bench soak reference docs screenshots
+.PHONY: help setup install browser demo quick test test-all check bench bench-peers soak reference docs screenshots
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,14 @@ check: setup  ## Lint, types, layer contracts, the documentation as a site, and 
 
 bench: setup  ## Measure against bare limits, in ratios
 	$(BIN)/python -m benchmarks
+
+bench-peers: setup  ## Measure beside what one would build instead (needs redis-server, nodejs and npm)
+	@command -v redis-server >/dev/null && command -v npm >/dev/null || \
+		{ echo "Install redis-server, nodejs and npm, for example with apt-get." >&2; exit 1; }
+	test -x benchmarks/peers/.venv/bin/python || $(PYTHON) -m venv benchmarks/peers/.venv
+	benchmarks/peers/.venv/bin/pip install -q -r benchmarks/peers/requirements.txt
+	npm install --prefix benchmarks/peers/programs --no-audit --no-fund --no-package-lock
+	$(BIN)/python -m benchmarks.peers
 
 soak: setup  ## The long tests: kill and restart, again and again; and far more examples of every rule
 	$(BIN)/python -m pytest -m soak --timeout 3600 -s

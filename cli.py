@@ -5,14 +5,16 @@ A command's module is imported only when it is needed, so that `drumbeat --help`
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import io
+import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
@@ -242,8 +244,6 @@ def _closed_pipe_is_success() -> Iterator[None]:
 
 def _discard(stream: TextIO) -> None:
     """Write nothing more to it."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -289,13 +289,28 @@ def cli(
 
 
 def main() -> None:
-    """Run drumbeat. What imports make stays: to look for garbage in it again and again, and once more at the end, would
-    take a third of a short command's time."""
+    """Run drumbeat. What imports make stays: to look for garbage in it again and again, and to take it apart at the
+    end, would take a third of a short command's time; so would a search for plugins of pydantic."""
     gc.set_threshold(200_000)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    code: int | str | None = 1
+    atexit.register(lambda: _leave(code))
     try:
         cli()
+    except SystemExit as end:
+        code = end.code
+        raise
     finally:
         gc.freeze()
+
+
+def _leave(code: int | str | None) -> None:
+    """End the process, threads and other callbacks being done: what is left is to free memory, as the system does."""
+    if isinstance(code, int):
+        with suppress(OSError, ValueError):  # a stream that cannot be flushed is the interpreter's to report
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from campaigns.errors import InvalidInput
 from campaigns.phones.country_names import find_country
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
+from campaigns.phones.user_ids import user_id_in
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
 from storage.database.engine import Connection, Engine, writing
@@ -216,6 +217,8 @@ async def link_user_id(
             f"{user_id!r} is not a user id.",
             hint="drumbeat provider notices shows it, such as GB.3333333333333.",
         )
+    if user_id_in(phone) is not None:
+        raise InvalidInput(f"{phone!r} is not a number.", hint="Write it like +2290197000000.")
     async with writing(engine) as connection:
         await learn_numbers(connection, account, {user_id: phone}, now())
         return opt_outs_in_force(await log_of(connection, phone))

@@ -13,6 +13,7 @@ from typing import Final
 from app.actions.draft_lists import BESIDE, receive_list, upload_of
 from app.actions.drafts import Draft, create_draft, open_draft, read_draft, save_text
 from app.actions.loading import Flags, Loaded, load_campaign
+from app.actions.personal_data import allow_list
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
 from campaigns.time.clock import Now, utc_now
@@ -68,8 +69,13 @@ async def _blocks(path: Path) -> AsyncIterator[bytes]:
             yield block
 
 
-def rejects_file(settings: Settings, name: str, file: str) -> Path:
-    """Rejected rows of a load of the draft `name`. Raises NotFound."""
+async def rejects_file(engine: Engine, settings: Settings, name: str, file: str) -> Path:
+    """Rejected rows of a load of the draft `name`. Raises NotFound, Forbidden."""
+    await allow_list(engine, name, "rejected rows of the list")
+    return await asyncio.to_thread(_rejects_file, settings, name, file)
+
+
+def _rejects_file(settings: Settings, name: str, file: str) -> Path:
     found = read_draft(settings, name).folder / BESIDE / file
     if not _REJECTS.fullmatch(file) or not found.is_file() or found.is_symlink():
         raise NotFound(f"There is no file {file[:80]!r} of rejected rows.")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from app.actions.contacts import opt_outs_in_force
+from app.actions.personal_data import allow_list
 from campaigns.phones.phone_zones import zones_of
 from campaigns.phones.stop_words import Scope
 from campaigns.rules.decision import CALENDAR_REACH, Calendar, Cap, Facts, PastMessage, Policy, Wait
@@ -23,7 +24,7 @@ from storage.audience.contacts import (
     messages_to,
     windows_of,
 )
-from storage.database.engine import Connection
+from storage.database.engine import Connection, Engine, reading
 from storage.sending import optouts
 from storage.sending.contact_history import recent_history
 from storage.sending.optouts import LogEntry, log_of
@@ -135,9 +136,12 @@ class OptedOutPage:
     """Where the next page begins; None: this is the last."""
 
 
-async def opted_out_page(connection: Connection, scope: Scope | None, after: int, size: int) -> OptedOutPage:
-    """`after`: the `next` of the page before, or 0."""
-    found = await optouts.opted_out_after(connection, scope, after, size + 1)
+async def opted_out_page(engine: Engine, scope: Scope | None, after: int, size: int) -> OptedOutPage:
+    """`after`: the `next` of the page before, or 0; then the audit has a row of it. Raises Forbidden."""
+    if not after:
+        await allow_list(engine, "contacts", "everybody who is opted out")
+    async with reading(engine) as connection:
+        found = await optouts.opted_out_after(connection, scope, after, size + 1)
     entries = [entry for _, entry in found[:size]]
     return OptedOutPage(entries, found[size - 1][0] if len(found) > size else None)
 

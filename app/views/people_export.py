@@ -57,7 +57,18 @@ async def _parts(engine: Engine, name: str, asked: Asked, now: Now) -> AsyncIter
             return
 
 
-def people_json(page: PeoplePage) -> dict[str, Any]:
+async def people_list(
+    engine: Engine, name: str, asked: Asked, after: str, size: int, *, now: Now = utc_now
+) -> dict[str, Any]:
+    """A page of people for a program; the audit has a row of the first. Raises Forbidden, NotFound, InvalidInput."""
+    if not after:
+        await allow_list(engine, name, asked.shown)
+    async with reading(engine) as connection:
+        found = await people_page(connection, name, asked, now(), after=after, size=size, counted=False)
+    return {"campaign": name, **_json(found)}
+
+
+def _json(page: PeoplePage) -> dict[str, Any]:
     """The page with the names of the CSV's columns, and where the next one begins."""
     return {
         "run": page.run and page.run.id,

@@ -12,14 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from app.actions.personal_data import allow_list
 from app.views.exports import write_csv
 from app.views.json_text import to_json
-from app.views.not_reached import NotReached, not_reached
+from app.views.not_reached import not_reached
 from app.views.reports import RECIPIENT_KEYS, stream_recipients
 from app.views.workbooks import new_workbook
 from campaigns.atomic_files import whole_file
 from campaigns.time.period import ALWAYS, Period
-from storage.database.engine import Connection
+from storage.database.engine import Engine, reading
 
 AT_ONCE: Final = 500
 FORMS: Final = ("json", "csv", "xlsx")
@@ -29,7 +30,7 @@ Write = Callable[[Sequence[Row]], None]
 
 
 async def write_recipients(
-    connection: Connection,
+    engine: Engine,
     name: str,
     place: Path,
     form: str,
@@ -38,14 +39,16 @@ async def write_recipients(
     *,
     zone: tzinfo,
 ) -> None:
-    """Every recipient with state, times and cost. Raises NotFound."""
-    rows = await stream_recipients(connection, name, run_id, period)
-    cells = partial(_cells, RECIPIENT_KEYS)
-    await _write(rows, place, form, list(RECIPIENT_KEYS), cells, zone)
+    """Every recipient with state, times and cost. Raises Forbidden, NotFound."""
+    await allow_list(engine, name, "every recipient")
+    async with reading(engine) as connection:
+        rows = await stream_recipients(connection, name, run_id, period)
+        cells = partial(_cells, RECIPIENT_KEYS)
+        await _write(rows, place, form, list(RECIPIENT_KEYS), cells, zone)
 
 
 async def write_not_reached(
-    connection: Connection,
+    engine: Engine,
     name: str,
     place: Path,
     form: str,
@@ -54,11 +57,13 @@ async def write_not_reached(
     *,
     zone: tzinfo,
     now: datetime,
-) -> NotReached:
-    """Those who were not reached; as CSV with the columns of their list, to be loaded again. Raises NotFound."""
-    people = await not_reached(connection, name, run_id, now, period)
-    await _write(people.rows, place, form, people.header, people.cells, zone, for_load=True)
-    return people
+) -> None:
+    """Those who were not reached; as CSV with the columns of their list, to be loaded again. Raises as
+    `write_recipients` does."""
+    await allow_list(engine, name, "who was not reached")
+    async with reading(engine) as connection:
+        people = await not_reached(connection, name, run_id, now, period)
+        await _write(people.rows, place, form, people.header, people.cells, zone, for_load=True)
 
 
 def _cells(keys: Sequence[str], row: Row) -> list[Any]:

@@ -15,8 +15,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MAX_TEXT: Final = 1 << 16
-"""Limit in characters of a text, of anything computed while it is rendered, and of the message."""
+from campaigns.message.plain_texts import MAX_TEXT
+
 MAX_WIDTH: Final = 1_000
 """Limit of a number given to a filter or a method, which mostly sets the length of its result."""
 MAX_BITS: Final = 1 << 12

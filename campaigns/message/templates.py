@@ -1,16 +1,15 @@
-"""Texts with {{ variables }}: which ones they need, and rendering the message for one recipient. Only this file and
-`template_bounds` use Jinja2."""
+"""Texts with {{ variables }}: which ones they need, and rendering the message for one recipient."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
-from jinja2.exceptions import SecurityError
 from pydantic import TypeAdapter, ValidationError
 
 from campaigns.errors import SpecError
@@ -21,17 +20,13 @@ from campaigns.message.content_spec import ContentSpec
 from campaigns.message.content_tree import Source, free_form_tree, template_tree
 from campaigns.message.marks import Value, marked_value
 from campaigns.message.placeholders import is_shown, literal
-from campaigns.message.template_bounds import MAX_TEXT, BoundedEnvironment, join_bounded, unbounded
+from campaigns.message.plain_texts import plain_parts
+
+if TYPE_CHECKING:
+    from campaigns.message.engine_texts import Template
 
 _ADDRESS: Final = re.compile(r"https?://[^\s/]\S*")
 _CONTENT: Final = TypeAdapter(Content)
-
-
-_JINJA: Final = BoundedEnvironment()
-_MARKING: Final = BoundedEnvironment(
-    finalize=lambda value: marked_value(str(value), Value.FILLED, nests=True)
-)
-"""Marks what the expressions of a text come to."""
 _WITH_TEXT: Final = frozenset(
     {
         MessageType.TEXT,
@@ -43,23 +38,41 @@ _WITH_TEXT: Final = frozenset(
     }
 )
 """The messages that are nothing without a text."""
+FILES_OF_HEADERS: Final = ("image", "video", "document")
 
 
 class _Piece:
-    """One string of the content: constant, or a compiled template."""
+    """One string of the content: constant, texts and variables, or a text that the template engine reads. The engine is
+    imported only where it is used."""
 
     def __init__(self, key: str, source: str) -> None:
         self.key = key
         self.source, self._spelled = with_identifiers(source)
-        source = self.source
-        self._folded = {name: fold(self._spelled.get(name, name)) for name in _names(key, source)}
+        self.is_constant = "{" not in self.source
+        parts = plain_parts(self.source)
+        if parts is None:
+            from campaigns.message import engine_texts
+
+            used = engine_texts.variables_of(key, self.source)
+            if not self.is_constant:
+                self._template  # noqa: B018 - an error of the text is found here, at load
+            parts = engine_texts.parts_of(self.source)
+        else:
+            used = frozenset(name for name, _ in parts if name is not None)
+        self._folded = {name: fold(self._spelled.get(name, name)) for name in used}
         self.names = frozenset(self._folded.values())
         """The folded names of its variables."""
-        self._template: Template | None = _compile(key, source) if "{" in source else None
-        self._parts = self._plain_parts(source)
+        self._parts = None if parts is None else [(name and self._folded[name], text) for name, text in parts]
+        """To join these takes a tenth of the time of a compiled template."""
+
+    @cached_property
+    def _template(self) -> Template:
+        from campaigns.message.engine_texts import compiled
+
+        return compiled(self.key, self.source)
 
     def render(self, context: Mapping[str, str]) -> str:
-        if self._template is None:
+        if self.is_constant:
             return self.source
         if self._parts is not None and context.keys() >= self.names:
             return "".join([text if name is None else context[name] for name, text in self._parts])
@@ -69,77 +82,22 @@ class _Piece:
         """For a person to look at: as `render`, but in a text that people read what is filled in is marked, and a
         variable without a value is its own name, marked as blank."""
         names = {folded: self._spelled.get(name, name) for name, folded in self._folded.items()}
-        if self._template is None or not is_shown(self.key):
+        if self.is_constant or not is_shown(self.key):
             return self.render({**names, **defaults, **values})
         blanks = {folded: marked_value(name, Value.BLANK) for folded, name in names.items()}
         if self._parts is None:
-            return self._generated(_MARKING.from_string(self.source), {**blanks, **defaults, **values})
+            from campaigns.message.engine_texts import marking
+
+            return self._generated(marking(self.source), {**blanks, **defaults, **values})
         marked = blanks | {name: marked_value(text, Value.DEFAULT) for name, text in defaults.items()}
         marked |= {name: marked_value(text, Value.FILLED) for name, text in values.items()}
         return "".join([text if name is None else marked[name] for name, text in self._parts])
 
     def _generated(self, template: Template, context: Mapping[str, str]) -> str:
-        try:
-            values = {name: context[folded] for name, folded in self._folded.items() if folded in context}
-            return join_bounded(template.generate(values))
-        except UndefinedError as error:
-            raise SpecError(
-                f"{self.key}: {self._explained(error)}",
-                hint="Map the variable to a column or give it a default.",
-            ) from error
-        except Exception as error:
-            raise SpecError(f"{self.key} cannot be filled in: {_sentence(error)}") from error
+        from campaigns.message.engine_texts import generate
 
-    def _explained(self, error: Exception) -> str:
-        """The error with the names as the text has them."""
-        text = _sentence(error)
-        for identifier, name in self._spelled.items():
-            text = text.replace(f"'{identifier}'", repr(name))
-        return text
-
-    def _plain_parts(self, source: str) -> list[tuple[str | None, str]] | None:
-        """Text and variables in order, as (folded name or None, text); None if the source holds anything else. Most
-        sources do not, and joining these parts takes a tenth of the time of a compiled template."""
-        parts: list[tuple[str | None, str]] = []
-        for node in _JINJA.parse(source).body:
-            for piece in node.nodes if isinstance(node, nodes.Output) else [node]:
-                match piece:
-                    case nodes.TemplateData(data=text):
-                        parts.append((None, text))
-                    case nodes.Name(name=name):
-                        parts.append((self._folded[name], ""))
-                    case _:
-                        return None
-        return parts
-
-
-def _sentence(error: Exception) -> str:
-    return f"{str(error).rstrip('.')}."
-
-
-def _names(key: str, source: str) -> frozenset[str]:
-    if len(source) > MAX_TEXT:
-        raise SpecError(f"{key} is longer than {MAX_TEXT:,} characters.")
-    try:
-        tree = _JINJA.parse(source)
-        if found := unbounded(tree):
-            line, why = found
-            raise SpecError(f"{key}, line {line} of the text: {why}.", hint="Write it more simply.")
-        return frozenset(meta.find_undeclared_variables(tree))
-    except RecursionError as error:
-        raise SpecError(f"{key} is nested too deeply.", hint="Write it more simply.") from error
-    except TemplateSyntaxError as error:
-        raise SpecError(
-            f"{key}, line {error.lineno} of the text: {_sentence(error)}",
-            hint="A variable is written as {{ first_name }}.",
-        ) from error
-
-
-def _compile(key: str, source: str) -> Template:
-    try:
-        return _JINJA.from_string(source)
-    except (TemplateError, RecursionError, SyntaxError, MemoryError) as error:
-        raise SpecError(f"{key}: {_sentence(error)}") from error
+        values = {name: context[folded] for name, folded in self._folded.items() if folded in context}
+        return generate(self.key, template, values, self._spelled)
 
 
 class Renderer:
@@ -244,13 +202,15 @@ class _Form:
 
     def __init__(self, tree: Mapping[str, Any], content: ContentSpec) -> None:
         self._tree = _compiled(tree, literal if content.literal_placeholders else str)
+        self._skeleton = _skeleton(self._tree)
+        self._has_files = _has_files(self._tree)
         self._pieces = list(_pieces_in(self._tree))
         self.names = frozenset(name for piece in self._pieces for name in piece.names)
         self._try_out()
         self.constant = None if self.names else self.fill({})
 
     def fill(self, context: Mapping[str, str]) -> Content:
-        content = _content(_filled(self._tree, lambda piece: piece.render(context)))
+        content = _content(_with_values(self._skeleton, context))
         self._check(content)
         return content
 
@@ -262,7 +222,7 @@ class _Form:
     def _check(self, content: Content) -> None:
         if content.type in _WITH_TEXT and not (content.text or "").strip():
             raise SpecError("content.text is empty once its variables are filled in.")
-        for file, pieces in self._files(content):
+        for file, pieces in self._files(content) if self._has_files else ():
             if file.id is not None and not file.id.strip():
                 raise SpecError(f"{pieces['id'].key} is empty once its variables are filled in.")
             if file.url is not None and not _ADDRESS.fullmatch(file.url):
@@ -280,7 +240,7 @@ class _Form:
             for card, drawn in zip(content.template.cards, own["cards"], strict=True)
         ]
         for header, drawn in headers:
-            for kind in ("image", "video", "document"):
+            for kind in FILES_OF_HEADERS:
                 if file := getattr(header, kind, None):
                     yield file, drawn[kind]
 
@@ -292,7 +252,9 @@ class _Form:
             try:
                 piece.render(sample)
             except SpecError as error:
-                if isinstance(error.__cause__, (UndefinedError, SecurityError, TypeError)):
+                from campaigns.message.engine_texts import is_of_the_text
+
+                if is_of_the_text(error):
                     raise
 
 
@@ -317,6 +279,58 @@ def _pieces_in(node: Any) -> Iterator[_Piece]:
         case list():
             for each in node:
                 yield from _pieces_in(each)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changing:
+    """A table of the content in which some values differ from recipient to recipient."""
+
+    same: Mapping[str, Any]
+    parts: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Same:
+    """A part that is the same for all."""
+
+    value: Any
+
+
+def _skeleton(node: Any) -> Any:
+    """The tree with all that is the same for everybody made once."""
+    match node:
+        case _Piece():
+            return _Same(node.source) if node.is_constant else node
+        case dict():
+            parts = {name: _skeleton(each) for name, each in node.items()}
+            same = {name: part.value for name, part in parts.items() if isinstance(part, _Same)}
+            changing = tuple((name, part) for name, part in parts.items() if name not in same)
+            return _Changing(same, changing) if changing else _Same(same)
+        case list():
+            listed = [_skeleton(each) for each in node]
+            if all(isinstance(part, _Same) for part in listed):
+                return _Same([part.value for part in listed])
+            return listed
+    return _Same(node)
+
+
+def _with_values(node: Any, context: Mapping[str, str]) -> Any:
+    """The content's fields for one recipient."""
+    if isinstance(node, _Piece):
+        return node.render(context)
+    if isinstance(node, _Same):
+        return node.value
+    if isinstance(node, _Changing):
+        return {**node.same, **{name: _with_values(part, context) for name, part in node.parts}}
+    return [_with_values(part, context) for part in node]
+
+
+def _has_files(tree: Mapping[str, Any]) -> bool:
+    """Whether the message has a media file, in a template's header too."""
+    template = tree.get("template")
+    headers = [template.get("header"), *(card["header"] for card in template["cards"])] if template else []
+    in_headers = (header.get(kind) for header in headers if header for kind in FILES_OF_HEADERS)
+    return bool(tree.get("media")) or any(in_headers)
 
 
 def _filled(node: Any, render: Callable[[_Piece], str]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -43,7 +44,7 @@ class Request:
         """Head and body. Raises ValueError where a header cannot be sent, without its value."""
         url = self.url
         lines = [b"%s %s HTTP/1.1" % (self.method.encode(), url.raw_path), b"Host: " + url.netloc]
-        lines += [_line(name, value) for name, value in self.headers.items()]
+        lines += [_usual_line(name, value) for name, value in self.headers.items()]
         lines += [_line(name, value) for name, value in secrets.items()]
         if self.content or self.method not in ("GET", "HEAD"):
             lines.append(b"Content-Length: %d" % len(self.content))
@@ -54,3 +55,7 @@ def _line(name: str, value: str) -> bytes:
     if not (value.isascii() and value.isprintable() and _NAME.fullmatch(name)):
         raise ValueError(f"The header {name!r} has a character that cannot be sent.")
     return f"{name}: {value}".encode()
+
+
+_usual_line = lru_cache(maxsize=256)(_line)
+"""Most are the same in every request. No secret is kept here."""

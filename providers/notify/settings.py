@@ -16,7 +16,11 @@ class NotifySettings(BaseModel):
     """Where to, and on which events."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     name: str = Field(pattern=NAME, description="its name in `drumbeat notify`; unique")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from campaigns.phones.user_ids import name_of
+from campaigns.phones.user_ids import name_of, user_id_in
 from scheduler.receipts.webhook_events import ParsedEvents
 from storage.database.engine import Connection
 from storage.receipts.inbound import InboundMessage
@@ -101,7 +101,8 @@ async def _who_answered(connection: Connection, account: str, answers: dict[str,
     if not answers:
         return {}
     sent_to = await numbers_of_messages(connection, account, set(answers.values()))
-    return {user_id: sent_to[answered] for user_id, answered in answers.items() if answered in sent_to}
+    numbers = {message_id: phone for message_id, phone in sent_to.items() if user_id_in(phone) is None}
+    return {user_id: numbers[answered] for user_id, answered in answers.items() if answered in numbers}
 
 
 def _with_numbers(items: Iterable[Named], numbers: dict[str, str]) -> list[Named]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -63,7 +62,7 @@ class ParsedEvents:
     user_ids: set[str] = field(default_factory=set)
     """The user ids by which events name persons without a number: the events have `name_of` in its place."""
     changes: list[NumberChange] = field(default_factory=list)
-    not_understood: Counter[str] = field(default_factory=Counter)
+    not_understood: dict[str, int] = field(default_factory=dict)
     """How many parts of them were not understood, by kind."""
     without_effect: int = 0
     """Events that were understood and change nothing."""
@@ -73,8 +72,17 @@ class ParsedEvents:
     """Why parts of them could not be read."""
 
     def __bool__(self) -> bool:
-        found = (self.reports, self.openings, self.preferences, self.notices, self.inbound, self.people)
-        return any((*found, self.changes, self.not_understood, self.without_effect))
+        return bool(
+            self.reports
+            or self.openings
+            or self.preferences
+            or self.notices
+            or self.inbound
+            or self.people
+            or self.changes
+            or self.not_understood
+            or self.without_effect
+        )
 
     def add(self, other: ParsedEvents) -> None:
         self.reports += other.reports
@@ -86,7 +94,8 @@ class ParsedEvents:
         self.answers |= other.answers
         self.user_ids |= other.user_ids
         self.changes += other.changes
-        self.not_understood += other.not_understood
+        for kind, number in other.not_understood.items():
+            self.not_understood[kind] = self.not_understood.get(kind, 0) + number
         self.without_effect += other.without_effect
         self.prices = self.prices or other.prices
         self.unread += other.unread
@@ -97,7 +106,7 @@ class ParsedEvents:
         return [
             *(ParsedEvents(people=[one]) for one in self.people),
             *(ParsedEvents(changes=[one]) for one in self.changes),
-            *(ParsedEvents(not_understood=Counter({kind: n})) for kind, n in self.not_understood.items()),
+            *(ParsedEvents(not_understood={kind: n}) for kind, n in self.not_understood.items()),
             *(ParsedEvents(answers={user_id: answered}) for user_id, answered in self.answers.items()),
             *(ParsedEvents(preferences=[one], user_ids=ids) for one in self.preferences),
             *(ParsedEvents(reports=[one], prices=self.prices) for one in self.reports),
@@ -155,7 +164,7 @@ class EventSorter:
             case Notice():
                 parsed.notices.append(_notice(event, received_at))
             case NotUnderstood(kind=kind):
-                parsed.not_understood[kind] += 1
+                parsed.not_understood[kind] = parsed.not_understood.get(kind, 0) + 1
             case Unread(reason=reason):
                 parsed.unread.append(reason)
             case _:
@@ -166,9 +175,8 @@ class EventSorter:
         billed = report.billed
         if report.cost is not None or billed is None or billed.phone is None:
             return report
-        return replace(
-            report, cost=billed_price(self._prices, billed, billed.phone, report.at or received_at)
-        )
+        cost = billed_price(self._prices, billed, billed.phone, report.at or received_at)
+        return report if cost is None else replace(report, cost=cost)
 
     def _sort_inbound(self, parsed: ParsedEvents, event: Inbound, received_at: datetime) -> None:
         """A person wrote or called: their window is open, and the text or button may be an opt-out or opt-in."""

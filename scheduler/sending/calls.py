@@ -171,7 +171,7 @@ class CallsUnderWay:
                 ids = {"action": "message_refused", "job": intent.job.id, "kind": one.kind.value}
                 logger.debug("The provider did not take a message: %s", text_of(one), extra=ids)
         lane.observe(CallEnded(lane.account.name, lane.name, result.results, result.latency_ms))
-        for one in set(result.results):
+        for one in result.results if len(result.results) == 1 else set(result.results):
             self._health.note(planned.run_id, one)
 
 

@@ -30,8 +30,13 @@ class _EngineFirst(Loader):
             self.whole.exec_module(module)
             return getattr(module, name)
 
-        engine = import_module(f"{PACKAGE}.engine")
-        vars(module).update({name: getattr(engine, name) for name in USED}, __getattr__=load_whole)
+        try:
+            engine = import_module(f"{PACKAGE}.engine")
+            used = {name: getattr(engine, name) for name in USED}
+        except (ImportError, AttributeError):  # a release that keeps them elsewhere
+            self.whole.exec_module(module)
+        else:
+            vars(module).update(used, __getattr__=load_whole)
 
 
 class _Finder(MetaPathFinder):

@@ -180,12 +180,13 @@ async def _known(connection: AsyncConnection, account: str, wanted: Collection[s
 async def numbers_of_messages(
     connection: AsyncConnection, account: str, message_ids: Collection[str]
 ) -> dict[str, str]:
-    """The numbers to which the account sent these messages, by the provider's id of the message."""
+    """The numbers, or placeholders of user ids, to which the account sent these messages, by the message's id at the
+    provider."""
     sent = select(jobs.c.provider_message_id, jobs.c.lane, jobs.c.phone).where(
         among(connection, jobs.c.provider_message_id, message_ids)
     )
     found: dict[str, set[str]] = {}
     for message_id, lane, phone in await connection.execute(sent):
-        if is_of(account, lane) and phone.startswith("+"):
+        if is_of(account, lane) and phone.startswith(("+", PREFIX)):
             found.setdefault(message_id, set()).add(phone)
     return {message_id: phones.pop() for message_id, phones in found.items() if len(phones) == 1}

@@ -31,8 +31,8 @@ def key() -> None:
     type=click.Choice(SCOPES),
     default="read",
     show_default=True,
-    help="read: see; manage: also opt-outs and pause; send: also whatever sends; "
-    "admin: also prices, sessions and people's data.",
+    help="read: see; manage: also lists of people, opt-outs and pause; send: also whatever "
+    "sends; admin: also prices, sessions and people's data.",
 )
 @click.option(
     "--expires", type=DurationType(), help="How long it holds, such as 90d; without it, until revoked."

@@ -22,7 +22,7 @@ HOMES = {
     "babel": {"campaigns/phones/country_names.py"},
     "alembic": {"storage/database/schema.py"},
     "jinja2": {
-        "campaigns/message/templates.py",
+        "campaigns/message/engine_texts.py",
         "campaigns/message/template_bounds.py",
         "web/look/environment.py",
     },

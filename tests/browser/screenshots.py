@@ -99,7 +99,7 @@ async def settled(page: Page, campaign: str) -> None:
     """The campaign's page, a while after all messages have gone that do not wait."""
     await page.goto(f"/campaigns/{campaign}")
     pace = page.locator(".figures div", has_text="messages per second now")
-    await expect(pace.locator("dd")).to_have_text("0", timeout=90_000)
+    await expect(pace.locator("dd")).to_have_text("0", timeout=120_000)
 
 
 async def shoot(page: Page, folder: Path, name: str) -> None:

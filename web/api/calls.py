@@ -31,6 +31,7 @@ from app.views.overview import campaign_version
 from app.wiring.databases import snapshot
 from app.wiring.rights import acting
 from campaigns.errors import DrumbeatError
+from campaigns.spec.toml_files import nearest
 from web.api.operations import (
     JSON,
     LARGEST_BODY,
@@ -108,6 +109,7 @@ def _refuse_scope(operation: Operation, caller: Caller) -> None:
 async def _answered(
     operation: Operation, site: Site, request: Request, caller: Caller, number: str
 ) -> Response:
+    _refuse_unknown(operation, request)
     query = {each.name: _parameter(each, request) for each in operation.query}
     async with AsyncExitStack() as stack:
         file, body, digest = await _body(operation, request, stack)
@@ -131,12 +133,12 @@ async def _answered(
 
 async def _refuse_changed(call: Call, request: Request) -> None:
     """Raise a problem unless the campaign is still what If-Match names."""
-    tags = _TAG.findall(request.headers.get("if-match", ""))
-    if not tags or tags == ["*"]:
+    tags = _wanted(request)
+    if tags is None:
         return
     async with snapshot(call.site.engine) as connection:
         version = await campaign_version(connection, call.path["name"])
-    if version not in {tag.removeprefix("W/").strip('"').partition(".")[0] for tag in tags}:
+    if version not in {tag.partition(".")[0] for tag in tags}:
         raise Problem(
             412,
             "changed",
@@ -145,9 +147,17 @@ async def _refuse_changed(call: Call, request: Request) -> None:
         )
 
 
+def _wanted(request: Request) -> list[str] | None:
+    """The tags of If-Match, none of them if it holds no tag; None: anything will do."""
+    given = request.headers.get("if-match")
+    if given is None or given.strip() == "*":
+        return None
+    return [tag.removeprefix("W/").strip('"') for tag in _TAG.findall(given)]
+
+
 def _seen(request: Request) -> str | None:
-    tags = _TAG.findall(request.headers.get("if-match", ""))
-    return tags[0].removeprefix("W/").strip('"') if tags and tags != ["*"] else None
+    tags = _wanted(request)
+    return None if tags is None else ", ".join(tags)
 
 
 async def _once(
@@ -249,6 +259,19 @@ def _file_response(operation: Operation, request: Request, made: FileAnswer) -> 
         after = BackgroundTask(shutil.rmtree, folder, ignore_errors=True) if folder else None
         return FileResponse(made.content, operation.status, headers, made.media, after)
     return _unchanged(request, made.tag) or Response(made.content, operation.status, headers, made.media)
+
+
+def _refuse_unknown(operation: Operation, request: Request) -> None:
+    """A filter that is misspelt must not be left out silently."""
+    known = [each.name for each in operation.query]
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        guess = nearest(unknown[0], known)
+        hint = f"Did you mean {guess}?" if guess else f"There are: {', '.join(known) or 'none'}."
+        errors = [{"parameter": name, "detail": "there is none of that name"} for name in unknown]
+        raise Problem(
+            422, "parameter", f"There is no parameter {unknown[0][:80]!r}.", hint=hint, errors=errors
+        )
 
 
 def _parameter(query: Query, request: Request) -> Any:

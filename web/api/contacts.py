@@ -41,9 +41,8 @@ class Link(Body):
 
 
 async def _list(call: Call) -> Any:
-    size = call.query["limit"] or 50
-    async with snapshot(call.site.engine) as connection:
-        found = await opted_out_page(connection, call.query["scope"], call.query["after"] or 0, size)
+    given, size = call.query, call.query["limit"] or 50
+    found = await opted_out_page(call.site.engine, given["scope"], given["after"] or 0, size)
     return {"opted_out": found.opted_out, "next": found.next}
 
 
@@ -125,9 +124,10 @@ OPERATIONS: Final = [
         "GET",
         "/contacts",
         "Everybody who is opted out, the oldest opt-out first",
-        Scope.READ,
+        Scope.MANAGE,
         _list,
         "contacts list",
+        "people.export",
         query=(LIMIT, number("after", "The `next` of the page before."), SCOPE),
     ),
     Operation(

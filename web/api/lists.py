@@ -11,9 +11,8 @@ from app.actions.draft_lists import LARGEST
 from app.actions.draft_loading import load_list, put_campaign_file, rejects_file
 from app.actions.drafts import LARGEST_FILE, Draft, delete_draft, open_draft
 from app.actions.loading import Flags, Loaded, TooManyRejects
-from app.actions.personal_data import allow_list
-from app.views.people import Asked, people_page
-from app.views.people_export import people_json
+from app.views.people import Asked
+from app.views.people_export import people_list
 from app.views.preflight import preflight
 from app.views.recipient_timeline import recipient_timeline
 from app.views.sampling import Choice, preview_json, preview_messages, unshown_templates
@@ -100,9 +99,8 @@ def _rejects(call: Call, loaded: Loaded) -> dict[str, Any]:
 
 
 async def _get_rejects(call: Call) -> Any:
-    name = call.path["name"]
-    found = await asyncio.to_thread(rejects_file, call.site.settings, name, call.path["file"])
-    await allow_list(call.site.engine, name, "rejected rows")
+    site, name = call.site, call.path["name"]
+    found = await rejects_file(site.engine, site.settings, name, call.path["file"])
     return FileAnswer(f"{CSV}; charset=utf-8", found, found.name)
 
 
@@ -127,17 +125,8 @@ async def _preview(call: Call) -> Any:
 async def _people(call: Call) -> Any:
     filters = {key: call.query[key] or "" for key in PEOPLE}
     asked = Asked.of({**filters, "run": str(call.query["run"] or "")})
-    async with snapshot(call.site.engine) as connection:
-        found = await people_page(
-            connection,
-            call.path["name"],
-            asked,
-            call.site.now(),
-            after=call.query["after"] or "",
-            size=call.query["limit"] or 50,
-            counted=False,
-        )
-    return {"campaign": call.path["name"], **people_json(found)}
+    after, size = call.query["after"] or "", call.query["limit"] or 50
+    return await people_list(call.site.engine, call.path["name"], asked, after, size, now=call.site.now)
 
 
 async def _why(call: Call) -> Any:
@@ -232,8 +221,9 @@ OPERATIONS: Final = [
         "GET",
         f"{NAME}/people",
         "Its people by state, rule or code",
-        Scope.READ,
+        Scope.MANAGE,
         _people,
+        act="people.export",
         query=(LIMIT, AFTER, RUN, *_OF_PEOPLE),
     ),
     Operation("GET", f"{NAME}/people/{{phone}}", "What happened to one person", Scope.READ, _why, "why"),

@@ -13,6 +13,7 @@ VERSION: Final = "1"
 _EVERYWHERE: Final = {
     401: "No key, or one that is not in force",
     403: "The key's scope does not allow it",
+    422: "The input cannot be used, or the Idempotency-Key was used for another call",
     429: "The key has no calls left in this minute; Retry-After has the seconds",
     500: "A fault of Drumbeat",
     503: "The database or the provider does not answer",
@@ -24,7 +25,6 @@ _MEANING: Final = {
     412: "It was changed after the ETag of If-Match",
     413: "The body is too large",
     415: "The body has another media type",
-    422: "The input cannot be used, or the Idempotency-Key was used for another call",
     502: "The provider refuses the account",
 }
 _AGAIN: Final = {
@@ -147,7 +147,7 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _header(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    shape = schema or {"type": "string", "maxLength": 200}
+    shape = schema or {"type": "string"}
     return {"name": name, "in": "header", "required": False, "description": description, "schema": shape}
 
 
@@ -171,11 +171,13 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 def statuses(operation: Operation) -> set[int]:
     """Those of problems."""
-    found = {*_EVERYWHERE, *operation.problems, *((422,) if operation.query else ())}
+    found = {*_EVERYWHERE, *operation.problems}
+    if "{" in operation.path:
+        found.add(404)
     if operation.body is not None or operation.file is not None:
-        found |= {413, 415, 422}
+        found |= {413, 415}
     if operation.repeatable:
-        found |= {400, 409, 422, 502}
+        found |= {400, 409, 502}
     return found
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from app.actions.api_keys import Scope
-from app.actions.personal_data import allow_list
 from app.views.comparison import compare_campaigns
 from app.views.cost_report import cost_report
 from app.views.exports import write_csv
@@ -151,17 +150,15 @@ def _xlsx(made: Report, title: str, zone: tzinfo) -> bytes:
 async def _recipients(call: Call) -> Any:
     """Written to a file first: a download that nobody reads on must not hold a snapshot."""
     name, asked = call.path["name"], _Asked.of(call)
-    await allow_list(call.site.engine, name, "not reached" if call.query["not_reached"] else "everybody")
     form = asked.form if asked.form in RECIPIENT_FORMS else "json"
     folder = Path(await asyncio.to_thread(mkdtemp, prefix="drumbeat-report-"))
     place = folder / f"{name[:80]}-recipients.{form}"
     about = (name, place, form, asked.run, asked.period)
     try:
-        async with snapshot(call.site.engine) as connection:
-            if call.query["not_reached"]:
-                await write_not_reached(connection, *about, zone=asked.zone, now=asked.now)
-            else:
-                await write_recipients(connection, *about, zone=asked.zone)
+        if call.query["not_reached"]:
+            await write_not_reached(call.site.engine, *about, zone=asked.zone, now=asked.now)
+        else:
+            await write_recipients(call.site.engine, *about, zone=asked.zone)
     except BaseException:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         raise
@@ -179,17 +176,18 @@ RANGE: Final = (RUN, SINCE, UNTIL, ZONE)
 
 
 def _operation(
-    kind: str, summary: str, handle: Any, query: Any = RANGE, form: Any = FORMAT, **more: Any
+    kind: str, summary: str, handle: Any, query: Any = RANGE, form: Any = FORMAT, act: str = ""
 ) -> Operation:
     return Operation(
         "GET",
         f"{NAME}/reports/{kind}",
         summary,
-        handle=handle,
-        command=f"report {kind}",
+        Scope.MANAGE if act else Scope.READ,
+        handle,
+        f"report {kind}",
+        act,
         query=(form, *query),
         media=[FORMATS[name] for name in form.schema["enum"]],
-        **{"scope": Scope.READ, **more},
     )
 
 
@@ -206,8 +204,7 @@ OPERATIONS: Final = [
         _recipients,
         (*RANGE, switch("not_reached", "Only those who were not reached; as CSV with their list's columns.")),
         RECIPIENT_FORMAT,
-        scope=Scope.MANAGE,
-        act="people.export",
+        "people.export",
     ),
     Operation(
         "GET",

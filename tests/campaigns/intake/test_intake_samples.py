@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 
 SAMPLES = ROOT / "sample_data"
 NOT_PLAIN_TEXT = {RejectCode.NUL, RejectCode.CELL_TOO_LONG}
-OF_A_PROVIDER = {RejectCode.NOT_SENDABLE}
+OF_A_PROVIDER = {RejectCode.NOT_SENDABLE, RejectCode.USER_ID_INVALID, RejectCode.USER_ID_UNSENDABLE}
 OF_OPT_OUTS = {RejectCode.BAD_ACTION, RejectCode.BAD_SCOPE, RejectCode.BAD_AT}
 OF_OWN_COLUMNS = {RejectCode.BAD_TIMEZONE, RejectCode.BAD_SEND_AT, RejectCode.BAD_CONSENT_AT}
 OF_THE_PRESENT = {RejectCode.SEND_AT_PAST, RejectCode.SEND_AT_TOO_LATE}

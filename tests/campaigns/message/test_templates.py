@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from campaigns.errors import SpecError
 from campaigns.message.content import Addition, Content, Media, MessageType, TemplateHeader
 from campaigns.message.content_spec import ContentSpec
+from campaigns.message.engine_texts import JINJA, parts_of, variables_of
 from campaigns.message.marks import Text, unstyled, without_borders
-from campaigns.message.template_bounds import MAX_TEXT
-from campaigns.message.templates import _JINJA, Renderer, _Piece, fold
+from campaigns.message.plain_texts import MAX_TEXT, plain_parts
+from campaigns.message.templates import Renderer, _Piece, fold
 from tests.support.cases import each
 
 
@@ -253,8 +254,60 @@ def test_a_recipient_that_cannot_be_filled_in_is_an_error(
 def test_a_text_is_rendered_like_its_template(parts: list[str], values: dict[str, str]) -> None:
     source = "".join(parts)
     piece = _Piece("content.text", source)
-    by_jinja = _JINJA.from_string(source).render({**values, "A_b": values["a_b"]})
+    by_jinja = JINJA.from_string(source).render({**values, "A_b": values["a_b"]})
     assert piece.render(values) == by_jinja
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(
+            "{{ a }}",
+            "{{b}}",
+            "{{\ta_1 }}",
+            "{{ é }}",
+            "{{- a }}",
+            "{{ a -}}",
+            "{{+ a }}",
+            "{{\na }}",
+            "{{ _ }}",
+        ),
+        *(
+            "{{ true }}",
+            "{{ None }}",
+            "{{ self }}",
+            "{{ not }}",
+            "{{ loop }}",
+            "{{ a b }}",
+            "{{ 1 }}",
+            "{{ }}",
+        ),
+        *("{{", "}}", "{", "}", "{%", "%}", "{#", "#}", "-}}", "#", "##", "%", "a", "{{ a\u2003}}"),
+        *("\r", "\n", "\r\n", "\u2028", "\0", " "),
+    ]
+)
+
+
+@given(parts=st.lists(FRAGMENTS | st.text(max_size=3), max_size=7))
+def test_a_plain_text_is_read_as_the_engine_reads_it(parts: list[str]) -> None:
+    source = "".join(parts)
+    plain = plain_parts(source)
+    if plain is None:
+        return
+    read = parts_of(source)
+    assert read is not None
+    assert merged(plain) == merged(read)
+    assert {name for name, _ in plain if name} == variables_of("content.text", source)
+
+
+def merged(parts: list[tuple[str | None, str]]) -> list[str]:
+    """The parts with neighbouring texts joined: `<name>` for a variable."""
+    joined = [""]
+    for name, text in parts:
+        if name is None:
+            joined[-1] += text
+        else:
+            joined += [f"<{name}>", ""]
+    return joined
 
 
 @pytest.mark.parametrize(

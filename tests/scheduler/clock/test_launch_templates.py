@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from campaigns.errors import InvalidInput
+from campaigns.intake.model import UserIds
 from campaigns.message.provider_templates import HeaderPart, ProviderTemplate, TemplateParts
 from campaigns.states import CampaignState
 from providers.registry import open_adapter
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.templates import keep_templates
-from scheduler.audience.sendability import Refuse, refuse_unsendable_variants
+from scheduler.audience.sendability import Refuse, refuse_unsendable_variants, user_ids_of
 from scheduler.clock.backfill import backfill
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
@@ -125,8 +126,11 @@ class List:
         self.engine, self.file = engine, folder / "people.csv"
         self.adapter = open_adapter(account_at("meta", folder / "key"))
 
-    def check(self, wanted: Any, templates: Sequence[ProviderTemplate] | None) -> Refuse | None:
-        return refuse_unsendable_variants(wanted.contents, self.adapter, templates)
+    def check(
+        self, wanted: Any, templates: Sequence[ProviderTemplate] | None
+    ) -> tuple[Refuse | None, UserIds]:
+        refuse = refuse_unsendable_variants(wanted.contents, self.adapter, templates)
+        return refuse, user_ids_of(wanted, self.adapter)
 
     async def launch(self, content: dict[str, Any], *rows: str) -> dict[str, str]:
         """Launch a run of these rows; why each number was rejected."""

@@ -17,14 +17,15 @@ from sqlalchemy import func, select
 
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import IntakeError, InvalidInput
+from campaigns.intake.model import ANY_USER_ID, UserIds
 from campaigns.spec.campaign_spec import CampaignSpec
 from scheduler.actions.approval import Guard, approve
-from scheduler.actions.cloning import clone
 from scheduler.audience.load import TooManyRejects, load
 from scheduler.audience.sendability import Refuse
 from scheduler.audience.staging import begin_stage
 from scheduler.clock.backfill import backfill
 from scheduler.clock.launch import launch_due, launch_with_list
+from scheduler.clock.refresh import Check
 from storage.audience.audience import Audience, RejectedRow, add_recipients, add_rejects
 from storage.audience.campaigns import list_campaigns, list_imports, replace_spec, require
 from storage.audience.samples import first_rows
@@ -39,6 +40,7 @@ from storage.views.overview import newest_runs
 from storage.views.recipient_rows import stream_recipients
 from storage.views.reports import Delivery, delivery, reject_groups
 from storage.views.timelines import find_rejects
+from tests.storage.audience.test_clones import cloned
 from tests.support.campaigns import job_rows, spec, store_campaign
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -231,13 +233,13 @@ async def test_a_one_off_waits_for_a_person_instead(daily: List) -> None:
         assert await count_recipients(connection, daily.id) == 2
 
 
-def meddling(daily: List, act: Callable[[], object]) -> Callable[[CampaignSpec], Refuse]:
+def meddling(daily: List, act: Callable[[], object]) -> Check:
     """A row check during which something happens while the list is read."""
 
     def refuse(_vars: str) -> None:
         act()
 
-    return lambda _spec, _templates: refuse
+    return lambda _spec, _templates: (refuse, ANY_USER_ID)
 
 
 async def test_a_list_that_changes_while_it_is_read_is_not_used(daily: List) -> None:
@@ -255,12 +257,12 @@ class Slow:
     def __init__(self) -> None:
         self.reading, self.go = threading.Event(), threading.Event()
 
-    def check(self, _spec: CampaignSpec, _templates: object) -> Refuse:
+    def check(self, _spec: CampaignSpec, _templates: object) -> tuple[Refuse, UserIds]:
         def refuse(_vars: str) -> None:
             self.reading.set()
             self.go.wait(60)
 
-        return refuse
+        return refuse, ANY_USER_ID
 
     async def has_begun(self) -> None:
         assert await asyncio.to_thread(self.reading.wait, 30)
@@ -296,7 +298,7 @@ async def test_nobody_waits_for_a_list_that_is_read(daily: List, slow: Slow) -> 
 async def test_nobody_waits_for_a_load(daily: List, slow: Slow) -> None:
     await daily.store()
     daily.path.write_text(SECOND)
-    loading = asyncio.create_task(daily.load(refuse=slow.check(daily.spec({"at": NINE}), None)))
+    loading = asyncio.create_task(daily.load(refuse=slow.check(daily.spec({"at": NINE}), None)[0]))
     await slow.has_begun()
     await write_something(daily.engine)
     assert (await daily.delivery()).rows == 3
@@ -480,7 +482,7 @@ async def test_a_clone_has_the_newest_audience(daily: List) -> None:
     await daily.launch(0)
     await daily.end_runs()
     await daily.launch(1, SECOND)
-    assert await clone(daily.engine, "spring", "again") == 3
+    assert await cloned(daily.engine, "spring", "again") == 3
     async with reading(daily.engine) as connection:
         again = await require(connection, "again")
         assert await count_recipients(connection, again.id) == 3

@@ -16,12 +16,12 @@ from app.actions import loading
 from app.actions.loading import Flags, load_campaign
 from app.wiring.settings import load_settings
 from campaigns.errors import InvalidInput
-from scheduler.actions.cloning import clone
 from scheduler.audience.load import TooManyRejects
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, open_engine, reading
 from storage.runs.campaign_events import list_campaign_events
 from storage.tables import campaigns, jobs, runs
+from tests.storage.audience.test_clones import cloned
 from tests.support.campaigns import job_rows
 from tests.support.project import CAMPAIGN, write_project
 
@@ -158,7 +158,7 @@ async def test_two_who_clone_to_one_name_make_one(project: Project, database_url
     await project.load()
     other = open_engine(database_url)
     both = await asyncio.gather(
-        *(clone(engine, "spring", "again") for engine in (project.engine, other)), return_exceptions=True
+        *(cloned(engine, "spring", "again") for engine in (project.engine, other)), return_exceptions=True
     )
     await other.dispose()
     assert sorted(map(str, both)) == ["1", "There is a campaign 'again' already."]

@@ -66,6 +66,20 @@ def test_many_rows_are_deleted_too(pool: Pool) -> None:
         assert ask(again, "SELECT pg_relation_size('notices')") == [(0,)]
 
 
+def test_new_rows_lie_in_the_order_in_which_they_come(pool: Pool) -> None:
+    """Also where an earlier test has changed its rows, which leaves gaps among them."""
+    numbered = NOTICE.replace(
+        "VALUES ('a', 'b', 'c', 'd', 1)", "SELECT 'a', 'b', 'c', 'd', n FROM generate_series(1, 9) n"
+    )
+    with pool.database() as url:
+        ask(url, numbered, "UPDATE notices SET text = 'e'", "DELETE FROM notices", NOTICE)
+    with pool.database() as again:
+        assert again == url
+        assert ask(again, "SELECT pg_relation_size('notices')") == [(0,)]
+        ask(again, numbered)
+        assert ask(again, "SELECT at FROM notices") == [(n,) for n in range(1, 10)]
+
+
 def test_ids_begin_again_where_no_row_is_left(pool: Pool) -> None:
     with pool.database() as url:
         ask(url, NOTICE, "DELETE FROM notices")

@@ -12,13 +12,23 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actions.api_keys import Scope, create_key, list_keys, revoke_key
 from app.actions.loading import Flags, load_campaign
-from app.actions.repeatable_calls import ABANDONED, NotKnown, RepeatableCall, UnderWay, begin_call
+from app.actions.repeatable_calls import (
+    ABANDONED,
+    AlreadyDone,
+    NotKnown,
+    RepeatableCall,
+    UnderWay,
+    begin_call,
+)
 from app.wiring.settings import Settings, load_settings
 from storage.access.api_keys import StoredAnswer
+from storage.database.engine import reading, writing
+from storage.tables import users
 from tests.support.paths import ROOT
 from tests.support.project import CAMPAIGN, PEOPLE, SETTINGS
 from web.api.app import OPERATIONS, PREFIX, api_app
@@ -138,6 +148,7 @@ async def test_a_body_that_cannot_be_used(
         "limit=1&limit=2",
         "before=-1",
         "state=odd",
+        "sttae=draft",
     ],
 )
 async def test_a_parameter_that_cannot_be_used(sqlite_engine: AsyncEngine, query: str) -> None:
@@ -224,6 +235,40 @@ async def test_a_call_that_was_cut_off_is_made_again_by_one(engine: AsyncEngine)
     assert {type(each) for each in both} == {RepeatableCall, UnderWay}
     clock[0] += timedelta(hours=25)
     assert isinstance(await begin(), RepeatableCall), "forgotten"
+
+
+async def test_a_change_and_its_note_are_one_transaction(engine: AsyncEngine) -> None:
+    """Whoever was taken over can commit nothing; what was committed is not done again."""
+    await create_key(engine, "tests", Scope.SEND)
+    [key] = await list_keys(engine)
+    clock = [START]
+
+    async def begin() -> RepeatableCall:
+        found = await begin_call(engine, key.id, ONE_KEY, "digest", again=True, now=lambda: clock[0])
+        assert isinstance(found, RepeatableCall)
+        return found
+
+    async def change(call: RepeatableCall, name: str) -> None:
+        with call.marked():
+            async with writing(engine) as connection:
+                await connection.execute(
+                    insert(users).values(name=name, role="x", password="x", created_at=START)
+                )
+
+    slow = await begin()
+    clock[0] += ABANDONED
+    second = await begin()
+    with pytest.raises(UnderWay):
+        await change(slow, "slow")
+    await change(second, "second")
+    with pytest.raises(UnderWay):
+        await begin()
+    clock[0] += ABANDONED
+    with pytest.raises(AlreadyDone):
+        await begin()
+    assert not await second.forget(), "it has changed something"
+    async with reading(engine) as connection:
+        assert list(await connection.scalars(select(users.c.name))) == ["second"]
 
 
 def test_the_document_has_every_operation_and_every_path_parameter() -> None:

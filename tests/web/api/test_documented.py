@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -73,9 +74,10 @@ async def in_shell(folder: Path, environment: dict[str, str]) -> str:
 
 async def in_python(folder: Path, environment: dict[str, str]) -> str:
     def run() -> str:
-        out = io.StringIO()
+        out, names = io.StringIO(), dict[str, Any]()
         with contextlib.redirect_stdout(out):
-            exec(compile(PYTHON, "use-the-api.md", "exec"), {})
+            exec(compile(PYTHON, "use-the-api.md", "exec"), names)
+        names["api"].close()
         return out.getvalue()
 
     with pytest.MonkeyPatch.context() as patch:

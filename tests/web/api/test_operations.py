@@ -21,9 +21,9 @@ from web.api.operations import Operation
 NOT_IN_THE_API = {
     "completion": "prints a script for a shell",
     "db adopt": "who runs the database decides that",
+    "db recount": "who runs the database decides that",
     "db backup": "writes a file at the server",
     "db purge": "who runs the database decides that",
-    "db recount": "reads every message; who runs the database decides that",
     "db upgrade": "comes before the server starts",
     "demo": "is for a first look, on a terminal",
     "doctor": "checks the machine that the server runs on",

@@ -71,7 +71,9 @@ async def log_of(engine: AsyncEngine, number: str) -> list[tuple[str, str, str, 
         return [tuple(row) for row in await connection.execute(mine)]
 
 
-@pytest.mark.parametrize("page", ["/contacts", "/contacts?search=script", ONE])
+@pytest.mark.parametrize(
+    "page", ["/contacts", "/contacts?search=script", ONE, "/contacts/user:ourvoice/GB.3333"]
+)
 async def test_a_strangers_text_is_text(filled: AsyncEngine, page: str) -> None:
     async with seen_by(filled, Role.VIEWER) as browser:
         answer = await browser.get(page)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from app.views.providers import newest_notices
 from campaigns.money.costs import Money
@@ -21,7 +21,7 @@ from scheduler.sending.lanes import open_account
 from storage.audience.contacts import messages_from
 from storage.database.engine import Engine, reading, writing
 from storage.sending.optouts import LogEntry, add_by_hand
-from storage.tables import inbound, touches, windows
+from storage.tables import inbound, jobs, touches, windows
 from storage.views.metrics_snapshot import read_metrics
 from tests.providers.cases.meta_webhooks import signed
 from tests.providers.contract import SECRET, SECRET_PLACE, table_of
@@ -196,9 +196,12 @@ async def test_a_large_body_counts_what_is_not_understood_once(
         assert (await read_metrics(connection, later(1), later(0))).not_understood == {"meta": 1}
 
 
-async def test_a_status_without_a_number_is_priced_by_the_jobs(hooks: Hooks) -> None:
+@pytest.mark.parametrize("sent_to", ["+447700900000", "user:hooked/GB.1"])
+async def test_a_status_without_a_number_is_priced_by_the_jobs(hooks: Hooks, sent_to: str) -> None:
     await sending(hooks.engine, 1)
     await answered(hooks.engine, [1])
+    async with writing(hooks.engine) as connection:
+        await connection.execute(update(jobs).values(phone=sent_to))
     rates = {("United Kingdom", "marketing", "any"): 52_900}
     card = RateCard(1, "meta", later(0).date(), "USD", "a test", rates)
     billed = Report("m1", "delivered", None, later(5), billed=Billed("marketing", None))

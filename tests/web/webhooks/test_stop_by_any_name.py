@@ -145,6 +145,8 @@ async def test_a_person_who_was_named_by_hand_has_the_opt_out_and_no_notice(ever
         await link_user_id(every.engine, settings, "nobody", "GB.6", number)
     with pytest.raises(InvalidInput):
         await link_user_id(every.engine, settings, "meta", "GB 6", number)
+    with pytest.raises(InvalidInput):
+        await link_user_id(every.engine, settings, "meta", "GB.6", name_of("meta", "GB.7"))
 
 
 @pytest.mark.parametrize("answered_number", [1, 2])

@@ -14,8 +14,8 @@ from campaigns.errors import Forbidden, InvalidInput
 from web.pages.site import done, form_of, number_of_path, page, site_of, viewer_of
 
 SCOPES: Final = {
-    Scope.READ: "sees everything",
-    Scope.MANAGE: "also records opt-outs and pauses",
+    Scope.READ: "sees everything but lists of people",
+    Scope.MANAGE: "also fetches lists of people, records opt-outs and pauses",
     Scope.SEND: "also starts, resumes, cancels and retries",
     Scope.ADMIN: "also imports prices, connects phones, and exports and erases people's data",
 }

@@ -140,7 +140,7 @@ def _action(given: Mapping[str, Any]) -> Literal["resend", "give-up"]:
 ROUTES: Final = [
     Route("/campaigns/{name}/people", show, methods=["GET"]),
     Route("/campaigns/{name}/people.csv", export, methods=["GET"]),
-    Route("/campaigns/{name}/people/{phone}", show_person, methods=["GET"]),
+    Route("/campaigns/{name}/people/{phone:path}", show_person, methods=["GET"]),
     Route("/campaigns/{name}/doubts", show_doubts, methods=["GET"]),
     Route("/campaigns/{name}/doubts/resolve", ask_to_resolve, methods=["GET"]),
     Route("/campaigns/{name}/doubts/resolve", resolve, methods=["POST"]),
