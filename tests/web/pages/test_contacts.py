@@ -217,7 +217,7 @@ async def test_opt_outs_are_looked_at_and_then_imported(
         assert {row[:2] for row in await stored_preferences(engine)} == {(phone(1), "out"), (phone(2), "out")}
         assert ("browser:editor", "ticket 7") in {row[2:] for row in await stored_preferences(engine)}
         for gone in ("zzzzzzzz", "..%2F..%2Fx", "short"):
-            assert (await browser.get(f"/contacts/import/{gone}")).status_code == 404
+            assert (await browser.get(f"/contacts/import/{gone}")).status_code in (404, 422)
         empty = await browser.client.post("/contacts/import", files={"file": ("a.csv", b"")}, headers=header)
         assert empty.status_code == 422
     async with Browser(engine, settings) as browser:
