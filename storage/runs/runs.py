@@ -81,7 +81,7 @@ def _come() -> Select[Any]:
     queued = and_(campaigns.c.spec.contains('"overlap":"queue"', autoescape=True), _is_sending())
     come = or_(campaigns.c.start_at <= NOW, and_(campaigns.c.start_at <= bindparam("soon"), local))
     due = select(*_DUE).where(campaigns.c.state.in_(_LAUNCHABLE), come, ~queued)
-    return due.order_by(campaigns.c.start_at)
+    return due.order_by(campaigns.c.start_at, campaigns.c.id)
 
 
 async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueCampaign]:
