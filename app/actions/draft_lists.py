@@ -81,6 +81,8 @@ class Received:
     """What became of an uploaded list."""
 
     draft: Draft
+    digest: str
+    """Of the list."""
     same: bool
     """Whether it is the list that the draft has already."""
 
@@ -213,7 +215,7 @@ def _take_list(settings: Settings, name: str, filename: str, path: Path, digest:
         draft = read_draft(settings, name)
         known = upload_of(draft.folder)
         if known is not None and known.digest == digest and draft.list_path is not None:
-            return Received(draft, same=True)
+            return Received(draft, digest, same=True)
         if draft.list_path is not None and rejected_lines(draft.folder) and _holds_rejects(path):
             raise InvalidInput(
                 f"{filename[-_LONGEST:]} holds rejected rows, and would take the place of the whole list.",
@@ -230,7 +232,7 @@ def _take_list(settings: Settings, name: str, filename: str, path: Path, digest:
         path.replace(place)
         by = current_actor().name
         _remember(draft.folder, Upload(filename[-200:], digest, size, utc_now().isoformat(), by))
-        return Received(read_draft(settings, name), same=False)
+        return Received(read_draft(settings, name), digest, same=False)
 
 
 def _holds_rejects(path: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from app.actions.draft_lists import BESIDE, receive_list, upload_of
-from app.actions.drafts import Draft, create_draft, open_draft, read_draft, save_text
+from app.actions.drafts import Draft, StaleDraft, create_draft, held_draft, open_draft, read_draft, save_text
 from app.actions.loading import Flags, Loaded, load_campaign
 from app.actions.personal_data import allow_list
 from app.wiring.settings import Settings
@@ -49,15 +49,18 @@ async def load_list(
     """Make the file the list of the draft `name`, and load both as `campaign load` does: the good rows become
     recipients, the others are kept, see `rejects_file`. The same list again adds nothing.
 
-    Raises NotFound without a campaign file, and as `load_campaign` does.
+    Raises NotFound without a campaign file, StaleDraft if another list came meanwhile, and as `load_campaign` does.
     """
-    draft = (await receive_list(settings, name, path.name, _blocks(path))).draft
-    if draft.problem is not None:
-        raise draft.problem
-    upload = upload_of(draft.folder)
-    place = draft.folder / BESIDE / f"rejected-{upload.digest[:12] if upload else ''}.csv"
-    flags = Flags(rejects=place, replace=replace)
-    loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
+    received = await receive_list(settings, name, path.name, _blocks(path))
+    async with held_draft(settings, name) as draft:
+        upload = upload_of(draft.folder)
+        if upload is None or upload.digest != received.digest:
+            raise StaleDraft(hint="Another list was uploaded meanwhile.")
+        if draft.problem is not None:
+            raise draft.problem
+        place = draft.folder / BESIDE / f"rejected-{received.digest[:12]}.csv"
+        flags = Flags(rejects=place, replace=replace)
+        loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
     if loaded.report.already_loaded and place.is_file():
         return dataclasses.replace(loaded, report=dataclasses.replace(loaded.report, rejects_file=place))
     return loaded

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.actions.campaign_media import with_media
 from app.actions.draft_lists import BESIDE
-from app.actions.drafts import Draft, StaleDraft, open_draft
+from app.actions.drafts import Draft, StaleDraft, held_draft
 from app.actions.loading import OPEN, Flags, load_campaign
 from app.actions.scheduling import TimeFlags, start_of
 from app.wiring.settings import Settings
@@ -55,27 +55,26 @@ async def send_draft(
     """Load the draft that was reviewed, and start it at its time, or now where it has none. `key`: of the review;
     `start` False: load it without starting it, so that it can be tested first.
 
-    Raises StaleDraft if file or list were changed after the review, InvalidInput if another campaign has the name and
+    Raises StaleDraft if file or list were changed after the review, Locked while it is being sent by somebody else,
+    InvalidInput if another campaign has the name and
     has started, and as `load_campaign` does.
     """
-    draft = await open_draft(settings, name)
+    async with held_draft(settings, name) as draft:
+        return await _send(engine, settings, draft, key, start=start, now=now)
+
+
+async def _send(engine: Engine, settings: Settings, draft: Draft, key: str, *, start: bool, now: Now) -> Sent:
     if draft.spec is None:
-        raise draft.problem or InvalidInput(f"The draft {name} is not complete.")
+        raise draft.problem or InvalidInput(f"The draft {draft.name} is not complete.")
     spec, _ = await asyncio.to_thread(with_media, draft.spec, draft.folder)
     if (done := await _already(engine, spec)) is not None:
         return done
-    times = _times(name, spec, now(), start=start)
+    times = _times(draft.name, spec, now(), start=start)
     rejects = await asyncio.to_thread(_prepared, draft, key)
     flags = Flags(times=times, rejects=rejects, is_whole=True)
-    try:
-        loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
-    except InvalidInput:
-        # A second click, while the first one was loading.
-        if (done := await _already(engine, spec)) is not None:
-            return done
-        raise
+    loaded = await load_campaign(engine, settings, draft.path, flags, now=now)
     async with reading(engine) as connection:
-        stored = await require(connection, name)
+        stored = await require(connection, draft.name)
         return await _sent(connection, stored, loaded.held)
 
 

@@ -10,8 +10,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -21,7 +21,7 @@ from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
 from campaigns.atomic_files import whole_file
 from campaigns.bounded_files import read_whole
-from campaigns.errors import Fault, InvalidInput, NotFound, SpecError, UsageError
+from campaigns.errors import Fault, InvalidInput, Locked, NotFound, SpecError, UsageError
 from campaigns.spec.campaign_spec import CampaignSpec, spec_in
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import NAME, Loc, TomlFile, dotted, loc_of, parse_toml
@@ -37,6 +37,8 @@ RESERVED: Final = ("new", "drafts")
 """What follows /campaigns/ in the addresses of pages, as names do."""
 _LEFT: Final = 3600
 """Seconds after which nobody works in a working folder any more."""
+PATIENCE: Final = 5.0
+"""Seconds that a change waits for another one."""
 LARGEST_FILE: Final = 1 << 20
 """Bytes of a campaign file."""
 _NEW: Final = 'name = "{name}"\n'
@@ -174,18 +176,41 @@ def is_draft_name(name: str) -> bool:
     return bool(re.fullmatch(NAME, name)) and len(name) <= LONGEST_NAME
 
 
+@asynccontextmanager
+async def held_draft(settings: Settings, name: str) -> AsyncIterator[Draft]:
+    """The draft, which nobody changes meanwhile; what changes it may not be called within. Raises NotFound, Locked."""
+    with ExitStack() as stack:
+        await asyncio.to_thread(stack.enter_context, held(_folder(settings, name)))
+        yield await open_draft(settings, name)
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Only one process and thread changes a draft at a time. Raises NotFound without such a folder."""
+    """Only one process and thread changes a draft at a time. Raises NotFound without such a folder, Locked after
+    PATIENCE: a load may take minutes."""
     try:
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise NotFound(f"There is no draft {folder.name[:LONGEST_NAME]!r}.") from error
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)
+        _lock(number, folder.name)
         yield
     finally:
         os.close(number)
+
+
+def _lock(number: int, name: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= until:
+                raise Locked(
+                    f"{name} is being loaded or changed, so it was not changed here.",
+                    hint="Repeat it in a moment.",
+                ) from error
+            time.sleep(0.02)
 
 
 def refuse_list_elsewhere(file: TomlFile) -> None:

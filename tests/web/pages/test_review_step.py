@@ -10,19 +10,22 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.actions import draft_sending, drafts
 from app.actions.draft_sending import Sent, review_key, send_draft
 from app.actions.drafts import StaleDraft, create_draft, open_draft, save_section
+from app.actions.loading import load_campaign
 from app.views import draft_review
 from app.views.draft_review import Checked, Refused, _checked, review_draft
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from campaigns.approval import ApprovalLimits
-from campaigns.errors import InvalidInput
+from campaigns.errors import InvalidInput, Locked
 from campaigns.money.costs import Money
 from campaigns.states import CampaignState
 from scheduler.clock.launch import launch_due
@@ -155,6 +158,27 @@ async def test_what_was_changed_after_the_review_is_not_sent(
     with pytest.raises(StaleDraft):
         await send_draft(engine, settings, "spring", key)
     assert await stored(engine) == (0, 0, 0)
+
+
+async def test_what_was_reviewed_cannot_be_changed_while_it_is_loaded(
+    engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await draft_with(settings)
+    key = await key_of(settings)
+    reviewed = (await open_draft(settings, "spring")).text
+    monkeypatch.setattr(drafts, "PATIENCE", 0.05)
+
+    async def load_late(*given: Any, **options: Any) -> Any:
+        with pytest.raises(Locked):
+            await save_section(settings, "spring", {"content.text": "Otherwise"}, None)
+        with pytest.raises(Locked):
+            await send_draft(engine, settings, "spring", key)
+        return await load_campaign(*given, **options)
+
+    monkeypatch.setattr(draft_sending, "load_campaign", load_late)
+    await send_draft(engine, settings, "spring", key)
+    assert (await open_draft(settings, "spring")).text == reviewed
+    await save_section(settings, "spring", {"content.text": "Otherwise"}, None)
 
 
 async def test_it_can_be_loaded_without_being_started(
