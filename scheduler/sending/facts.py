@@ -44,7 +44,6 @@ from storage.sending.windows import Window, open_windows
 
 FRESH: Final = timedelta(minutes=15)
 """How long a provider's report that a window is closed is trusted: the person may write at any time."""
-NO_COSTS: Final = Costs(None, None, ())
 
 
 class Addressed(Protocol):
@@ -168,9 +167,6 @@ class Known:
         )
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:
-        """Only where a rule asks: a budget, or the choice of the cheaper form."""
-        if not claim.lines and not claim.plan.policies[claim.variant_of(job)].prefers_cheapest:
-            return NO_COSTS
         free, template = (
             self.most(claim, self.price(claim, job, form)) for form in (Form.FREE, Form.TEMPLATE)
         )
