@@ -17,6 +17,7 @@ from campaigns.phones.country_names import find_country
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.phones.stop_words import Action, Scope, StopWord, comes_after, usual_scope
 from campaigns.phones.user_ids import user_id_in
+from campaigns.reject_codes import RejectCode
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
 from storage.database.engine import Connection, Engine, writing
@@ -240,7 +241,10 @@ def number_of(text: str, default_country: str | None) -> str:
         )
     found = read_person(text, country, landlines=True)
     if isinstance(found, PhoneFault):
-        raise InvalidInput(f"{text!r} cannot be used: {found.reason}", hint="Write it like +2290197000000.")
+        lacks_country = found.code is RejectCode.PHONE_NO_COUNTRY
+        hint = "Write it like +2290197000000"
+        hint += ", or name its country: --default-country GB." if lacks_country else "."
+        raise InvalidInput(f"{text!r} cannot be used: {found.reason}", hint=hint)
     return found.number
 
 

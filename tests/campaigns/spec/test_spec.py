@@ -215,7 +215,7 @@ def test_a_list_with_a_consent_column_requires_consent(
         (
             HEAD + '[content]\ndocument = { url = "https://x/a", id = "1" }\n',
             5,
-            "content.document: give either its url or its id at the provider",
+            "content.document: give either its url, its id at the provider, or a file",
         ),
         (HEAD + '[content]\ntext = "a"\nfooter = "b"\n', 4, "a footer needs buttons, a list, a flow"),
         (HEAD + '[content]\ntext = "a"\nheader = "b"\n', 4, "a header needs buttons"),
