@@ -94,7 +94,7 @@ async def _text(page: Page, address: str) -> str:
     for _ in range(30):
         await page.goto(address)
         text = await page.inner_text("main")
-        if "is scheduled" not in text:
+        if "has not started" not in text:
             return text
         await page.wait_for_timeout(500)
     return text
