@@ -29,6 +29,7 @@ from storage.sending.lanes import read_lanes
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
 
+pytestmark = pytest.mark.alone
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 SIZE = 20
