@@ -57,7 +57,7 @@ test: setup  ## Run the tests; what is not about the database on SQLite alone
 	$(TIMED)
 	$(BIN)/python -m pytest -m "not soak and not alone and not twin" -n 3 --dist worksteal
 
-test-all: setup  ## Run the tests, each on both databases, with more random examples; twice as long
+test-all: setup  ## Run the tests, each on both databases, with more random examples
 	$(TIMED)
 	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal --hypothesis-profile all
 
