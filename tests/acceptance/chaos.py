@@ -50,6 +50,8 @@ SLOWER = 4.0
 """How many times longer than its limit asks a lane may take for what it has left: eight processes share two cores."""
 BESIDES = 60.0
 """Seconds for what is no sending: taking lanes over, looking up what is in doubt, receipts, and a clock's end."""
+MORE_ROUNDS = 3
+"""As many besides, at most, while no harm has hit a call under way: then the machine allows no such test."""
 LEFT = """
 SELECT lane, count(*), max(GREATEST(due_at, paused_until) - extract(epoch FROM now()) * 1000) / 1000
 FROM jobs JOIN lanes ON name = lane
@@ -62,8 +64,8 @@ GROUP BY lane
 def wreak(
     folder: Path, server: Server, *, work: float, seed: int, rounds: int, plant: str | None = None
 ) -> RecipientTimeline:
-    """Run three campaigns under so many rounds of chaos, then let them end in peace; `work`: seconds that a lane alone
-    would take for what it has to send."""
+    """Run three campaigns under so many rounds of chaos, and three more under another until one of the harms has hit a
+    call under way; then let them end in peace. `work`: seconds that a lane alone would take for what it has to send."""
     with fresh_database(server.url) as url, running_emulator(**QUICK) as emulator:
         size = asyncio.run(prepare(folder, url, emulator, work))
         for fault in FAULTS:
@@ -71,7 +73,13 @@ def wreak(
                 **fault | _SHORTER.get(fault["kind"], {}), seed=seed, method="POST", path="/messages"
             )
         with processes_at_work(folder, plant) as processes:
-            harms = Havoc(processes, server, url, emulator, random.Random(seed)).wreak(rounds)
+            havoc = Havoc(processes, server, url, emulator, random.Random(seed))
+            harms = havoc.wreak(rounds)
+            for _ in range(MORE_ROUNDS):
+                if asyncio.run(_has_interrupted(url)):
+                    break
+                size += asyncio.run(add_people(url, work, size))
+                harms += havoc.wreak(1)
             emulator.clear_faults()
             ended = end_when_idle(processes, url)
         return asyncio.run(read(url, harms, size, emulator.ledger(), ended=ended))
@@ -86,16 +94,22 @@ async def prepare(folder: Path, url: str, emulator: Emulator, work: float) -> in
     engine = open_engine(url)
     await upgrade(engine)
     await install(engine)
-    size = 0
+    await engine.dispose()
+    return await add_people(url, work)
+
+
+async def add_people(url: str, work: float, before: int = 0) -> int:
+    """A campaign through each account, to others than those before; how many."""
+    engine, size = open_engine(url), before
     for account, senders in _senders().items():
         wanted = int(work * sum(LIMITS[f"{account}/{sender}"] for sender in senders))
         phones = [phone(number) for number in range(size, size + wanted)]
         content = CONTENT.get(account, {"text": "Hi {{ first_name }}"})
-        campaign = spec(account, provider=account, senders=senders, content=content)
+        campaign = spec(f"{account}-{size}", provider=account, senders=senders, content=content)
         await store_people(engine, campaign, phones, rotate=0, start_at=EPOCH)
         size += len(phones)
     await engine.dispose()
-    return size
+    return size - before
 
 
 def _senders() -> dict[str, list[str]]:
@@ -154,7 +168,7 @@ def end_when_idle(processes: list[Process], url: str) -> bool:
     left = left_to_do(url)
     print(f"in peace {time.monotonic() - begun:.0f} s of at most {longest:.0f}, left {left}")
     if not left:
-        last.running.join(BESIDES)
+        last.end_within(BESIDES)
     for worker in workers:
         worker.end_well(0)
     return not left and last.code in (0, 3)
@@ -188,6 +202,13 @@ async def read(
     interrupted = await _interrupted(engine)
     await engine.dispose()
     return RecipientTimeline(harms, size, rows, ledger, interrupted, ended)
+
+
+async def _has_interrupted(url: str) -> bool:
+    engine = open_engine(url)
+    found = await _interrupted(engine)
+    await engine.dispose()
+    return found > 0
 
 
 async def _interrupted(engine: Engine) -> int:

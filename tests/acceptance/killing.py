@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 from sqlalchemy import select
@@ -22,6 +22,7 @@ from storage.database.schema import upgrade
 from storage.tables import attempts
 from tests.support.campaigns import job_rows, spec, store_campaign
 from tests.support.emulator import Emulator, running_emulator
+from tests.support.forks import Fork
 from tests.support.project import start
 
 SETTINGS = """\
@@ -83,7 +84,7 @@ def kill_again_and_again(
                 _wait_for_send(process, emulator)
                 done += _killed(process, dice.uniform(0, 0.2))
             else:
-                done += _killed(process, dice.uniform(0.2, 1.0))
+                done += _killed(process, dice.uniform(0, 0.3))
             if process.returncode != -9:
                 break
         _finish(folder)
@@ -101,18 +102,18 @@ async def _prepare(folder: Path, url: str, emulator: Emulator, size: int, conten
     await engine.dispose()
 
 
-def _wait_for_send(process: subprocess.Popen[str], emulator: Emulator) -> None:
+def _wait_for_send(process: Fork, emulator: Emulator) -> None:
     """Until the process sends, or has ended."""
     before = emulator.summary()["total"]
     while process.poll() is None and emulator.summary()["total"] == before:
         time.sleep(0.01)
 
 
-def _killed(process: subprocess.Popen[str], after: float) -> bool:
+def _killed(process: Fork, after: float) -> bool:
     """Let it run that long, then kill it; False where it had ended before."""
     try:
         process.communicate(timeout=after)
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         process.kill()
         process.communicate()
         return True

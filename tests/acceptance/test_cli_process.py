@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from app.wiring.emulation import emulator_running
 from emulators.settings import Settings
-from tests.support.project import CAMPAIGN, drumbeat, environment, invoke, start, started, write_project
+from tests.support.emulator import running_emulator
+from tests.support.project import CAMPAIGN, drumbeat, environment, invoke, start_anew, started, write_project
 
 SLOW = CAMPAIGN.replace("delay_between = 1", "delay_between = 60000")
 TIMES = {"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}
@@ -26,8 +26,8 @@ TIMES = {"sent_after": 0.05, "delivered_after": 0.1, "read_after": 0.2}
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    with emulator_running("--settings", json.dumps(TIMES)) as url:
-        yield url
+    with running_emulator(**TIMES) as running:
+        yield running.base_url
 
 
 @pytest.fixture
@@ -45,7 +45,9 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
 
     def took(*arguments: str) -> float:
         before = os.times()
-        assert drumbeat(tmp_path, *arguments).code == 0
+        with start_anew(tmp_path, *arguments) as process:
+            process.communicate(timeout=60)
+        assert process.returncode == 0
         after = os.times()
         own, system = (
             after.children_user - before.children_user,
@@ -59,7 +61,7 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [["campaign", "check", "spring.csv"], ["provider", "list"], ["--help"]])
 def test_a_closed_pipe_is_no_error(folder: Path, command: list[str]) -> None:
     """What `| head -1` comes to."""
-    with start(folder, *command) as process:
+    with start_anew(folder, *command) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -70,7 +72,7 @@ def test_a_closed_pipe_is_no_error(folder: Path, command: list[str]) -> None:
 def test_a_termination_stops_at_once_and_leaves_nothing(folder: Path, command: list[str]) -> None:
     os.mkfifo(folder / "people.csv")  # in which nobody writes
     (folder / "temporary").mkdir()
-    with start(folder, "campaign", *command, TMPDIR=str(folder / "temporary")) as process:
+    with start_anew(folder, "campaign", *command, TMPDIR=str(folder / "temporary")) as process:
         assert process.stderr is not None
         writer = os.open(folder / "people.csv", os.O_WRONLY)  # it is being read
         process.send_signal(signal.SIGTERM)
@@ -255,7 +257,7 @@ def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
     people = "phone,first_name\n" + "".join(f"+4477009{number:05},A\n" for number in range(1000))
     (folder / "spring.csv").write_text(people, encoding="utf-8")
     invoke(folder, "campaign", "load", "spring.toml", "--max-reject-percent", "100")
-    with start(folder, "report", "recipients", "spring") as process:
+    with start_anew(folder, "report", "recipients", "spring") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -53,7 +53,7 @@ def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postg
             away.kill()
             away.wait()
             _wait_until(lambda: has_held(AWAY, HERE))
-            processes[0].running.join(60)
+            processes[0].end_within(60)
         story = asyncio.run(read(url, Counter(), size, emulator.ledger(), ended=processes[0].code in (0, 3)))
     print(f"{dict(hosts)}, interrupted {story.interrupted}, states {dict(story.states)}")
     assert verdict(story, LIMITS, UNASKED) == []

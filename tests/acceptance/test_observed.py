@@ -18,7 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func, select
 from starlette.applications import Starlette
 
-from app.wiring.emulation import emulator_running
 from app.wiring.logs import Format, set_up_logs
 from providers.ourvoice.adapter import OurVoice
 from storage.database.engine import reading
@@ -26,6 +25,7 @@ from storage.tables import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, phone, spec, store_people
 from tests.support.databases import fresh_database
+from tests.support.emulator import running_emulator
 from tests.support.project import CAMPAIGN, drumbeat, started, write_project
 from web.monitoring.metrics import Limits, Metrics
 from web.monitoring.watching import watching_routes
@@ -135,8 +135,8 @@ def scrape(address: str) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    with emulator_running("--settings", '{"sent_after": 0.05}') as url:
-        yield url
+    with running_emulator(sent_after=0.05) as running:
+        yield running.base_url
 
 
 def test_a_runner_is_watched_from_outside(tmp_path: Path, emulator: str) -> None:

@@ -1,4 +1,4 @@
-"""The emulator as a subprocess, for suites that need a real provider on a real socket.
+"""The emulator as a process of its own, for suites that need a real provider on a real socket.
 
 with running_emulator(read_percent=100) as emulator:
     …base_url = emulator.ourvoice…
@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
-import sys
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
+
+from tests.support.forks import Fork, run_main
 
 ROOT = Path(__file__).parents[2]
 START_DEADLINE = 20.0
@@ -29,7 +31,7 @@ class Emulator:
     """A running emulator. `ourvoice` is the base URL to give to an adapter."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: Fork
     api_key: str = "test-key"
     session_id: str = "a3f1b2c4-1234-4abc-9def-000011112222"
 
@@ -121,17 +123,21 @@ def running_emulator(*, ahead: float = 0, **options: Any) -> Iterator[Emulator]:
             _stop(process)
 
 
-def _start(options: Mapping[str, Any], port_file: Path, log: Path, ahead: float) -> subprocess.Popen[bytes]:
-    program = ["tests.support.dated", str(ahead), "emulators"] if ahead else ["emulators"]
-    command = [sys.executable, "-m", *program, "--port", "0", "--with-parent"]
-    command += ["--port-file", str(port_file), "--settings", json.dumps(options)]
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
+def _start(options: Mapping[str, Any], port_file: Path, log: Path, ahead: float) -> Fork:
+    arguments = [
+        "--port",
+        "0",
+        "--with-parent",
+        "--port-file",
+        str(port_file),
+        "--settings",
+        json.dumps(options),
+    ]
+    program = ["tests.support.dated", str(ahead), "emulators"] if ahead else ["emulators.__main__"]
+    return Fork(run_main, *program, *arguments, folder=ROOT, environment=os.environ, log=log)
 
 
-def _wait_for_port(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> int:
+def _wait_for_port(process: Fork, port_file: Path, log: Path) -> int:
     deadline = time.monotonic() + START_DEADLINE
     while not port_file.exists():
         if process.poll() is not None:
@@ -142,10 +148,10 @@ def _wait_for_port(process: subprocess.Popen[bytes], port_file: Path, log: Path)
     return int(port_file.read_text())
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Fork) -> None:
     process.terminate()
     try:
         process.wait(STOP_DEADLINE)
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         process.kill()
         process.wait()

@@ -5,43 +5,49 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from subprocess import TimeoutExpired
+
+from tests.support.forks import Fork
+from tests.support.project import environment
 
 CLOCK = ("run", "--engine", "procrastinate")
 WORKER = ("worker", "--concurrency", "4")
-_FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.support.forked_command"])
 
 
-def _live(arguments: tuple[str, ...], folder: Path, log: Path, plant: str | None) -> None:
-    from tests.support.forked_command import command  # only there: it sets the constants of its own process
+def _command(plant: str | None, arguments: tuple[str, ...]) -> None:
+    """The command with short leases and, where one is named, a planted fault."""
+    from tests.support import short_leases
 
-    command(arguments, folder, log, plant)
+    short_leases.shorten_leases()
+    if plant is not None:
+        from tests.support.planted import PLANTS
+
+        PLANTS[plant]()
+    short_leases.run(*arguments)
 
 
 @dataclass
 class Process:
-    """One of them, started again whenever it has ended, as a service manager would. What it says is in NAME.log."""
+    """One of them, started again whenever it has ended, as a service manager would. What it prints is in NAME.log."""
 
     name: str
     arguments: tuple[str, ...]
     folder: Path
     plant: str | None = None
     stopped_until: float | None = None
-    running: ForkServerProcess = field(init=False)
+    running: Fork = field(init=False)
 
     def __post_init__(self) -> None:
         self.start()
 
     def start(self) -> None:
         log = self.folder / f"{self.name}.log"
-        self.running = _FORKS.Process(
-            target=_live, args=(self.arguments, self.folder, log, self.plant), daemon=True
+        self.running = Fork(
+            _command, self.plant, self.arguments, folder=self.folder, environment=environment(), log=log
         )
-        self.running.start()
         self.stopped_until = None
 
     def another(self, name: str, arguments: tuple[str, ...]) -> Process:
@@ -50,13 +56,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        assert self.running.pid is not None
         return self.running.pid
 
     @property
     def code(self) -> int | None:
         """What it ended with; None while it lives."""
-        return self.running.exitcode
+        return self.running.returncode
 
     def keep_alive(self) -> None:
         """Start it again where it has given up."""
@@ -65,7 +70,7 @@ class Process:
 
     def end(self) -> None:
         self.running.kill()
-        self.running.join()
+        self.running.wait()
 
     def kill(self) -> None:
         self.end()
@@ -80,10 +85,15 @@ class Process:
             os.kill(self.pid, signal.SIGCONT)
             self.stopped_until = None
 
+    def end_within(self, seconds: float) -> None:
+        """Wait for its end, no longer than this."""
+        with suppress(TimeoutExpired):
+            self.running.wait(seconds)
+
     def end_well(self, code: int) -> None:
         """Ask it to end, and see that it does."""
         self.running.terminate()
-        self.running.join(60)
+        self.end_within(60)
         # the signal's own number: it had not begun
         assert self.code in (code, -signal.SIGTERM), f"{self.name} ended with {self.code}"
 

@@ -15,6 +15,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from cli import cli
+from tests.support.forks import Fork, run_main
 
 KEY = "test-key"
 CAMPAIGN = """\
@@ -82,8 +83,13 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "OURVOICE_API_KEY": KEY, **more}
 
 
-def start(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, **more: str) -> Fork:
     """The command in a process of its own."""
+    return Fork(run_main, "cli", *arguments, folder=folder, environment=environment(**more))
+
+
+def start_anew(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    """The same where the interpreter's own start and end are part of what is tested."""
     return subprocess.Popen(
         [sys.executable, "-m", "cli", *arguments],
         cwd=folder,
@@ -102,6 +108,7 @@ def drumbeat(folder: Path, *arguments: str, **more: str) -> Done:
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
+        assert process.returncode is not None
         return Done(process.returncode, out, err)
 
 
@@ -113,7 +120,7 @@ def invoke(folder: Path, *arguments: str, **more: str) -> Done:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(folder: Path, *arguments: str) -> Iterator[Fork]:
     """The command while a test looks on; it is over afterwards, whatever happened."""
     with start(folder, *arguments) as process:
         try:

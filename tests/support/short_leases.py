@@ -16,6 +16,7 @@ NOTIFY = 0.2
 
 
 def shorten_leases() -> None:
+    assert "scheduler" not in sys.modules
     import storage.database.advisory
 
     storage.database.advisory.SILENCE = SILENCE  # type: ignore[misc]
