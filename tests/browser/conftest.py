@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.support.demonstration import demonstration
+from tests.support.forks import Fork, run_main
 from tests.support.paths import ROOT
 from tests.support.project import invoke
 
@@ -36,6 +35,7 @@ NAME, PASSWORD = "ada@example.com", "correct horse battery"
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 """The rules of axe that look at colours."""
+AXE = "options => axe.run(options).then(found => found.violations)"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,34 +52,20 @@ class Site:
 
     folder: Path
     address: str
-    process: subprocess.Popen[str]
+    process: Fork
     state: dict[str, object] = field(default_factory=dict)
     """The cookies of the admin's browser."""
 
 
 def drumbeat(folder: Path, *arguments: str, ahead: float = 0) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.dated", str(ahead), "cli", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode in (0, 3), done.stderr
+    with _dated(folder, ahead, *arguments) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode in (0, 3), err
 
 
 def start(folder: Path, ahead: float = 0) -> tuple[Site, str]:
     """`drumbeat up` there, its clock `ahead` by so many seconds; and the path of its first invitation."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.dated", str(ahead), "cli", "up", "--port", "0"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stderr is not None
+    process = _dated(folder, ahead, "up", "--port", "0")
     seen = []
     for line in process.stderr:
         seen.append(line)
@@ -89,13 +75,17 @@ def start(folder: Path, ahead: float = 0) -> tuple[Site, str]:
     raise AssertionError(f"it did not start: {seen}")
 
 
+def _dated(folder: Path, ahead: float, *arguments: str) -> Fork:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = ("tests.support.dated", str(ahead), "cli")
+    return Fork(run_main, *program, *arguments, folder=folder, environment=environment)
+
+
 def stop(site: Site) -> None:
-    assert site.process.stderr is not None
-    site.process.send_signal(signal.SIGTERM)
-    site.process.stderr.close()
+    site.process.terminate()
     try:
-        site.process.wait(20)
-    except subprocess.TimeoutExpired:
+        site.process.communicate(timeout=20)
+    except TimeoutExpired:
         site.process.kill()
         raise
 
@@ -145,8 +135,9 @@ class Watched:
         )
         if wide > 0:
             self.faults.append(f"{name}: scrolls sideways by {wide} px")
-        found = await Axe().run(self.page, options={"resultTypes": ["violations"], **(rules or {})})
-        for violation in found.response["violations"]:
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(Axe().axe_script)
+        for violation in await self.page.evaluate(AXE, {"resultTypes": ["violations"], **(rules or {})}):
             nodes = [node["html"][:160] for node in violation["nodes"][:3]]
             self.faults.append(f"{name}: axe {violation['id']}: {nodes}")
 
