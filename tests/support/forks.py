@@ -3,6 +3,7 @@ they do themselves, in their own folder and environment. `Fork` has what tests u
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -61,8 +62,9 @@ class Fork:
             outputs = (Connection(os.dup(number)), Connection(number))
         self._reading: list[_Reading] = []
         given = (outputs, folder, dict(environment), run, arguments)
-        self._process = _FORKS.Process(target=_live, args=given, daemon=True)
+        self._process = _FORKS.Process(target=_live, args=given)  # no daemon, which might have no children
         self._process.start()
+        atexit.register(self._process.kill)
         for output in outputs:
             output.close()
 
