@@ -13,7 +13,7 @@ NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install browser demo quick test test-all check bench bench-peers soak reference docs screenshots
+.PHONY: help setup install browser demo quick test test-pages test-all check bench bench-peers soak reference docs screenshots
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,16 +48,20 @@ demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and repo
 	$(BIN)/drumbeat demo
 
 TIMED  := $(BIN)/python -m pytest -m alone -n 2 --dist worksteal tests/acceptance
+ONCE   := not soak and not alone and not twin and not large and not browser
 
 quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in seconds
-	$(BIN)/python -m pytest -m "not soak and not alone and not twin" -n 2 --dist worksteal --hypothesis-profile quick \
+	$(BIN)/python -m pytest -m "$(ONCE)" -n 2 --dist worksteal --hypothesis-profile quick \
 		tests/campaigns tests/terminal tests/providers/cases tests/providers/test_contract.py
 
-test: setup  ## Run the tests; what is not about the database on SQLite alone
+test: setup  ## Run the tests without a browser; what is not about the database on SQLite alone
 	$(TIMED)
-	$(BIN)/python -m pytest -m "not soak and not alone and not twin" -n 3 --dist worksteal
+	$(BIN)/python -m pytest -m "$(ONCE)" -n 4 --dist worksteal
 
-test-all: setup  ## Run the tests, each on both databases, with more random examples
+test-pages: setup  ## Test the pages in Chromium
+	$(BIN)/python -m pytest -m browser -n 2 --dist worksteal tests/browser
+
+test-all: setup  ## Run the tests, the pages' too, each on both databases, with more random examples
 	$(TIMED)
 	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal --hypothesis-profile all
 

@@ -13,7 +13,9 @@ PERSONAL, EQUAL = "Hi {{ first_name }}", "Hello all"
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("size", "faults", "seed"), [(500, False, 1), (2000, True, 2)])
+@pytest.mark.parametrize(
+    ("size", "faults", "seed"), [(500, False, 1), pytest.param(2000, True, 2, marks=pytest.mark.large)]
+)
 def test_a_run_survives_being_killed_again_and_again(
     tmp_path: Path, size: int, faults: bool, seed: int
 ) -> None:
