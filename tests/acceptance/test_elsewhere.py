@@ -4,6 +4,7 @@ nobody gets it twice, also where a lane goes from one host to the other and back
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -50,6 +51,7 @@ def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postg
             _wait_until(lambda: has_held(AWAY))
             processes += [Process(f"near {n}", WORKER, tmp_path) for n in range(2)]
             _wait_until(lambda: has_held(HERE))
+            _wait_until(lambda: _stopped_under_way(away, url))
             away.kill()
             away.wait()
             _wait_until(lambda: has_held(AWAY, HERE))
@@ -91,6 +93,18 @@ def _hosts(url: str) -> list[tuple[str, str]]:
     with psycopg.connect(url, autocommit=True) as connection:
         held = connection.execute("SELECT name, holder FROM lanes WHERE holder IS NOT NULL").fetchall()
     return [(name, holder.removeprefix("worker ").partition(":")[0]) for name, holder in held]
+
+
+def _stopped_under_way(away: subprocess.Popen[bytes], url: str) -> bool:
+    """Whether it has a call under way; then it is stopped."""
+    away.send_signal(signal.SIGSTOP)
+    time.sleep(0.05)  # what it had asked of the database is done
+    wanted = "SELECT 1 FROM jobs JOIN lanes ON name = lane WHERE state = 'sending' AND holder LIKE %s LIMIT 1"
+    with psycopg.connect(url, autocommit=True) as connection:
+        under_way = connection.execute(wanted, (f"worker {AWAY}:%",)).fetchone() is not None
+    if not under_way:
+        away.send_signal(signal.SIGCONT)
+    return under_way
 
 
 def _wait_until(holds: Callable[[], bool], seconds: float = 40.0) -> None:
