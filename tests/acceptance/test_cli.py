@@ -20,6 +20,7 @@ from cli import COMMANDS, cli
 from providers import registry
 from providers.capabilities import Capabilities
 from providers.settings import AccountSettings
+from tests.support.cases import each
 from tests.support.databases import fresh_database
 from tests.support.project import CAMPAIGN, Done, write_project
 
@@ -53,7 +54,7 @@ def all_commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tup
     return found
 
 
-@pytest.mark.parametrize("path", all_commands(cli), ids=" ".join)
+@each("path", all_commands(cli), ids=" ".join)
 def test_every_command_has_help(run: Run, path: tuple[str, ...]) -> None:
     done = run(*path, "--help")
     assert done.code == 0

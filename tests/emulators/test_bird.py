@@ -10,6 +10,7 @@ import pytest
 from emulators.bird.messages import CHANNEL_ID, WORKSPACE_ID
 from emulators.settings import Settings
 from tests.emulators.conftest import FakeClock
+from tests.support.cases import each
 
 CHANNEL = f"/bird/workspaces/{WORKSPACE_ID}/channels/{CHANNEL_ID}"
 MESSAGES = f"{CHANNEL}/messages"
@@ -152,7 +153,7 @@ def of(kind: str, **inner: Any) -> dict[str, Any]:
 LABEL = {"metadata": {"description": {"label": "x" * 73}}}
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "field"),
     [
         ([], "body"),

@@ -9,6 +9,7 @@ import pytest
 
 from emulators.kapso.chats import DAY, SENDERS
 from tests.emulators.conftest import START, FakeClock
+from tests.support.cases import each
 
 SHOP, SERVICE = SENDERS
 LEGACY, CURRENT = "/kapso/api/v1", "/kapso/meta/whatsapp/v24.0"
@@ -145,7 +146,7 @@ async def test_each_legacy_type_is_taken_and_shown(kapso: Kapso, message: dict[s
     assert shown[0] == answer.json()["data"]
 
 
-@pytest.mark.parametrize(
+@each(
     "message",
     [
         {},
@@ -200,7 +201,7 @@ async def test_a_legacy_number_is_e164(kapso: Kapso, number: Any) -> None:
     assert (await kapso.legacy(**TEMPLATE, phone_number=number)).status_code == 400
 
 
-@pytest.mark.parametrize(
+@each(
     ("method", "path", "status"),
     [
         ("GET", f"{LEGACY}/whatsapp_conversations?per_page=101", 400),
@@ -305,7 +306,7 @@ async def test_the_window_holds_for_both_apis(kapso: Kapso) -> None:
     assert (await kapso.get(f"{LEGACY}/whatsapp_conversations"))["meta"]["total_count"] == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "code"),
     [
         ({"messaging_product": "sms"}, 100),
@@ -340,7 +341,7 @@ ROW = {"id": "a", "title": "A"}
 BUTTON = {"type": "button", "body": {"text": "x"}, "action": {"buttons": [REPLY]}}
 
 
-@pytest.mark.parametrize(
+@each(
     ("interactive", "taken"),
     [
         (BUTTON, True),
@@ -433,7 +434,7 @@ async def test_many_write_at_once(kapso: Kapso) -> None:
         assert (await kapso.meta(person, type="text", text={"body": "Hello"})).status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "body"),
     [
         ("inbound", {}),

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.emulators.conftest import FakeClock
+from tests.support.cases import each
 
 ROOT = "/messaging_api/v1/messaging"
 TEMPLATES = f"{ROOT}/messages/template"
@@ -142,7 +143,7 @@ async def test_a_template_starts_a_conversation_and_opens_no_window(inbox: Inbox
     assert (await inbox.text(ADA)).status_code == 422
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "status", "field"),
     [
         ({"business_whatsapp_number_id": ...}, 422, "business_whatsapp_number_id"),
@@ -209,8 +210,8 @@ async def test_a_template_s_key_holds_too(inbox: Inbox):
     assert await inbox.count() == 1
 
 
-@pytest.mark.parametrize("value", ["", "Bearer wrong", "test-key", "AccessKey test-key"])
-@pytest.mark.parametrize(
+@each("value", ["", "Bearer wrong", "test-key", "AccessKey test-key"])
+@each(
     ("method", "path"),
     [
         ("GET", f"{ROOT}/conversations"),

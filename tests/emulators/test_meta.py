@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.emulators.conftest import FakeClock
+from tests.support.cases import each
 
 NUMBER, SECOND, WABA = "106540352242922", "106540352242923", "102290129340398"
 MESSAGES = f"/meta/v24.0/{NUMBER}/messages"
@@ -66,7 +67,7 @@ async def test_a_template_answers_with_its_status(http: httpx.AsyncClient):
     assert held.json()["messages"][0]["message_status"] == "held_for_quality_assessment"
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "wanted"),
     [
         ({"messaging_product": "sms"}, (400, 100)),
@@ -117,7 +118,7 @@ async def test_a_wrong_request_is_refused(
     assert code(await http.request(method, path, content=b"{", headers=headers)) == wanted
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "wanted"),
     [
         ({"name": "unheard_of"}, (404, 132001)),
@@ -422,7 +423,7 @@ async def test_magic_numbers_and_late_refusals(http: httpx.AsyncClient):
     assert [entry["outcome"] for entry in entries] == ["failed_131026", "failed_131047"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "body"),
     [
         ("inbound", {"from": "Ada"}),

@@ -9,6 +9,7 @@ import pytest
 
 from emulators.settings import Settings
 from tests.emulators.conftest import MESSAGES, SESSION, SESSIONS, OurVoiceClient, spelled
+from tests.support.cases import each
 
 NUMBERS = [f"4477009{n:05}" for n in range(100, 125)]
 
@@ -36,10 +37,8 @@ async def test_newest_first_ten_by_default(filled: OurVoiceClient) -> None:
     assert numbers(await filled.found()) == NUMBERS[:-11:-1]
 
 
-@pytest.mark.parametrize(
-    "extra", [{}, {"filter_direction": "outgoing"}, {"filter_from_number": "2290197000000"}]
-)
-@pytest.mark.parametrize("limit", [1, 7, 10, 25, 26, 1000])
+@each("extra", [{}, {"filter_direction": "outgoing"}, {"filter_from_number": "2290197000000"}])
+@each("limit", [1, 7, 10, 25, 26, 1000])
 async def test_pages_are_complete_and_do_not_overlap(
     filled: OurVoiceClient, limit: int, extra: dict[str, str]
 ) -> None:
@@ -53,7 +52,7 @@ async def test_pages_are_complete_and_do_not_overlap(
     assert page == -(-25 // limit) + 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "expected"),
     [
         ({"filter_to_number": NUMBERS[3]}, [NUMBERS[3]]),
@@ -95,7 +94,7 @@ async def test_filters(filled: OurVoiceClient, query: dict[str, Any], expected: 
     assert numbers(await filled.found(f"{MESSAGES}/{SESSION}/session", **query)) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     "query",
     [
         {"filter_to_number": "447"},

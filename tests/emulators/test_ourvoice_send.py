@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.emulators.conftest import MESSAGES, SESSION, OurVoiceClient
+from tests.support.cases import each
 
 IMAGE = {"type": "image", "media_url": "https://example.com/image.jpg"}
 
@@ -69,7 +70,7 @@ async def test_accepts(ourvoice: OurVoiceClient, fields: dict[str, Any]) -> None
     assert answer.status_code == 201, answer.text
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "field"),
     [
         ({"whatsapp_session_id": ...}, "whatsapp_session_id"),
@@ -154,10 +155,8 @@ async def test_content_type_and_json(
     assert answer.json()["success"] is False
 
 
-@pytest.mark.parametrize(
-    "value", ["", "Bearer", "Bearer wrong", "Basic test-key", "test-key", "AccessKey test-key"]
-)
-@pytest.mark.parametrize(
+@each("value", ["", "Bearer", "Bearer wrong", "Basic test-key", "test-key", "AccessKey test-key"])
+@each(
     ("method", "path"),
     [
         ("POST", "/messages"),
@@ -180,7 +179,7 @@ async def test_every_endpoint_wants_the_key(
     assert (answer.status_code, answer.json()) == (401, {"success": False, "message": "Unauthenticated."})
 
 
-@pytest.mark.parametrize(
+@each(
     ("method", "path", "status"),
     [
         ("GET", "/ourvoice/v1/whatsapp", 404),

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.emulators.conftest import FakeClock
+from tests.support.cases import each
 
 MESSAGES = "/voicebip/v1/messages"
 TEMPLATES = "/voicebip/v1/messages/template"
@@ -93,7 +94,7 @@ async def test_accepts(http: httpx.AsyncClient, body: dict[str, Any]):
     assert (entry["id"], entry["to"]) == (answer.json()["message_id"], ADA[1:])
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "field"),
     [
         (TEXT | {"channel": "sms"}, "channel"),
@@ -139,7 +140,7 @@ async def test_refuses_a_wrong_field(http: httpx.AsyncClient, body: dict[str, An
     assert await total(http) == 0
 
 
-@pytest.mark.parametrize(
+@each(
     "interactive",
     [
         BUTTONS | {"action": {"buttons": []}},
@@ -249,10 +250,8 @@ async def test_a_conversation_is_counted_once_a_day(http: httpx.AsyncClient, clo
     }
 
 
-@pytest.mark.parametrize("value", ["", "Bearer wrong", "test-key"])
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", MESSAGES), ("POST", TEMPLATES), ("GET", "/voicebip/v1/usage")]
-)
+@each("value", ["", "Bearer wrong", "test-key"])
+@each(("method", "path"), [("POST", MESSAGES), ("POST", TEMPLATES), ("GET", "/voicebip/v1/usage")])
 async def test_every_endpoint_wants_the_key(http: httpx.AsyncClient, method: str, path: str, value: str):
     answer = await http.request(method, path, headers={"Authorization": value})
     assert (answer.status_code, answer.json()["error_code"]) == (401, "UNAUTHENTICATED")

@@ -18,6 +18,7 @@ from tests.providers.cases import kapso
 from tests.providers.cases.answers import ANSWERS, Answered
 from tests.providers.cases.examples import DOCUMENTS
 from tests.providers.contract import Example, Table, http_for, table_of
+from tests.support.cases import each
 
 TABLES = {name: table_of(name) for name in ADAPTERS}
 EXAMPLES = [(table, example) for table in TABLES.values() for example in table.examples]
@@ -32,7 +33,7 @@ def campaign_of(example: Example, folder: Path) -> CampaignSpec:
     return load_spec(file)
 
 
-@pytest.mark.parametrize(("table", "example"), EXAMPLES, ids=[example.why for _, example in EXAMPLES])
+@each(("table", "example"), EXAMPLES, ids=[example.why for _, example in EXAMPLES])
 def test_a_request_is_made_by_a_campaign_file(table: Table, example: Example, tmp_path: Path) -> None:
     spec, adapter = campaign_of(example, tmp_path), table.adapter()
     content = Renderer(spec.content).render(example.vars, template=example.template)

@@ -11,6 +11,7 @@ from app.wiring.settings import Settings, find_config, load_settings
 from campaigns.errors import NotFound, SpecError, UsageError
 from campaigns.time.pace import Rate
 from storage.database.engine import open_engine
+from tests.support.cases import each
 
 NOTIFY = '[[notify]]\nname = "team"\n'
 ACCOUNT = """
@@ -87,7 +88,7 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "s3cret" not in repr(settings)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "says"),
     [
         ('[databse]\nurl = "x"\n', "line 1: databse is not known. Did you mean database?"),
@@ -132,7 +133,7 @@ def test_a_mistake_is_named_with_line_and_key(file: Path, text: str, says: str) 
 SHOP = '[providers.shop]\nadapter = "meta"\n'
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "says"),
     [
         (

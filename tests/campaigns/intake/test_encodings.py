@@ -139,7 +139,7 @@ def test_a_western_list_is_read_by_itself(tmp_path: Path, language: str) -> None
     assert [row["prénom"] for row in loaded.vars] == names
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["Hélène", "Céline", "Zoë", "Noël", "Geneviève", "François", "Benoît", "João", "Conceição", "Muñoz", "García",
      "María", "José", "Müller", "Straße", "Jäger", "L’Oréal", "N° 5 à 20 €", "«Été»", "20 °C", "Nº 3", "m² à louer",

@@ -96,7 +96,7 @@ READ_ALIKE = {
 }
 
 
-@pytest.mark.parametrize("content", READ_ALIKE.values(), ids=READ_ALIKE)
+@each("content", READ_ALIKE.values(), ids=READ_ALIKE)
 def test_reads_alike(tmp_path: Path, content: bytes) -> None:
     loaded = load(tmp_path, content)
     assert loaded.phones == [A, B]
@@ -121,7 +121,7 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize(("content", "lines"), LINES.values(), ids=LINES)
+@each(("content", "lines"), LINES.values(), ids=LINES)
 def test_lines_are_physical(tmp_path: Path, content: str, lines: list[int]) -> None:
     loaded = load(tmp_path, content)
     assert (loaded.lines, loaded.rejects) == (lines, [])
@@ -171,7 +171,7 @@ REJECTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "bad", "good"), REJECTS.values(), ids=REJECTS)
+@each(("content", "bad", "good"), REJECTS.values(), ids=REJECTS)
 def test_rejects(tmp_path: Path, content: str, bad: list[tuple[int, str]], good: list[int]) -> None:
     loaded = load(tmp_path, content)
     assert loaded.bad == bad
@@ -254,7 +254,7 @@ WHOLE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "options", "code", "line"), WHOLE.values(), ids=WHOLE)
+@each(("content", "options", "code", "line"), WHOLE.values(), ids=WHOLE)
 def test_files_that_cannot_be_loaded(
     tmp_path: Path, content: bytes, options: dict[str, Any], code: str, line: int | None
 ) -> None:

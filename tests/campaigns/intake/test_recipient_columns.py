@@ -10,6 +10,7 @@ import pytest
 
 from campaigns.intake.model import IntakeOptions, RecipientFields, Reject
 from campaigns.intake.read import open_intake
+from tests.support.cases import each
 
 A, B = "+447911123456", "+33612345678"
 
@@ -155,7 +156,7 @@ AGREED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("cell", AGREED)
+@each("cell", AGREED)
 def test_a_yes_no_column_shows_who_agreed(tmp_path: Path, cell: str) -> None:
     own = read(tmp_path, "Opt-in", cell, consent="opt in", sendable=SENDABLE)
     assert own == RecipientFields(None, None, AGREED[cell])

@@ -8,6 +8,7 @@ import pytest
 
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.rate_files import read_rates
+from tests.support.cases import each
 from tests.support.paths import ROOT
 
 CARD = ROOT / "sample_data" / "rates" / "meta-usd-2026-01-01.csv"
@@ -67,7 +68,7 @@ def test_a_column_may_be_of_the_open_window_alone(file: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "said"),
     [
         ("", "no column market"),

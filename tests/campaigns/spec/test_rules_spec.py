@@ -237,7 +237,7 @@ def test_a_campaign_without_holidays_does_not_load_their_library() -> None:
     assert "holidays" not in {name for node in at_the_top for name in ast.unparse(node).split()}
 
 
-@pytest.mark.parametrize(
+@each(
     ("table", "said"),
     [
         ('[[caps]]\nmax = 0\nper = "7d"', "line 7: caps[0].max: input should be greater than or equal to 1"),

@@ -13,6 +13,7 @@ from campaigns.rules.decision import Consent
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
 from campaigns.spec.rules_spec import Category
 from campaigns.time.pace import Rate
+from tests.support.cases import each
 
 HEAD = 'name = "spring-sale"\nprovider = "ourvoice"\nsenders = ["shop", "depot"]\n'
 BODY = '[content]\ntext = "Hi {{ first_name }}"\n'
@@ -124,7 +125,7 @@ def test_a_list_with_a_consent_column_requires_consent(
     assert accepted(file, HEAD + BODY + tables).needed_consent == needed
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "line", "says"),
     [
         (

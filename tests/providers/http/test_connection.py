@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from providers.http.connection import MAX_BODY, MAX_HEAD, Connection, Departure, MayHaveLeft
+from tests.support.cases import each
 from tests.support.examples import share
 
 OK = b'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
@@ -88,7 +88,7 @@ BARE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
 BARE_DEFLATE = BARE.compress(BODY) + BARE.flush()
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "status", "reusable"),
     [
         (OK, 201, True),
@@ -116,7 +116,7 @@ async def test_an_answer_may_have_no_body() -> None:
     assert await verdict([b"HTTP/1.1 204 No Content\r\n\r\n"], lost=False) == Verdict(204, reusable=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "code"),
     [
         (b"", "connection_lost"),

@@ -8,6 +8,7 @@ from starlette.routing import Mount, Route
 
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
+from tests.support.cases import each
 from tests.support.pages import BASE, Browser, log_in_as
 from web.pages.app import SCREENS
 from web.pages.guard import HEADERS, SESSION
@@ -27,7 +28,7 @@ def filled(path: str) -> str:
     return path.replace("{", "").replace("}", "").replace(":path", "").replace(":int", "")
 
 
-@pytest.mark.parametrize(("method", "path"), [each for each in PAGES if each[1] not in OPEN])
+@each(("method", "path"), [each for each in PAGES if each[1] not in OPEN])
 async def test_nothing_is_shown_or_done_without_a_session(
     sqlite_engine: AsyncEngine, method: str, path: str
 ) -> None:
@@ -61,7 +62,7 @@ async def test_a_form_of_another_site_is_refused(sqlite_engine: AsyncEngine, hea
         assert own.status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("host", "status"),
     [
         ("127.0.0.1:8080", 200),
