@@ -24,7 +24,7 @@ from storage.database.engine import open_engine
 from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
 from tests.support.paths import ROOT
 
-for profile, examples in {"quick": 10, "suite": 25, "all": 100, "soak": 2000}.items():
+for profile, examples in {"quick": 10, "suite": 15, "all": 100, "soak": 2000}.items():
     settings.register_profile(profile, max_examples=examples, deadline=None)
 settings.load_profile("suite")
 ON_BOTH = (

@@ -21,7 +21,7 @@ SECRET: Final = "hush-7"
 ENVIRONMENT: Final = {"OURVOICE_API_KEY": KEY, "HOOK_SECRET": SECRET}
 MAGIC: Final = range(901, 909)
 """Numbers that the emulators treat in ways of their own: see `emulators.outcomes`."""
-PEOPLE: Final = [phone(number) for number in (*range(192), *MAGIC)]
+PEOPLE: Final = [phone(number) for number in (*range(96), *MAGIC)]
 WRITERS: Final = PEOPLE[::2]
 """Those who wrote to us before: their windows are open."""
 REJECTED: Final = 2
@@ -30,9 +30,9 @@ WAY: Final = {"delay": 0.3, "duplicate": 0.1, "reorder": 0.2}
 """What happens to the webhooks on their way."""
 FAULTS: Final[Sequence[dict[str, Any]]] = (
     {"kind": "latency", "method": "POST", "probability": 0.2, "seconds": [0.01, 0.2]},
-    {"kind": "429", "method": "POST", "probability": 0.03, "times": 2, "retry_after": 1},
+    {"kind": "429", "method": "POST", "probability": 0.06, "times": 2, "retry_after": 1},
     *(
-        {"kind": kind, "method": "POST", "probability": 0.015, "times": 3}
+        {"kind": kind, "method": "POST", "probability": 0.03, "times": 3}
         for kind in ("500", "500_after", "503", "reset_before", "reset_after", "close_after", "half_answer")
     ),
     *(
