@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.untrusted import clean
-from storage.database.bulk import among
+from storage.database.bulk import among, fetch_rows
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
 from storage.database.upserts import upsert_into
@@ -144,7 +144,7 @@ async def new_webhooks(
     )
     chosen: list[int] = []
     held = 0
-    for webhook_id, size in (await connection.execute(waiting)).all():
+    for webhook_id, size in sorted(await fetch_rows(connection, waiting)):
         held += size
         if chosen and held > most_bytes:
             break
@@ -203,8 +203,10 @@ async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: da
         .order_by(webhooks.c.id)
         .with_for_update()
     )
-    taken = update(webhooks).where(webhooks.c.id.in_(still_new)).values(processed_at=now)
-    return frozenset((await connection.execute(taken.returning(webhooks.c.id))).scalars().all())
+    taken = [webhook_id for (webhook_id,) in await fetch_rows(connection, still_new)]
+    closed = update(webhooks).where(among(connection, webhooks.c.id, taken)).values(processed_at=now)
+    await connection.execute(closed)
+    return frozenset(taken)
 
 
 async def is_new(connection: AsyncConnection, webhook_id: int) -> bool:
