@@ -83,6 +83,7 @@ bench-peers: setup  ## Measure beside what one would build instead (needs redis-
 	benchmarks/peers/.venv/bin/pip install -q -r benchmarks/peers/requirements.txt
 	npm install --prefix benchmarks/peers/programs --no-audit --no-fund --no-package-lock
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.peers.receiving
 
 soak: setup  ## The long tests: kill and restart, again and again; and far more examples of every rule
 	$(BIN)/python -m pytest -m soak --timeout 3600 -s

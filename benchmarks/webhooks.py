@@ -138,7 +138,7 @@ async def _ingress_and_bare(url: str, pipe: Pipe) -> None:
     while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     pipe.send(server.servers[0].sockets[0].getsockname()[1])
-    await _closed(pipe)
+    await closed(pipe)
     server.should_exit = True
     await task
     await account.http.aclose()
@@ -150,7 +150,7 @@ async def _bare(request: Request) -> Response:
     return Response(status_code=200)
 
 
-async def _closed(pipe: Pipe) -> None:
+async def closed(pipe: Pipe) -> None:
     """Returns once the other end is closed."""
     try:
         await asyncio.to_thread(pipe.recv)
@@ -180,7 +180,7 @@ async def _whole_server(url: str, pipe: Pipe) -> None:
     await store_accepted(engine, MEMORY_EVENTS)
     async with serving(engine, Settings(url, hooked_accounts()), "127.0.0.1", 0) as address:
         pipe.send(int(address.rpartition(":")[2]))
-        await _closed(pipe)
+        await closed(pipe)
     await engine.dispose()
 
 

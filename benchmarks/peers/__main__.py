@@ -22,6 +22,7 @@ from typing import Final
 
 import psutil
 
+from benchmarks.peers.processes import PROGRAMS, PYTHON, busy_seconds, end, wait_for
 from benchmarks.seeding import new_server
 from benchmarks.stub import Stub, stub_server
 
@@ -31,9 +32,6 @@ PATIENCE: Final = 300.0
 """Seconds that one may take."""
 SETTLED: Final = 0.5
 """Seconds after the last message in which its outcome is stored."""
-HERE: Final = Path(__file__).parent
-PROGRAMS: Final = HERE / "programs"
-PYTHON: Final = str(HERE / ".venv" / "bin" / "python")
 ADDRESS: Final = "http://127.0.0.1:{port}/v24.0/106540352242922/messages"
 
 
@@ -66,20 +64,11 @@ def redis() -> Iterator[Server]:
         ]
         server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
         try:
-            _wait_for(port)
+            wait_for(port)
             yield Server(f"redis://127.0.0.1:{port}/0", psutil.Process(server.pid))
         finally:
             server.terminate()
             server.wait(30)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError("redis-server does not answer")
 
 
 @contextmanager
@@ -179,31 +168,20 @@ def _watch(worker: psutil.Process, server: psutil.Process | None, stub: Stub, si
     while len(came) < size:
         if time.monotonic() > deadline or not worker.is_running():
             raise RuntimeError(f"{len(came)} of {size} messages were sent")
-        busy = _busy(worker), _busy(server)
+        busy = busy_seconds(worker), busy_seconds(server)
         came += stub.times()
         if came and before is None:
             before = busy
         peak = max(peak, _memory(worker))
         time.sleep(0.02 if before is None else 0.1)
     time.sleep(SETTLED)
-    after = _busy(worker), _busy(server)
+    after = busy_seconds(worker), busy_seconds(server)
     came += stub.times()
     if len(came) != size or before is None:
         raise RuntimeError(f"{len(came)} messages were sent instead of {size}")
     seconds = max(came) - min(came)
     worker_us, server_us = (1e6 * (end - start) / size for start, end in zip(before, after, strict=True))
     return Figures(size / seconds, worker_us, server_us, peak)
-
-
-def _busy(root: psutil.Process | None) -> float:
-    """Processor time so far of a process and its children, those that ended too."""
-    if root is None:
-        return 0.0
-    ended = root.cpu_times()
-    running = [each.cpu_times() for each in (root, *root.children(recursive=True))]
-    return float(
-        sum(each.user + each.system for each in running) + ended.children_user + ended.children_system
-    )
 
 
 def _memory(root: psutil.Process) -> float:
@@ -227,21 +205,7 @@ def _working(
             sys.stderr.buffer.write(printed.read()[-4000:])
             raise
         finally:
-            _end(working)
-
-
-def _end(working: subprocess.Popen[bytes]) -> None:
-    """With its children."""
-    every = psutil.Process(working.pid).children(recursive=True)
-    working.terminate()
-    try:
-        working.wait(10)
-    except subprocess.TimeoutExpired:
-        working.kill()
-        working.wait()
-    for child in every:
-        if child.is_running():
-            child.kill()
+            end(working)
 
 
 if __name__ == "__main__":

@@ -95,8 +95,9 @@ def among(
     number. `type_`: of the values, if JSON lacks the column's type."""
     if not is_sqlite(connection):
         return asked == any_(bindparam(None, list(values), type_=ARRAY(type_ or asked.type)))
-    given = table_of(connection, [{"value": value} for value in values], value=type_ or asked.type)
-    return asked.in_(select(given.c.value))
+    given = bindparam("values", _as_json(list(values)), Text, unique=True)
+    each = func.json_each(given).table_valued(column("value", type_ or asked.type))
+    return asked.in_(select(each.c.value))
 
 
 def as_values(connection: AnyConnection, values: Iterable[Any]) -> Any:

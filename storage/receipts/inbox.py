@@ -20,11 +20,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.untrusted import clean
-from storage.database.bulk import among, table_of
+from storage.database.bulk import among, fetch_rows
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import Id, notices, to_millis, webhook_refusals, webhooks
+from storage.tables import notices, to_millis, webhook_refusals, webhooks
 
 COLUMNS: Final = ("account", "received_at", "url", "headers", "body", "size")
 
@@ -144,7 +144,7 @@ async def new_webhooks(
     )
     chosen: list[int] = []
     held = 0
-    for webhook_id, size in (await connection.execute(waiting)).all():
+    for webhook_id, size in sorted(await fetch_rows(connection, waiting)):
         held += size
         if chosen and held > most_bytes:
             break
@@ -177,8 +177,7 @@ async def _whole(connection: AsyncConnection, ids: Sequence[int]) -> list[Stored
         webhooks.c.body,
         webhooks.c.size,
     )
-    given = table_of(connection, [{"id": webhook_id} for webhook_id in ids], id=Id)
-    found = select(*columns).where(webhooks.c.id.in_(select(given.c.id))).order_by(webhooks.c.id)
+    found = select(*columns).where(among(connection, webhooks.c.id, ids)).order_by(webhooks.c.id)
     return [_as_it_arrived(*row) for row in (await connection.execute(found)).all()]
 
 
@@ -198,15 +197,16 @@ def _as_it_arrived(
 async def take_webhooks(connection: AsyncConnection, ids: Sequence[int], now: datetime) -> frozenset[int]:
     """Mark the webhooks as processed; returns those that were still new. Another process may have processed the
     others."""
-    given = table_of(connection, [{"id": webhook_id} for webhook_id in ids], id=Id)
     still_new = (
         select(webhooks.c.id)
-        .where(webhooks.c.id.in_(select(given.c.id)), webhooks.c.processed_at.is_(None))
+        .where(among(connection, webhooks.c.id, ids), webhooks.c.processed_at.is_(None))
         .order_by(webhooks.c.id)
         .with_for_update()
     )
-    taken = update(webhooks).where(webhooks.c.id.in_(still_new)).values(processed_at=now)
-    return frozenset((await connection.execute(taken.returning(webhooks.c.id))).scalars().all())
+    taken = [webhook_id for (webhook_id,) in await fetch_rows(connection, still_new)]
+    closed = update(webhooks).where(among(connection, webhooks.c.id, taken)).values(processed_at=now)
+    await connection.execute(closed)
+    return frozenset(taken)
 
 
 async def is_new(connection: AsyncConnection, webhook_id: int) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.states import JobState, advance
-from storage.database.bulk import fetch_rows, table_of
+from storage.database.bulk import among, fetch_rows, table_of
 from storage.database.engine import lock_names
 from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, stored_reports
 from storage.retention.purged_totals import purged_tokens
@@ -145,11 +145,10 @@ async def _jobs_named(
     message_ids = dict.fromkeys(report.message_id for report in reports)
     if not message_ids:
         return {}
-    given = table_of(connection, [{"message_id": one} for one in message_ids], message_id=Text())
     found = (
         select(jobs.c.provider_message_id, jobs.c.id, jobs.c.state, jobs.c.lane)
         .where(
-            jobs.c.provider_message_id.in_(select(given.c.message_id)),
+            among(connection, jobs.c.provider_message_id, message_ids),
             jobs.c.provider_message_id.is_not(None),
         )
         .order_by(jobs.c.id)

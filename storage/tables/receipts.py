@@ -21,6 +21,7 @@ webhooks = Table(
     Column("received_at", Instant, nullable=False),
     Column("url", Text, nullable=False),
     Column("headers", Text, nullable=False, comment="JSON object, names in lower case, secrets left out"),
+    # On PostgreSQL its storage is EXTERNAL: what can be made shorter is packed, and trying once more costs most of all.
     Column(
         "body",
         LargeBinary,

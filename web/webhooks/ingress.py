@@ -38,6 +38,8 @@ from web.webhooks.recorder import Busy, NotStored, Recorder
 
 logger = logging.getLogger(__name__)
 
+PREFIX: Final = "/webhooks/"
+"""An account's name follows."""
 HEALTH: Final = "/healthz"
 LARGEST_BODY: Final = 4 * 1024 * 1024
 MOST_IN_HAND: Final = 128 * 1024 * 1024
@@ -92,11 +94,26 @@ def create_app(
         return JSONResponse({"status": "ok"})
 
     routes = [
-        Route("/webhooks/{account}", ingress, methods=["POST"]),
-        Route("/webhooks/{account}", ingress.answer_handshake, methods=["GET"]),
+        Route(f"{PREFIX}{{account}}", ingress.answer_unknown, methods=["POST"]),
+        Route(f"{PREFIX}{{account}}", ingress.answer_handshake, methods=["GET"]),
         Route(HEALTH, health),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = _App(routes=routes, lifespan=lifespan)
+    app.ingress = ingress
+    return app
+
+
+class _App(Starlette):
+    """With a short way for webhooks: the framework's layers would take a sixth of a webhook's time."""
+
+    ingress: Ingress
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        account = self.ingress.account_called(scope)
+        if account is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.ingress.answer(account, scope, receive, send)
 
 
 class Ingress:
@@ -121,11 +138,18 @@ class Ingress:
         self._reported: dict[str, float] = {}
         """When each account's missing secret was last logged."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def account_called(self, scope: Scope) -> Account | None:
+        """The account that the request is a webhook for; None: it is something else."""
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(PREFIX):
+            return None
+        return self._accounts.get(scope["path"].removeprefix(PREFIX))
+
+    async def answer(self, account: Account, scope: Scope, receive: Receive, send: Send) -> None:
         """Read, verify, store, answer. A plain ASGI call: a Request object would cost a tenth of the time."""
-        account = self._accounts.get(scope["path_params"]["account"])
-        answer = _unknown() if account is None else await self._answer(account, scope, receive)
-        await answer(scope, receive, send)
+        await (await self._answer(account, scope, receive))(scope, receive, send)
+
+    async def answer_unknown(self, _: Request) -> Response:
+        return _unknown()
 
     async def _answer(self, account: Account, scope: Scope, receive: Receive) -> Response:
         headers = _headers(scope)

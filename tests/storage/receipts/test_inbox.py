@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from storage.database.compression import pack, unpack
@@ -86,6 +86,18 @@ async def test_a_long_body_is_stored_shorter_and_comes_out_as_it_arrived(engine:
     assert await bodies(engine, most_bytes=100_000) == whole
     # Memory must hold them as they arrived.
     assert await bodies(engine, most_bytes=len(repetitive) + 1) == [repetitive]
+
+
+async def test_postgresql_does_not_compress_once_more_what_is_packed(database_url: str) -> None:
+    """It would take longer than everything else that it does with a body."""
+    engine = open_engine(database_url)
+    if engine.dialect.name == "postgresql":
+        arrival = packed(b'{"status": "delivered"}' * 50_000)
+        async with writing(engine) as connection:
+            await connection.run_sync(keep_webhooks, [arrival])
+            stored = await connection.scalar(select(func.pg_column_size(webhooks.c.body)))
+        assert stored == len(arrival.body) > 2_000
+    await engine.dispose()
 
 
 @given(st.binary(max_size=200), st.integers(1, 100))

@@ -1,0 +1,49 @@
+"""What runs the peers: their programs, and what a process costs."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+HERE: Final = Path(__file__).parent
+PROGRAMS: Final = HERE / "programs"
+PYTHON: Final = str(HERE / ".venv" / "bin" / "python")
+
+
+def wait_for(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("redis-server does not answer")
+
+
+def busy_seconds(root: psutil.Process | None) -> float:
+    """Processor time so far of a process and its children, those that ended too."""
+    if root is None:
+        return 0.0
+    ended = root.cpu_times()
+    running = [each.cpu_times() for each in (root, *root.children(recursive=True))]
+    return float(
+        sum(each.user + each.system for each in running) + ended.children_user + ended.children_system
+    )
+
+
+def end(working: subprocess.Popen[bytes]) -> None:
+    """With its children."""
+    every = psutil.Process(working.pid).children(recursive=True)
+    working.terminate()
+    try:
+        working.wait(10)
+    except subprocess.TimeoutExpired:
+        working.kill()
+        working.wait()
+    for child in every:
+        if child.is_running():
+            child.kill()
