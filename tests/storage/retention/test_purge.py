@@ -469,9 +469,8 @@ async def test_a_test_message_made_during_a_purge_keeps_its_person(engine: Engin
 
 async def test_a_receipt_that_comes_during_a_purge_leaves_nothing_behind(engine: Engine) -> None:
     await past(engine, *ENDS[:2])
-    late = Report("m", JobState.READ, later(4))
     async with writing(engine) as connection:
-        await apply_webhook_reports(connection, "ourvoice", [late], after(100))
+        assert await apply_webhook_reports(connection, "ourvoice", [receipt("m")], after(101)) == 1
         purging = asyncio.create_task(
             write(engine, lambda other: purge_jobs(other, FIRST_RUN, after(100), 9))
         )
