@@ -1,6 +1,7 @@
 """What depends on how many jobs there are, and must not: `python -m benchmarks jobs [--large]`.
 
-Launch, claim with its intents, `report delivery` and `why`, on both databases, at growing sizes of one campaign.
+Launch, claim with its intents, `report delivery` and `why`, on both databases, at growing sizes of one campaign. And
+the processor time of the PostgreSQL server for it, against that of all that SQLite's process does for the same.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ from app.views.recipient_timeline import recipient_timeline
 from app.views.reports import delivery_report
 from app.wiring.settings import Settings
 from benchmarks.figures import measured, show
-from benchmarks.seeding import ACCOUNT, DATABASES, LANE, campaign, meta_account, phone, store
+from benchmarks.seeding import (
+    ACCOUNT,
+    DATABASES,
+    LANE,
+    campaign,
+    database_seconds,
+    meta_account,
+    phone,
+    store,
+)
 from campaigns.time.clock import utc_now
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
@@ -38,6 +48,9 @@ FLAT_BAR: Final = 1.5
 """How much more a claimed job may cost in the largest campaign than in the smallest."""
 REPORT_BAR: Final = 1.0
 """Seconds, at a million jobs and more."""
+SERVER_LAUNCH_BAR: Final = 2.2
+SERVER_CLAIM_BAR: Final = 1.0
+"""Times as much processor time of the PostgreSQL server as of the process with SQLite, Python included."""
 _DELIVERED: Final = text(
     "UPDATE jobs SET state = 'delivered', attempts = 1, accepted_at = due_at, delivered_at = due_at, "
     "provider_message_id = 'wamid.' || CAST(id AS TEXT) WHERE state = 'pending' AND id % 10 < 8"
@@ -46,37 +59,51 @@ _DELIVERED: Final = text(
 
 def report(sizes: tuple[int, ...] = SIZES) -> bool:
     """Print every figure; whether each bar is met."""
-    figures = [_show(kind, sizes) for kind in DATABASES]
-    return all(figures)
+    done: dict[str, dict[int, dict[str, float]]] = {}
+    well = True
+    for kind in DATABASES:
+        print(f"jobs: one campaign on {kind}")
+        done[kind] = {size: measured("jobs", size, kind) for size in sizes}
+        well &= _show(done[kind])
+    ours, server = (done[kind][sizes[-1]] for kind in ("SQLite", "PostgreSQL"))
+    print(f"jobs: the PostgreSQL server against a process with SQLite, at {sizes[-1]:,}")
+    for name, bar in (("launch", SERVER_LAUNCH_BAR), ("claim", SERVER_CLAIM_BAR)):
+        ratio = server[f"{name}_cpu_us"] / ours[f"{name}_cpu_us"]
+        well &= show(f"{name}: processor time", [ratio], "times", below=bar)
+    return well
 
 
-def _show(kind: str, sizes: tuple[int, ...]) -> bool:
-    print(f"jobs: one campaign on {kind}")
-    done = {size: measured("jobs", size, kind) for size in sizes}
+def _show(done: dict[int, dict[str, float]]) -> bool:
     well = True
     for size, each in done.items():
         bar = REPORT_BAR if size >= MILLION else None
         show(f"{size:,}: launch", [each["launch_us"]], "us/job", digits=1)
+        show(f"{size:,}: launch, processor time", [each["launch_cpu_us"]], "us/job", digits=1)
         show(f"{size:,}: claim and intent", [each["claim_us"]], "us/job", digits=1)
+        show(f"{size:,}: the same, processor time", [each["claim_cpu_us"]], "us/job", digits=1)
         well &= show(f"{size:,}: report delivery", [each["report_s"]], "s", below=bar, digits=3)
         show(f"{size:,}: why", [each["why_s"]], "s", digits=3)
-    grown = done[sizes[-1]]["claim_us"] / done[sizes[0]]["claim_us"]
-    return show(f"claim at {sizes[-1]:,} to {sizes[0]:,}", [grown], below=FLAT_BAR) and well
+    least, most = min(done), max(done)
+    grown = done[most]["claim_us"] / done[least]["claim_us"]
+    return show(f"claim at {most:,} to {least:,}", [grown], below=FLAT_BAR) and well
 
 
 async def _measure(size: int, kind: str) -> dict[str, float]:
     with DATABASES[kind]() as url, TemporaryDirectory() as folder:
         engine = open_engine(url)
         await store(engine, campaign(), size)
-        began = perf_counter()
+        began, worked = perf_counter(), await database_seconds(engine)
         await launch_due(engine)
-        launch = perf_counter() - began
+        launch, launched = perf_counter() - began, await database_seconds(engine)
         claim = await _claim(engine)
+        claimed = await database_seconds(engine)
         await deliver(engine)
         settings = Settings(url, {ACCOUNT: meta_account(1, Path(folder))})
         figures = {
             "launch_us": 1e6 * launch / size,
+            "launch_cpu_us": 1e6 * (launched - worked) / size,
             "claim_us": 1e6 * claim / SLICE,
+            "claim_cpu_us": 1e6 * (claimed - launched) / (SLICES * SLICE),
             "report_s": await _report(engine),
             "why_s": await _why(engine, settings, size),
         }

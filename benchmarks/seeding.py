@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import process_time
 from typing import Any, Final
 
+import psutil
 from sqlalchemy import insert, text
 
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
 from providers.meta.settings import MetaAccount
-from storage.database.engine import Engine, writing
+from storage.database.engine import Engine, reading, writing
 from storage.database.schema import upgrade
 from storage.tables import campaigns, imports
 
@@ -54,6 +56,21 @@ def new_server() -> Iterator[str]:
 
 
 DATABASES: Final = {"SQLite": new_database, "PostgreSQL": new_server}
+
+
+async def database_seconds(engine: Engine) -> float:
+    """Processor time that the database took so far: all processes of a PostgreSQL server; SQLite's is that of this
+    process, with all else that it does."""
+    if engine.dialect.name == "sqlite":
+        return process_time()
+    async with reading(engine) as connection:
+        backend = psutil.Process((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+    postmaster = backend.parent()
+    assert postmaster is not None
+    every = [postmaster, *postmaster.children()]
+    ended = postmaster.cpu_times()
+    running = sum(times.user + times.system for times in (process.cpu_times() for process in every))
+    return float(running + ended.children_user + ended.children_system)
 
 
 def meta_account(port: int, folder: Path, *, names: Sequence[str] = (SENDER,), **values: Any) -> MetaAccount:

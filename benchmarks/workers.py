@@ -21,10 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import psutil
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from benchmarks.figures import measured, show
-from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_server, store
+from benchmarks.seeding import ACCOUNT, campaign, database_seconds, meta_account, new_server, store
 from benchmarks.stub import stub_server
 from campaigns.time.clock import utc_now
 from providers.meta.settings import MetaAccount
@@ -106,18 +106,10 @@ def _stopped(worker: subprocess.Popen[str]) -> float:
 
 
 async def _server_seconds(url: str) -> float:
-    """Processor time of the server so far, all its processes."""
     engine = open_engine(url)
-    async with reading(engine) as connection:
-        backend = psutil.Process((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
-        postmaster = backend.parent()
-        assert postmaster is not None
-        every = [postmaster, *postmaster.children()]
-        ended = postmaster.cpu_times()
-        running = (process.cpu_times() for process in every)
-        total = sum(times.user + times.system for times in running)
+    seconds = await database_seconds(engine)
     await engine.dispose()
-    return float(total + ended.children_user + ended.children_system)
+    return seconds
 
 
 async def _sending_seconds(url: str, size: int) -> float:

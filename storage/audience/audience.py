@@ -16,6 +16,7 @@ from sqlalchemy import Text, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.intake.model import RecipientFields
+from storage.database.batched_sqlite import any_rowcount
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.editions import Edition, edition_of, files_of, of_edition
@@ -182,14 +183,14 @@ _SQLITE_ADD: Final = (
 )
 _AT_ONCE: Final = 3_000
 """Rows in one statement, or as many as it may bring: in it SQLite's thread leaves the interpreter to the one that reads
-the file."""
+the file. Each time that it hands over to another thread it waits for its turn, so all statements are one step."""
 
 
 async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: Audience) -> set[str] | None:
     """The numbers that were added, or None if all were. Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
-    names, columns, added = ", ".join(audience.columns()), audience.stored_columns().values(), 0
+    names, columns = ", ".join(audience.columns()), audience.stored_columns().values()
     width = len(whose) + len(columns)
     marks, at_once = f"({', '.join('?' * width)})", min(_AT_ONCE, raw.most_values // width)
     for start in range(0, len(audience.phones), at_once):
@@ -197,11 +198,10 @@ async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: 
         add = _SQLITE_ADD.format(names=names, rows=", ".join([marks] * size))
         own = [[each] * size for each in whose]
         parts = [*own, *(column[start : start + size] for column in columns)]
-        added += (await raw.execute(add, _row_by_row(parts))).rowcount
-    if added == len(audience.phones):
-        return None
+        raw.defer(add, _row_by_row(parts), any_rowcount)
     newer = select(func.json_group_array(recipients.c.phone)).where(recipients.c.id > newest)
-    return set(orjson.loads((await connection.execute(newer)).scalar_one()))
+    added = set(orjson.loads((await connection.execute(newer)).scalar_one()))
+    return None if len(added) == len(audience.phones) else added
 
 
 def _row_by_row(columns: Sequence[Sequence[Any]]) -> list[Any]:

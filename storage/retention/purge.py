@@ -274,7 +274,11 @@ async def purge_rejects(connection: AsyncConnection, campaign_id: int, now: date
 
 
 async def purge_recipients(connection: AsyncConnection, campaign_id: int, now: datetime, limit: int) -> int:
-    """Take out so many of the campaign's recipients who have no jobs any more; how many."""
+    """Take out so many of the campaign's recipients who have no jobs any more; how many.
+
+    Who makes jobs holds the campaign's lock too: no job comes to be for a recipient that is deleted meanwhile.
+    """
+    await connection.execute(select(campaigns.c.id).where(campaigns.c.id == campaign_id).with_for_update())
     kept = select(jobs.c.id).where(jobs.c.recipient_id == recipients.c.id)
     is_newest = recipients.c.edition == edition_of(campaign_id)
     mine = select(recipients.c.id, is_newest).where(recipients.c.campaign_id == campaign_id, ~kept.exists())

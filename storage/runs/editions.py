@@ -123,7 +123,8 @@ async def take_place(connection: AsyncConnection, before: Edition, after: Editio
 async def discard_part(connection: AsyncConnection, edition: Edition) -> bool:
     """Take out some of an edition that is neither the audience nor a run's; whether there may be more.
 
-    Those whose row a test was made from stay, out of sight.
+    Those whose row a test was made from stay, out of sight. No job comes to be for the others: who makes jobs holds the
+    campaign's lock, as did whoever made another edition the audience, and takes the recipients of that audience.
     """
     if not (await connection.execute(_is_nobodys(edition))).scalar_one():
         return False

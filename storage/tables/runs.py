@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from campaigns.states import JobState, RunState
-from storage.tables.types import Id, Instant, Text, metadata, one_of, partial_index
+from storage.tables.types import Id, Instant, Text, kept_by_locks, metadata, one_of, partial_index
 
 runs = Table(
     "runs",
@@ -66,8 +66,8 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
-    Column("recipient_id", Id, ForeignKey("recipients.id"), nullable=False),
+    Column("run_id", Id, kept_by_locks("runs.id"), nullable=False),
+    Column("recipient_id", Id, kept_by_locks("recipients.id"), nullable=False),
     Column("phone", Text, nullable=False),
     Column("lane", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -136,7 +136,7 @@ jobs = Table(
     partial_index("ix_jobs_run_held", "run_id", "held_by", "id", where="held_by IS NOT NULL"),
     partial_index("ix_jobs_run_code", "run_id", "code", "id", where="code IS NOT NULL"),
     partial_index("ix_jobs_run_reason", "run_id", "reason", "id", where="reason IS NOT NULL"),
-    # Only its foreign key asks for it: without it, each recipient that is purged would read all jobs.
+    # To purge a recipient asks for it: without it, each would read all jobs.
     Index("ix_jobs_recipient_id", "recipient_id"),
 )
 
@@ -144,7 +144,7 @@ attempts = Table(
     "attempts",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("job_id", Id, ForeignKey("jobs.id"), nullable=False),
+    Column("job_id", Id, kept_by_locks("jobs.id"), nullable=False),
     Column("run_id", Id, comment="the job's run: the breaker looks at a run's newest attempts"),
     Column("number", Integer, nullable=False, comment="1 for the job's first"),
     Column("call", Text, nullable=False, comment="one provider call; jobs sent in one batch share it"),
@@ -169,7 +169,7 @@ events = Table(
     "events",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("job_id", Id, ForeignKey("jobs.id"), nullable=False),
+    Column("job_id", Id, kept_by_locks("jobs.id"), nullable=False),
     Column("at", Instant, nullable=False, comment="when it happened, by its source's clock"),
     Column("stored_at", Instant, nullable=False),
     Column("source", Text, nullable=False, comment="launch, shift, rescue, poll, lookup, webhook, user"),

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Dialect,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -30,6 +31,8 @@ metadata: Final = MetaData(
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
+
+KEPT_BY_LOCKS: Final = "kept_by_locks"
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column of type INTEGER."""
@@ -76,6 +79,12 @@ def from_millis(millis: int) -> datetime:
 def one_of(column: str, states: type[JobState] | type[CampaignState] | type[RunState]) -> CheckConstraint:
     names = ", ".join(f"'{state.value}'" for state in states)
     return CheckConstraint(f"{column} IN ({names})", name=f"{column}_known")
+
+
+def kept_by_locks(target: str) -> ForeignKey:
+    """A foreign key that SQLite checks. PostgreSQL does not have it, as to check it for each row costs as much as to
+    store the row: whoever writes such a row holds a lock that keeps what it refers to, see decision 12."""
+    return ForeignKey(target, info={KEPT_BY_LOCKS: True})
 
 
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,11 +23,14 @@ from scheduler.actions.control import cancel
 from scheduler.actions.purge import carry_out, plan_by_kind, plan_purge, purge_daily
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
+from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import list_campaigns
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Connection, Engine, is_sqlite, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.statuses import apply_webhook_reports
+from storage.retention.purge import OldRun, purge_jobs, purge_recipients
 from storage.runs.runs import complete_runs
+from storage.runs.side_runs import add_test_jobs
 from storage.sending.contact_history import recent_history
 from storage.sending.optouts import optout_scopes
 from storage.sending.windows import open_window
@@ -49,6 +53,7 @@ from storage.tables import (
     windows,
 )
 from tests.support.campaigns import later, phone, spec, store_campaign
+from tests.support.databases import until_it_waits
 
 AGE = timedelta(days=90)
 DAY = 86_400.0
@@ -442,3 +447,53 @@ async def test_views_of_one_message_mention_the_purge(engine: Engine) -> None:
             for build in (delivery_report, cost_report, failures_report)
         ]
     assert all("Details were purged on 2026-04-11. The totals are kept." in each for each in remarks)
+
+
+async def test_a_test_message_made_during_a_purge_keeps_its_person(engine: Engine) -> None:
+    """PostgreSQL checks no foreign key of messages: the campaign's lock keeps them."""
+    campaign_id = await past(engine, *ENDS[:2])
+    while await write(engine, lambda connection: purge_jobs(connection, FIRST_RUN, after(100), 9)):
+        pass
+    async with writing(engine) as connection:
+        await lock_campaign(connection, campaign_id)
+        person = await connection.scalar(select(func.min(recipients.c.id)))
+        purging = asyncio.create_task(
+            write(engine, lambda other: purge_recipients(other, campaign_id, after(100), 9))
+        )
+        if not is_sqlite(connection):
+            await until_it_waits(engine)
+        await add_test_jobs(connection, 1, person, [(phone(7), "ourvoice/shop")], after(100))
+    assert await purging == 1
+    assert await orphans(engine) == 0
+
+
+async def test_a_receipt_that_comes_during_a_purge_leaves_nothing_behind(engine: Engine) -> None:
+    await past(engine, *ENDS[:2])
+    async with writing(engine) as connection:
+        assert await apply_webhook_reports(connection, "ourvoice", [receipt("m")], after(101)) == 1
+        purging = asyncio.create_task(
+            write(engine, lambda other: purge_jobs(other, FIRST_RUN, after(100), 9))
+        )
+        if not is_sqlite(connection):
+            await until_it_waits(engine)
+    assert await purging == 2
+    assert await orphans(engine) == 0
+
+
+FIRST_RUN = OldRun(1, "scheduled", (1,))
+
+
+async def write(engine: Engine, work: Callable[[Connection], Awaitable[int]]) -> int:
+    async with writing(engine) as connection:
+        return await work(connection)
+
+
+async def orphans(engine: Engine) -> int:
+    """Messages, calls and events of what is not there."""
+    found = 0
+    async with reading(engine) as connection:
+        for column in (jobs.c.recipient_id, jobs.c.run_id, attempts.c.job_id, events.c.job_id):
+            (key,) = column.foreign_keys
+            gone = select(func.count()).where(~column.in_(select(key.column)))
+            found += await connection.scalar(gone) or 0
+    return found
