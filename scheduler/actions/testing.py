@@ -14,7 +14,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.media_files import MediaFile
 from campaigns.time.clock import Now, utc_now
 from storage.audience.audience import Audience, add_recipients, lock_campaign, open_import
-from storage.audience.campaigns import Campaign, create, find, lock_name, require
+from storage.audience.campaigns import OF_TEST, Campaign, create, find, lock_name, require
 from storage.audience.samples import Sample, first_rows, rows_on_line
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.editions import begin_edition, current_edition
@@ -106,7 +106,7 @@ async def start_draft_test(
         await keep_media(connection, media, moment)
         current = await current_edition(connection, campaign.id)
         edition = await begin_edition(connection, current, empty=True)
-        import_id = await open_import(connection, edition, source="test", digest=press, now=moment)
+        import_id = await open_import(connection, edition, source=OF_TEST, digest=press, now=moment)
         own = Audience([import_id], [row.line], [row.phone], [None], [bucket(row.phone)], [row.vars])
         await add_recipients(connection, edition, own)
         recipient_id = await recipient_of_import(connection, import_id)

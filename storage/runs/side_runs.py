@@ -11,6 +11,7 @@ from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
+from storage.audience.campaigns import OF_TEST
 from storage.tables import attempts, campaigns, imports, jobs, lanes, recipients, runs
 
 
@@ -103,7 +104,7 @@ async def recipient_of_import(connection: AsyncConnection, import_id: int) -> in
 
 async def run_of_row(connection: AsyncConnection, campaign_id: int, digest: str) -> int | None:
     """The run of the import of that digest, which holds the row of one test; None: there is none yet."""
-    mine = (imports.c.campaign_id == campaign_id, imports.c.digest == digest, imports.c.source == "test")
+    mine = (imports.c.campaign_id == campaign_id, imports.c.digest == digest, imports.c.source == OF_TEST)
     found = select(jobs.c.run_id).join(recipients, recipients.c.id == jobs.c.recipient_id)
     found = found.join(imports, imports.c.id == recipients.c.import_id).where(*mine).limit(1)
     return await connection.scalar(found)
