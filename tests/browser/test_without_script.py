@@ -1,4 +1,5 @@
-"""Without JavaScript: the marketer's whole path, from the log-in to the log-out."""
+"""Without JavaScript: the marketer's whole path, from the log-in to the log-out. And beside it a browser with
+JavaScript, whose page follows what is done in the other."""
 
 from __future__ import annotations
 
@@ -33,7 +34,10 @@ async def test_the_whole_path_works_without_javascript(
                 await use_list(seen.page)
                 await write_message(seen.page)
                 await send(seen.page)
-                await look_and_stop(seen.page)
+                site.state = dict(await seen.context.storage_state())
+                async with watched(browser, site) as beside:
+                    await look_and_stop(seen.page, beside.page)
+                    assert beside.faults == []
                 await log_out(seen.page)
                 assert [fault for fault in seen.faults if "status of 403" not in fault] == []
         finally:
@@ -113,8 +117,9 @@ async def send(page: Page) -> None:
     await press(page, "Send 5 messages now")
 
 
-async def look_and_stop(page: Page) -> None:
-    """The campaign's page, and whom its numbers count; pause, resume, cancel."""
+async def look_and_stop(page: Page, beside: Page) -> None:
+    """The campaign's page, and whom its numbers count; pause, resume, cancel. The buttons of the page beside follow,
+    and what is focused or opened there stays so."""
     await page.wait_for_url("**/campaigns/spring")
     for _ in range(60):
         if await page.locator(".verdict-line .chip", has_text="running").count():
@@ -124,12 +129,23 @@ async def look_and_stop(page: Page) -> None:
     await page.locator(".legend tr", has_text="waiting").get_by_role("link", name="5").click()
     await page.locator("a.phone").first.click()
     await expect(page.locator("main")).to_contain_text("Hi Name")
-    for act, button, then in (
-        ("Pause", "Pause 5 messages", "paused"),
-        ("Resume", "Resume and send 5 messages", "running"),
-        ("Cancel", "Cancel 5 messages for good", "cancelled"),
+
+    await beside.goto("/campaigns/spring")
+    await beside.locator("summary", has_text="The numbers").click()
+    await beside.wait_for_event("response", lambda answer: answer.url.endswith("/live"))
+    await beside.wait_for_event("response", lambda answer: answer.url.endswith("/live"))
+    await expect(beside.locator("details[open] > summary", has_text="The numbers")).to_be_focused()
+    await beside.get_by_role("link", name="Cancel…").focus()
+    for act, button, then, acts in (
+        ("Pause", "Pause 5 messages", "paused", ["Resume…", "Cancel…"]),
+        ("Resume", "Resume and send 5 messages", "running", ["Pause…", "Cancel…"]),
+        ("Cancel", "Cancel 5 messages for good", "cancelled", []),
     ):
         await page.goto("/campaigns/spring")
         await press(page, f"{act}…")
         await press(page, button)
         await expect(page.locator(".verdict-line .chip")).to_have_text(then)
+        await expect(beside.locator(".verdict-line .chip")).to_have_text(then)
+        await expect(beside.locator(".head .acts a")).to_have_text(acts)
+        if acts:
+            await expect(beside.get_by_role("link", name="Cancel…")).to_be_focused()
