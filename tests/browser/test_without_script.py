@@ -14,7 +14,11 @@ from tests.browser.tutorial import write_folder
 from tests.support.emulator import running_emulator
 
 LIST = "".join(
-    ["Phone;First Name;Where\n", *(f"+4477009{at:05d};Name {at};GB\n" for at in range(4)), "+4477;Name 4;GB\n"]
+    [
+        "Phone;First Name;Where\n",
+        *(f"+4477009{at:05d};Name {at};GB\n" for at in range(4)),
+        "+4477;Name 4;GB\n",
+    ]
 )
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(180)]
 
