@@ -93,7 +93,9 @@ def draft_names(settings: Settings) -> list[str]:
 
 def _newest(settings: Settings) -> list[tuple[str, float]]:
     """Names, and when each was changed, in seconds; MOST of them at most."""
-    changed = [(name, at) for name in draft_names(settings) if (at := _changed_at(settings, name)) is not None]
+    changed = [
+        (name, at) for name in draft_names(settings) if (at := _changed_at(settings, name)) is not None
+    ]
     return sorted(changed, key=lambda each: each[1], reverse=True)[:MOST]
 
 

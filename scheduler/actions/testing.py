@@ -167,7 +167,7 @@ def _phones(numbers: Sequence[str], spec: CampaignSpec) -> tuple[str, ...]:
         phone = read_phone(text, spec.audience.default_country, landlines=True)
         if isinstance(phone, PhoneFault):
             raise InvalidInput(
-                f"--to {text!r} cannot be used: {phone.reason}", hint="Write it like +2290197000000."
+                f"{text!r} cannot be used: {phone.reason}", hint="Write it like +2290197000000."
             )
         found.append(phone.number)
     return tuple(dict.fromkeys(found))

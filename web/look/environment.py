@@ -4,6 +4,7 @@ missing value."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,7 @@ def environment() -> Environment:
         "micros": lambda micros: plain(from_micros(micros)),
         "pair": lambda text: (text, text),
         "amount": amount,
+        "grouped": grouped,
         "state_parts": parts_of,
     }
     env.globals["geometry"] = chart_geometry
@@ -69,8 +71,14 @@ def number(value: float | None) -> str:
 
 
 def money(amount: Money | None) -> str:
-    """`0.012 USD`; `-` for None."""
-    return "-" if amount is None else f"{plain(amount.amount)} {amount.currency}"
+    """`1,200.012 USD`; `-` for None."""
+    return "-" if amount is None else f"{grouped(amount.amount)} {amount.currency}"
+
+
+def grouped(value: Decimal) -> str:
+    """An amount of money to be read: `9,999,990.00`, no more places than it has, but two at least."""
+    whole, _, places = f"{value:,.6f}".rstrip("0").partition(".")
+    return f"{whole}.{places.ljust(2, '0')}"
 
 
 def amount(value: float) -> str:

@@ -177,6 +177,7 @@ def _preview(
                 number,
                 outlet,
                 category=str(file.data.get("category", "marketing")),
+                blanks=rows.blanks if rows else None,
             ),
             "",
         )
