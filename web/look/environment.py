@@ -46,6 +46,7 @@ def environment() -> Environment:
         "percent": percent,
         "counted": counted,
         "moment": moment,
+        "wall_time": wall_time,
         "clock": clock,
         "span": span,
         "plain": plain,
@@ -90,9 +91,14 @@ def moment(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:
     """A `time` element: `29 Nov 2026, 14:32 CET`. `-` for None."""
     if at is None:
         return "-"
-    local = at.astimezone(zone)
-    shown = f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+    shown = f"{wall_time(at, zone)} {at.astimezone(zone).tzname()}"
     return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(), shown)
+
+
+def wall_time(at: datetime, zone: tzinfo) -> str:
+    """A time that everybody reads off their own clock, so without a zone: `29 Nov 2026, 14:32`."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M}"
 
 
 def clock(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:

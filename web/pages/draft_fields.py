@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.actions.drafts import fault_at
-from campaigns.errors import SpecError
+from campaigns.errors import InvalidInput, SpecError
 from campaigns.spec.toml_files import Loc, loc_of
 
 Form = Mapping[str, str]
@@ -24,10 +24,10 @@ class Fields:
     keys."""
 
     def __init__(
-        self, data: Mapping[str, Any], entered: Changes | None = None, problem: SpecError | None = None
+        self, data: Mapping[str, Any], entered: Changes | None = None, problem: InvalidInput | None = None
     ) -> None:
         self.data = with_changes(data, entered or {})
-        found = [fault_at(fault) for fault in problem.faults] if problem else []
+        found = [fault_at(fault) for fault in problem.faults] if isinstance(problem, SpecError) else []
         self.problems = dict(found)
         self.general = "" if found or problem is None else f"{problem} {problem.hint}".strip()
         """A problem of no field in particular."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.actions.drafts import Draft, save_section
+from app.actions.drafts import Draft, StaleDraft, save_section
 from app.actions.testing import SampleRow, send_draft_test
 from app.views.draft_messages import (
     DraftPreview,
@@ -31,7 +31,7 @@ from campaigns.message.content import MessageType
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
-from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
+from web.pages.draft_steps import TYPED, address_of, draft_of, form_fields, rows_of, step_page
 from web.pages.message import media
 from web.pages.message.card_form import card_fields
 from web.pages.message.form import (
@@ -93,6 +93,9 @@ async def save(request: Request) -> Response:
         await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
     except SpecError as error:
         return await _page(request, draft, Fields(draft.data, changes, error), form, status=422)
+    except StaleDraft as error:
+        changed = InvalidInput(str(error), hint=TYPED)
+        return await _page(request, draft, Fields(draft.data, changes, changed), form, status=409)
     if "test" in form:
         return await _test(request, form)
     if attach:

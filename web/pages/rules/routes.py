@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.actions.drafts import Draft, save_section
+from app.actions.drafts import Draft, StaleDraft, save_section
 from app.views.draft_rules import RulesPreview, preview_rules
 from app.views.list_checks import known_check
-from campaigns.errors import DrumbeatError, SpecError
+from campaigns.errors import DrumbeatError, InvalidInput, SpecError
 from campaigns.rules.decision import DAYS
 from campaigns.rules.hours_presets import PRESETS
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
-from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
+from web.pages.draft_steps import TYPED, address_of, draft_of, form_fields, rows_of, step_page
 from web.pages.rules.form import changes_of, hours_of, needs_consent, when_of
 from web.pages.site import done, fragment, site_of
 
@@ -43,6 +43,10 @@ async def save(request: Request) -> Response:
     except SpecError as error:
         fields = Fields(draft.data, changes, error)
         return await _page(request, draft, fields, form, changes, status=422)
+    except StaleDraft as error:
+        changed = InvalidInput(str(error), hint=TYPED)
+        fields = Fields(draft.data, changes, changed)
+        return await _page(request, draft, fields, form, changes, status=409)
     stays = "stay" in form
     return done(request, address_of(draft.name, "rules" if stays else "review"), "Saved." if stays else "")
 
@@ -103,7 +107,7 @@ async def _page(
         presets=PRESETS,
         zones=ZONES,
         preview=shown,
-        problem=problem if status == 200 else "",
+        problem=problem if status != 422 else "",
         whole=whole,
     )
 
