@@ -3,6 +3,7 @@ missing value."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
@@ -20,6 +21,8 @@ from web.look.state_parts import parts_of
 
 WEB: Final = Path(__file__).parents[1]
 """Templates are named from here: `look/parts.html`, `pages/today/today.html`."""
+_SENTENCES: Final = re.compile(r"(?<=[.!?]) ")
+_COMMAND: Final = re.compile(r"^drumbeat |(^|[\s(])--[a-z]")
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -55,6 +58,7 @@ def environment() -> Environment:
         "pair": lambda text: (text, text),
         "amount": amount,
         "grouped": grouped,
+        "without_commands": without_commands,
         "state_parts": parts_of,
     }
     env.globals["geometry"] = chart_geometry
@@ -80,6 +84,12 @@ def grouped(value: Decimal) -> str:
     """An amount of money to be read: `9,999,990.00`, no more places than it has, but two at least."""
     whole, _, places = f"{value:,.6f}".rstrip("0").partition(".")
     return f"{whole}.{places.ljust(2, '0')}"
+
+
+def without_commands(hint: str) -> str:
+    """What to do, without the sentences that are for the command line."""
+    kept = [each for each in _SENTENCES.split(hint) if not _COMMAND.search(each)]
+    return " ".join(kept)
 
 
 def amount(value: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from app.actions.drafts import fault_at
 from campaigns.errors import InvalidInput, SpecError
 from campaigns.spec.toml_files import Loc, loc_of
+from web.pages.site import sentences_of
 
 Form = Mapping[str, str]
 Changes = dict[str | Loc, Any]
@@ -29,7 +30,7 @@ class Fields:
         self.data = with_changes(data, entered or {})
         found = [fault_at(fault) for fault in problem.faults] if isinstance(problem, SpecError) else []
         self.problems = dict(found)
-        self.general = "" if found or problem is None else f"{problem} {problem.hint}".strip()
+        self.general = "" if found or problem is None else sentences_of(problem)
         """A problem of no field in particular."""
 
     def raw(self, key: str | Loc) -> Any:

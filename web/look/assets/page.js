@@ -121,6 +121,7 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     request.upload.onprogress = (at) => { bar.value = at.loaded / at.total; };
     request.onerror = () => { bar.replaceWith("The upload broke off. Try again."); };
     request.onload = () => {
+      if (request.status === 401) return bar.replaceWith("You are logged out: log in on another page, and drop the file again.");
       if (request.getResponseHeader("Refresh")) return location.assign(request.responseURL); // it asks for itself again
       if (request.responseURL) history.replaceState(null, "", request.responseURL);
       document.open();

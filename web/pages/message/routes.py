@@ -44,7 +44,7 @@ from web.pages.message.form import (
     without_unfinished,
 )
 from web.pages.message.template_form import template_form
-from web.pages.site import done, fragment, site_of
+from web.pages.site import done, fragment, sentences_of, site_of
 
 KINDS: Final = {
     MessageType.TEXT: ("Text", ""),
@@ -95,7 +95,7 @@ async def save(request: Request) -> Response:
         return await _page(request, draft, Fields(draft.data, changes, error), form, status=422)
     except StaleDraft as error:
         changed = InvalidInput(str(error), hint=TYPED)
-        return await _page(request, draft, Fields(draft.data, changes, changed), form, status=409)
+        return await _page(request, draft, Fields(draft.data, changes, changed), form, status=422)
     if "test" in form:
         return await _test(request, form)
     if attach:
@@ -122,7 +122,7 @@ async def _test(request: Request, form: Mapping[str, str]) -> Response:
     except Forbidden:
         raise
     except DrumbeatError as error:
-        tested = f"Not sent. {error} {error.hint}".strip()
+        tested = f"Not sent. {sentences_of(error)}"
         return await _page(request, draft, Fields(draft.data), form, status=422, tested=tested)
     if found.all_accepted or found.waiting:
         return done(request, address_of(draft.name, "message"), outcome_of_test(found))
@@ -185,7 +185,7 @@ def _preview(
             "",
         )
     except DrumbeatError as error:
-        return None, f"{error} {error.hint}".strip()
+        return None, sentences_of(error)
 
 
 async def _page(

@@ -22,7 +22,7 @@ from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
 from web.pages.draft_steps import TYPED, address_of, draft_of, form_fields, rows_of, step_page
 from web.pages.rules.form import changes_of, hours_of, needs_consent, when_of
-from web.pages.site import done, fragment, site_of
+from web.pages.site import done, fragment, sentences_of, site_of
 
 _PREVIEW: Final = "pages/rules/preview.html"
 ZONES: Final = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
@@ -46,7 +46,7 @@ async def save(request: Request) -> Response:
     except StaleDraft as error:
         changed = InvalidInput(str(error), hint=TYPED)
         fields = Fields(draft.data, changes, changed)
-        return await _page(request, draft, fields, form, changes, status=409)
+        return await _page(request, draft, fields, form, changes, status=422)
     stays = "stay" in form
     return done(request, address_of(draft.name, "rules" if stays else "review"), "Saved." if stays else "")
 
@@ -70,7 +70,7 @@ async def _preview(request: Request, draft: Draft, changes: Changes) -> tuple[Ru
     try:
         return await asyncio.to_thread(read), "", whole
     except DrumbeatError as error:
-        return None, f"{error} {error.hint}".strip(), True
+        return None, sentences_of(error), True
 
 
 async def _recipients(draft: Draft) -> tuple[int | None, bool]:
@@ -107,7 +107,7 @@ async def _page(
         presets=PRESETS,
         zones=ZONES,
         preview=shown,
-        problem=problem if status != 422 else "",
+        problem=problem if status == 200 else "",
         whole=whole,
     )
 
