@@ -14,11 +14,12 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.media_files import MediaFile
 from campaigns.time.clock import Now, utc_now
 from storage.audience.audience import Audience, add_recipients, lock_campaign, open_import
-from storage.audience.campaigns import OF_TEST, Campaign, create, find, lock_name, require
+from storage.audience.campaigns import Campaign, create, find, lock_name, require
 from storage.audience.samples import Sample, first_rows, rows_on_line
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.editions import begin_edition, current_edition
 from storage.runs.side_runs import (
+    OF_TEST,
     add_side_run,
     add_test_jobs,
     count_jobs_made,

@@ -8,7 +8,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import (
@@ -30,13 +30,11 @@ from campaigns.errors import NotFound
 from campaigns.states import CampaignState
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
+from storage.runs.side_runs import OF_TEST
 from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
 
 if TYPE_CHECKING:
     from campaigns.spec.campaign_spec import CampaignSpec
-
-OF_TEST: Final = "test"
-"""The source of the import that holds the row of a draft's test."""
 
 
 @dataclass(frozen=True)

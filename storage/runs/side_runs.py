@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, RunState
-from storage.audience.campaigns import OF_TEST
 from storage.tables import attempts, campaigns, imports, jobs, lanes, recipients, runs
 
 
@@ -34,6 +33,8 @@ class RunMessage:
 
 
 TICK = timedelta(milliseconds=1)
+OF_TEST: Final = "test"
+"""The source of the import that holds the row of a draft's test."""
 
 
 async def add_side_run(
