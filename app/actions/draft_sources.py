@@ -17,7 +17,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.media_files import tables_with_files
 from campaigns.spec.toml_edits import written
 from campaigns.spec.toml_files import parse_toml
-from storage.audience.campaigns import find, require
+from storage.audience.campaigns import loaded_campaigns, require
 from storage.database.engine import Connection, Engine, reading
 from storage.sending.media import find_media
 
@@ -81,5 +81,5 @@ async def _blocks(path: Path) -> AsyncIterator[bytes]:
 
 async def _refuse_taken(engine: Engine, name: str) -> None:
     async with reading(engine) as connection:
-        if await find(connection, name) is not None:
+        if name in await loaded_campaigns(connection, [name]):
             raise InvalidInput(f"There is a campaign {name!r} already.", hint="Choose another name.")

@@ -273,9 +273,11 @@ def _refuse_name(name: str) -> None:
     if name in RESERVED:
         raise InvalidInput(f"{name!r} is the name of a page.", hint="Choose another name.")
     if not is_draft_name(name):
+        plain = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-_")[:LONGEST_NAME]
         raise InvalidInput(
             f"{name[:LONGEST_NAME]!r} cannot be a campaign's name.",
-            hint="Use up to 80 lower-case letters, digits, - and _, beginning with a letter or a digit.",
+            hint="Use up to 80 lower-case letters, digits, - and _, beginning with a letter or a digit"
+            + (f", such as {plain}." if plain else "."),
         )
 
 

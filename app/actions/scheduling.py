@@ -76,10 +76,10 @@ def start_of(schedule: ScheduleSpec, times: TimeFlags, now: datetime) -> datetim
 
 
 def _past(schedule: ScheduleSpec, late: timedelta) -> SpecError:
-    otherwise = "" if schedule.recipient_local_time else " Only --now sends it late."
+    otherwise = "" if schedule.recipient_local_time else ", or --now to send it late"
     return SpecError(
-        f"schedule.at: {schedule.at:%Y-%m-%d %H:%M} was {_roughly(late)} ago.{otherwise}",
-        hint="Correct the time: year, month, day, in this order. Or use --at TIME.",
+        f"schedule.at: {schedule.at:%Y-%m-%d %H:%M} was {_roughly(late)} ago.",
+        hint=f"Correct the time: year, month, day, in this order. Or use --at TIME{otherwise}.",
     )
 
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
-from campaigns.message.content import Button, Contact, Content, Location, Media, Menu, MessageType, Template
+from campaigns.message.content import (
+    Button,
+    Contact,
+    Content,
+    Location,
+    Media,
+    Menu,
+    MessageType,
+    Parameter,
+    Template,
+    TemplateButton,
+    TemplateHeader,
+)
+from campaigns.message.content import Card as TemplateCard
 from campaigns.message.marks import Block, Inline, Value, marked_value, parse, unstyled, without_borders
 from campaigns.message.provider_templates import (
     ButtonPart,
+    HeaderPart,
     ProviderTemplate,
     TemplateParts,
     body_values,
@@ -81,6 +96,17 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Slide:
+    """One card of a carousel."""
+
+    tiles: tuple[Tile, ...]
+    body: tuple[Block, ...] = ()
+    buttons: tuple[Action, ...] = ()
+    parameters: tuple[tuple[str, Inline], ...] = ()
+    """What its text is filled with, where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bubble:
     kind: MessageType
     answers: str | None = None
@@ -97,6 +123,8 @@ class Bubble:
     """The template that it is made from: its name and language."""
     parameters: tuple[tuple[str, Inline], ...] = ()
     """What a template is filled with whose text is not known."""
+    slides: tuple[Slide, ...] = ()
+    """The cards of a carousel, which are beside each other below the message."""
 
 
 def bubble_of(content: Content, known: ProviderTemplate | None = None) -> Bubble:
@@ -185,11 +213,15 @@ def _card(contact: Contact) -> Card:
 
 def _of_template(message: Template, known: ProviderTemplate | None) -> Bubble:
     title = without_borders(f"{message.name} ({message.language})")
-    bubble = Bubble(MessageType.TEMPLATE, template=title, tiles=tuple(_header_tiles(message, known)))
+    header = known.parts.header if known is not None else None
+    bubble = Bubble(
+        MessageType.TEMPLATE,
+        template=title,
+        tiles=tuple(_header_tiles(message.header, header)),
+        slides=tuple(_slides(message, known)),
+    )
     if known is None:
-        given = [
-            (each.name or str(place), each.text) for place, each in enumerate(message.parameters, start=1)
-        ]
+        given = _numbered(message.parameters)
         if message.header is not None and message.header.text:
             given.insert(0, ("header", message.header.text))
         given += [(f"button {button.index}", button.parameter) for button in message.buttons]
@@ -198,10 +230,38 @@ def _of_template(message: Template, known: ProviderTemplate | None) -> Bubble:
     return replace(
         bubble,
         header=unstyled(_header_text(parts, message)),
-        body=_body(_filled(parts.body, body_values(message))),
+        body=_body(_filled(parts.body, body_values(message.parameters))),
         footer=unstyled(parts.footer),
-        buttons=tuple(_template_actions(parts, message)),
+        buttons=tuple(_template_actions(parts, message.buttons)),
     )
+
+
+def _slides(message: Template, known: ProviderTemplate | None) -> Iterator[Slide]:
+    """The cards that the template has, with what the message fills them with."""
+    for card, parts in zip_longest(message.cards, known.parts.cards if known is not None else ()):
+        filled = card or TemplateCard(TemplateHeader())
+        if parts is None:
+            kinds = {"url": "link"}
+            buttons = [
+                Action(
+                    kinds.get(each.type, "reply"),
+                    unstyled(f"Button {each.index + 1}"),
+                    without_borders(each.parameter),
+                )
+                for each in filled.buttons
+            ]
+            given = tuple((name, unstyled(text)) for name, text in _numbered(filled.parameters))
+            yield Slide(tuple(_header_tiles(filled.header, None)), (), tuple(buttons), given)
+        else:
+            yield Slide(
+                tuple(_header_tiles(filled.header, parts.header)),
+                _body(_filled(parts.body, body_values(filled.parameters))),
+                tuple(_template_actions(parts, filled.buttons)),
+            )
+
+
+def _numbered(parameters: Sequence[Parameter]) -> list[tuple[str, str]]:
+    return [(each.name or str(place), each.text) for place, each in enumerate(parameters, start=1)]
 
 
 def _header_text(parts: TemplateParts, message: Template) -> str:
@@ -218,21 +278,17 @@ def _filled(text: str, values: dict[str, str]) -> str:
     return filled_text(text, {**blanks, **{name: value for name, value in values.items() if value}})
 
 
-def _header_tiles(message: Template, known: ProviderTemplate | None) -> Iterator[Tile]:
-    given = [
-        (kind, medium)
-        for kind in _HEADER_MEDIA
-        if (medium := getattr(message.header, kind, None)) is not None
-    ]
+def _header_tiles(header: TemplateHeader | None, known: HeaderPart | None) -> Iterator[Tile]:
+    given = [(kind, medium) for kind in _HEADER_MEDIA if (medium := getattr(header, kind, None)) is not None]
     yield from (_medium(kind, medium) for kind, medium in given)
-    if message.header is not None and message.header.location is not None:
-        yield _place(message.header.location)
-    elif not given and known is not None and known.parts.header and known.parts.header.kind != "text":
-        yield Tile(known.parts.header.kind)
+    if header is not None and header.location is not None:
+        yield _place(header.location)
+    elif not given and known is not None and known.kind != "text":
+        yield Tile(known.kind)
 
 
-def _template_actions(parts: TemplateParts, message: Template) -> Iterator[Action]:
-    ends = {button.index: button.parameter for button in message.buttons}
+def _template_actions(parts: TemplateParts, given: Sequence[TemplateButton]) -> Iterator[Action]:
+    ends = {button.index: button.parameter for button in given}
     for place, button in enumerate(parts.buttons):
         yield Action(
             _TEMPLATE_ACTIONS.get(button.kind, "other"), unstyled(button.text), _leads_to(button, ends, place)

@@ -3,7 +3,7 @@ how much room is left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -18,6 +18,7 @@ from app.views.previews import preview_lines
 from app.views.sampling import Choice
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError
+from campaigns.figures import counted
 from campaigns.message.content import Addition, Button, Content, Media, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.placeholders import foreign_placeholders
@@ -156,9 +157,10 @@ def preview_draft(
     outlet: Outlet,
     *,
     category: str = "marketing",
+    blanks: Mapping[str, int] | None = None,
 ) -> DraftPreview:
-    """The message of one row. `number`: the line, or the seed of a random choice. Raises SpecError where a text cannot
-    be compiled, NotFound where no row is on that line."""
+    """The message of one row. `number`: the line, or the seed of a random choice. `blanks`: in how many rows each
+    variable is blank. Raises SpecError where a text cannot be compiled, NotFound where no row is on that line."""
     renderers = {name: Renderer(content, shares_defaults=True) for name, content in contents.items()}
     row = _chosen(rows, choice, number, list(renderers.values()))
     vars: dict[str, str] = orjson.loads(row.vars) if row else {}
@@ -171,7 +173,7 @@ def preview_draft(
             for template in _forms(renderer)
         ),
         tuple(name for name in names if not vars.get(name)) if row else (),
-        tuple(_notes(contents, outlet.adapter)),
+        (*_rows_without(renderers.values(), blanks or {}), *_notes(contents, outlet.adapter)),
         tuple(names),
     )
 
@@ -250,6 +252,14 @@ def _template_problems(
         yield from (
             f"{each.text[:1].upper()}{each.text[1:]}" for each in mismatches(used, category, templates)
         )
+
+
+def _rows_without(renderers: Iterable[Renderer], blanks: Mapping[str, int]) -> Iterator[str]:
+    """Variables that the message needs, and that rows lack which are left out for it."""
+    for name in sorted({name for renderer in renderers for name in renderer.variables}):
+        if count := blanks.get(name, 0):
+            rows = f"{counted(count, 'row')}, which {'is' if count == 1 else 'are'} left out"
+            yield f"{name} is blank in {rows}. Write under “Where a cell is blank” what stands there instead."
 
 
 def _notes(contents: Mapping[str | None, ContentSpec], adapter: Adapter | None) -> Iterator[str]:

@@ -37,8 +37,7 @@ from scheduler.audience.file_threads import WHOLE, in_thread
 from scheduler.audience.load_report import LoadReport
 from scheduler.forecast.durations import Limit
 from scheduler.forecast.forecast import CostRange, Estimate
-from storage.audience.audience import count_imports
-from storage.audience.campaigns import find
+from storage.audience.campaigns import loaded_campaigns
 from storage.audience.rates import load_cards
 from storage.database.engine import Engine
 from storage.views.uploads import EarlierUse, uses_of_list
@@ -139,11 +138,7 @@ async def review_draft(engine: Engine, settings: Settings, draft: Draft) -> Revi
 async def state_of(engine: Engine, name: str) -> CampaignState | None:
     """The state of the campaign that the draft has become; None: there is none yet, or it was only tested."""
     async with snapshot(engine) as connection:
-        stored = await find(connection, name)
-        if stored is None:
-            return None
-        only_tested = stored.state is CampaignState.DRAFT and not await count_imports(connection, stored.id)
-        return None if only_tested else stored.state
+        return (await loaded_campaigns(connection, [name])).get(name)
 
 
 Checked = tuple[Preflight, Sequence[str]]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
+import orjson
 from pydantic import ValidationError
 
 from app.actions.drafts import Draft
@@ -46,6 +49,12 @@ class ListRows:
     rows: Sequence[ListRow]
     whole: bool
     """Whether these are all."""
+
+    @cached_property
+    def blanks(self) -> Mapping[str, int]:
+        """In how many rows each variable is blank."""
+        empty = (name for row in self.rows for name, text in orjson.loads(row.vars).items() if not text)
+        return Counter(empty)
 
 
 async def read_rows(draft: Draft) -> ListRows | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from app.actions.drafts import FILE, SIGNED, Draft, drafts_folder, is_draft_name, read_draft
 from app.views.list_checks import known_check
+from app.wiring.databases import snapshot
 from app.wiring.settings import Settings
 from campaigns.errors import Fault, NotFound
+from campaigns.states import CampaignState
+from storage.audience.campaigns import loaded_campaigns
+from storage.database.engine import Engine
 
 MOST: Final = 200
 """Drafts that are listed, the newest first."""
@@ -42,11 +46,30 @@ class DraftRow:
     changed_at: datetime
     changed_by: str
     steps: Sequence[Step]
+    campaign: CampaignState | None = None
+    """The state of the campaign that it has become; None: it is not loaded yet."""
 
 
 async def list_drafts(settings: Settings) -> list[DraftRow]:
     """The newest drafts."""
-    return await asyncio.to_thread(_rows, settings)
+    return await asyncio.to_thread(lambda: _rows(settings, _newest(settings)))
+
+
+async def drafts_with_campaigns(engine: Engine, settings: Settings) -> list[DraftRow]:
+    """The newest drafts, each with the state of its campaign."""
+    rows = await list_drafts(settings)
+    async with snapshot(engine) as connection:
+        loaded = await loaded_campaigns(connection, [row.name for row in rows])
+    return [replace(row, campaign=loaded.get(row.name)) for row in rows]
+
+
+async def unsent_drafts(engine: Engine, settings: Settings, most: int) -> list[DraftRow]:
+    """The newest drafts that are not loaded as a campaign yet."""
+    newest = await asyncio.to_thread(_newest, settings)
+    async with snapshot(engine) as connection:
+        loaded = await loaded_campaigns(connection, [name for name, _ in newest])
+    shown = [each for each in newest if each[0] not in loaded][:most]
+    return await asyncio.to_thread(_rows, settings, shown)
 
 
 def steps_of(draft: Draft) -> tuple[Step, ...]:
@@ -68,10 +91,16 @@ def draft_names(settings: Settings) -> list[str]:
     return [path.name for path in folder.iterdir() if is_draft_name(path.name)] if folder.is_dir() else []
 
 
-def _rows(settings: Settings) -> list[DraftRow]:
-    changed = {name: at for name in draft_names(settings) if (at := _changed_at(settings, name)) is not None}
-    newest = sorted(changed, key=lambda name: changed[name], reverse=True)[:MOST]
-    return [row for name in newest if (row := _row(settings, name, changed[name])) is not None]
+def _newest(settings: Settings) -> list[tuple[str, float]]:
+    """Names, and when each was changed, in seconds; MOST of them at most."""
+    changed = [
+        (name, at) for name in draft_names(settings) if (at := _changed_at(settings, name)) is not None
+    ]
+    return sorted(changed, key=lambda each: each[1], reverse=True)[:MOST]
+
+
+def _rows(settings: Settings, drafts: Sequence[tuple[str, float]]) -> list[DraftRow]:
+    return [row for name, at in drafts if (row := _row(settings, name, at)) is not None]
 
 
 def _changed_at(settings: Settings, name: str) -> float | None:

@@ -137,7 +137,7 @@ def _form_text(key: str, until: datetime | None) -> str:
 def _launch(job: JobHistory) -> Moment:
     beside = "" if job.run_kind == "scheduled" else f" as a {job.run_kind}"
     variant = f", variant {job.variant}" if job.variant else ""
-    return Moment(job.launched_at, f"launched{beside}", f"on lane {job.lane}{variant}", job.nominal_at)
+    return Moment(job.launched_at, f"launched{beside}", f"for sender {job.lane}{variant}", job.nominal_at)
 
 
 def _wait(job: JobHistory) -> Iterator[Moment]:

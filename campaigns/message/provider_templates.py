@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from pydantic import TypeAdapter
 
-from campaigns.message.content import Template
+from campaigns.message.content import Parameter, Template
 from campaigns.untrusted import LONGEST_NAME, LONGEST_TEXT, clean_fields
 
 MOST_BUTTONS: Final = 20
+MOST_CARDS: Final = 10
 LONGEST_LANGUAGE: Final = 32
 """Characters: name and language are a key, and no database takes keys of any length."""
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*(\w{1,64})\s*\}\}")
@@ -55,6 +56,8 @@ class TemplateParts:
     buttons: tuple[ButtonPart, ...] = ()
     others: tuple[str, ...] = ()
     """Kinds of other parts, such as carousel."""
+    cards: tuple[TemplateParts, ...] = ()
+    """What each card of its carousel consists of."""
 
     def __post_init__(self) -> None:
         clean_fields(self, body=LONGEST_TEXT, footer=LONGEST_TEXT)
@@ -122,7 +125,7 @@ def filled_lines(parts: TemplateParts, message: Template) -> Iterator[str]:
         given = {name: header.text for name in placeholders(parts.header.text) if header and header.text}
         yield filled_text(parts.header.text, given)
     if parts.body:
-        yield filled_text(parts.body, body_values(message))
+        yield filled_text(parts.body, body_values(message.parameters))
     if parts.footer:
         yield parts.footer
     ends = {button.index: button.parameter for button in message.buttons}
@@ -130,9 +133,9 @@ def filled_lines(parts: TemplateParts, message: Template) -> Iterator[str]:
         yield f"[ {button.text} ]" + (f"  {filled_address(button, ends.get(place))}" if button.url else "")
 
 
-def body_values(message: Template) -> dict[str, str]:
+def body_values(parameters: Sequence[Parameter]) -> dict[str, str]:
     """The values of the body's placeholders, by name or number."""
-    return {each.name or str(place): each.text for place, each in enumerate(message.parameters, start=1)}
+    return {each.name or str(place): each.text for place, each in enumerate(parameters, start=1)}
 
 
 def filled_address(button: ButtonPart, end: str | None) -> str:

@@ -173,6 +173,13 @@ def _problem(detail: ErrorDetails, loc: Loc, model: type[BaseModel], within: Loc
         case "string_pattern_mismatch" if detail["ctx"]["pattern"] == NAME:
             shown = "" if hide else f", not {detail['input']!r}"
             return f"{key}: use lower-case letters, digits, - and _, such as spring-sale{shown}."
+        case "int_type" | "int_parsing" | "float_type" | "float_parsing" if (
+            isinstance(detail["input"], str) and not hide
+        ):
+            kind = (
+                "a whole number, such as 5" if detail["type"].startswith("int") else "a number, such as 2.5"
+            )
+            return f"{key}: write {kind}, not {detail['input']!r}."
         case other:
             message = f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
             if not hide:

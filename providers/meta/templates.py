@@ -12,6 +12,7 @@ from typing import Any, Final
 from campaigns.errors import Unavailable
 from campaigns.message.provider_templates import (
     MOST_BUTTONS,
+    MOST_CARDS,
     ButtonPart,
     HeaderPart,
     ProviderTemplate,
@@ -93,7 +94,15 @@ def _parts(components: list[dict[str, Any]]) -> TemplateParts:
         footer=_text(by_kind.get("footer", {})),
         buttons=tuple(_buttons(tables(buttons.get("buttons"))[:MOST_BUTTONS])),
         others=tuple(clean(kind, LONGEST_NAME) for kind in by_kind if kind not in known)[:MOST_BUTTONS],
+        cards=tuple(_cards(tables(by_kind.get("carousel", {}).get("cards"))[:MOST_CARDS])),
     )
+
+
+def _cards(listed: list[dict[str, Any]]) -> Iterator[TemplateParts]:
+    """A card has no cards of its own."""
+    for each in listed:
+        components = tables(each.get("components"))
+        yield _parts([part for part in components if _kind(part) != "carousel"])
 
 
 def _buttons(listed: list[dict[str, Any]]) -> Iterator[ButtonPart]:

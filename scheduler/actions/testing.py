@@ -19,6 +19,7 @@ from storage.audience.samples import Sample, first_rows, rows_on_line
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.editions import begin_edition, current_edition
 from storage.runs.side_runs import (
+    OF_TEST,
     add_side_run,
     add_test_jobs,
     count_jobs_made,
@@ -106,7 +107,7 @@ async def start_draft_test(
         await keep_media(connection, media, moment)
         current = await current_edition(connection, campaign.id)
         edition = await begin_edition(connection, current, empty=True)
-        import_id = await open_import(connection, edition, source="test", digest=press, now=moment)
+        import_id = await open_import(connection, edition, source=OF_TEST, digest=press, now=moment)
         own = Audience([import_id], [row.line], [row.phone], [None], [bucket(row.phone)], [row.vars])
         await add_recipients(connection, edition, own)
         recipient_id = await recipient_of_import(connection, import_id)
@@ -167,7 +168,7 @@ def _phones(numbers: Sequence[str], spec: CampaignSpec) -> tuple[str, ...]:
         phone = read_phone(text, spec.audience.default_country, landlines=True)
         if isinstance(phone, PhoneFault):
             raise InvalidInput(
-                f"--to {text!r} cannot be used: {phone.reason}", hint="Write it like +2290197000000."
+                f"{text!r} cannot be used: {phone.reason}", hint="Write it like +2290197000000."
             )
         found.append(phone.number)
     return tuple(dict.fromkeys(found))

@@ -11,13 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, RowMapping, cast, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    RowMapping,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import NotFound
 from campaigns.states import CampaignState
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
+from storage.runs.side_runs import OF_TEST
 from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
 
 if TYPE_CHECKING:
@@ -152,8 +165,24 @@ async def lists_of_campaigns(connection: AsyncConnection) -> list[Path]:
     return [Path(csv) for csv in lists if csv]
 
 
+def is_only_tested() -> ColumnElement[bool]:
+    """Whether nothing of a campaign is stored but what a test of its draft needed: it is listed with the drafts."""
+    its = imports.c.campaign_id == campaigns.c.id
+    return and_(
+        campaigns.c.state == CampaignState.DRAFT,
+        exists().where(its, imports.c.source == OF_TEST),
+        ~exists().where(its, imports.c.edition == campaigns.c.edition),
+    )
+
+
+async def loaded_campaigns(connection: AsyncConnection, names: Sequence[str]) -> dict[str, CampaignState]:
+    """The states of those of these that are campaigns, and more than tested drafts."""
+    query = select(campaigns.c.name, campaigns.c.state).where(campaigns.c.name.in_(names), ~is_only_tested())
+    return {row.name: CampaignState(row.state) for row in await connection.execute(query)}
+
+
 async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
-    """Every campaign, the newest first."""
+    """Every campaign, the newest first; drafts that were only tested are none yet."""
     rows = await connection.execute(
         select(
             campaigns.c.name,
@@ -169,7 +198,9 @@ async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
             ),
             campaigns.c.start_at,
             campaigns.c.created_at,
-        ).order_by(campaigns.c.created_at.desc(), campaigns.c.id.desc())
+        )
+        .where(~is_only_tested())
+        .order_by(campaigns.c.created_at.desc(), campaigns.c.id.desc())
     )
     return [CampaignLine(**{**row, "state": CampaignState(row["state"])}) for row in rows.mappings()]
 

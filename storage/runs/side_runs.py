@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,6 +33,8 @@ class RunMessage:
 
 
 TICK = timedelta(milliseconds=1)
+OF_TEST: Final = "test"
+"""The source of the import that holds the row of a draft's test."""
 
 
 async def add_side_run(
@@ -103,7 +105,7 @@ async def recipient_of_import(connection: AsyncConnection, import_id: int) -> in
 
 async def run_of_row(connection: AsyncConnection, campaign_id: int, digest: str) -> int | None:
     """The run of the import of that digest, which holds the row of one test; None: there is none yet."""
-    mine = (imports.c.campaign_id == campaign_id, imports.c.digest == digest, imports.c.source == "test")
+    mine = (imports.c.campaign_id == campaign_id, imports.c.digest == digest, imports.c.source == OF_TEST)
     found = select(jobs.c.run_id).join(recipients, recipients.c.id == jobs.c.recipient_id)
     found = found.join(imports, imports.c.id == recipients.c.import_id).where(*mine).limit(1)
     return await connection.scalar(found)

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
+from storage.audience.campaigns import is_only_tested
 from storage.runs.editions import of_audience
 from storage.runs.job_counts import count_states
 from storage.runs.occurrences import SCHEDULED
@@ -81,7 +82,7 @@ async def page_of_campaigns(
 
 def _newest() -> Select[Any]:
     columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
-    return select(*columns).order_by(campaigns.c.id.desc())
+    return select(*columns).where(~is_only_tested()).order_by(campaigns.c.id.desc())
 
 
 async def _status(connection: AsyncConnection, row: Row[Any]) -> CampaignStatus:

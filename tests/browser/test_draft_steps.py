@@ -15,6 +15,20 @@ from tests.support.project import SETTINGS
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
 
 AT = "/campaigns/drafts/spring"
+CARD = """
+[[content.template.cards]]
+header = { image = { url = "https://shop.example/lemon.png" } }
+parameters = ["LEMON", "15 %"]
+buttons = [{ index = 0, type = "quick_reply", parameter = "more" }, { index = 1, type = "url", parameter = "lemon" }]
+"""
+CAROUSEL = f"""
+name = "cards"
+provider = "meta"
+senders = ["one"]
+[content.template]
+name = "fruit"
+{CARD * 3}
+"""
 FOCUSED = (
     "document.activeElement ? [document.activeElement.name, document.activeElement.innerText].join('|') : ''"
 )
@@ -86,6 +100,10 @@ async def test_a_list_is_sent_by_keyboard_alone(empty: tuple[Site, str]) -> None
         async with watched(browser, site) as seen:
             for step in ("message", "rules", "review"):
                 await seen.judge(f"{AT}/{step}")
+            (site.folder / "drafts" / "cards").mkdir()
+            (site.folder / "drafts" / "cards" / "campaign.toml").write_text(CAROUSEL)
+            await seen.judge("/campaigns/drafts/cards/message")
+            assert await seen.page.locator(".slides > li").count() == 3
             assert seen.faults == []
 
 

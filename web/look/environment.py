@@ -3,7 +3,9 @@ missing value."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +21,8 @@ from web.look.state_parts import parts_of
 
 WEB: Final = Path(__file__).parents[1]
 """Templates are named from here: `look/parts.html`, `pages/today/today.html`."""
+_SENTENCES: Final = re.compile(r"(?<=[.!?]) ")
+_COMMAND: Final = re.compile(r"^drumbeat |(^|[\s(])--[a-z]")
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -45,6 +49,7 @@ def environment() -> Environment:
         "percent": percent,
         "counted": counted,
         "moment": moment,
+        "wall_time": wall_time,
         "clock": clock,
         "span": span,
         "plain": plain,
@@ -52,6 +57,8 @@ def environment() -> Environment:
         "micros": lambda micros: plain(from_micros(micros)),
         "pair": lambda text: (text, text),
         "amount": amount,
+        "grouped": grouped,
+        "without_commands": without_commands,
         "state_parts": parts_of,
     }
     env.globals["geometry"] = chart_geometry
@@ -69,8 +76,20 @@ def number(value: float | None) -> str:
 
 
 def money(amount: Money | None) -> str:
-    """`0.012 USD`; `-` for None."""
-    return "-" if amount is None else f"{plain(amount.amount)} {amount.currency}"
+    """`1,200.012 USD`; `-` for None."""
+    return "-" if amount is None else f"{grouped(amount.amount)} {amount.currency}"
+
+
+def grouped(value: Decimal) -> str:
+    """An amount of money to be read: `9,999,990.00`, no more places than it has, but two at least."""
+    whole, _, places = f"{value:,.6f}".rstrip("0").partition(".")
+    return f"{whole}.{places.ljust(2, '0')}"
+
+
+def without_commands(hint: str) -> str:
+    """What to do, without the sentences that are for the command line."""
+    kept = [each for each in _SENTENCES.split(hint) if not _COMMAND.search(each)]
+    return " ".join(kept)
 
 
 def amount(value: float) -> str:
@@ -82,9 +101,14 @@ def moment(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:
     """A `time` element: `29 Nov 2026, 14:32 CET`. `-` for None."""
     if at is None:
         return "-"
-    local = at.astimezone(zone)
-    shown = f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+    shown = f"{wall_time(at, zone)} {at.astimezone(zone).tzname()}"
     return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(), shown)
+
+
+def wall_time(at: datetime, zone: tzinfo) -> str:
+    """A time that everybody reads off their own clock, so without a zone: `29 Nov 2026, 14:32`."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M}"
 
 
 def clock(at: datetime | None, zone: tzinfo = UTC) -> Markup | str:

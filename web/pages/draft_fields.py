@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.actions.drafts import fault_at
-from campaigns.errors import SpecError
+from campaigns.errors import InvalidInput, SpecError
 from campaigns.spec.toml_files import Loc, loc_of
+from web.pages.site import sentences_of
 
 Form = Mapping[str, str]
 Changes = dict[str | Loc, Any]
@@ -24,12 +25,12 @@ class Fields:
     keys."""
 
     def __init__(
-        self, data: Mapping[str, Any], entered: Changes | None = None, problem: SpecError | None = None
+        self, data: Mapping[str, Any], entered: Changes | None = None, problem: InvalidInput | None = None
     ) -> None:
         self.data = with_changes(data, entered or {})
-        found = [fault_at(fault) for fault in problem.faults] if problem else []
+        found = [fault_at(fault) for fault in problem.faults] if isinstance(problem, SpecError) else []
         self.problems = dict(found)
-        self.general = "" if found or problem is None else f"{problem} {problem.hint}".strip()
+        self.general = "" if found or problem is None else sentences_of(problem)
         """A problem of no field in particular."""
 
     def raw(self, key: str | Loc) -> Any:

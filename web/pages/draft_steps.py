@@ -15,6 +15,8 @@ from campaigns.errors import DrumbeatError
 from web.pages.site import form_of, page, site_of
 
 ROWS: Final = RecentRows()
+TYPED: Final = "What you entered is below: save it again to put it in the place of what was changed."
+"""What to do where somebody else has changed the draft."""
 
 
 def address_of(name: str, step: str) -> str:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.actions.users import LoggedIn, find_session
 from app.wiring.rights import acting
 from storage.database.engine import Engine
+from web.pages.site import page
 
 SESSION: Final = "drumbeat_session"
 LIVE: Final = "x-drumbeat-live"
@@ -107,7 +108,9 @@ def _to_log_in(request: Request) -> Response:
     if request.method in SAFE_METHODS and LIVE not in request.headers:
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?to={quote(back)}", 303)
-    return PlainTextResponse("Log in again.", 401)
+    if LIVE in request.headers:
+        return PlainTextResponse("Log in again.", 401)
+    return page(request, "pages/access/logged_out.html", status=401)
 
 
 def _with_headers(send: Send, *, cached: bool) -> Send:

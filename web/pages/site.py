@@ -17,11 +17,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.actions.users import LoggedIn
 from app.wiring.rights import Actor
 from app.wiring.settings import Settings
-from campaigns.errors import InvalidInput, NotFound
+from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from campaigns.time.clock import Now, utc_now
 from campaigns.time.zones import find_zone
 from storage.database.engine import Engine
-from web.look.environment import render
+from web.look.environment import render, without_commands
 from web.monitoring.cached import Cached
 
 T = TypeVar("T")
@@ -160,6 +160,11 @@ def done(request: Request, address: str, notice: str = "") -> Response:
         secure = request.url.scheme == "https"
         response.set_cookie(NOTICE, quote(notice), max_age=30, httponly=True, samesite="lax", secure=secure)
     return response
+
+
+def sentences_of(error: DrumbeatError) -> str:
+    """What is wrong, and what to do about it in the browser."""
+    return f"{error} {without_commands(error.hint)}".strip()
 
 
 async def form_of(request: Request) -> FormData:

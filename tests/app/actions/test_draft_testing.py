@@ -11,12 +11,18 @@ from sqlalchemy import func, select
 
 from app.actions import testing
 from app.actions.draft_sending import review_key, send_draft
-from app.actions.drafts import create_draft, open_draft
+from app.actions.draft_sources import start_draft
+from app.actions.drafts import create_draft, delete_draft, open_draft
 from app.actions.testing import SampleRow, send_draft_test
+from app.views.campaign_list import campaign_page
+from app.views.drafts import drafts_with_campaigns, unsent_drafts
 from app.views.messages import outcome_of_test
+from app.views.overview import list_campaigns
+from app.views.status import status
 from app.wiring.rights import Actor, Role, acting
 from app.wiring.settings import Settings
 from campaigns.errors import Forbidden, InvalidInput, NotFound, SpecError
+from campaigns.time.clock import utc_now
 from emulators.app import create_app
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
@@ -92,6 +98,37 @@ async def test_a_press_sends_one_message_and_loads_nobody(desk: Desk) -> None:
         rows = await connection.scalar(select(func.count()).select_from(recipients))
     assert kinds == ["test", "test"]
     assert rows == 4  # the rows that the tests were made of stay, out of sight
+
+
+async def test_a_tested_draft_is_listed_once_and_as_a_draft(desk: Desk) -> None:
+    await desk.send()
+    assert await listed(desk) == ([], [], [])
+    [draft] = await drafts_with_campaigns(desk.engine, desk.settings)
+    assert (draft.name, draft.campaign) == ("spring", None)
+    assert [row.name for row in await unsent_drafts(desk.engine, desk.settings, 5)] == ["spring"]
+
+    await delete_draft(desk.settings, "spring")
+    again = await start_draft(desk.engine, desk.settings, "spring")
+    (again.folder / "people.csv").write_text("phone,first_name\n+447700900010,Ada\n")
+    again.path.write_text(TEXT)
+    key = review_key(await open_draft(desk.settings, "spring"))
+    await send_draft(desk.engine, desk.settings, "spring", key, start=False)
+    assert await listed(desk) == (["spring"], ["spring"], ["spring"])
+    [draft] = await drafts_with_campaigns(desk.engine, desk.settings)
+    assert (draft.name, draft.campaign) == ("spring", "draft")
+    assert await unsent_drafts(desk.engine, desk.settings, 5) == []
+    with pytest.raises(InvalidInput, match="There is a campaign 'spring' already"):
+        await start_draft(desk.engine, desk.settings, "spring")
+
+
+async def listed(desk: Desk) -> tuple[list[str], list[str], list[str]]:
+    """The campaigns of the page, of Today and `status`, and of `campaign list`."""
+    async with reading(desk.engine) as connection:
+        return (
+            [each.name for each in (await campaign_page(connection)).campaigns],
+            [each.status.name for each in (await status(connection, desk.settings, utc_now())).campaigns],
+            [each.name for each in await list_campaigns(connection)],
+        )
 
 
 async def test_the_guards_of_a_test_are_those_of_every_message(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.views.bubbles import Bubble, bubble_of
 from campaigns.message.content import (
+    Card,
     Content,
     Media,
     MessageType,
@@ -92,3 +93,37 @@ def test_the_picture_of_a_template_that_needs_one_is_shown_before_it_is_given() 
         ("image", ""),
         ("image", "https://x.example/a.png"),
     ]
+
+
+CARDS = (
+    Card(
+        TemplateHeader(image=Media("https://x.example/lemon.png")),
+        (Parameter(marked_value("15OFF", Value.FILLED)),),
+        (TemplateButton(1, "url", "lemon"),),
+    ),
+    Card(TemplateHeader(video=Media("https://x.example/lime.mp4"))),
+)
+
+
+def test_the_cards_of_a_carousel_are_filled_in_as_the_template_has_them() -> None:
+    buttons = (ButtonPart("quick_reply", "More"), ButtonPart("url", "Buy", "https://shop.example/{{1}}"))
+    card = TemplateParts(HeaderPart("image"), "Use *{{1}}*", buttons=buttons)
+    parts = TemplateParts(body="Our newest:", others=("carousel",), cards=(card, card, card))
+    known = ProviderTemplate("fruit", "en", "APPROVED", "marketing", parts)
+    bubble = bubble_of(Content(MessageType.TEMPLATE, template=Template("fruit", "en", cards=CARDS)), known)
+    assert [[tile.detail or tile.kind for tile in slide.tiles] for slide in bubble.slides] == [
+        ["https://x.example/lemon.png"],
+        ["https://x.example/lime.mp4"],
+        ["image"],
+    ]
+    assert [visible_text(slide.body) for slide in bubble.slides] == ["Use 15OFF", "Use {{1}}", "Use {{1}}"]
+    assert [(each.kind, each.detail) for each in bubble.slides[0].buttons] == [
+        ("reply", ""),
+        ("link", "https://shop.example/lemon"),
+    ]
+
+
+def test_the_cards_of_an_unknown_template_show_what_they_are_filled_with() -> None:
+    bubble = bubble_of(Content(MessageType.TEMPLATE, template=Template("fruit", "en", cards=CARDS)))
+    assert [slide.parameters for slide in bubble.slides] == [(("1", (Text("15OFF", Value.FILLED),)),), ()]
+    assert [(each.text, each.detail) for each in bubble.slides[0].buttons] == [((Text("Button 2"),), "lemon")]

@@ -10,7 +10,7 @@ import pytest
 from app.actions.drafts import create_draft, open_draft
 from app.views import draft_rows
 from app.views.draft_messages import Outlet, contents_of, longest, preview_draft
-from app.views.draft_rows import ListRow, RecentRows
+from app.views.draft_rows import ListRow, ListRows, RecentRows
 from app.views.sampling import Choice
 from app.wiring.settings import Settings
 from campaigns.errors import SpecError
@@ -63,6 +63,16 @@ def test_a_row_is_chosen(choice: Choice, number: int, line: int) -> None:
     assert shown.row is not None
     assert shown.row.line == line
     assert shown.blank == (("name",) if line == 5 else ())
+
+
+def test_rows_that_lack_what_the_message_needs_are_counted() -> None:
+    rows = ListRows((), ROWS, whole=True)
+    contents = contents_of(parse_toml(Path("x.toml"), b'[content]\ntext = "Hi {{ name }}"\n'))
+    shown = preview_draft(contents, ROWS, Choice.FIRST, 0, Outlet(), blanks=rows.blanks)
+    assert shown.notes[0].startswith("name is blank in 1 row, which is left out.")
+    text = b'[content]\ntext = "Hi {{ name }}"\ndefaults = { name = "you" }\n'
+    contents = contents_of(parse_toml(Path("x.toml"), text))
+    assert preview_draft(contents, ROWS, Choice.FIRST, 0, Outlet(), blanks=rows.blanks).notes == ()
 
 
 def test_each_variant_and_each_form_is_shown() -> None:

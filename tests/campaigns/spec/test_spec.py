@@ -160,7 +160,7 @@ def test_a_list_with_a_consent_column_requires_consent(
         (
             HEAD + BODY + '[pace]\ndelay_between = "500"\n',
             7,
-            "pace.delay_between: input should be a valid integer",
+            "pace.delay_between: write a whole number, such as 5, not '500'.",
         ),
         (HEAD + BODY + "[pace]\ndelay_between = -1\n", 7, "greater than or equal to 0"),
         (

@@ -83,7 +83,37 @@ META_PAGE: Final[dict[str, Any]] = {
             "name": "summer_cards",
             "components": [
                 {"type": "BODY", "text": "Our newest:"},
-                {"type": "CAROUSEL", "cards": [{"components": []}]},
+                {
+                    "type": "CAROUSEL",
+                    "cards": [
+                        {
+                            "components": [
+                                {
+                                    "type": "HEADER",
+                                    "format": "IMAGE",
+                                    "example": {"header_handle": ["https://scontent.whatsapp.net/v/t61"]},
+                                },
+                                {
+                                    "type": "BODY",
+                                    "text": "Rare lemons for unique cocktails. Use code {{1}} to get {{2}} off.",
+                                    "example": {"body_text": [["15OFF", "15%"]]},
+                                },
+                                {
+                                    "type": "BUTTONS",
+                                    "buttons": [
+                                        {"type": "QUICK_REPLY", "text": "Send me more like this!"},
+                                        {
+                                            "type": "URL",
+                                            "text": "Buy now!",
+                                            "url": "https://www.luckyshrub.com/shop?promo={{1}}",
+                                        },
+                                    ],
+                                },
+                            ]
+                        },
+                        {"components": []},
+                    ],
+                },
             ],
             "language": "de",
             "status": "PAUSED",
@@ -138,6 +168,24 @@ META_READ: Final = [
         reason="INVALID_FORMAT",
     ),
     ProviderTemplate(
-        "summer_cards", "de", "PAUSED", "marketing", TemplateParts(body="Our newest:", others=("carousel",))
+        "summer_cards",
+        "de",
+        "PAUSED",
+        "marketing",
+        TemplateParts(
+            body="Our newest:",
+            others=("carousel",),
+            cards=(
+                TemplateParts(
+                    HeaderPart("image"),
+                    "Rare lemons for unique cocktails. Use code {{1}} to get {{2}} off.",
+                    buttons=(
+                        ButtonPart("quick_reply", "Send me more like this!"),
+                        ButtonPart("url", "Buy now!", "https://www.luckyshrub.com/shop?promo={{1}}"),
+                    ),
+                ),
+                TemplateParts(),
+            ),
+        ),
     ),
 ]

@@ -21,7 +21,10 @@ from campaigns.message.content import (
     Row,
     Section,
     Template,
+    TemplateButton,
+    TemplateHeader,
 )
+from campaigns.message.content import Card as TemplateCard
 from campaigns.message.marks import Value, marked_value
 from tests.support.cases import each
 from tests.support.examples import share
@@ -79,6 +82,14 @@ def test_four_buttons_are_two_and_all_options() -> None:
     assert "See all options" not in html_of(Content(MessageType.TEXT, "Hi", buttons=BUTTONS[:3]))
 
 
+def test_cards_are_beside_each_other_and_reached_by_keyboard() -> None:
+    card = TemplateCard(TemplateHeader(image=Media("https://x.example/a.png")), (Parameter("15OFF"),))
+    html = html_of(Content(MessageType.TEMPLATE, template=Template("fruit", "en", cards=(card, card))))
+    assert '<ul class="slides" tabindex="0" aria-label="Cards of the carousel, 2">' in html
+    assert html.count('<li class="bubble">') == 2
+    assert html.count("https://x.example/a.png") == 2
+
+
 def test_styles_and_values_are_elements() -> None:
     text = f"*Hi* {marked_value('Ana', Value.FILLED)} {marked_value('code', Value.BLANK)}\n> q\n1. a\n2. b"
     html = html_of(Content(MessageType.TEXT, text))
@@ -97,6 +108,8 @@ def everywhere(text: str) -> list[Content]:
         Content(MessageType.LIST, text, menu=replace(MENU, title=text, button=text, sections=rows)),
         Content(MessageType.CONTACTS, contacts=(Contact(text),)),
         Content(MessageType.TEMPLATE, template=Template(text, text, (Parameter(text, text),))),
+        Content(MessageType.TEMPLATE, template=Template(text, text, cards=(
+            TemplateCard(TemplateHeader(image=media[0]), (Parameter(text),), (TemplateButton(0, "url", text),)),))),
     ]  # fmt: skip
 
 

@@ -144,7 +144,14 @@ async def test_buttons_do_what_they_say(engine: Engine) -> None:
         assert (paused.status_code, paused.headers["location"]) == (303, HERE)
         shown = (await browser.get(HERE)).text
         assert "Paused (lunch)" in shown, "not what was cached before"
-        assert (await browser.post(f"{HERE}/pause")).status_code == 422
+        live = (await browser.get(f"{HERE}/live")).text
+        assert f'href="{HERE}/resume">Resume…' in live[: live.index("</template>")], (
+            "the head's buttons follow"
+        )
+        again = await browser.post(f"{HERE}/pause", {"reason": "x" * 3000})
+        assert again.status_code == 422
+        assert "drumbeat campaign" not in again.text, "what to do in the browser is no command"
+        assert f"reason: {'x' * 157}...</small>" in (await browser.get("/audit")).text
         assert (await browser.post(f"{HERE}/resume")).status_code == 303
         assert (await browser.post(f"{HERE}/doubts/resolve", {"action": "maybe"})).status_code == 422
         assert (await browser.post(f"{HERE}/doubts/resolve", {"action": "give-up"})).status_code == 303

@@ -268,3 +268,21 @@ async def test_a_draft_is_listed_and_deleted(editor: Browser, settings: Settings
 async def test_a_name_in_an_address_is_no_path(editor: Browser, name: str) -> None:
     for what in ("list", "file", "campaign.toml", "list/rejects.csv", "list/sample.csv"):
         assert (await editor.get(f"/campaigns/drafts/{name}/{what}")).status_code == 404
+
+
+async def test_how_a_list_is_read_can_be_changed_where_it_cannot_be_read(
+    editor: Browser, settings: Settings
+) -> None:
+    await start(editor, settings)
+    await send(editor, LIST, "p.csv", b"phone\n+447700900001\n")
+    digest = (await open_draft(settings, "spring")).digest
+    await editor.post(f"{LIST}/uses", {"digest": digest, "encoding": "klingon"})
+    page = await editor.get(LIST)
+    assert "&#39;klingon&#39; is not an encoding." in page.text
+    assert 'id="f-encoding" name="encoding"' in page.text
+    digest = (await open_draft(settings, "spring")).digest
+    refused = await editor.post(f"{LIST}/uses", {"digest": digest, "max_reject_percent": "nan"})
+    assert refused.status_code == 422
+    assert 'id="p-max_reject_percent"' in refused.text
+    await editor.post(f"{LIST}/uses", {"digest": digest, "encoding": ""})
+    assert "Continue with 1 recipient" in (await editor.get(LIST)).text

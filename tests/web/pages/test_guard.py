@@ -37,7 +37,9 @@ async def test_nothing_is_shown_or_done_without_a_session(
             answer = await browser.get(filled(path))
             assert (answer.status_code, answer.headers["location"]) == (303, f"/login?to={filled(path)}")
         else:
-            assert (await browser.post(filled(path))).status_code == 401
+            answer = await browser.post(filled(path))
+            assert answer.status_code == 401
+            assert "What you entered is not lost yet." in answer.text
 
 
 @pytest.mark.parametrize(

@@ -315,6 +315,7 @@ async def test_a_form_that_another_browser_overtook_saves_nothing(
     answer = await editor.post(PAGE, fields)
     assert answer.status_code == 422
     assert "changed meanwhile" in answer.text
+    assert fields_of(answer.text)["content.text"] == "mine", "what was typed is kept"
     assert "theirs" in (await open_draft(settings, "spring")).text
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actions.drafts import create_draft, open_draft
+from app.actions.drafts import create_draft, open_draft, save_text
 from app.views.draft_rules import preview_rules
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
@@ -202,7 +202,9 @@ async def test_consent_that_the_list_asks_for_is_not_needed_only_if_that_is_writ
         ({"when": "cron", "schedule.cron": "at nine"}, "schedule.cron"),
         ({"when": "every", "schedule.every": "1s"}, "schedule.every"),
         ({"hours-way": "allow", "hours.allow": "nine to five"}, "hours.allow"),
+        ({"hours-way": "allow", "hours.allow": ""}, "hours.allow"),
         ({"hours-way": "preset", "hours.preset": ""}, "hours.preset"),
+        ({"holdout.percent": "2,5"}, "holdout.percent"),
         ({"pace.rate": "fast"}, "pace.rate"),
         ({"pace.delay_between": "1.5"}, "pace.delay_between"),
         ({"caps[0].max": "many", "caps[0].per": "7d"}, "caps[0].max"),
@@ -231,6 +233,39 @@ async def test_what_is_wrong_is_told_at_its_field(
     assert {name: entered[name] for name in changes} == changes
 
 
+async def test_what_was_typed_is_kept_where_somebody_else_changed_the_draft(
+    editor: Browser, settings: Settings
+) -> None:
+    draft = await create_draft(settings, "spring", HEAD)
+    fields = fields_of((await editor.get(PAGE)).text)
+    await save_text(settings, "spring", HEAD + "# theirs\n", draft.digest)
+    answer = await editor.post(PAGE, {**fields, "pace.rate": "7/s"})
+    assert answer.status_code == 422
+    assert "nothing was saved. What you entered is below" in answer.text
+    assert fields_of(answer.text)["pace.rate"] == "7/s"
+    assert (await editor.post(PAGE, fields_of(answer.text))).status_code == 303
+    saved = (await open_draft(settings, "spring")).text
+    assert "# theirs" in saved
+    assert 'rate = "7/s"' in saved
+
+
+async def test_a_list_of_numbers_has_its_problem_at_its_field(editor: Browser, settings: Settings) -> None:
+    await create_draft(settings, "spring", HEAD)
+    answer = await editor.post(PAGE, {**fields_of((await editor.get(PAGE)).text), "pace.ramp": "100; 200"})
+    assert 'id="p-pace.ramp">Write a whole number, such as 5, not &#39;100; 200&#39;.' in answer.text
+
+
+async def test_a_time_in_the_past_is_explained_without_the_command_line(
+    editor: Browser, settings: Settings
+) -> None:
+    await create_draft(settings, "spring", HEAD)
+    fields = fields_of((await editor.get(PAGE)).text)
+    at = {"when": "at", "schedule.at": "2020-01-01T09:00", "schedule.timezone": "Europe/Berlin"}
+    text = await sentence(editor, {**fields, **at})
+    assert "days ago. Correct the time: year, month, day, in this order." in text
+    assert "--" not in text
+
+
 async def sentence(browser: Browser, fields: dict[str, str]) -> str:
     fragment = await browser.post(f"{PAGE}/preview", fields)
     return html.unescape(re.sub(r"<[^>]+>", "", fragment.text))
@@ -250,6 +285,9 @@ async def test_the_sentence_follows_the_form(editor: Browser, settings: Settings
     )
     assert "the campaign's rate, 2/m" in text
     runs = {**fields, "when": "cron", "schedule.cron": "0 9 1 * *", "schedule.starts_at": "2096-01-01T00:00"}
+    own = await sentence(editor, {**fields, "schedule.recipient_local_time": "on"})
+    assert "Each person gets it at 24 Dec 2096, 09:00 by their own clock." in own
+    assert "the last of 120 messages goes about 59 min later." in own
     text = await sentence(editor, runs)
     assert "1 Jan 2096, 09:00 CET" in text
     assert "1 Mar 2096, 09:00 CET" in text

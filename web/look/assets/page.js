@@ -2,24 +2,53 @@
 "use strict";
 
 (() => {
+document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.includes("zone=")) {
   document.cookie = `zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
 }
 
-// <div data-live="/campaigns/x/live" data-every="3">: asked for again while the page is seen.
+// Puts new HTML into an element. What was focused or opened in it stays so, if it is still there.
+const held = (part) => {
+  const element = document.activeElement;
+  if (!part.contains(element) || element === part) return null;
+  const selector = element.id ? `#${CSS.escape(element.id)}`
+    : element.hasAttribute("href") ? `a[href="${CSS.escape(element.getAttribute("href"))}"]`
+    : element.parentElement.id ? `#${CSS.escape(element.parentElement.id)} > ${element.localName}`
+    : element.localName;
+  return { selector, at: [...part.querySelectorAll(selector)].indexOf(element) };
+};
+const renew = (part, content) => {
+  const open = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
+  const focus = held(part);
+  part.replaceChildren(content);
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (!focus) return;
+  const again = part.querySelectorAll(focus.selector)[focus.at];
+  if (!again) part.tabIndex = -1;  // it is gone: Tab goes on from here
+  (again ?? part).focus({ preventScroll: true });
+};
+
+// <div data-live="/campaigns/x/live" data-every="3">: asked for again while the page is seen. In the answer, a
+// <template data-into="id"> is what another element of the page shows from now on.
 for (const part of document.querySelectorAll("[data-live]")) {
   const pause = 1000 * (Number(part.dataset.every) || 3);
   let stale = 0;
+  const selecting = () => !getSelection().isCollapsed && part.contains(getSelection().anchorNode);
   const look = async () => {
-    if (!document.hidden && !part.contains(document.activeElement)) {
+    if (!document.hidden && !selecting()) {
       try {
         const answer = await fetch(part.dataset.live, { headers: { "X-Drumbeat-Live": "1" } });
         if (answer.status === 401) return location.reload();
         if (!answer.ok) throw new Error(answer.status);
-        const open = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
-        part.innerHTML = await answer.text();
-        for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+        const all = document.createElement("template");
+        all.innerHTML = await answer.text();
+        for (const each of all.content.querySelectorAll("template[data-into]")) {
+          renew(document.getElementById(each.dataset.into), each.content);
+          each.remove();
+        }
+        renew(part, all.content);
         part.removeAttribute("data-stale");
         stale = 0;
       } catch {
@@ -92,6 +121,7 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     request.upload.onprogress = (at) => { bar.value = at.loaded / at.total; };
     request.onerror = () => { bar.replaceWith("The upload broke off. Try again."); };
     request.onload = () => {
+      if (request.status === 401) return bar.replaceWith("You are logged out: log in on another page, and drop the file again.");
       if (request.getResponseHeader("Refresh")) return location.assign(request.responseURL); // it asks for itself again
       if (request.responseURL) history.replaceState(null, "", request.responseURL);
       document.open();

@@ -24,7 +24,7 @@ from app.actions.users import (
 from app.wiring.passwords import SHORTEST
 from campaigns.errors import InvalidInput
 from web.pages.guard import SESSION
-from web.pages.site import ZONE, done, form_of, page, site_of, user_of
+from web.pages.site import ZONE, done, form_of, page, sentences_of, site_of, user_of
 
 
 async def ask_to_log_in(request: Request) -> Response:
@@ -71,7 +71,7 @@ async def join(request: Request) -> Response:
     try:
         session = await accept_invitation(engine, token, name, password, _address(request))
     except InvalidInput as error:
-        problem = f"{error} {error.hint}".strip()
+        problem = sentences_of(error)
         return page(
             request,
             "pages/access/join.html",
@@ -125,7 +125,7 @@ async def set_password(request: Request) -> Response:
     try:
         await change_password(site_of(request).engine, user_of(request), old, new, _address(request))
     except (WrongPassword, TooManyAttempts, InvalidInput) as error:
-        return _settings_page(request, f"{error} {error.hint}".strip(), 422)
+        return _settings_page(request, sentences_of(error), 422)
     return _logged_out()
 
 

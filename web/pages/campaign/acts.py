@@ -19,7 +19,7 @@ from campaigns.errors import InvalidInput, NotFound
 from campaigns.figures import counted
 from scheduler.actions.budget import Per
 from web.pages.campaign.names import page_of
-from web.pages.site import Site, done, form_of, page, site_of, viewer_of
+from web.pages.site import Site, done, form_of, page, sentences_of, site_of, viewer_of
 
 Do = Callable[[Site, str, FormData, str], Awaitable[str]]
 
@@ -128,7 +128,7 @@ async def carry_out(request: Request) -> Response:
     try:
         notice = await ACTS[act].do(site, name, form, viewer_of(request).name)
     except InvalidInput as error:
-        return await _asked(request, f"{error} {error.hint}".strip(), 422)
+        return await _asked(request, sentences_of(error), 422)
     site.forget(("campaign", name))
     return done(request, page_of(name), notice)
 

@@ -33,7 +33,7 @@ async def show(request: Request) -> Response:
 
 async def live(request: Request) -> Response:
     found = await read_live(site_of(request), request.path_params["name"])
-    return fragment(request, "pages/campaign/live.html", **live_values(found))
+    return fragment(request, "pages/campaign/live_answer.html", **live_values(found))
 
 
 async def variants(request: Request) -> Response:

@@ -9,9 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.views.campaign_list import CampaignPage, campaign_page
+from app.views.drafts import DraftRow, unsent_drafts
 from app.wiring.databases import snapshot
 from campaigns.states import CampaignState
 from web.pages.site import number_in, page, site_of
+
+DRAFTS: Final = 3
+"""Drafts that are shown above the campaigns."""
 
 
 async def show(request: Request) -> Response:
@@ -24,12 +28,19 @@ async def show(request: Request) -> Response:
         async with snapshot(site.engine) as connection:
             return await campaign_page(connection, before=before, state=state, part_of_name=name)
 
+    async def read_drafts() -> list[DraftRow]:
+        return await unsent_drafts(site.engine, site.settings, DRAFTS + 1)
+
     found = await site.cached(("campaigns", before, state, name), read)
+    is_whole = not (name or state or before)
+    drafts = await site.cached("drafts", read_drafts) if is_whole else []
     return page(
         request,
         "pages/campaigns/campaigns.html",
         section="campaigns",
         found=found,
+        drafts=drafts[:DRAFTS],
+        more_drafts=len(drafts) > DRAFTS,
         states=list(CampaignState),
         state=state,
         name=name,

@@ -20,6 +20,7 @@ from campaigns.intake.twice_encoded import TWICE
 from campaigns.phones.country_names import countries
 from campaigns.reject_codes import IntakeCode
 from campaigns.spec.campaign_spec import AudienceSpec
+from web.pages.draft_fields import number_of
 from web.pages.site import done, form_of, page, site_of
 from web.protocol.uploads import uploaded_file
 
@@ -236,10 +237,8 @@ def _reading(form: FormData) -> dict[str, Any]:
 
 def _number(text: str) -> float | str | None:
     """None: as by default."""
-    try:
-        return None if float(text) == AudienceSpec().max_reject_percent else float(text)
-    except ValueError:
-        return text
+    number = number_of(text)
+    return None if number == AudienceSpec().max_reject_percent else number
 
 
 def _address(name: str) -> str:

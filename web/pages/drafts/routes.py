@@ -12,7 +12,7 @@ from starlette.routing import Route
 from app.actions.draft_sources import draft_from_file, draft_like, start_draft
 from app.actions.drafts import LARGEST_FILE, Draft, delete_draft, open_draft, save_text
 from app.views.campaign_list import campaign_page
-from app.views.drafts import list_drafts, steps_of
+from app.views.drafts import drafts_with_campaigns, steps_of
 from app.wiring.databases import snapshot
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from web.pages.drafts.list_routes import LIST_ROUTES
@@ -78,7 +78,8 @@ async def _new(
 
 
 async def show_all(request: Request) -> Response:
-    drafts = await list_drafts(site_of(request).settings)
+    site = site_of(request)
+    drafts = await drafts_with_campaigns(site.engine, site.settings)
     return page(request, "pages/drafts/drafts.html", section="campaigns", drafts=drafts)
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.actions.drafts import Draft, save_section
+from app.actions.drafts import Draft, StaleDraft, save_section
 from app.actions.testing import SampleRow, send_draft_test
 from app.views.draft_messages import (
     DraftPreview,
@@ -31,7 +31,7 @@ from campaigns.message.content import MessageType
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
-from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
+from web.pages.draft_steps import TYPED, address_of, draft_of, form_fields, rows_of, step_page
 from web.pages.message import media
 from web.pages.message.card_form import card_fields
 from web.pages.message.form import (
@@ -44,7 +44,7 @@ from web.pages.message.form import (
     without_unfinished,
 )
 from web.pages.message.template_form import template_form
-from web.pages.site import done, fragment, site_of
+from web.pages.site import done, fragment, sentences_of, site_of
 
 KINDS: Final = {
     MessageType.TEXT: ("Text", ""),
@@ -93,6 +93,9 @@ async def save(request: Request) -> Response:
         await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
     except SpecError as error:
         return await _page(request, draft, Fields(draft.data, changes, error), form, status=422)
+    except StaleDraft as error:
+        changed = InvalidInput(str(error), hint=TYPED)
+        return await _page(request, draft, Fields(draft.data, changes, changed), form, status=422)
     if "test" in form:
         return await _test(request, form)
     if attach:
@@ -119,7 +122,7 @@ async def _test(request: Request, form: Mapping[str, str]) -> Response:
     except Forbidden:
         raise
     except DrumbeatError as error:
-        tested = f"Not sent. {error} {error.hint}".strip()
+        tested = f"Not sent. {sentences_of(error)}"
         return await _page(request, draft, Fields(draft.data), form, status=422, tested=tested)
     if found.all_accepted or found.waiting:
         return done(request, address_of(draft.name, "message"), outcome_of_test(found))
@@ -177,11 +180,12 @@ def _preview(
                 number,
                 outlet,
                 category=str(file.data.get("category", "marketing")),
+                blanks=rows.blanks if rows else None,
             ),
             "",
         )
     except DrumbeatError as error:
-        return None, f"{error} {error.hint}".strip()
+        return None, sentences_of(error)
 
 
 async def _page(

@@ -19,7 +19,7 @@ from app.views.drafts import steps_of
 from app.views.messages import ENDED, FORESEEN
 from campaigns.figures import counted
 from campaigns.states import CampaignState
-from web.look.environment import moment
+from web.look.environment import moment, wall_time
 from web.pages.draft_steps import address_of, draft_of, form_fields, step_page
 from web.pages.site import done, site_of
 
@@ -127,7 +127,11 @@ def button_of(review: Review) -> Markup:
         return Markup("Ask for approval of {}{}{}").format(messages, each, cost)
     if review.starts_at is None:
         return Markup("Send {} now{}").format(messages, cost)
-    at = moment(review.starts_at, review.spec.schedule.zone)
+    schedule = review.spec.schedule
+    if schedule.recipient_local_time:
+        at: str = f"{wall_time(review.starts_at, schedule.zone)} by each person's clock"
+    else:
+        at = moment(review.starts_at, schedule.zone)
     return Markup("Schedule {}{} for {}{}").format(messages, each, at, cost)
 
 

@@ -132,15 +132,25 @@ def _hours(form: Form, old: Fields) -> Changes:
         key = f"hours.{name}"
         if key in _HOURS[way]:
             changes |= scalars(form, {key: text_of if name == PRESET else _spans}, old)
-            if not form.get(key, "").strip() and name != ALLOW:
+            if not form.get(key, "").strip() and (name != ALLOW or not _has_other_hours(form)):
                 changes[key] = ""
         elif old.raw(key) is not None:
             changes[key] = None
-    days = [day for day in DAYS if f"hours.days[{day}]" in form]
-    given = None if way in (NONE, PRESET) or len(days) in (0, len(DAYS)) else days
+    given = None if way in (NONE, PRESET) else _some_days(form)
     if given != old.raw("hours.days"):
         changes["hours.days"] = given
     return changes
+
+
+def _has_other_hours(form: Form) -> bool:
+    """Whether the form has days or holidays, which need no time of the day."""
+    return _some_days(form) is not None or bool(form.get("hours.holidays", "").strip())
+
+
+def _some_days(form: Form) -> list[str] | None:
+    """The days that were chosen; None: all of them."""
+    days = [day for day in DAYS if f"hours.days[{day}]" in form]
+    return None if len(days) in (0, len(DAYS)) else days
 
 
 def _spans(text: str) -> str | list[str] | None:

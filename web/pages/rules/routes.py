@@ -11,18 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.actions.drafts import Draft, save_section
+from app.actions.drafts import Draft, StaleDraft, save_section
 from app.views.draft_rules import RulesPreview, preview_rules
 from app.views.list_checks import known_check
-from campaigns.errors import DrumbeatError, SpecError
+from campaigns.errors import DrumbeatError, InvalidInput, SpecError
 from campaigns.rules.decision import DAYS
 from campaigns.rules.hours_presets import PRESETS
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
-from web.pages.draft_steps import address_of, draft_of, form_fields, rows_of, step_page
+from web.pages.draft_steps import TYPED, address_of, draft_of, form_fields, rows_of, step_page
 from web.pages.rules.form import changes_of, hours_of, needs_consent, when_of
-from web.pages.site import done, fragment, site_of
+from web.pages.site import done, fragment, sentences_of, site_of
 
 _PREVIEW: Final = "pages/rules/preview.html"
 ZONES: Final = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
@@ -42,6 +42,10 @@ async def save(request: Request) -> Response:
         await save_section(site_of(request).settings, draft.name, changes, form.get("digest"))
     except SpecError as error:
         fields = Fields(draft.data, changes, error)
+        return await _page(request, draft, fields, form, changes, status=422)
+    except StaleDraft as error:
+        changed = InvalidInput(str(error), hint=TYPED)
+        fields = Fields(draft.data, changes, changed)
         return await _page(request, draft, fields, form, changes, status=422)
     stays = "stay" in form
     return done(request, address_of(draft.name, "rules" if stays else "review"), "Saved." if stays else "")
@@ -66,7 +70,7 @@ async def _preview(request: Request, draft: Draft, changes: Changes) -> tuple[Ru
     try:
         return await asyncio.to_thread(read), "", whole
     except DrumbeatError as error:
-        return None, f"{error} {error.hint}".strip(), True
+        return None, sentences_of(error), True
 
 
 async def _recipients(draft: Draft) -> tuple[int | None, bool]:
