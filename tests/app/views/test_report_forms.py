@@ -19,8 +19,9 @@ from sqlalchemy import insert
 from app.views import workbooks
 from app.views.comparison import compare_campaigns
 from app.views.funnel import STEPS, funnel_report
+from app.views.not_reached import not_reached
 from app.views.report_parts import Report, Table
-from app.views.reports import delivery_report, failures_report
+from app.views.reports import count_recipients, delivery_report, failures_report, stream_recipients
 from app.views.summary import read_summary
 from app.views.workbooks import new_workbook, write_workbook
 from app.wiring.settings import Settings
@@ -33,6 +34,7 @@ from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.runs.campaign_events import list_pauses
 from storage.runs.control import move_campaign
 from storage.tables import attempts, jobs
+from terminal.recipient_list import write_recipient_page
 from tests.storage.views.test_reports import NOW, given_campaign, given_jobs, taken
 from web.reports.html import report_html, summary_html
 
@@ -215,6 +217,22 @@ async def test_the_time_line_counts_every_message_and_marks_the_pauses(engine: E
     assert len(summary.line.stretches) <= 121
     assert summary.verdict.startswith("Paused (again)")
     assert Read(summary_html(summary, UTC)).faults == []
+
+
+async def test_a_page_lists_the_first_recipients_and_counts_all(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await given(engine)
+    async with reading(engine) as connection:
+        rows = [row async for row in await stream_recipients(connection, "spring")]
+        assert await count_recipients(connection, "spring") == len(rows) == len(ROWS)
+        missed = [row async for row in (await not_reached(connection, "spring", None, NOW)).rows]
+        assert await count_recipients(connection, "spring", not_reached=True) == len(missed) == 7
+        people = await not_reached(connection, "spring", None, NOW, limit=2)
+        await write_recipient_page("Not reached", people.rows, 7)
+    page = capsys.readouterr().out
+    assert "The first 2 of 7; a .csv" in page
+    assert [row["phone"] in page for row in missed] == [True] * 2 + [False] * 5
 
 
 async def test_only_the_runs_of_a_range_of_dates_are_counted(engine: Engine) -> None:
