@@ -124,9 +124,9 @@ async def save_section(
 
 
 @act("draft.delete")
-async def delete_draft(settings: Settings, name: str) -> None:
-    """Delete it with its list. Raises NotFound."""
-    await asyncio.to_thread(_delete, settings, name)
+async def delete_draft(settings: Settings, name: str, digest: str | None = None) -> None:
+    """Delete it with its list. `digest` None: whatever the file is now. Raises NotFound, StaleDraft."""
+    await asyncio.to_thread(_delete, settings, name, digest)
 
 
 def drafts_folder(settings: Settings) -> Path:
@@ -292,9 +292,13 @@ def _own_list(file: TomlFile) -> dict[Loc, Any]:
 def _save(settings: Settings, name: str, digest: str | None, write: Callable[[Draft], str]) -> Draft:
     with held(_folder(settings, name)):
         draft = read_draft(settings, name)
-        if digest is not None and digest != draft.digest:
-            raise StaleDraft(hint="Open the page again, and repeat the change.")
+        _refuse_stale(draft, digest)
         return _write(draft, write(draft))
+
+
+def _refuse_stale(draft: Draft, digest: str | None) -> None:
+    if digest is not None and digest != draft.digest:
+        raise StaleDraft(hint="Open the page again, and repeat the change.")
 
 
 def _write(draft: Draft, text: str) -> Draft:
@@ -311,9 +315,10 @@ def _sign(folder: Path) -> None:
         file.write(current_actor().name)
 
 
-def _delete(settings: Settings, name: str) -> None:
+def _delete(settings: Settings, name: str, digest: str | None) -> None:
     with held(_folder(settings, name)):
         draft = read_draft(settings, name)
+        _refuse_stale(draft, digest)
         gone = _new_folder(draft.folder.parent)
         draft.folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

@@ -170,15 +170,30 @@ def _open_transactions(engine: BlockingEngine) -> None:
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes; commits at the end, rolls back on an error."""
     async with engine.begin() as connection:
+        for asked_of, look in _ahead.get():
+            if asked_of is engine:
+                await look(connection)
         yield connection
         beside = _beside.get()
         if beside is not None and beside[0] is engine:
             await beside[1](connection)
 
 
-_beside: ContextVar[tuple[AsyncEngine, Callable[[AsyncConnection], Awaitable[None]]] | None] = ContextVar(
-    "beside", default=None
-)
+OfTransaction = tuple[AsyncEngine, Callable[[AsyncConnection], Awaitable[None]]]
+_ahead: ContextVar[tuple[OfTransaction, ...]] = ContextVar("ahead", default=())
+_beside: ContextVar[OfTransaction | None] = ContextVar("beside", default=None)
+
+
+@contextmanager
+def ahead_of_changes(
+    engine: AsyncEngine, look: Callable[[AsyncConnection], Awaitable[None]]
+) -> Iterator[None]:
+    """Within it, each transaction of the engine begins with `look`: what it finds holds for what is changed there."""
+    token = _ahead.set((*_ahead.get(), (engine, look)))
+    try:
+        yield
+    finally:
+        _ahead.reset(token)
 
 
 @contextmanager
@@ -195,13 +210,14 @@ def beside_commits(
 
 @contextmanager
 def by_itself() -> Iterator[None]:
-    """Within it, transactions are committed without what is asked for by `beside_commits`: they only prepare or
-    record."""
-    token = _beside.set(None)
+    """Within it, transactions have nothing of what is asked for by `ahead_of_changes` and `beside_commits`: they only
+    prepare or record."""
+    ahead, beside = _ahead.set(()), _beside.set(None)
     try:
         yield
     finally:
-        _beside.reset(token)
+        _beside.reset(beside)
+        _ahead.reset(ahead)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +26,8 @@ from app.actions.repeatable_calls import (
     UnderWay,
     begin_call,
 )
+from app.actions.seen_versions import only_as_seen, refuse_changed
 from app.views.json_text import to_json
-from app.views.overview import campaign_version
 from app.wiring.databases import snapshot
 from app.wiring.rights import acting
 from campaigns.errors import DrumbeatError
@@ -114,14 +114,11 @@ async def _answered(
     async with AsyncExitStack() as stack:
         file, body, digest = await _body(operation, request, stack)
         accept = request.headers.get("accept", "")
-        seen = _seen(request) if operation.method == "PUT" else None
-        call = Call(site, request.path_params, query, body, caller, file, seen, accept)
+        call = Call(site, request.path_params, query, body, caller, file, _seen(operation, request), accept)
 
         async def make() -> Any:
-            if operation.matched:
-                await _refuse_changed(call, request)
             with acting(caller.actor):
-                return await operation.handle(call)
+                return await _handled(operation, call)
 
         repeated = request.headers.get(REPEAT) if operation.repeatable else None
         if repeated is None:
@@ -131,33 +128,29 @@ async def _answered(
         return await _once(operation, request, call, digest, repeated, number, make)
 
 
-async def _refuse_changed(call: Call, request: Request) -> None:
-    """Raise a problem unless the campaign is still what If-Match names."""
-    tags = _wanted(request)
-    if tags is None:
-        return
-    async with snapshot(call.site.engine) as connection:
-        version = await campaign_version(connection, call.path["name"])
-    if version not in {tag.partition(".")[0] for tag in tags}:
-        raise Problem(
-            412,
-            "changed",
-            f"{call.path['name']} was changed after you looked at it; nothing was done.",
-            hint="Get it again, decide again, and send its new ETag.",
-        )
+async def _handled(operation: Operation, call: Call) -> Any:
+    if not operation.matched or call.seen is None:
+        return await operation.handle(call)
+    engine, name = call.site.engine, call.path["name"]
+    versions = {tag.partition(".")[0] for tag in call.seen}
+    async with snapshot(engine) as connection:  # before any work
+        await refuse_changed(connection, name, versions)
+    with only_as_seen(engine, name, versions):
+        return await operation.handle(call)
 
 
-def _wanted(request: Request) -> list[str] | None:
+def _seen(operation: Operation, request: Request) -> Sequence[str] | None:
     """The tags of If-Match, none of them if it holds no tag; None: anything will do."""
     given = request.headers.get("if-match")
-    if given is None or given.strip() == "*":
+    if given is None or operation.method == "GET":
+        return None
+    if not operation.compares:
+        raise Problem(
+            400, "if-match", "This call compares no ETag, so it was not made.", hint="Leave out If-Match."
+        )
+    if given.strip() == "*":
         return None
     return [tag.removeprefix("W/").strip('"') for tag in _TAG.findall(given)]
-
-
-def _seen(request: Request) -> str | None:
-    tags = _wanted(request)
-    return None if tags is None else ", ".join(tags)
 
 
 async def _once(

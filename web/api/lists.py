@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from app.actions.api_keys import Scope
 from app.actions.draft_lists import LARGEST
-from app.actions.draft_loading import load_list, put_campaign_file, rejects_file
-from app.actions.drafts import LARGEST_FILE, Draft, delete_draft, open_draft
+from app.actions.draft_loading import delete_campaign_file, load_list, put_campaign_file, rejects_file
+from app.actions.drafts import LARGEST_FILE, Draft, open_draft
 from app.actions.loading import Flags, Loaded, TooManyRejects
 from app.views.people import Asked
 from app.views.people_export import people_list
@@ -43,7 +43,7 @@ async def _put_file(call: Call) -> Any:
         text = await asyncio.to_thread(_file(call).read_text, encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SpecError("The campaign file is not UTF-8.") from error
-    draft, is_new = await put_campaign_file(call.site.settings, call.path["name"], text, call.digest)
+    draft, is_new = await put_campaign_file(call.site.settings, call.path["name"], text, call.seen)
     return {"campaign": draft.name, "done": "created" if is_new else "replaced", **_shown(draft)}
 
 
@@ -55,7 +55,7 @@ def _shown(draft: Draft) -> dict[str, Any]:
 
 
 async def _delete_file(call: Call) -> Any:
-    await delete_draft(call.site.settings, call.path["name"])
+    await delete_campaign_file(call.site.settings, call.path["name"], call.seen)
     return {"campaign": call.path["name"], "done": "deleted"}
 
 
@@ -175,7 +175,15 @@ OPERATIONS: Final = [
         file=FileBody({TOML: ".toml", "text/plain": ".toml"}, LARGEST_FILE, "A campaign file, in TOML."),
         problems=(404, 412, 422),
     ),
-    Operation("DELETE", FILE, "Delete it with its list", Scope.MANAGE, _delete_file, act="draft.delete"),
+    Operation(
+        "DELETE",
+        FILE,
+        "Delete it with its list",
+        Scope.MANAGE,
+        _delete_file,
+        act="draft.delete",
+        problems=(404, 412, 422),
+    ),
     Operation(
         "PUT",
         LIST,

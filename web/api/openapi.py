@@ -141,7 +141,7 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
         found.append(_header(REPEAT, text, key))
     if operation.tagged:
         found.append(_header("If-None-Match", "The ETag that you have: 304 if it is still that."))
-    if operation.matched or 412 in operation.problems:
+    if operation.compares:
         found.append(_header("If-Match", "The ETag that you have seen: 412 if it was changed since."))
     return found
 
@@ -178,6 +178,8 @@ def statuses(operation: Operation) -> set[int]:
         found |= {413, 415}
     if operation.repeatable:
         found |= {400, 409, 502}
+    if operation.method != "GET" and not operation.compares:
+        found.add(400)
     return found
 
 

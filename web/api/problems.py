@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from app.actions.drafts import StaleDraft
+from app.actions.seen_versions import ChangedMeanwhile
 from app.views.json_text import to_json
 from campaigns.errors import (
     AccountError,
@@ -29,6 +30,7 @@ KINDS: Final[Sequence[tuple[type[DrumbeatError], int, str]]] = (
     (Forbidden, 403, "forbidden"),
     (UsageError, 422, "usage"),
     (StaleDraft, 412, "changed"),
+    (ChangedMeanwhile, 412, "changed"),
     (SpecError, 422, "campaign-file"),
     (IntakeError, 422, "list"),
     (InvalidInput, 422, "invalid"),
