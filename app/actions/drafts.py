@@ -264,7 +264,7 @@ def _new_folder(within: Path) -> Path:
 def sweep(folder: Path) -> None:
     """Delete working folders that a process left there when it was killed. No draft's name begins with a dot."""
     for prefix in (".new-", ".gone-", ".in-", ".check-"):
-        for left in folder.glob(f"{prefix}????????"):
+        for left in folder.glob(f"{prefix}*"):
             if left.is_dir() and left.stat().st_mtime < time.time() - _LEFT:
                 shutil.rmtree(left, ignore_errors=True)
 

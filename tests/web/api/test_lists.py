@@ -111,6 +111,30 @@ async def test_a_campaign_file_is_kept_and_says_what_is_wrong(world: World) -> N
         assert kind(await caller.get("/campaigns/fresh/file")) == (404, "not-found")
 
 
+async def test_the_rejected_rows_of_an_import_have_an_address(world: World) -> None:
+    rows = "phone,evidence\n+447700900020,a call\n0197000000,=1+1\n"
+    async with world.caller(Scope.MANAGE) as caller:
+        found = (await caller.post("/contacts/import", content=rows, headers=CSV)).json()
+        assert (found["opted_out"], found["rejected"]) == (1, 1)
+        assert found["first_rejects"][0]["line"] == 3
+        address = found["rejects_file"].removeprefix("/api/v1")
+        rejects = await caller.get(address)
+        assert rejects.headers["content-type"] == "text/csv; charset=utf-8"
+        assert rejects.headers["content-disposition"].startswith("attachment")
+        assert "0197000000" in rejects.text
+        assert '"\'=1+1"' in rejects.text, "nothing that a spreadsheet calculates"
+        good = (await caller.post("/contacts/import", content="phone\n+447700900021\n", headers=CSV)).json()
+        assert good["rejects_file"] is None
+        for other in ("0" * 32, "..%2f..%2fdrumbeat", "x", "%00"):
+            assert kind(await caller.get(f"/contacts/import/rejects/{other}.csv")) == (404, "not-found")
+        empty = await caller.post("/contacts/import", content="phone\n", headers=CSV)
+        assert kind(empty) == (422, "list")
+    async with world.caller(Scope.READ) as caller:
+        assert kind(await caller.get(address)) == (403, "scope")
+    left = [path.name for path in (world.settings.path.parent / "drafts").glob(".in-*")]  # type: ignore[union-attr]
+    assert len(left) == 1, "what failed and what had no rejects leaves nothing"
+
+
 async def test_a_campaign_that_was_changed_is_not_steered(world: World) -> None:
     async with world.caller(Scope.SEND) as caller:
         tag = (await caller.get("/campaigns/scheduled")).headers["etag"]

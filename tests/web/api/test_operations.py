@@ -49,6 +49,7 @@ NOT_IN_THE_API = {
 BY_PAGES = {
     "campaign list": "app.views.campaign_list:campaign_page",
     "campaign load": "app.actions.draft_loading:load_list",
+    "contacts import": "app.actions.preference_files:import_sent",
     "contacts list": "app.views.contacts:opted_out_page",
     "report recipients": "app.views.recipient_files:write_recipients",
 }
@@ -58,6 +59,7 @@ OF_THE_API_ALONE = {
     "PUT /campaigns/{name}/file": "a command reads the file where it is",
     "DELETE /campaigns/{name}/file": "a command reads the file where it is",
     "GET /campaigns/{name}/rejects/{file}": "a command writes the rows into a file",
+    "GET /contacts/import/rejects/{file}": "a command writes the rows into a file",
     "GET /campaigns/{name}/people": "a command lists all; the pages have the same filters",
 }
 NOT_BY_KEY = {
@@ -106,6 +108,7 @@ def test_every_act_has_an_operation_with_its_scope_or_a_reason() -> None:
 
 MISSING = (
     "GET /campaigns/{name}/rejects/{file}",
+    "GET /contacts/import/rejects/{file}",
     "GET /templates/{account}/{name}",
     "GET /rates/{name}",
 )
