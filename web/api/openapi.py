@@ -113,9 +113,18 @@ def _description(operation: Operation) -> str:
     return " ".join(parts)
 
 
+_PERSON: Final = "A number, such as +447700900010, or a user id as user:ACCOUNT/ID."
+
+
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            **({"description": _PERSON} if name == "phone" else {}),
+            "schema": {"type": "string", "minLength": 1},
+        }
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
+import subprocess
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -168,6 +172,70 @@ async def test_the_page_has_the_numbers_of_the_json_and_nothing_that_acts(engine
     text = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
     for name in ("rows - rejected", "read / (delivered + read)", "the sum of what the provider has charged"):
         assert name in text, "each number has its formula"
+
+
+class Text(HTMLParser):
+    """What is left of a page where neither charts nor styles are shown: its words and numbers."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self._inside: list[str] = []
+        self.words: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("svg", "style", "title"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._inside and self._inside[-1] == tag:
+            self._inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.words |= words_of(data)
+
+
+def words_of(text: str) -> set[str]:
+    return {word.strip(".,:;()") for word in text.split()}
+
+
+def not_shown(summary: Any, words: set[str]) -> dict[str, str]:
+    """The numbers of the JSON that people cannot read there, as they read them: 1,234 and 12.3%."""
+    return dict(_unread(summary.json, "", words))
+
+
+def _unread(value: Any, place: str, words: set[str]) -> Iterable[tuple[str, str]]:
+    match value:
+        case bool() | None | str() | datetime():
+            return
+        case int() | float() | Decimal():
+            shown = f"{value:.1%}" if place.endswith("_rate") else f"{value:,}".removesuffix(".0")
+            if not {shown, f"{value:,.2f}"} & words:
+                yield place, shown
+        case dict():
+            for key, each in value.items():
+                yield from _unread(each, f"{place}/{key}", words)
+        case list() | tuple():
+            for number, each in enumerate(value):
+                yield from _unread(each, f"{place}/{number}", words)
+        case _:
+            yield from _unread(asdict(value), place, words)
+
+
+async def test_a_browser_without_pictures_shows_every_number(engine: Engine, tmp_path: Path) -> None:
+    await given(engine)
+    async with reading(engine) as connection:
+        summary = await read_summary(connection, SETTINGS, "spring", NOW)
+    page = summary_html(summary, UTC)
+    assert not_shown(summary, Text(page).words) == {}
+    assert dict(_unread({"n": 987_654}, "", Text(page).words)) == {"/n": "987,654"}
+    if w3m := shutil.which("w3m"):
+        place = tmp_path / "report.html"
+        place.write_text(page, encoding="utf-8")
+        command = [w3m, "-dump", "-cols", "200", str(place)]
+        run = partial(subprocess.run, command, check=True, capture_output=True, text=True, timeout=20)
+        assert not_shown(summary, words_of((await asyncio.to_thread(run)).stdout)) == {}
 
 
 async def test_every_report_is_a_page_with_its_formulas(engine: Engine) -> None:
