@@ -17,6 +17,7 @@ from app.actions.drafts import (
     create_draft,
     delete_draft,
     held_draft,
+    is_draft,
     open_draft,
     read_draft,
     save_text,
@@ -24,7 +25,7 @@ from app.actions.drafts import (
 from app.actions.loading import Flags, Loaded, load_campaign
 from app.actions.personal_data import allow_list
 from app.wiring.settings import Settings
-from campaigns.errors import NotFound
+from campaigns.errors import InvalidInput, NotFound
 from campaigns.time.clock import Now, utc_now
 from storage.database.engine import Engine
 
@@ -42,8 +43,17 @@ async def put_campaign_file(
     except NotFound:
         if seen is not None:
             raise
-        return await create_draft(settings, name, text), True
+        return await _created(settings, name, text), True
     return await save_text(settings, name, text, _as_seen(known, seen)), False
+
+
+async def _created(settings: Settings, name: str, text: str) -> Draft:
+    try:
+        return await create_draft(settings, name, text)
+    except InvalidInput as error:
+        if not is_draft(settings, name):
+            raise
+        raise StaleDraft("It was created meanwhile by somebody else; nothing was saved.") from error
 
 
 async def delete_campaign_file(settings: Settings, name: str, seen: Sequence[str] | None = None) -> None:

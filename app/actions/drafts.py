@@ -81,6 +81,11 @@ async def create_draft(settings: Settings, name: str, text: str | None = None) -
     return await asyncio.to_thread(_create, settings, name, text)
 
 
+def is_draft(settings: Settings, name: str) -> bool:
+    """Whether there is a draft of that name."""
+    return is_draft_name(name) and (drafts_folder(settings) / name).is_dir()
+
+
 async def open_draft(settings: Settings, name: str) -> Draft:
     """Raises NotFound."""
     return await asyncio.to_thread(read_draft, settings, name)

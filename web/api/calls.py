@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from app.actions.api_keys import Caller, find_caller
+from app.actions.drafts import drafts_folder
 from app.actions.repeatable_calls import (
     AlreadyDone,
     NotKnown,
@@ -30,6 +31,7 @@ from app.actions.seen_versions import only_as_seen, refuse_changed
 from app.views.json_text import to_json
 from app.wiring.databases import snapshot
 from app.wiring.rights import acting
+from campaigns.atomic_files import NO_ROOM
 from campaigns.errors import DrumbeatError
 from campaigns.spec.toml_files import nearest
 from web.api.operations import (
@@ -43,7 +45,7 @@ from web.api.operations import (
     Query,
     Versioned,
 )
-from web.api.problems import MEDIA_TYPE, Problem, pointer, problem_of
+from web.api.problems import MEDIA_TYPE, Problem, no_room, pointer, problem_of
 from web.api.quota import Quota
 from web.pages.site import Site
 from web.protocol.uploads import TooLarge, stored_body
@@ -77,13 +79,22 @@ async def answer(operation: Operation, site: Site, quota: Quota, request: Reques
     except Problem as problem:
         response = problem.response(request.url.path, number)
     except DrumbeatError as error:
-        response = problem_of(error).response(request.url.path, number)
-    except Exception:
+        response = _problem(site, error).response(request.url.path, number)
+    except Exception as error:
         logger.exception("A call of the API failed.", extra={"action": "api_failed", "request": number})
-        fault = Problem(500, "fault", "Something went wrong in Drumbeat itself.")
+        is_full = isinstance(error, OSError) and error.errno in NO_ROOM
+        fault = no_room() if is_full else Problem(500, "fault", "Something went wrong in Drumbeat itself.")
         response = fault.response(request.url.path, number)
     response.headers.update(headers)
     return response
+
+
+def _problem(site: Site, error: DrumbeatError) -> Problem:
+    """It names a draft's files as its owner knows them, not where they are at the server."""
+    found, folder = problem_of(error), f"{drafts_folder(site.settings)}/"
+    found.detail = found.detail.replace(folder, "")
+    found.errors = [{**each, "detail": each["detail"].replace(folder, "")} for each in found.errors]
+    return found
 
 
 def request_number() -> str:
@@ -181,13 +192,13 @@ async def _once(
         await done.call.end(operation.status, text)
         return Response(text, operation.status, media_type=JSON)
     if isinstance(found, RepeatableCall):
-        return await _do(operation, request, found, number, make)
+        return await _do(call, operation, request, found, number, make)
     status = found.status or operation.status
     return Response(found.body, status, media_type=JSON if status < 400 else MEDIA_TYPE)
 
 
 async def _do(
-    operation: Operation, request: Request, begun: RepeatableCall, number: str, make: Make
+    call: Call, operation: Operation, request: Request, begun: RepeatableCall, number: str, make: Make
 ) -> Response:
     try:
         if operation.again is Again.MARKED:
@@ -197,7 +208,7 @@ async def _do(
             made = await make()
         text = to_json(made)
     except (DrumbeatError, Problem) as error:
-        problem = error if isinstance(error, Problem) else problem_of(error)
+        problem = error if isinstance(error, Problem) else _problem(call.site, error)
         await _keep(operation, begun, problem, problem.text(request.url.path, number))
         raise problem from error
     except Exception:

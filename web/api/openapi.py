@@ -17,6 +17,7 @@ _EVERYWHERE: Final = {
     429: "The key has no calls left in this minute; Retry-After has the seconds",
     500: "A fault of Drumbeat",
     503: "The database or the provider does not answer",
+    507: "The server's disk is full",
 }
 _MEANING: Final = {
     400: "The Idempotency-Key cannot be used",

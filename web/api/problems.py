@@ -17,6 +17,7 @@ from campaigns.errors import (
     IntakeError,
     InvalidInput,
     Locked,
+    NoRoom,
     NotFound,
     SpecError,
     Stopped,
@@ -92,10 +93,17 @@ class Problem(Exception):
 
 
 def problem_of(error: DrumbeatError) -> Problem:
+    if isinstance(error, NoRoom):  # its own sentence names the server's folders
+        return no_room()
     status, kind = next(
         ((status, kind) for known, status, kind in KINDS if isinstance(error, known)), (500, "fault")
     )
     return Problem(status, kind, str(error), hint=error.hint, errors=_places(error))
+
+
+def no_room() -> Problem:
+    detail = "The server's disk is full: this was not done, or not to its end."
+    return Problem(507, "no-room", detail, hint="Repeat it when there is room again.")
 
 
 def _places(error: DrumbeatError) -> Sequence[Mapping[str, Any]]:

@@ -16,7 +16,16 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from app.wiring.settings import Settings
-from campaigns.errors import DrumbeatError, Forbidden, InvalidInput, Locked, NotFound, Stopped, UsageError
+from campaigns.errors import (
+    DrumbeatError,
+    Forbidden,
+    InvalidInput,
+    Locked,
+    NoRoom,
+    NotFound,
+    Stopped,
+    UsageError,
+)
 from storage.database.engine import Engine
 from web.look.environment import WEB
 from web.pages.access.routes import ROUTES as ACCESS
@@ -60,6 +69,7 @@ SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
 )
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),
+    (NoRoom, 507),
     (NotFound, 404),
     (InvalidInput, 422),
     (UsageError, 422),
