@@ -114,13 +114,11 @@ def status_of(error: DrumbeatError) -> int:
 async def _problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, DrumbeatError):
         raise error
-    return page(
-        request,
-        "pages/problem.html",
-        status=status_of(error),
-        sentence=str(error),
-        hint=error.hint,
-    )
+    sentence, hint = str(error), error.hint
+    if isinstance(error, NoRoom):  # its own sentence names the server's folders
+        sentence = "The server's disk is full: this was not done, or not to its end."
+        hint = "Repeat it when there is room again."
+    return page(request, "pages/problem.html", status=status_of(error), sentence=sentence, hint=hint)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
