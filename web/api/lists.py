@@ -24,6 +24,8 @@ from web.api.parameters import AFTER, BIG, LIMIT, RUN, number, switch, text
 from web.api.problems import Problem, problem_of
 
 TOML: Final = "application/toml"
+FILES: Final = dict.fromkeys((TOML, "text/plain", "application/octet-stream"), ".toml")
+"""What a campaign file may come as; programs that are made from the OpenAPI document know no TOML."""
 FILE: Final = f"{NAME}/file"
 LIST: Final = f"{NAME}/list"
 REJECTS: Final = f"{NAME}/rejects/{{file}}"
@@ -172,7 +174,7 @@ OPERATIONS: Final = [
         Scope.MANAGE,
         _put_file,
         act="draft.write",
-        file=FileBody({TOML: ".toml", "text/plain": ".toml"}, LARGEST_FILE, "A campaign file, in TOML."),
+        file=FileBody(FILES, LARGEST_FILE, "A campaign file, in TOML."),
         problems=(404, 412, 422),
     ),
     Operation(
