@@ -117,6 +117,13 @@ async def _preview(call: Call) -> Any:
     if len(given) > 1:
         raise UsageError(f"Give only one of {', '.join(given)}.")
     option, count = next(iter(given.items()), ("first", FEW))
+    if option != "line" and count > FEW and not call.caller.actor.may("people.export"):
+        raise Problem(
+            403,
+            "scope",
+            f"A key that reads previews at most {FEW} messages at once: more is a list of people.",
+            hint="Use a key with the scope manage.",
+        )
     async with snapshot(site.engine) as connection:
         found = await preview_messages(connection, name, Choice(option), count, call.query["seed"] or 0)
         unshown = await unshown_templates(connection, site.settings, name)

@@ -112,3 +112,16 @@ async def test_a_full_disk_is_no_fault_of_the_call_and_is_no_answer_for_good(
             assert "/" not in answer.json()["detail"]
         again = await caller.request(method, address, content=content, headers=headers)
         assert again.status_code == 200, again.text
+
+
+async def test_a_preview_is_no_list_of_people_for_who_may_have_none(world: World) -> None:
+    async with world.caller(Scope.READ) as reader, world.caller(Scope.MANAGE) as manager:
+        for asked in ("first", "random", "longest", "missing"):
+            few = await reader.get("/campaigns/running/preview", params={asked: 3})
+            assert few.status_code == 200
+            assert len(few.json()["messages"]) <= 3
+            many = {"params": {asked: 4}}
+            assert kind(await reader.get("/campaigns/running/preview", **many)) == (403, "scope")
+            assert (await manager.get("/campaigns/running/preview", **many)).status_code == 200
+        one = await reader.get("/campaigns/running/preview", params={"line": 5})
+        assert len(one.json()["messages"]) == 1

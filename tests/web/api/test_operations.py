@@ -109,7 +109,9 @@ def test_every_act_has_an_operation_with_its_scope_or_a_reason() -> None:
 def test_every_file_may_come_as_bytes() -> None:
     """The one type of a file that clients know which are made from the OpenAPI document."""
     for operation in OPERATIONS:
-        assert operation.file is None or "application/octet-stream" in operation.file.media, name_of(operation)
+        assert operation.file is None or "application/octet-stream" in operation.file.media, name_of(
+            operation
+        )
 
 
 MISSING = (
