@@ -31,6 +31,8 @@ BUSY_TIMEOUT_MS = 30_000
 IDLE_TRANSACTION: Final = 20.0
 """Seconds of silence after which PostgreSQL ends a session that has a transaction open: a process that is stopped or
 cut off in the midst of one must not block others by its locks. Less than a lane's lease."""
+LONG_FILE: Final = 1800.0
+"""The same of a reader whose rows become a long file: it locks nothing, and a workbook is packed only at its end."""
 _URL_HINT: Final = "Use sqlite:///FILE or postgresql://USER@HOST/NAME."
 # What is stored is personal: an error's text, which is logged, must not repeat it.
 _SQLITE: Final[dict[str, Any]] = {
@@ -218,6 +220,12 @@ def by_itself() -> Iterator[None]:
     finally:
         _beside.reset(beside)
         _ahead.reset(ahead)
+
+
+async def allow_silence(connection: AsyncConnection) -> None:
+    """What is read in this transaction becomes a long file: its reader may be silent for LONG_FILE."""
+    if not is_sqlite(connection):
+        await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONG_FILE:g}s'"))
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import CampaignState, JobState
 from storage.audience.campaigns import Campaign
+from storage.database.engine import allow_silence
 from storage.runs.editions import of_audience
 from storage.sending.erased import ERASED
 from storage.tables import imports, jobs, recipients
@@ -52,6 +53,8 @@ async def stream_recipients(
     query = _listed(scope, not_reached=not_reached)
     if not_reached:
         query = query.add_columns(recipients.c.vars, recipients.c.send_at)
+    if limit is None:
+        await allow_silence(connection)
     streamed = await connection.stream(query.limit(limit).execution_options(yield_per=PAGE))
     async for row in streamed.mappings():
         found = dict(row)

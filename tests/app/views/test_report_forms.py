@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from python_calamine import CalamineWorkbook
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from app.views import workbooks
 from app.views.comparison import compare_campaigns
@@ -33,7 +33,7 @@ from campaigns.errors import NotFound, UsageError
 from campaigns.figures import Share
 from campaigns.states import CampaignState, JobState
 from campaigns.time.period import Period
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Engine, is_sqlite, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.runs.campaign_events import list_pauses
 from storage.runs.control import move_campaign
@@ -169,9 +169,9 @@ async def test_the_page_has_the_numbers_of_the_json_and_nothing_that_acts(engine
     assert summary.json["provenance"]["files"] == [
         {"source": "spring.csv", "sha256": "d", "rows": 17, "loaded_at": NOW}
     ]
-    text = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    words = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
     for name in ("rows - rejected", "read / (delivered + read)", "the sum of what the provider has charged"):
-        assert name in text, "each number has its formula"
+        assert name in words, "each number has its formula"
 
 
 class Text(HTMLParser):
@@ -301,6 +301,20 @@ async def test_a_page_lists_the_first_recipients_and_counts_all(
     page = capsys.readouterr().out
     assert "The first 2 of 7; a .csv" in page
     assert [row["phone"] in page for row in missed] == [True] * 2 + [False] * 5
+
+
+async def test_a_long_file_may_be_packed_before_the_server_ends_the_reader(engine: Engine) -> None:
+    await given(engine)
+    async with reading(engine) as connection:
+        assert [row async for row in await stream_recipients(connection, "spring")]
+        if not is_sqlite(connection):
+            shown = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+            assert shown == "30min"
+    async with reading(engine) as connection:
+        assert [row async for row in await stream_recipients(connection, "spring", limit=1)]
+        if not is_sqlite(connection):
+            shown = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+            assert shown == "20s"
 
 
 async def test_only_the_runs_of_a_range_of_dates_are_counted(engine: Engine) -> None:
