@@ -19,6 +19,7 @@ from benchmarks import (
     pacing,
     pages,
     purging,
+    reports,
     sending,
     webhooks,
     workers,
@@ -36,6 +37,7 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "commands": commands.report,
     "pages": pages.report,
     "estimating": estimating.report,
+    "reports": reports.report,
 }
 LARGE: Mapping[str, Callable[[], bool]] = {
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import BinaryIO, Final, TextIO, cast
 
-from campaigns.errors import UsageError
+from campaigns.errors import NoRoom, UsageError
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors of a full disk, a used-up quota and a limit on the size of files."""
@@ -121,12 +121,13 @@ def _as_usage_error(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(
-            f"{place} cannot be written: {error.strerror or error}. An existing file there is unchanged.",
-            hint=f"Free some space on the disk of {place.parent}, then repeat the command."
-            if error.errno in NO_ROOM
-            else "",
-        ) from error
+        problem = (
+            f"{place} cannot be written: {error.strerror or error}. An existing file there is unchanged."
+        )
+        if error.errno in NO_ROOM:
+            hint = f"Free some space on the disk of {place.parent}, then repeat the command."
+            raise NoRoom(problem, hint=hint) from error
+        raise UsageError(problem) from error
 
 
 def _moved_to_free(source: Path, place: Path) -> bool:

@@ -2,7 +2,8 @@
 
 DrumbeatError
 ├── UsageError            the command or a setting is not valid                    exit 2
-│   └── Forbidden         the user may not do this
+│   ├── Forbidden         the user may not do this
+│   └── NoRoom            the disk is full, or the quota is used up
 ├── AccountError          a provider refused our credentials or our settings      exit 4
 ├── InvalidInput          a file is wrong and nothing was done                    exit 5
 │   ├── SpecError         the campaign file or drumbeat.toml
@@ -38,6 +39,10 @@ class UsageError(DrumbeatError):
 
 class Forbidden(UsageError):
     """You may not do this."""
+
+
+class NoRoom(UsageError):
+    """The disk is full."""
 
 
 class AccountError(DrumbeatError):

@@ -124,20 +124,16 @@ async def write_recipient_sheet(
             book.write(row)
 
 
-async def write_recipient_page(title: str, rows: AsyncIterator[dict[str, Any]]) -> None:
-    """Print the first of them as a page, and how many there are."""
+async def write_recipient_page(title: str, rows: AsyncIterator[dict[str, Any]], count: int) -> None:
+    """Print these first ones of `count` as a page."""
     from app.views.report_parts import Report, Table
     from campaigns.time.clock import utc_now
     from web.reports.html import report_html
 
-    listed, count = [], 0
-    async for row in rows:
-        count += 1
-        if count <= ON_PAGE:
-            listed.append([row[name] for name in _WIDTHS])
+    listed = [[row[name] for name in _WIDTHS] async for row in rows]
     headings = [f">{name}" if name in ("line", "attempts", "cost") else name for name in _WIDTHS]
-    remarks = [f"The first {ON_PAGE:,} of {count:,}; a .csv or .xlsx file has all of them."]
+    remarks = [f"The first {len(listed):,} of {count:,}; a .csv or .xlsx file has all of them."]
     made = Report(
-        {}, [Table(title, headings, listed)], Table(None, (), ()), remarks if count > ON_PAGE else ()
+        {}, [Table(title, headings, listed)], Table(None, (), ()), remarks if count > len(listed) else ()
     )
     print_text(report_html(made, title, utc_now(), reader_zone()))

@@ -6,16 +6,26 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from app.actions.draft_lists import BESIDE, receive_list, upload_of
-from app.actions.drafts import Draft, StaleDraft, create_draft, held_draft, open_draft, read_draft, save_text
+from app.actions.drafts import (
+    Draft,
+    StaleDraft,
+    create_draft,
+    delete_draft,
+    held_draft,
+    is_draft,
+    open_draft,
+    read_draft,
+    save_text,
+)
 from app.actions.loading import Flags, Loaded, load_campaign
 from app.actions.personal_data import allow_list
 from app.wiring.settings import Settings
-from campaigns.errors import NotFound
+from campaigns.errors import InvalidInput, NotFound
 from campaigns.time.clock import Now, utc_now
 from storage.database.engine import Engine
 
@@ -24,17 +34,39 @@ _REJECTS: Final = re.compile(r"rejected-[0-9a-f]{12}(-\d+)?\.csv")
 
 
 async def put_campaign_file(
-    settings: Settings, name: str, text: str, digest: str | None = None
+    settings: Settings, name: str, text: str, seen: Sequence[str] | None = None
 ) -> tuple[Draft, bool]:
-    """Store the campaign file of the draft `name`; whether the draft is new. `digest`: what the caller has seen; None:
-    whatever is there. Raises SpecError, StaleDraft, InvalidInput."""
+    """Store the campaign file of the draft `name`; whether the draft is new. `seen`: digests of what the caller
+    has seen; None: whatever is there. Raises SpecError, StaleDraft, InvalidInput."""
     try:
         known = await open_draft(settings, name)
     except NotFound:
-        if digest is not None:
+        if seen is not None:
             raise
-        return await create_draft(settings, name, text), True
-    return await save_text(settings, name, text, known.digest if digest is None else digest), False
+        return await _created(settings, name, text), True
+    return await save_text(settings, name, text, _as_seen(known, seen)), False
+
+
+async def _created(settings: Settings, name: str, text: str) -> Draft:
+    try:
+        return await create_draft(settings, name, text)
+    except InvalidInput as error:
+        if not is_draft(settings, name):
+            raise
+        raise StaleDraft("It was created meanwhile by somebody else; nothing was saved.") from error
+
+
+async def delete_campaign_file(settings: Settings, name: str, seen: Sequence[str] | None = None) -> None:
+    """Delete the draft with its list. Raises NotFound, StaleDraft."""
+    digest = None if seen is None else _as_seen(await open_draft(settings, name), seen)
+    await delete_draft(settings, name, digest)
+
+
+def _as_seen(draft: Draft, seen: Sequence[str] | None) -> str:
+    """The digest that the draft must have when it is changed."""
+    if seen is None or draft.digest in seen:
+        return draft.digest
+    raise StaleDraft(hint="Get it again, and send its new ETag.")
 
 
 async def load_list(

@@ -81,6 +81,11 @@ async def create_draft(settings: Settings, name: str, text: str | None = None) -
     return await asyncio.to_thread(_create, settings, name, text)
 
 
+def is_draft(settings: Settings, name: str) -> bool:
+    """Whether there is a draft of that name."""
+    return is_draft_name(name) and (drafts_folder(settings) / name).is_dir()
+
+
 async def open_draft(settings: Settings, name: str) -> Draft:
     """Raises NotFound."""
     return await asyncio.to_thread(read_draft, settings, name)
@@ -124,9 +129,9 @@ async def save_section(
 
 
 @act("draft.delete")
-async def delete_draft(settings: Settings, name: str) -> None:
-    """Delete it with its list. Raises NotFound."""
-    await asyncio.to_thread(_delete, settings, name)
+async def delete_draft(settings: Settings, name: str, digest: str | None = None) -> None:
+    """Delete it with its list. `digest` None: whatever the file is now. Raises NotFound, StaleDraft."""
+    await asyncio.to_thread(_delete, settings, name, digest)
 
 
 def drafts_folder(settings: Settings) -> Path:
@@ -264,7 +269,7 @@ def _new_folder(within: Path) -> Path:
 def sweep(folder: Path) -> None:
     """Delete working folders that a process left there when it was killed. No draft's name begins with a dot."""
     for prefix in (".new-", ".gone-", ".in-", ".check-"):
-        for left in folder.glob(f"{prefix}????????"):
+        for left in folder.glob(f"{prefix}*"):
             if left.is_dir() and left.stat().st_mtime < time.time() - _LEFT:
                 shutil.rmtree(left, ignore_errors=True)
 
@@ -294,9 +299,13 @@ def _own_list(file: TomlFile) -> dict[Loc, Any]:
 def _save(settings: Settings, name: str, digest: str | None, write: Callable[[Draft], str]) -> Draft:
     with held(_folder(settings, name)):
         draft = read_draft(settings, name)
-        if digest is not None and digest != draft.digest:
-            raise StaleDraft(hint="Open the page again, and repeat the change.")
+        _refuse_stale(draft, digest)
         return _write(draft, write(draft))
+
+
+def _refuse_stale(draft: Draft, digest: str | None) -> None:
+    if digest is not None and digest != draft.digest:
+        raise StaleDraft(hint="Open the page again, and repeat the change.")
 
 
 def _write(draft: Draft, text: str) -> Draft:
@@ -313,9 +322,10 @@ def _sign(folder: Path) -> None:
         file.write(current_actor().name)
 
 
-def _delete(settings: Settings, name: str) -> None:
+def _delete(settings: Settings, name: str, digest: str | None) -> None:
     with held(_folder(settings, name)):
         draft = read_draft(settings, name)
+        _refuse_stale(draft, digest)
         gone = _new_folder(draft.folder.parent)
         draft.folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

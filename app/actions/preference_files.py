@@ -1,25 +1,27 @@
-"""A list of opt-outs that is uploaded in the browser: kept for an hour, looked at, and then imported."""
+"""Lists of opt-outs that are uploaded: by a browser, kept for an hour, looked at and then imported; or by a program, in
+one call. Their rejected rows are kept for an hour."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from tempfile import mkdtemp
+from secrets import token_hex
 from typing import Final
 
 from app.actions.contacts import ImportReport, import_preferences
 from app.actions.draft_lists import safe_name
-from app.actions.drafts import drafts_folder
+from app.actions.drafts import drafts_folder, sweep
 from app.actions.incoming import incoming
 from app.actions.loading import with_file_name_in_errors
 from app.actions.personal_data import allow_list
-from app.wiring.rights import act, current_actor
+from app.wiring.rights import Actor, act, current_actor
 from app.wiring.settings import Settings
 from campaigns.errors import Forbidden, InvalidInput, NotFound
 from campaigns.intake.model import Detected, IntakeOptions, Reject, RowPreference
@@ -35,7 +37,8 @@ REJECTS: Final = ".rejects.csv"
 """Beside the list, whose name never begins with a dot."""
 SHOWN: Final = 20
 _PREFIX: Final = ".in-"
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_]{8}")
+TOKEN_BYTES: Final = 16
+_TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,25 @@ async def receive_preferences(settings: Settings, filename: str, chunks: AsyncIt
 
 
 def _keep(folder: Path, path: Path) -> str:
-    """In a folder that is swept away when an hour has passed."""
-    kept = Path(mkdtemp(prefix=_PREFIX, dir=folder))
+    kept = _new_folder(folder)
     path.replace(kept / path.name)
     return kept.name.removeprefix(_PREFIX)
+
+
+def _new_folder(within: Path) -> Path:
+    """One that is swept away when an hour has passed."""
+    within.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sweep(within)
+    new = within / f"{_PREFIX}{token_hex(TOKEN_BYTES)}"
+    new.mkdir(mode=0o700)
+    return new
 
 
 async def understand_preferences(
     settings: Settings, token: str, reading: Reading, *, now: Now = utc_now
 ) -> Understood:
-    """What an import of the list would do; stores nothing. Raises NotFound where it is gone, IntakeError."""
+    """What an import of the list would do; stores nothing. Raises NotFound where it is gone, IntakeError, Forbidden."""
+    _require("contacts.upload")
     path = await asyncio.to_thread(_path, settings, token)
     return await in_thread(partial(_understood, path, _options(reading, now)), WHOLE)
 
@@ -103,9 +115,7 @@ async def import_uploaded(
     engine: Engine, settings: Settings, token: str, reading: Reading, *, now: Now = utc_now
 ) -> ImportReport:
     """Import the list, as `import_preferences` does. Raises NotFound where it is gone, IntakeError."""
-    actor = current_actor()
-    if not actor.may("contacts.import"):
-        raise Forbidden(f"{actor.name} is a {actor.role}, and may not import opt-outs.")
+    actor = _require("contacts.import")
     path = await asyncio.to_thread(_path, settings, token)
     return await import_preferences(
         engine,
@@ -119,10 +129,44 @@ async def import_uploaded(
     )
 
 
+def _require(act: str) -> Actor:
+    """Who acts. Raises Forbidden, before anything is told of the list."""
+    actor = current_actor()
+    if not actor.may(act):
+        raise Forbidden(f"{actor.name} is a {actor.role}, and may not import opt-outs.")
+    return actor
+
+
+async def import_sent(
+    engine: Engine,
+    settings: Settings,
+    path: Path,
+    options: IntakeOptions,
+    action: Action,
+    scope: Scope | None,
+    source: str,
+    *,
+    now: Now = utc_now,
+) -> tuple[ImportReport, str | None]:
+    """Import a list that came whole, as `import_preferences` does; and what `rejects_of` finds its rejected rows by,
+    None: there are none."""
+    folder = await asyncio.to_thread(_new_folder, drafts_folder(settings))
+    kept = False
+    try:
+        report = await import_preferences(
+            engine, path, options, action, scope, source, rejects=folder / REJECTS, now=now
+        )
+        kept = report.rejects_file is not None
+    finally:
+        if not kept:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    return report, folder.name.removeprefix(_PREFIX) if kept else None
+
+
 async def rejects_of(engine: Engine, settings: Settings, token: str) -> Path:
     """The rejected rows of an import. Raises NotFound without any, Forbidden."""
-    path = (await asyncio.to_thread(_path, settings, token)).parent / REJECTS
-    if not path.is_file():
+    path = drafts_folder(settings) / f"{_PREFIX}{token}" / REJECTS
+    if not _TOKEN.fullmatch(token) or not path.is_file():
         raise NotFound("There are no rejected rows.")
     await allow_list(engine, "opt-outs", "rejected rows of an import of opt-outs")
     return path

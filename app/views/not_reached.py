@@ -52,15 +52,19 @@ async def not_reached(
     run_id: int | None,
     now: datetime,
     period: Period = ALWAYS,
+    limit: int | None = None,
 ) -> NotReached:
-    """The people whose every message ended without arriving, each once. Raises NotFound."""
+    """The people whose every message ended without arriving, or the first `limit` of them, each once. Raises
+    NotFound."""
     asked = await find_asked(connection, name, run_id, period)
     campaign = asked.campaign
     found = await delivery(connection, campaign, asked.runs)
     columns = _columns(campaign, await files_of_recipients(connection, campaign.id))
 
+    people = stream_recipients(connection, campaign, asked.runs, not_reached=True, limit=limit)
+
     async def rows() -> AsyncIterator[dict[str, Any]]:
-        async for job in stream_recipients(connection, campaign, asked.runs, not_reached=True):
+        async for job in people:
             vars, send_at = job.pop("vars"), job.pop("send_at")
             if send_at is not None and send_at <= now:
                 vars["send_at"] = ""  # its own time has passed: with it the row could not be loaded

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 
 from app.views.messages import WAITS
@@ -14,13 +13,13 @@ from campaigns.figures import counted
 from campaigns.money.costs import plain
 from campaigns.states import CampaignState, JobState
 from scheduler.clock.progress import Left
-from storage.access.audit import campaign_facts
 from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
 from storage.audience.campaigns import Campaign, CampaignLine, ImportLine, list_imports, require
 from storage.database.engine import Connection
 from storage.runs.campaign_events import CampaignEvent, list_campaign_events
 from storage.runs.occurrences import MissedRun, list_missed
+from storage.views.campaign_version import campaign_version as campaign_version
 from storage.views.overview import BudgetUse, LanePause, RunLine, budget_use, newest_runs, paused_lanes
 from storage.views.reports import Delivery, delivery
 
@@ -143,13 +142,6 @@ def _budget(use: BudgetUse) -> str:
 async def list_campaigns(connection: Connection) -> list[CampaignLine]:
     """Every campaign, the newest first."""
     return await campaigns.list_campaigns(connection)
-
-
-async def campaign_version(connection: Connection, name: str) -> str:
-    """What changes with whatever a person can change of the campaign, and stays while it sends. Raises NotFound."""
-    campaign = await require(connection, name)
-    facts = await campaign_facts(connection, name)
-    return sha256(repr((campaign.id, facts, campaign.spec.to_json())).encode()).hexdigest()[:16]
 
 
 async def campaign_overview(connection: Connection, settings: Settings, name: str, now: datetime) -> Overview:

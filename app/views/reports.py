@@ -175,11 +175,31 @@ def _delivery_remarks(found: Delivery) -> list[str]:
 
 
 async def stream_recipients(
-    connection: Connection, name: str, run_id: int | None = None, period: Period = ALWAYS
+    connection: Connection,
+    name: str,
+    run_id: int | None = None,
+    period: Period = ALWAYS,
+    limit: int | None = None,
 ) -> AsyncIterator[dict[str, Any]]:
-    """Each recipient's outcome, in the order of the file, as they are read. Raises NotFound."""
+    """Each recipient's outcome, or that of the first `limit`, in the order of the file, as they are read. Raises
+    NotFound."""
     asked = await find_asked(connection, name, run_id, period)
-    return recipient_rows.stream_recipients(connection, asked.campaign, asked.runs)
+    return recipient_rows.stream_recipients(connection, asked.campaign, asked.runs, limit=limit)
+
+
+async def count_recipients(
+    connection: Connection,
+    name: str,
+    run_id: int | None = None,
+    period: Period = ALWAYS,
+    *,
+    not_reached: bool = False,
+) -> int:
+    """How many there are, or how many whom no run reached. Raises NotFound."""
+    asked = await find_asked(connection, name, run_id, period)
+    return await recipient_rows.count_recipients(
+        connection, asked.campaign, asked.runs, not_reached=not_reached
+    )
 
 
 async def recipients_purged_note(connection: Connection, name: str) -> str | None:

@@ -20,7 +20,7 @@ from campaigns.errors import DrumbeatError, Forbidden, NotFound, Unavailable, Us
 from campaigns.time.clock import utc_now
 from campaigns.untrusted import clean
 from storage.access.audit import Facts, add_act, add_outcome, campaign_facts
-from storage.database.engine import Engine, by_itself, reading, writing
+from storage.database.engine import Connection, Engine, ahead_of_changes, by_itself, reading, writing
 
 if TYPE_CHECKING:
     from app.wiring.settings import Settings
@@ -160,9 +160,11 @@ def act(
         @wraps(function)
         async def audited(*args: P.args, **kwargs: P.kwargs) -> T:
             given = signature.bind(*args, **kwargs).arguments
-            async with _engine(given) as engine, _audit(engine, name, _subject(about, given), given):
+            subject = _subject(about, given)
+            async with _engine(given) as engine, _audit(engine, name, subject, given):
                 _require(name)
-                return await function(*args, **kwargs)
+                with _in_turn(engine, name, subject):
+                    return await function(*args, **kwargs)
 
         vars(audited)["act"] = name
         return audited
@@ -174,6 +176,26 @@ def _subject(about: str | Callable[[Mapping[str, Any]], str | None] | None, give
     if callable(about):
         return about(given)
     return given.get(about) if about else None
+
+
+@contextmanager
+def _in_turn(engine: Engine | None, name: str, subject: Any) -> Iterator[None]:
+    """People's acts on one campaign wait for each other: each sees what the one before has changed."""
+    if engine is None or subject is None or not _is_about_campaign(name):
+        yield
+        return
+
+    async def wait(connection: Connection) -> None:
+        from storage.audience.campaigns import lock_name
+
+        await lock_name(connection, str(subject))
+
+    with ahead_of_changes(engine, wait):
+        yield
+
+
+def _is_about_campaign(name: str) -> bool:
+    return name.startswith("campaign.")
 
 
 def _require(name: str) -> None:
@@ -238,7 +260,7 @@ async def _outcome(
 
 
 async def _state(engine: Engine, name: str, subject: str | None) -> Facts | None:
-    if not name.startswith("campaign.") or subject is None:
+    if not _is_about_campaign(name) or subject is None:
         return None
     async with reading(engine) as connection:
         return await campaign_facts(connection, subject)

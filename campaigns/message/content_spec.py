@@ -139,6 +139,16 @@ class CardHeaderSpec(Part):
     image: MediaSpec | None = Field(default=None, description="{ url }")
     video: MediaSpec | None = Field(default=None, description="{ url }")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_product(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "product" in data:
+            raise ValueError(
+                "cards of products cannot be sent yet; a card shows an image or a video, and several products go "
+                "into a template with a button of type products"
+            )
+        return data
+
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.image is None) == (self.video is None):

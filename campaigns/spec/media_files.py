@@ -46,6 +46,8 @@ SUFFIXES: Final = {
     "text/plain": ".txt",
 }
 """Every type that is recognized, with the end of a name that belongs to it."""
+_OTHER_BRANDS: Final = (b"hei", b"hev", b"mif1", b"msf1", b"avi", b"qt", b"crx", b"jx", b"jp2")
+"""Of files that begin as an MP4 does: pictures of telephones and cameras, QuickTime."""
 _DOCUMENTS: Final = frozenset(kind for kind in SUFFIXES if kind.startswith(("application/", "text/")))
 _MEGABYTE: Final = 1 << 20
 
@@ -109,7 +111,9 @@ def content_type_of(content: bytes) -> str | None:
     return "text/plain" if _is_plain(content) else None
 
 
-def _of_brand(brand: bytes) -> str:
+def _of_brand(brand: bytes) -> str | None:
+    if brand.lower().startswith(_OTHER_BRANDS):
+        return None
     if brand.startswith((b"3gp", b"3g2")):
         return "video/3gpp"
     return "audio/mp4" if brand in (b"M4A ", b"M4B ") else "video/mp4"
@@ -149,10 +153,14 @@ def misfit(kind: str, content: bytes) -> str | None:
 def read_media(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[dict[str, Any], MediaFile]]:
     """Each table of the campaign's data that names a file, with that file. Raises SpecError, also where a file is not
     the one that its digest names."""
+    audience = data.get("audience")
+    own_list = Path(str(audience.get("csv") or "")).name if isinstance(audience, Mapping) else ""
     for loc, table in tables_with_files(data):
         key, name = dotted((*loc, "file")), str(table["file"])
         kind = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
         problem, file = _read(folder / name, {"images": "image", "files": "document"}.get(kind, kind))
+        if file is not None and name == own_list:
+            problem, file = "is the list of recipients", None
         if file is None:
             raise _wrong((*loc, "file"), f"{key}: {name} {problem}.")
         if table.get("digest") not in (None, file.digest):

@@ -31,6 +31,8 @@ BUSY_TIMEOUT_MS = 30_000
 IDLE_TRANSACTION: Final = 20.0
 """Seconds of silence after which PostgreSQL ends a session that has a transaction open: a process that is stopped or
 cut off in the midst of one must not block others by its locks. Less than a lane's lease."""
+LONG_FILE: Final = 1800.0
+"""The same of a reader whose rows become a long file: it locks nothing, and a workbook is packed only at its end."""
 _URL_HINT: Final = "Use sqlite:///FILE or postgresql://USER@HOST/NAME."
 # What is stored is personal: an error's text, which is logged, must not repeat it.
 _SQLITE: Final[dict[str, Any]] = {
@@ -170,15 +172,30 @@ def _open_transactions(engine: BlockingEngine) -> None:
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that writes; commits at the end, rolls back on an error."""
     async with engine.begin() as connection:
+        for asked_of, look in _ahead.get():
+            if asked_of is engine:
+                await look(connection)
         yield connection
         beside = _beside.get()
         if beside is not None and beside[0] is engine:
             await beside[1](connection)
 
 
-_beside: ContextVar[tuple[AsyncEngine, Callable[[AsyncConnection], Awaitable[None]]] | None] = ContextVar(
-    "beside", default=None
-)
+OfTransaction = tuple[AsyncEngine, Callable[[AsyncConnection], Awaitable[None]]]
+_ahead: ContextVar[tuple[OfTransaction, ...]] = ContextVar("ahead", default=())
+_beside: ContextVar[OfTransaction | None] = ContextVar("beside", default=None)
+
+
+@contextmanager
+def ahead_of_changes(
+    engine: AsyncEngine, look: Callable[[AsyncConnection], Awaitable[None]]
+) -> Iterator[None]:
+    """Within it, each transaction of the engine begins with `look`: what it finds holds for what is changed there."""
+    token = _ahead.set((*_ahead.get(), (engine, look)))
+    try:
+        yield
+    finally:
+        _ahead.reset(token)
 
 
 @contextmanager
@@ -195,13 +212,20 @@ def beside_commits(
 
 @contextmanager
 def by_itself() -> Iterator[None]:
-    """Within it, transactions are committed without what is asked for by `beside_commits`: they only prepare or
-    record."""
-    token = _beside.set(None)
+    """Within it, transactions have nothing of what is asked for by `ahead_of_changes` and `beside_commits`: they only
+    prepare or record."""
+    ahead, beside = _ahead.set(()), _beside.set(None)
     try:
         yield
     finally:
-        _beside.reset(token)
+        _beside.reset(beside)
+        _ahead.reset(ahead)
+
+
+async def allow_silence(connection: AsyncConnection) -> None:
+    """What is read in this transaction becomes a long file: its reader may be silent for LONG_FILE."""
+    if not is_sqlite(connection):
+        await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONG_FILE:g}s'"))
 
 
 @asynccontextmanager

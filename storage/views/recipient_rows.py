@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, literal, null, select
+from sqlalchemy import ColumnElement, Select, func, literal, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import CampaignState, JobState
 from storage.audience.campaigns import Campaign
+from storage.database.engine import allow_silence
 from storage.runs.editions import of_audience
 from storage.sending.erased import ERASED
 from storage.tables import imports, jobs, recipients
@@ -49,15 +50,34 @@ async def stream_recipients(
     `not_reached`: only people whom no run reached, or may have reached, each once; `vars` and `send_at` are the row's.
     """
     scope = await scope_of(connection, campaign, chosen)
-    query = _jobs_of(scope) if scope.launched else _future_jobs_of(campaign)
+    query = _listed(scope, not_reached=not_reached)
     if not_reached:
         query = query.add_columns(recipients.c.vars, recipients.c.send_at)
-        query = query.where(_not_reached(scope))
+    if limit is None:
+        await allow_silence(connection)
     streamed = await connection.stream(query.limit(limit).execution_options(yield_per=PAGE))
     async for row in streamed.mappings():
         found = dict(row)
         own = {"vars": orjson.loads(found["vars"]), "send_at": found["send_at"]} if not_reached else {}
         yield {**_recipient(found), **own}
+
+
+async def count_recipients(
+    connection: AsyncConnection,
+    campaign: Campaign,
+    chosen: Sequence[ScheduledRun] | None = None,
+    *,
+    not_reached: bool = False,
+) -> int:
+    """How many `stream_recipients` lists without a limit."""
+    listed = _listed(await scope_of(connection, campaign, chosen), not_reached=not_reached)
+    counted = listed.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+    return int((await connection.execute(counted)).scalar_one())
+
+
+def _listed(scope: Scope, *, not_reached: bool) -> Select[Any]:
+    query = _jobs_of(scope) if scope.launched else _future_jobs_of(scope.campaign)
+    return query.where(_not_reached(scope)) if not_reached else query
 
 
 def _not_reached(scope: Scope) -> ColumnElement[bool]:

@@ -260,10 +260,11 @@ async def _write_recipients(
     target: Target,
     place: Path | None,
 ) -> list[str]:
-    from app.views.reports import RECIPIENT_KEYS, stream_recipients
-    from terminal.recipient_list import RecipientList, write_recipient_page, write_recipient_sheet
+    from app.views.reports import RECIPIENT_KEYS, count_recipients, stream_recipients
+    from terminal.recipient_list import ON_PAGE, RecipientList, write_recipient_page, write_recipient_sheet
 
-    rows = await stream_recipients(connection, name, run_id, period)
+    limit = ON_PAGE if target.form == "html" else None
+    rows = await stream_recipients(connection, name, run_id, period, limit)
     if target.form == "xlsx" and place is not None:
         cells = ([row[key] for key in RECIPIENT_KEYS] async for row in rows)
         await write_recipient_sheet(place, "Recipients", RECIPIENT_KEYS, cells)
@@ -271,7 +272,8 @@ async def _write_recipients(
         return []
     with destination(place) as file:
         if target.form == "html":
-            await write_recipient_page(f"Recipients of {name}", rows)
+            count = await count_recipients(connection, name, run_id, period)
+            await write_recipient_page(f"Recipients of {name}", rows, count)
             return []
         writer = RecipientList(file, target.form, fits_terminal=place is None)
         async for row in rows:
@@ -290,10 +292,12 @@ async def _write_not_reached(
 ) -> list[str]:
     """Write them; notes on who is not among them."""
     from app.views.not_reached import not_reached
+    from app.views.reports import count_recipients
     from campaigns.time.clock import utc_now
-    from terminal.recipient_list import NotReachedList, write_recipient_page, write_recipient_sheet
+    from terminal.recipient_list import ON_PAGE, NotReachedList, write_recipient_page, write_recipient_sheet
 
-    people = await not_reached(connection, name, run_id, utc_now(), period)
+    limit = ON_PAGE if target.form == "html" else None
+    people = await not_reached(connection, name, run_id, utc_now(), period, limit)
     if target.form == "xlsx" and place is not None:
         cells = (people.cells(row) async for row in people.rows)
         await write_recipient_sheet(place, "Not reached", people.header, cells)
@@ -301,7 +305,8 @@ async def _write_not_reached(
         return _not_listed(name, people)
     with destination(place) as file:
         if target.form == "html":
-            await write_recipient_page(f"Not reached by {name}", people.rows)
+            count = await count_recipients(connection, name, run_id, period, not_reached=True)
+            await write_recipient_page(f"Not reached by {name}", people.rows, count)
             return _not_listed(name, people)
         writer = NotReachedList(file, target.form, people, fits_terminal=place is None)
         async for row in people.rows:

@@ -167,6 +167,7 @@ async def test_a_purge_keeps_the_files_of_campaigns_that_are_not_over(desk: Desk
         (b"%PDF-1.7\n", "photo.png must be a JPEG or PNG image, but its content is application/pdf."),
         (PNG + bytes(5 << 20), "photo.png is larger than 5 MB, the most for an image."),
         (b"", "photo.png is empty."),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "photo.png must be a JPEG or PNG image, and its content is none."),
     ],
 )
 async def test_a_file_that_cannot_be_sent_is_refused_at_its_line(
@@ -180,6 +181,16 @@ async def test_a_file_that_cannot_be_sent_is_refused_at_its_line(
         await check_campaign(settings_at("kapso", tmp_path, "sqlite://"), path, Flags())
     assert f"spring.toml, line 8: content.images[0].file: {what}" in str(found.value)
     assert found.value.faults[0].key == ("content", "images", 0, "file")
+
+
+async def test_the_list_of_recipients_is_not_sent_to_them(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_text("phone\n+447700900001\n")
+    path = tmp_path / "spring.toml"
+    path.write_text(
+        HEAD.replace("people.csv", "photo.png") + '[content]\ndocument = { file = "photo.png" }\n'
+    )
+    with pytest.raises(SpecError, match=r"content\.document\.file: photo\.png is the list of recipients\."):
+        await check_campaign(settings_at("kapso", tmp_path, "sqlite://"), path, Flags())
 
 
 @pytest.mark.parametrize("provider", ["bird", "messaging_api", "ourvoice", "voicebip"])

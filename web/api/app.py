@@ -24,6 +24,7 @@ from web.api.quota import Quota
 from web.pages.site import Site
 
 PREFIX: Final = "/api/v1"
+_PERSON: Final = "{phone}"
 OPERATIONS: Final[Sequence[Operation]] = (
     *campaigns.OPERATIONS,
     *lists.OPERATIONS,
@@ -61,9 +62,10 @@ class OnlyHttps:
 
 
 def by_path() -> dict[str, dict[str, Operation]]:
-    """Path -> method -> operation; paths without parameters come first."""
+    """Path -> method -> operation; paths without parameters come first, those that end with a person last: a user id
+    has a slash, and so may look like a longer path."""
     found: dict[str, dict[str, Operation]] = {}
-    for operation in sorted(OPERATIONS, key=lambda each: "{" in each.path):
+    for operation in sorted(OPERATIONS, key=lambda each: ("{" in each.path, each.path.endswith(_PERSON))):
         found.setdefault(operation.path, {})[operation.method] = operation
     return found
 
@@ -73,7 +75,7 @@ def _route(path: str, methods: Mapping[str, Operation], site: Site, quota: Quota
         method = "GET" if request.method == "HEAD" else request.method
         return await answer(methods[method], site, quota, request)
 
-    return Route(path, handle, methods=list(methods))
+    return Route(path.replace(_PERSON, "{phone:path}"), handle, methods=list(methods))
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

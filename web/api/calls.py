@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from app.actions.api_keys import Caller, find_caller
+from app.actions.drafts import drafts_folder
 from app.actions.repeatable_calls import (
     AlreadyDone,
     NotKnown,
@@ -26,10 +27,11 @@ from app.actions.repeatable_calls import (
     UnderWay,
     begin_call,
 )
+from app.actions.seen_versions import only_as_seen, refuse_changed
 from app.views.json_text import to_json
-from app.views.overview import campaign_version
 from app.wiring.databases import snapshot
 from app.wiring.rights import acting
+from campaigns.atomic_files import NO_ROOM
 from campaigns.errors import DrumbeatError
 from campaigns.spec.toml_files import nearest
 from web.api.operations import (
@@ -43,7 +45,7 @@ from web.api.operations import (
     Query,
     Versioned,
 )
-from web.api.problems import MEDIA_TYPE, Problem, pointer, problem_of
+from web.api.problems import MEDIA_TYPE, Problem, no_room, pointer, problem_of
 from web.api.quota import Quota
 from web.pages.site import Site
 from web.protocol.uploads import TooLarge, stored_body
@@ -77,13 +79,22 @@ async def answer(operation: Operation, site: Site, quota: Quota, request: Reques
     except Problem as problem:
         response = problem.response(request.url.path, number)
     except DrumbeatError as error:
-        response = problem_of(error).response(request.url.path, number)
-    except Exception:
+        response = _problem(site, error).response(request.url.path, number)
+    except Exception as error:
         logger.exception("A call of the API failed.", extra={"action": "api_failed", "request": number})
-        fault = Problem(500, "fault", "Something went wrong in Drumbeat itself.")
+        is_full = isinstance(error, OSError) and error.errno in NO_ROOM
+        fault = no_room() if is_full else Problem(500, "fault", "Something went wrong in Drumbeat itself.")
         response = fault.response(request.url.path, number)
     response.headers.update(headers)
     return response
+
+
+def _problem(site: Site, error: DrumbeatError) -> Problem:
+    """It names a draft's files as its owner knows them, not where they are at the server."""
+    found, folder = problem_of(error), f"{drafts_folder(site.settings)}/"
+    found.detail = found.detail.replace(folder, "")
+    found.errors = [{**each, "detail": each["detail"].replace(folder, "")} for each in found.errors]
+    return found
 
 
 def request_number() -> str:
@@ -114,14 +125,11 @@ async def _answered(
     async with AsyncExitStack() as stack:
         file, body, digest = await _body(operation, request, stack)
         accept = request.headers.get("accept", "")
-        seen = _seen(request) if operation.method == "PUT" else None
-        call = Call(site, request.path_params, query, body, caller, file, seen, accept)
+        call = Call(site, request.path_params, query, body, caller, file, _seen(operation, request), accept)
 
         async def make() -> Any:
-            if operation.matched:
-                await _refuse_changed(call, request)
             with acting(caller.actor):
-                return await operation.handle(call)
+                return await _handled(operation, call)
 
         repeated = request.headers.get(REPEAT) if operation.repeatable else None
         if repeated is None:
@@ -131,33 +139,29 @@ async def _answered(
         return await _once(operation, request, call, digest, repeated, number, make)
 
 
-async def _refuse_changed(call: Call, request: Request) -> None:
-    """Raise a problem unless the campaign is still what If-Match names."""
-    tags = _wanted(request)
-    if tags is None:
-        return
-    async with snapshot(call.site.engine) as connection:
-        version = await campaign_version(connection, call.path["name"])
-    if version not in {tag.partition(".")[0] for tag in tags}:
-        raise Problem(
-            412,
-            "changed",
-            f"{call.path['name']} was changed after you looked at it; nothing was done.",
-            hint="Get it again, decide again, and send its new ETag.",
-        )
+async def _handled(operation: Operation, call: Call) -> Any:
+    if not operation.matched or call.seen is None:
+        return await operation.handle(call)
+    engine, name = call.site.engine, call.path["name"]
+    versions = {tag.partition(".")[0] for tag in call.seen}
+    async with snapshot(engine) as connection:  # before any work
+        await refuse_changed(connection, name, versions)
+    with only_as_seen(engine, name, versions):
+        return await operation.handle(call)
 
 
-def _wanted(request: Request) -> list[str] | None:
+def _seen(operation: Operation, request: Request) -> Sequence[str] | None:
     """The tags of If-Match, none of them if it holds no tag; None: anything will do."""
     given = request.headers.get("if-match")
-    if given is None or given.strip() == "*":
+    if given is None or operation.method == "GET":
+        return None
+    if not operation.compares:
+        raise Problem(
+            400, "if-match", "This call compares no ETag, so it was not made.", hint="Leave out If-Match."
+        )
+    if given.strip() == "*":
         return None
     return [tag.removeprefix("W/").strip('"') for tag in _TAG.findall(given)]
-
-
-def _seen(request: Request) -> str | None:
-    tags = _wanted(request)
-    return None if tags is None else ", ".join(tags)
 
 
 async def _once(
@@ -188,13 +192,13 @@ async def _once(
         await done.call.end(operation.status, text)
         return Response(text, operation.status, media_type=JSON)
     if isinstance(found, RepeatableCall):
-        return await _do(operation, request, found, number, make)
+        return await _do(call, operation, request, found, number, make)
     status = found.status or operation.status
     return Response(found.body, status, media_type=JSON if status < 400 else MEDIA_TYPE)
 
 
 async def _do(
-    operation: Operation, request: Request, begun: RepeatableCall, number: str, make: Make
+    call: Call, operation: Operation, request: Request, begun: RepeatableCall, number: str, make: Make
 ) -> Response:
     try:
         if operation.again is Again.MARKED:
@@ -204,7 +208,7 @@ async def _do(
             made = await make()
         text = to_json(made)
     except (DrumbeatError, Problem) as error:
-        problem = error if isinstance(error, Problem) else problem_of(error)
+        problem = error if isinstance(error, Problem) else _problem(call.site, error)
         await _keep(operation, begun, problem, problem.text(request.url.path, number))
         raise problem from error
     except Exception:

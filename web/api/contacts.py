@@ -8,18 +8,21 @@ from typing import Any, Final, Literal, cast, get_args
 from pydantic import Field
 
 from app.actions.api_keys import Scope
-from app.actions.contacts import import_preferences, link_user_id, number_of, record_preference
+from app.actions.contacts import link_user_id, number_of, record_preference
 from app.actions.draft_lists import LARGEST
 from app.actions.personal_data import erase_person, export_person
+from app.actions.preference_files import import_sent, rejects_of
 from app.views.contacts import opted_out_page, person_overview
 from app.wiring.databases import snapshot
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import Action, StopWord, usual_scope
 from campaigns.phones.stop_words import Scope as OptOutScope
-from web.api.operations import LISTS, Again, Body, Call, FileBody, Nothing, Operation
+from web.api.operations import CSV, LISTS, Again, Body, Call, FileAnswer, FileBody, Nothing, Operation
 from web.api.parameters import COUNTRY, LIMIT, choice, number, text
 
 PHONE: Final = "/contacts/{phone}"
+REJECTS: Final = "/contacts/import/rejects/{file}"
+ENDING: Final = ".csv"
 SCOPES: Final = get_args(OptOutScope)
 
 
@@ -84,7 +87,6 @@ async def _link(call: Call) -> Any:
 
 
 async def _import(call: Call) -> Any:
-    """The rejected rows are in the answer: they belong to no campaign under which they could be kept."""
     path, given = cast("Path", call.file), call.query
     action: Action = "in" if given["action"] == "in" else "out"
     options = IntakeOptions(
@@ -92,21 +94,28 @@ async def _import(call: Call) -> Any:
         default_country=given["default_country"],
         phone_columns=(given["phone_column"],) if given["phone_column"] else (),
     )
-    found = await import_preferences(
+    found, token = await import_sent(
         call.site.engine,
+        call.site.settings,
         path,
         options,
         action,
         given["scope"],
         given["source"] or "import:api",
-        rejects=path.with_name("rejects.csv"),
         now=call.site.now,
     )
     first = [
         {"line": each.line, "column": each.column, "code": each.code, "reason": each.reason}
         for each in found.first_rejects
     ]
-    return {**found.json, "rejects_file": None, "first_rejects": first}
+    address = token and f"/api/v1{REJECTS.format(file=f'{token}{ENDING}')}"
+    return {**found.json, "rejects_file": address, "first_rejects": first}
+
+
+async def _get_rejects(call: Call) -> Any:
+    token = call.path["file"].removesuffix(ENDING)
+    found = await rejects_of(call.site.engine, call.site.settings, token)
+    return FileAnswer(f"{CSV}; charset=utf-8", found, "opt-outs.rejects.csv")
 
 
 async def _export(call: Call) -> Any:
@@ -148,6 +157,16 @@ OPERATIONS: Final = [
         ),
         again=Again.SAME,
         problems=(422,),
+    ),
+    Operation(
+        "GET",
+        REJECTS,
+        "Rows of an import that were rejected, for an hour",
+        Scope.MANAGE,
+        _get_rejects,
+        act="people.export",
+        media=(CSV,),
+        problems=(404,),
     ),
     Operation(
         "GET",

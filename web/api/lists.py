@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from app.actions.api_keys import Scope
 from app.actions.draft_lists import LARGEST
-from app.actions.draft_loading import load_list, put_campaign_file, rejects_file
-from app.actions.drafts import LARGEST_FILE, Draft, delete_draft, open_draft
+from app.actions.draft_loading import delete_campaign_file, load_list, put_campaign_file, rejects_file
+from app.actions.drafts import LARGEST_FILE, Draft, open_draft
 from app.actions.loading import Flags, Loaded, TooManyRejects
 from app.views.people import Asked
 from app.views.people_export import people_list
@@ -24,6 +24,8 @@ from web.api.parameters import AFTER, BIG, LIMIT, RUN, number, switch, text
 from web.api.problems import Problem, problem_of
 
 TOML: Final = "application/toml"
+FILES: Final = dict.fromkeys((TOML, "text/plain", "application/octet-stream"), ".toml")
+"""What a campaign file may come as; programs that are made from the OpenAPI document know no TOML."""
 FILE: Final = f"{NAME}/file"
 LIST: Final = f"{NAME}/list"
 REJECTS: Final = f"{NAME}/rejects/{{file}}"
@@ -43,7 +45,7 @@ async def _put_file(call: Call) -> Any:
         text = await asyncio.to_thread(_file(call).read_text, encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SpecError("The campaign file is not UTF-8.") from error
-    draft, is_new = await put_campaign_file(call.site.settings, call.path["name"], text, call.digest)
+    draft, is_new = await put_campaign_file(call.site.settings, call.path["name"], text, call.seen)
     return {"campaign": draft.name, "done": "created" if is_new else "replaced", **_shown(draft)}
 
 
@@ -55,7 +57,7 @@ def _shown(draft: Draft) -> dict[str, Any]:
 
 
 async def _delete_file(call: Call) -> Any:
-    await delete_draft(call.site.settings, call.path["name"])
+    await delete_campaign_file(call.site.settings, call.path["name"], call.seen)
     return {"campaign": call.path["name"], "done": "deleted"}
 
 
@@ -115,6 +117,13 @@ async def _preview(call: Call) -> Any:
     if len(given) > 1:
         raise UsageError(f"Give only one of {', '.join(given)}.")
     option, count = next(iter(given.items()), ("first", FEW))
+    if option != "line" and count > FEW and not call.caller.actor.may("people.export"):
+        raise Problem(
+            403,
+            "scope",
+            f"A key that reads previews at most {FEW} messages at once: more is a list of people.",
+            hint="Use a key with the scope manage.",
+        )
     async with snapshot(site.engine) as connection:
         found = await preview_messages(connection, name, Choice(option), count, call.query["seed"] or 0)
         unshown = await unshown_templates(connection, site.settings, name)
@@ -172,10 +181,18 @@ OPERATIONS: Final = [
         Scope.MANAGE,
         _put_file,
         act="draft.write",
-        file=FileBody({TOML: ".toml", "text/plain": ".toml"}, LARGEST_FILE, "A campaign file, in TOML."),
+        file=FileBody(FILES, LARGEST_FILE, "A campaign file, in TOML."),
         problems=(404, 412, 422),
     ),
-    Operation("DELETE", FILE, "Delete it with its list", Scope.MANAGE, _delete_file, act="draft.delete"),
+    Operation(
+        "DELETE",
+        FILE,
+        "Delete it with its list",
+        Scope.MANAGE,
+        _delete_file,
+        act="draft.delete",
+        problems=(404, 412, 422),
+    ),
     Operation(
         "PUT",
         LIST,

@@ -17,6 +17,7 @@ _EVERYWHERE: Final = {
     429: "The key has no calls left in this minute; Retry-After has the seconds",
     500: "A fault of Drumbeat",
     503: "The database or the provider does not answer",
+    507: "The server's disk is full",
 }
 _MEANING: Final = {
     400: "The Idempotency-Key cannot be used",
@@ -113,9 +114,18 @@ def _description(operation: Operation) -> str:
     return " ".join(parts)
 
 
+_PERSON: Final = "A number, such as +447700900010, or a user id as user:ACCOUNT/ID."
+
+
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            **({"description": _PERSON} if name == "phone" else {}),
+            "schema": {"type": "string", "minLength": 1},
+        }
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
 
@@ -141,7 +151,7 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
         found.append(_header(REPEAT, text, key))
     if operation.tagged:
         found.append(_header("If-None-Match", "The ETag that you have: 304 if it is still that."))
-    if operation.matched or 412 in operation.problems:
+    if operation.compares:
         found.append(_header("If-Match", "The ETag that you have seen: 412 if it was changed since."))
     return found
 
@@ -178,6 +188,8 @@ def statuses(operation: Operation) -> set[int]:
         found |= {413, 415}
     if operation.repeatable:
         found |= {400, 409, 502}
+    if operation.method != "GET" and not operation.compares:
+        found.add(400)
     return found
 
 

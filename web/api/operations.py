@@ -83,8 +83,8 @@ class Call:
     caller: Caller
     file: Path | None = None
     """The body of an operation that takes a file."""
-    digest: str | None = None
-    """What the caller has seen, of If-Match; None: whatever it is now."""
+    seen: Sequence[str] | None = None
+    """The tags of If-Match; None: whatever it is now."""
     accept: str = ""
 
 
@@ -138,6 +138,11 @@ class Operation:
     """What the answer may be."""
     problems: Sequence[int] = field(default=(404, 422))
     """Statuses of the problems that the use case may meet."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether it takes an If-Match."""
+        return self.matched or 412 in self.problems
 
     @property
     def repeatable(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from app.actions.drafts import StaleDraft
+from app.actions.seen_versions import ChangedMeanwhile
 from app.views.json_text import to_json
 from campaigns.errors import (
     AccountError,
@@ -16,6 +17,7 @@ from campaigns.errors import (
     IntakeError,
     InvalidInput,
     Locked,
+    NoRoom,
     NotFound,
     SpecError,
     Stopped,
@@ -29,6 +31,7 @@ KINDS: Final[Sequence[tuple[type[DrumbeatError], int, str]]] = (
     (Forbidden, 403, "forbidden"),
     (UsageError, 422, "usage"),
     (StaleDraft, 412, "changed"),
+    (ChangedMeanwhile, 412, "changed"),
     (SpecError, 422, "campaign-file"),
     (IntakeError, 422, "list"),
     (InvalidInput, 422, "invalid"),
@@ -90,10 +93,17 @@ class Problem(Exception):
 
 
 def problem_of(error: DrumbeatError) -> Problem:
+    if isinstance(error, NoRoom):  # its own sentence names the server's folders
+        return no_room()
     status, kind = next(
         ((status, kind) for known, status, kind in KINDS if isinstance(error, known)), (500, "fault")
     )
     return Problem(status, kind, str(error), hint=error.hint, errors=_places(error))
+
+
+def no_room() -> Problem:
+    detail = "The server's disk is full: this was not done, or not to its end."
+    return Problem(507, "no-room", detail, hint="Repeat it when there is room again.")
 
 
 def _places(error: DrumbeatError) -> Sequence[Mapping[str, Any]]:

@@ -16,7 +16,16 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from app.wiring.settings import Settings
-from campaigns.errors import DrumbeatError, Forbidden, InvalidInput, Locked, NotFound, Stopped, UsageError
+from campaigns.errors import (
+    DrumbeatError,
+    Forbidden,
+    InvalidInput,
+    Locked,
+    NoRoom,
+    NotFound,
+    Stopped,
+    UsageError,
+)
 from storage.database.engine import Engine
 from web.look.environment import WEB
 from web.pages.access.routes import ROUTES as ACCESS
@@ -60,6 +69,7 @@ SCREENS: Final[Sequence[Sequence[BaseRoute]]] = (
 )
 STATUS: Final[Sequence[tuple[type[DrumbeatError], int]]] = (
     (Forbidden, 403),
+    (NoRoom, 507),
     (NotFound, 404),
     (InvalidInput, 422),
     (UsageError, 422),
@@ -104,13 +114,11 @@ def status_of(error: DrumbeatError) -> int:
 async def _problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, DrumbeatError):
         raise error
-    return page(
-        request,
-        "pages/problem.html",
-        status=status_of(error),
-        sentence=str(error),
-        hint=error.hint,
-    )
+    sentence, hint = str(error), error.hint
+    if isinstance(error, NoRoom):  # its own sentence names the server's folders
+        sentence = "The server's disk is full: this was not done, or not to its end."
+        hint = "Repeat it when there is room again."
+    return page(request, "pages/problem.html", status=status_of(error), sentence=sentence, hint=hint)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from app.views.report_parts import Report
 from app.views.summary import Summary
+from campaigns.figures import Share
 from storage.views.reports import Delivery
 from web.look.chart_geometry import Band, Part, Series
 from web.look.environment import WEB, render
@@ -38,6 +39,10 @@ def summary_values(summary: Summary, zone: tzinfo) -> dict[str, Any]:
     return {
         "summary": summary,
         "parts": state_parts(summary.delivery),
+        "rates": {
+            "delivery rate": Share.from_rate(summary.delivery.delivery_rate),
+            "read rate": Share.from_rate(summary.delivery.read_rate),
+        },
         "line": summary.line,
         "series": _series(summary),
         "bands": _bands(summary),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
+import subprocess
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from python_calamine import CalamineWorkbook
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from app.views import workbooks
 from app.views.comparison import compare_campaigns
 from app.views.funnel import STEPS, funnel_report
+from app.views.not_reached import not_reached
 from app.views.report_parts import Report, Table
-from app.views.reports import delivery_report, failures_report
+from app.views.reports import count_recipients, delivery_report, failures_report, stream_recipients
 from app.views.summary import read_summary
 from app.views.workbooks import new_workbook, write_workbook
 from app.wiring.settings import Settings
@@ -28,11 +33,12 @@ from campaigns.errors import NotFound, UsageError
 from campaigns.figures import Share
 from campaigns.states import CampaignState, JobState
 from campaigns.time.period import Period
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Engine, is_sqlite, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.runs.campaign_events import list_pauses
 from storage.runs.control import move_campaign
 from storage.tables import attempts, jobs
+from terminal.recipient_list import write_recipient_page
 from tests.storage.views.test_reports import NOW, given_campaign, given_jobs, taken
 from web.reports.html import report_html, summary_html
 
@@ -163,9 +169,73 @@ async def test_the_page_has_the_numbers_of_the_json_and_nothing_that_acts(engine
     assert summary.json["provenance"]["files"] == [
         {"source": "spring.csv", "sha256": "d", "rows": 17, "loaded_at": NOW}
     ]
-    text = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    words = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
     for name in ("rows - rejected", "read / (delivered + read)", "the sum of what the provider has charged"):
-        assert name in text, "each number has its formula"
+        assert name in words, "each number has its formula"
+
+
+class Text(HTMLParser):
+    """What is left of a page where neither charts nor styles are shown: its words and numbers."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self._inside: list[str] = []
+        self.words: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("svg", "style", "title"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._inside and self._inside[-1] == tag:
+            self._inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.words |= words_of(data)
+
+
+def words_of(text: str) -> set[str]:
+    return {word.strip(".,:;()") for word in text.split()}
+
+
+def not_shown(summary: Any, words: set[str]) -> dict[str, str]:
+    """The numbers of the JSON that people cannot read there, as they read them: 1,234 and 12.3%."""
+    return dict(_unread(summary.json, "", words))
+
+
+def _unread(value: Any, place: str, words: set[str]) -> Iterable[tuple[str, str]]:
+    match value:
+        case bool() | None | str() | datetime():
+            return
+        case int() | float() | Decimal():
+            shown = f"{value:.1%}" if place.endswith("_rate") else f"{value:,}".removesuffix(".0")
+            if not {shown, f"{value:,.2f}"} & words:
+                yield place, shown
+        case dict():
+            for key, each in value.items():
+                yield from _unread(each, f"{place}/{key}", words)
+        case list() | tuple():
+            for number, each in enumerate(value):
+                yield from _unread(each, f"{place}/{number}", words)
+        case _:
+            yield from _unread(asdict(value), place, words)
+
+
+async def test_a_browser_without_pictures_shows_every_number(engine: Engine, tmp_path: Path) -> None:
+    await given(engine)
+    async with reading(engine) as connection:
+        summary = await read_summary(connection, SETTINGS, "spring", NOW)
+    page = summary_html(summary, UTC)
+    assert not_shown(summary, Text(page).words) == {}
+    assert dict(_unread({"n": 987_654}, "", Text(page).words)) == {"/n": "987,654"}
+    if w3m := shutil.which("w3m"):
+        place = tmp_path / "report.html"
+        place.write_text(page, encoding="utf-8")
+        command = [w3m, "-dump", "-cols", "200", str(place)]
+        run = partial(subprocess.run, command, check=True, capture_output=True, text=True, timeout=20)
+        assert not_shown(summary, words_of((await asyncio.to_thread(run)).stdout)) == {}
 
 
 async def test_every_report_is_a_page_with_its_formulas(engine: Engine) -> None:
@@ -215,6 +285,36 @@ async def test_the_time_line_counts_every_message_and_marks_the_pauses(engine: E
     assert len(summary.line.stretches) <= 121
     assert summary.verdict.startswith("Paused (again)")
     assert Read(summary_html(summary, UTC)).faults == []
+
+
+async def test_a_page_lists_the_first_recipients_and_counts_all(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await given(engine)
+    async with reading(engine) as connection:
+        rows = [row async for row in await stream_recipients(connection, "spring")]
+        assert await count_recipients(connection, "spring") == len(rows) == len(ROWS)
+        missed = [row async for row in (await not_reached(connection, "spring", None, NOW)).rows]
+        assert await count_recipients(connection, "spring", not_reached=True) == len(missed) == 7
+        people = await not_reached(connection, "spring", None, NOW, limit=2)
+        await write_recipient_page("Not reached", people.rows, 7)
+    page = capsys.readouterr().out
+    assert "The first 2 of 7; a .csv" in page
+    assert [row["phone"] in page for row in missed] == [True] * 2 + [False] * 5
+
+
+async def test_a_long_file_may_be_packed_before_the_server_ends_the_reader(engine: Engine) -> None:
+    await given(engine)
+    async with reading(engine) as connection:
+        assert [row async for row in await stream_recipients(connection, "spring")]
+        if not is_sqlite(connection):
+            shown = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+            assert shown == "30min"
+    async with reading(engine) as connection:
+        assert [row async for row in await stream_recipients(connection, "spring", limit=1)]
+        if not is_sqlite(connection):
+            shown = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+            assert shown == "20s"
 
 
 async def test_only_the_runs_of_a_range_of_dates_are_counted(engine: Engine) -> None:

@@ -147,6 +147,12 @@ def test_a_list_with_a_consent_column_requires_consent(
             "phone_column: it must be the name of a column, or",
         ),
         (HEAD + BODY + '[audience]\nphone_column = ["a", 3]\n', 7, "it must be the name of a column, or"),
+        (
+            HEAD
+            + '[content]\ntemplate = { name = "c", cards = [{ header = { product = { id = "2" } } }] }\n',
+            5,
+            "cards of products cannot be sent yet",
+        ),
         (HEAD + '[content]\ntxt = "Hi"\n', 5, "content.txt is not known. Did you mean content.text?"),
         (HEAD + "prority = 3\n" + BODY, 4, "prority is not known. Did you mean priority?"),
         (HEAD + BODY + "[audiance]\n", 6, "audiance is not known. Did you mean audience?"),

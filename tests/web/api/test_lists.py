@@ -14,7 +14,7 @@ from app.actions.api_keys import Scope
 from app.actions.repeatable_calls import ABANDONED
 from storage.database.engine import writing
 from storage.tables import jobs
-from tests.web.api.world import FILE, LIST, World
+from tests.web.api.world import ADA, FILE, LIST, World
 from web.api import quota
 from web.api.operations import REPEAT, XLSX
 from web.protocol.uploads import stored_body
@@ -109,6 +109,46 @@ async def test_a_campaign_file_is_kept_and_says_what_is_wrong(world: World) -> N
         )
         assert (await caller.delete("/campaigns/fresh/file")).json()["done"] == "deleted"
         assert kind(await caller.get("/campaigns/fresh/file")) == (404, "not-found")
+
+
+async def test_the_rejected_rows_of_an_import_have_an_address(world: World) -> None:
+    rows = "phone,evidence\n+447700900020,a call\n0197000000,=1+1\n"
+    async with world.caller(Scope.MANAGE) as caller:
+        found = (await caller.post("/contacts/import", content=rows, headers=CSV)).json()
+        assert (found["opted_out"], found["rejected"]) == (1, 1)
+        assert found["first_rejects"][0]["line"] == 3
+        address = found["rejects_file"].removeprefix("/api/v1")
+        rejects = await caller.get(address)
+        assert rejects.headers["content-type"] == "text/csv; charset=utf-8"
+        assert rejects.headers["content-disposition"].startswith("attachment")
+        assert "0197000000" in rejects.text
+        assert '"\'=1+1"' in rejects.text, "nothing that a spreadsheet calculates"
+        good = (await caller.post("/contacts/import", content="phone\n+447700900021\n", headers=CSV)).json()
+        assert good["rejects_file"] is None
+        for other in ("0" * 32, "..", "x", "%00"):
+            assert kind(await caller.get(f"/contacts/import/rejects/{other}.csv")) == (404, "not-found")
+        empty = await caller.post("/contacts/import", content="phone\n", headers=CSV)
+        assert kind(empty) == (422, "list")
+    async with world.caller(Scope.READ) as caller:
+        assert kind(await caller.get(address)) == (403, "scope")
+    left = [path.name for path in (world.settings.path.parent / "drafts").glob(".in-*")]  # type: ignore[union-attr]
+    assert len(left) == 1, "what failed and what had no rejects leaves nothing"
+
+
+@pytest.mark.parametrize("slash", ["/", "%2F"])
+async def test_a_person_is_addressed_by_a_user_id_too(world: World, slash: str) -> None:
+    name = "user:meta/US.13491208655302741918"
+    address = f"/contacts/{name.replace('/', slash)}"
+    async with world.caller(Scope.ADMIN) as caller:
+        out = await caller.post(f"{address}/optout", json={"evidence": "a call"})
+        assert (out.status_code, out.json()["phone"]) == (200, name)
+        assert (await caller.get(address)).json()["phone"] == name
+        assert (await caller.get(f"{address}/export")).json()["opt_outs"]
+        story = await caller.get(f"/campaigns/running/people/{name.replace('/', slash)}")
+        assert kind(story) == (404, "not-found")
+        assert name in story.json()["detail"]
+        assert (await caller.post(f"{address}/erase", json={})).status_code == 200
+        assert kind(await caller.get(f"/contacts/{ADA}/nothing")) == (422, "invalid")
 
 
 async def test_a_campaign_that_was_changed_is_not_steered(world: World) -> None:

@@ -49,6 +49,7 @@ NOT_IN_THE_API = {
 BY_PAGES = {
     "campaign list": "app.views.campaign_list:campaign_page",
     "campaign load": "app.actions.draft_loading:load_list",
+    "contacts import": "app.actions.preference_files:import_sent",
     "contacts list": "app.views.contacts:opted_out_page",
     "report recipients": "app.views.recipient_files:write_recipients",
 }
@@ -58,6 +59,7 @@ OF_THE_API_ALONE = {
     "PUT /campaigns/{name}/file": "a command reads the file where it is",
     "DELETE /campaigns/{name}/file": "a command reads the file where it is",
     "GET /campaigns/{name}/rejects/{file}": "a command writes the rows into a file",
+    "GET /contacts/import/rejects/{file}": "a command writes the rows into a file",
     "GET /campaigns/{name}/people": "a command lists all; the pages have the same filters",
 }
 NOT_BY_KEY = {
@@ -104,8 +106,17 @@ def test_every_act_has_an_operation_with_its_scope_or_a_reason() -> None:
     assert covered == {act for act in RIGHTS if act.partition(".")[0] not in outside}
 
 
+def test_every_file_may_come_as_bytes() -> None:
+    """The one type of a file that clients know which are made from the OpenAPI document."""
+    for operation in OPERATIONS:
+        assert operation.file is None or "application/octet-stream" in operation.file.media, name_of(
+            operation
+        )
+
+
 MISSING = (
     "GET /campaigns/{name}/rejects/{file}",
+    "GET /contacts/import/rejects/{file}",
     "GET /templates/{account}/{name}",
     "GET /rates/{name}",
 )

@@ -223,6 +223,8 @@ async def test_opt_outs_are_looked_at_and_then_imported(
     async with Browser(engine, settings) as browser:
         await log_in_as(browser, engine, Role.VIEWER)
         assert (await browser.post(address, {"action": "in"})).status_code == 403
+        assert (await browser.get(address)).status_code == 403
+        assert (await browser.get(f"{address}/rejects.csv")).status_code == 403
         refused = await browser.client.post(
             "/contacts/import", files={"file": ("a.csv", b"x")}, headers=header
         )
