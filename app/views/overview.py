@@ -15,13 +15,13 @@ from campaigns.money.costs import plain
 from campaigns.states import CampaignState, JobState
 from scheduler.clock.progress import Left
 from storage.access.audit import campaign_facts
-from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
-from storage.audience.campaigns import Campaign, CampaignLine, ImportLine, list_imports, require
+from storage.audience.campaigns import Campaign, ImportLine, list_imports, require
 from storage.database.engine import Connection
 from storage.runs.campaign_events import CampaignEvent, list_campaign_events
 from storage.runs.occurrences import MissedRun, list_missed
-from storage.views.overview import BudgetUse, LanePause, RunLine, budget_use, newest_runs, paused_lanes
+from storage.views.budgets import BudgetUse
+from storage.views.overview import LanePause, RunLine, budget_use, newest_runs, paused_lanes
 from storage.views.reports import Delivery, delivery
 
 NEWEST: Final = 10
@@ -138,11 +138,6 @@ def _held(left: Left) -> str:
 
 def _budget(use: BudgetUse) -> str:
     return f"{use.budget}: {plain(use.spent)} {use.currency} spent, {plain(use.reserved)} reserved"
-
-
-async def list_campaigns(connection: Connection) -> list[CampaignLine]:
-    """Every campaign, the newest first."""
-    return await campaigns.list_campaigns(connection)
 
 
 async def campaign_version(connection: Connection, name: str) -> str:

@@ -75,7 +75,9 @@ async def cost_differences(connection: AsyncConnection) -> list[CostDifference]:
         *(nothing.label(f"counted_{name}") for name in SUMS),
     )
     again = _recounted().subquery()
-    counted = select(*(again.c[name] for name in KEY), *[nothing] * len(SUMS), *(again.c[name] for name in SUMS))
+    counted = select(
+        *(again.c[name] for name in KEY), *[nothing] * len(SUMS), *(again.c[name] for name in SUMS)
+    )
     both = union_all(kept, counted).subquery()
     groups = [both.c[name] for name in KEY]
     sums = [func.sum(both.c[f"{which}_{name}"]) for which in ("kept", "counted") for name in SUMS]

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
+from storage.database.bulk import among
 from storage.retention.purged_totals import purged_ledger
 from storage.runs.cost_sums import summed_costs
 from storage.tables import campaigns, runs
@@ -94,15 +95,18 @@ class CostSoFar:
     """Messages of which neither a price nor a charge is known."""
 
 
+NOTHING: Final = CostSoFar((), 0)
+
+
 async def costs_so_far(connection: AsyncConnection, campaign_ids: Sequence[int]) -> dict[int, CostSoFar]:
     """Of each of these campaigns of which anything was sent; tests cost money too."""
-    charge = _charges(_ledger(select(runs.c.id).where(runs.c.campaign_id.in_(campaign_ids)))).c
+    charge = _charges(_ledger(select(runs.c.id).where(among(connection, runs.c.campaign_id, campaign_ids)))).c
     groups = (charge.campaign_id, charge.currency)
     sums = (func.sum(charge.actual + charge.unsettled), func.sum(charge.unpriced))
     found: dict[int, CostSoFar] = {}
     rows = await connection.execute(select(*groups, *sums).group_by(*groups).order_by(*groups))
     for campaign_id, currency, micros, unpriced in rows:
-        before = found.get(campaign_id, CostSoFar((), 0))
+        before = found.get(campaign_id, NOTHING)
         amounts = [] if currency is None else [Money(from_micros(int(micros)), currency)]
         found[campaign_id] = CostSoFar([*before.amounts, *amounts], before.unpriced + int(unpriced))
     return found
