@@ -124,9 +124,7 @@ async def _recipients_of(connection: AsyncConnection, campaign_ids: Sequence[int
     mine = (recipients.c.campaign_id == campaigns.c.id, recipients.c.edition == campaigns.c.edition)
     people = select(func.count()).select_from(recipients).where(*mine).correlate(campaigns).scalar_subquery()
     named = among(connection, campaigns.c.id, campaign_ids)
-    return {
-        one: number for one, number in await connection.execute(select(campaigns.c.id, people).where(named))
-    }
+    return dict((await connection.execute(select(campaigns.c.id, people).where(named))).all())
 
 
 def _status(row: Row[Any], counted: Mapping[JobState, int], people: int) -> CampaignStatus:
