@@ -152,9 +152,10 @@ async def test_no_hot_query_reads_a_whole_table(engine: Engine, name: str) -> No
         async with writing(engine) as connection:
             await ASKED[name](connection)
     assert asked
+    newest = {"attempts"} if name == "purge" else ()
     async with writing(engine) as connection:
         for statement, parameters in asked:
-            assert not await whole_reads(connection, statement, parameters), statement
+            assert not await whole_reads(connection, statement, parameters, newest=newest), statement
 
 
 @contextmanager
@@ -187,11 +188,12 @@ async def whole_reads(
     if is_sqlite(connection):
         steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         scanned = [step[-1].split() for step in steps]
-        scans = [words for words in scanned if words[0] == "SCAN" and words[1] in BIG]
-        whole = [words[1] for words in scans if words[-1] not in short]
+        scans = [words for words in scanned if words[0] == "SCAN" and words[-1] not in short]
+        tables = {alias: table for table, alias in re.findall(r"(\w+) AS (\w+)", statement) if table in BIG}
+        whole = [table for words in scans if (table := tables.get(words[1], words[1])) in BIG]
         for table in newest:
             # The plan does not show a LIMIT. Without a condition it ends the read after so many rows.
-            for _ in re.findall(rf"FROM {table} ORDER BY {table}\.id DESC\s+LIMIT", statement):
+            for _ in re.findall(rf"FROM {table}(?: AS \w+)? ORDER BY \w+\.id DESC\s+LIMIT", statement):
                 whole.remove(table)
         return whole
     await avoid_whole_reads(connection)
