@@ -66,7 +66,7 @@ LANE = "ourvoice/shop"
 PEOPLE = 5
 DAY = 86_400.0
 RESULTS = (
-    Accepted("m"),
+    *[Accepted("m")] * 3,
     Refused(FailureKind.RECIPIENT, "131026", "Not on WhatsApp"),
     Refused(FailureKind.UNKNOWN, "timeout", "No answer"),
     Refused(FailureKind.THROTTLED, "130429", "Slow down"),
@@ -99,7 +99,7 @@ class World:
     async def send(self) -> None:
         async with writing(self.engine) as connection:
             run = await self._any(connection, select(runs.c.id).where(runs.c.state == "running"))
-            due = await claim_due(connection, run or 0, LANE, later(self.at), 2)
+            due = await claim_due(connection, run or 0, LANE, later(self.at), 3)
             made = [self._intent(job) for job in due]
             await commit_intents(connection, LANE, 1, made, later(self.at))
         self.under_way += made
@@ -241,7 +241,7 @@ async def test_they_are_equal_to_a_recount_after_every_step(
             await connection.execute(update(recipients).where(theirs).values(region=region))
     world = World(engine, seed)
     await launch_due(engine, now=lambda: later(1))
-    for step in ("send", "answer", *steps):
+    for step in ("send", "answer", "report", *steps):
         await world.change(step)
         async with reading(engine) as connection:
             assert await differences(connection) == [], step
@@ -322,6 +322,35 @@ async def test_a_difference_is_found_and_a_recount_mends_it(engine: Engine) -> N
         await recount(connection)
         assert await differences(connection) == []
         assert await count_states(connection, [1]) == {JobState.PENDING: 3}
+
+
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"state": "sending", "form": "text", "price_micros": 30_000, "price_currency": "EUR", "card_id": 1},
+    {"state": "accepted", "provider_message_id": "m"},
+    {"state": "sent", "cost_micros": 20_000, "currency": "EUR"},
+    {"state": "failed"},
+    {"state": "delivered"},
+    *({"cost_micros": cost} for cost in (0, None, 50_000)),
+    *({"price_micros": price} for price in (None, 40_000)),
+    *({name: other} for name in ("currency", "price_currency") for other in ("USD", None)),
+    *({name: other} for name in ("form", "category") for other in ("template", None)),
+    *({"card_id": card} for card in (2, None)),
+    {"recipient_id": 2},
+    {"run_id": 2, "phone": "+1"},
+    {"state": "pending", "provider_message_id": None, "cost_micros": None},
+)
+
+
+async def test_whatever_changes_in_what_a_message_costs_changes_the_sums(engine: Engine) -> None:
+    for name in ("spring", "summer"):
+        await store_campaign(engine, spec(name), 2)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        await connection.execute(update(recipients).where(recipients.c.id == 2).values(region="NG"))
+        for change in CHANGES:
+            await connection.execute(update(jobs).where(jobs.c.id == 1).values(**change))
+            assert await cost_differences(connection) == [], change
+            await _assert_sums_right(connection)
 
 
 async def test_a_wrong_sum_of_costs_is_found_and_mended(engine: Engine) -> None:
