@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from app.views.report_parts import Asked, Report, Table, find_asked, purged_remarks
-from campaigns.money.costs import NO_CURRENCY
+from campaigns.money.costs import known_currency
 from campaigns.time.period import ALWAYS, Period
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
@@ -83,7 +83,7 @@ def _totals(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
     unpriced = sum(line.unpriced for line in lines)
     return [
         {
-            "currency": _shown(currency),
+            "currency": known_currency(currency),
             "estimated": _sum_known(line.estimated for line in group),
             "actual": sum((line.actual for line in group), Decimal(0)),
             "unsettled": sum((line.unsettled for line in group), Decimal(0)),
@@ -99,12 +99,8 @@ def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return sum(known, Decimal(0)) if known else None
 
 
-def _shown(currency: str | None) -> str | None:
-    return None if currency == NO_CURRENCY else currency
-
-
 def _currency(line: CostLine) -> str | None:
-    return _shown(line.currency)
+    return known_currency(line.currency)
 
 
 def _cost_json(group: str, line: CostLine) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from scheduler.clock.progress import PACING, Left
 from storage.audience.campaigns import Campaign, ImportLine, list_imports, require
 from storage.database.engine import Connection
 from storage.runs.campaign_events import Pause, list_pauses
+from storage.views.budgets import BudgetUse
 from storage.views.live import LiveRun, Pace, live_runs, newest_run, recent_pace
-from storage.views.overview import BudgetUse, LanePause, budget_use, paused_lanes
+from storage.views.overview import LanePause, budget_use, paused_lanes
 from storage.views.report_scope import ScheduledRun
 from storage.views.reports import Delivery, failures, progress
 

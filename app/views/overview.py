@@ -13,14 +13,14 @@ from campaigns.figures import counted
 from campaigns.money.costs import plain
 from campaigns.states import CampaignState, JobState
 from scheduler.clock.progress import Left
-from storage.audience import campaigns
 from storage.audience.approvals import Approval, approval_of
-from storage.audience.campaigns import Campaign, CampaignLine, ImportLine, list_imports, require
+from storage.audience.campaigns import Campaign, ImportLine, list_imports, require
 from storage.database.engine import Connection
 from storage.runs.campaign_events import CampaignEvent, list_campaign_events
 from storage.runs.occurrences import MissedRun, list_missed
+from storage.views.budgets import BudgetUse
 from storage.views.campaign_version import campaign_version as campaign_version
-from storage.views.overview import BudgetUse, LanePause, RunLine, budget_use, newest_runs, paused_lanes
+from storage.views.overview import LanePause, RunLine, budget_use, newest_runs, paused_lanes
 from storage.views.reports import Delivery, delivery
 
 NEWEST: Final = 10
@@ -137,11 +137,6 @@ def _held(left: Left) -> str:
 
 def _budget(use: BudgetUse) -> str:
     return f"{use.budget}: {plain(use.spent)} {use.currency} spent, {plain(use.reserved)} reserved"
-
-
-async def list_campaigns(connection: Connection) -> list[CampaignLine]:
-    """Every campaign, the newest first."""
-    return await campaigns.list_campaigns(connection)
 
 
 async def campaign_overview(connection: Connection, settings: Settings, name: str, now: datetime) -> Overview:

@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from math import ceil
 from typing import Final
 
+from app.views.budget_lines import BudgetLine, budget_lines
 from app.views.status import Status, StatusLine, status
 from app.wiring.needed_secrets import awaits_webhooks
 from app.wiring.settings import Settings
 from campaigns.figures import counted
-from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.states import CampaignState
 from scheduler.clock.progress import PACING
 from scheduler.notify.conditions import silent_accounts
-from storage.audience.campaigns import require
 from storage.database.engine import Connection
 from storage.sending.lanes import read_lanes
 from storage.sending.limits import SenderLimit, find_limits
 from storage.sending.workers import call_rates
 from storage.views.campaign_status import OVER
-from storage.views.live import recent_pace
-from storage.views.overview import budget_use
+from storage.views.live import calls_per_run
 
 SOON: Final = timedelta(hours=24)
 MOST: Final = 20
@@ -32,7 +29,6 @@ MOST: Final = 20
 PACE_OF: Final = timedelta(seconds=5)
 STRETCHES: Final = 3
 """Their mean is the pace of now."""
-_LIMITS: Final = {"run": "max", "day": "per_day", "month": "per_month"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +55,6 @@ class Running:
         """How long the messages that only wait for their turn take at this pace; None: it sends nothing now."""
         ready = sum(left.messages for left in self.line.held if left.rule == PACING)
         return timedelta(seconds=ceil(ready / self.per_second)) if ready and self.per_second else None
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetLine:
-    """A budget of a campaign that is not over."""
-
-    campaign: str
-    per: str
-    """run, day or month."""
-    used: Decimal
-    """Spent, or reserved for messages whose cost is not known yet."""
-    limit: Decimal
-    currency: str
-
-    @property
-    def share(self) -> Decimal:
-        """Of the limit, at most 1."""
-        return min(self.used / self.limit, Decimal(1)) if self.limit else Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +95,7 @@ async def today(connection: Connection, settings: Settings, now: datetime) -> To
     return Today(
         found,
         [*_decisions(found), *await _silent(connection, settings, now)],
-        [await _running(connection, line, now) for line in lines if _is(line, CampaignState.RUNNING)],
+        await _running(connection, [line for line in lines if _is(line, CampaignState.RUNNING)], now),
         sorted(due, key=lambda line: line.status.next_at or now),
         [line for line in lines if line.status.state in OVER],
         await _budgets(connection, lines),
@@ -131,31 +109,19 @@ def _is(line: StatusLine, *states: CampaignState) -> bool:
     return line.status.state in states
 
 
-async def _running(connection: Connection, line: StatusLine, now: datetime) -> Running:
-    runs = [line.status.run_id] if line.status.run_id is not None else []
-    pace = await recent_pace(connection, runs, now, each=PACE_OF, many=STRETCHES)
-    return Running(line, sum(pace.counts) / (STRETCHES * PACE_OF.total_seconds()))
+async def _running(connection: Connection, lines: Sequence[StatusLine], now: datetime) -> list[Running]:
+    runs = [line.status.run_id for line in lines if line.status.run_id is not None]
+    calls = await calls_per_run(connection, runs, now, each=PACE_OF, many=STRETCHES)
+    seconds = (STRETCHES * PACE_OF).total_seconds()
+    return [Running(line, calls.get(line.status.run_id or 0, 0) / seconds) for line in lines]
 
 
 async def _budgets(connection: Connection, lines: Sequence[StatusLine]) -> list[BudgetLine]:
     """Of campaigns under way; of each kind the newest that was drawn on."""
-    found: list[BudgetLine] = []
-    for line in lines:
-        if not _is(line, CampaignState.RUNNING, CampaignState.PAUSED) or len(found) >= MOST:
-            continue
-        campaign = await require(connection, line.status.name)
-        if (budget := campaign.spec.budget) is not None:
-            for use in await budget_use(connection, campaign.id, 1):
-                per = use.budget.split(" ")[0]
-                if (limit := _limit(budget, per)) is not None:
-                    used = use.spent + use.reserved
-                    found.append(BudgetLine(campaign.name, per, used, limit, use.currency))
-    return found
-
-
-def _limit(budget: BudgetSpec, per: str) -> Decimal | None:
-    limit: Decimal | None = getattr(budget, _LIMITS[per])
-    return limit
+    under_way = [one.status for one in lines if _is(one, CampaignState.RUNNING, CampaignState.PAUSED)]
+    found = await budget_lines(connection, {one.id: one.name for one in under_way})
+    drawn = [line for one in under_way for line in found.get(one.id, ()) if line.drawn]
+    return drawn[:MOST]
 
 
 async def _senders(

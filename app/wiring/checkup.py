@@ -18,9 +18,11 @@ from app.wiring.probes import Probe, probe
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
 from campaigns.figures import counted
+from campaigns.money.costs import plain
 from providers.notify.services import is_known_address
 from providers.notify.settings import NotifySettings
 from storage.database.engine import reading
+from storage.runs.cost_sums import CostDifference, cost_differences
 from storage.runs.job_counts import Difference, differences
 
 LIBRARIES = ("sqlalchemy", "httpx", "aiohttp", "pandas", "phonenumbers", "apscheduler")
@@ -150,7 +152,8 @@ async def _database(settings: Settings) -> list[Finding]:
             else:
                 found = Finding("database", True, f"{place} answers and is at the newest revision")
             async with reading(engine) as connection:
-                return [found, _counts(await differences(connection))]
+                wrong_counts, wrong_costs = await differences(connection), await cost_differences(connection)
+                return [found, _counts(wrong_counts), _costs(wrong_costs)]
     except DrumbeatError as error:
         hint = error.hint.replace("campaign load SPEC", "db upgrade")
         return [Finding("database", False, str(error), hint)]
@@ -166,3 +169,19 @@ def _counts(wrong: Sequence[Difference]) -> Finding:
         f"run {first.run_id} shows {first.kept:,} {first.state} on {first.lane} and has {first.counted:,}"
     )
     return Finding("counts", False, problem, "drumbeat db recount")
+
+
+def _costs(wrong: Sequence[CostDifference]) -> Finding:
+    """`wrong`: where the sums that reports and pages show differ from those over the messages."""
+    if not wrong:
+        return Finding("costs", True, "what messages cost adds up to the sums that reports show")
+    first = wrong[0]
+    kept, right = (
+        f"{sums.messages:,} messages, {plain(sums.charged)} charged and {plain(sums.expected)} expected"
+        for sums in (first.kept, first.counted)
+    )
+    problem = (
+        f"{counted(len(wrong), 'sum')} of what messages cost {'is' if len(wrong) == 1 else 'are'} wrong: "
+        f"run {first.run_id} shows {kept} in {first.country or 'no country'}, and has {right}"
+    )
+    return Finding("costs", False, problem, "drumbeat db recount")

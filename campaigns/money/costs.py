@@ -21,6 +21,11 @@ class Money:
         return to_micros(self.amount)
 
 
+def known_currency(currency: str | None) -> str | None:
+    """The currency; None: an account's without any."""
+    return None if currency == NO_CURRENCY else currency
+
+
 def to_micros(amount: Decimal) -> int:
     """Whole micro-units, half to even."""
     return int((amount * MICRO).to_integral_value(ROUND_HALF_EVEN))

@@ -74,6 +74,7 @@ def _plan_call(
             one.price,
             known.begun_by,
             claim.variant_of(one.job),
+            call.category,
         )
         for one in group
     ]

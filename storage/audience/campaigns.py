@@ -64,6 +64,7 @@ class Campaign:
 class CampaignLine:
     """A campaign as `campaign list` shows it."""
 
+    id: int
     name: str
     state: CampaignState
     reason: str | None
@@ -185,6 +186,7 @@ async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
     """Every campaign, the newest first; drafts that were only tested are none yet."""
     rows = await connection.execute(
         select(
+            campaigns.c.id,
             campaigns.c.name,
             campaigns.c.state,
             campaigns.c.reason,

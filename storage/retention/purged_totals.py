@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
 from storage.database.bulk import among
+from storage.runs.cost_sums import TAKEN
 from storage.tables import campaigns, purged_jobs, purged_rejects, runs
 
 
@@ -64,22 +65,19 @@ def purged_ledger(run_ids: Select[tuple[int]] | Sequence[int]) -> Select[Any]:
     """The runs' purged messages that the provider took, as rows of the cost report: what is null in each of the
     jobs is null in their sum."""
     gone = purged_jobs.c
-    return (
-        select(
-            campaigns.c.category,
-            func.nullif(gone.region, "").label("region"),
-            null().label("form"),
-            null().label("card_id"),
-            gone.state,
-            gone.jobs,
-            case((gone.settled, gone.cost_micros), else_=null()).label("cost_micros"),
-            func.nullif(gone.currency, "").label("currency"),
-            case((gone.priced, gone.price_micros), else_=null()).label("price_micros"),
-            func.nullif(gone.price_currency, "").label("price_currency"),
-        )
-        .select_from(purged_jobs.join(runs, runs.c.id == gone.run_id).join(campaigns))
-        .where(runs.c.id.in_(run_ids), gone.taken)
-    )
+    return select(
+        gone.run_id,
+        null().label("category"),
+        func.nullif(gone.region, "").label("region"),
+        null().label("form"),
+        null().label("card_id"),
+        (gone.state == JobState.FAILED.value).label("failed"),
+        gone.jobs,
+        case((gone.settled, gone.cost_micros), else_=null()).label("cost_micros"),
+        func.nullif(gone.currency, "").label("currency"),
+        case((gone.priced, gone.price_micros), else_=null()).label("price_micros"),
+        func.nullif(gone.price_currency, "").label("price_currency"),
+    ).where(gone.run_id.in_(run_ids), gone.taken, gone.state.in_(TAKEN))
 
 
 async def purged_since(connection: AsyncConnection, campaign_id: int) -> datetime | None:

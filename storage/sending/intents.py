@@ -43,6 +43,7 @@ KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
 _ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {**KEY, "run_id": Id, "call": Text(), "content": Text()}
 _MARKED: Final[dict[str, TypeEngine[Any]]] = {
     "form": Text(),
+    "category": Text(),
     "variant": Text(),
     "price_micros": BigInteger(),
     "price_currency": Text(),
@@ -92,6 +93,8 @@ class Intent:
     """By when its call should have begun: what caps count from."""
     variant: str | None = None
     """Which of the campaign's variants it is; the job keeps it."""
+    category: str | None = None
+    """What it is sent as; the job keeps it. None: the campaign's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +261,7 @@ def _intent_row(intent: Intent) -> dict[str, Any]:
         "call": intent.call,
         "content": intent.content,
         "form": intent.form,
+        "category": intent.category,
         "variant": intent.variant,
         "price_micros": price.money.micros if price else None,
         "price_currency": price.money.currency if price else None,

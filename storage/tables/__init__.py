@@ -22,7 +22,7 @@ from storage.tables.audience import (
     rejects,
 )
 from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, user_ids, windows
-from storage.tables.counts import job_counts
+from storage.tables.counts import cost_sums, job_counts
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
 from storage.tables.limits import sender_limits
 from storage.tables.media import media_files, media_uploads
@@ -49,6 +49,7 @@ __all__ = [
     "budgets",
     "campaign_events",
     "campaigns",
+    "cost_sums",
     "daily_duties",
     "daily_sends",
     "events",

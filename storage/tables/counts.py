@@ -1,8 +1,8 @@
-"""How many messages are in each state: kept by triggers, so that nobody has to count them."""
+"""How many messages are in each state, and what they cost: kept by triggers, so that nobody has to count them."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Numeric, Table
 
 from storage.tables.types import Id, Text, metadata
 
@@ -24,3 +24,29 @@ job_counts = Table(
 The triggers of migration 0021 write it in the transaction that changes a message, whoever does. On SQLite there is one
 row to a group. On PostgreSQL each statement adds rows, so that no two transactions wait for the same one, and now and
 then the rows of a run are added up."""
+
+_SUM = Numeric().with_variant(BigInteger(), "sqlite")
+"""Of any number of amounts, each of which fits 64 bits."""
+
+cost_sums = Table(
+    "cost_sums",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", Id, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("card_id", Id, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    Column("settled", Boolean, nullable=False, comment="whether its charge is known"),
+    Column("currency", Text, nullable=False),
+    Column("priced", Boolean, nullable=False, comment="whether its price was known"),
+    Column("price_currency", Text, nullable=False),
+    Column("jobs", BigInteger, nullable=False, comment="may be negative, as the sums may"),
+    Column("cost_micros", _SUM, nullable=False),
+    Column("price_micros", _SUM, nullable=False),
+    Index("ix_cost_sums_run", "run_id", "region"),
+)
+"""What the messages cost that a provider took, in whole micro-units; an empty text and card 0 stand for null.
+
+The triggers of migration 0027 write it, as those of 0021 write `job_counts`. What is purged is in `purged_jobs`."""

@@ -92,6 +92,7 @@ jobs = Table(
         "attempts", Integer, nullable=False, server_default=text("0"), comment="calls made, waits not counted"
     ),
     Column("form", Text, comment="text, image, ..., template: what was sent"),
+    Column("category", Text, comment="what it was sent as; null: the campaign's"),
     Column("provider_message_id", Text),
     Column("cost_micros", BigInteger),
     Column("currency", Text),

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, Final
 
-from sqlalchemy import select
+import orjson
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import from_micros
+from storage.database.bulk import among
+from storage.database.engine import is_sqlite
 from storage.tables import budgets, campaigns
+
+KINDS: Final = ("run", "day", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """What is used of one budget."""
+
+    budget: str
+    """`run 12`, `day 2026-12-01` or `month 2026-12`."""
+    currency: str
+    reserved: Decimal
+    spent: Decimal
+
+    @property
+    def kind(self) -> str:
+        """run, day or month."""
+        return self.budget.partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +60,38 @@ async def newest_budgets(connection: AsyncConnection, campaigns_read: int) -> Se
             spent, reserved = from_micros(row.spent_micros), from_micros(row.reserved_micros)
             found.append(CampaignBudget(name, which, row.currency, reserved, spent))
     return found
+
+
+async def newest_use(
+    connection: AsyncConnection, campaign_ids: Collection[int], limit: int
+) -> dict[int, list[BudgetUse]]:
+    """The newest budgets of each kind that these campaigns have drawn on. Their keys are CAMPAIGN:KIND:WHICH."""
+    if not campaign_ids:
+        return {}
+    campaign = cast(_before_colon(budgets.c.key, is_sqlite(connection)), BigInteger)
+    kind = case(*((budgets.c.key.contains(f":{name}:"), place) for place, name in enumerate(KINDS)))
+    newest_first = func.length(budgets.c.key).desc(), budgets.c.key.desc()
+    nth = func.row_number().over(partition_by=(campaign, kind), order_by=newest_first)
+    columns = (campaign.label("campaign"), kind.label("kind"), nth.label("nth"))
+    drawn = select(*budgets.c, *columns).where(among(connection, campaign, campaign_ids)).subquery()
+    rows = select(drawn).where(drawn.c.nth <= limit).order_by(drawn.c.campaign, drawn.c.kind, drawn.c.nth)
+    found: dict[int, list[BudgetUse]] = {}
+    for row in await connection.execute(rows):
+        which = row.key.partition(":")[2].replace(":", " ", 1)
+        use = BudgetUse(which, row.currency, from_micros(row.reserved_micros), from_micros(row.spent_micros))
+        found.setdefault(row.campaign, []).append(use)
+    return found
+
+
+def _before_colon(key: ColumnElement[str], sqlite: bool) -> ColumnElement[str]:
+    return func.substr(key, 1, func.instr(key, ":") - 1) if sqlite else func.split_part(key, ":", 1)
+
+
+async def budget_limits(
+    connection: AsyncConnection, campaign_ids: Collection[int]
+) -> dict[int, dict[str, Any]]:
+    """The `[budget]` of each of these campaigns that has one."""
+    named = among(connection, campaigns.c.id, campaign_ids)
+    specs = await connection.execute(select(campaigns.c.id, campaigns.c.spec).where(named))
+    found = {campaign_id: orjson.loads(spec).get("budget") for campaign_id, spec in specs}
+    return {campaign_id: budget for campaign_id, budget in found.items() if budget}

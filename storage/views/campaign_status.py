@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
 from storage.audience.campaigns import is_only_tested
-from storage.runs.editions import of_audience
-from storage.runs.job_counts import count_states
+from storage.database.bulk import among
+from storage.runs.job_counts import counted_by
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import campaigns, recipients, runs
+from storage.tables import campaigns, job_counts, recipients, runs
 
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
@@ -58,7 +58,7 @@ async def list_campaign_statuses(connection: AsyncConnection, ended: int) -> lis
         *(await connection.execute(_newest().where(~over))).all(),
         *(await connection.execute(_newest().where(over).limit(ended))).all(),
     ]
-    return [await _status(connection, row) for row in rows]
+    return await _statuses(connection, rows)
 
 
 async def page_of_campaigns(
@@ -77,47 +77,69 @@ async def page_of_campaigns(
         query = query.where(campaigns.c.state == state)
     if part_of_name:
         query = query.where(campaigns.c.name.icontains(part_of_name, autoescape=True))
-    return [await _status(connection, row) for row in await connection.execute(query)]
+    return await _statuses(connection, (await connection.execute(query)).all())
 
 
 def _newest() -> Select[Any]:
-    columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
-    return select(*columns).where(~is_only_tested()).order_by(campaigns.c.id.desc())
-
-
-async def _status(connection: AsyncConnection, row: Row[Any]) -> CampaignStatus:
-    return CampaignStatus(
-        row.id,
-        row.name,
-        CampaignState(row.state),
-        row.reason,
-        None if row.state in OVER else row.start_at,
-        *await _progress(connection, row.id),
+    """Campaigns, each with its newest run by the schedule."""
+    newest = (
+        select(runs.c.id)
+        .where(runs.c.campaign_id == campaigns.c.id, SCHEDULED)
+        .order_by(runs.c.nominal_at.desc())
+        .limit(1)
+        .correlate(campaigns)
+        .scalar_subquery()
     )
+    run = runs.alias("run")
+    columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
+    of_run = (run.c.id.label("run_id"), run.c.jobs, run.c.state.label("run_state"))
+    found = select(*columns, *of_run).select_from(campaigns.outerjoin(run, run.c.id == newest))
+    return found.where(~is_only_tested()).order_by(campaigns.c.id.desc())
 
 
-async def _progress(
-    connection: AsyncConnection, campaign_id: int
-) -> tuple[int, int, int, int, Mapping[JobState, int], int | None]:
-    """Of the newest run: messages that need no more sending, all messages, those in doubt, those on their way, all by
-    state, and its number. Before the first run the recipients are the messages."""
-    run = (
-        await connection.execute(
-            select(runs.c.id, runs.c.jobs, runs.c.state)
-            .where(runs.c.campaign_id == campaign_id, SCHEDULED)
-            .order_by(runs.c.nominal_at.desc())
-            .limit(1)
-        )
-    ).first()
-    if run is None:
-        people = select(func.count()).select_from(recipients).where(of_audience(campaign_id))
-        return 0, int((await connection.execute(people)).scalar_one()), 0, 0, {}, None
-    counted = await count_states(connection, [run.id])
-    if RunState(run.state) not in (RunState.RUNNING, RunState.PAUSED):
-        return run.jobs, run.jobs, 0, 0, counted, run.id
+async def _statuses(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[CampaignStatus]:
+    """With two statements, however many they are. Before the first run the recipients are the messages."""
+    counted = await _states_by_run(connection, [row.run_id for row in rows if row.run_id is not None])
+    people = await _recipients_of(connection, [row.id for row in rows if row.run_id is None])
+    return [_status(row, counted.get(row.run_id, {}), people.get(row.id, 0)) for row in rows]
+
+
+async def _states_by_run(
+    connection: AsyncConnection, run_ids: Sequence[int]
+) -> dict[int, Mapping[JobState, int]]:
+    if not run_ids:
+        return {}
+    found: dict[int, dict[JobState, int]] = {}
+    counted = counted_by("run_id", "state").where(among(connection, job_counts.c.run_id, run_ids))
+    for run_id, state, number in await connection.execute(counted):
+        found.setdefault(run_id, {})[JobState(state)] = number
+    return {
+        run_id: {state: states[state] for state in JobState if state in states}
+        for run_id, states in found.items()
+    }
+
+
+async def _recipients_of(connection: AsyncConnection, campaign_ids: Sequence[int]) -> dict[int, int]:
+    if not campaign_ids:
+        return {}
+    mine = (recipients.c.campaign_id == campaigns.c.id, recipients.c.edition == campaigns.c.edition)
+    people = select(func.count()).select_from(recipients).where(*mine).correlate(campaigns).scalar_subquery()
+    named = among(connection, campaigns.c.id, campaign_ids)
+    return dict((await connection.execute(select(campaigns.c.id, people).where(named))).all())
+
+
+def _status(row: Row[Any], counted: Mapping[JobState, int], people: int) -> CampaignStatus:
+    """Of its newest run: the messages that need no more sending, all of them, those in doubt and those on their way."""
+    next_at = None if row.state in OVER else row.start_at
+    known = (row.id, row.name, CampaignState(row.state), row.reason, next_at)
+    if row.run_id is None:
+        return CampaignStatus(*known, 0, people, 0, 0, {}, None)
+    if RunState(row.run_state) not in (RunState.RUNNING, RunState.PAUSED):
+        return CampaignStatus(*known, row.jobs, row.jobs, 0, 0, counted, row.run_id)
     waiting = counted.get(JobState.PENDING, 0) + counted.get(JobState.SENDING, 0)
     awaiting = sum(counted.get(state, 0) for state in AWAITING_RECEIPT)
-    return run.jobs - waiting, run.jobs, counted.get(JobState.IN_DOUBT, 0), awaiting, counted, run.id
+    doubts = counted.get(JobState.IN_DOUBT, 0)
+    return CampaignStatus(*known, row.jobs - waiting, row.jobs, doubts, awaiting, counted, row.run_id)
 
 
 async def next_run(connection: AsyncConnection, now: datetime) -> tuple[str, datetime] | None:

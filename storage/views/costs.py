@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     CTE,
     BigInteger,
-    ColumnElement,
     RowMapping,
     Select,
     Subquery,
@@ -23,11 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.message.template_category import AUTO
-from campaigns.money.costs import NO_CURRENCY, from_micros
-from campaigns.states import RANK, JobState
+from campaigns.money.costs import NO_CURRENCY, Money, from_micros
+from storage.database.bulk import among
 from storage.retention.purged_totals import purged_ledger
-from storage.tables import campaigns, jobs, recipients, runs, touches
+from storage.runs.cost_sums import summed_costs
+from storage.tables import campaigns, runs
 from storage.views.report_scope import few_of
 
 
@@ -79,11 +78,38 @@ async def read_costs(
     """Of these scheduled runs and their retries, or of all; tests cost money too and are counted with all."""
     wanted = _runs(campaign_id, run_ids)
     few = await few_of(connection, wanted)
-    charge = _charges(_ledger(campaign_id, wanted if few is None else few)).c
+    charge = _charges(_ledger(wanted if few is None else few)).c
     groups = [charge[name] for name in (*_GROUPS, "currency")]
     sums = [func.sum(charge[name]).label(name) for name in _SUMS]
     found = await connection.execute(select(*groups, *sums).group_by(*groups))
     return Costs(found.mappings().all())
+
+
+@dataclass(frozen=True, slots=True)
+class CostSoFar:
+    """What a campaign's messages have cost, or will where their charge is not known yet."""
+
+    amounts: Sequence[Money]
+    """One per currency."""
+    unpriced: int
+    """Messages of which neither a price nor a charge is known."""
+
+
+NOTHING: Final = CostSoFar((), 0)
+
+
+async def costs_so_far(connection: AsyncConnection, campaign_ids: Sequence[int]) -> dict[int, CostSoFar]:
+    """Of each of these campaigns of which anything was sent; tests cost money too."""
+    charge = _charges(_ledger(select(runs.c.id).where(among(connection, runs.c.campaign_id, campaign_ids)))).c
+    groups = (charge.campaign_id, charge.currency)
+    sums = (func.sum(charge.actual + charge.unsettled), func.sum(charge.unpriced))
+    found: dict[int, CostSoFar] = {}
+    rows = await connection.execute(select(*groups, *sums).group_by(*groups).order_by(*groups))
+    for campaign_id, currency, micros, unpriced in rows:
+        before = found.get(campaign_id, NOTHING)
+        amounts = [] if currency is None else [Money(from_micros(int(micros)), currency)]
+        found[campaign_id] = CostSoFar([*before.amounts, *amounts], before.unpriced + int(unpriced))
+    return found
 
 
 _GROUPS: Final = ("country", "category", "form", "card_id")
@@ -95,42 +121,33 @@ def _runs(campaign_id: int, run_ids: Sequence[int] | None) -> Select[tuple[int]]
     return mine if run_ids is None else mine.where(or_(runs.c.id.in_(run_ids), runs.c.parent_id.in_(run_ids)))
 
 
-def _ledger(campaign_id: int, wanted: Select[tuple[int]] | Sequence[int]) -> CTE:
-    """The messages that the provider took, tests too: a row for those that are alike, and one for those purged alike.
-    What is null in each of them is null in their sum."""
-    person = recipients.c.id == jobs.c.recipient_id
-    message = (
-        select(
-            _category(campaign_id).label("category"),
-            recipients.c.region,
-            *(jobs.c[name] for name in ("form", "card_id", "state")),
-            *(jobs.c[name] for name in ("cost_micros", "currency", "price_micros", "price_currency")),
-        )
-        .select_from(jobs.join(recipients, person))
-        .where(jobs.c.run_id.in_(wanted), jobs.c.provider_message_id.is_not(None))
-        .subquery()
-        .c
+def _ledger(wanted: Select[tuple[int]] | Sequence[int]) -> CTE:
+    """The messages of these runs that the provider took, tests too: a row for those that are alike, and one for those
+    purged alike. What is null in each of them is null in their sum."""
+    both = union_all(_kept(wanted), purged_ledger(wanted)).subquery().c
+    columns = [both[name] for name in ("region", "form", "card_id", "failed", "jobs", *_MONEY)]
+    # Of messages that are purged, or older than the column, it is not known what they were sent as.
+    category = func.coalesce(both.category, campaigns.c.category).label("category")
+    of_campaigns = runs.join(campaigns, campaigns.c.id == runs.c.campaign_id)
+    return (
+        select(runs.c.campaign_id, category, *columns)
+        .join(of_campaigns, runs.c.id == both.run_id)
+        .cte("ledger")
     )
-    alike = [message[name] for name in ("category", "region", "form", "card_id", "state")]
-    known = [message[name].is_(None) for name in ("cost_micros", "price_micros")]
-    live = select(
-        *alike,
-        func.count().label("jobs"),
-        func.sum(message.cost_micros).label("cost_micros"),
-        message.currency,
-        func.sum(message.price_micros).label("price_micros"),
-        message.price_currency,
-    ).group_by(*alike, message.currency, message.price_currency, *known)
-    taken = [state.value for state in RANK]
-    both = union_all(live, purged_ledger(wanted)).subquery()
-    return select(both).where(both.c.state.in_(taken)).cte("ledger")
 
 
-def _category(campaign_id: int) -> ColumnElement[str]:
-    """The campaign's; where it takes it from its template, the category that the message was sent as."""
-    named = select(campaigns.c.category).where(campaigns.c.id == campaign_id).scalar_subquery()
-    as_sent = select(touches.c.category).where(touches.c.job_id == jobs.c.id).scalar_subquery()
-    return case((named == AUTO, func.coalesce(as_sent, AUTO)), else_=named)
+_MONEY: Final = ("cost_micros", "currency", "price_micros", "price_currency")
+
+
+def _kept(wanted: Select[tuple[int]] | Sequence[int]) -> Select[Any]:
+    one = summed_costs(wanted).subquery().c
+    return select(
+        *(one[name] for name in ("run_id", "category", "region", "form", "card_id", "failed", "jobs")),
+        case((one.settled, one.cost_micros)).label("cost_micros"),
+        one.currency,
+        case((one.priced, one.price_micros)).label("price_micros"),
+        one.price_currency,
+    )
 
 
 def _charges(ledger: CTE) -> Subquery:
@@ -143,9 +160,9 @@ def _charges(ledger: CTE) -> Subquery:
         else_=row.price_currency,
     )
     # A message that failed without a named charge owes nothing.
-    owing = ~settled & (row.state != JobState.FAILED)
+    owing = ~settled & ~row.failed
     nothing = literal(0, BigInteger)
-    groups = (row.region.label("country"), row.category, row.form, row.card_id)
+    groups = (row.campaign_id, row.region.label("country"), row.category, row.form, row.card_id)
     charged = select(
         *groups,
         charged_in.label("currency"),

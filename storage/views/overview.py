@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import BigInteger, case, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.money.costs import from_micros
 from campaigns.states import CampaignState, JobState, RunState
 from storage.runs.editions import rejected_of_run
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import budgets, campaigns, job_counts, lanes, runs
+from storage.tables import campaigns, job_counts, lanes, runs
+from storage.views.budgets import BudgetUse, newest_use
 
 UNSENT = (JobState.PENDING, JobState.SENDING, JobState.IN_DOUBT)
 
@@ -43,17 +42,6 @@ class LanePause:
     reason: str
     until: datetime | None
     """None: until its sender is well, or a person resumes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetUse:
-    """What is used of one budget."""
-
-    budget: str
-    """`run 12`, `day 2026-12-01` or `month 2026-12`."""
-    currency: str
-    reserved: Decimal
-    spent: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +88,8 @@ async def paused_lanes(connection: AsyncConnection, names: Sequence[str], now: d
 
 
 async def budget_use(connection: AsyncConnection, campaign_id: int, limit: int = 3) -> list[BudgetUse]:
-    """The newest budgets of each kind that were drawn on. Their keys are CAMPAIGN:KIND:WHICH."""
-    found = []
-    for kind in ("run", "day", "month"):
-        mine = f"{campaign_id}:{kind}:"
-        drawn = select(budgets).where(budgets.c.key.startswith(mine, autoescape=True))
-        newest = drawn.order_by(func.length(budgets.c.key).desc(), budgets.c.key.desc()).limit(limit)
-        for row in await connection.execute(newest):
-            which = row.key.removeprefix(mine)
-            reserved, spent = from_micros(row.reserved_micros), from_micros(row.spent_micros)
-            found.append(BudgetUse(f"{kind} {which}", row.currency, reserved, spent))
-    return found
+    """The newest budgets of each kind that were drawn on."""
+    return (await newest_use(connection, [campaign_id], limit)).get(campaign_id, [])
 
 
 async def held_before_start(connection: AsyncConnection, now: datetime) -> list[tuple[str, str | None]]:

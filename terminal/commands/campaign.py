@@ -31,6 +31,7 @@ from terminal.commands.winner import winner
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.views.campaign_list import ListedCampaign
     from scheduler.actions.control import Resumed
 
 
@@ -60,12 +61,13 @@ campaign.add_command(clone)
 @json_option
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
-    """List every campaign, newest first."""
+    """List every campaign, newest first, with what it has cost so far."""
+    from app.views.campaign_list import budget_line, cost_lines
     from terminal.output import print_json, print_table, suggest
 
     lines = run_async(_list(context))
     if as_json:
-        print_json(lines)
+        print_json([each.json for each in lines])
         return
     rows = [
         (
@@ -75,18 +77,20 @@ def list_(context: Context, as_json: bool) -> None:
             line.recipients,
             line.rejected,
             line.start_at,
+            ", ".join(cost_lines(each.cost)),
+            "; ".join(map(budget_line, each.budgets)),
             line.reason or "",
         )
-        for line in lines
+        for each in lines
+        for line in [each.line]
     ]
-    print_table(
-        None, ("name", "state", "?category", "?>recipients", "?>rejected", "starts at", "reason"), rows
-    )
+    headings = ("name", "state", "?category", "?>recipients", "?>rejected", "starts at", ">cost", "?budget")
+    print_table(None, (*headings, "reason"), rows)
     suggest("drumbeat campaign show NAME" if lines else "drumbeat campaign load SPEC")
 
 
-async def _list(context: Context) -> list[Any]:
-    from app.views.overview import list_campaigns
+async def _list(context: Context) -> list[ListedCampaign]:
+    from app.views.campaign_list import list_campaigns
 
     async with context.snapshot() as connection:
         return await list_campaigns(connection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from terminal.commands.options import CommandGroup, json_option, run_async
 from terminal.commands.purge import purge
 
 if TYPE_CHECKING:
-    from storage.runs.job_counts import Difference
+    from app.actions.counting import Recount
 
 
 @click.command()
@@ -83,24 +82,27 @@ async def _upgrade(context: Context) -> tuple[str | None, str | None]:
 @json_option
 @click.pass_obj
 def recount(context: Context, as_json: bool) -> None:
-    """Count all messages anew where reports and pages show wrong numbers.
+    """Count all messages anew where reports and pages show wrong numbers or costs.
 
-    The numbers of messages by state are kept while messages change; drumbeat doctor compares them with a recount. It
-    takes some seconds for each million messages, and runners wait meanwhile.
+    The numbers of messages by state, and the sums of what they cost, are kept while messages change; drumbeat doctor
+    compares them with a recount. It takes some seconds for each million messages, and runners wait meanwhile.
     """
     from campaigns.figures import counted
     from terminal.output import print_json, print_text
 
     wrong = run_async(_recount(context))
     if as_json:
-        print_json({"corrected": wrong})
-    elif wrong:
-        print_text(f"{counted(len(wrong), 'number')} of messages corrected.")
-    else:
-        print_text("Every number of messages was right.")
+        print_json({"corrected": wrong.counts, "costs": wrong.costs})
+        return
+    if wrong.counts:
+        print_text(f"{counted(len(wrong.counts), 'number')} of messages corrected.")
+    if wrong.costs:
+        print_text(f"{counted(len(wrong.costs), 'sum')} of what they cost corrected.")
+    if not wrong.counts and not wrong.costs:
+        print_text("Every number of messages was right, and so was what they cost.")
 
 
-async def _recount(context: Context) -> Sequence[Difference]:
+async def _recount(context: Context) -> Recount:
     from app.actions.counting import recount_messages
     from app.wiring.databases import opened
 

@@ -403,16 +403,27 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
             "INSERT INTO job_counts (run_id, lane, state, held_by, reason, code, jobs) "
             "VALUES (7, 'ourvoice/shop', 'read', '', '', '', 3)"
         )
-    [found] = [each for each in run("doctor", "--json").json if each["what"] == "counts"]
+        database.execute(
+            "INSERT INTO cost_sums (run_id, region, category, form, card_id, failed, settled, currency, priced, "
+            "price_currency, jobs, cost_micros, price_micros) "
+            "VALUES (7, 'NG', '', 'text', 0, 0, 1, 'EUR', 0, '', 2, 40000, 0)"
+        )
+    [found, costs] = [each for each in run("doctor", "--json").json if each["what"] in ("counts", "costs")]
+    assert costs["said"] == (
+        "1 sum of what messages cost is wrong: run 7 shows 2 messages, 0.04 charged and 0.00 expected in NG, "
+        "and has 0 messages, 0.00 charged and 0.00 expected"
+    )
+    assert (costs["ok"], costs["fix"]) == (False, "drumbeat db recount")
     assert found["said"] == (
         "1 number of messages by state is wrong: run 7 shows 3 read on ourvoice/shop and has 0"
     )
     assert (found["ok"], found["fix"]) == (False, "drumbeat db recount")
-    [corrected] = run("db", "recount", "--json").json["corrected"]
+    done = run("db", "recount", "--json").json
+    [corrected], [cost] = done["corrected"], done["costs"]
+    assert (cost["kept"]["charged"], cost["counted"]["messages"]) == ("0.04", 0)
     assert (corrected["run_id"], corrected["kept"], corrected["counted"]) == (7, 3, 0)
-    assert run("db", "recount").out == "Every number of messages was right.\n"
-    [found] = [each for each in run("doctor", "--json").json if each["what"] == "counts"]
-    assert found["ok"]
+    assert run("db", "recount").out == "Every number of messages was right, and so was what they cost.\n"
+    assert all(each["ok"] for each in run("doctor", "--json").json if each["what"] in ("counts", "costs"))
 
 
 MORE_ACCOUNTS = """

@@ -16,7 +16,7 @@ from tests.support.cases import each
 USE_CASES = {
     "campaign check": "app.views.preflight:preflight",
     "campaign load": "app.actions.loading:load_campaign",
-    "campaign list": "app.views.overview:list_campaigns",
+    "campaign list": "app.views.campaign_list:list_campaigns",
     "campaign show": "app.views.overview:campaign_overview",
     "campaign preview": "app.views.sampling:preview_messages",
     "campaign estimate": "app.views.estimates:estimate_campaign",

@@ -14,10 +14,9 @@ from app.actions.draft_sending import review_key, send_draft
 from app.actions.draft_sources import start_draft
 from app.actions.drafts import create_draft, delete_draft, open_draft
 from app.actions.testing import SampleRow, send_draft_test
-from app.views.campaign_list import campaign_page
+from app.views.campaign_list import campaign_page, list_campaigns
 from app.views.drafts import drafts_with_campaigns, unsent_drafts
 from app.views.messages import outcome_of_test
-from app.views.overview import list_campaigns
 from app.views.status import status
 from app.wiring.rights import Actor, Role, acting
 from app.wiring.settings import Settings
@@ -127,7 +126,7 @@ async def listed(desk: Desk) -> tuple[list[str], list[str], list[str]]:
         return (
             [each.name for each in (await campaign_page(connection)).campaigns],
             [each.status.name for each in (await status(connection, desk.settings, utc_now())).campaigns],
-            [each.name for each in await list_campaigns(connection)],
+            [each.line.name for each in await list_campaigns(connection)],
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -151,9 +152,10 @@ async def test_no_hot_query_reads_a_whole_table(engine: Engine, name: str) -> No
         async with writing(engine) as connection:
             await ASKED[name](connection)
     assert asked
+    newest = {"attempts"} if name == "purge" else ()
     async with writing(engine) as connection:
         for statement, parameters in asked:
-            assert not await whole_reads(connection, statement, parameters), statement
+            assert not await whole_reads(connection, statement, parameters, newest=newest), statement
 
 
 @contextmanager
@@ -170,21 +172,43 @@ def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
     event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
-async def whole_reads(connection: Connection, statement: str, parameters: Any) -> list[str]:
-    """The big tables that the statement reads from one end to the other."""
+async def whole_reads(
+    connection: Connection,
+    statement: str,
+    parameters: Any,
+    *,
+    short: Collection[str] = (),
+    newest: Collection[str] = (),
+) -> list[str]:
+    """The big tables that the statement reads from one end to the other.
+
+    `short`: names of partial indexes that hold few rows however many there are, and may be read whole. `newest`: tables
+    whose newest rows may be read, up to a LIMIT.
+    """
     if is_sqlite(connection):
         steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         scanned = [step[-1].split() for step in steps]
-        return [words[1] for words in scanned if words[0] == "SCAN" and words[1] in BIG]
+        scans = [words for words in scanned if words[0] == "SCAN" and words[-1] not in short]
+        tables = {alias: table for table, alias in re.findall(r"(\w+) AS (\w+)", statement) if table in BIG}
+        whole = [table for words in scans if (table := tables.get(words[1], words[1])) in BIG]
+        for table in newest:
+            # The plan does not show a LIMIT. Without a condition it ends the read after so many rows.
+            for _ in re.findall(rf"FROM {table}(?: AS \w+)? ORDER BY \w+\.id DESC\s+LIMIT", statement):
+                whole.remove(table)
+        return whole
     await avoid_whole_reads(connection)
     explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
     plan = list(nodes(explained.scalar_one()[0]["Plan"]))
-    newest = [node["Plans"][0] for node in plan if node["Node Type"] == "Limit" and node["Plan Rows"] == 1]
+    limited = [node["Plans"][0] for node in plan if node["Node Type"] == "Limit"]
+    bounded = [node for node in limited if node.get("Index Name") in {f"pk_{table}" for table in newest}]
+    ends = [node["Plans"][0] for node in plan if node["Node Type"] == "Limit" and node["Plan Rows"] == 1]
     return [
         node["Relation Name"]
         for node in plan
         if node.get("Relation Name") in BIG and "Scan" in node["Node Type"] and not is_keyed(node)
-        if node not in newest or "Index" not in node["Node Type"]  # the one end of an index
+        if node.get("Index Name") not in short
+        if node not in bounded or "Filter" in node
+        if node not in ends or "Index" not in node["Node Type"]  # the one end of an index
     ]
 
 

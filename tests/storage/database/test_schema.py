@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from campaigns.errors import UsageError
 from campaigns.states import JobState
 from storage.database.engine import is_sqlite, open_engine, reading, writing
 from storage.database.schema import current, newest, require_current, upgrade
+from storage.runs.cost_sums import cost_differences
 from storage.runs.job_counts import count_states
 from storage.sending.optouts import optout_scopes
 from storage.tables import imports, jobs, metadata, recipients, runs, windows
 from storage.tables.types import KEPT_BY_LOCKS
+from storage.views.costs import read_costs
 
 
 def _checks(connection: Connection) -> set[tuple[str, str | None]]:
@@ -202,6 +205,32 @@ RESPELT = (
     f"{_WINDOWS} ('{FORMER}', 'a/c', 5, 'inbound', 1), ('{TODAY}', 'a/c', 9, 'provider', 2)",
     f"{_WINDOWS} ('{FORMER}', 'a/d', 5, 'inbound', 1)",
 )
+
+
+async def test_what_messages_of_an_older_version_cost_is_added_up(empty_database_url: str) -> None:
+    """A message of a campaign that takes its category from its template keeps the one that it was sent as."""
+    engine = open_engine(empty_database_url)
+    await upgrade(engine, "0024")
+    sent = (
+        "UPDATE campaigns SET category = 'auto'",
+        "UPDATE recipients SET region = 'NG'",
+        "UPDATE jobs SET state = 'failed', provider_message_id = 'm', form = 'template', card_id = 4,"
+        " price_micros = 30000, price_currency = 'EUR', cost_micros = 10000, currency = 'USD'",
+        "INSERT INTO touches (job_id, phone, at, campaign_id, lane, category, tags, counts)"
+        " SELECT id, '+1', 5, 1, 'a/b', 'authentication', '[]', true FROM jobs",
+    )
+    async with writing(engine) as connection:
+        for statement in (*STORED, *sent):
+            await connection.execute(text(statement))
+    await upgrade(engine)
+    async with writing(engine) as connection:
+        assert await cost_differences(connection) == []
+        usd, eur = (await read_costs(connection, 1)).by("category")
+        assert (usd.group, usd.currency, usd.actual) == ("authentication", "USD", Decimal("0.01"))
+        assert (eur.group, eur.currency, eur.estimated) == ("authentication", "EUR", Decimal("0.03"))
+        await connection.execute(update(jobs).values(cost_micros=70_000))
+        assert (await read_costs(connection, 1)).by("form")[0].actual == Decimal("0.07")
+    await engine.dispose()
 
 
 def test_revisions_are_numbered_in_line() -> None:

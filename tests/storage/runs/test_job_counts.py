@@ -1,4 +1,5 @@
-"""The kept numbers of messages by state are those of a recount, whatever changes the messages, and however many do."""
+"""The kept numbers of messages by state, and sums of what they cost, are those of a recount, whatever changes the
+messages, and however many do."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import random
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from sqlalchemy import delete, func, insert, select, update
 
 from app.actions.personal_data import erase_person
 from campaigns.errors import DrumbeatError
+from campaigns.money.costs import NO_CURRENCY, Money
+from campaigns.money.prices import Price
 from campaigns.outcomes import Accepted, FailureKind, Refused, acknowledge
 from campaigns.states import JobState
 from providers.events import Report
@@ -27,11 +31,13 @@ from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
 from storage.receipts.receipts import mark_orphans
 from storage.receipts.statuses import apply_webhook_reports
+from storage.runs.cost_sums import SUMS, TAKEN, cost_differences, recount_costs, summed_costs
 from storage.runs.job_counts import KEY, count_states, counted_by, differences, recount, waiting_groups
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import complete_runs, expire_jobs
 from storage.sending.intents import (
     Deferral,
+    DueJob,
     Intent,
     claim_due,
     commit_intents,
@@ -39,7 +45,17 @@ from storage.sending.intents import (
     withdraw_intents,
 )
 from storage.sending.outcomes import Outcome, store_outcomes
-from storage.tables import campaigns, job_counts, jobs, metadata, runs
+from storage.tables import (
+    attempts,
+    campaigns,
+    cost_sums,
+    events,
+    job_counts,
+    jobs,
+    metadata,
+    recipients,
+    runs,
+)
 from storage.views.counted_jobs import count_by
 from storage.views.report_scope import scope_of
 from tests.storage.database.test_plans import statements, whole_reads
@@ -50,10 +66,18 @@ LANE = "ourvoice/shop"
 PEOPLE = 5
 DAY = 86_400.0
 RESULTS = (
-    Accepted("m"),
+    *[Accepted("m")] * 3,
     Refused(FailureKind.RECIPIENT, "131026", "Not on WhatsApp"),
     Refused(FailureKind.UNKNOWN, "timeout", "No answer"),
     Refused(FailureKind.THROTTLED, "130429", "Slow down"),
+)
+COSTS = (None, None, *(Money(Decimal(amount), code) for amount, code in [
+    ("0", "EUR"), ("0.1", "EUR"), ("0.000001", NO_CURRENCY), ("9000000000", "USD"),
+]))  # fmt: skip
+PRICES = (None, Price(Money(Decimal("0.2"), "EUR"), 7), Price(Money(Decimal("0.3"), "USD"), None))
+FACTS = (
+    *("run_id", "region", "category", "form", "currency", "price_currency", "card_id"),
+    *("failed", "settled", "priced"),
 )
 REPORTED = (JobState.SENT, JobState.DELIVERED, JobState.READ, JobState.FAILED)
 
@@ -75,10 +99,15 @@ class World:
     async def send(self) -> None:
         async with writing(self.engine) as connection:
             run = await self._any(connection, select(runs.c.id).where(runs.c.state == "running"))
-            due = await claim_due(connection, run or 0, LANE, later(self.at), 2)
-            made = [Intent(job, "call", "text", "{}", 1, None, later(self.at)) for job in due]
+            due = await claim_due(connection, run or 0, LANE, later(self.at), 3)
+            made = [self._intent(job) for job in due]
             await commit_intents(connection, LANE, 1, made, later(self.at))
         self.under_way += made
+
+    def _intent(self, job: DueJob) -> Intent:
+        form, price = self.random.choice(["text", "template"]), self.random.choice(PRICES)
+        category = self.random.choice(["marketing", "utility", None])
+        return Intent(job, "call", form, "{}", 1, price, later(self.at), category=category)
 
     async def answer(self) -> None:
         ended = [self._ended(intent) for intent in self.under_way]
@@ -88,7 +117,8 @@ class World:
 
     def _ended(self, intent: Intent) -> Outcome:
         result = self.random.choice(RESULTS)
-        result = Accepted(f"m{intent.job.id}") if isinstance(result, Accepted) else result
+        if isinstance(result, Accepted):
+            result = Accepted(f"m{intent.job.id}", cost=self.random.choice(COSTS))
         moment = later(self.at)
         moved = acknowledge(result, intent.job.attempts + 1, moment, self.random)
         return Outcome(intent, result, moved, moment, 200, None, 5)
@@ -119,7 +149,11 @@ class World:
         async with writing(self.engine) as connection:
             named = select(jobs.c.provider_message_id).where(jobs.c.provider_message_id.is_not(None))
             told = [
-                Report(name, "status", self.random.choice(REPORTED), later(self.at), code="131000")
+                Report(
+                    *(name, "status", self.random.choice(REPORTED), later(self.at)),
+                    code="131000",
+                    cost=self.random.choice(COSTS),
+                )
                 for name in await connection.scalars(named.order_by(jobs.c.id))
             ]
             await apply_webhook_reports(connection, "ourvoice", told, later(self.at))
@@ -174,6 +208,12 @@ class World:
             await connection.execute(update(jobs).where(which).values(moved))
             await connection.execute(update(jobs).where(which).values(lane="ourvoice/other", code="7"))
             await connection.execute(update(jobs).where(which).values(lane=LANE, code=None))
+            priced = {"price_micros": jobs.c.id, "price_currency": "EUR", "card_id": 3, "cost_micros": None}
+            taken = {"state": "sent", "provider_message_id": "by hand", "form": None, "category": "utility"}
+            await connection.execute(update(jobs).where(which).values(**priced, **taken))
+            await connection.execute(delete(events).where(events.c.job_id == 2))
+            await connection.execute(delete(attempts).where(attempts.c.job_id == 2))
+            await connection.execute(delete(jobs).where(jobs.c.id == 2))
             await (connection.commit if self.random.random() < 0.5 else connection.rollback)()
         self.under_way = []
 
@@ -195,12 +235,18 @@ async def test_they_are_equal_to_a_recount_after_every_step(
 ) -> None:
     await _clear(engine)
     await store_campaign(engine, spec(), PEOPLE)
+    async with writing(engine) as connection:
+        for number, region in enumerate(["DE", "NG", None], 1):
+            theirs = recipients.c.id % 3 == number % 3
+            await connection.execute(update(recipients).where(theirs).values(region=region))
     world = World(engine, seed)
     await launch_due(engine, now=lambda: later(1))
-    for step in ("send", "answer", *steps):
+    for step in ("send", "answer", "report", *steps):
         await world.change(step)
         async with reading(engine) as connection:
             assert await differences(connection) == [], step
+            assert await cost_differences(connection) == [], step
+            await _assert_sums_right(connection)
             await _assert_reports_count_right(connection)
 
 
@@ -214,6 +260,22 @@ async def _assert_reports_count_right(connection: Connection) -> None:
     columns = [jobs.c.run_id, jobs.c.state, jobs.c.reason, jobs.c.code]
     one_by_one = Counter(tuple(key) for key in await connection.execute(select(*columns).where(scope.jobs)))
     assert await count_by(connection, scope, "run_id", "state", "reason", "code") == one_by_one
+
+
+async def _assert_sums_right(connection: Connection) -> None:
+    """As the cost report means them, message by message."""
+    wanted: dict[tuple[Any, ...], list[int]] = {}
+    people = {row.id: row.region for row in await connection.execute(select(recipients))}
+    for job in await connection.execute(select(jobs)):
+        if job.provider_message_id is None or job.state not in TAKEN:
+            continue
+        facts = (job.category, job.form, job.currency, job.price_currency, job.card_id)
+        known = (job.state == "failed", job.cost_micros is not None, job.price_micros is not None)
+        sums = wanted.setdefault((job.run_id, people[job.recipient_id], *facts, *known), [0, 0, 0])
+        for place, amount in enumerate((1, job.cost_micros or 0, job.price_micros or 0)):
+            sums[place] += amount
+    found = (await connection.execute(summed_costs(select(runs.c.id)))).mappings()
+    assert {tuple(row[name] for name in FACTS): [row[name] for name in SUMS] for row in found} == wanted
 
 
 async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
@@ -232,6 +294,8 @@ async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
             async with other.connect() as connection:
                 await connection.execute(update(jobs).where(mine).values(state=state, code=str(number)))
                 await connection.execute(update(jobs).where(mine).values(reason=draw.choice(["a", None])))
+                charged = {"provider_message_id": "m", "cost_micros": draw.choice([1, 2]), "currency": "EUR"}
+                await connection.execute(update(jobs).where(mine).values(**charged))
                 await (connection.commit if draw.random() < 0.8 else connection.rollback)()
 
     await asyncio.wait_for(asyncio.gather(*(write(o, n) for n, o in enumerate(others))), 120)
@@ -239,8 +303,10 @@ async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
         await other.dispose()
     async with reading(engine) as connection:
         assert await differences(connection) == []
-        rows = await connection.scalar(select(func.count()).select_from(job_counts))
-    assert rows < 2 * writers * rounds, "they are added up"
+        assert await cost_differences(connection) == []
+        for kept in (job_counts, cost_sums):
+            rows = await connection.scalar(select(func.count()).select_from(kept))
+            assert rows < 2 * writers * rounds, "they are added up"
 
 
 async def test_a_difference_is_found_and_a_recount_mends_it(engine: Engine) -> None:
@@ -256,6 +322,50 @@ async def test_a_difference_is_found_and_a_recount_mends_it(engine: Engine) -> N
         await recount(connection)
         assert await differences(connection) == []
         assert await count_states(connection, [1]) == {JobState.PENDING: 3}
+
+
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"state": "sending", "form": "text", "price_micros": 30_000, "price_currency": "EUR", "card_id": 1},
+    {"state": "accepted", "provider_message_id": "m"},
+    {"state": "sent", "cost_micros": 20_000, "currency": "EUR"},
+    {"state": "failed"},
+    {"state": "delivered"},
+    *({"cost_micros": cost} for cost in (0, None, 50_000)),
+    *({"price_micros": price} for price in (None, 40_000)),
+    *({name: other} for name in ("currency", "price_currency") for other in ("USD", None)),
+    *({name: other} for name in ("form", "category") for other in ("template", None)),
+    *({"card_id": card} for card in (2, None)),
+    {"recipient_id": 2},
+    {"run_id": 2, "phone": "+1"},
+    {"state": "pending", "provider_message_id": None, "cost_micros": None},
+)
+
+
+async def test_whatever_changes_in_what_a_message_costs_changes_the_sums(engine: Engine) -> None:
+    for name in ("spring", "summer"):
+        await store_campaign(engine, spec(name), 2)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        await connection.execute(update(recipients).where(recipients.c.id == 2).values(region="NG"))
+        for change in CHANGES:
+            await connection.execute(update(jobs).where(jobs.c.id == 1).values(**change))
+            assert await cost_differences(connection) == [], change
+            await _assert_sums_right(connection)
+
+
+async def test_a_wrong_sum_of_costs_is_found_and_mended(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 3)
+    await launch_due(engine, now=lambda: later(1))
+    taken = {"state": "sent", "provider_message_id": "m", "cost_micros": 20_000, "currency": "EUR"}
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id < 3).values(**taken))
+        await connection.execute(update(cost_sums).values(cost_micros=cost_sums.c.cost_micros + 1))
+    async with writing(engine) as connection:
+        [wrong] = await cost_differences(connection)
+        assert (wrong.kept.messages, wrong.counted.messages) == (2, 2)
+        assert (wrong.kept.charged, wrong.counted.charged) == (Decimal("0.040001"), Decimal("0.04"))
+        await recount_costs(connection)
+        assert await cost_differences(connection) == []
 
 
 @pytest.mark.parametrize("first", [1, 1_000])
@@ -294,6 +404,7 @@ async def test_on_postgresql_a_statement_costs_one_row_for_each_group(engine: En
 async def _clear(engine: Engine) -> None:
     async with writing(engine) as connection:
         for table in reversed(metadata.sorted_tables):
-            if table.name not in ("job_counts", "origin"):
+            if table.name not in ("job_counts", "cost_sums", "origin"):
                 await connection.execute(delete(table))
         await connection.execute(delete(job_counts))
+        await connection.execute(delete(cost_sums))

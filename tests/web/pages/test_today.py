@@ -94,7 +94,7 @@ async def test_an_account_whose_webhooks_stay_away_needs_somebody(engine: Engine
     assert "meta sends no webhooks" not in await seen(engine, settings=settings)
 
 
-async def test_the_list_names_who_loaded_it_and_offers_a_clone(engine: Engine) -> None:
+async def test_the_list_names_the_cost_and_who_loaded_it_and_offers_a_clone(engine: Engine) -> None:
     await given(engine)
     async with writing(engine) as connection:
         for actor, outcome in (("ada", "done"), ("bob", "done"), ("eve", "refused")):
@@ -105,6 +105,7 @@ async def test_the_list_names_who_loaded_it_and_offers_a_clone(engine: Engine) -
             await add_outcome(connection, act, now, outcome, None, None)
     page = await seen(engine, "/campaigns")
     assert re.search(r'data-label="Loaded by">bob<', page), "the last who did"
+    assert 'data-label="Cost so far">20.00 XOF</td>' in page
     assert 'href="/campaigns/new?clone=spring"' in page
     async with Browser(engine, SETTINGS) as browser:
         await log_in_as(browser, engine, Role.VIEWER)
