@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
@@ -25,6 +25,7 @@ import httpx
 import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
+from campaigns.frozen import frozen
 from campaigns.untrusted import LONGEST_NAME, LONGEST_WAIT, clean, read_json
 from providers.http.connection import TOO_LATE, Departure, Gate, NeverLeft, RawAnswer
 from providers.http.redaction import SecretScrubber
@@ -48,7 +49,7 @@ _PATIENCE: Final = 60.0
 _LONGEST_TEXT: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The provider's answer. Its body and headers are not part of `repr`."""
 
@@ -87,7 +88,7 @@ class Answer:
         return clean(" ".join(text.split()), _LONGEST_TEXT)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotSent:
     """Proven not sent."""
 
@@ -96,7 +97,7 @@ class NotSent:
     latency_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """The request may have been sent, but there is no reliable answer."""
 

@@ -10,6 +10,8 @@ from typing import Final
 
 import httpx
 
+from campaigns.frozen import frozen
+
 Url = httpx.URL
 """Type of parsed URLs. Adapters parse a URL once, because parsing takes as long as building the rest of a request."""
 Headers = Mapping[str, str]
@@ -26,7 +28,7 @@ class Origin:
     tls: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One request. Its headers and content are not part of `repr`."""
 

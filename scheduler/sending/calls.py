@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from campaigns.errors import DrumbeatError
+from campaigns.frozen import frozen
 from campaigns.log_ids import log_ids
 from campaigns.outcomes import FailureKind, Refused, Result, acknowledge
 from campaigns.phones.user_ids import user_id_in
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 NO_USER_ID: Final = "This provider cannot send to a user id, and the person's number is not known."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallResult:
     """How one call ended."""
 

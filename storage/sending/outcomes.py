@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Executable, Integer, Text, Update, a
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from campaigns.frozen import frozen
 from campaigns.outcomes import Accepted, Result, Transition
 from campaigns.states import RANK, JobState
 from storage.database.bulk import as_rows, by_dialect, given_rows
@@ -54,7 +55,7 @@ _STEERED: Final[dict[str, TypeEngine[Any]]] = {"goes_alone": Boolean(), "free_re
 _EVENT: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "event_detail": Text()}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """How one job's part of a call ended."""
 
