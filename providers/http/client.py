@@ -191,9 +191,8 @@ class Http:
         content = b"" if body is None else orjson.dumps(body)
         try:
             url = Url(self._base_url + path)
-            return Request(
-                method, url.copy_merge_params(list(params)) if params else url, JSON_HEADERS, content
-            )
+            whole = Url(url.copy_merge_params(list(params))) if params else url
+            return Request(method, whole, JSON_HEADERS, content)
         except httpx.InvalidURL as error:
             raise Unavailable(f"No valid URL can be built from the provider's data: {error}.") from error
 
@@ -209,7 +208,7 @@ class Http:
         headers = {name.decode("latin-1"): _header_text(value) for name, value in reversed(raw.headers)}
         at = datetime.now(UTC)
         self._dated = (headers.get("date", ""), at)
-        named = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        named = next(filter(None, map(headers.get, _REQUEST_IDS)), None)
         if raw.status in (401, 403):
             self._read_credentials_again()
         return Answer(

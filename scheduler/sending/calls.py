@@ -10,7 +10,7 @@ from typing import Final
 
 from campaigns.errors import DrumbeatError
 from campaigns.frozen import frozen
-from campaigns.log_ids import log_ids
+from campaigns.log_ids import add_log_ids
 from campaigns.outcomes import FailureKind, Refused, Result, acknowledge
 from campaigns.phones.user_ids import user_id_in
 from providers.adapter import Balance
@@ -89,14 +89,14 @@ class CallsUnderWay:
             self._health.halted = True
             self._withdraw(planned)
             return
-        with log_ids(**_ids(planned)):
-            task = asyncio.create_task(self._make(planned))
+        task = asyncio.create_task(self._make(planned))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         for _ in planned.intents[1:]:
             await self._lane.pacer.turn(planned.run_id)
 
     async def _make(self, planned: PlannedCall) -> None:
+        add_log_ids(_ids(planned))
         result = await self._call(planned)
         if result.too_late:
             self._health.halted = True

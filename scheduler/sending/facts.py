@@ -256,8 +256,8 @@ async def lock_shared(
     if any(claim.plan.ramp for claim in claims):
         names.append(ramp_lock(lane.name))
     expected = await tier_of(connection, lane.account)
-    await lock_names(connection, names + expected.locks)
-    tier = await tier_of(connection, lane.account) if expected.locks else expected
+    waited = await lock_names(connection, names + expected.locks)
+    tier = await tier_of(connection, lane.account) if waited and expected.locks else expected
     if tier.locks != expected.locks:  # while it waited for the lock, the account's portfolio became known
         await lock_names(connection, tier.locks)
     return tier

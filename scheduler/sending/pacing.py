@@ -314,6 +314,8 @@ class ExitGate:
 
     async def open(self) -> bool:
         """Wait, then take its room; always True."""
+        if not self._exits:
+            return True
         run = self._run
         run.waiting += 1
         try:

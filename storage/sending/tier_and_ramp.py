@@ -19,11 +19,12 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.database.bulk import as_values, by_dialect, is_among
+from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later, is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables import daily_sends, tier_counts, touches, unique_recipients
@@ -92,8 +93,14 @@ def _grow(sqlite: bool) -> Update:
 
 @by_dialect
 def _reach(is_sqlite: bool) -> Insert:
-    insert = upsert_into(is_sqlite, unique_recipients)
-    return insert.on_conflict_do_update(index_elements=["account", "phone"], set_={"at": insert.excluded.at})
+    given = given_rows(is_sqlite, phone=Text())
+    at = bindparam("at", type_=_person.at.type)
+    reached = upsert_into(is_sqlite, unique_recipients).from_select(
+        ["account", "phone", "at"], select(_ACCOUNT, given.c.phone, at).where(true())
+    )
+    return reached.on_conflict_do_update(
+        index_elements=["account", "phone"], set_={"at": reached.excluded.at}
+    )
 
 
 async def tier_use(
@@ -132,11 +139,11 @@ async def note_reached(
     account's count in this same transaction."""
     if not phones:
         return
-    people = as_values(connection, phones)
-    grown = {"of_account": account, "phones": people, "more": len(set(phones))}
+    people = sorted(set(phones))
+    grown = {"of_account": account, "phones": as_values(connection, people), "more": len(people)}
     await execute_later(connection, _grow(connection), grown)
-    rows = [{"account": account, "phone": phone, "at": at} for phone in sorted(phones)]
-    await connection.execute(_reach(connection), rows)
+    rows = as_rows([{"phone": phone} for phone in people])
+    await execute_later(connection, _reach(connection), {"of_account": account, "rows": rows, "at": at})
 
 
 async def forget_reached(
