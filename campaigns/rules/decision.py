@@ -196,6 +196,10 @@ class Costs:
     budgets: tuple[OpenBudget, ...] = ()
 
 
+NOT_ASKED: Final = Costs()
+"""Of a campaign without a budget and without a choice of the cheaper form: no rule asks for them."""
+
+
 @frozen
 class Allowance:
     """How many more may go now."""

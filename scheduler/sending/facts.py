@@ -15,6 +15,7 @@ from campaigns.money.prices import Price
 from campaigns.rules import Facts, Form
 from campaigns.rules.decision import (
     CALENDAR_REACH,
+    NOT_ASKED,
     UNLIMITED,
     Allowance,
     Calendar,
@@ -167,6 +168,8 @@ class Known:
         )
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:
+        if not claim.lines and not claim.plan.asks_prices:
+            return NOT_ASKED
         free, template = (
             self.most(claim, self.price(claim, job, form)) for form in (Form.FREE, Form.TEMPLATE)
         )
