@@ -11,5 +11,5 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
     """A dataclass that does not change, which the type checker sees to. With `dataclass(frozen=True)` Python does, and
-    each field takes four times as long to set."""
+    a value of twelve fields takes five times as long to make."""
     return dataclass(slots=True, unsafe_hash=True)(cls)
