@@ -50,9 +50,8 @@ class SteadyClock:
         self._correction: ClockCorrection | None = None
 
     def __call__(self) -> datetime:
-        shown, ticks = self._read(), self._ticks()
-        self.compare(shown, ticks)
-        return shown if self._step is None else self._present(ticks)
+        self._look()
+        return self._present(self._ticks())
 
     @property
     def settled(self) -> bool:
