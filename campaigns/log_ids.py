@@ -24,5 +24,10 @@ def log_ids(**ids: str | int) -> Iterator[None]:
         _ids.reset(token)
 
 
+def add_log_ids(ids: Mapping[str, str | int]) -> None:
+    """As `log_ids`, for the rest of a task."""
+    _ids.set({**_ids.get(), **ids})
+
+
 def current_ids() -> Mapping[str, str | int]:
     return _ids.get()

@@ -7,11 +7,11 @@ what that means. `NOT_SENT` means proven not sent; `UNKNOWN` means that it may h
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.states import JobState
 from campaigns.untrusted import LONGEST_NAME, LONGEST_TEXT, LONGEST_WAIT, bounded, clean_fields
@@ -48,7 +48,7 @@ class FailureKind(StrEnum):
     """The account or the content is refused (no money, wrong key, bad request): the campaign pauses, the job waits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """The provider accepted the message."""
 
@@ -65,7 +65,7 @@ class Accepted:
         object.__setattr__(self, "cost", bounded(self.cost))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The provider did not accept the message, or whether it did is unknown."""
 
@@ -85,7 +85,7 @@ class Refused:
 Result = Accepted | Refused
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transition:
     """The changes to a job after an attempt."""
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
 from campaigns.errors import Unavailable, UsageError
+from campaigns.frozen import frozen
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.money.costs import Money
@@ -35,7 +36,7 @@ from providers.capabilities import Capabilities
 from providers.events import Event, Report, WebhookRequest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One provider call: the same content to one or several recipients from one sender."""
 

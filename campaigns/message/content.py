@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Literal
 
 from pydantic import TypeAdapter
+
+from campaigns.frozen import frozen
 
 
 class MessageType(StrEnum):
@@ -59,7 +60,7 @@ class Addition(StrEnum):
     """The time when a template's offer ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Media:
     """A file, given by its URL, by its id at the provider, or as one that is still to be uploaded there."""
 
@@ -74,7 +75,7 @@ class Media:
     """SHA-256 of the file, by which it is stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Button:
     type: Literal["reply", "postback", "link"]
     text: str
@@ -83,7 +84,7 @@ class Button:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Location:
     latitude: float
     longitude: float
@@ -91,25 +92,25 @@ class Location:
     address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reaction:
     message_id: str
     emoji: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContactPhone:
     phone: str
     type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContactEmail:
     email: str
     type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contact:
     formatted_name: str
     first_name: str | None = None
@@ -118,20 +119,20 @@ class Contact:
     emails: tuple[ContactEmail, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     id: str
     title: str
     description: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     rows: tuple[Row, ...]
     title: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Menu:
     """A list of options; its body is the message's text."""
 
@@ -142,7 +143,7 @@ class Menu:
     """A description for devices that cannot show the list."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """The value of one placeholder of a template, by position or by name."""
 
@@ -150,7 +151,7 @@ class Parameter:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TemplateHeader:
     text: str | None = None
     name: str | None = None
@@ -162,7 +163,7 @@ class TemplateHeader:
     product: Product | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Value:
     """A named value for the first screen of a flow."""
 
@@ -170,7 +171,7 @@ class Value:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TemplateButton:
     index: int
     type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "products", "flow"]
@@ -182,7 +183,7 @@ class TemplateButton:
     """The products that a button of type products opens."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Card:
     """One card of a template's carousel."""
 
@@ -191,7 +192,7 @@ class Card:
     buttons: tuple[TemplateButton, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flow:
     """A WhatsApp Flow, by its id or name, and the button that opens it."""
 
@@ -206,32 +207,32 @@ class Flow:
     draft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Product:
     catalog_id: str
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProductSection:
     products: tuple[str, ...]
     title: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Products:
     catalog_id: str
     title: str
     sections: tuple[ProductSection, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Catalog:
     thumbnail: str | None = None
     """The product whose picture is shown; None: the first of the catalog."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Template:
     name: str
     """The approved template's name, or its key at providers that use keys."""
@@ -248,7 +249,7 @@ class Template:
     """The name to store for a person who is not in the provider's address book yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Content:
     """One message. Which fields are set follows from `type`; `text` is the caption if there is media."""
 

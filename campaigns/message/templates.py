@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import fields
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -202,17 +202,26 @@ class _Form:
 
     def __init__(self, tree: Mapping[str, Any], content: ContentSpec) -> None:
         self._tree = _compiled(tree, literal if content.literal_placeholders else str)
-        self._skeleton = _skeleton(self._tree)
         self._has_files = _has_files(self._tree)
         self._pieces = list(_pieces_in(self._tree))
         self.names = frozenset(name for piece in self._pieces for name in piece.names)
-        self._try_out()
+        sample: dict[str, Any] = dict.fromkeys(self.names, "1")
+        self._try_out(sample)
+        self._fill = self._filling(sample)
         self.constant = None if self.names else self.fill({})
 
     def fill(self, context: Mapping[str, str]) -> Content:
-        content = _content(_with_values(self._skeleton, context))
+        content: Content = self._fill(context)
         self._check(content)
         return content
+
+    def _filling(self, sample: Mapping[str, str]) -> Fill:
+        def whole(context: Mapping[str, str]) -> Content:
+            return _content(_filled(self._tree, lambda piece: piece.render(context)))
+
+        with suppress(SpecError):
+            return _filling(self._tree, whole(sample)) or whole
+        return whole
 
     def fill_marked(self, values: Mapping[str, str], defaults: Mapping[str, str]) -> Content:
         if self.names <= values.keys() | defaults.keys():
@@ -244,10 +253,9 @@ class _Form:
                 if file := getattr(header, kind, None):
                     yield file, drawn[kind]
 
-    def _try_out(self) -> None:
+    def _try_out(self, sample: Mapping[str, str]) -> None:
         """Render once with sample values, so that errors of the text itself, such as {{ name.first }}, are found at
         load."""
-        sample: dict[str, Any] = dict.fromkeys(self.names, "1")
         for piece in self._pieces:
             try:
                 piece.render(sample)
@@ -281,48 +289,50 @@ def _pieces_in(node: Any) -> Iterator[_Piece]:
                 yield from _pieces_in(each)
 
 
-@dataclass(frozen=True, slots=True)
-class _Changing:
-    """A table of the content in which some values differ from recipient to recipient."""
-
-    same: Mapping[str, Any]
-    parts: tuple[tuple[str, Any], ...]
+Fill = Callable[[Mapping[str, str]], Any]
+"""Makes a part of the message for one recipient."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Same:
-    """A part that is the same for all."""
-
-    value: Any
-
-
-def _skeleton(node: Any) -> Any:
-    """The tree with all that is the same for everybody made once."""
+def _filling(node: Any, sample: Any) -> Fill | None:
+    """Makes the part of the message that was checked as `sample`: what is the same for all is taken from there, and
+    only texts differ from it, so that nothing needs to be checked again. None: a text becomes something else, such as
+    a number."""
+    if not _changes(node):
+        return lambda _: sample
     match node:
         case _Piece():
-            return _Same(node.source) if node.is_constant else node
+            return node.render if type(sample) is str else None
         case dict():
-            parts = {name: _skeleton(each) for name, each in node.items()}
-            same = {name: part.value for name, part in parts.items() if isinstance(part, _Same)}
-            changing = tuple((name, part) for name, part in parts.items() if name not in same)
-            return _Changing(same, changing) if changing else _Same(same)
-        case list():
-            listed = [_skeleton(each) for each in node]
-            if all(isinstance(part, _Same) for part in listed):
-                return _Same([part.value for part in listed])
-            return listed
-    return _Same(node)
+            return _filling_table(node, sample)
+    fills = [_filling(each, made) for each, made in zip(node, sample, strict=True)]
+    every = [fill for fill in fills if fill is not None]
+    return (lambda context: tuple([fill(context) for fill in every])) if len(every) == len(fills) else None
 
 
-def _with_values(node: Any, context: Mapping[str, str]) -> Any:
-    """The content's fields for one recipient."""
-    if isinstance(node, _Piece):
-        return node.render(context)
-    if isinstance(node, _Same):
-        return node.value
-    if isinstance(node, _Changing):
-        return {**node.same, **{name: _with_values(part, context) for name, part in node.parts}}
-    return [_with_values(part, context) for part in node]
+def _filling_table(node: Mapping[str, Any], sample: Any) -> Fill | None:
+    kind, names = type(sample), [field.name for field in fields(sample)]
+    same = [getattr(sample, name) for name in names]
+    fills = {
+        place: _filling(node[name], same[place])
+        for place, name in enumerate(names)
+        if _changes(node.get(name))
+    }
+    changing = [(place, fill) for place, fill in fills.items() if fill is not None]
+    if len(changing) < len(fills):
+        return None
+
+    def fill_table(context: Mapping[str, str]) -> Any:
+        values = same.copy()
+        for place, fill in changing:
+            values[place] = fill(context)
+        return kind(*values)
+
+    return fill_table
+
+
+def _changes(node: Any) -> bool:
+    """Whether the part may differ from recipient to recipient."""
+    return not all(piece.is_constant for piece in _pieces_in(node))
 
 
 def _has_files(tree: Mapping[str, Any]) -> bool:
@@ -343,9 +353,9 @@ def _filled(node: Any, render: Callable[[_Piece], str]) -> Any:
     return node
 
 
-def _content(fields: Any) -> Content:
+def _content(values: Any) -> Content:
     try:
-        return _CONTENT.validate_python(fields)
+        return _CONTENT.validate_python(values)
     except ValidationError as error:
         detail = error.errors()[0]
         place = ".".join(str(step) for step in detail["loc"])

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.states import JobState, RunState
 
@@ -88,7 +89,7 @@ class Cap:
     """The same for messages sent by this account."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PastMessage:
     """A message that a person received, or may have received, and that counts toward caps."""
 
@@ -159,7 +160,7 @@ class Policy:
     """The provider's least time between two messages to one person on one lane."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WindowState:
     """What is known of the recipient's 24-hour window."""
 
@@ -175,7 +176,7 @@ class WindowState:
     """Until when messages cost nothing, because the recipient came through an advertisement."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenBudget:
     """A budget that the message counts against."""
 
@@ -185,7 +186,7 @@ class OpenBudget:
     """When a new day's or month's budget begins; None: a run's does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Costs:
     """What the message costs now in each form, and what there is to pay it from."""
 
@@ -195,7 +196,11 @@ class Costs:
     budgets: tuple[OpenBudget, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+NOT_ASKED: Final = Costs()
+"""Of a campaign without a budget and without a choice of the cheaper form: no rule asks for them."""
+
+
+@frozen
 class Allowance:
     """How many more may go now."""
 
@@ -207,7 +212,7 @@ class Allowance:
 UNLIMITED: Final = Allowance()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """Everything the rules use about one job, read in the transaction that commits the intent."""
 

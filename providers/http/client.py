@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
@@ -25,6 +25,7 @@ import httpx
 import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
+from campaigns.frozen import frozen
 from campaigns.untrusted import LONGEST_NAME, LONGEST_WAIT, clean, read_json
 from providers.http.connection import TOO_LATE, Departure, Gate, NeverLeft, RawAnswer
 from providers.http.redaction import SecretScrubber
@@ -48,7 +49,7 @@ _PATIENCE: Final = 60.0
 _LONGEST_TEXT: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The provider's answer. Its body and headers are not part of `repr`."""
 
@@ -87,7 +88,7 @@ class Answer:
         return clean(" ".join(text.split()), _LONGEST_TEXT)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotSent:
     """Proven not sent."""
 
@@ -96,7 +97,7 @@ class NotSent:
     latency_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """The request may have been sent, but there is no reliable answer."""
 
@@ -190,9 +191,8 @@ class Http:
         content = b"" if body is None else orjson.dumps(body)
         try:
             url = Url(self._base_url + path)
-            return Request(
-                method, url.copy_merge_params(list(params)) if params else url, JSON_HEADERS, content
-            )
+            whole = Url(url.copy_merge_params(list(params))) if params else url
+            return Request(method, whole, JSON_HEADERS, content)
         except httpx.InvalidURL as error:
             raise Unavailable(f"No valid URL can be built from the provider's data: {error}.") from error
 
@@ -208,7 +208,7 @@ class Http:
         headers = {name.decode("latin-1"): _header_text(value) for name, value in reversed(raw.headers)}
         at = datetime.now(UTC)
         self._dated = (headers.get("date", ""), at)
-        named = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        named = next(filter(None, map(headers.get, _REQUEST_IDS)), None)
         if raw.status in (401, 403):
             self._read_credentials_again()
         return Answer(

@@ -15,6 +15,8 @@ from typing import Final, Protocol, cast
 import httpx
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from campaigns.frozen import frozen
+
 MAX_BODY: Final = 8 * 1024 * 1024
 """Bytes of an answer, unpacked. Real answers are far smaller; a longer one is refused."""
 MAX_HEAD: Final = 64 * 1024
@@ -67,7 +69,7 @@ class Departure:
         return round((time.perf_counter() - self.at) * 1000)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawAnswer:
     """A whole answer, unpacked."""
 

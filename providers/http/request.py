@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final
+from dataclasses import field
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
 
 import httpx
 
-Url = httpx.URL
-"""Type of parsed URLs. Adapters parse a URL once, because parsing takes as long as building the rest of a request."""
+from campaigns.frozen import frozen
+
 Headers = Mapping[str, str]
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """What one connection leads to."""
 
     host: str
@@ -26,7 +25,25 @@ class Origin:
     tls: bool
 
 
-@dataclass(frozen=True, slots=True)
+class Url(httpx.URL):
+    """A parsed URL. Adapters parse theirs once: to parse one takes as long as building the rest of a request."""
+
+    @cached_property
+    def origin(self) -> Origin:
+        tls = self.scheme == "https"
+        return Origin(self.raw_host.decode(), self.port or (443 if tls else 80), tls)
+
+    @cached_property
+    def target(self) -> bytes:
+        """What follows the method."""
+        return self.raw_path
+
+    @cached_property
+    def host_line(self) -> bytes:
+        return b"Host: " + self.netloc
+
+
+@frozen
 class Request:
     """One request. Its headers and content are not part of `repr`."""
 
@@ -35,15 +52,9 @@ class Request:
     headers: Headers = field(default_factory=dict, repr=False)
     content: bytes = field(default=b"", repr=False)
 
-    @property
-    def origin(self) -> Origin:
-        url, tls = self.url, self.url.scheme == "https"
-        return Origin(url.raw_host.decode(), url.port or (443 if tls else 80), tls)
-
     def encode(self, secrets: Headers) -> bytes:
         """Head and body. Raises ValueError where a header cannot be sent, without its value."""
-        url = self.url
-        lines = [b"%s %s HTTP/1.1" % (self.method.encode(), url.raw_path), b"Host: " + url.netloc]
+        lines = [b"%s %s HTTP/1.1" % (self.method.encode(), self.url.target), self.url.host_line]
         lines += [_usual_line(name, value) for name, value in self.headers.items()]
         lines += [_line(name, value) for name, value in secrets.items()]
         if self.content or self.method not in ("GET", "HEAD"):

@@ -43,7 +43,7 @@ class Wire:
     ) -> RawAnswer:
         """The whole answer. Raises NeverLeft, MayHaveLeft, and TimeoutError if it takes longer than `timeout` seconds
         from when the request was written."""
-        data, origin = _encoded(request, secrets), request.origin
+        data, origin = _encoded(request, secrets), request.url.origin
         connection = self._kept(origin) or await self._connect(origin)
         try:
             return await connection.exchange(data, departure, timeout)

@@ -77,7 +77,12 @@ def _header(header: TemplateHeader | None) -> Iterable[dict[str, Any]]:
 
 
 def _body(given: Iterable[Parameter]) -> Iterable[dict[str, Any]]:
-    parameters = [known(type="text", parameter_name=each.name, text=each.text) for each in given]
+    parameters = [
+        {"type": "text", "text": each.text}
+        if each.name is None
+        else {"type": "text", "parameter_name": each.name, "text": each.text}
+        for each in given
+    ]
     if parameters:
         yield {"type": "body", "parameters": parameters}
 

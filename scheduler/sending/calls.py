@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from campaigns.errors import DrumbeatError
-from campaigns.log_ids import log_ids
+from campaigns.frozen import frozen
+from campaigns.log_ids import add_log_ids
 from campaigns.outcomes import FailureKind, Refused, Result, acknowledge
 from campaigns.phones.user_ids import user_id_in
 from providers.adapter import Balance
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 NO_USER_ID: Final = "This provider cannot send to a user id, and the person's number is not known."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallResult:
     """How one call ended."""
 
@@ -89,14 +89,14 @@ class CallsUnderWay:
             self._health.halted = True
             self._withdraw(planned)
             return
-        with log_ids(**_ids(planned)):
-            task = asyncio.create_task(self._make(planned))
+        task = asyncio.create_task(self._make(planned))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         for _ in planned.intents[1:]:
             await self._lane.pacer.turn(planned.run_id)
 
     async def _make(self, planned: PlannedCall) -> None:
+        add_log_ids(_ids(planned))
         result = await self._call(planned)
         if result.too_late:
             self._health.halted = True

@@ -15,6 +15,7 @@ from campaigns.money.prices import Price
 from campaigns.rules import Facts, Form
 from campaigns.rules.decision import (
     CALENDAR_REACH,
+    NOT_ASKED,
     UNLIMITED,
     Allowance,
     Calendar,
@@ -167,6 +168,8 @@ class Known:
         )
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:
+        if not claim.lines and not claim.plan.asks_prices:
+            return NOT_ASKED
         free, template = (
             self.most(claim, self.price(claim, job, form)) for form in (Form.FREE, Form.TEMPLATE)
         )
@@ -256,8 +259,8 @@ async def lock_shared(
     if any(claim.plan.ramp for claim in claims):
         names.append(ramp_lock(lane.name))
     expected = await tier_of(connection, lane.account)
-    await lock_names(connection, names + expected.locks)
-    tier = await tier_of(connection, lane.account) if expected.locks else expected
+    waited = await lock_names(connection, names + expected.locks)
+    tier = await tier_of(connection, lane.account) if waited and expected.locks else expected
     if tier.locks != expected.locks:  # while it waited for the lock, the account's portfolio became known
         await lock_names(connection, tier.locks)
     return tier

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from campaigns.frozen import frozen
 from campaigns.outcomes import Result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallEnded:
     """One call to a provider, with a result for each of its recipients."""
 

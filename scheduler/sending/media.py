@@ -77,6 +77,9 @@ class MediaUploads:
 
 def digests_in(content: Content) -> list[str]:
     """The digests of all files that a message names."""
+    template = content.template
+    if not content.media and not (template and (template.header or template.cards)):
+        return []
     return [file.digest for file in _files(content) if file.file is not None and file.digest is not None]
 
 

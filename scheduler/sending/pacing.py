@@ -270,6 +270,8 @@ class Pacer:
         False where the account's slots are used up or were missed: the message has to wait for another slice.
         """
         buckets = self._buckets(run_id)
+        if not buckets and self.slots is None:
+            return True
         while (wait := max(self.ready_in(run_id), self._line_moves_in(run_id))) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(wait, TICK))
         if self.slots is not None and not self.slots.left:
@@ -314,6 +316,8 @@ class ExitGate:
 
     async def open(self) -> bool:
         """Wait, then take its room; always True."""
+        if not self._exits:
+            return True
         run = self._run
         run.waiting += 1
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
+from campaigns.frozen import frozen
 from campaigns.message.content import Content, write_content
 from providers.adapter import Call
 from scheduler.sending.facts import Claim, Known
@@ -14,7 +14,7 @@ from scheduler.sending.reservations import Sending
 from storage.sending.intents import Intent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedCall:
     """One call whose intents are committed."""
 

@@ -82,6 +82,11 @@ class Plan:
         """What all its messages have in common."""
         return self.policies[None]
 
+    @cached_property
+    def asks_prices(self) -> bool:
+        """Whether a rule asks for prices even without a budget: that of the cheaper form."""
+        return any(policy.prefers_cheapest for policy in self.policies.values())
+
     def category_of(self, variant: str | None) -> str:
         """The category of that variant's messages; None: of a message that awaits its variant."""
         return self.policies[variant].category

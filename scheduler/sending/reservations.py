@@ -4,9 +4,9 @@ was sent for certain."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
+from campaigns.frozen import frozen
 from campaigns.message.content import Content
 from campaigns.money.costs import Money
 from campaigns.money.prices import Price
@@ -22,7 +22,7 @@ from storage.sending.outcomes import Outcome
 from storage.sending.tier_and_ramp import note_daily_sends, note_reached
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sending:
     """A job that the rules allow to be sent, with its content and price."""
 

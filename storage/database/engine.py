@@ -288,10 +288,12 @@ def refuse_linked(path: Path) -> None:
         )
 
 
-async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
+async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> bool:
     """Others that lock one of these names wait until this transaction ends. Lock all at once: one order for
-    all means that none waits in a circle. SQLite has one writer anyway."""
-    if names and not is_sqlite(connection):
+    all means that none waits in a circle. Whether others may have written while this waited: SQLite has one writer
+    anyway."""
+    waits = bool(names) and not is_sqlite(connection)
+    if waits:
         await connection.execute(
             text(
                 "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) "
@@ -299,6 +301,7 @@ async def lock_names(connection: AsyncConnection, names: Sequence[str]) -> None:
             ),
             {"names": sorted({clean(name) for name in names})},
         )
+    return waits
 
 
 def server_address(engine: AsyncEngine) -> str:

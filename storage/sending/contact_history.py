@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.types import TypeEngine
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.database.bulk import among, as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
@@ -46,7 +47,7 @@ _NEW: Final[dict[str, TypeEngine[Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryRow:
     job_id: int
     at: datetime
@@ -58,7 +59,7 @@ class HistoryRow:
     """Whether its call has not ended yet: it may come back, and its room with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewHistoryRow:
     job_id: int
     phone: str

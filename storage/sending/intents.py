@@ -4,7 +4,6 @@ intents. Every change of state is guarded by the state it comes from."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from campaigns.frozen import frozen
 from campaigns.money.prices import Price
 from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, by_dialect, given_rows
@@ -56,7 +56,7 @@ _ENDED: Final[dict[str, TypeEngine[Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DueJob:
     id: int
     run_id: int
@@ -77,7 +77,7 @@ class DueJob:
     """Another job of the run is the same person's."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Intent:
     """A job about to be sent."""
 
@@ -97,7 +97,7 @@ class Intent:
     """What it is sent as; the job keeps it. None: the campaign's."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deferral:
     """A job that a rule holds back or ends."""
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, insert, literal, select, update
+from sqlalchemy import Select, and_, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import is_sqlite, lock_names
 from storage.database.upserts import upsert_into
 from storage.tables import sender_limits, tier_counts, unique_recipients
@@ -64,11 +65,17 @@ def pool_of(account: str, portfolio: str | None) -> str:
     return account if portfolio is None else f"portfolio {portfolio}"
 
 
-async def find_limits(connection: AsyncConnection, accounts: Collection[str]) -> list[SenderLimit]:
+@by_dialect
+def _of_accounts(sqlite: bool) -> Select[Any]:
     columns = sender_limits.c
     names = ("lane", "account", *_SHOWN, "fetched_at", "expired_at", "problem")
-    found = select(*(columns[name] for name in names)).where(columns.account.in_(accounts))
-    return [SenderLimit(*row) for row in await connection.execute(found.order_by(columns.lane))]
+    found = select(*(columns[name] for name in names)).where(is_among(sqlite, columns.account, "accounts"))
+    return found.order_by(columns.lane)
+
+
+async def find_limits(connection: AsyncConnection, accounts: Collection[str]) -> list[SenderLimit]:
+    asked = {"accounts": as_values(connection, accounts)}
+    return [SenderLimit(*row) for row in await connection.execute(_of_accounts(connection), asked)]
 
 
 async def account_limit(connection: AsyncConnection, account: str) -> AccountLimit:

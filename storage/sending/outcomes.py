@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Executable, Integer, Text, Update, and_, false, func, or_, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Executable,
+    FromClause,
+    Integer,
+    Text,
+    Update,
+    and_,
+    false,
+    func,
+    or_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from campaigns.frozen import frozen
 from campaigns.outcomes import Accepted, Result, Transition
 from campaigns.states import RANK, JobState
 from storage.database.bulk import as_rows, by_dialect, given_rows
@@ -35,26 +51,28 @@ _ENDED: Final[dict[str, TypeEngine[Any]]] = {
     "request_id": Text(),
     "latency_ms": Integer(),
 }
-_MOVED: Final[dict[str, TypeEngine[Any]]] = {
+_ACCEPTED: Final[dict[str, TypeEngine[Any]]] = {
     "state": Text(),
-    "reason": Text(),
-    "due_at": BigInteger(),
-    "held_by": Text(),
-    "held_since": BigInteger(),
     "provider_message_id": Text(),
     "cost_micros": BigInteger(),
     "currency": Text(),
     "accepted_at": BigInteger(),
     "poll_at": BigInteger(),
 }
-
+_MOVED: Final[dict[str, TypeEngine[Any]]] = {
+    **_ACCEPTED,
+    "reason": Text(),
+    "due_at": BigInteger(),
+    "held_by": Text(),
+    "held_since": BigInteger(),
+}
 
 _STEERED: Final[dict[str, TypeEngine[Any]]] = {"goes_alone": Boolean(), "free_refused_at": BigInteger()}
 """What no later wait may overwrite."""
 _EVENT: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "event_detail": Text()}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """How one job's part of a call ended."""
 
@@ -86,6 +104,15 @@ def _end_attempts(sqlite: bool) -> Update:
 
 
 @by_dialect
+def _accept_jobs(sqlite: bool) -> Sequence[Executable]:
+    """Of an accepted message nothing else changes, since its intent has emptied the rest; SQLite writes the indexes of
+    each column that is set."""
+    given = given_rows(sqlite, job_id=Id, ended_at=BigInteger(), **_ACCEPTED)
+    values = {name: given.c[name] for name in _ACCEPTED}
+    return transition(sqlite, _is_sending(given), values, "shift", at=given.c.ended_at)
+
+
+@by_dialect
 def _move_jobs(sqlite: bool) -> Sequence[Executable]:
     given = given_rows(sqlite, job_id=Id, job_code=Text(), **_EVENT, **_STEERED, **_MOVED)
     values = {name: given.c[name] for name in _MOVED} | {
@@ -94,8 +121,13 @@ def _move_jobs(sqlite: bool) -> Sequence[Executable]:
         "goes_alone": or_(jobs.c.goes_alone, func.coalesce(given.c.goes_alone, false())),
         "free_refused_at": func.coalesce(given.c.free_refused_at, jobs.c.free_refused_at),
     }
-    guard = and_(jobs.c.id == given.c.job_id, jobs.c.state == JobState.SENDING.value)
-    return transition(sqlite, guard, values, "shift", at=given.c.ended_at, detail=given.c.event_detail)
+    return transition(
+        sqlite, _is_sending(given), values, "shift", at=given.c.ended_at, detail=given.c.event_detail
+    )
+
+
+def _is_sending(given: FromClause) -> ColumnElement[bool]:
+    return and_(jobs.c.id == given.c.job_id, jobs.c.state == JobState.SENDING.value)
 
 
 async def store_outcomes(
@@ -103,19 +135,21 @@ async def store_outcomes(
 ) -> None:
     """Store how calls ended: the attempts' ends, the jobs' next states, the events. `polls`: whether the provider can
     be asked for receipts."""
-    if not outcomes:
-        return
+    accepted = [one for one in outcomes if isinstance(one.result, Accepted)]
+    refused = [one for one in outcomes if not isinstance(one.result, Accepted)]
+    for move, ended in ((_accept_jobs, accepted), (_move_jobs, refused)):
+        if ended:
+            given = {"rows": as_rows([_outcome_row(outcome, polls) for outcome in ended]), "now": now}
+            await execute_later(connection, _end_attempts(connection), {"rows": given["rows"]})
+            await move_later(connection, move(connection), given, partial(_warn_of_late, len(ended)))
 
-    def check(stored: int) -> None:
-        if stored != len(outcomes):
-            logger.warning(
-                "Some outcomes came late: their jobs had moved on.",
-                extra={"action": "outcome_late", "late": len(outcomes) - stored},
-            )
 
-    given = {"rows": as_rows([_outcome_row(outcome, polls) for outcome in outcomes]), "now": now}
-    await execute_later(connection, _end_attempts(connection), {"rows": given["rows"]})
-    await move_later(connection, _move_jobs(connection), given, check)
+def _warn_of_late(ended: int, stored: int) -> None:
+    if stored != ended:
+        logger.warning(
+            "Some outcomes came late: their jobs had moved on.",
+            extra={"action": "outcome_late", "late": ended - stored},
+        )
 
 
 def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:

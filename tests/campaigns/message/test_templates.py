@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.errors import SpecError
-from campaigns.message.content import Addition, Content, Media, MessageType, TemplateHeader
+from campaigns.message.content import (
+    Addition,
+    Content,
+    Media,
+    MessageType,
+    TemplateHeader,
+    read_content,
+    write_content,
+)
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.engine_texts import JINJA, parts_of, variables_of
 from campaigns.message.marks import Text, unstyled, without_borders
@@ -237,6 +245,50 @@ def test_a_recipient_that_cannot_be_filled_in_is_an_error(
     with pytest.raises(SpecError) as caught:
         renderer(**content).render(vars)
     assert says in str(caught.value)
+
+
+@each(
+    "content",
+    [
+        {"text": "Hi {{ a }}, {{ b }}", "preview_url": True},
+        {
+            "text": "{{ a }}",
+            "footer": "f",
+            "buttons": [{"type": "reply", "text": "Yes", "id": "{{ b }}"}, {"type": "reply", "text": "No"}],
+        },
+        {"text": "{{ a }}", "images": [{"url": "https://x/a.png"}, {"url": "https://x/{{ b }}.png"}]},
+        {
+            "text": "Choose",
+            "list": {"button": "Open", "sections": [{"rows": [{"id": "1", "title": "{{ a }}"}]}]},
+        },
+        {"location": {"latitude": 52.5, "longitude": 4, "name": "{{ a }}"}},
+        {"contacts": [{"formatted_name": "{{ a }}", "phones": [{"phone": "+1{{ b }}"}]}]},
+        {
+            "template": {
+                "name": "t",
+                "language": "en",
+                "parameters": {"first": "{{ a }}", "second": "same"},
+                "header": {"location": {"latitude": 1, "longitude": 2, "name": "{{ b }}", "address": "x"}},
+                "buttons": [{"index": 0, "type": "url", "parameter": "{{ b }}"}],
+            }
+        },
+        {
+            "template": {
+                "name": "t",
+                "cards": [
+                    {"header": {"image": {"url": "https://x/a.png"}}, "parameters": ["{{ a }}"]},
+                    {"header": {"image": {"url": "https://x/{{ b }}.png"}}, "parameters": ["same"]},
+                ],
+            }
+        },
+    ],
+)
+def test_a_filled_message_is_the_one_that_is_checked_whole(content: dict[str, object]) -> None:
+    made = renderer(**content)
+    for values in ({"a": "Ada", "b": "7"}, {"a": "Grace", "b": "8"}):
+        message = made.render(values)
+        assert repr(read_content(write_content(message))) == repr(message)
+        assert all(value in repr(message) for name, value in values.items() if name in made.names)
 
 
 @given(

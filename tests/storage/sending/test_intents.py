@@ -7,7 +7,7 @@ import random
 import pytest
 from sqlalchemy import func, select, text, update
 
-from campaigns.outcomes import Accepted, Result, acknowledge
+from campaigns.outcomes import Accepted, FailureKind, Refused, Result, acknowledge
 from campaigns.states import JobState
 from providers.events import Report
 from scheduler.clock.launch import launch_due
@@ -58,6 +58,27 @@ async def test_a_late_answer_moves_no_job_that_has_moved_on(engine: Engine) -> N
         await store_outcomes(connection, [ended(intent, Accepted("m1"))], later(5))
     (row,) = await job_rows(engine)
     assert (row.state, row.provider_message_id) == ("in_doubt", None)
+
+
+async def test_answers_of_both_kinds_end_together_and_nothing_is_left_of_an_earlier_refusal(
+    engine: Engine,
+) -> None:
+    first, second = await claimed(engine, 2)
+    busy = Refused(FailureKind.THROTTLED, "429", "slow down")
+    async with writing(engine) as connection:
+        await commit(connection, [first, second])
+        await store_outcomes(connection, [ended(first, busy), ended(second, Accepted("m2"))], later(5))
+    held, taken = await job_rows(engine)
+    assert (held.state, held.code, held.held_by) == ("pending", "429", "retry")
+    assert (taken.state, taken.provider_message_id, taken.accepted_at) == ("accepted", "m2", later(4))
+    async with writing(engine) as connection:
+        due = await claim_due(connection, 1, LANE, later(9_999), 2)
+        (again,) = [Intent(job, "call", "text", "{}", 1, None, later(3)) for job in due]
+        await commit(connection, [again])
+        await store_outcomes(connection, [ended(again, Accepted("m1"))], later(6))
+    row, _ = await job_rows(engine)
+    assert (row.state, row.provider_message_id, row.attempts) == ("accepted", "m1", 2)
+    assert (row.code, row.reason, row.held_by, row.held_since) == (None, None, None, None)
 
 
 @pytest.mark.parametrize("polls", [True, False])
