@@ -25,7 +25,6 @@ from pydantic.fields import FieldInfo
 from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, UsageError
 from campaigns.money.costs import Money
-from campaigns.money.prices import CARD_NAME
 from campaigns.spec.toml_files import NAME
 from campaigns.time.pace import Duration, Rate
 
@@ -161,7 +160,7 @@ class AccountSettings(BaseModel):
     provider shows holds as well."""
     pair_gap: Duration | None = None
     """The least time between two messages from one sender to one person; default: the provider's limit."""
-    rates: Annotated[str, Field(pattern=CARD_NAME)] | None = None
+    rates: Annotated[str, Field(pattern=NAME)] | None = None
     """The name of the rate cards, as given to `drumbeat rates import`."""
     rates_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """The account's time zone at the provider, such as Europe/Paris: new rates apply from midnight there."""

@@ -11,8 +11,9 @@ from app.views.contacts import one_line
 from app.views.messages import FORMS, WAITS
 from campaigns.money.costs import Money, plain
 from campaigns.outcomes import FailureKind
-from campaigns.rules import Facts, Form
+from campaigns.rules.decision import Facts
 from campaigns.rules.forms import MARGIN, in_window
+from campaigns.rules.names import Form
 from campaigns.states import JobState
 from providers.registry import adapter_class
 from providers.settings import AccountSettings

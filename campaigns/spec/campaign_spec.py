@@ -26,19 +26,18 @@ from campaigns.message.placeholders import foreign_placeholders
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
+from campaigns.spec.cap_spec import CapSpec
 from campaigns.spec.rules_spec import (
     BreakerSpec,
     BudgetSpec,
-    CapSpec,
-    Category,
     ConsentSpec,
     HoldoutSpec,
     HoursSpec,
     MarketingMessagesSpec,
-    SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
 from campaigns.spec.toml_files import NAME, TomlFile, explain, loc_of, read_toml
+from campaigns.spec.values import Category, SomeTime
 from campaigns.spec.variants_spec import (
     VariantSpec,
     WinnerSpec,

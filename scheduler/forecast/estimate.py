@@ -15,8 +15,8 @@ from typing import Final, TypeVar
 
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.message.provider_templates import ProviderTemplate
-from campaigns.rules import Send, Skip, Wait
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
+from campaigns.rules.decision import Send, Skip, Wait
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from campaigns.time.clock import Now, utc_now
 from providers.adapter import Adapter
 from providers.registry import open_adapter

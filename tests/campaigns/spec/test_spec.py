@@ -11,7 +11,7 @@ from campaigns.errors import NotFound, SpecError
 from campaigns.message.content import MessageType
 from campaigns.rules.decision import Consent
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
-from campaigns.spec.rules_spec import Category
+from campaigns.spec.values import Category
 from campaigns.time.pace import Rate
 
 HEAD = 'name = "spring-sale"\nprovider = "ourvoice"\nsenders = ["shop", "depot"]\n'
