@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,9 @@ from campaigns.errors import InvalidInput, NotFound, UsageError
 from campaigns.money.costs import Money
 from campaigns.spec.toml_files import NAME
 from campaigns.time.pace import Duration, Rate
+
+if TYPE_CHECKING:
+    from providers.capabilities import Capabilities
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,10 @@ class AccountSettings(BaseModel):
     """The longest wait for an answer; after it the message is in doubt."""
     settle_after: Duration = timedelta(seconds=30)
     """How long after an unanswered call the provider's list can be relied on to show accepted messages."""
+
+    def narrow(self, capabilities: Capabilities) -> Capabilities:
+        """What this account can do of what its provider can: an account of a provider with several APIs uses one."""
+        return capabilities
 
     @property
     def webhook_secrets(self) -> dict[str, Secret | None]:
