@@ -80,6 +80,26 @@ def test_a_termination_stops_at_once_and_leaves_nothing(folder: Path, command: l
     assert not list(folder.glob(".*rejects*"))
 
 
+@pytest.mark.parametrize(("closed", "shown"), [(">&-", ""), ("2>&- <&-", "ourvoice")])
+def test_a_closed_stream_is_no_error(folder: Path, closed: str, shown: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m cli provider list {closed}"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (shown in done.stdout, done.stderr) == (True, "")
+
+
+def test_what_others_do_at_the_end_is_done(tmp_path: Path) -> None:
+    """Such as a coverage tool that was there first."""
+    code = "import atexit, sys; atexit.register(print, 'the end'); import cli; sys.argv[1:] = ['--help']; cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("the end\n")
+
+
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     heavy = "{'pandas', 'sqlalchemy', 'pydantic', 'rich', 'asyncio'}"
     code = f"import sys, cli; print({heavy} & set(sys.modules))"
