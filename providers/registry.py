@@ -47,8 +47,11 @@ def account_settings(name: str) -> type[AccountSettings]:
 
 
 def capabilities_of(name: str) -> Capabilities:
-    """What the adapter with that name can do. Raises UsageError listing the known ones."""
-    return cast("Capabilities", _imported(CAPABILITIES, name))
+    """What the adapter with that name can do, by its `capabilities.py` or by itself. Raises UsageError listing the known
+    ones."""
+    if name in CAPABILITIES:
+        return cast("Capabilities", _imported(CAPABILITIES, name))
+    return adapter_class(name).capabilities
 
 
 def _imported(places: dict[str, str], name: str) -> Any:

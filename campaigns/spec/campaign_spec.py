@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     Field,
@@ -346,8 +346,16 @@ def _flag(table: int | str, key: int | str) -> str:
     return "--at" if key == "starts_at" else f"--{str(key).replace('_', '-')}"
 
 
+_LISTS: Final = (".csv", ".xlsx", ".xls", ".ods")
+
+
 def load_spec(path: Path) -> CampaignSpec:
     """The campaign in the file at `path`. Raises NotFound, and SpecError naming file, line and key."""
+    if path.suffix.lower() in _LISTS and path.is_file():
+        raise SpecError(
+            f"{path.name} is a list, not a campaign file.",
+            hint=f"drumbeat campaign load SPEC --csv {path}, or drumbeat campaign check {path}",
+        )
     return spec_in(read_toml(path))
 
 

@@ -117,7 +117,7 @@ phone_column_option = click.option(
     multiple=True,
     metavar="NAME",
     callback=lambda _context, _option, names: list(names) or None,
-    help="The column of the phone numbers; given again: used where the one before has no usable number.",
+    help="The column of the phone numbers; repeat it to name the column to use where this one has no usable number.",
 )
 
 

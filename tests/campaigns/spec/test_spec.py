@@ -251,6 +251,13 @@ def test_a_mistake_is_named_with_file_line_and_key(file: Path, text: str, line: 
     assert f"line {line}" in message
 
 
+def test_a_list_in_place_of_the_campaign_file_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("phone\n")
+    with pytest.raises(SpecError, match=r"people\.csv is a list, not a campaign file") as found:
+        load_spec(tmp_path / "people.csv")
+    assert "campaign load SPEC --csv" in found.value.hint
+
+
 def test_all_mistakes_are_reported_at_once(file: Path) -> None:
     message = str(refusal(file, 'nme = "a"\n[content]\ntext = 3\n'))
     assert len(message.splitlines()) == 5
