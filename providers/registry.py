@@ -47,8 +47,8 @@ def account_settings(name: str) -> type[AccountSettings]:
 
 
 def capabilities_of(name: str) -> Capabilities:
-    """What the adapter with that name can do, by its `capabilities.py` or by itself. Raises UsageError listing the known
-    ones."""
+    """What the adapter with that name can do, by its `capabilities.py` or by itself. Raises UsageError as
+    `adapter_class` does."""
     if name in CAPABILITIES:
         return cast("Capabilities", _imported(CAPABILITIES, name))
     return adapter_class(name).capabilities
