@@ -293,8 +293,10 @@ def main() -> None:
     end, would take a third of a short command's time; so would a search for plugins of pydantic."""
     gc.set_threshold(200_000)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _open_closed_streams()
     code: int | str | None = 1
-    atexit.register(lambda: _leave(code))
+    if not atexit._ncallbacks():  # one from before ours, such as a coverage tool's, is called after it: never
+        atexit.register(lambda: _leave(code))
     try:
         cli()
     except SystemExit as end:
@@ -302,6 +304,14 @@ def main() -> None:
         raise
     finally:
         gc.freeze()
+
+
+def _open_closed_streams() -> None:
+    """What is written to a stream that the shell has closed (`>&-`) is discarded; no file that is opened later gets its
+    number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _leave(code: int | str | None) -> None:

@@ -15,7 +15,7 @@ import cures
 from app.views.messages import ENDED, WAITS
 from campaigns.outcomes import FailureKind
 from campaigns.reject_codes import IntakeCode, RejectCode
-from campaigns.rules.decision import Rule, SkipReason
+from campaigns.rules.names import Rule, SkipReason
 from campaigns.states import AWAITING_RECEIPT, FINAL, RANK, TRANSITIONS, CampaignState, JobState
 from providers.meta.codes import CODES
 

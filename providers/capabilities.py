@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from campaigns.message.content import Addition, MessageType
-
-if TYPE_CHECKING:
-    pass
-
 
 PAIR_GAP: Final = timedelta(seconds=6)
 """Meta's pair limit: one message per 6 seconds from one number to one person (10 a minute, 600 an hour); providers

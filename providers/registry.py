@@ -12,6 +12,7 @@ from campaigns.errors import UsageError
 if TYPE_CHECKING:
     from campaigns.message.content import Addition, MessageType
     from providers.adapter import Adapter
+    from providers.capabilities import Capabilities
     from providers.settings import AccountSettings
 
 ADAPTERS: Final = {
@@ -31,6 +32,8 @@ ACCOUNTS: Final = {
     "voicebip": "providers.voicebip.settings:VoicebipAccount",
 }
 """The settings of each adapter's accounts: its `account_settings`."""
+CAPABILITIES: Final = {name: f"providers.{name}.capabilities:CAPABILITIES" for name in ADAPTERS}
+"""What each can do, without its adapter."""
 
 
 def adapter_class(name: str) -> type[Adapter]:
@@ -41,6 +44,14 @@ def adapter_class(name: str) -> type[Adapter]:
 def account_settings(name: str) -> type[AccountSettings]:
     """The settings of that adapter's accounts. Raises UsageError listing the known ones."""
     return cast("type[AccountSettings]", _imported(ACCOUNTS, name))
+
+
+def capabilities_of(name: str) -> Capabilities:
+    """What the adapter with that name can do, by its `capabilities.py` or by itself. Raises UsageError as
+    `adapter_class` does."""
+    if name in CAPABILITIES:
+        return cast("Capabilities", _imported(CAPABILITIES, name))
+    return adapter_class(name).capabilities
 
 
 def _imported(places: dict[str, str], name: str) -> Any:
@@ -67,5 +78,5 @@ def can_send(name: str, kind: MessageType | Addition) -> bool:
     """Whether the adapter with that name can send this type, or messages with this addition."""
     from campaigns.message.content import Addition
 
-    can = adapter_class(name).capabilities
+    can = capabilities_of(name)
     return kind in (can.additions if isinstance(kind, Addition) else can.types)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -25,9 +25,11 @@ from pydantic.fields import FieldInfo
 from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, UsageError
 from campaigns.money.costs import Money
-from campaigns.money.prices import CARD_NAME
 from campaigns.spec.toml_files import NAME
 from campaigns.time.pace import Duration, Rate
+
+if TYPE_CHECKING:
+    from providers.capabilities import Capabilities
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class AccountSettings(BaseModel):
     provider shows holds as well."""
     pair_gap: Duration | None = None
     """The least time between two messages from one sender to one person; default: the provider's limit."""
-    rates: Annotated[str, Field(pattern=CARD_NAME)] | None = None
+    rates: Annotated[str, Field(pattern=NAME)] | None = None
     """The name of the rate cards, as given to `drumbeat rates import`."""
     rates_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """The account's time zone at the provider, such as Europe/Paris: new rates apply from midnight there."""
@@ -173,6 +175,10 @@ class AccountSettings(BaseModel):
     """The longest wait for an answer; after it the message is in doubt."""
     settle_after: Duration = timedelta(seconds=30)
     """How long after an unanswered call the provider's list can be relied on to show accepted messages."""
+
+    def narrow(self, capabilities: Capabilities) -> Capabilities:
+        """What this account can do of what its provider can: an account of a provider with several APIs uses one."""
+        return capabilities
 
     @property
     def webhook_secrets(self) -> dict[str, Secret | None]:

@@ -17,7 +17,7 @@ from app.wiring.needed_secrets import receives_webhooks
 from app.wiring.settings import Settings
 from campaigns.errors import Unavailable, UsageError
 from campaigns.time.pace import Rate
-from providers.registry import adapter_class
+from providers.registry import capabilities_of
 from providers.settings import AccountSettings
 from scheduler.receipts.inbox import keep_processing
 from scheduler.sending.lanes import Account, open_account
@@ -102,7 +102,7 @@ def open_metrics(engine: Engine, settings: Settings) -> Metrics:
     """Measures for the lanes and accounts of the settings."""
     lanes, accounts, gaps = {}, {}, {}
     for name, account in settings.accounts.items():
-        gaps[name] = adapter_class(account.adapter).capabilities.delay_between
+        gaps[name] = capabilities_of(account.adapter).delay_between
         if account.rate is not None:
             accounts[name] = account.rate.per_second
         for sender in account.senders:

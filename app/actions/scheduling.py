@@ -71,15 +71,16 @@ def start_of(schedule: ScheduleSpec, times: TimeFlags, now: datetime) -> datetim
     if schedule.end_at is not None and schedule.end_at <= max(start or now, now):
         raise SpecError("schedule.ends_at leaves no time for a run.", hint="Set a later ends_at.")
     if start is not None and not schedule.recurs and now - schedule.closes_at(start) >= A_MINUTE:
-        raise _past(schedule, now - start)
+        raise _past(schedule, times, now - start)
     return start
 
 
-def _past(schedule: ScheduleSpec, late: timedelta) -> SpecError:
-    otherwise = "" if schedule.recipient_local_time else ", or --now to send it late"
+def _past(schedule: ScheduleSpec, times: TimeFlags, late: timedelta) -> SpecError:
+    place, instead = ("--at", "") if times.at else ("schedule.at", " Or use --at TIME.")
+    otherwise = "" if schedule.recipient_local_time else " Only --now sends it late."
     return SpecError(
-        f"schedule.at: {schedule.at:%Y-%m-%d %H:%M} was {_roughly(late)} ago.",
-        hint=f"Correct the time: year, month, day, in this order. Or use --at TIME{otherwise}.",
+        f"{place}: {schedule.at:%Y-%m-%d %H:%M} was {_roughly(late)} ago.",
+        hint=f"Correct the time: year, month, day, in this order.{instead}{otherwise}",
     )
 
 

@@ -16,7 +16,7 @@ from app.wiring.settings import Settings
 from campaigns.errors import NotFound, UsageError
 from providers.adapter import Session, Sessions
 from providers.http.client import Http
-from providers.registry import adapter_class
+from providers.registry import capabilities_of
 
 
 async def list_sessions(settings: Settings, account: str | None) -> list[Session]:
@@ -87,11 +87,7 @@ async def _gateway(settings: Settings, name: str | None) -> AsyncIterator[tuple[
 
 
 def _only_account(settings: Settings) -> str:
-    able = [
-        name
-        for name, account in settings.accounts.items()
-        if adapter_class(account.adapter).capabilities.sessions
-    ]
+    able = [name for name, account in settings.accounts.items() if capabilities_of(account.adapter).sessions]
     if len(able) == 1:
         return able[0]
     if not able:

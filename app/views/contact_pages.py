@@ -11,7 +11,7 @@ from app.views.contacts import Person, person_overview
 from app.views.people import name_of
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.phones.spellings import spellings
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from storage.database.engine import Connection
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry

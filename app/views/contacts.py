@@ -12,7 +12,8 @@ from app.actions.contacts import opt_outs_in_force
 from app.actions.personal_data import allow_list
 from campaigns.phones.phone_zones import zones_of
 from campaigns.phones.stop_words import Scope
-from campaigns.rules.decision import CALENDAR_REACH, Calendar, Cap, Facts, PastMessage, Policy, Wait
+from campaigns.rules.caps import CALENDAR_REACH, Calendar, Cap
+from campaigns.rules.decision import Facts, PastMessage, Policy, Wait
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.states import RunState
 from campaigns.time.pace import write_duration

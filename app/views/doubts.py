@@ -12,7 +12,7 @@ from app.views.people import name_of
 from app.views.previews import preview_lines
 from app.wiring.settings import Settings
 from campaigns.message.content import read_content
-from providers.registry import adapter_class
+from providers.registry import capabilities_of
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.views.doubtful import COUNTED, DoubtfulMessage, count_doubtful, doubtful_messages
@@ -59,7 +59,7 @@ async def doubts_page(
     found = await doubtful_messages(connection, campaign.id, PAGE + 1, after, phone)
     count = await count_doubtful(connection, campaign.id) if phone is None else len(found)
     account = settings.accounts.get(campaign.spec.provider)
-    able = None if account is None else adapter_class(account.adapter).capabilities
+    able = None if account is None else capabilities_of(account.adapter)
     return Doubts(
         campaign,
         [_doubt(message) for message in found[:PAGE]],

@@ -28,9 +28,9 @@ from campaigns.errors import DrumbeatError, Unavailable
 from campaigns.figures import counted
 from campaigns.intake.read import open_intake
 from campaigns.money.costs import plain
-from campaigns.rules.decision import Rule, SkipReason
+from campaigns.rules.names import Rule, SkipReason
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.spec.rules_spec import Category
+from campaigns.spec.values import Category
 from campaigns.states import CampaignState
 from campaigns.time.clock import utc_now
 from scheduler.audience.file_threads import WHOLE, in_thread

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.wiring.settings import Settings
 from providers.capabilities import Capabilities
-from providers.registry import ADAPTERS, adapter_class
+from providers.registry import ADAPTERS, capabilities_of
 from storage.database.engine import Connection
 from storage.receipts import notices
 from storage.receipts.notices import NoticeRow
@@ -38,7 +38,7 @@ def list_adapters(settings: Settings) -> list[AdapterView]:
 
 
 def _adapter(name: str, settings: Settings) -> AdapterView:
-    can = adapter_class(name).capabilities
+    can = capabilities_of(name)
     return AdapterView(
         name,
         sorted(kind.value for kind in can.types),

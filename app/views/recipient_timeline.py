@@ -14,8 +14,8 @@ from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from campaigns.phones.phone import PhoneFault, read_person
-from campaigns.rules import Send, Skip, Wait
-from campaigns.rules.decision import Rule
+from campaigns.rules.decision import Send, Skip, Wait
+from campaigns.rules.names import Rule
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import approval_problem

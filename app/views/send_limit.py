@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.wiring.settings import Settings
 from campaigns.spec.campaign_spec import CampaignSpec
-from providers.registry import adapter_class
+from providers.registry import capabilities_of
 
 
 def send_limit(spec: CampaignSpec, settings: Settings) -> float | None:
@@ -14,7 +14,7 @@ def send_limit(spec: CampaignSpec, settings: Settings) -> float | None:
         return None
     gap = spec.pace.gap
     if gap is None:
-        gap = adapter_class(account.adapter).capabilities.delay_between
+        gap = capabilities_of(account.adapter).delay_between
     own = [spec.pace.rate.per_second] if spec.pace.rate else []
     own += [1 / gap.total_seconds()] if gap else []
     of_lanes = [

@@ -11,7 +11,7 @@ from app.wiring.needed_secrets import receives_webhooks
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
 from campaigns.time.pace import Rate
-from providers.registry import adapter_class
+from providers.registry import capabilities_of
 from storage.database.engine import Connection
 from storage.receipts.notices import LastBalance, NoticeRow, last_balance, newest_notices
 from storage.receipts.webhook_overview import (
@@ -97,7 +97,7 @@ async def senders(connection: Connection, settings: Settings, now: datetime) -> 
                     )
                     for lane, sender in zip(lanes, account.senders, strict=True)
                 ],
-                adapter_class(account.adapter).capabilities.sessions,
+                capabilities_of(account.adapter).sessions,
                 await last_balance(connection, name),
                 receives_webhooks(account),
                 arrived.get(name),

@@ -11,10 +11,11 @@ from app.views.contacts import one_line
 from app.views.messages import FORMS, WAITS
 from campaigns.money.costs import Money, plain
 from campaigns.outcomes import FailureKind
-from campaigns.rules import Facts, Form
+from campaigns.rules.decision import Facts
 from campaigns.rules.forms import MARGIN, in_window
+from campaigns.rules.names import Form
 from campaigns.states import JobState
-from providers.registry import adapter_class
+from providers.registry import capabilities_of
 from providers.settings import AccountSettings
 from providers.values import WINDOW
 from storage.audience.contacts import WroteMessage, messages_from
@@ -75,7 +76,7 @@ class TimelineBuilder:
         if call.form is None or self.account is None:
             return called
         content = self.spec.contents.get(job.variant, self.spec.content)
-        if not adapter_class(self.account.adapter).capabilities.windows:
+        if not capabilities_of(self.account.adapter).windows:
             return f"{called} with the {call.form}"
         until = self._window_at(call.intent_at, known)
         key = _why_form(

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.wiring.ownership import warn_of_open_secrets
 from app.wiring.settings import FILE_NAME, Settings
 from campaigns.errors import DrumbeatError, UsageError
-from providers.registry import adapter_class
+from providers.registry import capabilities_of
 from providers.settings import AccountSettings, Secret, reveal_key
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def missing_webhook_secrets(settings: Settings, account: str) -> Iterator[Missin
 
 def receives_webhooks(account: AccountSettings) -> bool:
     """Whether its provider sends webhooks."""
-    return adapter_class(account.adapter).capabilities.webhooks
+    return capabilities_of(account.adapter).webhooks
 
 
 def awaits_webhooks(account: AccountSettings) -> bool:

@@ -24,9 +24,10 @@ from app.wiring.environment import from_environment
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import NotFound, SpecError
 from campaigns.money.costs import Money
-from campaigns.rules.decision import Cap
-from campaigns.spec.rules_spec import LEAST_AGE, Amount, CapSpec, CurrencyCode, SomeTime
+from campaigns.rules.caps import Cap
+from campaigns.spec.cap_spec import CapSpec
 from campaigns.spec.toml_files import TomlFile, explain, nearest, read_toml
+from campaigns.spec.values import LEAST_AGE, Amount, CurrencyCode, SomeTime
 from providers.notify.settings import NotifySettings
 from providers.registry import ADAPTERS, account_settings
 from providers.settings import AccountSettings

@@ -3,7 +3,8 @@ currency, exceeds every budget."""
 
 from __future__ import annotations
 
-from campaigns.rules.decision import SEND, Decision, Facts, Form, Rule, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Wait
+from campaigns.rules.names import Form, Rule
 
 
 def budget(facts: Facts, form: Form) -> Decision:

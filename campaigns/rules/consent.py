@@ -3,7 +3,8 @@ Consent dated in the future does not count."""
 
 from __future__ import annotations
 
-from campaigns.rules.decision import SEND, Decision, Facts, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Skip
+from campaigns.rules.names import SkipReason
 
 
 def consent(facts: Facts) -> Decision:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from campaigns.rules.decision import SEND, Decision, Facts, Form, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Skip
 from campaigns.rules.forms import may_be_free, must_ask_window
+from campaigns.rules.names import Form, SkipReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from campaigns.rules.decision import Facts, Form
+from campaigns.rules.decision import Facts
+from campaigns.rules.names import Form
 
 MARGIN: Final = timedelta(minutes=1)
 """The last minute of a window counts as outside: the message must still arrive in time."""

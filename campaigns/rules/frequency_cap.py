@@ -12,19 +12,9 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from campaigns.rules.decision import (
-    SEND,
-    Calendar,
-    Cap,
-    Decision,
-    Facts,
-    PastMessage,
-    Policy,
-    Rule,
-    Skip,
-    SkipReason,
-    Wait,
-)
+from campaigns.rules.caps import Calendar, Cap
+from campaigns.rules.decision import SEND, Decision, Facts, PastMessage, Policy, Skip, Wait
+from campaigns.rules.names import Rule, SkipReason
 from campaigns.time.zones import instant_of
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from campaigns.rules.decision import SEND, Decision, Facts, Holdout, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Holdout, Skip
+from campaigns.rules.names import SkipReason
 
 SHARES: Final = 10_000
 """A share is a hundredth of a percent."""

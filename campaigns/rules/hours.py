@@ -18,7 +18,8 @@ from itertools import count, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from campaigns.rules.decision import DAYS, SEND, Decision, Facts, Hours, Rule, Spans, Wait
+from campaigns.rules.decision import DAYS, SEND, Decision, Facts, Hours, Spans, Wait
+from campaigns.rules.names import Rule
 from campaigns.time.zones import after_repeat, instant_of
 
 REACH: Final = timedelta(days=15)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Wait
+from campaigns.rules.names import Rule
 
 
 def min_gap(facts: Facts) -> Decision:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import SEND, Decision, Facts, Skip, SkipReason
+from campaigns.rules.decision import SEND, Decision, Facts, Skip
+from campaigns.rules.names import SkipReason
 
 
 def optout(facts: Facts) -> Decision:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from campaigns.rules.decision import SEND, Decision, Facts, Rule, Skip, SkipReason, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Skip, Wait
+from campaigns.rules.names import Rule, SkipReason
 from campaigns.states import JobState, RunState
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from campaigns.rules.decision import SEND, Decision, Facts, Rule, Wait
+from campaigns.rules.decision import SEND, Decision, Facts, Wait
 from campaigns.rules.forms import in_window
+from campaigns.rules.names import Rule
 
 
 def tier(facts: Facts) -> Decision:

@@ -4,9 +4,10 @@ If the window's state is unknown, the provider is asked first, if it can be aske
 
 from __future__ import annotations
 
-from campaigns.rules.decision import Decision, Facts, Form, Rule, Send, Skip, SkipReason, Wait
+from campaigns.rules.decision import Decision, Facts, Send, Skip, Wait
 from campaigns.rules.destination import template_blocked
 from campaigns.rules.forms import may_be_free, must_ask_window
+from campaigns.rules.names import Form, Rule, SkipReason
 
 
 def window(facts: Facts) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     Field,
@@ -26,19 +26,18 @@ from campaigns.message.placeholders import foreign_placeholders
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
+from campaigns.spec.cap_spec import CapSpec
 from campaigns.spec.rules_spec import (
     BreakerSpec,
     BudgetSpec,
-    CapSpec,
-    Category,
     ConsentSpec,
     HoldoutSpec,
     HoursSpec,
     MarketingMessagesSpec,
-    SomeTime,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
 from campaigns.spec.toml_files import NAME, TomlFile, explain, loc_of, read_toml
+from campaigns.spec.values import Category, SomeTime
 from campaigns.spec.variants_spec import (
     VariantSpec,
     WinnerSpec,
@@ -347,8 +346,16 @@ def _flag(table: int | str, key: int | str) -> str:
     return "--at" if key == "starts_at" else f"--{str(key).replace('_', '-')}"
 
 
+_LISTS: Final = (".csv", ".xlsx", ".xls", ".ods")
+
+
 def load_spec(path: Path) -> CampaignSpec:
     """The campaign in the file at `path`. Raises NotFound, and SpecError naming file, line and key."""
+    if path.suffix.lower() in _LISTS and path.is_file():
+        raise SpecError(
+            f"{path.name} is a list, not a campaign file.",
+            hint=f"drumbeat campaign load SPEC --csv {path}, or drumbeat campaign check {path}",
+        )
     return spec_in(read_toml(path))
 
 

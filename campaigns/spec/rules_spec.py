@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from datetime import date, time, timedelta
-from decimal import Decimal, InvalidOperation
-from enum import StrEnum
+from datetime import date, time
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -21,79 +20,15 @@ from pydantic import (
 )
 
 from campaigns.message.part import Part
-from campaigns.money.costs import Money, from_micros, plain, to_micros
-from campaigns.rules.decision import DAYS, Calendar, Cap, Consent, Holdout, Hours
+from campaigns.money.costs import Money
+from campaigns.rules.decision import DAYS, Consent, Holdout, Hours
 from campaigns.rules.hours import describe_hours
 from campaigns.rules.hours_presets import PRESETS
-from campaigns.time.pace import Duration, parse_duration, write_duration
+from campaigns.spec.values import Amount, CurrencyCode, SomeTime
 from campaigns.time.public_holidays import PublicHolidays, refuse_unknown_place
 
-LEAST_AGE: Final = timedelta(days=30)
-"""Messages are kept this long, because receipts may arrive this late."""
-LONGEST_CAP: Final = timedelta(days=366)
-SHORTEST: Final = timedelta(milliseconds=1)
 DAY: Final = 1440
 """Minutes."""
-MOST_MONEY: Final = Decimal(1_000_000_000)
-
-
-class Category(StrEnum):
-    """The message's category, which decides prices and rules."""
-
-    MARKETING = "marketing"
-    UTILITY = "utility"
-    AUTHENTICATION = "authentication"
-    SERVICE = "service"
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value < SHORTEST:
-        raise ValueError("it must be more than 0")
-    return value
-
-
-SomeTime = Annotated[Duration, AfterValidator(_positive)]
-
-
-def _per(value: Any) -> timedelta | Calendar:
-    if value in tuple(Calendar):
-        return Calendar(value)
-    try:
-        per = parse_duration(value)
-    except ValueError as error:
-        raise ValueError('write a period such as "7d" or "12h", or a calendar "day" or "week"') from error
-    if not SHORTEST <= per <= LONGEST_CAP:
-        raise ValueError("it must be more than 0 and at most 366d")
-    return per
-
-
-def _write_per(value: timedelta | Calendar) -> str:
-    return value.value if isinstance(value, Calendar) else write_duration(value)
-
-
-Per = Annotated[timedelta | Calendar, BeforeValidator(_per), PlainSerializer(_write_per)]
-
-
-class CapSpec(Part):
-    """One limit on how often a person is written to, across campaigns."""
-
-    max: StrictInt = Field(ge=1, description="most messages to a person in the time")
-    per: Per = Field(
-        description='a rolling stretch such as "7d", or the calendar "day" or "week" of their zone'
-    )
-    on_cap: Literal["skip", "wait"] = Field(default="skip", description="what happens to a message above it")
-    category: Category | None = Field(
-        default=None, description="only messages of this category; default: all"
-    )
-    tag: str | None = Field(
-        default=None, description="only messages of campaigns with this tag; default: all"
-    )
-    channel: str | None = Field(default=None, description="only messages of this account; default: all")
-
-    @property
-    def cap(self) -> Cap:
-        category = self.category.value if self.category else None
-        return Cap(self.max, self.per, self.on_cap == "wait", category, self.tag, self.channel)
 
 
 Span = tuple[time, time]
@@ -238,32 +173,6 @@ def _parts(span: Span) -> list[tuple[int, int]]:
 
 def _time_of(minute: int) -> time:
     return time(minute // 60 % 24, minute % 60)
-
-
-def _amount(value: Any) -> Decimal:
-    if not isinstance(value, str | Decimal):
-        raise ValueError('an amount is written in quotes, such as "50.00"')
-    try:
-        amount = Decimal(value)
-    except InvalidOperation as error:
-        raise ValueError(f'{value!r} is not an amount; write it like "50.00"') from error
-    if not amount.is_finite() or not 0 < amount <= MOST_MONEY:
-        raise ValueError("an amount must be more than 0 and at most 1000000000")
-    if amount != from_micros(to_micros(amount)):
-        raise ValueError("an amount has at most six decimal places")
-    return amount
-
-
-Amount = Annotated[Decimal, BeforeValidator(_amount), PlainSerializer(plain)]
-
-
-def _currency(value: str) -> str:
-    if not re.fullmatch("[A-Z]{3}", value):
-        raise ValueError(f"{value!r} is not a currency; write its three-letter code, such as USD")
-    return value
-
-
-CurrencyCode = Annotated[str, AfterValidator(_currency)]
 
 
 class BudgetSpec(Part):

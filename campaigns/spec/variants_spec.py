@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, StrictInt, ValidationError, model_va
 
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
-from campaigns.spec.rules_spec import SomeTime
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.spec.toml_files import NAME
+from campaigns.spec.values import SomeTime
 from campaigns.variants import WHOLE, Measure, Split
 
 BY_HAND: Final = "hand"

@@ -22,7 +22,8 @@ from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.phones.spellings import canonical, spellings
 from campaigns.states import JobState
 from providers.adapter import Absent, AdapterDefaults, Call, Doubt, Found, Lookup, Unseen
-from providers.bird.body import TYPES, problem, written
+from providers.bird.body import problem, written
+from providers.bird.capabilities import CAPABILITIES
 from providers.bird.messages import (
     Contact,
     Message,
@@ -31,7 +32,6 @@ from providers.bird.messages import (
     show_message,
 )
 from providers.bird.settings import BirdAccount, BirdSender
-from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, Inbound, NotUnderstood, Report, UserId, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
@@ -67,15 +67,7 @@ CLOCK_SLACK: Final = timedelta(minutes=2)
 
 class Bird(AdapterDefaults):
     name: ClassVar = "bird"
-    capabilities: ClassVar = Capabilities(
-        types=TYPES,
-        polls=True,
-        webhooks=True,
-        asks_window=True,
-        pair_gap=PAIR_GAP,
-        echoes_reference=True,
-        looks_up=True,
-    )
+    capabilities: ClassVar = CAPABILITIES
     account_settings: ClassVar[type[AccountSettings]] = BirdAccount
 
     def __init__(self, account: BirdAccount) -> None:

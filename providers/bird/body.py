@@ -12,19 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from campaigns.message.content import Button, Content, Media, Menu, MessageType, Row, Template
-
-TYPES: Final = frozenset(
-    {
-        *(MessageType.TEXT, MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT),
-        *(
-            MessageType.STICKER,
-            MessageType.FILES,
-            MessageType.LOCATION,
-            MessageType.LIST,
-            MessageType.TEMPLATE,
-        ),
-    }
-)
+from providers.bird.capabilities import TYPES
 
 FILE_TYPES: Final = frozenset({MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT, MessageType.FILES})
 

@@ -11,7 +11,6 @@ sent; with the legacy API, which accepts no reference, the messages of the perso
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -20,19 +19,17 @@ from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.spec.media_files import MediaFile
 from providers.adapter import AdapterDefaults, Call, Doubt, Lookup, NumberLimits, Uploaded
-from providers.capabilities import PAIR_GAP, Capabilities
+from providers.capabilities import Capabilities
 from providers.events import Event, Report, WebhookRequest
 from providers.http.client import Http, Reply
 from providers.http.request import Request
+from providers.kapso.capabilities import CAPABILITIES
 from providers.kapso.current import CurrentApi
 from providers.kapso.legacy import LegacyApi
-from providers.kapso.legacy_body import ADDITIONS as LEGACY_ADDITIONS
-from providers.kapso.legacy_body import TYPES as LEGACY_TYPES
 from providers.kapso.settings import KapsoAccount, sender_id
 from providers.kapso.webhooks import SIGNATURE, events_in, is_signed
 from providers.meta.codes import kind_of_reported
 from providers.meta.limits import read_limits
-from providers.meta.message_body import ADDITIONS, TYPES
 from providers.meta.templates import NO_BUSINESS_ACCOUNT, read_templates
 from providers.meta.webhooks import is_signed as is_signed_by_meta
 from providers.settings import AccountSettings, SenderSettings, reveal_key
@@ -40,19 +37,7 @@ from providers.settings import AccountSettings, SenderSettings, reveal_key
 
 class Kapso(AdapterDefaults):
     name: ClassVar = "kapso"
-    capabilities: Capabilities = Capabilities(
-        types=TYPES,
-        additions=ADDITIONS,
-        polls=True,
-        webhooks=True,
-        asks_window=True,
-        pair_gap=PAIR_GAP,
-        echoes_reference=True,
-        quarterly_rates=True,
-        shows_limits=True,
-        user_ids=True,
-        service_allowance=True,
-    )
+    capabilities: Capabilities = CAPABILITIES
     """Of the current API."""
     account_settings: ClassVar[type[AccountSettings]] = KapsoAccount
 
@@ -61,15 +46,7 @@ class Kapso(AdapterDefaults):
         self._api: LegacyApi | CurrentApi = CurrentApi(account.base_url)
         if account.api == "legacy":
             self._api = LegacyApi(account.base_url, alone=len(account.senders) == 1)
-            self.capabilities = replace(
-                self.capabilities,
-                types=LEGACY_TYPES,
-                additions=LEGACY_ADDITIONS,
-                echoes_reference=False,
-                looks_up=True,
-                shows_limits=False,
-                user_ids=False,
-            )
+        self.capabilities = account.narrow(CAPABILITIES)
 
     def __repr__(self) -> str:
         return f"Kapso({self._account.base_url!r})"

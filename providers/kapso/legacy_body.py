@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from campaigns.message.content import (
-    Addition,
     Contact,
     Content,
     Media,
@@ -14,25 +13,16 @@ from campaigns.message.content import (
     Template,
     TemplateHeader,
 )
+from providers.kapso.capabilities import LEGACY_TYPES
 from providers.meta.message_body import first_name_of
 from providers.meta.template_body import template_language
 
-MEDIA: Final = frozenset({MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT})
-TYPES: Final = MEDIA | {
-    MessageType.TEXT,
-    MessageType.LOCATION,
-    MessageType.CONTACTS,
-    MessageType.REACTION,
-    MessageType.LIST,
-    MessageType.TEMPLATE,
-}
-ADDITIONS: Final = frozenset({Addition.HEADER, Addition.FOOTER, Addition.MEDIA_ID})
 CURRENT: Final = 'use api = "current" for it'
 
 
 def unsendable_here(content: Content) -> str | None:
     """Why the legacy API cannot send content that Meta could, or None."""
-    if content.type not in TYPES:
+    if content.type not in LEGACY_TYPES:
         return f"Kapso's legacy API has no {content.type} message; {CURRENT}."
     if content.reply_to:
         return f"Kapso's legacy API cannot reply to a message (reply_to); {CURRENT}."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from providers.settings import AccountSettings, Secret, SecretPlace, SenderSettings
+
+if TYPE_CHECKING:
+    from providers.capabilities import Capabilities
 
 BASE_URLS: Final = {
     "current": "https://api.kapso.ai/meta/whatsapp/v24.0",
@@ -36,6 +39,11 @@ class KapsoAccount(AccountSettings):
     """The id of the WhatsApp business account (WABA), of which the templates are listed by the current API; without it,
     they are not checked."""
     senders: Sequence[KapsoSender] = Field(default_factory=list)
+
+    def narrow(self, capabilities: Capabilities) -> Capabilities:
+        from providers.kapso.capabilities import LEGACY
+
+        return LEGACY if self.api == "legacy" else capabilities
 
     @property
     def webhook_secrets(self) -> dict[str, Secret | None]:

@@ -20,11 +20,11 @@ from campaigns.message.content import Content, MessageType, Template
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.adapter import AdapterDefaults, Call
-from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS, general_refusal, unanswered
 from providers.http.request import Request, Url
+from providers.messaging_api.capabilities import CAPABILITIES
 from providers.messaging_api.conversations import (
     CONVERSATIONS,
     Conversation,
@@ -67,13 +67,7 @@ _AT_ONCE: Final = 20
 
 class MessagingApi(AdapterDefaults):
     name: ClassVar = "messaging_api"
-    capabilities: ClassVar = Capabilities(
-        types=frozenset({MessageType.TEXT, MessageType.TEMPLATE}),
-        polls=True,
-        asks_window=True,
-        pair_gap=PAIR_GAP,
-        idempotent=True,
-    )
+    capabilities: ClassVar = CAPABILITIES
     account_settings: ClassVar[type[AccountSettings]] = MessagingApiAccount
 
     def __init__(self, account: MessagingApiAccount) -> None:

@@ -18,15 +18,15 @@ from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.outcomes import FailureKind, Refused, Result
 from campaigns.spec.media_files import MediaFile
 from providers.adapter import AdapterDefaults, Call, NumberLimits, Uploaded
-from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Http, Reply
 from providers.http.request import Request, Url
 from providers.meta.answers import read_send
+from providers.meta.capabilities import CAPABILITIES
 from providers.meta.codes import kind_of_reported
 from providers.meta.limits import read_limits
 from providers.meta.media import upload
-from providers.meta.message_body import ADDITIONS, TYPES, envelope, unsendable
+from providers.meta.message_body import envelope, unsendable
 from providers.meta.parts import known
 from providers.meta.settings import MetaAccount, MetaSender
 from providers.meta.templates import FIELDS, NO_BUSINESS_ACCOUNT, read_templates
@@ -49,18 +49,7 @@ SILENT: Final = {
 
 class Meta(AdapterDefaults):
     name: ClassVar = "meta"
-    capabilities: ClassVar = Capabilities(
-        types=TYPES,
-        additions=ADDITIONS,
-        webhooks=True,
-        echoes_reference=True,
-        pair_gap=PAIR_GAP,
-        quarterly_rates=True,
-        shows_limits=True,
-        user_ids=True,
-        service_allowance=True,
-        marketing_messages=True,
-    )
+    capabilities: ClassVar = CAPABILITIES
     account_settings: ClassVar[type[AccountSettings]] = MetaAccount
 
     def __init__(self, account: MetaAccount) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from campaigns.message.content import Addition, Contact, Content, MessageType
+from campaigns.message.content import Contact, Content, MessageType
 from campaigns.phones.user_ids import user_id_in
 from providers.adapter import Call
+from providers.meta.capabilities import TYPES
 from providers.meta.interactive_body import (
     ACTIONS,
     BODY,
@@ -26,8 +27,6 @@ from providers.meta.template_body import broken_template, template_of
 LONGEST_REFERENCE: Final = 512
 TEXT, CAPTION, CONTACTS = 4096, 1024, 257
 
-TYPES: Final = frozenset(MessageType) - {MessageType.FILES}
-ADDITIONS: Final = frozenset(Addition)
 _MEDIA: Final = frozenset(
     {MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT, MessageType.STICKER}
 )

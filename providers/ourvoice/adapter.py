@@ -23,7 +23,6 @@ from campaigns.phones.spellings import spellings
 from campaigns.states import JobState
 from campaigns.untrusted import read_amount
 from providers.adapter import Absent, AdapterDefaults, Balance, Call, Doubt, Found, Lookup, Unseen
-from providers.capabilities import Capabilities
 from providers.events import Report
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
@@ -40,6 +39,7 @@ from providers.ourvoice.api import (
     messages_in,
     show_message,
 )
+from providers.ourvoice.capabilities import CAPABILITIES
 from providers.ourvoice.settings import OurVoiceAccount, OurVoiceSender
 from providers.polling import one_by_one
 from providers.settings import AccountSettings, SenderSettings
@@ -53,10 +53,6 @@ STATUSES: Final = {
     "read": JobState.READ,
     "failed": JobState.FAILED,
 }
-
-TYPES: Final = frozenset(
-    {MessageType.TEXT, MessageType.IMAGE, MessageType.VIDEO, MessageType.AUDIO, MessageType.DOCUMENT}
-)
 
 REFUSAL_PATTERNS: Final = (
     (re.compile(r"balance|insufficient|credit|funds|payment", re.I), FailureKind.CAMPAIGN),
@@ -73,8 +69,6 @@ SESSION_ADVICE: Final = {
     "failed": "connect it again with `drumbeat session reconnect`, or create a new one",
 }
 
-BATCH: Final = 100
-"""Our choice: the document states no size limit of `to_number`."""
 CLOCK_SLACK: Final = timedelta(minutes=2)
 """Tolerated difference between Our Voice's clock and ours when a list is requested for a period."""
 LOOK_BACK: Final = timedelta(minutes=15)
@@ -84,16 +78,7 @@ _SUBSCRIBER: Final = 8
 
 class OurVoice(AdapterDefaults):
     name: ClassVar = "ourvoice"
-    capabilities: ClassVar = Capabilities(
-        types=TYPES,
-        batch=BATCH,
-        polls=True,
-        looks_up=True,
-        sessions=True,
-        reports_cost=True,
-        windows=False,
-        delay_between=timedelta(milliseconds=500),
-    )
+    capabilities: ClassVar = CAPABILITIES
     account_settings: ClassVar[type[AccountSettings]] = OurVoiceAccount
 
     def __init__(self, account: OurVoiceAccount) -> None:

@@ -14,12 +14,11 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from campaigns.errors import Unavailable, UsageError
-from campaigns.message.content import Addition, Content, MessageType, Template
+from campaigns.message.content import Content, MessageType, Template
 from campaigns.money.costs import Money, plain
 from campaigns.outcomes import Accepted, FailureKind, Refused, Result
 from campaigns.states import JobState
 from providers.adapter import AdapterDefaults, Balance, Call
-from providers.capabilities import PAIR_GAP, Capabilities
 from providers.events import Event, WebhookRequest
 from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
@@ -28,6 +27,7 @@ from providers.http.request import Request, Url
 from providers.meta.interactive_body import interactive
 from providers.meta.message_body import unsendable as unsendable_at_meta
 from providers.settings import AccountSettings, reveal_key
+from providers.voicebip.capabilities import CAPABILITIES, MEDIA, TYPES
 from providers.voicebip.settings import VoicebipAccount, VoicebipSender
 from providers.voicebip.webhooks import STATUSES, events_in, is_signed
 
@@ -35,11 +35,8 @@ MESSAGES: Final = "/v1/messages"
 TEMPLATES: Final = "/v1/messages/template"
 USAGE: Final = "/v1/usage"
 
-MEDIA: Final = frozenset({MessageType.IMAGE, MessageType.AUDIO, MessageType.DOCUMENT, MessageType.VIDEO})
 CAPTIONED: Final = frozenset({MessageType.IMAGE, MessageType.DOCUMENT})
 """The document lists `media_caption` for these, and `media_url` alone for audio and video."""
-TYPES: Final = MEDIA | {MessageType.TEXT, MessageType.LIST, MessageType.TEMPLATE}
-
 CODES: Final = {
     "UNAUTHENTICATED": FailureKind.CAMPAIGN,
     "PERMISSION_DENIED": FailureKind.CAMPAIGN,
@@ -69,12 +66,7 @@ TEST_KEY: Final = "pk_test_"
 
 class Voicebip(AdapterDefaults):
     name: ClassVar = "voicebip"
-    capabilities: ClassVar = Capabilities(
-        types=TYPES,
-        additions=frozenset({Addition.HEADER, Addition.FOOTER}),
-        webhooks=True,
-        pair_gap=PAIR_GAP,
-    )
+    capabilities: ClassVar = CAPABILITIES
     account_settings: ClassVar[type[AccountSettings]] = VoicebipAccount
 
     def __init__(self, account: VoicebipAccount) -> None:

@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Any, Final
 
 from campaigns.errors import UsageError
-from campaigns.spec.rules_spec import LEAST_AGE, LONGEST_CAP
+from campaigns.spec.cap_spec import LONGEST_CAP
+from campaigns.spec.values import LEAST_AGE
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.retention.daily import is_due, note_done
 from storage.retention.purge import (

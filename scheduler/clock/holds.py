@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from campaigns.rules.decision import Rule
+from campaigns.rules.names import Rule
 from campaigns.states import RunState
 from campaigns.time.clock import NEVER
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING, Left

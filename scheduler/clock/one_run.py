@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from campaigns.errors import Locked
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from campaigns.states import AWAITING_RECEIPT, FINAL, JobState
 from campaigns.time.clock import Now, SteadyClock
 from providers.http.client import Transport

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from campaigns.rules.decision import Rule
+from campaigns.rules.names import Rule
 from campaigns.states import FINAL, LEFT, CampaignState, JobState
 
 PACING: Final = "pacing"

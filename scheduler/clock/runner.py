@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import Locked
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from campaigns.time.clock import Now, SteadyClock, utc_now
 from providers.http.client import Transport
 from providers.settings import AccountSettings

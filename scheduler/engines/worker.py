@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from providers.http.client import Transport
 from providers.settings import AccountSettings
 from scheduler.engines.lane_executor import LaneExecutor

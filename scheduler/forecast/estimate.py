@@ -11,16 +11,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.message.provider_templates import ProviderTemplate
-from campaigns.rules import Send, Skip, Wait
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
+from campaigns.rules.decision import Send, Skip, Wait
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
-from providers.registry import open_adapter
+from providers.registry import capabilities_of
 from providers.settings import AccountSettings
 from scheduler.audience.local_time import OwnTimes, own_times
 from scheduler.forecast.allowance import allowance_left
@@ -50,6 +50,11 @@ from storage.views.estimates import (
     future_jobs,
     pending_jobs,
 )
+
+if TYPE_CHECKING:
+    from providers.adapter import Adapter
+    from providers.capabilities import Capabilities
+    from providers.http.client import Http
 
 T = TypeVar("T")
 SPARE: Final = timedelta(minutes=5)
@@ -127,14 +132,19 @@ async def _apply_allowance(connection: Connection, lanes: Mapping[str, Lane], re
     result.apply_allowance(left)
 
 
+@dataclass(frozen=True)
+class _Able:
+    """In place of an adapter, which loads the HTTP client: an estimate asks it only what it can do."""
+
+    capabilities: Capabilities
+
+
 def planning_lanes(
     spec: CampaignSpec, settings: AccountSettings, default_caps: tuple[Cap, ...]
 ) -> dict[str, Lane]:
-    """The campaign's lanes, to estimate with: without the secrets that sending needs."""
-    from providers.http.client import Http
-
-    http = Http(settings.base_url)
-    account = Account(spec.provider, settings, open_adapter(settings), http, None, default_caps)
+    """The campaign's lanes, to estimate with: without the secrets and the HTTP client that sending needs."""
+    able = cast("Adapter", _Able(settings.narrow(capabilities_of(settings.adapter))))
+    account = Account(spec.provider, settings, able, cast("Http", None), None, default_caps)
     senders = {f"{spec.provider}/{sender.name}": sender for sender in settings.senders}
     if missing := [name for name in spec.lanes if name not in senders]:
         raise NotFound(

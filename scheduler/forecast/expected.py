@@ -14,9 +14,9 @@ from typing import Final
 
 from campaigns.money.costs import Money
 from campaigns.money.prices import SERVICE, Price
-from campaigns.rules import Decision, Facts, Form, Send, Skip
-from campaigns.rules.decision import UNLIMITED, OpenBudget, Rule, SkipReason
+from campaigns.rules.decision import UNLIMITED, Decision, Facts, OpenBudget, Send, Skip
 from campaigns.rules.forms import MARGIN, in_window
+from campaigns.rules.names import Form, Rule, SkipReason
 from scheduler.forecast.allowance import ServiceMessage
 from scheduler.forecast.waits import Foreseen, in_time, price_of
 from scheduler.sending.facts import Claim, Known

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from campaigns.money.costs import Money, from_micros
-from campaigns.rules import Form
+from campaigns.rules.names import Form
 from scheduler.forecast.allowance import ServiceMessage, within_allowance
 from scheduler.forecast.durations import SECOND, Limit, queue_length
 from scheduler.forecast.expected import ExpectedCost

@@ -14,7 +14,7 @@ from typing import Final
 
 from campaigns.money.markets import LONGEST_PREFIX
 from campaigns.phones.user_ids import number_like
-from campaigns.rules import Facts, Send
+from campaigns.rules.decision import Facts, Send
 from campaigns.rules.forms import MARGIN
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.rules.holdout import is_held_out

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from campaigns.money.costs import Money, from_micros
-from campaigns.rules.decision import SkipReason
+from campaigns.rules.names import SkipReason
 from scheduler.forecast.durations import (
     LaneLoad,
     Limit,

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 from campaigns.money.prices import Price
-from campaigns.rules import Decision, Facts, Send, Wait, decide
-from campaigns.rules.decision import Rule
+from campaigns.rules.decide import decide
+from campaigns.rules.decision import Decision, Facts, Send, Wait
+from campaigns.rules.names import Rule
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState

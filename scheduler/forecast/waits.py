@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from campaigns.money.prices import Price
-from campaigns.rules import Decision, Form, Send, Wait, decide
-from campaigns.rules.decision import Facts, Rule
+from campaigns.rules.decide import decide
+from campaigns.rules.decision import Decision, Facts, Send, Wait
 from campaigns.rules.forms import in_window
+from campaigns.rules.names import Form, Rule
 from scheduler.sending.plans import Plan
 
 MOST: Final = 8

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.money.prices import Price
-from campaigns.rules import Form
+from campaigns.rules.names import Form
 from scheduler.sending.lanes import Lane
 from scheduler.sending.plans import Plan, stored_plan
 from storage.audience.campaigns import Campaign

@@ -10,8 +10,9 @@ from typing import Final, assert_never
 import orjson
 
 from campaigns.errors import SpecError
-from campaigns.rules import Form, Send, Skip, Wait, decide
-from campaigns.rules.decision import Rule, SkipReason
+from campaigns.rules.decide import decide
+from campaigns.rules.decision import Send, Skip, Wait
+from campaigns.rules.names import Form, Rule, SkipReason
 from campaigns.states import JobState
 from campaigns.time.clock import NEVER as NEVER  # re-exported
 from scheduler.sending.facts import FRESH, Claim, Known

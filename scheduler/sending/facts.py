@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import Price
-from campaigns.rules import Facts, Form
+from campaigns.rules.caps import CALENDAR_REACH, Calendar
 from campaigns.rules.decision import (
-    CALENDAR_REACH,
     NOT_ASKED,
     UNLIMITED,
     Allowance,
-    Calendar,
     Costs,
+    Facts,
     OpenBudget,
     PastMessage,
     WindowState,
 )
 from campaigns.rules.forms import MARGIN
+from campaigns.rules.names import Form
 from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from campaigns.time.clock import Now, utc_now
-from providers.adapter import Adapter
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.instrumentation import Observe, ignore
@@ -20,6 +19,7 @@ from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Engine
 
 if TYPE_CHECKING:
+    from providers.adapter import Adapter
     from providers.http.client import Http, Transport
 
 LEASE = timedelta(seconds=30)

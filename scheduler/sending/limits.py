@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaigns.errors import DrumbeatError, Unavailable, UsageError
 from campaigns.untrusted import LONGEST_TEXT, clean
-from providers.adapter import NumberLimits
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection, Engine, writing
 from storage.sending.freed_room import Freed, wake
 from storage.sending.limits import account_limit, note_limits_problem, set_limit, store_limits, tier_lock
+
+if TYPE_CHECKING:
+    from providers.adapter import NumberLimits
 
 PATIENCE: Final = 60.0
 """The most seconds that reading them may take."""

@@ -16,7 +16,8 @@ from campaigns.message.template_match import used_templates
 from campaigns.money.costs import Money
 from campaigns.money.prices import Price, Prices
 from campaigns.phones.user_ids import number_like
-from campaigns.rules import Form, Policy
+from campaigns.rules.decision import Policy
+from campaigns.rules.names import Form
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.rules_spec import BudgetSpec, MarketingMessagesSpec
 from campaigns.time.pace import Rate

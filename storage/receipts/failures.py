@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.outcomes import AS_TEMPLATE
-from campaigns.rules.decision import Form
+from campaigns.rules.names import Form
 from campaigns.states import JobState, RunState
 from storage.database.bulk import among
 from storage.runs.history import in_order, move

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Select, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.rules.decision import Rule
+from campaigns.rules.names import Rule
 from campaigns.states import JobState, RunState
 from campaigns.variants import Tally
 from storage.database.engine import is_sqlite, lock_names

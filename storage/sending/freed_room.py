@@ -19,7 +19,7 @@ from typing import Any, Final
 from sqlalchemy import Integer, Select, Text, Update, bindparam, literal_column, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.rules.decision import Rule
+from campaigns.rules.names import Rule
 from campaigns.states import LEFT, RunState
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import lock_names

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, name_argument, run_async
-
-if TYPE_CHECKING:
-    from storage.audience.approvals import Approval
+from terminal.commands.options import in_database, json_option, name_argument
 
 
 @click.command()
@@ -23,9 +18,10 @@ def approve(context: Context, name: str, by: str | None, as_json: bool) -> None:
 
     Any change to one of them voids the approval. [approval] in drumbeat.toml defines which campaigns need it.
     """
+    from app.actions.steering import approve_campaign
     from terminal.output import print_json, print_text, suggest
 
-    approval, goes_on = run_async(_approve(context, name, by or _user()))
+    approval, goes_on = in_database(context, approve_campaign, context.settings, name, by or _user())
     if as_json:
         details = {"by": approval.by, "at": approval.at, "digest": approval.digest, "goes_on": goes_on}
         print_json({"campaign": name, "done": "approved", **details})
@@ -43,10 +39,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError) as error:
         raise click.UsageError("The user name of this computer is unknown. Use --by WHO.") from error
-
-
-async def _approve(context: Context, name: str, by: str) -> tuple[Approval, bool]:
-    from app.actions.steering import approve_campaign
-
-    async with context.database() as engine:
-        return await approve_campaign(engine, context.settings, name, by)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import confirm, json_option, run_async, yes_option
+from terminal.commands.options import confirm, in_database, json_option, run_async, yes_option
 
 if TYPE_CHECKING:
     from app.actions.backing_up import Copy
@@ -45,9 +45,10 @@ def adopt(context: Context, yes: bool, as_json: bool) -> None:
     Shows first which campaigns go on. A person whom the original has reached since the copy was made gets the message
     again: cancel those campaigns before you run, and never let the original and the copy both run.
     """
+    from app.actions.backing_up import adopt_copy, describe_copy
     from terminal.output import print_json, print_text, suggest
 
-    found = run_async(_describe(context))
+    found = in_database(context, describe_copy)
     if found.problem is None:
         if as_json:
             print_json({"adopted": False, "problem": None, "campaigns": []})
@@ -57,26 +58,12 @@ def adopt(context: Context, yes: bool, as_json: bool) -> None:
     if not as_json:
         _print(found)
     confirm("Send from this copy?", yes)
-    run_async(_adopt(context))
+    in_database(context, adopt_copy)
     if as_json:
         print_json({"adopted": True, "problem": found.problem, "campaigns": found.unsent})
         return
     print_text("From now on this database sends. Do not run the original any more.")
     suggest("drumbeat campaign cancel NAME", "drumbeat run --until-idle")
-
-
-async def _describe(context: Context) -> Copy:
-    from app.actions.backing_up import describe_copy
-
-    async with context.database() as engine:
-        return await describe_copy(engine)
-
-
-async def _adopt(context: Context) -> None:
-    from app.actions.backing_up import adopt_copy
-
-    async with context.database() as engine:
-        await adopt_copy(engine)
 
 
 def _print(found: Copy) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, name_argument, run_async
+from terminal.commands.options import in_database, json_option, name_argument
 
 if TYPE_CHECKING:
     from scheduler.actions.budget import BudgetChange
@@ -33,10 +33,11 @@ def budget(
     A run that its budget had paused goes on if the new one leaves room. Lower than what is spent already: nothing
     more is sent, and the run pauses. Messages under way are not called back.
     """
+    from app.actions.steering import set_budget
     from campaigns.money.costs import plain
     from terminal.output import print_json, print_text, suggest
 
-    change = run_async(_change(context, name, amount, per))
+    change = in_database(context, set_budget, name, amount, per)
     if as_json:
         print_json({"campaign": name, "done": "budget", **_json(change)})
         return
@@ -46,15 +47,6 @@ def budget(
     )
     then = f"drumbeat campaign resume {name}" if change.paused else "drumbeat run --until-idle"
     suggest(then if change.resumed or change.paused else f"drumbeat campaign show {name}")
-
-
-async def _change(
-    context: Context, name: str, amount: str, per: Literal["run", "day", "month"]
-) -> BudgetChange:
-    from app.actions.steering import set_budget
-
-    async with context.database() as engine:
-        return await set_budget(engine, name, amount, per)
 
 
 def _what_now(change: BudgetChange) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
@@ -15,6 +15,7 @@ from terminal.commands.load import check, load
 from terminal.commands.options import (
     CommandGroup,
     confirm,
+    in_database,
     json_option,
     name_argument,
     run_async,
@@ -29,10 +30,7 @@ from terminal.commands.test import test
 from terminal.commands.winner import winner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from app.views.campaign_list import ListedCampaign
-    from scheduler.actions.control import Resumed
 
 
 @click.group(cls=CommandGroup)
@@ -105,15 +103,10 @@ async def _list(context: Context) -> list[ListedCampaign]:
 @click.pass_obj
 def pause(context: Context, name: str, reason: str, as_json: bool) -> None:
     """Pause a campaign: nothing more is sent; messages under way are finished."""
-    run_async(_pause(context, name, reason))
-    _done(as_json, name, "paused", f"{name} is paused: {reason}.", f"drumbeat campaign resume {name}")
-
-
-async def _pause(context: Context, name: str, reason: str) -> None:
     from app.actions.steering import pause_campaign
 
-    async with context.database() as engine:
-        await pause_campaign(engine, name, reason)
+    in_database(context, pause_campaign, name, reason)
+    _done(as_json, name, "paused", f"{name} is paused: {reason}.", f"drumbeat campaign resume {name}")
 
 
 @campaign.command()
@@ -125,17 +118,12 @@ def resume(context: Context, name: str, as_json: bool) -> None:
 
     Exit code 6: it has not started yet, and needs approval.
     """
-    resumed = run_async(_resume(context, name))
+    from app.actions.steering import resume_campaign
+
+    resumed = in_database(context, resume_campaign, context.settings, name)
     going = [*([name] if resumed.campaign else []), *resumed.lanes]
     sentence = f"{' and '.join(going)} {'is' if len(going) == 1 else 'are'} resumed."
     _done(as_json, name, "resumed", sentence, "drumbeat run --until-idle", lanes=resumed.lanes)
-
-
-async def _resume(context: Context, name: str) -> Resumed:
-    from app.actions.steering import resume_campaign
-
-    async with context.database() as engine:
-        return await resume_campaign(engine, context.settings, name)
 
 
 @campaign.command()
@@ -145,19 +133,13 @@ async def _resume(context: Context, name: str) -> Resumed:
 @click.pass_obj
 def cancel(context: Context, name: str, yes: bool, as_json: bool) -> None:
     """Cancel a campaign for good: messages not sent yet are never sent."""
+    from app.actions.steering import cancel_campaign
     from campaigns.figures import counted
 
     confirm(f"Cancel {name} for good?", yes)
-    count = run_async(_cancel(context, name))
+    count = in_database(context, cancel_campaign, name)
     sentence = f"{name} is cancelled; {counted(count, 'message')} will not be sent."
     _done(as_json, name, "cancelled", sentence, f"drumbeat report delivery {name}", cancelled=count)
-
-
-async def _cancel(context: Context, name: str) -> int:
-    from app.actions.steering import cancel_campaign
-
-    async with context.database() as engine:
-        return await cancel_campaign(engine, name)
 
 
 @campaign.command()
@@ -189,13 +171,14 @@ def resolve(
 ) -> None:
     """Decide about messages in doubt: they may have been sent, and the provider cannot tell."""
     from app.actions.contacts import number_of
+    from app.actions.steering import resolve_doubts
     from campaigns.figures import counted
 
     numbers = [number_of(phone, None) for phone in phones] or None
     if action == "resend":
         whose = f" to {', '.join(numbers)}" if numbers else ""
         confirm(f"Send the messages of {name}{whose} that are in doubt again? Some people may get two.", yes)
-    count = run_async(_resolve(context, name, action, numbers))
+    count = in_database(context, resolve_doubts, name, action, phones=numbers)
     verb = "will be sent again" if action == "resend" else "given up"
     _done(
         as_json,
@@ -205,15 +188,6 @@ def resolve(
         f"drumbeat report delivery {name}",
         resolved=count,
     )
-
-
-async def _resolve(
-    context: Context, name: str, action: Literal["resend", "give-up"], phones: Sequence[str] | None
-) -> int:
-    from app.actions.steering import resolve_doubts
-
-    async with context.database() as engine:
-        return await resolve_doubts(engine, name, action, phones=phones)
 
 
 def _done(as_json: bool, name: str, what: str, sentence: str, then: str, **more: Any) -> None:

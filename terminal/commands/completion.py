@@ -14,6 +14,10 @@ def completion(ctx: click.Context, shell: str) -> None:
     It completes commands, options, and the names of your campaigns, runs and accounts.
 
     For bash, add to ~/.bashrc: eval "$(drumbeat completion bash)"
+
+    For zsh, add to ~/.zshrc: eval "$(drumbeat completion zsh)"
+
+    For fish: drumbeat completion fish > ~/.config/fish/completions/drumbeat.fish
     """
     from click.shell_completion import get_completion_class
 

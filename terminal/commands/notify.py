@@ -9,11 +9,10 @@ import click
 
 from app.wiring.context import Context
 from campaigns.errors import Unavailable
-from terminal.commands.options import CommandGroup, json_option, run_async, timezone_option
+from terminal.commands.options import CommandGroup, in_database, json_option, run_async, timezone_option
 
 if TYPE_CHECKING:
     from app.actions.notifying import Trial
-    from app.views.notifications import NotificationRow
 
 
 @click.group(cls=CommandGroup)
@@ -29,9 +28,10 @@ def notify() -> None:
 @click.pass_obj
 def list_(context: Context, limit: int, undelivered: bool, as_json: bool) -> None:
     """List the newest notifications: of what, to whom, and whether they arrived."""
+    from app.views.notifications import list_notifications
     from terminal.output import print_json, print_table, suggest
 
-    found = run_async(_list(context, limit, undelivered))
+    found = in_database(context, list_notifications, limit, undelivered=undelivered)
     if as_json:
         print_json(found)
         return
@@ -53,13 +53,6 @@ def list_(context: Context, limit: int, undelivered: bool, as_json: bool) -> Non
     print_table(None, headings, rows)
     if any(each.state == "failed" for each in found):
         suggest("drumbeat notify resend --failed")
-
-
-async def _list(context: Context, limit: int, undelivered: bool) -> Sequence[NotificationRow]:
-    from app.views.notifications import list_notifications
-
-    async with context.database() as engine:
-        return await list_notifications(engine, limit, undelivered=undelivered)
 
 
 @notify.command()

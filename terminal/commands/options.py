@@ -117,7 +117,7 @@ phone_column_option = click.option(
     multiple=True,
     metavar="NAME",
     callback=lambda _context, _option, names: list(names) or None,
-    help="The column of the phone numbers; given again: used where the one before has no usable number.",
+    help="The column of the phone numbers; repeat it to name the column to use where this one has no usable number.",
 )
 
 
@@ -168,12 +168,14 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(_stoppable(work))
 
 
-def in_database(context: Context, use_case: Callable[..., Coroutine[Any, Any, T]], *given: Any) -> T:
+def in_database(
+    context: Context, use_case: Callable[..., Coroutine[Any, Any, T]], *given: Any, **named: Any
+) -> T:
     """What the use case returns; it gets the open database before the rest. Raises UsageError without a database."""
 
     async def work() -> T:
         async with context.database() as engine:
-            return await use_case(engine, *given)
+            return await use_case(engine, *given, **named)
 
     return run_async(work())
 

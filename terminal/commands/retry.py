@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import confirm, json_option, name_argument, run_async, yes_option
-
-if TYPE_CHECKING:
-    from scheduler.actions.retrying import Retry
+from terminal.commands.options import confirm, in_database, json_option, name_argument, yes_option
 
 
 @click.command("retry-failed")
@@ -31,6 +26,7 @@ def retry_failed(
 
     Leaves out everybody who has the message or may have it. Works on the newest run.
     """
+    from app.actions.steering import retry_failed
     from campaigns.figures import counted
     from terminal.output import print_json, print_table, print_text, suggest
 
@@ -38,7 +34,7 @@ def retry_failed(
         confirm(
             f"Send the messages of {name} that were given up in doubt again? Some people may get two.", yes
         )
-    made = run_async(_retry(context, name, expired, given_up))
+    made = in_database(context, retry_failed, name, expired=expired, given_up=given_up)
     if as_json:
         details = {"run": made.run_id, "retried": made.retried, "groups": made.groups}
         print_json({"campaign": name, "done": "retry", **details})
@@ -51,10 +47,3 @@ def retry_failed(
     else:
         print_text(f"{counted(made.retried, 'message')} will be retried.")
         suggest("drumbeat run --until-idle")
-
-
-async def _retry(context: Context, name: str, expired: bool, given_up: bool) -> Retry:
-    from app.actions.steering import retry_failed
-
-    async with context.database() as engine:
-        return await retry_failed(engine, name, expired=expired, given_up=given_up)

@@ -10,6 +10,7 @@ import click
 from app.wiring.context import Context
 from terminal.commands.options import (
     confirm,
+    in_database,
     json_option,
     name_argument,
     run_async,
@@ -18,7 +19,6 @@ from terminal.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from app.actions.backfilling import MissedRuns
     from app.views.upcoming_runs import UpcomingRuns
 
 
@@ -84,29 +84,16 @@ def backfill(context: Context, name: str, since: str, until: str | None, yes: bo
 
     Times without an offset are in the campaign's time zone. `campaign next` lists the missed runs.
     """
+    from app.actions.backfilling import backfill_runs, missed_runs
     from campaigns.figures import counted
     from terminal.output import print_json, print_text, suggest
 
-    missed = run_async(_missed(context, name, since, until))
+    missed = in_database(context, missed_runs, name, since, until)
     count = counted(missed.count, "missed run")
     confirm(f"Launch {count} of {name} now? Every recipient gets one message per run.", yes)
-    runs = run_async(_backfill(context, name, missed))
+    runs = in_database(context, backfill_runs, context.settings, name, missed)
     if as_json:
         print_json({"campaign": name, "done": "backfilled", "runs": runs})
         return
     print_text(f"{counted(len(runs), 'missed run')} of {name} launched.")
     suggest("drumbeat run --until-idle")
-
-
-async def _missed(context: Context, name: str, since: str, until: str | None) -> MissedRuns:
-    from app.actions.backfilling import missed_runs
-
-    async with context.database() as engine:
-        return await missed_runs(engine, name, since, until)
-
-
-async def _backfill(context: Context, name: str, missed: MissedRuns) -> list[datetime]:
-    from app.actions.backfilling import backfill_runs
-
-    async with context.database() as engine:
-        return await backfill_runs(engine, context.settings, name, missed)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from app.wiring.context import Context
-from terminal.commands.options import json_option, metrics_host, metrics_port, run_async, timezone_option
+from terminal.commands.options import (
+    in_database,
+    json_option,
+    metrics_host,
+    metrics_port,
+    timezone_option,
+)
 
 if TYPE_CHECKING:
     from app.views.process_status import ProcessStatus
@@ -65,20 +71,14 @@ def workers(context: Context, as_json: bool) -> None:
 
     Lists clocks, runners and workers, and the lanes that they hold.
     """
+    from app.views.process_status import process_status
     from terminal.output import print_json
 
-    status = run_async(_status(context))
+    status = in_database(context, process_status)
     if as_json:
         print_json(status)
     else:
         _print_status(status)
-
-
-async def _status(context: Context) -> ProcessStatus:
-    from app.views.process_status import process_status
-
-    async with context.database() as engine:
-        return await process_status(engine)
 
 
 def _print_status(status: ProcessStatus) -> None:

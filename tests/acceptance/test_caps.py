@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from campaigns.spec.campaign_spec import CampaignSpec
 from emulators.settings import Settings
 from scheduler.clock.runner import run

@@ -17,7 +17,7 @@ from app.views.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.costs import Money
-from campaigns.rules.decision import Cap
+from campaigns.rules.caps import Cap
 from cli import cli
 from emulators.settings import Settings as EmulatorSettings
 from providers.settings import AccountSettings

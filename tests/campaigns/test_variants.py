@@ -18,8 +18,9 @@ from campaigns.message.content import Content
 from campaigns.message.templates import Renderer, needed_variables
 from campaigns.phones.phone import bucket
 from campaigns.proportions import p_value
-from campaigns.rules.decision import Holdout, Rule, Send, Wait
+from campaigns.rules.decision import Holdout, Send, Wait
 from campaigns.rules.holdout import is_held_out
+from campaigns.rules.names import Rule
 from campaigns.rules.variant import variant
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
 from campaigns.variants import WHOLE, Measure, Split, Tally, pick_winner

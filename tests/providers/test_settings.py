@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from campaigns.errors import UsageError
 from campaigns.message.content import MessageType
 from providers.ourvoice.settings import OurVoiceAccount
-from providers.registry import ADAPTERS, adapter_class, providers_that_send
+from providers.registry import ADAPTERS, adapter_class, capabilities_of, providers_that_send
 from providers.settings import Secret
 from scheduler.sending.lanes import open_account
 from tests.providers.contract import table_of
@@ -113,3 +113,8 @@ def test_the_registry_alone_loads_no_adapter_and_no_http_library():
     code = f"import providers.registry, sys; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_what_a_provider_can_do_is_the_same_with_and_without_its_adapter(name: str) -> None:
+    assert capabilities_of(name) is adapter_class(name).capabilities

@@ -10,8 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.money.costs import Money
-from campaigns.rules import Facts, Policy
-from campaigns.rules.decision import Allowance, Costs, PastMessage, WindowState
+from campaigns.rules.decision import Allowance, Costs, Facts, PastMessage, Policy, WindowState
 from campaigns.states import RunState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

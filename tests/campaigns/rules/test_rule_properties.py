@@ -16,21 +16,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.money.costs import Money
-from campaigns.rules import Decision, Facts, Form, Policy, Send, Skip, Wait, decide
+from campaigns.rules.caps import Calendar, Cap
+from campaigns.rules.decide import decide
 from campaigns.rules.decision import (
     Allowance,
-    Calendar,
-    Cap,
     Consent,
     Costs,
+    Decision,
+    Facts,
     Holdout,
     Hours,
     OpenBudget,
     PastMessage,
-    Rule,
-    SkipReason,
+    Policy,
+    Send,
+    Skip,
+    Wait,
     WindowState,
 )
+from campaigns.rules.names import Form, Rule, SkipReason
 from campaigns.states import RunState
 from tests.support.examples import share
 from tests.support.facts import DAY, HOUR, NOW, TICK, facts, usd, zones

@@ -8,22 +8,15 @@ from typing import Any
 import pytest
 
 from campaigns.phones.phone import BUCKETS, bucket
-from campaigns.rules import Decision, Facts, Form, Send, Skip, Wait, decide
+from campaigns.rules.caps import Calendar, Cap
 from campaigns.rules.consent import consent
-from campaigns.rules.decision import (
-    Calendar,
-    Cap,
-    Consent,
-    Holdout,
-    Hours,
-    OpenBudget,
-    Rule,
-    SkipReason,
-)
+from campaigns.rules.decide import decide
+from campaigns.rules.decision import Consent, Decision, Facts, Holdout, Hours, OpenBudget, Send, Skip, Wait
 from campaigns.rules.destination import BLOCKS, destination
 from campaigns.rules.expiry import expiry
 from campaigns.rules.forms import MARGIN
 from campaigns.rules.holdout import holdout, is_held_out
+from campaigns.rules.names import Form, Rule, SkipReason
 from campaigns.rules.optout import optout
 from campaigns.rules.run_state import run_state
 from campaigns.states import JobState, RunState

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from campaigns.rules import Decision, Send, Skip, Wait
-from campaigns.rules.decision import Calendar, Cap, PastMessage, Rule, SkipReason
+from campaigns.rules.caps import Calendar, Cap
+from campaigns.rules.decision import Decision, PastMessage, Send, Skip, Wait
 from campaigns.rules.frequency_cap import frequency_cap
 from campaigns.rules.min_gap import min_gap
+from campaigns.rules.names import Rule, SkipReason
 from campaigns.rules.pair_limit import pair_limit
 from tests.support.cases import each
 from tests.support.facts import DAY, HOUR, NOW, TICK, facts, past_messages, zones

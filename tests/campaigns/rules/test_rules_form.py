@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from campaigns.money.costs import Money
-from campaigns.rules import Decision, Form, Send, Skip, Wait, decide
 from campaigns.rules.budget import budget
-from campaigns.rules.decision import OpenBudget, Rule, SkipReason, WindowState
+from campaigns.rules.decide import decide
+from campaigns.rules.decision import Decision, OpenBudget, Send, Skip, Wait, WindowState
 from campaigns.rules.forms import MARGIN
+from campaigns.rules.names import Form, Rule, SkipReason
 from campaigns.rules.ramp import ramp
 from campaigns.rules.tier import tier
 from campaigns.rules.window import window

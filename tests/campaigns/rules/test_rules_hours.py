@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.phones.phone_zones import zones_of
-from campaigns.rules import Send, Wait
-from campaigns.rules.decision import Hours, Rule
+from campaigns.rules.decision import Hours, Send, Wait
 from campaigns.rules.hours import REACH, hours
 from campaigns.rules.hours_presets import PRESETS
+from campaigns.rules.names import Rule
 from campaigns.spec.rules_spec import HoursSpec
 from tests.support.cases import each
 from tests.support.facts import TICK, facts, zones

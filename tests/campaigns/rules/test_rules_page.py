@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 
-from campaigns.rules import FIRST, LAST
-from campaigns.rules.decision import Rule, SkipReason
+from campaigns.rules.decide import FIRST, LAST
 from campaigns.rules.hours import describe_hours
 from campaigns.rules.hours_presets import PRESETS
+from campaigns.rules.names import Rule, SkipReason
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.rules_spec import HoursSpec
 from tests.support.cases import each

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from campaigns.errors import SpecError
 from campaigns.money.costs import Money
-from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
+from campaigns.rules.caps import Calendar, Cap
+from campaigns.rules.decision import Consent, Holdout, Hours
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
-from campaigns.spec.rules_spec import BudgetSpec, CapSpec, Category, HoursSpec
+from campaigns.spec.cap_spec import CapSpec
+from campaigns.spec.rules_spec import BudgetSpec, HoursSpec
+from campaigns.spec.values import Category
 from campaigns.time import public_holidays
 from tests.support.cases import each
 

@@ -11,7 +11,7 @@ from campaigns.errors import NotFound, SpecError
 from campaigns.message.content import MessageType
 from campaigns.rules.decision import Consent
 from campaigns.spec.campaign_spec import CampaignSpec, load_spec
-from campaigns.spec.rules_spec import Category
+from campaigns.spec.values import Category
 from campaigns.time.pace import Rate
 from tests.support.cases import each
 
@@ -256,6 +256,13 @@ def test_a_mistake_is_named_with_file_line_and_key(file: Path, text: str, line: 
     assert says in message
     assert message.startswith("spring.toml")
     assert f"line {line}" in message
+
+
+def test_a_list_in_place_of_the_campaign_file_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("phone\n")
+    with pytest.raises(SpecError, match=r"people\.csv is a list, not a campaign file") as found:
+        load_spec(tmp_path / "people.csv")
+    assert "campaign load SPEC --csv" in found.value.hint
 
 
 def test_all_mistakes_are_reported_at_once(file: Path) -> None:

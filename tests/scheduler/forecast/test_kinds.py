@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from campaigns.money.costs import Money
 from campaigns.money.prices import Prices, RateCard
-from campaigns.rules import Form, Policy
-from campaigns.rules.decision import Calendar, Cap, Consent, Holdout, Hours
+from campaigns.rules.caps import Calendar, Cap
+from campaigns.rules.decision import Consent, Holdout, Hours, Policy
+from campaigns.rules.names import Form
 from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.states import RunState
 from campaigns.variants import Split

@@ -16,7 +16,7 @@ from app.views.contacts import person_overview, room_under
 from campaigns.errors import IntakeError
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import StopWord
-from campaigns.rules.decision import Calendar, Cap
+from campaigns.rules.caps import Calendar, Cap
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.sending.optouts import (
     AppendResult,

@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select, update
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.money.prices import RateCard
-from campaigns.rules import Form
+from campaigns.rules.names import Form
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
 from providers.settings import AccountSettings
