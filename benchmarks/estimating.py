@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from sqlalchemy import select, text
 
-from app.views.estimates import estimate_campaign
-from app.views.reports import delivery_report
+from app.views.campaigns.estimates import estimate_campaign
+from app.views.reports.reports import delivery_report
 from app.wiring.settings import Settings
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, DATABASES, campaign, meta_account, store

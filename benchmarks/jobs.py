@@ -16,8 +16,8 @@ from typing import Final
 
 from sqlalchemy import text
 
-from app.views.recipient_timeline import recipient_timeline
-from app.views.reports import delivery_report
+from app.views.people.recipient_timeline import recipient_timeline
+from app.views.reports.reports import delivery_report
 from app.wiring.settings import Settings
 from benchmarks.figures import measured, show
 from benchmarks.seeding import (

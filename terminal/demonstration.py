@@ -11,9 +11,9 @@ from typing import Final
 from app.actions.loading import Flags, load_campaign
 from app.actions.scheduling import TimeFlags
 from app.demo.samples import sample
-from app.views.cost_report import cost_report
-from app.views.reports import delivery_report, failures_report
-from app.views.sampling import Choice, preview_messages
+from app.views.message.sampling import Choice, preview_messages
+from app.views.reports.cost_report import cost_report
+from app.views.reports.reports import delivery_report, failures_report
 from app.wiring.databases import opened, snapshot
 from app.wiring.emulation import emulator_running
 from app.wiring.settings import load_settings

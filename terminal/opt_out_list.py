@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from app.views.contacts import one_line
-from app.views.exports import write_csv
 from app.views.json_text import to_json
+from app.views.people.contacts import one_line
+from app.views.reports.exports import write_csv
 from terminal.output import NOTHING, cell
 
 if TYPE_CHECKING:

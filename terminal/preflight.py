@@ -12,8 +12,8 @@ from terminal.output import print_facts, print_sentence, print_text, shown_time
 from terminal.progress import span
 
 if TYPE_CHECKING:
-    from app.views.preflight import Preflight
-    from app.views.sampling import Preview
+    from app.views.drafts.preflight import Preflight
+    from app.views.message.sampling import Preview
     from scheduler.forecast.forecast import Estimate
 
 REASONS: Final = 5
@@ -62,7 +62,7 @@ def _facts(found: Preflight) -> Iterator[tuple[str, Any]]:
 
 
 def _not_estimated(found: Preflight) -> str:
-    from app.views.preflight import MOST
+    from app.views.drafts.preflight import MOST
 
     if found.loaded.report.accepted > MOST:
         name = found.loaded.campaign

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from app.views.exports import write_csv
 from app.views.json_text import to_json
-from app.views.reports import RECIPIENT_KEYS
+from app.views.reports.exports import write_csv
+from app.views.reports.reports import RECIPIENT_KEYS
 from terminal.output import cell, on_terminal, print_text, reader_zone
 
 if TYPE_CHECKING:
-    from app.views.not_reached import NotReached
+    from app.views.reports.not_reached import NotReached
 
 _WIDTHS: Final = {
     "phone": 16,
@@ -116,7 +116,7 @@ async def write_recipient_sheet(
     place: Path, title: str, headings: Sequence[str], rows: AsyncIterator[Sequence[Any]]
 ) -> None:
     """A workbook with one line for each."""
-    from app.views.workbooks import new_workbook
+    from app.views.reports.workbooks import new_workbook
 
     with new_workbook(place, reader_zone()) as book:
         book.begin(title, headings)
@@ -126,7 +126,7 @@ async def write_recipient_sheet(
 
 async def write_recipient_page(title: str, rows: AsyncIterator[dict[str, Any]], count: int) -> None:
     """Print these first ones of `count` as a page."""
-    from app.views.report_parts import Report, Table
+    from app.views.reports.parts import Report, Table
     from campaigns.time.clock import utc_now
     from web.reports.html import report_html
 

@@ -16,7 +16,7 @@ from app.wiring.context import Context
 from terminal.commands.options import Command, timezone_option
 
 if TYPE_CHECKING:
-    from app.views.report_parts import Report
+    from app.views.reports.parts import Report
     from storage.database.engine import Connection
 
 FORMATS: Final = ("table", "json", "csv", "xlsx", "html")
@@ -131,7 +131,7 @@ def write_report(made: Report, form: str, place: Path | None, title: str, now: d
     from terminal.output import print_text, reader_zone
 
     if form == "xlsx" and place is not None:
-        from app.views.workbooks import write_workbook
+        from app.views.reports.workbooks import write_workbook
 
         write_workbook(place, made, title, reader_zone())
         note_written(place)
@@ -147,7 +147,7 @@ def write_report(made: Report, form: str, place: Path | None, title: str, now: d
 
 def print_report(made: Report, form: str = "table") -> None:
     """Print one report as a table, as CSV or as JSON."""
-    from app.views.exports import write_csv
+    from app.views.reports.exports import write_csv
     from terminal.output import in_readers_zone, print_json, print_sentence, print_table, print_text
 
     match form:

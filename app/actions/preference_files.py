@@ -16,9 +16,9 @@ from secrets import token_hex
 from typing import Final
 
 from app.actions.contacts import ImportReport, import_preferences
-from app.actions.draft_lists import safe_name
-from app.actions.drafts import drafts_folder, sweep
-from app.actions.incoming import incoming
+from app.actions.drafts.drafts import drafts_folder, sweep
+from app.actions.drafts.incoming import incoming
+from app.actions.drafts.lists import safe_name
 from app.actions.loading import with_file_name_in_errors
 from app.actions.personal_data import allow_list
 from app.wiring.rights import Actor, act, current_actor

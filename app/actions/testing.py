@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from app.actions.campaign_media import with_media
-from app.actions.drafts import open_draft
+from app.actions.drafts.drafts import open_draft
 from app.actions.provider_checks import check_provider, refuse_unknown_senders
 from app.actions.templates import refuse_stored
 from app.wiring.needed_secrets import require_keys

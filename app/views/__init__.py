@@ -1,1 +1,1 @@
-"""Use cases that show something: reports, timelines, overviews, as values."""
+"""Use cases that show something, as values: campaigns, people, drafts, reports, what operators look at."""

@@ -30,7 +30,7 @@ from terminal.commands.test import test
 from terminal.commands.winner import winner
 
 if TYPE_CHECKING:
-    from app.views.campaign_list import ListedCampaign
+    from app.views.campaigns.campaign_list import ListedCampaign
 
 
 @click.group(cls=CommandGroup)
@@ -60,7 +60,7 @@ campaign.add_command(clone)
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """List every campaign, newest first, with what it has cost so far."""
-    from app.views.campaign_list import budget_line, cost_lines
+    from app.views.campaigns.campaign_list import budget_line, cost_lines
     from terminal.output import print_json, print_table, suggest
 
     lines = run_async(_list(context))
@@ -88,7 +88,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 async def _list(context: Context) -> list[ListedCampaign]:
-    from app.views.campaign_list import list_campaigns
+    from app.views.campaigns.campaign_list import list_campaigns
 
     async with context.snapshot() as connection:
         return await list_campaigns(connection)

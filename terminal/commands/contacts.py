@@ -29,7 +29,7 @@ from terminal.commands.options import (
 if TYPE_CHECKING:
     from app.actions.contacts import ImportReport
     from app.actions.personal_data import Erased
-    from app.views.contacts import Person
+    from app.views.people.contacts import Person
     from campaigns.intake.model import IntakeOptions
     from campaigns.phones.stop_words import Action, Scope, StopWord
     from storage.sending.optouts import LogEntry
@@ -276,7 +276,7 @@ def show(context: Context, phone: str, default_country: str | None, as_json: boo
 
 
 async def _look_up(context: Context, phone: str) -> Person:
-    from app.views.contacts import person_overview
+    from app.views.people.contacts import person_overview
     from campaigns.time.clock import utc_now
 
     async with context.snapshot() as connection:
@@ -285,7 +285,7 @@ async def _look_up(context: Context, phone: str) -> Person:
 
 def _print_person(person: Person) -> None:
     from app.actions.contacts import opt_outs_in_force
-    from app.views.contacts import one_line
+    from app.views.people.contacts import one_line
     from terminal.output import print_facts, print_table, print_text, shown_time
 
     out = opt_outs_in_force(person.log)
@@ -384,7 +384,7 @@ def list_(context: Context, scope: Scope | None, as_json: bool, as_csv: bool) ->
 
 
 async def _list(context: Context, scope: Scope | None, format_: str) -> None:
-    from app.views.contacts import stream_opted_out
+    from app.views.people.contacts import stream_opted_out
     from terminal.opt_out_list import OptOutPrinter
 
     async with context.snapshot() as connection:

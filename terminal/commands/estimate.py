@@ -23,7 +23,7 @@ def estimate(context: Context, name: str, as_json: bool) -> None:
 
     For a running campaign it estimates what is left.
     """
-    from app.views.estimates import estimate_json
+    from app.views.campaigns.estimates import estimate_json
     from terminal.output import print_json, suggest
 
     found = run_async(_estimate(context, name))
@@ -35,7 +35,7 @@ def estimate(context: Context, name: str, as_json: bool) -> None:
 
 
 async def _estimate(context: Context, name: str) -> Estimate:
-    from app.views.estimates import estimate_campaign
+    from app.views.campaigns.estimates import estimate_campaign
     from terminal.progress import row_counter
 
     async with context.snapshot() as connection:
@@ -44,7 +44,7 @@ async def _estimate(context: Context, name: str) -> Estimate:
 
 
 def _print(name: str, found: Estimate) -> None:
-    from app.views.estimates import cost_lines
+    from app.views.campaigns.estimates import cost_lines
     from terminal.output import (
         in_readers_zone,
         print_facts,

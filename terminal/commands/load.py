@@ -26,7 +26,7 @@ from terminal.commands.options import (
 
 if TYPE_CHECKING:
     from app.actions.loading import Flags, Loaded
-    from app.views.preflight import Preflight
+    from app.views.drafts.preflight import Preflight
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def check(context: Context, /, path: Path, as_json: bool, **flags: Any) -> int:
 
 
 async def _preflight(context: Context, path: Path, flags: Flags) -> Preflight:
-    from app.views.preflight import preflight
+    from app.views.drafts.preflight import preflight
     from terminal.progress import row_counter
 
     with row_counter() as progress:

@@ -28,7 +28,7 @@ def notify() -> None:
 @click.pass_obj
 def list_(context: Context, limit: int, undelivered: bool, as_json: bool) -> None:
     """List the newest notifications: of what, to whom, and whether they arrived."""
-    from app.views.notifications import list_notifications
+    from app.views.operators.notifications import list_notifications
     from terminal.output import print_json, print_table, suggest
 
     found = in_database(context, list_notifications, limit, undelivered=undelivered)

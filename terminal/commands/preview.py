@@ -10,7 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async
 
 if TYPE_CHECKING:
-    from app.views.sampling import Preview
+    from app.views.message.sampling import Preview
 
 FEW = 3
 some = click.IntRange(1, 1000)
@@ -46,7 +46,7 @@ def preview(context: Context, /, name: str, seed: int, as_json: bool, **chosen: 
     option, number = next(iter(given.items()), ("first", FEW))
     previews, unshown = run_async(_preview(context, name, option, number, seed))
     if as_json:
-        from app.views.sampling import preview_json
+        from app.views.message.sampling import preview_json
 
         messages = [message for each in previews for message in preview_json(each)]
         print_json({"campaign": name, "messages": messages, "templates_not_shown": unshown})
@@ -73,7 +73,7 @@ def _print_none(option: str) -> None:
 async def _preview(
     context: Context, name: str, option: str, number: int, seed: int
 ) -> tuple[list[Preview], str | None]:
-    from app.views.sampling import Choice, preview_messages, unshown_templates
+    from app.views.message.sampling import Choice, preview_messages, unshown_templates
     from terminal.progress import row_counter
 
     async with context.snapshot() as connection:

@@ -11,8 +11,8 @@ from campaigns.errors import AccountError, UsageError
 from terminal.commands.options import CommandGroup, account_argument, json_option, run_async, timezone_option
 
 if TYPE_CHECKING:
-    from app.views.balances import Left
-    from app.views.limits import ShownLimit
+    from app.views.operators.balances import Left
+    from app.views.operators.limits import ShownLimit
     from app.wiring.probes import Probe
     from storage.receipts.notices import NoticeRow
 
@@ -27,7 +27,7 @@ def provider() -> None:
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """List every adapter, what it can send, and your accounts that use it."""
-    from app.views.providers import list_adapters
+    from app.views.operators.providers import list_adapters
     from terminal.output import print_json, print_table, suggest
 
     rows = list_adapters(context.settings)
@@ -110,7 +110,7 @@ def balance(context: Context, account: str | None, as_json: bool) -> int:
 
 
 async def _left_on(context: Context, name: str) -> Left:
-    from app.views.balances import left_on
+    from app.views.operators.balances import left_on
 
     return await left_on(context.settings, name)
 
@@ -139,7 +139,7 @@ def notices(context: Context, account: str | None, limit: int, as_json: bool) ->
 
 
 async def _notices(context: Context, names: list[str], limit: int) -> list[NoticeRow]:
-    from app.views.providers import newest_notices
+    from app.views.operators.providers import newest_notices
 
     async with context.snapshot() as connection:
         return await newest_notices(connection, names, limit)
@@ -170,7 +170,7 @@ def limits(context: Context, account: str | None, as_json: bool) -> int:
 
 
 async def _limits(context: Context, name: str) -> list[ShownLimit]:
-    from app.views.limits import shown_limits
+    from app.views.operators.limits import shown_limits
 
     return await shown_limits(context.settings, name)
 

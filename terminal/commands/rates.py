@@ -90,7 +90,7 @@ def import_(
     those of Meta's own file.
     """
     from app.actions.rates import read_card_file
-    from app.views.rates import imported_json
+    from app.views.operators.rates import imported_json
     from campaigns.figures import counted
     from campaigns.money.prices import RateCard
     from terminal.output import print_json, print_text, suggest
@@ -121,7 +121,7 @@ async def _import(context: Context, card: RateCard) -> bool:
 @click.pass_obj
 def show(context: Context, name: str | None, as_json: bool) -> None:
     """List the rate cards; with a name, show the rates of its cards."""
-    from app.views.rates import cards_json, line_json
+    from app.views.operators.rates import cards_json, line_json
     from terminal.output import print_json, print_table, suggest
 
     if name is None:
@@ -143,21 +143,21 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
 
 
 async def _lines(context: Context) -> list[CardLine]:
-    from app.views.rates import list_cards
+    from app.views.operators.rates import list_cards
 
     async with context.snapshot() as connection:
         return await list_cards(connection)
 
 
 async def _cards(context: Context, name: str) -> list[RateCard]:
-    from app.views.rates import cards_named
+    from app.views.operators.rates import cards_named
 
     async with context.snapshot() as connection:
         return await cards_named(connection, name)
 
 
 def _print_card(card: RateCard) -> None:
-    from app.views.rates import amount_of
+    from app.views.operators.rates import amount_of
     from campaigns.money.rate_files import COLUMNS
     from terminal.output import print_table
 

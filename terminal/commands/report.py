@@ -22,8 +22,8 @@ from terminal.commands.options import (
 from terminal.report_output import Target, destination, form_options, note_written, write_report
 
 if TYPE_CHECKING:
-    from app.views.not_reached import NotReached
-    from app.views.report_parts import Report
+    from app.views.reports.not_reached import NotReached
+    from app.views.reports.parts import Report
     from campaigns.time.period import Period
     from storage.database.engine import Connection
     from terminal.recipient_list import RecipientList
@@ -75,7 +75,7 @@ def summary(context: Context, /, name: str, run_id: int | None, period: Period, 
 @click.pass_obj
 def funnel(context: Context, /, name: str, run_id: int | None, period: Period, **form: Any) -> None:
     """Show how many rows of the file got how far, up to a reply, and what each step lost and why."""
-    from app.views.funnel import funnel_report
+    from app.views.reports.funnel import funnel_report
 
     _show(context, "funnel", name, lambda connection: funnel_report(connection, name, run_id, period), form)
     _suggest(f"drumbeat report failures {name}")
@@ -88,7 +88,7 @@ def funnel(context: Context, /, name: str, run_id: int | None, period: Period, *
 @click.pass_obj
 def compare(context: Context, /, names: tuple[str, ...], period: Period, **form: Any) -> None:
     """Show several campaigns beside each other: how far each got, its rates and its cost."""
-    from app.views.comparison import compare_campaigns
+    from app.views.reports.comparison import compare_campaigns
 
     _show(context, "compare", "", lambda connection: compare_campaigns(connection, names, period), form)
 
@@ -104,7 +104,7 @@ def delivery(context: Context, /, name: str, run_id: int | None, period: Period,
 
     Of a campaign with several runs it shows all their messages, and a line for each run.
     """
-    from app.views.reports import delivery_report
+    from app.views.reports.reports import delivery_report
 
     _show(
         context, "delivery", name, lambda connection: delivery_report(connection, name, run_id, period), form
@@ -123,7 +123,7 @@ def cost(context: Context, /, name: str, run_id: int | None, period: Period, **f
 
     Unsettled is the estimate for messages whose charge is not known yet; unpriced counts those without a known price.
     """
-    from app.views.cost_report import cost_report
+    from app.views.reports.cost_report import cost_report
 
     _show(context, "cost", name, lambda connection: cost_report(connection, name, run_id, period), form)
     _suggest(f"drumbeat report recipients {name} --output recipients.csv")
@@ -138,7 +138,7 @@ def cost(context: Context, /, name: str, run_id: int | None, period: Period, **f
 def failures(context: Context, /, name: str, run_id: int | None, period: Period, **form: Any) -> None:
     """Show everybody who was not reached, and why: messages in doubt, failed, skipped, expired and cancelled, and
     rejected rows."""
-    from app.views.reports import failures_report
+    from app.views.reports.reports import failures_report
 
     _show(
         context, "failures", name, lambda connection: failures_report(connection, name, run_id, period), form
@@ -157,7 +157,7 @@ def variants(context: Context, /, name: str, **form: Any) -> None:
 
     p is the p-value of a two-sided two-proportion z-test on the test messages.
     """
-    from app.views.variants import variants_report
+    from app.views.reports.variants import variants_report
 
     _show(context, "variants", name, lambda connection: variants_report(connection, name), form)
     _suggest(f"drumbeat campaign winner {name}")
@@ -218,7 +218,7 @@ def _show(context: Context, kind: str, name: str, build: Builder, form: dict[str
 async def _summary(
     context: Context, name: str, run_id: int | None, period: Period, form: dict[str, Any]
 ) -> None:
-    from app.views.summary import read_summary
+    from app.views.reports.summary import read_summary
     from campaigns.time.clock import utc_now
     from terminal.output import print_text, reader_zone
 
@@ -239,7 +239,7 @@ async def _summary(
 async def _recipients(
     context: Context, name: str, run_id: int | None, period: Period, not_reached: bool, target: Target
 ) -> None:
-    from app.views.reports import recipients_purged_note
+    from app.views.reports.reports import recipients_purged_note
     from terminal.output import print_note
 
     async with context.snapshot() as connection:
@@ -260,7 +260,7 @@ async def _write_recipients(
     target: Target,
     place: Path | None,
 ) -> list[str]:
-    from app.views.reports import RECIPIENT_KEYS, count_recipients, stream_recipients
+    from app.views.reports.reports import RECIPIENT_KEYS, count_recipients, stream_recipients
     from terminal.recipient_list import ON_PAGE, RecipientList, write_recipient_page, write_recipient_sheet
 
     limit = ON_PAGE if target.form == "html" else None
@@ -291,8 +291,8 @@ async def _write_not_reached(
     place: Path | None,
 ) -> list[str]:
     """Write them; notes on who is not among them."""
-    from app.views.not_reached import not_reached
-    from app.views.reports import count_recipients
+    from app.views.reports.not_reached import not_reached
+    from app.views.reports.reports import count_recipients
     from campaigns.time.clock import utc_now
     from terminal.recipient_list import ON_PAGE, NotReachedList, write_recipient_page, write_recipient_sheet
 

@@ -19,7 +19,7 @@ from terminal.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from app.views.upcoming_runs import UpcomingRuns
+    from app.views.campaigns.upcoming_runs import UpcomingRuns
 
 
 @click.command("next")
@@ -40,7 +40,7 @@ def next_(context: Context, name: str, number: int, as_json: bool) -> None:
 
 
 async def _next(context: Context, name: str, number: int) -> UpcomingRuns:
-    from app.views.upcoming_runs import upcoming_runs
+    from app.views.campaigns.upcoming_runs import upcoming_runs
 
     async with context.snapshot() as connection:
         return await upcoming_runs(connection, name, number)

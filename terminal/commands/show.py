@@ -10,7 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
-    from app.views.overview import Overview
+    from app.views.campaigns.overview import Overview
 
 
 @click.command()
@@ -39,7 +39,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
 
 
 async def _look(context: Context, name: str) -> Overview:
-    from app.views.overview import campaign_overview
+    from app.views.campaigns.overview import campaign_overview
     from campaigns.time.clock import utc_now
 
     async with context.snapshot() as connection:

@@ -10,7 +10,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, run_async, timezone_option
 
 if TYPE_CHECKING:
-    from app.views.status import Status, StatusLine
+    from app.views.campaigns.status import Status, StatusLine
 
 
 @click.command()
@@ -35,7 +35,7 @@ def status(context: Context, as_json: bool) -> None:
 
 
 async def _status(context: Context) -> Status:
-    from app.views.status import status
+    from app.views.campaigns.status import status
     from campaigns.time.clock import utc_now
 
     async with context.snapshot() as connection:

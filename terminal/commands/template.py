@@ -18,7 +18,7 @@ from terminal.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from app.views.templates import AccountTemplates
+    from app.views.operators.templates import AccountTemplates
     from campaigns.message.provider_templates import ProviderTemplate
 
 the_account = click.argument("account", shell_complete=complete_account)
@@ -39,7 +39,7 @@ def sync(context: Context, account: str, as_json: bool) -> None:
     A runner does the same every four hours, and a check or load of a campaign does it where the list is older than five
     minutes.
     """
-    from app.views.templates import template_json
+    from app.views.operators.templates import template_json
     from campaigns.figures import counted
     from terminal.output import print_json, print_text, suggest
 
@@ -80,14 +80,14 @@ def list_(context: Context, account: str | None, as_json: bool) -> None:
 
 
 async def _list(context: Context, names: list[str]) -> list[AccountTemplates]:
-    from app.views.templates import list_templates
+    from app.views.operators.templates import list_templates
 
     async with context.snapshot() as connection:
         return await list_templates(connection, context.settings, names)
 
 
 def _print_list(found: AccountTemplates) -> None:
-    from app.views.templates import parameters_of
+    from app.views.operators.templates import parameters_of
     from terminal.output import print_sentence, print_table, print_text, shown_time
 
     state = found.state
@@ -126,7 +126,7 @@ def show(context: Context, account: str, name: str, language: str | None, as_jso
     context.settings.account(account)
     found = run_async(_show(context, account, name, language))
     if as_json:
-        from app.views.templates import template_json
+        from app.views.operators.templates import template_json
 
         print_json({"account": account, **template_json(found)})
         return
@@ -138,14 +138,14 @@ def show(context: Context, account: str, name: str, language: str | None, as_jso
 
 
 async def _show(context: Context, account: str, name: str, language: str | None) -> ProviderTemplate:
-    from app.views.templates import show_template
+    from app.views.operators.templates import show_template
 
     async with context.snapshot() as connection:
         return await show_template(connection, account, name, language)
 
 
 def _facts(found: ProviderTemplate) -> Iterator[tuple[str, Any]]:
-    from app.views.templates import parameters_of
+    from app.views.operators.templates import parameters_of
 
     yield "language", found.language
     yield "status", found.status.lower()

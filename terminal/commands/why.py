@@ -11,7 +11,7 @@ from app.wiring.context import Context
 from terminal.commands.options import json_option, name_argument, run_async, timezone_option
 
 if TYPE_CHECKING:
-    from app.views.recipient_timeline import RecipientTimeline
+    from app.views.people.recipient_timeline import RecipientTimeline
 
 
 @click.command()
@@ -65,7 +65,7 @@ def _readable(detail: str) -> str:
 
 
 async def _story(context: Context, name: str, phone: str) -> RecipientTimeline:
-    from app.views.recipient_timeline import recipient_timeline
+    from app.views.people.recipient_timeline import recipient_timeline
 
     async with context.snapshot() as connection:
         return await recipient_timeline(connection, context.settings, name, phone)

@@ -24,7 +24,7 @@ def winner(context: Context, name: str, variant: str | None, as_json: bool) -> N
 
     Recipients outside the test get the winner. It cannot be changed once chosen.
     """
-    from app.views.variants import experiment_facts, experiment_json, experiment_table
+    from app.views.reports.variants import experiment_facts, experiment_json, experiment_table
     from terminal.output import own_facts, print_facts, print_json, print_table, print_text, suggest
 
     found = run_async(_winner(context, name, variant))
@@ -45,7 +45,7 @@ def winner(context: Context, name: str, variant: str | None, as_json: bool) -> N
 
 async def _winner(context: Context, name: str, variant: str | None) -> ExperimentStatus:
     from app.actions.steering import choose_winner
-    from app.views.variants import experiment_status
+    from app.views.reports.variants import experiment_status
 
     if variant is not None:
         async with context.database() as engine:

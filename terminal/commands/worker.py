@@ -18,7 +18,7 @@ from terminal.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from app.views.process_status import ProcessStatus
+    from app.views.operators.process_status import ProcessStatus
 
 
 @click.command()
@@ -71,7 +71,7 @@ def workers(context: Context, as_json: bool) -> None:
 
     Lists clocks, runners and workers, and the lanes that they hold.
     """
-    from app.views.process_status import process_status
+    from app.views.operators.process_status import process_status
     from terminal.output import print_json
 
     status = in_database(context, process_status)
@@ -82,7 +82,7 @@ def workers(context: Context, as_json: bool) -> None:
 
 
 def _print_status(status: ProcessStatus) -> None:
-    from app.views.process_status import activity, counts_all
+    from app.views.operators.process_status import activity, counts_all
     from terminal.output import print_table, suggest
 
     names = {row.name: f"{row.kind} {row.host}:{row.pid}" for row in status.workers}

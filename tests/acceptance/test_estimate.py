@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.views.cost_report import cost_report
+from app.views.reports.cost_report import cost_report
 from campaigns.money.costs import Money
 from cli import cli
 from scheduler.forecast.estimate import estimate

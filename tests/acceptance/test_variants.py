@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import insert, select, update
 
-from app.views.variants import variants_report
+from app.views.reports.variants import variants_report
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sqlalchemy import insert, select, update
 
 from app.views.json_text import to_json
-from app.views.recipient_timeline import recipient_timeline
+from app.views.people.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.costs import Money

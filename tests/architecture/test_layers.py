@@ -32,7 +32,7 @@ HOMES = {
         "campaigns/phones/phone_plans.py",
         "campaigns/phones/phone_zones.py",
     },
-    "xlsxwriter": {"app/views/workbooks.py", "campaigns/intake/corrections.py"},
+    "xlsxwriter": {"app/views/reports/workbooks.py", "campaigns/intake/corrections.py"},
     "pandas": {"campaigns/intake/rows.py"},
     "python_calamine": {"campaigns/intake/workbook_child.py"},
     "procrastinate": {"scheduler/engines/procrastinate.py"},

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Page
 
-from tests.app.actions.test_draft_lists import people
+from tests.app.actions.drafts.test_lists import people
 from tests.browser.conftest import Site, chromium, join, start, stop, watched
 from tests.support.project import SETTINGS
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.views.list_step import IN_PROCESS
-from tests.app.actions.test_draft_lists import people
+from app.views.drafts.list_step import IN_PROCESS
+from tests.app.actions.drafts.test_lists import people
 from tests.browser.conftest import Site, chromium, join, start, stop, watched
 from tests.support.project import SETTINGS
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.views.exports import safe, write_csv
 from app.views.json_text import to_json
+from app.views.reports.exports import safe, write_csv
 from campaigns.figures import counted, percent
 from campaigns.states import JobState
 from scheduler.clock.progress import Snapshot

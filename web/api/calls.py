@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from app.actions.api_keys import Caller, find_caller
-from app.actions.drafts import drafts_folder
+from app.actions.drafts.drafts import drafts_folder
 from app.actions.repeatable_calls import (
     AlreadyDone,
     NotKnown,

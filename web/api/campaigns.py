@@ -22,11 +22,11 @@ from app.actions.steering import (
     set_budget,
 )
 from app.actions.testing import send_test
-from app.views.campaign_list import campaign_page
-from app.views.estimates import estimate_campaign, estimate_json
-from app.views.overview import campaign_overview, campaign_version
-from app.views.upcoming_runs import upcoming_runs
-from app.views.variants import experiment_json, experiment_status
+from app.views.campaigns.campaign_list import campaign_page
+from app.views.campaigns.estimates import estimate_campaign, estimate_json
+from app.views.campaigns.overview import campaign_overview, campaign_version
+from app.views.campaigns.upcoming_runs import upcoming_runs
+from app.views.reports.variants import experiment_json, experiment_status
 from app.wiring.databases import snapshot
 from campaigns.errors import UsageError
 from campaigns.states import CampaignState

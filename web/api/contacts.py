@@ -9,10 +9,10 @@ from pydantic import Field
 
 from app.actions.api_keys import Scope
 from app.actions.contacts import link_user_id, number_of, record_preference
-from app.actions.draft_lists import LARGEST
+from app.actions.drafts.lists import LARGEST
 from app.actions.personal_data import erase_person, export_person
 from app.actions.preference_files import import_sent, rejects_of
-from app.views.contacts import opted_out_page, person_overview
+from app.views.people.contacts import opted_out_page, person_overview
 from app.wiring.databases import snapshot
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import Action, StopWord, usual_scope

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.actions.api_keys import Scope
-from app.actions.draft_lists import LARGEST
-from app.actions.draft_loading import delete_campaign_file, load_list, put_campaign_file, rejects_file
-from app.actions.drafts import LARGEST_FILE, Draft, open_draft
+from app.actions.drafts.drafts import LARGEST_FILE, Draft, open_draft
+from app.actions.drafts.lists import LARGEST
+from app.actions.drafts.loading import delete_campaign_file, load_list, put_campaign_file, rejects_file
 from app.actions.loading import Flags, Loaded, TooManyRejects
-from app.views.people import Asked
-from app.views.people_export import people_list
-from app.views.preflight import preflight
-from app.views.recipient_timeline import recipient_timeline
-from app.views.sampling import Choice, preview_json, preview_messages, unshown_templates
+from app.views.drafts.preflight import preflight
+from app.views.message.sampling import Choice, preview_json, preview_messages, unshown_templates
+from app.views.people.people import Asked
+from app.views.people.people_export import people_list
+from app.views.people.recipient_timeline import recipient_timeline
 from app.wiring.databases import snapshot
 from campaigns.errors import SpecError, UsageError
 from web.api.campaigns import NAME

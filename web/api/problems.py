@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from app.actions.drafts import StaleDraft
+from app.actions.drafts.drafts import StaleDraft
 from app.actions.seen_versions import ChangedMeanwhile
 from app.views.json_text import to_json
 from campaigns.errors import (

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from app.actions.api_keys import Scope
 from app.actions.rates import import_card, read_card_file
-from app.views.rates import cards_json, cards_named, imported_json, line_json, list_cards
+from app.views.operators.rates import cards_json, cards_named, imported_json, line_json, list_cards
 from app.wiring.databases import snapshot
 from campaigns.bounded_files import MAX_WHOLE_BYTES
 from campaigns.money.prices import CARD_NAME, RateCard

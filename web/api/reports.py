@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from app.actions.api_keys import Scope
-from app.views.comparison import compare_campaigns
-from app.views.cost_report import cost_report
-from app.views.exports import write_csv
-from app.views.funnel import funnel_report
-from app.views.recipient_files import FORMS as RECIPIENT_FORMS
-from app.views.recipient_files import write_not_reached, write_recipients
-from app.views.report_parts import Report
-from app.views.reports import delivery_report, failures_report
-from app.views.summary import read_summary
-from app.views.variants import variants_report
-from app.views.workbooks import write_workbook
+from app.views.reports.comparison import compare_campaigns
+from app.views.reports.cost_report import cost_report
+from app.views.reports.exports import write_csv
+from app.views.reports.funnel import funnel_report
+from app.views.reports.parts import Report
+from app.views.reports.recipient_files import FORMS as RECIPIENT_FORMS
+from app.views.reports.recipient_files import write_not_reached, write_recipients
+from app.views.reports.reports import delivery_report, failures_report
+from app.views.reports.summary import read_summary
+from app.views.reports.variants import variants_report
+from app.views.reports.workbooks import write_workbook
 from app.wiring.databases import snapshot
 from campaigns.errors import InvalidInput, UsageError
 from campaigns.time.period import Period

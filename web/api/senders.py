@@ -18,11 +18,11 @@ from app.actions.sessions import (
     session_qr_code,
     show_session,
 )
-from app.views.balances import left_on
-from app.views.limits import shown_limits
-from app.views.process_status import process_status
-from app.views.providers import list_adapters, newest_notices
-from app.views.status import status
+from app.views.campaigns.status import status
+from app.views.operators.balances import left_on
+from app.views.operators.limits import shown_limits
+from app.views.operators.process_status import process_status
+from app.views.operators.providers import list_adapters, newest_notices
 from app.wiring.databases import snapshot
 from app.wiring.probes import chosen_accounts, probe
 from web.api.operations import Again, Body, Call, Nothing, Operation

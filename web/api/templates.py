@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.actions.api_keys import Scope
 from app.actions.templates import sync_account
-from app.views.templates import list_templates, show_template, template_json
+from app.views.operators.templates import list_templates, show_template, template_json
 from app.wiring.databases import snapshot
 from app.wiring.probes import chosen_accounts
 from web.api.operations import Again, Call, Nothing, Operation

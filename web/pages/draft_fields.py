@@ -8,7 +8,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any, Final
 
-from app.actions.drafts import fault_at
+from app.actions.drafts.drafts import fault_at
 from campaigns.errors import InvalidInput, SpecError
 from campaigns.spec.toml_files import Loc, loc_of
 from web.pages.site import sentences_of

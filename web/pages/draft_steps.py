@@ -8,9 +8,9 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.actions.drafts import Draft, open_draft
-from app.views.draft_rows import ListRows, RecentRows
-from app.views.drafts import steps_of
+from app.actions.drafts.drafts import Draft, open_draft
+from app.views.drafts.drafts import steps_of
+from app.views.drafts.rows import ListRows, RecentRows
 from campaigns.errors import DrumbeatError
 from web.pages.site import form_of, page, site_of
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from app.views.report_parts import Report
-from app.views.summary import Summary
+from app.views.reports.parts import Report
+from app.views.reports.summary import Summary
 from campaigns.figures import Share
 from storage.views.reports import Delivery
 from web.look.chart_geometry import Band, Part, Series

@@ -30,7 +30,7 @@ VIA = "a test"
 
 def use_cases() -> dict[str, list[UseCase]]:
     found: dict[str, list[UseCase]] = {}
-    for module in pkgutil.iter_modules(app.actions.__path__, "app.actions."):
+    for module in pkgutil.walk_packages(app.actions.__path__, "app.actions."):
         for function in vars(importlib.import_module(module.name)).values():
             name = getattr(function, "act", None)
             if isinstance(name, str) and function.__module__ == module.name:

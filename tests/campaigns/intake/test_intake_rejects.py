@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.views.exports import write_csv
+from app.views.reports.exports import write_csv
 from campaigns.errors import UsageError
 from campaigns.intake.defuse import defuse, for_rejects, from_rejects, undo
 from campaigns.intake.model import Detected, IntakeOptions, Reject

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from app.actions.contacts import add_preference, import_preferences, opt_outs_in_force
-from app.views.contacts import person_overview, room_under
+from app.views.people.contacts import person_overview, room_under
 from campaigns.errors import IntakeError
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import StopWord

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, insert, select, update
 
-from app.views.cost_report import cost_report
-from app.views.recipient_timeline import recipient_timeline
-from app.views.reports import delivery_report, failures_report
+from app.views.people.recipient_timeline import recipient_timeline
+from app.views.reports.cost_report import cost_report
+from app.views.reports.reports import delivery_report, failures_report
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound, UsageError
 from campaigns.states import JobState

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from app.views.campaign_list import campaign_page, list_campaigns
-from app.views.senders import senders
-from app.views.today import today
+from app.views.campaigns.campaign_list import campaign_page, list_campaigns
+from app.views.campaigns.today import today
+from app.views.operators.senders import senders
 from app.wiring.settings import Settings
 from campaigns.money.costs import Money
 from campaigns.states import CampaignState

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, update
 
-from app.views.live_campaign import live_campaign
+from app.views.campaigns.live_campaign import live_campaign
 from app.wiring.settings import Settings
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_failed

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from app.views.cost_report import cost_report
-from app.views.recipient_timeline import recipient_timeline
-from app.views.reports import delivery_report, failures_report
+from app.views.people.recipient_timeline import recipient_timeline
+from app.views.reports.cost_report import cost_report
+from app.views.reports.reports import delivery_report, failures_report
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
 from campaigns.money.costs import NO_CURRENCY

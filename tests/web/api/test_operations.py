@@ -47,11 +47,11 @@ NOT_IN_THE_API = {
 }
 """Command -> why no operation does the same."""
 BY_PAGES = {
-    "campaign list": "app.views.campaign_list:campaign_page",
-    "campaign load": "app.actions.draft_loading:load_list",
+    "campaign list": "app.views.campaigns.campaign_list:campaign_page",
+    "campaign load": "app.actions.drafts.loading:load_list",
     "contacts import": "app.actions.preference_files:import_sent",
-    "contacts list": "app.views.contacts:opted_out_page",
-    "report recipients": "app.views.recipient_files:write_recipients",
+    "contacts list": "app.views.people.contacts:opted_out_page",
+    "report recipients": "app.views.reports.recipient_files:write_recipients",
 }
 """Commands whose operation reads a page at a time, or takes the list from the call."""
 OF_THE_API_ALONE = {

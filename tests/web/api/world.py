@@ -18,8 +18,8 @@ import app.actions.sessions
 import app.actions.templates
 import app.actions.testing
 from app.actions.api_keys import Scope, create_key
-from app.actions.draft_lists import receive_list
-from app.actions.drafts import create_draft
+from app.actions.drafts.drafts import create_draft
+from app.actions.drafts.lists import receive_list
 from app.wiring.settings import Settings
 from providers.adapter import Session
 from scheduler.actions.control import pause

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.views.bubbles import bubble_of
+from app.views.message.bubbles import bubble_of
 from campaigns.message.content import (
     Button,
     Contact,

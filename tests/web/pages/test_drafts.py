@@ -13,12 +13,12 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actions.drafts import drafts_folder, open_draft
-from app.views import list_step
-from app.views.drafts import list_drafts
+from app.actions.drafts.drafts import drafts_folder, open_draft
+from app.views.drafts import list_step
+from app.views.drafts.drafts import list_drafts
 from app.wiring.rights import Role
 from app.wiring.settings import Settings, load_settings
-from tests.app.actions.test_draft_lists import people
+from tests.app.actions.drafts.test_lists import people
 from tests.support.pages import Browser, log_in_as
 from tests.support.project import CAMPAIGN, SETTINGS
 from tests.support.workbooks import xlsx

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actions.drafts import create_draft, open_draft, save_text
+from app.actions.drafts.drafts import create_draft, open_draft, save_text
 from app.actions.provider_checks import check_provider
 from app.wiring.rights import Role
 from app.wiring.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.views.balances import Left
+from app.views.operators.balances import Left
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from campaigns.money.prices import RateCard

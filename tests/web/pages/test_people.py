@@ -107,7 +107,7 @@ async def test_a_filter_is_in_the_address_and_so_is_the_next_page(
     filled: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "app.views.people.people_page.__kwdefaults__", {"after": "", "size": 4, "counted": True}
+        "app.views.people.people.people_page.__kwdefaults__", {"after": "", "size": 4, "counted": True}
     )
     found: list[str] = []
     async with seen_by(filled, Role.VIEWER) as browser:
@@ -235,7 +235,7 @@ async def test_the_neighbours_of_an_endless_number_are_not_looked_for(
         asked.append(text)
         return set()
 
-    monkeypatch.setattr("app.views.recipient_timeline._typos_of", typos)
+    monkeypatch.setattr("app.views.people.recipient_timeline._typos_of", typos)
     await store_campaign(sqlite_engine, spec(), 1)
     async with seen_by(sqlite_engine, Role.VIEWER) as browser:
         for number in ("9" * 5_000, f"%2B{phone(1)[1:]}"):

@@ -16,12 +16,13 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actions import draft_sending, drafts
-from app.actions.draft_sending import Sent, review_key, send_draft
-from app.actions.drafts import StaleDraft, create_draft, open_draft, save_section
+from app.actions.drafts import drafts
+from app.actions.drafts import sending as draft_sending
+from app.actions.drafts.drafts import StaleDraft, create_draft, open_draft, save_section
+from app.actions.drafts.sending import Sent, review_key, send_draft
 from app.actions.loading import load_campaign
-from app.views import draft_review
-from app.views.draft_review import Checked, Refused, _checked, review_draft
+from app.views.drafts import review as draft_review
+from app.views.drafts.review import Checked, Refused, _checked, review_draft
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from campaigns.approval import ApprovalLimits

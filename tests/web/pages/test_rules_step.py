@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actions.drafts import create_draft, open_draft, save_text
-from app.views.draft_rules import preview_rules
+from app.actions.drafts.drafts import create_draft, open_draft, save_text
+from app.views.drafts.rules import preview_rules
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from campaigns.errors import SpecError

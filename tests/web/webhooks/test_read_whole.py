@@ -10,7 +10,7 @@ import orjson
 import pytest
 from sqlalchemy import insert, select, update
 
-from app.views.providers import newest_notices
+from app.views.operators.providers import newest_notices
 from campaigns.money.costs import Money
 from campaigns.money.prices import Prices, RateCard
 from providers.events import Billed, Report

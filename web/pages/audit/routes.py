@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.views.audit import audit_page
+from app.views.operators.audit import audit_page
 from app.wiring.databases import snapshot
 from web.pages.site import number_in, page, site_of
 

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.actions import steering
-from app.views.live_campaign import LiveCampaign, live_campaign, retry_preview
-from app.views.variants import experiment_status
+from app.views.campaigns.live_campaign import LiveCampaign, live_campaign, retry_preview
+from app.views.reports.variants import experiment_status
 from app.wiring.databases import snapshot
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.figures import counted

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.views.exports import write_csv
 from app.views.json_text import to_json
-from app.views.summary import Summary, read_summary
-from app.views.workbooks import write_workbook
+from app.views.reports.exports import write_csv
+from app.views.reports.summary import Summary, read_summary
+from app.views.reports.workbooks import write_workbook
 from app.wiring.databases import snapshot
 from campaigns.errors import NotFound
 from web.look.environment import render

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.views.live_campaign import LiveCampaign, live_campaign
-from app.views.variants import experiment_facts, experiment_status, variants_report
+from app.views.campaigns.live_campaign import LiveCampaign, live_campaign
+from app.views.reports.variants import experiment_facts, experiment_status, variants_report
 from app.wiring.databases import snapshot
 from web.look.chart_geometry import Band, Series
 from web.pages.campaign.acts import ACT_ROUTES

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.views.campaign_list import CampaignPage, campaign_page
-from app.views.drafts import DraftRow, unsent_drafts
+from app.views.campaigns.campaign_list import CampaignPage, campaign_page
+from app.views.drafts.drafts import DraftRow, unsent_drafts
 from app.wiring.databases import snapshot
 from campaigns.states import CampaignState
 from web.pages.site import number_in, page, site_of

@@ -18,8 +18,8 @@ from app.actions.personal_data import (
     facts_of,
     what_is_held,
 )
-from app.views.contact_pages import contacts_page, person_page
 from app.views.json_text import to_json
+from app.views.people.contact_pages import contacts_page, person_page
 from app.wiring.databases import snapshot
 from campaigns.errors import Forbidden, InvalidInput
 from campaigns.phones.stop_words import Action, Scope, StopWord, usual_scope

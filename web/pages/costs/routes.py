@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.views.costs import Costs, costs
-from app.views.rates import cards_named
+from app.views.operators.costs import Costs, costs
+from app.views.operators.rates import cards_named
 from app.wiring.databases import snapshot
 from web.pages.site import page, site_of
 

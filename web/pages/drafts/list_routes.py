@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from app.actions.draft_lists import LARGEST, receive_corrections, receive_list, save_uses
-from app.actions.drafts import fault_at
-from app.views.column_uses import MEANINGS
-from app.views.list_step import ListStep, list_step, rejects_file, sample_list
+from app.actions.drafts.drafts import fault_at
+from app.actions.drafts.lists import LARGEST, receive_corrections, receive_list, save_uses
+from app.views.drafts.column_uses import MEANINGS
+from app.views.drafts.list_step import ListStep, list_step, rejects_file, sample_list
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound, SpecError
 from campaigns.intake.twice_encoded import TWICE
 from campaigns.phones.country_names import countries

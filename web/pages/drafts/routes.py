@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.actions.draft_sources import draft_from_file, draft_like, start_draft
-from app.actions.drafts import LARGEST_FILE, Draft, delete_draft, open_draft, save_text
-from app.views.campaign_list import campaign_page
-from app.views.drafts import drafts_with_campaigns, steps_of
+from app.actions.drafts.drafts import LARGEST_FILE, Draft, delete_draft, open_draft, save_text
+from app.actions.drafts.sources import draft_from_file, draft_like, start_draft
+from app.views.campaigns.campaign_list import campaign_page
+from app.views.drafts.drafts import drafts_with_campaigns, steps_of
 from app.wiring.databases import snapshot
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from web.pages.drafts.list_routes import LIST_ROUTES

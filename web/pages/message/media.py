@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from app.actions.draft_media import kind_of_place, limit_of_place, media_of, receive_media
+from app.actions.drafts.media import kind_of_place, limit_of_place, media_of, receive_media
 from campaigns.errors import InvalidInput
 from campaigns.spec.media_files import LARGEST
 from web.pages.draft_steps import address_of, draft_of, step_page

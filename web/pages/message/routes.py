@@ -13,18 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.actions.drafts import Draft, StaleDraft, save_section
+from app.actions.drafts.drafts import Draft, StaleDraft, save_section
 from app.actions.testing import SampleRow, send_draft_test
-from app.views.draft_messages import (
+from app.views.drafts.messages import (
     DraftPreview,
     Outlet,
     contents_of,
     outlet_of,
     preview_draft,
 )
-from app.views.draft_rows import ListRows
+from app.views.drafts.rows import ListRows
+from app.views.message.sampling import Choice
 from app.views.messages import outcome_of_test
-from app.views.sampling import Choice
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, Fault, Forbidden, InvalidInput, SpecError
 from campaigns.message.content import MessageType

@@ -11,11 +11,19 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from app.actions.steering import resolve_doubts
-from app.views.doubts import Doubts, doubts_page
 from app.views.messages import ENDED, WAITS
-from app.views.people import GROUPS, REJECTED, Asked, PeoplePage, people_counts, people_page, shown_count
-from app.views.people_export import export_people
-from app.views.person_story import person_story
+from app.views.people.doubts import Doubts, doubts_page
+from app.views.people.people import (
+    GROUPS,
+    REJECTED,
+    Asked,
+    PeoplePage,
+    people_counts,
+    people_page,
+    shown_count,
+)
+from app.views.people.people_export import export_people
+from app.views.people.person_story import person_story
 from app.wiring.databases import snapshot
 from campaigns.errors import InvalidInput
 from campaigns.figures import counted

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.actions.draft_sending import Sent, review_key, send_draft
-from app.actions.drafts import FILE, Draft, StaleDraft
-from app.views.draft_review import Refused, Review, review_draft, state_of
-from app.views.drafts import steps_of
+from app.actions.drafts.drafts import FILE, Draft, StaleDraft
+from app.actions.drafts.sending import Sent, review_key, send_draft
+from app.views.drafts.drafts import steps_of
+from app.views.drafts.review import Refused, Review, review_draft, state_of
 from app.views.messages import ENDED, FORESEEN
 from campaigns.figures import counted
 from campaigns.states import CampaignState

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.actions.drafts import Draft, StaleDraft, save_section
-from app.views.draft_rules import RulesPreview, preview_rules
-from app.views.list_checks import known_check
+from app.actions.drafts.drafts import Draft, StaleDraft, save_section
+from app.views.drafts.list_checks import known_check
+from app.views.drafts.rules import RulesPreview, preview_rules
 from campaigns.errors import DrumbeatError, InvalidInput, SpecError
 from campaigns.rules.decision import DAYS
 from campaigns.rules.hours_presets import PRESETS

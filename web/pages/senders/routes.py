@@ -19,9 +19,16 @@ from app.actions.sessions import (
     show_session,
 )
 from app.actions.webhooks import read_again
-from app.views.balances import left_on
 from app.views.messages import WAITS
-from app.views.senders import Processes, Senders, processes, require_account, senders, set_aside_page
+from app.views.operators.balances import left_on
+from app.views.operators.senders import (
+    Processes,
+    Senders,
+    processes,
+    require_account,
+    senders,
+    set_aside_page,
+)
 from app.wiring.databases import snapshot
 from campaigns.errors import Forbidden
 from web.pages.site import Site, done, fragment, number_in, number_of_path, page, site_of, viewer_of

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.actions.templates import sync_account
-from app.views.senders import require_account
-from app.views.templates import list_templates, parameters_of
+from app.views.operators.senders import require_account
+from app.views.operators.templates import list_templates, parameters_of
 from app.wiring.databases import snapshot
 from web.pages.site import done, page, site_of
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.views.today import Today, today
+from app.views.campaigns.today import Today, today
 from app.wiring.databases import snapshot
 from web.pages.site import Site, fragment, page, site_of
 

@@ -1,0 +1,1 @@
+"""Drafts, which are made in the browser: the campaign file, the list, media, loading and sending."""

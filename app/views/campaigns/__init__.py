@@ -1,0 +1,1 @@
+"""Campaigns as a whole: today, the list, one while it sends, its estimate, its next runs."""

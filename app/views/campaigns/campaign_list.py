@@ -1,0 +1,104 @@
+"""The list of campaigns, with what each has cost: a page at a time, or whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.views.campaigns.budget_lines import BudgetLine, budget_lines
+from app.wiring.rights import AUTHORING
+from campaigns.money.costs import known_currency, plain
+from campaigns.states import CampaignState
+from storage.access.audit import who_did
+from storage.audience import campaigns
+from storage.audience.campaigns import CampaignLine
+from storage.database.engine import Connection
+from storage.views.campaign_status import CampaignStatus, page_of_campaigns
+from storage.views.costs import NOTHING, CostSoFar, costs_so_far
+
+PAGE: Final = 50
+
+
+@dataclass(frozen=True)
+class CampaignPage:
+    """A page of campaigns, the newest first."""
+
+    campaigns: Sequence[CampaignStatus]
+    owners: Mapping[str, str]
+    """Who has loaded each, by its name, as far as the audit knows."""
+    costs: Mapping[int, CostSoFar]
+    """By campaign: those of which anything was sent."""
+    budgets: Mapping[int, Sequence[BudgetLine]]
+    """By campaign: those that have one."""
+    older: int | None
+    """Where the next page begins; None: this is the last."""
+
+    def cost_of(self, campaign: CampaignStatus) -> list[str]:
+        return cost_lines(self.costs.get(campaign.id))
+
+    def budgets_of(self, campaign: CampaignStatus) -> list[str]:
+        return [budget_line(line) for line in self.budgets.get(campaign.id, ())]
+
+
+async def campaign_page(
+    connection: Connection,
+    *,
+    before: int | None = None,
+    state: CampaignState | None = None,
+    part_of_name: str = "",
+    size: int = PAGE,
+) -> CampaignPage:
+    """`before`: the `older` of the page before."""
+    found = await page_of_campaigns(
+        connection, size + 1, before=before, state=state, part_of_name=part_of_name
+    )
+    shown = found[:size]
+    owners = await who_did(connection, AUTHORING, [each.name for each in shown])
+    older = found[size - 1].id if len(found) > size else None
+    costs = await costs_so_far(connection, [each.id for each in shown])
+    budgets = await budget_lines(connection, {each.id: each.name for each in shown})
+    return CampaignPage(shown, owners, costs, budgets, older)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCampaign:
+    """A campaign as `campaign list` shows it."""
+
+    line: CampaignLine
+    cost: CostSoFar
+    budgets: Sequence[BudgetLine]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {
+            **{name: getattr(self.line, name) for name in CampaignLine.__slots__ if name != "id"},
+            "cost": [
+                {"currency": known_currency(one.currency), "amount": one.amount} for one in self.cost.amounts
+            ],
+            "unpriced": self.cost.unpriced,
+            "budgets": [
+                {"per": one.per, "currency": one.currency, "used": one.used, "limit": one.limit}
+                for one in self.budgets
+            ],
+        }
+
+
+async def list_campaigns(connection: Connection) -> list[ListedCampaign]:
+    """Every campaign, the newest first."""
+    lines = await campaigns.list_campaigns(connection)
+    costs = await costs_so_far(connection, [line.id for line in lines])
+    budgets = await budget_lines(connection, {line.id: line.name for line in lines})
+    return [ListedCampaign(line, costs.get(line.id, NOTHING), budgets.get(line.id, ())) for line in lines]
+
+
+def cost_lines(cost: CostSoFar | None) -> list[str]:
+    """What it has cost, shortly: `1.20 EUR`, `4 unpriced`."""
+    if cost is None:
+        return []
+    amounts = [f"{plain(one.amount)} {known_currency(one.currency) or ''}".strip() for one in cost.amounts]
+    return [*amounts, *([f"{cost.unpriced:,} unpriced"] if cost.unpriced else [])]
+
+
+def budget_line(line: BudgetLine) -> str:
+    return f"{plain(line.used)} of {plain(line.limit)} {line.currency} per {line.per}"

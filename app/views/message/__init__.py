@@ -1,0 +1,1 @@
+"""A message as its recipient sees it: previews, the bubble of the pages, sample recipients."""

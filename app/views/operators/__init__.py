@@ -1,0 +1,1 @@
+"""What operators look at: senders, limits, balances, prices, templates, processes, notifications, audit."""

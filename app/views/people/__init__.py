@@ -1,0 +1,1 @@
+"""Who: people by any filter, one person's story, contacts, messages in doubt."""

@@ -1,0 +1,1 @@
+"""Reports as values and as files: delivery, cost, failures, funnel, comparison, summary."""
