@@ -168,7 +168,7 @@ class Known:
         )
 
     def _costs(self, claim: Claim, job: DueJob) -> Costs:
-        if not claim.lines and not claim.plan.asks_prices:
+        if not claim.plan.asks_prices:
             return NOT_ASKED
         free, template = (
             self.most(claim, self.price(claim, job, form)) for form in (Form.FREE, Form.TEMPLATE)

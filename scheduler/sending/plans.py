@@ -85,8 +85,8 @@ class Plan:
 
     @cached_property
     def asks_prices(self) -> bool:
-        """Whether a rule asks for prices even without a budget: that of the cheaper form."""
-        return any(policy.prefers_cheapest for policy in self.policies.values())
+        """Whether a rule asks for prices: that of budgets, or that of the cheaper form."""
+        return self.budget is not None or any(policy.prefers_cheapest for policy in self.policies.values())
 
     def category_of(self, variant: str | None) -> str:
         """The category of that variant's messages; None: of a message that awaits its variant."""
