@@ -44,6 +44,7 @@ LARGE: Mapping[str, Callable[[], bool]] = {
     "memory": partial(sending.report_memory, 1_000_000),
     "purging": partial(purging.report, purging.LARGE),
     "estimating": partial(estimating.report, estimating.MILLION),
+    "reports": partial(reports.report, long=True),
 }
 
 
