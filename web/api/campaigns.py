@@ -116,7 +116,7 @@ async def _list(call: Call) -> Any:
             part_of_name=call.query["name"] or "",
             size=call.query["limit"] or FEW,
         )
-    return {"campaigns": found.campaigns, "next": found.older}
+    return {"campaigns": found.json, "next": found.older}
 
 
 async def _show(call: Call) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from app.views.campaigns.budget_lines import BudgetLine, budget_lines
@@ -40,6 +40,16 @@ class CampaignPage:
     def budgets_of(self, campaign: CampaignStatus) -> list[str]:
         return [budget_line(line) for line in self.budgets.get(campaign.id, ())]
 
+    @property
+    def json(self) -> list[dict[str, Any]]:
+        return [
+            {
+                **asdict(each),
+                **_money_json(self.costs.get(each.id, NOTHING), self.budgets.get(each.id, ())),
+            }
+            for each in self.campaigns
+        ]
+
 
 async def campaign_page(
     connection: Connection,
@@ -73,15 +83,19 @@ class ListedCampaign:
     def json(self) -> dict[str, Any]:
         return {
             **{name: getattr(self.line, name) for name in CampaignLine.__slots__ if name != "id"},
-            "cost": [
-                {"currency": known_currency(one.currency), "amount": one.amount} for one in self.cost.amounts
-            ],
-            "unpriced": self.cost.unpriced,
-            "budgets": [
-                {"per": one.per, "currency": one.currency, "used": one.used, "limit": one.limit}
-                for one in self.budgets
-            ],
+            **_money_json(self.cost, self.budgets),
         }
+
+
+def _money_json(cost: CostSoFar, budgets: Sequence[BudgetLine]) -> dict[str, Any]:
+    return {
+        "cost": [{"currency": known_currency(one.currency), "amount": one.amount} for one in cost.amounts],
+        "unpriced": cost.unpriced,
+        "budgets": [
+            {"per": one.per, "currency": one.currency, "used": one.used, "limit": one.limit}
+            for one in budgets
+        ],
+    }
 
 
 async def list_campaigns(connection: Connection) -> list[ListedCampaign]:

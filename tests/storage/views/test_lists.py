@@ -137,6 +137,11 @@ async def test_the_list_has_what_each_cost_and_its_budget(engine: Engine) -> Non
     assert summer.json["budgets"] == [
         {"per": "day", "currency": "EUR", "used": Decimal(0), "limit": Decimal("2.50")}
     ]
+    of_page = {each["name"]: (each["cost"], each["unpriced"], each["budgets"]) for each in page.json}
+    assert of_page == {
+        one.line.name: tuple(one.json[key] for key in ("cost", "unpriced", "budgets"))
+        for one in (spring, summer)
+    }
     shown = {each.name: (page.cost_of(each), page.budgets_of(each)) for each in page.campaigns}
     assert shown == {
         "spring": (["1.50 EUR", "0.055 USD", "1 unpriced"], []),

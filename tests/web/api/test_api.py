@@ -93,6 +93,9 @@ async def test_a_campaign_is_shown_and_steered(engine: AsyncEngine, settings: Se
         assert (unchanged.status_code, unchanged.content) == (304, b"")
         page = (await caller.get("/campaigns", params={"limit": 1, "state": "draft"})).json()
         assert [each["name"] for each in page["campaigns"]] == ["spring"]
+        assert [(each["cost"], each["unpriced"], each["budgets"]) for each in page["campaigns"]] == [
+            ([], 0, [])
+        ]
         assert page["next"] is None
         started = await caller.post("/campaigns/spring/start", json={"now": True})
         assert started.json()["done"] == "started"
