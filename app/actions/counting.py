@@ -1,4 +1,4 @@
-"""Replace the kept numbers of messages by state, and the sums of what they cost, by a recount."""
+"""Replace the kept numbers of messages, by state and by time, and the sums of what they cost, by a recount."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from app.wiring.rights import act
 from storage.database.engine import Engine, writing
 from storage.runs.cost_sums import CostDifference, cost_differences, recount_costs
 from storage.runs.job_counts import Difference, differences, recount
+from storage.runs.time_counts import TimeDifference, recount_times, time_differences
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,23 @@ class Recount:
 
     counts: Sequence[Difference]
     costs: Sequence[CostDifference]
+    times: Sequence[TimeDifference]
 
 
 @act("database.recount", about=None)
 async def recount_messages(engine: Engine) -> Recount:
-    """Count all messages anew, and what they cost; what was wrong. Whoever changes messages waits meanwhile."""
+    """Count all messages anew, what they cost and when they were sent; what was wrong. Whoever changes messages waits
+    meanwhile."""
     async with writing(engine) as connection:
-        found = Recount(await differences(connection), await cost_differences(connection))
+        found = Recount(
+            await differences(connection),
+            await cost_differences(connection),
+            await time_differences(connection),
+        )
         if found.counts:
             await recount(connection)
         if found.costs:
             await recount_costs(connection)
+        if found.times:
+            await recount_times(connection)
         return found

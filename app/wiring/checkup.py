@@ -24,6 +24,7 @@ from providers.notify.settings import NotifySettings
 from storage.database.engine import reading
 from storage.runs.cost_sums import CostDifference, cost_differences
 from storage.runs.job_counts import Difference, differences
+from storage.runs.time_counts import TimeDifference, time_differences
 
 LIBRARIES = ("sqlalchemy", "httpx", "aiohttp", "pandas", "phonenumbers", "apscheduler")
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -152,8 +153,12 @@ async def _database(settings: Settings) -> list[Finding]:
             else:
                 found = Finding("database", True, f"{place} answers and is at the newest revision")
             async with reading(engine) as connection:
-                wrong_counts, wrong_costs = await differences(connection), await cost_differences(connection)
-                return [found, _counts(wrong_counts), _costs(wrong_costs)]
+                return [
+                    found,
+                    _counts(await differences(connection)),
+                    _costs(await cost_differences(connection)),
+                    _times(await time_differences(connection)),
+                ]
     except DrumbeatError as error:
         hint = error.hint.replace("campaign load SPEC", "db upgrade")
         return [Finding("database", False, str(error), hint)]
@@ -185,3 +190,16 @@ def _costs(wrong: Sequence[CostDifference]) -> Finding:
         f"run {first.run_id} shows {kept} in {first.country or 'no country'}, and has {right}"
     )
     return Finding("costs", False, problem, "drumbeat db recount")
+
+
+def _times(wrong: Sequence[TimeDifference]) -> Finding:
+    """`wrong`: where the numbers of the time line differ from a recount of the messages."""
+    if not wrong:
+        return Finding("time line", True, "the numbers of messages by time are those of a recount")
+    first = wrong[0]
+    problem = (
+        f"{counted(len(wrong), 'number')} of messages by time {'is' if len(wrong) == 1 else 'are'} wrong: "
+        f"from {first.at:%Y-%m-%d %H:%M:%S} UTC on run {first.run_id} shows {first.kept_sent:,} sent and "
+        f"{first.kept_delivered:,} delivered, and has {first.sent:,} and {first.delivered:,}"
+    )
+    return Finding("time line", False, problem, "drumbeat db recount")

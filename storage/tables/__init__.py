@@ -22,7 +22,7 @@ from storage.tables.audience import (
     rejects,
 )
 from storage.tables.contacts import inbound, optouts, pseudonym_keys, touches, user_ids, windows
-from storage.tables.counts import cost_sums, job_counts
+from storage.tables.counts import cost_sums, job_counts, time_counts
 from storage.tables.lanes import account_grants, daily_sends, lanes, tier_counts, unique_recipients, workers
 from storage.tables.limits import sender_limits
 from storage.tables.media import media_files, media_uploads
@@ -87,6 +87,7 @@ __all__ = [
     "template_lists",
     "templates",
     "tier_counts",
+    "time_counts",
     "to_millis",
     "touches",
     "unique_recipients",

@@ -1,10 +1,11 @@
-"""How many messages are in each state, and what they cost: kept by triggers, so that nobody has to count them."""
+"""How many messages are in each state, what they cost, and when they were sent: kept by triggers, so that nobody has to
+count them."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Numeric, Table
 
-from storage.tables.types import Id, Text, metadata
+from storage.tables.types import Id, Instant, Text, metadata
 
 job_counts = Table(
     "job_counts",
@@ -50,3 +51,17 @@ cost_sums = Table(
 """What the messages cost that a provider took, in whole micro-units; an empty text and card 0 stand for null.
 
 The triggers of migration 0027 write it, as those of 0021 write `job_counts`. What is purged is in `purged_jobs`."""
+
+time_counts = Table(
+    "time_counts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", Id, nullable=False),
+    Column("at", Instant, nullable=False, comment="the first moment of those that are counted together"),
+    Column("sent", BigInteger, nullable=False, comment="messages that the provider accepted then"),
+    Column("delivered", BigInteger, nullable=False, comment="of those that it accepted, arrived then"),
+    Index("ix_time_counts_run", "run_id", "at"),
+)
+"""When the messages of a run were sent and delivered: by the second, or by ten seconds or a minute in large runs.
+
+The triggers of migration 0028 write it, as those of 0021 write `job_counts`."""

@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, case, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.runs.retries import tried_again
+from storage.runs.time_counts import Counted, counted_times
 from storage.tables import from_millis, jobs
 from storage.views.report_scope import Scope
 
 STRETCHES: Final = 120
 """At most so many."""
-SHORTEST: Final = 1_000
-"""Milliseconds."""
 AFTERWARDS: Final = timedelta(minutes=10)
 """How long receipts are shown after the last message at least; and for as long as sending took."""
 
@@ -48,41 +48,44 @@ class TimeLine:
 
 async def time_line(connection: AsyncConnection, scope: Scope) -> TimeLine | None:
     """Of the messages that are not purged; None: none of them was sent."""
-    accepted, delivered = (type_coerce(jobs.c[name], BigInteger) for name in ("accepted_at", "delivered_at"))
-    sent = (scope.jobs, jobs.c.accepted_at.is_not(None))
-    edges = select(func.min(accepted), func.max(accepted), func.max(delivered)).where(*sent)
-    first, last, newest = (await connection.execute(edges)).one()
-    if first is None:
+    each, counted = await counted_times(connection, scope.run_ids, without=_earlier_tries(scope))
+    sent = [one.at for one in counted if one.sent]
+    if not sent:
         return None
+    unit = each // timedelta(milliseconds=1)
+    first, last = sent[0] // unit * unit, sent[-1]
+    newest = max((one.at for one in counted if one.delivered), default=last)
     shown = last + max(last - first, AFTERWARDS // timedelta(milliseconds=1))
-    end = max(last, min(newest or last, shown))
-    wide = max(SHORTEST, _rounded((end - first) // STRETCHES + 1))
-    places = (_place(accepted, first, wide), _place(delivered, first, wide, end))
-    counted = await connection.execute(select(*places, func.count()).where(*sent).group_by(*places))
-    return _made(counted.all(), first, wide, (end - first) // wide + 1)
+    end = max(last, min(newest, shown))
+    return _made(counted, first, end, _rounded((end - first) // STRETCHES + 1, unit))
 
 
-def _place(
-    moment: ColumnElement[int], first: int, wide: int, end: int | None = None
-) -> ColumnElement[int | None]:
-    place: ColumnElement[Any] = (moment - literal(first, BigInteger)) // literal(wide, BigInteger)
-    early = case((moment < first, 0), else_=place)
-    return early if end is None else case((moment > end, -1), else_=early)
+def _earlier_tries(scope: Scope) -> ColumnElement[bool] | None:
+    """Of people who were retried only the newest try counts: the earlier ones, and no others, are looked at one by
+    one."""
+    if not scope.any_retry:
+        return None
+    return and_(jobs.c.run_id.in_(scope.run_ids), jobs.c.id.in_(tried_again(scope.campaign.id)))
 
 
-def _rounded(millis: int) -> int:
-    """Up to whole seconds, or whole minutes from ten minutes on."""
-    unit = 1_000 if millis < 600_000 else 60_000
+def _rounded(millis: int, unit: int) -> int:
+    """Up to whole seconds, or whole minutes from ten minutes on; or to as much as is counted together."""
+    unit = max(unit, 1_000 if millis < 600_000 else 60_000)
     return -(-millis // unit) * unit
 
 
-def _made(rows: Sequence[Any], first: int, wide: int, many: int) -> TimeLine:
-    sent: Counter[int] = Counter()
-    received: Counter[int | None] = Counter()
-    for sent_in, received_in, count in rows:
-        sent[int(sent_in)] += count
-        received[None if received_in is None else int(received_in)] += count
+def _made(counted: Sequence[Counted], first: int, end: int, wide: int) -> TimeLine:
+    sent, received = Counter[int](), Counter[int]()
+    later = 0
+    for one in counted:
+        place = max(0, (one.at - first) // wide)
+        sent[place] += one.sent
+        if one.at > end:
+            later += one.delivered
+        else:
+            received[place] += one.delivered
     stretches = [
-        Stretch(from_millis(first + place * wide), sent[place], received[place]) for place in range(many)
+        Stretch(from_millis(first + place * wide), sent[place], received[place])
+        for place in range((end - first) // wide + 1)
     ]
-    return TimeLine(stretches, timedelta(milliseconds=wide), received[-1])
+    return TimeLine(stretches, timedelta(milliseconds=wide), later)

@@ -408,7 +408,14 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
             "price_currency, jobs, cost_micros, price_micros) "
             "VALUES (7, 'NG', '', 'text', 0, 0, 1, 'EUR', 0, '', 2, 40000, 0)"
         )
-    [found, costs] = [each for each in run("doctor", "--json").json if each["what"] in ("counts", "costs")]
+        database.execute("INSERT INTO time_counts (run_id, at, sent, delivered) VALUES (7, 1000, 4, 3)")
+    kept = ("counts", "costs", "time line")
+    [found, costs, times] = [each for each in run("doctor", "--json").json if each["what"] in kept]
+    assert times["said"] == (
+        "1 number of messages by time is wrong: from 1970-01-01 00:00:01 UTC on run 7 shows 4 sent and 3 delivered, "
+        "and has 0 and 0"
+    )
+    assert (times["ok"], times["fix"]) == (False, "drumbeat db recount")
     assert costs["said"] == (
         "1 sum of what messages cost is wrong: run 7 shows 2 messages, 0.04 charged and 0.00 expected in NG, "
         "and has 0 messages, 0.00 charged and 0.00 expected"
@@ -419,11 +426,12 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
     )
     assert (found["ok"], found["fix"]) == (False, "drumbeat db recount")
     done = run("db", "recount", "--json").json
-    [corrected], [cost] = done["corrected"], done["costs"]
+    [corrected], [cost], [time] = done["corrected"], done["costs"], done["times"]
+    assert (time["at"], time["kept_sent"], time["sent"]) == ("1970-01-01T00:00:01.000Z", 4, 0)
     assert (cost["kept"]["charged"], cost["counted"]["messages"]) == ("0.04", 0)
     assert (corrected["run_id"], corrected["kept"], corrected["counted"]) == (7, 3, 0)
     assert run("db", "recount").out == "Every number of messages was right, and so was what they cost.\n"
-    assert all(each["ok"] for each in run("doctor", "--json").json if each["what"] in ("counts", "costs"))
+    assert all(each["ok"] for each in run("doctor", "--json").json if each["what"] in kept)
 
 
 MORE_ACCOUNTS = """

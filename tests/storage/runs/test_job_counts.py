@@ -1,5 +1,5 @@
-"""The kept numbers of messages by state, and sums of what they cost, are those of a recount, whatever changes the
-messages, and however many do."""
+"""The kept numbers of messages by state and by time, and sums of what they cost, are those of a recount, whatever
+changes the messages, and however many do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,7 @@ from storage.runs.cost_sums import SUMS, TAKEN, cost_differences, recount_costs,
 from storage.runs.job_counts import KEY, count_states, counted_by, differences, recount, waiting_groups
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import complete_runs, expire_jobs
+from storage.runs.time_counts import recount_times, time_differences
 from storage.sending.intents import (
     Deferral,
     DueJob,
@@ -55,9 +56,11 @@ from storage.tables import (
     metadata,
     recipients,
     runs,
+    time_counts,
 )
 from storage.views.counted_jobs import count_by
 from storage.views.report_scope import scope_of
+from storage.views.time_line import time_line
 from tests.storage.database.test_plans import statements, whole_reads
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.examples import share
@@ -75,6 +78,7 @@ COSTS = (None, None, *(Money(Decimal(amount), code) for amount, code in [
     ("0", "EUR"), ("0.1", "EUR"), ("0.000001", NO_CURRENCY), ("9000000000", "USD"),
 ]))  # fmt: skip
 PRICES = (None, Price(Money(Decimal("0.2"), "EUR"), 7), Price(Money(Decimal("0.3"), "USD"), None))
+KEPT = ("job_counts", "cost_sums", "time_counts")
 FACTS = (
     *("run_id", "region", "category", "form", "currency", "price_currency", "card_id"),
     *("failed", "settled", "priced"),
@@ -150,7 +154,7 @@ class World:
             named = select(jobs.c.provider_message_id).where(jobs.c.provider_message_id.is_not(None))
             told = [
                 Report(
-                    *(name, "status", self.random.choice(REPORTED), later(self.at)),
+                    *(name, "status", self.random.choice(REPORTED), self._near()),
                     code="131000",
                     cost=self.random.choice(COSTS),
                 )
@@ -213,9 +217,16 @@ class World:
             await connection.execute(update(jobs).where(which).values(**priced, **taken))
             await connection.execute(delete(events).where(events.c.job_id == 2))
             await connection.execute(delete(attempts).where(attempts.c.job_id == 2))
+            moments = {"accepted_at": later(self.at), "delivered_at": self._near()}
+            moments = {name: self.random.choice([None, at]) for name, at in moments.items()}
+            await connection.execute(update(jobs).where(which).values(moments))
             await connection.execute(delete(jobs).where(jobs.c.id == 2))
             await (connection.commit if self.random.random() < 0.5 else connection.rollback)()
         self.under_way = []
+
+    def _near(self) -> Any:
+        """By the provider's clock, which may be wrong."""
+        return later(self.at + self.random.choice([-90, 0, 0, 0.7, 9.5, 700, 5_000]))
 
     def now(self) -> Any:
         return later(self.at)
@@ -241,13 +252,18 @@ async def test_they_are_equal_to_a_recount_after_every_step(
             await connection.execute(update(recipients).where(theirs).values(region=region))
     world = World(engine, seed)
     await launch_due(engine, now=lambda: later(1))
+    size = world.random.choice([PEOPLE, 100_001, 1_000_001])
+    async with writing(engine) as connection:
+        await connection.execute(update(runs).values(jobs=size))  # how finely time is counted depends on it
     for step in ("send", "answer", "report", *steps):
         await world.change(step)
         async with reading(engine) as connection:
             assert await differences(connection) == [], step
             assert await cost_differences(connection) == [], step
+            assert await time_differences(connection) == [], step
             await _assert_sums_right(connection)
             await _assert_reports_count_right(connection)
+            await _assert_time_line_right(connection)
 
 
 async def _assert_reports_count_right(connection: Connection) -> None:
@@ -278,6 +294,43 @@ async def _assert_sums_right(connection: Connection) -> None:
     assert {tuple(row[name] for name in FACTS): [row[name] for name in SUMS] for row in found} == wanted
 
 
+async def _assert_time_line_right(connection: Connection) -> None:
+    """As it was counted before it was kept: message by message."""
+    scope = await scope_of(connection, await require(connection, "spring"))
+    sizes = dict((await connection.execute(select(runs.c.id, runs.c.jobs))).all())
+    steps = {run: 1 if size < 100_001 else 10 if size < 1_000_001 else 60 for run, size in sizes.items()}
+    columns = (jobs.c.run_id, jobs.c.accepted_at, jobs.c.delivered_at)
+    taken = await connection.execute(select(*columns).where(scope.jobs, jobs.c.accepted_at.is_not(None)))
+    sent, delivered = [], []
+    for run, accepted_at, delivered_at in taken:
+        sent.append(_floor(accepted_at, steps[run]))
+        delivered += [_floor(delivered_at, steps[run])] if delivered_at else []
+    line = await time_line(connection, scope)
+    assert (line is None) == (not sent)
+    if line is None:
+        return
+    widest = max(steps[run] for run in await connection.scalars(scope.select_run_ids()))
+    first = _floor(min(sent), widest)
+    last = max(sent)
+    end = max(last, min([max(delivered, default=last), last + max(last - first, timedelta(minutes=10))]))
+    least = (end - first) / 120
+    unit = timedelta(seconds=max(widest, 1 if least < timedelta(minutes=10) else 60))
+    assert least < line.each < least + 2 * unit
+    assert line.each % unit == timedelta(0)
+    wanted = [[first + place * line.each, 0, 0] for place in range((end - first) // line.each + 1)]
+    for moment in sent:
+        wanted[(moment - first) // line.each][1] += 1
+    for moment in delivered:
+        if moment <= end:
+            wanted[max(0, (moment - first) // line.each)][2] += 1
+    assert [[one.at, one.sent, one.received] for one in line.stretches] == wanted
+    assert line.later == sum(moment > end for moment in delivered)
+
+
+def _floor(moment: datetime, seconds: int) -> datetime:
+    return later((moment - later(0)) // timedelta(seconds=seconds) * seconds)
+
+
 async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
     engine: Engine, database_url: str
 ) -> None:
@@ -295,6 +348,7 @@ async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
                 await connection.execute(update(jobs).where(mine).values(state=state, code=str(number)))
                 await connection.execute(update(jobs).where(mine).values(reason=draw.choice(["a", None])))
                 charged = {"provider_message_id": "m", "cost_micros": draw.choice([1, 2]), "currency": "EUR"}
+                charged |= {"accepted_at": later(draw.randrange(9)), "delivered_at": later(draw.randrange(9))}
                 await connection.execute(update(jobs).where(mine).values(**charged))
                 await (connection.commit if draw.random() < 0.8 else connection.rollback)()
 
@@ -304,6 +358,7 @@ async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
     async with reading(engine) as connection:
         assert await differences(connection) == []
         assert await cost_differences(connection) == []
+        assert await time_differences(connection) == []
         for kept in (job_counts, cost_sums):
             rows = await connection.scalar(select(func.count()).select_from(kept))
             assert rows < 2 * writers * rounds, "they are added up"
@@ -368,6 +423,19 @@ async def test_a_wrong_sum_of_costs_is_found_and_mended(engine: Engine) -> None:
         assert await cost_differences(connection) == []
 
 
+async def test_a_wrong_number_of_the_time_line_is_found_and_mended(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 3)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.id < 3).values(accepted_at=later(5.5)))
+        await connection.execute(update(time_counts).values(sent=time_counts.c.sent + 1))
+    async with writing(engine) as connection:
+        [wrong] = await time_differences(connection)
+        assert (wrong.at, wrong.kept_sent, wrong.sent, wrong.delivered) == (later(5), 3, 2, 0)
+        await recount_times(connection)
+        assert await time_differences(connection) == []
+
+
 @pytest.mark.parametrize("first", [1, 1_000])
 async def test_what_waits_is_found_with_its_first_due(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, first: int
@@ -404,7 +472,7 @@ async def test_on_postgresql_a_statement_costs_one_row_for_each_group(engine: En
 async def _clear(engine: Engine) -> None:
     async with writing(engine) as connection:
         for table in reversed(metadata.sorted_tables):
-            if table.name not in ("job_counts", "cost_sums", "origin"):
+            if table.name not in (*KEPT, "origin"):
                 await connection.execute(delete(table))
-        await connection.execute(delete(job_counts))
-        await connection.execute(delete(cost_sums))
+        for name in KEPT:
+            await connection.execute(delete(metadata.tables[name]))
