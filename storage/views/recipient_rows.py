@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, func, literal, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import CampaignState, JobState
 from storage.audience.campaigns import Campaign
-from storage.database.engine import allow_silence
+from storage.database.engine import allow_silence, is_sqlite
 from storage.runs.editions import of_audience
 from storage.sending.erased import ERASED
 from storage.tables import imports, jobs, recipients
+from storage.views.people_ranges import Range
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 from storage.views.reports import state_before_launch
 
@@ -51,6 +52,8 @@ async def stream_recipients(
     """
     scope = await scope_of(connection, campaign, chosen)
     query = _listed(scope, not_reached=not_reached)
+    if not_reached and limit is not None and scope.launched and scope.few is not None:
+        query = query.where(jobs.c.id.in_(_first_ended(connection, scope, limit)))
     if not_reached:
         query = query.add_columns(recipients.c.vars, recipients.c.send_at)
     if limit is None:
@@ -60,6 +63,24 @@ async def stream_recipients(
         found = dict(row)
         own = {"vars": orjson.loads(found["vars"]), "send_at": found["send_at"]} if not_reached else {}
         yield {**_recipient(found), **own}
+
+
+def _first_ended(connection: AsyncConnection, scope: Scope, limit: int) -> Select[tuple[int]]:
+    """So many from the front of each run and way to end: among them are the first of all."""
+    parts = [
+        Range("", jobs.c.run_id == run, state.value, jobs.c.state)
+        for run in scope.few or ()
+        for state in ENDED
+    ]
+    firsts = [
+        select(jobs.c.id)
+        .where(part.where, *part.between(is_sqlite(connection), None, None), scope.jobs, _not_reached(scope))
+        .order_by(*part.order)
+        .limit(limit)
+        .subquery()
+        for part in parts
+    ]
+    return select(union_all(*(select(first.c.id) for first in firsts)).subquery().c.id)
 
 
 async def count_recipients(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy import BigInteger, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
@@ -19,7 +19,7 @@ from storage.audience.campaigns import Campaign
 from storage.retention.purged_totals import JobGroup
 from storage.runs.editions import of_audience
 from storage.runs.replies import is_reply
-from storage.tables import inbound, jobs, purged_jobs, recipients, rejects, runs
+from storage.tables import inbound, job_counts, jobs, purged_jobs, recipients, rejects, runs
 from storage.views.counted_jobs import GROUP, NO_EXAMPLE, count_by, examples_of, occurrences_of
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 
@@ -285,10 +285,21 @@ async def count_replies(
     """How many messages were answered, by their state. Of those that are purged it is not known."""
     scope = await scope_of(connection, campaign, chosen)
     first = select(func.min(runs.c.launched_at)).where(runs.c.id.in_(scope.run_ids)).scalar_subquery()
+    answered = and_(scope.jobs, jobs.c.provider_message_id.is_not(None), is_reply())
+    # An outer join is read from its left side: each inbound message looks for its jobs, not each job for its messages.
+    outer = await _has_fewer_replies(connection, scope)
     counted = (
         select(jobs.c.state, func.count(jobs.c.id.distinct()))
-        .select_from(inbound.join(jobs, jobs.c.phone == inbound.c.phone))
-        .where(inbound.c.at >= first, scope.jobs, jobs.c.provider_message_id.is_not(None), is_reply())
+        .select_from(inbound.join(jobs, answered, isouter=outer))
+        .where(inbound.c.at >= first)
         .group_by(jobs.c.state)
     )
-    return {JobState(state): count for state, count in await connection.execute(counted)}
+    return {JobState(state): count for state, count in await connection.execute(counted) if state is not None}
+
+
+async def _has_fewer_replies(connection: AsyncConnection, scope: Scope) -> bool:
+    """Whether there are fewer inbound messages, of whatever campaign, than messages of the scope."""
+    last, first = (select(end(inbound.c.id)).scalar_subquery() for end in (func.max, func.min))
+    messages = select(func.sum(job_counts.c.jobs)).where(job_counts.c.run_id.in_(scope.run_ids))
+    fewer = last - first < func.coalesce(messages.scalar_subquery(), 0)
+    return bool(await connection.scalar(select(fewer)))
