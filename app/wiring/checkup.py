@@ -22,6 +22,7 @@ from campaigns.money.costs import plain
 from providers.notify.services import is_known_address
 from providers.notify.settings import NotifySettings
 from storage.database.engine import reading
+from storage.database.orphans import COUNTED, Orphans, find_orphans
 from storage.runs.cost_sums import CostDifference, cost_differences
 from storage.runs.job_counts import Difference, differences
 from storage.runs.time_counts import TimeDifference, time_differences
@@ -158,6 +159,7 @@ async def _database(settings: Settings) -> list[Finding]:
                     _counts(await differences(connection)),
                     _costs(await cost_differences(connection)),
                     _times(await time_differences(connection)),
+                    _references(await find_orphans(connection)),
                 ]
     except DrumbeatError as error:
         hint = error.hint.replace("campaign load SPEC", "db upgrade")
@@ -203,3 +205,21 @@ def _times(wrong: Sequence[TimeDifference]) -> Finding:
         f"{first.kept_delivered:,} delivered, and has {first.sent:,} and {first.delivered:,}"
     )
     return Finding("time line", False, problem, "drumbeat db recount")
+
+
+NAMES = {"jobs": "message", "attempts": "call", "events": "event", "runs": "run", "recipients": "recipient"}
+"""What rows of these tables are."""
+
+
+def _references(orphans: Sequence[Orphans]) -> Finding:
+    if not orphans:
+        return Finding(
+            "references", True, "every message has its run and recipient, every call and event its message"
+        )
+    parts = [
+        f"{'at least ' if one.rows == COUNTED else ''}{counted(one.rows, NAMES[one.table])} without "
+        f"{'its' if one.rows == 1 else 'their'} {NAMES[one.target]}, such as {one.table}.id {one.first}"
+        for one in orphans
+    ]
+    fix = f"Restore a backup of the database; or stop all runners and delete these rows by hand: {orphans[0].removal}"
+    return Finding("references", False, f"rows were deleted by hand: {'; '.join(parts)}", fix)

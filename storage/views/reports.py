@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
+from storage.database.engine import looking_up
 from storage.retention.purged_totals import JobGroup
 from storage.runs.editions import of_audience
 from storage.runs.replies import is_reply
@@ -23,6 +25,7 @@ from storage.tables import inbound, job_counts, jobs, purged_jobs, recipients, r
 from storage.views.counted_jobs import GROUP, NO_EXAMPLE, count_by, examples_of, occurrences_of
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 
+FAR_FEWER: Final = 10
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
 NEVER_LEFT: Final = (JobState.PENDING, JobState.SKIPPED, JobState.EXPIRED, JobState.CANCELLED)
 NOT_REACHED: Final = (
@@ -286,20 +289,22 @@ async def count_replies(
     scope = await scope_of(connection, campaign, chosen)
     first = select(func.min(runs.c.launched_at)).where(runs.c.id.in_(scope.run_ids)).scalar_subquery()
     answered = and_(scope.jobs, jobs.c.provider_message_id.is_not(None), is_reply())
-    # An outer join is read from its left side: each inbound message looks for its jobs, not each job for its messages.
-    outer = await _has_fewer_replies(connection, scope)
+    fewer = await _has_fewer_replies(connection, scope)
     counted = (
         select(jobs.c.state, func.count(jobs.c.id.distinct()))
-        .select_from(inbound.join(jobs, answered, isouter=outer))
+        .select_from(inbound.join(jobs, answered, isouter=fewer))
         .where(inbound.c.at >= first)
         .group_by(jobs.c.state)
     )
-    return {JobState(state): count for state, count in await connection.execute(counted) if state is not None}
+    async with looking_up(connection) if fewer else nullcontext():
+        found = await connection.execute(counted)
+    return {JobState(state): count for state, count in found if state is not None}
 
 
 async def _has_fewer_replies(connection: AsyncConnection, scope: Scope) -> bool:
-    """Whether there are fewer inbound messages, of whatever campaign, than messages of the scope."""
+    """Whether there are far fewer inbound messages, of whatever campaign, than messages of the scope. Then each inbound
+    one looks for its jobs: an outer join is read from its left side."""
     last, first = (select(end(inbound.c.id)).scalar_subquery() for end in (func.max, func.min))
     messages = select(func.sum(job_counts.c.jobs)).where(job_counts.c.run_id.in_(scope.run_ids))
-    fewer = last - first < func.coalesce(messages.scalar_subquery(), 0)
+    fewer = (last - first) * FAR_FEWER < func.coalesce(messages.scalar_subquery(), 0)
     return bool(await connection.scalar(select(fewer)))

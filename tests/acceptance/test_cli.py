@@ -409,8 +409,18 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
             "VALUES (7, 'NG', '', 'text', 0, 0, 1, 'EUR', 0, '', 2, 40000, 0)"
         )
         database.execute("INSERT INTO time_counts (run_id, at, sent, delivered) VALUES (7, 1000, 4, 3)")
+        database.execute(
+            "INSERT INTO events (id, job_id, at, stored_at, source, event) VALUES (8, 99, 0, 0, 'user', 'sent')"
+        )
     kept = ("counts", "costs", "time line")
-    [found, costs, times] = [each for each in run("doctor", "--json").json if each["what"] in kept]
+    findings = {each["what"]: each for each in run("doctor", "--json").json}
+    found, costs, times = (findings[what] for what in kept)
+    assert findings["references"]["said"] == (
+        "rows were deleted by hand: 1 event without its message, such as events.id 8"
+    )
+    assert findings["references"]["fix"].endswith(
+        ": DELETE FROM events WHERE NOT (EXISTS (SELECT jobs.id FROM jobs WHERE jobs.id = events.job_id))"
+    )
     assert times["said"] == (
         "1 number of messages by time is wrong: from 1970-01-01 00:00:01 UTC on run 7 shows 4 sent and 3 delivered, "
         "and has 0 and 0"
@@ -427,7 +437,7 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
     assert (found["ok"], found["fix"]) == (False, "drumbeat db recount")
     done = run("db", "recount", "--json").json
     [corrected], [cost], [time] = done["corrected"], done["costs"], done["times"]
-    assert (time["at"], time["kept_sent"], time["sent"]) == ("1970-01-01T00:00:01.000Z", 4, 0)
+    assert (time["at"], time["kept_sent"], time["sent"]) == ("1970-01-01T00:00:01+00:00", 4, 0)
     assert (cost["kept"]["charged"], cost["counted"]["messages"]) == ("0.04", 0)
     assert (corrected["run_id"], corrected["kept"], corrected["counted"]) == (7, 3, 0)
     assert run("db", "recount").out == "Every number of messages was right, and so was what they cost.\n"

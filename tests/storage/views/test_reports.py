@@ -22,9 +22,9 @@ from storage.audience import campaigns as store
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.control import move_campaign
-from storage.tables import imports, jobs, recipients, rejects, runs
+from storage.tables import imports, inbound, jobs, recipients, rejects, runs
 from storage.views.recipient_rows import RECIPIENT_KEYS, stream_recipients
-from storage.views.reports import delivery
+from storage.views.reports import count_replies, delivery
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 SPEC = CampaignSpec.model_validate(
@@ -322,3 +322,50 @@ async def test_an_unknown_campaign_names_the_nearest(engine: Engine) -> None:
         with pytest.raises(NotFound) as caught:
             await delivery_report(connection, "sprng")
     assert caught.value.hint == "Did you mean spring?"
+
+
+@pytest.mark.parametrize("far_fewer", [0, 10**9])
+async def test_replies_are_counted_alike_from_either_side(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, far_fewer: int
+) -> None:
+    """From the inbound messages where they are few, else from the messages of the campaign."""
+    monkeypatch.setattr("storage.views.reports.FAR_FEWER", far_fewer)
+    states = (JobState.READ, JobState.READ, JobState.DELIVERED, JobState.SENT)
+    rows = [
+        {**taken(state), "accepted_at": NOW, "provider_message_id": f"m{n}"} for n, state in enumerate(states)
+    ]
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, len(rows))
+        await given_jobs(connection, campaign, *rows)
+        answer = {"account": "ourvoice", "lane": "ourvoice/shop", "at": NOW + timedelta(minutes=1)}
+        before, other = {"at": NOW - timedelta(minutes=1)}, {"account": "other"}
+        answers = [(0, {}), (0, {}), (2, {}), (3, before), (3, other)]
+        await connection.execute(
+            insert(inbound),
+            [
+                {**answer, "phone": f"+4477009{number:05}", "message_id": f"in{place}", **more}
+                for place, (number, more) in enumerate(answers)
+            ],
+        )
+        assert await count_replies(connection, campaign) == {JobState.READ: 1, JobState.DELIVERED: 1}
+
+
+async def test_the_first_of_who_was_not_reached_are_those_of_the_whole_list(engine: Engine) -> None:
+    states = (
+        JobState.SKIPPED,
+        JobState.FAILED,
+        JobState.READ,
+        JobState.EXPIRED,
+        JobState.FAILED,
+        JobState.SENT,
+    )
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, len(states))
+        await given_jobs(connection, campaign, *({"state": state} for state in states))
+        await connection.execute(update(runs).values(nominal_at=NOW - timedelta(days=1)))
+        await given_jobs(connection, campaign, *({"state": state} for state in reversed(states)))
+        everybody = [row async for row in stream_recipients(connection, campaign, not_reached=True)]
+        assert [row["line"] for row in everybody] == [3, 6]
+        for limit in (1, 2, 9):
+            first = stream_recipients(connection, campaign, not_reached=True, limit=limit)
+            assert [row async for row in first] == everybody[:limit]
