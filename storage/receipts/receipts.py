@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Select, Text, and_, bindparam, case, cast, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, sources
@@ -109,8 +110,8 @@ async def has_orphans(connection: AsyncConnection, lane: str) -> bool:
     return (await connection.execute(orphaned)).first() is not None
 
 
-async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: int = 0) -> list[DoubtRow]:
-    """Jobs of the lane in doubt, with their last attempt, in the order of the jobs from `after` on."""
+@cache
+def _doubtful() -> Select[Any]:
     past = attempts.alias()
     last = (attempts.c.job_id == jobs.c.id) & (attempts.c.number == jobs.c.attempts)
     unanswered = (
@@ -127,18 +128,23 @@ async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: i
         attempts.c.intent_at,
         func.coalesce(attempts.c.ended_at, attempts.c.intent_at, type_=attempts.c.intent_at.type),
         attempts.c.content,
-        runs.c.token,
+        runs.c.token + "." + cast(jobs.c.id, Text),
     )
-    doubtful = (
+    of_lane = (jobs.c.lane == bindparam("of_lane"), jobs.c.id > bindparam("after"))
+    return (
         select(*columns)
         .join(attempts, last)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(jobs.c.lane == lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN, jobs.c.id > after)
+        .where(*of_lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN)
         .order_by(jobs.c.id)
-        .limit(limit)
+        .limit(bindparam("most"))
     )
-    found = await connection.execute(doubtful)
-    return [DoubtRow(*row[:-1], reference=f"{row.token}.{row.id}") for row in found]
+
+
+async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: int = 0) -> list[DoubtRow]:
+    """Jobs of the lane in doubt, with their last attempt, in the order of the jobs from `after` on."""
+    asked = {"of_lane": lane, "after": after, "most": limit}
+    return [DoubtRow(*row) for row in await connection.execute(_doubtful(), asked)]
 
 
 async def known_message_ids(connection: AsyncConnection, phone: str) -> frozenset[str]:
