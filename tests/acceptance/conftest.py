@@ -21,6 +21,7 @@ from scheduler.clock.progress import RunSummary
 from scheduler.clock.runner import run
 from storage.database.engine import Engine
 from tests.support.campaigns import account, job_rows, store_campaign
+from tests.support.databases import migrate_quickly
 
 HASTE = 5
 AGAIN_AND_AGAIN = (
@@ -103,6 +104,18 @@ def fast_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(
             "storage.sending.outcomes._FIRST_POLL_MS", storage.sending.outcomes._FIRST_POLL_MS // HASTE
         )
+
+
+@pytest.fixture(scope="session")
+def quick_upgrade(sqlite_template: Path) -> Callable[[Any, str], None]:
+    return migrate_quickly(sqlite_template)
+
+
+@pytest.fixture(autouse=True)
+def migrated_once(quick_upgrade: Callable[[Any, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new database of a command in this process is not made by one migration after the other, which takes most of
+    the command's time. Commands in processes of their own, and the tests of the migrations, migrate."""
+    monkeypatch.setattr("alembic.command.upgrade", quick_upgrade)
 
 
 @pytest.fixture
