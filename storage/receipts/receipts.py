@@ -15,7 +15,7 @@ from campaigns.states import JobState, sources
 from storage.runs.history import in_order, move
 from storage.sending.freed_room import give_back
 from storage.sending.outcomes import FIRST_POLL
-from storage.tables import attempts, jobs, runs
+from storage.tables import NOW, attempts, jobs, runs
 from storage.tables.predicates import OPEN
 
 LONGEST_POLL: Final = timedelta(hours=1)
@@ -47,18 +47,21 @@ class DoubtRow:
     """Our name for the message."""
 
 
+_OF_LANE: Final = (jobs.c.lane == bindparam("of_lane"), jobs.c.id > bindparam("after"))
+_DUE: Final = (
+    select(jobs.c.id, jobs.c.provider_message_id, jobs.c.accepted_at, jobs.c.polls)
+    .where(*_OF_LANE, jobs.c.poll_at <= NOW, jobs.c.provider_message_id.is_not(None))
+    .order_by(jobs.c.id)
+    .limit(bindparam("most"))
+)
+
+
 async def due_receipts(
     connection: AsyncConnection, lane: str, now: datetime, limit: int, *, after: int
 ) -> list[Awaited]:
     """Messages of the lane whose receipt is to be asked for by `now`, in the order of their jobs from `after` on."""
-    columns = (jobs.c.id, jobs.c.provider_message_id, jobs.c.accepted_at, jobs.c.polls)
-    due = select(*columns).where(
-        jobs.c.lane == lane,
-        jobs.c.poll_at <= now,
-        jobs.c.provider_message_id.is_not(None),
-        jobs.c.id > after,
-    )
-    return [Awaited(*row) for row in await connection.execute(due.order_by(jobs.c.id).limit(limit))]
+    asked = {"of_lane": lane, "now": now, "after": after, "most": limit}
+    return [Awaited(*row) for row in await connection.execute(_DUE, asked)]
 
 
 async def plan_next_polls(connection: AsyncConnection, asked: Sequence[Awaited], now: datetime) -> None:
@@ -130,12 +133,11 @@ def _doubtful() -> Select[Any]:
         attempts.c.content,
         runs.c.token + "." + cast(jobs.c.id, Text),
     )
-    of_lane = (jobs.c.lane == bindparam("of_lane"), jobs.c.id > bindparam("after"))
     return (
         select(*columns)
         .join(attempts, last)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(*of_lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN)
+        .where(*_OF_LANE, jobs.c.state == JobState.IN_DOUBT.value, OPEN)
         .order_by(jobs.c.id)
         .limit(bindparam("most"))
     )

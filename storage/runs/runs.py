@@ -100,12 +100,17 @@ def _opens_at(campaign: DueCampaign) -> datetime:
     return schedule.opens_at(campaign.start_at)
 
 
+_NEXT_START: Final = (
+    select(campaigns.c.start_at)
+    .where(campaigns.c.state.in_(_LAUNCHABLE), campaigns.c.start_at > NOW)
+    .order_by(campaigns.c.start_at)
+    .limit(1)
+)
+
+
 async def next_start(connection: AsyncConnection, now: datetime) -> datetime | None:
     """The next nominal time of any campaign after `now`."""
-    waiting = select(campaigns.c.start_at).where(
-        campaigns.c.state.in_(_LAUNCHABLE), campaigns.c.start_at > now
-    )
-    return (await connection.execute(waiting.order_by(campaigns.c.start_at).limit(1))).scalar()
+    return (await connection.execute(_NEXT_START, {"now": now})).scalar()
 
 
 async def lock_due(connection: AsyncConnection, campaign_id: int) -> DueCampaign | None:
