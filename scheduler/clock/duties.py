@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from campaigns.errors import AccountError, DrumbeatError
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -32,7 +32,14 @@ from scheduler.sending.sender_limits import SenderLimits
 from storage.database.clock_steps import correct_clock_steps
 from storage.database.engine import Engine, reading, writing
 from storage.runs.retries import skip_arrived
-from storage.runs.runs import DueCampaign, cancel_jobs, complete_runs, expire_jobs
+from storage.runs.runs import (
+    DueCampaign,
+    any_to_finish,
+    cancel_jobs,
+    complete_runs,
+    expire_jobs,
+    next_start,
+)
 from storage.sending.lanes import (
     due_lanes,
     note_sender_problem,
@@ -63,6 +70,8 @@ class Duties:
         """Whether the lanes that an earlier run left paused have been checked: one that can send again has work."""
         self.retention_kept = False
         """Whether it was done once: short runs purge too."""
+        self.start_at: datetime | None = None
+        """The next nominal time of any campaign, as of the last sweep."""
         self._engine = engine
         self._lanes = lanes
         self._shifts = shifts
@@ -87,7 +96,8 @@ class Duties:
             lane.look_after.clear()
 
     async def sweep(self) -> None:
-        """Launch due runs, choose winners, wake lanes with due work, complete finished runs."""
+        """Launch due runs, choose winners, wake lanes with due work, see when the next run starts, complete finished
+        runs."""
         launching = launch_due(
             self._engine, guard=self._guard, now=self._now, in_background=self._read_list_in_background
         )
@@ -121,12 +131,16 @@ class Duties:
                 self._now(),
                 no_other_runner=self._no_other_runner(),
             )
+            self.start_at = await next_start(connection, self._now())
         if due:
             await self._shifts.wake(due)
 
     async def finish_runs(self) -> None:
         """End what is over: in a transaction each, since each locks its jobs, or runs, in an order of its own."""
         now = self._now()
+        async with reading(self._engine) as connection:
+            if not await any_to_finish(connection, now):
+                return
         for finish in (expire_jobs, cancel_jobs, skip_arrived, complete_runs):
             async with writing(self._engine) as connection:
                 await finish(connection, now)

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from campaigns.errors import Locked
@@ -35,10 +35,9 @@ from scheduler.engines.shared_clock import shared_clock
 from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.shift import wait_for_stop
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Engine, writing
 from storage.database.health import first_line, is_outage
 from storage.database.origin import refuse_copy
-from storage.runs.runs import next_start
 from storage.sending.lanes import ensure_lanes
 
 logger = logging.getLogger(__name__)
@@ -144,8 +143,6 @@ class Runner:
         self.watch = Watch(engine, lanes, now)
         self.notifier = Notifier(engine, notify, lanes, stop, now)
         self.swept_at = time.monotonic()
-        self.start_at: datetime | None = None
-        """The next nominal time of any campaign, as of the last sweep."""
         self.doubted = False
         self.hold: Hold | None = None
         self.interrupted = False
@@ -305,7 +302,8 @@ class Runner:
 
     def _until_start(self) -> float | None:
         """Seconds until the next start, at which the sweep comes at once."""
-        return None if self.start_at is None else (self.start_at - self.now()).total_seconds()
+        start_at = self.duties.start_at
+        return None if start_at is None else (start_at - self.now()).total_seconds()
 
     async def _watch(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> None:
         while not self.stop.is_set():
@@ -333,11 +331,8 @@ class Runner:
         return await self.watch.idle(wait_receipts)
 
     async def _sweep(self) -> None:
-        """The sweep, and when the next start is, so that it launches on time."""
         await self._put_right()
         await self.duties.sweep()
-        async with reading(self.engine) as connection:
-            self.start_at = await next_start(connection, self.now())
         self.swept_at = time.monotonic()
 
     async def _put_right(self) -> None:

@@ -79,7 +79,9 @@ def _log_fault(lane: Lane, doubt: DoubtRow, error: Exception) -> None:
 async def _next_doubts(engine: Engine, lane: Lane) -> list[DoubtRow]:
     async with reading(engine) as connection:
         following = await doubts(connection, lane.name, AT_ONCE, after=lane.looked_up_to)
-        return following or await doubts(connection, lane.name, AT_ONCE)
+        if following or not lane.looked_up_to:
+            return following
+        return await doubts(connection, lane.name, AT_ONCE)
 
 
 async def _resolve(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:

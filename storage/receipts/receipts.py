@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Select, Text, and_, bindparam, case, cast, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState, sources
 from storage.runs.history import in_order, move
 from storage.sending.freed_room import give_back
 from storage.sending.outcomes import FIRST_POLL
-from storage.tables import attempts, jobs, runs
+from storage.tables import NOW, attempts, jobs, runs
 from storage.tables.predicates import OPEN
 
 LONGEST_POLL: Final = timedelta(hours=1)
@@ -46,18 +47,21 @@ class DoubtRow:
     """Our name for the message."""
 
 
+_OF_LANE: Final = (jobs.c.lane == bindparam("of_lane"), jobs.c.id > bindparam("after"))
+_DUE: Final = (
+    select(jobs.c.id, jobs.c.provider_message_id, jobs.c.accepted_at, jobs.c.polls)
+    .where(*_OF_LANE, jobs.c.poll_at <= NOW, jobs.c.provider_message_id.is_not(None))
+    .order_by(jobs.c.id)
+    .limit(bindparam("most"))
+)
+
+
 async def due_receipts(
     connection: AsyncConnection, lane: str, now: datetime, limit: int, *, after: int
 ) -> list[Awaited]:
     """Messages of the lane whose receipt is to be asked for by `now`, in the order of their jobs from `after` on."""
-    columns = (jobs.c.id, jobs.c.provider_message_id, jobs.c.accepted_at, jobs.c.polls)
-    due = select(*columns).where(
-        jobs.c.lane == lane,
-        jobs.c.poll_at <= now,
-        jobs.c.provider_message_id.is_not(None),
-        jobs.c.id > after,
-    )
-    return [Awaited(*row) for row in await connection.execute(due.order_by(jobs.c.id).limit(limit))]
+    asked = {"of_lane": lane, "now": now, "after": after, "most": limit}
+    return [Awaited(*row) for row in await connection.execute(_DUE, asked)]
 
 
 async def plan_next_polls(connection: AsyncConnection, asked: Sequence[Awaited], now: datetime) -> None:
@@ -109,8 +113,8 @@ async def has_orphans(connection: AsyncConnection, lane: str) -> bool:
     return (await connection.execute(orphaned)).first() is not None
 
 
-async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: int = 0) -> list[DoubtRow]:
-    """Jobs of the lane in doubt, with their last attempt, in the order of the jobs from `after` on."""
+@cache
+def _doubtful() -> Select[Any]:
     past = attempts.alias()
     last = (attempts.c.job_id == jobs.c.id) & (attempts.c.number == jobs.c.attempts)
     unanswered = (
@@ -127,18 +131,22 @@ async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: i
         attempts.c.intent_at,
         func.coalesce(attempts.c.ended_at, attempts.c.intent_at, type_=attempts.c.intent_at.type),
         attempts.c.content,
-        runs.c.token,
+        runs.c.token + "." + cast(jobs.c.id, Text),
     )
-    doubtful = (
+    return (
         select(*columns)
         .join(attempts, last)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(jobs.c.lane == lane, jobs.c.state == JobState.IN_DOUBT.value, OPEN, jobs.c.id > after)
+        .where(*_OF_LANE, jobs.c.state == JobState.IN_DOUBT.value, OPEN)
         .order_by(jobs.c.id)
-        .limit(limit)
+        .limit(bindparam("most"))
     )
-    found = await connection.execute(doubtful)
-    return [DoubtRow(*row[:-1], reference=f"{row.token}.{row.id}") for row in found]
+
+
+async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: int = 0) -> list[DoubtRow]:
+    """Jobs of the lane in doubt, with their last attempt, in the order of the jobs from `after` on."""
+    asked = {"of_lane": lane, "after": after, "most": limit}
+    return [DoubtRow(*row) for row in await connection.execute(_doubtful(), asked)]
 
 
 async def known_message_ids(connection: AsyncConnection, phone: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, Protocol
 
 import orjson
@@ -111,22 +112,26 @@ async def forget_reports(connection: AsyncConnection, ids: Collection[int]) -> N
         )
 
 
-async def matched_late(connection: AsyncConnection) -> dict[str, list[str]]:
-    """Of the newest stored reports, those whose messages are known by now: account -> message ids.
-
-    A report that was being stored while the id of its message was being stored was seen by neither transaction.
-    """
+@cache
+def _known_late() -> Select[Any]:
     newest = (
         select(unmatched_reports.c.account, unmatched_reports.c.message_id)
         .order_by(unmatched_reports.c.id.desc())
         .limit(TRIED_AGAIN)
         .subquery()
     )
-    known = select(newest.c.account, newest.c.message_id, jobs.c.lane).join(
+    return select(newest.c.account, newest.c.message_id, jobs.c.lane).join(
         jobs, jobs.c.provider_message_id == newest.c.message_id
     )
+
+
+async def matched_late(connection: AsyncConnection) -> dict[str, list[str]]:
+    """Of the newest stored reports, those whose messages are known by now: account -> message ids.
+
+    A report that was being stored while the id of its message was being stored was seen by neither transaction.
+    """
     late: dict[str, list[str]] = {}
-    for account, message_id, lane in await connection.execute(known):
+    for account, message_id, lane in await connection.execute(_known_late()):
         if is_of(account, lane):
             late.setdefault(account, []).append(message_id)
     return late

@@ -100,12 +100,17 @@ def _opens_at(campaign: DueCampaign) -> datetime:
     return schedule.opens_at(campaign.start_at)
 
 
+_NEXT_START: Final = (
+    select(campaigns.c.start_at)
+    .where(campaigns.c.state.in_(_LAUNCHABLE), campaigns.c.start_at > NOW)
+    .order_by(campaigns.c.start_at)
+    .limit(1)
+)
+
+
 async def next_start(connection: AsyncConnection, now: datetime) -> datetime | None:
     """The next nominal time of any campaign after `now`."""
-    waiting = select(campaigns.c.start_at).where(
-        campaigns.c.state.in_(_LAUNCHABLE), campaigns.c.start_at > now
-    )
-    return (await connection.execute(waiting.order_by(campaigns.c.start_at).limit(1))).scalar()
+    return (await connection.execute(_NEXT_START, {"now": now})).scalar()
 
 
 async def lock_due(connection: AsyncConnection, campaign_id: int) -> DueCampaign | None:
@@ -310,6 +315,24 @@ _LEFT_BEHIND: Final = select(runs.c.id).where(
 )
 
 
+def _is_complete() -> ColumnElement[bool]:
+    unfinished = [state for state in JobState if state not in FINAL]
+    waiting = select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(unfinished))
+    return and_(runs.c.state == RunState.RUNNING, ~waiting.correlate(runs).exists())
+
+
+@cache
+def _to_finish() -> Select[tuple[bool]]:
+    retried = select(runs.c.id).where(runs.c.kind == "retry", _IS_OPEN)
+    complete = select(runs.c.id).where(_is_complete())
+    return select(or_(*(found.exists() for found in (_OVER, _LEFT_BEHIND, retried, complete))))
+
+
+async def any_to_finish(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether there is something to end, as far as can be seen without locking it: most often there is not."""
+    return bool(await connection.scalar(_to_finish(), {"now": now}))
+
+
 async def expire_jobs(connection: AsyncConnection, now: datetime) -> int:
     """End the pending jobs of runs whose time ran out, whatever holds them; how many."""
     over = (await connection.scalars(_OVER, {"now": now})).all()
@@ -334,11 +357,9 @@ async def _end_pending(
 
 @cache
 def _complete() -> ReturningUpdate[tuple[int, int, str]]:
-    unfinished = [state for state in JobState if state not in FINAL]
-    waiting = select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(unfinished))
     return (
         update(runs)
-        .where(runs.c.state == RunState.RUNNING, ~waiting.exists())
+        .where(_is_complete())
         .values(state=RunState.COMPLETED, ended_at=NOW)
         .returning(runs.c.id, runs.c.campaign_id, runs.c.kind)
     )

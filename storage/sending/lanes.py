@@ -27,6 +27,15 @@ _HOLD: Final = (
     .where(_OF_LANE, lanes.c.epoch == bindparam("of_epoch"))
     .values(lease_until=bindparam("lease_until"))
 )
+_ROWS: Final = select(
+    lanes.c.name,
+    lanes.c.epoch,
+    lanes.c.paused_reason,
+    lanes.c.paused_until,
+    lanes.c.last_sent_at,
+    lanes.c.refusals,
+    lanes.c.pause_stays,
+)
 _NOTE_SENDS: Final = update(lanes).where(_OF_LANE).values(last_sent_at=bindparam("last_sent_at"))
 
 
@@ -73,16 +82,7 @@ async def ensure_lanes(connection: AsyncConnection, names: Iterable[str]) -> Non
 
 
 async def read_lanes(connection: AsyncConnection) -> dict[str, LaneRow]:
-    columns = (
-        lanes.c.name,
-        lanes.c.epoch,
-        lanes.c.paused_reason,
-        lanes.c.paused_until,
-        lanes.c.last_sent_at,
-        lanes.c.refusals,
-        lanes.c.pause_stays,
-    )
-    found = (await connection.execute(select(*columns))).all()
+    found = (await connection.execute(_ROWS)).all()
     return {row.name: LaneRow(*row) for row in found}
 
 

@@ -21,19 +21,21 @@ from scheduler.clock.progress import RunSummary
 from scheduler.clock.runner import run
 from storage.database.engine import Engine
 from tests.support.campaigns import account, job_rows, store_campaign
+from tests.support.databases import migrate_quickly
 
 HASTE = 5
-AGAIN_AND_AGAIN = (
-    "scheduler.clock.runner.SWEEP",
-    "scheduler.clock.runner.RECEIPTS",
-    "scheduler.clock.runner.DOUBTS",
-    "scheduler.clock.runner.WINDOWS",
-    "scheduler.clock.runner.INBOX",
-    "scheduler.clock.watch.LOOK",
-    "storage.receipts.receipts.FIRST_POLL",
-    "storage.receipts.statuses.FIRST_POLL",
-)
-"""Seconds, or a timedelta, until the next time."""
+AGAIN_AND_AGAIN = {
+    "scheduler.clock.runner.SWEEP": 2.5,
+    "scheduler.clock.runner.RECEIPTS": HASTE,
+    "scheduler.clock.runner.DOUBTS": HASTE,
+    "scheduler.clock.runner.WINDOWS": 2.5,
+    "scheduler.clock.runner.INBOX": HASTE,
+    "scheduler.clock.watch.LOOK": HASTE,
+    "storage.receipts.receipts.FIRST_POLL": HASTE,
+    "storage.receipts.statuses.FIRST_POLL": HASTE,
+}
+"""Seconds, or a timedelta, until the next time; and how many times as often: more than ten times a second, the looks
+themselves take the time that the test needs."""
 SESSION = "a3f1b2c4-1234-4abc-9def-000011112222"
 Hook = Callable[[httpx.Request], Awaitable[None]]
 
@@ -94,15 +96,27 @@ class World:
 
 @pytest.fixture(autouse=True)
 def fast_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a runner of this process does again and again it does five times as often, so that a test waits less for
-    the next time; one that measures time has the product's own clock."""
+    """What a runner of this process does again and again it does up to five times as often, so that a test waits less
+    for the next time; one that measures time has the product's own clock."""
     if not request.node.get_closest_marker("alone"):
-        for place in AGAIN_AND_AGAIN:
+        for place, haste in AGAIN_AND_AGAIN.items():
             module, _, name = place.rpartition(".")
-            monkeypatch.setattr(place, getattr(import_module(module), name) / HASTE)
+            monkeypatch.setattr(place, getattr(import_module(module), name) / haste)
         monkeypatch.setattr(
             "storage.sending.outcomes._FIRST_POLL_MS", storage.sending.outcomes._FIRST_POLL_MS // HASTE
         )
+
+
+@pytest.fixture(scope="session")
+def quick_upgrade(sqlite_template: Path) -> Callable[[Any, str], None]:
+    return migrate_quickly(sqlite_template)
+
+
+@pytest.fixture(autouse=True)
+def migrated_once(quick_upgrade: Callable[[Any, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new database of a command in this process is not made by one migration after the other, which takes most of
+    the command's time. Commands in processes of their own, and the tests of the migrations, migrate."""
+    monkeypatch.setattr("alembic.command.upgrade", quick_upgrade)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def capped(number: int, provider: str, senders: list[str], **tables: Any) -> Cam
     return spec(f"campaign-{number}", provider=provider, senders=senders, **asked)
 
 
-@pytest.mark.parametrize("size", [300, pytest.param(5_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("size", [120, pytest.param(5_000, marks=pytest.mark.soak)])
 async def test_nobody_is_above_the_cap_and_everyone_gets_what_it_allows(
     engine: Engine, tmp_path: Path, size: int
 ) -> None:

@@ -69,6 +69,7 @@ def wait_for_the_last_receipts(mixed: Mixed) -> None:
     deadline = time.monotonic() + 20
     while problems(mixed) and time.monotonic() < deadline:
         mixed.command("reconcile")
+        time.sleep(0.3)
 
 
 def problems(mixed: Mixed) -> list[str]:

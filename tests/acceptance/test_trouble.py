@@ -161,8 +161,8 @@ async def test_a_very_low_account_rate_still_sends(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking whether the sender is well takes a turn of the account's rate: it must not take every one."""
-    monkeypatch.setattr(shifts, "SHIFT", timedelta(seconds=0.5))
-    sqlite_world.account = sqlite_world.account.model_copy(update={"rate": Rate(1, timedelta(seconds=1.5))})
+    monkeypatch.setattr(shifts, "SHIFT", timedelta(seconds=0.2))
+    sqlite_world.account = sqlite_world.account.model_copy(update={"rate": Rate(1, timedelta(seconds=0.6))})
     await sqlite_world.campaign(spec(), 3)
     await asyncio.wait_for(sqlite_world.run(), 30)
     assert once_each(await sqlite_world.ledger(), 3)

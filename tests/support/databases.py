@@ -7,19 +7,21 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import psycopg
+from alembic import command
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from storage.database.engine import Engine, open_engine, reading
 from storage.database.schema import upgrade
@@ -243,6 +245,24 @@ def migrated_file(file: Path) -> Path:
     """A new SQLite database in that file that has our tables and may be copied."""
     asyncio.run(_migrate(f"sqlite:///{file}"))
     return file
+
+
+def migrate_quickly(template: Path) -> Callable[[Any, str], None]:
+    """In place of `alembic.command.upgrade`: an empty SQLite database becomes what the migrations have made of the
+    template, in a twentieth of the time; any other database is migrated."""
+    with closing(sqlite3.connect(template)) as migrated:
+        made = [step for step in migrated.iterdump() if step not in ("BEGIN TRANSACTION;", "COMMIT;")]
+    migrate = command.upgrade
+
+    def upgrade(config: Any, revision: str) -> None:
+        connection = config.attributes["connection"]
+        if connection.dialect.name != "sqlite" or inspect(connection).get_table_names() or revision != "head":
+            migrate(config, revision)
+            return
+        for step in made:
+            connection.exec_driver_sql(step)
+
+    return upgrade
 
 
 async def _migrate(url: str) -> None:

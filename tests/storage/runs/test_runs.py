@@ -16,7 +16,14 @@ from scheduler.actions.control import cancel, pause, resolve, resume, schedule
 from scheduler.clock.launch import launch, launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.job_counts import count_states
-from storage.runs.runs import cancel_jobs, complete_runs, due_campaigns, expire_jobs, open_runs
+from storage.runs.runs import (
+    any_to_finish,
+    cancel_jobs,
+    complete_runs,
+    due_campaigns,
+    expire_jobs,
+    open_runs,
+)
 from storage.tables import campaigns, events, jobs, runs
 from tests.support.campaigns import EPOCH, job_rows, later, phone, spec, store_campaign
 
@@ -112,8 +119,10 @@ async def test_completed_means_that_no_job_is_in_a_non_final_state(engine: Engin
             await connection.execute(update(jobs).where(jobs.c.id == 1).values(state="delivered"))
             await connection.execute(update(jobs).where(jobs.c.id == 2).values(state=state))
             assert await complete_runs(connection, later(2)) == []
+            assert not await any_to_finish(connection, later(2))
     async with writing(engine) as connection:
         await connection.execute(update(jobs).values(state="failed"))
+        assert await any_to_finish(connection, later(2))
         assert len(await complete_runs(connection, later(2))) == 1
     assert await states(engine) == ("completed", "completed")
 
@@ -180,6 +189,8 @@ async def test_pending_jobs_expire_with_their_run_even_while_it_is_paused(engine
     await pause(engine, "spring")
     async with writing(engine) as connection:
         assert await expire_jobs(connection, later(3599)) == 0
+        assert not await any_to_finish(connection, later(3599))
+        assert await any_to_finish(connection, later(3600))
         assert await expire_jobs(connection, later(3600)) == 2
     assert {(row.state, row.reason) for row in await job_rows(engine)} == {("expired", "expired")}
 
@@ -192,6 +203,8 @@ async def test_what_comes_back_to_a_cancelled_run_is_cancelled_too(engine: Engin
     assert await cancel(engine, "spring") == 1
     async with writing(engine) as connection:
         await connection.execute(update(jobs).where(jobs.c.id == 1).values(state="pending", held_by="retry"))
+        assert await any_to_finish(connection, later(9))
         assert await cancel_jobs(connection, later(9)) == 1
         assert await cancel_jobs(connection, later(9)) == 0
+        assert not await any_to_finish(connection, later(9))
     assert {(row.state, row.reason) for row in await job_rows(engine)} == {("cancelled", "run_cancelled")}
