@@ -55,7 +55,7 @@ quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in
 		tests/campaigns tests/terminal tests/providers/cases tests/providers/test_contract.py
 
 test: setup  ## Run the tests without a browser; what is not about the database on SQLite alone
-	$(TIMED) -m "alone and not twin"
+	$(TIMED) -m "alone and not twin and not large"
 	$(BIN)/python -m pytest -m "$(ONCE)" --ignore tests/browser -n 4 --dist worksteal
 
 test-pages: setup  ## Test the pages in Chromium

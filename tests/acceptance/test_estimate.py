@@ -63,6 +63,7 @@ async def cost_of(world: World) -> dict[str, Any]:
 
 
 @pytest.mark.alone
+@pytest.mark.large  # the samples' estimates are compared with their results too
 async def test_what_was_estimated_is_what_it_came_to(sqlite_world: World) -> None:
     sqlite_world.account = sqlite_world.account.model_copy(update={"price": Money(Decimal(10), "XOF")})
     await sqlite_world.campaign(spec(pace={"delay_between": 400}), 8)

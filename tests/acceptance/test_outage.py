@@ -147,7 +147,12 @@ async def test_after_a_day_without_a_runner(
 
 @pytest.mark.parametrize(
     ("catch_up", "again", "missed"),
-    [({}, 0, 2), ({"catch_up": "6h"}, 1, 1), ({"catch_up": "always"}, 1, 1), ({"catch_up": "never"}, 0, 2)],
+    [
+        ({}, 0, 2),
+        ({"catch_up": "6h"}, 1, 1),
+        pytest.param({"catch_up": "always"}, 1, 1, marks=pytest.mark.large),
+        pytest.param({"catch_up": "never"}, 0, 2, marks=pytest.mark.large),
+    ],
 )
 async def test_missed_runs_are_caught_up_as_the_file_configures(
     sqlite_world: World, catch_up: dict[str, str], again: int, missed: int

@@ -141,7 +141,7 @@ TEMPLATE = {"template": {"name": "spring_sale", "language": "en", "parameters": 
     ("pace", "gap", "size"),
     [
         ({"delay_between": 40}, 0.04, 30),
-        ({"delay_between": 500}, 0.5, 4),
+        pytest.param({"delay_between": 500}, 0.5, 4, marks=pytest.mark.large),
         ({"delay_between": 0, "rate": "25/s"}, 0.04, 30),
     ],
     ids=["40 ms", "500 ms", "25/s"],
