@@ -47,7 +47,7 @@ browser:  ## Install Chromium, which the tests of the pages need (Debian, Ubuntu
 demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and report on it
 	$(BIN)/drumbeat demo
 
-TIMED  := $(BIN)/python -m pytest -m alone -n 2 --dist worksteal tests/acceptance
+TIMED  := $(BIN)/python -m pytest -n 2 --dist worksteal tests/acceptance
 ONCE   := not soak and not alone and not twin and not large and not browser
 
 quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in seconds
@@ -55,14 +55,14 @@ quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in
 		tests/campaigns tests/terminal tests/providers/cases tests/providers/test_contract.py
 
 test: setup  ## Run the tests without a browser; what is not about the database on SQLite alone
-	$(TIMED)
-	$(BIN)/python -m pytest -m "$(ONCE)" -n 4 --dist worksteal
+	$(TIMED) -m "alone and not twin and not large"
+	$(BIN)/python -m pytest -m "$(ONCE)" --ignore tests/browser -n 4 --dist worksteal
 
 test-pages: setup  ## Test the pages in Chromium
 	$(BIN)/python -m pytest -m browser -n 2 --dist worksteal tests/browser
 
 test-all: setup  ## Run the tests, the pages' too, each on both databases, with more random examples
-	$(TIMED)
+	$(TIMED) -m alone
 	$(BIN)/python -m pytest -m "not soak and not alone" -n 4 --dist worksteal --hypothesis-profile all
 
 check: setup  ## Lint, types, layer contracts, the documentation as a site, and all tests

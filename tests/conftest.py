@@ -23,7 +23,7 @@ from sqlalchemy.util import LRUCache
 
 from storage.database.engine import open_engine
 from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
-from tests.support.paths import ROOT
+from tests.support.paths import ROOT, quick_folder
 
 for profile, examples in {"quick": 10, "suite": 15, "all": 100, "soak": 2000}.items():
     settings.register_profile(profile, max_examples=examples, deadline=None)
@@ -42,6 +42,8 @@ ON_BOTH = (
 """Where `make test` runs what takes a database on SQLite and on PostgreSQL: storage, whose subject the database is, and
 promises that rest on its locks. Elsewhere the repetition on PostgreSQL is a `twin`, for `make test-all` alone."""
 
+if folder := quick_folder():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
 os.environ["TZ"] = "UTC"
 time.tzset()
 gc.set_threshold(20_000)

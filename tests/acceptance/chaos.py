@@ -25,7 +25,7 @@ from tests.acceptance.killing import FAULTS
 from tests.support.campaigns import EPOCH, job_rows, phone, spec, store_people
 from tests.support.databases import Server, fresh_database
 from tests.support.emulator import Emulator, running_emulator
-from tests.support.processes import CLOCK, WORKER, Process, end_all
+from tests.support.processes import CLOCK, WORKER, Process, end_all, end_well
 
 SETTLE = 2.5
 """Longer than a call may hang at the provider: it may be accepted that late."""
@@ -73,7 +73,7 @@ def wreak(
                 **fault | _SHORTER.get(fault["kind"], {}), seed=seed, method="POST", path="/messages"
             )
         with processes_at_work(folder, plant) as processes:
-            havoc = Havoc(processes, server, url, emulator, random.Random(seed))
+            havoc = Havoc(processes, server, url, emulator, random.Random(seed), most=int(2.5 * work))
             harms = havoc.wreak(rounds)
             for _ in range(MORE_ROUNDS):
                 if asyncio.run(_has_interrupted(url)):
@@ -156,10 +156,9 @@ def end_when_idle(processes: list[Process], url: str) -> bool:
         process.keep_alive()
         process.go_on(at_once=True)
     workers = processes[2:5]
-    last = processes[0].another("last clock", (*CLOCK, "--until-idle", "--wait-receipts", "2s"))
+    last = processes[0].another("last clock", (*CLOCK, "--until-idle", "--wait-receipts", "1s"))
     processes.append(last)  # it waits until the others are gone
-    for clock in processes[:2]:
-        clock.end_well(130)
+    end_well(processes[:2], 130)
     begun, longest = time.monotonic(), longest_end(left_to_do(url))
     while left_to_do(url) and time.monotonic() < begun + longest:
         time.sleep(0.2)
@@ -169,8 +168,7 @@ def end_when_idle(processes: list[Process], url: str) -> bool:
     print(f"in peace {time.monotonic() - begun:.0f} s of at most {longest:.0f}, left {left}")
     if not left:
         last.end_within(BESIDES)
-    for worker in workers:
-        worker.end_well(0)
+    end_well(workers, 0)
     return not left and last.code in (0, 3)
 
 

@@ -96,15 +96,19 @@ class World:
 
 @pytest.fixture(autouse=True)
 def fast_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a runner of this process does again and again it does up to five times as often, so that a test waits less
-    for the next time; one that measures time has the product's own clock."""
+    """For all but those that measure time, which have the product's own clock."""
     if not request.node.get_closest_marker("alone"):
-        for place, haste in AGAIN_AND_AGAIN.items():
-            module, _, name = place.rpartition(".")
-            monkeypatch.setattr(place, getattr(import_module(module), name) / haste)
-        monkeypatch.setattr(
-            "storage.sending.outcomes._FIRST_POLL_MS", storage.sending.outcomes._FIRST_POLL_MS // HASTE
-        )
+        hasten(monkeypatch)
+
+
+def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a runner of this process does again and again it does up to five times as often, so that a test waits less
+    for the next time."""
+    for place, haste in AGAIN_AND_AGAIN.items():
+        module, _, name = place.rpartition(".")
+        monkeypatch.setattr(place, getattr(import_module(module), name) / haste)
+    first_poll = storage.sending.outcomes._FIRST_POLL_MS // HASTE
+    monkeypatch.setattr("storage.sending.outcomes._FIRST_POLL_MS", first_poll)
 
 
 @pytest.fixture(scope="session")

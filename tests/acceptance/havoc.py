@@ -42,7 +42,7 @@ HARMS = (
 )
 TRIES = 30
 """How often the worst moment to stop a worker is looked for."""
-PATIENCE = 8.0
+PATIENCE = 4.0
 """Seconds after which the next harm is done although next to nothing was sent since the last."""
 
 
@@ -55,6 +55,8 @@ class Havoc:
     url: str
     emulator: Emulator
     dice: random.Random
+    most: int
+    """Messages that may be sent between two harms."""
     naps: Iterator[float] = field(default_factory=lambda: cycle(NAPS))
 
     def wreak(self, rounds: int) -> Counter[str]:
@@ -67,13 +69,13 @@ class Havoc:
 
     def _let_work(self) -> None:
         """For some seconds and some messages: what has just begun again has nothing to lose yet."""
-        enough = self._sent() + self.dice.randint(5, 30)
+        enough = self._sent() + self.dice.randint(self.most // 4, self.most)
         begun = time.monotonic()
-        pause = self.dice.uniform(0.3, 1.5)
+        pause = self.dice.uniform(0.2, 1.0)
         while time.monotonic() < begun + pause or self._sent() < enough:
             if time.monotonic() > begun + PATIENCE:
                 return
-            time.sleep(0.2)
+            time.sleep(0.1)
             for process in self.processes:
                 process.keep_alive()
                 process.go_on(at_once=self._is_missed_by_nobody(process))

@@ -65,7 +65,7 @@ def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postg
 @contextmanager
 def _here(folder: Path) -> Iterator[list[Process]]:
     """A clock, and whom the test adds."""
-    processes = [Process("clock", (*CLOCK, "--until-idle", "--wait-receipts", "1s"), folder)]
+    processes = [Process("clock", (*CLOCK, "--until-idle", "--wait-receipts", "0.5s"), folder)]
     try:
         yield processes
     finally:

@@ -63,15 +63,16 @@ async def cost_of(world: World) -> dict[str, Any]:
 
 
 @pytest.mark.alone
+@pytest.mark.large  # the samples' estimates are compared with their results too
 async def test_what_was_estimated_is_what_it_came_to(sqlite_world: World) -> None:
     sqlite_world.account = sqlite_world.account.model_copy(update={"price": Money(Decimal(10), "XOF")})
-    await sqlite_world.campaign(spec(pace={"delay_between": 400}), 12)
+    await sqlite_world.campaign(spec(pace={"delay_between": 400}), 8)
     foreseen = await foresee(sqlite_world)
     await sqlite_world.run()
     report = await cost_of(sqlite_world)
     (total,) = foreseen.totals()
     assert total.low <= report["actual"] <= total.high
-    assert (report["estimated"], report["unsettled"], report["unpriced"]) == (Decimal(120), Decimal(0), 0)
+    assert (report["estimated"], report["unsettled"], report["unpriced"]) == (Decimal(80), Decimal(0), 0)
     left = sorted(message["left_at"] for message in await sqlite_world.ledger())
     assert left[-1] - left[0] == pytest.approx(foreseen.takes.total_seconds(), rel=0.1)
 

@@ -26,7 +26,7 @@ from storage.tables import jobs, metadata
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, spec
 from tests.support.notified import Desk
-from tests.support.processes import Process
+from tests.support.processes import Process, end_well
 from tests.support.project import KEY, Done, invoke, write_project
 from tests.support.receivers import SECRET, WebhookServer, mail_server, webhook_server
 
@@ -102,7 +102,7 @@ async def test_each_event_arrives_once_and_in_order_though_the_runner_is_killed(
             async with asyncio.timeout(60):
                 while {state for _, state, _, _ in await desk.listed()} != {"delivered"}:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-            await asyncio.to_thread(runner.end_well, 130)
+            await asyncio.to_thread(end_well, [runner], 130)
         finally:
             await asyncio.to_thread(runner.end)
     hooked = [event["what"] for event in server.taken.values()]

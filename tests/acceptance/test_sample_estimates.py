@@ -1,8 +1,8 @@
 """What `estimate` says of each sample campaign is what the emulator then sees: how many, for how much, for how long.
 
 Days pass on a clock that leaps to what comes next. What would last for minutes is told smaller: of a long list every
-sixteenth person is taken, and the pace is a tenth of a second. The estimate reckons with the same. `make soak` leaves
-the samples as they are, on the loop that the command runs on.
+thirty-second person is taken, and the pace is a tenth of a second. The estimate reckons with the same. `make soak`
+leaves the samples as they are, on the loop that the command runs on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from scheduler.forecast.forecast import Estimate
 from storage.audience.campaigns import replace_spec, require
 from storage.audience.rates import store_card
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.database.schema import upgrade
 from storage.tables import attempts, jobs, recipients, runs
 from storage.views.costs import read_costs
 from terminal.running import run_loop
@@ -157,9 +156,8 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def engine_with_card(folder: Path) -> AsyncIterator[Engine]:
-    engine = open_engine(f"sqlite:///{folder / 'samples.db'}")
-    await upgrade(engine)
+async def engine_with_card(url: str) -> AsyncIterator[Engine]:
+    engine = open_engine(url)
     card = RateCard(0, "meta-usd", date(2026, 1, 1), "USD", "a test", read_rates(CARD, "USD"))
     async with writing(engine) as connection:
         await store_card(connection, card, SUNDAY)
@@ -185,7 +183,7 @@ async def make_smaller(engine: Engine, name: str, now: datetime) -> None:
         campaign = await require(connection, name)
         people = await connection.scalar(select(func.count()).select_from(recipients)) or 0
         if people > LONG:
-            await connection.execute(delete(recipients).where(recipients.c.id % 16 != 0))
+            await connection.execute(delete(recipients).where(recipients.c.id % 32 != 0))
         if campaign.spec.provider == "ourvoice":
             scaled = campaign.spec.changed(pace={"delay_between": GAP})
             await replace_spec(connection, campaign.id, scaled, now)
@@ -193,21 +191,21 @@ async def make_smaller(engine: Engine, name: str, now: datetime) -> None:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("file", CAMPAIGNS)
-async def test_the_result_matches_the_estimate(tmp_path: Path, file: str) -> None:
-    async with engine_with_card(tmp_path) as engine:
+async def test_the_result_matches_the_estimate(tmp_path: Path, sqlite_url: str, file: str) -> None:
+    async with engine_with_card(sqlite_url) as engine:
         await compare(await loaded(engine, file, tmp_path, smaller=True), TO_BEGIN)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("file", CAMPAIGNS)
-def test_an_unchanged_sample_matches_its_estimate(tmp_path: Path, file: str) -> None:
+def test_an_unchanged_sample_matches_its_estimate(tmp_path: Path, sqlite_url: str, file: str) -> None:
     """Its whole list at its own pace, in real time but for the waits: within 10 %, and one sweep of the runner a leap.
 
     `order_news` has no limit that takes time: its 12 messages need only be sent within a tenth of a second.
     """
 
     async def main() -> None:
-        async with engine_with_card(tmp_path) as engine:
+        async with engine_with_card(sqlite_url) as engine:
             await compare(await loaded(engine, file, tmp_path, smaller=False), SWEEP)
 
     run_loop(main())

@@ -3,7 +3,6 @@ sent anything."""
 
 from __future__ import annotations
 
-import copy
 import re
 import tomllib
 from collections.abc import Iterator
@@ -50,12 +49,12 @@ def parts(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def replaced(body: Any, path: Path, value: Any) -> Any:
+    """A copy, of which only what lies on the path is new."""
     if not path:
         return value
-    whole = inner = copy.deepcopy(body)
-    for step in path[:-1]:
-        inner = inner[step]
-    inner[path[-1]] = value
+    step, *further = path
+    whole = body.copy()
+    whole[step] = replaced(body[step], tuple(further), value)
     return whole
 
 

@@ -4,7 +4,7 @@ compared with the cron expression. It shares nothing with the product: no APSche
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 QUARTER, DAY = timedelta(minutes=15), timedelta(days=1)
@@ -56,6 +56,8 @@ def expected(cron: str, zone: str, begin: datetime = YEAR[0], end: datetime = YE
 def matches(cron: str, wall: datetime) -> bool:
     """Whether a clock that shows `wall` is one that the expression names. Numbers, lists, ranges and steps only."""
     minute, hour, day, month, weekday = cron.split()
+    if not (_names(minute, wall.minute, 0) and _names(hour, wall.hour, 0) and _names(month, wall.month, 1)):
+        return False
     on_day = _names(day, wall.day, 1)
     # Sunday is 7, and 0 as well where the expression says so.
     on_weekday = _names(weekday, wall.isoweekday() % 7, 0) or (
@@ -63,14 +65,10 @@ def matches(cron: str, wall: datetime) -> bool:
     )
     both = on_day and on_weekday
     either = on_day or on_weekday
-    return (
-        _names(minute, wall.minute, 0)
-        and _names(hour, wall.hour, 0)
-        and _names(month, wall.month, 1)
-        and (both if day[0] == "*" or weekday[0] == "*" else either)
-    )
+    return both if day[0] == "*" or weekday[0] == "*" else either
 
 
+@cache
 def _names(field: str, value: int, low: int) -> bool:
     for part in field.split(","):
         span, _, step = part.partition("/")

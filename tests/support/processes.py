@@ -90,12 +90,15 @@ class Process:
         with suppress(TimeoutExpired):
             self.running.wait(seconds)
 
-    def end_well(self, code: int) -> None:
-        """Ask it to end, and see that it does."""
-        self.running.terminate()
-        self.end_within(60)
+
+def end_well(processes: list[Process], code: int) -> None:
+    """Ask all of them to end, and see that they do."""
+    for process in processes:
+        process.running.terminate()
+    for process in processes:
+        process.end_within(60)
         # the signal's own number: it had not begun
-        assert self.code in (code, -signal.SIGTERM), f"{self.name} ended with {self.code}"
+        assert process.code in (code, -signal.SIGTERM), f"{process.name} ended with {process.code}"
 
 
 def end_all(processes: list[Process]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -56,6 +57,7 @@ async def nominal_times(engine: Engine, zone: str) -> tuple[list[datetime], list
     return [row.nominal_at for row in launched], missed
 
 
+@pytest.mark.large  # a shorter calendar of each zone is in tests/scheduler/clock, and a year's launches are below
 async def test_a_year_in_twelve_zones(sqlite_engine: Engine) -> None:
     await store_all(sqlite_engine, ZONES)
     now = await alarm(sqlite_engine, YEAR[0] - DAY)
