@@ -31,7 +31,9 @@ SPARE: Final = 50
 HEAD_WITHIN: Final = 10.0
 """Seconds for a new connection's first request to begin and its head to arrive in."""
 BODY_WITHIN: Final = 20.0
-"""Seconds for a body to arrive in."""
+"""Seconds for a body to arrive in, and for what is left of it once its request is answered."""
+SLOWEST: Final = 64 * 1024
+"""Bytes of a body that earn it another second: a list of 64 MB may be sent over a slow line."""
 KEEP_ALIVE: Final = 60.0
 """Seconds for which a connection is kept between two requests."""
 SWEEP: Final = 1.0
@@ -153,7 +155,8 @@ class Connection(StrictHttp):
         if not self.waits:
             return False
         if self.reads_body:
-            return now - self._since > BODY_WITHIN
+            earned = 0 if self.cycle.response_complete else self.body_size / SLOWEST
+            return now - self._since > BODY_WITHIN + earned
         return now - self._since > (KEEP_ALIVE if self._answered else HEAD_WITHIN)
 
     def cut(self) -> None:

@@ -30,6 +30,8 @@ class StrictHttp(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.reads_body = False
+        self.body_size = 0
+        """Bytes that have arrived of the body."""
         self._unused = 0
         """Bytes since the last that belonged to a body or ended a request."""
         self._next = b""
@@ -101,9 +103,10 @@ class StrictHttp(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
-        self.reads_body = True
+        self.reads_body, self.body_size = True, 0
 
     def on_body(self, body: bytes) -> None:
+        self.body_size += len(body)
         self._unused = 0
         super().on_body(body)
 
@@ -119,7 +122,7 @@ class StrictHttp(HttpToolsProtocol):
         version = self.parser.get_http_version()
         names = [name for name, _ in self.headers]
         if version not in ("1.0", "1.1") or self._method() == b"CONNECT":
-            raise HttpParserError("This is not spoken here.")
+            raise HttpParserError("Only HTTP/1.0 and HTTP/1.1 are answered.")
         if not self.url.startswith(b"/") or b"#" in self.url:
             raise HttpParserError("The address is not a path.")
         if names.count(b"host") > 1 or (version == "1.1" and b"host" not in names):

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.server import ServerState
+from starlette.types import Receive, Scope, Send
 
-from web.protocol.connections import Connection, Connections
+from tests.web.wire import Wire, read
 from web.protocol.strict_http import MOST_WAITING
 from web.server import _listening, _server
 
@@ -211,11 +207,6 @@ async def written(writer: asyncio.StreamWriter, content: bytes) -> None:
         await writer.drain()
 
 
-def read(answer: bytes) -> str:
-    status = answer[:3].decode()
-    return answer.partition(b"\r\n\r\n")[2].decode("latin-1") if status == "200" else status
-
-
 async def all_answers(cases: dict[str, tuple[bytes, int]]) -> dict[str, list[str]]:
     """Every case over a connection of its own, all at once."""
     with _listening("127.0.0.1", 0) as listener:
@@ -242,58 +233,6 @@ async def test_every_request_is_understood_in_one_way_or_refused() -> None:
 async def test_a_flood_is_cut_off_and_reaches_nobody() -> None:
     found = await all_answers({name: (request, 1) for name, request in FLOODS.items()})
     assert {name: got for name, got in found.items() if got not in ([], ["400"])} == {}
-
-
-class Wire(asyncio.Transport):
-    """A connection in memory: what is fed to it arrives in just these pieces."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__()
-        self.written = b""
-        self.paused = self.closing = False
-        config = uvicorn.Config(app, ws="none", log_config=None)
-        state = ServerState()
-        self.connection = Connection(Connections([]), config=config, server_state=state, app_state={})
-        self.connection.connection_made(self)
-
-    async def feed(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            for _ in range(20):
-                await asyncio.sleep(0)
-                if not self.paused:
-                    break
-            if self.closing:
-                return
-            self.connection.data_received(piece)
-
-    async def answers(self, wanted: int = 1) -> list[str]:
-        async with asyncio.timeout(10):
-            while self.written.count(b"HTTP/1.1 ") < wanted and not self.closing:  # noqa: ASYNC110
-                await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return [read(answer) for answer in self.written.split(b"HTTP/1.1 ")[1:]]
-
-    def write(self, data: Any) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        if not self.closing:
-            self.closing = True
-            asyncio.get_running_loop().call_soon(self.connection.connection_lost, None)
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
 
 
 async def test_where_a_request_is_split_changes_nothing() -> None:
